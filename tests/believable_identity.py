@@ -14,7 +14,7 @@ from howfar.data import Dataset, Item
 from howfar.paper import identity as study
 from howfar.paper.identity_claims import FromReferences, VariationSets, compared, described, from_references, stacked
 from howfar.results import Features
-from howfar.results.distance_studies import PLAIN, Identity
+from howfar.results.distance_studies import UNCHANGED, Identity
 
 PATTERN = r"(?P<person>.+)_v(?P<view>\d+)_l(?P<light>\d+)"
 LIGHTS = (1, 2, 3)
@@ -44,9 +44,11 @@ def make(
     paths = tuple(map(str, files))
     features = Features("people", ArrayRows(np.zeros((len(names), 1))), tuple(names), paths, tuple(names), (1,), identity)
     measured = {
-        (backbone, change, variation): _measured(sets[variation], list(table["person"]), far * (1 if change == PLAIN else 0.5))
+        (backbone, change, variation): _measured(
+            sets[variation], list(table["person"]), far * (1 if change == UNCHANGED else 0.5)
+        )
         for backbone, far in apart.items()
-        for change in (PLAIN, *perturbations)
+        for change in (UNCHANGED, *perturbations)
         for variation in sets
     }
     return study._result(settings, study._People(table, sets), features, measured)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from howfar.paper.pool import complete, fast, frugal, is_timed, labels_of, precise, spreads_of, stable, table_of, weighted
+from howfar.paper.pool import fast, frugal, highest, is_timed, labels_of, spreads_of, stable, table_of, weighted
 from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, ResampledScores, ends
 from howfar.results import Provenance
 from howfar.results.segmenter_studies import SECONDS, WEIGHTED, WISHES, Pool
@@ -18,6 +18,11 @@ SECONDARIES = ("site", "walls & <decks>", "tunnel")
 LEANS = {"unetplusplus": 0.0, "deepcrack": -0.2, "adsam": 0.25}
 LEVELS = {"unetplusplus": 0.45, "deepcrack": 0.5, "adsam": 0.38}
 SECONDS_OF = {"unetplusplus": 0.4, "deepcrack": 1.2, "adsam": 9.0}
+SIZES = {
+    "unetplusplus": {"parameters": 13_634_115, "trained": 13_634_115},
+    "deepcrack": {"parameters": 30_905_863, "trained": 30_905_863},
+    "adsam": {"parameters": 93_800_000, "trained": 4_121_652},
+}
 
 
 def make(
@@ -45,8 +50,8 @@ def make(
         ]
     )
     make_wish = {
-        "precision": precise(drawn, SECONDARIES),
-        "recall": complete(drawn, SECONDARIES),
+        "precision": highest(drawn, PRECISION, SECONDARIES),
+        "recall": highest(drawn, RECALL, SECONDARIES),
         "few labels": frugal(drawn, SECONDARIES, level),
         "stable": stable(drawn, datasets),
         "fast": fast(timings, models, draws, 0),
@@ -74,8 +79,14 @@ def make(
         scores=_scores(drawn, seeds, rng),
         labels=labels_of(drawn, SECONDARIES, level),
         spreads=spreads_of(drawn, SECONDARIES),
-        distances=_distances(models),
-        costs=_costs(models),
+        distances=pd.DataFrame(
+            [
+                {"model": model, "dataset": name, "o_dist_mean": 20.0 + k, "o_dist_scaled": 1 / 3, "relative": 1.1 + 0.2 * k}
+                for model in models
+                for k, name in enumerate(SECONDARIES)
+            ]
+        ),
+        costs=pd.DataFrame([{"model": model, "segmenter": model, "size": 448, **SIZES[model]} for model in models]),
         timings=timings,
         rankings=table_of({wish: each for wish, each in wished.items() if wish not in timed}, models),
         timed_rankings=table_of(timed, models),
@@ -114,22 +125,4 @@ def _scores(drawn: ResampledScores, seeds: int, rng: np.random.Generator) -> pd.
                 row |= {"slope_low": slope - 0.2, "slope_high": slope + 0.2}
                 row["verdict"] = "none" if not abs(slope) > 0.2 else "falls" if slope < 0 else "rises"
                 rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _distances(models: Sequence[str]) -> pd.DataFrame:
-    rows = [
-        {"model": model, "dataset": name, "o_dist_mean": 20.0 + k, "o_dist_scaled": 1 / 3, "relative": 1.1 + 0.2 * k}
-        for model in models
-        for k, name in enumerate(SECONDARIES)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _costs(models: Sequence[str]) -> pd.DataFrame:
-    sizes = {"unetplusplus": (13_634_115, 13_634_115), "deepcrack": (30_905_863, 30_905_863), "adsam": (93_800_000, 4_121_652)}
-    rows = [
-        {"model": model, "segmenter": model, "size": 448, "parameters": sizes[model][0], "trained": sizes[model][1]}
-        for model in models
-    ]
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""What the pages of adaptation, its distances, suppression and the pool say, of believable studies and of changed ones.
+"""What the pages of adaptation say, of believable studies and of changed ones.
 
 The text lies in ``snapshots/``; ``HOWFAR_SNAPSHOTS=write`` writes it anew, to be read before it is committed. Of a changed
 study only the lines are kept that differ from those of the study as it is.
@@ -9,22 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from believable_pool import make
 from howfar.figures.adaptation_models import Change
-from howfar.paper import performance_by_distance_report, pool_answers, pool_report, suppression_report
-from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
-from howfar.paper.suppression import SUPPRESSION, SuppressionSettings
 from howfar.report import adaptation
 from howfar.report import adaptation_sentences as words
 from howfar.report.section import Context, FigurePart, Section, Table
 from howfar.results.adaptation import Adaptation, Adaptations
-from howfar.results.segmenter_studies import Pool
 from snapshots import WRITE
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -34,7 +28,6 @@ WHOLE = {
     "background raised", "one seed", "half to choose from, nothing held out", "ODS falls on one dataset", "an earlier version",
     "no held-out score",
 }  # fmt: skip
-SYMBOLS = {"roads": "S_1", "walls": "S_4", "training & <set>": "P"}
 
 
 def check(name: str, told: Mapping[str, list[str]]) -> None:
@@ -206,95 +199,6 @@ def test_several_segmenters(several: Adaptations, run_folder: Path) -> None:
     }
     context = Context(run_folder / "gain")
     check("adaptations", {title: section(adaptation.section(each, context)) for title, each in variants.items()})
-
-
-def test_suppression(several: Adaptations, run_folder: Path) -> None:
-    result: Any = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), SimpleNamespace(results={"gain": several}))
-    changes = result.changes
-
-    def other(made: Any = result, **values: float) -> Any:
-        return replace(made, changes=changes.assign(**{k: changes[k].where(changes["of"] == "", v) for k, v in values.items()}))
-
-    one = replace(result, seeds=(0,))
-    variants = {
-        "three segmenters": result,
-        "did not change": other(low=-0.1, high=0.1),
-        "raised": other(low=0.1, high=0.2),
-        "no interval": other(low=np.nan, high=np.nan),
-        "no cost": other(cost_low=-0.1, cost_high=0.1),
-        "a rise of F": other(cost_low=0.1, cost_high=0.2),
-        "cost not measured": other(cost=np.nan),
-        "one seed": one,
-        "one seed, unclear": other(one, low=-1.0, high=1.0, cost_low=-1.0, cost_high=1.0),
-        "one image left": replace(result, left=1),
-    }
-    context = Context(run_folder / "suppression")
-    told = {title: section(suppression_report.section(each, context)) for title, each in variants.items()}
-    told["elsewhere"] = section(suppression_report.section(result, Context(Path("elsewhere/suppression"))))
-    check("suppression", told)
-
-
-def test_performance_by_distance(several: Adaptations, run_folder: Path) -> None:
-    result: Any = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), SimpleNamespace(results={"gain": several}))
-    slopes = result.slopes
-    one_f = (slopes["segmenter"] == "deepcrack") & (slopes["model"] == "far-7") & (slopes["measure"] == "f")
-    undefined = slopes.assign(**dict.fromkeys(("slope", "low", "high", "change"), np.nan), kind="none")
-    context = Context(run_folder / "performance", SYMBOLS)
-    variants = {
-        "three segmenters": (result, context),
-        "one seed": (replace(result, seeds=(1,)), context),
-        "the verdict hangs on the threshold": (
-            replace(result, slopes=slopes.assign(kind=slopes["kind"].mask(one_f, "none"))),
-            context,
-        ),
-        "no slope": (replace(result, slopes=undefined), context),
-        "no dataset of the paper's": (result, Context(run_folder / "performance", {"roads": "S_5"})),
-        "elsewhere": (result, Context(Path("elsewhere/performance"), SYMBOLS)),
-    }
-    told = {title: section(performance_by_distance_report.section(*each)) for title, each in variants.items()}
-    check("performance_by_distance", told)
-
-
-def test_pool() -> None:
-    def likely() -> Pool:
-        pool = make(wishes=("recall",))
-        pool.rankings["first"] = pool.rankings["model"].map({"deepcrack": 0.85, "adsam": 0.1, "unetplusplus": 0.05})
-        return pool
-
-    def imprecise(models: Iterable[str]) -> Pool:
-        pool = make()
-        predicts = (pool.scores["model"] == "adsam") | (pool.scores["dataset"] != "tunnel")
-        pool.scores["precision"] = pool.scores["precision"].where(predicts)
-        columns = ["value", "low", "high", "over", "over_low", "over_high"]
-        pool.rankings.loc[pool.rankings["model"].isin(list(models)), columns] = np.nan
-        return pool
-
-    def assigned(column: str, value: Any, frame: str = "scores", where: str = "") -> Pool:
-        pool = make()
-        table = getattr(pool, frame)
-        table.loc[table["model"] == where if where else slice(None), column] = value
-        return pool
-
-    variants = {
-        "three models": make(),
-        "nothing stands out": make(noise=0.15, wishes=("stable",)),
-        "likely": likely(),
-        "two predict nothing somewhere": imprecise(("unetplusplus", "deepcrack")),
-        "all predict nothing somewhere": imprecise(("unetplusplus", "deepcrack", "adsam")),
-        "a level that none reaches": make(level=0.95),
-        "a level that one has without images": make(level=0.3),
-        "another is more precise": assigned("precision", 0.01, where="adsam"),
-        "two models": make(models=("unetplusplus", "deepcrack")),
-        "not the paper's models": assigned("segmenter", "unetplusplus", "costs"),
-        "three seeds": make(seeds=3),
-        "nothing held out": make(tuned=False),
-        "two seeds, noisy": make(seeds=2, noise=0.1),
-        "weights and a blind set": make(weights={"fast": 1.0, "stable": 3.0}, blind=("new",)),
-        "without slopes": assigned(["slope", "slope_low", "slope_high"], np.nan),
-    }  # fmt: skip
-    told = {title: section(pool_report.section(pool, Context(Path("pool")))) for title, pool in variants.items()}
-    told["leans"] = [pool_answers.leans(make(), shots) for shots in (0, 1, 3, 7)]
-    check("pool", told)
 
 
 def test_changes_are_judged_as_they_are_shown() -> None:

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import believable_distances
 import believable_identity
 import believable_pool
 import howfar
@@ -34,14 +36,11 @@ from howfar.report.certificate import write_certificate_report
 from howfar.report.comparison import write_report
 from howfar.report.matrix import write_matrix_report
 from howfar.report.section import Context, FigurePart, Section
-from howfar.results import BackboneSummary, Comparison, Relation
+from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptations
 from howfar.results.assessment import LabelledSet
-from howfar.results.backbones import BackboneFeature, DistanceTable
 from howfar.results.distance_studies import Robustness, Scenes
-from howfar.results.records import Provenance
 from howfar.results.slices import DistanceSlice, PerformanceSlice
-from howfar.studies.backbones import by_image, with_agreement
 from howfar.studies.study_file.study import study
 from snapshots import check, figure_text, page_text, section_text
 
@@ -194,27 +193,10 @@ def test_page_of_a_certificate(name: str, tmp_path: Path) -> None:
     assert drawn == ({*()} if labelled < 2 else steps if name in ("false positives", "undefined") else steps | sample)
 
 
-def measured(label: str, shifts: tuple[int, ...], draws: int = 99) -> Comparison:
-    """Compare rows that lie so far from those of P; bootstrapped."""
-    rng = np.random.default_rng([len(label), *shifts])
-    sets = ("north", "south", "birds", "boats")
-    primary = np.random.default_rng(0).normal(size=(30, 6))
-    far = {name: rng.normal(size=(20, 6)) + np.array([shift, *[0] * 5]) for name, shift in zip(sets, shifts, strict=True)}
-    found = howfar.compare(primary, far, bootstrap=60, permutations=draws, rivals=False, components=4)
-    return replace(found, backbone=BackboneSummary(label, 6, (6,), {}), primary=replace(found.primary, name="roads"))
-
-
-def distance_table(**shifts: tuple[int, ...]) -> DistanceTable:
-    comparisons = tuple(measured(label, values) for label, values in shifts.items())
-    images = {each.backbone.name: by_image(each) for each in comparisons}
-    features = tuple(BackboneFeature(label, label, "a feature", 6, "", label == "pixels") for label in shifts)
-    return DistanceTable(with_agreement(comparisons, images, comparisons[0].settings), features, Provenance.now())
-
-
 @pytest.mark.parametrize("name", ["several", "one", "near"])
 def test_section_of_distances(name: str) -> None:
     rows = {"net": (1, 2, 5, 6), "other": (1, 5, 2, 6), "pixels": (1, 2, 7, 5)}
-    table = distance_table(**{"several": rows, "one": {"net": (4, 4, 5, 6)}, "near": {"net": (0, 4, 5, 6)}}[name])
+    table = believable_distances.make(**{"several": rows, "one": {"net": (4, 4, 5, 6)}, "near": {"net": (0, 4, 5, 6)}}[name])
     symbols = {"roads": "P", "north": "S_1", "south": "S_3", "birds": "S_5", "boats": "S_6"} if name != "one" else {}
     check_section(distance_table_report.section(table, Context(Path(), symbols)), f"distances, {name}", "distances, several")
 
@@ -289,8 +271,13 @@ def test_section_of_a_pool(name: str) -> None:
     )
 
 
+def without_interval(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(**dict.fromkeys(("low", "high", "cost"), np.nan))
+
+
+@pytest.mark.parametrize("variant", ["", ", one seed", ", no interval"])
 @pytest.mark.parametrize("name", ["suppression", "performance by distance"])
-def test_section_of_what_segmenters_learnt(name: str, several: Adaptations, run_folder: Path) -> None:
+def test_section_of_what_segmenters_learnt(name: str, variant: str, several: Adaptations, run_folder: Path) -> None:
     inputs: Any = SimpleNamespace(results={"gain": several})
     if name == "suppression":
         made: Any = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
@@ -298,7 +285,11 @@ def test_section_of_what_segmenters_learnt(name: str, several: Adaptations, run_
     else:
         made = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), inputs)
         section = performance_by_distance_report.section
+    if variant == ", no interval":
+        table = "changes" if name == "suppression" else "slopes"
+        made = replace(made, **{table: without_interval(getattr(made, table))})
+    made = replace(made, seeds=(1,)) if variant == ", one seed" else made
     # Figures of the study of adaptation have tests of their own.
     found = section(made, Context(run_folder / name, SYMBOLS))
-    own = [part for part in found.parts if not part.name.startswith(("curves", "bars", "rows"))]
-    check_section(replace(found, parts=own), name, name)
+    own = [part for part in found.parts if not part.name.startswith(("curves", "bars", "rows"))] if not variant else []
+    check_section(replace(found, parts=own), name + variant, name + variant)

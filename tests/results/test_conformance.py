@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,10 @@ from howfar.results.adaptation import Adaptation, Adaptations
 from howfar.results.assessment import Assessment
 from howfar.results.backbones import BackboneComparison, DistanceTable
 from howfar.results.certificate import Certificate, CertifiedSite, SampledImage, Step
-from howfar.results.comparison import ImageMap, Matrix
+from howfar.results.comparison import COPIES, ImageMap, Matrix
 from howfar.results.distance_studies import Components, Identity, Robustness, Scenes, StudiedBackbone
 from howfar.results.evaluation import KEY
-from howfar.results.result import Result
+from howfar.results.result import Result, StudyResult
 from howfar.results.segmenter_studies import Edges, PerformanceByDistance, Pool, Prompting, Suppression
 from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.results.study_run import StudyRun
@@ -64,34 +65,23 @@ def comparison() -> Comparison:
     known = sets()
     made = howfar.compare(known.pop("roads"), known, components=3, bootstrap=9, permutations=9, limit=None, progress=False)
     leaks = (Leak("site", "1.png", "2.png", "ab" * 32),)
-    copies = {"dataset": "site", "image": "1.png", "path": "/a/1.png", "other_dataset": "roads", "other": "2.png"}
-    copies |= {
-        "other_path": "/b/2.png",
-        "kind": "near",
-        "found_by": "hash",
-        "agreement": 0.9,
-        "mirrored": True,
-        "dropped": False,
-    }
+    copy = ("site", "1.png", "/a/1.png", "roads", "2.png", "/b/2.png", "near", "hash", 0.9, True, False)
     small = DistanceSlice("site", "camera", "", 3, 2.5, None, None, None, None, None, None, small=True)
     large = DistanceSlice("site", "camera", "A", 9, 2.5, 1.5, (1.25, 1.75), 0.5, -0.25, 0.5, 0.25, small=False)
-    beside = {"near_duplicates": pd.DataFrame([copies]), "slices": (large, small), "leaks": leaks, "skipped": SKIPPED}
+    beside = {
+        "near_duplicates": pd.DataFrame([copy], columns=list(COPIES)),
+        "slices": (large, small),
+        "leaks": leaks,
+        "skipped": SKIPPED,
+    }
     return replace(made, options={"name": "timm:x", "size": [4, 5]}, sources={"site": "/data/site"}, **beside)
 
 
 def backbones() -> BackboneComparison:
     one = comparison()
     other = replace(one, backbone=replace(one.backbone, name="onnx:a/b.onnx"))
-    row = {
-        "one": one.backbone.name,
-        "other": "onnx:a/b.onnx",
-        "dataset": "site",
-        "n": 12,
-        "spearman": 1.0,
-        "low": np.nan,
-        "high": 1.0,
-    }
-    return BackboneComparison((one, other), pd.DataFrame([row, {**row, "dataset": ""}]))
+    names = {"one": one.backbone.name, "other": "onnx:a/b.onnx", "dataset": ["site", ""]}
+    return BackboneComparison((one, other), pd.DataFrame({**names, "n": 12, "spearman": 1.0, "low": np.nan, "high": 1.0}))
 
 
 def matrix() -> Matrix:
@@ -102,9 +92,7 @@ def relation() -> Relation:
     part = DistancePart("near", 6, 0.5, 0.25, None, 0.5, 0.2, 0.1)
     trend = Trend(12, 12, Interval(-0.5, -0.75, -0.25), Interval(None), Interval(-0.5), None)
     verdict = TrendVerdict("falls", "It falls.")
-    images = pd.DataFrame(
-        {"dataset": "site", "image": ["1.png", "2.png"], "performance": [0.5, np.nan], "listed": [True, False]}
-    )
+    listed = {"performance": [0.5, np.nan], "listed": [True, False]}
     return Relation(
         primary="roads",
         metric="F at threshold 0.50",
@@ -118,7 +106,7 @@ def relation() -> Relation:
         estimator=None,
         estimates=(SetEstimate("site", "mean", 12, 0.5, 0.25, 0.75, 0.9, None),),
         failures=(Failures("site", 0.5, 0.2, "mean", 12, 0),),
-        images=images,
+        images=pd.DataFrame({"dataset": "site", "image": ["1.png", "2.png"], **listed}),
         curves=pd.DataFrame({"dataset": ["site"], "image": ["1"], "distance": [0.0], "performance": [0.5], "smoothed": [0.5]}),
         thresholds=pd.DataFrame({"threshold": [0.0], "dataset": ["site"], "precision": [0.5], "recall": [0.5], "f": [0.5]}),
         provenance=MADE,
@@ -128,15 +116,7 @@ def relation() -> Relation:
 
 def adaptation() -> Adaptation:
     shared = {"seed": 0, "model": "far-1"}
-    gain = {
-        "model": "far-1",
-        "dataset": "all",
-        "gain": 0.1,
-        "low": 0.0,
-        "high": 0.2,
-        "over_random": np.nan,
-        "beats_random": None,
-    }
+    gain = {"model": "far-1", "dataset": "all", "gain": 0.1, "low": 0.0, "high": 0.2, "over_random": np.nan}
     return Adaptation(
         primary="roads",
         secondaries=("site",),
@@ -148,7 +128,7 @@ def adaptation() -> Adaptation:
         scores=pd.DataFrame([{**shared, "dataset": "site", "n": 3, "mean_f": 0.5, "ods": np.nan}]),
         images=pd.DataFrame([{**shared, "dataset": "site", "image": "1.png", "f": np.nan}]),
         picks=pd.DataFrame([{"seed": 0, "strategy": "far", "dataset": "site", "image": "1.png", "rank": 1}]),
-        gains=pd.DataFrame([gain]),
+        gains=pd.DataFrame([{**gain, "beats_random": None}]),
         suppression=pd.DataFrame({"model": [], "share": []}),
         provenance=MADE,
         notes=("a note",),
@@ -160,49 +140,32 @@ def adaptations() -> Adaptations:
     return Adaptations(("net", "wide.net"), (adaptation(), replace(adaptation(), segmenter="unetplusplus", notes=())))
 
 
+STUDIED: dict[str, Any] = {
+    "of": "adaptation", "primary": "roads", "secondaries": ("site",), "segmenters": ("net",), "architectures": ("deepcrack",),
+    "seeds": (0, 1), "provenance": MADE,
+}  # fmt: skip
+
+
 def performance() -> PerformanceByDistance:
     shared = {"segmenter": "net", "model": "M", "dataset": "site"}
     slope = {"measure": "f_ods", "n": 9, "mean": 0.5, "slope": -0.25, "low": -0.5, "high": np.nan, "kind": "none"}
-    return PerformanceByDistance(
-        of="adaptation",
-        primary="roads",
-        secondaries=("site",),
-        segmenters=("net",),
-        architectures=("deepcrack",),
-        seeds=(0, 1),
-        adapted="far-7",
-        tau=0.5,
-        flat=0.2,
-        strata=pd.DataFrame([{**shared, "seed": 0, "part": "0–50 %", "ods": 0.5}]),
-        slopes=pd.DataFrame([{**shared, **slope}]),
-        provenance=MADE,
-    )
+    strata = pd.DataFrame([{**shared, "seed": 0, "part": "0–50 %", "ods": 0.5}])
+    slopes = pd.DataFrame([{**shared, **slope}])
+    return PerformanceByDistance(**STUDIED, adapted="far-7", tau=0.5, flat=0.2, strata=strata, slopes=slopes)
 
 
 def suppression() -> Suppression:
     shared, cost = {"segmenter": "net", "model": "far-7-B3"}, dict.fromkeys(("cost", "cost_low", "cost_high"), np.nan)
-    return Suppression(
-        of="adaptation",
-        primary="roads",
-        secondaries=("site",),
-        background="plain",
-        segmenters=("net",),
-        architectures=("deepcrack",),
-        seeds=(0, 1),
-        left=4,
-        shares=pd.DataFrame([{**shared, "share": 0.01, "low": np.nan, "high": np.nan, "lowest": 0.01, "highest": 0.01}]),
-        changes=pd.DataFrame([{**shared, "of": "far-7", "change": -0.1, "low": -0.2, "high": 0.0, **cost}]),
-        provenance=MADE,
-        notes=("a note",),
-    )
+    share = {**shared, "share": 0.01, "low": np.nan, "high": np.nan, "lowest": 0.01, "highest": 0.01}
+    change = {**shared, "of": "far-7", "change": -0.1, "low": -0.2, "high": 0.0, **cost}
+    tables = {"shares": pd.DataFrame([share]), "changes": pd.DataFrame([change])}
+    return Suppression(**STUDIED, **tables, background="plain", left=4, notes=("a note",))
 
 
 def prompting() -> Prompting:
     scores = [{"prompt": "box", "dataset": "site", "n": 3, "ods": 0.5, "mean_f": 0.25, "ois": np.nan}]
-    images = pd.DataFrame([{"prompt": "box", "dataset": "site", "image": "1.png", "f": 0.5}])
-    return Prompting(
-        ("site",), ("box",), {"kinds": ["box"], "limit": None}, pd.DataFrame(scores), images, MADE, SKIPPED, ("a",)
-    )
+    images, settings = [{"prompt": "box", "dataset": "site", "image": "1.png", "f": 0.5}], {"kinds": ["box"], "limit": None}
+    return Prompting(("site",), ("box",), settings, pd.DataFrame(scores), pd.DataFrame(images), MADE, SKIPPED, ("a",))
 
 
 CATEGORIES = Settings(25, "pair", "none", 0, 9, 0, 1, None, False)
@@ -274,9 +237,8 @@ def selection() -> Selection:
 
 def evaluation() -> Evaluation:
     images = pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, np.nan], "predicted": [np.arange(3), None]})
-    return Evaluation(
-        "site", "segmentation", "F", 0.25, 0.0, 2, 1, {"ods": 0.5, "ois": None}, images, MADE, SKIPPED, ("a note",)
-    )
+    scores = {"ods": 0.5, "ois": None}
+    return Evaluation("site", "segmentation", "F", 0.25, 0.0, 2, 1, scores, images, MADE, SKIPPED, ("a note",))
 
 
 def certificate() -> Certificate:
@@ -310,16 +272,9 @@ def certificate() -> Certificate:
 
 
 def image_map() -> ImageMap:
-    places = pd.DataFrame(
-        {
-            "against": ["site", "site"],
-            "dataset": ["roads", "site"],
-            "image": ["a.png", "b.png"],
-            "x": [0.5, 1.5],
-            "y": [2.0, -1.0],
-        }
-    )
-    return ImageMap(places, True, 6, 15, 0, MADE, "pca")
+    places = [("site", "roads", "a.png", 0.5, 2.0), ("site", "site", "b.png", 1.5, -1.0)]
+    columns = ["against", "dataset", "image", "x", "y"]
+    return ImageMap(pd.DataFrame(places, columns=columns), True, 6, 15, 0, MADE, "pca")
 
 
 MAKERS: dict[type[Result], Callable[[], Any]] = {
@@ -336,7 +291,7 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Components: components,
     Scenes: scenes,
     Robustness: robustness,
-    Pool: believable_pool.make,
+    Pool: partial(believable_pool.make, weights={"recall": 2.0, "fast": 1.0}, blind=("new",), level=0.95),
     Selection: selection,
     Evaluation: evaluation,
     Certificate: certificate,
@@ -395,7 +350,8 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def test_every_result_is_here() -> None:
-    assert set(Result.__subclasses__()) - ELSEWHERE == set(MAKERS)
+    kinds = {*Result.__subclasses__(), *StudyResult.__subclasses__()}
+    assert kinds - ELSEWHERE == {*MAKERS, StudyResult}
 
 
 @every
@@ -507,10 +463,3 @@ def test_writing_that_fails_loses_nothing(
     monkeypatch.undo()
     assert not [path.name for path in tmp_path.rglob("*") if path.name.endswith((".part", ".tmp"))]
     assert_equal(kind.load(place), results[kind])
-
-
-def test_a_new_comparison_takes_the_relation_of_the_old_one_away(results: dict[type[Result], Any], tmp_path: Path) -> None:
-    results[Comparison].save(tmp_path)
-    results[Relation].save(tmp_path)
-    results[Comparison].save(tmp_path)
-    line(MissingPathError, Relation, tmp_path)

@@ -1,4 +1,4 @@
-"""The files of a run carry its id: what is of another run is told, never mixed in."""
+"""The files of a run carry its id: what is of another run is told, never mixed in, and what is damaged is one line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import pandas as pd
 import pytest
 
 import howfar
+from howfar.cli.main import run as command
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.atomic import staging
 from howfar.io.lock import locked
 from howfar.report.certificate import write_certificate_report
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate import Certificate
+from howfar.results.result import _check_columns
 from howfar.results.run_files import run_of_table, runs_of_picture
+from howfar.studies import run_folder
 from howfar.studies.distance import RELATED
 from howfar.studies.run_folder import write_report
 from results.test_conformance import certificate
@@ -250,3 +253,53 @@ def test_a_folder_in_the_place_of_the_page_is_told_before_anything_is_written(tm
     with pytest.raises(InputError, match=r"must not hold a report.html that howfar did not write"):
         howfar.compare(np.eye(4), {"site": np.eye(4)}, out=tmp_path, bootstrap=0, permutations=0, progress=False)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_tilde_stands_for_the_home_folder(run: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    howfar.compare(np.eye(4), {"site": np.eye(4)}, out="~/run", bootstrap=0, permutations=0, progress=False)
+    assert (tmp_path / "run" / "report.html").is_file()
+    run.save("~/saved")
+    assert Comparison.load("~/saved").datasets == Comparison.load(tmp_path / "saved").datasets == run.datasets
+
+
+def test_an_empty_name_is_no_folder() -> None:
+    with pytest.raises(InputError, match=r"^out must name a folder, got ''"):
+        howfar.compare(np.eye(3), {"site": np.eye(3)}, out="")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": NaN}', '{"format": Infinity}'])
+def test_a_document_that_is_no_json_value_is_damaged(tmp_path: Path, text: str) -> None:
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(StoreError, match=r"(RecursionError|ValueError).*run compare again"):
+        Comparison.load(tmp_path)
+
+
+def test_a_run_of_no_dataset_is_damaged(run: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run.save(tmp_path / "run")
+    document = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**document, "datasets": []}))
+    assert command(["report", str(folder)]) == 1
+    told = capsys.readouterr().err
+    assert "is damaged (TypeError: datasets: must hold something): run compare again" in told
+    assert told.count("\n") == 1
+
+
+def test_a_table_that_cannot_be_drawn_is_one_line(
+    run: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object, **__: object) -> None:
+        raise KeyError("pc1")
+
+    monkeypatch.setattr(run_folder, "draw", stumble)
+    folder = run.save(tmp_path / "run")
+    assert command(["report", str(folder)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"howfar: {folder} cannot be drawn (KeyError: 'pc1'): its files are not as they were written")
+    assert told.count("\n") == 1
+
+
+def test_a_curve_without_its_columns_is_damaged() -> None:
+    curves = pd.DataFrame({"dataset": ["a"], "image": ["1"], "distance": [1.0], "performance": [1.0]})
+    with pytest.raises(ValueError, match=r"^curves\.parquet has no column smoothed$"):
+        _check_columns(curves, Relation.COLUMNS["curves"], "curves.parquet")

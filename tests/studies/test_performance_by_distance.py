@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ import pandas as pd
 import pytest
 
 from howfar.paper.performance_by_distance import PerformanceSettings, averaged, slopes_of
-from howfar.results import Provenance
 from howfar.results.adaptation import Adaptation
 from howfar.studies.adaptation.tables import slopes_of as slopes_by_seed
+from results.test_conformance import adaptation
 
 SETTINGS = PerformanceSettings(of="adaptation", bootstrap=200, tau=0.3)
 SIZES = {"near": 40, "wide": 25}
@@ -26,36 +27,13 @@ def made(falls: float = 0.5, flatter: float = 0.4) -> Adaptation:
         for seed in (0, 1):
             for model, back in (("M", 0.0), ("far-7", flatter)):
                 f = 0.7 - 0.2 * place - (falls - back) * distance + noise + 0.02 * seed
-                own: dict[str, Any] = {
-                    "seed": seed,
-                    "model": model,
-                    "dataset": dataset,
-                    "image": [f"{k}.png" for k in range(count)],
-                }
-                frames.append(
-                    pd.DataFrame(
-                        {**own, "photograph": own["image"], "distance": distance + 0.01 * seed, "f": f - 0.1, "f_ods": f}
-                    )
-                )
+                names = [f"{k}.png" for k in range(count)]
+                own = pd.DataFrame({"image": names, "photograph": names, "f": f - 0.1, "f_ods": f})
+                frames.append(own.assign(seed=seed, model=model, dataset=dataset, distance=distance + 0.01 * seed))
     images = pd.concat(frames, ignore_index=True)
     images.loc[images["image"] == "0.png", ["f", "f_ods"]] = np.nan
-    empty = pd.DataFrame()
-    return Adaptation(
-        primary="roads",
-        secondaries=tuple(SIZES),
-        blind=(),
-        background=None,
-        segmenter="deepcrack",
-        settings={"seeds": [0, 1], "random_seeds": [], "strategies": ["far"], "shots": [7]},
-        models=images[["seed", "model"]].drop_duplicates().assign(background=0),
-        scores=empty,
-        images=images,
-        picks=empty,
-        gains=empty,
-        suppression=empty,
-        provenance=Provenance.now(),
-        slopes=slopes_by_seed(images, 0),
-    )
+    models = images[["seed", "model"]].drop_duplicates().assign(background=0)
+    return replace(adaptation(), secondaries=tuple(SIZES), models=models, images=images, slopes=slopes_by_seed(images, 0))
 
 
 def row(rows: list[dict[str, Any]], model: str, dataset: str, measure: str = "f_ods") -> dict[str, Any]:

@@ -35,8 +35,7 @@ def result(folder: Path) -> Robustness:
 
 
 def run(folder: Path, body: str, settings: str = "bootstrap = 60", **options: Any) -> Robustness:
-    done = study(write_study(folder, "robustness", body, settings), progress=False, **options)["robustness"]
-    return done
+    return study(write_study(folder, "robustness", body, settings), progress=False, **options)["robustness"]
 
 
 def compared(folder: Path, paths: dict[str, Path], backbone: str, **options: Any) -> howfar.Comparison:
@@ -158,11 +157,3 @@ def test_the_work_counts_the_perturbed_images_too(folder: Path, result: Robustne
     work = study_module.ROBUSTNESS.work(settings, Names())  # type: ignore[arg-type]  # it asks for names alone
     assert len(work.embedded["pixels"]) == 5
     assert len(work.embedded["pixels+blur"]) == 2
-
-
-def test_a_difference_is_one_less_the_other_in_each_resample() -> None:
-    one = np.array([[0.75, 1.0], [0.5, 0.5], [0.75, 1.0]])
-    other = np.array([[0.5, 0.5], [0.25, 0.5], [0.25, 0.5]])
-    (row,) = study_module._differences({"a": one, "b": other}).to_dict("records")
-    assert (row["kendall"], row["overlap"]) == (0.25, 0.5)
-    assert (row["kendall_low"], row["kendall_high"]) == pytest.approx((0.25, 0.5), abs=0.01)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from howfar.paper.suppression import shares_of
-from howfar.results import Provenance
 from howfar.results.adaptation import Adaptation
+from results.test_conformance import adaptation
 
 
 def made(photographs: int, seeds: tuple[int, ...] = (0, 1, 2)) -> Adaptation:
@@ -26,22 +28,10 @@ def made(photographs: int, seeds: tuple[int, ...] = (0, 1, 2)) -> Adaptation:
         for seed in (*seeds, 9)
         for model, level in (("M", 0.5), ("far-7", 0.4), ("far-7-B3", 0.02))
     ]
-    empty = pd.DataFrame()
-    return Adaptation(
-        primary="roads",
-        secondaries=("site",),
-        blind=(),
-        background="plain",
-        segmenter="deepcrack",
-        settings={"seeds": list(seeds), "random_seeds": [9]},
-        models=empty,
-        scores=empty,
-        images=pd.concat(frames, ignore_index=True),
-        picks=empty,
-        gains=empty,
-        suppression=pd.DataFrame({"model": ["far-7", "far-7-B3"], "of": ["", "far-7"]}),
-        provenance=Provenance.now(),
-    )
+    suppression = pd.DataFrame({"model": ["far-7", "far-7-B3"], "of": ["", "far-7"]})
+    settings = {"seeds": list(seeds), "random_seeds": [9]}
+    images = pd.concat(frames, ignore_index=True)
+    return replace(adaptation(), background="plain", settings=settings, images=images, suppression=suppression)
 
 
 def test_a_share_is_the_mean_over_images_and_seeds() -> None:

@@ -23,11 +23,8 @@ SomeModels: TypeAlias = Annotated[tuple[str, ...], EntryReference("models")]
 
 
 def baseline_models(inputs: Inputs, of: str, chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of an adaptation study's chosen models, or of all its models if none is chosen.
-
-    Raises `InputError` where one is chosen that the study does not train.
-    """
-    trained = tuple(_settings(inputs, of).models)
+    """Return the names of an adaptation study's chosen models, or of all its models if none is chosen."""
+    trained = tuple(study_settings(inputs, of).models)
     for name in chosen:
         if name not in trained:
             rule = f"must be among the models of the study {of}"
@@ -59,11 +56,7 @@ def embedding_work(settings: BackboneStudySettings, inputs: Inputs) -> Work:
 
 
 def check_backbones(settings: BackboneStudySettings, inputs: Inputs) -> None:
-    """Check that a study has a backbone or model, that their names differ, and that P is no secondary dataset.
-
-    Raises `InputError` where models are named without a study that trains them, or by a backbone's name, there is nothing to
-    measure by, or the primary dataset is among the secondaries.
-    """
+    """Check that a study has a backbone or model, that their names differ, and that P is no secondary dataset."""
     if settings.models and not settings.of:
         raise InputError.of("models", "must be those of a study of adaptation", list(settings.models), 'write of = "STUDY"')
     models = models_of(settings, inputs)
@@ -77,14 +70,11 @@ def check_backbones(settings: BackboneStudySettings, inputs: Inputs) -> None:
 
 def baseline_seed(inputs: Inputs, of: str) -> int:
     """Return the first training seed of an adaptation study."""
-    return int(_settings(inputs, of).seeds[0])
+    return int(study_settings(inputs, of).seeds[0])
 
 
 def baseline_file(inputs: Inputs, of: str, model: str) -> Path:
-    """Return the checkpoint of M for the study's first seed.
-
-    Raises `MissingPathError` where the checkpoint is gone.
-    """
+    """Return the checkpoint of M for the study's first seed; raise `MissingPathError` if it is gone."""
     file = inputs.folders[of] / model / "models" / f"seed{baseline_seed(inputs, of)}" / "M.safetensors"
     if not file.is_file():
         raise MissingPathError(f"{file} is not there: remove the folder of the study {of}, so that it is trained again")
@@ -99,5 +89,6 @@ def baseline_backbone(inputs: Inputs, of: str, model: str) -> tuple[str, dict[st
     return segmenter, loading, load_backbone(segmenter, **loading)
 
 
-def _settings(inputs: Inputs, of: str) -> Any:
+def study_settings(inputs: Inputs, of: str) -> Any:
+    """Return the settings of another study of the same file."""
     return next(planned.settings for planned in inputs.file.studies if planned.name == of)

@@ -15,7 +15,7 @@ from howfar.distances.dataset import dataset_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.paper.baseline_models import BackboneStudySettings, baseline_backbone, check_backbones, embedding_work, models_of
 from howfar.progress import bar
-from howfar.projection import Projection, Projector
+from howfar.projection import Projector
 from howfar.projection.basis import plateau
 from howfar.results import Features, Provenance
 from howfar.results.distance_studies import Components
@@ -84,23 +84,16 @@ def _measured(features: tuple[Features, ...], settings: ComponentsSettings) -> l
         raise InputError.of("components", rule, list(settings.components))
     rows = []
     for count in counts:
-        means = {name: _distance(pair, count) for name, pair in pairs.items()}
+        means: dict[str, tuple[float, float]] = {}
+        for name, pair in pairs.items():
+            p, s = pair.primary[:, :count], pair.secondary[:, :count]
+            means[name] = float(dataset_to_dataset(s, p)), float(self_distance(p)) if len(p) > 1 else 0.0
         total = sum(mean for mean, _ in means.values())
         for name, (mean, own) in means.items():
-            measured = {
-                "o_dist_mean": mean,
-                "o_dist_scaled": mean / total if total else 0.0,
-                "relative": mean / own if own else np.nan,
-            }
+            row = {"components": count, "dataset": name, "o_dist_mean": mean, "o_dist_scaled": mean / total if total else 0.0}
             variance = float(pairs[name].explained_variance_ratio[:count].sum())
-            rows.append({"components": count, "dataset": name, **measured, "explained_variance": variance})
+            rows.append({**row, "relative": mean / own if own else np.nan, "explained_variance": variance})
     return rows
-
-
-def _distance(pair: Projection, count: int) -> tuple[float, float]:
-    """Compute O^dist (mean form) and P's self-distance by the first `count` components."""
-    p, s = pair.primary[:, :count], pair.secondary[:, :count]
-    return float(dataset_to_dataset(s, p)), float(self_distance(p)) if len(p) > 1 else 0.0
 
 
 def _notes(distances: pd.DataFrame, settings: ComponentsSettings) -> Iterator[str]:

@@ -24,6 +24,7 @@ from howfar.report.section import (
     tabulate,
 )
 from howfar.results.distance_studies import Components
+from howfar.results.records import matching
 
 COLUMNS = 3
 
@@ -40,9 +41,8 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
         figure = blank(WIDTH if columns > 1 else 5.6, 1.2 + 2.6 * lines)
         panels = figure.subplots(lines, columns, sharex=True, squeeze=False).ravel().tolist()
         for axes, backbone in zip(panels, result.backbones, strict=False):
-            measured = result.distances[result.distances["backbone"] == backbone]
             for position, name in enumerate(shown):
-                row, style = measured[measured["dataset"] == name], look(position)
+                row, style = matching(result.distances, backbone=backbone, dataset=name), look(position)
                 marks = {"color": style.colour, "ls": style.dash, "marker": style.marker, "ms": 3.5, "lw": 1.6}
                 axes.plot(row["components"], row["relative"], label=name, **marks)
             plateau = result.plateaus[backbone]
@@ -64,6 +64,12 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
 def section(result: Components, context: Context) -> Section:
     """Build the section of a study of components."""
     shown = result.backbones.index("unetplusplus") if "unetplusplus" in result.backbones else 0
+    caption = Caption(
+        "Relative distance by the number of components",
+        "One panel a backbone, one line a dataset: O^dist over P's distance from itself with as many components. The upright "
+        "line marks the plateau, where there is one.",
+        lead(result),
+    )
     printed = scaled_rows(TABLE_6, "components (UNet++)", result.secondaries, context.symbols)
     return Section(
         lead=lead(result),
@@ -81,7 +87,7 @@ def section(result: Components, context: Context) -> Section:
                 )
                 for position, backbone in enumerate(result.backbones, 1)
             ),
-            FigurePart("curve", partial(components_curve, result), _caption(result)),
+            FigurePart("curve", partial(components_curve, result), caption),
         ],
         limits=[
             "A row's scaled distances sum to 1, so that one of them falls where another rises; the figure shows relative "
@@ -105,8 +111,8 @@ def lead(result: Components) -> str:
 
 
 def _table(result: Components, backbone: str) -> Table:
-    measured = result.distances[result.distances["backbone"] == backbone]
-    rows = [(z, measured[measured["components"] == z].set_index("dataset")) for z in sorted(set(measured["components"]))]
+    measured = matching(result.distances, backbone=backbone)
+    rows = [(z, own.set_index("dataset")) for z, own in measured.groupby("components")]
 
     def scaled(name: str) -> ColumnOf[Any]:
         return name, "", lambda row: decimal(float(row[1]["o_dist_scaled"][name]))
@@ -116,13 +122,4 @@ def _table(result: Components, backbone: str) -> Table:
         ("components", "", lambda row: Cell(f"{row[0]}", float(row[0]), strong=row[0] == result.plateaus[backbone])),
         *map(scaled, result.secondaries),
         ("explained", "", lambda row: percentage(float(row[1]["explained_variance"].min()))),
-    )
-
-
-def _caption(result: Components) -> Caption:
-    return Caption(
-        "Relative distance by the number of components",
-        "One panel a backbone, one line a dataset: O^dist over P's distance from itself with as many components. The upright "
-        "line marks the plateau, where there is one.",
-        lead(result),
     )

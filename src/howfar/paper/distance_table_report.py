@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from itertools import combinations
+from typing import Any, Final
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,14 +29,32 @@ from howfar.figures.style import (
     name_legend,
     name_rows,
     name_text,
-    rows,
 )
-from howfar.paper import distance_table_answers
-from howfar.paper.distance_table_answers import BackboneOrder, orders
+from howfar.figures.style import rows as dataset_rows
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, scaled_rows
-from howfar.report.section import Context, FigurePart, Part, Section, TablePart
-from howfar.results import Comparison
+from howfar.report.backbones import FEW_SETS
+from howfar.report.backbones import lead as agreement_lead
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    listing,
+    number,
+    plural,
+    tabulate,
+    with_interval,
+)
+from howfar.results import Comparison, DatasetSummary
 from howfar.results.backbones import DistanceTable
+from howfar.wording import format_number, signed
 
 COLUMNS: Final = 3
 THIRDS: Final = (1 / 3, 2 / 3)
@@ -76,7 +97,8 @@ def _panels(
         figure = blank(WIDTH if columns > 1 else 6.2, 1.1 + height * lines + (0.5 if legend else 0.0))
         panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel().tolist()
         for axes, comparison, feature in zip(panels, table.comparison.comparisons, table.features, strict=False):
-            draw(axes, in_order(comparison, shown))
+            by_name = {row.name: row for row in dataset_rows(comparison, len(comparison.datasets))[0]}
+            draw(axes, [by_name[name] for name in shown])
             kind = "trivial" if feature.trivial else f"M of {feature.model}" if feature.model else feature.registered
             head_panel(axes, feature.label, f"{kind}, q = {feature.length:,}")
         for spare in panels[count:]:
@@ -89,13 +111,6 @@ def _panels(
             name_legend(figure, panels[0], min(len(shown), 6), handlelength=3)
         head(figure, title, left_out)
     return figure
-
-
-def in_order(comparison: Comparison, names: list[str]) -> list[DatasetRow]:
-    """Return the named secondaries of a comparison in the given order."""
-    every, _ = rows(comparison, len(comparison.datasets))
-    by_name = {row.name: row for row in every}
-    return [by_name[name] for name in names]
 
 
 def _violins(axes: Axes, shown: list[DatasetRow]) -> None:
@@ -118,44 +133,344 @@ def _curves(axes: Axes, shown: list[DatasetRow]) -> None:
     axes.tick_params(labelsize=8.5)
 
 
+WITHOUT_CRACKS: Final = ("S_5", "S_6")
+
+
+@dataclass(frozen=True)
+class BackboneOrder:
+    """Hold a backbone's answer: whether the datasets without cracks are farthest.
+
+    `nearest` is the dataset without cracks that is nearest by O^dist, `farthest` the farthest of the others. `holds` says
+    whether every dataset without cracks is farther than every other by O^dist, `relative` the same by relative distance, None
+    where that is undefined; `apart` whether the intervals of the two distances do not overlap, None without intervals.
+    """
+
+    nearest: DatasetSummary
+    farthest: DatasetSummary
+    holds: bool
+    relative: bool | None
+    apart: bool | None
+    trivial: bool
+
+    @property
+    def ratio(self) -> float | None:
+        """Return the nearest distance without cracks over the farthest other one; None if the latter is 0."""
+        other = self.farthest.o_dist_mean
+        return self.nearest.o_dist_mean / other if other > 0 else None
+
+
+def orders(table: DistanceTable, symbols: Mapping[str, str]) -> dict[str, BackboneOrder]:
+    """Return each backbone's answer; {} if no secondary, or every one, stands for S_5 or S_6."""
+    bare = [name for name in table.secondaries if symbols.get(name) in WITHOUT_CRACKS]
+    if not bare or len(bare) == len(table.secondaries):
+        return {}
+    comparisons = table.comparison.comparisons
+    return {each.backbone.name: _order(each, bare, each.backbone.name in table.trivial) for each in comparisons}
+
+
+def _order(comparison: Comparison, bare: list[str], trivial: bool) -> BackboneOrder:
+    without, others = ([each for each in comparison.datasets if (each.name in bare) == kind] for kind in (True, False))
+    nearest = min(without, key=lambda dataset: dataset.o_dist_mean)
+    farthest = max(others, key=lambda dataset: dataset.o_dist_mean)
+    near, far = nearest.o_dist_mean_ci, farthest.o_dist_mean_ci
+    relative = [[each.relative for each in datasets if each.relative is not None] for datasets in (without, others)]
+    whole = sum(map(len, relative)) == len(comparison.datasets)
+    return BackboneOrder(
+        nearest=nearest,
+        farthest=farthest,
+        holds=nearest.o_dist_mean > farthest.o_dist_mean,
+        relative=min(relative[0]) > max(relative[1]) if whole else None,
+        apart=None if near is None or far is None else near[0] > far[1] or near[1] < far[0],
+        trivial=trivial,
+    )
+
+
+FARTHEST: Final = 2
+"""How many of the farthest datasets of a row are marked, as in table 2 of the paper."""
+
+
+def features(table: DistanceTable) -> Table:
+    """List each backbone's feature (table 1)."""
+    named = "the registered name (howfar backbones); M of a study is its model trained on P alone"
+    return tabulate(
+        table.features,
+        ("backbone", "", lambda each: Cell(each.label)),
+        ("loaded as", named, lambda each: Cell(each.registered + (f", M of {each.model}" if each.model else ""))),
+        ("feature", "", lambda each: Cell(each.feature)),
+        ("q", "length of the feature", lambda each: count(each.length)),
+    )
+
+
+def scaled(table: DistanceTable) -> Table:
+    """Build table 2: row-scaled O^dist, with the two farthest datasets of each row bold if there are more than two."""
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
+        values = {dataset.name: dataset.o_dist_scaled for dataset in comparison.datasets}
+        far = set(sorted(values, key=lambda name: -values[name])[:FARTHEST]) if len(values) > FARTHEST else set()
+        return (decimal(values[name], strong=name in far) for name in table.secondaries)
+
+    return _by_backbone(table, cells)
+
+
+def raw(table: DistanceTable) -> Table:
+    """List O^dist in mean form with its interval, and P's self-distance."""
+    own = Column("P itself", "mean distance of P's own images from each other, in P's own subspace or the one that all share")
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
+        yield number(comparison.primary.self_distance, 3)
+        for dataset in comparison.datasets:
+            yield _with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, _digits)
+
+    return _by_backbone(table, cells, own)
+
+
+def relative(table: DistanceTable) -> Table:
+    """List O^dist over P's self-distance, with its interval."""
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
+        return (_with_ci(dataset.relative, dataset.relative_ci, "{:.2f}".format) for dataset in comparison.datasets)
+
+    return _by_backbone(table, cells)
+
+
+def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[Cell]], *before: Column) -> Table:
+    """Build a table with a row per backbone, the columns `before`, and a column per secondary dataset."""
+    rows = ((Cell(each.backbone.name), *cells(each)) for each in table.comparison.comparisons)
+    return Table((Column("backbone"), *before, *map(Column, table.secondaries)), tuple(rows))
+
+
+def without_cracks(orders: Mapping[str, BackboneOrder]) -> Table:
+    """List by backbone the nearest dataset without cracks and the farthest other one."""
+    least = "the dataset standing for S5 or S6 with the least O^dist (mean form)"
+    farther = "whether every dataset without cracks is farther than every other, by O^dist"
+    relative = "the same question by O^dist over P's distance from itself in each pair's subspace"
+
+    def dataset(each: DatasetSummary) -> Cell:
+        return Cell(f"{each.name} {_digits(each.o_dist_mean)}")
+
+    return tabulate(
+        orders.items(),
+        ("backbone", "", lambda row: Cell(f"{row[0]} (trivial)" if row[1].trivial else row[0])),
+        ("nearest without cracks", least, lambda row: dataset(row[1].nearest)),
+        ("farthest other", "the other dataset with the greatest O^dist", lambda row: dataset(row[1].farthest)),
+        ("ratio", "of the two distances; above 1 all datasets without cracks are farthest", lambda row: decimal(row[1].ratio)),
+        ("farthest?", farther, lambda row: _yes(row[1].holds)),
+        ("intervals apart", "whether the 95 % intervals of the two distances do not overlap", lambda row: _yes(row[1].apart)),
+        ("by relative", relative, lambda row: _yes(row[1].relative)),
+    )
+
+
+def last_thirds(table: DistanceTable) -> Table:
+    """List the share of each dataset's I^dist range covered by its last third; 1/3 is an even spread."""
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
+        spans = spans_of(comparison)
+        return (decimal(spans[name], 2) for name in table.secondaries)
+
+    return _by_backbone(table, cells)
+
+
+def spans_of(comparison: Comparison) -> dict[str, float | None]:
+    """Compute, by dataset, the share of the I^dist range that the last third spans; None where it has none."""
+    spans: dict[str, float | None] = {}
+    for name, values in comparison.images.groupby("dataset", sort=False)["i_dist_scaled"]:
+        ordered = np.sort(values.to_numpy(dtype=np.float64))
+        known = len(ordered) >= 3 and ordered[-1] != ordered[0]
+        spans[str(name)] = float(ordered[-1] - np.array_split(ordered, 3)[2][0]) if known else None
+    return spans
+
+
+def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Any) -> Cell:
+    low, high = interval or (None, None)
+    return with_interval(value, low, high, write)
+
+
+def _digits(value: float) -> str:
+    return format_number(value, 3)
+
+
+def _yes(answer: bool | None) -> Cell:
+    return UNDEFINED if answer is None else Cell("yes" if answer else "no", float(answer), strong=not answer)
+
+
+NAMED: Final = 6
+LEVEL: Final = 0.05
+
+
+def lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
+    """State whether the datasets without cracks are farthest; without such datasets, name the farthest dataset."""
+    if answers:
+        return _without_cracks(answers)
+    if len(table.backbones) > 1:
+        return agreement_lead(table.comparison)
+    values = {dataset.name: dataset.o_dist_mean for dataset in table.comparison.comparisons[0].datasets}
+    far, near = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
+    beside = f", and {near} nearest" if near != far else ""
+    return f"By {table.backbones[0]} {far} is farthest from {table.primary}{beside}."
+
+
+def _without_cracks(answers: Mapping[str, BackboneOrder]) -> str:
+    own = [name for name, answer in answers.items() if not answer.trivial]
+    trivial = [name for name, answer in answers.items() if answer.trivial]
+    kinds = ((own, "backbone", "backbones"), (trivial, "trivial one", "trivial ones"))
+    parts = [_counted(names, answers, one, many) for names, one, many in kinds if names]
+    return f"Every dataset without cracks is farther than every other {' and '.join(parts)}."
+
+
+def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: str, many: str) -> str:
+    """State for how many backbones the claim holds, naming these or the others, whichever are fewer."""
+    holding = [name for name in names if answers[name].holds]
+    failing = [name for name in names if not answers[name].holds]
+    if not holding:
+        return f"by no {one} ({listing(failing, NAMED)})"
+    if not failing:
+        every = {1: f"the {one}", 2: f"both {many}"}.get(len(names), f"all {len(names)} {many}")
+        return f"by {every} ({listing(holding, NAMED)})"
+    named = listing(holding, NAMED) if len(holding) <= len(failing) else f"not {listing(failing, NAMED)}"
+    return f"by {len(holding)} of {len(names)} {many} ({named})"
+
+
+def sentences(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> list[str]:
+    """State what the answer rests on, and how far backbones agree."""
+    of_answers = (evidence_sentence(answers), apart_sentence(answers), relative_sentence(answers))
+    return [*filter(None, (*of_answers, agreement_sentence(table), p_sentence(table), thirds_sentence(table)))]
+
+
+def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
+    """Compare the order of the datasets with that of the trivial backbones, which only see colour."""
+    if not answers:
+        return ""
+    trivial = [answer for answer in answers.values() if answer.trivial]
+    if not trivial:
+        return (
+            "No trivial backbone is listed, so it is open whether colour alone gives this order: name pixels and "
+            "colour_moments among the backbones."
+        )
+    holding = {answer.trivial for answer in answers.values() if answer.holds}
+    if holding == {True, False}:
+        return (
+            "Where a trivial backbone gives the same order, the order is no evidence that a model sees more than colour and "
+            "layout."
+        )
+    if not holding:
+        return ""
+    names = listing([name for name, answer in answers.items() if answer.trivial], NAMED)
+    return f"{names}, which see colour and layout alone, give another order."
+
+
+def apart_sentence(answers: Mapping[str, BackboneOrder]) -> str:
+    """State for which backbones the intervals overlap, so that the answer may be chance."""
+    close = [name for name, answer in answers.items() if answer.apart is False]
+    both = "of the nearest dataset without cracks and the farthest with them"
+    if not close:
+        known = any(answer.apart for answer in answers.values())
+        return f"By every backbone the intervals {both} do not overlap." if known else ""
+    return f"By {listing(close, NAMED)} the intervals {both} overlap: the answer may be chance."
+
+
+def relative_sentence(answers: Mapping[str, BackboneOrder]) -> str:
+    """Name the backbones with a different answer by relative distance."""
+    differs = [name for name, answer in answers.items() if answer.relative is not None and answer.relative != answer.holds]
+    other = "By relative distance the answer is the other one by"
+    return f"{other} {listing(differs, NAMED)}: P's own spread differs between pairs." if differs else ""
+
+
+def p_sentence(table: DistanceTable) -> str:
+    """Name the datasets that the permutation test does not distinguish from P."""
+    tested = [each for each in table.comparison.comparisons if any(row.p_value is not None for row in each.datasets)]
+    if not tested:
+        return ""
+    draws = tested[0].settings.permutations
+    if len(table.secondaries) / (draws + 1) > LEVEL:
+        return f"With {draws} permutations no dataset can be told from {table.primary} at a level of {LEVEL:g}: draw more."
+    undecided = {each.backbone.name: [row.name for row in each.datasets if (row.p_value or 0.0) > LEVEL] for each in tested}
+    alike = {name: datasets for name, datasets in undecided.items() if datasets}
+    if not alike:
+        return (
+            f"Every dataset differs from {table.primary} by every backbone (permutation test of the energy distance, p at most "
+            "0.05 after Holm)."
+        )
+    parts = [f"{listing(names, NAMED)} by {name}" for name, names in alike.items()]
+    return f"Not told from {table.primary} by the permutation test (p above 0.05 after Holm): {listing(parts, NAMED)}."
+
+
+def agreement_sentence(table: DistanceTable) -> str:
+    """State each two backbones' agreement on the order of datasets and of images."""
+    agreed = [table.comparison.agreed(*pair) for pair in combinations(table.backbones, 2)]
+    orders = [value for value, _ in agreed if value is not None]
+    images = [value for _, value in agreed if value is not None]
+    which = plural(len(agreed), "the two", f"each two of {len(table.backbones)}")
+    parts = []
+    if orders and len(table.secondaries) > 2:
+        parts.append(f"{_range_text(orders)} for the order of the datasets")
+    if images:
+        parts.append(f"{_range_text(images)} for the order of a dataset's images, mean over the datasets")
+    return f"Between {which} backbones Spearman's rank correlation is {', and '.join(parts)}." if parts else ""
+
+
+def _range_text(values: Sequence[float]) -> str:
+    low, high = signed(min(values)), signed(max(values))
+    return low if low == high else f"from {low} to {high}"
+
+
+def thirds_sentence(table: DistanceTable) -> str:
+    """State for each backbone the dataset with the steepest last third of images."""
+    steepest: dict[str, list[str]] = {}
+    for comparison in table.comparison.comparisons:
+        spans = {name: span for name, span in spans_of(comparison).items() if span is not None}
+        if spans:
+            most = max(spans, key=spans.__getitem__)
+            steepest.setdefault(most, []).append(f"{comparison.backbone.name} ({100 * spans[most]:.0f} %)")
+    if not steepest:
+        return ""
+    parts = [f"{dataset} by {listing(backbones, NAMED)}" for dataset, backbones in steepest.items()]
+    by = "by the share of the range that the last third of the images spans"
+    return f"The end is steepest, {by}, in {'; in '.join(parts)}; 33 % is even."
+
+
+def limits(table: DistanceTable) -> list[str]:
+    """List the limits of the numbers."""
+    few = f"Over {len(table.secondaries)} datasets a rank correlation says little: chance alone gives ±1 often."
+    return [
+        "A row of table 2 sums to 1, so that one share falls where another rises, and a row says nothing of the level: raw and "
+        "relative distances stand beside.",
+        "Each backbone has its own features and each pair its own subspace: compare ranks and relative distances across rows, "
+        "never raw distances.",
+        *([few] if len(table.secondaries) <= FEW_SETS and len(table.backbones) > 1 else []),
+        "The paper's numbers are of its own datasets: ours stand beside where a dataset is of the same kind, not where it is "
+        "the same.",
+    ]
+
+
 def section(result: DistanceTable, context: Context) -> Section:
     """Build the section of a study of distances."""
     answers = orders(result, context.symbols)
-    sentences = [
-        distance_table_answers.evidence_sentence(answers),
-        distance_table_answers.apart_sentence(answers),
-        distance_table_answers.relative_sentence(answers),
-        distance_table_answers.agreement_sentence(result),
-        distance_table_answers.p_sentence(result),
-        distance_table_answers.thirds_sentence(result),
-    ]
     return Section(
-        lead=distance_table_answers.lead(result, answers),
-        sentences=list(filter(None, sentences)),
+        lead=lead(result, answers),
+        sentences=sentences(result, answers),
         parts=[*_tables(result, context, answers), *_figures(result)],
-        limits=distance_table_answers.limits(result),
+        limits=limits(result),
     )
 
 
 def _tables(result: DistanceTable, context: Context, answers: dict[str, BackboneOrder]) -> list[Part]:
     printed = scaled_rows(TABLE_2, "model", result.secondaries, context.symbols)
-    far = " The two farthest are marked, as in the paper." if len(result.secondaries) > distance_table_answers.FARTHEST else ""
-    scaled = f"Each row is divided by its sum over the datasets.{far}{SHORT_ROWS if printed else ''}"
-    raw = "Mean over the pairs of images, with 95 % bootstrap intervals over the images of both; times n it is the paper's sum."
-    relative = "Over the mean distance of P's own images from each other, in the same subspace: 1 is as far as P's own images."
-    asked = TablePart(
-        "without-cracks", "Are the datasets without cracks the farthest?", distance_table_answers.without_cracks(answers)
-    )
+    far = " The two farthest are marked, as in the paper." if len(result.secondaries) > FARTHEST else ""
+    divided = f"Each row is divided by its sum over the datasets.{far}{SHORT_ROWS if printed else ''}"
+    ci = "Mean over the pairs of images, with 95 % bootstrap intervals over the images of both; times n it is the paper's sum."
+    over = "Over the mean distance of P's own images from each other, in the same subspace: 1 is as far as P's own images."
+    title = "Are the datasets without cracks the farthest?"
+    asked = [TablePart("without-cracks", title, without_cracks(answers))] if answers else []
     return [
-        TablePart("features", "What each backbone measures", distance_table_answers.features(result), "", "Table 1"),
-        TablePart("scaled", "Row-scaled O^dist", distance_table_answers.scaled(result), scaled, "Table 2", printed),
-        TablePart("relative", "Relative distance, with 95 % intervals", distance_table_answers.relative(result), relative),
-        TablePart("raw", "O^dist in mean form, with 95 % intervals", distance_table_answers.raw(result), raw),
-        *([asked] if answers else []),
+        TablePart("features", "What each backbone measures", features(result), "", "Table 1"),
+        TablePart("scaled", "Row-scaled O^dist", scaled(result), divided, "Table 2", printed),
+        TablePart("relative", "Relative distance, with 95 % intervals", relative(result), over),
+        TablePart("raw", "O^dist in mean form, with 95 % intervals", raw(result), ci),
+        *asked,
         TablePart(
             "last-third",
             "Share of the range of I^dist that the last third of the images spans",
-            distance_table_answers.last_thirds(result),
+            last_thirds(result),
             "Of each dataset's images in order of distance: a third is an even rise, more is a steep end (appendix A.2).",
         ),
     ]
@@ -191,5 +506,5 @@ def _thirds_caption(result: DistanceTable) -> Caption:
         "Images in order of distance, by each backbone",
         "One panel a backbone, one line a dataset: distances scaled from 0 to 1 within the dataset, from its nearest image to "
         "its farthest. Upright lines part the thirds.",
-        distance_table_answers.thirds_sentence(result) or "No dataset has three images.",
+        thirds_sentence(result) or "No dataset has three images.",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from howfar.pipeline.prediction import load_model, predict
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
 from howfar.results.adaptation import BASELINE, Adaptations
+from howfar.results.records import matching
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
 from howfar.streams import stream
@@ -95,41 +95,32 @@ def _mapped(name: str, dataset: Dataset, settings: EdgesSettings, inputs: Inputs
 def _measured(values: Any, picture: Image.Image, threshold: float) -> dict[str, float]:
     """Measure a map of 8-bit probabilities: the share above the threshold, the mean, and the agreement with edges."""
     p = values / 255.0
-    edges = edge_preference(*_shrunk(values, picture))
-    share = float((p > threshold).mean())
-    return {"foreground": share, "probability": float(p.mean()), "edges": np.nan if edges is None else edges}
-
-
-def _shrunk(values: Any, picture: Image.Image) -> tuple[Any, Any]:
-    """Shrink map and image to at most `SIDE` pixels by averaging."""
     scale = min(1.0, SIDE / max(picture.size))
     size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
-    both = (Image.fromarray(values), picture)
-    return tuple(np.asarray(each.resize(size, Image.Resampling.BOX)) for each in both)  # type: ignore[return-value]  # two
+    shrunk = (np.asarray(each.resize(size, Image.Resampling.BOX)) for each in (Image.fromarray(values), picture))
+    edges = edge_preference(*shrunk)
+    share = float((p > threshold).mean())
+    return {"foreground": share, "probability": float(p.mean()), "edges": np.nan if edges is None else edges}
 
 
 def _of_m(column: str, name: str, settings: EdgesSettings, inputs: Inputs) -> float:
     """Return M's threshold, or its ODS on held-out photographs (NaN without any), from the adaptation study."""
     study: Adaptations = inputs.results[settings.of]  # type: ignore[assignment]  # the reference names this kind alone
-    models = study[name].models
-    own = models[(models["model"] == BASELINE) & (models["seed"] == baseline_seed(inputs, settings.of))]
+    own = matching(study[name].models, model=BASELINE, seed=baseline_seed(inputs, settings.of))
     return float(pd.to_numeric(own[column]).iloc[0])
 
 
 def _summary(name: str, images: pd.DataFrame, settings: EdgesSettings, inputs: Inputs) -> ModelEdges:
-    own = images[images["model"] == name]
+    own = matching(images, model=name)
     weights, ods = _weights(len(own), settings), _of_m("held_out_ods", name, settings, inputs)
-    foreground, probability, edges = (average(own[measure].to_numpy(dtype=np.float64), weights) for measure in _MEASURES)
     return ModelEdges(
         model=name,
         segmenter=inputs.model(name).segmenter,
         threshold=_of_m("threshold", name, settings, inputs),
         held_out_ods=None if ods != ods else ods,
-        foreground=foreground,
-        probability=probability,
-        edges=edges,
         n=len(own),
         blank=int(own["edges"].isna().sum()),
+        **{measure: average(own[measure].to_numpy(dtype=np.float64), weights) for measure in _MEASURES},
     )
 
 
@@ -147,10 +138,9 @@ def _weights(n: int, settings: EdgesSettings) -> Float64Array | None:
 
 def _shown(images: pd.DataFrame, settings: EdgesSettings) -> tuple[str, ...]:
     """Draw a random sample of images for the figure, in their order."""
-    names: Sequence[str] = list(dict.fromkeys(images["image"]))
-    rng = stream(settings.seed, "edges")
-    chosen = np.sort(rng.choice(len(names), min(settings.images, len(names)), replace=False))
-    return tuple(str(names[position]) for position in chosen)
+    names = images["image"].unique()
+    chosen = stream(settings.seed, "edges").choice(len(names), min(settings.images, len(names)), replace=False)
+    return tuple(str(names[position]) for position in np.sort(chosen))
 
 
 def _work(settings: EdgesSettings, inputs: Inputs) -> Work:

@@ -29,7 +29,7 @@ from howfar.report.section import (
     with_interval,
 )
 from howfar.results.records import Interval
-from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
+from howfar.results.segmenter_studies import Edges, ModelEdges
 from howfar.wording import share, signed
 
 _STEP: Final = 1.05
@@ -113,17 +113,23 @@ PAPERS: Final = "deepcrack"
 
 def section(result: Edges, context: Context) -> Section:
     """Build the section of a study of edges."""
-    measured = TablePart("models", f"What the models draw on {result.dataset}", _models(result), _how(result))
-    apart = TablePart(
-        "differences",
-        "How much more one model follows edges than another",
-        _differences(result),
-        "Difference of the rank correlations of map and gradient on the same images, with its 95 % bootstrap interval.",
+    n = result.models[0].n
+    how = (
+        f"Means over {n} {plural(n, 'image', 'images')}, with 95 % bootstrap intervals. Follows edges: Spearman's rank "
+        "correlation, over the pixels of an image, of the map with the strength of the image's gradient (Sobel); 0 has nothing "
+        "to do with edges."
     )
+    differences = tabulate(
+        result.differences,
+        ("models", "", lambda each: Cell(f"{each.model} − {each.other}")),
+        ("difference", "", lambda each: _cell(each.edges, sign=True)),
+    )
+    same = "Difference of the rank correlations of map and gradient on the same images, with its 95 % bootstrap interval."
+    apart = TablePart("differences", "How much more one model follows edges than another", differences, same)
     caption = registration("edges_rows", edges_rows).caption(result)
     parts: list[Part] = [
         FigurePart("rows", partial(edges_rows, result, folder=context.folder), caption, "Figure 2"),
-        measured,
+        TablePart("models", f"What the models draw on {result.dataset}", _models(result), how),
         *([apart] if result.differences else []),
     ]
     return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most_sentence(result)))), LIMITS)
@@ -141,9 +147,8 @@ LIMITS: Final = (
 
 def lead(result: Edges) -> str:
     """Name the model that follows edges most, and state whether its lead is beyond chance."""
-    ordered = sorted(
-        (each for each in result.models if each.edges.value is not None), key=lambda each: -float(each.edges.value or 0.0)
-    )
+    known = [each for each in result.models if each.edges.value is not None]
+    ordered = sorted(known, key=lambda each: -float(each.edges.value or 0.0))
     if not ordered:
         return f"No model draws anything on {result.dataset} that differs within an image."
     first = ordered[0]
@@ -157,11 +162,8 @@ def lead(result: Edges) -> str:
 
 def paper_sentence(result: Edges) -> str:
     """State whether DeepCrack follows edges more than the other models, as the paper states for fig. 2."""
-    own = next((each for each in result.models if each.segmenter == PAPERS), None)
-    others = [each for each in result.models if each is not own and each.segmenter != PAPERS]
-    if own is None or not others:
-        return ""
-    gaps = [(each.model, _between(result, own.model, each.model)) for each in others]
+    own = next((each.model for each in result.models if each.segmenter == PAPERS), "")
+    gaps = [(each.model, _between(result, own, each.model)) for each in result.models if each.segmenter != PAPERS]
     gaps = [(name, gap) for name, gap in gaps if gap.value is not None]
     if not gaps:
         return ""
@@ -169,7 +171,7 @@ def paper_sentence(result: Edges) -> str:
     held = all(gap.clear and (gap.value or 0.0) > 0 for _, gap in gaps)
     reversed_ = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
     verdict = "holds here" if held else "is the other way round here" if reversed_ else "does not hold here against every model"
-    return f"The paper's claim that its model DC (here {own.model}) follows edges more {verdict}: {said}."
+    return f"The paper's claim that its model DC (here {own}) follows edges more {verdict}: {said}."
 
 
 def most_sentence(result: Edges) -> str:
@@ -181,16 +183,10 @@ def most_sentence(result: Edges) -> str:
 
 def _between(result: Edges, one: str, other: str) -> Interval:
     """Return the difference between two models, the first minus the second."""
-    for each in result.differences:
-        if (each.model, each.other) == (one, other):
-            return each.edges
-        if (each.model, each.other) == (other, one):
-            return _turned(each)
-    return Interval(None)
-
-
-def _turned(difference: EdgeDifference) -> Interval:
-    value, low, high = (None if each is None else -each for each in vars(difference.edges).values())
+    gaps = {(each.model, each.other): each.edges for each in result.differences}
+    if (other, one) not in gaps:
+        return gaps.get((one, other), Interval(None))
+    value, low, high = (None if each is None else -each for each in vars(gaps[other, one]).values())
     return Interval(value, high, low)
 
 
@@ -198,15 +194,6 @@ def _written(average: Interval) -> str:
     low, high = average.low, average.high
     interval = "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
     return f"{signed(average.value)}{interval}"
-
-
-def _how(result: Edges) -> str:
-    n = result.models[0].n
-    return (
-        f"Means over {n} {plural(n, 'image', 'images')}, with 95 % bootstrap intervals. Follows edges: Spearman's rank "
-        "correlation, over the pixels of an image, of the map with the strength of the image's gradient (Sobel); 0 has nothing "
-        "to do with edges."
-    )
 
 
 def _models(result: Edges) -> Table:
@@ -226,14 +213,6 @@ def _models(result: Edges) -> Table:
         ("mean probability", "", lambda each: _cell(each.probability)),
         ("follows edges", "rank correlation of map and gradient, mean over the images", follows),
         ("blank", blank, lambda each: count(each.blank)),
-    )
-
-
-def _differences(result: Edges) -> Table:
-    return tabulate(
-        result.differences,
-        ("models", "", lambda each: Cell(f"{each.model} − {each.other}")),
-        ("difference", "", lambda each: _cell(each.edges, sign=True)),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,13 +23,16 @@ from howfar.perturb import named as perturbation_named
 from howfar.progress import bar
 from howfar.projection.projector import principal_coordinates
 from howfar.results import Features, Provenance
-from howfar.results.distance_studies import PLAIN, Identity
+from howfar.results.distance_studies import UNCHANGED, Identity
+from howfar.results.records import keyed
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, KindSettings, StudyKind, Work, setting
 
 NAMED: Final = ("backbone", "perturbation", "variation")
 ACROSS: Final = 8
-Measured = Mapping[tuple[str, str, str], FromReferences]
+PARTS: Final = "parts"
+Key = tuple[str, str, str]
+Measured = Mapping[Key, FromReferences]
 
 
 def sets(compared: Mapping[str, VariationSets]) -> pd.DataFrame:
@@ -53,8 +56,7 @@ def distances(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.D
     frames = []
     for key, each in measured.items():
         own, references = compared[key[2]].sets, compared[key[2]].references
-        grid = np.arange(len(own))
-        primary, other = np.repeat(references, len(own)), np.tile(grid, len(references))
+        primary, other = np.repeat(references, len(own)), np.tile(np.arange(len(own)), len(references))
         frame = pd.DataFrame(
             {
                 "reference_person": [own[place].person for place in primary],
@@ -65,7 +67,7 @@ def distances(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.D
                 "relative": each.relative.ravel(),
             }
         )
-        frames.append(_named(frame[primary != other], key))
+        frames.append(keyed(frame[primary != other], **_keys(key)))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -76,7 +78,7 @@ def references(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.
         primary = [compared[key[2]].sets[place] for place in compared[key[2]].references]
         who = {"person": [own.person for own in primary], "value": [own.value for own in primary]}
         frame = pd.DataFrame({**who, "violated": each.violated, "margin": each.margins})
-        frames.append(_named(frame, key))
+        frames.append(keyed(frame, **_keys(key)))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -95,7 +97,7 @@ def images(measured: Measured, compared: Mapping[str, VariationSets], table: pd.
                 "i_dist_mean": each.i_dist,
             }
         )
-        frames.append(_named(frame[place != compared[key[2]].references[0]], key))
+        frames.append(keyed(frame[place != compared[key[2]].references[0]], **_keys(key)))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -115,14 +117,8 @@ def pictures(table: pd.DataFrame, features: Features, seed: int) -> pd.DataFrame
     return pd.concat(frames, ignore_index=True)
 
 
-def _named(frame: pd.DataFrame, key: tuple[str, str, str]) -> pd.DataFrame:
-    for place, (name, value) in enumerate(zip(NAMED, key, strict=True)):
-        frame.insert(place, name, value)
-    return frame
-
-
-PARTS: Final = "parts"
-Key = tuple[str, str, str]
+def _keys(key: Key) -> dict[str, str]:
+    return dict(zip(NAMED, key, strict=True))
 
 
 class IdentitySettings(KindSettings):
@@ -146,8 +142,7 @@ class IdentitySettings(KindSettings):
     seed: int = setting(options.Seed)
 
 
-@dataclass(frozen=True, eq=False)
-class _People:
+class _People(NamedTuple):
     """Hold the readable images by person and variations, and their sets."""
 
     table: pd.DataFrame
@@ -183,7 +178,7 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
     changes = [perturbation_named(name) for name in settings.perturbations]
     changed = [PerturbedBackbone(backbone, change) for backbone in loaded for change in changes]
     views = [features for (features,) in inputs.features([dataset], [*loaded, *changed])]
-    labels = [(name, PLAIN) for name in settings.backbones]
+    labels = [(name, UNCHANGED) for name in settings.backbones]
     labels += [(name, change) for name in settings.backbones for change in settings.perturbations]
     readable = table[table["image"].isin(views[0].images)].reset_index(drop=True)
     people = _People(readable, compared(readable, settings.variations, settings.references, settings.seed))
@@ -202,7 +197,7 @@ def _measured(
     keys = [
         (backbone, change, variation)
         for backbone in settings.backbones
-        for change in (PLAIN, *settings.perturbations)
+        for change in (UNCHANGED, *settings.perturbations)
         for variation in people.sets
     ]
     total = sum(len(people.sets[variation].references) for _, _, variation in keys)
@@ -254,14 +249,13 @@ def _result(
         key: identity_claims.claim(each, people.sets[key[2]], settings.bootstrap, np.random.default_rng([settings.seed, 1]))
         for key, each in measured.items()
     }
-    left_out = [name for name in people.table if name not in ("image", "person", *people.sets)]
-    unstudied = [name for name in left_out if not settings.variations]
+    unstudied = () if settings.variations else [name for name in people.table if name not in ("image", PERSON, *people.sets)]
     notes = [f"Nobody is seen under two values of {name}: it is not studied." for name in unstudied]
     notes += [f"Not read: {each.path} ({each.reason})." for each in features.skipped]
     return Identity(
         dataset=settings.dataset,
         backbones=settings.backbones,
-        perturbations=(PLAIN, *settings.perturbations),
+        perturbations=(UNCHANGED, *settings.perturbations),
         variations=tuple(people.sets),
         persons=tuple(dict.fromkeys(each.person for sets in people.sets.values() for each in sets.sets)),
         components=settings.components,
@@ -269,7 +263,7 @@ def _result(
         sets=sets(people.sets),
         distances=distances(measured, people.sets),
         references=references(measured, people.sets),
-        claims=pd.DataFrame(identity_claims.rows(found, units, PLAIN)),
+        claims=pd.DataFrame(identity_claims.rows(found, units)),
         images=images(measured, people.sets, people.table),
         pictures=pictures(people.table, features, settings.seed),
         provenance=Provenance.now(),
@@ -278,9 +272,8 @@ def _result(
 
 
 def _work(settings: IdentitySettings, inputs: Inputs) -> Work:
-    seen = (settings.dataset,)
     changed = [f"{name} of {change}" for name in settings.backbones for change in settings.perturbations]
-    return Work(embedded=dict.fromkeys([*settings.backbones, *changed], seen))
+    return Work(embedded=dict.fromkeys([*settings.backbones, *changed], (settings.dataset,)))
 
 
 IDENTITY = StudyKind(

@@ -50,7 +50,8 @@ from howfar.report.section import (
     row_interval,
     tabulate,
 )
-from howfar.results.distance_studies import PLAIN, Identity, called
+from howfar.results.distance_studies import UNCHANGED, Identity, called
+from howfar.results.records import matching
 from howfar.wording import share, signed
 
 STEP = 1.12
@@ -99,7 +100,8 @@ def _lines(text: str) -> list[str]:
     return [" · ".join(parts[start : start + PARTS]) for start in range(0, len(parts), PARTS)]
 
 
-OWN, OTHER = COLOURS[0], COLOURS[1]
+AS_THEY_ARE = {UNCHANGED: "as they are"}
+OWN, OTHER = COLOURS[:2]
 HALF = 0.44
 HEIGHT = 2.35
 MOST_VALUES = 48
@@ -107,7 +109,7 @@ MOST_VALUES = 48
 MOST_PERSONS = 14
 
 
-def identity_violins(result: Identity, backbone: str, perturbation: str = PLAIN) -> Figure:
+def identity_violins(result: Identity, backbone: str, perturbation: str = UNCHANGED) -> Figure:
     """Draw I^dist of every set's images from the first primary set, a panel per variation (fig. 31).
 
     Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
@@ -118,7 +120,8 @@ def identity_violins(result: Identity, backbone: str, perturbation: str = PLAIN)
         panels = figure.subplots(len(result.variations), 1, squeeze=False)[:, 0]
         for axes, variation in zip(panels, result.variations, strict=True):
             _panel(axes, result, backbone, perturbation, variation)
-        _finish(figure, f"Distances of persons by {backbone}{_with(perturbation)}")
+        changed = "" if perturbation == UNCHANGED else f", images with {perturbation}"
+        _finish(figure, f"Distances of persons by {backbone}{changed}")
     return figure
 
 
@@ -128,9 +131,9 @@ def identity_before_after(result: Identity, backbone: str, perturbation: str) ->
         figure = blank(WIDTH, 0.95 + HEIGHT * len(result.variations))
         panels = figure.subplots(len(result.variations), 2, squeeze=False)
         for line, variation in zip(panels, result.variations, strict=True):
-            for axes, change in zip(line, (PLAIN, perturbation), strict=True):
+            for axes, change in zip(line, (UNCHANGED, perturbation), strict=True):
                 _panel(axes, result, backbone, change, variation, narrow=True)
-                name = "as they are" if change == PLAIN else f"with {change}"
+                name = "as they are" if change == UNCHANGED else f"with {change}"
                 head_panel(axes, f"{variation}, {name}", _violated(result, backbone, change, variation), longest=40)
         _finish(figure, f"Distances of persons by {backbone}, images as they are and with {perturbation}")
     return figure
@@ -138,42 +141,35 @@ def identity_before_after(result: Identity, backbone: str, perturbation: str) ->
 
 def primary_set(result: Identity, variation: str) -> tuple[str, str]:
     """Return person and value of the figures' primary set, the first from which distances were measured."""
-    sets = result.sets[(result.sets["variation"] == variation) & result.sets["reference"]]
+    sets = matching(result.sets, variation=variation, reference=True)
     return str(sets["person"].iloc[0]), str(sets["value"].iloc[0])
-
-
-def _with(perturbation: str) -> str:
-    return "" if perturbation == PLAIN else f", images with {perturbation}"
 
 
 def _violated(result: Identity, backbone: str, perturbation: str, variation: str) -> str:
     """Name a panel's primary set, and state its share of violated pairs."""
     person, value = primary_set(result, variation)
     rows = result.named(backbone, perturbation, variation, "references")
-    row = rows[(rows["person"] == person) & (rows["value"] == value)].iloc[0]
+    row = matching(rows, person=person, value=value).iloc[0]
     return f"P: {called(person)}, {variation} {value}; {share(float(row['violated']))} of pairs violated"
 
 
 def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, variation: str, narrow: bool = False) -> None:
     images = result.named(backbone, perturbation, variation)
     person, value = primary_set(result, variation)
-    sets = _ordered(result.sets[result.sets["variation"] == variation], person, value)
+    sets = matching(result.sets, variation=variation)
+    own = sets["person"] == person
+    # All but the primary set, those of the same person first.
+    sets = pd.concat([sets[own & (sets["value"] != value)], sets[~own]], ignore_index=True)
     by_set = dict(tuple(images.groupby(["person", "value"], sort=False)["i_dist_mean"]))
     farthest = 0.0
     for place, key in enumerate(zip(sets["person"], sets["value"], strict=True)):
         values = np.sort(np.asarray(by_set[key], dtype=np.float64))
-        own = key[0] == person
-        _violin(axes, values, place, OWN if own else OTHER, f"{key[0]} {key[1]}")
-        farthest = max(farthest, float(values.mean())) if own else farthest
+        same = key[0] == person
+        _violin(axes, values, place, OWN if same else OTHER, f"{key[0]} {key[1]}")
+        farthest = max(farthest, float(values.mean())) if same else farthest
     axes.axhline(farthest, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
     _label(axes, sets, variation, narrow)
     head_panel(axes, variation, _violated(result, backbone, perturbation, variation))
-
-
-def _ordered(sets: pd.DataFrame, person: str, value: str) -> pd.DataFrame:
-    """Return the sets without the primary set, those of the same person first."""
-    own = sets["person"] == person
-    return pd.concat([sets[own & (sets["value"] != value)], sets[~own]], ignore_index=True)
 
 
 def _violin(axes: Axes, values: Float64Array, place: int, colour: str, label: str) -> None:
@@ -228,7 +224,13 @@ def claims_table(result: Identity) -> Table:
     """Build the table of violated pairs and margins, a row per backbone, variation and perturbation."""
     pairs = "of another set of the same person with a set of another, over all primary sets"
     moved = "of that share, in percentage points, from images as they are; both share their draws"
+    not_farther = "share of pairs in which the other person is not farther"
+    blind = "the share to expect of distances that see the value and not the person"
+    margin = "nearest other over farthest own, minus 1: the median over primary sets"
     three = partial(signed, decimals=3)
+
+    def least(row: Any) -> Cell:
+        return change(None if row["least"] != row["least"] else float(row["least"]))
 
     def hold(row: Any) -> Cell:
         return percentage(row["holding"] / row["references"], strong=row["holding"] == row["references"])
@@ -237,45 +239,19 @@ def claims_table(result: Identity) -> Table:
         result.claims.to_dict("records"),
         ("backbone", "", lambda row: Cell(str(row["backbone"]))),
         ("variation", "", lambda row: Cell(str(row["variation"]))),
-        (
-            "images",
-            "as they are, or perturbed",
-            lambda row: Cell("as they are" if row["perturbation"] == PLAIN else str(row["perturbation"])),
-        ),
+        ("images", "as they are, or perturbed", lambda row: Cell(AS_THEY_ARE.get(row["perturbation"], row["perturbation"]))),
         ("pairs", pairs, lambda row: count(int(row["pairs"]))),
-        (
-            "violated [95 % CI]",
-            "share of pairs in which the other person is not farther",
-            lambda row: row_interval(row, "violated", share, "low", "high"),
-        ),
-        (
-            "blind",
-            "the share to expect of distances that see the value and not the person",
-            lambda row: percentage(row["blind"]),
-        ),
+        ("violated [95 % CI]", not_farther, lambda row: row_interval(row, "violated", share, "low", "high")),
+        ("blind", blind, lambda row: percentage(row["blind"])),
         ("change [95 % CI]", moved, lambda row: row_interval(row, "change", points)),
-        (
-            "margin [95 % CI]",
-            "nearest other over farthest own, minus 1: the median over primary sets",
-            lambda row: row_interval(row, "margin", three),
-        ),
-        (
-            "least",
-            "the smallest margin of a primary set",
-            lambda row: change(None if row["least"] != row["least"] else float(row["least"])),
-        ),
+        ("margin [95 % CI]", margin, lambda row: row_interval(row, "margin", three)),
+        ("least", "the smallest margin of a primary set", least),
         ("hold", "share of primary sets from which no pair is violated", hold),
     )
 
 
 def points(value: float) -> str:
-    """Format a change of a share in percentage points.
-
-    Examples
-    --------
-    >>> points(0.0312), points(-0.2)
-    ('+3.1', '−20.0')
-    """
+    """Format a change of a share in percentage points."""
     return signed(100 * value, 1)
 
 
@@ -299,8 +275,8 @@ def variations_table(result: Identity) -> Table:
 
 def lead(result: Identity) -> str:
     """State each backbone's share of violated pairs on unperturbed images."""
-    plain = result.claims[result.claims["perturbation"] == PLAIN]
-    by_backbone = [f"{_span(plain[plain['backbone'] == name].to_dict('records'))} by {name}" for name in result.backbones]
+    plain = result.claims[result.claims["perturbation"] == UNCHANGED]
+    by_backbone = [f"{_span(matching(plain, backbone=name).to_dict('records'))} by {name}" for name in result.backbones]
     by_backbone[0] = by_backbone[0].replace(" by ", " of the pairs by ")
     blind = sorted(float(value) for value in plain["blind"])
     span = share(blind[0]) if share(blind[0]) == share(blind[-1]) else f"{share(blind[0])} to {share(blind[-1])}"
@@ -312,7 +288,7 @@ def lead(result: Identity) -> str:
 
 def sentences(result: Identity) -> list[str]:
     """State where the paper's claim holds fully, and the effect of each perturbation."""
-    plain = result.claims[result.claims["perturbation"] == PLAIN].to_dict("records")
+    plain = result.claims[result.claims["perturbation"] == UNCHANGED].to_dict("records")
     whole = [f"{row['backbone']} under {row['variation']}" for row in plain if row["holding"] == row["references"]]
     cases = f"{len(plain)} combination{plural(len(plain))} of a backbone and a variation"
     held = f"for {listing(whole, 6)}" if whole else "for none"
@@ -322,9 +298,9 @@ def sentences(result: Identity) -> list[str]:
 
 def violated_in_words(result: Identity, backbone: str, perturbation: str) -> str:
     """State the share of violated pairs of each variation over all primary sets, as a figure's text alternative."""
-    rows = result.claims[(result.claims["backbone"] == backbone) & (result.claims["perturbation"] == perturbation)]
+    rows = matching(result.claims, backbone=backbone, perturbation=perturbation)
     shares = [f"{row['variation']} {share(row['violated'])}" for row in rows.to_dict("records")]
-    images = "images as they are" if perturbation == PLAIN else f"images with {perturbation}"
+    images = "images as they are" if perturbation == UNCHANGED else f"images with {perturbation}"
     return f"{backbone}, {images}, violated pairs over all primary sets: {', '.join(shares)}."
 
 
@@ -390,6 +366,12 @@ FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}
 
 def section(result: Identity, context: Context) -> Section:
     """Build the section of a study of identity."""
+    units = {"persons": "the persons that are measured from", "primary sets": "the primary sets of each person"}
+    over = [units[unit] for unit in dict.fromkeys(result.claims["interval_over"]) if unit]
+    shown = result.pictures.groupby("person", sort=False).size()
+    counts = listing([f"{number} of {called(str(person))}" for person, number in shown.items()], 8)
+    rows = "One row a person, drawn by the seed; under each image the values of its variations."
+    pictures = Caption("Images of the persons", rows, f"Rows of small photographs: {counts}.")
     return Section(
         lead=lead(result),
         sentences=sentences(result),
@@ -400,7 +382,8 @@ def section(result: Identity, context: Context) -> Section:
                 claims_table(result),
                 "A pair is another set of the same person and a set of another person, both measured from one primary set; it "
                 "is violated where the other person is not farther (eqs. 9 to 11). The paper reports no violated pair of its "
-                f"two persons by the backbones that it shows, but for blurred images. {_intervals(result)}",
+                "two persons by the backbones that it shows, but for blurred images."
+                + (f" Intervals draw {' or '.join(over)} anew." if over else ""),
                 "Appendix E",
             ),
             TablePart(
@@ -411,28 +394,11 @@ def section(result: Identity, context: Context) -> Section:
                 "Table 9",
                 TABLE_9 if FINEGPR_VARIATIONS.issuperset(result.variations) else None,
             ),
-            FigurePart("persons", partial(identity_pictures, result), _pictures_caption(result), "Figure 30"),
+            FigurePart("persons", partial(identity_pictures, result), pictures, "Figure 30"),
             *_violins(result),
             *_before_after(result),
         ],
         limits=limits(result),
-    )
-
-
-def _intervals(result: Identity) -> str:
-    """State the unit that the table's intervals resample."""
-    over = [str(unit) for unit in dict.fromkeys(result.claims["interval_over"]) if unit]
-    drawn = {"persons": "the persons that are measured from", "primary sets": "the primary sets of each person"}
-    return f"Intervals draw {' or '.join(drawn[unit] for unit in over)} anew." if over else ""
-
-
-def _pictures_caption(result: Identity) -> Caption:
-    shown = result.pictures.groupby("person", sort=False).size()
-    counts = listing([f"{number} of {called(str(person))}" for person, number in shown.items()], 8)
-    return Caption(
-        "Images of the persons",
-        "One row a person, drawn by the seed; under each image the values of its variations.",
-        f"Rows of small photographs: {counts}.",
     )
 
 
@@ -441,7 +407,7 @@ def _violins(result: Identity) -> Iterator[FigurePart]:
         caption = Caption(
             f"Distances from one person under one value, {backbone}",
             f"One panel a variation; distances are measured from {_primaries(result)}. {_READ}",
-            violated_in_words(result, backbone, PLAIN),
+            violated_in_words(result, backbone, UNCHANGED),
         )
         yield FigurePart(f"violins-{position}", partial(identity_violins, result, backbone), caption, "Figure 31")
 
@@ -453,7 +419,7 @@ def _before_after(result: Identity) -> Iterator[FigurePart]:
                 f"Distances with and without {perturbation}, {backbone}",
                 f"Images as they are (left) and with {perturbation} (right); scales differ. Distances are measured from "
                 f"{_primaries(result)}. {_READ}",
-                f"{violated_in_words(result, backbone, PLAIN)} {violated_in_words(result, backbone, perturbation)}",
+                f"{violated_in_words(result, backbone, UNCHANGED)} {violated_in_words(result, backbone, perturbation)}",
             )
             draw = partial(identity_before_after, result, backbone, perturbation)
             yield FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")

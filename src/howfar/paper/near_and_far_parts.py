@@ -65,19 +65,18 @@ def _has_parts(relation: Relation) -> bool:
 
 @registered(_caption, shows=_has_parts)
 def parts(relation: Relation, *, limit: int = 24) -> Figure:
-    """Draw the performance of each dataset's halves and thirds, joined from nearest to farthest.
+    """Draw the performance of each dataset's halves and thirds, joined from nearest to farthest (tables 3-5).
 
-    After tables 3-5 of Achara & Pandey. Filled: at the threshold that all images share; hollow, as in the paper: at the
-    threshold that is best for the part, which looks at its labels. An arrow head marks the farthest part and points the way
-    that performance goes. For a task without thresholds the two are one and drawn once. One row a dataset, in the run's order,
-    with the values of the nearest and the farthest part at the common threshold. At most `limit` datasets are shown, the
-    first.
+    Filled: at the threshold that all images share; hollow, as in the paper: at the threshold that is best for the part, which
+    looks at its labels. For a task without thresholds the two are one. An arrow head marks the farthest part and points the way
+    that performance goes; the numbers are at the common threshold. At most `limit` datasets are shown, the first.
     """
     shown, left_out = first(relation.datasets, limit)
-    if not any(row.halves or row.thirds for row in shown):
-        return nothing(TITLE, "no dataset shown has performances in its parts")
     look_of = looks(relation)
-    two = any(_differs(part) for row in shown for part in (*row.halves, *row.thirds))
+    cuts = [part for row in shown for part in (*row.halves, *row.thirds)]
+    two = any(part.performance is not None and part.performance != part.performance_common for part in cuts)
+    if not cuts:
+        return nothing(TITLE, "no dataset shown has performances in its parts")
     with drawing():
         figure = blank(WIDTH, 1.55 + 0.44 * len(shown))
         panels = figure.subplots(1, 2, sharey=True)
@@ -93,18 +92,13 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
     return figure
 
 
-def _differs(part: DistancePart) -> bool:
-    return part.performance is not None and part.performance != part.performance_common
-
-
 def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: Look, two: bool) -> None:
     common = [part.performance_common for part in cut if part.performance_common is not None]
-    retuned = [part.performance for part in cut if part.performance is not None]
     _chain(axes, common, position - (OFFSET if two else 0), look, filled=True)
     if two:
+        retuned = [part.performance for part in cut if part.performance is not None]
         _chain(axes, retuned, position + OFFSET, look, filled=False)
-    text = f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
-    row_number(axes, position, text)
+    row_number(axes, position, f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–")
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from howfar import options
+from howfar.paper.baseline_models import AdaptationName
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.trend import pooled_trend, verdict
 from howfar.results import Interval, Provenance, Trend
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
+from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.streams import stream
 from howfar.studies.adaptation.settings import RANDOM, Arm
 from howfar.studies.adaptation.tables import slope_ends
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
 
 
 class PerformanceSettings(KindSettings):
     """Hold the settings of the study of performance by distance."""
 
-    of: Annotated[str, EntryReference("studies", kind="adaptation")] = Field(
-        description="The study of adaptation whose models and images are looked at."
-    )
+    of: AdaptationName = Field(description="The study of adaptation whose models and images are looked at.")
     tau: float = setting(options.Tau, description="The least mean F that counts as consistent, where F does not change.")
     flat: float = setting(options.Flat)
     bootstrap: int = setting(options.Bootstrap)
@@ -62,8 +62,8 @@ def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance
 def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings, segmenter: str) -> list[dict[str, Any]]:
     """Fit each no-background model's slope on every secondary and within all of them, and its difference from M's.
 
-    The slope is linear in F: that of the differences F(M_q) − F(M) of the same images is the difference of both slopes, so
-    that its interval is found by the same draws of photographs. Returns rows of `PerformanceByDistance.slopes`.
+    The slope is linear in F: that of the differences F(M_q) − F(M) of the same images is the difference of both slopes, so that
+    its interval is found by the same draws of photographs.
     """
     secondaries = list(study.secondaries)
     groups = {ALL: secondaries} if len(secondaries) > 1 else {}
@@ -74,10 +74,13 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
         single = study.slopes[(study.slopes["measure"] == measure) & study.slopes["seed"].isin(seeds)]
         for model in (name for name in plain_models(study) if name in points):
             for dataset, names in groups.items():
-                own = single.loc[(single["model"] == model) & (single["dataset"] == dataset), "slope"]
+                own = matching(single, model=model, dataset=dataset)["slope"]
                 named = {"segmenter": segmenter, "model": str(model), "dataset": dataset, "measure": measure}
                 judged = _judged(points, points[model], names, settings)
-                change = _change(points, points[model] - points[BASELINE], names, settings.bootstrap, model == BASELINE)
+                less = points[model] - points[BASELINE]
+                fitted = None if model == BASELINE else _fitted(points, less, names, settings.bootstrap)
+                ends = slope_ends(Interval(None) if fitted is None else fitted.slope)
+                change = dict(zip(("change", "change_low", "change_high"), ends, strict=True))
                 rows.append({**named, **judged, "lowest": own.min(), "highest": own.max(), **change})
     return rows
 
@@ -89,10 +92,7 @@ def plain_models(study: Adaptation) -> list[str]:
 
 
 def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.DataFrame:
-    """Average every image's F and distance over the seeds: a row per image, an F column per model, and distance.
-
-    `images` is the table `Adaptation.images`, `measure` the column of it that is F; images without one are left out.
-    """
+    """Average every image's F and distance over the seeds: a row per image, an F column per model, and distance."""
     rows = images[images["seed"].isin(seeds) & images[measure].notna() & images["distance"].notna()]
     keys = ["dataset", "image", "photograph"]
     values = rows.pivot_table(index=keys, columns="model", values=measure, aggfunc="mean")
@@ -102,21 +102,15 @@ def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.Dat
 def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], settings: PerformanceSettings) -> dict[str, Any]:
     """Fit a model's slope within some datasets, and describe it in words."""
     fitted = _fitted(points, values, names, settings.bootstrap)
-    mean = float(values[points["dataset"].isin(names)].mean())
+    own = points["dataset"].isin(names)
+    mean = float(values[own].mean())
     words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
     slope = Interval(None) if fitted is None else fitted.slope
     sizes = (0, 0) if fitted is None else (fitted.n, fitted.groups)
     ends = dict(zip(("slope", "low", "high"), slope_ends(slope), strict=True))
-    reach = points[points["dataset"].isin(names)].groupby("dataset")["distance"].agg(np.ptp)
+    reach = points[own].groupby("dataset")["distance"].agg(np.ptp)
     counted = {"n": sizes[0], "photographs": sizes[1], "span": float(reach.mean()), "mean": mean}
     return {**counted, **ends, "kind": words.kind, "verdict": words.text}
-
-
-def _change(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int, none: bool) -> dict[str, float]:
-    """Fit the slope of the differences from M; NaN if `none`, as for M itself."""
-    fitted = None if none else _fitted(points, values, names, draws)
-    ends = slope_ends(Interval(None) if fitted is None else fitted.slope)
-    return dict(zip(("change", "change_low", "change_high"), ends, strict=True))
 
 
 def _fitted(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int) -> Trend | None:

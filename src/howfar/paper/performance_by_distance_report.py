@@ -48,6 +48,7 @@ from howfar.report.section import (
     tabulate,
 )
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN
+from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.wording import signed
 
@@ -102,21 +103,19 @@ def _panel(axes: Axes, rows: pd.DataFrame, models: list[str], shown: list[str], 
             dot = ForestRow(f"slope:{row['model']}", value, low, high, Look(INK, "-", "o"), place=at)
             forest(axes, [dot], width=1.8, size=6.5, solid_capstyle="projecting")
         elif dataset in shown:
-            own = look(shown.index(dataset))
-            mark: dict[str, Any] = {"ls": "none", "mec": own.colour, "mfc": PAPER, "mew": 1.3, "ms": 5, "zorder": 2.7}
-            axes.plot([value], [at], marker=own.marker, label=f"{dataset}:{row['model']}", **mark)
+            mark = _hollow(look(shown.index(dataset)))
+            axes.plot([value], [at], zorder=2.7, label=f"{dataset}:{row['model']}", **mark)
 
 
 def _handles(shown: list[str]) -> list[Line2D]:
     if len(shown) < 2:
         return [Line2D([], [], marker="o", color=INK, ms=6, lw=1.8, label=name_text(shown[0]))]
-    marks = [
-        Line2D(
-            [], [], marker=look(k).marker, mec=look(k).colour, mfc=PAPER, mew=1.3, ms=5, ls="none", label=name_text(name, 20)
-        )
-        for k, name in enumerate(shown)
-    ]
+    marks = [Line2D([], [], label=name_text(name, 20), **_hollow(look(k))) for k, name in enumerate(shown)]
     return [Line2D([], [], marker="o", color=INK, ms=6, lw=1.8, label="within all"), *marks]
+
+
+def _hollow(own: Look) -> dict[str, Any]:
+    return {"marker": own.marker, "mec": own.colour, "mfc": PAPER, "mew": 1.3, "ms": 5, "ls": "none"}
 
 
 SHOWN = {"0–50 %": PARTS[0], "50–100 %": PARTS[1], "0–33 %": PARTS[2], "67–100 %": PARTS[3]}
@@ -133,8 +132,7 @@ def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) 
     lines = []
     for dataset in result.secondaries:
         for model in models:
-            own = rows[(rows["dataset"] == dataset) & (rows["model"] == model)]
-            cells = [_part(own[own["part"] == label]) for label in SHOWN]
+            cells = [_part(matching(rows, dataset=dataset, model=model, part=label)) for label in SHOWN]
             lines.append((Cell(dataset), *([Cell(model)] if several else []), *cells))
     return Table(tuple(columns), tuple(lines))
 
@@ -155,10 +153,7 @@ def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[s
     if not shown:
         return None
     rows = tuple(
-        (
-            Cell(f"{symbol.replace('_', '')} ({name})"),
-            *(f_mu_sigma(*each) for each in numbers[symbol]),
-        )
+        (Cell(f"{symbol.replace('_', '')} ({name})"), *(f_mu_sigma(*each) for each in numbers[symbol]))
         for name, symbol in shown
     )
     return Table((Column("dataset"), *(Column(f"F(μ, σ) {label}") for label in SHOWN)), rows)
@@ -168,6 +163,7 @@ def slopes(result: PerformanceByDistance, measure: str) -> Table:
     """List slope, verdict and difference from M's slope for every segmenter, model and dataset, for one of the two Fs."""
     span = "from the nearest of them to the farthest; 1 where none was chosen to be learnt from; of all the mean"
     less = "the same images: this slope less that of M; marked where the interval excludes 0"
+    over_1 = "change of F over a distance of 1, with its 95 % interval"
     flat = f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"
 
     def text(name: str) -> Callable[[Row], Cell]:
@@ -182,11 +178,7 @@ def slopes(result: PerformanceByDistance, measure: str) -> Table:
         ("n", "images that have an F", lambda row: count(int(row["n"]))),
         ("span", span, lambda row: decimal(row["span"], 2)),
         ("mean F", "", lambda row: decimal(row["mean"])),
-        (
-            "slope",
-            "change of F over a distance of 1, with its 95 % interval",
-            lambda row: row_interval(row, "slope", _three, "low", "high"),
-        ),
+        ("slope", over_1, lambda row: row_interval(row, "slope", _three, "low", "high")),
         ("seeds", "lowest and highest slope of single seeds", _range, len(result.seeds) > 1),
         ("less M's", less, changed),
         ("by distance", flat, lambda row: Cell(WORDS[row["kind"]])),
@@ -204,13 +196,9 @@ def _range(row: Row) -> Cell:
 
 def lead(result: PerformanceByDistance) -> str:
     """State each segmenter's change of F from the nearest to the farthest image, before and after adaptation."""
-    told = []
-    for name in result.segmenters:
-        before, after = _ends(result, name)
-        told.append(f"with {name} by {_short(before)} and {_short(after)}")
-    return (
-        f"From the nearest image to the farthest F changes, before adaptation and after ({result.adapted}): {'; '.join(told)}."
-    )
+    told = [f"with {name} by {' and '.join(map(_short, _ends(result, name)))}" for name in result.segmenters]
+    changes = "From the nearest image to the farthest F changes, before adaptation and after"
+    return f"{changes} ({result.adapted}): {'; '.join(told)}."
 
 
 def _short(row: Row) -> str:
@@ -221,8 +209,7 @@ def _short(row: Row) -> str:
 
 def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -> tuple[Row, Row]:
     """Return the pooled rows of M and of the first strategy's most-shots model."""
-    rows = result.pooled(measure)
-    own = {str(row["model"]): row for row in rows[rows["segmenter"] == segmenter].to_dict("records")}
+    own = {str(row["model"]): row for row in matching(result.pooled(measure), segmenter=segmenter).to_dict("records")}
     return own[BASELINE], own[result.adapted]
 
 
@@ -280,6 +267,13 @@ FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure
 
 def section(result: PerformanceByDistance, context: Context) -> Section:
     """Build the section of a study of performance by distance."""
+    caption = Caption(
+        TITLE,
+        "One panel a segmenter, one row a model. Black: within all secondaries, with its 95 % interval over photographs; "
+        f"hollow: single datasets. Within the band, of ±{result.flat:g}, a change counts as none; F is at the threshold that "
+        "is best for the dataset, as in the paper.",
+        lead(result),
+    )
     studied, drawn = beside(result.of, context.folder), list[Part]()
     if studied is not None:
         models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
@@ -290,7 +284,7 @@ def section(result: PerformanceByDistance, context: Context) -> Section:
         parts=[
             *_unadapted(result, context),
             *drawn,
-            FigurePart("slopes", partial(performance_slopes, result), _caption(result)),
+            FigurePart("slopes", partial(performance_slopes, result), caption),
             TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
             TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
             *_adapted(result),
@@ -299,10 +293,6 @@ def section(result: PerformanceByDistance, context: Context) -> Section:
     )
 
 
-_CELLS = (
-    "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); parts "
-    "by distance as M sees it, nearest first."
-)
 _PAPER = "F is at the threshold that is best for the dataset by that model, as in the paper, which looks at its labels."
 _HONEST = "F is at the threshold tuned on P, which needs no label of the dataset."
 _SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
@@ -315,7 +305,7 @@ def _unadapted(result: PerformanceByDistance, context: Context) -> list[Part]:
             f"parts-{name}",
             f"F of nearer and farther images, {name} trained on {result.primary} alone",
             parts(result, name, [BASELINE]),
-            _CELLS + _over(result),
+            _cells(result),
             TABLES.get(architecture, ""),
             printed(result, architecture, context.symbols),
         )
@@ -328,25 +318,17 @@ def _adapted(result: PerformanceByDistance) -> list[Part]:
     models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
     return [
         TablePart(
-            f"parts-adapted-{name}",
-            f"The same by the adapted models, {name}",
-            parts(result, name, models),
-            _CELLS + _over(result),
+            f"parts-adapted-{name}", f"The same by the adapted models, {name}", parts(result, name, models), _cells(result)
         )
         for name in result.segmenters
     ]
 
 
-def _over(result: PerformanceByDistance) -> str:
+def _cells(result: PerformanceByDistance) -> str:
+    """State what a cell of the tables of parts holds."""
     seeds = len(result.seeds)
-    return f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
-
-
-def _caption(result: PerformanceByDistance) -> Caption:
-    return Caption(
-        "Slope of F on distance",
-        f"One panel a segmenter, one row a model. Black: within all secondaries, with its 95 % interval over photographs; "
-        f"hollow: single datasets. Within the band, of ±{result.flat:g}, a change counts as none; F is at the threshold that "
-        "is best for the dataset, as in the paper.",
-        lead(result),
+    over = f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
+    return (
+        "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); "
+        f"parts by distance as M sees it, nearest first.{over}"
     )

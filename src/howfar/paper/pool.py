@@ -5,14 +5,12 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 
 from howfar import options
@@ -22,6 +20,7 @@ from howfar.cores import available_cores
 from howfar.data import Dataset, decode, read_bytes
 from howfar.errors import InputError
 from howfar.metrics import at_threshold, ods
+from howfar.paper.baseline_models import AdaptationName, study_settings
 from howfar.paper.pool_draws import (
     MEAN_F,
     PRECISION,
@@ -40,13 +39,14 @@ from howfar.relation.rank_stability import ranking, ranks_of
 from howfar.relation.trend import verdict
 from howfar.results import Interval, Provenance, Trend
 from howfar.results.adaptation import BASELINE, F_OWN, Adaptation, Adaptations
+from howfar.results.records import keyed, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import nearest
 from howfar.streams import stream
 from howfar.studies.distance import compare
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
 
 IMAGES: Final = 3
 ROUNDS: Final = 5
@@ -58,8 +58,8 @@ _PATIENCE: Final = 120.0
 def costs_of(files: Mapping[str, Path]) -> tuple[pd.DataFrame, dict[str, Checkpoint]]:
     """Count the parameters of each model's network, and return the loaded checkpoints too.
 
-    `files` are the checkpoints by model. The table has a row a model: model, segmenter, size (side of the square input in
-    pixels), parameters, trained (those that training changes; the encoder of ``adsam`` is frozen).
+    A row a model: model, segmenter, size (side of the square input in pixels), parameters, trained (those that training
+    changes; the encoder of ``adsam`` is frozen).
     """
     checkpoints = {model: Checkpoint.load(file) for model, file in files.items()}
     rows = []
@@ -72,13 +72,11 @@ def costs_of(files: Mapping[str, Path]) -> tuple[pd.DataFrame, dict[str, Checkpo
 
 
 def timings_of(checkpoints: Mapping[str, Checkpoint], dataset: Dataset, device: str, *, progress: bool) -> pd.DataFrame:
-    """Time each model on the first images of a dataset, one image at a time, alternating the models.
+    """Time each model on the first images of a dataset, one image at a time; a row a model, image and round.
 
-    Reading and decoding are not timed; resizing to the network's input, the network and resizing its map are. One image by
-    each model beforehand is not counted. Models take turns, so that whatever else the machine does meets all of them. There are
-    five rounds over three images, or fewer (no less than two) where they take more than two minutes.
-
-    Returns a row a model, image and round: model, image, round, seconds_per_image.
+    Reading and decoding are not timed; resizing to the network's input, the network and resizing its map are. One image by each
+    model beforehand is not counted. Models take turns, so that whatever else the machine does meets all of them. There are five
+    rounds over three images, or fewer (no less than two) where they take more than two minutes.
     """
     items = dataset.items[:IMAGES]
     pictures = [(item.name, np.asarray(decode(read_bytes(item.path)).image)) for item in items]
@@ -91,40 +89,28 @@ def timings_of(checkpoints: Mapping[str, Checkpoint], dataset: Dataset, device: 
             break
         for name, picture in pictures:
             for model, predictor in predictors.items():
-                seconds = _seconds(predictor, picture)
-                rows.append({"model": model, "image": name, "round": number, SECONDS: seconds})
+                started = time.perf_counter()
+                # The map is an array in memory when this returns, so that a GPU's work is waited for.
+                predictor.maps([picture])
+                rows.append({"model": model, "image": name, "round": number, SECONDS: time.perf_counter() - started})
     return pd.DataFrame(rows)
-
-
-def _seconds(predictor: Any, picture: NDArray[np.uint8]) -> float:
-    begun = time.perf_counter()
-    # The map is an array in memory when this returns, so that a GPU's work is waited for.
-    predictor.maps([picture])
-    return time.perf_counter() - begun
 
 
 def hardware(device: str) -> dict[str, str | int]:
     """Describe the timing hardware: processor, usable cores, torch's threads, and the device."""
-    where = resolve_device(device)
-    name = torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU"
-    return {"processor": _processor(), "cores": available_cores(), "threads": torch.get_num_threads(), "device": name}
-
-
-def _processor() -> str:
-    """Return the processor's name, if the system reports it."""
-    info = Path("/proc/cpuinfo")
+    where, info = resolve_device(device), Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "cores": available_cores(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU",
+    }
 
 
 def scores_of(
-    drawn: ResampledScores,
-    counted: Sequence[Counted],
-    studies: Mapping[str, Adaptation],
-    strategy: str,
-    level: float,
-    flat: float,
+    drawn: ResampledScores, counted: Sequence[Counted], studies: Mapping[str, Adaptation], settings: PoolSettings, strategy: str
 ) -> pd.DataFrame:
     """Build `Pool.scores` from the draws, the counts (ODS) and the studies' slopes."""
     slopes = {model: _slopes(study, trainings(model, study, strategy)) for model, study in studies.items()}
@@ -134,21 +120,13 @@ def scores_of(
             for d, dataset in enumerate(counted):
                 values = {measure: drawn.values[measure][m, q, d] for measure in (MEAN_F, PRECISION, RECALL)}
                 values["lean"] = values[PRECISION] - values[RECALL]
-                intervals = [_with_ends(name, draws) for name, draws in values.items()]
-                rows.append(
-                    {
-                        "model": model,
-                        "shots": shots,
-                        "dataset": dataset.dataset,
-                        "n": len(dataset.images),
-                        "photographs": len(set(dataset.photographs)),
-                        "left_out": dataset.left_out,
-                        **_at_best(dataset, model, shots),
-                        **{name: value for each in intervals for name, value in each.items()},
-                        "seeds_std": _std(drawn.seeds[MEAN_F][m, q, d]),
-                        **_judged(slopes[model].get((shots, dataset.dataset)), float(values[MEAN_F][0]), level, flat),
-                    }
-                )
+                row: dict[str, Any] = {"model": model, "shots": shots, "dataset": dataset.dataset, "n": len(dataset.images)}
+                row |= {"photographs": len(set(dataset.photographs)), "left_out": dataset.left_out}
+                row |= _at_best(dataset, model, shots)
+                for name, draws in values.items():
+                    row |= _with_ends(name, draws)
+                row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
+                rows.append(row | _judged(slopes[model].get((shots, dataset.dataset)), row[MEAN_F], settings))
     return pd.DataFrame(rows)
 
 
@@ -167,20 +145,7 @@ def labels_of(drawn: ResampledScores, secondaries: Sequence[str], level: float) 
 
 
 def until(f: Float64Array, level: float) -> Float64Array:
-    """Return the index of the first number of shots whose mean F reaches a level; past the last if none does.
-
-    Parameters
-    ----------
-    f
-        (shots, draws) mean F by the number of shots, ascending.
-    level
-        The F that counts as reached.
-
-    Examples
-    --------
-    >>> until(np.array([[0.5, 0.1], [0.4, 0.3]]), 0.5).tolist()
-    [0.0, 2.0]
-    """
+    """Return the place of the first number of shots, by row, whose mean F reaches a level; past the last if none does."""
     reached = f >= level
     return np.where(reached.any(axis=0), reached.argmax(axis=0), len(f)).astype(np.float64)
 
@@ -220,38 +185,31 @@ def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
 
 
 def _slopes(study: Adaptation, labels: Mapping[Trained, str]) -> dict[tuple[int, str], Trend]:
-    """Return the study's slopes of F at the models' own thresholds, by shots and dataset, averaged over seeds."""
-    rows = study.slopes[study.slopes["measure"] == F_OWN]
+    """Average the slopes of F at the models' own thresholds, and their ends, over seeds, by shots and dataset.
+
+    The interval is no narrower than that of the mean.
+    """
+    rows = matching(study.slopes, measure=F_OWN)
     shots = {(training.seed, label): training.shots for training, label in labels.items()}
-    by_seed: dict[tuple[int, str], list[tuple[float, ...]]] = {}
+    by_seed: dict[tuple[int, str], list[list[float]]] = {}
     for row in rows.to_dict("records"):
         key = (int(row["seed"]), str(row["model"]))
         if key in shots:
-            values = tuple(float(row[name]) for name in ("n", "photographs", "slope", "low", "high"))
+            values = [float(row[name]) for name in ("n", "photographs", "slope", "low", "high")]
             by_seed.setdefault((shots[key], str(row["dataset"])), []).append(values)
-    return {place: _mean_trend(np.array(values)) for place, values in by_seed.items()}
+    trends, unknown = {}, Interval(None)
+    for place, seeds in by_seed.items():
+        n, photographs, *slope = np.mean(seeds, axis=0).tolist()
+        ends_of = (None if np.isnan(value) else value for value in slope)
+        trends[place] = Trend(int(n), int(photographs), unknown, unknown, slope=Interval(*ends_of), partial=None)
+    return trends
 
 
-def _mean_trend(by_seed: Float64Array) -> Trend:
-    """Average slopes and interval ends over seeds; the interval is no narrower than that of the mean."""
-    n, photographs, slope, low, high = by_seed.mean(axis=0)
-    ends_of = (None, None) if np.isnan(low) else (float(low), float(high))
-    unknown = Interval(None)
-    return Trend(
-        int(n),
-        int(photographs),
-        unknown,
-        unknown,
-        slope=Interval(None if np.isnan(slope) else float(slope), *ends_of),
-        partial=None,
-    )
-
-
-def _judged(trend: Trend | None, mean: float, level: float, flat: float) -> dict[str, float | str]:
+def _judged(trend: Trend | None, mean: float, settings: PoolSettings) -> dict[str, float | str]:
     """Return a slope with its interval and verdict; NaN and "none" without a slope."""
     slope = Interval(None) if trend is None else trend.slope
     values = {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
-    kind = verdict(trend, mean, tau=level, flat=flat).kind
+    kind = verdict(trend, mean, tau=settings.level, flat=settings.flat).kind
     return {**{name: np.nan if value is None else value for name, value in values.items()}, "verdict": kind}
 
 
@@ -266,18 +224,11 @@ def _std(values: Float64Array) -> float:
     return float(defined.std(ddof=1)) if len(defined) > 1 else float("nan")
 
 
-@dataclass(frozen=True, eq=False)
-class Wished:
+class Wished(NamedTuple):
     """Hold the ranking values under one wish, as measured and in each draw: arrays (models, 1 + b).
 
-    Attributes
-    ----------
-    values
-        What is shown.
-    scores
-        What ranks, the higher the better.
-    compared
-        Whether a difference of two values means something in every draw.
+    `values` are shown, `scores` rank, the higher the better; `compared` says whether a difference of two values means
+    something.
     """
 
     values: Float64Array
@@ -285,14 +236,10 @@ class Wished:
     compared: bool = True
 
 
-def precise(drawn: ResampledScores, secondaries: Sequence[str]) -> Wished:
-    """Rank by mean precision over the secondary datasets, for models with the most shots."""
-    return _mean_of(drawn, PRECISION, secondaries)
-
-
-def complete(drawn: ResampledScores, secondaries: Sequence[str]) -> Wished:
-    """Rank by mean recall over the secondary datasets, for models with the most shots."""
-    return _mean_of(drawn, RECALL, secondaries)
+def highest(drawn: ResampledScores, measure: str, secondaries: Sequence[str]) -> Wished:
+    """Rank by the mean of a measure over the secondary datasets, for models with the most shots."""
+    mean = drawn.at(measure, max(drawn.shots), secondaries).mean(axis=1)
+    return Wished(mean, mean)
 
 
 def frugal(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> Wished:
@@ -333,50 +280,34 @@ def weighted(wished: Mapping[str, Wished], weights: Mapping[str, float]) -> Wish
     return Wished(mean, -mean)
 
 
-def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[dict[str, object]]:
+RANKING: Final = (
+    "wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high"
+)  # fmt: skip
+"""The columns of `Pool.rankings`."""
+
+
+def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[tuple[object, ...]]:
     """Build the rows of `Pool.rankings` for one wish: values, ranks and the difference from the best other model."""
     found = ranking(wished.scores[:, 0], wished.scores[:, 1:])
     order = np.argsort(found.rank, kind="stable")
     rows = []
     for place, model in enumerate(models):
-        low, high = _ends(wished.values[place, 1:])
         other = order[0] if order[0] != place else order[1]
         differences = wished.values[place] - wished.values[other] if wished.compared else np.full(2, np.nan)
-        over_low, over_high = ends(differences[1:])
-        rows.append(
-            {
-                "wish": wish,
-                "model": model,
-                "value": _finite(wished.values[place, 0]),
-                "low": low,
-                "high": high,
-                "rank": int(found.rank[place]),
-                "rank_low": int(found.low[place]),
-                "rank_high": int(found.high[place]),
-                "first": float(found.first[place]),
-                "over": float(differences[0]),
-                "over_low": over_low,
-                "over_high": over_high,
-            }
-        )
+        value = (_finite(wished.values[place, 0]), *_ends(wished.values[place, 1:]))
+        ranks = (int(each[place]) for each in (found.rank, found.low, found.high))
+        rows.append((wish, model, *value, *ranks, float(found.first[place]), float(differences[0]), *ends(differences[1:])))
     return rows
 
 
 def table_of(wished: Mapping[str, Wished], models: Sequence[str]) -> pd.DataFrame:
     """Build the table of several wishes' rankings; without wishes it has no rows."""
-    rows = [row for wish, each in wished.items() for row in rows_of(wish, each, models)]
-    blank = ("wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high")
-    return pd.DataFrame(rows, columns=list(blank))
+    return pd.DataFrame([row for wish, each in wished.items() for row in rows_of(wish, each, models)], columns=list(RANKING))
 
 
 def is_timed(wish: str, weights: Mapping[str, float]) -> bool:
     """Return whether a ranking depends on the models' timings."""
     return wish == "fast" or (wish == WEIGHTED and "fast" in weights)
-
-
-def _mean_of(drawn: ResampledScores, measure: str, secondaries: Sequence[str]) -> Wished:
-    mean = drawn.at(measure, max(drawn.shots), secondaries).mean(axis=1)
-    return Wished(mean, mean)
 
 
 def _ends(draws: Float64Array) -> tuple[float, float]:
@@ -394,15 +325,10 @@ def _finite(value: float) -> float:
     return float(value) if np.isfinite(value) else float("nan")
 
 
-_FEWEST_MODELS = 2
-
-
 class PoolSettings(KindSettings):
     """Hold the settings of the study of the pool of models."""
 
-    of: Annotated[str, EntryReference("studies", kind="adaptation")] = Field(
-        description="The study of adaptation whose models are compared."
-    )
+    of: AdaptationName = Field(description="The study of adaptation whose models are compared.")
     wish: str | tuple[str, ...] | dict[str, float] = Field(
         WISHES,
         description="One of precision, recall, few labels, stable, fast, or a list: a ranking for each. With weights "
@@ -432,8 +358,8 @@ def _check(settings: PoolSettings, inputs: Inputs) -> None:
         raise InputError.of("wish", "must name different wishes, at least one", list(wishes))
     if any(not 0 < share < np.inf for share in settings.weights().values()):
         raise InputError.of("wish", "must have weights above 0", settings.weights())
-    studied = next(planned.settings for planned in inputs.file.studies if planned.name == settings.of)
-    if len(studied.models) < _FEWEST_MODELS:
+    studied = study_settings(inputs, settings.of)
+    if len(studied.models) < 2:
         remedy = f"name further models in studies.{settings.of}"
         raise InputError.of("of", "must be a study of at least two models", list(studied.models), remedy)
     if settings.strategy and settings.strategy not in studied.strategies:
@@ -447,7 +373,8 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     studies, first = dict(adapted.by_segmenter()), adapted.first
     folders = {model: inputs.folders[settings.of] / model for model in studies}
     strategy = settings.strategy or str(first.settings["strategies"][0])
-    blind = _blind(first)
+    # Of the blind datasets those with masks.
+    blind = tuple(name for name in first.blind if (matching(first.images, dataset=name)["mask"] != "").any())
     progress = inputs.execution.progress
     counted = count_maps(studies, folders, strategy, (*first.secondaries, *blind), progress=progress)
     drawn = draw_scores(counted, _thresholds(studies, strategy), settings.bootstrap, settings.seed)
@@ -456,6 +383,7 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     costs, checkpoints = costs_of(files)
     timings = timings_of(checkpoints, inputs.dataset(first.secondaries[0]), inputs.device, progress=progress)
     wished = _wished(settings, drawn, first.secondaries, blind, timings)
+    timed = [wish for wish in wished if is_timed(wish, settings.weights())]
     return Pool(
         of=settings.of,
         strategy=strategy,
@@ -472,26 +400,16 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
         bootstrap=settings.bootstrap,
         tuned=all(bool(study.models["held_out_ods"].notna().all()) for study in studies.values()),
         hardware=hardware(inputs.device),
-        scores=scores_of(drawn, counted, studies, strategy, settings.level, settings.flat),
+        scores=scores_of(drawn, counted, studies, settings, strategy),
         labels=labels_of(drawn, first.secondaries, settings.level),
         spreads=spreads_of(drawn, first.secondaries),
         distances=_distances(studies, files, folders, inputs),
         costs=costs,
         timings=timings,
-        rankings=_ranked(wished, drawn.models, settings, timed=False),
-        timed_rankings=_ranked(wished, drawn.models, settings, timed=True),
+        rankings=table_of({wish: each for wish, each in wished.items() if wish not in timed}, drawn.models),
+        timed_rankings=table_of({wish: wished[wish] for wish in timed}, drawn.models),
         provenance=Provenance.now(),
     )
-
-
-def _ranked(wished: Mapping[str, Wished], models: tuple[str, ...], settings: PoolSettings, *, timed: bool) -> pd.DataFrame:
-    """Build the table of rankings that depend on timings (`timed`), or of the others."""
-    return table_of({wish: each for wish, each in wished.items() if is_timed(wish, settings.weights()) == timed}, models)
-
-
-def _blind(study: Adaptation) -> tuple[str, ...]:
-    """Return the names of the blind datasets with masks for scoring."""
-    return tuple(name for name in study.blind if (study.images.loc[study.images["dataset"] == name, "mask"] != "").any())
 
 
 def _thresholds(studies: Mapping[str, Adaptation], strategy: str) -> dict[Trained, float]:
@@ -509,8 +427,8 @@ def _wished(
 ) -> dict[str, Wished]:
     """Score the models under every requested wish, and under the weighted wish if weights are given."""
     make: Mapping[str, Any] = {
-        "precision": lambda: precise(drawn, secondaries),
-        "recall": lambda: complete(drawn, secondaries),
+        "precision": lambda: highest(drawn, PRECISION, secondaries),
+        "recall": lambda: highest(drawn, RECALL, secondaries),
         "few labels": lambda: frugal(drawn, secondaries, settings.level),
         "stable": lambda: stable(drawn, (*secondaries, *blind)),
         "fast": lambda: fast(timings, drawn.models, settings.bootstrap, settings.seed),
@@ -523,7 +441,7 @@ def _distances(
     studies: Mapping[str, Adaptation], files: Mapping[str, Path], folders: Mapping[str, Path], inputs: Inputs
 ) -> pd.DataFrame:
     """Measure O^dist of the secondary datasets with each model's own features, stored by its adaptation study."""
-    rows = []
+    frames = []
     for model, study in studies.items():
         run = compare(
             inputs.dataset(study.primary),
@@ -538,10 +456,9 @@ def _distances(
             device=inputs.device,
             **{**inputs.keywords, "store": folders[model] / "store"},
         )
-        for each in run.datasets:
-            values = {"o_dist_mean": each.o_dist_mean, "o_dist_scaled": each.o_dist_scaled, "relative": each.relative}
-            rows.append({"model": model, "dataset": each.name, **values})
-    return pd.DataFrame(rows)
+        frame = run.to_frame().rename(columns={"name": "dataset"})
+        frames.append(keyed(frame[["dataset", "o_dist_mean", "o_dist_scaled", "relative"]], model=model))
+    return pd.concat(frames, ignore_index=True)
 
 
 POOL = StudyKind(

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from howfar.report.section import listing, plural, sentence_case
+from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
 from howfar.wording import format_interval, format_number, share, signed
 
@@ -21,8 +22,7 @@ Row = Mapping[Any, Any]
 def lead(result: Pool) -> str:
     """State the best model for every wish in one sentence, with its certainty."""
     wanted = {"few labels": "few labels", "stable": "stability", "fast": "speed", WEIGHTED: "all, weighted,"}
-    answers = [f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()]
-    return sentence_case("; ".join(answers))
+    return sentence_case("; ".join(f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()))
 
 
 def _answer(result: Pool, wish: str) -> str:
@@ -31,18 +31,15 @@ def _answer(result: Pool, wish: str) -> str:
     sure = float(best["first"])
     if wish == "few labels" and all(row["value"] != row["value"] or row["value"] == inf for row in rows):
         return f"none, as no model reaches F {result.level:g} with up to {_images(result.most)}"
-    if sure >= SURE:
-        return f"{best['model']} (first in {share(sure)} of draws)"
     if sure >= LIKELY:
-        return f"probably {best['model']} (first in {share(sure)} of draws)"
+        return f"{'' if sure >= SURE else 'probably '}{best['model']} (first in {share(sure)} of draws)"
     ahead = [f"{row['model']} in {share(row['first'])}" for row in rows if row["first"] >= 0.1]
     return f"no model stands out (first in draws: {listing(ahead)})"
 
 
 def reason(result: Pool, wish: str) -> str:
     """State the numbers that put the first model of a ranking ahead of the next."""
-    rows = result.ranking(wish).to_dict("records")
-    return _REASONS[wish](result, rows)
+    return _REASONS[wish](result, result.ranking(wish).to_dict("records"))
 
 
 def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
@@ -68,7 +65,7 @@ def _beside(result: Pool, row: Row, measure: str) -> str:
 
 
 def _of_labels(result: Pool, rows: Sequence[Row]) -> str:
-    gains = {row["model"]: row for row in result.labels[result.labels["dataset"] == ALL_SETS].to_dict("records")}
+    gains = {row["model"]: row for row in matching(result.labels, dataset=ALL_SETS).to_dict("records")}
     reached = [row for row in rows if row["value"] == row["value"]]
     never = [str(row["model"]) for row in rows if row["value"] != row["value"]]
     words = [f"{row['model']} {_shots(int(row['value']))}" for row in reached]
@@ -97,19 +94,17 @@ def _of_stability(result: Pool, rows: Sequence[Row]) -> str:
 
 
 def _lowest(result: Pool, model: str) -> str:
-    rows = result.scores[(result.scores["model"] == model) & (result.scores["shots"] == 0) & result.scores["mean_f"].notna()]
-    lowest = rows.sort_values("mean_f", kind="stable")["dataset"].tolist()
-    return str(lowest[0]) if lowest else "none"
+    rows = matching(result.scores, model=model, shots=0).dropna(subset="mean_f").sort_values("mean_f", kind="stable")
+    return str(rows["dataset"].iloc[0]) if len(rows) else "none"
 
 
 def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
     best, second = rows[:2]
     sizes = result.costs.set_index("model")["parameters"]
-    described = [
-        f"{format_number(row['value'], 3)} s an image ({millions(int(sizes[row['model']]))} parameters)"
-        for row in (best, second)
-    ]
-    return f"{best['model']}: {described[0]}, against {described[1]} of {second['model']}."
+    ours, theirs = (
+        f"{format_number(row['value'], 3)} s an image ({millions(int(sizes[row['model']]))} parameters)" for row in rows[:2]
+    )
+    return f"{best['model']}: {ours}, against {theirs} of {second['model']}."
 
 
 def _of_all(result: Pool, rows: Sequence[Row]) -> str:
@@ -178,7 +173,7 @@ def _sure(result: Pool, own: list[str], measure: str) -> str:
 
 
 def _secondaries(result: Pool, model: str, shots: int) -> pd.DataFrame:
-    rows = result.scores[(result.scores["model"] == model) & (result.scores["shots"] == shots)]
+    rows = matching(result.scores, model=model, shots=shots)
     return rows[rows["dataset"].isin(result.secondaries)]
 
 
@@ -232,13 +227,7 @@ def seconds_of(result: Pool) -> pd.DataFrame:
 
 
 def millions(count: int) -> str:
-    """Format a number of parameters in millions or thousands.
-
-    Examples
-    --------
-    >>> millions(13_634_115), millions(63_312)
-    ('13.6 M', '63.3 k')
-    """
+    """Format a number of parameters in millions or thousands."""
     return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count / 1e3:.1f} k"
 
 

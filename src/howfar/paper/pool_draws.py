@@ -17,6 +17,7 @@ from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, count, f_per_image, stack, threshold_index
 from howfar.progress import bar
 from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.results.records import matching
 from howfar.runners import LocalRunner
 from howfar.significance import interval
 from howfar.significance.bootstrap import resample_counts
@@ -33,18 +34,10 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """Hold a dataset's images that all trainings were scored on, with every training's pixel counts.
+    """Hold a dataset's images that all trainings were scored on, with every training's pixel counts in their order.
 
-    Attributes
-    ----------
-    dataset
-        Its name.
-    images, photographs
-        (n,) names of the images, and of the photograph that each belongs to.
-    left_out
-        How many images some training was not scored on, as one of the models learnt from their photographs.
-    counts
-        By training the counts of the n images, in their order.
+    `photographs` names the photograph of each image. `left_out` images are those that some training was not scored on, as one
+    of the models learnt from their photographs.
     """
 
     dataset: str
@@ -70,46 +63,20 @@ def count_maps(
 ) -> list[Counted]:
     """Count the maps of every training, dataset by dataset, on the images with masks scored by all trainings.
 
-    Each model of the pool chose images of its own by its own distances, and was scored on the others. What one of them was
-    not scored on is left out for all, so that no model is compared on easier images than another.
-
-    Parameters
-    ----------
-    studies, folders
-        By model its adaptation study, and the folder below which its maps lie.
-    strategy
-        The strategy whose models are compared.
-    datasets
-        The datasets with masks.
-
-    Raises
-    ------
-    InputError
-        A dataset without an image that all were scored on; a map or mask that cannot be read, or two of different size.
+    Each model of the pool chose images of its own by its own distances, and was scored on the others. What one of them was not
+    scored on is left out for all, so that no model is compared on easier images than another. `folders` are those below which a
+    model's maps lie.
     """
-    labels = {model: trainings(model, study, strategy) for model, study in studies.items()}
-    rows = {model: _by_training(study, labels[model]) for model, study in studies.items()}
     counted = []
     for dataset in datasets:
         files: dict[Trained, pd.DataFrame] = {}
-        for model in studies:
-            own = rows[model][rows[model]["dataset"] == dataset]
-            for training, label in labels[model].items():
-                of_training = own[(own["model"] == label) & (own["seed"] == training.seed)]
+        for model, study in studies.items():
+            own = study.images[(study.images["dataset"] == dataset) & (study.images["mask"] != "")]
+            for training, label in trainings(model, study, strategy).items():
+                of_training = matching(own, model=label, seed=training.seed)
                 files[training] = of_training.assign(map=[str(folders[model] / file) for file in of_training["map"]])
         counted.append(_counted(dataset, files, progress))
     return counted
-
-
-def _by_training(study: Adaptation, labels: Mapping[Trained, str]) -> pd.DataFrame:
-    """Return the rows of images with a mask for the compared trainings."""
-    images = study.images
-    return images[images["model"].isin(set(labels.values())) & (images["mask"] != "")]
-
-
-class _Task(NamedTuple):
-    mask: str
-    maps: tuple[str, ...]
 
 
 def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool) -> Counted:
@@ -121,7 +88,7 @@ def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool
         raise InputError.of(f"dataset {dataset}", "must hold an image that all models were scored on", "none", remedy)
     first = next(iter(by_image.values())).loc[shared]
     maps = zip(*(rows.loc[shared, "map"] for rows in by_image.values()), strict=True)
-    tasks = [_Task(mask, own) for mask, own in zip(first["mask"], maps, strict=True)]
+    tasks = list(zip(first["mask"], maps, strict=True))
     shown = bar(LocalRunner().run(_count, tasks), progress=progress, total=len(tasks), unit="image", desc=f"counting {dataset}")
     by_training = zip(*shown, strict=True)
     return Counted(
@@ -133,13 +100,13 @@ def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool
     )
 
 
-def _count(task: _Task) -> list[Counts]:
+def _count(task: tuple[str, Sequence[str]]) -> list[Counts]:
     """Count all maps of an image against its mask, which is read once."""
-    place = task.mask
+    place, maps = task
     try:
-        truth = read_mask(task.mask)
+        truth = read_mask(place)
         counts = []
-        for place in task.maps:
+        for place in maps:
             counts.append(count(read_prediction(place).values, truth))
     except (ImageError, InputError) as error:
         raise InputError.of("map or mask", "must be readable", place, f"{error}: run the study of adaptation again") from error
@@ -152,17 +119,11 @@ MEASURES = (MEAN_F, PRECISION, RECALL)
 
 @dataclass(frozen=True, eq=False)
 class ResampledScores:
-    """Hold every model's scores as measured and in each draw.
+    """Hold every model's scores as measured and in each draw; NaN where undefined.
 
-    Attributes
-    ----------
-    models, shots, datasets
-        The axes' names.
-    values
-        By measure (mean F, precision and recall, at each training's own threshold) an array (models, shots, datasets, 1 + b):
-        first the measured value, the mean over seeds, then that of each of b draws. NaN where undefined.
-    seeds
-        By measure the value of each seed as measured, (models, shots, datasets, seeds).
+    By measure (mean F, precision and recall, at each training's own threshold) `values` (models, shots, datasets, 1 + b) are
+    first the measured value, the mean over seeds, then that of each of b draws; `seeds` (models, shots, datasets, seeds) are
+    the measured values of each seed.
     """
 
     models: tuple[str, ...]
@@ -184,17 +145,6 @@ def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float],
     models. Where a model was trained with k seeds it takes k of them with replacement, each model for itself, as trainings of
     different models have nothing in common; its deviation from the mean over all seeds is multiplied by √(k/(k − 1)), as the
     variance of such draws falls short by that. With one seed the trainings' own variation is unknown, and none is drawn.
-
-    Parameters
-    ----------
-    counted
-        The pixel counts of each dataset.
-    thresholds
-        By training its own threshold.
-    bootstrap
-        How many draws.
-    seed
-        Of the draws.
     """
     models = tuple(dict.fromkeys(training.model for training in thresholds))
     shots = tuple(sorted({training.shots for training in thresholds}))
@@ -212,7 +162,7 @@ def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float],
                 scores = [_scores(dataset, name, thresholds[name], weights) for name in names]
                 for measure, rows in zip(MEASURES, map(np.stack, zip(*scores, strict=True)), strict=True):
                     by_seed[measure][m, q, d, : len(names)] = rows[:, 0]
-                    values[measure][m, q, d] = _over_seeds(rows, trained[model])
+                    values[measure][m, q, d] = np.clip(np.einsum("kb,bk->b", rows, trained[model]), 0.0, 1.0)
     return ResampledScores(models, shots, tuple(dataset.dataset for dataset in counted), values, by_seed)
 
 
@@ -250,8 +200,3 @@ def _scores(
     precision = quotient(weights @ counts.hits_predicted[:, at], weights @ counts.predicted[:, at])
     recall = quotient(weights @ counts.hits_true[:, at], weights @ counts.true)
     return mean_f, precision, recall
-
-
-def _over_seeds(rows: Float64Array, weights: Float64Array) -> Float64Array:
-    """Average the seeds' scores, (k, 1 + b), with the draws' weights, clipped to 0-1."""
-    return np.asarray(np.clip(np.einsum("kb,bk->b", rows, weights), 0.0, 1.0))

@@ -51,6 +51,7 @@ from howfar.report.section import (
     tabulate,
     with_interval,
 )
+from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, Pool
 from howfar.wording import format_number, share, signed
 
@@ -73,9 +74,9 @@ def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figur
         for axes, shots in zip(panels, (0, result.most), strict=True):
             _plane(axes)
             for position, model in enumerate(result.models):
-                rows = result.scores[(result.scores["model"] == model) & (result.scores["shots"] == shots)]
                 for mark, dataset in enumerate(datasets):
-                    _cross(axes, rows[rows["dataset"] == dataset], look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
+                    rows = matching(result.scores, model=model, shots=shots, dataset=dataset)
+                    _cross(axes, rows, look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
             known = name_text(result.primary, 20)
             name = f"M{shots}: {known} and {shots} of each" if shots else f"M: {known} alone"
             head_panel(axes, name, longest=44)
@@ -111,11 +112,8 @@ def rank_intervals(result: Pool) -> Figure:
         for axes in panels[max(0, len(wishes) - columns) :]:
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("rank, 1 for the best")
-        head(
-            figure,
-            "Ranks under each wish",
-            f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first",
-        )
+        note = f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first"
+        head(figure, "Ranks under each wish", note)
     return figure
 
 
@@ -143,9 +141,8 @@ def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str)
         bars: dict[str, Any] = {"color": colour, "lw": 1.1, "alpha": 0.7, "zorder": 2.2, "label": "_interval"}
         axes.plot([row["recall_low"], row["recall_high"]], [precision] * 2, **bars)
         axes.plot([recall] * 2, [row["precision_low"], row["precision_high"]], **bars)
-        axes.plot(
-            [recall], [precision], marker=marker, ms=7, mfc=colour, mec="white", mew=0.7, ls="none", zorder=2.5, label=label
-        )
+        mark: dict[str, Any] = {"marker": marker, "ms": 7, "mfc": colour, "mec": "white", "mew": 0.7, "ls": "none"}
+        axes.plot([recall], [precision], zorder=2.5, label=label, **mark)
 
 
 def _ranks(axes: Axes, rows: pd.DataFrame) -> None:
@@ -190,7 +187,7 @@ def _panel(axes: Axes, result: Pool, dataset: str) -> None:
     axes.axhline(result.level, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
     middle = (len(result.models) - 1) / 2
     for place, model in enumerate(result.models):
-        rows = result.scores[(result.scores["model"] == model) & (result.scores["dataset"] == dataset)].sort_values("shots")
+        rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
         # The numbers of shots grow as powers do, so that they stand at equal steps.
         at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
         style = look(place)
@@ -206,6 +203,7 @@ Row = Mapping[Any, Any]
 def scores(result: Pool) -> Table:
     """Build the table of models × datasets, unadapted and with the most images."""
     best = "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"
+    two = "{:.2f}".format
     return tabulate(
         result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
@@ -215,12 +213,8 @@ def scores(result: Pool) -> Table:
         ("ODS", best, lambda row: decimal(row["ods"])),
         ("mean F", "of the images, at each model's own threshold", lambda row: decimal(row["mean_f"])),
         ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: decimal(row["mean_f_ods"])),
-        (
-            "precision",
-            "of summed counts, at each model's own threshold",
-            lambda row: row_interval(row, "precision", "{:.2f}".format),
-        ),
-        ("recall", "at the same threshold", lambda row: row_interval(row, "recall", "{:.2f}".format)),
+        ("precision", "of summed counts, at each model's own threshold", lambda row: row_interval(row, "precision", two)),
+        ("recall", "at the same threshold", lambda row: row_interval(row, "recall", two)),
         ("lean", "precision − recall", lambda row: row_interval(row, "lean", signed)),
     )
 
@@ -246,24 +240,19 @@ def labels(result: Pool) -> Table:
         ("dataset", "", lambda row: Cell(str(row["dataset"]))),
         *map(mean_f, result.shots),
         (f"until F {result.level:g}", "images of each until mean F reaches it", until),
-        (
-            f"gain of M{result.fewest}",
-            "over M, with its 95 % interval",
-            lambda row: row_interval(row, "gain", lambda value: signed(value, 3)),
-        ),
+        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: row_interval(row, "gain", _three)),
     )
 
 
 def slopes(result: Pool) -> Table:
     """Build the table of slopes and verdicts before and after adaptation."""
-    shown = [f"M{shots}" if shots else "M" for shots in result.shots]
-    columns = (Column("model"), Column("dataset"), *(Column(name) for name in shown))
+    columns = [Column(name) for name in ("model", "dataset", *(f"M{shots}" if shots else "M" for shots in result.shots))]
     rows = []
     for (model, dataset), own in result.scores.groupby(["model", "dataset"], sort=False):
         if dataset in result.secondaries:
             cells = [_slope(row) for row in own.sort_values("shots").to_dict("records")]
             rows.append((_model(result, {"model": model}), Cell(str(dataset)), *cells))
-    return Table(columns, tuple(rows))
+    return Table(tuple(columns), tuple(rows))
 
 
 def _slope(row: Row) -> Cell:
@@ -289,12 +278,12 @@ def spreads(result: Pool) -> Table:
 def distances(result: Pool) -> Table:
     """Build the table of the secondary datasets' distances by each model's features (M)."""
     by_model = {(row["model"], row["dataset"]): row for row in result.distances.to_dict("records")}
-
-    def column(dataset: str) -> ColumnOf[str]:
-        return dataset, "", lambda model: _relative(by_model[model, dataset])
-
-    columns = map(column, result.secondaries)
-    return tabulate(result.models, ("model", "", lambda model: _model(result, {"model": model})), *columns)
+    columns = tuple(Column(name) for name in ("model", *result.secondaries))
+    rows = (
+        (_model(result, {"model": model}), *(_relative(by_model[model, dataset]) for dataset in result.secondaries))
+        for model in result.models
+    )
+    return Table(columns, tuple(rows))
 
 
 def _relative(row: Row) -> Cell:
@@ -340,7 +329,7 @@ def ranks(result: Pool, wish: str) -> Table:
     """Build the table of a wish's ranking, best model first."""
 
     def over(row: Row) -> Cell:
-        return row_interval(row, "over", _small if wish == "fast" else lambda value: signed(value, 3))
+        return row_interval(row, "over", _small if wish == "fast" else _three)
 
     return tabulate(
         result.ranking(wish).to_dict("records"),
@@ -350,6 +339,10 @@ def ranks(result: Pool, wish: str) -> Table:
         ("first in", "share of draws in which it is first", lambda row: percentage(float(row["first"]))),
         ("from the best other", "difference, with its 95 % interval", over, wish != "few labels"),
     )
+
+
+def _three(value: float) -> str:
+    return signed(value, 3)
 
 
 def _small(value: float) -> str:
@@ -366,8 +359,7 @@ def _value(row: Row, wish: str) -> Cell:
 
 
 def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
-    cell = name_cell(str(row["model"]), result.models.index(str(row["model"])))
-    return Cell(cell.text, cell.sort, cell.colour, strong)
+    return replace(name_cell(str(row["model"]), result.models.index(str(row["model"]))), strong=strong)
 
 
 def section(result: Pool, context: Context) -> Section:
@@ -399,6 +391,7 @@ def _measured(result: Pool) -> list[Part]:
         "threshold, on all images that it was scored on. Consistent: the interval holds 0 and lies within "
         f"±{result.flat:g}, and mean F is at least {result.level:g}. Without a word: no evidence either way."
     )
+    over = "O^dist over the primary dataset's distance from itself; in brackets O^dist (mean form). By M of the first seed."
     of = f"Models of the study {result.of}, images chosen by the strategy {result.strategy}. {pool_answers.thresholds(result)}"
     return [
         TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
@@ -407,12 +400,7 @@ def _measured(result: Pool) -> list[Part]:
         FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
         TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
         TablePart("spreads", "Spread of mean F over datasets and seeds", spreads(result)),
-        TablePart(
-            "distances",
-            "Distance of each dataset by each model's features",
-            distances(result),
-            "O^dist over the primary dataset's distance from itself; in brackets O^dist (mean form). By M of the first seed.",
-        ),
+        TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
         TablePart("costs", "Parameters and seconds an image", costs(result), f"Timed on {pool_answers.machine(result)}."),
     ]
 

@@ -55,8 +55,8 @@ def scaled_rows(
 ) -> Table | None:
     """Return the printed columns of the datasets that stand for the paper's, in our order; None without any.
 
-    `rows` are `TABLE_2` or `TABLE_6`, `heading` names their first column, `names` are the datasets shown, `symbols` says which
-    of the paper's each stands for.
+    `rows` are `TABLE_2` or `TABLE_6`, `heading` names their first column, `symbols` says which of the paper's datasets each of
+    `names` stands for.
     """
     shown = [(name, symbols[name]) for name in names if symbols.get(name) in SYMBOLS]
     if not shown:
@@ -80,60 +80,14 @@ TABLE_9: Final = Table(
 """Variations of the two persons of FineGPR, with the images of each that the text of appendix E counts."""
 
 
-CATEGORIES: Final = frozenset(
-    [
-        "apartment_building",
-        "apse",
-        "aquarium",
-        "arch",
-        "art_school",
-        "badlands",
-        "banquet_hall",
-        "basement",
-        "beauty_salon",
-        "berth",
-        "bookstore",
-        "botanical_garden",
-        "butte",
-        "cabin",
-        "campus",
-        "car_interior",
-        "coast",
-        "control_room",
-        "covered_bridge",
-        "dentists_office",
-        "driveway",
-        "elevator",
-        "factory",
-        "fastfood_restaurant",
-        "field",
-        "fountain",
-        "garbage_dump",
-        "hangar",
-        "hospital_room",
-        "house",
-        "islet",
-        "jewelry_shop",
-        "kitchen",
-        "kitchenette",
-        "marsh",
-        "physics_laboratory",
-        "playroom",
-        "poolroom",
-        "power_plant",
-        "racecourse",
-        "restaurant_kitchen",
-        "rice_paddy",
-        "ruin",
-        "runway",
-        "supermarket",
-        "synagogue",
-        "toyshop",
-        "waiting_room",
-        "wind_farm",
-        "yard",
-    ]
-)
+CATEGORIES: Final = frozenset([
+    "apartment_building", "apse", "aquarium", "arch", "art_school", "badlands", "banquet_hall", "basement", "beauty_salon",
+    "berth", "bookstore", "botanical_garden", "butte", "cabin", "campus", "car_interior", "coast", "control_room",
+    "covered_bridge", "dentists_office", "driveway", "elevator", "factory", "fastfood_restaurant", "field", "fountain",
+    "garbage_dump", "hangar", "hospital_room", "house", "islet", "jewelry_shop", "kitchen", "kitchenette", "marsh",
+    "physics_laboratory", "playroom", "poolroom", "power_plant", "racecourse", "restaurant_kitchen", "rice_paddy", "ruin",
+    "runway", "supermarket", "synagogue", "toyshop", "waiting_room", "wind_farm", "yard",
+])  # fmt: skip
 """Table 7: the categories of SUN397 that were drawn."""
 VIOLINS: Final = {"field": "Figure 18"}
 CLOSEST: Final = {
@@ -157,24 +111,12 @@ FARTHEST: Final = {
 
 
 def is_listed(category: str) -> bool:
-    """Return whether a category is in table 7, regardless of how its words are joined.
-
-    Examples
-    --------
-    >>> is_listed("Wind farm"), is_listed("bedroom")
-    (True, False)
-    """
+    """Return whether a category is in table 7, regardless of how its words are joined."""
     return _plain(category) in CATEGORIES
 
 
 def label(figures: dict[str, str], primary: str, otherwise: str) -> str:
-    """Return the paper's figure number for a primary category, or "As" the given figure for another category.
-
-    Examples
-    --------
-    >>> label(CLOSEST, "house", "Figure 19"), label(CLOSEST, "campus", "Figure 19")
-    ('Figure 21', 'As Figure 19')
-    """
+    """Return the paper's figure number for a primary category, or "As" the given figure for another category."""
     return figures.get(_plain(primary), f"As {otherwise}")
 
 

@@ -11,7 +11,7 @@ Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022)
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ from howfar.errors import InputError
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.state_dicts import hash_state_dict
 
-Box = tuple[float, float, float, float]
-
 
 @dataclass(frozen=True)
 class Prompt:
@@ -45,19 +43,14 @@ class Prompt:
 
     points: tuple[tuple[float, float], ...] = ()
     labels: tuple[int, ...] = ()
-    box: Box | None = None
+    box: tuple[float, float, float, float] | None = None
     text: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Convert the prompt to JSON values."""
-        return asdict(self)
 
 
 def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np.random.Generator) -> Prompt:
     """Draw points without replacement from the foreground and background of a mask (h, w), as an annotator would click.
 
-    Where there are fewer pixels than points, there are fewer points. Raises `InputError` where the mask has no foreground, or a
-    number is below 0.
+    Where there are fewer pixels than points, there are fewer points.
     """
     for name, value in (("foreground", foreground), ("background", background)):
         if value < 0:
@@ -68,9 +61,9 @@ def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np
     labels: list[int] = []
     for label, count in ((1, foreground), (0, background)):
         rows, columns = np.nonzero(mask == bool(label))
-        for pixel in rng.choice(len(rows), min(count, len(rows)), replace=False):
-            points.append((float(columns[pixel]) + 0.5, float(rows[pixel]) + 0.5))
-            labels.append(label)
+        pixels = rng.choice(len(rows), min(count, len(rows)), replace=False)
+        points += [(float(columns[pixel]) + 0.5, float(rows[pixel]) + 0.5) for pixel in pixels]
+        labels += [label] * len(pixels)
     return Prompt(points=tuple(points), labels=tuple(labels))
 
 
@@ -116,8 +109,7 @@ class Sam:
     """Load a frozen SAM with transformers; images are resized by their longer side and padded, as in the paper.
 
     `base` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are random,
-    of one seed and of the folder's configuration. Raises `HowfarError` where there are no weights, transformers is absent, or
-    there is no such device.
+    of one seed and of the folder's configuration.
     """
 
     def __init__(self, base: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
@@ -174,10 +166,8 @@ class Sam:
         return interpolate(inner, encoded.size, mode="bilinear", align_corners=False)[0, 0]
 
 
-RATE = 1e-3
 VERSION = 2
 """Version of how a reference is learnt from and images are segmented; another number makes the maps again."""
-_FOCUS, _BALANCE = 2.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -193,11 +183,11 @@ class Personal:
         return first * logits[0] + second * logits[1] + (1 - first - second) * logits[2]
 
 
-def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = RATE) -> Personal:
+def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = 1e-3) -> Personal:
     """Learn from one image and its mask: fit two weights, starting at 1/3, with AdamW on Dice and focal loss.
 
     The rate falls from `rate` to 0 along half a cosine over the steps, so that a weight moves by about `rate` · `steps` / 2 at
-    most. A mask of another size than its image, or without foreground, raises `InputError`.
+    most.
     """
     if mask.shape != (picture.height, picture.width):
         shape = f"{mask.shape[0]}×{mask.shape[1]}"
@@ -226,7 +216,9 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
 
 def locate(sam: Sam, encoded: EncodedImage, target: Tensor) -> Prompt:
     """Choose the point most similar to the target as foreground, and the least similar as background."""
-    cosines = interpolate(_cosines(encoded, target)[None, None], (sam.side, sam.side), mode="bilinear", align_corners=False)
+    features = encoded.embedding[0]
+    cosines = torch.einsum("chw,c->hw", features / features.norm(dim=0, keepdim=True).clamp_min(1e-12), target)
+    cosines = interpolate(cosines[None, None], (sam.side, sam.side), mode="bilinear", align_corners=False)
     inner = cosines[0, 0, : encoded.inner[0], : encoded.inner[1]]
     points = []
     for index in (int(inner.argmax()), int(inner.argmin())):
@@ -260,12 +252,6 @@ def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
     return target
 
 
-def _cosines(encoded: EncodedImage, target: Tensor) -> Tensor:
-    features = encoded.embedding[0]
-    cosines: Tensor = torch.einsum("chw,c->hw", features / features.norm(dim=0, keepdim=True).clamp_min(1e-12), target)
-    return cosines
-
-
 def _dice(logits: Tensor, truth: Tensor) -> Tensor:
     p = logits.sigmoid()
     return 1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1)
@@ -276,8 +262,7 @@ def _focal(logits: Tensor, truth: Tensor) -> Tensor:
     entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none")
     p = logits.sigmoid()
     wrong = p * (1 - truth) + (1 - p) * truth
-    balance = _BALANCE * truth + (1 - _BALANCE) * (1 - truth)
-    loss: Tensor = (balance * wrong**_FOCUS * entropy).mean()
+    loss: Tensor = ((0.25 * truth + 0.75 * (1 - truth)) * wrong**2 * entropy).mean()
     return loss
 
 
@@ -286,11 +271,7 @@ TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a roa
 
 
 class ClipSeg:
-    """Load a frozen CLIPSeg, which segments images by a text with an embedding computed once.
-
-    `weights` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are
-    random. Raises `HowfarError` where there are no weights, transformers is absent, or there is no such device.
-    """
+    """Load a frozen CLIPSeg, which segments images by a text with an embedding computed once; `weights` as `base` of `Sam`."""
 
     def __init__(self, weights: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
         options = Options(weights=None if weights is None else Path(weights).expanduser(), pretrained=pretrained, device=device)

@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias, Unpack
@@ -41,6 +41,7 @@ from howfar.paper.promptable_networks import (
 )
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
+from howfar.results.records import matching
 from howfar.results.run_files import page_folder
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.settings import checked, picked, with_options
@@ -96,10 +97,7 @@ class ReferenceImage(NamedTuple):
 
 
 def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] | None) -> ReferenceImage | None:
-    """Read PerSAM-F's reference image and mask; None if PerSAM-F is not among the kinds.
-
-    Raises `HowfarError` where the reference is missing or unreadable, or none of the kinds uses it.
-    """
+    """Read PerSAM-F's reference image and mask; None if PerSAM-F is not among the kinds."""
     if "persam" not in settings["kinds"]:
         if given is not None:
             raise InputError.of("reference", "is of use to persam alone", str(given[0]), "add persam, or leave it out")
@@ -162,12 +160,10 @@ def _of_prompt(sam: Sam, image: ImageWithMask, prompt: Prompt) -> tuple[NDArray[
     return sam.probabilities(encoded, sam.masks(encoded, prompt).best), prompt
 
 
-CUT: Final = 0.5
 SAMS: Final = frozenset({"points", "box", "persam"})
 """The kinds of prompts that are given to SAM; texts are given to CLIPSeg."""
 FORMAT: Final = 1
 """Version of the way in which maps are made; another number makes all maps again."""
-FOLDERS: Final = "maps"
 
 
 @with_options(PromptOptions)
@@ -342,45 +338,34 @@ def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
     return ImageWithMask(item, picture, mask, encoded)
 
 
-def _signed(written: str | None) -> dict[str, Any]:
-    """Parse a map's signature, {} without a map; raise `ValueError` if howfar did not write the map."""
-    earlier = {} if written is None else json.loads(written)
-    if not isinstance(earlier, dict) or not isinstance(earlier.get("prompt", {}), dict):
-        raise ValueError("no signature")
-    return earlier
-
-
 def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:
     """Write the map unless an equal one exists, and return its prompt, which is also in the map's signature."""
     mask = image.item.mask if prompter.by_mask else None
     own_mask = {} if mask is None else {"mask": content_hash(read_bytes(mask))}
     signature = {"format": FORMAT, **prompter.identity, "image": content, **own_mask}
     try:
-        earlier = _signed(signature_of(path))
+        written = signature_of(path)
+        earlier = {} if written is None else json.loads(written)
+        if not isinstance(earlier, dict) or not isinstance(earlier.get("prompt", {}), dict):
+            raise ValueError("no signature")
     except (ValueError, RecursionError) as error:
         rule = "must hold no maps that howfar did not write"
         raise InputError.of("out", rule, str(path), "choose another folder") from error
     if {key: value for key, value in earlier.items() if key != "prompt"} == signature:
         return dict(earlier.get("prompt", {}))
     values, prompt = prompter.make(image)
-    document = prompt.to_dict()
+    document = asdict(prompt)
     write_map(path, np.round(255 * values).astype(np.uint8), json.dumps({**signature, "prompt": document}, sort_keys=True))
     # Converted by JSON, so that it equals the prompt read from a file.
     return dict(json.loads(json.dumps(document)))
 
 
 def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
-    return root / FOLDERS / folder_of(prompter.label) / dataset.name
+    return root / "maps" / folder_of(prompter.label) / dataset.name
 
 
 def folder_of(label: str) -> str:
-    """Return a folder name unique to a prompter's label.
-
-    Examples
-    --------
-    >>> folder_of("points"), folder_of("text: a crack"), folder_of("text: A crack")
-    ('points', 'text-a-crack-9c9d5c1b', 'text-a-crack-e61504bd')
-    """
+    """Return a folder name unique to a prompter's label."""
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
     return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
@@ -391,13 +376,12 @@ def _scored(
     scores, parts = [], []
     for prompter in prompters:
         for dataset in sets:
-            evaluation = evaluate(dataset, _folder(root, prompter, dataset), threshold=CUT, progress=False)
+            evaluation = evaluate(dataset, _folder(root, prompter, dataset), threshold=0.5, progress=False)
             row: dict[str, Any] = {"prompt": prompter.label, "dataset": dataset.name, "n": evaluation.scored}
             values = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "ois", "ap", "f", "mean_f")}
             scores.append(row | {name: np.nan if value is None else value for name, value in values.items()})
             f = evaluation.images.set_index("image")["performance"].rename("f")
-            own = images[(images["prompt"] == prompter.label) & (images["dataset"] == dataset.name)]
-            parts.append(own.join(f, on="image"))
+            parts.append(matching(images, prompt=prompter.label, dataset=dataset.name).join(f, on="image"))
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
 
 
@@ -413,7 +397,6 @@ def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool) -
 
 NetworkName: TypeAlias = Annotated[str, EntryReference("backbones")]
 NETWORKS: Final = ("sam", "clipseg")
-PERSONAL: Final = "persam"
 
 
 class PromptsSettings(KindSettings):
@@ -441,7 +424,7 @@ def _check(settings: PromptsSettings, inputs: Inputs) -> None:
         if name and inputs.loading(name)[0] != network:
             raise InputError.of(network, f"must name an entry of the backbone {network}", name, f'write backbone = "{network}"')
     prompt_settings(settings.prompts, _options(settings, inputs))
-    if (PERSONAL in settings.prompts) != bool(settings.reference):
+    if ("persam" in settings.prompts) != bool(settings.reference):
         remedy = 'write reference = "DATASET"' if not settings.reference else "add persam to prompts, or leave it out"
         raise InputError.of("reference", "goes with persam alone, which needs it", settings.reference, remedy)
     named = [item.name for item in inputs.file.datasets[settings.reference].items] if settings.reference else []
@@ -455,32 +438,25 @@ def _check(settings: PromptsSettings, inputs: Inputs) -> None:
 def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
     """Return the options of `howfar.prompts`, including the networks' weights."""
     own = {name: getattr(settings, name) for name in PromptSettings.__annotations__}
-    weights = {network: inputs.loading(getattr(settings, network))[1] for network in NETWORKS if getattr(settings, network)}
-    return checked(
-        PromptOptions,
-        {
-            **own,
-            **{network: loading.get("weights") for network, loading in weights.items()},
-            "pretrained": _pretrained(settings, inputs),
-            "device": inputs.device,
-            "progress": inputs.execution.progress,
-        },
-    )
+    named = {network: getattr(settings, network) for network in NETWORKS}
+    weights = {network: inputs.loading(name)[1].get("weights") for network, name in named.items() if name}
+    own |= {"pretrained": _pretrained(settings, inputs), "device": inputs.device, "progress": inputs.execution.progress}
+    return checked(PromptOptions, {**own, **weights})
 
 
 def _pretrained(settings: PromptsSettings, inputs: Inputs) -> bool:
     """Return whether the networks have published weights; raise `InputError` if only one of them has."""
-    named = {network: getattr(settings, network) for network, needed in zip(NETWORKS, _needed(settings), strict=True) if needed}
     entries = inputs.file.document.backbones
-    published = {network: not name or entries[name].pretrained for network, name in named.items()}
+    published = {network: not name or entries[name].pretrained for network, name in _prompted(settings).items()}
     if len(set(published.values())) > 1:
         raise InputError.of("sam and clipseg", "must both have published weights, or both random ones", published)
     return all(published.values())
 
 
-def _needed(settings: PromptsSettings) -> tuple[bool, bool]:
-    """Return whether SAM is prompted, and whether CLIPSeg is."""
-    return bool(SAMS & set(settings.prompts)), "text" in settings.prompts
+def _prompted(settings: PromptsSettings) -> dict[str, str]:
+    """Return the prompted networks with their backbone entries."""
+    sam = {"sam": settings.sam} if SAMS & set(settings.prompts) else {}
+    return sam | ({"clipseg": settings.clipseg} if "text" in settings.prompts else {})
 
 
 def _run(settings: PromptsSettings, inputs: Inputs) -> Prompting:
@@ -508,9 +484,8 @@ def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
 def _work(settings: PromptsSettings, inputs: Inputs) -> Work:
     """Count each image once per network, as prompts and texts cost little in comparison."""
     seen = inputs.names(settings.datasets)
-    named = (getattr(settings, network) for network, needed in zip(NETWORKS, _needed(settings), strict=True) if needed)
     # A name of its own, as what a prompted network computes is not kept among features.
-    return Work(embedded={f"{name}+prompts": seen for name in named if name})
+    return Work(embedded={f"{name}+prompts": seen for name in _prompted(settings).values() if name})
 
 
 PROMPTS = StudyKind(

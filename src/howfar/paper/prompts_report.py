@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -15,6 +15,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from howfar.data import decode, read_bytes
+from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration
 from howfar.figures.pictures import StandInImage, Thumbnail, extent, middle, probabilities, thumbnail, truth
 from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
@@ -38,7 +40,7 @@ from howfar.report.section import (
     sentence_case,
     with_interval,
 )
-from howfar.results.records import Interval
+from howfar.results.records import Interval, matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.significance.bootstrap import average, image_weights
 from howfar.wording import format_number
@@ -83,12 +85,11 @@ def _caption(prompting: Prompting) -> Caption:
 
 @registered(_caption, vector=False)
 def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
-    """Draw an image of each dataset: the photograph with each SAM prompt and its map, a CLIPSeg map per text.
+    """Draw an image of each dataset: the photograph with each SAM prompt and its map, a CLIPSeg map per text (figs. 11, 12).
 
-    After figs. 11 and 12 of Achara & Pandey. Which image is decided by the first prompt: the one in the middle by its F at 0.5;
-    of an even number the lower. Green circles are points on the foreground, red crosses points beside it, green rectangles
-    boxes; those of PerSAM-F are the points that it chose. White is certain. The maps lie below `folder`, the study's; at most
-    `limit` datasets are shown.
+    The image is the one in the middle by its F at 0.5 with the first prompt; of an even number the lower. Green circles are
+    points on the foreground, red crosses points beside it, green rectangles boxes; those of PerSAM-F are the points that it
+    chose. White is certain. The maps lie below `folder`, the study's; at most `limit` datasets are shown.
     """
     require_one("limit", limit)
     shown = [_stand_in(prompting, dataset) for dataset in prompting.datasets[:limit]]
@@ -108,14 +109,13 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
 
 def _stand_in(prompting: Prompting, dataset: str) -> StandInImage:
     images, prompt = prompting.images, prompting.prompts[0]
-    own = images[(images["prompt"] == prompt) & (images["dataset"] == dataset)]
+    own = matching(images, prompt=prompt, dataset=dataset)
     return StandInImage(dataset, middle(own, "f"), f"median of F by {prompt}")
 
 
 def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list[PictureCell]]:
     """Build a dataset's lines of pictures: prompts on the photograph, their maps below, then the maps of the texts."""
-    images = prompting.images
-    rows = images[(images["dataset"] == shown.dataset) & (images["image"] == shown.image)].set_index("prompt")
+    rows = matching(prompting.images, dataset=shown.dataset, image=shown.image).set_index("prompt")
     record = rows.iloc[0]
     photograph, mask = thumbnail(str(record["path"])), truth(str(record["mask"]))
     size = _true_size(str(record["path"]))
@@ -124,29 +124,23 @@ def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list
     texts = [prompt for prompt in prompting.prompts if told[prompt]["text"]]
     lines: list[list[PictureCell]] = []
     if marked:
-        lines.append([PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH)])
-        lines[0] += [
-            PictureCell(f"{prompt} on the photograph", photograph, _NAMES.get(prompt, prompt), "", told[prompt], size)
-            for prompt in marked
-        ]
-        maps = [PictureCell(prompt, _map(rows, prompt, folder), "", _number(rows, prompt)) for prompt in marked]
+        names = {prompt: _NAMES.get(prompt, prompt) for prompt in marked}
+        prompted = [PictureCell(f"{p} on the photograph", photograph, name, "", told[p], size) for p, name in names.items()]
+        lines.append([PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), *prompted])
+        maps = [_map(rows, prompt, folder, "") for prompt in marked]
         lines.append([PictureCell(TRUTH, mask, "", TRUTH), *maps])
     if texts:
         start = [PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), PictureCell(TRUTH, mask, TRUTH)]
-        maps = [PictureCell(text, _map(rows, text, folder), _quoted(told[text]["text"]), _number(rows, text)) for text in texts]
         # A long list of texts goes on below; its lines begin with maps.
-        cells = start + maps
+        cells = start + [_map(rows, text, folder, _quoted(told[text]["text"])) for text in texts]
         lines += [cells[at : at + _FEWEST] for at in range(0, len(cells), _FEWEST)]
     return lines
 
 
-def _map(rows: pd.DataFrame, prompt: str, folder: Path) -> Thumbnail:
-    return probabilities(folder / str(rows.loc[prompt, "map"]))
-
-
-def _number(rows: pd.DataFrame, prompt: str) -> str:
+def _map(rows: pd.DataFrame, prompt: str, folder: Path, title: str) -> PictureCell:
     value: Any = rows.loc[prompt, "f"]
-    return "" if value != value else f"F {value:.2f}"
+    number = "" if value != value else f"F {value:.2f}"
+    return PictureCell(prompt, probabilities(folder / str(rows.loc[prompt, "map"])), title, number)
 
 
 def _quoted(text: str) -> str:
@@ -208,10 +202,7 @@ def _prompt(
 
 
 def _true_size(path: str) -> tuple[int, int] | None:
-    """Return width and height of the decoded picture."""
-    from howfar.data import decode, read_bytes
-    from howfar.errors import ImageError
-
+    """Return width and height of the decoded picture; None if it cannot be read."""
     try:
         width, height = decode(read_bytes(path)).image.size
     except (ImageError, OSError):
@@ -255,49 +246,45 @@ def _sections(prompting: Prompting) -> Iterator[tuple[str, str, Section]]:
         "on the same images (<code>howfar evaluate</code>); where it is not, labels and training are the way."
     )
     answer: list[Part] = [*notes("Notes of the study", prompting.notes), RegisteredFigure("prompting_rows")]
-    yield "answer", "In short", Section(page_lead(prompting), answer, [trained])
-    mean = "Mean of the images' own F, where the network itself would cut."
-    ods = f"{ODS_TEXT[:-1]}: what a well-chosen cut could give."
-    tables = [
-        TablePart("mean-f", f"{MEAN_TITLE} by prompt and dataset", score_table(prompting, "mean_f"), mean, heading=MEAN_TITLE),
-        TablePart("ods", "ODS by prompt and dataset", score_table(prompting, "ods", "ods_threshold"), ods, heading="ODS"),
-    ]
-    yield "scores", "Scores", Section("", tables)
+    yield "answer", "In short", Section(lead(prompting), answer, [trained])
+    yield "scores", "Scores", Section("", _tables(prompting))
     yield made_section(Made([("Settings", _settings(prompting))], prompting.provenance, source=SOURCE, heading="Sources"))
 
 
-MEAN_TITLE: Final = "Mean F at 0.5"
-ODS_TEXT: Final = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
+def _tables(prompting: Prompting) -> list[TablePart]:
+    mean = (
+        "Mean of the images' own F at 0.5, where the network itself would cut, with 95 % bootstrap intervals over the images."
+    )
+    ods = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
+    return [
+        TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", _by_prompt(prompting, _mean_cell), mean),
+        TablePart("ods", "ODS by prompt and dataset", _by_prompt(prompting, _ods_cell), ods),
+    ]
+
+
 SOURCE: Final = Markup(
     'A. Achara and R. K. Pandey, <a href="https://arxiv.org/abs/2308.03580" rel="noreferrer">arXiv:2308.03580</a>, 2023, figs. '
     "11 and 12. SAM: Kirillov et al., ICCV 2023. CLIPSeg: Lüddecke and Ecker, CVPR 2022. PerSAM-F: Zhang et al., ICLR 2024."
 )
 
 
-def page_lead(prompting: Prompting) -> str:
-    """State the best prompt on each dataset, and its score."""
-    parts = []
-    for dataset in prompting.datasets:
-        own = prompting.scores[prompting.scores["dataset"] == dataset].dropna(subset=["mean_f"])
-        if len(own):
-            best = own.iloc[int(own["mean_f"].argmax())]
-            parts.append(f"on {dataset} {best['prompt']} has the highest mean F at 0.5, {best['mean_f']:.2f}")
-    return sentence_case("; ".join(parts)) or "Nothing could be scored."
+def _by_prompt(prompting: Prompting, cell: Callable[[Prompting, str, str], Cell]) -> Table:
+    """Build a table with a row per prompt and a column per dataset."""
+    columns = (Column("prompt"), *map(Column, prompting.datasets))
+    cells = ((cell(prompting, prompt, dataset) for dataset in prompting.datasets) for prompt in prompting.prompts)
+    return Table(columns, tuple((Cell(prompt), *row) for prompt, row in zip(prompting.prompts, cells, strict=True)))
 
 
-def score_table(prompting: Prompting, measure: str, beside: str = "") -> Table:
-    """Build a table of one score, optionally with a second one, a row per prompt and a column per dataset."""
-    scores = {(row["prompt"], row["dataset"]): row for row in prompting.scores.to_dict("records")}
-    rows = []
-    for prompt in prompting.prompts:
-        cells = []
-        for dataset in prompting.datasets:
-            row = scores[prompt, dataset]
-            value = float(row[measure])
-            extra = f" at {row[beside]:.2f}" if beside and row[beside] == row[beside] else ""
-            cells.append(Cell(f"{format_number(value, 3)}{extra}", None if value != value else value))
-        rows.append((Cell(prompt), *cells))
-    return Table((Column("prompt"), *(Column(dataset) for dataset in prompting.datasets)), tuple(rows))
+def _mean_cell(prompting: Prompting, prompt: str, dataset: str) -> Cell:
+    mean = average_f(prompting, prompt, dataset)
+    return with_interval(mean.value, mean.low, mean.high, "{:.3f}".format)
+
+
+def _ods_cell(prompting: Prompting, prompt: str, dataset: str) -> Cell:
+    row = matching(prompting.scores, prompt=prompt, dataset=dataset).iloc[0]
+    ods = float(row["ods"])
+    at = "" if row["ods_threshold"] != row["ods_threshold"] else f" at {row['ods_threshold']:.2f}"
+    return Cell(f"{format_number(ods, 3)}{at}", None if ods != ods else ods)
 
 
 def _settings(prompting: Prompting) -> Table:
@@ -313,16 +300,9 @@ def section(result: Prompting, context: Context) -> Section:
     """Build the section of a study of prompts."""
     caption = registration("prompting_rows", prompting_rows).caption(result)
     draw = partial(prompting_rows, result, folder=context.folder)
-    mean = (
-        "Mean of the images' own F at 0.5, where the network itself would cut, with 95 % bootstrap intervals over the images."
-    )
     return Section(
         lead=lead(result),
-        parts=[
-            FigurePart("rows", draw, caption, "Figures 11 and 12"),
-            TablePart("mean-f", f"{MEAN_TITLE} by prompt and dataset", mean_f(result), mean),
-            TablePart("ods", "ODS by prompt and dataset", score_table(result, "ods", "ods_threshold"), ODS_TEXT),
-        ],
+        parts=[FigurePart("rows", draw, caption, "Figures 11 and 12"), *_tables(result)],
         sentences=SENTENCES,
         limits=LIMITS,
     )
@@ -357,22 +337,12 @@ def _best(result: Prompting, dataset: str) -> str:
     return f"on {dataset} {best} has the highest mean F at 0.5, {means[best]}{chance}"
 
 
-def mean_f(result: Prompting) -> Table:
-    """List each prompt's mean F on each dataset with its interval over the images."""
-    rows = []
-    for prompt in result.prompts:
-        cells = [average_f(result, prompt, dataset) for dataset in result.datasets]
-        written = (with_interval(each.value, each.low, each.high, "{:.3f}".format) for each in cells)
-        rows.append((Cell(prompt), *written))
-    return Table((Column("prompt"), *map(Column, result.datasets)), tuple(rows))
-
-
 def average_f(result: Prompting, prompt: str, dataset: str, over: str = "") -> Interval:
     """Compute a prompt's mean of the images' own F, or of its difference from another prompt's F.
 
     The images are drawn alike for every prompt, so that differences are of the same images.
     """
-    own = result.images[result.images["dataset"] == dataset].pivot(index="image", columns="prompt", values="f")
+    own = matching(result.images, dataset=dataset).pivot(index="image", columns="prompt", values="f")
     values = own[prompt] - own[over] if over else own[prompt]
     weights = image_weights(len(own), DRAWS, [int(result.settings["seed"]), _STREAM])
     return average(values.to_numpy(dtype=np.float64), weights)

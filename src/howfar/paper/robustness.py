@@ -27,8 +27,9 @@ from howfar.paper.scenes import (
 )
 from howfar.progress import bar
 from howfar.relation.rank_stability import Distances, agreements, mean_change
-from howfar.results import Comparison, Features, Provenance, Settings
+from howfar.results import Comparison, Features, Provenance
 from howfar.results.distance_studies import UNCHANGED, Robustness
+from howfar.results.records import keyed
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import DatasetName, StudyKind, Work
@@ -70,19 +71,13 @@ class RobustnessTables:
     stability: list[dict[str, Any]] = field(default_factory=list)
     drawn: dict[str, Float64Array] = field(default_factory=dict)
 
-    def add(
-        self, backbone: str, perturbation: str, rows: pd.DataFrame, comparison: Comparison, perturbed: Sequence[str]
-    ) -> None:
+    def add(self, keys: Mapping[str, str], rows: pd.DataFrame, images: pd.DataFrame, perturbed: Sequence[str]) -> None:
         """Add the categories' distances before or after a perturbation, and the perturbed categories' image distances."""
-        keys = {"backbone": backbone, "perturbation": perturbation}
         kept = rows[["dataset", "o_dist_mean", "self_distance", "relative", "components", "rank"]]
-        kept = kept.assign(perturbed=kept["dataset"].isin(perturbed))
-        self.distances.append(kept.assign(**keys)[[*keys, *kept.columns]])
-        images = comparison.images
+        self.distances.append(keyed(kept.assign(perturbed=kept["dataset"].isin(perturbed)), **keys))
         images = images.loc[images["dataset"].isin(perturbed), ["dataset", "image", "i_dist_mean"]]
         own = images["dataset"].map(rows.set_index("dataset")["self_distance"])
-        images = images.assign(relative=images["i_dist_mean"] / own.where(own > 0))
-        self.images.append(images.assign(**keys)[[*keys, *images.columns]])
+        self.images.append(keyed(images.assign(relative=images["i_dist_mean"] / own.where(own > 0)), **keys))
 
 
 def _run(settings: RobustnessSettings, inputs: Inputs) -> Robustness:
@@ -131,29 +126,24 @@ def _measure(
     rows = category_rows(before)
     order = [str(each) for each in rows["dataset"]]
     ends = [*order[: settings.k], *order[-settings.k :]]
-    measured.add(name, UNCHANGED, rows, before, ends)
+    measured.add({"backbone": name, "perturbation": UNCHANGED}, rows, before.images, ends)
     datasets = [inputs.dataset(each.name) for each in view if each.name in ends]
     changed = [PerturbedBackbone(backbone, perturb.named(each)) for each in settings.perturbations]
     drawn = []
     for perturbation, features in zip(settings.perturbations, inputs.features(datasets, changed), strict=True):
-        after = _again(view, {each.name: each for each in features}, name, chosen, inputs)
+        primary, *others = view
+        by_name = {each.name: each for each in features}
+        # In a joint space, which the perturbed categories change, all others are measured again too.
+        again = [by_name.get(each.name, each) for each in others if chosen.projection == "joint" or each.name in by_name]
+        # No pair is kept: it would be named by the images' files, which are the same perturbed or not.
+        after = compared([primary, *again], name, chosen, inputs.execution)
         after_rows = _merged(rows, category_rows(after))
-        measured.add(name, perturbation, after_rows, after, ends)
         row = {"backbone": name, "perturbation": perturbation}
+        measured.add(row, after_rows, after.images, ends)
         agreed, changes = _compare(before, rows, after, after_rows, ends, settings)
         measured.stability.append({**row, **agreement_row(agreed), **changes})
         drawn.append(agreed)
     measured.drawn[name] = np.mean(drawn, axis=0)
-
-
-def _again(
-    view: Sequence[Features], perturbed: Mapping[str, Features], name: str, chosen: Settings, inputs: Inputs
-) -> Comparison:
-    """Measure the perturbed categories; in a joint space, which they change, also all others."""
-    primary, *others = view
-    again = [perturbed.get(each.name, each) for each in others if chosen.projection == "joint" or each.name in perturbed]
-    # No pair is kept: it would be named by the images' files, which are the same perturbed or not.
-    return compared([primary, *again], name, chosen, inputs.execution)
 
 
 def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption
+from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.distances import half_violin
 from howfar.figures.style import (
     I_DIST,
@@ -41,6 +42,7 @@ from howfar.report.section import (
     tabulate,
 )
 from howfar.results.distance_studies import UNCHANGED, Robustness, with_interval
+from howfar.results.records import matching
 
 COLUMNS: Final = 2
 SPREAD: Final = 0.6
@@ -72,7 +74,7 @@ def stability(result: Robustness) -> Figure:
 
 def _marks(axes: Axes, result: Robustness, column: str, perturbation: str, position: int) -> None:
     """Draw a perturbation's number for every backbone, shifted so that perturbations do not overlap."""
-    rows = result.stability[result.stability["perturbation"] == perturbation].set_index("backbone")
+    rows = matching(result.stability, perturbation=perturbation).set_index("backbone")
     count, style = len(result.perturbations), look(position)
     offset = SPREAD * (position - (count - 1) / 2) / max(1, count)
     at = np.arange(len(result.backbones)) + offset
@@ -87,12 +89,10 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
     One panel a perturbation, one row a category, the closest before it on top.
     """
     shown, names = result.perturbed(backbone), list(result.perturbations)
-    columns = min(COLUMNS, len(names))
-    lines = -(-len(names) // columns)
+    panel = 0.6 + 0.36 * len(shown)
     with drawing():
-        figure = blank(WIDTH if columns > 1 else 5.6, 1.3 + lines * (0.6 + 0.36 * len(shown)))
-        panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-        for position, (axes, name) in enumerate(zip(panels.ravel(), names, strict=False)):
+        figure, panels, _ = panel_grid(len(names), COLUMNS, lambda lines: 1.3 + lines * panel, narrow=5.6)
+        for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
             for line, category in enumerate(shown):
                 before, after = (_ascending(result, backbone, which, category) for which in (UNCHANGED, name))
                 half_violin(axes, before, line, -1, PRIMARY, f"before:{category}")
@@ -100,10 +100,8 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
             axes.axhline(result.k - 0.5, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
             axes.tick_params(axis="y", length=0)
             head_panel(axes, name, result.perturbations[name])
-        for spare in panels.ravel()[len(names) :]:
-            spare.remove()
-        name_rows(panels[0, 0], [name_text(category, 18) for category in shown])
-        panels[0, 0].set_ylim(len(shown) - 0.45, -0.55)
+        name_rows(panels[0], [name_text(category, 18) for category in shown])
+        panels[0].set_ylim(len(shown) - 0.45, -0.55)
         figure.supxlabel(f"{I_DIST} (mean) over the distance of {name_text(result.primary)} from itself", fontsize=9.5)
         ends = f"the {result.k} closest categories, then the {result.k} farthest"
         note = f"Above each line the images as they are (grey), below it perturbed; {ends}"
@@ -155,7 +153,8 @@ def lead(result: Robustness) -> str:
     others = [str(name) for name in ordered["backbone"][1:]]
     if not others:
         return f"{text.replace(' best:', ' with')}."
-    apart = [name for name in others if tells_apart(difference(result, str(best["backbone"]), name))]
+    gaps = {name: difference(result, str(best["backbone"]), name) for name in others}
+    apart = [name for name, gap in gaps.items() if gap["kendall_low"] > 0 or gap["kendall_high"] < 0]
     alike = [name for name in others if name not in apart]
     if not apart:
         return f"{text}; the intervals tell it apart from no other backbone."
@@ -175,26 +174,20 @@ def _but(result: Robustness, best: str) -> str:
 
 def difference(result: Robustness, one: str, other: str) -> pd.Series:
     """Return the differences in τ and overlap of one backbone minus another, in either stored direction."""
-    rows = result.differences
-    straight = rows[(rows["one"] == one) & (rows["other"] == other)]
+    straight = matching(result.differences, one=one, other=other)
     if len(straight):
         return straight.iloc[0]
-    row = rows[(rows["one"] == other) & (rows["other"] == one)].iloc[0]
+    row = matching(result.differences, one=other, other=one).iloc[0]
     turned = {"one": one, "other": other}
     for name in ("kendall", "overlap"):
         turned |= {name: -row[name], f"{name}_low": -row[f"{name}_high"], f"{name}_high": -row[f"{name}_low"]}
     return pd.Series(turned)
 
 
-def tells_apart(row: pd.Series) -> bool:
-    """Return whether the interval of a difference in τ excludes 0."""
-    return bool(row["kendall_low"] > 0 or row["kendall_high"] < 0)
-
-
 def _sentences(result: Robustness) -> Iterator[str]:
     """State for each backbone the perturbation that changes the order most."""
     for backbone in result.backbones:
-        rows = result.stability[result.stability["backbone"] == backbone].sort_values("kendall", kind="stable")
+        rows = matching(result.stability, backbone=backbone).sort_values("kendall", kind="stable")
         least = rows.iloc[0]
         kept = round(float(least["overlap"]) * result.k)
         stay = f"{kept} of the {result.k} closest categories {plural(kept, 'stays', 'stay')} among them"
@@ -203,28 +196,21 @@ def _sentences(result: Robustness) -> Iterator[str]:
 
 
 def _stability(result: Robustness) -> Table:
+    stay = f"share of the {result.k} closest categories that stay among them"
+
     def perturbation(row: Any) -> Cell:
         return Cell(f"{row['perturbation']} ({result.perturbations[str(row['perturbation'])]})")
+
+    def changed(row: Any) -> Cell:
+        return _cell(row, "change", "+")
 
     return tabulate(
         result.stability.to_dict("records"),
         ("backbone", "", lambda row: Cell(str(row["backbone"]))),
         ("perturbation", "", perturbation),
-        (
-            "Kendall's τ [95 % CI]",
-            "1: the order by O^dist is unchanged; 0: unrelated to it",
-            lambda row: _cell(row, "kendall"),
-        ),
-        (
-            f"top-{result.k} overlap [95 % CI]",
-            f"share of the {result.k} closest categories that stay among them",
-            lambda row: _cell(row, "overlap"),
-        ),
-        (
-            "change of relative distance [95 % CI]",
-            "of the perturbed categories, on average",
-            lambda row: _cell(row, "change", "+"),
-        ),
+        ("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it", lambda row: _cell(row, "kendall")),
+        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: _cell(row, "overlap")),
+        ("change of relative distance [95 % CI]", "of the perturbed categories, on average", changed),
     )
 
 
@@ -256,10 +242,8 @@ def _orders(result: Robustness) -> Table:
 
 
 def _cell(row: Any, name: str, sign: str = "") -> Cell:
-    numbers = tuple(
-        (end, float(row[f"{name}_{end}"])) for end in ("low", "high") if row[f"{name}_{end}"] == row[f"{name}_{end}"]
-    )
-    value = float(row[name])
+    value, *ends = (float(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    numbers = tuple((end, number) for end, number in zip(("low", "high"), ends, strict=True) if number == number)
     return Cell(with_interval(row, name, sign), None if value != value else value, numbers=numbers)
 
 
@@ -281,7 +265,7 @@ def _violins(result: Robustness, backbone: str, place: int) -> FigurePart:
         f"and perturbed (below it). Above the dashed line the {result.k} closest categories, under it the {result.k} farthest. "
         "Bars span the quartiles, dots are medians."
     )
-    rows = result.stability[result.stability["backbone"] == backbone].to_dict("records")
+    rows = matching(result.stability, backbone=backbone).to_dict("records")
     words = ", ".join(f"{row['perturbation']} {with_interval(row, 'change', '+')}" for row in rows)
     caption = Caption(f"Distances before and after, {backbone}", text, f"Mean change of relative distance: {words}.")
     return FigurePart(f"violins-{place}", partial(before_and_after, result, backbone), caption)

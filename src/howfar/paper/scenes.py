@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from howfar.progress import bar
 from howfar.relation.rank_stability import Distances, agreements, interval_of
 from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.distance_studies import Scenes, StudiedBackbone
+from howfar.results.records import keyed
 from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import compared
 from howfar.studies.matrix import summed_once
@@ -44,10 +44,8 @@ class CategorySettings(KindSettings):
 def check_ends(k: int, primary: str, others: Sequence[str]) -> None:
     """Raise `InputError` if k is so large that a category would be both among the closest and the farthest."""
     if 2 * k > len(others):
-        rule = (
-            f"must be at most half of the {len(others)} categories beside {primary}, so that none is both closest and farthest"
-        )
-        raise InputError.of("k", rule, k)
+        half = f"must be at most half of the {len(others)} categories beside {primary}"
+        raise InputError.of("k", f"{half}, so that none is both closest and farthest", k)
 
 
 def comparison_settings(chosen: CategorySettings, *, bootstrap: int) -> Settings:
@@ -67,28 +65,14 @@ def comparison_settings(chosen: CategorySettings, *, bootstrap: int) -> Settings
 def category_rows(comparison: Comparison) -> pd.DataFrame:
     """Return the categories' distances, closest first by O^dist as in the paper, ties in the caller's order.
 
-    Columns: dataset, n, o_dist_mean, self_distance, relative, relative_low, relative_high, components, explained_variance,
-    rank from 1.
+    Columns: dataset, n, o_dist_mean, self_distance, relative, relative_low, relative_high, components, explained_variance, rank
+    from 1.
     """
-    rows = []
-    for each in comparison.datasets:
-        low, high = each.relative_ci or (None, None)
-        rows.append(
-            {
-                "dataset": each.name,
-                "n": each.n,
-                "o_dist_mean": each.o_dist_mean,
-                "self_distance": each.self_distance,
-                "relative": each.relative,
-                "relative_low": low,
-                "relative_high": high,
-                "components": each.components,
-                "explained_variance": each.explained_variance,
-            }
-        )
-    numbers = ("self_distance", "relative", "relative_low", "relative_high")
-    frame = pd.DataFrame(rows).astype(dict.fromkeys(numbers, np.float64))
-    frame = frame.sort_values("o_dist_mean", kind="stable", ignore_index=True)
+    ends = {"relative_ci_low": "relative_low", "relative_ci_high": "relative_high"}
+    numbers = ["self_distance", "relative", *ends.values()]
+    frame = comparison.to_frame().rename(columns={"name": "dataset", **ends})
+    frame = frame[["dataset", "n", "o_dist_mean", *numbers, "components", "explained_variance"]]
+    frame = frame.astype(dict.fromkeys(numbers, np.float64)).sort_values("o_dist_mean", kind="stable", ignore_index=True)
     return frame.assign(rank=np.arange(1, len(frame) + 1))
 
 
@@ -101,10 +85,7 @@ def by_dataset(comparison: Comparison) -> Distances:
 
 
 def category_notes(features: Sequence[Features], distances: pd.DataFrame, settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each weakness of categories' distances: lost, few or shared images, few components.
-
-    `features` are those of all categories, `distances` the rows of all pairs that were measured.
-    """
+    """Yield a sentence for each weakness of categories' distances: lost, few or shared images, few components."""
     for dataset in features:
         if dataset.skipped:
             yield f"{dataset.name}: {len(dataset.skipped)} files could not be read and were left out"
@@ -118,31 +99,16 @@ class ScenesSettings(CategorySettings):
     sets: DatasetNames = Field((), description="Show these categories in the violins, not the k closest and farthest.")
 
 
-@dataclass
-class Tables:
-    """Collect the rows of the result's tables by primary category."""
-
-    distances: list[pd.DataFrame] = field(default_factory=list)
-    images: list[pd.DataFrame] = field(default_factory=list)
-    extremes: list[pd.DataFrame] = field(default_factory=list)
-    agreement: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, primary: str, backbone: str, comparison: Comparison, settings: ScenesSettings, sets: Sequence[str]) -> None:
-        """Add a backbone's distances from one primary category."""
-        rows = category_rows(comparison)
-        order, k = list(rows["dataset"]), settings.k
-        shown = sets or [*order[:k], *order[-k:]]
-        images = comparison.images
-        of_shown = images.loc[images["dataset"].isin(shown), ["dataset", "image", "i_dist_mean"]]
-        keys = {"primary": primary, "backbone": backbone}
-        for table, frame in ((self.distances, rows), (self.images, of_shown), (self.extremes, _extremes(images))):
-            table.append(frame.assign(**keys)[[*keys, *frame.columns]])
-
-    def agree(self, primary: str, measured: Mapping[str, Distances], settings: ScenesSettings) -> None:
-        """Add each two backbones' agreement on the order of categories."""
-        for one, other in combinations(measured, 2):
-            drawn = agreements(measured[one], measured[other], settings.k, draws=settings.bootstrap, seed=settings.seed)
-            self.agreement.append({"primary": primary, "one": one, "other": other, **agreement_row(drawn)})
+def _frames(comparison: Comparison, k: int, sets: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the rows of the result's tables for one primary category and backbone."""
+    rows, images = category_rows(comparison), comparison.images
+    order = list(rows["dataset"])
+    shown = images["dataset"].isin(sets or [*order[:k], *order[-k:]])
+    return {
+        "distances": rows,
+        "images": images.loc[shown, ["dataset", "image", "i_dist_mean"]],
+        "extremes": _extremes(images),
+    }
 
 
 def agreement_row(drawn: Float64Array) -> dict[str, float]:
@@ -180,8 +146,9 @@ def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
     primaries, every = _names(settings, inputs)
     datasets = inputs.datasets(every)
     views = inputs.features(datasets, [inputs.backbone(name) for name in settings.backbones])
-    tables, chosen = Tables(), comparison_settings(settings, bootstrap=settings.bootstrap)
-    sets = inputs.names(settings.sets)
+    frames: dict[str, list[pd.DataFrame]] = {"distances": [], "images": [], "extremes": []}
+    agreement: list[dict[str, Any]] = []
+    chosen, sets = comparison_settings(settings, bootstrap=settings.bootstrap), inputs.names(settings.sets)
     # Every primary category is compared with all, so that the sums of each are kept.
     with ExitStack() as stack:
         summed = [stack.enter_context(summed_once(view, inputs.folder)) for view in views]
@@ -192,11 +159,14 @@ def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
             for backbone, features in by_backbone.items():
                 ordered = sorted(features, key=lambda dataset: dataset.name != primary)
                 comparison = compared(ordered, backbone, chosen, inputs.execution, out=inputs.folder)
-                tables.add(primary, backbone, comparison, settings, sets)
+                for table, frame in _frames(comparison, settings.k, sets).items():
+                    frames[table].append(keyed(frame, primary=primary, backbone=backbone))
                 measured[backbone] = by_dataset(comparison)
-            tables.agree(primary, measured, settings)
+            for one, other in combinations(measured, 2):
+                drawn = agreements(measured[one], measured[other], settings.k, draws=settings.bootstrap, seed=settings.seed)
+                agreement.append({"primary": primary, "one": one, "other": other, **agreement_row(drawn)})
     forget_pairs(inputs.folder)
-    distances = pd.concat(tables.distances, ignore_index=True)
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in frames.items()}
     return Scenes(
         primaries=primaries,
         sizes={dataset.name: len(dataset) for dataset in views[0]},
@@ -204,12 +174,10 @@ def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
         k=settings.k,
         sets=sets,
         settings=chosen,
-        distances=distances,
-        images=pd.concat(tables.images, ignore_index=True),
-        extremes=pd.concat(tables.extremes, ignore_index=True),
-        agreement=pd.DataFrame(tables.agreement, columns=["primary", "one", "other", *AGREEMENT]),
+        agreement=pd.DataFrame(agreement, columns=["primary", "one", "other", *AGREEMENT]),
         provenance=Provenance.now(),
-        notes=tuple(category_notes(views[0], distances, chosen)),
+        notes=tuple(category_notes(views[0], tables["distances"], chosen)),
+        **tables,
     )
 
 

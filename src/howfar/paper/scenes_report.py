@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -46,6 +45,7 @@ from howfar.report.section import (
     tabulate,
 )
 from howfar.results.distance_studies import End, Scenes
+from howfar.results.records import matching
 from howfar.wording import format_interval, signed
 
 COLUMNS: Final = 2
@@ -76,14 +76,11 @@ def scene_violins(result: Scenes, primary: str) -> Figure:
         for spare in panels[len(result.backbones) :]:
             spare.remove()
         figure.supxlabel(f"mean distance to the images of P ({I_DIST} / n)", fontsize=9.5)
-        shown = "The categories named, the closer half in blue" if result.sets else _ends(result.k)
+        ends = f"The {result.k} closest categories (blue) and the {result.k} farthest (orange)"
+        shown = "The categories named, the closer half in blue" if result.sets else ends
         note = f"{shown}; the closest on top; grey: {name_text(primary)} from itself"
         head(figure, f"Distances of images from {name_text(primary)}", note)
     return figure
-
-
-def _ends(k: int) -> str:
-    return f"The {k} closest categories (blue) and the {k} farthest (orange)"
 
 
 def _panel(axes: Axes, result: Scenes, primary: str, backbone: str) -> None:
@@ -122,12 +119,8 @@ def scene_images(result: Scenes, primary: str, end: End) -> Figure:
     return figure
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Hold a sheet's measures in image sides: width of the backbones' names and in total, height of a row and a line.
-
-    `size` is that of a category's name in points, `longest` how many of its letters are written.
-    """
+class _Layout(NamedTuple):
+    """Hold a sheet's measures in image sides, and size in points and length in letters of a category's name."""
 
     side: float
     across: float
@@ -153,9 +146,8 @@ def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: flo
         picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 12)}\n{picture.reason}")
     square(axes, picture, name, left, top)
     text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
-    axes.text(
-        left + 0.5, top + 1.03, name_text(str(record["dataset"]), layout.longest), fontsize=layout.size, color=INK, **text
-    )
+    category = name_text(str(record["dataset"]), layout.longest)
+    axes.text(left + 0.5, top + 1.03, category, fontsize=layout.size, color=INK, **text)
     numbers = f"{three_digits(float(record['i_dist_mean']))} · {record['rank']}"
     axes.text(left + 0.5, top + 1.03 + layout.line, numbers, fontsize=7.5, color=MUTED, **text)
 
@@ -223,6 +215,8 @@ def distances(result: Scenes, primary: str) -> Table:
 
 def agreement(result: Scenes) -> Table:
     """Build the table of each two backbones' agreement by primary category."""
+    orders = "1: the same order; 0: unrelated orders; −1: the opposite order"
+    both = f"share of the {result.k} closest categories that both name"
 
     def unsigned(value: float) -> str:
         return signed(value).removeprefix("+")
@@ -231,16 +225,8 @@ def agreement(result: Scenes) -> Table:
         result.agreement.to_dict("records"),
         ("primary", "", lambda row: Cell(str(row["primary"]))),
         ("backbones", "", lambda row: Cell(f"{row['one']} and {row['other']}")),
-        (
-            "Kendall's τ [95 % CI]",
-            "1: the same order; 0: unrelated orders; −1: the opposite order",
-            lambda row: row_interval(row, "kendall", unsigned),
-        ),
-        (
-            f"top-{result.k} overlap [95 % CI]",
-            f"share of the {result.k} closest categories that both name",
-            lambda row: row_interval(row, "overlap", unsigned),
-        ),
+        ("Kendall's τ [95 % CI]", orders, lambda row: row_interval(row, "kendall", unsigned)),
+        (f"top-{result.k} overlap [95 % CI]", both, lambda row: row_interval(row, "overlap", unsigned)),
     )
 
 
@@ -253,6 +239,11 @@ NAMED = 3
 
 def section(result: Scenes, context: Context) -> Section:
     """Build the section of a study of scenes."""
+    shares = (
+        f"Kendall's τ of the order by O^dist, and the share of the {result.k} closest that two backbones have in common; "
+        "95 % intervals over the images of the categories."
+    )
+    agreed = TablePart("agreement", "How far backbones agree on the order of the categories", agreement(result), shares)
     return Section(
         lead=lead(result),
         sentences=[*_shared(result), *_agreement(result), *_by_relative(result)],
@@ -260,7 +251,7 @@ def section(result: Scenes, context: Context) -> Section:
             TablePart("categories", "The categories and their images", categories(result), label="Table 7"),
             TablePart("backbones", "The backbones and their features", backbones(result), label="Table 8"),
             *(part for place, primary in enumerate(result.primaries, 1) for part in _of_primary(result, primary, place)),
-            *_agreement_part(result),
+            *([agreed] if len(result.agreement) else []),
         ],
         limits=_limits(result),
     )
@@ -287,9 +278,7 @@ def _joined(parts: list[str]) -> str:
 
 def _shared(result: Scenes) -> Iterator[str]:
     """Name the categories that every backbone puts among the k closest."""
-    if len(result.backbones) < 2:
-        return
-    for primary in result.primaries:
+    for primary in result.primaries if len(result.backbones) > 1 else ():
         closest = [set(result.closest(primary, backbone)) for backbone in result.names()]
         common = [name for name in result.closest(primary, result.names()[0]) if all(name in each for each in closest)]
         who = f"All {len(closest)} backbones" if len(closest) > 2 else "Both backbones"
@@ -302,7 +291,7 @@ def _shared(result: Scenes) -> Iterator[str]:
 def _agreement(result: Scenes) -> Iterator[str]:
     """State by primary category the two backbones that agree most, and the two that agree least."""
     for primary in result.primaries:
-        pairs = result.agreement[(result.agreement["primary"] == primary) & result.agreement["kendall"].notna()]
+        pairs = matching(result.agreement, primary=primary).dropna(subset="kendall")
         if len(pairs) < 2:
             continue
         ordered = pairs.sort_values("kendall", kind="stable")
@@ -341,9 +330,8 @@ def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[Part]:
         ends(result, primary),
         "By O^dist, as in the paper, the closest and the farthest first; relative: O^dist over P's distance from itself.",
     )
-    shown = (
-        "the categories that were named" if result.sets else f"the {result.k} closest categories and the {result.k} farthest"
-    )
+    ends_of = f"the {result.k} closest categories and the {result.k} farthest"
+    shown = "the categories that were named" if result.sets else ends_of
     yield FigurePart(
         f"violins-{place}",
         partial(scene_violins, result, primary),
@@ -377,17 +365,6 @@ def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> F
     )
     draw = partial(scene_images, result, primary, end)
     return FigurePart(f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label)
-
-
-def _agreement_part(result: Scenes) -> Iterator[TablePart]:
-    if len(result.agreement):
-        yield TablePart(
-            "agreement",
-            "How far backbones agree on the order of the categories",
-            agreement(result),
-            f"Kendall's τ of the order by O^dist, and the share of the {result.k} closest that two backbones have in common; "
-            "95 % intervals over the images of the categories.",
-        )
 
 
 def _limits(result: Scenes) -> list[str]:

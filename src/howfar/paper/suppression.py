@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,27 +10,25 @@ from pydantic import Field
 
 from howfar import options
 from howfar.errors import InputError
+from howfar.paper.baseline_models import AdaptationName, study_settings
 from howfar.results import Provenance
 from howfar.results.adaptation import BASELINE, Adaptation, Adaptations
 from howfar.results.segmenter_studies import Suppression
 from howfar.streams import stream
 from howfar.studies.adaptation.gains import interval
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
 
 
 class SuppressionSettings(KindSettings):
     """Hold the settings of the study of suppression."""
 
-    of: Annotated[str, EntryReference("studies", kind="adaptation")] = Field(
-        description="The study of adaptation whose models learnt from background images."
-    )
+    of: AdaptationName = Field(description="The study of adaptation whose models learnt from background images.")
     bootstrap: int = setting(options.Bootstrap, default=2000, ge=2, description="Draw this many resamples for the intervals.")
 
 
 def _check(settings: SuppressionSettings, inputs: Inputs) -> None:
-    studied = next(planned.settings for planned in inputs.file.studies if planned.name == settings.of)
-    if not studied.background_shots:
+    if not study_settings(inputs, settings.of).background_shots:
         remedy = f"give background and background_shots in studies.{settings.of}"
         raise InputError.of("of", "must name a study whose models learn from background images", settings.of, remedy)
 
@@ -54,13 +52,10 @@ def _run(settings: SuppressionSettings, inputs: Inputs) -> Suppression:
         architectures=tuple(study.segmenter for study in studied.adaptations),
         seeds=tuple(int(seed) for seed in studied.first.settings["seeds"]),
         left=int(images.loc[images["dataset"] == background, "image"].nunique()),
-        shares=pd.DataFrame(shares, columns=list(SHARES)),
+        shares=pd.DataFrame(shares),
         changes=studied.rows("suppression"),
         provenance=Provenance.now(),
     )
-
-
-SHARES = ("segmenter", "model", "share", "low", "high", "lowest", "highest")
 
 
 def shares_of(study: Adaptation, segmenter: str, bootstrap: int) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from howfar.report.adaptation import ABSENT, beside, curves, folder_of, priced, 
 from howfar.report.adaptation_sentences import did, in_points, price
 from howfar.report.section import Cell, Context, FigurePart, Part, Section, Table, TablePart, plural, row_interval, tabulate
 from howfar.results.adaptation import Adaptations
+from howfar.results.records import matching
 from howfar.results.segmenter_studies import Suppression
 
 
@@ -47,9 +48,8 @@ def lead(result: Suppression) -> str:
         row = _most(result, name)
         change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
         clear = clear or change.below or change.above or cost.below or cost.above
-        lowered = (
-            f"{did(change)} false positives" if change.bounded else "changed false positives by an amount without an interval"
-        )
+        unbounded = "changed false positives by an amount without an interval"
+        lowered = f"{did(change)} false positives" if change.bounded else unbounded
         paid = f"{price(cost)} of the secondaries ({cost})" if cost.known else "and what that cost was not measured"
         told.append(f"with {name} they {lowered} ({in_points(change)}) {paid}")
     single = " With one seed that may be a difference of two trainings." if clear and len(result.seeds) == 1 else ""
@@ -68,7 +68,7 @@ def sentences(result: Suppression) -> list[str]:
     """State each segmenter's shares of false positives without and with background."""
     lines = []
     for name in result.segmenters:
-        rows = result.shares[result.shares["segmenter"] == name].to_dict("records")
+        rows = matching(result.shares, segmenter=name).to_dict("records")
         shares = ", ".join(f"{row['model']} {100 * row['share']:.2f} %" for row in rows)
         lines.append(f"{name}: false positives of {shares}.")
     return lines
@@ -79,23 +79,16 @@ def table(result: Suppression) -> Table:
     changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records") if row["of"]}
     share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
 
-    def change(row: Row) -> Cell:
-        return priced(changes.get((row["segmenter"], row["model"])))[0]
-
-    def cost(row: Row) -> Cell:
-        return priced(changes.get((row["segmenter"], row["model"])))[1]
+    def price_of(row: Row) -> tuple[Cell, Cell]:
+        return priced(changes.get((row["segmenter"], row["model"])))
 
     return tabulate(
         result.shares.to_dict("records"),
         ("segmenter", "", lambda row: Cell(str(row["segmenter"]))),
         ("model", "", lambda row: Cell(str(row["model"]))),
-        (
-            "false positives",
-            share,
-            lambda row: row_interval(row, "share", lambda value: f"{100 * value:.2f} %", "low", "high"),
-        ),
-        ("change, points", "from the same model without background", change),
-        ("change of mean F", "on the secondaries; marked where the interval lies below 0", cost),
+        ("false positives", share, lambda row: row_interval(row, "share", lambda value: f"{100 * value:.2f} %", "low", "high")),
+        ("change, points", "from the same model without background", lambda row: price_of(row)[0]),
+        ("change of mean F", "on the secondaries; marked where the interval lies below 0", lambda row: price_of(row)[1]),
     )
 
 
@@ -115,32 +108,29 @@ FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figu
 
 def section(result: Suppression, context: Context) -> Section:
     """Build the section of a study of suppression."""
+    title = "False positives and their price"
+    caption = Caption(
+        title,
+        f"Left: share of pixels of {result.background} that are taken for foreground although nothing is there. Right: how "
+        "mean F of the secondaries changed by adding the background to what the model learnt from. Lines are 95 % intervals.",
+        lead(result),
+    )
+    cells = (
+        "Share of the pixels of background above the model's own threshold, mean over images and seeds; its change from the "
+        "same model without background, in percentage points; and what that cost on the secondaries. Brackets are 95 % "
+        "intervals."
+    )
     studied = beside(result.of, context.folder)
     drawn = [] if studied is None else _figures(result, studied, context)
     return Section(
         lead=lead(result),
         sentences=sentences(result),
         parts=[
-            FigurePart("shares", partial(suppression, result), _caption(result)),
-            TablePart("shares", "False positives and their price", table(result), _TABLE),
+            FigurePart("shares", partial(suppression, result), caption),
+            TablePart("shares", title, table(result), cells),
             *drawn,
         ],
         limits=[*limits(result), *([ABSENT] if studied is None else [])],
-    )
-
-
-_TABLE = (
-    "Share of the pixels of background above the model's own threshold, mean over images and seeds; its change from the same "
-    "model without background, in percentage points; and what that cost on the secondaries. Brackets are 95 % intervals."
-)
-
-
-def _caption(result: Suppression) -> Caption:
-    return Caption(
-        "False positives and their price",
-        f"Left: share of pixels of {result.background} that are taken for foreground although nothing is there. Right: how "
-        "mean F of the secondaries changed by adding the background to what the model learnt from. Lines are 95 % intervals.",
-        lead(result),
     )
 
 

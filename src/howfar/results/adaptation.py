@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from howfar.results.records import Cells, Provenance, plain
-from howfar.results.result import Result, holding
+from howfar.results.records import Cells, Provenance, keyed, matching, plain
+from howfar.results.result import Result, StudyResult, holding, parquet_files
 from howfar.wording import format_interval, format_number
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ STRATA = ("seed", "model", "dataset", "part", "n", "ods", "ods_threshold", "f", 
 SLOPES = ("seed", "model", "dataset", "measure", "n", "photographs", "slope", "low", "high")
 CONTRIBUTIONS = ("shots", "source", "value", "low", "high")
 _LATER = ("strata", "slopes", "contributions")
-_TABLES = ("models", "scores", "images", "picks", "gains", "suppression", *_LATER)
 
 
 def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
@@ -48,10 +47,8 @@ class AdaptationResult:
         """Stack a table of all segmenters' studies, with the first column ``segmenter``."""
         import pandas as pd
 
-        frames = [getattr(study, table).assign(segmenter=name) for name, study in self.by_segmenter().items()]
-        stacked = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-        ordered: pd.DataFrame = stacked[["segmenter", *(name for name in stacked if name != "segmenter")]]
-        return ordered
+        frames = [keyed(getattr(study, table), segmenter=name) for name, study in self.by_segmenter().items()]
+        return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,7 +104,7 @@ class Adaptation(AdaptationResult, Result):
 
     FORMAT: ClassVar = 2
     DOCUMENT: ClassVar = "adaptation.json"
-    TABLES: ClassVar = {name: f"{name}.parquet" for name in _TABLES}
+    TABLES: ClassVar = parquet_files("models", "scores", "images", "picks", "gains", "suppression", *_LATER)
     LATER: ClassVar = _LATER
     COLUMNS: ClassVar = {
         "models": holding("model", "seed shots"),
@@ -180,19 +177,15 @@ class Adaptation(AdaptationResult, Result):
         return " ".join(_contributed(int(str(count)), rows) for count, rows in self.contributions.groupby("shots"))
 
     def _gain(self, model: str) -> str:
-        rows = self.gains[(self.gains["model"] == model) & (self.gains["dataset"] == ALL)]
+        rows = matching(self.gains, model=model, dataset=ALL)
         if not len(rows):
             return "–"
         gain, low, high = rows.iloc[0][["gain", "low", "high"]]
         return format_interval(gain, low, high, "+.3f")
 
-    def footer(self) -> list[str]:
-        """Return the verdict, the sources of variation in gains, and the notes."""
-        return [*filter(None, [self.verdict(), self.contributed()]), *self.notes]
-
-    def remarks(self) -> list[str]:
-        """Return the verdict, the sources of variation in gains, and the notes, for the terminal."""
-        return [*filter(None, [self.verdict(), self.contributed()]), *super().remarks()]
+    def findings(self) -> list[str]:
+        """Return the verdict, and the sources of variation in gains."""
+        return [*filter(None, [self.verdict(), self.contributed()])]
 
     def by_segmenter(self) -> Mapping[str, Adaptation]:
         """Return the study by its segmenter's name."""
@@ -200,7 +193,7 @@ class Adaptation(AdaptationResult, Result):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptations(AdaptationResult, Result):
+class Adaptations(AdaptationResult, StudyResult):
     """Hold one `Adaptation` per segmenter, all with the same datasets, settings and seeds (section 4.3).
 
     Attributes
@@ -212,11 +205,8 @@ class Adaptations(AdaptationResult, Result):
     """
 
     DOCUMENT: ClassVar = "adaptations.json"
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the adaptation of several segmenters"
     FIGURES: ClassVar = "adaptations_figures"
-    REPORT: ClassVar = "section"
 
     models: tuple[str, ...]
     adaptations: tuple[Adaptation, ...]
@@ -239,7 +229,7 @@ class Adaptations(AdaptationResult, Result):
         return dict(zip(self.models, self.adaptations, strict=True))
 
     def runs(self) -> Mapping[str, Adaptation]:
-        """Return each segmenter's study by its folder name."""
+        """Return each segmenter's study by its folder name, which is the segmenter's."""
         return self.by_segmenter()
 
     def to_dict(self) -> dict[str, Any]:

@@ -214,18 +214,12 @@ class Assessment(Result):
 
 
 def gate_word(inside: bool | None) -> str:
-    """Return a word for a site's position: inside the gate, outside, or unknown.
-
-    Examples
-    --------
-    >>> gate_word(True), gate_word(False), gate_word(None)
-    ('inside', 'OUTSIDE', 'unknown')
-    """
+    """Return a word for a site's position: inside the gate, outside, or unknown."""
     return "unknown" if inside is None else "inside" if inside else "OUTSIDE"
 
 
 def _cells(site: SiteAnswer) -> tuple[str, ...]:
-    blank = site.false_positive_share is not None
+    blank, listed = site.false_positive_share is not None, f"{site.listed} of {site.n}"
     return (
         site.dataset,
         str(site.n),
@@ -233,14 +227,6 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         "undefined" if blank else format_estimate(site.estimate, site.low, site.high, doubted=site.doubted),
         "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
-        _listed(site),
+        "–" if site.listed is None or blank else f"({listed})" if site.doubted else listed,
         site.next.action,
     )
-
-
-def _listed(site: SiteAnswer) -> str:
-    """Format the number of probable failures, in brackets if the estimate is doubted."""
-    if site.listed is None or site.false_positive_share is not None:
-        return "–"
-    counted = f"{site.listed} of {site.n}"
-    return f"({counted})" if site.doubted else counted

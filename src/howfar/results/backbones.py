@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from howfar.results.comparison import BaselineSummary, Comparison, DatasetSummary
-from howfar.results.records import Cells, Provenance, Skipped, plain
-from howfar.results.result import Result, holding
+from howfar.results.records import Cells, Provenance, Skipped, matching, plain
+from howfar.results.result import Result, StudyResult, holding
 from howfar.wording import format_number, signed
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ class BackboneComparison(Result):
 
     def table(self) -> Cells:
         """Return header and cells, one row per backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
-        frame = self.to_frame()
         names = [dataset.name for dataset in self.comparisons[0].datasets]
         rows = []
-        for backbone, distances in frame.groupby("backbone", sort=False):
-            by_name = distances.set_index("dataset")
-            rows.append((str(backbone), *(_cell(by_name.loc[name]) for name in names)))
+        for backbone, distances in self.to_frame().groupby("backbone", sort=False):
+            by_name = {row["dataset"]: row for row in distances.to_dict("records")}
+            cells = (f"{by_name[name]['o_dist_scaled']:.3f} ({format_number(by_name[name]['relative'], 3)})" for name in names)
+            rows.append((str(backbone), *cells))
         return ("backbone", *names), rows
 
     def caption(self) -> str:
@@ -145,8 +145,8 @@ class BackboneComparison(Result):
 
     def agreed(self, one: str, other: str) -> tuple[float | None, float | None]:
         """Return Spearman's correlation of two backbones on the secondaries, and its mean over secondaries on images."""
-        pair = self.agreement[(self.agreement["one"] == one) & (self.agreement["other"] == other)]
-        pair = pair if len(pair) else self.agreement[(self.agreement["one"] == other) & (self.agreement["other"] == one)]
+        pair = matching(self.agreement, one=one, other=other)
+        pair = pair if len(pair) else matching(self.agreement, one=other, other=one)
         sets = pair["dataset"] == SETS
         return _mean(pair.loc[sets, "spearman"]), _mean(pair.loc[~sets, "spearman"])
 
@@ -174,20 +174,8 @@ class BackboneComparison(Result):
 def _row(backbone: str, dataset: str, measured: DatasetSummary | BaselineSummary) -> dict[str, Any]:
     trivial = isinstance(measured, BaselineSummary)
     low, high = (None if isinstance(measured, BaselineSummary) else measured.relative_ci) or (None, None)
-    return {
-        "backbone": backbone,
-        "trivial": trivial,
-        "dataset": dataset,
-        "o_dist_scaled": measured.o_dist_scaled,
-        "relative": measured.relative,
-        "relative_low": low,
-        "relative_high": high,
-        "energy": measured.energy,
-    }
-
-
-def _cell(row: Any) -> str:
-    return f"{row['o_dist_scaled']:.3f} ({format_number(row['relative'], 3)})"
+    names = {"backbone": backbone, "trivial": trivial, "dataset": dataset, "o_dist_scaled": measured.o_dist_scaled}
+    return {**names, "relative": measured.relative, "relative_low": low, "relative_high": high, "energy": measured.energy}
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -203,18 +191,9 @@ RUNS: Final = "backbones"
 class BackboneFeature:
     """Describe the feature of a backbone in the study file (table 1).
 
-    Attributes
-    ----------
-    label, registered
-        Its name in the study file, and the registered name that it was loaded by.
-    feature
-        What the feature is, in a line.
-    length
-        Its number of values q.
-    model
-        The study in whose model M, trained on the primary dataset alone, it is; "" for one that was loaded as it is.
-    trivial
-        Whether it is one of the trivial backbones, which see colour and layout alone.
+    `label` is its name in the study file, `registered` the name that it was loaded by, `feature` a line on what it is, `length`
+    its number of values q. `model` is the study in whose model M, trained on the primary dataset alone, it is; "" for one that
+    was loaded as it is. A `trivial` one sees colour and layout alone.
     """
 
     label: str
@@ -226,7 +205,7 @@ class BackboneFeature:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DistanceTable(Result):
+class DistanceTable(StudyResult):
     """Hold each secondary's distance by each backbone of a study file (tables 1 and 2, figs. 3 and 10).
 
     Attributes
@@ -235,16 +214,11 @@ class DistanceTable(Result):
         The comparisons by the backbones, labelled as the study file calls them, and how far they agree.
     features
         What each backbone measures, in the order of the comparisons.
-    notes, provenance
-        What a reader should know; what made it.
     """
 
     DOCUMENT: ClassVar = "distance.json"
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of distances"
     FIGURES: ClassVar = "distance_figures"
-    REPORT: ClassVar = "section"
 
     comparison: BackboneComparison
     features: tuple[BackboneFeature, ...]

@@ -22,18 +22,9 @@ if TYPE_CHECKING:
 class CertifiedSite:
     """Record the images, predictions and groups from which a sample was drawn, so that later changes are detected.
 
-    Attributes
-    ----------
-    source
-        The dataset argument: folder, table or URL; "" for values in memory.
-    images
-        Names of the images.
-    contents, predictions
-        Hashes of the image files and of their predictions; empty for values in memory.
-    proxies
-        Predicted performance of each image in [0, 1], by which the sample was drawn; None where there is none.
-    groups
-        The photograph of each image where whole photographs were drawn; else empty.
+    `source` is the dataset argument ("" for values in memory, which have no hashes either), `contents` and `predictions` are
+    hashes of the image files and of their predictions. `proxies` are predicted performances in [0, 1], by which the sample was
+    drawn; `groups` the photograph of each image where whole photographs were drawn, else empty.
     """
 
     source: str
@@ -48,22 +39,9 @@ class CertifiedSite:
 class SampledImage:
     """Hold an image of the sample, whose order is the random order of labelling.
 
-    Attributes
-    ----------
-    rank, image, path
-        Its place in that order, from 1; its name and its file.
-    index
-        Its place in the site.
-    probability
-        With which it is in the sample.
-    stratum
-        The stratum that it was drawn from.
-    proxy
-        Its predicted performance; None where there is none.
-    performance
-        Its measured performance once it is labelled; None before, and where it has none.
-    labelled
-        Whether its label counts.
+    `rank` is its place in that order, from 1, `index` that in the site. It is in the sample with `probability`, drawn from
+    `stratum`. `proxy` is its predicted and `performance` its measured performance, None where there is none; `labelled` says
+    whether its label counts.
     """
 
     rank: int
@@ -220,14 +198,11 @@ class Certificate(Result):
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row per drawn image."""
-
-        def number(value: float | None) -> str:
-            return "–" if value is None else f"{value:.3f}"
-
         rows: list[tuple[str, ...]] = []
         for drawn in self.sample:
-            measured = number(drawn.performance) if drawn.labelled else "to label"
-            rows.append((drawn.image, str(drawn.rank), str(drawn.stratum), number(drawn.proxy), measured))
+            proxy, measured = (format_interval(value, None, None, ".3f") for value in (drawn.proxy, drawn.performance))
+            told = measured if drawn.labelled else "to label"
+            rows.append((drawn.image, str(drawn.rank), str(drawn.stratum), proxy, told))
         return ("image", "rank", "stratum", "predicted", "measured"), rows
 
     def caption(self) -> str:
@@ -258,10 +233,6 @@ class Certificate(Result):
         more = "" if self.needed is None else f"; about {self.needed} more {'label' if self.needed == 1 else 'labels'} needed"
         return f"not settled: {self.until}{more}"
 
-    def footer(self) -> list[str]:
-        """Return the answer to `until`, and the notes."""
-        return [*filter(None, [self.answer()]), *self.notes]
-
-    def remarks(self) -> list[str]:
-        """Return the lines that the terminal shows under the table."""
-        return [*filter(None, [self.answer()]), *(f"note: {note}" for note in self.notes)]
+    def findings(self) -> list[str]:
+        """Return the answer to `until`, if anything was asked."""
+        return [*filter(None, [self.answer()])]

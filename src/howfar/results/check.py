@@ -21,26 +21,11 @@ HEADER: Final = ("dataset", "rule", "must", "value", "decision")
 
 @dataclass(frozen=True)
 class Decision:
-    """Hold the decision of one rule about one dataset.
+    """Hold the decision of one rule about one dataset (`dataset` "over time": about all batches, by the alarm).
 
-    Attributes
-    ----------
-    dataset, rule
-        The dataset's name ("over time" for the alarm), and the rule's name in the rules file.
-    severity
-        "breach": the exit code counts it; "warn": it is only reported.
-    outcome
-        "pass", "breach" or "undecided".
-    must
-        The rule in words, such as "at least 0.6".
-    value, low, high
-        What was held against it, with its interval; None where it is not known.
-    words
-        The decision in a sentence for a person.
-    remedy
-        What to do; "" where the rule is kept.
-    labels
-        How many labels are expected to decide it, where labels can; None elsewhere.
+    `severity` "breach" counts for the exit code, "warn" is only reported. `must` is the rule in words, such as "at least 0.6",
+    and `value` with `low` and `high` what was held against it, None where it is not known. `words` says the decision in a
+    sentence, `remedy` what to do, "" where the rule is kept; `labels` are expected to decide it, where labels can.
     """
 
     dataset: str
@@ -85,22 +70,10 @@ class Decision:
 class CheckedDataset:
     """Hold the counts and estimates of a checked dataset, as recorded in a log.
 
-    Attributes
-    ----------
-    dataset, n, unreadable
-        Its name; how many images were scored, and how many could not be read.
-    judged, failures
-        How many images have a predicted performance, and how many of those probably fail.
-    far
-        How many are farther than 95 % of the primary dataset's images.
-    mean_predicted
-        Mean predicted performance of the images that have one.
-    value, low, high, level, source
-        Mean performance with its interval, and where it comes from: "estimated", "certified", or "" where it is not known.
-    gate
-        Whether the dataset lies inside the range of the labelled ones; None where it cannot be said.
-    measured, predicted
-        Of the labelled images, in one order: performance, and predicted performance (None where there is none).
+    Of `n` scored images `judged` have a predicted performance, whose mean is `mean_predicted`; `failures` of these probably
+    fail, and `far` are farther than 95 % of the primary dataset's images. `value` is the mean performance, by `source`:
+    "estimated", "certified", or "" where it is not known. `gate` says whether the dataset lies inside the range of the labelled
+    ones. `measured` and `predicted` are performances of the labelled images, in one order.
     """
 
     dataset: str
@@ -150,23 +123,11 @@ LOG_HEADER: Final = ("time (UTC)", "dataset", "images", "mean performance", "lab
 class AlarmReading:
     """Hold the state of the sequential alarm over a log's batches.
 
-    Attributes
-    ----------
-    basis
-        "labels", or "estimates" where no batch has labels: then nothing is said about true performance.
-    level
-        The mean performance that every batch is to have at least.
-    rate
-        The chance of a false alarm, over all batches together.
-    spread
-        "any": nothing is supposed of the images' performance; "in_control": that it spreads about its prediction no wider
-        than before.
-    batches, images
-        How many batches count, and how many labelled images they have together.
-    evidence
-        After each batch: the evidence for harm, as a share of what the alarm takes; 1 or more is an alarm.
-    raised
-        The time of the batch that raised the alarm; None where there is none.
+    `basis` is "labels", or "estimates" where no batch has labels: then nothing is said about true performance. `level` is the
+    mean performance that every batch is to have at least, `rate` the chance of a false alarm over all batches together.
+    `spread` "any" supposes nothing of the images' performance, "in_control" that it spreads about its prediction no wider than
+    before. `evidence` for harm after each batch is a share of what the alarm takes: from 1 on it is `raised`, at the time of
+    that batch.
     """
 
     basis: Literal["labels", "estimates"]
@@ -242,12 +203,8 @@ class Check(Shown):
     def caption(self) -> str:
         """Return the outcome in one line."""
         images = sum(batch.n for batch in self.batches)
-        of = (
-            f"{images:,} {'image' if images == 1 else 'images'} checked against {self.primary}"
-            if self.batches
-            else f"the log of {self.primary}"
-        )
-        return f"{self.verdict()}: {of}"
+        checked = f"{images:,} {'image' if images == 1 else 'images'} checked against {self.primary}"
+        return f"{self.verdict()}: {checked if self.batches else f'the log of {self.primary}'}"
 
     def verdict(self) -> str:
         """Return the outcome in words, with the number of labels needed if undecided."""
@@ -270,12 +227,6 @@ class Check(Shown):
 
 
 def worst(decisions: tuple[Decision, ...]) -> Outcome:
-    """Return the worst outcome of several decisions: breach, then undecided, then pass.
-
-    Examples
-    --------
-    >>> worst(())
-    'pass'
-    """
+    """Return the worst outcome of several decisions: breach, then undecided, then pass."""
     outcomes = {decision.counts for decision in decisions}
     return "breach" if "breach" in outcomes else ("undecided" if "undecided" in outcomes else "pass")

@@ -31,13 +31,7 @@ COPIES: Final = {
 
 
 def no_copies() -> pd.DataFrame:
-    """Return an empty table of near duplicates.
-
-    Examples
-    --------
-    >>> len(no_copies()), list(no_copies())[:2]
-    (0, ['dataset', 'image'])
-    """
+    """Return an empty table of near duplicates."""
     import pandas as pd
 
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COPIES.items()})
@@ -47,17 +41,9 @@ def no_copies() -> pd.DataFrame:
 class ImageMap(Result):
     """Hold the positions of a comparison's images in a UMAP, made by `howfar compare --map umap`.
 
-    Attributes
-    ----------
-    places
-        One row an image and panel: against (the secondary whose subspace the panel is, "" where all share one), dataset,
-        image, x, y.
-    panelled
-        Whether each pair of datasets has a map of its own.
-    components, neighbours, seed
-        How many components it was made of, of how many neighbours each image's surroundings are, and what drew.
-    first
-        Which map pages open with: "umap", or "pca" for the first two components.
+    `places` has one row an image and panel: against (the secondary whose subspace the panel is, "" where all share one),
+    dataset, image, x, y. `panelled` says whether each pair of datasets has a map of its own, `components` and `neighbours` what
+    it was made of, and `first` which map pages open with: "umap", or "pca" for the first two components.
     """
 
     DOCUMENT: ClassVar = "map.json"
@@ -80,10 +66,7 @@ class ImageMap(Result):
 
     @classmethod
     def of(cls, result: Result) -> Self | None:
-        """Return the map in a result's folder if it belongs to this run, else None.
-
-        Raises `StoreError` where it is damaged.
-        """
+        """Return the map in a result's folder if it belongs to this run, else None; raise `StoreError` if it is damaged."""
         folder = result.folder
         if folder is None or not (folder / cls.DOCUMENT).is_file():
             return None
@@ -323,8 +306,7 @@ class Comparison(Result):
         if len(self.near_duplicates):
             lines.append(f"{len(self.near_duplicates)} pairs of images are equal or nearly so (.near_duplicates)")
         if self.slices:
-            lines += as_text(*distance_table(self.slices))
-            lines += filter(None, [too_small(self.slices)])
+            lines += [*as_text(*distance_table(self.slices)), *filter(None, [too_small(self.slices)])]
         if self.skipped:
             lines.append(f"{len(self.skipped)} files were skipped (.skipped)")
         return lines
@@ -494,25 +476,16 @@ class Matrix(Result):
         rows = []
         for dataset in self.datasets:
             others = by_primary[dataset.name].drop(dataset.name).dropna().sort_values(kind="stable")
-            ordered = [(str(name), float(value)) for name, value in others.items()]
-            near, far = (ordered[0], ordered[-1]) if ordered else ((None, np.nan), (None, np.nan))
-            ends = {"nearest": near[0], "nearest_value": near[1], "farthest": far[0], "farthest_value": far[1]}
-            rows.append({"dataset": dataset.name, "n": dataset.n, **ends})
-        return pd.DataFrame(rows)
+            ordered = list(others.items()) or [(None, np.nan)]
+            rows.append((dataset.name, dataset.n, *ordered[0], *ordered[-1]))
+        return pd.DataFrame(rows, columns=["dataset", "n", "nearest", "nearest_value", "farthest", "farthest_value"])
 
     def table(self) -> Cells:
         """Return header and cells, one row per dataset: its nearest and farthest other by its own self-distance."""
-        rows: list[tuple[str, ...]] = [
-            (
-                str(row["dataset"]),
-                str(row["n"]),
-                row["nearest"] if isinstance(row["nearest"], str) else "–",
-                _two(row["nearest_value"]),
-                row["farthest"] if isinstance(row["farthest"], str) else "–",
-                _two(row["farthest_value"]),
-            )
-            for row in self.nearest().to_dict("records")
-        ]
+        rows: list[tuple[str, ...]] = []
+        for row in self.nearest().fillna({"nearest": "–", "farthest": "–"}).to_dict("records"):
+            near, far = (f"{value:.2f}" if value == value else "–" for value in (row["nearest_value"], row["farthest_value"]))
+            rows.append((row["dataset"], str(row["n"]), row["nearest"], near, row["farthest"], far))
         return ("dataset", "n", "nearest", "relative", "farthest", "relative"), rows
 
     def caption(self) -> str:
@@ -522,7 +495,3 @@ class Matrix(Result):
             f"{self.settings.projection} projection, seed {self.settings.seed}; "
             "relative 1: as far as the row's images lie apart"
         )
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}" if value == value else "–"

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from howfar.results.comparison import Settings
-from howfar.results.records import Cells, Provenance
-from howfar.results.result import Result, holding
-from howfar.wording import format_interval, format_number, share, signed
+from howfar.results.records import Cells, Provenance, matching
+from howfar.results.result import StudyResult, holding, parquet_files
+from howfar.wording import format_interval, share, signed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Components(Result):
+class Components(StudyResult):
     """Hold distances for several numbers of components (appendix A.1, table 6).
 
     Attributes
     ----------
-    primary, secondaries, backbones
-        Names of the datasets, and of the backbones.
     components
         The numbers of components z, ascending.
     share
@@ -38,11 +36,8 @@ class Components(Result):
     DOCUMENT: ClassVar = "components.json"
     TABLES: ClassVar = {"distances": "distances.parquet"}
     COLUMNS: ClassVar = {"distances": holding("backbone dataset", "components o_dist_mean o_dist_scaled relative")}
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of components"
     FIGURES: ClassVar = "components_figures"
-    REPORT: ClassVar = "section"
 
     primary: str
     secondaries: tuple[str, ...]
@@ -66,13 +61,9 @@ class Components(Result):
         """Return a one-line caption of the table."""
         return f"row-scaled O^dist from {self.primary} by the number of principal components (table 6)"
 
-    def footer(self) -> list[str]:
-        """Return the plateau of each backbone, and the notes."""
-        return [*(self.plateau_line(name) for name in self.backbones), *self.notes]
-
-    def remarks(self) -> list[str]:
-        """Return the plateau of each backbone, and the notes, for the terminal."""
-        return [*(self.plateau_line(name) for name in self.backbones), *super().remarks()]
+    def findings(self) -> list[str]:
+        """Return the plateau of each backbone."""
+        return [self.plateau_line(name) for name in self.backbones]
 
     def plateau_line(self, backbone: str) -> str:
         """State from which number of components a backbone's distances are stable."""
@@ -83,23 +74,17 @@ class Components(Result):
         return f"{backbone}: from {found} components on {rule}."
 
 
-PLAIN: Final = "none"
+UNCHANGED: Final = "none"
 """Name of images as they are among the perturbations."""
 
 
 def called(person: str) -> str:
-    """Return a person's name for sentences and figures; a numeric name becomes "person 1".
-
-    Examples
-    --------
-    >>> called("1"), called("ann")
-    ('person 1', 'ann')
-    """
+    """Return a person's name for sentences and figures; "1" becomes "person 1"."""
     return f"person {person}" if person.isdigit() else person
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Identity(Result):
+class Identity(StudyResult):
     """Hold distances between persons' image sets, and how often another person is not farther (appendix E, eqs. 9-11).
 
     A set holds the images of one person under one value of a variation. Each primary set is compared with the same person's
@@ -107,12 +92,8 @@ class Identity(Result):
 
     Attributes
     ----------
-    dataset, backbones
-        Names of the dataset and of the backbones.
     perturbations
         Names of the perturbations, "none" (images as they are) before others.
-    variations, persons
-        Names of the variations studied, and of the persons.
     components, projection
         The number of components z, and what they were fitted on.
     sets
@@ -134,14 +115,7 @@ class Identity(Result):
     """
 
     DOCUMENT: ClassVar = "identity.json"
-    TABLES: ClassVar = {
-        "sets": "sets.parquet",
-        "distances": "distances.parquet",
-        "references": "references.parquet",
-        "claims": "claims.parquet",
-        "images": "images.parquet",
-        "pictures": "pictures.parquet",
-    }
+    TABLES: ClassVar = parquet_files("sets", "distances", "references", "claims", "images", "pictures")
     COLUMNS: ClassVar = {
         "distances": holding("backbone perturbation variation reference_person person", "o_dist_mean relative"),
         "references": holding("backbone perturbation variation person", "violated margin"),
@@ -150,11 +124,8 @@ class Identity(Result):
         ),
         "images": holding("backbone perturbation variation person image", "i_dist_mean"),
     }
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of identity"
     FIGURES: ClassVar = "identity_figures"
-    REPORT: ClassVar = "section"
 
     dataset: str
     backbones: tuple[str, ...]
@@ -194,17 +165,11 @@ class Identity(Result):
 
     def named(self, backbone: str, perturbation: str, variation: str, table: str = "images") -> pd.DataFrame:
         """Return the rows of a table (default: images) for one backbone, perturbation and variation."""
-        frame: pd.DataFrame = getattr(self, table)
-        chosen = (frame["backbone"] == backbone) & (frame["perturbation"] == perturbation) & (frame["variation"] == variation)
-        return frame[chosen]
-
-
-UNCHANGED: Final = "none"
-"""What the tables call the images as they are."""
+        return matching(getattr(self, table), backbone=backbone, perturbation=perturbation, variation=variation)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Robustness(Result):
+class Robustness(StudyResult):
     """Hold the change in the order of categories when images of the closest and farthest are perturbed (appendix D).
 
     Every interval is a 95 % one over the images of the secondary categories, of which the same are drawn before and after, and
@@ -212,8 +177,6 @@ class Robustness(Result):
 
     Attributes
     ----------
-    primary, secondaries, backbones
-        Names of the primary category, of the others, and of the backbones.
     perturbations
         By perturbation its parameters in words.
     k
@@ -236,24 +199,15 @@ class Robustness(Result):
     """
 
     DOCUMENT: ClassVar = "robustness.json"
-    TABLES: ClassVar = {
-        "stability": "stability.parquet",
-        "overall": "overall.parquet",
-        "differences": "differences.parquet",
-        "distances": "distances.parquet",
-        "images": "images.parquet",
-    }
+    TABLES: ClassVar = parquet_files("stability", "overall", "differences", "distances", "images")
     COLUMNS: ClassVar = {
         "stability": holding("backbone perturbation", "kendall overlap change"),
         "overall": holding("backbone", "kendall overlap"),
         "distances": holding("backbone perturbation dataset", "o_dist_mean rank"),
         "images": holding("backbone perturbation dataset image", "i_dist_mean relative"),
     }
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of robustness"
     FIGURES: ClassVar = "robustness_figures"
-    REPORT: ClassVar = "section"
 
     primary: str
     secondaries: tuple[str, ...]
@@ -276,7 +230,7 @@ class Robustness(Result):
 
     def measured(self, backbone: str, perturbation: str = UNCHANGED) -> pd.DataFrame:
         """Return a backbone's distances, before or after a perturbation."""
-        return _of_perturbation(self.distances, backbone, perturbation)
+        return matching(self.distances, backbone=backbone, perturbation=perturbation)
 
     def perturbed(self, backbone: str) -> list[str]:
         """Return the perturbed categories, closest first."""
@@ -285,8 +239,7 @@ class Robustness(Result):
 
     def relative_of(self, backbone: str, perturbation: str, dataset: str) -> pd.Series:
         """Return the relative distances of a perturbed category's images, before or after a perturbation."""
-        images = _of_perturbation(self.images, backbone, perturbation)
-        return images.loc[images["dataset"] == dataset, "relative"]
+        return matching(self.images, backbone=backbone, perturbation=perturbation, dataset=dataset)["relative"]
 
     def table(self) -> Cells:
         """Return header and cells, one row per backbone and perturbation."""
@@ -294,42 +247,19 @@ class Robustness(Result):
         for row in self.stability.to_dict("records"):
             numbers = (with_interval(row, "kendall"), with_interval(row, "overlap"), with_interval(row, "change", "+"))
             rows.append((str(row["backbone"]), str(row["perturbation"]), *numbers))
-        return (
-            "backbone",
-            "perturbation",
-            "Kendall's τ [95 % CI]",
-            f"top-{self.k} overlap",
-            "change of relative distance",
-        ), rows
+        numbers = ("Kendall's τ [95 % CI]", f"top-{self.k} overlap", "change of relative distance")
+        return ("backbone", "perturbation", *numbers), rows
 
     def caption(self) -> str:
         """Return a one-line caption of the table."""
         return f"order of {len(self.secondaries)} categories by O^dist from {self.primary}, before and after a perturbation"
 
-    def footer(self) -> list[str]:
-        """Return the notes."""
-        return list(self.notes)
-
 
 def with_interval(row: Any, name: str, sign: str = "") -> str:
-    """Format a row's number with its interval, if any; with `sign` "+", positive numbers keep their sign.
-
-    Examples
-    --------
-    >>> with_interval({"kendall": 0.5, "kendall_low": -0.1, "kendall_high": 0.8}, "kendall")
-    '0.50 [−0.10, 0.80]'
-    """
-    value, low, high = (_written(float(row[key]), sign) for key in (name, f"{name}_low", f"{name}_high"))
+    """Format a row's number with its interval, if any; with `sign` "+", positive numbers keep their sign."""
+    texts = [signed(float(row[key]), 3 if sign else 2) for key in (name, f"{name}_low", f"{name}_high")]
+    value, low, high = texts if sign else [text.removeprefix("+") for text in texts]
     return value if low == "–" else f"{value} [{low}, {high}]"
-
-
-def _written(value: float, sign: str) -> str:
-    text = signed(value, 3 if sign else 2)
-    return text if sign else text.removeprefix("+")
-
-
-def _of_perturbation(frame: pd.DataFrame, backbone: str, perturbation: str) -> pd.DataFrame:
-    return frame[(frame["backbone"] == backbone) & (frame["perturbation"] == perturbation)]
 
 
 End: TypeAlias = Literal["closest", "farthest"]
@@ -346,17 +276,13 @@ class StudiedBackbone:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Scenes(Result):
+class Scenes(StudyResult):
     """Hold the distances of scene categories from primary ones, by several backbones (appendix D, figs 18 to 29).
 
     Attributes
     ----------
-    primaries
-        Names of the primary categories.
     sizes
         By category its readable images.
-    backbones
-        What the distances were measured by.
     k
         How many of the closest categories and images are shown, and of the farthest.
     sets
@@ -378,23 +304,15 @@ class Scenes(Result):
     """
 
     DOCUMENT: ClassVar = "scenes.json"
-    TABLES: ClassVar = {
-        "distances": "distances.parquet",
-        "images": "images.parquet",
-        "extremes": "extremes.parquet",
-        "agreement": "agreement.parquet",
-    }
+    TABLES: ClassVar = parquet_files("distances", "images", "extremes", "agreement")
     COLUMNS: ClassVar = {
         "distances": holding("primary backbone dataset", "n o_dist_mean relative rank"),
         "images": holding("primary backbone dataset image", "i_dist_mean"),
         "extremes": holding("primary backbone dataset end image path", "i_dist_mean"),
         "agreement": holding("primary one other", "kendall overlap"),
     }
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of scenes"
     FIGURES: ClassVar = "scenes_figures"
-    REPORT: ClassVar = "section"
 
     primaries: tuple[str, ...]
     sizes: Mapping[str, int]
@@ -415,7 +333,7 @@ class Scenes(Result):
 
     def measured(self, primary: str, backbone: str) -> pd.DataFrame:
         """Return a backbone's distances from one primary category, closest first."""
-        return _of_primary(self.distances, primary, backbone)
+        return matching(self.distances, primary=primary, backbone=backbone)
 
     def order(self, primary: str, backbone: str) -> list[str]:
         """Return the categories from closest to farthest by O^dist."""
@@ -436,15 +354,12 @@ class Scenes(Result):
 
     def distances_of(self, primary: str, backbone: str, dataset: str) -> pd.Series:
         """Return I^dist (mean form) of a category's images in the violin plots."""
-        images = _of_primary(self.images, primary, backbone)
-        return images.loc[images["dataset"] == dataset, "i_dist_mean"]
+        return matching(self.images, primary=primary, backbone=backbone, dataset=dataset)["i_dist_mean"]
 
     def at_the_end(self, primary: str, backbone: str, end: End) -> pd.DataFrame:
         """Return the k closest or farthest images by I^dist, at most one per category, the extreme one first."""
-        images = _of_primary(self.extremes, primary, backbone)
-        images = images[images["end"] == end].sort_values(
-            ["i_dist_mean", "dataset"], ascending=[end == "closest", True], kind="stable"
-        )
+        images = matching(self.extremes, primary=primary, backbone=backbone, end=end)
+        images = images.sort_values(["i_dist_mean", "dataset"], ascending=[end == "closest", True], kind="stable")
         ranks = self.measured(primary, backbone).set_index("dataset")["rank"]
         return images.iloc[: self.k].assign(rank=lambda frame: frame["dataset"].map(ranks))
 
@@ -465,18 +380,10 @@ class Scenes(Result):
         """Return a one-line caption of the table."""
         return f"the {self.k} closest and farthest categories by O^dist ({self.settings.projection} projection)"
 
-    def footer(self) -> list[str]:
-        """Return the notes."""
-        return list(self.notes)
-
 
 def relative_text(row: Any) -> str:
     """Format the relative distance in a row of `Scenes.distances`, with its interval if any."""
     value, low, high = (float(row[name]) for name in ("relative", "relative_low", "relative_high"))
     if value != value:
-        return format_number(value)
-    return format_interval(value, None, None, ".3f") if low != low else format_interval(value, low, high, ".3f")
-
-
-def _of_primary(frame: pd.DataFrame, primary: str, backbone: str) -> pd.DataFrame:
-    return frame[(frame["primary"] == primary) & (frame["backbone"] == backbone)]
+        return "–"
+    return f"{value:.3f}" if low != low else format_interval(value, low, high, ".3f")

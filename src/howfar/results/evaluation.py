@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = b"howfar"
-PERFORMANCE_NAMES: Final[Mapping[str, str]] = {
-    "segmentation": "F",
-    "multiclass": "F",
-    "classification": "accuracy",
-    "detection": "F1",
-}
+PERFORMANCE_NAMES: Final = {"segmentation": "F", "multiclass": "F", "classification": "accuracy", "detection": "F1"}
 """What the mean performance of images is called in sentences and on axes, by task."""
 
 

@@ -87,16 +87,12 @@ class Selection(Result):
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row per chosen image."""
-        rows: list[tuple[str, ...]] = [(pick.image, str(pick.rank), f"{pick.distance:.3f}", pick.reason) for pick in self.picks]
-        return ("image", "rank", "distance", "reason"), rows
+        rows = [(pick.image, str(pick.rank), f"{pick.distance:.3f}", pick.reason) for pick in self.picks]
+        return ("image", "rank", "distance", "reason"), [*rows]
 
-    def footer(self) -> list[str]:
-        """Return the reason for the strategy, and the notes."""
-        return [*filter(None, [self.why]), *self.notes]
-
-    def remarks(self) -> list[str]:
-        """Return the reason for the strategy, and the notes, for the terminal."""
-        return [*filter(None, [self.why]), *super().remarks()]
+    def findings(self) -> list[str]:
+        """Return the reason for the strategy, if it was left to `auto`."""
+        return [self.why] if self.why else []
 
     def caption(self) -> str:
         """Return a one-line caption of the table."""

@@ -14,19 +14,13 @@ from howfar.protocols import Rows
 from howfar.wording import format_interval, printable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from howfar.arrays import FloatArray
 
 
 def plain(value: Any) -> Any:
-    """Convert a value to JSON types: records and mappings to dictionaries, tuples to lists, tables to rows.
-
-    What is not a number in a table becomes None.
-
-    Examples
-    --------
-    >>> plain({"ci": (0.1, 0.2)})
-    {'ci': [0.1, 0.2]}
-    """
+    """Convert records, mappings, tuples and tables to JSON types; NaN in a table becomes None."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -53,44 +47,47 @@ class Shown:
         """Return the header and formatted cells for terminal, notebook and report."""
         raise NotImplementedError
 
+    def findings(self) -> list[str]:
+        """Return the sentences between the table and the notes, by default none."""
+        return []
+
     def footer(self) -> list[str]:
-        """Return the lines below the table, by default the result's notes."""
-        return list(getattr(self, "notes", ()))
+        """Return the lines below the table, by default the findings and the notes."""
+        return [*self.findings(), *getattr(self, "notes", ())]
 
     def remarks(self) -> list[str]:
         """Return the lines that the terminal shows under the table."""
-        return [f"note: {note}" for note in getattr(self, "notes", ())]
+        return [*self.findings(), *(f"note: {note}" for note in getattr(self, "notes", ()))]
 
     def __repr__(self) -> str:
         return "\n".join(map(printable, [self.caption(), *as_text(*self.table()), *self.footer()]))
 
     def _repr_html_(self) -> str:
-        return as_html(self.caption(), *self.table(), self.footer())
+        header, rows = self.table()
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+        body = "".join("<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+        above, *below = (f"<p>{escape(printable(line))}</p>" for line in (self.caption(), *self.footer()))
+        return f"{above}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{''.join(below)}"
 
 
 def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns as lines of text, the first column left and the others right.
-
-    Examples
-    --------
-    >>> as_text(("set", "n"), [("roads", "12")])
-    ['set     n', 'roads  12']
-    """
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    return ["  ".join(_align(row, widths)).rstrip() for row in (header, *rows)]
+    """Align columns as lines of text, the first column left and the others right."""
+    rows = [[printable(cell) for cell in row] for row in (header, *rows)]
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    aligned = ([row[0].ljust(first), *map(str.rjust, row[1:], widths)] for row in rows)
+    return ["  ".join(cells).rstrip() for cells in aligned]
 
 
-def as_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str]) -> str:
-    """Write a table as HTML, with a line above and lines below."""
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    foot = "".join(f"<p>{escape(printable(line))}</p>" for line in footer)
-    return f"<p>{escape(printable(caption))}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+def matching(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """Return the rows of a table with these values in the columns of these names."""
+    for column, value in values.items():
+        frame = frame[frame[column] == value]
+    return frame
 
 
-def _align(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+def keyed(frame: pd.DataFrame, **values: str) -> pd.DataFrame:
+    """Put columns of one value each before a table's own."""
+    return frame.assign(**values)[[*values, *frame]]
 
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm", "onnxruntime")
@@ -126,16 +123,9 @@ class Skipped:
 class NetworkReading:
     """Record how a foreign network's input and output were handled.
 
-    Attributes
-    ----------
-    network
-        The file's or the module's name.
-    size, layout, dtype
-        Side of the squares in pixels, order of the axes and type of the numbers that were fed.
-    mean, std
-        What was subtracted from each channel of 0-1, and what the difference was divided by.
-    output, channel, channels
-        Whether the values were read as logits or probabilities, which channel is the foreground's, and of how many.
+    `size` is the side of the squares in pixels that were fed, `mean` and `std` are what was subtracted from each channel of 0-1
+    and what the difference was divided by; `output` is "logits" or "probabilities", `channel` the foreground's, of so many
+    `channels`.
     """
 
     network: str
@@ -161,13 +151,7 @@ class NetworkReading:
 
 
 def format_channels(values: Sequence[float]) -> str:
-    """Format per-channel numbers as the command line takes them.
-
-    Examples
-    --------
-    >>> format_channels((0.0, 0.5, 1 / 255))
-    '0,0.5,0.00392157'
-    """
+    """Format per-channel numbers as the command line takes them."""
     return ",".join(f"{value:.6g}" for value in values)
 
 

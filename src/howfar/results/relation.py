@@ -354,17 +354,8 @@ class Relation(Result):
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row per labelled dataset; means are over images, also in halves."""
-        header = (
-            "dataset",
-            "n",
-            "mean",
-            "mean, near half",
-            "mean, far half",
-            "Spearman [95 % CI]",
-            "slope [95 % CI]",
-            "verdict",
-        )
-        return header, [_cells(dataset) for dataset in self.datasets]
+        means, trends = ("mean", "mean, near half", "mean, far half"), ("Spearman [95 % CI]", "slope [95 % CI]")
+        return ("dataset", "n", *means, *trends, "verdict"), [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
         """Return a one-line caption of the table."""

@@ -316,14 +316,21 @@ class Plots:
         return iter(registry.names(self._kind))
 
 
-def holding(texts: str, numbers: str) -> dict[str, type]:
-    """Return the types of the text and number columns that a table must have.
+class StudyResult(Result):
+    """Give the results of a study file's studies their command, their remedy and a section of the study's page."""
 
-    Examples
-    --------
-    >>> holding("dataset", "f")
-    {'dataset': <class 'str'>, 'f': <class 'float'>}
-    """
+    COMMAND: ClassVar[str] = "study"
+    MISSING: ClassVar[str] = "name a folder that howfar study wrote"
+    REPORT: ClassVar[str] = "section"
+
+
+def parquet_files(*tables: str) -> dict[str, str]:
+    """Return the Parquet file of each table, called as its field."""
+    return {name: f"{name}.parquet" for name in tables}
+
+
+def holding(texts: str, numbers: str) -> dict[str, type]:
+    """Return the types of the text and number columns that a table must have."""
     return dict.fromkeys(texts.split(), str) | dict.fromkeys(numbers.split(), float)
 
 

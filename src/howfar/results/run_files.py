@@ -48,19 +48,7 @@ def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
 
 
 def run_of_table(file: Path) -> str:
-    """Return the run id in a Parquet file; "" for an earlier version's file without an id.
-
-    Raises `ValueError` for a file that is damaged, which names it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import pandas as pd
-    >>> file = Path(tempfile.mkdtemp()) / "images.parquet"
-    >>> write_table(pd.DataFrame({"n": [1]}), file, "0123456789abcdef", file)
-    >>> run_of_table(file), pd.read_parquet(file).columns.tolist()
-    ('0123456789abcdef', ['n'])
-    """
+    """Return the run id in a Parquet file, "" for an earlier version's; raise `ValueError` naming a damaged file."""
     import pyarrow.parquet as pq
     from pyarrow import ArrowException
 
@@ -72,16 +60,7 @@ def run_of_table(file: Path) -> str:
 
 
 def runs_of_picture(file: Path) -> tuple[str, ...]:
-    """Return the run ids that a figure or page shows; () without any.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "report.html"
-    >>> _ = file.write_text('<meta name="howfar run" content="0123456789abcdef fedcba9876543210">')
-    >>> runs_of_picture(file)
-    ('0123456789abcdef', 'fedcba9876543210')
-    """
+    """Return the run ids that a figure or page shows; () without any."""
     with file.open("rb") as opened:
         marked = _MARKED.search(opened.read(_HEAD))
     return tuple(marked[1].decode("ascii").split()) if marked else ()
@@ -101,14 +80,8 @@ def stale_pictures(root: Path, runs: Iterable[str]) -> list[Path]:
 def page_folder(argument: str, folder: str | Path | None, command: str, begun: str = "") -> Path | None:
     """Create the output folder of a command before any computation, and return its absolute path.
 
-    A `begun` folder below it tells that the same command was stopped there before its end.
-
-    Raises `InputError` as `howfar.io.location.ready_folder`, where a page in it is not howfar's, and where it holds the answer
-    of another command.
-
-    Examples
-    --------
-    >>> page_folder("out", None, "compare")
+    A `begun` folder below it tells that the same command was stopped there before its end. Raises `InputError` as
+    `howfar.io.location.ready_folder`, for a page in it that is not howfar's, and for the answer of another command.
     """
     root = ready_folder(argument, folder)
     if root is not None:
@@ -132,15 +105,12 @@ def _check_answer(root: Path, argument: str, command: str) -> None:
 
 def check_page(root: Path, argument: str = "out") -> None:
     """Raise `InputError` if howfar would replace a page, table or document in a folder that is not its own."""
-    _refuse(PAGE if _is_foreign(root / PAGE) else _foreign_file(root), root, argument)
+    check_files(root, argument, page=True)
 
 
-def check_files(root: Path, argument: str = "folder") -> None:
-    """Raise `InputError` if howfar would replace a table or document in a folder that is not its own."""
-    _refuse(_foreign_file(root), root, argument)
-
-
-def _refuse(foreign: str, root: Path, argument: str) -> None:
+def check_files(root: Path, argument: str = "folder", *, page: bool = False) -> None:
+    """Raise `InputError` if howfar would replace a table or document, or a `page`, in a folder that is not its own."""
+    foreign = PAGE if page and _is_foreign(root / PAGE) else _foreign_file(root)
     if foreign:
         rule = f"must not hold a {foreign} that howfar did not write, as its own would take that place"
         raise InputError.of(argument, rule, str(root), "name another folder, or move that file")
@@ -148,8 +118,9 @@ def _refuse(foreign: str, root: Path, argument: str) -> None:
 
 def _foreign_file(root: Path) -> str:
     """Return a file that a result would replace in a folder without a run; "" if there is none."""
-    tables = [file for file in root.glob("*.parquet") if file.is_file() and file.stat().st_size]
-    documents = [file for file in root.glob("*.json") if file.is_file() and file.stat().st_size]
+    tables, documents = (
+        [file for file in root.glob(name) if file.is_file() and file.stat().st_size] for name in ("*.parquet", "*.json")
+    )
     if not (tables or documents) or any(map(_is_of_run, tables)):
         return ""
     kinds = [registry.load("results", name) for name in registry.ordered("results")]
@@ -185,21 +156,7 @@ def _is_foreign(page: Path) -> bool:
 
 
 def make_latest(document: Path) -> None:
-    """Set a document's time later than all others in its folder, even after the clock was set back.
-
-    Of several results in a folder the one that was written last is reported.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> for name in ("matrix.json", "result.json"):
-    ...     _ = (folder / name).write_text("{}")
-    >>> os.utime(folder / "matrix.json", (9e9, 9e9))
-    >>> make_latest(folder / "result.json")
-    >>> (folder / "result.json").stat().st_mtime > 9e9 - 1
-    True
-    """
+    """Set a document's time later than all others in its folder, as the last one written is the one reported."""
     others = [file.stat().st_mtime_ns for file in document.parent.glob("*.json") if file != document]
     latest = max(others, default=0)
     if document.stat().st_mtime_ns <= latest:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
 from howfar.results.adaptation import ALL, F_ODS
-from howfar.results.records import Cells, Interval, Provenance, Skipped, plain
-from howfar.results.result import Result, holding
+from howfar.results.records import Cells, Interval, Provenance, Skipped, matching, plain
+from howfar.results.result import Result, StudyResult, holding, parquet_files
 from howfar.wording import format_interval, format_number
 
 if TYPE_CHECKING:
@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PerformanceByDistance(Result):
+class PerformanceByDistance(StudyResult):
     """Hold the change of image F with distance, before and after adaptation (section 4.2).
 
     Attributes
     ----------
     of
         The study of adaptation, by its name in the study file, whose folder lies beside this result's.
-    primary, secondaries
-        Names of the datasets.
     segmenters, architectures
         The segmenters as the study file calls them, and what each of them is (unetplusplus, deepcrack, adsam).
     seeds, adapted
@@ -46,15 +44,10 @@ class PerformanceByDistance(Result):
     """
 
     DOCUMENT: ClassVar = "performance.json"
-    TABLES: ClassVar = {"strata": "strata.parquet", "slopes": "slopes.parquet"}
-    COLUMNS: ClassVar = {
-        "slopes": holding("segmenter model dataset measure kind", "slope low high"),
-    }
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
+    TABLES: ClassVar = parquet_files("strata", "slopes")
+    COLUMNS: ClassVar = {"slopes": holding("segmenter model dataset measure kind", "slope low high")}
     SUBJECT: ClassVar = ": the study of performance by distance"
     FIGURES: ClassVar = "performance_figures"
-    REPORT: ClassVar = "section"
 
     of: str
     primary: str
@@ -73,7 +66,7 @@ class PerformanceByDistance(Result):
     def pooled(self, measure: str = F_ODS) -> pd.DataFrame:
         """Return one measure's rows over all secondaries; with a single secondary, its own rows."""
         name = ALL if len(self.secondaries) > 1 else self.secondaries[0]
-        return self.slopes[(self.slopes["dataset"] == name) & (self.slopes["measure"] == measure)]
+        return matching(self.slopes, dataset=name, measure=measure)
 
     def table(self) -> Cells:
         """Return header and cells, one row per segmenter and model: the slope of F on distance within the secondaries."""
@@ -95,19 +88,13 @@ class PerformanceByDistance(Result):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Suppression(Result):
+class Suppression(StudyResult):
     """Hold the effect of learning from background images: M_B3 and M_B7 against the same model without (figs 13-17).
+
+    `of`, `segmenters`, `architectures` and `seeds` are as in `PerformanceByDistance`.
 
     Attributes
     ----------
-    of
-        The study of adaptation, by its name in the study file, whose folder lies beside this result's.
-    primary, secondaries, background
-        Names of the datasets.
-    segmenters, architectures
-        The segmenters as the study file calls them, and what each of them is (unetplusplus, deepcrack, adsam).
-    seeds
-        Those of all models.
     left
         How many background images no model learnt from: on these false positives are measured.
     shares
@@ -125,11 +112,8 @@ class Suppression(Result):
         "shares": holding("segmenter model", "share"),
         "changes": holding("segmenter model of", "change low high cost cost_low cost_high"),
     }
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of suppression"
     FIGURES: ClassVar = "suppression_figures"
-    REPORT: ClassVar = "section"
 
     of: str
     primary: str
@@ -150,13 +134,11 @@ class Suppression(Result):
         rows: list[tuple[str, ...]] = []
         for row in self.shares.to_dict("records"):
             key = (row["segmenter"], row["model"])
-            own = changes.loc[key] if key in changes.index and changes.loc[key, "of"] else None
-            written = (
-                ("–", "–")
-                if own is None
-                else (_interval(own, "change", "low", "high"), _interval(own, "cost", "cost_low", "cost_high"))
-            )
-            rows.append((str(row["segmenter"]), str(row["model"]), f"{row['share']:.4f}", *written))
+            written = ("–", "–")
+            if key in changes.index and changes.loc[key, "of"]:
+                own = changes.loc[key]
+                written = (_interval(own, "change", "low", "high"), _interval(own, "cost", "cost_low", "cost_high"))
+            rows.append((*map(str, key), f"{row['share']:.4f}", *written))
         return ("segmenter", "model", "false positives", "change [95 % CI]", "change of mean F [95 % CI]"), rows
 
     def caption(self) -> str:
@@ -173,19 +155,10 @@ def _interval(row: pd.Series[float], *names: str) -> str:
 class ModelEdges:
     """Hold measures of one model's maps.
 
-    Attributes
-    ----------
-    model, segmenter
-        Its name in the study file, and the registered segmenter's.
-    threshold, held_out_ods
-        Its threshold, tuned on the primary dataset's held-out photographs, and its ODS there, which says how well it does what
-        it was trained for; None where none were held out.
-    foreground, probability
-        The share of an image that is foreground at the threshold, and the mean probability: means over the images.
-    edges
-        Mean over the images of the rank correlation of map and gradient; of those whose map is not the same everywhere.
-    n, blank
-        Images that were mapped, and those without a correlation.
+    `segmenter` is the registered one. `threshold` was tuned on the primary dataset's held-out photographs, and `held_out_ods`
+    is ODS there, which says how well the model does what it was trained for; None where none were held out. `foreground` is the
+    share of an image above the threshold, `probability` the mean one, `edges` the rank correlation of map and gradient: means
+    over `n` images, of which `blank` have a map that is the same everywhere, and no correlation.
     """
 
     model: str
@@ -209,13 +182,13 @@ class EdgeDifference:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Edges(Result):
+class Edges(StudyResult):
     """Hold measures of trained models' maps on a dataset without foreground (fig. 2 of the paper).
 
     Attributes
     ----------
-    dataset, of, seed
-        The dataset; the study whose models M these are, and the seed that they were trained with.
+    of, seed
+        The study whose models M these are, and the seed that they were trained with.
     models, differences
         A record of each model, in the study's order; one of each two models.
     shown
@@ -223,18 +196,13 @@ class Edges(Result):
     images
         One row a model and image: model, image, path, map (8-bit probabilities, below the study's folder), foreground,
         probability and edges as in `ModelEdges`.
-    skipped, notes, provenance
-        Images that could not be read; what a reader should know; what made it.
     """
 
     DOCUMENT: ClassVar = "edges.json"
     TABLES: ClassVar = {"images": "images.parquet"}
     COLUMNS: ClassVar = {"images": holding("model image path map", "foreground probability edges")}
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of edges"
     FIGURES: ClassVar = "edges_figures"
-    REPORT: ClassVar = "section"
 
     dataset: str
     of: str
@@ -264,8 +232,7 @@ class Edges(Result):
         return [*self.notes, *([f"{len(self.skipped)} files were skipped (.skipped)"] if self.skipped else [])]
 
 
-Wish: TypeAlias = Literal["precision", "recall", "few labels", "stable", "fast"]
-WISHES: Final[tuple[Wish, ...]] = ("precision", "recall", "few labels", "stable", "fast")
+WISHES: Final = ("precision", "recall", "few labels", "stable", "fast")
 WEIGHTED: Final = "weighted"
 """The name of the ranking by all wishes at once."""
 SECONDS: Final = "seconds_per_image"
@@ -273,7 +240,7 @@ ALL_SETS: Final = "all"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pool(Result):
+class Pool(StudyResult):
     """Hold models × secondary datasets with their scores, costs and rankings (contribution d and section 6 of the paper).
 
     F, precision and recall are taken at each training's own threshold, tuned on P's held-out photographs, or 0.5 where none
@@ -289,11 +256,9 @@ class Pool(Result):
     models, shots, seeds
         The models' names, how many images of each secondary they learnt from, ascending from 0, and the seeds.
     wishes, weights
-        The wishes that are answered, in their order; their weights, empty where none were given.
+        The wishes that are answered; their weights, empty where none were given.
     level, flat
         The mean F that counts as reached; the change of F over a dataset's distances that counts as none.
-    bootstrap
-        How many draws the intervals are made of.
     tuned
         Whether the trainings' thresholds were tuned on photographs of P that were held out.
     hardware
@@ -327,16 +292,12 @@ class Pool(Result):
     """
 
     DOCUMENT: ClassVar = "pool.json"
-    TABLES: ClassVar = {
-        name: f"{name}.parquet"
-        for name in ("scores", "labels", "spreads", "distances", "costs", "timings", "rankings", "timed_rankings")
-    }
+    TABLES: ClassVar = parquet_files(
+        "scores", "labels", "spreads", "distances", "costs", "timings", "rankings", "timed_rankings"
+    )
     TIMED: ClassVar = ("hardware", "timings", "timed_rankings")
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the study of the pool"
     FIGURES: ClassVar = "pool_figures"
-    REPORT: ClassVar = "section"
 
     of: str
     strategy: str

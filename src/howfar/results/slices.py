@@ -73,14 +73,7 @@ class PerformanceSlice:
 
 
 def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
-    """Return header and cells of slices by distance, for terminal and report.
-
-    Examples
-    --------
-    >>> one = DistanceSlice("site", "camera", "B", 4, 2.5, 1.25, None, 0.5, None, None, None, small=True)
-    >>> distance_table([one])[1]
-    [('camera = B', 'site', '4', '1.250', '50 %', '–', 'too small')]
-    """
+    """Return header and cells of slices by distance, for terminal and report."""
     header = ("slice", "dataset", "n", "relative [95 % CI]", "over 95th percentile", "less the rest", "p")
     # Slices that an earlier version made have none.
     known = any(each.energy is not None for each in slices)
@@ -98,14 +91,7 @@ def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
 
 
 def performance_table(slices: Sequence[PerformanceSlice]) -> Cells:
-    """Return header and cells of slices by performance, for terminal and report.
-
-    Examples
-    --------
-    >>> one = PerformanceSlice("site", "camera", "B", 40, 30, 20, 0.5, (0.4, 0.6), 0.55, 3, -0.2, 0.01, 0.005, small=False)
-    >>> performance_table([one])[1]
-    [('camera = B', 'site', '40', '30', '0.500 [0.400, 0.600]', '−0.200', '0.010', '0.55', '3')]
-    """
+    """Return header and cells of slices by performance, for terminal and report."""
     header = ("slice", "dataset", "n", "scored", "mean [95 % CI]", "less the rest", "p", "estimate", "listed")
     rows: list[tuple[str, ...]] = []
     for each in slices:
@@ -133,7 +119,7 @@ def _name(each: DistanceSlice | PerformanceSlice) -> str:
 
 
 def _with_interval(value: float | None, ci: tuple[float, float] | None) -> str:
-    low, high = (None, None) if ci is None else ci
+    low, high = ci or (None, None)
     return format_interval(value, low, high, ".3f")
 
 

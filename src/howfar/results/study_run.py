@@ -13,7 +13,7 @@ from howfar.errors import UnknownNameError
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute
 from howfar.results.records import Cells, Provenance, plain
-from howfar.results.result import Result
+from howfar.results.result import Result, StudyResult
 from howfar.settings import nearest
 from howfar.wording import duration
 
@@ -40,7 +40,7 @@ class StudyDataset:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StudyRun(Result):
+class StudyRun(StudyResult):
     """Hold the results of a study file, each in a subfolder of the run folder, made by `howfar.study`.
 
     Attributes
@@ -56,8 +56,6 @@ class StudyRun(Result):
     """
 
     DOCUMENT: ClassVar = "study.json"
-    COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     SUBJECT: ClassVar = ": the run of a study file"
     FIGURES: ClassVar = "study_figures"
     REPORT: ClassVar = "study"
@@ -76,22 +74,18 @@ class StudyRun(Result):
         return {dataset.name: dataset.stands_for for dataset in self.datasets if dataset.stands_for}
 
     def __getitem__(self, name: str) -> Result:
-        found = dict(zip((record.name for record in self.studies), self.results, strict=True))
+        found = self._parts()
         if name not in found:
             raise UnknownNameError(f"no study named {name!r}: {nearest(name, list(found), 'studies')}")
         return found[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar study --json``, including every study's result."""
-        documents = {record.name: result.to_dict() for record, result in zip(self.studies, self.results, strict=True)}
-        return {**self._described(), "results": documents}
-
-    def _described(self) -> dict[str, Any]:
-        names = ("title", "text", "studies", "datasets", "notes", "provenance")
-        return {"format": self.FORMAT, **{name: plain(getattr(self, name)) for name in names}}
+        return {**self._document(), "results": {name: result.to_dict() for name, result in self._parts().items()}}
 
     def _document(self) -> dict[str, Any]:
-        return self._described()
+        names = ("title", "text", "studies", "datasets", "notes", "provenance")
+        return {"format": self.FORMAT, **{name: plain(getattr(self, name)) for name in names}}
 
     def _parts(self) -> Mapping[str, Result]:
         return {record.name: result for record, result in zip(self.studies, self.results, strict=True)}
@@ -100,7 +94,7 @@ class StudyRun(Result):
         """Write the document only, as the results are already in subfolders, and return the folder."""
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self._marked(self._described()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(self._marked(self._document()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         replace_text(root / self.DOCUMENT, text)
         return root
 

@@ -6,32 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from believable_identity import make
 from howfar.paper.identity_report import section
-from howfar.paper.printed_values import TABLE_9
-from howfar.report.section import Context, TablePart
+from howfar.report.section import Context
 from howfar.report.study import write_section_report
 from howfar.results.distance_studies import Identity
 
 
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
-    return make(tmp_path_factory.mktemp("people"))
-
-
 def made(identity: Identity) -> Any:
     return section(identity, Context(Path("run")))
-
-
-def test_tables_and_figures_carry_the_papers_numbers(identity: Identity) -> None:
-    parts = made(identity).parts
-    assert [part.label for part in parts] == ["Appendix E", "Table 9", "Figure 30", *["Figure 31"] * 2, *["Figure 32"] * 2]
-    claims, variations = (part for part in parts if isinstance(part, TablePart))
-    assert len(claims.table.rows) == 8
-    assert variations.printed is TABLE_9
-    assert [cell.text for cell in variations.table.rows[0]] == ["view", "3", "6", "6", "3", "1, 2 and 3"]
 
 
 def test_other_variations_than_the_papers_stand_alone(tmp_path: Path) -> None:

@@ -58,21 +58,6 @@ def test_the_table_of_slopes_is_of_one_f_with_its_verdicts(result: PerformanceBy
     ]
 
 
-def test_figures_and_tables_carry_the_papers_numbers_of_their_segmenters(
-    result: PerformanceByDistance, run_folder: Path
-) -> None:
-    made = section(result, Context(run_folder / "performance", SYMBOLS))
-    labels = {part.name: part.label for part in made.parts if part.label}
-    assert labels == {
-        "parts-unetplusplus": "Table 3",
-        "parts-deepcrack": "Table 4",
-        "parts-adsam, 1024 px": "Table 5",
-        "curves-unetplusplus": "Figure 5",
-        "curves-deepcrack": "Figure 4",
-        "curves-adsam, 1024 px": "Figure 6",
-    }
-
-
 def test_without_the_study_of_adaptation_the_curves_alone_are_missing(result: PerformanceByDistance, tmp_path: Path) -> None:
     made = section(result, Context(tmp_path / "performance"))
     assert [part.name for part in made.parts if isinstance(part, FigurePart)] == ["slopes"]
@@ -84,12 +69,7 @@ def test_printed_numbers_are_those_of_the_datasets_kind(result: PerformanceByDis
     table = performance_by_distance_report.printed(result, "unetplusplus", SYMBOLS)
     assert table is not None
     assert [row[0].text for row in table.rows] == ["S1 (roads)", "S4 (walls)"]
-    assert [cell.text for cell in table.rows[1][1:]] == [
-        "0.241 (0.03, 0.02)",
-        "0.061 (0.40, 0.23)",
-        "0.283 (0.02, 0.01)",
-        "0.021 (0.50, 0.17)",
-    ]
+    assert table.rows[1][-1].text == "0.021 (0.50, 0.17)"
     assert performance_by_distance_report.printed(result, "unetplusplus", {"roads": "S_5"}) is None
     assert performance_by_distance_report.printed(result, "other", SYMBOLS) is None
 

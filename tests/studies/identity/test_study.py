@@ -190,8 +190,11 @@ def test_other_projections_measure_in_one_space(people: Path, tmp_path: Path, sp
     ("change", "line"),
     [
         ('pattern = "(?P<person>[0-9]+)_c(?P<view>[0-9]+)"', "pattern must match the name of every image"),
+        ("pattern = '(?P<who>[0-9]+)_c(?P<view>[0-9]+).*'", "pattern must have person, and another for what varies"),
+        ("pattern = '(?P<person>[0-9]+)_.*'", "pattern must have person, and another for what varies"),
         ('variations = ["weathr"]', "variations must be among those of the images, got 'weathr': did you mean weather?"),
-        ("persons = [1, 3]", "persons must be persons of people, got '3'"),
+        ("persons = [1, 3]", "persons must be persons of people, got '3': the persons are 1, 2"),
+        ("persons = [1]", "persons must be at least two"),
         ('perturbations = ["blurr"]', "perturbations: no perturbations named 'blurr'"),
         ('perturbations = ["blur", "blur"]', "perturbations must not repeat one"),
         ('columns = ["person", "view"]', "columns must be of a dataset that is a CSV or Parquet table"),

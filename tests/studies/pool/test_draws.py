@@ -1,12 +1,19 @@
-"""Draws of photographs and trainings: paired over models, whole photographs, and the spread that theory expects."""
+"""Maps counted on the images that all models were scored on, and draws of photographs and trainings."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from howfar.metrics import count, stack
-from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, Counted, Trained, draw_scores
+from figures.believable_adaptation import make
+from howfar.errors import InputError
+from howfar.metrics import count, f_per_image, stack
+from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, Counted, Trained, count_maps, draw_scores, trainings
+from howfar.results.adaptation import Adaptation
 
 SIDE = 12
 
@@ -81,8 +88,6 @@ def test_two_tiles_alike_of_each_photograph_are_as_good_as_one() -> None:
 def test_the_spread_is_the_standard_error_of_the_mean() -> None:
     dataset = counted(200, ["a"])
     drawn = draw_scores([dataset], tuned(dataset), 4000, 1)
-    from howfar.metrics import f_per_image
-
     own = f_per_image(dataset.counts[Trained("a", 0, 0)])[:, 45]
     assert drawn.values[MEAN_F][0, 0, 0, 1:].std() == pytest.approx(own.std() / np.sqrt(200), rel=0.05)
 
@@ -109,3 +114,54 @@ def test_a_model_that_predicts_nothing_has_no_precision() -> None:
     drawn = draw_scores([Counted("site", ("0", "1", "2"), ("0", "1", "2"), 0, counts)], dict.fromkeys(counts, 0.5), 5, 0)
     assert np.isnan(drawn.values[PRECISION]).all()
     assert (drawn.values[RECALL] == 0).all()
+
+
+SIZES = {"site": 5, "walls": 4}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Adaptation:
+    """A study of one seed, two strategies and background, with its maps and masks."""
+    return make(tmp_path, sizes=SIZES, seeds=(0,), shots=(1, 3), blind={}, bootstrap=10)
+
+
+def test_trainings_are_those_of_one_strategy_without_background(study: Adaptation) -> None:
+    assert trainings("a", study, "far") == {Trained("a", 0, 0): "M", Trained("a", 1, 0): "far-1", Trained("a", 3, 0): "far-3"}
+    assert set(trainings("a", study, "random").values()) == {"M", "random-1", "random-3"}
+
+
+def test_images_that_one_model_was_not_scored_on_are_left_out_for_all(study: Adaptation, tmp_path: Path) -> None:
+    fewer = replace(study, images=study.images[study.images["image"] != "photo002.png"])
+    site, walls = count_maps({"a": study, "b": fewer}, {"a": tmp_path, "b": tmp_path}, "far", list(SIZES), progress=False)
+    assert site.images == ("photo000.png", "photo001.png", "photo003.png", "photo004.png")
+    assert site.photographs[-1] == "photo004"
+    assert (site.left_out, walls.left_out) == (1, 1)
+    assert len(site.counts) == 6
+    rows = study.images[(study.images["model"] == "far-3") & (study.images["image"] == "photo003.png")]
+    row = rows[(rows["dataset"] == "site") & (rows["seed"] == 0)].iloc[0]
+    expected = count(np.asarray(Image.open(tmp_path / row["map"])), np.asarray(Image.open(row["mask"])))
+    found = site.counts[Trained("a", 3, 0)].take([2])
+    assert np.array_equal(found.hits_true, expected.hits_true)
+    assert np.array_equal(found.predicted, expected.predicted)
+
+
+def test_a_dataset_that_no_image_is_left_of_is_refused(study: Adaptation, tmp_path: Path) -> None:
+    other = replace(study, images=study.images[study.images["dataset"] != "walls"])
+    with pytest.raises(InputError, match="dataset walls must hold an image that all models were scored on"):
+        count_maps({"a": study, "b": other}, {"a": tmp_path, "b": tmp_path}, "far", list(SIZES), progress=False)
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "small"])
+def test_a_map_that_cannot_be_counted_is_named(study: Adaptation, tmp_path: Path, damage: str) -> None:
+    row = study.images[(study.images["model"] == "far-1") & (study.images["seed"] == 0)].iloc[1]
+    file = tmp_path / row["map"]
+    if damage == "gone":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:40])
+    else:
+        Image.fromarray(np.zeros((3, 3), np.uint8)).save(file)
+    with pytest.raises(InputError, match=file.name) as caught:
+        count_maps({"a": study}, {"a": tmp_path}, "far", list(SIZES), progress=False)
+    assert "\n" not in str(caught.value)
+    assert "run the study of adaptation again" in str(caught.value)

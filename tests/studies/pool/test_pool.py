@@ -13,51 +13,23 @@ from PIL import Image
 import howfar
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.paper.pool_report import section
-from howfar.report.section import Context
 from howfar.results.adaptation import Adaptation
 from howfar.results.segmenter_studies import SECONDS, WISHES, Pool
 from howfar.results.study_run import StudyRun
+from tiny_studies import DATASETS, TRAINED, write_folders, written
 
-FILE = """
-out = "out"
-[datasets]
-road.path = "road"
-site.path = "site"
-wall.path = "wall"
-new.path = "new"
-[models.wide]
-segmenter = "deepcrack"
-options = {width = 4}
-size = 32
-epochs = 1
-pretrained = false
-[models.thin]
-segmenter = "deepcrack"
-options = {width = 2}
-size = 32
-epochs = 1
-pretrained = false
-[studies.adaptation]
-primary = "road"
-secondaries = ["site", "wall"]
-blind = ["new"]
-models = ["wide", "thin"]
-shots = [1]
-seeds = [0, 1]
-bootstrap = 20
-[studies.pool]
-of = "adaptation"
-bootstrap = 50
-"""
+FILE = (
+    DATASETS.replace("[backbones.pixels]", 'new.path = "new"\n[backbones.pixels]')
+    + TRAINED.replace('["site"]', '["site", "walls"]\nblind = ["new"]').replace("seeds = [3]", "seeds = [0, 1]")
+    + '[studies.pool]\nof = "gain"\nbootstrap = 50\n'
+)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pool")
-    for number, name in enumerate(("road", "site", "wall", "new")):
-        write_dataset(root / name, 10, seed=number, shift=0.2 * number, size=32)
-    (root / "mine.toml").write_text(FILE)
+    root = write_folders(tmp_path_factory.mktemp("pool"))
+    write_dataset(root / "new", 10, seed=3, shift=0.6, size=32)
+    written(root, FILE)
     return root
 
 
@@ -84,7 +56,7 @@ def by_hand(root: Path, study: Adaptation, model: str, label: str, dataset: str,
         tp = predicted = true = 0
         f = []
         for row in shown.to_dict("records"):
-            found = np.asarray(Image.open(root / "adaptation" / model / row["map"])) / 255 > threshold
+            found = np.asarray(Image.open(root / "gain" / model / row["map"])) / 255 > threshold
             mask = np.asarray(Image.open(row["mask"]).convert("L")) > 127
             tp, predicted, true = tp + (found & mask).sum(), predicted + found.sum(), true + mask.sum()
             f.append(2 * (found & mask).sum() / (found.sum() + mask.sum()))
@@ -93,14 +65,14 @@ def by_hand(root: Path, study: Adaptation, model: str, label: str, dataset: str,
 
 
 def test_precision_recall_and_mean_f_are_those_of_the_maps(run: StudyRun, pool: Pool, folder: Path) -> None:
-    adapted = run["adaptation"]
+    adapted = run["gain"]
     for row in pool.scores.to_dict("records"):
         label = f"far-{row['shots']}" if row["shots"] else "M"
         names = [set(each.images.loc[each.images["dataset"] == row["dataset"], "image"]) for each in adapted.adaptations]
         shared = sorted(set.intersection(*names))
         assert row["n"] == len(shared)
         assert row["left_out"] == len(set.union(*names)) - len(shared)
-        expected = by_hand(folder / "out", adapted[row["model"]], row["model"], label, row["dataset"], shared)
+        expected = by_hand(folder / "mine", adapted[row["model"]], row["model"], label, row["dataset"], shared)
         for measure in ("precision", "recall", "mean_f"):
             assert row[measure] == pytest.approx(expected[measure].mean(skipna=False), nan_ok=True)
         assert row["seeds_std"] == pytest.approx(expected["mean_f"].std())
@@ -112,7 +84,7 @@ def test_every_wish_has_a_ranking_of_all_models(pool: Pool) -> None:
     assert pool.answered() == WISHES
     for wish in WISHES:
         rows = pool.ranking(wish)
-        assert set(rows["model"]) == {"wide", "thin"}
+        assert set(rows["model"]) == {"wide", "dc"}
         assert rows["rank"].iloc[0] == 1
         assert rows["first"].sum() == pytest.approx(1)
         assert (rows["rank_low"] <= rows["rank_high"]).all()
@@ -127,7 +99,7 @@ def test_every_wish_has_a_ranking_of_all_models(pool: Pool) -> None:
 
 def test_parameters_are_those_of_the_networks_and_seconds_were_measured(pool: Pool) -> None:
     counted = pool.costs.set_index("model")["parameters"]
-    for model, width in (("wide", 4), ("thin", 2)):
+    for model, width in (("wide", 3), ("dc", 2)):
         from howfar.segmenters import build_segmenter
 
         network = build_segmenter("deepcrack", {"width": width}, pretrained=False)
@@ -139,9 +111,9 @@ def test_parameters_are_those_of_the_networks_and_seconds_were_measured(pool: Po
 
 
 def test_slopes_are_those_of_the_study_of_adaptation(run: StudyRun, pool: Pool) -> None:
-    slopes = run["adaptation"]["thin"].slopes
-    own = slopes[(slopes["measure"] == "f") & (slopes["model"] == "far-1") & (slopes["dataset"] == "wall")]
-    shown = pool.scores[(pool.scores["model"] == "thin") & (pool.scores["shots"] == 1) & (pool.scores["dataset"] == "wall")]
+    slopes = run["gain"]["dc"].slopes
+    own = slopes[(slopes["measure"] == "f") & (slopes["model"] == "far-1") & (slopes["dataset"] == "walls")]
+    shown = pool.scores[(pool.scores["model"] == "dc") & (pool.scores["shots"] == 1) & (pool.scores["dataset"] == "walls")]
     assert shown["slope"].item() == pytest.approx(own["slope"].mean())
     assert set(pool.scores["verdict"]) <= {"falls", "rises", "consistent", "none"}
 
@@ -153,29 +125,20 @@ def test_distances_are_those_of_the_models_own_features(pool: Pool) -> None:
 
 
 def test_it_comes_back_from_its_folder_and_is_not_made_again(run: StudyRun, pool: Pool, folder: Path) -> None:
-    again = Pool.load(folder / "out" / "pool")
+    again = Pool.load(folder / "mine" / "pool")
     assert again.table() == pool.table()
-    assert json.loads((folder / "out" / "pool" / "pool.json").read_text())["wishes"] == list(WISHES)
+    assert json.loads((folder / "mine" / "pool" / "pool.json").read_text())["wishes"] == list(WISHES)
     kept = howfar.study(folder / "mine.toml", progress=False)["pool"]
     assert isinstance(kept, Pool)
     pd.testing.assert_frame_equal(kept.timings, pool.timings)
 
 
 def test_all_but_the_timed_tables_are_the_same_again(pool: Pool, folder: Path) -> None:
-    (folder / "out" / "pool" / "done.json").unlink()
+    (folder / "mine" / "pool" / "done.json").unlink()
     again = howfar.study(folder / "mine.toml", progress=False)["pool"]
     assert isinstance(again, Pool)
     for name in Pool.TABLES.keys() - set(Pool.TIMED):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(pool, name))
-
-
-def test_its_page_answers_in_words(run: StudyRun, pool: Pool, folder: Path) -> None:
-    made = section(pool, Context(folder / "out" / "pool"))
-    assert all(wish in made.lead for wish in ("precision", "recall", "few labels", "stability", "speed"))
-    assert len(made.sentences) == len(WISHES) + 2
-    assert (folder / "out" / "figures" / "pool-precision-recall.pdf").is_file()
-    assert (folder / "out" / "tables" / "pool-rank-few-labels.csv").is_file()
-    assert "Which model suits which wish?" in (folder / "out" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -184,18 +147,13 @@ def test_its_page_answers_in_words(run: StudyRun, pool: Pool, folder: Path) -> N
         ('wish = "precisoin"', "did you mean precision"),
         ('wish = ["fast", "fast"]', "must name different wishes"),
         ("wish = {recall = 0.0}", "must have weights above 0"),
-        ('strategy = "near"', "must be one of studies.adaptation"),
+        ('strategy = "near"', "must be one of studies.gain"),
         ("level = 1.5", "level"),
+        ("", "must be a study of at least two models"),
     ],
 )
 def test_wrong_settings_are_one_line_before_any_work(folder: Path, line: str, message: str) -> None:
-    (folder / "wrong.toml").write_text(FILE + line + "\n")
+    text = FILE.replace('["dc", "wide"]', '["wide"]') if message.startswith("must be a study") else FILE
     with pytest.raises(InputError, match=message) as caught:
-        howfar.study(folder / "wrong.toml", progress=False)
+        howfar.study(written(folder, f"{text}{line}\n", "wrong"), progress=False)
     assert "\n" not in str(caught.value)
-
-
-def test_a_single_model_is_no_pool(folder: Path) -> None:
-    (folder / "wrong.toml").write_text(FILE.replace('models = ["wide", "thin"]', 'models = ["wide"]'))
-    with pytest.raises(InputError, match="at least two models"):
-        howfar.study(folder / "wrong.toml", progress=False)

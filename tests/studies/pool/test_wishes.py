@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.paper.pool import complete, fast, frugal, labels_of, precise, rows_of, spreads_of, stable, weighted
+from howfar.paper.pool import Wished, fast, frugal, highest, labels_of, spreads_of, stable, table_of, weighted
 from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, ResampledScores
 from howfar.results.segmenter_studies import SECONDS
 
@@ -26,34 +26,35 @@ def drawn(noise: float = 0.0, draws: int = 200) -> ResampledScores:
     return ResampledScores(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
 
 
-def ranked(wished: object) -> dict[str, int]:
-    return {row["model"]: row["rank"] for row in rows_of("wish", wished, MODELS)}  # type: ignore[arg-type,index,misc]
+def rows_of(wished: Wished, models: tuple[str, ...] = MODELS) -> pd.DataFrame:
+    return table_of({"wish": wished}, models).set_index("model")
+
+
+def ranked(wished: Wished) -> dict[str, int]:
+    return rows_of(wished)["rank"].to_dict()
 
 
 def test_precision_and_recall_are_compared_with_the_most_images() -> None:
-    assert ranked(precise(drawn(), DATASETS)) == {"b": 1, "a": 2, "c": 3}
-    assert ranked(complete(drawn(), DATASETS)) == {"b": 1, "c": 2, "a": 3}
-    assert precise(drawn(), DATASETS).values[:, 0] == pytest.approx([0.69, 0.75, 0.5])
+    assert ranked(highest(drawn(), PRECISION, DATASETS)) == {"b": 1, "a": 2, "c": 3}
+    assert ranked(highest(drawn(), RECALL, DATASETS)) == {"b": 1, "c": 2, "a": 3}
+    assert highest(drawn(), PRECISION, DATASETS).values[:, 0] == pytest.approx([0.69, 0.75, 0.5])
 
 
 def test_few_labels_are_the_fewest_shots_that_reach_the_level() -> None:
     wished = frugal(drawn(), DATASETS, 0.5)
     assert wished.values[:, 0].tolist() == [1, 3, np.inf]
     assert ranked(wished) == {"a": 1, "b": 2, "c": 3}
-    rows = rows_of("few labels", wished, MODELS)
-    assert np.isnan(rows[2]["value"])  # type: ignore[call-overload]
-    assert all(np.isnan(row["over"]) for row in rows)  # type: ignore[call-overload]
-
-
-def test_models_that_need_as_many_labels_are_ranked_by_the_first_gain() -> None:
+    rows = rows_of(wished)
+    assert np.isnan(rows.loc["c", "value"])
+    assert rows["over"].isna().all()
+    # Models that need as many are ranked by the first gain.
     assert ranked(frugal(drawn(), DATASETS, 0.9)) == {"a": 1, "c": 2, "b": 3}
 
 
 def test_a_large_gain_makes_up_for_no_label() -> None:
     f = np.array([[[0.46], [0.51], [0.52]], [[0.05], [0.49], [0.60]]])[..., None].repeat(3, axis=3)
     both = ResampledScores(("slow", "fast"), SHOTS, ("north",), {MEAN_F: f}, {MEAN_F: f[..., :1]})
-    ranks = [row["rank"] for row in rows_of("few labels", frugal(both, ["north"], 0.5), both.models)]
-    assert ranks == [1, 2]
+    assert rows_of(frugal(both, ["north"], 0.5), both.models)["rank"].tolist() == [1, 2]
 
 
 def test_stability_is_the_lowest_f_of_the_model_that_saw_none_of_them() -> None:
@@ -67,12 +68,11 @@ def test_speed_is_the_median_and_its_draws_are_of_timings() -> None:
     wished = fast(timings, MODELS, 100, 0)
     assert wished.values[:, 0].tolist() == [4, 1, 2]
     assert ranked(wished) == {"b": 1, "c": 2, "a": 3}
-    rows = rows_of("fast", wished, MODELS)
-    assert (rows[2]["low"], rows[2]["high"]) == (2, 2)
+    assert rows_of(wished).loc["c", ["low", "high"]].tolist() == [2, 2]
 
 
 def test_weights_average_ranks() -> None:
-    both = {"precision": precise(drawn(), DATASETS), "recall": complete(drawn(), DATASETS)}
+    both = {"precision": highest(drawn(), PRECISION, DATASETS), "recall": highest(drawn(), RECALL, DATASETS)}
     wished = weighted(both, {"precision": 3.0, "recall": 1.0})
     assert wished.values[:, 0].tolist() == [(3 * 2 + 3) / 4, 1, (3 * 3 + 2) / 4]
     assert ranked(wished) == {"b": 1, "a": 2, "c": 3}
@@ -82,12 +82,11 @@ def test_an_unsure_order_has_wide_ranks_and_a_shared_first_place() -> None:
     rng = np.random.default_rng(1)
     steady, shaken = drawn(), drawn()
     shaken.values[PRECISION][..., 1:] += rng.normal(0, 0.3, shaken.values[PRECISION][..., 1:].shape)
-    sure = {row["model"]: row for row in rows_of("precision", precise(steady, DATASETS), MODELS)}
-    unsure = {row["model"]: row for row in rows_of("precision", precise(shaken, DATASETS), MODELS)}
-    assert (sure["b"]["rank_low"], sure["b"]["rank_high"], sure["b"]["first"]) == (1, 1, 1.0)
-    assert (unsure["b"]["rank_low"], unsure["b"]["rank_high"]) == (1, 3)
-    assert 0.3 < unsure["b"]["first"] < 0.9  # type: ignore[operator]
-    assert sum(row["first"] for row in unsure.values()) == pytest.approx(1)  # type: ignore[misc]
+    sure, unsure = (rows_of(highest(each, PRECISION, DATASETS)) for each in (steady, shaken))
+    assert sure.loc["b", ["rank_low", "rank_high", "first"]].tolist() == [1, 1, 1.0]
+    assert unsure.loc["b", ["rank_low", "rank_high"]].tolist() == [1, 3]
+    assert 0.3 < unsure.loc["b", "first"] < 0.9
+    assert unsure["first"].sum() == pytest.approx(1)
 
 
 def test_tables_of_labels_and_spread() -> None:

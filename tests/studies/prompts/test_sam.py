@@ -1,16 +1,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from howfar.errors import InputError, MissingPathError
-from howfar.paper.promptable_networks import EncodedImage, Masks, Personal, Prompt, Sam, box_of, by_example, locate, personalise
+from howfar.paper.promptable_networks import (
+    EncodedImage,
+    Masks,
+    Personal,
+    Prompt,
+    Sam,
+    box_of,
+    by_example,
+    locate,
+    personalise,
+    points_of,
+)
+from howfar.weights.state_dicts import hash_state_dict
+
+MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)).filter(np.any)
 
 
 def picture(width: int = 50, height: int = 30, seed: int = 0) -> Image.Image:
@@ -24,10 +40,10 @@ def sam(sam_folder: Path) -> Sam:
 
 
 def test_sees_and_proposes_as_plain_transformers(sam: Sam, sam_folder: Path) -> None:
-    given = picture()
+    image = picture()
     model = transformers.SamModel.from_pretrained(sam_folder).eval()
     # 50 × 30 becomes 64 × 38, the rest of the square is padding.
-    pixels = np.asarray(given.resize((64, 38), Image.Resampling.BILINEAR), dtype=np.float32) / 255
+    pixels = np.asarray(image.resize((64, 38), Image.Resampling.BILINEAR), dtype=np.float32) / 255
     scaled = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
     square = np.zeros((3, 64, 64), dtype=np.float32)
     square[:, :38] = scaled.transpose(2, 0, 1)
@@ -41,7 +57,7 @@ def test_sees_and_proposes_as_plain_transformers(sam: Sam, sam_folder: Path) -> 
             input_boxes=boxes,
         )
     prompt = Prompt(points=((10.0, 20.0), (5.0, 3.0)), labels=(1, 0), box=(2.0, 3.0, 40.0, 29.0))
-    found = sam.masks(sam.encode(given), prompt)
+    found = sam.masks(sam.encode(image), prompt)
     torch.testing.assert_close(found.logits, expected.pred_masks[0, 0], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(found.quality, expected.iou_scores[0, 0], rtol=1e-4, atol=1e-6)
     assert torch.equal(found.best, found.logits[int(found.quality.argmax())])
@@ -178,17 +194,10 @@ def test_nothing_of_sam_changes(sam_folder: Path) -> None:
     sam = Sam(sam_folder)
     mask = np.zeros((30, 50), dtype=bool)
     mask[10:20, 10:20] = True
-    before = sam.weights
     personal = personalise(sam, picture(), mask, steps=3)
     found, _ = by_example(sam, personal, sam.encode(picture(seed=1)))
     assert found.shape == (30, 50)
-    assert Sam(sam_folder).weights == before == _hash(sam)
-
-
-def _hash(sam: Sam) -> Any:
-    from howfar.weights.state_dicts import hash_state_dict
-
-    return hash_state_dict(sam.model.state_dict())
+    assert hash_state_dict(sam.model.state_dict()) == sam.weights == Sam(sam_folder).weights
 
 
 @pytest.mark.parametrize(
@@ -197,3 +206,33 @@ def _hash(sam: Sam) -> Any:
 def test_a_reference_that_cannot_be(mask: np.ndarray, words: str, sam: Sam) -> None:
     with pytest.raises(InputError, match=f"the reference's mask {words}"):
         personalise(sam, picture(), mask, steps=1)
+
+
+@given(MASKS, st.integers(0, 5), st.integers(0, 5), st.integers(0, 3))
+def test_points_lie_where_their_labels_say(mask: np.ndarray, foreground: int, background: int, seed: int) -> None:
+    found = points_of(mask, foreground, background, np.random.default_rng(seed))
+    for (x, y), label in zip(found.points, found.labels, strict=True):
+        assert mask[int(y), int(x)] == bool(label)
+    assert sum(found.labels) == min(foreground, mask.sum())
+    assert len(found.labels) - sum(found.labels) == min(background, (~mask).sum())
+    assert len(set(found.points)) == len(found.points)
+    assert found == points_of(mask, foreground, background, np.random.default_rng(seed))
+
+
+@given(MASKS)
+def test_the_box_is_the_smallest(mask: np.ndarray) -> None:
+    box = box_of(mask).box
+    assert box is not None
+    left, upper, right, lower = (int(value) for value in box)
+    assert mask[upper:lower, left:right].sum() == mask.sum()
+    assert all(edge.any() for edge in (mask[upper], mask[lower - 1], mask[:, left], mask[:, right - 1]))
+
+
+def test_what_cannot_be_is_one_line() -> None:
+    blank = np.zeros((4, 4), dtype=bool)
+    with pytest.raises(InputError, match="mask must have foreground to point at"):
+        points_of(blank, 1, 1, np.random.default_rng(0))
+    with pytest.raises(InputError, match="mask must have foreground for a box"):
+        box_of(blank)
+    with pytest.raises(InputError, match="background must be at least 0"):
+        points_of(~blank, 1, -1, np.random.default_rng(0))
