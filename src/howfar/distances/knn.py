@@ -23,10 +23,11 @@ def knn(
 ) -> Float64Array:
     """Compute the kNN distance of each image of S from P: the mean (1/k) Σ_{i ≤ k} d_(i)(s_j), or the k-th distance d_(k)(s_j).
 
-    d_(1) ≤ d_(2) ≤ … are the sorted distances of s_j from all images of P. The k-th distance is the score of Sun, Ming,
-    Zhu & Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022), there on normalised features,
-    here on the projected ones; the mean of the k nearest depends less on a single neighbour and is the default. Unlike I^dist,
-    both are long between two clusters of P.
+    d_(1) ≤ d_(2) ≤ … are the sorted distances of s_j from all images of P. The k-th distance is the score of Sun, Ming, Zhu &
+    Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022), there on normalised features, here on the
+    projected ones; the mean of the k nearest depends less on a single neighbour and is the default. Unlike I^dist, both are
+    long between two clusters of P. Returns (m,) float64, in the unit of the features; 0 for an image that P holds k times.
+    Raises `InputError`: features that `howfar.arrays.as_pair` refuses, k outside 1 to n, or an unknown statistic.
 
     Parameters
     ----------
@@ -38,16 +39,6 @@ def knn(
         "mean" of the k nearest distances, or "kth": the largest of them.
     pairs_per_tile
         At most this many distances at once (and at least one row).
-
-    Returns
-    -------
-    ndarray
-        (m,) float64, in the unit of the features; 0 for an image that P holds k times.
-
-    Raises
-    ------
-    InputError
-        Features that `howfar.arrays.as_pair` refuses, k outside 1 to n, or an unknown statistic.
 
     Examples
     --------
@@ -70,13 +61,7 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(s: ArrayLike, p: ArrayLike, k: int = 5, *, pairs_per_tile: int = PAIRS_PER_TILE) -> Neighbours:
-    """Find the k nearest images in P of each image of S, (m, k); ties go to the first, and the rest is as in `knn`.
-
-    Examples
-    --------
-    >>> neighbours([[0.0], [9.0]], [[1.0], [3.0], [9.0]], k=2)
-    Neighbours(rows=array([[0, 1], [2, 1]]), distances=array([[1., 3.], [0., 6.]]))
-    """
+    """Find the k nearest images in P of each image of S, (m, k); ties go to the first, and the rest is as in `knn`."""
     secondary, primary = as_pair(s, p)
     return _nearest(secondary, primary, _neighbours(k, len(primary), "the images of p"), pairs_per_tile)
 

@@ -20,18 +20,8 @@ from howfar.wording import format_number
 class ThresholdScore:
     """Hold F, precision, recall and IoU of the summed counts and of each image at one threshold.
 
-    Attributes
-    ----------
-    threshold
-        The threshold.
-    f, precision, recall, iou
-        Of the counts summed over the images; nan where no image has a true pixel, precision also where nothing is predicted.
-    mean_f
-        Mean F of the images that have one.
-    false_positive_share
-        Share of the pixels of images without true pixels that are predicted; nan where there are no such images.
-    per_image_f, per_image_precision, per_image_recall, per_image_iou
-        (n,) each. F, recall and IoU are nan for an image without true pixels, precision for one without predicted pixels.
+    F, recall and IoU are nan without true pixels, precision without predicted ones. `mean_f` is the mean F of the images that
+    have one; `false_positive_share` the share of the pixels of images without true pixels that are predicted.
     """
 
     threshold: float
@@ -110,6 +100,9 @@ class SegmentationScore:
 def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], tolerance: float = 0.0) -> SegmentationScore:
     """Score maps against masks in one pass, keeping only counts of each image (about 3 KB).
 
+    Raises `InputError`: no image, more predictions than masks or the reverse, or one that breaks a rule of
+    `howfar.metrics.count`.
+
     Parameters
     ----------
     predictions
@@ -119,11 +112,6 @@ def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], toleranc
         (h, w) ground truth, as many, in the same order: bool, or uint8 with more than 127 as foreground.
     tolerance
         Euclidean distance in pixels within which a predicted and a true pixel agree.
-
-    Raises
-    ------
-    InputError
-        No image, more predictions than masks or the reverse, or one that breaks a rule of `howfar.metrics.count`.
 
     Examples
     --------
@@ -137,14 +125,7 @@ def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], toleranc
 
 
 def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
-    """Compute the scores of images from their counts, for example counts loaded from a file.
-
-    Parameters
-    ----------
-    counts
-        Counts of n images.
-    tolerance
-        Pixels of tolerance that they were counted with; it is only noted.
+    """Compute the scores of images from their counts, for example counts loaded from a file; `tolerance` is only noted.
 
     Examples
     --------
@@ -176,10 +157,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
 def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
     """Compute scores from counts at one of the 100 thresholds.
 
-    Raises
-    ------
-    InputError
-        The threshold is none of 0.00, 0.01 … 0.99.
+    Raises `InputError`: the threshold is none of 0.00, 0.01 … 0.99.
 
     Examples
     --------
@@ -223,22 +201,7 @@ def best_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Score segmentation: a tally is an image's counts, and its performance is F at one threshold.
-
-    Attributes
-    ----------
-    tolerance
-        Pixels within which predicted and true pixels agree.
-    threshold
-        Where an image's F is taken; None for the dataset's own best (`ods_threshold`), as in the paper.
-
-    Examples
-    --------
-    >>> metric = Segmentation(threshold=0.5)
-    >>> result = metric.score([metric.tally([[0.9, 0.6, 0.0]], [[True, False, True]])])
-    >>> result.metric, result.per_image, result.scores["ods"]
-    ('F at threshold 0.50', array([0.5]), 0.667)
-    """
+    """Score segmentation: a tally is an image's counts, and its performance is F at `threshold`, by default the best in all."""
 
     tolerance: float = 0.0
     threshold: float | None = None

@@ -29,7 +29,9 @@ def list_failures(
     exchangeable with the calibration images the share of listed ones that do not fail is at most `error_rate` on average over
     lists, an empty list counting as 0: where failures are rare, most lists are empty and the others may be wrong more often.
     Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408,
-    with the clipped score and without its random ties: those count against listing.
+    with the clipped score and without its random ties: those count against listing. Returns (m,) p-values, before any is set to
+    1, and (m,) bool. Raises `InputError`: calibration of different lengths or not finite, estimates that are not one row, a τ
+    that is not finite, or an error rate outside (0, 1).
 
     Parameters
     ----------
@@ -43,17 +45,6 @@ def list_failures(
         Performance below which an image counts as failed.
     error_rate
         Allowed share of listed images that do not fail, between 0 and 1.
-
-    Returns
-    -------
-    tuple of ndarray
-        (m,) p-values, before any is set to 1, and (m,) bool.
-
-    Raises
-    ------
-    InputError
-        Calibration of different lengths or not finite, estimates that are not one row, a τ that is not finite, or an error
-        rate outside (0, 1).
 
     Examples
     --------
@@ -84,18 +75,10 @@ def list_failures(
 def trusted_below(estimates: ArrayLike, performance: ArrayLike, sets: ArrayLike, tau: float, error_rate: float) -> float:
     """Find the highest estimate up to which failure lists met the error rate on left-out labelled sets.
 
-    On each of K sets it is the largest estimate c such that among its images estimated at c or below at most the share
-    `error_rate` does not fail, just below the set's lowest estimate where there is no such image. Of the K values the
-    ⌊(K + 1) · error_rate⌋-th smallest is returned, at least the smallest: that of the worst set with fewer than nine at 0.2.
-
-    Parameters
-    ----------
-    estimates, performance, sets
-        (n,) estimates of labelled images by fits that did not see their set, their performance, and the set of each.
-    tau
-        Performance below which an image counts as failed.
-    error_rate
-        Allowed share of listed images that do not fail, between 0 and 1.
+    `estimates`, `performance` and `sets` (n,) are of labelled images, estimated by fits that did not see their set. On each of
+    K sets it is the largest estimate c such that among its images estimated at c or below at most the share `error_rate` does
+    not fail, just below the set's lowest estimate where there is no such image. Of the K values the ⌊(K + 1) · error_rate⌋-th
+    smallest is returned, at least the smallest: that of the worst set with fewer than nine at 0.2.
 
     Examples
     --------
@@ -128,7 +111,9 @@ def failures(
 
     Of the images that `list_failures` selects, those are listed whose estimate is not above `trusted_below`: a new set need not
     be exchangeable with the labelled images, and this is how far the estimates could be trusted on whole sets left out. With
-    fewer than two of them that is not known, and nothing is cut.
+    fewer than two of them that is not known, and nothing is cut. Returns the record, (m,) p-values and (m,) bool "listed".
+    Raises `InputError`: A τ that is not finite, an error rate outside (0, 1), or performances that are not as many as
+    estimates.
 
     Parameters
     ----------
@@ -144,16 +129,6 @@ def failures(
         Allowed share of listed images that do not fail, between 0 and 1.
     performance
         (m,) performances where known; NaN for an image without one, which no measured share counts.
-
-    Returns
-    -------
-    tuple
-        The record, (m,) p-values and (m,) bool "listed".
-
-    Raises
-    ------
-    InputError
-        A τ that is not finite, an error rate outside (0, 1), or performances that are not as many as estimates.
     """
     known = calibrated.tried()
     p_values, listed = list_failures(*known[:2], estimates, tau, error_rate)

@@ -41,8 +41,9 @@ def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000
     replacement, each with all of its images: tiles of one photograph are no independent evidence. Constant performance has
     slope 0 and no rank correlation; equal distances have neither.
 
-    `howfar.relation.correlation` says how the intervals are made, and why so; the notes below say what they were
-    measured to cover.
+    `howfar.relation.correlation` says how the intervals are made, and why so; the notes below say what they were measured to
+    cover. None with fewer than 3 images; intervals are None with fewer than 6 groups. Raises `InputError`: `draws` is negative,
+    or 1.
 
     Parameters
     ----------
@@ -52,16 +53,6 @@ def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000
         Source of the draws; the same state gives the same intervals, in any order of the images.
     draws
         How many resamples; 0 leaves the intervals out.
-
-    Returns
-    -------
-    Trend or None
-        None with fewer than 3 images. Intervals are None with fewer than 6 groups.
-
-    Raises
-    ------
-    InputError
-        `draws` is negative, or 1.
 
     Notes
     -----
@@ -81,8 +72,8 @@ def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000
     =============================  ==============  ==============  ==============
 
     With a true slope of −0.5 and beta noise the slope's interval held it in 96.9, 95.3 and 95.7 %; with 6 to 20 images all
-    intervals held the truth in 96 to 100 %; with 10, 20 and 60 photographs of 1 to 7 tiles the slope's in 98.4, 97.7 and
-    96.3 %, ρ's in 97.5, 95.4 and 94.3 %.
+    intervals held the truth in 96 to 100 %; with 10, 20 and 60 photographs of 1 to 7 tiles the slope's in 98.4, 97.7 and 96.3
+    %, ρ's in 97.5, 95.4 and 94.3 %.
 
     Examples
     --------
@@ -110,24 +101,7 @@ def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, dr
     photographs is left out: it holds nothing to resample. Measured on simulated sets, the slope's interval held the truth in
     95.3 % with three sets of 40 images, in 94.4 % with sets of 20, 100 and 300, and ρ's in 95.6 and 94.9 %.
 
-    Parameters
-    ----------
-    sets
-        One `PerformancePoints` a set.
-    rng
-        Source of the draws; the same state gives the same intervals, in any order of the images.
-    draws
-        How many resamples; 0 leaves the intervals out.
-
-    Returns
-    -------
-    Trend or None
-        None where no set is left.
-
-    Raises
-    ------
-    InputError
-        `draws` is negative, or 1.
+    None where no set is left. Arguments and errors are those of `trend`.
 
     Examples
     --------
@@ -268,7 +242,8 @@ def verdict(
     Performance falls where the interval lies wholly below 0, and rises where it lies wholly above. Where the interval holds 0
     performance is consistent only if mean performance is at least `tau`, as flat and low is flat too, **and** the whole
     interval lies within ±`flat`, as a few images give an interval that holds 0 and everything else. In all other cases there is
-    no evidence either way, and the sentence says which condition failed.
+    no evidence either way, and the sentence says which condition failed. Raises `InputError`: `flat` is not positive, or `sets`
+    below 1.
 
     Parameters
     ----------
@@ -284,16 +259,6 @@ def verdict(
         What performance is called in the sentence.
     sets
         How many sets the trend is pooled over.
-
-    Returns
-    -------
-    TrendVerdict
-        The kind and one sentence.
-
-    Raises
-    ------
-    InputError
-        `flat` is not positive, or `sets` below 1.
 
     Examples
     --------
@@ -320,25 +285,7 @@ def verdict(
 
 
 def summary(verdicts: Iterable[TrendVerdict], metric_name: str = "F") -> str:
-    """Summarise in a sentence in how many sets performance falls, rises, is consistent, or shows no evidence.
-
-    Parameters
-    ----------
-    verdicts
-        One a set, at least one.
-    metric_name
-        What performance is called in the sentence.
-
-    Raises
-    ------
-    InputError
-        There is no verdict.
-
-    Examples
-    --------
-    >>> summary([TrendVerdict("falls", ""), TrendVerdict("none", ""), TrendVerdict("falls", ""), TrendVerdict("rises", "")])
-    'F falls with distance in 2 of 4 sets, rises in 1, gives no evidence either way in 1'
-    """
+    """Summarise in a sentence in how many sets performance falls, rises, is consistent, or shows no evidence."""
     kinds = [verdict.kind for verdict in verdicts]
     if not kinds:
         raise InputError.of("verdicts", "must hold at least one", kinds)
@@ -453,13 +400,7 @@ def _with_interval(coefficient: Interval) -> str:
 
 
 def signed(value: float) -> str:
-    """Format a number with its sign to two decimals, or up to four decimals to show that it is not 0.
-
-    Examples
-    --------
-    >>> signed(0.123), signed(-0.5), signed(0.0), signed(-0.0031), signed(-1e-9)
-    ('+0.12', '−0.50', '0.00', '−0.003', '−0.0000')
-    """
+    """Format a number with its sign to two decimals, or up to four decimals to show that it is not 0."""
     if value == 0.0:
         return "0.00"
     decimals = next((count for count in (2, 3) if round(value, count)), 4)

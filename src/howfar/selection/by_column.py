@@ -28,7 +28,9 @@ def far(
 
     Images with labels spend ranks: where the sequence comes to one, or to a place nearer to it than half a step, it goes on
     without a pick. So with the first picks labelled it goes on where it was. Where the band has fewer images left than k, they
-    are taken, then the farthest of the others, with a warning.
+    are taken, then the farthest of the others, with a warning. Returns (k,) positions in the order of their choice; ties of
+    distance go by position. Raises `InputError`: distances outside 0-1, a band that is none, a k that is no number of images
+    left.
 
     Parameters
     ----------
@@ -40,16 +42,6 @@ def far(
         The band, both ends in it.
     labelled
         (m,) mask of images that have labels.
-
-    Returns
-    -------
-    ndarray
-        (k,) positions, intp, in the order of their choice. Ties of distance go by position.
-
-    Raises
-    ------
-    InputError
-        Distances outside 0-1, a band that is none, a k that is no number of images left.
 
     Examples
     --------
