@@ -43,7 +43,7 @@ def frechet(s: ArrayLike, p: ArrayLike) -> float:
     mean_s, root_s = _gaussian(secondary - primary[0].astype(np.float64))
     mean_p, root_p = _gaussian(primary - primary[0].astype(np.float64))
     rows = max(len(root_s), len(root_p))
-    a, b = _padded(root_s, rows), _padded(root_p, rows)
+    a, b = (np.pad(root, ((0, rows - len(root)), (0, 0))) for root in (root_s, root_p))
     left, _, right = np.linalg.svd(a @ b.T)
     apart = mean_s - mean_p
     return float(apart @ apart + np.sum((a - left @ (right @ b)) ** 2))
@@ -116,10 +116,6 @@ def _gaussian(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
     spread = (rows - mean) / np.sqrt(max(len(rows) - 1, 1))
     triangle = np.asarray(np.linalg.qr(spread, mode="r"), dtype=np.float64)
     return mean, triangle[: len(mean)]
-
-
-def _padded(root: Float64Array, rows: int) -> Float64Array:
-    return np.pad(root, ((0, rows - len(root)), (0, 0)))
 
 
 def frechet_of_draws(

@@ -13,6 +13,7 @@ from howfar.errors import InputError
 from howfar.protocols import Rows
 
 Shrinkage = float | Literal["ledoit_wolf"]
+_BLOCK_BYTES = 32 << 20
 
 
 def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wolf") -> Float64Array:
@@ -71,7 +72,10 @@ class Fitted:
         variances = deviations**2 / n
         shared = variances.sum() / z
         shrunk = np.append((1.0 - delta) * variances, 0.0) + delta * shared
-        return cls(primary[0], mean, float(largest), axes, _inverse(shrunk, variances[0] * max(n, z)))
+        # Variances within rounding error of 0 weigh nothing.
+        counted = shrunk > variances[0] * max(n, z) * np.finfo(np.float64).eps
+        weights = np.divide(1.0, shrunk, out=np.zeros_like(shrunk), where=counted)
+        return cls(primary[0], mean, float(largest), axes, weights)
 
     def distances(self, s: ArrayLike) -> Float64Array:
         """Compute the Mahalanobis distance of each row of S, (m, z) -> (m,)."""
@@ -85,13 +89,6 @@ class Fitted:
             outside = offsets - along @ self.axes
             squared += np.einsum("ij,ij->i", outside, outside) * self.weights[-1]
         return np.sqrt(squared)
-
-
-def _inverse(variances: Float64Array, scale: float) -> Float64Array:
-    """Invert each variance; the result is 0 for variances within rounding error of 0."""
-    counted = variances > scale * np.finfo(np.float64).eps
-    inverse: Float64Array = np.divide(1.0, variances, out=np.zeros_like(variances), where=counted)
-    return inverse
 
 
 def _ledoit_wolf(spread: Float64Array) -> float:
@@ -112,9 +109,6 @@ def _share(shrinkage: object) -> float:
     if not isinstance(shrinkage, int | float | np.floating) or not 0.0 <= shrinkage <= 1.0:
         raise InputError.of("shrinkage", "must be 'ledoit_wolf' or a share from 0 to 1", shrinkage)
     return float(shrinkage)
-
-
-_BLOCK_BYTES = 32 << 20
 
 
 def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -> Float64Array:

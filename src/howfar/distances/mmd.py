@@ -6,7 +6,7 @@ Each pair of images is computed once. Rounding goes either way, so over millions
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -174,7 +174,10 @@ class SquaredDistances:
         kept: list[tuple[str, Single]] = []
         for kind, left, right in (("s", self._a, self._a), ("p", self._b, self._b), ("sp", self._a, self._b)):
             for tile in squared_tiles(left, right, kind != "sp"):
-                values = _once(tile) if kind != "sp" and tile.row == tile.column else tile.values
+                values = tile.values
+                if kind != "sp" and tile.row == tile.column:
+                    # The diagonal and the lower triangle repeat pairs of the upper one.
+                    values[np.tri(len(values), dtype=bool)] = np.inf
                 if self._keeps:
                     values = values.copy()
                     kept.append((kind, values))
@@ -212,25 +215,14 @@ class SquaredDistances:
         return means._replace(between=(1 - 1 / m) * means.within_s + 1 / m) if self._same else means
 
 
-def _once(tile: Tile) -> Single:
-    """Set the diagonal and the lower triangle to infinity, since these repeat pairs of the upper triangle."""
-    values = tile.values
-    values[np.tri(len(values), dtype=bool)] = np.inf
-    return values
-
-
 FORM_PAIRS_PER_TILE = 1 << 20
 SINGLE_FROM = 1 << 24
 """Pairs from which on kernel values and weights are multiplied in float32."""
 _SAMPLED = 64
 
 
-class Kernel(Protocol):
-    """Compute a kernel between rows of two float64 arrays, (m, z), (n, z) -> (m, n)."""
-
-    def __call__(self, a: Float64Array, b: Float64Array, /) -> Float64Array:
-        """Return the kernel values between all rows of `a` and all rows of `b`."""
-        ...
+Kernel: TypeAlias = Callable[[Float64Array, Float64Array], Float64Array]
+"""Computes the kernel between the rows of two float64 arrays, (m, z), (n, z) -> (m, n)."""
 
 
 class Forms(NamedTuple):
@@ -316,9 +308,6 @@ def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float
     return float(ranked_value(tiles, rank, 0.0, np.inf, _COLLECT, np.float64) or 0.0)
 
 
-KernelSum = Callable[[Float64Array, Float64Array], float]
-
-
 def mmd(
     s: ArrayLike,
     p: ArrayLike,
@@ -330,21 +319,14 @@ def mmd(
     """Compute the squared MMD, E k(s, s') + E k(p, p') − 2 E k(s, p), with the kernel k(a, b) = exp(−‖a − b‖² / 2σ²).
 
     Source: Gretton et al., "A kernel two-sample test", J. Mach. Learn. Res. 13 (2012): eq. 5 over all pairs (biased; never
-    negative, and 0 exactly where the two samples are equal), or eq. 3 over pairs of different images (unbiased; around 0, and
-    often below it, for two samples of one distribution). The result has no unit, and is at most 2. Raises `InputError`:
-    features that `howfar.arrays.as_pair` refuses, a bandwidth that is not positive, or a single image where `unbiased`.
+    negative, and 0 exactly where the two samples are equal), or eq. 3 over pairs of different images (`unbiased`; around 0, and
+    often below it, for two samples of one distribution).
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    bandwidth
-        σ, in the unit of the features; "median" is the median distance between the images of S and P taken together (their
-        section 8), exact and without a seed; where more than half of those distances are 0, their mean.
-    unbiased
-        Leave out each image's pair with itself; needs two images on both sides.
-    pairs_per_tile
-        At most this many distances at once (and at least one row).
+    `s` and `p` are (m, z) and (n, z) features; `bandwidth` is σ in their unit: "median" is the median distance between the
+    images of S and P taken together (their section 8), exact and without a seed; where more than half of those distances are 0,
+    their mean. At most `pairs_per_tile` distances are computed at once. The result has no unit, and is at most 2. Raises
+    `InputError` for features that `howfar.arrays.as_pair` refuses, a bandwidth that is not positive, or a single image where
+    `unbiased`.
 
     Examples
     --------
@@ -430,14 +412,9 @@ def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"],
     squared = SquaredDistances(s, p)
     width = _median_of_many(squared, s, p, pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
     m, n, means = len(s), len(p), squared.gaussian(width)
-    own_s, own_p = (
-        (means.within_s, means.within_p)
-        if unbiased
-        else (
-            (1 - 1 / m) * means.within_s + 1 / m,
-            (1 - 1 / n) * means.within_p + 1 / n,
-        )
-    )
+    own_s, own_p = means.within_s, means.within_p
+    if not unbiased:
+        own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
     discrepancy = (own_s - means.between) + (own_p - means.between)
     return discrepancy if unbiased else max(0.0, discrepancy)
 
@@ -451,7 +428,9 @@ def _sum_of_cubes(products: Float64Array, z: int) -> float:
     return float(np.vdot(kernel, products))
 
 
-def _different_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array, own: tuple[float, float]) -> float:
+def _different_pairs(
+    kernel_sum: Callable[[Float64Array, Float64Array], float], s: Float64Array, p: Float64Array, own: tuple[float, float]
+) -> float:
     """Compute the unbiased squared MMD; `own` holds the sums over self-pairs, Σ k(s, s) and Σ k(p, p)."""
     m, n = len(s), len(p)
     within_s = (kernel_sum(s, s) - own[0]) / (m * (m - 1))

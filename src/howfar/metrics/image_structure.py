@@ -140,14 +140,8 @@ def foreground_shape(prediction: ArrayLike, threshold: float) -> dict[str, float
     `foreground_width` the mean over the foreground of a pixel's Euclidean distance from the nearest background pixel, in pixels
     (about a quarter of the width of a long stripe; beyond the image's edge nothing is known, so it counts as neither);
     `foreground_components` the number of pieces. All are 0 where nothing is predicted; where all is, the width is the image's
-    diagonal. Raises `InputError`: A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
-
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool.
-    threshold
-        Where a pixel counts as predicted foreground, 0 to 1.
+    diagonal. `prediction` is (h, w): uint8 with p = value/255, floating p in [0, 1], or bool. Raises `InputError` for any
+    other.
 
     Examples
     --------
@@ -195,18 +189,11 @@ def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: 
     Of each region: its area over the image's; the diagonal of its bounding box over the image's; its elongation 1 − √(λ₂ / λ₁),
     λ₁ ≥ λ₂ the variances of its pixels along its principal axes, each with 1/12 for a pixel's own width, so that a disc has 0
     and a line nearly 1; mean and standard deviation of p, and of the grey values, 0 to 1, within it; and of the grey values on
-    its rim, the pixels that are no foreground and within 2 of it (of its own where there are none). Returns (r, 9), a row a
-    region; its columns are those of `FEATURES`. Raises `InputError`: A malformed map or picture, two sizes, or a threshold
-    outside [0, 1].
+    its rim, the pixels that are no foreground and within 2 of it (of its own where there are none).
 
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool.
-    picture
-        (h, w, 3) RGB or (h, w) grey, of 0 to 255.
-    threshold
-        Where a pixel counts as predicted foreground, 0 to 1.
+    `prediction` is that of `foreground_shape`, `picture` (h, w, 3) RGB or (h, w) grey, of 0 to 255. Returns (r, 9), a row a
+    region; its columns are those of `FEATURES`. Raises `InputError` for a malformed map or picture, two sizes, or a threshold
+    outside [0, 1].
 
     Examples
     --------

@@ -44,29 +44,22 @@ class ThresholdScore:
 class SegmentationScore:
     """Hold a dataset's segmentation scores over all thresholds and at its best threshold.
 
-    Images without true pixels have no F: they are nan in the arrays and left out of the means, but their predicted pixels
-    count as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but
-    `false_positive_share` is undefined, and nan; that one needs a threshold of the caller's then: ``at(0.5)``.
+    Images without true pixels have no F: they are nan in the arrays and left out of the means, but their predicted pixels count
+    as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but `false_positive_share` is
+    undefined, and nan; that one needs a threshold of the caller's then: ``at(0.5)``.
 
     Attributes
     ----------
     ods, ods_threshold
         Best F of the summed counts at one threshold for all images, and that threshold: the lowest of equal ones.
-    ois
-        Mean over the images of each one's best F.
-    ois_aggregate
-        F of the counts summed over the images, each at its own best threshold (the form of the BSDS benchmark); images
-        without true pixels are left out, since no threshold is their best.
+    ois, ois_aggregate
+        Mean of the images' best F; F of the counts summed with each image at its own best threshold (as the BSDS benchmark).
     ap
         Area under the dataset's precision-recall curve.
-    precision, recall, iou, false_positive_share
+    precision, recall, iou, false_positive_share, per_image_f
         At `ods_threshold`; see `ThresholdScore`.
-    per_image_f
-        (n,) F of each image at `ods_threshold`.
     per_image_best, per_image_best_threshold
         (n,) best F of each image over the thresholds, and the lowest threshold that gives it.
-    counts
-        The counts that all of these are ratios of.
     tolerance
         Pixels within which predicted and true pixels agreed.
     """
@@ -100,18 +93,9 @@ class SegmentationScore:
 def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], tolerance: float = 0.0) -> SegmentationScore:
     """Score maps against masks in one pass, keeping only counts of each image (about 3 KB).
 
-    Raises `InputError`: no image, more predictions than masks or the reverse, or one that breaks a rule of
-    `howfar.metrics.count`.
-
-    Parameters
-    ----------
-    predictions
-        (h, w) probability maps, each of its own size: uint8 with p = value/255, floating p in [0, 1], or bool. A generator
-        will do.
-    masks
-        (h, w) ground truth, as many, in the same order: bool, or uint8 with more than 127 as foreground.
-    tolerance
-        Euclidean distance in pixels within which a predicted and a true pixel agree.
+    `predictions` and `masks` are as many, in the same order, each of its own size, as in `howfar.metrics.count`; generators
+    will do. `tolerance` is the Euclidean distance in pixels within which a predicted and a true pixel agree. Raises
+    `InputError` for no image, more predictions than masks or the reverse, or one that breaks a rule of `howfar.metrics.count`.
 
     Examples
     --------
@@ -222,22 +206,19 @@ class Segmentation:
         defined = np.isfinite(threshold)
         chosen = whole.at(threshold) if defined else None
         named = ("f", "precision", "recall", "iou", "false_positive_share")
+        undefined = np.full(len(whole.counts), np.nan)
         at = {name: float("nan") if chosen is None else float(getattr(chosen, name)) for name in named}
         return MetricScore(
             metric=f"F at threshold {threshold:.2f}" if defined else "F (no image has foreground)",
             scores={**{name: getattr(whole, name) for name in ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")}, **at},
             per_image=whole.per_image_f if chosen is None else chosen.per_image_f,
             threshold=float(threshold) if defined else None,
-            columns=_columns(whole, chosen),
+            columns={
+                "best": whole.per_image_best,
+                "best_threshold": whole.per_image_best_threshold,
+                **{name: undefined if chosen is None else getattr(chosen, f"per_image_{name}") for name in named[1:4]},
+            },
         )
-
-
-def _columns(whole: SegmentationScore, chosen: ThresholdScore | None) -> dict[str, Float64Array]:
-    undefined = np.full(len(whole.counts), np.nan)
-    columns = {"best": whole.per_image_best, "best_threshold": whole.per_image_best_threshold}
-    for name in ("precision", "recall", "iou"):
-        columns[name] = undefined if chosen is None else getattr(chosen, f"per_image_{name}")
-    return columns
 
 
 def _aggregate(counts: Counts) -> float:

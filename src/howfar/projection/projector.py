@@ -410,8 +410,8 @@ def project(
 ) -> Iterator[Projection]:
     """Yield the projection of the primary dataset with each secondary; computations on the primary alone run once.
 
-    Raises `InputError`: features that are not a finite two-dimensional table of numbers, widths that differ, or an unknown
-    option; at the call rather than at the first projection.
+    Raises `InputError`, at the call rather than at the first projection, for features that are not a finite two-dimensional
+    table of numbers, widths that differ, or an unknown option.
 
     Parameters
     ----------
@@ -424,10 +424,9 @@ def project(
         z, 25 in the paper; more than can be had is clamped with a warning. Not used by mode "none".
     route
         "gram", "covariance", or "auto": the cheaper one. The scores are the same.
-    scale
-        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
-    layers
-        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
+    scale, layers
+        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate; it needs
+        the lengths of the layers, which sum to q.
     block
         Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
 

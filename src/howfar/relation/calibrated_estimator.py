@@ -99,23 +99,10 @@ _SPREAD = 0.02
 class Calibrated:
     """Hold a fitted estimator and its errors on labelled images left out of the fit.
 
-    Attributes
-    ----------
-    fitted
-        The estimator, fitted to all of the labelled images.
-    level
-        Confidence level of the intervals.
-    estimates
-        (n,) estimates of the labelled images of the sets that were left out, each by a fit to the other sets (with one set: to
-        its other folds). Of length 0 where nothing can be left out.
-    performance
-        (n,) performance of each labelled image.
-    sets
-        Name of the set that each of these images is of.
-    roles
-        What each of these sets is: a labelled "site", the primary dataset's own kind ("home"), or "corrupted".
-    stopped
-        The sites among them that the gate stops when they are left out: their errors do not count.
+    `fitted` is fitted to all of the labelled images. `estimates` (n,) are of the images of the sets that were left out, each by
+    a fit to the other sets (with one set: to its other folds), of length 0 where nothing can be left out; `performance` (n,)
+    and `sets` are of the same images. `roles` say what each of these sets is: a labelled "site", the primary dataset's own kind
+    ("home"), or "corrupted". `stopped` are the sites that the gate stops when they are left out: their errors do not count.
     """
 
     fitted: FittedEstimator
@@ -323,9 +310,11 @@ def calibrate(
 ) -> Calibrated:
     """Fit an estimator to labelled images, and compute its error on each set when fitted to the other sets.
 
-    With a single labelled set its ten folds take the place of the sets (see `groups`), so that errors are those on further
-    images of the same set. Raises `InputError`: lengths that differ, a performance outside [0, 1], a level outside (0, 1), or
-    no image that has what it needs. Raises `UnknownNameError`: no estimator of that name is registered.
+    With a single labelled set its ten folds take the place of the sets, so that errors are those on further images of the same
+    set: images of one photograph are then left out together, without `groups` runs of consecutive images.
+
+    Raises `InputError` for lengths that differ, a performance outside [0, 1], a level outside (0, 1), or no image that has what
+    the estimator needs, and `UnknownNameError` where no estimator of that name is registered.
 
     Parameters
     ----------
@@ -333,15 +322,10 @@ def calibrate(
         A registered name, or an estimator.
     columns
         What is known of n labelled images. Those that lack what the estimator needs are left out.
-    performance
-        (n,) performance of each image, 0 to 1.
-    sets
-        (n,) name of the set that each image is of.
+    performance, sets, groups
+        (n,) performance of each image, 0 to 1, and names of its set and of its photograph.
     level
         Confidence level of the intervals, between 0 and 1.
-    groups
-        (n,) the photograph that each is of. With a single set, images of one photograph are then left out together; without it,
-        runs of consecutive images are.
     home
         Name of the set that is of the primary dataset's own kind, where one is.
     corrupted

@@ -29,22 +29,12 @@ def list_failures(
     exchangeable with the calibration images the share of listed ones that do not fail is at most `error_rate` on average over
     lists, an empty list counting as 0: where failures are rare, most lists are empty and the others may be wrong more often.
     Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408,
-    with the clipped score and without its random ties: those count against listing. Returns (m,) p-values, before any is set to
-    1, and (m,) bool. Raises `InputError`: calibration of different lengths or not finite, estimates that are not one row, a τ
-    that is not finite, or an error rate outside (0, 1).
+    with the clipped score and without its random ties: those count against listing.
 
-    Parameters
-    ----------
-    calibration_estimates
-        (n,) estimates of labelled images by a fit that did not see them.
-    calibration_performance
-        (n,) performance of each labelled image.
-    estimates
-        (m,) estimates of the images to judge; NaN where there is none: p-value NaN, never listed.
-    tau
-        Performance below which an image counts as failed.
-    error_rate
-        Allowed share of listed images that do not fail, between 0 and 1.
+    Calibration estimates (n,) come from a fit that did not see these images. An image without an estimate (NaN) has a p-value
+    of NaN, and is never listed. Returns (m,) p-values, before any is set to 1, and (m,) bool. Raises `InputError` for
+    calibration of different lengths or not finite, estimates that are not one row, a τ that is not finite, or an error rate
+    outside (0, 1).
 
     Examples
     --------
@@ -111,24 +101,11 @@ def failures(
 
     Of the images that `list_failures` selects, those are listed whose estimate is not above `trusted_below`: a new set need not
     be exchangeable with the labelled images, and this is how far the estimates could be trusted on whole sets left out. With
-    fewer than two of them that is not known, and nothing is cut. Returns the record, (m,) p-values and (m,) bool "listed".
-    Raises `InputError`: A τ that is not finite, an error rate outside (0, 1), or performances that are not as many as
-    estimates.
+    fewer than two of them that is not known, and nothing is cut.
 
-    Parameters
-    ----------
-    calibrated
-        The estimator: for an unlabelled set from all labelled ones, for a labelled set from the others.
-    estimates
-        (m,) its estimates of the set's images, NaN where there is none.
-    dataset
-        The set's name.
-    tau
-        Performance below which an image counts as failed.
-    error_rate
-        Allowed share of listed images that do not fail, between 0 and 1.
-    performance
-        (m,) performances where known; NaN for an image without one, which no measured share counts.
+    For a labelled set, `calibrated` comes from the others. `performance` is NaN for an image without one, which no measured
+    share counts. Returns the record, (m,) p-values and (m,) bool "listed". Errors are those of `list_failures`, or performances
+    that are not as many as estimates.
     """
     known = calibrated.tried()
     p_values, listed = list_failures(*known[:2], estimates, tau, error_rate)

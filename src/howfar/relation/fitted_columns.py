@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,15 @@ from howfar.relation.image_columns import AT_THRESHOLD, HISTOGRAM, SOFT_F, VALUE
 
 PENALTIES = tuple(float(10.0**power) for power in np.arange(2.0, -4.5, -0.5))
 _CONSTANT = 1e-10
+
+
+def _document(form: str, fit: Linear | ConfidenceThreshold | Boosted) -> dict[str, Any]:
+    """Return the fields of a fit as JSON values, in their order."""
+    values = {
+        name: np.asarray(value).tolist() if isinstance(value, tuple | np.ndarray) else value
+        for name, value in vars(fit).items()
+    }
+    return {"form": form, "estimator": values.pop("name"), **values}
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,7 @@ class Linear:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
-        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        return {"form": "linear", "estimator": values.pop("name"), **values}
+        return _document("linear", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Linear:
@@ -145,8 +153,8 @@ class Thresholded:
 
     def predict(self, columns: Columns) -> Float64Array:
         """Estimate performance, (m,); NaN for an image that lacks a column, 0 for an image without predicted foreground."""
-        above = _share_at_least(columns, self.value + 1)
-        return np.clip(above + self.share * (_share_at_least(columns, self.value) - above), 0.0, 1.0)
+        at_least, above = _shares_at_least(columns)[:, self.value : self.value + 2].T
+        return np.clip(above + self.share * (at_least - above), 0.0, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
@@ -190,10 +198,6 @@ def _shares_at_least(columns: Columns) -> Float64Array:
     return np.minimum(shares, 1.0)
 
 
-def _share_at_least(columns: Columns, value: int) -> Float64Array:
-    return _shares_at_least(columns)[:, value]
-
-
 _ROUNDING = 1e-12
 
 
@@ -214,13 +218,7 @@ class ConfidenceThreshold:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
-        return {
-            "form": "confidence_threshold",
-            "estimator": self.name,
-            "needs": list(self.needs),
-            "cut": self.cut,
-            "share": self.share,
-        }
+        return _document("confidence_threshold", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ConfidenceThreshold:
@@ -292,8 +290,7 @@ class Boosted:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
-        arrays = {name: getattr(self, name).tolist() for name in ("feature", "cut", "left", "right", "value")}
-        return {"form": "boosted", "estimator": self.name, "needs": list(self.needs), "intercept": self.intercept, **arrays}
+        return _document("boosted", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Boosted:

@@ -145,21 +145,14 @@ CHECKS: Final = (
 
 
 def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[str, float | None]:
-    """Compute the value of every check from the columns of a dataset's images.
+    """Compute the value of every check from the columns of a dataset's images; columns may be absent.
 
     The values are means over the images, but for the size, the square root of the median number of pixels. An image that lacks
-    a column (NaN), or in which no structure is predicted, counts for nothing in that check. Raises `InputError`: columns of
-    different lengths, or one that is not numeric.
-
-    Parameters
-    ----------
-    columns
-        By name, (m,) of the images: `i_dist`, `knn` (both in units of the primary's self-distance) and `residual` (in units of
-        its mean leave-one-out residual, `howfar.distances.mahalanobis`), `predicted_foreground` (share of the pixels),
-        `foreground_width` (pixels), `pixels` (of the whole image), `tile_agreement` (Dice,
-        `howfar.metrics.label_free_signals`). Any may be absent.
-    names
-        The column that a check reads, where that is another.
+    a column (NaN), or in which no structure is predicted, counts for nothing in that check. Columns are `i_dist` and `knn` (in
+    units of the primary's self-distance), `residual` (in units of its mean leave-one-out residual,
+    `howfar.distances.mahalanobis`), `predicted_foreground` (share of the pixels), `foreground_width` (pixels), `pixels` (of the
+    whole image) and `tile_agreement` (Dice, `howfar.metrics.label_free_signals`); `names` gives the column that a check reads,
+    where that is another. Raises `InputError` for columns of different lengths, or one that is not numeric.
 
     Examples
     --------

@@ -115,37 +115,11 @@ def judge(
     pooled AUROC is harsh: leaving out a set that does well lowers what is predicted for it, so that "mean" itself lies below
     0.5. `auroc_within` is free of this.
 
-    An estimator is judged on the images that have what it needs; `sets` and `images` of its judgement say how many those are.
-    One that fewer than two sets have is left out. Returns the judgements, and by an estimator's name its estimates of the sets
-    left out; both empty with fewer than two sets. Raises `InputError`: lengths that differ, a performance outside [0, 1], a
-    level outside (0, 1), or a τ that is not finite. Raises `UnknownNameError`: no estimator of a name is registered.
-
-    Parameters
-    ----------
-    estimators
-        Registered names or estimators. "mean" is judged in any case, and first; the others follow in the order given.
-    columns
-        What is known of n labelled images.
-    performance
-        (n,) performance of each image, 0 to 1.
-    sets
-        (n,) name of the set that each image is of.
-    tau
-        Performance below which an image counts as failed.
-    level
-        Confidence level of the intervals, between 0 and 1.
-    groups
-        (n,) the photograph that each is of; images of one are left out together where only one set remains to fit on.
-    home
-        Name of the set that is of the primary dataset's own kind, where one is. The error of its mean when *it* is left out is
-        `home_error`.
-    corrupted
-        By name the sets that are corrupted versions of the primary dataset's images, with the kind of corruption.
-    known
-        Fits that were made before.
-    hidden
-        What the gate says where the labels of a site are hidden, by the site's name; it widens intervals as the judge of sites
-        does.
+    "mean" is judged in any case, and first. An estimator is judged on the images that have what it needs; one that fewer than
+    two sets have is left out. Returns the judgements, and by an estimator's name its estimates of the sets left out; both empty
+    with fewer than two sets. The arguments are those of `calibrate`, but for `tau`, the performance below which an image counts
+    as failed, `known`, fits that were made before, and `hidden`, what the gate says where the labels of a site are hidden,
+    which widens intervals as the judge of sites does. Raises `InputError` also for a τ that is not finite.
 
     Examples
     --------

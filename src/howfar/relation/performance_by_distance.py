@@ -72,8 +72,9 @@ class PerformancePoints:
         codes = np.unique(labels[scored], return_inverse=True)[1]
         order = np.lexsort((codes, z[scored], y[scored], x[scored]))
         x, y, z = x[scored][order], y[scored][order], z[scored][order]
-        numbers, n_groups = _by_appearance(codes[order])
-        return cls(x, y, None if np.isnan(z).all() else z, numbers, n_groups)
+        # Photographs are numbered in the order of their first appearance.
+        _, firsts, inverse = np.unique(codes[order], return_index=True, return_inverse=True)
+        return cls(x, y, None if np.isnan(z).all() else z, np.argsort(np.argsort(firsts))[inverse], len(firsts))
 
     def __len__(self) -> int:
         return len(self.distances)
@@ -89,14 +90,6 @@ def effective_groups(sets: Sequence[PerformancePoints], columns: Sequence[Float6
     scatters = [np.bincount(points.groups, column**2) for points, column in zip(sets, columns, strict=True)]
     shares = np.concatenate(scatters)
     return float(shares.sum() ** 2 / np.sum(shares**2))
-
-
-def _by_appearance(codes: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
-    """Number groups in order of first appearance, and count them."""
-    _, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    numbers = np.empty(len(firsts), dtype=np.intp)
-    numbers[np.argsort(firsts)] = np.arange(len(firsts))
-    return numbers[inverse], len(firsts)
 
 
 Indices: TypeAlias = NDArray[np.intp]
@@ -181,24 +174,9 @@ def parts(
     numpy's default). Equation 8 of the paper as printed sums deviations from the mean, which is 0 for any part.
 
     Images with a blank mask belong here: they have no F of their own and `values` holds NaN for them, but what is falsely
-    predicted on them counts in the F of a part, as it does in the F of the set. Parts are nearest first; there are none where
-    there are fewer images than parts. Raises `InputError`: distances or values that are not one number an image, another number
-    of names, or `count` below 2.
-
-    Parameters
-    ----------
-    distances
-        (m,) I^dist, scaled over the whole set.
-    names
-        (m,) the images' names; they order equal distances.
-    count
-        2 for halves, 3 for thirds.
-    retuned
-        From positions to performance at the best threshold for those images, and that threshold; NaN where undefined.
-    common
-        From positions to performance at the threshold that all images share; NaN where undefined.
-    values
-        (m,) performance of each image at the common threshold; NaN where it has none.
+    predicted on them counts in the F of a part, as it does in the F of the set. `retuned` maps positions to performance at the
+    best threshold for those images, and that threshold; `common` to performance at the threshold that all images share; NaN
+    where undefined. The other arguments, and errors, are those of `split`.
 
     Examples
     --------

@@ -313,7 +313,9 @@ def judge_of(
         known=fits,
         hidden={name: _hidden(evidence.sites, gate, name, terms.tiled) for name in evidence.sites},
     )
-    order = in_order(usable, judgements) if wanted == AUTO else (_wanted(wanted, labelled).name, MEAN)
+    if wanted != AUTO and resolved(named(wanted), labelled) is None:
+        raise InputError.of("estimator", "must be one whose signals the labelled sets have", wanted, f"{AUTO} picks from those")
+    order = in_order(usable, judgements) if wanted == AUTO else (named(wanted).name, MEAN)
     stopped = _stopped(evidence.sites, gate, terms.tiled)
     return SiteJudge(
         metric=metric,
@@ -335,13 +337,6 @@ def judge_of(
 
 def _only(usable: Mapping[str, Estimator], names: Iterable[str]) -> list[Estimator]:
     return [usable[name] for name in dict.fromkeys(names) if name in usable]
-
-
-def _wanted(name: str, labelled: LabelledImages) -> Estimator:
-    settled = resolved(named(name), labelled)
-    if settled is None:
-        raise InputError.of("estimator", "must be one whose signals the labelled sets have", name, f"{AUTO} picks from those")
-    return settled
 
 
 def _stopped(sites: Sequence[str], gate: GateRange, tiled: bool) -> frozenset[str]:

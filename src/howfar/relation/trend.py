@@ -242,23 +242,11 @@ def verdict(
     Performance falls where the interval lies wholly below 0, and rises where it lies wholly above. Where the interval holds 0
     performance is consistent only if mean performance is at least `tau`, as flat and low is flat too, **and** the whole
     interval lies within ±`flat`, as a few images give an interval that holds 0 and everything else. In all other cases there is
-    no evidence either way, and the sentence says which condition failed. Raises `InputError`: `flat` is not positive, or `sets`
-    below 1.
+    no evidence either way, and the sentence says which condition failed.
 
-    Parameters
-    ----------
-    trend
-        Slope and correlations with intervals, of `howfar.relation.trend`; None where there are too few images.
-    mean
-        Mean performance of the images; None where unknown.
-    tau
-        The least mean performance that counts as consistent.
-    flat
-        The largest change over the whole range of distances that counts as none.
-    metric_name
-        What performance is called in the sentence.
-    sets
-        How many sets the trend is pooled over.
+    `trend` and `mean` are None where unknown; `flat` is the largest change over the whole range of distances that counts as
+    none; `metric_name` is what performance is called, and `sets` how many the trend is pooled over. Raises `InputError` for a
+    `flat` that is not positive, or `sets` below 1.
 
     Examples
     --------

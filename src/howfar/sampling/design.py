@@ -227,8 +227,9 @@ def draw(
     With `sizes`, to measure pooled F (`howfar.sampling.ratio`), strata are cut by size instead, each with the same total size,
     and the spread of an image is multiplied by its size. Most of a few images with very many false pixels are then drawn, which
     rule pooled F and which a sample by predicted performance seldom holds. `howfar.sampling.mean` reads such a sample too.
-    Returns the min(k, m) drawn images, in random order. Raises `InputError`: A proxy that is not one row of numbers in [0, 1]
-    or NaN, k below 1, groups of another length, or negative sizes.
+
+    Returns the min(k, m) drawn images, in random order. Raises `InputError` for a proxy that is not one row of numbers in [0,
+    1] or NaN, k below 1, groups of another length, or negative sizes.
 
     Parameters
     ----------

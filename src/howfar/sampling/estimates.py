@@ -267,20 +267,12 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, samp
     With numbers a_i = 2TP and b_i = 2TP + FP + FN of each image, R = Σ a / Σ b is found by the linearised u_i = R + (a_i − R
     b_i) / b̄, whose mean over the site is R (Taylor linearisation: Särndal, Swensson & Wretman, "Model Assisted Survey
     Sampling" (1992), section 5.5). The mean of u is estimated as by `howfar.sampling.mean`, with the expected numbers
-    linearised alike as predictions, by Student's t for every k; with a single label the interval is 0 to 1. Raises
-    `InputError`: numbers that are negative, no count at all, a numerator above its denominator, or lengths that do not fit.
+    linearised alike as predictions, by Student's t for every k; with a single label the interval is 0 to 1.
 
-    Parameters
-    ----------
-    numerators, denominators
-        (k,) numbers of each labelled image, in the sample's order; 0 ≤ numerator ≤ denominator.
-    proxy
-        (2, m): the expected numerator and denominator of every image, such as 2 Σ p b and Σ p + Σ b over its pixels, p the
-        model's probability and b whether it predicts foreground. Or (m,): a predicted performance, which is of less help.
-    sample
-        Which images were labelled.
-    level
-        Confidence level of the interval.
+    `numerators` and `denominators` are (k,), in the sample's order. `proxy` is (2, m): the expected numerator and denominator
+    of every image, such as 2 Σ p b and Σ p + Σ b over its pixels, p the model's probability and b whether it predicts
+    foreground; or (m,), a predicted performance, which is of less help. Raises `InputError` for numbers that are negative, no
+    count at all, a numerator above its denominator, or lengths that do not fit.
 
     Examples
     --------
@@ -305,19 +297,8 @@ def ods(
     """Estimate the best pooled F over thresholds (ODS), and the index of the best threshold.
 
     The interval is that of pooled F at the threshold with the best estimate. A maximum of estimates lies above the true one on
-    average, the more the fewer labels; the documentation gives by how much. Raises `InputError`: as `ratio`, or arrays of other
-    shapes.
-
-    Parameters
-    ----------
-    numerators, denominators
-        (k, t) numbers of each labelled image at each threshold, in the sample's order.
-    proxy
-        (2, m, t) expected numbers of every image at each threshold, or (m,) predicted performance.
-    sample
-        Which images were labelled.
-    level
-        Confidence level of the interval.
+    average, the more the fewer labels; the documentation gives by how much. Arguments and errors are those of `ratio`, of each
+    of t thresholds: (k, t) numbers, and (2, m, t) expected numbers or (m,) predicted performance as the proxy.
 
     Examples
     --------
@@ -460,21 +441,10 @@ def cross_fitted_mean(
 ) -> Estimate:
     """Estimate the mean performance of cross-fitted models, each measured on images not used to train it.
 
-    Raises `InputError`: parts that do not hold each image of the sample once, another number of predictions than of parts, and
-    what `mean` refuses.
-
-    Parameters
-    ----------
-    values
-        (k,) performance of each image of the sample by the model of its part, in the sample's order.
-    proxies
-        Predicted performance of all m images by the model of each part, (m,) each.
-    sample
-        The labelled images.
-    divided
-        Their parts, as `folds` gave them.
-    level
-        Confidence level of the interval.
+    `values` (k,) are the performance of each image of the sample by the model of its part; `proxies` hold the predicted
+    performance of all m images by the model of each part, (m,) each; `divided` are the parts that `folds` gave. Raises
+    `InputError` for parts that do not hold each image of the sample once, another number of predictions than of parts, and what
+    `mean` refuses.
 
     Examples
     --------

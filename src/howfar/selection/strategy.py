@@ -101,14 +101,10 @@ def _column(values: ArrayLike, name: str, m: int) -> Float64Array:
         column = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"column {name} must be numeric: {error}") from error
-    if name == REGIONS:
-        return _region_features(column, m)
-    if column.shape != (m,):
-        raise InputError.of(f"column {name}", f"must have shape {(m,)}", column.shape)
-    return column
-
-
-def _region_features(column: Float64Array, m: int) -> Float64Array:
+    if name != REGIONS:
+        if column.shape != (m,):
+            raise InputError.of(f"column {name}", f"must have shape {(m,)}", column.shape)
+        return column
     if column.ndim != 3 or len(column) != m or 0 in column.shape:
         raise InputError.of(f"column {REGIONS}", f"must have shape ({m}, regions, features)", column.shape)
     finite = column[np.isfinite(column)]
