@@ -41,17 +41,11 @@ class Boxes:
 class Detection:
     """Score object detection: an image's performance is F1 = 2 TP / (2 TP + FP + FN) of its boxes.
 
-    Predicted boxes are taken by falling score; each matches the true box of its class that it overlaps most among those
-    not matched yet, where that overlap (intersection over union) is at least `iou`: the matching of Lin et al., "Microsoft
-    COCO" (ECCV 2014). An image without true boxes has no F1, as a mask without foreground has no F: nan, left out of means;
-    its predicted boxes count as false in the dataset's `f1`, and in `map` and `map_50`.
-
-    Attributes
-    ----------
-    iou
-        Overlap from which two boxes match, in (0, 1].
-    min_score
-        Predicted boxes scored below this are left out of F1, never of mAP; by default none is.
+    Predicted boxes are taken by falling score; each matches the true box of its class that it overlaps most among those not
+    matched yet, where that overlap (intersection over union) is at least `iou`, in (0, 1]: the matching of Lin et al.,
+    "Microsoft COCO" (ECCV 2014). Boxes scored below `min_score` are left out of F1, never of mAP; by default none is. An image
+    without true boxes has no F1, as a mask without foreground has no F: nan, left out of means; its predicted boxes count as
+    false in the dataset's `f1`, and in `map` and `map_50`.
 
     Examples
     --------

@@ -48,20 +48,11 @@ class SegmentationScore:
     as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but `false_positive_share` is
     undefined, and nan; that one needs a threshold of the caller's then: ``at(0.5)``.
 
-    Attributes
-    ----------
-    ods, ods_threshold
-        Best F of the summed counts at one threshold for all images, and that threshold: the lowest of equal ones.
-    ois, ois_aggregate
-        Mean of the images' best F; F of the counts summed with each image at its own best threshold (as the BSDS benchmark).
-    ap
-        Area under the dataset's precision-recall curve.
-    precision, recall, iou, false_positive_share, per_image_f
-        At `ods_threshold`; see `ThresholdScore`.
-    per_image_best, per_image_best_threshold
-        (n,) best F of each image over the thresholds, and the lowest threshold that gives it.
-    tolerance
-        Pixels within which predicted and true pixels agreed.
+    `ods` is the best F of the summed counts at one threshold for all images, `ods_threshold` the lowest that gives it; `ois` is
+    the mean of the images' best F; `ois_aggregate` the F of the counts summed with each image at its own best threshold (as the
+    BSDS benchmark); `ap` the area under the dataset's precision-recall curve. `per_image_best` and `per_image_best_threshold`
+    (n,) are the best F of each image, and the lowest threshold that gives it. `tolerance` is the distance in pixels within
+    which predicted and true pixels agreed. The other scores are at `ods_threshold`; see `ThresholdScore`.
     """
 
     ods: float

@@ -408,27 +408,17 @@ def project(
     layers: Sequence[int] | None = None,
     block: int | None = None,
 ) -> Iterator[Projection]:
-    """Yield the projection of the primary dataset with each secondary; computations on the primary alone run once.
+    """Yield the projection of the primary dataset P, (n, q), with each secondary S; computations on P alone run once.
+
+    `mode` is "pair": fitted on P ∪ S (the paper; each S has its own subspace); "primary": fitted on P only; "joint": fitted on
+    P and all secondaries; or "none": all q dimensions, rotated to their principal axes, so that every distance is the full one.
+    `n_components` is z, 25 in the paper; more than can be had is clamped with a warning, and mode "none" does not use it.
+    `route` is "gram", "covariance", or "auto", the cheaper one; the scores are the same. `scale` "layers" divides each layer by
+    the square root of its total variance, so that the largest does not dominate; it needs the lengths of the `layers`, which
+    sum to q. `block` columns (Gram) or rows (covariance) are read at a time, which changes nothing beyond rounding.
 
     Raises `InputError`, at the call rather than at the first projection, for features that are not a finite two-dimensional
     table of numbers, widths that differ, or an unknown option.
-
-    Parameters
-    ----------
-    p, secondaries
-        (n, q) features of P, and of each S.
-    mode
-        "pair": fitted on P ∪ S (the paper; each S has its own subspace). "primary": fitted on P only. "joint": fitted on
-        P and all secondaries. "none": all q dimensions, rotated to their principal axes; every distance is the full one.
-    n_components
-        z, 25 in the paper; more than can be had is clamped with a warning. Not used by mode "none".
-    route
-        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
-    scale, layers
-        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate; it needs
-        the lengths of the layers, which sum to q.
-    block
-        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
 
     Examples
     --------

@@ -310,26 +310,16 @@ def calibrate(
 ) -> Calibrated:
     """Fit an estimator to labelled images, and compute its error on each set when fitted to the other sets.
 
+    `estimator` is a registered name or an estimator; `columns` are what is known of n labelled images, of which those that lack
+    what the estimator needs are left out; `performance`, `sets` and `groups` are (n,): performance from 0 to 1, and names of
+    the set and the photograph of each image. `home` names the set that is of the primary dataset's own kind, where one is, and
+    `corrupted` maps sets that are corrupted versions of the primary dataset's images to the kind of corruption.
+
     With a single labelled set its ten folds take the place of the sets, so that errors are those on further images of the same
     set: images of one photograph are then left out together, without `groups` runs of consecutive images.
 
     Raises `InputError` for lengths that differ, a performance outside [0, 1], a level outside (0, 1), or no image that has what
     the estimator needs, and `UnknownNameError` where no estimator of that name is registered.
-
-    Parameters
-    ----------
-    estimator
-        A registered name, or an estimator.
-    columns
-        What is known of n labelled images. Those that lack what the estimator needs are left out.
-    performance, sets, groups
-        (n,) performance of each image, 0 to 1, and names of its set and of its photograph.
-    level
-        Confidence level of the intervals, between 0 and 1.
-    home
-        Name of the set that is of the primary dataset's own kind, where one is.
-    corrupted
-        By name the sets that are corrupted versions of the primary dataset's images, with the kind of corruption.
 
     Examples
     --------

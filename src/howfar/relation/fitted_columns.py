@@ -154,7 +154,7 @@ class Thresholded:
     def predict(self, columns: Columns) -> Float64Array:
         """Estimate performance, (m,); NaN for an image that lacks a column, 0 for an image without predicted foreground."""
         at_least, above = _shares_at_least(columns)[:, self.value : self.value + 2].T
-        return np.clip(above + self.share * (at_least - above), 0.0, 1.0)
+        return np.asarray(np.clip(above + self.share * (at_least - above), 0.0, 1.0), dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""

@@ -212,37 +212,24 @@ def draw(
 ) -> Sample:
     """Draw a stratified random sample of k of a site's m images, for unbiased estimates under any distribution shift.
 
-    From 8 labels on, images are sorted by predicted performance into strata of equal size, one for every 4 labels, and those
-    without a prediction into one of their own. Stratum h, of N_h images, gets n_h labels in proportion to N_h times its mean
-    `predicted_spread` (Neyman's allocation: Neyman, "On the two different aspects of the representative method", J. R. Stat.
-    Soc. 97 (1934)), at least 2. Every image of the stratum has the chance n_h / N_h of being drawn, however good the
-    predictions are, so that weighting by its inverse is unbiased. Fewer than 8 labels are a simple random sample, each image
-    with the chance k / m.
+    From 8 labels on, images are sorted by predicted performance `proxy`, (m,) from 0 to 1, into strata of equal size, one for
+    every 4 labels, and those without a prediction (NaN) into one of their own. Stratum h, of N_h images, gets n_h labels in
+    proportion to N_h times its mean `predicted_spread` (Neyman's allocation: Neyman, "On the two different aspects of the
+    representative method", J. R. Stat. Soc. 97 (1934)), at least 2. Every image of the stratum has the chance n_h / N_h of
+    being drawn, however good the predictions are, so that weighting by its inverse is unbiased: wrong predictions make
+    intervals wider, not false. Fewer than 8 labels are a simple random sample, each image with the chance k / m.
 
-    With `groups` (the photograph that each tile shows), each image has the same chance as without, but in a stratum images of
-    one photograph are drawn together as seldom as the numbers allow: photographs are put in random order and images are taken
-    at equal steps from a random start (systematic sampling; Madow & Madow, Ann. Math. Stat. 15 (1944)). The labels then show as
-    many photographs as they can, where whole photographs would show few.
+    With `groups`, (m,) the photograph that each tile shows, each image has the same chance as without, but in a stratum images
+    of one photograph are drawn together as seldom as the numbers allow: photographs are put in random order and images are
+    taken at equal steps from a random start (systematic sampling; Madow & Madow, Ann. Math. Stat. 15 (1944)).
 
-    With `sizes`, to measure pooled F (`howfar.sampling.ratio`), strata are cut by size instead, each with the same total size,
-    and the spread of an image is multiplied by its size. Most of a few images with very many false pixels are then drawn, which
-    rule pooled F and which a sample by predicted performance seldom holds. `howfar.sampling.mean` reads such a sample too.
+    With `sizes`, (m,) the expected 2TP + FP + FN of each image such as the predicted pixels plus the sum of probabilities,
+    strata are cut by size instead, each with the same total size, and the spread of an image is multiplied by its size. Most of
+    a few images with very many false pixels are then drawn, which rule pooled F (`howfar.sampling.ratio`) and which a sample by
+    predicted performance seldom holds. `howfar.sampling.mean` reads such a sample too.
 
-    Returns the min(k, m) drawn images, in random order. Raises `InputError` for a proxy that is not one row of numbers in [0,
-    1] or NaN, k below 1, groups of another length, or negative sizes.
-
-    Parameters
-    ----------
-    proxy
-        (m,) predicted performance, 0 to 1; NaN where there is none. It may be wrong: intervals then become wider, not false.
-    k
-        How many to draw; m or more takes all.
-    groups
-        (m,) the photograph that each image is of.
-    sizes
-        (m,) expected 2TP + FP + FN of each image, such as the predicted pixels plus the sum of probabilities.
-    seed
-        Seed, or the generator that the randomness comes from.
+    Returns the min(k, m) drawn images, in random order; `seed` may be a generator. Raises `InputError` for a proxy that is not
+    one row of numbers in [0, 1] or NaN, k below 1, groups of another length, or negative sizes.
 
     Examples
     --------

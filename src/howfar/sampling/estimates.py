@@ -189,30 +189,21 @@ class Estimate:
 def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 0.9) -> Estimate:
     """Estimate the mean performance over all m images of a site from k labelled images.
 
+    `values` (k,) are the measured performance in the order of the `sample`, NaN for an image that has none (no foreground),
+    which the mean leaves out; `proxy` (m,) is the predicted performance of all images, NaN where there is none.
+
     The estimate is λ p̄ + Σ w_i (y_i − λ p_i), p̄ the mean prediction over all images and w_i = 1 / (m π_i) the share of the
     site that image i stands for: for λ = 0 the weighted mean of the values, for λ = 1 the difference estimator. The λ in [0, 1]
     that makes it most certain is fitted to the sample: prediction-powered inference (Angelopoulos, Duchi & Zrnic, "PPI++:
     efficient prediction-powered inference" (2023), https://arxiv.org/abs/2311.01453), here for a stratified sample of a finite
     site. A wrong prediction makes the interval wide, not false.
 
-    The interval is, from 8 labels on, Student's t with the strata's own variances and Satterthwaite's degrees of freedom, the
-    variance being raised by what 0.15 of a label at the far end of [0, 1] would add, since a sample of a few like values cannot
-    show rare others. That it holds is shown by simulation. For fewer labels it is a bound by betting
+    The interval at confidence `level` is, from 8 labels on, Student's t with the strata's own variances and Satterthwaite's
+    degrees of freedom, the variance being raised by what 0.15 of a label at the far end of [0, 1] would add, since a sample of
+    a few like values cannot show rare others. That it holds is shown by simulation. For fewer labels it is a bound by betting
     (`howfar.sampling.estimates`), which holds for every site and does not read the predictions. With all images labelled it has
     no width. Raises `InputError`: values or predictions outside [0, 1], a length that does not fit the sample, or no value that
     is not NaN.
-
-    Parameters
-    ----------
-    values
-        (k,) measured performance, 0 to 1, in the sample's order; NaN for an image that has none (no foreground), which the mean
-        leaves out.
-    proxy
-        (m,) predicted performance of all images, 0 to 1; NaN where there is none.
-    sample
-        Which images were labelled.
-    level
-        Confidence level of the interval.
 
     Examples
     --------

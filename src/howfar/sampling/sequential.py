@@ -111,22 +111,14 @@ def sequence(
 ) -> ConfidenceSequence:
     """Compute the interval of mean performance after each label, and whether the stopping rule is settled.
 
-    Raises `InputError`: values or predictions outside [0, 1], more values than images in the order, or an order that names an
-    image twice or one that is not there.
+    `values` (t,) are the performance of the first t images of the order, 0 to 1, NaN for an image that has none; `proxy` (m,)
+    is the predicted performance of all images, NaN where there is none; `images` is the order in which images are labelled,
+    drawn by `order` before any label was seen: (m,), or its first t or more.
 
-    Parameters
-    ----------
-    values
-        (t,) performance of the first t images of the order, 0 to 1; NaN for an image that has none.
-    proxy
-        (m,) predicted performance of all images, 0 to 1; NaN where there is none.
-    images
-        The order in which images are labelled, drawn by `order` before any label was seen: (m,), or its first t or more.
-    level
-        Confidence level of all intervals together; each end is false with a chance of at most (1 − level) / 2.
-    until
-        `Until`, or its text: "±0.05", "F >= 0.6", "F <= 0.3". A rule "F >= 0.6" is said to be met, or broken, wrongly with a
-        chance of at most (1 − level) / 2 each.
+    All intervals together hold at confidence `level`; each end is false with a chance of at most (1 − level) / 2. `until` is an
+    `Until` or its text: "±0.05", "F >= 0.6", "F <= 0.3". A rule "F >= 0.6" is said to be met, or broken, wrongly with a chance
+    of at most (1 − level) / 2 each. Raises `InputError`: values or predictions outside [0, 1], more values than images in the
+    order, or an order that names an image twice or one that is not there.
 
     Examples
     --------
