@@ -16,7 +16,7 @@ import howfar
 from howfar.data import content_hash
 from howfar.data.predictions import match_maps, read_prediction
 from howfar.distances import image_to_dataset, leave_one_out
-from howfar.distances.knn import knn, leave_one_out_knn
+from howfar.distances.knn import knn, neighbours
 from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.pipeline.prediction import load_model
@@ -76,7 +76,8 @@ def distances(
         columns["residual"] = residual / own_residual.mean() if room else np.nan
         for mode in SPACES:
             pair = next(projector.project([(one if number else embedded[1]).rows], mode))
-            own, nearest = leave_one_out(pair.primary), leave_one_out_knn(pair.primary)
+            # An image's nearest one is itself, or its equal, at a distance of exactly 0.
+            own, nearest = leave_one_out(pair.primary), neighbours(pair.primary, pair.primary, 6).distances[:, 1:].mean(axis=1)
             i_dist, near = own, nearest
             if number:
                 i_dist, near = image_to_dataset(pair.secondary, pair.primary), knn(pair.secondary, pair.primary)

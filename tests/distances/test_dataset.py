@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import ot
 import pytest
@@ -7,7 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import energy_distance
 
 from howfar.distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
-from howfar.errors import InputError
+from howfar.distances.dataset import IdentityMargin, identity_margin
 
 
 def test_by_hand() -> None:
@@ -29,11 +31,6 @@ def test_as_scipy(rng: np.random.Generator, offset: float) -> None:
     np.testing.assert_allclose(leave_one_out(p), within_p.sum(axis=1) / 46, rtol=1e-10)
     assert self_distance(p) == pytest.approx(within_p.sum() / (46 * 47), rel=1e-10)
     assert energy(s, p) == pytest.approx(2 * between.mean() - within_p.mean() - within_s.mean(), rel=1e-8)
-
-
-def test_the_paper_s_sum_is_n_times_the_mean(rng: np.random.Generator) -> None:
-    s, p = rng.normal(size=(5, 25)), rng.normal(size=(8, 25))
-    np.testing.assert_allclose(len(p) * image_to_dataset(s, p), cdist(s, p).sum(axis=1), rtol=1e-12)
 
 
 def test_energy_in_one_dimension_as_scipy(rng: np.random.Generator) -> None:
@@ -62,12 +59,17 @@ def test_a_set_of_low_contrast_is_nearer_to_p_than_p_is_and_energy_says_so(rng: 
     assert energy(s, p) > 5 * energy(p[:100], p[100:])
 
 
-def test_a_single_image_has_no_self_distance() -> None:
-    for function in (leave_one_out, self_distance):
-        with pytest.raises(InputError, match="at least two images"):
-            function([[1.0, 2.0]])
-    assert energy([[1.0, 2.0]], [[1.0, 2.0]]) == 0.0
+def test_the_margin_counts_pairs_as_a_loop_does() -> None:
+    rng = np.random.default_rng(3)
+    own, others = rng.random(7) + 0.5, rng.random(11) + 0.8
+    found = identity_margin(own.tolist(), others.tolist())
+    assert found.pairs == 77
+    assert found.violated == pytest.approx(sum(b <= a for a, b in itertools.product(own, others)) / 77)
+    assert (found.margin > 0) == (others.min() > own.max())
+    assert identity_margin([1.0], [1.0]).violated == 1.0
 
 
-def test_lists_are_taken_as_arrays_are() -> None:
-    assert image_to_dataset([[0, 0]], [[3, 4]]).tolist() == [5.0]
+def test_equal_images_are_at_distance_0_and_leave_a_margin_undefined_where_all_own_ones_are() -> None:
+    assert identity_margin([0.0, 1.0], [0.0, 2.0]) == IdentityMargin(margin=-1.0, violated=0.5, pairs=4)
+    alike = identity_margin([0.0, 0.0], [1.0])
+    assert (np.isnan(alike.margin), alike.violated) == (True, 0.0)

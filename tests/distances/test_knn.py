@@ -5,8 +5,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from howfar.distances import image_to_dataset, knn
-from howfar.distances.knn import leave_one_out_knn
-from howfar.errors import InputError
+from howfar.distances.knn import neighbours
 
 
 @pytest.mark.parametrize("k", [1, 5, 46, 47])
@@ -30,24 +29,15 @@ def test_copies_are_at_0_where_scikit_learn_s_quick_search_loses_them(rng: np.ra
     assert np.abs(theirs[50:, 0] / exact[50:] - 1).max() > 1e-8
 
 
-@pytest.mark.parametrize("k", [1, 5, 46])
-def test_leave_one_out_as_sklearn(rng: np.random.Generator, k: int) -> None:
-    p = rng.normal(size=(47, 25))
-    distances, _ = NearestNeighbors(n_neighbors=k, algorithm="kd_tree").fit(p).kneighbors()
-    np.testing.assert_allclose(leave_one_out_knn(p, k), distances.mean(axis=1), rtol=1e-10)
-    np.testing.assert_allclose(leave_one_out_knn(p, k, statistic="kth"), distances[:, -1], rtol=1e-10)
-
-
 def test_by_hand() -> None:
     p = [[0.0], [1.0], [3.0], [7.0]]
     assert knn([[2.0], [7.0]], p, 3).tolist() == [4 / 3, (0 + 4 + 6) / 3]
     assert knn([[2.0], [7.0]], p, 3, statistic="kth").tolist() == [2.0, 6.0]
-    assert leave_one_out_knn(p, 2).tolist() == [2.0, 1.5, 2.5, 5.0]
 
 
 def test_repeated_images_are_each_other_s_neighbours() -> None:
     p = [[0.0], [0.0], [5.0]]
-    assert leave_one_out_knn(p, 1).tolist() == [0.0, 0.0, 5.0]
+    assert neighbours(p, p, 2).rows.tolist() == [[0, 1], [0, 1], [2, 0]]
     assert knn([[0.0]], p, 2).tolist() == [0.0]
     assert knn([[0.0]], p, 3).tolist() == [5 / 3]
 
@@ -68,27 +58,6 @@ def test_the_empty_middle_of_two_modes_is_far_though_its_mean_distance_is_small(
 def test_the_tile_changes_nothing(rng: np.random.Generator, pairs_per_tile: int) -> None:
     s, p = rng.normal(size=(31, 25)), rng.normal(size=(47, 25))
     np.testing.assert_allclose(knn(s, p, pairs_per_tile=pairs_per_tile), knn(s, p), rtol=1e-9)
-    np.testing.assert_allclose(leave_one_out_knn(p, pairs_per_tile=pairs_per_tile), leave_one_out_knn(p), rtol=1e-9)
-
-
-@pytest.mark.parametrize("k", [0, -1, 4, 2.0, "5"])
-def test_a_wrong_k_is_refused(k: int) -> None:
-    with pytest.raises(InputError, match=r"^k must be"):
-        knn([[0.0]], [[1.0], [2.0], [3.0]], k)
-
-
-def test_a_k_beyond_p_names_the_remedy() -> None:
-    with pytest.raises(InputError, match="pass k = 3"):
-        knn([[0.0]], [[1.0], [2.0], [3.0]])
-    with pytest.raises(InputError, match="pass k = 2"):
-        leave_one_out_knn([[1.0], [2.0], [3.0]], 3)
-    with pytest.raises(InputError, match="add images to p"):
-        leave_one_out_knn([[1.0]], 1)
-
-
-def test_an_unknown_statistic_is_refused() -> None:
-    with pytest.raises(InputError, match="'mean' or 'kth'"):
-        knn([[0.0]], [[1.0]], 1, statistic="median")  # type: ignore[arg-type] - the point of the test
 
 
 def test_numpy_integers_are_whole_numbers() -> None:

@@ -1,3 +1,5 @@
+"""Mahalanobis distances against scikit-learn's and scipy's, and residuals off a subspace against refitting."""
+
 from __future__ import annotations
 
 import tracemalloc
@@ -10,9 +12,10 @@ from scipy.spatial.distance import cdist
 from scipy.spatial.distance import mahalanobis as scipy_mahalanobis
 from sklearn.covariance import EmpiricalCovariance, LedoitWolf, ShrunkCovariance, ledoit_wolf_shrinkage
 
+from howfar.arrays import ArrayRows
 from howfar.distances import mahalanobis
-from howfar.distances.mahalanobis import _ledoit_wolf
-from howfar.errors import InputError
+from howfar.distances.mahalanobis import _ledoit_wolf, leave_one_out_residual, subspace_residual
+from howfar.projection import Projector
 
 
 def skewed(rng: np.random.Generator, n: int, z: int = 25) -> np.ndarray:
@@ -111,13 +114,44 @@ def test_beyond_the_span_of_p_is_far_once_shrunk(rng: np.random.Generator) -> No
     np.testing.assert_allclose(mahalanobis(off, p, shrinkage=0.0), mahalanobis(0 * off, p, shrinkage=0.0), rtol=1e-9)
 
 
-@pytest.mark.parametrize("p", [[[1.0, 2.0]], [[0.1, 0.2]] * 7])
-def test_a_p_without_spread_is_refused(p: list[list[float]]) -> None:
-    with pytest.raises(InputError, match="two different images"):
-        mahalanobis([[0.0, 0.0]], p)
+RNG = np.random.default_rng(0)
+P = RNG.normal(size=(80, 30)) * np.linspace(3, 0.3, 30)
 
 
-@pytest.mark.parametrize("shrinkage", [-0.1, 1.1, float("nan"), "oas", None])
-def test_a_wrong_shrinkage_is_refused(shrinkage: float) -> None:
-    with pytest.raises(InputError, match="shrinkage must be"):
-        mahalanobis([[0.0]], [[1.0], [2.0]], shrinkage=shrinkage)
+def test_residual_and_scores_make_up_the_whole_distance() -> None:
+    basis, s = Projector(P, 5).basis(), RNG.normal(1.0, 2.0, size=(40, 30))
+    residual = subspace_residual(s, basis.mean, basis.scores(s))
+    expected = s - basis.mean - basis.scores(s) @ basis.matrix.T
+    np.testing.assert_allclose(residual, np.linalg.norm(expected, axis=1), rtol=1e-10)
+    np.testing.assert_array_equal(residual, subspace_residual(ArrayRows(s), basis.mean, basis.scores(s)))
+
+
+def test_what_differs_only_off_the_subspace_looks_near_and_has_a_large_residual() -> None:
+    flat = P.copy()
+    flat[:, -1] = 0.0
+    far = flat + np.eye(30)[-1] * 50
+    basis = Projector(flat, 5).basis()
+    np.testing.assert_allclose(basis.scores(far), basis.scores(flat), atol=1e-9)
+    assert subspace_residual(far, basis.mean, basis.scores(far)).min() > 49
+
+
+def test_leaving_one_out_is_near_to_refitting() -> None:
+    projector = Projector(P, 5)
+    plain = subspace_residual(P, projector.basis().mean, projector.own())
+    found = leave_one_out_residual(plain, projector.own())
+    refitted = []
+    for row in range(len(P)):
+        basis = Projector(np.delete(P, row, axis=0), 5).basis()
+        refitted.append(subspace_residual(P[row : row + 1], basis.mean, basis.scores(P[row : row + 1]))[0])
+    wrong, uncorrected = (abs(one.mean() / np.mean(refitted) - 1) for one in (found, plain))
+    assert wrong < 0.05
+    assert uncorrected > 2 * wrong
+    assert np.corrcoef(found, refitted)[0, 1] > 0.9
+
+
+def test_a_subspace_that_holds_everything_leaves_nothing() -> None:
+    projector = Projector(P[:6], 25)
+    scores = projector.own()
+    residual = subspace_residual(P[:6], projector.basis().mean, scores)
+    assert residual.max() < 1e-6
+    assert leave_one_out_residual(residual, scores).max() < 1e-6

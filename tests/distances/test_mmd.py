@@ -1,14 +1,21 @@
+"""MMD and KID against scikit-learn's kernels, and the median distance against all pairs in order."""
+
 from __future__ import annotations
 
 import warnings
+from importlib import import_module
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 
 from howfar.distances import kid, mmd
-from howfar.errors import InputError
+from howfar.distances.mmd import median_distance
+
+module = import_module("howfar.distances.mmd")  # the package has a function of that name
 
 
 def biased(ss: np.ndarray, pp: np.ndarray, sp: np.ndarray) -> float:
@@ -110,30 +117,50 @@ def test_the_tile_changes_nothing(sets: tuple[np.ndarray, np.ndarray], pairs_per
     assert kid(s, p, pairs_per_tile=pairs_per_tile) == pytest.approx(kid(s, p), rel=1e-9)
 
 
-def test_a_single_image_has_no_unbiased_estimate() -> None:
-    for s, p in (([[0.0]], [[1.0], [2.0]]), ([[1.0], [2.0]], [[0.0]])):
-        with pytest.raises(InputError, match="at least two images"):
-            kid(s, p)
-        with pytest.raises(InputError, match="at least two images"):
-            mmd(s, p, unbiased=True)
-        assert mmd(s, p) > 0.0
-
-
-@pytest.mark.parametrize("bandwidth", [0.0, -1.0, float("nan"), float("inf"), "mean", None])
-def test_a_wrong_bandwidth_is_refused(bandwidth: float) -> None:
-    with pytest.raises(InputError, match="bandwidth must be"):
-        mmd([[0.0]], [[1.0]], bandwidth)
-
-
-def test_an_empty_tile_is_refused() -> None:
-    for function in (mmd, kid):
-        with pytest.raises(InputError, match="pairs_per_tile"):
-            function([[0.0], [1.0]], [[1.0], [2.0]], pairs_per_tile=0)
-
-
 @pytest.mark.parametrize("count", [3, 5000])
 def test_a_kid_beyond_float64_is_infinite(count: int) -> None:
     rng = np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert kid(rng.normal(size=(count, 2)) * 1e90, rng.normal(size=(count, 2)) * 1e90) == np.inf
+
+
+def lower_median(x: np.ndarray) -> float:
+    return float(np.quantile(pdist(x), 0.5, method="lower"))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 50, 301])
+@pytest.mark.parametrize("collect", [0, 10, 1 << 20])
+def test_as_sorting_all_pairs(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, n: int, collect: int) -> None:
+    monkeypatch.setattr(module, "_COLLECT", collect)
+    x = rng.normal(size=(n, 4)) * rng.choice([1e-3, 1.0, 50.0], size=(n, 1))
+    assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12)
+
+
+@pytest.mark.parametrize("collect", [0, 1 << 20])
+def test_ties_of_distances(monkeypatch: pytest.MonkeyPatch, collect: int) -> None:
+    monkeypatch.setattr(module, "_COLLECT", collect)
+    x = np.repeat(np.arange(3.0), [2, 2, 9])[:, None]
+    assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12) == 1.0
+    assert median_distance(np.repeat([[0.0], [1.0]], [2, 9], axis=0)) == 0.0
+    assert median_distance(np.full((6, 2), 0.3)) == 0.0
+
+
+def test_more_pairs_than_are_collected(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(1300, 3))
+    assert x.shape[0] ** 2 > module._COLLECT
+    assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12)
+
+
+def test_neither_tile_nor_order_counts(rng: np.random.Generator) -> None:
+    x = rng.normal(size=(60, 4)) + 1e2
+    assert median_distance(x, pairs_per_tile=61) == pytest.approx(median_distance(x), rel=1e-12)
+    assert median_distance(rng.permutation(x)) == pytest.approx(median_distance(x), rel=1e-12)
+
+
+@given(st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=40), st.data())
+def test_any_rank_of_any_values(values: list[float], data: st.DataObject) -> None:
+    rank, most = data.draw(st.integers(0, len(values) - 1)), data.draw(st.integers(1, 50))
+    tiles = np.array_split(np.array(values, np.float32), 7)
+    assert module.ranked_value(lambda: iter(tiles), rank, 0.0, np.inf, most) == sorted(values)[rank]
+    assert module.ranked_value(lambda: iter(tiles), rank, -2.0, -1.0, most) is None

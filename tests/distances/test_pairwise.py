@@ -1,3 +1,5 @@
+"""Distances of all pairs in tiles and in float32: as scipy's, exactly 0 for equal rows, at any scale and offset."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,7 +7,6 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.distances.pairwise import distance_blocks, quadratic_forms, row_sums
-from howfar.errors import InputError
 
 
 def all_pairs(s: np.ndarray, p: np.ndarray, **options: int) -> np.ndarray:
@@ -48,7 +49,7 @@ def test_near_rows_keep_their_digits(rng: np.random.Generator, offset: float, ga
 
 @pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_equal_rows_are_exactly_at_0(rng: np.random.Generator, offset: float, dtype: type) -> None:
+def test_equal_rows_of_tiles_are_exactly_at_0(rng: np.random.Generator, offset: float, dtype: type) -> None:
     p = (rng.normal(size=(60, 25)) + offset).astype(dtype)
     found = all_pairs(p[::-1].copy(), p)
     np.testing.assert_array_equal(np.diag(found[::-1]), 0.0)
@@ -79,24 +80,3 @@ def test_forms_of_weights_by_hand() -> None:
         [[0.0], [1.0]], [[3.0], [6.0]], np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([[1.0, 0.5], [1.0, 0.5]])
     )
     np.testing.assert_allclose(found, [3.0 + 6.0, 2.0 * (2.0 + 5.0) / 2.0])
-
-
-@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
-def test_a_hundred_draws_are_finite(rng: np.random.Generator, offset: float) -> None:
-    p = rng.normal(size=(50, 25)) + offset
-    w = rng.multinomial(50, np.full(50, 0.02), size=100).T / 50
-    found = quadratic_forms(p, p, w, w)
-    assert found.shape == (100,)
-    assert np.isfinite(found).all()
-    np.testing.assert_allclose(found, np.einsum("ik,ij,jk->k", w, cdist(p, p), w), rtol=1e-9)
-
-
-@pytest.mark.parametrize(("u", "v"), [((3, 2), (4, 2)), ((2, 2), (3, 2)), ((2, 2), (4, 3)), ((2,), (4, 1))])
-def test_weights_that_do_not_fit_are_refused(u: tuple[int, ...], v: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="u and v"):
-        quadratic_forms(np.zeros((2, 3)), np.ones((4, 3)), np.ones(u), np.ones(v))
-
-
-def test_an_empty_tile_is_refused() -> None:
-    with pytest.raises(InputError, match="pairs_per_tile"):
-        list(distance_blocks([[0.0]], [[1.0]], 0))

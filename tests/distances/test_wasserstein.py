@@ -6,7 +6,6 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from howfar.distances import mind, sliced_wasserstein, wasserstein
-from howfar.errors import InputError
 
 
 def lines(seed: int, count: int, z: int) -> np.ndarray:
@@ -90,8 +89,3 @@ def test_many_numbers_in_single_precision_as_in_double(rng: np.random.Generator)
     wanted = sliced_wasserstein(s.astype(np.float64), p.astype(np.float64), 20)
     assert sliced_wasserstein(s, p, 20) == pytest.approx(wanted, rel=1e-5)
     assert sliced_wasserstein(s, p, 20) != wanted
-
-
-def test_no_lines_are_refused() -> None:
-    with pytest.raises(InputError, match="projections must be"):
-        sliced_wasserstein([[0.0]], [[1.0]], projections=0)

@@ -1,6 +1,10 @@
+"""Detection as torchmetrics, scipy and torchvision count; the boxes' signals against every pairing tried one by one."""
+
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -10,10 +14,9 @@ from torch import from_numpy
 from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import box_iou
 
-from howfar import registry
 from howfar.errors import InputError, MissingExtraError
 from howfar.metrics import DETECTION, Detection, tallies
-from howfar.metrics.detection import overlaps
+from howfar.metrics.detection import box_consistency, box_signals, box_stability, mirrored, overlaps
 
 NONE: dict[str, Any] = {"boxes": [], "scores": [], "labels": []}
 
@@ -104,6 +107,10 @@ def test_low_scores_are_left_out_of_f1_and_not_of_map() -> None:
     found = {low: DETECTION.score([Detection(min_score=low).tally(prediction, truth)]) for low in (0.0, 0.35, 0.4, 0.5)}
     assert {low: one.scores["f1"] for low, one in found.items()} == {0.0: 2 / 3, 0.35: 1.0, 0.4: 1.0, 0.5: 0.0}
     assert {one.scores["map"] for one in found.values()} == {1.0}
+    strict = Detection(min_score=0.5)
+    assert strict.score([strict.tally(prediction, truth)]).metric == "F1 at IoU 0.5 of boxes scored 0.5 or more"
+    # A score may be above one by rounding.
+    assert DETECTION.tally({**GOOD, "scores": [1.0000001]}, GOOD).scores.tolist() == [1.0]
 
 
 def test_images_without_boxes() -> None:
@@ -138,63 +145,88 @@ def test_pycocotools_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -
 GOOD: dict[str, Any] = {"boxes": [[0, 0, 1, 1]], "scores": [0.5], "labels": [0]}
 
 
+def drawn(count: int, seed: int) -> np.ndarray:
+    corners = np.random.default_rng(seed).uniform(0, 10, size=(count, 2, 2))
+    return np.sort(corners, axis=1).reshape(count, 4)
+
+
+@pytest.mark.parametrize(("k", "t"), [(1, 1), (3, 4), (4, 3), (5, 5)])
+def test_stability_is_of_the_best_pairing(k: int, t: int) -> None:
+    boxes, others = drawn(k, 1), drawn(t, 2)
+    shared = overlaps(boxes, others) if k <= t else overlaps(others, boxes)
+    rows = range(len(shared))
+    best = max(
+        sum(shared[i, j] for i, j in zip(rows, chosen, strict=True)) for chosen in permutations(range(max(k, t)), len(shared))
+    )
+    assert box_stability(boxes, others) == pytest.approx(best / max(k, t))
+    assert box_stability(others, boxes) == pytest.approx(best / max(k, t))
+    assert box_stability(boxes, boxes) == 1.0
+
+
+def test_consistency_pairs_boxes_of_one_class() -> None:
+    boxes = [[0, 0, 10, 10], [20, 20, 30, 30]]
+    assert box_consistency(boxes, [0, 1], boxes, [0, 1]) == 1.0
+    assert box_consistency(boxes, [0, 1], boxes, [1, 1]) == 0.5
+    assert box_consistency(boxes, [0, 1], [[0, 0, 10, 4]], [0]) == 0.0
+    assert box_consistency(boxes, [0, 1], [[0, 0, 10, 4]], [0], iou=0.4) == pytest.approx(2 / 3)
+
+
+def test_nothing_predicted_is_neither_stable_nor_consistent() -> None:
+    assert box_stability([], []) == box_stability([[0, 0, 1, 1]], []) == 0.0
+    assert box_consistency([], [], [], []) == 0.0
+    assert set(box_signals([]).values()) == {0.0}
+    # Scores that are no probabilities have no entropy.
+    assert np.isnan(box_signals([2.0, 0.5])["box_entropy"])
+    assert box_signals([0.0, 1.0])["box_entropy"] == 0.0
+
+
+def test_mirroring_twice_changes_nothing() -> None:
+    boxes = drawn(5, 3)
+    np.testing.assert_allclose(mirrored(mirrored(boxes, 10), 10), boxes)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
         (
             {"boxes": [[5, 5, 2, 9]]},
-            r"\['boxes'\] must be finite, with x1 ≥ x0 and y1 ≥ y0, got \[5.0, 5.0, 2.0, 9.0\]: give left",
+            r"\['boxes'\] must be finite, with x1 ≥ x0 and y1 ≥ y0, got \[5.0, 5.0, 2.0, 9.0\]: give",
         ),
         ({"boxes": [[0, 0, 1, float("nan")]]}, r"^prediction\['boxes'\] must be finite"),
         ({"boxes": [[0, 0, 1]]}, r"must be \(k, 4\) numbers: x0, y0, x1, y1, got 'int64 of shape \(1, 3\)'"),
         ({"boxes": [["a", "b", "c", "d"]]}, r"must be \(k, 4\) numbers"),
+        ({"boxes": [[0, 0, 1, 1], [0, 0]]}, r"^prediction\['boxes'\] must have rows of one length"),
         ({"scores": [0.5, 0.5]}, r"^prediction\['scores'\] must be one for each of the 1 boxes, got \(2,\)"),
         ({"scores": [float("inf")]}, r"^prediction\['scores'\] must lie between 0 and 1, got inf"),
         ({"scores": [1.25]}, r"^prediction\['scores'\] must lie between 0 and 1, got 1.25: a score is a probability"),
+        ({"scores": ["a"]}, r"^prediction\['scores'\] must be numbers, got"),
         ({"labels": []}, r"^prediction\['labels'\] must be one for each of the 1 boxes, got \(0,\)"),
         ({"labels": [0.5]}, r"^prediction\['labels'\] must be class indices, whole numbers, got 'float64'"),
     ],
 )
-def test_bad_input_is_refused(change: dict[str, Any], line: str) -> None:
+def test_bad_boxes_are_refused(change: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line):
         DETECTION.tally({**GOOD, **change}, GOOD)
 
 
-def test_other_refusals() -> None:
-    with pytest.raises(InputError, match=r"^prediction must be a mapping with 'scores', got \['boxes', 'labels'\]$"):
-        DETECTION.tally({"boxes": [], "labels": []}, NONE)
-    with pytest.raises(InputError, match=r"^truth must be a mapping with 'boxes', got 'list'$"):
-        DETECTION.tally(GOOD, [])  # type: ignore[arg-type] - the point of the test
-    with pytest.raises(InputError, match=r"^truth\['labels'\] must be"):
-        DETECTION.tally(GOOD, {"boxes": [[0, 0, 1, 1]], "labels": ["crack"]})
-    with pytest.raises(InputError, match=r"^prediction\['scores'\] must be numbers, got"):
-        DETECTION.tally({**GOOD, "scores": ["a"] * len(GOOD["scores"])}, GOOD)
-    with pytest.raises(InputError, match=r"^prediction\['boxes'\] must have rows of one length"):
-        DETECTION.tally({"boxes": [[0, 0, 1, 1], [0, 0]], "scores": [1, 1], "labels": [0, 0]}, NONE)
-    with pytest.raises(InputError, match=r"^min_score must be a number, got nan$"):
-        Detection(min_score=float("nan"))
-    for least in (1.5, float("inf")):
-        with pytest.raises(InputError, match=r"^min_score must be at most 1, as scores are, got"):
-            Detection(min_score=least)
-    with pytest.raises(InputError, match="at least one image, got none"):
-        DETECTION.score([])
-    for iou in (0.0, 1.5, float("nan")):
-        with pytest.raises(InputError, match=r"^iou must lie in \(0, 1\]"):
-            Detection(iou=iou)
-
-
-def test_boxes_below_the_least_score_count_for_nothing_but_map() -> None:
-    prediction = {"boxes": [[0, 0, 10, 10], [50, 50, 60, 60]], "scores": [0.3, 0.1], "labels": [0, 0]}
-    truth = {"boxes": [[0, 0, 10, 10]], "labels": [0]}
-    assert [DETECTION.tally(prediction, truth).hits, DETECTION.tally(prediction, truth).false] == [1, 1]
-    strict = Detection(min_score=0.2)
-    assert [strict.tally(prediction, truth).hits, strict.tally(prediction, truth).false] == [1, 0]
-    assert strict.score([strict.tally(prediction, truth)]).metric == "F1 at IoU 0.5 of boxes scored 0.2 or more"
-
-
-def test_a_score_may_be_above_one_by_rounding() -> None:
-    assert DETECTION.tally({**GOOD, "scores": [1.0000001]}, GOOD).scores.tolist() == [1.0]
-
-
-def test_it_is_registered() -> None:
-    assert registry.load("metrics", "detection") is DETECTION
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (
+            lambda: DETECTION.tally({"boxes": [], "labels": []}, NONE),
+            r"^prediction must be a mapping with 'scores', got \['boxes', 'labels'\]$",
+        ),
+        (lambda: DETECTION.tally(GOOD, []), r"^truth must be a mapping with 'boxes', got 'list'$"),
+        (lambda: DETECTION.tally(GOOD, {"boxes": [[0, 0, 1, 1]], "labels": ["crack"]}), r"^truth\['labels'\] must be"),
+        (lambda: Detection(min_score=float("nan")), r"^min_score must be a number, got nan$"),
+        (lambda: Detection(min_score=1.5), r"^min_score must be at most 1, as scores are, got"),
+        (lambda: Detection(iou=0.0), r"^iou must lie in \(0, 1\]"),
+        (lambda: Detection(iou=1.5), r"^iou must lie in \(0, 1\]"),
+        (lambda: Detection(iou=float("nan")), r"^iou must lie in \(0, 1\]"),
+        (lambda: box_signals([np.nan]), "scores must be one row of finite numbers"),
+        (lambda: box_consistency([[0, 0, 1, 1]], [], [], []), "labels must be one a box"),
+    ],
+)
+def test_bad_input_is_refused(call: Callable[[], Any], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        call()

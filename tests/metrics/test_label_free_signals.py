@@ -1,3 +1,5 @@
+"""Numbers of a probability map that need no truth, against the pixels themselves."""
+
 from __future__ import annotations
 
 import math
@@ -10,10 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import entropy as scipy_entropy
+from sklearn.metrics import f1_score
 
 from howfar.errors import InputError
-from howfar.metrics import ensemble_agreement, flip_agreement, histogram, signals, soft_dice
-from howfar.metrics.label_free_signals import entropy, nuclear_norm
+from howfar.metrics import (
+    ensemble_agreement,
+    flip_agreement,
+    flip_overlap,
+    foreground_shape,
+    histogram,
+    signals,
+    soft_dice,
+    soft_f,
+)
+from howfar.metrics.label_free_signals import class_entropy, entropy, foreground_dice, nuclear_norm
+from howfar.metrics.probability_maps import above
 
 SIGNALS = (
     "average_confidence",
@@ -23,7 +36,7 @@ SIGNALS = (
     "nuclear_norm",
     "predicted_foreground",
 )
-maps = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8))
+MAPS = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8))
 
 
 def test_each_signal_from_the_pixels(pairs: Callable[..., Any]) -> None:
@@ -50,13 +63,6 @@ def test_the_histogram(pairs: Callable[..., Any]) -> None:
         assert histogram((values / 255).astype(np.float32)).tolist() == wanted
     assert histogram(values).dtype == np.int64
     assert histogram([[0.4 / 255, 0.6 / 255]])[:2].tolist() == [1, 1]
-
-
-@settings(max_examples=80, deadline=None)
-@given(maps)
-def test_the_nuclear_norm_lies_between_a_half_and_one(values: Any) -> None:
-    """Up to rounding; so its divisor √(2·pixels) is the largest norm there is."""
-    assert 0.5 - 1e-12 <= nuclear_norm(histogram(values)) <= 1.0
 
 
 def test_the_nuclear_norm_s_bounds_are_reached() -> None:
@@ -99,16 +105,7 @@ def test_predicted_foreground_counts_as_the_scores_do() -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(maps)
-def test_background_and_foreground_are_alike_to_confidence(values: Any) -> None:
-    one, other = (signals(histogram(x), 0.5) for x in (values, 255 - values))
-    for name in ("average_confidence", "entropy", "nuclear_norm"):
-        assert one[name] == pytest.approx(other[name], rel=1e-12, abs=1e-15)
-    assert one["mean_probability"] + other["mean_probability"] == pytest.approx(1.0)
-
-
-@settings(max_examples=80, deadline=None)
-@given(maps, st.data())
+@given(MAPS, st.data())
 def test_soft_dice(p: Any, data: st.DataObject) -> None:
     q = data.draw(hnp.arrays(np.uint8, p.shape))
     a, b = p.astype(int), q.astype(int)
@@ -142,28 +139,105 @@ def test_ensemble_agreement_is_the_mean_over_pairs(rng: np.random.Generator) -> 
     assert ensemble_agreement([a, a, a]) == 1.0
 
 
-def test_bad_input_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^p and q must have one shape, got \(\(1, 2\), \(2, 1\)\)"):
-        soft_dice([[0.5, 0.5]], [[0.5], [0.5]])
-    with pytest.raises(InputError, match=r"^q must lie in \[0, 1\], got 3.0"):
-        soft_dice([[0.5]], [[3.0]])
-    with pytest.raises(InputError, match=r"^of_flipped must have two axes"):
-        flip_agreement([[0.5]], [0.5])
-    with pytest.raises(InputError, match=r"^maps must be at least two, got 1$"):
-        ensemble_agreement([[[0.5]]])
-    with pytest.raises(InputError, match=r"^threshold must lie in \[0, 1\], got 1.5"):
-        signals(histogram([[0.5]]), 1.5)
+def test_the_parts_are_those_of_the_pixels_and_add_up_to_the_entropy() -> None:
+    values = np.random.default_rng(0).integers(0, 256, size=(20, 30)).astype(np.uint8)
+    p = values / 255
+    inside = np.clip(p, 1e-12, 1 - 1e-12)
+    entropies = -inside * np.log(inside) - (1 - inside) * np.log1p(-inside)
+    for threshold in (0.0, 0.2, 0.5, 1.0):
+        foreground, background = class_entropy(histogram(values), threshold)
+        assert foreground == pytest.approx(entropies[p > threshold].sum() / p.size, abs=1e-9)
+        assert foreground + background == pytest.approx(signals(histogram(values), 0.5)["entropy"])
+
+
+@given(hnp.arrays(np.uint8, (5, 7)), hnp.arrays(np.uint8, (5, 7)), st.floats(0.0, 0.99))
+def test_it_is_the_dice_of_sets_of_pixels(p: np.ndarray, q: np.ndarray, threshold: float) -> None:
+    first, second = (set(np.flatnonzero(values / 255 > threshold).tolist()) for values in (p, q))
+    found = foreground_dice(p, q, threshold)
+    assert np.array_equal(found, foreground_dice(q, p, threshold), equal_nan=True)
+    if not first and not second:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(2 * len(first & second) / (len(first) + len(second)))
+
+
+def test_equal_maps_agree_and_distinct_ones_do_not() -> None:
+    p = np.eye(6)
+    assert foreground_dice(p, p, 0.5) == 1.0
+    assert foreground_dice(p, 1 - p, 0.5) == 0.0
+
+
+@given(MAPS, st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_soft_f_is_f_with_expected_counts(values: np.ndarray, hundredth: int) -> None:
+    p = values / 255
+    b = above(values, hundredth / 100)
+    size = p.sum() + b.sum()
+    expected = 2 * (p * b).sum() / size if size else 0.0
+    assert soft_f(histogram(values), hundredth / 100) == pytest.approx(expected, abs=1e-12)
+
+
+@given(MAPS, st.integers(0, 99), st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_flip_overlap_is_dice_of_the_two_thresholded_maps(values: np.ndarray, hundredth: int, seed: int) -> None:
+    other = np.random.default_rng(seed).permuted(values)
+    b, mirrored = above(values, hundredth / 100), above(other, hundredth / 100)[:, ::-1]
+    expected = f1_score(b.ravel(), mirrored.ravel(), zero_division=0.0) if b.any() or mirrored.any() else 0.0
+    assert flip_overlap(values, other, hundredth / 100) == pytest.approx(expected)
+    assert flip_overlap(values, values[:, ::-1], hundredth / 100) == (1.0 if b.any() else 0.0)
+
+
+def test_a_threshold_means_the_same_of_bytes_and_floats() -> None:
+    values = np.arange(256, dtype=np.uint8)[None]
+    for hundredth in range(100):
+        np.testing.assert_array_equal(above(values, hundredth / 100), 100 * values.astype(int) > 255 * hundredth)
+        np.testing.assert_array_equal(
+            above(values / 255.0, hundredth / 100), above((values / 255).astype(np.float32), hundredth / 100)
+        )
+
+
+def test_shape_of_a_drawn_foreground() -> None:
+    image = np.zeros((60, 80))
+    image[10:15, 5:65] = 0.9  # a bar of 5 × 60
+    image[40:42, 70:72] = 0.9  # a dot
+    image[12, 65] = 0.9  # touches the bar's end: one piece with it
+    found = foreground_shape(image, 0.5)
+    assert found["foreground_components"] == 2
+    assert found["foreground_extent"] == pytest.approx(np.hypot(5, 61) / 100)
+    # Rows of a long bar lie 1, 2, 3, 2, 1 pixels from the background.
+    assert found["foreground_width"] == pytest.approx(1.8, abs=0.05)
+
+
+def test_pieces_touch_at_corners_and_nothing_and_everything_have_a_shape() -> None:
+    assert foreground_shape(np.eye(6), 0.5)["foreground_components"] == 1
+    assert set(foreground_shape(np.zeros((4, 3)), 0.5).values()) == {0.0}
+    assert foreground_shape(np.ones((3, 4)), 0.5) == {
+        "foreground_extent": 1.0, "foreground_width": 5.0, "foreground_components": 1.0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("counts", "line"),
+    ("call", "line"),
     [
-        (np.ones(255, dtype=int), r"^histogram must be 256 whole numbers, got 'int64 of shape \(255,\)'$"),
-        (np.ones(256), "must be 256 whole numbers, got 'float64"),
-        (np.zeros(256, dtype=int), "counts of at least one pixel"),
-        (np.full(256, -1), "counts of at least one pixel"),
+        (lambda: soft_dice([[0.5, 0.5]], [[0.5], [0.5]]), r"^p and q must have one shape, got \(\(1, 2\), \(2, 1\)\)"),
+        (lambda: soft_dice([[0.5]], [[3.0]]), r"^q must lie in \[0, 1\], got 3.0"),
+        (lambda: flip_agreement([[0.5]], [0.5]), r"^of_flipped must have two axes"),
+        (lambda: ensemble_agreement([[[0.5]]]), r"^maps must be at least two, got 1$"),
+        (lambda: signals(histogram([[0.5]]), 1.5), r"^threshold must lie in \[0, 1\], got 1.5"),
+        (lambda: class_entropy(histogram([[0.5]]), 1.5), "threshold must lie"),
+        (lambda: foreground_dice(np.eye(2), np.eye(3), 0.5), "one shape"),
+        (lambda: foreground_dice(np.eye(2), np.eye(2), 2), r"\[0, 1\]"),
+        (lambda: soft_f(histogram([[0.1]]), 1.5), r"threshold must lie in \[0, 1\], got 1.5"),
+        (lambda: flip_overlap([[0.1]], [[0.1]], 1.5), r"threshold must lie in \[0, 1\], got 1.5"),
+        (lambda: foreground_shape([[0.1]], -0.1), r"threshold must lie in \[0, 1\]"),
+        (lambda: flip_overlap([[0.1]], [[0.1, 0.2]], 0.5), "must have one shape"),
+        (lambda: soft_f([1, 2], 0.5), "256 whole numbers"),
+        (lambda: signals(np.ones(255, int), 0.5), r"^histogram must be 256 whole numbers, got 'int64 of shape \(255,\)'$"),
+        (lambda: signals(np.ones(256), 0.5), "must be 256 whole numbers, got 'float64"),
+        (lambda: signals(np.zeros(256, int), 0.5), "counts of at least one pixel"),
+        (lambda: signals(np.full(256, -1), 0.5), "counts of at least one pixel"),
     ],
 )
-def test_what_is_no_histogram_is_refused(counts: Any, line: str) -> None:
+def test_bad_input_is_refused(call: Callable[[], Any], line: str) -> None:
     with pytest.raises(InputError, match=line):
-        signals(counts, 0.5)
+        call()

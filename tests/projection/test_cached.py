@@ -82,14 +82,6 @@ def test_a_damaged_file_is_made_anew(damage: bytes | None, tmp_path: Path) -> No
     assert [one.name for one in tmp_path.iterdir()] == [file.name]
 
 
-def test_rows_are_the_datasets_own() -> None:
-    array = features(30, 6, 0)
-    one = CachedRows(as_rows(array, "x"))
-    assert one.shape == (30, 6)
-    np.testing.assert_array_equal(one.rows(3, 9), array[3:9])
-    np.testing.assert_array_equal(one.columns(1, 4), array[:, 1:4])
-
-
 def test_sums_of_another_make_or_shape_are_taken_anew(tmp_path: Path) -> None:
     x = as_rows(features(30, 6, 0), "x")
     for fields in ({"other": np.zeros(3)}, {"mean": np.zeros(5), "scatter": np.zeros((5, 5))}):

@@ -9,10 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from howfar.arrays import as_rows
 from howfar.errors import InputError
 from howfar.projection import Projector, gram, moments, project
-from howfar.projection.basis import limit_of, sample_of, sampled_square, separated, typical_square
 
 SIZES = [1e3, 1e6, 1e9, 1e12]
 
@@ -110,25 +108,6 @@ def test_absurd_rows_of_several_sizes_are_taken_out_one_after_another() -> None:
     (found,) = project(p, [s], 8)
     own, _ = by_singular_values(p, s, 8, np.concatenate([p, s]))
     np.testing.assert_allclose(cdist(found.primary[1:], found.primary[1:]), cdist(own[1:], own[1:]), rtol=1e-2, atol=1e-9)
-
-
-def test_what_is_typical_is_the_median_of_each_dataset() -> None:
-    x = np.array([[0.0], [1.0], [2.0], [1e6], [1e6 + 1]])
-    assert typical_square(x @ x.T, 3) == 1.0
-    assert typical_square(np.zeros((2, 2)), 2) == np.inf
-    assert sampled_square([x, x], 3) == 2.0
-    blocks, n = sample_of([as_rows(part, "x") for part in (x[:3], x[3:])], np.array([2.0]))
-    assert (n, sampled_square(blocks, n)) == (3, 4.0)
-    assert limit_of(2.0, 5) == 2e3 * 5
-
-
-def test_nothing_is_read_again_for_rows_that_are_alike() -> None:
-    def unread() -> Any:
-        raise AssertionError("read again")
-
-    vectors, values = np.eye(3)[:, :2], np.array([4.0, 1.0])
-    rows = [as_rows(np.ones((2, 3)), "x")]
-    assert separated(unread, vectors, values, 5.0, rows)[1].tolist() == [4.0, 1.0]
 
 
 @pytest.mark.parametrize("shape", [(120, 40, 30), (60, 30, 900)], ids=["covariance", "gram"])

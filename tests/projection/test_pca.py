@@ -1,18 +1,24 @@
+"""Scores on joint principal components against scikit-learn's, by both routes, in every mode, and of rows that come later."""
+
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from sklearn.decomposition import PCA
 
+from howfar.arrays import ArrayRows
 from howfar.errors import InputError
-from howfar.projection import Projection, Projector, joint_pca, project
+from howfar.projection import Basis, Projection, Projector, joint_pca, project
+from howfar.projection.basis import plateau
+from howfar.projection.projector import principal_coordinates
 
 Exact = Literal["gram", "covariance"]
 ROUTES: tuple[Exact, ...] = ("gram", "covariance")
@@ -111,15 +117,6 @@ def test_shape_type_and_centre(route: Exact, sizes: tuple[int, int, int]) -> Non
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_all_components_keep_every_distance(route: Exact) -> None:
-    p, s = features((12, 8, 10), 100.0, np.float64)
-    rows = np.concatenate([p, s])
-    found = joint_pca(p, s, 10, route=route)
-    np.testing.assert_allclose(distances(found), cdist(rows, rows), rtol=1e-8, atol=1e-10)
-    assert found.explained_variance == pytest.approx(1.0, abs=1e-12)
-
-
-@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(("sizes", "most"), [((6, 4, 300), 9), ((60, 40, 7), 7)])
 def test_too_many_components_are_clamped_with_a_warning(route: Exact, sizes: tuple[int, int, int], most: int) -> None:
     p, s = features(sizes, 0.0, np.float64)
@@ -131,6 +128,7 @@ def test_too_many_components_are_clamped_with_a_warning(route: Exact, sizes: tup
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         joint_pca(p, s, most, route=route)
+        assert next(Projector(p, 25, warns=False).project([s])).components == most
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -209,28 +207,6 @@ def test_never_nan_and_never_longer_than_the_features(data: st.DataObject) -> No
         assert total == pytest.approx(found.explained_variance * np.square(full).sum() / (2 * (n + m)), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"n_components": 0}, "n_components must be"),
-        ({"route": "svd"}, "route must be"),
-        ({"block": 0}, "block must be"),
-    ],
-)
-def test_wrong_options_are_refused(options: dict[str, object], match: str) -> None:
-    with pytest.raises(InputError, match=match):
-        joint_pca(np.eye(3), np.eye(3), **({"n_components": 2} | options))  # type: ignore[arg-type] - the point of the test
-
-
-def test_wrong_features_are_refused() -> None:
-    with pytest.raises(InputError):
-        joint_pca(np.eye(3), np.ones((3, 4)), 2)
-    for bad in ([[np.nan, 1.0, 2.0]], [1.0, 2.0, 3.0], np.empty((0, 3))):
-        for p, s in ((bad, np.eye(3)), (np.eye(3), bad)):
-            with pytest.raises(InputError):
-                joint_pca(p, s, 2)
-
-
 def three_sets(sizes: tuple[int, int, int], offset: float) -> tuple[np.ndarray, list[np.ndarray]]:
     p, s = features(sizes, offset, np.float32)
     _, other = features((sizes[0], sizes[1] // 2, sizes[2]), offset, np.float32, seed=4)
@@ -296,22 +272,6 @@ def test_layers_are_divided_by_the_root_of_their_total_variance(
         assert_same_distances(found, a, b)
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_a_constant_layer_counts_for_nothing(route: Exact) -> None:
-    p, s = features((24, 16, 20), 10.0, np.float64)
-    p[:, 5:8], s[:, 5:8] = 3.0, 3.0
-    found = joint_pca(p, s, 5, route=route, scale="layers", layers=(5, 3, 12))
-    kept = np.r_[0:5, 8:20]
-    without = joint_pca(p[:, kept], s[:, kept], 5, route=route, scale="layers", layers=(5, 12))
-    np.testing.assert_allclose(distances(found), distances(without), rtol=1e-8, atol=1e-12)
-
-
-@pytest.mark.parametrize("layers", [None, (10, 9), (21, -1), (20, 0)])
-def test_wrong_layers_are_refused(layers: tuple[int, ...] | None) -> None:
-    with pytest.raises(InputError, match="layers must"):
-        joint_pca(*features((24, 16, 20), 0.0, np.float64), scale="layers", layers=layers)
-
-
 @pytest.mark.parametrize("sizes", [(60, 20, 40), (12, 20, 40)])
 def test_a_primary_projection_has_no_direction_in_which_p_does_not_vary(sizes: tuple[int, int, int]) -> None:
     n, m, q = sizes
@@ -326,14 +286,6 @@ def test_a_primary_projection_has_no_direction_in_which_p_does_not_vary(sizes: t
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_images_that_do_not_differ_span_nothing(route: Exact) -> None:
-    p = np.full((8, 6), 0.1)
-    found = next(project(p, [np.random.default_rng(0).normal(size=(4, 6))], 3, mode="primary", route=route))
-    assert not found.secondary.any()
-    assert found.explained_variance == 0.0
-
-
-@pytest.mark.parametrize("route", ROUTES)
 def test_a_constant_layer_has_no_weight(route: Exact) -> None:
     rng = np.random.default_rng(0)
     p, s = rng.normal(size=(33, 8)), rng.normal(size=(50, 8))
@@ -343,29 +295,144 @@ def test_a_constant_layer_has_no_weight(route: Exact) -> None:
     np.testing.assert_allclose(cdist(found.secondary, found.primary), cdist(plain.secondary, plain.primary), rtol=1e-9)
 
 
+def options(scale: str, q: int) -> dict[str, Any]:
+    return {"scale": scale, "layers": (q // 3, q - q // 3)}
+
+
 @pytest.mark.parametrize("route", ROUTES)
-def test_without_projection_the_first_components_are_the_principal_ones(route: Exact) -> None:
-    rng = np.random.default_rng(0)
-    p, s = rng.normal(size=(30, 6)) * np.linspace(0.1, 3, 6), rng.normal(size=(20, 6))
-    found = next(project(p, [s], mode="none", route=route))
-    pooled = np.concatenate([found.primary, found.secondary])
-    assert np.all(np.diff(pooled.var(axis=0)) <= 1e-9)
-    np.testing.assert_allclose(cdist(found.secondary, found.primary), cdist(s, p))
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+@pytest.mark.parametrize("scale", ["none", "layers"])
+def test_new_rows_land_where_the_primary_projection_puts_them(route: Exact, sizes: Any, offset: float, scale: str) -> None:
+    p, s = features(sizes, offset, np.float32)
+    projector = Projector(p, 20, route=route, **options(scale, sizes[2]))
+    pair = next(projector.project([s], "primary"))
+    basis = projector.basis()
+    size = np.abs(pair.secondary).max()
+    np.testing.assert_allclose(basis.scores(s), pair.secondary, rtol=0, atol=1e-12 * size)
+    np.testing.assert_allclose(basis.scores(p), projector.own(), rtol=0, atol=1e-12 * size)
+    np.testing.assert_array_equal(basis.explained_variance_ratio, pair.explained_variance_ratio)
+    assert basis.components == pair.components == 20
+    assert basis.explained_variance == pair.explained_variance
 
 
-def test_p_alone_is_in_the_subspace_of_the_primary_mode() -> None:
-    rng = np.random.default_rng(0)
-    p = rng.normal(size=(20, 50))
+@pytest.mark.parametrize("route", ROUTES)
+def test_one_row_at_a_time_lands_where_all_do(route: Exact) -> None:
+    p, s = features(SIZES[1], 100.0, np.float32)
+    basis = Projector(p, route=route).basis()
+    together = basis.scores(s)
+    one_by_one = np.concatenate([basis.scores(row[None]) for row in s])
+    np.testing.assert_allclose(one_by_one, together, rtol=0, atol=1e-12 * np.abs(together).max())
+    np.testing.assert_allclose(basis.scores(ArrayRows(s), block=5), together, rtol=0, atol=1e-12 * np.abs(together).max())
+
+
+@pytest.mark.parametrize("block", [1, 13, 10_000])
+def test_the_block_of_columns_changes_nothing(block: int) -> None:
+    p, _ = features(SIZES[1], 100.0, np.float32)
+    whole, pieces = Projector(p, 10).basis(), Projector(p, 10, block=block).basis()
+    np.testing.assert_allclose(pieces.matrix, whole.matrix, rtol=0, atol=1e-12 * np.abs(whole.matrix).max())
+
+
+def test_axes_are_orthonormal_without_scaling() -> None:
     for route in ROUTES:
-        projector = Projector(p, 5, route=route)
-        np.testing.assert_allclose(projector.own(), next(projector.project([p[:3]], "primary")).primary, atol=1e-9)
+        matrix = Projector(features(SIZES[1], 0.0, np.float32)[0], 10, route=route).basis().matrix
+        np.testing.assert_allclose(matrix.T @ matrix, np.eye(10), atol=1e-10)
 
 
-def test_fewer_components_than_asked_for_are_told_unless_the_caller_tells_it_otherwise(rng: np.random.Generator) -> None:
-    p, s = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
-    with pytest.warns(UserWarning, match="n_components = 9 is more than"):
-        told = next(Projector(p, 9).project([s]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        quiet = next(Projector(p, 9, warns=False).project([s]))
-    assert quiet.components == told.components == 3
+def test_a_large_basis_is_kept_in_single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    p, s = features((30, 20, 9000), 100.0, np.float32)
+    projector = Projector(p, 10)
+    exact, own = projector.basis().scores(s), projector.own()
+    monkeypatch.setattr("howfar.projection.basis.DOUBLE_BYTES", 8 * 9000 * 10 - 1)
+    single = projector.basis()
+    assert single.matrix.dtype == np.float32
+    scores = single.scores(s)
+    assert scores.dtype == np.float64
+    assert 0 < np.abs(scores - exact).max() < 1e-5 * np.abs(exact).max()
+    np.testing.assert_allclose(cdist(scores, own).mean(axis=1), cdist(exact, own).mean(axis=1), rtol=1e-6)
+    monkeypatch.setattr("howfar.projection.basis.DOUBLE_BYTES", 8 * 9000 * 10)
+    assert projector.basis().matrix.dtype == np.float64
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_far_from_the_origin_keep_their_scores(offset: float, dtype: type, rng: np.random.Generator) -> None:
+    """The mean is taken from the rows before they are multiplied, so that no digits are lost."""
+    x = rng.integers(-64, 64, size=(50, 30)) / 8.0
+    matrix = np.linalg.qr(rng.normal(size=(30, 5)))[0]
+    found = Basis(x.mean(axis=0) + offset, matrix, np.ones(5)).scores((x + offset).astype(dtype))
+    np.testing.assert_allclose(found, (x - x.mean(axis=0)) @ matrix, rtol=0, atol=1e-14 * max(offset, 10.0))
+
+
+@pytest.mark.parametrize(("n", "q", "wide"), [(7, 300, 6), (7, 3, 3), (1, 5, 1), (2, 1, 1)])
+def test_there_are_as_many_coordinates_as_the_images_need(n: int, q: int, wide: int) -> None:
+    x = np.random.default_rng(0).normal(size=(n, q)) + 100
+    turned = principal_coordinates(x)
+    assert turned.shape == (n, wide)
+    if n > 1:
+        np.testing.assert_allclose(pdist(turned), pdist(x), rtol=1e-9)
+
+
+def test_parts_of_the_images_have_the_principal_components_of_their_features() -> None:
+    x = np.random.default_rng(1).normal(size=(20, 500)).astype(np.float32) * np.linspace(0, 3, 500, dtype=np.float32)
+    turned = principal_coordinates(x)
+    for p, s in ((slice(0, 6), slice(6, 20)), (slice(3, 5), slice(11, 12))):
+        plain, short = joint_pca(x[p], x[s], 2), joint_pca(turned[p], turned[s], 2)
+        np.testing.assert_allclose(short.explained_variance_ratio, plain.explained_variance_ratio, rtol=1e-5)
+        np.testing.assert_allclose(cdist(short.secondary, short.primary), cdist(plain.secondary, plain.primary), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: joint_pca(np.eye(3), np.eye(3), 0), "n_components must be"),
+        (lambda: joint_pca(np.eye(3), np.eye(3), 2, route="svd"), "route must be"),
+        (lambda: joint_pca(np.eye(3), np.eye(3), 2, block=0), "block must be"),
+        (lambda: joint_pca(np.eye(3), np.ones((3, 4)), 2), "must have as many columns as p"),
+        (lambda: joint_pca([[np.nan, 1.0, 2.0]], np.eye(3), 2), "p must be finite"),
+        (lambda: joint_pca(np.eye(3), [1.0, 2.0, 3.0], 2), "must have two axes"),
+        (lambda: joint_pca(np.empty((0, 3)), np.eye(3), 2), "p must have at least one row"),
+        (lambda: joint_pca(np.ones((4, 20)), np.ones((4, 20)), scale="layers"), "layers must be given"),
+        (lambda: joint_pca(np.ones((4, 20)), np.ones((4, 20)), scale="layers", layers=(10, 9)), "layers must be positive"),
+        (lambda: joint_pca(np.ones((4, 20)), np.ones((4, 20)), scale="layers", layers=(20, 0)), "layers must be positive"),
+        (lambda: Basis(np.zeros(3), np.ones((3, 1)), np.ones(1)).scores([[1.0, 2.0]]), r"x must have 3 columns, got \(1, 2\)"),
+    ],
+)
+def test_wrong_options_and_features_are_refused(call: Callable[[], object], match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        call()
+
+
+TABLE_6 = {
+    5: (0.078, 0.097, 0.087, 0.073, 0.453, 0.214),
+    10: (0.068, 0.084, 0.077, 0.065, 0.486, 0.220),
+    15: (0.063, 0.077, 0.071, 0.061, 0.491, 0.237),
+    20: (0.057, 0.071, 0.064, 0.055, 0.466, 0.287),
+    25: (0.056, 0.069, 0.063, 0.054, 0.465, 0.293),
+}
+
+
+@pytest.mark.parametrize(("share", "wanted"), [(0.005, None), (0.03, 20), (0.3, 15), (0.34, 10), (0.4, 5)])
+def test_the_papers_table_6_has_its_plateau_where_the_share_puts_it(share: float, wanted: int | None) -> None:
+    assert plateau(list(TABLE_6), list(TABLE_6.values()), share) == wanted
+
+
+def test_a_plateau_needs_the_order_to_hold_to_the_end() -> None:
+    rows = [[1.00, 1.01], [1.00, 1.01], [1.01, 1.00]]
+    assert plateau([1, 2, 3], rows, 0.5) is None
+    assert plateau([1, 2, 3, 4], [*rows, rows[-1]], 0.5) == 3
+
+
+@pytest.mark.parametrize(
+    ("components", "rows", "share", "line"),
+    [
+        ([5], [[1.0]], 0.1, "components must be two or more ascending numbers"),
+        ([5, 5], [[1.0], [1.0]], 0.1, "components must be two or more ascending numbers"),
+        ([5, 9], [[1.0], [0.0]], 0.1, "distances must be 2 rows of positive numbers"),
+        ([5, 9], [[1.0], [np.nan]], 0.1, "distances must be 2 rows of positive numbers"),
+        ([5, 9], [[1.0], [1.0]], 0.0, "share must be above 0"),
+    ],
+)
+def test_what_is_no_table_is_one_line(components: list[int], rows: list[list[float]], share: float, line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        plateau(components, rows, share)

@@ -1,3 +1,5 @@
+"""Estimates with intervals: errors of fits that did not see the set, and fits that are made once."""
+
 from __future__ import annotations
 
 import json
@@ -11,9 +13,18 @@ import pytest
 from scipy import stats
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.calibrated_estimator import Calibrated, calibrate
-from howfar.relation.image_columns import take
-from howfar.relation.performance_estimators import FLIP_AGREEMENT, MEAN, SIGNALS
+from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrate
+from howfar.relation.image_columns import LabelledImages, take
+from howfar.relation.leave_one_dataset_out import judge
+from howfar.relation.performance_estimators import (
+    FLIP_AGREEMENT,
+    MEAN,
+    SIGNALS,
+    Consensus,
+    ConsensusFit,
+    RegisteredEstimator,
+    named,
+)
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
 N = len(SETS)
@@ -34,13 +45,6 @@ def test_errors_are_those_of_fits_that_did_not_see_the_set(name: str) -> None:
     for one in np.unique(SETS):
         others = calibrate(name, take(columns, one != SETS), performance[one != SETS], SETS[one != SETS])
         np.testing.assert_allclose(calibrated.estimates[one == SETS], others.predict(take(columns, one == SETS))[0], atol=1e-12)
-
-
-def test_the_fit_is_to_all_images() -> None:
-    columns, performance = planted()
-    fitted = FLIP_AGREEMENT.fit(columns, performance, SETS)
-    estimate, _, _ = calibrate("flip_agreement", columns, performance, SETS).predict(columns)
-    np.testing.assert_allclose(estimate, fitted.predict(columns), atol=1e-14)
 
 
 def half_width(calibrated: Calibrated, level: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -101,14 +105,6 @@ def test_home_images_without_a_distance_are_left_out_of_its_fit_alone() -> None:
     assert calibrated.to_dict() == alone.to_dict()
 
 
-def test_an_image_that_lacks_the_column_has_no_interval() -> None:
-    columns, performance = planted()
-    calibrated = calibrate("flip_agreement", columns, performance, SETS)
-    estimate, low, high = calibrated.predict({"flip_agreement": [0.5, np.nan]})
-    for row in (estimate, low, high):
-        assert np.isnan(row).tolist() == [False, True]
-
-
 def reference_half_width(sites: list[float], home: list[float], corrupted: list[float], beyond: float, level: float) -> float:
     """Half the width of a set's interval by the module's text, from errors of sets' means."""
     prior = np.mean(np.square([*corrupted, *[0.08] * (22 - len(corrupted))]))  # a set fewer than 22 counts as 0.08
@@ -138,18 +134,11 @@ def test_a_sets_interval_is_as_its_words_say(sites: list[float], corrupted: list
     assert (estimate.low, estimate.high) == pytest.approx((max(0.51 - half, 0), min(0.51 + half, 1)))
 
 
-def test_the_small_error_of_one_corrupted_set_gives_no_narrow_interval() -> None:
-    errors = {"own": ("home", 0.0), "own·0": ("corrupted", 0.001)}
-    calibrated = Calibrated(
-        MEAN.fit({"i_dist": [1.0]}, [0.5], ["a"]), 0.9, np.array([0.5, 0.501]), np.full(2, 0.5), tuple(errors),
-        {name: role for name, (role, _) in errors.items()}, frozenset(),
-    )  # fmt: skip
-    assert calibrated.set_half_width() == pytest.approx(0.2283, abs=1e-4)
-
-
-def test_a_sets_estimate_is_of_the_images_that_have_what_it_needs() -> None:
+def test_an_image_that_lacks_the_column_has_no_interval_and_no_say_in_its_sets() -> None:
     columns, performance = planted()
     calibrated = calibrate("flip_agreement", columns, performance, SETS, level=0.8)
+    for row in calibrated.predict({"flip_agreement": [0.5, np.nan]}):
+        assert np.isnan(row).tolist() == [False, True]
     one = calibrated.predict_set({"flip_agreement": [0.2, 0.6, np.nan]}, "walls", 0.4)
     assert (one.dataset, one.estimator, one.n, one.level, one.measured) == ("walls", "flip_agreement", 2, 0.8, 0.4)
     assert one.predicted == pytest.approx(np.mean(calibrated.predict({"flip_agreement": [0.2, 0.6]})[0]))
@@ -160,13 +149,6 @@ def test_one_labelled_set_says_nothing_of_other_sets() -> None:
     calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
     assert (calibrated.left_out, calibrated.error_scale()) == (0, (2.0, 0.08))
     assert (calibrated.predict(columns)[1].max(), calibrated.predict(columns)[2].min()) == (0.0, 1.0)
-
-
-def test_a_set_without_any_estimate_is_refused() -> None:
-    columns, performance = planted()
-    calibrated = calibrate("flip_agreement", columns, performance, SETS)
-    with pytest.raises(InputError, match="must give flip_agreement what it needs"):
-        calibrated.predict_set({"i_dist": [1.0, 2.0]}, "walls")
 
 
 def test_a_single_set_is_left_out_in_folds() -> None:
@@ -226,26 +208,19 @@ def test_json_gives_the_same_bit_for_bit(name: str) -> None:
     assert again.predict_set(columns, "walls") == calibrated.predict_set(columns, "walls")
 
 
-def test_order_does_not_matter() -> None:
-    columns, performance = planted()
-    order = np.random.default_rng(4).permutation(N)
-    first = calibrate("signals", columns, performance, SETS)
-    second = calibrate("signals", take(columns, order), performance[order], SETS[order])
-    for one, other in zip(first.predict(columns), second.predict(columns), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-10)
-    np.testing.assert_allclose(first.estimates[order], second.estimates, atol=1e-10)
-
-
 def test_wrong_input_is_refused() -> None:
     columns, performance = planted()
-    with pytest.raises(InputError, match="level must lie between 0 and 1"):
-        calibrate("mean", columns, performance, SETS, level=1.0)
-    with pytest.raises(UnknownNameError, match="no estimators named"):
-        calibrate("best", columns, performance, SETS)
-    with pytest.raises(InputError, match="must give ensemble_agreement what it needs"):
-        calibrate("ensemble_agreement", columns, performance, SETS)
-    with pytest.raises(InputError, match="performance must lie between 0 and 1"):
-        calibrate("mean", columns, np.where(SETS == "wood", np.nan, performance), SETS)
+    one_lacks = np.where(SETS == "wood", np.nan, performance)
+    for name, truth, level, line in (
+        ("mean", performance, 1.0, "level must lie between 0 and 1"),
+        ("best", performance, 0.9, "no estimators named"),
+        ("ensemble_agreement", performance, 0.9, "must give ensemble_agreement what it needs"),
+        ("mean", one_lacks, 0.9, "performance must lie between 0 and 1"),
+    ):
+        with pytest.raises((InputError, UnknownNameError), match=line):
+            calibrate(name, columns, truth, SETS, level=level)
+    with pytest.raises(InputError, match="must give flip_agreement what it needs"):
+        calibrate("flip_agreement", columns, performance, SETS).predict_set({"i_dist": [1.0, 2.0]}, "walls")
 
 
 def test_wrong_documents_are_refused() -> None:
@@ -358,3 +333,53 @@ def test_the_share_below_a_limit_is_of_errors_of_sets_and_no_finer_than_an_image
     assert calibrated.share_below(np.zeros(80), 0.01)[:2] == (1.0, 0.0)
     assert calibrated.share_below(np.full(80, 0.9), 0.01)[2] < 0.1
     assert calibrated.share_below(np.full(80, 1.0), 0.99)[::2] == (0.0, 1.0)
+
+
+@pytest.fixture
+def labelled() -> LabelledImages:
+    rng = np.random.default_rng(0)
+    sets = np.repeat(["a", "b", "c", "d"], 12)
+    signal = rng.random(48)
+    return LabelledImages.of({"flip_agreement": signal}, np.clip(signal + 0.1 * rng.normal(size=48), 0, 1), sets)
+
+
+def test_neither_the_order_of_sets_left_out_nor_a_column_not_read_makes_a_second_fit(labelled: LabelledImages) -> None:
+    known, estimator = KnownFits(), named("flip_agreement")
+    first = labelled.take(labelled.sets != "a").take(np.repeat([False, True, True], 12))
+    other_way = labelled.take(labelled.sets != "b").take(np.repeat([False, True, True], 12))
+    assert known.fit(estimator, first.coded()) is known.fit(estimator, other_way)
+    other = replace(labelled, columns={"soft_f": labelled.performance, **labelled.columns})
+    assert known.fit(estimator, labelled) is known.fit(estimator, other)
+
+
+@pytest.mark.parametrize("changed", ["column", "performance", "sets", "groups"])
+def test_other_images_are_fitted_anew(labelled: LabelledImages, changed: str) -> None:
+    known, estimator = KnownFits(), named("flip_agreement")
+    other = {
+        "column": replace(labelled, columns={"flip_agreement": labelled.columns["flip_agreement"][::-1]}),
+        "performance": replace(labelled, performance=1 - labelled.performance),
+        "sets": replace(labelled, sets=np.roll(labelled.sets, 1)),
+        "groups": replace(labelled, groups=labelled.sets),
+    }[changed]
+    assert known.fit(estimator, labelled) is not known.fit(estimator, other)
+
+
+def test_members_of_a_consensus_are_fitted_once(labelled: LabelledImages) -> None:
+    known = KnownFits()
+    fitted = known.fit(Consensus("both", ("flip_agreement", "mean")).resolve(labelled.columns, labelled.sets), labelled)
+    assert isinstance(fitted, ConsensusFit)
+    assert fitted.fits[0] is known.fit(named("flip_agreement"), labelled)
+
+
+def test_judging_fits_each_pair_of_left_out_sets_once(labelled: LabelledImages, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+    original = RegisteredEstimator.fit
+
+    def counted(self: RegisteredEstimator, *arguments: object) -> object:
+        fitted.append(self.name)
+        return original(self, *arguments)  # type: ignore[arg-type]  # passed through
+
+    monkeypatch.setattr(RegisteredEstimator, "fit", counted)
+    judge(["flip_agreement"], labelled.columns, labelled.performance, labelled.sets, tau=0.5)
+    # 4 without one set, 6 without two, and 1 to all.
+    assert fitted.count("flip_agreement") == 11

@@ -1,14 +1,20 @@
+"""Estimators judged without the labels of the set that they judge, and the measures of a ranking."""
+
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from howfar.errors import InputError
 from howfar.relation.image_columns import take
-from howfar.relation.leave_one_dataset_out import aurc, judge
+from howfar.relation.leave_one_dataset_out import aurc, auroc, judge
 from howfar.relation.performance_estimators import every
 from howfar.results.relation import Judgement
 
@@ -44,16 +50,10 @@ def test_a_good_signal_is_judged_better_than_the_mean_and_a_useless_distance_is_
         assert of(judgements, "distances").mae_image > 0.97 * mean.mae_image
         assert flip.mae_image < 0.5 * mean.mae_image
         assert flip.mae_set < 0.5 * mean.mae_set
-        assert flip.width is not None
-        assert mean.width is not None
         assert flip.width < 0.6 * mean.width
-        assert flip.auroc is not None
         assert flip.auroc > 0.9
-        assert flip.auroc_within is not None
         assert flip.auroc_within > 0.8
         assert mean.auroc_within == 0.5
-        assert flip.aurc is not None
-        assert mean.aurc is not None
         assert flip.aurc < mean.aurc
         first = min(judgements, key=lambda row: row.mae_set).estimator
         assert first in ("flip_agreement", "signals", "all", "consensus")
@@ -154,3 +154,46 @@ def test_two_sets_and_single_images_are_judged_all_the_same() -> None:
     # Learnt from the single image of "cracks" nothing is known of errors.
     assert said["mean"].low[1:].tolist() == [0.0] * 35
     assert said["mean"].high[1:].tolist() == [1.0] * 35
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=30))
+def test_auroc_is_the_share_of_pairs_in_order(pairs: list[tuple[int, bool]]) -> None:
+    scores, positive = [float(score) for score, _ in pairs], [one for _, one in pairs]
+    ones, zeros = ([score for score, one in zip(scores, positive, strict=True) if one is kind] for kind in (True, False))
+    if not ones or not zeros:
+        assert auroc(scores, positive) is None
+    else:
+        wins = [(a > b) + 0.5 * (a == b) for a, b in product(ones, zeros)]
+        assert auroc(scores, positive) == pytest.approx(np.mean(wins), abs=1e-12)
+
+
+def area(performance: list[float]) -> float:
+    """Area under the curve of images in this very order."""
+    return float(np.mean([np.mean([1 - p for p in performance[: k + 1]]) for k in range(len(performance))]))
+
+
+def test_aurc_is_the_mean_over_all_orders_of_equal_estimates() -> None:
+    estimates, performance = [0.9, 0.4, 0.4, 0.4, 0.1], [0.8, 0.9, 0.1, 0.3, 0.2]
+    expected = np.mean([area([0.8, *middle, 0.2]) for middle in permutations(performance[1:4])])
+    assert aurc(estimates, performance) == pytest.approx(expected, abs=1e-12)
+
+
+def test_aurc_lies_between_the_best_and_the_worst_order() -> None:
+    rng = np.random.default_rng(0)
+    performance = rng.random(40)
+    best, worst = area(sorted(performance, reverse=True)), area(sorted(performance))
+    assert aurc(performance, performance) == pytest.approx(best, abs=1e-12)
+    assert aurc(-performance, performance) == pytest.approx(worst, abs=1e-12)
+    assert aurc(np.zeros(40), performance) == pytest.approx(1 - performance.mean(), abs=1e-12)
+    assert best < aurc(rng.random(40), performance) < worst
+
+
+@pytest.mark.parametrize(("first", "second"), [([0.1], [0.2, 0.3]), ([[0.1]], [[0.2]]), ([np.nan], [0.1]), ([0.1], [np.nan])])
+def test_wrong_rows_are_refused(first: list[float], second: list[float]) -> None:
+    with pytest.raises(InputError, match="must be"):
+        aurc(first, second)
+    with pytest.raises(InputError, match="must be"):
+        auroc(first, second)
+    with pytest.raises(InputError, match="at least one image"):
+        aurc([], [])

@@ -1,3 +1,5 @@
+"""The estimators of performance: against scikit-learn, by hand, and what each must keep whatever its form."""
+
 from __future__ import annotations
 
 import json
@@ -5,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Estimator
 from howfar.relation import fitted_columns
-from howfar.relation.fitted_columns import PENALTIES, Linear
+from howfar.relation.fitted_columns import NEEDS, PENALTIES, Boosted
 from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, take
 from howfar.relation.image_columns import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.performance_estimators import (
@@ -149,9 +152,7 @@ def test_an_image_without_histogram_has_no_thresholded_confidence() -> None:
 
 
 def settled_needs(recipe: Estimator) -> tuple[str, ...]:
-    settled = recipe.resolve(planted()[0], SETS)
-    assert settled is not None
-    return settled.needs
+    return recipe.resolve(planted()[0], SETS).needs
 
 
 def sklearn_ridge(x: np.ndarray, y: np.ndarray, sets: np.ndarray, penalty: float, new: np.ndarray) -> np.ndarray:
@@ -176,7 +177,6 @@ def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(r
             errors.append(np.mean((guess - performance[out]) ** 2))
         losses.append(np.mean(errors))
     fitted = recipe.fit(columns, performance, SETS)
-    assert isinstance(fitted, Linear)
     assert fitted.penalty == PENALTIES[int(np.argmin(losses))]
     new = planted(1)[0]
     expected = sklearn_ridge(
@@ -188,12 +188,7 @@ def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(r
 def test_the_penalty_follows_the_evidence() -> None:
     columns, performance = planted()
     noise = np.random.default_rng(5).random(N)
-    of_signal, of_noise = SIGNALS.fit(columns, performance, SETS), SIGNALS.fit(columns, noise, SETS)
-    assert isinstance(of_signal, Linear)
-    assert isinstance(of_noise, Linear)
-    assert of_signal.penalty is not None
-    assert of_noise.penalty is not None
-    assert of_signal.penalty < of_noise.penalty
+    assert SIGNALS.fit(columns, performance, SETS).penalty < SIGNALS.fit(columns, noise, SETS).penalty
 
 
 def test_constant_and_repeated_columns_do_no_harm_to_ridge() -> None:
@@ -262,7 +257,6 @@ def test_combined_estimators_read_what_half_of_every_set_has() -> None:
     columns["nuclear_norm"][:7] = np.nan
     del columns["ensemble_agreement"]
     settled = ALL.resolve(columns, sets)
-    assert settled is not None
     left_out = {"entropy", "nuclear_norm", "ensemble_agreement"}
     assert set(settled.needs) == set(settled_needs(ALL)) - left_out
     assert settled.resolve(columns, sets) == settled
@@ -315,9 +309,7 @@ def test_which_estimators_a_task_has(task: str, more: set[str], never: set[str])
 def test_combined_estimators_read_the_columns_of_their_task() -> None:
     for estimator in (SIGNALS, BOOSTED):
         for task, wanted in (("classification", CLASS_SIGNALS), ("detection", BOX_SIGNALS)):
-            settled = estimator.resolve(planted_of(task)[0], SETS)
-            assert settled is not None
-            assert settled.needs == wanted
+            assert estimator.resolve(planted_of(task)[0], SETS).needs == wanted
     assert settled_needs(BOOSTED) == fitted_columns.NEEDS
 
 
@@ -345,21 +337,91 @@ def test_unknown_names_and_wrong_documents_are_refused() -> None:
         named("flip_agrement")
     with pytest.raises(UnknownNameError, match="no estimators named 'gone'"):
         restore({"estimator": "gone", "form": "linear"})
-    for document in (
-        {},
-        [],
-        {"estimator": "mean"},
-        {"estimator": "mean", "form": "cubic"},
-        {"estimator": "mean", "form": "linear"},
-    ):
+    wrong = {"estimator": "mean"}
+    for document in ({}, [], wrong, {**wrong, "form": "cubic"}, {**wrong, "form": "linear"}):
         with pytest.raises(InputError, match="document must be that of a fitted estimator"):
-            restore(document)  # type: ignore[arg-type]  # a list is one of the wrong documents
+            restore(document)
 
 
-def test_what_an_estimator_lacks_is_said() -> None:
-    with pytest.raises(InputError, match="must give flip_agreement what it needs"):
-        FLIP_AGREEMENT.fit({"i_dist": [1.0]}, [0.5], ["a"])
-    with pytest.raises(InputError, match="performance must lie between 0 and 1"):
-        MEAN.fit({"i_dist": [1.0]}, [np.nan], ["a"])
-    with pytest.raises(InputError, match="sets must be one row"):
-        MEAN.fit({"i_dist": [1.0]}, [0.5], ["a", "b"])
+@pytest.mark.parametrize(
+    ("recipe", "performance", "sets", "line"),
+    [
+        (FLIP_AGREEMENT, [0.5], ["a"], "must give flip_agreement what it needs"),
+        (MEAN, [np.nan], ["a"], "performance must lie between 0 and 1"),
+        (MEAN, [0.5], ["a", "b"], "sets must be one row"),
+    ],
+)
+def test_what_an_estimator_lacks_is_said(recipe: Estimator, performance: list[float], sets: list[str], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        recipe.fit({"i_dist": [1.0]}, performance, sets)
+
+
+BOOSTED_N = 240
+BOOSTED_SETS = np.repeat(["a", "b", "c"], [40, 80, 120])
+
+
+def boosted_world(seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
+    """Performance that depends on two signals, and not by a line."""
+    rng = np.random.default_rng(seed)
+    columns = {name: rng.random(BOOSTED_N) for name in NEEDS}
+    truth = 0.2 + 0.5 * (columns["flip_overlap"] > 0.4) * columns["soft_f"]
+    return columns, np.clip(truth + 0.02 * rng.normal(size=BOOSTED_N), 0, 1)
+
+
+def test_the_fit_is_scikit_learns_with_each_set_weighing_alike() -> None:
+    columns, performance = boosted_world()
+    fitted = BOOSTED.fit(columns, performance, BOOSTED_SETS)
+    x = np.stack([columns[name] for name in fitted.needs], axis=1)
+    weights = BOOSTED_N / (3 * np.array([(name == BOOSTED_SETS).sum() for name in BOOSTED_SETS]))
+    order = np.lexsort([*x.T, performance, weights])
+    model = GradientBoostingRegressor(
+        n_estimators=80, max_depth=2, learning_rate=0.08, subsample=0.7, min_samples_leaf=10, random_state=0
+    ).fit(x[order], performance[order], sample_weight=weights[order])
+    new = np.random.default_rng(1).random((50, x.shape[1]))
+    said = fitted.predict(dict(zip(fitted.needs, new.T, strict=True)))
+    np.testing.assert_allclose(said, np.clip(model.predict(new), 0, 1), atol=1e-9)
+
+
+def test_large_sets_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns, performance = boosted_world()
+    monkeypatch.setattr(fitted_columns, "MOST", 60)
+    few = BOOSTED.fit(columns, performance, BOOSTED_SETS)
+    monkeypatch.setattr(fitted_columns, "MOST", 2000)
+    assert not np.array_equal(few.predict(columns), BOOSTED.fit(columns, performance, BOOSTED_SETS).predict(columns))
+    assert np.abs(few.predict(columns) - performance).mean() < 0.06
+
+
+def test_boosted_trees_read_the_signals_that_every_set_has() -> None:
+    columns, performance = boosted_world()
+    columns["flip_overlap"][BOOSTED_SETS == "b"] = np.nan
+    assert set(BOOSTED.fit(columns, performance, BOOSTED_SETS).needs) == set(NEEDS) - {"flip_overlap"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("left", -1),  # an inner node without a child: the last node's value would count
+        ("left", 0),  # a path in a circle
+        ("feature", 0.5),
+        ("feature", 10**30),
+        ("cut", None),
+        ("value", float("inf")),
+        ("value", None),
+        ("cut", "x"),
+        ("intercept", float("nan")),
+    ],
+)
+def test_a_damaged_node_is_refused(name: str, value: Any) -> None:
+    one = {"feature": [[0, -1, -1]], "left": [[1, -1, -1]], "right": [[2, -1, -1]], "cut": [[0.5, 0, 0]], "value": [[0, 1, 2]]}
+    document = {"form": "boosted", "estimator": "boosted", "needs": ["soft_f"], "intercept": 0.0, **one}
+    assert isinstance(restore(document), Boosted)
+    damaged = value if name == "intercept" else [[value, *one[name][0][1:]]]
+    with pytest.raises(InputError, match="document must be that of a fitted estimator"):
+        restore({**document, name: damaged})
+
+
+def test_a_single_image_gives_its_performance_to_all() -> None:
+    fitted = BOOSTED.fit({name: [0.5] for name in NEEDS}, [0.3], ["a"])
+    columns = {name: [0.1, 0.9, np.nan] for name in NEEDS}
+    for one in (fitted, restore(fitted.to_dict())):
+        np.testing.assert_array_equal(one.predict(columns), [0.3, 0.3, np.nan])

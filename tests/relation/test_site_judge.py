@@ -13,7 +13,8 @@ from howfar.arrays import Float64Array
 from howfar.errors import HowfarError, InputError
 from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, CONFIDENCES, SHAPES, take
-from howfar.relation.site_judge import Evidence, SiteJudge, SiteJudgement, Terms, judge_of, left_out
+from howfar.relation.site_judge import Evidence, SiteJudge, SiteJudgement, Terms, clearly_better, in_order, judge_of, left_out
+from howfar.results import Judgement
 from howfar.studies.performance.image_performance import Home, evidence_of
 
 TASKS = {
@@ -90,7 +91,6 @@ def test_a_site_whose_labels_are_left_out_is_judged_as_one_that_has_none(task: s
     for name in ("b", "c", *CORRUPTED[:1]) if corrupted and home else ("b",):
         new = take(columns, sets == name)
         hiding = left_out(judge, whole, name, "auto", known)
-        assert hiding is not None
         assert said(hiding.site(name, new)) == said(judged(evidence(task, home, corrupted, hidden=name)).site(name, new))
 
 
@@ -101,7 +101,6 @@ def test_a_distance_is_clearly_better_or_not_whether_rivals_are_judged_or_not() 
         evidence_of(columns, np.where(sets == hidden, np.nan, performance), sets, None, None, "p") for hidden in ("", "b")
     )
     hiding, new = left_out(judged(whole), whole, "b", "auto", KnownFits()), take(columns, sets == "b")
-    assert hiding is not None
     assert hiding.order == ("knn", "mean")
     assert said(hiding.site("b", new)) == said(judged(without).site("b", new))
 
@@ -148,11 +147,7 @@ def test_between_labelled_sets_and_the_gates_limit_an_interval_widens() -> None:
     for share, wide in ((0.0, 1.0), (0.5, 1.25), (1.0, 1.5), (2.0, 1.5)):
         new = {**columns, "knn": np.full(EACH, limit / 1.25 * (1 + 0.25 * share))}
         estimate = judge.site("new", new).estimate
-        assert estimate is not None
         assert (estimate.high - estimate.predicted, estimate.predicted - estimate.low) == pytest.approx((half * wide,) * 2)
-
-
-# Which estimator
 
 
 def test_the_consensus_is_the_mean_of_its_members() -> None:
@@ -191,7 +186,6 @@ def test_a_wanted_estimator_is_used_alone_and_the_mean_where_the_others_lack_it(
         ("knn", "mean"),
     )
     hiding = left_out(judge, rare, "b", "flip_agreement", KnownFits())
-    assert hiding is not None
     assert hiding.order == ("mean",)
     with pytest.raises(InputError, match="estimator must be auto or one of mean, "):
         judge.ranked("doc")
@@ -202,9 +196,6 @@ def test_a_wanted_estimator_is_used_alone_and_the_mean_where_the_others_lack_it(
 def test_the_cut_is_the_common_threshold_or_a_half() -> None:
     of = evidence("distances")
     assert [judge_of(of, TERMS, "F", threshold, rivals=False).cut for threshold in (0.3, 0.0, None)] == [0.3, 0.0, 0.5]
-
-
-# JSON
 
 
 def test_it_survives_json_bit_for_bit() -> None:
@@ -235,5 +226,38 @@ def test_a_judge_of_an_earlier_version_answers_by_its_own_order() -> None:
     assert names == ("knn", *["signals"] * (len(estimate) - 1))
     np.testing.assert_array_equal(estimate[1:], judge.fits["signals"].predict(columns)[0][1:])
     answer = back.site("new", columns).estimate
-    assert answer is not None
     assert answer.high - answer.predicted == pytest.approx(back.fits["signals"].set_half_width())
+
+
+def judgements(**errors: list[float]) -> list[Judgement]:
+    return [
+        Judgement(name, "kind", len(row), 9, 0.1, 0.1, None, None, None, None, None, dict(zip("abcdef", row, strict=False)))
+        for name, row in errors.items()
+    ]
+
+
+def test_with_predictions_nothing_is_chosen() -> None:
+    judged = judgements(mean=[0.5] * 4, knn=[0.0] * 4)
+    usable = {"mean", "knn", "doc", "boosted", "signals", "atc", "consensus"}
+    assert in_order(usable, judged) == ("consensus", "atc", "signals", "boosted", "knn", "mean")
+    assert in_order(usable - {"atc"}, []) == ("consensus", "signals", "boosted", "mean")
+
+
+def test_without_predictions_a_distance_that_is_clearly_better_comes_before_the_mean() -> None:
+    judged = judgements(mean=[0.2, -0.2, 0.2], knn=[0.1, 0.1, -0.1])
+    assert in_order({"mean", "knn", "i_dist"}, judged) == ("knn", "mean")
+    assert in_order({"mean", "i_dist"}, judged) == ("mean",)
+    assert in_order({"mean", "knn"}, judgements(mean=[0.1] * 3, knn=[0.1] * 3)) == ("mean",)
+
+
+@pytest.mark.parametrize(
+    ("gains", "better"), [([0.1, 0.1], False), ([0.3, 0.0, 0.0], False), ([0.3, 0.1, 0.0], True), ([-0.1] * 3, False)]
+)
+def test_better_is_by_more_than_a_standard_error_over_three_sites(gains: list[float], better: bool) -> None:
+    errors = judgements(mean=[0.4] * len(gains), knn=[gain - 0.4 for gain in gains])
+    assert clearly_better("knn", "mean", errors) == better
+
+
+def test_what_was_not_judged_is_not_better() -> None:
+    assert not clearly_better("knn", "mean", judgements(knn=[0.0] * 4))
+    assert not clearly_better("knn", "mean", judgements(mean=[0.4] * 4))

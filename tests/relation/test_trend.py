@@ -1,3 +1,5 @@
+"""Coefficients of a trend and their intervals, as scipy's of the resampled images."""
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -23,10 +25,24 @@ from howfar.relation.correlation import (
     rank_sums,
     slope_interval,
     slope_of,
+    spearman,
 )
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
 from howfar.relation.trend import pooled_trend, trend
-from howfar.results import Interval, Trend
+from howfar.results import Interval
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_spearman_with_ties_is_scipys(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 6, 20).tolist(), rng.integers(0, 6, 20).tolist()
+    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+
+
+def test_spearman_is_undefined_for_one_or_equal_values() -> None:
+    assert spearman([], []) is None
+    assert spearman([1.0], [2.0]) is None
+    assert spearman([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]) is None
 
 
 def sample(rng: np.random.Generator, m: int, ties: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
@@ -43,16 +59,7 @@ def resampled(rng: np.random.Generator, m: int, draws: int) -> tuple[Float64Arra
     return np.array([np.bincount(one, minlength=m) for one in taken], dtype=np.float64), taken
 
 
-def defined(found: Trend | None) -> Trend:
-    assert found is not None
-    return found
-
-
-def bounds(one: Interval | None) -> tuple[float, float, float]:
-    assert one is not None
-    assert one.value is not None
-    assert one.low is not None
-    assert one.high is not None
+def bounds(one: Interval) -> tuple[float, float, float]:
     return one.low, one.value, one.high
 
 
@@ -109,7 +116,7 @@ def test_more_images_than_a_block_of_pairs(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("ties", [False, True])
 def test_a_trend_is_scipy_s(rng: np.random.Generator, ties: bool) -> None:
     x, y, _ = sample(rng, 80, ties)
-    found = defined(trend(PerformancePoints.of(x, y), rng, draws=50))
+    found = trend(PerformancePoints.of(x, y), rng, draws=50)
     assert (found.n, found.groups, found.partial) == (80, 80, None)
     assert found.spearman.value == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
     assert found.kendall.value == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
@@ -120,7 +127,7 @@ def test_intervals_are_near_those_of_theory(rng: np.random.Generator) -> None:
     """Even noise: the slope's interval is that of least squares, ρ's and τ's those that Fisher's z has for normal values."""
     x, e = rng.random(400), rng.normal(size=400)
     y = 0.5 - 0.3 * x + 0.2 * e
-    found = defined(trend(PerformancePoints.of(x, y), rng, draws=2000))
+    found = trend(PerformancePoints.of(x, y), rng, draws=2000)
     fit = stats.linregress(x, y)
     low, value, high = bounds(found.slope)
     assert (high - low) / 2 == pytest.approx(1.966 * fit.stderr, rel=0.1)
@@ -154,9 +161,9 @@ def test_own_groups_by_name_are_no_groups(rng: np.random.Generator) -> None:
 
 def test_blocks_of_draws_change_nothing(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     sets = [PerformancePoints.of(*sample(rng, m, True)) for m in (30, 50)]
-    whole = defined(pooled_trend(sets, np.random.default_rng(0), 101))
+    whole = pooled_trend(sets, np.random.default_rng(0), 101)
     monkeypatch.setattr(import_module("howfar.relation.trend"), "_AT_ONCE", 350)
-    blocks = defined(pooled_trend(sets, np.random.default_rng(0), 101))
+    blocks = pooled_trend(sets, np.random.default_rng(0), 101)
     for name in ("spearman", "kendall", "slope", "partial"):
         np.testing.assert_allclose(bounds(getattr(whole, name)), bounds(getattr(blocks, name)), rtol=1e-12)
 
@@ -164,32 +171,28 @@ def test_blocks_of_draws_change_nothing(rng: np.random.Generator, monkeypatch: p
 def test_images_without_performance_or_foreground(rng: np.random.Generator) -> None:
     x, y, z = sample(rng, 50, False)
     y[:10], z[10:20] = np.nan, np.nan
-    found = defined(trend(PerformancePoints.of(x, y, z), rng, 100))
+    found = trend(PerformancePoints.of(x, y, z), rng, 100)
     assert found.n == 40
     assert found.spearman.value == pytest.approx(stats.spearmanr(x[10:], y[10:]).statistic, abs=1e-12)
-    whole = defined(trend(PerformancePoints.of(x[20:], y[20:], z[20:]), rng, 0))
-    assert found.partial is not None
-    assert whole.partial is not None
+    whole = trend(PerformancePoints.of(x[20:], y[20:], z[20:]), rng, 0)
     assert found.partial.value == pytest.approx(whole.partial.value, abs=1e-12)
     assert found.partial.low is not None
-    assert defined(trend(PerformancePoints.of(x, y, np.full(50, np.nan)), rng, 0)).partial is None
+    assert trend(PerformancePoints.of(x, y, np.full(50, np.nan)), rng, 0).partial is None
 
 
 def test_three_images_of_known_foreground_have_no_partial_correlation(rng: np.random.Generator) -> None:
     z = np.full(20, np.nan)
     z[:4] = [1.0, 3.0, 2.0, 4.0]
     x, y = np.arange(20) / 19, np.array([2.0, 1.0, 4.0, 3.0, *rng.random(16)])
-    four = defined(trend(PerformancePoints.of(x, y, z), rng, 0)).partial
-    assert four is not None
-    assert four.value is not None
+    assert trend(PerformancePoints.of(x, y, z), rng, 0).partial.value is not None
     z[3] = np.nan
-    assert defined(trend(PerformancePoints.of(x, y, z), rng, 20)).partial == Interval(None)
+    assert trend(PerformancePoints.of(x, y, z), rng, 20).partial == Interval(None)
 
 
 def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
     z = rng.random(300)
     x, y = 1.0 - z + 0.2 * rng.normal(size=300), z + 0.2 * rng.normal(size=300)
-    found = defined(trend(PerformancePoints.of(x, y, z), rng, 200))
+    found = trend(PerformancePoints.of(x, y, z), rng, 200)
     assert bounds(found.spearman)[2] < -0.4
     low, _, high = bounds(found.partial)
     assert low < 0.0 < high
@@ -197,10 +200,10 @@ def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
 
 def test_groups_widen_intervals_by_the_root_of_their_copies(rng: np.random.Generator) -> None:
     x, y, _ = sample(rng, 60, False)
-    once = defined(trend(PerformancePoints.of(x, y), np.random.default_rng(1), 400))
+    once = trend(PerformancePoints.of(x, y), np.random.default_rng(1), 400)
     copies, photographs = [np.repeat(v, 4) for v in (x, y)], np.repeat(np.arange(60), 4)
-    grouped = defined(trend(PerformancePoints.of(*copies, groups=photographs), np.random.default_rng(1), 400))
-    apart = defined(trend(PerformancePoints.of(*copies), np.random.default_rng(1), 400))
+    grouped = trend(PerformancePoints.of(*copies, groups=photographs), np.random.default_rng(1), 400)
+    apart = trend(PerformancePoints.of(*copies), np.random.default_rng(1), 400)
     assert (grouped.n, grouped.groups, apart.groups) == (240, 60, 240)
     for name in ("spearman", "kendall", "slope"):
         widths = [high - low for low, _, high in (bounds(getattr(one, name)) for one in (once, grouped, apart))]
@@ -216,8 +219,8 @@ def test_pooled_of_one_set_is_its_trend(rng: np.random.Generator) -> None:
 def test_pooled_ranks_and_values_are_taken_within_sets(rng: np.random.Generator) -> None:
     parts = [sample(rng, m, True) for m in (20, 35, 50)]
     lifted = [(x + 3 * i, y - 5 * i, z + i) for i, (x, y, z) in enumerate(parts)]
-    found = defined(pooled_trend([PerformancePoints.of(*one) for one in parts], rng, 0))
-    same = defined(pooled_trend([PerformancePoints.of(*one) for one in lifted], rng, 0))
+    found = pooled_trend([PerformancePoints.of(*one) for one in parts], rng, 0)
+    same = pooled_trend([PerformancePoints.of(*one) for one in lifted], rng, 0)
     for name in ("spearman", "kendall", "slope", "partial"):
         assert getattr(same, name).value == pytest.approx(getattr(found, name).value, abs=1e-9), name
     assert (found.n, found.groups) == (105, 105)
@@ -250,14 +253,14 @@ def test_what_is_undefined(rng: np.random.Generator) -> None:
     none, line = Interval(None), np.linspace(0.0, 1.0, 20)
     assert trend(PerformancePoints.of([0.0, 1.0], [0.9, 0.1]), rng, 100) is None
     assert trend(PerformancePoints.of(line, np.full(20, np.nan)), rng, 100) is None
-    same_distance = defined(trend(PerformancePoints.of(np.zeros(20), line), rng, 100))
+    same_distance = trend(PerformancePoints.of(np.zeros(20), line), rng, 100)
     assert (same_distance.spearman, same_distance.kendall, same_distance.slope) == (none, none, none)
-    same_performance = defined(trend(PerformancePoints.of(line, np.full(20, 0.7)), rng, 100))
+    same_performance = trend(PerformancePoints.of(line, np.full(20, 0.7)), rng, 100)
     assert (same_performance.spearman, same_performance.kendall) == (none, none)
     assert bounds(same_performance.slope) == pytest.approx((0.0, 0.0, 0.0), abs=1e-12)
-    own_ranks = defined(trend(PerformancePoints.of(line, rng.random(20), line**2), rng, 100))
+    own_ranks = trend(PerformancePoints.of(line, rng.random(20), line**2), rng, 100)
     assert own_ranks.partial == none
-    perfect = defined(trend(PerformancePoints.of(line, 0.9 - 0.5 * line), rng, 100))
+    perfect = trend(PerformancePoints.of(line, 0.9 - 0.5 * line), rng, 100)
     assert bounds(perfect.spearman) == (-1.0, -1.0, -1.0)
     assert bounds(perfect.slope) == pytest.approx((-0.5, -0.5, -0.5))
 
@@ -265,15 +268,14 @@ def test_what_is_undefined(rng: np.random.Generator) -> None:
 def test_few_groups_have_no_interval(rng: np.random.Generator) -> None:
     x, y, _ = sample(rng, 40, False)
     for count, has in ((5, False), (6, True)):
-        found = defined(trend(PerformancePoints.of(x, y, groups=np.arange(40) % count), rng, 100))
+        found = trend(PerformancePoints.of(x, y, groups=np.arange(40) % count), rng, 100)
         assert found.groups == count
-        assert found.slope.value is not None
-        assert (found.slope.low is not None, found.spearman.high is not None) == (has, has)
+        assert [x is not None for x in (found.slope.value, found.slope.low, found.spearman.high)] == [True, has, has]
     halves = [PerformancePoints.of(x, y, groups=np.arange(40) % 2) for _ in range(5)]
     for count, has in ((4, False), (5, True)):
-        pooled = defined(pooled_trend(halves[:count], rng, 50))
+        pooled = pooled_trend(halves[:count], rng, 50)
         assert (pooled.groups, pooled.slope.low is not None) == (2 * count, has)
-    no_draws = defined(trend(PerformancePoints.of(x, y), rng, 0))
+    no_draws = trend(PerformancePoints.of(x, y), rng, 0)
     assert (no_draws.slope.low, no_draws.kendall.high) == (None, None)
 
 
@@ -281,7 +283,7 @@ def test_one_image_that_differs_carries_no_rank_correlation(rng: np.random.Gener
     """The bootstrap never sees that the one failure could have been elsewhere; one degree of freedom says so."""
     y = np.ones(30)
     y[29] = 0.0
-    found = defined(trend(PerformancePoints.of(np.arange(30) / 29, y), rng, 300))
+    found = trend(PerformancePoints.of(np.arange(30) / 29, y), rng, 300)
     for one in (found.spearman, found.kendall):
         low, _, high = bounds(one)
         assert low < 0.0 < high

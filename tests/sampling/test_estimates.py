@@ -1,4 +1,4 @@
-"""Estimates of a mean: unbiased over all designs, exact with all labels, like ppi-python's, intervals that hold."""
+"""Estimates of means and ratios: unbiased over all designs, exact with all labels, like ppi-python's, intervals that hold."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howfar.errors import InputError
-from howfar.sampling import Sample, draw, mean
+from howfar.sampling import Sample, cross_fitted_mean, draw, folds, mean, ods, ratio
 from howfar.sampling.estimates import betting_interval, lower_bound, prediction_powered
 
 
@@ -162,23 +161,6 @@ def test_what_was_seen_bounds_the_mean_of_a_site_of_known_size() -> None:
     assert betting_interval(np.ones(4), 10_000, 0.9)[0] > 0.3
 
 
-@pytest.mark.parametrize(
-    ("values", "proxy", "level", "line"),
-    [
-        ([0.5], [0.5] * 4, 0.9, "values must hold 2 numbers"),
-        ([0.5, 1.5], [0.5] * 4, 0.9, "values must lie in [0, 1], got 1.5"),
-        ([np.nan, np.nan], [0.5] * 4, 0.9, "values must hold at least one that is not NaN"),
-        ([0.5, 0.5], [0.5] * 5, 0.9, "proxy must have the 4 images that the sample was drawn from, got 5"),
-        ([0.5, 0.5], [0.5, 0.5, 0.5, -1.0], 0.9, "proxy must lie in [0, 1], got -1.0"),
-        ([0.5, 0.5], [0.5] * 4, 1.0, "level must lie between 0 and 1, got 1.0"),
-    ],
-)
-def test_bad_input_is_one_clear_line(values: list[float], proxy: list[float], level: float, line: str) -> None:
-    with pytest.raises(InputError) as caught:
-        mean(values, proxy, draw([0.5] * 4, 2), level=level)
-    assert str(caught.value).startswith(line)
-
-
 def test_a_stratum_with_one_label_is_joined_with_its_neighbour() -> None:
     strata = np.array([0, 1, 1, 1, 2, 2, 2, 2, 3])
     single = Sample(np.arange(9), np.array([0.1, 0.2, 0.5, 0.1])[strata], strata)
@@ -190,3 +172,133 @@ def test_a_stratum_with_one_label_is_joined_with_its_neighbour() -> None:
     # A stratum that is drawn whole adds no variance, and needs no neighbour.
     certain = Sample(np.arange(9), np.array([1.0, 0.2, 0.5, 0.5])[np.array([0, 1, 1, 1, 2, 2, 2, 2, 2])], joined + (strata > 0))
     assert mean(values, np.full(certain.population, 0.5), certain).half_width < apart.half_width
+
+
+M = 240
+
+
+@pytest.fixture(scope="module")
+def counts() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Numerators, denominators, the model's expected ones, and predicted F."""
+    rng = np.random.default_rng(1)
+    sizes = rng.gamma(2.0, 400.0, M)
+    f = rng.beta(4, 4, M)
+    guessed = np.clip(f + rng.normal(0, 0.08, M), 0, 1)
+    expected = np.stack([guessed * sizes, sizes * rng.uniform(0.9, 1.1, M)])
+    return f * sizes, sizes, expected, guessed
+
+
+def test_all_labels_give_the_exact_ratio(counts: tuple[np.ndarray, ...]) -> None:
+    above, below, expected, _ = counts
+    sample = draw(np.full(M, 0.5), M)
+    estimate = ratio(above[sample.indices], below[sample.indices], expected, sample)
+    assert estimate.value == pytest.approx(above.sum() / below.sum())
+    assert estimate.low == estimate.high == estimate.value
+
+
+def test_intervals_hold_and_expected_counts_narrow_them(counts: tuple[np.ndarray, ...]) -> None:
+    above, below, expected, guessed = counts
+    truth, widths = above.sum() / below.sum(), {}
+    for name, proxy in (("expected", expected), ("predicted", guessed), ("constant", np.full(M, 0.5))):
+        found = []
+        for seed in range(120):
+            sample = draw(guessed, 16, seed=seed)
+            found.append(ratio(above[sample.indices], below[sample.indices], proxy, sample))
+        assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.84
+        assert np.mean([one.value for one in found]) == pytest.approx(truth, abs=0.01)
+        widths[name] = np.mean([one.half_width for one in found])
+    assert widths["expected"] < 0.8 * widths["constant"]
+
+
+def test_the_best_threshold_is_found_with_the_true_maximum(counts: tuple[np.ndarray, ...]) -> None:
+    above, below, expected, guessed = counts
+    factors = np.array([0.3, 0.8, 0.6])
+    at = above[:, None] * factors, np.repeat(below[:, None], 3, axis=1)
+    sample = draw(guessed, 24)
+    parts = tuple(part[sample.indices] for part in at)
+    estimate, best = ods(*parts, np.stack([expected[0][:, None] * factors, np.repeat(expected[1][:, None], 3, axis=1)]), sample)
+    assert best == 1
+    assert estimate == ratio(parts[0][:, 1], parts[1][:, 1], expected * np.array([[0.8], [1.0]]), sample)
+    whole = draw(guessed, M)
+    exact, best = ods(*(part[whole.indices] for part in at), guessed, whole)
+    assert (exact.value, best) == (pytest.approx(0.8 * above.sum() / below.sum()), 1)
+
+
+def test_a_threshold_without_anything_predicted_or_true_has_no_ratio() -> None:
+    sample = draw(np.full(9, 0.5), 4)
+    above, below = np.zeros((4, 3)), np.array([[9.0, 4.0, 0.0], [5.0, 0.0, 0.0], [3.0, 1.0, 0.0], [2.0, 0.0, 0.0]])
+    above[0, 1] = 2.0
+    estimate, best = ods(above, below, np.zeros((2, 9, 3)), sample)
+    assert best == 1
+    assert estimate == ratio(above[:, 1], below[:, 1], np.zeros((2, 9)), sample)
+
+
+def test_one_label_says_nothing_and_few_say_something() -> None:
+    assert ratio([3.0], [4.0], np.full(9, 0.5), draw(np.full(9, 0.5), 1)).low == 0.0
+    sample = draw(np.full(40, 0.5), 3)
+    estimate = ratio([3.0, 2.0, 4.0], [8.0, 6.0, 9.0], np.full(40, 0.5), sample)
+    assert 0.0 <= estimate.low < estimate.value < estimate.high <= 1.0
+
+
+def test_units_of_counts_do_not_matter(counts: tuple[np.ndarray, ...]) -> None:
+    above, below, expected, guessed = counts
+    sample = draw(guessed, 16)
+    own = above[sample.indices], below[sample.indices]
+    one = ratio(*own, expected, sample)
+    thousand = ratio(own[0] * 1000, own[1] * 1000, expected * 1000, sample)
+    np.testing.assert_allclose(vars(one)["low"], vars(thousand)["low"], rtol=1e-9)
+
+
+PROXY = np.linspace(0.1, 0.9, 90)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_every_image_is_held_once_and_learnt_from_by_the_other_models(parts: int) -> None:
+    sample = draw(PROXY, 18)
+    divided = folds(sample, parts=parts, seed=1)
+    assert sorted(np.concatenate([fold.held for fold in divided]).tolist()) == list(range(18))
+    for fold in divided:
+        assert not set(fold.learn) & set(fold.held)
+        assert len(fold.learn) + len(fold.held) == 18
+        np.testing.assert_allclose(fold.probabilities, sample.probabilities[fold.held] / parts)
+    counts = [np.bincount(sample.strata[fold.held], minlength=4) for fold in divided]
+    assert np.ptp(counts, axis=0).max() <= 1
+
+
+def test_photographs_stay_together() -> None:
+    groups = np.repeat(np.arange(30), 3)
+    sample = draw(PROXY, 45)
+    for fold in folds(sample, groups=groups):
+        assert not set(groups[sample.indices[fold.held]]) & set(groups[sample.indices[fold.learn]])
+
+
+def test_every_image_has_the_same_chance_of_each_part() -> None:
+    sample = draw(PROXY, 9)
+    held = np.zeros(9)
+    for seed in range(600):
+        held[folds(sample, seed=seed)[0].held] += 1
+    assert np.abs(held / 600 - 0.5).max() < 0.09
+
+
+def test_the_mean_of_two_models_is_unbiased_and_held() -> None:
+    rng = np.random.default_rng(2)
+    first, second = rng.beta(3, 3, 90), rng.beta(5, 2, 90)
+    proxies = [np.clip(truth + rng.normal(0, 0.1, 90), 0, 1) for truth in (first, second)]
+    truth, found = (first.mean() + second.mean()) / 2, []
+    for seed in range(300):
+        sample = draw(PROXY, 16, seed=seed)
+        divided = folds(sample, seed=seed)
+        values = np.empty(16)
+        for model, fold in zip((first, second), divided, strict=True):
+            values[fold.held] = model[sample.indices[fold.held]]
+        found.append(cross_fitted_mean(values, proxies, sample, divided))
+    assert np.mean([one.value for one in found]) == pytest.approx(truth, abs=0.012)
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.87
+
+
+def test_equal_models_give_the_plain_mean() -> None:
+    sample = draw(PROXY, 16)
+    values = PROXY[sample.indices] ** 2
+    assert cross_fitted_mean(values, [PROXY, PROXY], sample, folds(sample)).value == pytest.approx(
+        mean(values, PROXY, sample).value, abs=1e-9
+    )

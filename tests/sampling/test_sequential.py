@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howfar.errors import InputError
 from howfar.sampling import Until, order, sequence
 
 SITES = {
@@ -107,24 +106,3 @@ def test_rules_are_read_and_answered() -> None:
     assert known.settled[-1] == "no"
     assert known.settled[known.stop - 1] == "no"
     assert sequence(truth[images[:3]], truth, images, until=Until("half width", 0.01)).stop is None
-
-
-@pytest.mark.parametrize(
-    ("call", "line"),
-    [
-        (lambda: order(0), "m must be at least 1, got 0"),
-        (lambda: sequence([0.5], [0.5, 0.5], [0, 0]), "images must name each image once"),
-        (lambda: sequence([0.5], [0.5, 0.5], [0, 2]), "images must name each image once"),
-        (lambda: sequence([0.5], [0.5, 0.5], [0.5]), "images must be one row of positions"),
-        (lambda: sequence([0.5, 0.5], [0.5, 0.5], [0]), "values must be at most the 1 images"),
-        (lambda: sequence([1.5], [0.5, 0.5], [0, 1]), "values must lie in [0, 1]"),
-        (lambda: sequence([0.5], [0.5, 0.5], [0, 1], level=0), "level must lie between 0 and 1"),
-        (lambda: sequence([0.5], [0.5, 0.5], [0, 1], until="better"), "until must read like"),
-        (lambda: Until.parse("F >= 6"), "until must name a value between 0 and 1"),
-        (lambda: Until("about", 0.5), "kind must be"),
-    ],
-)
-def test_bad_input_is_one_clear_line(call: object, line: str) -> None:
-    with pytest.raises(InputError) as caught:
-        call()  # type: ignore[operator]
-    assert str(caught.value).startswith(line)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import howfar
 from howfar.errors import InputError
 from howfar.selection import far
 from howfar.selection.by_column import FAR
@@ -32,30 +31,11 @@ def ranks(distances: np.ndarray[Any, Any], chosen: np.ndarray[Any, Any]) -> list
     return [int(np.flatnonzero(order == position)[0]) for position in chosen]
 
 
-def test_the_contract_s_name() -> None:
-    assert howfar.selection.far is far
-    assert far([0.0, 0.7, 1.0], k=1, low=0.6, high=1.0).tolist() == [2]
-
-
 def test_ranks_by_bit_reversal_and_the_nearest_free_one_where_they_meet() -> None:
     # ⌊10 u⌋ of 1/2, 1/4, 3/4, 1/8, 5/8, 3/8, 7/8, 1/16; then 9/16 and 5/16 fall on 5 and 3, which are taken.
     wanted = [5, 2, 7, 1, 6, 3, 8, 0, 4, 9]
     for k in range(1, 11):
         assert far(TEN, k).tolist() == wanted[:k]
-
-
-@pytest.mark.parametrize(("count", "k", "wanted"), [
-    (1, 1, [0]),
-    (3, 3, [0, 1, 2]),
-    (7, 7, [0, 1, 2, 3, 4, 5, 6]),
-    (8, 3, [2, 4, 6]),
-    (100, 1, [50]),
-    (100, 3, [25, 50, 75]),
-    (100, 7, [12, 25, 37, 50, 62, 75, 87]),
-])  # fmt: skip
-def test_even_ranks(count: int, k: int, wanted: list[int]) -> None:
-    distances = band(count)
-    assert sorted(ranks(distances, far(distances, k))) == wanted
 
 
 @QUICK
@@ -112,10 +92,6 @@ def test_too_few_in_the_band_gives_the_farthest_with_a_warning() -> None:
         assert far(distances, 2, labelled=mask(5, 4)).tolist() == [2, 1]
     with pytest.warns(UserWarning, match=r": 0, fewer than the 2"):
         assert far([0.0, 0.0, 0.0], 2).tolist() == [0, 1]
-
-
-def test_enough_in_the_band_gives_none() -> None:
-    assert len(far([0.1, 0.7, 1.0], 2)) == 2
 
 
 @pytest.mark.parametrize(

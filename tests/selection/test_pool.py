@@ -1,13 +1,20 @@
+"""The pool that a strategy chooses from, and what it refuses; names of strategies, and what the record says of them."""
+
 from __future__ import annotations
 
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.selection import every, named
+from howfar.selection import every, evidence, named
 from howfar.selection.by_column import NEAR
+from howfar.selection.random_draws import CLASSES
 from howfar.selection.strategy import Candidates
 
 
@@ -32,6 +39,52 @@ def test_an_image_that_lacks_a_value_is_left_out() -> None:
         pool.count(1)
 
 
+def test_names_are_strategies_and_strategies_stay_what_they_are() -> None:
+    assert named("near") is NEAR
+    assert named(NEAR) is NEAR
+    assert [one.name for one in every()] == [
+        "far", "near", "random", "stratified", "kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding",
+        "uncertainty", "flip_disagreement", "foreground", "foreground_random", "objects", "stratified_entropy",
+        "share_quantiles", "ridge_response",
+    ]  # fmt: skip
+    with pytest.raises(UnknownNameError, match="did you mean 'kcenter'"):
+        named("kcentre")
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_strategies", ROOT / "docs" / "make_strategies.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_file_and_the_page_are_made_of_the_record(maker: ModuleType) -> None:
+    assert maker.EVIDENCE.read_text(encoding="utf-8") == maker.taken(maker.records()), "run python docs/make_strategies.py"
+    page = maker.PAGE.read_text(encoding="utf-8")
+    assert page == maker.page(page), "run python docs/make_strategies.py"
+    assert all(f"| `{strategy.name}` |" in maker.listed() for strategy in every())
+
+
+def test_a_strategy_that_beats_random_in_the_record_is_said_to(maker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = maker.records()
+    gains = [row for row in found["bakeoff"]["results"]["gains"] if row["model"] == "near-7"]
+    for row in gains:
+        row["beats_random"] = True
+    monkeypatch.setattr(evidence, "records", lambda: json.loads(maker.taken(found)))
+    assert evidence.evidence("near").line.startswith("beats random in the record: 0.064 [")
+    assert evidence.summaries()[0].endswith("of 12 strategies near beats it.")
+    assert evidence.summaries()[1].endswith("of 5 strategies none beats it, and ridge_response does worse.")
+    assert evidence.evidence("far").line.startswith("no record shows that it beats random: -0.023 [")
+    assert evidence.evidence("random").line == "what every other is compared with"
+    assert evidence.evidence("mine").line.endswith("not measured")
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
@@ -51,13 +104,16 @@ def test_columns_that_are_refused_in_one_line(columns: dict[str, Any], message: 
     assert "\n" not in str(caught.value)
 
 
-def test_names_are_strategies_and_strategies_stay_what_they_are() -> None:
-    assert named("near") is NEAR
-    assert named(NEAR) is NEAR
-    assert [one.name for one in every()] == [
-        "far", "near", "random", "stratified", "kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding",
-        "uncertainty", "flip_disagreement", "foreground", "foreground_random", "objects", "stratified_entropy",
-        "share_quantiles", "ridge_response",
-    ]  # fmt: skip
-    with pytest.raises(UnknownNameError, match="did you mean 'kcenter'"):
-        named("kcentre")
+@pytest.mark.parametrize(
+    ("strategy", "columns", "message"),
+    [
+        ("foreground", {"predicted_foreground": [0.1, 1.5]}, "predicted_foreground must lie between 0 and 1, got 1.5"),
+        ("share_quantiles", {"predicted_foreground": [-0.1, 0.2]}, "predicted_foreground must lie between 0 and 1, got -0.1"),
+        ("foreground_random", {"predicted_foreground": [-0.1, 0.2]}, "predicted_foreground must lie between 0 and 1"),
+        ("stratified_entropy", {name: [-1.0, 0.0] for name in CLASSES}, "column foreground_entropy must be at least 0"),
+        *(("objects", {"regions": np.full(shape, 1e200)}, "column regions must") for shape in ((3, 4), (3, 0, 4), (3, 1, 1))),
+    ],
+)
+def test_values_that_a_strategy_refuses(strategy: str, columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        named(strategy).pick(columns, 1, np.random.default_rng(0))

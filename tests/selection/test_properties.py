@@ -51,43 +51,28 @@ def picks(strategy: Strategy, columns: dict[str, Any], k: int, labelled: Any) ->
 
 @EVERY
 @QUICK
-@given(pools())
-def test_different_images_without_labels(strategy: Strategy, pool: Any) -> None:
+@given(pools(), st.randoms(use_true_random=False))
+def test_picks_are_different_and_do_not_depend_on_the_order_of_rows(strategy: Strategy, pool: Any, random: Any) -> None:
     columns, labelled, k = pool
     found = picks(strategy, columns, k, labelled)
     assert len(found) == len(set(found)) == k
     assert not labelled[found].any()
-
-
-@EVERY
-@QUICK
-@given(pools(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_count(strategy: Strategy, pool: Any, random: Any) -> None:
-    columns, labelled, k = pool
     order = list(range(len(labelled)))
     random.shuffle(order)
     moved = {name: np.asarray(values)[order] for name, values in columns.items()}
-    again = picks(strategy, moved, k, labelled[order])
-    assert [order[place] for place in again] == picks(strategy, columns, k, labelled)
+    assert [order[place] for place in picks(strategy, moved, k, labelled[order])] == found
 
 
 @pytest.mark.parametrize("strategy", [one for one in every() if one.nested], ids=lambda one: one.name)
 @QUICK
 @given(pools())
-def test_fewer_are_the_first_of_more(strategy: Strategy, pool: Any) -> None:
+def test_fewer_are_the_first_of_more_and_with_its_picks_labelled_it_goes_on(strategy: Strategy, pool: Any) -> None:
     columns, labelled, k = pool
     most = picks(strategy, columns, int((~labelled).sum()), labelled)
     assert picks(strategy, columns, k, labelled) == most[:k]
-
-
-@pytest.mark.parametrize("strategy", [one for one in every() if one.name in GOES_ON], ids=lambda one: one.name)
-@QUICK
-@given(pools())
-def test_with_its_picks_labelled_it_goes_on(strategy: Strategy, pool: Any) -> None:
-    columns, labelled, k = pool
-    most = picks(strategy, columns, int((~labelled).sum()), labelled)
     known = labelled.copy()
     known[most[: k - 1]] = True
     # Other labels in far's band, and among the ranks of shares, may stand for its picks.
-    if strategy.name not in ("far", "share_quantiles") or not labelled.any():
+    alone = strategy.name in ("far", "share_quantiles") and labelled.any()
+    if strategy.name in GOES_ON and not alone:
         assert picks(strategy, columns, 1, known) == [most[k - 1]]

@@ -128,14 +128,6 @@ def test_the_rest_over_all_draws_there_are(rng: np.random.Generator) -> None:
         assert abs(np.mean(one * other)) < 1e-14
 
 
-def test_the_rest_by_simulation(rng: np.random.Generator) -> None:
-    s, p = rng.normal(size=(30, 5)), rng.standard_t(3, size=(40, 5))
-    between, within = without_interactions(s, p)
-    u, v = resample_counts(30, 40_000, rng), resample_counts(40, 40_000, rng)
-    assert between.noise == pytest.approx((forms(u, residuals(cdist(s, p)), v) / 1200).std(), rel=0.02)
-    assert within.noise == pytest.approx((forms(v, own_residuals(cdist(p, p)), v) / 1600).std(), rel=0.03)
-
-
 def test_draws_within_lie_around_the_mean_of_different_images(rng: np.random.Generator) -> None:
     p = rng.normal(size=(200, 4))
     own = cdist(p, p)

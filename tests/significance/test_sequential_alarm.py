@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howfar.errors import InputError
 from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, evidence, first_alarm, together
 
 
@@ -105,16 +104,3 @@ def test_a_stake_follows_what_is_known() -> None:
 
 def test_several_bets_are_averaged() -> None:
     assert np.exp(together([np.log([2.0, 4.0]), np.log([0.5, 1.0])])).tolist() == pytest.approx([1.25, 2.5])
-
-
-def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(InputError, match="level must lie between 0 and 1, got 1"):
-        BoundedBet.of(1.0)
-    with pytest.raises(InputError, match="at least 30 labelled images, got 3"):
-        SpreadBet.of(0.5, [0.1, 0.2, 0.3])
-    with pytest.raises(InputError, match="predicted performance"):
-        SpreadBet(0.5, 1.0, 0.1, 0.0).log_factor(LabelledBatch(np.array([0.5])))
-    with pytest.raises(InputError, match="horizon"):
-        evidence([0.0], horizon=0)
-    with pytest.raises(InputError, match="rate"):
-        first_alarm(np.zeros(1), rate=1.0)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from howfar.errors import InputError
 from howfar.significance.variance_components import REST, Likelihood, variance_components
 
 
@@ -99,23 +98,6 @@ def test_values_that_are_all_the_same_do_not_vary() -> None:
     found = variance_components([2.0] * 6, {"a": [0, 0, 0, 1, 1, 1]})
     assert (found.mean.value, found.mean.low, found.mean.high) == (2.0, 2.0, 2.0)
     assert {(one.value, one.low, one.high) for one in found.deviations.values()} == {(0.0, 0.0, 0.0)}
-
-
-@pytest.mark.parametrize(
-    ("values", "sources", "level", "line"),
-    [
-        ([1.0, 2.0], {}, 0.95, "values must be at least three numbers"),
-        ([1.0, 2.0, float("nan")], {}, 0.95, "values must be finite"),
-        ([1.0, 2.0, 3.0], {"a": [0, 1]}, 0.95, "sources['a'] must have one level for each of the 3 values"),
-        ([1.0, 2.0, 3.0], {"a": [0, 0, 0]}, 0.95, "sources['a'] must have 2 to 2 levels"),
-        ([1.0, 2.0, 3.0], {"a": [0, 1, 2]}, 0.95, "sources['a'] must have 2 to 2 levels"),
-        ([1.0, 2.0, 3.0], {}, 1.0, "level must lie between 0 and 1"),
-    ],
-)
-def test_bad_arguments(values: Any, sources: Any, level: float, line: str) -> None:
-    with pytest.raises(InputError) as caught:
-        variance_components(values, sources, level)
-    assert str(caught.value).startswith(line)
 
 
 def test_a_likelihood_with_several_maxima_has_intervals() -> None:

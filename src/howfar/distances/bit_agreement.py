@@ -29,29 +29,10 @@ class Match(NamedTuple):
 
 
 def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False, pairs_per_tile: int = PAIRS_PER_TILE) -> Match:
-    """Find for each hash of `a` the hash of `b` with the most equal bits; ties go to the first.
+    """Find for each hash of `a`, (m, B), the hash of `b`, (n, B), with the most equal bits; ties go to the first.
 
-    Hashes are signs ±1, so that of B bits the share of equal ones is (1 + a·b / B) / 2: 1 less the Hamming distance over B,
-    and 0.5 on average for unrelated hashes. All pairs are multiplied, some millions at a time.
-
-    Parameters
-    ----------
-    a, b
-        (m, B) and (n, B) signs, +1 or −1.
-    earlier
-        Whether only rows of `b` before the row of `a` count, as where a dataset is searched for copies of its own images.
-    pairs_per_tile
-        At most this many pairs at once (and at least one row).
-
-    Raises
-    ------
-    InputError
-        Arrays that are no signs, or of different length B.
-
-    Examples
-    --------
-    >>> best_match([[1, 1, -1, 1]], [[1, -1, -1, -1], [1, 1, 1, 1]])
-    Match(rows=array([1]), agreement=array([0.75]))
+    Hashes are signs ±1, so the share of equal bits is (1 + a·b / B) / 2, on average 0.5 for unrelated hashes. `earlier`
+    searches a dataset for copies of its own images: only rows of `b` before the row of `a` count.
     """
     left, right = _pair(a, b)
     rows, best = np.full(len(left), -1, np.intp), np.full(len(left), -np.inf, np.float32)
@@ -73,13 +54,7 @@ def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False, pairs_per_t
 
 
 def agreement(a: ArrayLike, b: ArrayLike) -> Float64Array:
-    """Compute the share of equal bits between matching rows of two arrays of hashes.
-
-    Examples
-    --------
-    >>> agreement([[1, 1, -1, 1]], [[1, 1, 1, 1]]).tolist()
-    [0.75]
-    """
+    """Compute the share of equal bits between matching rows of two arrays of hashes."""
     left, right = _signs(a, "a"), _signs(b, "b")
     if left.shape != right.shape:
         raise InputError.of("b", f"must have the shape of a, {left.shape}", right.shape)
@@ -90,41 +65,11 @@ def agreement(a: ArrayLike, b: ArrayLike) -> Float64Array:
 def usual_agreement(
     a: ArrayLike, b: ArrayLike, flipped: ArrayLike | None = None, *, same: bool = False, spreads: float = SPREADS
 ) -> float:
-    """Estimate the highest hash agreement of images that are no copies: median + 3.4 (median − tenth percentile).
+    """Estimate the highest hash agreement of images that are no copies: median + 3.4 (median − tenth percentile); 0 if unknown.
 
-    Photographs that are framed alike, as eyes and scans are, agree in far more than half of the bits of their hashes. Copies
-    move both numbers little while they are a small part of all pairs: of unrelated hashes a tenth that are copies raise the
-    limit from 0.63 to 0.65, a third to 0.71, half to 0.85. The pairs are those of at most 512 rows of each dataset; equal rows
-    count once, and the best match of each row, which may be a copy, is left out.
-
-    Parameters
-    ----------
-    a, b
-        (m, B) and (n, B) signs, +1 or −1.
-    flipped
-        (m, B) hashes of the images of `a` mirrored; of the two the one counts that agrees more.
-    same
-        Whether `b` is `a`, whose rows are not set against themselves.
-    spreads
-        What the difference is multiplied by, in the place of 3.4.
-
-    Returns
-    -------
-    float
-        A share of equal bits; 0 with fewer than 30 pairs, of which nothing is known.
-
-    Raises
-    ------
-    InputError
-        Arrays that are no signs, or of different length B; `flipped` of another shape than `a`.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> frame = rng.choice([-1, 1], 256)
-    >>> eyes, roads = (np.where(rng.random((40, 256)) < share, frame, -frame) for share in (0.9, 0.5))
-    >>> round(usual_agreement(eyes[:20], eyes[20:]), 2), round(usual_agreement(roads[:20], roads[20:]), 2)
-    (0.93, 0.64)
+    Copies move both numbers little while they are few: a tenth of copies raises the limit of unrelated hashes from 0.63 to
+    0.65, half to 0.85. The best match of each row, which may be a copy, is left out. `flipped` are hashes of the mirrored
+    images of `a`.
     """
     left, right = _pair(a, b)
     rows, columns = _sampled(left), _sampled(right)

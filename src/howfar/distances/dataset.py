@@ -16,24 +16,10 @@ from howfar.errors import InputError
 def image_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> Float64Array:
     """Compute the mean distance of each image of S from all images of P: I^dist(s_j) = (1/n) Σ_k ‖s_j − p_k‖ (eq. 7).
 
-    The paper's own I^dist is the sum, n times this; the mean does not grow with the size of P.
-
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features, any float type; sums are float64.
-    device
-        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
-
-    Returns
-    -------
-    ndarray
-        (m,) float64, in the unit of the features.
-
-    Raises
-    ------
-    InputError
-        Not two-dimensional, empty, not finite, or of different widths; a device that there is not.
+    The paper's own I^dist is the sum, n times this; the mean does not grow with the size of P. `s` and `p` are (m, z) and (n,
+    z) projected features, `device` is ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the
+    CPU. Returns (m,) float64, in the unit of the features. Raises `InputError` for features that are not two-dimensional,
+    empty, not finite, or of different widths, and for a device that there is not.
 
     Examples
     --------
@@ -46,19 +32,8 @@ def image_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> Float64
 def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
     """Compute the mean distance over all pairs of S and P: O^dist(S, P) = (1/m) Σ_j I^dist(s_j) (eq. 7, mean form).
 
-    O^dist(P, P) is not 0: it is the mean distance between P's own images. `energy` is 0 for equal datasets.
-
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    device
-        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        Features that are empty, not finite, or of different widths; a device that there is not.
+    O^dist(P, P) is not 0: it is the mean distance between P's own images. `energy` is 0 for equal datasets. Arguments and
+    errors are those of `image_to_dataset`.
 
     Examples
     --------
@@ -69,19 +44,9 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float
 
 
 def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
-    """Compute the mean distance of each image of P from the other images of P, (n,): its leave-one-out I^dist.
+    """Compute the mean distance of each image of P, (n, z), from the other images of P, (n,): its leave-one-out I^dist.
 
-    Parameters
-    ----------
-    p
-        (n, z) projected features.
-    device
-        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        Features that are empty or not finite, one image only, or a device that there is not.
+    Raises `InputError` for features that are empty or not finite, one image only, or a device that there is not.
 
     Examples
     --------
@@ -97,17 +62,7 @@ def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
 def self_distance(p: ArrayLike, device: str = "cpu") -> float:
     """Compute the self-distance O^dist(P, P), the mean over different images; `relative` is O^dist(S, P) divided by it.
 
-    Parameters
-    ----------
-    p
-        (n, z) projected features.
-    device
-        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        Features that are empty or not finite, one image only, or a device that there is not.
+    Arguments and errors are those of `leave_one_out`.
 
     Examples
     --------
@@ -120,22 +75,10 @@ def self_distance(p: ArrayLike, device: str = "cpu") -> float:
 def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
     """Compute the energy distance 2 E d(s, p) − E d(p, p') − E d(s, s') over all pairs (V-statistic).
 
-    Never negative, and 0 exactly where the two samples are equal; two finite samples of one distribution come out near
-    (1/m + 1/n) E d, not at 0, so judge it by its p-value. Source: Székely & Rizzo, "Energy statistics: A class of
-    statistics based on distances", J. Stat. Plan. Inference 143 (2013). (SciPy's one-dimensional
-    ``energy_distance`` is its square root.)
-
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    device
-        ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        Features that are empty, not finite, or of different widths; a device that there is not.
+    Never negative, and 0 exactly where the two samples are equal; two finite samples of one distribution come out near (1/m +
+    1/n) E d, not at 0, so judge it by its p-value. Source: Székely & Rizzo, "Energy statistics: A class of statistics based on
+    distances", J. Stat. Plan. Inference 143 (2013). (SciPy's one-dimensional ``energy_distance`` is its square root.) Arguments
+    and errors are those of `image_to_dataset`.
 
     Examples
     --------
@@ -157,15 +100,9 @@ def energy_of_sums(between: Float64Array, within_p: Float64Array, within_s: Floa
 class IdentityMargin:
     """Hold how well distances separate an identity from other identities.
 
-    Attributes
-    ----------
-    margin
-        (nearest other − farthest own) / farthest own: above 0 every own variation is nearer than any of another identity. NaN
-        where every own distance is 0.
-    violated
-        Share of pairs (own variation, another identity's variation) in which the other is not farther.
-    pairs
-        Number of pairs.
+    `margin` is (nearest other − farthest own) / farthest own: above 0 every own variation is nearer than any of another
+    identity; NaN where every own distance is 0. `violated` is the share of `pairs` (own variation, another identity's
+    variation) in which the other is not farther.
     """
 
     margin: float
@@ -176,20 +113,9 @@ class IdentityMargin:
 def identity_margin(own: Sequence[float], others: Sequence[float]) -> IdentityMargin:
     """Compare distances from one reference to variations of its own identity and to variations of other identities.
 
-    The paper's claim (eqs. 9 to 11) is O^dist(p1 vk, p1 v1) < O^dist(pi vj, p1 v1) for every k, j and every other identity
-    i. It holds where no pair is violated.
-
-    Parameters
-    ----------
-    own
-        O^dist of the identity's other variations from the reference; 0 is allowed, as of two equal images.
-    others
-        O^dist of all variations of other identities from the reference.
-
-    Raises
-    ------
-    InputError
-        Either is empty, or a distance is not finite or below 0.
+    The paper's claim (eqs. 9 to 11) is O^dist(p1 vk, p1 v1) < O^dist(pi vj, p1 v1) for every k, j and every other identity i.
+    It holds where no pair is violated. `own` and `others` are O^dist from the reference. Raises `InputError` where either is
+    empty, or a distance is not finite or below 0.
 
     Examples
     --------

@@ -28,10 +28,7 @@ _NAMES = re.compile("auto|cuda(:[0-9]+)?")
 
 
 def gpu(name: str) -> torch.device | None:
-    """Return the torch device for ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (CUDA if available); None means the CPU.
-
-    Raises `InputError` for another name, or a device that this machine does not have.
-    """
+    """Return the torch device for ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (CUDA if available); None means the CPU."""
     if name == "cpu":
         return None
     if not _NAMES.fullmatch(name):
@@ -52,8 +49,7 @@ def sums_by_torch(
 ) -> tuple[Float64Array, float]:
     """Sum the distances of each row of `s` from all rows of `p`, (m,) float64; also return the unit of the float32 values.
 
-    Where memory does not suffice for a tile, it is halved. Raises `HowfarError` where the two sets, or one row's distances, are
-    more than the device holds.
+    A tile that does not fit in memory is halved; `HowfarError` where even one row's distances do not fit.
     """
     import torch
 

@@ -13,33 +13,21 @@ from howfar.errors import InputError
 from howfar.protocols import Rows
 
 Shrinkage = float | Literal["ledoit_wolf"]
+_BLOCK_BYTES = 32 << 20
 
 
 def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wolf") -> Float64Array:
     """Compute the Mahalanobis distance of each image of S from P: √((s_j − μ)ᵀ Σ⁻¹ (s_j − μ)).
 
-    μ is P's mean and Σ = (1 − δ) C + δ (tr C / z) I, where C is P's covariance (divided by n) and δ the shrinkage.
-    "ledoit_wolf" takes the δ of Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
-    J. Multivariate Anal. 88 (2004), section 3: Σ is then regular even where P has fewer images than columns.
-    With δ = 0 the pseudo-inverse of C stands for Σ⁻¹: directions in which P does not vary at all do not count, however
-    far an image lies along them. (Two distinct images leave Ledoit & Wolf's δ at 0 too.)
+    μ is P's mean and Σ = (1 − δ) C + δ (tr C / z) I, where C is P's covariance (divided by n) and δ the `shrinkage`, 0 to 1.
+    "ledoit_wolf" takes the δ of Ledoit & Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", J.
+    Multivariate Anal. 88 (2004), section 3: Σ is then regular even where P has fewer images than columns. With δ = 0 the
+    pseudo-inverse of C stands for Σ⁻¹: directions in which P does not vary at all do not count, however far an image lies along
+    them. (Two distinct images leave Ledoit & Wolf's δ at 0 too.)
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features; computed in float64.
-    shrinkage
-        "ledoit_wolf", or δ from 0 (none) to 1 (distance from the mean, over the mean deviation).
-
-    Returns
-    -------
-    ndarray
-        (m,) float64, without unit; squared, its mean over P itself is the rank of C where δ = 0.
-
-    Raises
-    ------
-    InputError
-        Features that `howfar.arrays.as_pair` refuses, all images of P equal (no spread), or a shrinkage outside [0, 1].
+    `s` and `p` are (m, z) and (n, z) features. Returns (m,) float64, without unit; squared, its mean over P itself is the rank
+    of C where δ = 0. Raises `InputError` for features that `howfar.arrays.as_pair` refuses, all images of P equal, or a
+    shrinkage outside [0, 1].
 
     Examples
     --------
@@ -54,16 +42,8 @@ def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wo
 class Fitted:
     """Hold P's mean and shrunk covariance, to compute Mahalanobis distances of images that arrive later.
 
-    Attributes
-    ----------
-    first, mean
-        (z,) P's first row, and the mean of its rows after that is taken away.
-    largest
-        What offsets are divided by, so that no square overflows.
-    axes
-        (r, z) P's principal axes.
-    weights
-        (r + 1,) one over the shrunk variance along each axis, then outside them all.
+    `mean` is that of P's rows less the `first`. Offsets are divided by `largest`, so that no square overflows. `weights` (r +
+    1,) are one over the shrunk variance along each of the `axes` (r, z), then outside them all.
     """
 
     first: FloatArray
@@ -74,10 +54,7 @@ class Fitted:
 
     @classmethod
     def on(cls, p: ArrayLike, shrinkage: Shrinkage = "ledoit_wolf") -> Fitted:
-        """Fit the mean and shrunk covariance of P, (n, z), without forming a z × z matrix.
-
-        Raises `InputError` for features that are empty or not finite.
-        """
+        """Fit the mean and shrunk covariance of P, (n, z), without forming a z × z matrix."""
         primary = as_features(p, "p")
         # Taking a row away first makes equal rows exactly 0 and keeps the digits of features with a large common offset.
         shifted = primary.astype(np.float64) - primary[0]
@@ -95,13 +72,13 @@ class Fitted:
         variances = deviations**2 / n
         shared = variances.sum() / z
         shrunk = np.append((1.0 - delta) * variances, 0.0) + delta * shared
-        return cls(primary[0], mean, float(largest), axes, _inverse(shrunk, variances[0] * max(n, z)))
+        # Variances within rounding error of 0 weigh nothing.
+        counted = shrunk > variances[0] * max(n, z) * np.finfo(np.float64).eps
+        weights = np.divide(1.0, shrunk, out=np.zeros_like(shrunk), where=counted)
+        return cls(primary[0], mean, float(largest), axes, weights)
 
     def distances(self, s: ArrayLike) -> Float64Array:
-        """Compute the Mahalanobis distance of each row of S, (m, z) -> (m,).
-
-        Raises `InputError` for features that `howfar.arrays.as_features` refuses, or of another width.
-        """
+        """Compute the Mahalanobis distance of each row of S, (m, z) -> (m,)."""
         secondary = as_features(s, "s")
         if secondary.shape[1] != len(self.mean):
             raise InputError.of("s", f"must have {len(self.mean)} columns, as p", secondary.shape, "use one backbone")
@@ -112,13 +89,6 @@ class Fitted:
             outside = offsets - along @ self.axes
             squared += np.einsum("ij,ij->i", outside, outside) * self.weights[-1]
         return np.sqrt(squared)
-
-
-def _inverse(variances: Float64Array, scale: float) -> Float64Array:
-    """Invert each variance; the result is 0 for variances within rounding error of 0."""
-    counted = variances > scale * np.finfo(np.float64).eps
-    inverse: Float64Array = np.divide(1.0, variances, out=np.zeros_like(variances), where=counted)
-    return inverse
 
 
 def _ledoit_wolf(spread: Float64Array) -> float:
@@ -141,39 +111,11 @@ def _share(shrinkage: object) -> float:
     return float(shrinkage)
 
 
-_BLOCK_BYTES = 32 << 20
-
-
 def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -> Float64Array:
-    """Compute the "distance from feature space" of each image, r = √(‖x − mean‖² − ‖scores‖²), from a fitted subspace.
+    """Compute the "distance from feature space" of each image, r = √(‖x − mean‖² − ‖scores‖²), from a fitted subspace, (m,).
 
-    Source: Moghaddam & Pentland, "Probabilistic visual learning for object representation" (IEEE PAMI 19, 1997), eq. 19. A
-    dataset that differs from P only where P's images do not vary is projected into the midst of P, and looks near by any
-    distance within the subspace that was fitted on P alone; its residual is large.
-
-    Parameters
-    ----------
-    x
-        (m, q) features.
-    mean
-        (q,) mean of the rows that the subspace was fitted on.
-    scores
-        (m, z) the same images in the subspace, on orthonormal axes: no scaling of layers.
-
-    Returns
-    -------
-    ndarray
-        (m,) float64 in the unit of the features, at least 0.
-
-    Raises
-    ------
-    InputError
-        Features that `howfar.arrays.as_rows` refuses, or shapes that do not fit together.
-
-    Examples
-    --------
-    >>> subspace_residual([[3.0, 4.0], [5.0, 0.0]], [0.0, 0.0], [[3.0], [5.0]]).tolist()
-    [4.0, 0.0]
+    Source: Moghaddam & Pentland, "Probabilistic visual learning for object representation" (IEEE PAMI 19, 1997), eq. 19. It
+    shows datasets that differ from P only where P's images do not vary. `scores` (m, z) are on orthonormal axes.
     """
     rows, centre, inside = as_rows(x, "x"), np.asarray(mean, np.float64), as_features(scores, "scores")
     m, q = rows.shape
@@ -194,27 +136,8 @@ def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -
 def leave_one_out_residual(residuals: ArrayLike, scores: ArrayLike) -> Float64Array:
     """Compute leave-one-out residuals of P's own images, r / (1 − h), (n,), as if the subspace were fitted without them.
 
-    h = 1/n + Σ_j t_j² / Σ_i t_ij² is an image's leverage on a subspace with scores t; dividing by 1 − h is exact for linear
-    regression (Allen, "The relationship between variable selection and data augmentation", Technometrics 16, 1974) and near for
-    principal components: within 2 % of ten-fold refitting on 300 images with 25 components. It is the yardstick that makes
-    `subspace_residual` of other images free of a unit.
-
-    Parameters
-    ----------
-    residuals
-        (n,) `subspace_residual` of P's images.
-    scores
-        (n, z) their scores, whose columns have mean 0.
-
-    Raises
-    ------
-    InputError
-        Shapes that do not fit together.
-
-    Examples
-    --------
-    >>> leave_one_out_residual([1.0, 1.0, 1.0, 1.0], [[1.0], [-1.0], [1.0], [-1.0]]).tolist()
-    [2.0, 2.0, 2.0, 2.0]
+    h = 1/n + Σ_j t_j² / Σ_i t_ij² is an image's leverage on a subspace with scores t (Allen, Technometrics 16, 1974): within 2
+    % of ten-fold refitting on 300 images with 25 components. It makes `subspace_residual` of other images free of a unit.
     """
     off, inside = np.asarray(residuals, np.float64), np.asarray(as_features(scores, "scores"), np.float64)
     if off.shape != (len(inside),):

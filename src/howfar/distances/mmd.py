@@ -6,7 +6,7 @@ Each pair of images is computed once. Rounding goes either way, so over millions
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,26 +31,8 @@ def ranked_value(
 ) -> float | None:
     """Find the value of a given rank (from 0) in passes over the data; None if the value is outside [`low`, `high`].
 
-    Floating numbers that are not negative sort as their bits do. Where more than `most` values lie between the two, they are
-    counted in bins of equal width in these bits, and the next pass looks in the bin of the wanted value alone.
-
-    Parameters
-    ----------
-    tiles
-        Starts a pass over all values: arrays of one kind, none of their numbers negative (−0 is) or NaN.
-    rank
-        How many values precede the wanted one.
-    low, high
-        Between which two it is expected, both included.
-    most
-        So many values are held, at most, beside a tile.
-    kind
-        Type of the values.
-
-    Examples
-    --------
-    >>> ranked_value(lambda: iter([np.array([3.0, 1.0, 2.0], np.float32)]), 1, low=1.5, high=9.0, most=10)
-    2.0
+    Floats that are not negative sort as their bits do. Where more than `most` values lie between the bounds, they are counted
+    in bins of equal width in these bits, and the next pass looks in the bin of the wanted value alone. `tiles` starts a pass.
     """
     whole: type[np.integer[Any]] = np.int32 if kind is np.float32 else np.int64
     first, last = (int(kind(value).view(whole)) for value in (low, high))
@@ -122,7 +104,7 @@ class Means(NamedTuple):
 def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
     """Compute the unbiased squared MMD of the kernel (a·b / z + 1)³ in float32; None if float32 is not precise enough.
 
-    With c amid P, and x = a·b − c·c, the kernel is a cubic in x: its constant cancels, its linear part follows from the means,
+    With c amid P and x = a·b − c·c the kernel is a cubic in x: its constant cancels, its linear part follows from the means,
     and only its square and its cube are summed over pairs, where x is small beside c·c.
     """
     centre, z = centre_of(p), s.shape[1]
@@ -192,7 +174,10 @@ class SquaredDistances:
         kept: list[tuple[str, Single]] = []
         for kind, left, right in (("s", self._a, self._a), ("p", self._b, self._b), ("sp", self._a, self._b)):
             for tile in squared_tiles(left, right, kind != "sp"):
-                values = _once(tile) if kind != "sp" and tile.row == tile.column else tile.values
+                values = tile.values
+                if kind != "sp" and tile.row == tile.column:
+                    # The diagonal and the lower triangle repeat pairs of the upper one.
+                    values[np.tri(len(values), dtype=bool)] = np.inf
                 if self._keeps:
                     values = values.copy()
                     kept.append((kind, values))
@@ -230,25 +215,14 @@ class SquaredDistances:
         return means._replace(between=(1 - 1 / m) * means.within_s + 1 / m) if self._same else means
 
 
-def _once(tile: Tile) -> Single:
-    """Set the diagonal and the lower triangle to infinity, since these repeat pairs of the upper triangle."""
-    values = tile.values
-    values[np.tri(len(values), dtype=bool)] = np.inf
-    return values
-
-
 FORM_PAIRS_PER_TILE = 1 << 20
 SINGLE_FROM = 1 << 24
 """Pairs from which on kernel values and weights are multiplied in float32."""
 _SAMPLED = 64
 
 
-class Kernel(Protocol):
-    """Compute a kernel between rows of two float64 arrays, (m, z), (n, z) -> (m, n)."""
-
-    def __call__(self, a: Float64Array, b: Float64Array, /) -> Float64Array:
-        """Return the kernel values between all rows of `a` and all rows of `b`."""
-        ...
+Kernel: TypeAlias = Callable[[Float64Array, Float64Array], Float64Array]
+"""Computes the kernel between the rows of two float64 arrays, (m, z), (n, z) -> (m, n)."""
 
 
 class Forms(NamedTuple):
@@ -279,10 +253,7 @@ def gaussian(width: float) -> Kernel:
 
 
 def typical(kernel: Kernel, x: Float64Array) -> float:
-    """Compute the median of the kernel over sampled pairs; subtracting this constant improves precision and cancels in the MMD.
-
-    A mean would be that of one row far from all others, whose kernel with itself is larger than all else.
-    """
+    """Compute the median of the kernel over sampled pairs; subtracting this constant cancels in the MMD and keeps digits."""
     some = x[:: -(-len(x) // _SAMPLED)]
     values = kernel(some, some)[np.triu_indices(len(some), 1)]
     return float(np.median(values)) if values.size else 0.0
@@ -291,10 +262,7 @@ def typical(kernel: Kernel, x: Float64Array) -> float:
 def kernel_forms(
     kernel: Kernel, x: Float64Array, y: Float64Array, u: NDArray[np.uint8], v: NDArray[np.uint8], constant: float
 ) -> Forms:
-    """Compute Σᵢⱼ u[i, d] (k(xᵢ, yⱼ) − constant) v[j, d] for each draw d; only over i ≠ j if `y` is `x` and `v` is `u`.
-
-    `x` and `y` are (m, z) and (n, z), `u` and `v` (m, draws) and (n, draws) counts. Each pair is computed once.
-    """
+    """Compute Σᵢⱼ u[i, d] (k(xᵢ, yⱼ) − constant) v[j, d] for each draw d; only over i ≠ j if `y` is `x` and `v` is `u`."""
     same, single = y is x and v is u, len(x) * len(y) >= SINGLE_FROM
     right: FloatArray = v.astype(np.float32 if single else np.float64)
     total, sums, step = np.zeros(u.shape[1]), np.zeros(len(x)), max(1, FORM_PAIRS_PER_TILE // len(y))
@@ -325,11 +293,7 @@ _COLLECT = 1 << 20
 def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
     """Compute the median distance between different rows of `x`; for an even number of pairs, the lower of the middle two.
 
-    The median is found by `ranked_value`: memory stays bounded, the answer is that of sorting all pairs, and neither a sample
-    nor a seed nor the order of the rows has a part in it.
-
-    `x` is (n, z); at most `pairs_per_tile` distances (and at least one row) are held at once. Raises `InputError` for features
-    that are not two-dimensional, not finite, or of one row only.
+    It is exact, whatever the order of the rows, in bounded memory: at most `pairs_per_tile` distances are held at once.
     """
     rows = as_features(x, "x")
     n = len(rows)
@@ -344,9 +308,6 @@ def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float
     return float(ranked_value(tiles, rank, 0.0, np.inf, _COLLECT, np.float64) or 0.0)
 
 
-KernelSum = Callable[[Float64Array, Float64Array], float]
-
-
 def mmd(
     s: ArrayLike,
     p: ArrayLike,
@@ -358,30 +319,14 @@ def mmd(
     """Compute the squared MMD, E k(s, s') + E k(p, p') − 2 E k(s, p), with the kernel k(a, b) = exp(−‖a − b‖² / 2σ²).
 
     Source: Gretton et al., "A kernel two-sample test", J. Mach. Learn. Res. 13 (2012): eq. 5 over all pairs (biased; never
-    negative, and 0 exactly where the two samples are equal), or eq. 3 over pairs of different images (unbiased; around 0,
-    and often below it, for two samples of one distribution).
+    negative, and 0 exactly where the two samples are equal), or eq. 3 over pairs of different images (`unbiased`; around 0, and
+    often below it, for two samples of one distribution).
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    bandwidth
-        σ, in the unit of the features; "median" is the median distance between the images of S and P taken together (their
-        section 8), exact and without a seed; where more than half of those distances are 0, their mean.
-    unbiased
-        Leave out each image's pair with itself; needs two images on both sides.
-    pairs_per_tile
-        At most this many distances at once (and at least one row).
-
-    Returns
-    -------
-    float
-        Without unit, at most 2.
-
-    Raises
-    ------
-    InputError
-        Features that `howfar.arrays.as_pair` refuses, a bandwidth that is not positive, or a single image where `unbiased`.
+    `s` and `p` are (m, z) and (n, z) features; `bandwidth` is σ in their unit: "median" is the median distance between the
+    images of S and P taken together (their section 8), exact and without a seed; where more than half of those distances are 0,
+    their mean. At most `pairs_per_tile` distances are computed at once. The result has no unit, and is at most 2. Raises
+    `InputError` for features that `howfar.arrays.as_pair` refuses, a bandwidth that is not positive, or a single image where
+    `unbiased`.
 
     Examples
     --------
@@ -414,24 +359,10 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
 
     Source: Bińkowski, Sutherland, Arbel & Gretton, "Demystifying MMD GANs" (ICLR 2018), section 4, over all images at once
     rather than averaged over random subsets. Being unbiased it is around 0, and often below it, for two samples of one
-    distribution; for a sample and itself it is negative, not 0. The kernel depends on where the origin lies.
-
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    pairs_per_tile
-        At most this many distances at once (and at least one row).
-
-    Returns
-    -------
-    float
-        In the sixth power of the features' unit, for features large beside 1; infinite where that is beyond float64.
-
-    Raises
-    ------
-    InputError
-        Features that `howfar.arrays.as_pair` refuses, or a single image in S or P.
+    distribution; for a sample and itself it is negative, not 0. The kernel depends on where the origin lies. The result is in
+    the sixth power of the features' unit, for features large beside 1; infinite beyond float64. `s` and `p` are (m, z) and (n,
+    z), of which at most `pairs_per_tile` pairs are computed at once. Raises `InputError` for features that
+    `howfar.arrays.as_pair` refuses, or a single image in S or P.
 
     Examples
     --------
@@ -481,14 +412,9 @@ def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"],
     squared = SquaredDistances(s, p)
     width = _median_of_many(squared, s, p, pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
     m, n, means = len(s), len(p), squared.gaussian(width)
-    own_s, own_p = (
-        (means.within_s, means.within_p)
-        if unbiased
-        else (
-            (1 - 1 / m) * means.within_s + 1 / m,
-            (1 - 1 / n) * means.within_p + 1 / n,
-        )
-    )
+    own_s, own_p = means.within_s, means.within_p
+    if not unbiased:
+        own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
     discrepancy = (own_s - means.between) + (own_p - means.between)
     return discrepancy if unbiased else max(0.0, discrepancy)
 
@@ -502,7 +428,9 @@ def _sum_of_cubes(products: Float64Array, z: int) -> float:
     return float(np.vdot(kernel, products))
 
 
-def _different_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array, own: tuple[float, float]) -> float:
+def _different_pairs(
+    kernel_sum: Callable[[Float64Array, Float64Array], float], s: Float64Array, p: Float64Array, own: tuple[float, float]
+) -> float:
     """Compute the unbiased squared MMD; `own` holds the sums over self-pairs, Σ k(s, s) and Σ k(p, p)."""
     m, n = len(s), len(p)
     within_s = (kernel_sum(s, s) - own[0]) / (m * (m - 1))

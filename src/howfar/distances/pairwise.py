@@ -32,9 +32,7 @@ def distance_blocks(
 ) -> Iterator[tuple[int, int, Float64Array]]:
     """Yield ``(start, stop, d)``, where d, (stop − start, n) float64, are distances of rows `start` to `stop` of `s` from `p`.
 
-    d(a, b) = ‖a − b‖₂ (eq. 6 of the paper), in the unit of the features, (m, z) and (n, z). At most `pairs_per_tile` distances
-    (and at least one row) are computed at once, which never changes a result beyond rounding. Raises `InputError` for features
-    that are not two-dimensional, empty, not finite, or of different widths, and for a tile below 1.
+    d(a, b) = ‖a − b‖₂ (eq. 6 of the paper). At most `pairs_per_tile` distances (and at least one row) are computed at once.
     """
     secondary, primary = as_pair(s, p)
     if pairs_per_tile < 1:
@@ -52,11 +50,7 @@ def distance_blocks(
 def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, device: str = "cpu") -> Float64Array:
     """Sum the distances of each row of `s` from all rows of `p`, shape (m,): I^dist in the paper's sum form (eq. 7).
 
-    Of more than 2²⁴ pairs the distances are float32, to about 1e-7 of a sum; on a GPU always, to 1e-5 or better.
-
-    `s` and `p` are (m, z) and (n, z); `pairs_per_tile` as in `distance_blocks` (a GPU has tiles of its own); `device` is
-    ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: a CUDA device where there is one. Raises `InputError` for features that do not
-    fit, a tile below 1, or a device that there is not, and `HowfarError` where the sets are more than the GPU holds.
+    From 2²⁴ pairs on the distances are float32, to about 1e-7 of a sum; on a GPU always, to 1e-5 or better.
     """
     secondary, primary = as_pair(s, p)
     on_gpu = gpu(device)
@@ -71,10 +65,7 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, d
 
 
 def both_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> tuple[Float64Array, Float64Array]:
-    """Sum the distances of each row of `s` from all rows of `p`, (m,), and of each row of `p` from all rows of `s`, (n,).
-
-    Of 2²⁴ pairs or more each distance is computed once. All else is as in `row_sums`.
-    """
+    """Sum the distances of each row of `s` from all rows of `p`, (m,), and of each row of `p` from all rows of `s`, (n,)."""
     secondary, primary = as_pair(s, p)
     if not in_single(secondary, primary):
         return _double_sums(secondary, primary, pairs_per_tile), _double_sums(primary, secondary, pairs_per_tile)
@@ -104,11 +95,8 @@ def quadratic_forms(
 ) -> Float64Array:
     """Compute the weighted sums of distances Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] of all draws k in one pass, shape (b,).
 
-    Of 2²⁴ pairs or more, distances and products are float32, sums over tiles float64. Each pair is computed once where `p` is
-    `s` and `v` is `u`.
-
-    `s` and `p` are (m, z) and (n, z), `u` and `v` (m, b) and (n, b), one column a draw; `pairs_per_tile` as in
-    `distance_blocks`. Raises `InputError` for features or weights that do not fit, or a tile below 1.
+    From 2²⁴ pairs on distances and products are float32, sums over tiles float64. Each pair is computed once where `p` is `s`
+    and `v` is `u`.
     """
     secondary, primary = as_pair(s, p)
     if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
@@ -125,11 +113,7 @@ def quadratic_forms(
 
 
 def bilinear_forms(s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array) -> Float64Array:
-    """Compute weighted sums of distances for all pairs of weight rows, Σᵢⱼ u[k, i] d(sᵢ, pⱼ) v[l, j], shape (k, l).
-
-    `s` and `p` are (m, z) and (n, z), `u` and `v` (k, m) and (l, n); distances are as in `quadratic_forms`.
-    Raises `InputError` for features or weights that do not fit.
-    """
+    """Compute weighted sums of distances for all pairs of weight rows, Σᵢⱼ u[k, i] d(sᵢ, pⱼ) v[l, j], shape (k, l)."""
     secondary, primary = as_pair(s, p)
     if (u.shape[1], v.shape[1]) != (len(secondary), len(primary)):
         raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))

@@ -156,10 +156,7 @@ def _norms(rows: Single) -> Single:
 
 
 class ProductKernel:
-    """Compute distances between rows of S and P from inner products, after centring at P's centre and scaling.
-
-    `s` and `p` are (m, z) and (n, z) finite features.
-    """
+    """Compute distances between rows of S and P from inner products, after centring at P's centre and scaling."""
 
     def __init__(self, s: NDArray[Any], p: NDArray[Any]) -> None:
         self._same = s is p or (s.shape == p.shape and np.array_equal(s, p))

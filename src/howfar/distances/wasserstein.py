@@ -20,28 +20,12 @@ def sliced_wasserstein(s: ArrayLike, p: ArrayLike, projections: int = 256, seed:
     """Compute the sliced 2-Wasserstein distance √((1/L) Σ_l W₂²(⟨S, θ_l⟩, ⟨P, θ_l⟩)) over L random unit directions θ_l.
 
     Source: Bonneel, Rabin, Peyré & Pfister, "Sliced and Radon Wasserstein barycenters of measures", J. Math. Imaging Vis. 51
-    (2015). On a line, W₂² is the mean squared difference of the two quantile functions; they are coupled exactly,
-    whatever the two sizes. The lines are drawn from `seed` alone, the same for every pair of sets of the same z, so it
-    is symmetric and 0 for equal datasets; another seed moves it by about 1/√L of itself, or less.
+    (2015). On a line, W₂² is the mean squared difference of the two quantile functions; they are coupled exactly, whatever the
+    two sizes. The L = `projections` lines are drawn from `seed` alone, the same for every pair of sets of the same z, so it is
+    symmetric and 0 for equal datasets; another seed moves it by about 1/√L of itself, or less.
 
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) projected features.
-    projections
-        L, the number of lines.
-    seed
-        Of ``numpy.random.default_rng``, from which the lines are drawn.
-
-    Returns
-    -------
-    float
-        In the unit of the features; a shift by t gives about ‖t‖/√z.
-
-    Raises
-    ------
-    InputError
-        Features that `howfar.arrays.as_pair` refuses, or fewer than one line.
+    `s` and `p` are (m, z) and (n, z) features. The result is in their unit; a shift by t gives about ‖t‖/√z. Raises
+    `InputError` for features that `howfar.arrays.as_pair` refuses, or fewer than one line.
 
     Examples
     --------
@@ -55,27 +39,9 @@ def mind(s: ArrayLike, p: ArrayLike, projections: int = 1000, seed: int = 0) -> 
     """Compute the Monge inception distance, MIND = 3 z · (1/L) Σ_l W₂²(⟨S, θ_l⟩, ⟨P, θ_l⟩), on any features.
 
     Source: Berthet, Wu, Crepy, Elie, Greff & Sander, "MIND: Monge Inception Distance for Generative Models Evaluation" (2026),
-    arXiv:2605.06797, there on 2,048 features of Inception-v3 and sets of one size; sets of two sizes are coupled exactly, as in
-    `sliced_wasserstein`, of which it is the square times 3 z. That factor brings it near to the scale of `frechet`.
-
-    Parameters
-    ----------
-    s, p
-        (m, z) and (n, z) features, projected or not.
-    projections
-        L, the number of lines; the paper takes 100 to 1,000.
-    seed
-        Of ``numpy.random.default_rng``, from which the lines are drawn.
-
-    Returns
-    -------
-    float
-        In the squared unit of the features; a shift by t gives about 3 ‖t‖².
-
-    Raises
-    ------
-    InputError
-        Features that `howfar.arrays.as_pair` refuses, or fewer than one line.
+    arXiv:2605.06797, there on 2,048 features of Inception-v3 and sets of one size, with 100 to 1,000 lines. It is the square of
+    `sliced_wasserstein` times 3 z, which brings it near to the scale of `frechet`: in the squared unit of the features, a shift
+    by t gives about 3 ‖t‖². Arguments and errors are those of `sliced_wasserstein`.
 
     Examples
     --------
@@ -128,11 +94,7 @@ def _coupling(m: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Flo
 
 
 class Slices:
-    """Hold S and P projected on random lines, to compute sliced Wasserstein distances of resamples and relabellings.
-
-    `s` and `p` are (m, z) and (n, z) features. Squares of the sliced Wasserstein distance are returned, over `LINES` lines: the
-    first of those that `sliced_wasserstein` takes.
-    """
+    """Hold S and P projected on the first `LINES` random lines, to compute squared distances of resamples and relabellings."""
 
     LINES = 32
 

@@ -26,17 +26,7 @@ _SUM_SLACK = 1e-2
 
 @dataclass(frozen=True)
 class Label:
-    """Hold one image's true class, predicted class and confidence.
-
-    Attributes
-    ----------
-    truth, predicted
-        Class indices.
-    confidence
-        Largest class probability; nan where only an index was predicted.
-    classes
-        How many classes the prediction told apart; None where only an index was predicted.
-    """
+    """Hold one image's true and predicted class, confidence (nan if only an index was predicted), and number of classes."""
 
     truth: int
     predicted: int
@@ -67,22 +57,8 @@ class Classification:
     def tally(self, prediction: ArrayLike, truth: int) -> Label:
         """Reduce one image to its true and predicted class and the confidence.
 
-        Parameters
-        ----------
-        prediction
-            (k,) probabilities of k classes, of which the first largest counts, or a class index.
-        truth
-            The true class's index.
-
-        Raises
-        ------
-        InputError
-            Probabilities outside [0, 1] or that do not sum to 1, or an index that is no class.
-
-        Examples
-        --------
-        >>> Classification().tally([0.2, 0.7, 0.1], 2)
-        Label(truth=2, predicted=1, confidence=0.7, classes=3)
+        `prediction` is (k,) probabilities, of which the first largest counts, or a class index; `truth` is an index. Raises
+        `InputError` for probabilities outside [0, 1] or that do not sum to 1, or an index that is no class.
         """
         values = np.asarray(prediction)
         true = _as_class(truth, "truth")
@@ -97,10 +73,7 @@ class Classification:
     def score(self, tallies: Iterable[Label]) -> MetricScore:
         """Compute accuracy and macro F1 (scores `accuracy`, `f1`), and each image's correctness and confidence.
 
-        Raises
-        ------
-        InputError
-            No image, or probabilities of differing numbers of classes.
+        Raises `InputError` for no image, or probabilities of differing numbers of classes.
         """
         labels = list(tallies)
         if not labels:
@@ -163,24 +136,7 @@ _LEAST = 1e-12
 
 
 def class_signals(probabilities: ArrayLike) -> dict[str, Float64Array]:
-    """Compute all label-free signals of a set of classified images, by name, (n,) each.
-
-    Parameters
-    ----------
-    probabilities
-        (n, k) class probabilities of the n images of one set, k ≥ 2.
-
-    Raises
-    ------
-    InputError
-        No image, fewer than two classes, values outside [0, 1], or rows that do not sum to 1.
-
-    Examples
-    --------
-    >>> values = class_signals([[0.9, 0.1], [0.3, 0.7]])
-    >>> list(values), values["margin"].round(3).tolist()
-    (['class_confidence', 'margin', 'entropy', 'nuclear_norm', 'mano'], [0.8, 0.4])
-    """
+    """Compute all label-free signals of the n images of one set from their (n, k) class probabilities, by name, (n,) each."""
     p = _as_rows(probabilities)
     largest = np.sort(p, axis=1)[:, ::-1]
     # Logits are known up to one number an image, which is chosen so that their mean is 0.
@@ -199,23 +155,8 @@ def nuclear_norm_shares(probabilities: ArrayLike) -> Float64Array:
 
     The set's signal is the norm over its largest possible value, ‖P‖_* / √(min(n, k) · n), 0 to 1: large where predictions are
     sure and all classes are predicted. With P = U Σ Vᵀ the share of image i is p_i · (U Vᵀ)_i · √(n / min(n, k)). Source: Deng,
-    Suh, Gould & Zheng, "Confidence and dispersity speak: characterising prediction matrix for unsupervised accuracy
-    estimation" (ICML 2023), https://arxiv.org/abs/2302.01094.
-
-    Parameters
-    ----------
-    probabilities
-        (n, k) class probabilities.
-
-    Raises
-    ------
-    InputError
-        As `class_signals`.
-
-    Examples
-    --------
-    >>> nuclear_norm_shares([[1.0, 0.0], [0.0, 1.0]]).tolist(), nuclear_norm_shares([[1.0, 0.0], [1.0, 0.0]]).round(4).tolist()
-    ([1.0, 1.0], [0.7071, 0.7071])
+    Suh, Gould & Zheng, "Confidence and dispersity speak: characterising prediction matrix for unsupervised accuracy estimation"
+    (ICML 2023), https://arxiv.org/abs/2302.01094.
     """
     p = _as_rows(probabilities)
     n, k = p.shape
@@ -228,29 +169,13 @@ def nuclear_norm_shares(probabilities: ArrayLike) -> Float64Array:
 
 
 def mano_shares(logits: ArrayLike) -> Float64Array:
-    """Compute each image's share of the MaNo score of a set's logits, (n,); their mean is the set's signal.
+    """Compute each image's share of the MaNo score of a set's logits (n, k), (n,); their mean is the set's signal.
 
-    The set's signal is (Σ q^4 / (n k))^(1/4) over all q of the normalised (n, k) matrix. A row of logits z is normalised to
-    sum 1 as 1 + z + z² / 2, the first terms of exp z, or by the softmax where the model is sure of the set: where the mean of
-    −ln softmax over all classes and images is above 5. The share of image i is (Σ_k q_ik^4 / k) / S³. Source: Xie, Odonnat,
+    The set's signal is (Σ q^4 / (n k))^(1/4) over all q of the normalised (n, k) matrix. A row of logits z is normalised to sum
+    1 as 1 + z + z² / 2, the first terms of exp z, or by the softmax where the model is sure of the set: where the mean of −ln
+    softmax over all classes and images is above 5. The share of image i is (Σ_k q_ik^4 / k) / S³. Source: Xie, Odonnat,
     Feofanov, Deng, Zhang & An, "MaNo: exploiting matrix norm for unsupervised accuracy estimation under distribution shifts"
     (NeurIPS 2024), https://arxiv.org/abs/2405.18979.
-
-    Parameters
-    ----------
-    logits
-        (n, k) logits, k ≥ 2.
-
-    Raises
-    ------
-    InputError
-        No image, fewer than two classes, or values that are not finite.
-
-    Examples
-    --------
-    >>> sure, unsure = mano_shares([[4.0, -4.0], [-4.0, 4.0]]).mean(), mano_shares([[0.1, -0.1], [-0.1, 0.1]]).mean()
-    >>> bool(sure > unsure > 0.5)
-    True
     """
     z = _as_matrix(logits, "logits")
     if not np.isfinite(z).all():

@@ -22,16 +22,9 @@ _WORDS = re.compile(r"F1 at IoU (\S+)(?: of boxes scored (\S+) or more)?")
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Hold one image's predicted and true boxes, and the number of matches.
+    """Hold one image's predicted and true boxes, (k, 4) and (t, 4) as x0, y0, x1, y1 in pixels, and the number of matches.
 
-    Attributes
-    ----------
-    predicted, scores, labels
-        (k, 4) predicted boxes as x0, y0, x1, y1 in pixels, (k,) their scores and (k,) class indices.
-    true, true_labels
-        (t, 4) true boxes and (t,) class indices.
-    hits, misses, false
-        True boxes that a predicted one matches, true ones that none does, predicted ones that match none.
+    `hits` and `misses` count true boxes that a predicted one matches, or none does; `false` predicted ones that match none.
     """
 
     predicted: Float64Array = field(repr=False)
@@ -48,17 +41,11 @@ class Boxes:
 class Detection:
     """Score object detection: an image's performance is F1 = 2 TP / (2 TP + FP + FN) of its boxes.
 
-    Predicted boxes are taken by falling score; each matches the true box of its class that it overlaps most among those
-    not matched yet, where that overlap (intersection over union) is at least `iou`: the matching of Lin et al., "Microsoft
-    COCO" (ECCV 2014). An image without true boxes has no F1, as a mask without foreground has no F: nan, left out of means;
-    its predicted boxes count as false in the dataset's `f1`, and in `map` and `map_50`.
-
-    Attributes
-    ----------
-    iou
-        Overlap from which two boxes match, in (0, 1].
-    min_score
-        Predicted boxes scored below this are left out of F1, never of mAP; by default none is.
+    Predicted boxes are taken by falling score; each matches the true box of its class that it overlaps most among those not
+    matched yet, where that overlap (intersection over union) is at least `iou`, in (0, 1]: the matching of Lin et al.,
+    "Microsoft COCO" (ECCV 2014). Boxes scored below `min_score` are left out of F1, never of mAP; by default none is. An image
+    without true boxes has no F1, as a mask without foreground has no F: nan, left out of means; its predicted boxes count as
+    false in the dataset's `f1`, and in `map` and `map_50`.
 
     Examples
     --------
@@ -86,31 +73,16 @@ class Detection:
 
     @classmethod
     def named(cls, metric: str) -> Detection:
-        """Rebuild the metric from its name in words as given by `score`; unknown words give the default metric.
-
-        Examples
-        --------
-        >>> Detection.named("F1 at IoU 0.7 of boxes scored 0.5 or more")
-        Detection(iou=0.7, min_score=0.5)
-        """
+        """Rebuild the metric from its name in words as given by `score`; unknown words give the default metric."""
         words = _WORDS.fullmatch(metric)
         return cls() if words is None else cls(float(words[1]), float(words[2] or "-inf"))
 
     def tally(self, prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike]) -> Boxes:
         """Match one image's predicted boxes with its true boxes.
 
-        Parameters
-        ----------
-        prediction
-            ``{"boxes": (k, 4), "scores": (k,), "labels": (k,)}``, boxes as x0, y0, x1, y1 in pixels, k ≥ 0.
-        truth
-            ``{"boxes": (t, 4), "labels": (t,)}``, t ≥ 0.
-
-        Raises
-        ------
-        InputError
-            A missing key, lengths that differ, a box that is not finite or ends before it begins, a score outside of 0 to 1,
-            or labels that are not whole numbers.
+        `prediction` is ``{"boxes": (k, 4), "scores": (k,), "labels": (k,)}``, boxes as x0, y0, x1, y1 in pixels, `truth`
+        ``{"boxes": (t, 4), "labels": (t,)}``. Raises `InputError` for a missing key, lengths that differ, a box that is not
+        finite or ends before it begins, a score outside of 0 to 1, or labels that are not whole numbers.
         """
         boxes, labels = _boxes(prediction, "prediction")
         scores = _row(prediction, "scores", "prediction", len(boxes))
@@ -130,14 +102,8 @@ class Detection:
     def score(self, tallies: Iterable[Boxes]) -> MetricScore:
         """Compute `map` (mean over IoU 0.50 to 0.95), `map_50` and `f1` of the images, and each image's F1.
 
-        mAP is torchmetrics', over pycocotools: at most 100 boxes of each image and class, the highest scores first.
-
-        Raises
-        ------
-        InputError
-            No image.
-        MissingExtraError
-            pycocotools is not installed.
+        mAP is torchmetrics', over pycocotools: at most 100 boxes of each image and class, the highest scores first. Raises
+        `InputError` for no image, and `MissingExtraError` where pycocotools is not installed.
 
         Examples
         --------
@@ -160,10 +126,7 @@ class Detection:
 
 
 def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
-    """Compute intersection over union of all pairs of boxes: (k, 4) and (t, 4) as x0, y0, x1, y1 -> (k, t).
-
-    Two empty boxes overlap by 0.
-    """
+    """Compute intersection over union of all pairs of boxes: (k, 4) and (t, 4) as x0, y0, x1, y1 -> (k, t); 0 of empty ones."""
     left, right = (np.asarray(x, dtype=np.float64).reshape(-1, 4) for x in (a, b))
     low = np.maximum(left[:, None, :2], right[None, :, :2])
     high = np.minimum(left[:, None, 2:], right[None, :, 2:])
@@ -254,28 +217,10 @@ DETECTION = Detection()
 
 
 def box_signals(scores: ArrayLike) -> dict[str, float]:
-    """Compute signals of the scores of an image's boxes: mean score, number of boxes, and mean entropy.
+    """Compute signals of the scores (k,) of an image's boxes: mean score, number of boxes, and mean entropy.
 
-    `box_entropy` is the mean of −s ln s − (1 − s) ln(1 − s) in nats, 0 to ln 2. Mean and entropy are 0 where there is no box,
-    as is F1 of an image in which the detector finds nothing of what is there. Entropy is nan where scores are no
-    probabilities.
-
-    Parameters
-    ----------
-    scores
-        (k,) scores of the boxes, k ≥ 0.
-
-    Raises
-    ------
-    InputError
-        Scores that are no row of finite numbers.
-
-    Examples
-    --------
-    >>> box_signals([0.9, 0.5])
-    {'box_score': 0.7, 'box_count': 2.0, 'box_entropy': 0.509}
-    >>> box_signals([])
-    {'box_score': 0.0, 'box_count': 0.0, 'box_entropy': 0.0}
+    `box_entropy` is the mean of −s ln s − (1 − s) ln(1 − s) in nats, nan where scores are no probabilities. Mean and entropy
+    are 0 where there is no box, as is F1 of an image in which the detector finds nothing of what is there.
     """
     s = np.asarray(scores, dtype=np.float64)
     if s.ndim != 1 or not np.isfinite(s).all():
@@ -293,21 +238,11 @@ def box_signals(scores: ArrayLike) -> dict[str, float]:
 def box_stability(boxes: ArrayLike, others: ArrayLike) -> float:
     """Compute how stable a detector's boxes are when image or network is disturbed, 0 to 1 (higher is more stable).
 
-    Boxes of the image are paired one to one with those of the disturbed prediction so that the sum of their overlaps
-    (intersection over union) is largest; the sum is divided by the larger number of boxes, so that a box without partner
-    counts as 0. 0 where there is no box. Source: the box stability score of Yang, Wang, Chen, Dai & Zheng, "Bounding box
-    stability against feature dropout reflects detector generalization across environments" (ICLR 2024),
-    https://arxiv.org/abs/2403.13803, which disturbs by dropout and averages over the pairs alone.
-
-    Parameters
-    ----------
-    boxes, others
-        (k, 4) and (t, 4) boxes as x0, y0, x1, y1 in pixels of one image; k, t ≥ 0.
-
-    Examples
-    --------
-    >>> box_stability([[0, 0, 10, 10]], [[0, 0, 10, 5], [50, 50, 60, 60]])
-    0.25
+    Boxes (k, 4) are paired one to one with those of the disturbed prediction (t, 4) so that the sum of their overlaps is
+    largest; the sum is divided by the larger number of boxes, so that a box without partner counts as 0. Source: the box
+    stability score of Yang, Wang, Chen, Dai & Zheng, "Bounding box stability against feature dropout reflects detector
+    generalization across environments" (ICLR 2024), https://arxiv.org/abs/2403.13803, which disturbs by dropout and averages
+    over the pairs alone.
     """
     shared = overlaps(boxes, others)
     if not max(shared.shape):
@@ -319,25 +254,6 @@ def box_consistency(boxes: ArrayLike, labels: ArrayLike, others: ArrayLike, othe
     """Compute F1 between two predictions of one image, 2 pairs / (k + t), 0 to 1; 0 without boxes.
 
     As many boxes as can are paired one to one with boxes of the same class that they overlap by `iou` at least.
-
-    Parameters
-    ----------
-    boxes, labels
-        (k, 4) boxes as x0, y0, x1, y1 and their (k,) classes.
-    others, other_labels
-        (t, 4) and (t,) of the second prediction.
-    iou
-        Overlap from which two boxes match.
-
-    Raises
-    ------
-    InputError
-        Labels that are not one a box.
-
-    Examples
-    --------
-    >>> box_consistency([[0, 0, 10, 10], [50, 50, 60, 60]], [0, 1], [[0, 0, 10, 9]], [0])
-    0.667
     """
     shared = overlaps(boxes, others)
     first, second = np.asarray(labels).reshape(-1), np.asarray(other_labels).reshape(-1)
@@ -351,13 +267,7 @@ def box_consistency(boxes: ArrayLike, labels: ArrayLike, others: ArrayLike, othe
 
 
 def mirrored(boxes: ArrayLike, width: float) -> Float64Array:
-    """Map boxes of a left-right flipped image back to the original: x becomes width − x, (k, 4) as x0, y0, x1, y1.
-
-    Examples
-    --------
-    >>> mirrored([[0, 2, 3, 4]], width=10).tolist()
-    [[7.0, 2.0, 10.0, 4.0]]
-    """
+    """Map boxes of a left-right flipped image back to the original: x becomes width − x, (k, 4) as x0, y0, x1, y1."""
     corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     return np.stack([width - corners[:, 2], corners[:, 1], width - corners[:, 0], corners[:, 3]], axis=1)
 

@@ -26,25 +26,10 @@ def _grey(picture: NDArray[Any]) -> Float64Array:
 
 
 def gradient_magnitude(picture: NDArray[Any]) -> Float64Array:
-    """Compute the gradient magnitude of the grey image, √(Sx² + Sy²), by Sobel's kernels.
+    """Compute the gradient magnitude of the grey image, √(Sx² + Sy²), by Sobel's kernels, (h, w) on the image's scale times 8.
 
     Source: Sobel and Feldman, "A 3×3 isotropic gradient operator for image processing" (1968). The image's border is repeated
-    beyond its edge.
-
-    Parameters
-    ----------
-    picture
-        (h, w, 3) RGB or (h, w) grey, on any scale.
-
-    Returns
-    -------
-    ndarray
-        (h, w) float64, on the image's scale times 8.
-
-    Raises
-    ------
-    InputError
-        The picture is neither grey nor RGB.
+    beyond its edge. Raises `InputError` for a picture that is neither (h, w) grey nor (h, w, 3) RGB.
 
     Examples
     --------
@@ -64,24 +49,7 @@ def edge_preference(probabilities: ArrayLike, picture: NDArray[Any]) -> float | 
     """Compute Spearman's rank correlation over pixels between a probability map and the image's gradient magnitude.
 
     1 where a pixel is the more likely foreground the stronger the image changes there, 0 where the map has nothing to do with
-    edges. Ranks make it independent of how sure the map is.
-
-    Parameters
-    ----------
-    probabilities
-        (h, w), on any scale.
-    picture
-        (h, w, 3) RGB or (h, w) grey.
-
-    Returns
-    -------
-    float or None
-        None where the map or the gradient is the same everywhere.
-
-    Raises
-    ------
-    InputError
-        The two differ in size.
+    edges, None where map or gradient is the same everywhere. Raises `InputError` where the two differ in size.
 
     Examples
     --------
@@ -113,31 +81,17 @@ STRONGEST: Final = 0.01
 
 
 def ridge_strength(picture: NDArray[Any], scales: Sequence[float] = SCALES) -> Float64Array:
-    """Compute the ridge strength of dark or bright lines at each pixel: max over σ of σ² (|λ₁| − |λ₂|).
+    """Compute the ridge strength of dark or bright lines at each pixel: max over σ of σ² (|λ₁| − |λ₂|), (h, w).
 
-    λ₁ and λ₂, |λ₁| ≥ |λ₂|, are the eigenvalues of the Hessian of the grey values smoothed by a Gaussian of σ. Across a line
-    the second derivative is large and along it 0, so the difference is |λ₁|; it is 0 at the centre of a round spot, where both
-    are alike, and of a saddle. σ² makes scales comparable (Lindeberg, "Edge detection and ridge detection with automatic scale
+    λ₁ and λ₂, |λ₁| ≥ |λ₂|, are the eigenvalues of the Hessian of the grey values smoothed by a Gaussian of σ. Across a line the
+    second derivative is large and along it 0, so the difference is |λ₁|; it is 0 at the centre of a round spot, where both are
+    alike, and of a saddle. σ² makes scales comparable (Lindeberg, "Edge detection and ridge detection with automatic scale
     selection", IJCV 1998). Filters of this kind are Frangi, Niessen, Vincken & Viergever (MICCAI 1998) and Sato et al. (Medical
     Image Analysis 1998), who take lines of one sign only; here either counts, as sites differ in it. With m half the trace and
     d half the difference of the eigenvalues |λ₁| − |λ₂| = 2 min(|m|, d).
 
-    Parameters
-    ----------
-    picture
-        (h, w) grey or (h, w, 3) RGB, on any scale. The border is repeated beyond the edge.
-    scales
-        σ in pixels.
-
-    Returns
-    -------
-    ndarray
-        (h, w) float64, on the picture's scale.
-
-    Raises
-    ------
-    InputError
-        The picture is neither grey nor RGB, or a scale is not above 0.
+    `scales` are σ in pixels. The border is repeated beyond the edge. Raises `InputError` for a picture that is neither grey nor
+    RGB, or a scale that is not above 0.
 
     Examples
     --------
@@ -183,22 +137,11 @@ def foreground_shape(prediction: ArrayLike, threshold: float) -> dict[str, float
     """Measure the foreground p > threshold: extent, width and number of connected components (8 neighbours).
 
     `foreground_extent` is the diagonal of the largest piece's bounding box over the image's diagonal, 0 to 1;
-    `foreground_width` the mean over the foreground of a pixel's Euclidean distance from the nearest background pixel, in
-    pixels (about a quarter of the width of a long stripe; beyond the image's edge nothing is known, so it counts as neither);
+    `foreground_width` the mean over the foreground of a pixel's Euclidean distance from the nearest background pixel, in pixels
+    (about a quarter of the width of a long stripe; beyond the image's edge nothing is known, so it counts as neither);
     `foreground_components` the number of pieces. All are 0 where nothing is predicted; where all is, the width is the image's
-    diagonal.
-
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool.
-    threshold
-        Where a pixel counts as predicted foreground, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
+    diagonal. `prediction` is (h, w): uint8 with p = value/255, floating p in [0, 1], or bool. Raises `InputError` for any
+    other.
 
     Examples
     --------
@@ -243,29 +186,14 @@ RIM: Final = 2
 def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: float) -> Float64Array:
     """Measure the 16 largest foreground regions with p > threshold (8-connected, at least 10 pixels), largest first.
 
-    Of each region: its area over the image's; the diagonal of its bounding box over the image's; its elongation
-    1 − √(λ₂ / λ₁), λ₁ ≥ λ₂ the variances of its pixels along its principal axes, each with 1/12 for a pixel's own width, so
-    that a disc has 0 and a line nearly 1; mean and standard deviation of p, and of the grey values, 0 to 1, within it; and of
-    the grey values on its rim, the pixels that are no foreground and within 2 of it (of its own where there are none).
+    Of each region: its area over the image's; the diagonal of its bounding box over the image's; its elongation 1 − √(λ₂ / λ₁),
+    λ₁ ≥ λ₂ the variances of its pixels along its principal axes, each with 1/12 for a pixel's own width, so that a disc has 0
+    and a line nearly 1; mean and standard deviation of p, and of the grey values, 0 to 1, within it; and of the grey values on
+    its rim, the pixels that are no foreground and within 2 of it (of its own where there are none).
 
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool.
-    picture
-        (h, w, 3) RGB or (h, w) grey, of 0 to 255.
-    threshold
-        Where a pixel counts as predicted foreground, 0 to 1.
-
-    Returns
-    -------
-    ndarray
-        (r, 9), a row a region; its columns are those of `FEATURES`. No row where no foreground is predicted.
-
-    Raises
-    ------
-    InputError
-        A malformed map or picture, two sizes, or a threshold outside [0, 1].
+    `prediction` is that of `foreground_shape`, `picture` (h, w, 3) RGB or (h, w) grey, of 0 to 255. Returns (r, 9), a row a
+    region; its columns are those of `FEATURES`. Raises `InputError` for a malformed map or picture, two sizes, or a threshold
+    outside [0, 1].
 
     Examples
     --------

@@ -25,15 +25,7 @@ _ENTROPIES[1:-1] = -_P[1:-1] * np.log(_P[1:-1]) - (1.0 - _P[1:-1]) * np.log1p(-_
 def histogram(prediction: ArrayLike) -> IntArray:
     """Count the pixels at each of the 256 levels, (256,) int64; floating p is rounded to the nearest value/255.
 
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool.
-
-    Raises
-    ------
-    InputError
-        A map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
+    `prediction` is a (h, w) map: uint8 with p = value/255, floating p in [0, 1], or bool. Raises `InputError` for any other.
 
     Examples
     --------
@@ -44,19 +36,10 @@ def histogram(prediction: ArrayLike) -> IntArray:
 
 
 def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
-    """Compute all histogram-based signals of one image, by name.
+    """Compute all histogram-based signals of one image, by name, from the (256,) counts of a map's levels.
 
-    Parameters
-    ----------
-    histogram
-        (256,) counts of a map's levels.
-    threshold
-        Where `predicted_foreground` is taken.
-
-    Raises
-    ------
-    InputError
-        Not 256 whole numbers of at least 0 with one above, or a threshold outside [0, 1].
+    `predicted_foreground` is taken at `threshold`. Raises `InputError` for a histogram that is not 256 whole numbers of at
+    least 0 with one above, or a threshold outside [0, 1].
 
     Examples
     --------
@@ -168,20 +151,10 @@ def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
 
 
 def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
-    """Compute the soft Dice of two maps of one image, 2 Σ p q / (Σ p² + Σ q²), 0 to 1; 1 if both maps are all 0.
+    """Compute the soft Dice of two (h, w) maps of one image, 2 Σ p q / (Σ p² + Σ q²), 0 to 1; 1 if both maps are all 0.
 
-    The overlap of Dice (1945) and Sørensen (1948) without a threshold, in the form of Milletari, Navab & Ahmadi, "V-Net"
-    (3DV 2016).
-
-    Parameters
-    ----------
-    p, q
-        (h, w) probability maps: uint8 with p = value/255, floating p in [0, 1], or bool.
-
-    Raises
-    ------
-    InputError
-        Shapes that differ, or a map that is not two-dimensional or holds values outside [0, 1].
+    The overlap of Dice (1945) and Sørensen (1948) without a threshold, in the form of Milletari, Navab & Ahmadi, "V-Net" (3DV
+    2016). Raises `InputError` for shapes that differ, or a map that `histogram` refuses.
 
     Examples
     --------
@@ -199,19 +172,9 @@ def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
 
 
 def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
-    """Compute the soft Dice of a map and the flipped-back map of the left-right flipped image.
+    """Compute the soft Dice of a map and the flipped-back map of the left-right flipped image; errors are those of `soft_dice`.
 
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map of the image.
-    of_flipped
-        (h, w) map that the model gives for the flipped image, as the model gives it.
-
-    Raises
-    ------
-    InputError
-        Shapes that differ, or a map that is not two-dimensional or holds values outside [0, 1].
+    `of_flipped` is the map that the model gives for the flipped image, as the model gives it.
 
     Examples
     --------
@@ -222,17 +185,7 @@ def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
 
 
 def ensemble_agreement(maps: Sequence[ArrayLike]) -> float:
-    """Compute the mean soft Dice over all pairs of several models' maps of one image.
-
-    Parameters
-    ----------
-    maps
-        At least two (h, w) probability maps.
-
-    Raises
-    ------
-    InputError
-        Fewer than two maps, shapes that differ, or values outside [0, 1].
+    """Compute the mean soft Dice over all pairs of several models' maps of one image; at least two.
 
     Examples
     --------
@@ -263,24 +216,7 @@ def class_entropy(histogram: ArrayLike, threshold: float) -> tuple[float, float]
     """Compute the summed entropy of predicted foreground and of predicted background, each divided by all pixels.
 
     With H(p) = −p ln p − (1 − p) ln(1 − p), the N pixels of a map and the threshold t: Σ H(p) / N over the pixels with p > t,
-    and over the others. Both together are the map's mean entropy.
-
-    Parameters
-    ----------
-    histogram
-        (256,) counts of a map's levels, as `howfar.metrics.histogram` counts them.
-    threshold
-        Where a pixel counts as predicted foreground, 0 to 1.
-
-    Returns
-    -------
-    foreground, background
-        In nats, 0 to ln 2.
-
-    Raises
-    ------
-    InputError
-        Not 256 whole numbers of at least 0 with one above, or a threshold outside [0, 1].
+    and over the others. Both together are the map's mean entropy; both are in nats, 0 to ln 2. Errors are those of `signals`.
 
     Examples
     --------
@@ -298,19 +234,7 @@ def soft_f(histogram: ArrayLike, threshold: float) -> float:
     """Compute the soft F-measure of a map against itself, 2 Σ p b / (Σ p + Σ b) with b = [p > threshold]: 0 to 1.
 
     Were p calibrated, Σ p b would be the expected true positives of the prediction b and Σ p the expected foreground, so this
-    is F with counts replaced by their expectations. 0 where all p are 0.
-
-    Parameters
-    ----------
-    histogram
-        (256,) counts of a map's levels, p = level / 255.
-    threshold
-        Where a pixel counts as predicted foreground, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        Not 256 whole numbers of at least 0 with one above, or a threshold outside [0, 1].
+    is F with counts replaced by their expectations. 0 where all p are 0. Arguments and errors are those of `signals`.
 
     Examples
     --------
@@ -328,21 +252,7 @@ def flip_overlap(prediction: ArrayLike, of_flipped: ArrayLike, threshold: float)
     """Compute the Dice of the thresholded maps of an image and its left-right flip, flipped back, 0 to 1.
 
     2 |b ∧ b′| / (|b| + |b′|) with b = [p > threshold] and b′ the same of the flipped image's map. Where neither predicts a
-    pixel it is 0, as the F of an image with foreground is then 0 too.
-
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map of the image.
-    of_flipped
-        (h, w) map that the model gives for the flipped image, as the model gives it.
-    threshold
-        Where a pixel counts as predicted foreground, 0 to 1.
-
-    Raises
-    ------
-    InputError
-        Shapes that differ, a map that is not two-dimensional or holds values outside [0, 1].
+    pixel it is 0, as the F of an image with foreground is then 0 too. Errors are those of `foreground_dice`.
 
     Examples
     --------
@@ -361,24 +271,8 @@ def foreground_dice(p: ArrayLike, q: ArrayLike, threshold: float) -> float:
 
     Source: Dice, "Measures of the amount of ecologic association between species" (Ecology 26, 1945). Of the map of a whole
     image and the map of its tiles it says whether the model sees the same at both scales: a low value warns, without labels,
-    that the image was made too small for its structures.
-
-    Parameters
-    ----------
-    p, q
-        (h, w) probability maps of one shape: uint8 with p = value/255, floating p in [0, 1], or bool.
-    threshold
-        Pixels with p above it are foreground.
-
-    Returns
-    -------
-    float
-        0 to 1; NaN where neither map has foreground, which says nothing.
-
-    Raises
-    ------
-    InputError
-        Shapes that differ, a map that is not two-dimensional or holds values outside [0, 1], a threshold outside [0, 1].
+    that the image was made too small for its structures. NaN where neither map has foreground, which says nothing. Raises
+    `InputError` for shapes that differ, a map that `histogram` refuses, or a threshold outside [0, 1].
 
     Examples
     --------

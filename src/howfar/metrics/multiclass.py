@@ -23,10 +23,7 @@ _SUM_SLACK: Final = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """Hold one image's pixel counts of classes 0 to k − 1, (k,) each: correctly predicted, predicted, and true.
-
-    Pixels whose truth is the ignored class count nowhere.
-    """
+    """Hold one image's pixel counts by class, (k,) each: correctly predicted, predicted, and true; the ignored class aside."""
 
     hits: IntArray = field(repr=False)
     predicted: IntArray = field(repr=False)
@@ -37,25 +34,10 @@ class ClassCounts:
 class Multiclass:
     """Score multi-class segmentation: an image's performance is the mean of F over its classes.
 
-    With the pixels of class c that are predicted rightly (TP), wrongly (FP) and missed (FN), F = 2TP / (2TP + FP + FN) and
-    IoU = TP / (TP + FP + FN). The mean is over the classes that are true or predicted somewhere: in the image for its own
+    With the pixels of class c that are predicted rightly (TP), wrongly (FP) and missed (FN), F = 2TP / (2TP + FP + FN) and IoU
+    = TP / (TP + FP + FN). The mean is over the classes that are true or predicted somewhere: in the image for its own
     performance, in the dataset for ``f`` and ``iou``, which are of pixels summed over the images; ``mean_f`` and ``mean_iou``
-    are means over images. Counts are torchmetrics' confusion matrix.
-
-    Attributes
-    ----------
-    ignore
-        Pixels of this class in the truth count nowhere.
-    names
-        Names of the classes 0, 1, 2 …; by default their numbers.
-
-    Examples
-    --------
-    >>> metric = Multiclass(names=("road", "car"))
-    >>> result = metric.score([metric.tally([[0, 0, 1]], [[0, 1, 1]])])
-    >>> result.metric, {name: round(value, 3) for name, value in result.scores.items()}
-    ('F, mean over classes', {'f': 0.667, 'iou': 0.5, 'mean_f': 0.667, 'mean_iou': 0.5, 'accuracy': 0.667, 'f_road': 0.667,
-    'f_car': 0.667, 'iou_road': 0.5, 'iou_car': 0.5})
+    are means over images. Pixels of class `ignore` in the truth count nowhere; `names` name the classes 0, 1, 2 ….
     """
 
     ignore: int | None = None
@@ -69,18 +51,8 @@ class Multiclass:
     def tally(self, prediction: ArrayLike, truth: ArrayLike) -> ClassCounts:
         """Count one image's pixels by class.
 
-        Parameters
-        ----------
-        prediction
-            (h, w) class indices, or (k, h, w) probabilities of k classes, of which the first largest counts.
-        truth
-            (h, w) class indices.
-
-        Raises
-        ------
-        InputError
-            Shapes that differ, indices that are no whole numbers from 0 to `MOST_CLASSES` or have no name, where others have
-            one, probabilities that do not sum to 1.
+        `prediction` is (h, w) class indices, or (k, h, w) probabilities, of which the first largest counts; `truth` (h, w)
+        indices.
         """
         given, wanted = np.asarray(prediction), _as_indices(truth, "truth")
         predicted = as_probabilities(given).argmax(axis=0) if given.ndim == 3 else _as_indices(given, "prediction")
@@ -121,13 +93,7 @@ class Multiclass:
 
 
 def class_f(counts: ClassCounts) -> Float64Array:
-    """Compute F of each class, (n, k); nan for a class that is neither true nor predicted.
-
-    Examples
-    --------
-    >>> class_f(ClassCounts(np.array([[1, 0]]), np.array([[2, 0]]), np.array([[1, 0]]))).tolist()
-    [[0.667, nan]]
-    """
+    """Compute F of each class, (n, k); nan for a class that is neither true nor predicted."""
     return quotient(2.0 * counts.hits, counts.predicted + counts.true)
 
 
@@ -143,10 +109,7 @@ def mean_over(values: Float64Array) -> Float64Array:
 
 
 def as_probabilities(values: ArrayLike) -> Float64Array:
-    """Validate (k, h, w) probabilities of k classes; bytes are read as p = value / 255.
-
-    Raises `InputError` where there are fewer than two classes, or values outside of 0 to 1 or that do not sum to 1.
-    """
+    """Validate (k, h, w) probabilities of k ≥ 2 classes that sum to 1; bytes are read as p = value / 255."""
     p = np.asarray(values)
     p = p / np.float32(255) if p.dtype == np.uint8 else p
     if p.ndim != 3 or len(p) < 2 or p.size == 0 or p.dtype.kind != "f":
@@ -202,26 +165,11 @@ MULTICLASS = Multiclass()
 
 
 def class_map_signals(probabilities: ArrayLike) -> dict[str, float]:
-    """Compute the label-free signals of one image's class probabilities.
+    """Compute the label-free signals of one image's (k, h, w) class probabilities.
 
     `average_confidence` is the mean over pixels of the largest probability, `margin` of its lead over the second, `entropy` of
     −Σ p ln p in nats. `soft_f` is the F that the probabilities expect: with n_c pixels predicted as class c, 2 Σ p_c over these
     / (n_c + Σ p_c over all pixels), the mean over the classes that are predicted.
-
-    Parameters
-    ----------
-    probabilities
-        (k, h, w) probabilities of k ≥ 2 classes.
-
-    Raises
-    ------
-    InputError
-        As `howfar.metrics.multiclass.as_probabilities`.
-
-    Examples
-    --------
-    >>> class_map_signals([[[0.9, 0.2]], [[0.1, 0.8]]])
-    {'average_confidence': 0.85, 'margin': 0.7, 'entropy': 0.413, 'soft_f': 0.849}
     """
     p = as_probabilities(np.asarray(probabilities))
     k = len(p)

@@ -26,14 +26,10 @@ _LOWEST_RANK: IntArray = np.arange(100) + 1
 
 
 def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
-    """Convert a map to uint8 levels; also return the lowest level above each of the 100 thresholds.
+    """Convert a map to uint8 levels (h, w); also return the lowest level above each of the 100 thresholds, (100,).
 
-    An 8-bit map is its own levels, since value/255 > i/100 exactly where value > ⌊255·i/100⌋. The level of a floating
-    value is the number of thresholds below it.
-
-    `prediction` is (h, w): uint8 with p = value/255, floating p in [0, 1], or bool (p is 0 or 1). Returns (h, w) uint8 levels
-    and (100,) int64: p > t_i where the level is at least the i-th. Raises `InputError` for a map that is not two-dimensional,
-    has no pixel, or holds values outside [0, 1].
+    An 8-bit map is its own levels, since value/255 > i/100 exactly where value > ⌊255·i/100⌋. The level of a floating value is
+    the number of thresholds below it.
     """
     values = as_map(prediction)
     if values.dtype == np.uint8:
@@ -42,11 +38,7 @@ def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
 
 
 def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
-    """Return a probability map as a (h, w) array of uint8 or of floating values in [0, 1]; bool becomes 0 and 255.
-
-    `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional, without pixels, of
-    another type, or holds NaN or values outside [0, 1].
-    """
+    """Return a probability map as a (h, w) array of uint8 or of floating values in [0, 1]; bool becomes 0 and 255."""
     values = _plane(prediction, name)
     if values.dtype == np.bool_:
         return values.view(np.uint8) * np.uint8(255)
@@ -64,8 +56,7 @@ def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
 def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
     """Return a ground-truth mask as a (h, w) bool array: bool as it is, uint8 with more than 127 as foreground.
 
-    `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional, without pixels, of
-    another type, or uint8 with only 0 and 1 (which holds no value above 127).
+    uint8 with only 0 and 1, which holds no value above 127, raises `InputError`.
     """
     values = _plane(mask, name)
     rule = "must be bool, or uint8 with more than 127 as foreground"
@@ -79,10 +70,7 @@ def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
 
 
 def as_bytes(prediction: ArrayLike) -> ByteMap:
-    """Return a map as 8-bit values: uint8 unchanged, floating p rounded to the nearest value/255 (ties to even).
-
-    Raises `InputError` for a map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
-    """
+    """Return a map as 8-bit values: uint8 unchanged, floating p rounded to the nearest value/255 (ties to even)."""
     values = as_map(prediction)
     if values.dtype == np.uint8:
         return values
@@ -90,15 +78,7 @@ def as_bytes(prediction: ArrayLike) -> ByteMap:
 
 
 def above(values: NDArray[Any], threshold: float) -> BoolMap:
-    """Return the mask p > threshold of a map from `as_map`, (h, w) bool.
-
-    Raises `InputError` for a threshold outside [0, 1].
-
-    Examples
-    --------
-    >>> above(np.array([[51, 52]], dtype=np.uint8), 0.2).tolist(), above(np.array([[0.2, 0.3]]), 0.2).tolist()
-    ([[False, True]], [[False, True]])
-    """
+    """Return the mask p > threshold of a map from `as_map`, (h, w) bool."""
     if not 0.0 <= threshold <= 1.0:
         raise InputError.of("threshold", "must lie in [0, 1]", threshold)
     if values.dtype == np.uint8:

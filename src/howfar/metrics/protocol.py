@@ -16,20 +16,10 @@ Tally = TypeVar("Tally")
 
 @dataclass(frozen=True, eq=False)
 class MetricScore:
-    """Hold the scores of a dataset's predictions, and the performance of each image.
+    """Hold the scores of a dataset's predictions, and the performance of each image; nan where undefined.
 
-    Attributes
-    ----------
-    metric
-        What `per_image` holds, in words: "F at threshold 0.43".
-    scores
-        Scores of the dataset by name; nan where undefined.
-    per_image
-        (n,) performance of each image; nan where it has none.
-    threshold
-        The threshold that `per_image` is taken at; None where the task has none.
-    columns
-        Further values of each image by name, (n,) each.
+    `metric` says in words what `per_image` (n,) holds, such as "F at threshold 0.43". `threshold` is None where the task has
+    none. `columns` are further values of each image by name, (n,) each.
     """
 
     metric: str
@@ -62,22 +52,10 @@ class Metric(Protocol[Tally]):
 def tallies(
     metric: Metric[Tally], predictions: Iterable[Any], truths: Iterable[Any], names: tuple[str, str] = ("predictions", "truths")
 ) -> list[Tally]:
-    """Tally images one at a time, without keeping predictions or truths in memory.
+    """Tally images one at a time, without keeping predictions or truths in memory; generators will do.
 
-    Parameters
-    ----------
-    metric
-        What to tally for.
-    predictions, truths
-        As many of each, in one order; generators will do.
-    names
-        What error lines call the two.
-
-    Raises
-    ------
-    InputError
-        More predictions than truths or the reverse, or an image that breaks the metric's rules: the line names its
-        position, from 0.
+    `names` is what error lines call the two. Raises `InputError` for more predictions than truths or the reverse, or an image
+    that breaks the metric's rules: the line names its position, from 0.
 
     Examples
     --------

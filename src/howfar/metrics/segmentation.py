@@ -20,18 +20,8 @@ from howfar.wording import format_number
 class ThresholdScore:
     """Hold F, precision, recall and IoU of the summed counts and of each image at one threshold.
 
-    Attributes
-    ----------
-    threshold
-        The threshold.
-    f, precision, recall, iou
-        Of the counts summed over the images; nan where no image has a true pixel, precision also where nothing is predicted.
-    mean_f
-        Mean F of the images that have one.
-    false_positive_share
-        Share of the pixels of images without true pixels that are predicted; nan where there are no such images.
-    per_image_f, per_image_precision, per_image_recall, per_image_iou
-        (n,) each. F, recall and IoU are nan for an image without true pixels, precision for one without predicted pixels.
+    F, recall and IoU are nan without true pixels, precision without predicted ones. `mean_f` is the mean F of the images that
+    have one; `false_positive_share` the share of the pixels of images without true pixels that are predicted.
     """
 
     threshold: float
@@ -54,31 +44,15 @@ class ThresholdScore:
 class SegmentationScore:
     """Hold a dataset's segmentation scores over all thresholds and at its best threshold.
 
-    Images without true pixels have no F: they are nan in the arrays and left out of the means, but their predicted pixels
-    count as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but
-    `false_positive_share` is undefined, and nan; that one needs a threshold of the caller's then: ``at(0.5)``.
+    Images without true pixels have no F: they are nan in the arrays and left out of the means, but their predicted pixels count
+    as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but `false_positive_share` is
+    undefined, and nan; that one needs a threshold of the caller's then: ``at(0.5)``.
 
-    Attributes
-    ----------
-    ods, ods_threshold
-        Best F of the summed counts at one threshold for all images, and that threshold: the lowest of equal ones.
-    ois
-        Mean over the images of each one's best F.
-    ois_aggregate
-        F of the counts summed over the images, each at its own best threshold (the form of the BSDS benchmark); images
-        without true pixels are left out, since no threshold is their best.
-    ap
-        Area under the dataset's precision-recall curve.
-    precision, recall, iou, false_positive_share
-        At `ods_threshold`; see `ThresholdScore`.
-    per_image_f
-        (n,) F of each image at `ods_threshold`.
-    per_image_best, per_image_best_threshold
-        (n,) best F of each image over the thresholds, and the lowest threshold that gives it.
-    counts
-        The counts that all of these are ratios of.
-    tolerance
-        Pixels within which predicted and true pixels agreed.
+    `ods` is the best F of the summed counts at one threshold for all images, `ods_threshold` the lowest that gives it; `ois` is
+    the mean of the images' best F; `ois_aggregate` the F of the counts summed with each image at its own best threshold (as the
+    BSDS benchmark); `ap` the area under the dataset's precision-recall curve. `per_image_best` and `per_image_best_threshold`
+    (n,) are the best F of each image, and the lowest threshold that gives it. `tolerance` is the distance in pixels within
+    which predicted and true pixels agreed. The other scores are at `ods_threshold`; see `ThresholdScore`.
     """
 
     ods: float
@@ -110,20 +84,9 @@ class SegmentationScore:
 def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], tolerance: float = 0.0) -> SegmentationScore:
     """Score maps against masks in one pass, keeping only counts of each image (about 3 KB).
 
-    Parameters
-    ----------
-    predictions
-        (h, w) probability maps, each of its own size: uint8 with p = value/255, floating p in [0, 1], or bool. A generator
-        will do.
-    masks
-        (h, w) ground truth, as many, in the same order: bool, or uint8 with more than 127 as foreground.
-    tolerance
-        Euclidean distance in pixels within which a predicted and a true pixel agree.
-
-    Raises
-    ------
-    InputError
-        No image, more predictions than masks or the reverse, or one that breaks a rule of `howfar.metrics.count`.
+    `predictions` and `masks` are as many, in the same order, each of its own size, as in `howfar.metrics.count`; generators
+    will do. `tolerance` is the Euclidean distance in pixels within which a predicted and a true pixel agree. Raises
+    `InputError` for no image, more predictions than masks or the reverse, or one that breaks a rule of `howfar.metrics.count`.
 
     Examples
     --------
@@ -137,14 +100,7 @@ def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], toleranc
 
 
 def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
-    """Compute the scores of images from their counts, for example counts loaded from a file.
-
-    Parameters
-    ----------
-    counts
-        Counts of n images.
-    tolerance
-        Pixels of tolerance that they were counted with; it is only noted.
+    """Compute the scores of images from their counts, for example counts loaded from a file; `tolerance` is only noted.
 
     Examples
     --------
@@ -176,10 +132,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
 def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
     """Compute scores from counts at one of the 100 thresholds.
 
-    Raises
-    ------
-    InputError
-        The threshold is none of 0.00, 0.01 … 0.99.
+    Raises `InputError`: the threshold is none of 0.00, 0.01 … 0.99.
 
     Examples
     --------
@@ -223,22 +176,7 @@ def best_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Score segmentation: a tally is an image's counts, and its performance is F at one threshold.
-
-    Attributes
-    ----------
-    tolerance
-        Pixels within which predicted and true pixels agree.
-    threshold
-        Where an image's F is taken; None for the dataset's own best (`ods_threshold`), as in the paper.
-
-    Examples
-    --------
-    >>> metric = Segmentation(threshold=0.5)
-    >>> result = metric.score([metric.tally([[0.9, 0.6, 0.0]], [[True, False, True]])])
-    >>> result.metric, result.per_image, result.scores["ods"]
-    ('F at threshold 0.50', array([0.5]), 0.667)
-    """
+    """Score segmentation: a tally is an image's counts, and its performance is F at `threshold`, by default the best in all."""
 
     tolerance: float = 0.0
     threshold: float | None = None
@@ -259,22 +197,19 @@ class Segmentation:
         defined = np.isfinite(threshold)
         chosen = whole.at(threshold) if defined else None
         named = ("f", "precision", "recall", "iou", "false_positive_share")
+        undefined = np.full(len(whole.counts), np.nan)
         at = {name: float("nan") if chosen is None else float(getattr(chosen, name)) for name in named}
         return MetricScore(
             metric=f"F at threshold {threshold:.2f}" if defined else "F (no image has foreground)",
             scores={**{name: getattr(whole, name) for name in ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")}, **at},
             per_image=whole.per_image_f if chosen is None else chosen.per_image_f,
             threshold=float(threshold) if defined else None,
-            columns=_columns(whole, chosen),
+            columns={
+                "best": whole.per_image_best,
+                "best_threshold": whole.per_image_best_threshold,
+                **{name: undefined if chosen is None else getattr(chosen, f"per_image_{name}") for name in named[1:4]},
+            },
         )
-
-
-def _columns(whole: SegmentationScore, chosen: ThresholdScore | None) -> dict[str, Float64Array]:
-    undefined = np.full(len(whole.counts), np.nan)
-    columns = {"best": whole.per_image_best, "best_threshold": whole.per_image_best_threshold}
-    for name in ("precision", "recall", "iou"):
-        columns[name] = undefined if chosen is None else getattr(chosen, f"per_image_{name}")
-    return columns
 
 
 def _aggregate(counts: Counts) -> float:

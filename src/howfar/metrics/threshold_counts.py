@@ -27,10 +27,7 @@ Scalar = TypeVar("Scalar", np.uint8, np.bool_)
 
 
 def as_tolerance(tolerance: float) -> float:
-    """Return a tolerance in pixels as a float.
-
-    Raises `InputError` for what is not a finite number of at least 0.
-    """
+    """Return a tolerance in pixels as a float; raises `InputError` for what is not a finite number of at least 0."""
     try:
         value = float(tolerance)
     except (TypeError, ValueError) as error:
@@ -43,10 +40,7 @@ def as_tolerance(tolerance: float) -> float:
 def disc_maximum(values: NDArray[Scalar], radius: float) -> NDArray[Scalar]:
     """Compute grey dilation by a disc: the maximum within `radius` pixels (Euclidean, inclusive) of each pixel.
 
-    For a mask it is the set of pixels whose distance from the mask is at most the radius. The disc is cut into its rows,
-    runs whose maxima are built up one from another: 4·radius + 1 passes over the image, whatever it holds.
-
-    `values` is (h, w) uint8 or bool; `radius` is in pixels, at least 0. Returns (h, w) of the same type.
+    The disc is cut into its rows, runs whose maxima are built up one from another: 4·radius + 1 passes over the image.
     """
     height, width = values.shape
     widths = _half_widths(radius, height, width)
@@ -86,20 +80,10 @@ _AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Counts:
-    """Hold the pixel counts of n images at the 100 thresholds t_i = i/100.
+    """Hold the pixel counts of n images at the 100 thresholds t_i = i/100, int64.
 
-    Attributes
-    ----------
-    predicted
-        (n, 100) int64: pixels with p > t_i.
-    hits_predicted
-        (n, 100) int64: predicted pixels within the tolerance of a true pixel.
-    hits_true
-        (n, 100) int64: true pixels within the tolerance of a predicted one. Without tolerance the same as `hits_predicted`.
-    true
-        (n,) int64: true pixels.
-    pixels
-        (n,) int64: all pixels.
+    `predicted` (n, 100) counts pixels with p > t_i, `hits_predicted` those of them within the tolerance of a true pixel, and
+    `hits_true` true pixels within the tolerance of a predicted one; `true` and `pixels` (n,) are true and all pixels.
     """
 
     predicted: IntArray
@@ -112,27 +96,14 @@ class Counts:
         return len(self.true)
 
     def take(self, indices: ArrayLike) -> Counts:
-        """Select the counts of some images by indices or by a mask.
-
-        Examples
-        --------
-        >>> both = stack([count([[0.5]], [[True]]), count([[0.5]], [[False]])])
-        >>> both.take([False, True]).true.tolist()
-        [0]
-        """
+        """Select the counts of some images by indices or by a mask."""
         chosen = np.asarray(indices)
         if chosen.size == 0:
             chosen = chosen.astype(np.int64)
         return Counts(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def total(self) -> Counts:
-        """Sum the counts of all images into a single entry.
-
-        Examples
-        --------
-        >>> stack([count([[0.5]], [[True]]), count([[0.5]], [[False]])]).total().pixels.tolist()
-        [2]
-        """
+        """Sum the counts of all images into a single entry."""
         return Counts(*(getattr(self, field.name).sum(axis=0, keepdims=True) for field in fields(self)))
 
     def __repr__(self) -> str:
@@ -142,26 +113,11 @@ class Counts:
 def count(prediction: ArrayLike, mask: ArrayLike, tolerance: float = 0.0) -> Counts:
     """Count one image at all thresholds in one pass.
 
-    Parameters
-    ----------
-    prediction
-        (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool. Floating values are compared with
-        the thresholds in their own precision, so a float32 copy of an 8-bit map is counted as the map.
-    mask
-        (h, w) ground truth: bool, or uint8 with more than 127 as foreground.
-    tolerance
-        Euclidean distance in pixels within which a predicted and a true pixel agree; 0 in the paper, 2 in the literature
-        on DeepCrack.
-
-    Returns
-    -------
-    Counts
-        The counts of one image (n = 1).
-
-    Raises
-    ------
-    InputError
-        Shapes that differ, or a map, mask or tolerance that breaks its rule.
+    `prediction` is a (h, w) probability map: uint8 with p = value/255, floating p in [0, 1], or bool. Floating values are
+    compared with the thresholds in their own precision, so a float32 copy of an 8-bit map is counted as the map. `mask` is (h,
+    w) bool, or uint8 with more than 127 as foreground. `tolerance` is the Euclidean distance in pixels within which a predicted
+    and a true pixel agree; 0 in the paper, 2 in the literature on DeepCrack. Raises `InputError` for shapes that differ, or a
+    map, mask or tolerance that breaks its rule.
 
     Examples
     --------
@@ -188,10 +144,7 @@ def count(prediction: ArrayLike, mask: ArrayLike, tolerance: float = 0.0) -> Cou
 def stack(counts: Iterable[Counts]) -> Counts:
     """Concatenate the counts of images or groups of images, in order.
 
-    Raises
-    ------
-    InputError
-        There are none.
+    Raises `InputError`: there are none.
 
     Examples
     --------
@@ -205,16 +158,9 @@ def stack(counts: Iterable[Counts]) -> Counts:
 
 
 def precision_recall(counts: Counts, indices: ArrayLike | None = None) -> tuple[Float64Array, Float64Array]:
-    """Compute precision and recall of the dataset at each threshold, (100,) and (100,).
+    """Compute precision and recall of the dataset at each threshold, (100,) and (100,), of all images or those at `indices`.
 
     Precision is nan where nothing is predicted, recall where nothing is true.
-
-    Parameters
-    ----------
-    counts
-        Counts of n images.
-    indices
-        Which images (whole numbers, or a bool for each); all by default.
 
     Examples
     --------
@@ -227,28 +173,12 @@ def precision_recall(counts: Counts, indices: ArrayLike | None = None) -> tuple[
 
 
 def precision_recall_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
-    """Compute precision and recall of each image at each threshold, (n, 100) each.
-
-    Precision is nan where nothing is predicted, recall where nothing is true.
-
-    Examples
-    --------
-    >>> precision, recall = precision_recall_per_image(count([[0.9, 0.6, 0.0]], [[True, False, True]]))
-    >>> precision[0, [50, 60]].tolist(), recall[0, [50, 60]].tolist()
-    ([0.5, 1.0], [0.5, 0.5])
-    """
+    """Compute precision and recall of each image at each threshold, (n, 100) each; nan where nothing is predicted, or true."""
     return quotient(counts.hits_predicted, counts.predicted), quotient(counts.hits_true, counts.true[:, None])
 
 
 def f(counts: Counts, indices: ArrayLike | None = None) -> Float64Array:
-    """Compute F of the dataset's summed counts at each threshold, (100,); nan without true pixels.
-
-    Parameters
-    ----------
-    counts
-        Counts of n images.
-    indices
-        Which images (whole numbers, or a bool for each); all by default.
+    """Compute F of the summed counts at each threshold, (100,), of all images or those at `indices`; nan without true pixels.
 
     Examples
     --------
@@ -259,22 +189,10 @@ def f(counts: Counts, indices: ArrayLike | None = None) -> Float64Array:
 
 
 def ods(counts: Counts, indices: ArrayLike | None = None) -> tuple[float, float]:
-    """Find the dataset's best F at a common threshold, and that threshold: F and t at argmax_t F(t).
+    """Find the dataset's best F at a common threshold, and that threshold: F and t at argmax_t F(t); nan without true pixels.
 
-    "Optimal dataset scale" of Arbeláez, Maire, Fowlkes & Malik, "Contour detection and hierarchical image segmentation"
-    (TPAMI 2011). Of equal values the lowest threshold counts.
-
-    Parameters
-    ----------
-    counts
-        Counts of n images.
-    indices
-        Which images (whole numbers, or a bool for each); all by default.
-
-    Returns
-    -------
-    tuple
-        F and threshold; nan and nan where no image has a true pixel.
+    "Optimal dataset scale" of Arbeláez, Maire, Fowlkes & Malik, "Contour detection and hierarchical image segmentation" (TPAMI
+    2011). Of equal values the lowest threshold counts. `indices` choose images; all by default.
 
     Examples
     --------
@@ -320,20 +238,9 @@ def average_precision(counts: Counts, indices: ArrayLike | None = None) -> float
     """Compute the area under the dataset's precision-recall curve, in steps: AP = Σ_i (R_i − R_{i+1}) P_i, R_100 = 0.
 
     The sum runs from the highest threshold, where recall starts, to t = 0, without interpolation, as scikit-learn's
-    `average_precision_score` over its own thresholds. True pixels with p = 0 are predicted at no threshold: recall stops
-    below 1, and the rest of the area counts as 0. Thresholds at which nothing is predicted add nothing.
-
-    Parameters
-    ----------
-    counts
-        Counts of n images.
-    indices
-        Which images (whole numbers, or a bool for each); all by default.
-
-    Returns
-    -------
-    float
-        0 to 1; nan where no image has a true pixel.
+    `average_precision_score` over its own thresholds. True pixels with p = 0 are predicted at no threshold: recall stops below
+    1, and the rest of the area counts as 0. Thresholds at which nothing is predicted add nothing. `indices` choose images, all
+    by default; nan where none has a true pixel.
 
     Examples
     --------
@@ -362,18 +269,7 @@ def false_positive_share(counts: Counts) -> Float64Array:
 
 
 def threshold_index(threshold: float) -> int:
-    """Return the index of one of the 100 thresholds.
-
-    Raises
-    ------
-    InputError
-        The threshold is none of 0.00, 0.01 … 0.99: counts are kept at these only.
-
-    Examples
-    --------
-    >>> threshold_index(0.29)
-    29
-    """
+    """Return the index of one of the 100 thresholds; raises `InputError` for another, as counts are kept at these only."""
     value = float(threshold)
     index = round(100 * value) if 0.0 <= value < 1.0 else -1
     if not 0 <= index < len(THRESHOLDS) or abs(THRESHOLDS[index] - value) > 1e-9:

@@ -27,13 +27,7 @@ NOISE: Final = 0.1
 
 
 def scaled_brightness(factor: float) -> Perturbation:
-    """Multiply every value by a factor and clip at 255; factors 1.3 and 0.7 are the paper's ±30 %.
-
-    Examples
-    --------
-    >>> scaled_brightness(0.7)(np.full((1, 1, 3), 200, np.uint8)).ravel().tolist()
-    [140, 140, 140]
-    """
+    """Multiply every value by a factor and clip at 255; factors 1.3 and 0.7 are the paper's ±30 %."""
 
     def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         return as_pixels(pixels * factor)
@@ -42,15 +36,7 @@ def scaled_brightness(factor: float) -> Perturbation:
 
 
 def gaussian_blur(sigma: float = SIGMA) -> Perturbation:
-    """Blur by a Gaussian with `sigma` in pixels at 448 × 448, scaled to the image's own size.
-
-    Examples
-    --------
-    >>> edge = np.zeros((448, 448, 3), np.uint8)
-    >>> edge[:, 224:] = 200
-    >>> int(gaussian_blur()(edge)[0, 224, 0])
-    120
-    """
+    """Blur by a Gaussian with `sigma` in pixels at 448 × 448, scaled to the image's own size."""
 
     def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         widths = (sigma * pixels.shape[0] / REFERENCE, sigma * pixels.shape[1] / REFERENCE, 0.0)
@@ -61,14 +47,7 @@ def gaussian_blur(sigma: float = SIGMA) -> Perturbation:
 
 
 def gaussian_noise(deviation: float = NOISE) -> Perturbation:
-    """Add independent Gaussian noise to every value, with standard deviation `deviation` · 255.
-
-    Examples
-    --------
-    >>> noisy = gaussian_noise(0.1)(np.full((64, 64, 3), 128, np.uint8))
-    >>> bool(24 < noisy.std() < 27)
-    True
-    """
+    """Add independent Gaussian noise to every value, with standard deviation `deviation` · 255."""
 
     def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         noise = rng.standard_normal(pixels.shape, dtype=np.float32) * np.float32(255 * deviation)
@@ -102,47 +81,23 @@ Values = NDArray[np.floating[Any]]
 
 
 def darken(values: Values, strength: float) -> Values:
-    """Darken an image by multiplying values by 1 − strength.
-
-    Examples
-    --------
-    >>> darken(np.array([0.0, 200.0]), 0.5).tolist()
-    [0.0, 100.0]
-    """
+    """Darken an image by multiplying values by 1 − strength."""
     return values * (1 - strength)
 
 
 def flatten(values: Values, strength: float) -> Values:
-    """Reduce contrast by moving values towards the channel's mean by `strength`; 1 leaves a single colour.
-
-    Examples
-    --------
-    >>> flatten(np.array([[[0.0], [200.0]]]), 0.5).ravel().tolist()
-    [50.0, 150.0]
-    """
+    """Reduce contrast by moving values towards the channel's mean by `strength`; 1 leaves a single colour."""
     centre: Values = values.mean(axis=(0, 1))
     return values + strength * (centre - values)
 
 
 def bend(values: Values, strength: float) -> Values:
-    """Change gamma by raising values of 0-1 to the power 2^strength; above 0 mid-tones become darker, below 0 brighter.
-
-    Examples
-    --------
-    >>> bend(np.array([0.0, 127.5, 255.0]), 1.0).tolist()
-    [0.0, 63.75, 255.0]
-    """
+    """Change gamma by raising values of 0-1 to the power 2^strength; above 0 mid-tones become darker, below 0 brighter."""
     return np.asarray(255 * (values / 255) ** (2.0**strength))
 
 
 def invert(values: Values, strength: float) -> Values:
-    """Mix values with their inverse, (1 − strength) v + strength (255 − v); 1 inverts the image, 0.5 leaves uniform grey.
-
-    Examples
-    --------
-    >>> invert(np.array([0.0, 200.0]), 1.0).tolist()
-    [255.0, 55.0]
-    """
+    """Mix values with their inverse, (1 − strength) v + strength (255 − v); 1 inverts the image, 0.5 leaves uniform grey."""
     return values + strength * (255 - 2 * values)
 
 
@@ -160,16 +115,7 @@ INVERT: Final = LabelledPerturbation("invert", _of_tone(invert), "share of the i
 
 
 def blend(source: PerturbationSource, strength: float) -> Labelled:
-    """Blend an image I with a crop J of another image: (1 − strength) I + strength J.
-
-    The part is drawn at random, at the other image's own scale; a smaller image is continued by its mirror images.
-
-    Examples
-    --------
-    >>> road, grass = np.full((4, 4, 3), 100, np.uint8), np.full((2, 2, 3), 200, np.uint8)
-    >>> blend(PerturbationSource(road, np.zeros((4, 4), bool), np.random.default_rng(0), (grass,)), 0.25)[0].max().item()
-    125
-    """
+    """Blend an image I with a random crop J of another image, at its own scale: (1 − strength) I + strength J."""
     other = _part(source.other(), source.mask.shape, source.rng).astype(np.float64)
     return as_pixels((1 - strength) * source.pixels + strength * other), source.mask.copy()
 
@@ -188,15 +134,8 @@ def swap_amplitude(source: PerturbationSource, strength: float) -> Labelled:
     """Replace the amplitudes of the lowest frequencies by those of another image, keeping all phases.
 
     Frequencies within ± ⌊strength · shorter side⌋ of 0, on both axes, are replaced in each channel; the other image is resized
-    to the image's size first. Source: Yang & Soatto, "FDA: Fourier domain adaptation for semantic segmentation" (CVPR 2020),
+    first. Source: Yang & Soatto, "FDA: Fourier domain adaptation for semantic segmentation" (CVPR 2020),
     https://arxiv.org/abs/2004.05498, whose β is the strength: 0.01, 0.05 and 0.09 there.
-
-    Examples
-    --------
-    >>> road, grass = np.full((8, 8, 3), 100, np.uint8), np.full((8, 8, 3), 40, np.uint8)
-    >>> source = PerturbationSource(road, np.zeros((8, 8), bool), np.random.default_rng(0), (grass,))
-    >>> swap_amplitude(source, 0.1)[0].max().item()
-    40
     """
     height, width = source.mask.shape
     other = np.asarray(Image.fromarray(source.other()).resize((width, height), Image.Resampling.BICUBIC))
@@ -225,30 +164,8 @@ def inpaint(pixels: Pixels, mask: Foreground) -> Pixels:
     The colour of a hidden pixel x is the mean of the known ones, Σ G(x − y) I(y) / Σ G(x − y) over known y, with a Gaussian G
     of 2 pixels, doubled where it covers less than a tenth of known pixels: normalised convolution, Knutsson & Westin,
     "Normalized and differential convolution" (CVPR 1993). To this is added what the known pixel at the mirrored place beyond
-    the nearest edge differs from its own such mean, so that the filled part has the grain of its surroundings.
-
-    Where nothing is known the image's mean colour is returned; where nothing is hidden, the image.
-
-    Parameters
-    ----------
-    pixels
-        The image, (h, w, 3) uint8.
-    mask
-        What is to be replaced, (h, w) bool.
-
-    Returns
-    -------
-    Pixels
-        (h, w, 3) uint8.
-
-    Examples
-    --------
-    >>> road = np.full((32, 32, 3), 90, np.uint8)
-    >>> road[:, 15:17] = 20
-    >>> crack = np.zeros((32, 32), bool)
-    >>> crack[:, 15:17] = True
-    >>> inpaint(road, crack)[:, 15:17].min().item()
-    90
+    the nearest edge differs from its own such mean, so that the filled part has the grain of its surroundings. Where nothing is
+    known the image's mean colour is returned.
     """
     if not mask.any():
         return pixels.copy()
@@ -291,15 +208,7 @@ def _mirrored(hidden: Foreground) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def fade(source: PerturbationSource, strength: float) -> Labelled:
-    """Fade the foreground by mixing an image I with its inpainted background B: (1 − strength) I + strength B.
-
-    Examples
-    --------
-    >>> road, crack = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32), bool)
-    >>> road[:, 15:17], crack[:, 15:17] = 20, True
-    >>> fade(PerturbationSource(road, crack, np.random.default_rng(0)), 0.5)[0][0, 16].tolist()
-    [55, 55, 55]
-    """
+    """Fade the foreground by mixing an image I with its inpainted background B: (1 − strength) I + strength B."""
     background = inpaint(source.pixels, source.mask).astype(np.float32)
     return as_pixels(source.pixels + strength * (background - source.pixels)), source.mask.copy()
 
@@ -312,13 +221,6 @@ def resize(pixels: Pixels, mask: Foreground, height: int, width: int) -> Labelle
 
     The mask's pixels are ordered by how much of each is covered; foreground are as many as give the share, and all that are
     covered as much as the last of them. A line thinner than a pixel therefore stays a line, with a larger share.
-
-    Examples
-    --------
-    >>> road, crack = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), bool)
-    >>> crack[:, 2:6] = True
-    >>> resize(road, crack, 4, 4)[1][0].tolist()
-    [False, True, True, False]
     """
     size = (width, height)
     resized = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
@@ -335,13 +237,6 @@ def enlarge(source: PerturbationSource, strength: float) -> Labelled:
     """Crop 1 / (1 + strength) of each side around a random foreground pixel, and enlarge the crop to the original size.
 
     An image without foreground is cropped around any pixel; the crop is moved to lie within the image.
-
-    Examples
-    --------
-    >>> road, crack = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), bool)
-    >>> crack[1, 1] = True
-    >>> enlarge(PerturbationSource(road, crack, np.random.default_rng(0)), 1.0)[1].sum().item()
-    4
     """
     height, width = source.mask.shape
     where = np.argwhere(source.mask if source.mask.any() else np.ones_like(source.mask))
@@ -359,14 +254,7 @@ ENLARGE: Final = LabelledPerturbation("enlarge", enlarge, "enlarged by 1 + stren
 
 
 def mosaic(source: PerturbationSource, strength: float) -> Labelled:
-    """Shrink an image by 1 + strength, and fill the original size with mirror images to the right and below.
-
-    Examples
-    --------
-    >>> road = np.arange(0, 240, 40, dtype=np.uint8).reshape(1, 6, 1).repeat(3, axis=2)
-    >>> mosaic(PerturbationSource(road, np.zeros((1, 6), bool), np.random.default_rng(0)), 1.0)[0][0, :, 0].tolist()
-    [22, 100, 178, 178, 100, 22]
-    """
+    """Shrink an image by 1 + strength, and fill the original size with mirror images to the right and below."""
     height, width = source.mask.shape
     small = (max(1, round(side / (1 + strength))) for side in (height, width))
     pixels, mask = resize(source.pixels, source.mask, *small)

@@ -21,14 +21,8 @@ Pixels = NDArray[np.uint8]
 class Perturbation:
     """Define a perturbation of an image that keeps its size.
 
-    Attributes
-    ----------
-    name
-        Its registered name.
-    change
-        Function of pixels, uint8 (h, w, 3), and a generator; it returns changed pixels of the same shape.
-    parameters
-        What the change depends on, as JSON values: they are part of the identity of features of perturbed images.
+    `change` maps pixels, uint8 (h, w, 3), and a generator to changed pixels of the same shape. `parameters` are what the change
+    depends on, as JSON values: they are part of the identity of features of perturbed images.
     """
 
     name: str
@@ -36,23 +30,14 @@ class Perturbation:
     parameters: Mapping[str, Any]
 
     def __call__(self, pixels: Pixels, seed: int = 0) -> Pixels:
-        """Perturb an image; random draws depend only on the seed and the image's pixels.
-
-        Examples
-        --------
-        >>> named("brighter")(np.full((1, 1, 3), 100, np.uint8)).ravel().tolist()
-        [130, 130, 130]
-        """
+        """Perturb an image; random draws depend only on the seed and the image's pixels."""
         return self.change(pixels, np.random.default_rng([seed, *_digest(pixels)]))
 
 
 def named(name: str) -> Perturbation:
     """Return the perturbation registered under a name.
 
-    Raises
-    ------
-    UnknownNameError
-        There is none of that name.
+    Raises `UnknownNameError`: there is none of that name.
     """
     perturbation: Perturbation = registry.load("perturbations", name)
     return perturbation
@@ -76,19 +61,7 @@ Labelled: TypeAlias = tuple[Pixels, Foreground]
 
 @dataclass(frozen=True, eq=False)
 class PerturbationSource:
-    """Hold an image with its mask, and the random generator and other images that a perturbation may use.
-
-    Attributes
-    ----------
-    pixels
-        The image, (h, w, 3) uint8.
-    mask
-        Its foreground, (h, w) bool.
-    rng
-        A generator of the image's own.
-    others
-        Other images without foreground, (h', w', 3) uint8 each; empty where the perturbation does not need them.
-    """
+    """Hold an image (h, w, 3) with its mask (h, w), a random generator of its own, and other images without foreground."""
 
     pixels: Pixels
     mask: Foreground
@@ -104,22 +77,8 @@ class PerturbationSource:
 class LabelledPerturbation:
     """Define a perturbation of an image and its mask that keeps the size; strength 0 changes nothing.
 
-    Attributes
-    ----------
-    name
-        Its registered name.
-    change
-        Function of a `PerturbationSource` and a strength; it returns changed pixels and mask, of the same shapes and types.
-    meaning
-        What the strength is, in words that follow "strength:".
-    strengths
-        The strengths that stand for it where none is asked for.
-    low, high
-        The least and the greatest strength that it takes.
-    needs_others
-        Whether it draws from other images.
-    factor
-        Whether it is called by 1 + strength, a factor, rather than by its strength.
+    `meaning` says what the strength is, in words that follow "strength:"; `strengths` stand for it where none is asked for, and
+    `low` to `high` is its range. With `factor` it is called by 1 + strength.
     """
 
     name: str
@@ -136,35 +95,9 @@ class LabelledPerturbation:
     ) -> Labelled:
         """Perturb an image and its mask; random draws depend only on the seed, the perturbation and the image's pixels.
 
-        Parameters
-        ----------
-        pixels
-            The image, (h, w, 3) uint8.
-        mask
-            Its foreground, (h, w) bool.
-        strength
-            0 changes nothing; what more is, `meaning` says.
-        seed
-            A whole number, at least 0.
-        others
-            Other images, (h', w', 3) uint8, for a perturbation that draws from some.
-
-        Returns
-        -------
-        tuple
-            Pixels and mask, new arrays of the same shapes and types. A blank mask stays blank.
-
-        Raises
-        ------
-        InputError
-            Arrays of another shape or type, a strength out of range, no other image where one is needed.
-
-        Examples
-        --------
-        >>> pixels, mask = np.full((2, 2, 3), 100, np.uint8), np.eye(2, dtype=bool)
-        >>> darker, same = labelled_named("darken")(pixels, mask, 0.5)
-        >>> darker[0].tolist(), same.tolist()
-        ([[50, 50, 50], [50, 50, 50]], [[True, False], [False, True]])
+        `pixels` are (h, w, 3) uint8, as are the `others` that some perturbations draw from; `mask` is (h, w) bool and stays
+        blank if blank. Raises `InputError` for arrays of another shape or type, a strength out of range, or no other image
+        where one is needed.
         """
         _check_image(pixels, "pixels")
         if mask.shape != pixels.shape[:2] or mask.dtype != np.bool_:
@@ -186,47 +119,23 @@ class LabelledPerturbation:
             raise InputError.of(f"strength of {self.name}", f"must be from {self.low:g} to {self.high:g}", strength)
 
     def label(self, strength: float) -> str:
-        """Return the name with the strength, such as "fade 0.65" or "mosaic 2×".
-
-        Examples
-        --------
-        >>> labelled_named("fade").label(0.65), labelled_named("mosaic").label(1)
-        ('fade 0.65', 'mosaic 2×')
-        """
+        """Return the name with the strength, such as "fade 0.65" or "mosaic 2×"."""
         return f"{self.name} {1 + strength:g}×" if self.factor else f"{self.name} {strength:g}"
 
 
 def labelled_named(name: str) -> LabelledPerturbation:
-    """Return the perturbation of images with masks registered under a name.
-
-    Raises
-    ------
-    UnknownNameError
-        There is none of that name.
-    """
+    """Return the perturbation of images with masks registered under a name."""
     perturbation: LabelledPerturbation = registry.load(KIND, name)
     return perturbation
 
 
 def labelled_every() -> tuple[str, ...]:
-    """List the names of all registered perturbations of images with masks, howfar's first in registry order.
-
-    Examples
-    --------
-    >>> labelled_every()[:3]
-    ('fade', 'mosaic', 'enlarge')
-    """
+    """List the names of all registered perturbations of images with masks, howfar's first in registry order."""
     return registry.ordered(KIND)
 
 
 def as_pixels(values: NDArray[np.floating]) -> Pixels:
-    """Round values to bytes, clipped to 0-255.
-
-    Examples
-    --------
-    >>> as_pixels(np.array([-3.0, 99.6, 300.0])).tolist()
-    [0, 100, 255]
-    """
+    """Round values to bytes, clipped to 0-255."""
     return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
 
 

@@ -32,10 +32,7 @@ _SIGN_TIE = 1e-6
 def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale: str) -> Float64Array:
     """Compute the weight of each layer's inner products: 1, or with scale "layers" 1 / (the layer's total variance).
 
-    A layer whose rows differ by rounding alone is constant: it gets 0.
-
-    `scatter` (layers,) are sums of squares about the mean, `squares` (layers,) the sums of the squared means over the same
-    `rows` rows, by which rounding is measured; `scale` is "none" or "layers".
+    A constant layer gets 0: its `scatter` is within rounding of the sums of its squared means, `squares`, (layers,) each.
     """
     varies = scatter > ROUNDING**2 * squares
     if scale != "layers":
@@ -74,11 +71,9 @@ def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Floa
 
 
 def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
-    """Choose each column's sign, 1 or -1 (z,), so that the secondary dataset's mean is above the primary's.
+    """Choose each column's sign, 1 or -1 (z,), so that the secondary dataset's mean is above that of the primary's n rows.
 
-    Where the means meet, or where the primary alone is to decide, its first largest entry is made positive.
-
-    `scores` are the primary's n rows, then the secondary's; `towards_secondary` False lets the primary alone decide.
+    Where the means meet, or `towards_secondary` is False, the primary's first largest entry is made positive.
     """
     own = np.abs(scores[:n])
     # Of entries that only rounding tells apart the first counts, or two routes could choose opposite signs.
@@ -152,13 +147,7 @@ def _median(squares: Sequence[Float64Array]) -> float:
 
 
 def may_hide(values: Float64Array) -> bool:
-    """Return whether the largest eigenvalue is large enough to cost others precision; `values` (z,) are in descending order.
-
-    Examples
-    --------
-    >>> may_hide(np.array([9.0, 1.0])), may_hide(np.array([1e18, 4.0]))
-    (False, True)
-    """
+    """Return whether the largest eigenvalue is large enough to cost others precision; `values` (z,) are in descending order."""
     return bool(values[0] > _RANGE * values[-1])
 
 
@@ -172,9 +161,8 @@ def separated(
 ) -> tuple[Float64Array, Float64Array]:
     """Recompute the leading eigenvectors (size, z) and eigenvalues (z,) by deflation if the largest swamps the others.
 
-    `vectors` and `values` are the first attempt. The components that it knows well are subtracted from the rows, and the others
-    are computed from what is left, until the largest of these hides none. `square` is the typical squared distance of the rows
-    of `sets`. Raises `InputError`, which names the largest value, where its own rounding is as large as typical distances.
+    Components that the first attempt knows well are subtracted from the rows, and the others are computed from what is left,
+    until the largest hides none. `InputError` where its own rounding is as large as typical distances (root of `square`).
     """
     (size, z), limit, eps = vectors.shape, limit_of(square, sum(rows.shape[0] for rows in sets)), np.finfo(np.float64).eps
     if eps * math.sqrt(values[0]) > _LOST * math.sqrt(square):
@@ -279,15 +267,8 @@ class Explained:
 class Basis(Explained):
     """Hold a fitted subspace that projects further rows: scores = (x − mean) · matrix (P_L of eq. 5).
 
-    Attributes
-    ----------
-    mean
-        (q,) float64.
-    matrix
-        (q, z): principal axes times what each layer is scaled by. float64, or float32 where that would take more than
-        64 MiB (z = 25: from q = 335,545 on), which moves scores by about 1e-6 of their spread.
-    explained_variance_ratio
-        (z,) share of the total variance of the rows that it was fitted on, largest first.
+    `matrix` (q, z) holds the principal axes times what each layer is scaled by: float64, or float32 beyond 64 MiB (z = 25: from
+    q = 335,545 on), which moves scores by about 1e-6 of their spread.
     """
 
     mean: Float64Array
@@ -295,11 +276,7 @@ class Basis(Explained):
     explained_variance_ratio: Float64Array
 
     def scores(self, x: ArrayLike | Rows, block: int | None = None) -> Float64Array:
-        """Project rows onto the subspace, (m, z) float64.
-
-        `x` is (m, q); `block` is rows read at a time, and changes nothing beyond rounding. Raises `InputError` for features
-        that are not a finite two-dimensional table of numbers, or of another width.
-        """
+        """Project rows (m, q) onto the subspace, (m, z) float64; `block` rows are read at a time."""
         rows = as_rows(x, "x")
         m, q = rows.shape
         if q != len(self.mean):
@@ -359,8 +336,7 @@ def by_gram(
 ) -> Basis:
     """Compute principal axes from the eigenvectors U of inner products: W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
 
-    `p` is (n, q) and `mean` (q,) its mean; `weights` (q,) multiplied each column's products; `factors` (n, z) are U Λ^(−1/2);
-    `shares` (z,) the explained variance ratios; `block` is columns at a time.
+    `weights` (q,) multiplied each column's products; `factors` (n, z) are U Λ^(−1/2).
     """
     n, q = p.shape
     z = factors.shape[1]
@@ -394,27 +370,10 @@ def squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
 def plateau(components: Sequence[int], distances: ArrayLike, share: float = 0.02) -> int | None:
     """Find the smallest number of components after which order and distances are stable, to less than `share`; else None.
 
-    Distances at z and at each larger number are compared: the datasets must be in the same order, and
-    abs(d(z') / d(z) - 1) must be below `share` for every dataset and every z' > z. The largest number listed is no plateau, as
-    nothing follows it.
-
-    Parameters
-    ----------
-    components
-        Numbers of components z, ascending; at least two.
-    distances
-        (len(components), datasets) relative distances, positive: each row those of one z.
-    share
-        Largest change that counts as none.
-
-    Returns
-    -------
-    The number of components, or None where none of them is a plateau.
-
-    Raises
-    ------
-    InputError
-        The numbers do not ascend, the shapes disagree, a distance is not positive, or `share` is not.
+    `distances` are (len(components), datasets) relative distances, positive. Those at z and at each larger number are compared:
+    the datasets must be in the same order, and abs(d(z') / d(z) - 1) must be below `share` for every dataset and every z' > z.
+    The largest number listed is no plateau, as nothing follows it. Raises `InputError` for numbers that do not ascend, shapes
+    that disagree, or a distance or `share` that is not positive.
 
     Examples
     --------

@@ -31,18 +31,9 @@ LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """Hold a dataset's inner products about its centre, reusable for every pair with this dataset.
+    """Hold a dataset's inner products about its float32 `centre`, close to the mean, for every pair with this dataset.
 
-    Attributes
-    ----------
-    mean
-        (q,) float64.
-    centre
-        (q,) float32, close to the mean.
-    inner
-        (layers, n, n) float64 (x − centre)·(x' − centre).
-    single
-        Whether products are float32.
+    `inner` is (layers, n, n) float64 (x − centre)·(x' − centre); `single` says whether products are float32.
     """
 
     mean: Float64Array
@@ -66,16 +57,8 @@ class Gram:
 class Cross:
     """Hold the inner products between two datasets, each about its own centre, and the offset between the centres.
 
-    Attributes
-    ----------
-    inner
-        (layers, n, m) float64 (p − c_P)·(s − c_S).
-    primary, secondary
-        (layers, n) and (layers, m) float64 (p − c_P)·(c_S − c_P) and (s − c_S)·(c_S − c_P).
-    apart
-        (layers,) float64 ‖c_S − c_P‖².
-    single
-        Whether products are float32.
+    `inner` is (layers, n, m) (p − c_P)·(s − c_S), `primary` (layers, n) (p − c_P)·(c_S − c_P), `secondary` (layers, m) (s −
+    c_S)·(c_S − c_P) and `apart` (layers,) ‖c_S − c_P‖²; `single` says whether products are float32.
     """
 
     inner: Float64Array
@@ -92,9 +75,8 @@ class Cross:
 def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, *, double: bool = False) -> Gram:
     """Compute a dataset's inner products about its centre, one matrix per layer, in one pass over the columns.
 
-    `x` is (n, q); `layers` are the lengths of the parts to keep apart, which sum to q (None is one part); `block` is columns at
-    a time, by default what fits in 24 MiB, and changes nothing beyond rounding; `double` makes products float64 however many
-    they are.
+    `layers` are the lengths of the parts of a row to keep apart (None is one part); `double` makes products float64 however
+    many they are.
     """
     n, q = x.shape
     plan = _Plan.of((x,), layers, block, -1 if double else n * n * q)
@@ -114,14 +96,9 @@ def merge_columns(left: Gram, right: Gram) -> Gram:
 def both_grams(
     p: Rows, s: Rows, layers: Sequence[int] | None = None, block: int | None = None
 ) -> tuple[Gram, Cross, Gram] | None:
-    """Compute the inner products within P, between P and S, and within S as one matrix product; None for few products.
+    """Compute the inner products within P, between P and S, and within S as one matrix product, if neither is known yet.
 
-    It serves two datasets P and S of which nothing is known yet: each column is read once, and one product of all rows with
-    themselves takes less than the three that it holds. None where the products are few, so that those of P stay the same to the
-    last bit whatever S comes first.
-
-    `p` and `s` are (n, q) and (m, q) features; `layers` and `block` mean the lengths of the parts to keep apart (None is one),
-    and columns at a time.
+    None where the products are few, so that those of P stay the same to the last bit whatever S comes first.
     """
     (n, q), m = p.shape, s.shape[0]
     plan = _Plan.of((p, s), layers, block, n * n * q)
@@ -158,9 +135,8 @@ def cross_gram(
 ) -> tuple[Cross, Gram]:
     """Compute the inner products between P and S and, in the same pass, within S.
 
-    `p` and `s` are (n, q) and (m, q) features, and `centre` (q,) is float32, of P's own `Gram`. `layers` are the lengths of the
-    parts to keep apart (None is one), `block` columns at a time. Inner products within S are taken from `gram_s` where given,
-    and left out where `own` is False; `double` makes products float64 however many they are.
+    `centre` is that of P's own `Gram`. Inner products within S are taken from `gram_s` where given, and left out where `own` is
+    False; `double` makes products float64 however many they are.
     """
     (n, q), m = p.shape, s.shape[0]
     size = m if own and gram_s is None else 0
@@ -220,10 +196,9 @@ class _Plan:
         return self.dtype is np.float32
 
     def about(self, centres: Sequence[NDArray[np.float32]], fresh: Sequence[bool]) -> Iterator[tuple[int, slice, NDArray[Any]]]:
-        """Yield layer, column range, and the centred values of all sets in that range, stacked.
+        """Yield layer, column range, and the centred values of all sets in that range, stacked; chooses the `fresh` centres.
 
-        A centre that is `fresh` is chosen on the way. Each block of values is overwritten by the next but one, which is read
-        while the block is worked on.
+        Each block of values is overwritten by the next but one, which is read while the block is worked on.
         """
         width = max(at.stop - at.start for _, at in self.ranges)
         ends = np.cumsum([rows.shape[0] for rows in self.sets])

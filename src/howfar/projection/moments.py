@@ -69,8 +69,8 @@ _TILE = 128
 def add_products(total: Float64Array, values: NDArray[Any], own: NDArray[np.float32] | None = None) -> None:
     """Add valuesᵀ·values to the upper triangle of `total` in place; float32 values are multiplied in float32.
 
-    `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major. `own` is (q, q) float32, zeros and
-    column-major, for the products of float32 values: who adds block after block clears such memory once.
+    `total` and `own` are column-major, `values` row-major. `own` (zeros) is memory for float32 products, cleared once for all
+    blocks.
     """
     from scipy.linalg import blas
 
@@ -133,11 +133,7 @@ class Moments:
 
 
 def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Moments:
-    """Compute the moments of the rows of `x` in blocks, each centred before multiplication.
-
-    `x` is (n, q), read by row blocks; `block` is rows at a time, by default what fits in 6 MiB and at least q / 2, and changes
-    nothing beyond rounding; `double` makes products float64 however many they are.
-    """
+    """Compute the moments of the rows of `x` in blocks, each centred before it is multiplied; `double` forbids float32."""
     n, q = x.shape
     single = not double and n * q * q >= SINGLE_FROM and x.rows(0, 1).dtype.itemsize <= SINGLE
     itemsize = SINGLE if single else DOUBLE
@@ -160,10 +156,7 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """Combine the moments of two datasets into those of their union.
-
-    Source: Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
-    """
+    """Combine the moments of two datasets into those of their union (Chan, Golub & LeVeque 1979)."""
     count = a.count + b.count
     step = b.mean - a.mean
     scatter = np.add(a.scatter, b.scatter, order="F")

@@ -82,13 +82,9 @@ SCALES: tuple[Scale, ...] = ("none", "layers")
 class Projection(Explained):
     """Hold the scores of a primary and a secondary dataset in one low-dimensional space (P_L and S_L of eq. 5).
 
-    Attributes
-    ----------
-    primary, secondary
-        (n, z) and (m, z) float64 scores. Each column's sign is fixed: S's mean is above P's (fitted on P only: P's first
-        largest entry is positive).
-    explained_variance_ratio
-        (z,) share of the total variance of what the projection was fitted on, largest first.
+    `primary` and `secondary` are (n, z) and (m, z) float64. Each column's sign is fixed: S's mean is above P's (fitted on P
+    only: P's first largest entry is positive). `explained_variance_ratio` (z,) is the share of the total variance, largest
+    first.
     """
 
     primary: Float64Array
@@ -125,17 +121,8 @@ class _Spectrum:
 class Projector:
     """Project a primary dataset P with each of several secondaries; computations on P alone run once, when needed.
 
-    The arguments are those of `howfar.projection.project`; `n` is the number of images of P. With `warns` False there is no
-    warning where fewer components are kept than were asked for, which `Projection.components` says. Raises `InputError` for
-    features that are not a finite two-dimensional table of numbers, or an option out of range.
-
-    Examples
-    --------
-    >>> projector = Projector([[0.0, 0.0], [2.0, 0.0]], n_components=1)
-    >>> [x.secondary.tolist() for x in projector.project([[[4.0, 0.0]], [[9.0, 0.0]]])]
-    [[[2.0]], [[5.333]]]
-    >>> projector.own().tolist()
-    [[1.0], [-1.0]]
+    The arguments are those of `howfar.projection.project`. With `warns` False there is no warning where fewer components are
+    kept than were asked for, which `Projection.components` says.
     """
 
     def __init__(
@@ -332,10 +319,7 @@ class Projector:
         return _Spectrum(vectors, values, weights, blocks)
 
     def _joined(self, own: Gram, cross: Cross, secondary: Gram) -> tuple[Float64Array, float, Float64Array]:
-        """Compute the centred inner products of P and S, the trace before centring, and the weights of the layers.
-
-        Layers are weighted and summed.
-        """
+        """Compute the centred inner products of P and S over all layers, the trace before centring, and the layers' weights."""
         size = cross.inner.shape[1] + cross.inner.shape[2]
         floors = self._floors(size)
         total, within = np.zeros((size, size)), 0.0
@@ -401,27 +385,8 @@ def joint_pca(
 ) -> Projection:
     """Project a primary and a secondary dataset onto the first principal components of their union (eq. 3-5).
 
-    Rows are centred by the joint mean and not whitened.
-
-    Parameters
-    ----------
-    p, s
-        (n, q) and (m, q) features: arrays, or a store's selection.
-    n_components
-        z, 25 in the paper; more than min(n + m − 1, q) is clamped with a warning.
-    route
-        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
-    scale
-        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
-    layers
-        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
-    block
-        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
-
-    Raises
-    ------
-    InputError
-        Features that are not a finite two-dimensional table of numbers, widths that differ, or an unknown option.
+    Rows are centred by the joint mean and not whitened. `p` and `s` are (n, q) and (m, q) features: arrays, or a store's
+    selection; z is clamped to min(n + m − 1, q) with a warning. The other arguments and errors are those of `project`.
 
     Examples
     --------
@@ -443,31 +408,17 @@ def project(
     layers: Sequence[int] | None = None,
     block: int | None = None,
 ) -> Iterator[Projection]:
-    """Yield the projection of the primary dataset with each secondary; computations on the primary alone run once.
+    """Yield the projection of the primary dataset P, (n, q), with each secondary S; computations on P alone run once.
 
-    Parameters
-    ----------
-    p, secondaries
-        (n, q) features of P, and of each S.
-    mode
-        "pair": fitted on P ∪ S (the paper; each S has its own subspace). "primary": fitted on P only. "joint": fitted on
-        P and all secondaries. "none": all q dimensions, rotated to their principal axes; every distance is the full one.
-    n_components
-        z, 25 in the paper; more than can be had is clamped with a warning. Not used by mode "none".
-    route
-        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
-    scale
-        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
-    layers
-        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
-    block
-        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
+    `mode` is "pair": fitted on P ∪ S (the paper; each S has its own subspace); "primary": fitted on P only; "joint": fitted on
+    P and all secondaries; or "none": all q dimensions, rotated to their principal axes, so that every distance is the full one.
+    `n_components` is z, 25 in the paper; more than can be had is clamped with a warning, and mode "none" does not use it.
+    `route` is "gram", "covariance", or "auto", the cheaper one; the scores are the same. `scale` "layers" divides each layer by
+    the square root of its total variance, so that the largest does not dominate; it needs the lengths of the `layers`, which
+    sum to q. `block` columns (Gram) or rows (covariance) are read at a time, which changes nothing beyond rounding.
 
-    Raises
-    ------
-    InputError
-        Features that are not a finite two-dimensional table of numbers, widths that differ, or an unknown option; at the
-        call rather than at the first projection.
+    Raises `InputError`, at the call rather than at the first projection, for features that are not a finite two-dimensional
+    table of numbers, widths that differ, or an unknown option.
 
     Examples
     --------
@@ -482,29 +433,8 @@ def project(
 def principal_coordinates(x: ArrayLike | Rows) -> Float64Array:
     """Compute coordinates of n images, min(n − 1, q) each, with the same pairwise distances as the features.
 
-    Principal components of any of these images, and distances, are the same as of their features: many pairs of parts of one
-    dataset are then projected at a cost that q has no part in.
-
-    Parameters
-    ----------
-    x
-        (n, q) features.
-
-    Returns
-    -------
-    ndarray
-        (n, min(n − 1, q)) float64, and one column where n is 1. Distances agree to rounding: that of float32 where the inner
-        products of so many numbers are computed in float32.
-
-    Raises
-    ------
-    InputError
-        Features that are not a finite two-dimensional table of numbers.
-
-    Examples
-    --------
-    >>> principal_coordinates([[0.0, 0.0, 1.0], [3.0, 4.0, 1.0]]).round(6).tolist()
-    [[2.5], [-2.5]]
+    Principal components and distances of any of these images are the same as of their features, at a cost that q has no part
+    in. They agree to rounding: that of float32 where the products are many.
     """
     rows = as_rows(x, "x")
     return Projector(rows, max(1, min(rows.shape[0] - 1, rows.shape[1]))).own()

@@ -29,10 +29,9 @@ HELD_BYTES = 64 << 20
 
 
 class CachedRows:
-    """Read a dataset's rows, and cache their moments and inner products, so that they are computed once.
+    """Read a dataset's rows, and cache their moments and inner products in `folder`, or in memory if it is None.
 
-    `rows` are (n, q) features. `folder` is where the sums are kept, of a name that stands for these very features; memory where
-    it is None. A file that cannot be read is made anew.
+    The folder's name has to stand for these very features. A file that cannot be read is made anew.
     """
 
     def __init__(self, rows: Rows, folder: Path | None = None) -> None:
@@ -133,14 +132,11 @@ SPAN: Final = 1 << 27
 
 
 def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: Runner) -> Rows:
-    """Return rows that cache their moments or inner products on disk, if these are slow to compute.
+    """Return rows that cache their moments or inner products in ``sums/`` of the feature's folder, if these are slow to find.
 
-    They are kept in ``sums/`` below the feature's folder: the moments where there are more images than features, else the inner
-    products. A runner whose tasks have processes of their own computes them now, span by span, reduced as a tree; else moments
-    are computed when they are first needed. A store behind a URL keeps none.
-
-    `rows` are (n, q) features and `contents` the n images' content hashes, which name the kept sums; `home` is the feature's
-    folder, `executor` the runner.
+    Kept are the moments where there are more images than features, else the inner products, under a name made of the images'
+    content hashes. A runner whose tasks have processes of their own computes them now, span by span; a store behind a URL keeps
+    none.
     """
     n, q = rows.shape
     kind: type[Moments] | type[Gram] = Moments if n > q else Gram

@@ -99,23 +99,10 @@ _SPREAD = 0.02
 class Calibrated:
     """Hold a fitted estimator and its errors on labelled images left out of the fit.
 
-    Attributes
-    ----------
-    fitted
-        The estimator, fitted to all of the labelled images.
-    level
-        Confidence level of the intervals.
-    estimates
-        (n,) estimates of the labelled images of the sets that were left out, each by a fit to the other sets (with one set: to
-        its other folds). Of length 0 where nothing can be left out.
-    performance
-        (n,) performance of each labelled image.
-    sets
-        Name of the set that each of these images is of.
-    roles
-        What each of these sets is: a labelled "site", the primary dataset's own kind ("home"), or "corrupted".
-    stopped
-        The sites among them that the gate stops when they are left out: their errors do not count.
+    `fitted` is fitted to all of the labelled images. `estimates` (n,) are of the images of the sets that were left out, each by
+    a fit to the other sets (with one set: to its other folds), of length 0 where nothing can be left out; `performance` (n,)
+    and `sets` are of the same images. `roles` say what each of these sets is: a labelled "site", the primary dataset's own kind
+    ("home"), or "corrupted". `stopped` are the sites that the gate stops when they are left out: their errors do not count.
     """
 
     fitted: FittedEstimator
@@ -143,23 +130,13 @@ class Calibrated:
         return sites if len(self.roles) > 1 else 0
 
     def predict(self, columns: Columns) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Estimate the performance of each image, with the low and high ends of its interval.
+        """Estimate the performance of each of m images, with the low and high ends of its interval, (m,) each in [0, 1].
 
         The module's text has the formula, and says for which images the level holds. Each error is of a fit that did not see
         that image's set, as in the jackknife, where split-conformal intervals would spend a part of the labels on calibration
         alone. Source: Lei, G'Sell, Rinaldo, Tibshirani & Wasserman, "Distribution-free predictive inference for regression",
-        JASA 113 (2018), section 5.2 (errors scaled by their spread).
-
-        Parameters
-        ----------
-        columns
-            What is known of m images.
-
-        Returns
-        -------
-        tuple of ndarray
-            (m,) each, in [0, 1]; NaN for an image that lacks a column which the estimator needs. The ends are NaN where
-            performance is right or wrong, as the module's text says.
+        JASA 113 (2018), section 5.2 (errors scaled by their spread). NaN stands for an image that lacks a column, and for the
+        ends where performance is right or wrong.
         """
         estimate = self.fitted.predict(columns)
         if self.right_or_wrong:
@@ -168,23 +145,10 @@ class Calibrated:
         return estimate, np.clip(estimate - half, 0.0, 1.0), np.clip(estimate + half, 0.0, 1.0)
 
     def predict_set(self, columns: Columns, dataset: str, measured: float | None = None) -> SetEstimate:
-        """Estimate a set's mean performance, with an interval derived from the errors on left-out sets.
+        """Estimate a set's mean performance from its images' columns, with an interval derived from the errors on other sets.
 
-        The module's text has the formula; the interval is clipped to [0, 1].
-
-        Parameters
-        ----------
-        columns
-            What is known of the set's images. Those without an estimate are left out; `n` says how many were not.
-        dataset
-            The set's name.
-        measured
-            The set's true mean performance where that is known.
-
-        Raises
-        ------
-        InputError
-            No image has what the estimator needs.
+        Images without an estimate are left out; `n` says how many were not. `measured` is the true mean where known. Raises
+        `InputError` where no image has what the estimator needs.
         """
         estimates = self.fitted.predict(columns)
         estimates = estimates[np.isfinite(estimates)]
@@ -195,10 +159,9 @@ class Calibrated:
     def of_estimates(
         self, estimates: Float64Array, dataset: str, measured: float | None = None, beyond: float = 0.0
     ) -> SetEstimate:
-        """Estimate a set's mean performance and interval from its images' estimates, (m,) finite.
+        """Estimate a set's mean performance and interval, clipped to [0, 1], from its images' estimates, (m,) finite.
 
-        `beyond` says where between the range of the labelled sets (0) and the gate's limit (1) the set lies; all else is as in
-        `predict_set`.
+        `beyond` says where between the range of the labelled sets (0) and the gate's limit (1) the set lies.
         """
         predicted, half, chance = float(np.mean(estimates)), self.set_half_width(), self._chance(estimates)
         half *= 1.0 + (AT_THE_LIMIT - 1.0) * min(max(beyond, 0.0), 1.0)
@@ -254,10 +217,9 @@ class Calibrated:
 
         The interval is the share f of the (m,) estimates below the limit ± √(t² · mean of (e_k + 1 / n_k)² + z² · f̃ (1 − f̃) ·
         (1 / m − mean of 1 / n_k)): e_k is by how much that share of a left-out set of n_k images missed the share of its
-        performances, as no share is known finer than one image; t and z are as in the module's text; f̃ = (m f + 1) / (m + 2),
-        and the chance of few images counts where m is small. The interval is clipped to [0, 1], 0 to 1 with fewer than two sets
-        left out, from 0 where no left-out image was predicted below the limit, to 1 where all were: of such images nothing is
-        known.
+        performances, as no share is known finer than one image; t and z are as in the module's text; f̃ = (m f + 1) / (m + 2).
+        The interval is 0 to 1 with fewer than two sets left out, from 0 where no left-out image was predicted below the limit,
+        to 1 where all were.
         """
         tried, performance, names = self.tried()
         below, failed = tried < limit, performance < limit
@@ -311,15 +273,7 @@ class Calibrated:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Calibrated:
-        """Rebuild a calibrated estimator from the values of `to_dict`.
-
-        Raises
-        ------
-        InputError
-            The document is not that of a calibrated estimator.
-        UnknownNameError
-            No estimator of the document's name is registered.
-        """
+        """Rebuild a calibrated estimator from the values of `to_dict`; raises `InputError` for any other document."""
         try:
             level = float(document["level"])
             estimates, performance = (np.array(document[key], dtype=np.float64) for key in ("estimates", "performance"))
@@ -356,35 +310,16 @@ def calibrate(
 ) -> Calibrated:
     """Fit an estimator to labelled images, and compute its error on each set when fitted to the other sets.
 
-    With a single labelled set its ten folds take the place of the sets (see `groups`), so that errors are those on further
-    images of the same set.
+    `estimator` is a registered name or an estimator; `columns` are what is known of n labelled images, of which those that lack
+    what the estimator needs are left out; `performance`, `sets` and `groups` are (n,): performance from 0 to 1, and names of
+    the set and the photograph of each image. `home` names the set that is of the primary dataset's own kind, where one is, and
+    `corrupted` maps sets that are corrupted versions of the primary dataset's images to the kind of corruption.
 
-    Parameters
-    ----------
-    estimator
-        A registered name, or an estimator.
-    columns
-        What is known of n labelled images. Those that lack what the estimator needs are left out.
-    performance
-        (n,) performance of each image, 0 to 1.
-    sets
-        (n,) name of the set that each image is of.
-    level
-        Confidence level of the intervals, between 0 and 1.
-    groups
-        (n,) the photograph that each is of. With a single set, images of one photograph are then left out together; without it,
-        runs of consecutive images are.
-    home
-        Name of the set that is of the primary dataset's own kind, where one is.
-    corrupted
-        By name the sets that are corrupted versions of the primary dataset's images, with the kind of corruption.
+    With a single labelled set its ten folds take the place of the sets, so that errors are those on further images of the same
+    set: images of one photograph are then left out together, without `groups` runs of consecutive images.
 
-    Raises
-    ------
-    InputError
-        Lengths that differ, a performance outside [0, 1], a level outside (0, 1), or no image that has what it needs.
-    UnknownNameError
-        No estimator of that name is registered.
+    Raises `InputError` for lengths that differ, a performance outside [0, 1], a level outside (0, 1), or no image that has what
+    the estimator needs, and `UnknownNameError` where no estimator of that name is registered.
 
     Examples
     --------
@@ -407,10 +342,7 @@ def calibrate(
 def calibrated(
     settled: Estimator, whole: LabelledImages, level: float, known: KnownFits, stopped: frozenset[str] = frozenset()
 ) -> Calibrated:
-    """Fit a resolved estimator to validated images, and compute its leave-one-set-out errors.
-
-    `known` are the fits made before, `stopped` the sites whose errors do not count.
-    """
+    """Fit a resolved estimator to validated images, and compute its leave-one-set-out errors; `stopped` sites' do not count."""
     labelled = whole.having(settled.needs)
     names = labelled.sets.astype(np.str_)
     roles = _roles(labelled, names)
@@ -432,8 +364,7 @@ def calibrated(
 def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None:
     """Choose an estimator's columns by the labelled sites' (else corrupted sets') columns; None if it cannot be used.
 
-    The primary dataset's own images have no distance from it as new images have one. An estimator that reads distances is
-    fitted to the other sets alone.
+    The primary dataset's own images have no distance from it as new images have one: they do not decide.
     """
     deciding = next((mask for mask in (labelled.foreign, labelled.corrupted) if mask.any()), None)
     foreign = labelled if deciding is None else labelled.take(deciding)

@@ -1,25 +1,16 @@
 """Compute rank correlations and slopes of resampled images, and their 95 % bootstrap intervals.
 
 A resample is a row of weights, how often each image was drawn. An image's rank among those drawn is the mean place of the
-copies that tie with it, which cumulative weights in sorted order give exactly: nothing is copied and nothing sorted anew. Ranks
-are divided by their number and centred within the set, so that sums of their products add over sets of all sizes, each image
-counting alike.
+copies that tie with it, which cumulative weights in sorted order give exactly. Ranks are divided by their number and centred
+within the set, so that sums of their products add over sets of all sizes, each image counting alike. Kendall's counts are a
+quadratic form: with w the times drawn and S the signs of (x_j − x_i)(y_j − y_i), concordant less discordant pairs are ½ wᵀ S w
+(Kendall, "The treatment of ties in ranking problems", Biometrika 33, 1945).
 
-The counts are a quadratic form in how often each image was drawn: with w the times drawn and S the signs of (x_j − x_i)(y_j −
-y_i), concordant less discordant pairs are ½ wᵀ S w, so all resamples share one matrix product. Copies of one image tie in both
-quantities, as in a sample that holds it twice. Source: Kendall, "The treatment of ties in ranking problems", Biometrika 33
-(1945).
-
-Both are t intervals: a standard error that the resamples give, times a quantile of Student's t. Percentile, basic, BCa and
-studentised bootstrap intervals of the slope were measured beside this rule, over 1,000 to 2,000 sets of 20 to 120 images a case
-(the rule: 10 to 400): noise alike everywhere, noise that grows with distance, bounded, zero-inflated and nearly constant
-performance; even, skewed and long-tailed distances. Where they claim 95 %, percentile intervals covered 85 to 95 %, basic 62 to
-98 %, BCa 82 to 96 %, studentised 78 to 96 %, and this rule 94 to 100 %. For Spearman's ρ percentile intervals covered 92 to 97
-%, BCa 94 to 97 % at many times the cost, and this rule 94 to 100 %.
-
-Degrees of freedom come from `effective_groups` of `howfar.relation.performance_by_distance`. Without them intervals of ρ
-covered 38 to 94 % where fewer than five images differ from the rest, and those of the slope 90 % where noise grows towards a
-few far images.
+Intervals are t intervals: a standard error that the resamples give, times a quantile of Student's t. Over 1,000 to 2,000
+simulated sets of 20 to 120 images a case, percentile intervals of the slope that claim 95 % covered 85 to 95 %, basic 62 to 98
+%, BCa 82 to 96 %, studentised 78 to 96 %, and this rule 94 to 100 %; for Spearman's ρ percentile intervals 92 to 97 %, BCa 94
+to 97 %, and this rule 94 to 100 %. Without the degrees of freedom of `effective_groups`, intervals of ρ covered 38 to 94 %
+where fewer than five images differ from the rest.
 """
 
 from __future__ import annotations
@@ -55,10 +46,10 @@ def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDA
 
 
 def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
-    """Compute each image's mid-rank among the drawn copies, divided by their number and centred: −1/2 to 1/2.
+    """Compute each image's mid-rank among the drawn copies, divided by their number and centred: −1/2 to 1/2, (draws, m).
 
-    `values` (m,) are finite; `weights` (draws, m) say how often each image was drawn. Returns (draws, m), whose weighted mean
-    is 0 in every draw; an image that was not drawn gets the rank that it would have.
+    `weights` (draws, m) say how often each image was drawn. The weighted mean is 0 in every draw; an image that was not drawn
+    gets the rank that it would have.
     """
     copies, positions = tied(values, weights)
     total = np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
@@ -66,11 +57,7 @@ def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
 
 
 def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float64Array:
-    """Sum the weighted products of centred ranks for each pair of columns: xx, xy, (xz,) yy, (yz, zz).
-
-    `columns` are two or three of (m,) values; `weights` (draws, m) say how often each image was drawn. Returns (draws, 3) or
-    (draws, 6).
-    """
+    """Sum the weighted products of centred ranks for each pair of two or three columns: xx, xy, (xz,) yy, (yz, zz)."""
     ranks = [midranks(column, weights) for column in columns]
     pairs = [(i, j) for i in range(len(ranks)) for j in range(i, len(ranks))]
     return np.stack([np.einsum("dm,dm,dm->d", weights, ranks[i], ranks[j]) for i, j in pairs], axis=1)
@@ -83,10 +70,9 @@ def correlation(sums: Float64Array) -> Float64Array:
 
 
 def partial_spearman(sums: Float64Array) -> Float64Array:
-    """Compute the rank correlation of x and y given z from the sums xx, xy, xz, yy, yz, zz.
+    """Compute the rank correlation of x and y given z, (r_xy − r_xz r_yz) / √((1 − r_xz²)(1 − r_yz²)), from the sums xx … zz.
 
-    (r_xy − r_xz r_yz) / √((1 − r_xz²)(1 − r_yz²)), which is the correlation of what straight lines on the ranks of z
-    leave of the ranks of x and y; NaN where a quantity was constant or its ranks are those of z.
+    NaN where a quantity was constant or its ranks are those of z.
     """
     xx, xy, xz, yy, yz, zz = sums.T
     r_xy, r_xz, r_yz = _ratio(xy, xx * yy), _ratio(xz, xx * zz), _ratio(yz, yy * zz)
@@ -107,11 +93,8 @@ _BLOCK = 512
 def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) -> Float64Array:
     """Compute the pair counts of Kendall's τ_b per drawn image: differing in x, concordant − discordant, differing in y.
 
-    Divided by the number drawn, the sums of several sets add up with each image counting alike; a single set's τ_b does not
-    change by it. `correlation` of the sums is τ_b: b / √(a c). Costs m²/2 products a draw, in blocks.
-
-    `x` (m,) is ascending, `y` (m,) finite; `weights` (draws, m) say how often each image was drawn: at least one image a draw,
-    fewer than 2²⁴ in all. Returns (draws, 3) float64.
+    Divided by the number drawn, the sums of several sets add up with each image counting alike. `correlation` of the sums is
+    τ_b. `x` (m,) is ascending; `weights` (draws, m) sum to 1 to 2²⁴ a draw. Costs m²/2 products a draw, in blocks.
     """
     # Whole numbers below 2^24 are exact in float32, which halves the time of the products.
     single = weights.astype(np.float32)
@@ -139,8 +122,7 @@ _CONSTANT = 1e-12
 def moments(points: PerformancePoints) -> Float64Array:
     """Compute 1, x, y, x² and xy of each image, (m, 5), with x and y centred at their means over the set.
 
-    A set's sums of these over the images drawn add up over sets. Performances that differ by no more than rounding have a y of
-    0: what is left of them is how their mean was rounded.
+    Performances that differ by no more than rounding have a y of 0: what is left of them is how their mean was rounded.
     """
     x, y = points.distances - points.distances.mean(), points.performance - points.performance.mean()
     if np.ptp(points.performance) <= _CONSTANT * np.abs(points.performance).max():
@@ -149,10 +131,7 @@ def moments(points: PerformancePoints) -> Float64Array:
 
 
 def centred(sums: Float64Array) -> Float64Array:
-    """Compute the centred sums Σ x² and Σ xy of each draw, (draws, 2), from summed moments, (draws, 5).
-
-    A scatter of x that is no more than rounding is 0.
-    """
+    """Compute the centred sums Σ x² and Σ xy of each draw, (draws, 2), from summed moments; a scatter within rounding is 0."""
     n, x, y, xx, xy = sums.T
     scatter = xx - x * x / n
     varies = scatter > _CONSTANT * xx
@@ -169,8 +148,8 @@ def jackknife_error(sets: Sequence[PerformancePoints]) -> float:
     """Compute the jackknife standard error of the slope, leaving out one group at a time within each set.
 
     √(Σ_sets (G − 1)/G Σ_groups (b₋ − mean b₋)²), G the groups of the set. A far group is left out together with its pull on the
-    slope, of which the bootstrap sees too little, as most resamples contain the group. Source: Efron & Tibshirani, "An
-    Introduction to the Bootstrap" (1993), chapter 11.
+    slope, of which the bootstrap sees too little. Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993),
+    chapter 11.
     """
     by_set = [_group_moments(points) for points in sets]
     whole = [centred(groups.sum(axis=0, keepdims=True)) for groups in by_set]
@@ -197,9 +176,7 @@ _DEFINED = 0.5
 def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Interval:
     """Compute a slope's interval: value ± t · max(bootstrap standard error, jackknife standard error).
 
-    `draws` are the slopes of the resamples, NaN where undefined; `jackknife` is the standard error by leaving out one group at
-    a time; `freedom` the degrees of freedom of t, at least 1. There is no interval where fewer than half of the draws are
-    defined.
+    There is no interval where fewer than half of the draws are defined.
     """
     error = _standard_error(draws)
     if error is None:
@@ -211,12 +188,9 @@ def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom:
 def correlation_interval(value: float, draws: Float64Array, freedom: float) -> Interval:
     """Compute a correlation's interval tanh(artanh(r) ± t · s / (1 − r²)), where s is the bootstrap standard error of r.
 
-    Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first
-    order, which unlike that of z itself does not blow up where a few resamples are in perfect order.
-
-    `draws` are the correlations of the resamples, NaN where undefined; `freedom` the degrees of freedom of t, at least 1. There
-    is no interval where fewer than half of the draws are defined; low = high where the order is perfect, as it then is in every
-    resample.
+    Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first order,
+    which does not blow up where a few resamples are in perfect order. There is no interval where fewer than half of the draws
+    are defined; low = high where the order is perfect.
     """
     error = _standard_error(draws)
     if error is None:

@@ -31,29 +31,10 @@ def list_failures(
     Source: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408,
     with the clipped score and without its random ties: those count against listing.
 
-    Parameters
-    ----------
-    calibration_estimates
-        (n,) estimates of labelled images by a fit that did not see them.
-    calibration_performance
-        (n,) performance of each labelled image.
-    estimates
-        (m,) estimates of the images to judge; NaN where there is none: p-value NaN, never listed.
-    tau
-        Performance below which an image counts as failed.
-    error_rate
-        Allowed share of listed images that do not fail, between 0 and 1.
-
-    Returns
-    -------
-    tuple of ndarray
-        (m,) p-values, before any is set to 1, and (m,) bool.
-
-    Raises
-    ------
-    InputError
-        Calibration of different lengths or not finite, estimates that are not one row, a τ that is not finite, or an error
-        rate outside (0, 1).
+    Calibration estimates (n,) come from a fit that did not see these images. An image without an estimate (NaN) has a p-value
+    of NaN, and is never listed. Returns (m,) p-values, before any is set to 1, and (m,) bool. Raises `InputError` for
+    calibration of different lengths or not finite, estimates that are not one row, a τ that is not finite, or an error rate
+    outside (0, 1).
 
     Examples
     --------
@@ -84,18 +65,10 @@ def list_failures(
 def trusted_below(estimates: ArrayLike, performance: ArrayLike, sets: ArrayLike, tau: float, error_rate: float) -> float:
     """Find the highest estimate up to which failure lists met the error rate on left-out labelled sets.
 
-    On each of K sets it is the largest estimate c such that among its images estimated at c or below at most the share
-    `error_rate` does not fail, just below the set's lowest estimate where there is no such image. Of the K values the
-    ⌊(K + 1) · error_rate⌋-th smallest is returned, at least the smallest: that of the worst set with fewer than nine at 0.2.
-
-    Parameters
-    ----------
-    estimates, performance, sets
-        (n,) estimates of labelled images by fits that did not see their set, their performance, and the set of each.
-    tau
-        Performance below which an image counts as failed.
-    error_rate
-        Allowed share of listed images that do not fail, between 0 and 1.
+    `estimates`, `performance` and `sets` (n,) are of labelled images, estimated by fits that did not see their set. On each of
+    K sets it is the largest estimate c such that among its images estimated at c or below at most the share `error_rate` does
+    not fail, just below the set's lowest estimate where there is no such image. Of the K values the ⌊(K + 1) · error_rate⌋-th
+    smallest is returned, at least the smallest: that of the worst set with fewer than nine at 0.2.
 
     Examples
     --------
@@ -130,30 +103,9 @@ def failures(
     be exchangeable with the labelled images, and this is how far the estimates could be trusted on whole sets left out. With
     fewer than two of them that is not known, and nothing is cut.
 
-    Parameters
-    ----------
-    calibrated
-        The estimator: for an unlabelled set from all labelled ones, for a labelled set from the others.
-    estimates
-        (m,) its estimates of the set's images, NaN where there is none.
-    dataset
-        The set's name.
-    tau
-        Performance below which an image counts as failed.
-    error_rate
-        Allowed share of listed images that do not fail, between 0 and 1.
-    performance
-        (m,) performances where known; NaN for an image without one, which no measured share counts.
-
-    Returns
-    -------
-    tuple
-        The record, (m,) p-values and (m,) bool "listed".
-
-    Raises
-    ------
-    InputError
-        A τ that is not finite, an error rate outside (0, 1), or performances that are not as many as estimates.
+    For a labelled set, `calibrated` comes from the others. `performance` is NaN for an image without one, which no measured
+    share counts. Returns the record, (m,) p-values and (m,) bool "listed". Errors are those of `list_failures`, or performances
+    that are not as many as estimates.
     """
     known = calibrated.tried()
     p_values, listed = list_failures(*known[:2], estimates, tau, error_rate)

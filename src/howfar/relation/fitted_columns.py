@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,15 @@ from howfar.relation.image_columns import AT_THRESHOLD, HISTOGRAM, SOFT_F, VALUE
 
 PENALTIES = tuple(float(10.0**power) for power in np.arange(2.0, -4.5, -0.5))
 _CONSTANT = 1e-10
+
+
+def _document(form: str, fit: Linear | ConfidenceThreshold | Boosted) -> dict[str, Any]:
+    """Return the fields of a fit as JSON values, in their order."""
+    values = {
+        name: np.asarray(value).tolist() if isinstance(value, tuple | np.ndarray) else value
+        for name, value in vars(fit).items()
+    }
+    return {"form": form, "estimator": values.pop("name"), **values}
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,7 @@ class Linear:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
-        values = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        return {"form": "linear", "estimator": values.pop("name"), **values}
+        return _document("linear", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Linear:
@@ -62,8 +70,7 @@ def difference(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> L
     """Predict mean performance + (column − mean column), both means over the labelled sets: a line of slope 1.
 
     Source: difference of confidences, Guillory, Shankar, Ebrahimi, Darrell & Schmidt, "Predicting with confidence on unseen
-    distributions" (ICCV 2021), https://doi.org/10.1109/ICCV48922.2021.00117. The paper states it for a whole set and its
-    accuracy, which is (before clipping) the mean over a set's images of these predictions.
+    distributions" (ICCV 2021), https://doi.org/10.1109/ICCV48922.2021.00117, of a whole set and its accuracy.
     """
     w, (x,) = labelled.weights(), _columns(labelled, needs).T
     return Linear(name, needs, float(w @ labelled.performance), (float(w @ x),), (1.0,))
@@ -80,10 +87,9 @@ def ridge(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear
     """Fit ridge regression on standardised columns with equal weight per set and the penalty of least leave-one-set-out error.
 
     Minimises Σ w (performance − a − b·z)² + λ |b|² with Σ w = 1 and z the columns less their weighted mean, over their weighted
-    deviation; a is not penalised, constant columns get b = 0. λ is the one of 13 from 100 to 0.0001 (half decades) whose
-    predictions of left-out sets have the smallest squared error, sets alike, ties to the largest; with one set, of left-out
-    folds of it. Source: Hoerl & Kennard, "Ridge regression: biased estimation for nonorthogonal problems" (Technometrics 12,
-    1970).
+    deviation; constant columns get b = 0. λ is the one of 13 from 100 to 0.0001 (half decades) whose predictions of left-out
+    sets (folds, of one set) have the smallest squared error, ties to the largest. Source: Hoerl & Kennard, "Ridge regression:
+    biased estimation for nonorthogonal problems" (Technometrics 12, 1970).
     """
     errors = np.zeros(len(PENALTIES))
     for rest, left_out in labelled.splits():
@@ -147,8 +153,8 @@ class Thresholded:
 
     def predict(self, columns: Columns) -> Float64Array:
         """Estimate performance, (m,); NaN for an image that lacks a column, 0 for an image without predicted foreground."""
-        above = _share_at_least(columns, self.value + 1)
-        return np.clip(above + self.share * (_share_at_least(columns, self.value) - above), 0.0, 1.0)
+        at_least, above = _shares_at_least(columns)[:, self.value : self.value + 2].T
+        return np.asarray(np.clip(above + self.share * (at_least - above), 0.0, 1.0), dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
@@ -164,15 +170,11 @@ def thresholded(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> 
     """Learn the confidence threshold above which the share of predicted foreground equals performance on average (ATC).
 
     Garg et al. take the share of images whose confidence is above c, with c such that on the source this share is the accuracy.
-    Here an image is a set of pixels and performance is F, which says nothing of true background. The share of *all*
-    pixels would stand for pixel accuracy, near 1 wherever the foreground is thin. So only predicted foreground is counted
-    (p above the common threshold), a pixel's confidence is its p, and c is such that the mean share over the labelled images
-    (sets alike, 0 for an image on which nothing is predicted, as its F) is their mean performance. Values are 8-bit, so c lies
-    at one of them, and pixels of that very value count with the weight that makes the two equal.
-    Where even all predicted foreground is too small a share, all is counted.
-
-    Source: Garg, Balakrishnan, Lipton, Neyshabur & Sedghi, "Leveraging unlabeled data to predict out-of-distribution
-    performance" (ICLR 2022), https://arxiv.org/abs/2201.04234.
+    Here an image is a set of pixels and performance is F, which says nothing of true background: only predicted foreground is
+    counted, a pixel's confidence is its p, and c is such that the mean share over the labelled images is their mean
+    performance. Pixels of value c itself count with the weight that makes the two equal. Source: Garg, Balakrishnan, Lipton,
+    Neyshabur & Sedghi, "Leveraging unlabeled data to predict out-of-distribution performance" (ICLR 2022),
+    https://arxiv.org/abs/2201.04234.
     """
     w = labelled.weights()
     target = float(w @ labelled.performance)
@@ -196,10 +198,6 @@ def _shares_at_least(columns: Columns) -> Float64Array:
     return np.minimum(shares, 1.0)
 
 
-def _share_at_least(columns: Columns, value: int) -> Float64Array:
-    return _shares_at_least(columns)[:, value]
-
-
 _ROUNDING = 1e-12
 
 
@@ -220,13 +218,7 @@ class ConfidenceThreshold:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
-        return {
-            "form": "confidence_threshold",
-            "estimator": self.name,
-            "needs": list(self.needs),
-            "cut": self.cut,
-            "share": self.share,
-        }
+        return _document("confidence_threshold", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ConfidenceThreshold:
@@ -240,12 +232,8 @@ class ConfidenceThreshold:
 def confidence_threshold(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> ConfidenceThreshold:
     """Learn the confidence c such that the share of labelled images above c equals their mean accuracy (ATC).
 
-    The estimate for a set is the share of its images that are more confident than c: the mean of these predictions, which are 0
-    or 1 for an image. Labelled sets weigh alike. Images of confidence c itself count with the weight that makes the share over
-    the labelled images exactly their accuracy.
-
-    Source: Garg, Balakrishnan, Lipton, Neyshabur & Sedghi, "Leveraging unlabeled data to predict out-of-distribution
-    performance" (ICLR 2022), https://arxiv.org/abs/2201.04234.
+    The estimate for a set is the share of its images that are more confident than c. Images of confidence c itself count with
+    the weight that makes the share over the labelled images exactly their accuracy. Source: that of `thresholded`.
     """
     weights, values = labelled.weights(), column(labelled.columns, needs[0])
     target = float(weights @ labelled.performance)
@@ -273,8 +261,7 @@ _LEAF: Final = -1
 class Boosted:
     """Predict intercept + the sum of the leaf values of an image over all trees, clipped to [0, 1].
 
-    `feature`, `left`, `right` (trees, nodes) int64 and `cut`, `value` (trees, nodes) float64 describe the trees: an image goes
-    left where its column `feature`, as float32, is at most `cut`; −1 marks a leaf.
+    Arrays are (trees, nodes): an image goes left where its column `feature`, as float32, is at most `cut`; −1 marks a leaf.
     """
 
     name: str
@@ -303,8 +290,7 @@ class Boosted:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
-        arrays = {name: getattr(self, name).tolist() for name in ("feature", "cut", "left", "right", "value")}
-        return {"form": "boosted", "estimator": self.name, "needs": list(self.needs), "intercept": self.intercept, **arrays}
+        return _document("boosted", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Boosted:
@@ -351,12 +337,9 @@ def _ending(feature: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[
 def boosted(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Boosted:
     """Fit gradient boosting with shallow trees and squared error, with equal weight per set.
 
-    80 trees of depth 2, rate 0.08, each fitted to 70 % of the images, with at least 10 images a leaf. Trees see the order of a
-    column's values alone, so no column is scaled. The result depends on the images, not on the order in which they come: of
-    sets above 2,000 images so many are drawn, by a fixed seed after sorting. Source: Friedman, "Stochastic gradient boosting"
-    (Computational Statistics & Data Analysis 38, 2002), as scikit-learn's ``GradientBoostingRegressor`` fits it.
-
-    A single image, which no tree can part, gives its performance to all.
+    The result depends on the images, not on the order in which they come: of sets above 2,000 images so many are drawn, by a
+    fixed seed after sorting. Source: Friedman, "Stochastic gradient boosting" (Computational Statistics & Data Analysis 38,
+    2002).
     """
     from sklearn import config_context
     from sklearn.ensemble import GradientBoostingRegressor

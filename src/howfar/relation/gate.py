@@ -59,27 +59,8 @@ def said(
 ) -> tuple[str, str]:
     """Describe the outcome of a check and its remedy, both in words.
 
-    Parameters
-    ----------
-    check
-        Its name.
-    value
-        The dataset's value.
-    labelled
-        The labelled datasets' values.
-    low, high
-        The limits; None for a side without one.
-    side
-        -1 below the range, 0 inside, 1 above; None where it cannot be said.
-    tiled
-        Whether predicting by tiles is no remedy, or was done already.
-
-    Examples
-    --------
-    >>> said("size", 999.0, {"own": 152.0, "cfd": 392.0}, None, 980.0, 1, tiled=False)
-    ('images larger than anything labelled (image side 999 px, labelled 152 to 392, limit 980)', 'predict by tiles: --tile')
-    >>> said("distance", None, {}, None, None, None, tiled=False)
-    ('distance is not known', '')
+    `side` is -1 below the range, 0 inside, 1 above, None where it cannot be said; a limit is None for a side without one;
+    `tiled` says that predicting by tiles is no remedy, or was done already.
     """
     name, unit = _MEASURES[check]
     if value is None:
@@ -117,17 +98,8 @@ Values: TypeAlias = Mapping[str, float | None]
 class GateCheck:
     """Define one check: which column of a dataset is compared with the labelled datasets, and by what margin.
 
-    Attributes
-    ----------
-    name
-        Its name in a `GateReading`.
-    column
-        The column of images that it reads by default.
-    above, below
-        How far beyond the labelled datasets' largest and smallest value a dataset may lie, as a share of that value; None
-        where that side has no limit.
-    typical
-        Whether the median of the images is read, not their mean.
+    `above` and `below` say how far beyond the labelled datasets' largest and smallest value a dataset may lie, as a share of
+    that value; None for no limit. With `typical` the median of the images is read, not their mean.
     """
 
     name: str
@@ -173,25 +145,14 @@ CHECKS: Final = (
 
 
 def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[str, float | None]:
-    """Compute the value of every check from the columns of a dataset's images.
+    """Compute the value of every check from the columns of a dataset's images; columns may be absent.
 
     The values are means over the images, but for the size, the square root of the median number of pixels. An image that lacks
-    a column (NaN), or in which no structure is predicted, counts for nothing in that check.
-
-    Parameters
-    ----------
-    columns
-        By name, (m,) of the images: `i_dist`, `knn` (both in units of the primary's self-distance) and `residual` (in units of
-        its mean leave-one-out residual, `howfar.distances.mahalanobis`), `predicted_foreground` (share of the pixels),
-        `foreground_width` (pixels), `pixels` (of the whole image), `tile_agreement` (Dice,
-        `howfar.metrics.label_free_signals`). Any may be absent.
-    names
-        The column that a check reads, where that is another.
-
-    Raises
-    ------
-    InputError
-        Columns of different lengths, or one that is not numeric.
+    a column (NaN), or in which no structure is predicted, counts for nothing in that check. Columns are `i_dist` and `knn` (in
+    units of the primary's self-distance), `residual` (in units of its mean leave-one-out residual,
+    `howfar.distances.mahalanobis`), `predicted_foreground` (share of the pixels), `foreground_width` (pixels), `pixels` (of the
+    whole image) and `tile_agreement` (Dice, `howfar.metrics.label_free_signals`); `names` gives the column that a check reads,
+    where that is another. Raises `InputError` for columns of different lengths, or one that is not numeric.
 
     Examples
     --------
@@ -230,13 +191,7 @@ def values_by_set(
 
 @dataclass(frozen=True, eq=True)
 class GateRange:
-    """Hold the labelled datasets' values of all checks, and compare new datasets with their range; made by `fit`.
-
-    Attributes
-    ----------
-    sets
-        By a labelled dataset's name, the values of its checks that are known.
-    """
+    """Hold the labelled datasets' known values of all checks, to compare new datasets with their range; made by `fit`."""
 
     sets: Mapping[str, Mapping[str, float]]
 
@@ -245,24 +200,14 @@ class GateRange:
         return {name: values[check] for name, values in self.sets.items() if check in values}
 
     def limits(self, check: str) -> tuple[float | None, float | None]:
-        """Return a check's allowed range, low and high; None for a side without limit, or if no labelled value is known.
-
-        Raises `InputError` for a check that there is none of.
-        """
+        """Return a check's allowed range, low and high; None for a side without limit, or if no labelled value is known."""
         checks = {one.name: one for one in CHECKS}
         if check not in checks:
             raise InputError.of("check", f"must be one of {', '.join(checks)}", check)
         return checks[check].limits(self.labelled(check))
 
     def without(self, dataset: str) -> GateRange:
-        """Return the range of the other labelled datasets, without this dataset.
-
-        Examples
-        --------
-        >>> known = fit({"own": {"distance": 1.0}, "roads": {"distance": 1.2}})
-        >>> known.without("roads").limits("distance")
-        (None, 1.1)
-        """
+        """Return the range of the other labelled datasets, without this dataset."""
         return GateRange({name: values for name, values in self.sets.items() if name != dataset})
 
     def left_out(self, dataset: str, *, tiled: bool = False) -> Gate:
@@ -270,22 +215,10 @@ class GateRange:
         return self.without(dataset).read(dataset, self.sets.get(dataset, {}), tiled=tiled)
 
     def read(self, dataset: str, values: Values, *, tiled: bool = False) -> Gate:
-        """Check a dataset against the range of the labelled datasets.
+        """Check a dataset against the range of the labelled datasets; one reading a check that is known, the weightiest first.
 
-        Parameters
-        ----------
-        dataset
-            Its name.
-        values
-            What `values_of` read of it. A check that is not known of it, or of no labelled dataset, says nothing.
-        tiled
-            Whether its maps were predicted by tiles: then the size of the whole images does not matter, and predicting by
-            tiles is no remedy.
-
-        Returns
-        -------
-        Gate
-            One reading a check that is known of the dataset or of a labelled one, the weightiest first.
+        `values` is what `values_of` read of it. `tiled` says that its maps were predicted by tiles: the size of whole images
+        then does not matter, and predicting by tiles is no remedy.
 
         Examples
         --------
@@ -309,16 +242,7 @@ class GateRange:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> GateRange:
-        """Rebuild the range from the values of `to_dict`.
-
-        Raises `InputError` where they are no such document.
-
-        Examples
-        --------
-        >>> known = fit({"own": {"distance": 1.0}})
-        >>> GateRange.from_dict(known.to_dict()) == known
-        True
-        """
+        """Rebuild the range from the values of `to_dict`; raises `InputError` for any other document."""
         try:
             return fit(document["sets"])
         except (KeyError, TypeError, ValueError) as error:
@@ -345,22 +269,12 @@ class GateRange:
 
 
 def fit(sets: Mapping[str, Values]) -> GateRange:
-    """Learn the range of every check from the labelled datasets.
+    """Learn the range of every check from what `values_of` read of the labelled datasets, by name.
 
     The range of a check runs from their smallest to their largest value, and its margin beyond, a fixed share of the value:
     with the two to seven datasets that anybody has labelled, no rule that learns the margin from them did better
-    (docs/concepts/gate.md).
-
-    Parameters
-    ----------
-    sets
-        By name, what `values_of` read of each labelled dataset. The primary's own kind should always be among them: a distance
-        and a residual of 1, and the rest of its held-out images.
-
-    Raises
-    ------
-    InputError
-        A value that is not numeric, or below 0.
+    (docs/concepts/gate.md). The primary's own kind should always be among them: a distance and a residual of 1, and the rest of
+    its held-out images. Raises `InputError` for a value that is not numeric, or below 0.
 
     Examples
     --------

@@ -46,10 +46,7 @@ EVERY_SIGNAL = tuple(dict.fromkeys((*SIGNALS, *CLASS_SIGNALS, *BOX_SIGNALS)))
 
 
 def rows(columns: Columns) -> int:
-    """Return the number of images m, the common length of all columns.
-
-    Raises `InputError` where there is no column, or columns differ in length.
-    """
+    """Return the number of images m, the common length of all columns."""
     if not hasattr(columns, "items"):
         raise InputError.of("columns", "must be a mapping of names to columns", type(columns).__name__)
     lengths = {name: len(np.atleast_1d(np.asarray(values))) for name, values in columns.items()}
@@ -63,9 +60,8 @@ def rows(columns: Columns) -> int:
 def column(columns: Columns, name: str) -> Float64Array:
     """Return one column as float64: (m,), or (m, 256) for `histogram`; NaN for an image that lacks it.
 
-    An image lacks a column that is absent, or whose value is NaN or infinite. It lacks its histogram too where that counts
-    no pixel; else the histogram is returned as shares of the image's pixels. Raises `InputError` for columns that do not fit
-    together, a column of another shape, or one that is not numeric.
+    An image lacks a column that is absent, or whose value is NaN or infinite, and a histogram that counts no pixel; else the
+    histogram is returned as shares of the image's pixels.
     """
     m = rows(columns)
     shape = (m, VALUES) if name == HISTOGRAM else (m,)
@@ -84,10 +80,7 @@ def column(columns: Columns, name: str) -> Float64Array:
 
 
 def available(columns: Columns, needs: Iterable[str]) -> Mask:
-    """Mark the images that have all of the named columns, (m,) bool.
-
-    Raises `InputError` for columns of different lengths, or one that is not numeric.
-    """
+    """Mark the images that have all of the named columns, (m,) bool."""
     have = np.ones(rows(columns), dtype=np.bool_)
     for name in needs:
         have &= np.isfinite(column(columns, name)).reshape(len(have), -1).all(axis=1)
@@ -136,8 +129,7 @@ class LabelledImages:
     ) -> LabelledImages:
         """Validate a caller's labelled images; `home` names the set that is like the primary dataset.
 
-        `corrupted` gives the kind of corruption by the name of each corrupted set. Raises `InputError` for lengths that differ,
-        no image, or a performance that is not in [0, 1].
+        `corrupted` gives the kind of corruption by the name of each corrupted set.
         """
         n = rows(columns)
         values = _row(performance, "performance", n).astype(np.float64)
@@ -181,8 +173,8 @@ class LabelledImages:
     def folds(self) -> NDArray[np.int64]:
         """Assign each image to a cross-validation fold: its set or, with a single set, one of up to ten parts.
 
-        A single set falls into ten folds (or as many as it has images): whole groups in the order of their names, or, without
-        groups, runs of consecutive images, so that tiles of one photograph mostly stay together.
+        The parts are of whole groups in the order of their names, or, without groups, runs of consecutive images, so that tiles
+        of one photograph mostly stay together.
         """
         names, codes = np.unique(self.sets, return_inverse=True)
         if len(names) > 1:
@@ -227,8 +219,8 @@ class LabelledImages:
         """Yield training and test masks of leave-one-set-out validation; every set is tested once.
 
         Each site is left out in turn, then the primary dataset's own kind. Corrupted sets are left out one kind of corruption
-        at a time, of a fit to the primary's own kind and the other corrupted sets, whatever sites are labelled: how large an
-        error is to be expected before any site is labelled. A single set falls into folds.
+        at a time, of a fit to the primary's own kind and the other corrupted sets, whatever sites are labelled. A single set
+        falls into folds.
         """
         if len(np.unique(self.sets)) < 2:
             yield from ((~inside, inside) for _, inside in self.splits())

@@ -21,11 +21,8 @@ from howfar.results.relation import Judgement, SetEstimate
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     """Compute the AUROC: the chance that a positive image scores higher than a negative one, with ties counted half.
 
-    That is the area under the ROC curve, by scikit-learn; None without both kinds. Source: Hanley & McNeil, "The meaning and
-    use of the area under a receiver operating characteristic (ROC) curve", Radiology 143 (1982).
-
-    `scores` (n,) are large for an image that should be positive; `positive` is (n,) bool. Raises `InputError` for lengths that
-    differ, or scores that are not finite.
+    None without both kinds. Source: Hanley & McNeil, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve", Radiology 143 (1982).
     """
     values, which = _pair(scores, positive, ("scores", "positive"))
     ones = int(np.count_nonzero(which))
@@ -40,12 +37,9 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
 def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
     """Compute the AURC: the mean over k = 1 … n of the mean risk of the k images with the highest estimates.
 
-    Risk is 1 − performance. Images with equal estimates count with their mean risk, which is the mean over all their orders.
-    Small is good; images in random order have the mean risk. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty
-    estimation for deep neural classifiers" (ICLR 2019), https://arxiv.org/abs/1805.08206.
-
-    `estimates` and `performance` are (n,), estimated and true performance, 0 to 1. Raises `InputError` for lengths that differ,
-    no image, or estimates that are not finite.
+    Risk is 1 − performance; images with equal estimates count with their mean risk. Small is good; random order has the mean
+    risk. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty estimation for deep neural classifiers" (ICLR 2019),
+    https://arxiv.org/abs/1805.08206.
     """
     values, truth = _pair(estimates, performance, ("estimates", "performance"))
     if len(values) == 0:
@@ -84,16 +78,9 @@ class HiddenSite(NamedTuple):
 class LeftOut:
     """Hold an estimator's estimates of each labelled set from fits without that set.
 
-    Attributes
-    ----------
-    estimator
-        The estimator's name.
-    estimate, low, high
-        (n,) estimates of the labelled images and their intervals; NaN where the estimator could not be judged.
-    sets
-        The estimate of each judged set's mean performance, `measured` beside it.
-    home_error
-        Estimated less measured mean of the primary dataset's own kind, when it alone was left out; None where it has no labels.
+    `estimate`, `low` and `high` are (n,), NaN where the estimator could not be judged; `sets` hold the estimate of each set's
+    mean performance, `measured` beside it; `home_error` is estimated less measured mean of the primary dataset's own kind, when
+    it alone was left out, None where it has no labels.
     """
 
     estimator: str
@@ -122,53 +109,17 @@ def judge(
 
     An estimator is judged as it is used: the primary dataset's own kind (`home`) always has labels, so it is in every fit, and
     the sites are left out one at a time. Where no site is labelled, kinds of corruption are, and there are no intervals. For
-    each the estimator, its penalty and its intervals are learnt from the other
-    sets' labels; of the set itself only the columns are read. Errors, coverage and width are means over sets of the means
-    over their images, so that sets count alike; AUROC of "performance below τ" and AURC are over all images, each ranked by the
-    estimate made without its set. With few sets the pooled AUROC is harsh: leaving out a set that does well lowers what is
-    predicted for it, so that "mean" itself lies below 0.5. `auroc_within` is free of this.
+    each the estimator, its penalty and its intervals are learnt from the other sets' labels; of the set itself only the columns
+    are read. Errors, coverage and width are means over sets of the means over their images, so that sets count alike; AUROC of
+    "performance below τ" and AURC are over all images, each ranked by the estimate made without its set. With few sets the
+    pooled AUROC is harsh: leaving out a set that does well lowers what is predicted for it, so that "mean" itself lies below
+    0.5. `auroc_within` is free of this.
 
-    An estimator is judged on the images that have what it needs; `sets` and `images` of its judgement say how many those are.
-    One that fewer than two sets have is left out.
-
-    Parameters
-    ----------
-    estimators
-        Registered names or estimators. "mean" is judged in any case, and first; the others follow in the order given.
-    columns
-        What is known of n labelled images.
-    performance
-        (n,) performance of each image, 0 to 1.
-    sets
-        (n,) name of the set that each image is of.
-    tau
-        Performance below which an image counts as failed.
-    level
-        Confidence level of the intervals, between 0 and 1.
-    groups
-        (n,) the photograph that each is of; images of one are left out together where only one set remains to fit on.
-    home
-        Name of the set that is of the primary dataset's own kind, where one is. The error of its mean when *it* is left out is
-        `home_error`.
-    corrupted
-        By name the sets that are corrupted versions of the primary dataset's images, with the kind of corruption.
-    known
-        Fits that were made before.
-    hidden
-        What the gate says where the labels of a site are hidden, by the site's name; it widens intervals as the judge of sites
-        does.
-
-    Returns
-    -------
-    tuple
-        The judgements, and by an estimator's name its estimates of the sets left out. Both empty with fewer than two sets.
-
-    Raises
-    ------
-    InputError
-        Lengths that differ, a performance outside [0, 1], a level outside (0, 1), or a τ that is not finite.
-    UnknownNameError
-        No estimator of a name is registered.
+    "mean" is judged in any case, and first. An estimator is judged on the images that have what it needs; one that fewer than
+    two sets have is left out. Returns the judgements, and by an estimator's name its estimates of the sets left out; both empty
+    with fewer than two sets. The arguments are those of `calibrate`, but for `tau`, the performance below which an image counts
+    as failed, `known`, fits that were made before, and `hidden`, what the gate says where the labels of a site are hidden,
+    which widens intervals as the judge of sites does. Raises `InputError` also for a τ that is not finite.
 
     Examples
     --------

@@ -16,12 +16,7 @@ from howfar.results import DistancePart
 
 
 def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = False) -> Float64Array:
-    """Return `x` as an (n,) float64 array, which may be empty.
-
-    `name` is the argument's name, for the error line; `n` how many numbers there must be, where that is known; `undefined` lets
-    NaN stand for unknown values. Raises `InputError` for what is not numeric, not one-dimensional, of another length, or not
-    finite.
-    """
+    """Return `x` as an (n,) float64 array, which may be empty; `undefined` lets NaN stand for unknown values."""
     try:
         row = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -41,18 +36,8 @@ def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = F
 class PerformancePoints:
     """Hold the m images of a dataset that have a performance, nearest first.
 
-    Attributes
-    ----------
-    distances
-        (m,) scaled I^dist, ascending.
-    performance
-        (m,) performance of each image.
-    foreground
-        (m,) foreground share of their masks, NaN where unknown; None where unknown for all.
-    groups
-        (m,) number of the photograph that each is of, 0 to `n_groups` − 1.
-    n_groups
-        How many photographs.
+    `distances` (m,) are scaled I^dist; `foreground` (m,) is the foreground share of their masks, NaN where unknown, None where
+    unknown for all; `groups` (m,) number the photograph that each is of, 0 to `n_groups` − 1.
     """
 
     distances: Float64Array
@@ -65,25 +50,11 @@ class PerformancePoints:
     def of(
         cls, distances: ArrayLike, performance: ArrayLike, foreground: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> PerformancePoints:
-        """Validate and sort a dataset's images; images without a performance are dropped.
+        """Validate and sort a dataset's n images; images without a performance (NaN) are dropped.
 
-        The order depends on the values alone, so that the rows' order changes no result, random ones included.
-
-        Parameters
-        ----------
-        distances
-            (n,) I^dist, scaled over the whole set.
-        performance
-            (n,) NaN where an image has none.
-        foreground
-            (n,) foreground share of each mask, NaN where unknown.
-        groups
-            (n,) names or numbers; images of one photograph share one. None: each image is its own.
-
-        Raises
-        ------
-        InputError
-            Lengths that differ, or values that are not finite.
+        The order depends on the values alone, so that the rows' order changes no result, random ones included. `distances` are
+        scaled over the whole set. Images of one photograph share a name or number in `groups`; None: each image is its own.
+        Raises `InputError` for lengths that differ, or values that are not finite.
 
         Examples
         --------
@@ -101,8 +72,9 @@ class PerformancePoints:
         codes = np.unique(labels[scored], return_inverse=True)[1]
         order = np.lexsort((codes, z[scored], y[scored], x[scored]))
         x, y, z = x[scored][order], y[scored][order], z[scored][order]
-        numbers, n_groups = _by_appearance(codes[order])
-        return cls(x, y, None if np.isnan(z).all() else z, numbers, n_groups)
+        # Photographs are numbered in the order of their first appearance.
+        _, firsts, inverse = np.unique(codes[order], return_index=True, return_inverse=True)
+        return cls(x, y, None if np.isnan(z).all() else z, np.argsort(np.argsort(firsts))[inverse], len(firsts))
 
     def __len__(self) -> int:
         return len(self.distances)
@@ -114,21 +86,10 @@ def effective_groups(sets: Sequence[PerformancePoints], columns: Sequence[Float6
     These are Satterthwaite's degrees of freedom of the coefficient's variance, for noise that is alike everywhere: 0.56 m for m
     images evenly spread over the distances, near 1 where a single image is far away, or a single one is not 0. Source:
     Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
-
-    `sets` holds one `PerformancePoints` a set. `columns` (m,) a set are distances, performance or their ranks, centred within
-    the set.
     """
     scatters = [np.bincount(points.groups, column**2) for points, column in zip(sets, columns, strict=True)]
     shares = np.concatenate(scatters)
     return float(shares.sum() ** 2 / np.sum(shares**2))
-
-
-def _by_appearance(codes: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
-    """Number groups in order of first appearance, and count them."""
-    _, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    numbers = np.empty(len(firsts), dtype=np.intp)
-    numbers[np.argsort(firsts)] = np.arange(len(firsts))
-    return numbers[inverse], len(firsts)
 
 
 Indices: TypeAlias = NDArray[np.intp]
@@ -137,25 +98,10 @@ _ROUNDING = 1e-12
 
 
 def scale(distances: ArrayLike) -> Float64Array:
-    """Scale distances to 0-1 over the whole set: (x − min) / (max − min).
+    """Scale the distances of all images of a set to 0-1: (x − min) / (max − min).
 
     This is the min-max scaling of section 4.3 of the paper, once and before any split. Distances that differ by no more than
-    rounding scale to 0.
-
-    Parameters
-    ----------
-    distances
-        (m,) I^dist of all images of the set, those without a performance too.
-
-    Returns
-    -------
-    ndarray
-        (m,) float64.
-
-    Raises
-    ------
-    InputError
-        Not one row of finite numbers.
+    rounding scale to 0. Raises `InputError` for distances that are not one row of finite numbers.
 
     Examples
     --------
@@ -174,17 +120,7 @@ def scale(distances: ArrayLike) -> Float64Array:
 def by_distance(distances: ArrayLike, names: Sequence[str]) -> Indices:
     """Sort the images by distance, nearest first; ties are sorted by name as text ("10" comes before "9").
 
-    Parameters
-    ----------
-    distances
-        (m,) I^dist.
-    names
-        (m,) the images' names.
-
-    Raises
-    ------
-    InputError
-        Distances that are not one row of finite numbers; another number of names.
+    Raises `InputError` for distances that are not one row of finite numbers, or another number of names.
 
     Examples
     --------
@@ -201,27 +137,9 @@ def by_distance(distances: ArrayLike, names: Sequence[str]) -> Indices:
 def split(distances: ArrayLike, names: Sequence[str], count: int) -> list[Indices]:
     """Split the images into `count` parts by distance; returns each part's positions, nearest part first.
 
-    The near half holds floor(m/2) images, the far half the rest; thirds and finer parts are as equal as they can be, the
-    nearer ones larger.
-
-    Parameters
-    ----------
-    distances
-        (m,) I^dist.
-    names
-        (m,) the images' names; they order equal distances.
-    count
-        2 for halves, 3 for thirds.
-
-    Returns
-    -------
-    list
-        `count` index arrays; none where there are fewer images than parts, as an empty part has no performance.
-
-    Raises
-    ------
-    InputError
-        Distances that are not one row of finite numbers, another number of names, or `count` below 2.
+    The near half holds floor(m/2) images, the far half the rest; thirds and finer parts are as equal as they can be, the nearer
+    ones larger. `names` order equal distances. There is no part where there are fewer images than parts, as an empty part has
+    no performance. Errors are those of `by_distance`, or a `count` below 2.
 
     Examples
     --------
@@ -252,36 +170,13 @@ def parts(
 ) -> tuple[DistancePart, ...]:
     """Measure performance and scaled I^dist of each half or third of a set by distance (tables 3-5).
 
-    μ and σ are mean and standard deviation of scaled I^dist in the part; σ divides by the number of images (population
-    form, as numpy's default). Equation 8 of the paper as printed sums deviations from the mean, which is 0 for any part.
+    μ and σ are mean and standard deviation of scaled I^dist in the part; σ divides by the number of images (population form, as
+    numpy's default). Equation 8 of the paper as printed sums deviations from the mean, which is 0 for any part.
 
     Images with a blank mask belong here: they have no F of their own and `values` holds NaN for them, but what is falsely
-    predicted on them counts in the F of a part, as it does in the F of the set.
-
-    Parameters
-    ----------
-    distances
-        (m,) I^dist, scaled over the whole set.
-    names
-        (m,) the images' names; they order equal distances.
-    count
-        2 for halves, 3 for thirds.
-    retuned
-        From positions to performance at the best threshold for those images, and that threshold; NaN where undefined.
-    common
-        From positions to performance at the threshold that all images share; NaN where undefined.
-    values
-        (m,) performance of each image at the common threshold; NaN where it has none.
-
-    Returns
-    -------
-    tuple of Part
-        Nearest first; empty where there are fewer images than parts.
-
-    Raises
-    ------
-    InputError
-        Distances or values that are not one number an image, another number of names, or `count` below 2.
+    predicted on them counts in the F of a part, as it does in the F of the set. `retuned` maps positions to performance at the
+    best threshold for those images, and that threshold; `common` to performance at the threshold that all images share; NaN
+    where undefined. The other arguments, and errors, are those of `split`.
 
     Examples
     --------
@@ -318,27 +213,12 @@ def _defined(value: Any) -> float | None:
 
 
 def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array:
-    """Compute a centred moving average; at the ends the window is cut to the row.
+    """Compute a centred moving average of (m,) values; at the ends the window is cut to the row.
 
-    The window of w values at position i covers i − floor(w/2) to i − floor(w/2) + w − 1: as many on both sides where w is
-    odd, one more before i where it is even (as pandas' centred rolling mean). Undefined values are left out of the means.
-
-    Parameters
-    ----------
-    values
-        (m,) values in order; NaN where undefined.
-    window
-        w, at least 1; by default a tenth of the values, max(1, floor(m / 10)), as section 4.3 of the paper.
-
-    Returns
-    -------
-    ndarray
-        (m,) float64; NaN where the window holds no defined value.
-
-    Raises
-    ------
-    InputError
-        Not one row of numbers, or a window below 1.
+    The window of w values at position i covers i − floor(w/2) to i − floor(w/2) + w − 1: as many on both sides where w is odd,
+    one more before i where it is even (as pandas' centred rolling mean). By default w is a tenth of the values, at least 1, as
+    in section 4.3 of the paper. Undefined values (NaN) are left out of the means, which are NaN without any. Raises
+    `InputError` for values that are not one row of numbers, or a window below 1.
 
     Examples
     --------
@@ -370,32 +250,9 @@ def curve(
 ) -> tuple[Indices, Float64Array, Float64Array]:
     """Sort a set's images by scaled distance, and smooth their performance by a moving average.
 
-    Images without a performance are no points of the curve and do not widen its window.
-
-    Parameters
-    ----------
-    distances
-        (m,) I^dist, scaled over the whole set.
-    names
-        (m,) the images' names; they order equal distances.
-    performance
-        (m,) performance of each image; NaN where it has none.
-    window
-        Images in the moving average, at least 1; by default a tenth of the images that have a performance.
-
-    Returns
-    -------
-    order
-        (k,) positions of the images that have a performance, nearest first.
-    distances
-        (k,) their scaled distances, ascending.
-    smoothed
-        (k,) moving average of their performance.
-
-    Raises
-    ------
-    InputError
-        Lengths that differ, distances that are not finite, or a window below 1.
+    Images without a performance (NaN) are no points of the curve and do not widen its window. Returns for the other k images,
+    nearest first, their positions, scaled distances, and smoothed performance, (k,) each. `names` order equal distances. Errors
+    are those of `by_distance` and `moving_average`.
 
     Examples
     --------

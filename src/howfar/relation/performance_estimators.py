@@ -71,14 +71,7 @@ class ByTask:
         return tuple(dict.fromkeys(need for _, variant in self.variants for need in variant.needs))
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> Estimator | None:
-        """Choose the columns to read from the images' available columns; None if the estimator cannot be used.
-
-        Examples
-        --------
-        >>> from howfar.relation.performance_estimators import DOC
-        >>> DOC.resolve({"box_count": [2.0], "box_score": [0.7]}, ["site"]).needs
-        ('box_score',)
-        """
+        """Choose the columns to read from the images' available columns; None if the estimator cannot be used."""
         for marker, variant in self.variants:
             if not marker or bool(np.any(available(columns, (marker,)))):
                 return variant.resolve(columns, sets)
@@ -128,21 +121,6 @@ class RegisteredEstimator:
         An estimator of one signal can be used where any image has what it needs. An estimator of several reads a column where
         at least half the images of *every* set have it: a column that one set lacks would keep that set's images from any
         estimate, but a few images that lack one need not cost all others a signal.
-
-        Parameters
-        ----------
-        columns
-            What is known of the images, labelled or not.
-        sets
-            (m,) the set that each is of.
-
-        Examples
-        --------
-        >>> half = {"i_dist": [1.0, 2.0], "knn": [1.0, 3.0], "mahalanobis": [float("nan"), 2.0]}
-        >>> DISTANCES.resolve(half, ["cracks", "tiles"]).needs
-        ('i_dist', 'knn')
-        >>> FLIP_AGREEMENT.resolve(half, ["cracks", "tiles"]) is None
-        True
         """
         names = np.asarray(sets)
         if names.shape != (rows(columns),):
@@ -156,23 +134,10 @@ class RegisteredEstimator:
     def fit(
         self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
     ) -> FittedEstimator:
-        """Fit the estimator to the labelled images that have the columns it needs.
+        """Fit the estimator to the n labelled images that have the columns it needs.
 
-        Parameters
-        ----------
-        columns
-            What is known of n labelled images.
-        performance
-            (n,) performance of each image, 0 to 1.
-        sets
-            (n,) the set that each image is of.
-        groups
-            (n,) the photograph that each is of; matters only where there is one set and a penalty to choose.
-
-        Raises
-        ------
-        InputError
-            Lengths that differ, a performance outside [0, 1], or no image that has what it needs.
+        `performance` is (n,), 0 to 1; `sets` and `groups` (n,) name the set and the photograph that each image is of. Raises
+        `InputError` for lengths that differ, a performance outside [0, 1], or no image that has what it needs.
 
         Examples
         --------
@@ -262,10 +227,7 @@ def every() -> tuple[Estimator, ...]:
 def named(estimator: str | Estimator) -> Estimator:
     """Return the estimator registered under a name; an estimator object is returned unchanged.
 
-    Raises
-    ------
-    UnknownNameError
-        No estimator of that name is registered; the line lists the known ones.
+    Raises `UnknownNameError`: no estimator of that name is registered; the line lists the known ones.
 
     Examples
     --------
@@ -281,12 +243,8 @@ def named(estimator: str | Estimator) -> Estimator:
 def restore(document: Mapping[str, Any]) -> FittedEstimator:
     """Rebuild a fitted estimator of any kind from the values of its `to_dict`.
 
-    Raises
-    ------
-    InputError
-        The document is not that of a fitted estimator.
-    UnknownNameError
-        No estimator of the document's name is registered.
+    Raises `InputError`: the document is not that of a fitted estimator. Raises `UnknownNameError`: no estimator of the
+    document's name is registered.
 
     Examples
     --------
@@ -333,16 +291,8 @@ class Consensus:
     """Define the average of several registered estimators, before fitting.
 
     The least left-out error of many estimators on a handful of datasets is small by chance: on datasets kept apart the chosen
-    estimator missed by more than most of those it had beaten. Averaging a few that read different evidence needs no choice, so
-    its left-out error is that of the whole procedure (docs/concepts/estimates.md has both).
-
-    Examples
-    --------
-    >>> both = Consensus("consensus", ("foreground_confidence", "flip_agreement"))
-    >>> columns = {"foreground_confidence": [0.2, 0.4, 0.9], "flip_agreement": [0.1, 0.5, 0.9]}
-    >>> fitted = both.fit(columns, [0.2, 0.4, 0.9], ["cracks"] * 3)
-    >>> fitted.predict({"foreground_confidence": [0.4], "flip_agreement": [0.5]}).round(2).tolist()
-    [0.45]
+    estimator missed by more than most of those it had beaten. Averaging a few that read different evidence needs no choice
+    (docs/concepts/estimates.md has both).
     """
 
     name: str

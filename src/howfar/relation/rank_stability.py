@@ -20,27 +20,11 @@ Distances = Mapping[str, NDArray[np.float64]]
 def paired_means(before: Distances, after: Distances, draws: int, seed: int = 0) -> Float64Array:
     """Compute each dataset's mean distance before and after a change, measured and in bootstrap resamples of its images.
 
-    The draws depend on the seed and on the numbers of images in the order of `before` alone, so that those of two calls with
-    datasets of the same sizes are of the same images.
-
-    Parameters
-    ----------
-    before, after
-        I^dist of each image, (m,), by the dataset's name: the same datasets with the same images in the same order.
-    draws
-        Number of resamples.
-    seed
-        Seed of the resamples.
-
-    Returns
-    -------
-    array
-        (draws + 1, 2, datasets) means: before and after, of all images in the first row, then of each resample.
-
-    Raises
-    ------
-    InputError
-        No dataset, or the datasets or numbers of images differ.
+    `before` and `after` hold I^dist of each image, (m,), by the dataset's name: the same datasets with the same images in the
+    same order. The draws depend on the seed and on the numbers of images in the order of `before` alone, so that those of two
+    calls with datasets of the same sizes are of the same images. Returns (draws + 1, 2, datasets): before and after, of all
+    images in the first row, then of each resample. Raises `InputError` for no dataset, or datasets or numbers of images that
+    differ.
 
     Examples
     --------
@@ -104,12 +88,8 @@ _NUMBERS = 1 << 20
 class OrderStability:
     """Hold the agreement of two orders of the same datasets, with percentile intervals over resampled images.
 
-    Attributes
-    ----------
-    kendall, kendall_interval
-        Kendall's τ_b of the datasets' distances before and after.
-    overlap, overlap_interval
-        Share of the k nearest datasets before that are among the k nearest after.
+    `kendall` is Kendall's τ_b of the datasets' distances before and after; `overlap` the share of the k nearest datasets before
+    that are among the k nearest after.
     """
 
     kendall: float
@@ -124,25 +104,9 @@ def order_stability(
     """Compare the order of datasets by distance before and after their images were changed.
 
     A dataset's distance is the mean of its images' (O^dist, eq. 7). A draw takes every dataset's images anew, the same ones
-    before and after.
-
-    Parameters
-    ----------
-    before, after
-        I^dist of each image, (m,), by the dataset's name: the same datasets with the same images in the same order.
-    k
-        How many of the nearest datasets are compared; at most their number.
-    draws
-        Resamples behind the intervals.
-    level
-        Level of the intervals.
-    seed
-        Seed of the resamples.
-
-    Raises
-    ------
-    InputError
-        Fewer than two datasets, or the datasets or numbers of images differ.
+    before and after. `before` and `after` are those of `paired_means`; `k` says how many of the nearest datasets are compared,
+    `level` is that of the intervals. Raises `InputError` for fewer than two datasets, or datasets or numbers of images that
+    differ.
 
     Examples
     --------
@@ -203,16 +167,10 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Hold the ranks of k models, 1 for the best, with 95 % intervals.
+    """Hold the ranks of k models, 1 for the best, with 95 % intervals, (k,) each.
 
-    Attributes
-    ----------
-    rank
-        (k,) ranks by the scores that were measured; models that are equal share the better rank.
-    low, high
-        (k,) ends of each rank's interval, which are ranks: the 2.5 and 97.5 % quantiles over draws.
-    first
-        (k,) share of the draws in which a model is first; models that share the first place share the draw, so they sum to 1.
+    Equal models share the better rank. `low` and `high` are the 2.5 and 97.5 % quantiles over draws; `first` is the share of
+    the draws in which a model is first, and models that share the first place share the draw.
     """
 
     rank: Float64Array
@@ -222,49 +180,18 @@ class Ranking:
 
 
 def ranks_of(scores: ArrayLike) -> Float64Array:
-    """Rank models in every draw, 1 for the highest score; ties share the better rank, and NaN ranks last.
-
-    Parameters
-    ----------
-    scores
-        (k, draws) score of each model in each draw; NaN where it has none.
-
-    Examples
-    --------
-    >>> ranks_of([[0.5, 0.2], [0.7, 0.2], [np.nan, 0.9]]).tolist()
-    [[2.0, 2.0], [1.0, 2.0], [3.0, 1.0]]
-    """
+    """Rank models in every draw, 1 for the highest of the scores (k, draws); ties share the better rank, and NaN ranks last."""
     values = np.asarray(scores, dtype=np.float64)
     filled = np.where(np.isnan(values), -np.inf, values)
     return np.asarray(rankdata(-filled, method="min", axis=0), dtype=np.float64)
 
 
 def ranking(scores: ArrayLike, draws: ArrayLike) -> Ranking:
-    """Rank k models by their scores, with intervals of the ranks from resampled images.
+    """Rank k models by their scores (k,), with intervals of the ranks from the scores in b draws of images, (k, b).
 
     The draws have to be paired, each model scored on the same drawn images, as a difficult image lowers all models alike and
     then tells little of their order. Source: Goldstein & Spiegelhalter, "League tables and their limitations" (JRSS A 159,
-    1996), who show ranks with intervals for the same reason.
-
-    Parameters
-    ----------
-    scores
-        (k,) measured scores, the higher the better; NaN ranks last.
-    draws
-        (k, b) the scores in b draws.
-
-    Raises
-    ------
-    InputError
-        Shapes that do not fit, or no draw.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> noise = rng.normal(0, 0.02, (3, 1000))
-    >>> result = ranking([0.7, 0.5, 0.49], np.array([[0.7], [0.5], [0.49]]) + noise)
-    >>> result.rank.tolist(), result.low.tolist(), result.high.tolist(), result.first.round(2).tolist()
-    ([1.0, 2.0, 3.0], [1.0, 2.0, 2.0], [1.0, 3.0, 3.0], [1.0, 0.0, 0.0])
+    1996).
     """
     measured, drawn = np.asarray(scores, dtype=np.float64), np.asarray(draws, dtype=np.float64)
     if measured.ndim != 1 or drawn.ndim != 2 or len(drawn) != len(measured) or drawn.shape[1] < 1:

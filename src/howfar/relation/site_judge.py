@@ -81,16 +81,8 @@ ERROR_RATE: Final = 0.2
 class Evidence:
     """Hold the labelled images that a site judge is fitted to, and the gate's values of their sets.
 
-    Attributes
-    ----------
-    columns, performance, sets, groups
-        What is known of n labelled images without labels; their performance, set and, where known, photograph.
-    home
-        The set that is of the primary dataset's own kind, where it has labels.
-    corrupted
-        By name the sets that are corrupted versions of the primary dataset's images, with the kind of corruption.
-    readings
-        By name the values of the gate's checks of each labelled set; those of the primary dataset under "".
+    `home` is the set of the primary dataset's own kind; `corrupted` gives the kind of corruption of each corrupted set by name;
+    `readings` the values of the gate's checks by set, those of the primary dataset under "".
     """
 
     columns: Columns
@@ -126,11 +118,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Terms:
-    """Hold the settings of a site judge: failure threshold, confidence level, error rate and tiling.
-
-    Performance below which an image counts as failed, confidence level of intervals, allowed share of wrong entries in a
-    failure list, and whether maps are predicted by tiles, so that the size of whole images does not matter.
-    """
+    """Hold the settings of a site judge: failure threshold, confidence level, error rate of failure lists, and tiling."""
 
     tau: float
     level: float
@@ -142,18 +130,8 @@ class Terms:
 class SiteJudgement:
     """Hold the judgement of one site of m images: estimate, gate, probable failures, and predictions by image.
 
-    Attributes
-    ----------
-    estimate, gate, failures
-        Mean performance with its interval, every check of the gate, and the list of probable failures; None where nothing can
-        be said.
-    predicted, low, high, p_value
-        (m,) each: estimate of an image's performance, its interval, and the p-value of "it does not fail"; NaN where there is
-        none.
-    estimators
-        The estimator of each image, None where there is none.
-    listed
-        (m,) whether an image is on the failure list.
+    `predicted`, `low`, `high` and `p_value` (of "it does not fail") are (m,), NaN where there is none; `listed` (m,) says
+    whether an image is on the failure list.
     """
 
     estimate: SetEstimate | None
@@ -171,28 +149,9 @@ class SiteJudgement:
 class SiteJudge:
     """Judge unlabelled sites by estimators calibrated on labelled sets and the gate's range; made by `judge_of`.
 
-    Attributes
-    ----------
-    metric
-        Name of the measure of performance, in words.
-    threshold
-        The common threshold at which performance is taken and `predicted_foreground` counts; None where it is not known.
-    terms
-        What is asked for.
-    sets
-        The labelled sets and how many images of each have a performance.
-    order
-        The estimators to try for an image, the first that it has the columns for being used.
-    judgements
-        Every usable estimator, "mean" first, with each labelled set left out in turn; empty where nothing can be left out.
-    fits
-        The estimators by name, fitted on all labelled images.
-    gate
-        The range of the labelled sets; None in profiles of howfar 0.1.
-    remarks
-        Notes from when the estimators were fitted.
-    choice
-        What choosing among estimators was worth, of profiles that an earlier version made.
+    `metric` names the measure of performance in words. `threshold` is the common one, at which `predicted_foreground` counts.
+    `order` are the estimators to try for an image. `judgements` are empty where nothing can be left out. `gate` is None in
+    profiles of howfar 0.1; `choice` is kept of profiles that an earlier version made.
     """
 
     metric: str
@@ -212,10 +171,7 @@ class SiteJudge:
         return 0.5 if self.threshold is None else self.threshold
 
     def ranked(self, wanted: str = AUTO) -> tuple[str, ...]:
-        """List the estimators to try for an image: `order` for "auto", otherwise the wanted estimator, then "mean".
-
-        Raises `InputError` where `wanted` is neither "auto" nor an estimator of the judge.
-        """
+        """List the estimators to try for an image: `order` for "auto", otherwise the wanted estimator, then "mean"."""
         if wanted == AUTO:
             return self.order
         if wanted not in self.fits:
@@ -227,8 +183,7 @@ class SiteJudge:
     ) -> tuple[Float64Array, Float64Array, Float64Array, tuple[str | None, ...]]:
         """Predict the performance of m images: value, low and high end of its interval, and estimator used, (m,) each.
 
-        `columns` are distances in units of the primary dataset's self-distance, and signals of the images' maps; `wanted` is
-        "auto", or the name of one estimator. Raises `InputError` for another name.
+        `columns` are distances in units of the primary dataset's self-distance, and signals of the images' maps.
         """
         predictions = np.full((3, rows(columns)), np.nan)
         names: list[str | None] = [None] * predictions.shape[1]
@@ -244,10 +199,7 @@ class SiteJudge:
     def site(
         self, dataset: str, columns: Columns, wanted: str = AUTO, performance: Float64Array | None = None
     ) -> SiteJudgement:
-        """Judge a site by the columns of its m images; a known `performance` (m,) serves only to score the answer.
-
-        Raises `InputError` for an estimator that the judge does not have, or columns that do not fit.
-        """
+        """Judge a site by the columns of its m images; a known `performance` (m,) serves only to score the answer."""
         gate = None if self.gate is None else self.gate.read(dataset, values_of(columns), tiled=self.terms.tiled)
         return self.of_predictions(dataset, *self.predict(columns, wanted), gate, performance)
 
@@ -311,10 +263,7 @@ class SiteJudge:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], fitted: Mapping[str, Any]) -> SiteJudge:
-        """Rebuild the judge from the values of `to_dict` and `fitted`.
-
-        Raises `HowfarError` where an estimator of another package is not installed, or the fits are no such documents.
-        """
+        """Rebuild the judge from the values of `to_dict` and `fitted`."""
         rate = float(document.get("error_rate", ERROR_RATE))
         fits = {str(name): Calibrated.from_dict(fit) for name, fit in fitted.items()}
         order = tuple(str(name) for name in document["auto"])
@@ -349,11 +298,6 @@ def judge_of(
 
     `wanted` is "auto" or the estimator to use, `known` are fits that were made before. Without `rivals` only the estimators
     that may be used are fitted, and none is judged beside them.
-
-    Raises
-    ------
-    InputError
-        Evidence that does not fit together, or a wanted estimator that the labelled sets lack the columns for.
     """
     fits, labelled, gate = KnownFits() if known is None else known, evidence.labelled(), fit(evidence.readings)
     usable = {estimator.name: settled for estimator in every() if (settled := resolved(estimator, labelled)) is not None}
@@ -369,7 +313,9 @@ def judge_of(
         known=fits,
         hidden={name: _hidden(evidence.sites, gate, name, terms.tiled) for name in evidence.sites},
     )
-    order = in_order(usable, judgements) if wanted == AUTO else (_wanted(wanted, labelled).name, MEAN)
+    if wanted != AUTO and resolved(named(wanted), labelled) is None:
+        raise InputError.of("estimator", "must be one whose signals the labelled sets have", wanted, f"{AUTO} picks from those")
+    order = in_order(usable, judgements) if wanted == AUTO else (named(wanted).name, MEAN)
     stopped = _stopped(evidence.sites, gate, terms.tiled)
     return SiteJudge(
         metric=metric,
@@ -391,13 +337,6 @@ def judge_of(
 
 def _only(usable: Mapping[str, Estimator], names: Iterable[str]) -> list[Estimator]:
     return [usable[name] for name in dict.fromkeys(names) if name in usable]
-
-
-def _wanted(name: str, labelled: LabelledImages) -> Estimator:
-    settled = resolved(named(name), labelled)
-    if settled is None:
-        raise InputError.of("estimator", "must be one whose signals the labelled sets have", name, f"{AUTO} picks from those")
-    return settled
 
 
 def _stopped(sites: Sequence[str], gate: GateRange, tiled: bool) -> frozenset[str]:
@@ -430,10 +369,7 @@ MIRRORED: Final = {AGREEMENTS[0], FLIP_OVERLAP, *BOX_AGREEMENTS}
 
 
 def notes(judge: SiteJudge, at_hand: Collection[str], wanted: str = AUTO) -> tuple[str, ...]:
-    """Describe how reliable the predictions are for images that have the columns `at_hand`.
-
-    Raises `InputError` where `wanted` is no estimator of the judge, or needs a column that is not at hand.
-    """
+    """Describe how reliable the predictions are for images that have the columns `at_hand`."""
     ranked = judge.ranked(wanted)
     missing = [name for name in judge.fits[ranked[0]].needs if name not in at_hand]
     if wanted != AUTO and missing:

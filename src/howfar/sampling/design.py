@@ -16,21 +16,11 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Hold the images to label and their inclusion probabilities.
+    """Hold the images to label and their inclusion probabilities, (k,) each, in random order.
 
-    Attributes
-    ----------
-    indices
-        (k,) positions of the drawn images among the site's, each once, in random order.
-    probabilities
-        (k,) inclusion probability of each: the share of its stratum that is drawn, n_h / N_h.
-    strata
-        (k,) number of the stratum of each, 0 the lowest predicted performance.
-
-    Raises
-    ------
-    InputError
-        Lengths that differ, an image drawn twice, a probability outside (0, 1], or more than one in a stratum.
+    `indices` are positions among the site's images; `probabilities` the share n_h / N_h of each image's stratum that is drawn;
+    `strata` the number of its stratum, 0 the lowest predicted performance. Raises `InputError` for lengths that differ, an
+    image drawn twice, a probability outside (0, 1], or more than one in a stratum.
 
     Examples
     --------
@@ -205,14 +195,8 @@ _FLOOR = 0.05
 def predicted_spread(proxy: ArrayLike) -> Float64Array:
     """Compute the assumed spread of performance around its prediction p: √(p (1 − p) + 0.05).
 
-    The first term is the largest variance that a quantity in [0, 1] of mean p can have; the second sees to it that images that
-    are predicted to be all right, or all wrong, are drawn too.
-
-    Examples
-    --------
-    >>> from howfar.sampling.design import predicted_spread
-    >>> predicted_spread([0.0, 0.5]).round(2).tolist()
-    [0.22, 0.55]
+    The first term is the largest variance that a quantity in [0, 1] of mean p can have; by the second, images that are
+    predicted to be all right, or all wrong, are drawn too.
     """
     p = np.asarray(proxy, dtype=np.float64)
     return np.asarray(np.sqrt(p * (1.0 - p) + _FLOOR))
@@ -228,44 +212,24 @@ def draw(
 ) -> Sample:
     """Draw a stratified random sample of k of a site's m images, for unbiased estimates under any distribution shift.
 
-    From 8 labels on, images are sorted by predicted performance into strata of equal size, one for every 4 labels, and those
-    without a prediction into one of their own. Stratum h, of N_h images, gets n_h labels in proportion to N_h times its mean
-    `predicted_spread` (Neyman's allocation: Neyman, "On the two different aspects of the representative method", J. R. Stat.
-    Soc. 97 (1934)), at least 2. Every image of the stratum has the chance n_h / N_h of being drawn, however good the
-    predictions are, so that weighting by its inverse is unbiased. Fewer than 8 labels are a simple random sample, each image
-    with the chance k / m.
+    From 8 labels on, images are sorted by predicted performance `proxy`, (m,) from 0 to 1, into strata of equal size, one for
+    every 4 labels, and those without a prediction (NaN) into one of their own. Stratum h, of N_h images, gets n_h labels in
+    proportion to N_h times its mean `predicted_spread` (Neyman's allocation: Neyman, "On the two different aspects of the
+    representative method", J. R. Stat. Soc. 97 (1934)), at least 2. Every image of the stratum has the chance n_h / N_h of
+    being drawn, however good the predictions are, so that weighting by its inverse is unbiased: wrong predictions make
+    intervals wider, not false. Fewer than 8 labels are a simple random sample, each image with the chance k / m.
 
-    With `groups` (the photograph that each tile shows), each image has the same chance as without, but in a stratum images of
-    one photograph are drawn together as seldom as the numbers allow: photographs are put in random order and images are taken
-    at equal steps from a random start (systematic sampling; Madow & Madow, Ann. Math. Stat. 15 (1944)). The labels then show
-    as many photographs as they can, where whole photographs would show few.
+    With `groups`, (m,) the photograph that each tile shows, each image has the same chance as without, but in a stratum images
+    of one photograph are drawn together as seldom as the numbers allow: photographs are put in random order and images are
+    taken at equal steps from a random start (systematic sampling; Madow & Madow, Ann. Math. Stat. 15 (1944)).
 
-    With `sizes`, to measure pooled F (`howfar.sampling.ratio`), strata are cut by size instead, each with the same total size,
-    and the spread of an image is multiplied by its size. Most of a few images with very many false pixels are then drawn, which
-    rule pooled F and which a sample by predicted performance seldom holds. `howfar.sampling.mean` reads such a sample too.
+    With `sizes`, (m,) the expected 2TP + FP + FN of each image such as the predicted pixels plus the sum of probabilities,
+    strata are cut by size instead, each with the same total size, and the spread of an image is multiplied by its size. Most of
+    a few images with very many false pixels are then drawn, which rule pooled F (`howfar.sampling.ratio`) and which a sample by
+    predicted performance seldom holds. `howfar.sampling.mean` reads such a sample too.
 
-    Parameters
-    ----------
-    proxy
-        (m,) predicted performance, 0 to 1; NaN where there is none. It may be wrong: intervals then become wider, not false.
-    k
-        How many to draw; m or more takes all.
-    groups
-        (m,) the photograph that each image is of.
-    sizes
-        (m,) expected 2TP + FP + FN of each image, such as the predicted pixels plus the sum of probabilities.
-    seed
-        Seed, or the generator that the randomness comes from.
-
-    Returns
-    -------
-    Sample
-        The min(k, m) drawn images, in random order.
-
-    Raises
-    ------
-    InputError
-        A proxy that is not one row of numbers in [0, 1] or NaN, k below 1, groups of another length, or negative sizes.
+    Returns the min(k, m) drawn images, in random order; `seed` may be a generator. Raises `InputError` for a proxy that is not
+    one row of numbers in [0, 1] or NaN, k below 1, groups of another length, or negative sizes.
 
     Examples
     --------
@@ -331,9 +295,7 @@ def _strata_of_size(sizes: Float64Array, k: int, rng: np.random.Generator) -> li
 def _allocation(sizes: list[int], spreads: list[float], k: int) -> list[int]:
     """Allocate k labels to strata in proportion to size times spread, at least 2 per stratum and at most its size.
 
-    Each further label goes where the variance of the estimate, Σ (N_h S_h)² / n_h, falls most (Wright, "The equivalence of
-    Neyman optimum allocation for sampling and equal proportions for apportioning the U.S. House of Representatives", Am. Stat.
-    66 (2012)).
+    Each further label goes where the variance of the estimate, Σ (N_h S_h)² / n_h, falls most (Wright, Am. Stat. 66 (2012)).
     """
     limits, totals = np.array(sizes), np.array(sizes) * np.array(spreads)
     counts = np.minimum(limits, _LEAST if len(sizes) > 1 else 1)

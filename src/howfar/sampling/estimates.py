@@ -43,13 +43,7 @@ _BISECTIONS = 40
 def betting_interval(values: Float64Array, population: int | None, level: float) -> tuple[float, float]:
     """Compute an interval of the mean of values in [0, 1] from a simple random sample; `population` None means unknown size.
 
-    Each end is refuted with a chance of at most (1 − level) / 2, for every population and sample size; what was seen is exact.
-
-    Examples
-    --------
-    >>> low, high = betting_interval(np.array([0.9, 0.8, 1.0, 0.9]), 500, 0.9)
-    >>> round(low, 2), high
-    (0.35, 1.0)
+    Each end is refuted with a chance of at most (1 − level) / 2, for every population and sample size.
     """
     low = lower_bound(values, (1.0 - level) / 2.0)
     high = 1.0 - lower_bound(1.0 - values, (1.0 - level) / 2.0)
@@ -60,10 +54,7 @@ def betting_interval(values: Float64Array, population: int | None, level: float)
 
 
 def lower_bound(values: Float64Array, alpha: float) -> float:
-    """Find the lower confidence bound of the mean: all smaller means are rejected by a betting capital of 1 / α.
-
-    Capital falls as μ grows, for each bet, so that the refuted means are an interval from 0.
-    """
+    """Find the lower confidence bound of the mean: all smaller means are rejected by a betting capital of 1 / α."""
     inside, outside = 0.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (inside + outside) / 2.0
@@ -103,8 +94,8 @@ class Powered(NamedTuple):
 def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_mean: float, sample: Sample) -> Powered:
     """Estimate a site's mean by λ · mean prediction + Σ w_i (y_i − λ p_i), with the λ in [0, 1] of least variance.
 
-    values and predicted are (k,), in the sample's order: what was measured and what was predicted. `predicted_mean` is over all
-    images of the site. w_i = 1 / (m π_i).
+    `values` y and `predicted` p are (k,), in the sample's order; `predicted_mean` is over all images of the site; w_i = 1 / (m
+    π_i).
     """
     cells = _cells(sample)
     weights = sample.weights
@@ -132,8 +123,8 @@ def _for_fitting(weight: float, freedom: int) -> float:
 def _cells(sample: Sample) -> list[NDArray[np.int64]]:
     """List the positions of each stratum's images; a stratum with a single image is merged with its neighbour.
 
-    One image shows nothing of how its stratum varies. Joined strata vary more than each by itself, so that the variance is
-    stated too large rather than too small (collapsed strata: Wolter, "Introduction to Variance Estimation" (2007), chapter 2).
+    Joined strata vary more than each by itself, so the variance is stated too large rather than too small (collapsed strata:
+    Wolter, "Introduction to Variance Estimation" (2007), chapter 2).
     """
     cells: list[NDArray[np.int64]] = []
     for stratum in np.unique(sample.strata):
@@ -198,34 +189,21 @@ class Estimate:
 def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 0.9) -> Estimate:
     """Estimate the mean performance over all m images of a site from k labelled images.
 
+    `values` (k,) are the measured performance in the order of the `sample`, NaN for an image that has none (no foreground),
+    which the mean leaves out; `proxy` (m,) is the predicted performance of all images, NaN where there is none.
+
     The estimate is λ p̄ + Σ w_i (y_i − λ p_i), p̄ the mean prediction over all images and w_i = 1 / (m π_i) the share of the
-    site that image i stands for: for λ = 0 the weighted mean of the values, for λ = 1 the difference estimator. The λ in [0,
-    1] that makes it most certain is fitted to the sample: prediction-powered inference (Angelopoulos, Duchi & Zrnic, "PPI++:
+    site that image i stands for: for λ = 0 the weighted mean of the values, for λ = 1 the difference estimator. The λ in [0, 1]
+    that makes it most certain is fitted to the sample: prediction-powered inference (Angelopoulos, Duchi & Zrnic, "PPI++:
     efficient prediction-powered inference" (2023), https://arxiv.org/abs/2311.01453), here for a stratified sample of a finite
     site. A wrong prediction makes the interval wide, not false.
 
-    The interval is, from 8 labels on, Student's t with the strata's own variances and Satterthwaite's degrees of freedom, the
-    variance being raised by what 0.15 of a label at the far end of [0, 1] would add, since a sample of a few like values
-    cannot show rare others. That it holds is shown by simulation. For fewer labels it is a bound by betting
+    The interval at confidence `level` is, from 8 labels on, Student's t with the strata's own variances and Satterthwaite's
+    degrees of freedom, the variance being raised by what 0.15 of a label at the far end of [0, 1] would add, since a sample of
+    a few like values cannot show rare others. That it holds is shown by simulation. For fewer labels it is a bound by betting
     (`howfar.sampling.estimates`), which holds for every site and does not read the predictions. With all images labelled it has
-    no width.
-
-    Parameters
-    ----------
-    values
-        (k,) measured performance, 0 to 1, in the sample's order; NaN for an image that has none (no foreground), which the mean
-        leaves out.
-    proxy
-        (m,) predicted performance of all images, 0 to 1; NaN where there is none.
-    sample
-        Which images were labelled.
-    level
-        Confidence level of the interval.
-
-    Raises
-    ------
-    InputError
-        Values or predictions outside [0, 1], a length that does not fit the sample, or no value that is not NaN.
+    no width. Raises `InputError`: values or predictions outside [0, 1], a length that does not fit the sample, or no value that
+    is not NaN.
 
     Examples
     --------
@@ -282,22 +260,10 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, samp
     Sampling" (1992), section 5.5). The mean of u is estimated as by `howfar.sampling.mean`, with the expected numbers
     linearised alike as predictions, by Student's t for every k; with a single label the interval is 0 to 1.
 
-    Parameters
-    ----------
-    numerators, denominators
-        (k,) numbers of each labelled image, in the sample's order; 0 ≤ numerator ≤ denominator.
-    proxy
-        (2, m): the expected numerator and denominator of every image, such as 2 Σ p b and Σ p + Σ b over its pixels, p the
-        model's probability and b whether it predicts foreground. Or (m,): a predicted performance, which is of less help.
-    sample
-        Which images were labelled.
-    level
-        Confidence level of the interval.
-
-    Raises
-    ------
-    InputError
-        Numbers that are negative, no count at all, a numerator above its denominator, or lengths that do not fit.
+    `numerators` and `denominators` are (k,), in the sample's order. `proxy` is (2, m): the expected numerator and denominator
+    of every image, such as 2 Σ p b and Σ p + Σ b over its pixels, p the model's probability and b whether it predicts
+    foreground; or (m,), a predicted performance, which is of less help. Raises `InputError` for numbers that are negative, no
+    count at all, a numerator above its denominator, or lengths that do not fit.
 
     Examples
     --------
@@ -322,23 +288,8 @@ def ods(
     """Estimate the best pooled F over thresholds (ODS), and the index of the best threshold.
 
     The interval is that of pooled F at the threshold with the best estimate. A maximum of estimates lies above the true one on
-    average, the more the fewer labels; the documentation gives by how much.
-
-    Parameters
-    ----------
-    numerators, denominators
-        (k, t) numbers of each labelled image at each threshold, in the sample's order.
-    proxy
-        (2, m, t) expected numbers of every image at each threshold, or (m,) predicted performance.
-    sample
-        Which images were labelled.
-    level
-        Confidence level of the interval.
-
-    Raises
-    ------
-    InputError
-        As `ratio`, or arrays of other shapes.
+    average, the more the fewer labels; the documentation gives by how much. Arguments and errors are those of `ratio`, of each
+    of t thresholds: (k, t) numbers, and (2, m, t) expected numbers or (m,) predicted performance as the proxy.
 
     Examples
     --------
@@ -420,16 +371,10 @@ def _linearised_ratio(
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Hold one part of a sample divided for cross-fitting.
+    """Hold one part of a sample divided for cross-fitting, as positions in the sample.
 
-    Attributes
-    ----------
-    learn
-        Positions in the sample of the images that this part's model may learn from.
-    held
-        Positions in the sample of the images that it is measured on, which it must not have seen.
-    probabilities
-        Chance of each held image to be drawn and to fall into this part: its chance in the sample over the number of parts.
+    This part's model may learn from `learn`, and is measured on `held`, which it must not have seen. `probabilities` are the
+    chance of each held image to be drawn and to fall into this part.
     """
 
     learn: NDArray[np.int64]
@@ -444,21 +389,9 @@ def folds(
 
     A model that is measured on images that it learnt from looks better than it is. So adapt one model a part, on the other
     parts, measure each image of the sample by the one model that has not seen it, and pass all values to `cross_fitted_mean`.
-    Each stratum is dealt out evenly; every image has the same chance of each part.
-
-    Parameters
-    ----------
-    sample
-        The labelled images.
-    parts
-        Number of parts, at least 2 and at most the number of images (of photographs, with `groups`).
-    groups
-        (m,) the photograph that each image of the site is of; those of one photograph stay together.
-
-    Raises
-    ------
-    InputError
-        Fewer than 2 parts, or more than there is to divide.
+    Each stratum is dealt out evenly; every image has the same chance of each part. With `groups`, (m,) the photograph of each
+    image of the site, those of one photograph stay together. Raises `InputError` for fewer than 2 parts, or more than there is
+    to divide.
 
     Examples
     --------
@@ -499,24 +432,10 @@ def cross_fitted_mean(
 ) -> Estimate:
     """Estimate the mean performance of cross-fitted models, each measured on images not used to train it.
 
-    Parameters
-    ----------
-    values
-        (k,) performance of each image of the sample by the model of its part, in the sample's order.
-    proxies
-        Predicted performance of all m images by the model of each part, (m,) each.
-    sample
-        The labelled images.
-    divided
-        Their parts, as `folds` gave them.
-    level
-        Confidence level of the interval.
-
-    Raises
-    ------
-    InputError
-        Parts that do not hold each image of the sample once, another number of predictions than of parts, and what `mean`
-        refuses.
+    `values` (k,) are the performance of each image of the sample by the model of its part; `proxies` hold the predicted
+    performance of all m images by the model of each part, (m,) each; `divided` are the parts that `folds` gave. Raises
+    `InputError` for parts that do not hold each image of the sample once, another number of predictions than of parts, and what
+    `mean` refuses.
 
     Examples
     --------

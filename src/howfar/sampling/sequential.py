@@ -34,17 +34,8 @@ _SIGNS = {">=": "at least", "≥": "at least", "<=": "at most", "≤": "at most"
 class Until:
     """Hold a stopping rule for labelling.
 
-    Attributes
-    ----------
-    kind
-        "half width": the interval's half width is at most `value`. "at least", "at most": the mean is, or is not.
-    value
-        Half width or level, above 0 and below 1.
-
-    Raises
-    ------
-    InputError
-        Another kind, or a value outside (0, 1).
+    `kind` is "half width" (the interval's half width is at most `value`), or "at least" or "at most" (the mean is, or is not).
+    Raises `InputError` for another kind, or a value outside (0, 1).
     """
 
     kind: str
@@ -58,19 +49,7 @@ class Until:
 
     @classmethod
     def parse(cls, text: str) -> Until:
-        """Parse a rule from text such as "±0.05" or "F >= 0.6".
-
-        Raises
-        ------
-        InputError
-            A text that is no rule.
-
-        Examples
-        --------
-        >>> from howfar.sampling import Until
-        >>> Until.parse("±0.05"), Until.parse("F >= 0.6")
-        (Until(kind='half width', value=0.05), Until(kind='at least', value=0.6))
-        """
+        """Parse a rule from text such as "±0.05" or "F >= 0.6"; raises `InputError` for a text that is no rule."""
         found = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
             raise InputError.of("until", "must read like ±0.05, F >= 0.6 or F <= 0.3", text)
@@ -78,15 +57,7 @@ class Until:
         return cls(kind, float(found["value"]))
 
     def settled(self, low: float, high: float) -> str:
-        """Return whether an interval settles the rule: "yes", "no" or "undecided".
-
-        Examples
-        --------
-        >>> from howfar.sampling import Until
-        >>> rule = Until("at least", 0.6)
-        >>> rule.settled(0.62, 0.9), rule.settled(0.4, 0.9), rule.settled(0.1, 0.5)
-        ('yes', 'undecided', 'no')
-        """
+        """Return whether an interval settles the rule: "yes", "no" or "undecided"."""
         if self.kind == "half width":
             return "yes" if (high - low) / 2.0 <= self.value else "undecided"
         met, broken = (
@@ -104,16 +75,9 @@ _LIMIT = 1e9
 
 @dataclass(frozen=True, eq=False)
 class ConfidenceSequence:
-    """Hold the estimate and its interval after each label.
+    """Hold the estimate and its interval after 1, 2 … t labels, (t,) each; all intervals hold together with the chance `level`.
 
-    Attributes
-    ----------
-    value, low, high
-        (t,) estimate and interval after 1, 2 … t labels. All intervals hold together with the chance `level`.
-    settled
-        "yes", "no" or "undecided" after each label; empty where no rule was given.
-    level
-        Confidence level.
+    `settled` is "yes", "no" or "undecided" after each label; empty where no rule was given.
     """
 
     value: Float64Array
@@ -131,10 +95,7 @@ class ConfidenceSequence:
 def order(m: int, *, seed: int | np.random.Generator = 0) -> NDArray[np.int64]:
     """Draw the random order in which to label a site's m images until a question is settled.
 
-    Raises
-    ------
-    InputError
-        Fewer than one image.
+    Raises `InputError`: fewer than one image.
 
     Examples
     --------
@@ -150,25 +111,14 @@ def sequence(
 ) -> ConfidenceSequence:
     """Compute the interval of mean performance after each label, and whether the stopping rule is settled.
 
-    Parameters
-    ----------
-    values
-        (t,) performance of the first t images of the order, 0 to 1; NaN for an image that has none.
-    proxy
-        (m,) predicted performance of all images, 0 to 1; NaN where there is none.
-    images
-        The order in which images are labelled, drawn by `order` before any label was seen: (m,), or its first t or more.
-    level
-        Confidence level of all intervals together; each end is false with a chance of at most (1 − level) / 2.
-    until
-        `Until`, or its text: "±0.05", "F >= 0.6", "F <= 0.3". A rule "F >= 0.6" is said to be met, or broken, wrongly with a
-        chance of at most (1 − level) / 2 each.
+    `values` (t,) are the performance of the first t images of the order, 0 to 1, NaN for an image that has none; `proxy` (m,)
+    is the predicted performance of all images, NaN where there is none; `images` is the order in which images are labelled,
+    drawn by `order` before any label was seen: (m,), or its first t or more.
 
-    Raises
-    ------
-    InputError
-        Values or predictions outside [0, 1], more values than images in the order, or an order that names an image twice or
-        one that is not there.
+    All intervals together hold at confidence `level`; each end is false with a chance of at most (1 − level) / 2. `until` is an
+    `Until` or its text: "±0.05", "F >= 0.6", "F <= 0.3". A rule "F >= 0.6" is said to be met, or broken, wrongly with a chance
+    of at most (1 − level) / 2 each. Raises `InputError`: values or predictions outside [0, 1], more values than images in the
+    order, or an order that names an image twice or one that is not there.
 
     Examples
     --------

@@ -15,10 +15,7 @@ KIND = "strategies"
 def named(strategy: str | Strategy) -> Strategy:
     """Return the strategy registered under a name; a strategy object is returned unchanged.
 
-    Raises
-    ------
-    UnknownNameError
-        No such name; the line lists the known ones.
+    Raises `UnknownNameError`: no such name; the line lists the known ones.
 
     Examples
     --------

@@ -30,26 +30,10 @@ def far(
     without a pick. So with the first picks labelled it goes on where it was. Where the band has fewer images left than k, they
     are taken, then the farthest of the others, with a warning.
 
-    Parameters
-    ----------
-    scaled_distances
-        (m,) I^dist scaled to 0-1 over the dataset (column ``i_dist_scaled`` of a run).
-    k
-        How many.
-    low, high
-        The band, both ends in it.
-    labelled
-        (m,) mask of images that have labels.
-
-    Returns
-    -------
-    ndarray
-        (k,) positions, intp, in the order of their choice. Ties of distance go by position.
-
-    Raises
-    ------
-    InputError
-        Distances outside 0-1, a band that is none, a k that is no number of images left.
+    `scaled_distances` (m,) are I^dist scaled to 0-1 over the dataset (column ``i_dist_scaled`` of a run); both ends belong to
+    the band; `labelled` (m,) masks images that have labels. Returns (k,) positions in the order of their choice; ties of
+    distance go by position. Raises `InputError` for distances outside 0-1, a band that is none, or a k that is no number of
+    images left.
 
     Examples
     --------

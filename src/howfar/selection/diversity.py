@@ -53,8 +53,8 @@ def to_neighbours(x: Float64Array, k: int) -> Float64Array:
 def seeds(x: Float64Array, k: int, rng: np.random.Generator, covered: Mask) -> list[int]:
     """Draw k rows with chance D² / Σ D², D the distance from the nearest covered row (Arthur & Vassilvitskii, SODA 2007).
 
-    `x` is (n, z). Rows in `covered` (n,) are never drawn, and k is at most as many as the others. Where no row is covered, or
-    all others lie on covered ones, all others have one chance. `rng` gives one uniform number a row.
+    Rows in `covered` (n,) are never drawn. Where no row is covered, or all others lie on covered ones, all others have one
+    chance.
     """
     free = ~covered
     nearest = to_nearest(x, x[covered])
@@ -95,8 +95,7 @@ class Clustering:
 def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int = RESTARTS) -> Clustering:
     """Cluster rows (n, z) by k-means, minimising Σ ‖x − centre‖²; returns the best of several restarts, the first if tied.
 
-    There are `count` clusters, at most n, and no more than there are different rows; `rng` draws the seeds (k-means++). Rounds
-    go on until no row moves (Lloyd 1982). The number of threads changes nothing.
+    Seeds are drawn by k-means++, and rounds go on until no row moves (Lloyd 1982). The number of threads changes nothing.
     """
     # Only scikit-learn needs it, and loads it.
     from threadpoolctl import threadpool_limits
@@ -127,8 +126,7 @@ def _lloyd(x: Float64Array, centres: Float64Array) -> Clustering:
 def _means(x: Float64Array, clustering: Clustering) -> Float64Array:
     """Compute each centre as the mean of its rows, (c, z), without rounding errors from other rows.
 
-    scikit-learn takes the mean of all rows away and adds it again. That rounding would choose between the two images of a
-    cluster, which are alike far from its centre.
+    scikit-learn takes the mean of all rows away and adds it again: that would choose between the two images of a cluster.
     """
     count = len(clustering.centres)
     sizes = np.bincount(clustering.labels, minlength=count)
@@ -150,9 +148,8 @@ Cost: TypeAlias = Callable[[Float64Array, Float64Array], Float64Array]
 def _one_a_cluster(pool: Candidates, k: int, rng: np.random.Generator, cost: Cost, small: int = 0) -> list[int]:
     """Cluster all images by k-means, one cluster per label (old and new), and choose one image of each uncovered cluster.
 
-    The next image is always of the cluster that holds the fewest labelled and chosen images, of these the largest, of these
-    that of the first image. So covered clusters are drawn from only where no other has an image left. Clusters of at most
-    `small` images are passed over while another has images left.
+    The next image is of the cluster with the fewest labelled and chosen images, of these the largest, of these that of the
+    first image. Clusters of at most `small` images are passed over while another has images left.
     """
     x = pool[FEATURES]
     clustering = kmeans(x, min(k + int(pool.labelled.sum()), MOST), rng)
@@ -222,9 +219,8 @@ KCENTER = FunctionStrategy(
 def _herding(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
     """Choose repeatedly the image x_t nearest to w, then set w ← w + μ − x_t; w starts at the mean μ (Welling, ICML 2009).
 
-    Welling takes argmax ⟨w, x⟩. For features of one length the two are the same; for others the nearest is what brings the
-    mean of the chosen closest to μ, and does not depend on where the origin lies (Rebuffi et al., CVPR 2017). Images with
-    labels count as chosen. No image is taken twice.
+    Welling takes argmax ⟨w, x⟩, the same for features of one length. The nearest brings the mean of the chosen closest to μ
+    wherever the origin lies (Rebuffi et al., CVPR 2017). Images with labels count as chosen.
     """
     x = pool[FEATURES]
     mean = x.mean(axis=0)
@@ -249,9 +245,8 @@ PURITY = 0.95
 def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) -> float:
     """Find the largest radius δ at which a share `purity` of the balls {y: d(x, y) < δ} contain rows of one cluster only.
 
-    The paper's rule, the largest δ whose purity is at least α = 0.95, is met exactly and not on a grid: a row's ball is pure up
-    to its distance from the nearest row of another cluster, so δ is a quantile of these; it is infinite where all are of one
-    cluster. `x` is (n, z), and `labels` (n,) the cluster of each row.
+    A row's ball is pure up to its distance from the nearest row of another cluster, so δ is a quantile of these; it is infinite
+    where all are of one cluster.
     """
     to_others = np.full(len(x), np.inf)
     for rows, distances in blocks(x, x):
@@ -264,9 +259,8 @@ def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) ->
 def _probcover(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
     """Cover the rows greedily by open balls of one radius, choosing the ball with most uncovered rows, the first if tied.
 
-    The paper clusters by k-means into as many clusters as there are classes. Here no classes are known: there are as many
-    clusters as there will be labels, k and those given, 2 at least, since each chosen image is to stand for one kind.
-    Where all is covered before k are chosen, which the paper leaves open, the farthest from all chosen follows.
+    The paper clusters into as many clusters as there are classes; here, into as many as there will be labels, at least 2. Where
+    all is covered early, which the paper leaves open, the farthest from all chosen follows.
     """
     x = pool[FEATURES]
     count = min(max(2, k + int(pool.labelled.sum())), len(x))
@@ -306,8 +300,7 @@ KINDS = 20
 def kinds(regions: Float64Array, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Cluster the regions of n images by k-means into at most 20 kinds; returns which image contains which kind, (n, c) bool.
 
-    `regions` is (n, r, f); the first feature is the area, 0 where there is no such region. Of the area the logarithm is taken,
-    as a few regions are many times as large as most, and each feature is scaled to mean 0 and variance 1 over all regions.
+    `regions` is (n, r, f); the first feature is the area, 0 where there is no such region, of which the logarithm is taken.
     """
     image, place = np.nonzero(regions[:, :, 0] > 0.0)
     x = regions[image, place]
@@ -324,10 +317,8 @@ def kinds(regions: Float64Array, rng: np.random.Generator) -> NDArray[np.bool_]:
 def _objects(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
     """Choose repeatedly the image that adds most to Σ_c (1 − 2^−n_c); n_c counts the chosen images with kind c.
 
-    So a kind that no image holds yet counts 1, one that was covered once ½, and a rare kind as much as a common one: kinds
-    stand for the classes that one foreground class hides. The sum is submodular, so greedy choice comes to within 1 − 1/e of
-    the best (Nemhauser, Wolsey & Fisher, Mathematical Programming 1978). Clusters of foreground patches are a usual proxy for
-    diversity of objects; the coverage is howfar's own. Images with labels cover their kinds. Ties are broken by chance, since
+    The sum is submodular, so greedy choice comes to within 1 − 1/e of the best (Nemhauser, Wolsey & Fisher, Mathematical
+    Programming 1978). The coverage is howfar's own. Images with labels cover their kinds. Ties are broken by chance, since
     neighbours by name are often tiles of one photograph; images without a region follow so, with a warning.
     """
     order = rng.permutation(len(pool))

@@ -18,16 +18,9 @@ FILE = "evidence.json"
 
 @dataclass(frozen=True)
 class StrategyEvidence:
-    """Hold a strategy's recorded performance relative to random choice.
+    """Hold a strategy's difference of mean F from random over all sites, with its 95 % interval; None if not measured.
 
-    Attributes
-    ----------
-    over_random, low, high
-        Difference of mean F from random, over all sites alike, with its 95 % interval; None where it was not measured.
-    beats_random
-        Whether the interval of the difference, at a level corrected for the number of strategies, lies above 0.
-    line
-        The same in one line of text.
+    `beats_random` is decided at a level corrected for the number of strategies; `line` says the same in a line of text.
     """
 
     over_random: float | None
@@ -63,13 +56,7 @@ def evidence(strategy: str) -> StrategyEvidence:
 
 
 def summaries() -> list[str]:
-    """Summarise each record in a sentence: what was measured, and which strategies beat random.
-
-    Examples
-    --------
-    >>> [line.partition(": ")[2] for line in summaries()]
-    ['of 12 strategies none beats it.', 'of 5 strategies none beats it, and ridge_response does worse.']
-    """
+    """Summarise each record in a sentence: what was measured, and which strategies beat random."""
     return [_summary(kept) for kept in records()]
 
 

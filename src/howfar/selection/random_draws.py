@@ -20,8 +20,8 @@ def _random(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
 def _stratified(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     """Draw one image from each of k strata of distance of equal size, the nearest stratum first.
 
-    There are as many strata as there will be labels: k and those given. A stratum that holds an image with labels is covered.
-    Where more than k are left, since several labels share a stratum, those at even ranks are drawn from.
+    There are as many strata as there will be labels, and one that holds an image with labels is covered. Where more than k are
+    left, those at even ranks are drawn from.
     """
     order = np.argsort(pool["distance"], kind="stable")
     strata = np.array_split(order, k + int(pool.labelled.sum()))
@@ -31,10 +31,7 @@ def _stratified(pool: Candidates, k: int, rng: np.random.Generator) -> Positions
 
 
 def as_shares(pool: Candidates) -> Float64Array:
-    """Return the predicted foreground shares of a pool's images.
-
-    Raises `InputError` where one is outside 0 to 1.
-    """
+    """Return the predicted foreground shares of a pool's images; raises `InputError` where one is outside 0 to 1."""
     shares = pool[SHARE]
     outside = (shares < 0.0) | (shares > 1.0)
     if outside.any():
@@ -46,8 +43,8 @@ def as_shares(pool: Candidates) -> Float64Array:
 def _foreground(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     """Draw without replacement in proportion to predicted foreground share, by exponential keys E / share.
 
-    The k smallest keys are such a sample: Efraimidis & Spirakis, IPL 2006. Every image has its key whatever k and the labels
-    are. Images in which nothing is predicted follow at random, with a warning, only where no other is left.
+    The k smallest keys are such a sample: Efraimidis & Spirakis, IPL 2006. Images without predicted foreground follow at
+    random.
     """
     shares = as_shares(pool)
     keys = rng.exponential(size=len(pool))
@@ -81,10 +78,9 @@ FOUND = 0.001
 def _foreground_random(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     """Draw uniformly among images with a predicted foreground share ≥ 0.001; other images follow, with a warning.
 
-    Random choice that knows of foreground is what strategies of active learning do not reliably surpass: Lüth et al.,
-    "nnActive" (TMLR 2025, https://openreview.net/forum?id=AJAnmRLJjJ), whose foreground is that of given labels and here is the
-    model's. A threshold, and not a chance in proportion to the share as in `foreground`, since the share is largest where a
-    model takes whole surfaces for foreground; and not any pixel at all, since nearly every map has one somewhere.
+    After Lüth et al., "nnActive" (TMLR 2025, https://openreview.net/forum?id=AJAnmRLJjJ), whose foreground is that of given
+    labels. A threshold, since the share is largest where a model takes whole surfaces for foreground, and nearly every map has
+    some pixel.
     """
     shares = as_shares(pool)
     order = rng.permutation(len(pool))
@@ -111,17 +107,13 @@ BETA = 1.0
 def _stratified_entropy(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
     """Choose alternately for foreground and background c the image with the largest log e_c + ε, ε ~ Gumbel(0, 1/β).
 
-    e_c is the entropy of the pixels predicted as class c over all pixels of the image (`howfar.metrics`). The
-    noisy maximum is a draw without replacement in proportion to e_c^β: the power acquisition of Kirsch et al., "Stochastic
-    batch acquisition" (TMLR 2023, https://arxiv.org/abs/2106.12059).
+    e_c is the entropy of the pixels predicted as class c over all pixels. The noisy maximum is a draw without replacement in
+    proportion to e_c^β: the power acquisition of Kirsch et al., "Stochastic batch acquisition" (TMLR 2023,
+    https://arxiv.org/abs/2106.12059).
 
-    That entropies are ranked for each predicted class apart, and with noise on their logarithm, is after ClaSP PE: Lüth et al.,
-    "Finally outshining the random baseline" (TMLR 2026, https://arxiv.org/abs/2601.13677). What is adapted: it chooses whole
-    images and not patches of volumes; its classes are one foreground and the background, which have half of the picks each; and
-    as all images are chosen in one round, there is no schedule by which the noise decays over rounds. So it is not that method
-    under another name, and its results do not carry over.
-
-    An image in which a class is not predicted, or for sure, is drawn for it only after all others.
+    That entropies are ranked for each predicted class apart is after ClaSP PE: Lüth et al., "Finally outshining the random
+    baseline" (TMLR 2026, https://arxiv.org/abs/2601.13677). It is not that method, and its results do not carry over: whole
+    images are chosen, not patches, in one round without a decay of noise.
     """
     noise = rng.gumbel(size=(len(CLASSES), len(pool))) / BETA
     orders = []

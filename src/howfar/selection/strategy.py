@@ -24,20 +24,9 @@ NAME, FEATURES, REGIONS = "name", "features", "regions"
 class Candidates:
     """Hold the n images that have all columns a strategy needs, in the order used for ties and random draws.
 
-    The order is that of the images' names where the columns hold `name`, so that the order of rows changes nothing; else it
-    is the order of the rows.
-
-    Attributes
-    ----------
-    strategy
-        Name of the strategy, for error lines.
-    positions
-        (n,) where each image stands in the caller's columns.
-    labelled
-        (n,) whether it has labels already.
-    columns
-        What the strategy needs of them: (n,) float64 each, `features` (n, z), `regions` (n, r, f): of at most r predicted
-        regions an image f features each, of which the first, the area, is 0 where there is no such region.
+    The order is that of the images' names where the columns hold `name`, so that the order of rows changes nothing. `positions`
+    are the images' rows in the caller's columns. `columns` are (n,) float64 each, `features` (n, z), `regions` (n, r, f): f
+    features of at most r predicted regions, the first of them the area, 0 where there is no such region.
     """
 
     strategy: str
@@ -49,11 +38,7 @@ class Candidates:
     def of(
         cls, strategy: str, columns: Mapping[str, ArrayLike], needs: Sequence[str] = (), labelled: ArrayLike | None = None
     ) -> Candidates:
-        """Validate the columns that a strategy needs; images with NaN or infinite values are dropped.
-
-        Raises `InputError` where a column is missing, is not numeric or has another shape, columns differ in length, or
-        `labelled` is no mask.
-        """
+        """Validate the columns that a strategy needs; images with NaN or infinite values are dropped."""
         missing = [name for name in needs if name not in columns]
         if missing:
             raise InputError.of("columns", f"must hold {missing[0]}, which the strategy {strategy} needs", sorted(columns))
@@ -80,10 +65,7 @@ class Candidates:
         return np.flatnonzero(~self.labelled)
 
     def count(self, k: Any) -> int:
-        """Validate the number of images requested, and return it as an int.
-
-        Raises `InputError` where it is no whole number, below 1, or more than are left.
-        """
+        """Validate the number of images requested, and return it as an int."""
         try:
             number = operator.index(k)
         except TypeError:
@@ -119,14 +101,10 @@ def _column(values: ArrayLike, name: str, m: int) -> Float64Array:
         column = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"column {name} must be numeric: {error}") from error
-    if name == REGIONS:
-        return _region_features(column, m)
-    if column.shape != (m,):
-        raise InputError.of(f"column {name}", f"must have shape {(m,)}", column.shape)
-    return column
-
-
-def _region_features(column: Float64Array, m: int) -> Float64Array:
+    if name != REGIONS:
+        if column.shape != (m,):
+            raise InputError.of(f"column {name}", f"must have shape {(m,)}", column.shape)
+        return column
     if column.ndim != 3 or len(column) != m or 0 in column.shape:
         raise InputError.of(f"column {REGIONS}", f"must have shape ({m}, regions, features)", column.shape)
     finite = column[np.isfinite(column)]
@@ -179,29 +157,11 @@ class FunctionStrategy:
     def pick(
         self, columns: Mapping[str, ArrayLike], k: int, rng: np.random.Generator, labelled: ArrayLike | None = None
     ) -> Positions:
-        """Choose k of m images.
+        """Choose k of m images: (k,) positions, intp, in the order of their choice.
 
-        Parameters
-        ----------
-        columns
-            What is known of the images, one row each, of which `needs` and `name` are read. An image that lacks one of `needs`
-            (NaN) is never picked.
-        k
-            How many.
-        rng
-            Where a strategy draws, it draws from this.
-        labelled
-            (m,) mask of images that have labels: never picked, and covered already.
-
-        Returns
-        -------
-        ndarray
-            (k,) positions, intp, in the order of their choice.
-
-        Raises
-        ------
-        InputError
-            A column is missing or malformed, k is no number of images that are left, `rng` is no generator.
+        `columns` hold one row an image, of which `needs` and `name` are read; an image that lacks one of `needs` (NaN) is never
+        picked, nor is one that is marked in `labelled` (m,), which counts as covered. Raises `InputError` for a column that is
+        missing or malformed, a k that is no number of images that are left, or an `rng` that is no generator.
 
         Examples
         --------
@@ -216,12 +176,5 @@ class FunctionStrategy:
         return pool.positions[chosen]
 
     def reason(self, values: Mapping[str, float]) -> str:
-        """Explain in words why the strategy picked an image, from the image's column values.
-
-        Examples
-        --------
-        >>> from howfar.selection.by_column import NEAR
-        >>> NEAR.reason({"distance": 0.1})
-        'scaled distance 0.100, among the nearest'
-        """
+        """Explain in words why the strategy picked an image, from the image's column values."""
         return self.why(values)

@@ -32,11 +32,7 @@ from howfar.results.records import Interval
 
 
 def as_scores(x: ArrayLike, name: str, *, undefined: bool = False) -> Float64Array:
-    """Validate `x` as a (k,) float64 array of at least one number, all finite.
-
-    `name` is the argument's name, for the error line; `undefined` lets NaN and infinity stand for undefined values, so long as
-    one is finite. Raises `InputError` for what is not numeric, not one-dimensional, empty, or not finite.
-    """
+    """Validate `x` as a (k,) float64 array of at least one number, all finite; with `undefined`, at least one finite."""
     try:
         scores = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -60,24 +56,8 @@ _BLOCK = 1 << 19
 def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw multinomial bootstrap counts of n images, (n, draws); every column sums to n.
 
-    Parameters
-    ----------
-    n
-        Number of images.
-    draws
-        Number of draws.
-    rng
-        Where the randomness comes from; the same state gives the same counts.
-
-    Returns
-    -------
-    ndarray
-        (n, draws) uint8: of more than 255 images, none is taken 256 times (a chance below 10⁻⁵⁰⁰).
-
-    Raises
-    ------
-    InputError
-        Fewer than one image or draw.
+    The same state of `rng` gives the same counts. They are uint8: of more than 255 images, none is taken 256 times (a chance
+    below 10⁻⁵⁰⁰). Raises `InputError` for fewer than one image or draw.
 
     Examples
     --------
@@ -96,15 +76,7 @@ def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.
 def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
     """Draw bootstrap weights of n images, (n, draws): counts / n, so that every column sums to 1.
 
-    Returns
-    -------
-    ndarray
-        (n, draws) float64.
-
-    Raises
-    ------
-    InputError
-        Fewer than one image or draw.
+    Raises `InputError`: fewer than one image or draw.
 
     Examples
     --------
@@ -131,27 +103,13 @@ def _counted(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
 def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
     """Compute each draw's mean distance between different images of one dataset: wᵀ D w / (1 − Σ w²).
 
-    A draw holds some images more than once, and their distance from themselves is 0; dividing by the share of the
-    pairs that join different images leaves those out. On average over draws the denominator is (1 − 1/n)² and the
-    numerator (1 − 1/n)² times the leave-one-out mean, so the draws lie around that mean instead of below it.
+    A draw holds some images more than once, and their distance from themselves is 0; dividing by the share of the pairs that
+    join different images leaves those out. On average over draws the denominator is (1 − 1/n)² and the numerator (1 − 1/n)²
+    times the leave-one-out mean, so the draws lie around that mean instead of below it.
 
-    Parameters
-    ----------
-    form
-        (draws,) values of wᵀ D w, D the distances within the dataset (0 on the diagonal).
-    weights
-        (n, draws) weights w, as `resample_weights` gives them, or counts of n, as `resample_counts`.
-
-    Returns
-    -------
-    ndarray
-        (draws,) float64. NaN where a draw took one image only (every draw when n is 1): it holds no pair, and `interval`
-        leaves it out.
-
-    Raises
-    ------
-    InputError
-        Shapes that do not fit, or values that are not finite.
+    `form` (draws,) are values of wᵀ D w, D the distances within the dataset; `weights` (n, draws) come from `resample_weights`,
+    or counts from `resample_counts`. Returns (draws,): NaN where a draw took one image only, which `interval` leaves out.
+    Raises `InputError` for shapes that do not fit, or values that are not finite.
 
     Examples
     --------
@@ -170,13 +128,7 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
 
 
 def mean_of_different(form: Float64Array, equal: Float64Array) -> Float64Array:
-    """Divide wᵀ D w of each draw, (draws,), by the share of pairs of different images, 1 − Σ w²; NaN if that is 0.
-
-    Examples
-    --------
-    >>> mean_of_different(np.array([0.25]), np.array([0.5]))
-    array([0.5])
-    """
+    """Divide wᵀ D w of each draw, (draws,), by the share of pairs of different images, 1 − Σ w²; NaN if that is 0."""
     pairs = 1.0 - equal
     means: Float64Array = np.divide(form, pairs, out=np.full(len(form), np.nan), where=pairs > _SINGLE)
     return means
@@ -185,19 +137,8 @@ def mean_of_different(form: Float64Array, equal: Float64Array) -> Float64Array:
 def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Compute the percentile interval (low, high) of bootstrap draws: their (1 − level)/2 and (1 + level)/2 quantiles.
 
-    Draws that are not finite are undefined (see `unbiased_mean`) and left out.
-
-    Parameters
-    ----------
-    draws
-        (draws,) values of a statistic.
-    level
-        Share of the draws inside, between 0 and 1.
-
-    Raises
-    ------
-    InputError
-        No finite draw, or a level outside (0, 1).
+    Draws that are not finite are undefined (see `unbiased_mean`) and left out. Raises `InputError` for no finite draw, or a
+    level outside (0, 1).
 
     Examples
     --------
@@ -213,13 +154,7 @@ def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
 
 
 def student(freedom: float, level: float) -> float:
-    """Compute the (1 + level) / 2 quantile of Student's t distribution.
-
-    Examples
-    --------
-    >>> round(student(10, 0.95), 3)
-    2.228
-    """
+    """Compute the (1 + level) / 2 quantile of Student's t distribution."""
     # What scipy.stats.t.ppf calls; scipy.stats takes a second to load.
     from scipy.special import stdtrit
 
@@ -240,14 +175,8 @@ def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | Non
 def average(values: ArrayLike, weights: Float64Array | None) -> Interval:
     """Compute the mean over images with finite values, with its 95 % percentile bootstrap interval.
 
-    Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
-
-    Parameters
-    ----------
-    values
-        (n,) numbers of the images; NaN where one is undefined.
-    weights
-        (n, draws) as `image_weights` gives them; the same weights for two models make their means comparable.
+    `values` (n,) are NaN where undefined; `weights` (n, draws) come from `image_weights`: the same for two models make their
+    means comparable. Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 
     Examples
     --------
@@ -302,10 +231,7 @@ def drawn_effects(effects: Float64Array, counts: NDArray[Any]) -> DrawnEffects:
 def own_effects(sums: Float64Array) -> tuple[float, Float64Array]:
     """Compute the mean distance between a dataset's images, and each image's effect on this mean, from sums of distances.
 
-    Parameters
-    ----------
-    sums
-        (n,) sum of each image's distances from the others.
+    `sums` (n,) are of each image's distances from the others.
 
     Examples
     --------
@@ -321,16 +247,9 @@ def own_effects(sums: Float64Array) -> tuple[float, Float64Array]:
 class Decomposition:
     """Hold an additive decomposition of distances, from which bootstrap draws of the mean distance are made.
 
-    Attributes
-    ----------
-    mean
-        Mean distance over all pairs, or over all pairs of different images.
-    interactions
-        (k, l) factors c of the products of effects.
-    expected
-        What the products of effects average within a dataset, where an image meets itself.
-    noise
-        Standard deviation of the rest of a draw.
+    `mean` is over all pairs, or all pairs of different images; `interactions` (k, l) are the factors c of the products of
+    effects, `expected` is what these average within a dataset, where an image meets itself, and `noise` the standard deviation
+    of the rest of a draw.
     """
 
     mean: float
@@ -344,14 +263,8 @@ class Decomposition:
     ) -> Decomposition:
         """Decompose the distances between images of S and P.
 
-        Parameters
-        ----------
-        of_s, of_p
-            (k, m) and (l, n) effects; the first of each are those on this mean distance, and each sums to 0.
-        products
-            (k, l) sums Σ e(k, i) d(i, j) f(l, j).
-        mean, mean_square
-            Mean distance and mean squared distance over all pairs.
+        `of_s` (k, m) and `of_p` (l, n) are effects that each sum to 0, the first of each those on this mean distance;
+        `products` (k, l) are Σ e(k, i) d(i, j) f(l, j).
         """
         m, n = of_s.shape[1], of_p.shape[1]
         rest = m * n * (mean_square - mean**2) - n * _squared(of_s[0]) - m * _squared(of_p[0])
@@ -362,14 +275,8 @@ class Decomposition:
     def within(cls, effects: Float64Array, products: Float64Array, mean: float, mean_square: float) -> Decomposition:
         """Decompose the distances between different images of one dataset.
 
-        Parameters
-        ----------
-        effects
-            (k, n) effects; the last are those on this mean distance (`own_effects`), and each sums to 0.
-        products
-            (k, k) sums Σ e(k, i) d(i, j) e(l, j).
-        mean, mean_square
-            Mean distance and mean squared distance over pairs of different images.
+        `effects` (k, n) each sum to 0, the last those on this mean distance (`own_effects`); `products` (k, k) are Σ e(k, i)
+        d(i, j) e(l, j).
         """
         n, own = effects.shape[1], effects[-1]
         rest = n * (n - 1) * (mean_square - mean**2) - 2 * (n - 2) * _squared(own)

@@ -18,28 +18,15 @@ _ROUNDING = 1e-9
 def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
     """Compute the conformal p-value of each score: (1 + #{calibration ≥ score}) / (n + 1).
 
-    A small p-value means farther than the primary dataset P's own images are. For an image exchangeable with the calibration
-    images, the chance of a p-value of at most α is at most α. Source: Vovk, Gammerman & Shafer, "Algorithmic Learning in a
-    Random World" (2005); for outliers: Bates, Candès, Lei, Romano & Sesia, "Testing for outliers with conformal p-values", Ann.
-    Stat. 51 (2023). Leave-one-out distances of P's images are such a calibration up to 1/n: an image of P is measured against n
-    − 1 others, a new one against n.
+    `scores` (m,) are distances of new images, `calibration` (n,) those of the primary dataset P's own images, each from the
+    others. A small p-value means farther than P's images are. For an image exchangeable with the calibration images, the chance
+    of a p-value of at most α is at most α. Source: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005);
+    for outliers: Bates, Candès, Lei, Romano & Sesia, "Testing for outliers with conformal p-values", Ann. Stat. 51 (2023).
+    Leave-one-out distances are such a calibration up to 1/n: an image of P is measured against n − 1 others, a new one against
+    n.
 
-    Parameters
-    ----------
-    scores
-        (m,) distances of new images; large means far.
-    calibration
-        (n,) distances of P's own images, each from the others.
-
-    Returns
-    -------
-    ndarray
-        (m,) float64, between 1 / (n + 1) and 1.
-
-    Raises
-    ------
-    InputError
-        Not one-dimensional, empty, or not finite.
+    Returns (m,) float64, between 1 / (n + 1) and 1. Raises `InputError` for input that is not one-dimensional, empty, or not
+    finite.
 
     Examples
     --------
@@ -54,22 +41,8 @@ def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
 def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
     """Compute each score's percentile among calibration scores, 0 to 100: the share below plus half the share equal.
 
-    Parameters
-    ----------
-    scores
-        (m,) distances of new images.
-    calibration
-        (n,) distances of P's own images, each from the others.
-
-    Returns
-    -------
-    ndarray
-        (m,) float64, 0 (nearer than every image of P) to 100 (farther than all).
-
-    Raises
-    ------
-    InputError
-        Not one-dimensional, empty, or not finite.
+    Arguments and errors are those of `p_values`. Returns (m,) float64, 0 (nearer than every image of P) to 100 (farther than
+    all).
 
     Examples
     --------
@@ -88,25 +61,6 @@ def quantile(residuals: ArrayLike, level: float) -> float:
     The interval estimate ± half-width holds the truth of a new image with a chance of at least `level`, where its residual is
     exchangeable with these. n residuals allow a level of at most n / (n + 1). Source: Lei, G'Sell, Rinaldo, Tibshirani &
     Wasserman, "Distribution-free predictive inference for regression", JASA 113 (2018), algorithm 2.
-
-    Parameters
-    ----------
-    residuals
-        (n,) absolute differences of truth and estimate of images that the estimator did not learn from; none is allowed.
-    level
-        Wished share of intervals that hold the truth, between 0 and 1.
-
-    Raises
-    ------
-    InputError
-        A level outside (0, 1), or residuals that are not one row of finite numbers of at least 0.
-
-    Examples
-    --------
-    >>> quantile([0.3, 0.1, 0.2, 0.4], 0.6)
-    0.3
-    >>> quantile([0.3, 0.1, 0.2, 0.4], 0.9)
-    inf
     """
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
@@ -122,31 +76,9 @@ def quantile(residuals: ArrayLike, level: float) -> float:
 def select(p_values: ArrayLike, error_rate: float) -> NDArray[np.bool_]:
     """Select the hypotheses rejected by the Benjamini-Hochberg procedure at false discovery rate `error_rate`.
 
-    Rejected are those with the k smallest p-values, k the largest for which the k-th is at most k · error_rate / m. Source:
-    Benjamini & Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal p-values: Jin &
-    Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408.
-
-    Parameters
-    ----------
-    p_values
-        (k,) p-values; NaN is an undefined one, which is neither selected nor counted among the m.
-    error_rate
-        Allowed share of errors among the selected, between 0 and 1.
-
-    Returns
-    -------
-    ndarray
-        (k,) bool.
-
-    Raises
-    ------
-    InputError
-        An error rate outside (0, 1), not one row, or a p-value outside [0, 1].
-
-    Examples
-    --------
-    >>> select([0.01, 0.2, 0.03, 0.9], 0.1).tolist()
-    [True, False, True, False]
+    Rejected are those with the k smallest p-values, k the largest for which the k-th is at most k · error_rate / m; NaN is none
+    of the m. Source: Benjamini & Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal
+    p-values: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408.
     """
     if not 0.0 < error_rate < 1.0:
         raise InputError.of("error_rate", "must lie between 0 and 1", error_rate, "pass 0.2")

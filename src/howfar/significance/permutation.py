@@ -19,26 +19,10 @@ SINGLE_ROUNDING = 2e-5
 
 
 def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw random labels of m + n pooled images: 1 for m images of S, 0 for n images of P.
+    """Draw random labels of m + n pooled images, (m + n, draws) uint8: 1 for m images of S, 0 for n images of P.
 
-    Parameters
-    ----------
-    m, n
-        Numbers of images in S and in P.
-    draws
-        Number of random labellings.
-    rng
-        Where the randomness comes from; the same state gives the same labels.
-
-    Returns
-    -------
-    ndarray
-        (m + n, draws) uint8; every column sums to m.
-
-    Raises
-    ------
-    InputError
-        Fewer than one image on a side, or fewer than one draw.
+    The same state of `rng` gives the same labels. Raises `InputError` for fewer than one image on a side, or fewer than one
+    draw.
 
     Examples
     --------
@@ -54,27 +38,12 @@ def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArra
 
 
 def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Draw signed weights of m + n pooled images under random labels: 1/m for S, −1/n for P.
+    """Draw signed weights of m + n pooled images under random labels, (m + n, draws): 1/m for S, −1/n for P.
 
-    With u such a column and D the distances between all pooled images, −uᵀ D u is the energy distance between the images
-    called S and those called P; when S and P come from one distribution, every labelling is as likely as the true one.
-    Source: Székely & Rizzo, "Energy statistics: A class of statistics based on distances", J. Stat. Plan. Inference 143
-    (2013).
-
-    Parameters
-    ----------
-    m, n, draws, rng
-        Images in S and in P, labellings, and where the randomness comes from.
-
-    Returns
-    -------
-    ndarray
-        (m + n, draws) float64; every column sums to 0.
-
-    Raises
-    ------
-    InputError
-        Fewer than one image on a side, or fewer than one draw.
+    With u such a column and D the distances between all pooled images, −uᵀ D u is the energy distance between the images called
+    S and those called P; when S and P come from one distribution, every labelling is as likely as the true one. Source: Székely
+    & Rizzo, "Energy statistics: A class of statistics based on distances", J. Stat. Plan. Inference 143 (2013). Arguments and
+    errors are those of `relabellings`.
 
     Examples
     --------
@@ -88,26 +57,10 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
 def p_value(observed: float, null: ArrayLike, *, rounding: float = ROUNDING) -> float:
     """Compute the permutation p-value, (1 + #{null ≥ observed}) / (1 + draws).
 
-    Source: Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010).
-
-    Parameters
-    ----------
-    observed
-        The statistic under the true labels; large means different.
-    null
-        (draws,) its values under random labels.
-    rounding
-        Values that differ by less than this share of the largest count as ties: the same labelling, summed in another order.
-
-    Returns
-    -------
-    float
-        Between 1 / (1 + draws) and 1.
-
-    Raises
-    ------
-    InputError
-        No draws, or values that are not finite.
+    `observed` is the statistic under the true labels, large if different, `null` (draws,) its values under random labels.
+    Values that differ by less than the share `rounding` of the largest count as ties: the same labelling, summed in another
+    order. Source: Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010). Raises
+    `InputError` for no draws, or values that are not finite.
 
     Examples
     --------
@@ -123,23 +76,9 @@ def p_value(observed: float, null: ArrayLike, *, rounding: float = ROUNDING) -> 
 def holm(p_values: Iterable[float | None]) -> list[float | None]:
     """Correct p-values by Holm's method, which controls the chance of any false rejection.
 
-    The i-th smallest of k is multiplied by k − i + 1, then made to rise, and cut at 1. Source: Holm, "A simple
-    sequentially rejective multiple test procedure", Scand. J. Stat. 6 (1979).
-
-    Parameters
-    ----------
-    p_values
-        One a hypothesis, in any order; None or NaN is an undefined one, which is not counted among the k.
-
-    Returns
-    -------
-    list
-        In the order given; None where undefined.
-
-    Raises
-    ------
-    InputError
-        A value outside [0, 1].
+    The i-th smallest of k is multiplied by k − i + 1, then made to rise, and cut at 1; None or NaN is an undefined one, which
+    stays None and is not counted. Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6
+    (1979). Raises `InputError` for a value outside [0, 1].
 
     Examples
     --------
@@ -185,45 +124,15 @@ def slice_means(
     fewest: int = FEWEST,
     rng: np.random.Generator,
 ) -> dict[int, SliceMean]:
-    r"""Compute the mean of each slice of one dataset, and test whether it differs from the mean of the rest.
+    """Compute the mean of each slice of one dataset, and test whether it differs from the mean of the rest, by slice number.
 
-    The images of one photograph are drawn, and exchanged, together. The interval of a slice's mean is the percentile
-    interval over its photographs drawn anew (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13). The
-    test exchanges the slices' labels among all photographs of the dataset; its statistic is \|mean of the slice − mean of the
-    rest\| (Good, "Permutation, Parametric, and Bootstrap Tests of Hypotheses", 3rd edition 2005, chapter 3).
+    The images of one photograph are drawn, and exchanged, together. The interval is the percentile interval over a slice's
+    photographs drawn anew (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13). The test exchanges
+    slices' labels among all photographs; its statistic is the absolute difference of the means (Good, "Permutation, Parametric,
+    and Bootstrap Tests of Hypotheses", 3rd edition 2005, chapter 3).
 
-    Parameters
-    ----------
-    values
-        (n,) numbers of the images; NaN where one is undefined, which is left out.
-    slices
-        (n,) numbers of the images' slices, whole.
-    photographs
-        (n,) what photograph each image is of; by default each is of its own.
-    bootstrap, permutations
-        Draws; 0 leaves the intervals, or the p-values, out.
-    fewest
-        Slices of fewer photographs have a mean and neither interval nor test, nor have those that are the whole dataset a
-        test.
-    rng
-        Where the randomness comes from.
-
-    Returns
-    -------
-    dict
-        By slice, in the order of their numbers.
-
-    Raises
-    ------
-    InputError
-        Arrays of unlike length.
-
-    Examples
-    --------
-    >>> values = np.r_[np.full(20, 1.0), np.full(20, 3.0)] + np.linspace(0, 0.1, 40)
-    >>> found = slice_means(values, np.repeat([0, 1], 20), rng=np.random.default_rng(0))
-    >>> [(round(each.mean, 2), round(each.difference, 2), each.p_value) for each in found.values()]
-    [(1.02, -2.05, 0.001), (3.08, 2.05, 0.001)]
+    `values` (n,) may be NaN where undefined. 0 draws leave intervals or p-values out; slices of less than `fewest` photographs
+    have neither.
     """
     each, labels = np.asarray(values, dtype=np.float64), np.asarray(slices)
     groups = np.arange(len(each)) if photographs is None else np.unique(np.asarray(photographs), return_inverse=True)[1]

@@ -47,14 +47,8 @@ _ONE_SIDED = 1.6448536269514722
 class LabelledBatch:
     """Hold a batch's labelled images, drawn from the batch uniformly at random without replacement.
 
-    Attributes
-    ----------
-    measured
-        (k,) measured performance in [0, 1].
-    predicted
-        (k,) predicted performance of the same images, known before they were labelled; None where there is none.
-    mean_predicted
-        Mean predicted performance of *all* images of the batch; None where there is none.
+    `measured` and `predicted` (k,) are performance in [0, 1], the latter known before labelling; `mean_predicted` is over *all*
+    images of the batch.
     """
 
     measured: Float64Array
@@ -78,40 +72,24 @@ class Bet(Protocol):
 
 @dataclass(frozen=True)
 class BoundedBet:
-    r"""Bet on values in [0, 1] without further assumptions: e_t = Π_i (1 + η (c − F_i)), η = stake / (1 − c).
+    """Bet on values in [0, 1] without further assumptions: e_t = Π_i (1 + η (c − F_i)), η = stake / (1 − c).
 
-    The k images are drawn at random without replacement from the batch, whose own mean is at least c without harm. Then
-    E e_t ≤ (1 + η (c − mean))^k ≤ 1 by Maclaurin's inequality, whatever the distribution of the values.
-
-    Attributes
-    ----------
-    level
-        c, the tolerated level, between 0 and 1.
-    stake
-        Share of the largest bet that cannot lose all, between 0 and 1.
+    c is the tolerated level. The k images are drawn at random without replacement from the batch, whose own mean is at least c
+    without harm. Then E e_t ≤ (1 + η (c − mean))^k ≤ 1 by Maclaurin's inequality, whatever the distribution of the values.
+    `stake` is a share of the largest bet that cannot lose all.
     """
 
     level: float
     stake: float = 0.5
 
     def log_factor(self, batch: LabelledBatch) -> float:
-        """Return the log factor Σ_i ln(1 + η (c − F_i)).
-
-        Examples
-        --------
-        >>> round(BoundedBet(0.6).log_factor(LabelledBatch(np.array([0.2, 0.3]))), 3)
-        0.724
-        """
+        """Return the log factor Σ_i ln(1 + η (c − F_i))."""
         bet = self.stake / (1 - self.level)
         return float(np.log1p(bet * (self.level - batch.measured)).sum())
 
     @classmethod
     def of(cls, level: float, known: ArrayLike | None = None, drop: float = DROP) -> Self:
-        """Choose the stake for which evidence grows fastest if the known values fell to `drop` below the level.
-
-        `known` are measured values from before the batches that are judged; without them half the largest bet is made.
-        Raises `InputError` for a level outside 0-1.
-        """
+        """Choose the stake for which evidence grows fastest if the known values fell to `drop` below the level."""
         _check_level(level)
         if known is None or not np.size(known):
             return cls(level)
@@ -123,22 +101,13 @@ class BoundedBet:
 
 @dataclass(frozen=True)
 class SpreadBet:
-    r"""Bet on values with the spread of a control sample: e_t = Π_i exp(θ clip(c − X_i, ±b)) / M, X_i = F_i − f_i + mean f.
+    """Bet on values with the spread of a control sample: e_t = Π_i exp(θ clip(c − X_i, ±b)) / M, X_i = F_i − f_i + mean f.
 
     M is the mean of exp(θ clip(mean X − X, ±b)) over labelled images from when all was well, at the upper end of its one-sided
     95 % interval. E e_t ≤ 1 where the batch's mean is at least c **and** its values spread about their mean no worse than those
-    did, in that E exp(θ clip(E X − X, ±b)) ≤ M; drawing without replacement does not raise it (Hoeffding 1963). It finds a
-    fall with fewer labels than `BoundedBet`, which supposes nothing. The clip keeps single images, of a kind that was never
-    seen, from raising an alarm alone.
-
-    Attributes
-    ----------
-    level
-        c, the tolerated level.
-    tilt, clip
-        θ and b.
-    log_moment
-        ln M.
+    did, in that E exp(θ clip(E X − X, ±b)) ≤ M; drawing without replacement does not raise it (Hoeffding 1963). It finds a fall
+    with fewer labels than `BoundedBet`, which supposes nothing. The clip b keeps single images, of a kind that was never seen,
+    from raising an alarm alone. θ is the `tilt`.
     """
 
     level: float
@@ -147,10 +116,7 @@ class SpreadBet:
     log_moment: float
 
     def log_factor(self, batch: LabelledBatch) -> float:
-        """Return the log factor Σ_i (θ clip(c − X_i, ±b) − ln M).
-
-        Raises `InputError` where the batch has no predicted performance.
-        """
+        """Return the log factor Σ_i (θ clip(c − X_i, ±b) − ln M)."""
         if batch.predicted is None or batch.mean_predicted is None:
             raise InputError("a bet on the spread in control needs the predicted performance of every labelled image")
         below = np.clip(self.level - batch.adjusted(), -self.clip, self.clip)
@@ -161,15 +127,7 @@ class SpreadBet:
         """Choose tilt and clip for which evidence grows fastest if the mean falls by `drop`.
 
         `residuals` are F − f of labelled images from when all was well, at least 30. By default every image falls by `drop`;
-        with their F, `measured`, some images fall to 0 and the others not at all. Raises `InputError` for fewer images, or for
-        a level outside 0-1.
-
-        Examples
-        --------
-        >>> bet = SpreadBet.of(0.6, np.random.default_rng(0).normal(0, 0.1, 400))
-        >>> fallen = LabelledBatch(np.full(10, 0.5), np.full(10, 0.6), 0.6)
-        >>> f"{bet.tilt:.1f} {bet.log_factor(fallen):.1f}"
-        '10.8 5.2'
+        with their F, `measured`, some images fall to 0 and the others not at all.
         """
         _check_level(level)
         values = as_scores(residuals, "residuals")
@@ -198,12 +156,6 @@ def evidence(log_factors: Sequence[float], horizon: int = HORIZON) -> Float64Arr
     """Compute the evidence ln S_t after each batch from the batches' log factors.
 
     Batch t weighs w_t = 2^−(b+1) / horizon, where b = ⌊(t − 1) / horizon⌋, as the one at which harm may have begun.
-    Raises `InputError` for a horizon below 1.
-
-    Examples
-    --------
-    >>> evidence([0.0, 0.0, 9.0], horizon=2).round(2).tolist()
-    [-1.39, -0.69, 8.53]
     """
     if horizon < 1:
         raise InputError.of("horizon", "must be at least 1", horizon)
@@ -216,26 +168,14 @@ def evidence(log_factors: Sequence[float], horizon: int = HORIZON) -> Float64Arr
 
 
 def together(paths: Sequence[Float64Array]) -> Float64Array:
-    """Average the evidence of several bets, each given as ln S_t; the average is valid evidence too.
-
-    Examples
-    --------
-    >>> together([np.array([0.0]), np.array([-9.0])]).round(2).tolist()
-    [-0.69]
-    """
+    """Average the evidence of several bets, each given as ln S_t; the average is valid evidence too."""
     return np.asarray(np.logaddexp.reduce(np.stack(list(paths)), axis=0) - math.log(len(paths)), dtype=np.float64)
 
 
 def first_alarm(path: Float64Array, rate: float = RATE) -> int | None:
     """Return the index of the first batch whose evidence reaches 1 / rate; None if no batch does.
 
-    Where no batch is harmed, the chance that this is ever a number is at most `rate`. Raises `InputError` for a rate outside
-    0-1.
-
-    Examples
-    --------
-    >>> first_alarm(evidence([0.0, 9.0])), first_alarm(evidence([0.0, 0.0]))
-    (1, None)
+    Where no batch is harmed, the chance that this is ever a number is at most `rate`.
     """
     if not 0 < rate < 1:
         raise InputError.of("rate", "must lie between 0 and 1", rate)

@@ -47,33 +47,12 @@ def variance_components(
 ) -> VarianceComponents:
     """Fit yᵢ = μ + Σₛ uₛ[cₛᵢ] + eᵢ with independent normal uₛ and e, by restricted maximum likelihood (REML).
 
-    Standard deviations have profile-likelihood intervals, which end at 0 where 0 is not excluded; μ has ± t·se, with
-    Satterthwaite's degrees of freedom, so that it holds for other levels of every source (another site, another training).
-    In a balanced design whose analysis of variance has no negative estimate the variances are those of that analysis. Sources:
-    Patterson & Thompson, "Recovery of inter-block information when block sizes are unequal" (Biometrika 58, 1971);
-    Satterthwaite, "An approximate distribution of estimates of variance components" (Biometrics Bulletin 2, 1946).
-
-    Parameters
-    ----------
-    values
-        (n,) measurements; their unit is that of the mean and of the deviations.
-    sources
-        For each source by name, (n,) whole numbers: which of its levels each measurement has. An interaction is a source too.
-    level
-        The probability with which an interval should contain the true number.
-
-    Raises
-    ------
-    InputError
-        A source of another length than `values`, with one level or with a level of its own for each measurement; fewer than
-        three values; values that are not finite; `level` outside (0, 1).
-
-    Examples
-    --------
-    >>> site, noise = np.repeat([-1.0, 0.0, 1.0], 8), np.tile([0.1, -0.1], 12)
-    >>> found = variance_components(2 + site + noise, {"site": np.repeat([0, 1, 2], 8)})
-    >>> round(found.mean.value, 3), {name: round(one.value, 2) for name, one in found.deviations.items()}
-    (2.0, {'site': 1.0, 'rest': 0.11})
+    `sources` give by name which of its levels, as a whole number, each measurement has. Standard deviations have
+    profile-likelihood intervals, which end at 0 where 0 is not excluded; μ has ± t·se with Satterthwaite's degrees of freedom,
+    so that it holds for other levels of every source (another site, another training). In a balanced design whose analysis of
+    variance has no negative estimate the variances are those of that analysis. Sources: Patterson & Thompson, "Recovery of
+    inter-block information when block sizes are unequal" (Biometrika 58, 1971); Satterthwaite, "An approximate distribution of
+    estimates of variance components" (Biometrics Bulletin 2, 1946).
     """
     y, levels = _checked(values, sources, level)
     scale = float(y.std()) or 1.0
