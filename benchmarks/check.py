@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from record import leave, parser
 from scipy.stats import norm
 
-from howfar.results.check import CheckedDataset, LogRow
+from howfar.results.check_result import CheckedDataset, LogRow
 from howfar.studies.check.log import read_alarm
 from howfar.studies.check.rules import AlarmRule
 

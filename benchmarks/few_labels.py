@@ -31,7 +31,7 @@ from trained_performance import SECONDARIES
 
 import howfar
 from adaptation import dataset, primary
-from howfar.adaptation import RESCALE, UNADAPTED, Given, adapted, trained_on
+from howfar.adaptation_ways import RESCALE, UNADAPTED, Given, adapted, trained_on
 from howfar.data import content_hash
 from howfar.data.photographs import HashedDataset
 from howfar.metrics import at_threshold

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from howfar.adaptation import UNADAPTED
+from howfar.adaptation_ways import UNADAPTED
 from howfar.studies.adaptation.gains import interval
 
 TRAINED_ON = ["model", "seed", "site"]

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from record import leave, parser
 from scipy.special import gammaln, hyp1f1
 
-from howfar.pipeline import bootstrap
-from howfar.pipeline.bootstrap import DistanceDraws, Resamples, RowSums
+from howfar.pipeline import distance_intervals
+from howfar.pipeline.distance_intervals import DistanceDraws, Resamples, RowSums
 from howfar.significance import interval
 
 WIDE = 1.2
@@ -59,7 +59,7 @@ def covered(n: int, m: int, z: int, kind: str, arguments: argparse.Namespace) ->
         p, s = images(n, z, kind, rng), WIDE * images(m, z, kind, rng) + shift / np.sqrt(z)
         sums, means = RowSums.of(p, s), []
         for method, below in METHODS.items():
-            bootstrap.EXACT_BELOW = below
+            distance_intervals.EXACT_BELOW = below
             drawn = DistanceDraws.of(p, s, sums, Resamples.drawn(n, m, draws, np.random.default_rng(trial)))
             means.append(drawn.between)
             intervals = interval(drawn.between), drawn.relative_ci(), drawn.energy_ci()

@@ -13,7 +13,7 @@ from typing import Any
 from record import leave, parser
 
 import howfar
-from howfar.report.study import leads
+from howfar.report.study_report import leads
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 from people import write_people

@@ -30,7 +30,7 @@ from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.performance_estimators import RegisteredEstimator
 from howfar.relation.trend import trend
-from howfar.report.comparison import write_report
+from howfar.report.comparison_report import write_report
 from howfar.results import Comparison, Evaluation, Judgement, Relation
 
 SECONDARIES = ("shadowcrack_tiles", "aiglern_tiles", "gaps384_tiles", "cfd", "crack500_tiles")

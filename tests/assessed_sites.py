@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from howfar.results import Provenance
-from howfar.results.assessment import Assessment, LabelledSet, NextStep, SiteAnswer
-from howfar.results.relation import Gate, GateReading
+from howfar.results.assessment_result import Assessment, LabelledSet, NextStep, SiteAnswer
+from howfar.results.relation_result import Gate, GateReading
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
 FAR = GateReading("distance", 1.42, None, 1.33, False, "farther than anything labelled (distance 1.42)", "label 8")

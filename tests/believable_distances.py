@@ -8,9 +8,9 @@ import numpy as np
 
 import howfar
 from howfar.results import BackboneSummary, Comparison
-from howfar.results.backbones import BackboneFeature, DistanceTable
+from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.records import Provenance
-from howfar.studies.backbones import by_image, with_agreement
+from howfar.studies.compare_backbones import by_image, with_agreement
 
 SETS = ("north", "south", "birds", "boats")
 

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from howfar.pipeline.prediction import predict
     from howfar.pipeline.reference_profile import Profile
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
-    from howfar.results.adaptation import Adaptation
-    from howfar.results.assessment import Assessment
-    from howfar.results.backbones import BackboneComparison
-    from howfar.results.certificate import Certificate
-    from howfar.results.check import Check
-    from howfar.results.comparison import Matrix
+    from howfar.results.adaptation_result import Adaptation
+    from howfar.results.assessment_result import Assessment
+    from howfar.results.backbones_result import BackboneComparison
+    from howfar.results.certificate_result import Certificate
+    from howfar.results.check_result import Check
+    from howfar.results.comparison_result import Matrix
     from howfar.results.segmenter_studies import Prompting
     from howfar.results.study_run import StudyRun
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
     from howfar.studies.adaptation.adapt import adapt, bakeoff
     from howfar.studies.assessment.assess import assess
-    from howfar.studies.backbones import compare_backbones
     from howfar.studies.certification.certify import certify
-    from howfar.studies.check.check import check
+    from howfar.studies.check.check_site import check
+    from howfar.studies.compare_backbones import compare_backbones
     from howfar.studies.corruption import corrupt as corrupt
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
@@ -44,23 +44,23 @@ if TYPE_CHECKING:
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
     from howfar.studies.run_folder import load, write_report
-    from howfar.studies.selection import select
-    from howfar.studies.study_file.study import study
+    from howfar.studies.select_images import select
+    from howfar.studies.study_file.run_study import study
     from howfar.training.train import train
 
 _NAMES = {
-    "Adaptation": "howfar.results.adaptation",
-    "Assessment": "howfar.results.assessment",
-    "BackboneComparison": "howfar.results.backbones",
-    "Certificate": "howfar.results.certificate",
-    "Check": "howfar.results.check",
+    "Adaptation": "howfar.results.adaptation_result",
+    "Assessment": "howfar.results.assessment_result",
+    "BackboneComparison": "howfar.results.backbones_result",
+    "Certificate": "howfar.results.certificate_result",
+    "Check": "howfar.results.check_result",
     "Checkpoint": "howfar.segmenters.checkpoint",
     "Comparison": "howfar.results",
     "Dataset": "howfar.data",
     "Evaluation": "howfar.results",
     "Features": "howfar.results",
     "HowfarError": "howfar.errors",
-    "Matrix": "howfar.results.comparison",
+    "Matrix": "howfar.results.comparison_result",
     "Profile": "howfar.pipeline.reference_profile",
     "Prompting": "howfar.results.segmenter_studies",
     "Relation": "howfar.results",
@@ -71,9 +71,9 @@ _NAMES = {
     "assess": "howfar.studies.assessment.assess",
     "bakeoff": "howfar.studies.adaptation.adapt",
     "certify": "howfar.studies.certification.certify",
-    "check": "howfar.studies.check.check",
+    "check": "howfar.studies.check.check_site",
     "compare": "howfar.studies.distance",
-    "compare_backbones": "howfar.studies.backbones",
+    "compare_backbones": "howfar.studies.compare_backbones",
     "corrupt": "howfar.studies.corruption",
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
@@ -86,8 +86,8 @@ _NAMES = {
     "profile": "howfar.studies.profile",
     "prompts": "howfar.paper.prompts",
     "relate": "howfar.studies.performance.relate",
-    "select": "howfar.studies.selection",
-    "study": "howfar.studies.study_file.study",
+    "select": "howfar.studies.select_images",
+    "study": "howfar.studies.study_file.run_study",
     "train": "howfar.training.train",
     "write_report": "howfar.studies.run_folder",
 }

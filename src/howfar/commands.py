@@ -16,63 +16,71 @@ class CommandEntry(NamedTuple):
 
 COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Begin here": (
-        CommandEntry("demo", "demo:demo", "--out howfar-demo", "assess compare"),
+        CommandEntry("demo", "demo_command:demo", "--out howfar-demo", "assess compare"),
         CommandEntry(
             "assess",
             "sites:assess",
             "roads site-a site-b --model model.safetensors --out assessment",
             "compare evaluate relate certify",
         ),
-        CommandEntry("explain", "catalogue:explain", "relative", "compare relate"),
+        CommandEntry("explain", "catalogue_commands:explain", "relative", "compare relate"),
     ),
     "Distance": (
         CommandEntry(
             "compare", "compare:compare", "roads site-a new=photos/2024 --limit 200 --out run", "matrix relate select explore"
         ),
         CommandEntry("matrix", "compare:matrix", "roads site-a site-b --out alike", "compare"),
-        CommandEntry("embed", "store:embed", "roads site-a --backbone dinov2", "backbones compare store export"),
-        CommandEntry("backbones", "catalogue:backbones", "--json", "compare embed"),
+        CommandEntry("embed", "store_commands:embed", "roads site-a --backbone dinov2", "backbones compare store export"),
+        CommandEntry("backbones", "catalogue_commands:backbones", "--json", "compare embed"),
     ),
     "Performance": (
         CommandEntry(
             "evaluate",
-            "evaluate:evaluate",
+            "evaluate_command:evaluate",
             "site-a --predictions maps/site-a --tuned-on roads.parquet -o site-a.parquet",
             "relate predict certify",
         ),
         CommandEntry(
-            "relate", "relate:relate", "run --performance roads.parquet --performance site-a.parquet", "compare evaluate select"
+            "relate",
+            "relate_command:relate",
+            "run --performance roads.parquet --performance site-a.parquet",
+            "compare evaluate select",
         ),
         CommandEntry("certify", "sites:certify", "site-a --predictions maps/site-a -k 16 --out certificate", "evaluate assess"),
-        CommandEntry("corrupt", "evaluate:corrupt", "roads -o corrupted --model model.safetensors", "evaluate relate"),
+        CommandEntry("corrupt", "evaluate_command:corrupt", "roads -o corrupted --model model.safetensors", "evaluate relate"),
     ),
     "Look, choose and label": (
         CommandEntry("select", "select:select", "run --dataset site-a -k 7 --strategy random", "strategies labels explore"),
         CommandEntry("labels", "select:labels", "import coco.json --images site-a -o labelled", "select evaluate train"),
-        CommandEntry("strategies", "catalogue:strategies", "--json", "select adapt"),
+        CommandEntry("strategies", "catalogue_commands:strategies", "--json", "select adapt"),
         CommandEntry("explore", "pages:explore", "run --port 8000", "compare select"),
     ),
     "New images as they arrive": (
         CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check"),
         CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
-        CommandEntry("check", "check:check", "roads.howfar new --rules rules.yaml", "profile score"),
+        CommandEntry("check", "check_command:check", "roads.howfar new --rules rules.yaml", "profile score"),
     ),
     "Train and predict": (
         CommandEntry(
-            "train", "train:train", "roads --model unetplusplus --epochs 20 -o model.safetensors", "predict evaluate adapt"
+            "train",
+            "train_commands:train",
+            "roads --model unetplusplus --epochs 20 -o model.safetensors",
+            "predict evaluate adapt",
         ),
-        CommandEntry("predict", "train:predict", "model.safetensors site-a -o maps/site-a", "train evaluate"),
-        CommandEntry("adapt", "train:adapt", "roads site-a site-b --shots 0,1,3,7 -o adapted", "train select strategies"),
-        CommandEntry("prompts", "evaluate:prompts", "points site-a -o prompted", "predict evaluate"),
+        CommandEntry("predict", "train_commands:predict", "model.safetensors site-a -o maps/site-a", "train evaluate"),
+        CommandEntry(
+            "adapt", "train_commands:adapt", "roads site-a site-b --shots 0,1,3,7 -o adapted", "train select strategies"
+        ),
+        CommandEntry("prompts", "evaluate_command:prompts", "points site-a -o prompted", "predict evaluate"),
     ),
     "Studies and reports": (
-        CommandEntry("study", "study:study", "study.toml --out run", "report compare"),
+        CommandEntry("study", "study_command:study", "study.toml --out run", "report compare"),
         CommandEntry("report", "pages:report", "run", "compare explore"),
     ),
     "Data and stored features": (
-        CommandEntry("data", "catalogue:data", "cfd CFD", "compare study"),
-        CommandEntry("store", "store:store", "check features", "embed compare"),
-        CommandEntry("export", "store:export", "roads site-a --to lance -o features.lance", "embed compare"),
+        CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),
+        CommandEntry("store", "store_commands:store", "check features", "embed compare"),
+        CommandEntry("export", "store_commands:export", "roads site-a --to lance -o features.lance", "embed compare"),
     ),
 }
 """Commands by their heads, in the order of the help."""

@@ -1,6 +1,6 @@
 """Declare every option once: its type, default, help, rule and unit.
 
-`howfar.keywords` says which function takes which, `howfar.settings` checks values, `howfar.cli.options` makes the command line.
+`howfar.keywords` says which function takes which, `howfar.settings` checks values, `howfar.cli.flags` makes the command line.
 """
 
 from __future__ import annotations

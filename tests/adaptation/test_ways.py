@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from howfar import registry
-from howfar.adaptation import (
+from howfar.adaptation_ways import (
     FINETUNE,
     NORM,
     NORM_TUNE,
@@ -36,7 +36,7 @@ from howfar.training.train import train
 def few_steps() -> object:
     """Six steps are enough to see that weights change."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 4, "epochs": 2})
+        patch.setattr("howfar.adaptation_ways.TUNED", {**TUNED, "steps": 4, "epochs": 2})
         yield
 
 

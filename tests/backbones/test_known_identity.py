@@ -21,7 +21,7 @@ from PIL import Image
 
 from howfar import registry
 from howfar.backbones import known_backbone
-from howfar.backbones.family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.known_identity import FOLDER, KnownBackbone, one_torch_thread_each
 from howfar.backbones.transformers import folder_origin
 from howfar.errors import StoreError

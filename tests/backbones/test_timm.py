@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from howfar.backbones import load_backbone
-from howfar.backbones.family import BackboneFamily
+from howfar.backbones.backbone_family import BackboneFamily
 from howfar.backbones.timm import ENET, build_timm_model
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone

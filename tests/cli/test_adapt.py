@@ -8,7 +8,7 @@ import pytest
 
 from command_world import Command
 from howfar.demo import write_dataset
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 
 TINY = ("--model", "deepcrack", "--option", "width=4", "--size", "32", "--epochs", "1", "--device", "cpu", "--bootstrap", "20")
 

@@ -73,7 +73,7 @@ def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(a
 
 def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from howfar.cli.sites import show_assessment
-    from howfar.results.assessment import Assessment
+    from howfar.results.assessment_result import Assessment
 
     found = Assessment.load(assessed)
     assert found.table()[0][-2:] == ("listed < 0.5", "next")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from certified_site import write_site
 from howfar.cli.main import run
-from howfar.results.certificate import Certificate
+from howfar.results.certificate_result import Certificate
 
 HANDED_OUT = {
     "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml", "masks",

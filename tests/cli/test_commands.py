@@ -19,8 +19,8 @@ from command_world import FAST, TINY
 from howfar import keywords, registry
 from howfar.cli import main
 from howfar.cli.command_help import ORDER
+from howfar.cli.flags import choices_of
 from howfar.cli.main import app, run
-from howfar.cli.options import choices_of
 from howfar.cli.outcomes import flags_of
 from howfar.commands import COMMANDS
 from howfar.errors import InputError
@@ -95,7 +95,7 @@ CALLED = {
     "matrix": ("howfar.studies.matrix.matrix", "p s"),
     "evaluate": ("howfar.studies.evaluation.evaluate.evaluate", "p --predictions m"),
     "relate": ("howfar.studies.performance.relate.relate", "r --performance f"),
-    "select": ("howfar.studies.selection.select", "r --dataset s -k 3"),
+    "select": ("howfar.studies.select_images.select", "r --dataset s -k 3"),
     "labels": ("howfar.studies.label_import.import_labels", "import f --images d -o o"),
     "certify": ("howfar.studies.certification.certify.certify", "{roads} --predictions m"),
     "train": ("howfar.training.train.train", "p -o {out}.safetensors"),
@@ -104,7 +104,7 @@ CALLED = {
     "adapt": ("howfar.studies.adaptation.adapt.adapt", "p s -o {out}"),
     "prompts": ("howfar.paper.prompts.prompts", "p -o {out}"),
     "profile": ("howfar.studies.profile.profile", "p -o {out}.howfar"),
-    "check": ("howfar.studies.check.check.check", "f n --rules r"),
+    "check": ("howfar.studies.check.check_site.check", "f n --rules r"),
     "export": ("howfar.studies.export.export", "p -o {out}.parquet"),
     "report": ("howfar.studies.run_folder.write_report", "r"),
     "explore": ("howfar.report.explorer.site_of", "r"),

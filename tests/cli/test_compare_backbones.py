@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from howfar.cli.main import run
-from howfar.results.backbones import BackboneComparison
+from howfar.results.backbones_result import BackboneComparison
 
 QUICK = ("--bootstrap", "20", "--permutations", "0", "--components", "5")
 BOTH = ("--backbone", "pixels", "--backbone", "colour_moments")

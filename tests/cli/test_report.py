@@ -9,7 +9,7 @@ import pytest
 from figures.believable_adaptation import make
 from howfar import registry
 from howfar.cli.main import run
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 
 
 @pytest.fixture

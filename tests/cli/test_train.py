@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from howfar.adaptation import TUNED
+from howfar.adaptation_ways import TUNED
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.segmenters import build_segmenter
@@ -105,7 +105,7 @@ def added(tmp_path_factory) -> str:
 
 
 def test_a_way_adapts_the_model_of_start(roads, model, added, out, howfar, capsys, monkeypatch):
-    monkeypatch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 2, "epochs": 1})
+    monkeypatch.setattr("howfar.adaptation_ways.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     capsys.readouterr()
     code, _, err = howfar(
         "train", roads, "-o", out, "--start", model, "--add", added, "--way", "finetune+norm", "--device", "cpu"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howfar.data import Dataset, Item, folder
-from howfar.data.folder import natural_key
+from howfar.data import Dataset, Item, image_folder
+from howfar.data.image_folder import natural_key
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 
@@ -55,8 +55,8 @@ def test_masks_without_images_are_noted_in_one_line_by_the_first(tmp_path: Path)
 
 
 def test_masks_of_one_hash_are_told_apart_and_the_lossless_one_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "hash", lambda text: 7, raising=False)
-    masks = folder.MaskIndex(["1.jpg", "1.png", "1.bmp", "2.gif", "2.bmp"])
+    monkeypatch.setattr(image_folder, "hash", lambda text: 7, raising=False)
+    masks = image_folder.MaskIndex(["1.jpg", "1.png", "1.bmp", "2.gif", "2.bmp"])
     assert [masks.get(image) for image in ("1", "2", "3")] == ["1.png", "2.bmp", None]
 
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howfar.data import Dataset, Item, item
-from howfar.data.folder import natural_key
 from howfar.data.image_bytes import MemoryImages
+from howfar.data.image_folder import natural_key
 from howfar.data.item import HashColumn, ItemTable, PathTexts, TextColumn, first_repeat, sorted_texts
 from howfar.io.cell_urls import CellUrl, Place
 from howfar.io.location import Url

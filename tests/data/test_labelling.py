@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.data.labelling import (
+from howfar.data.labelling_exports import (
     PictureToLabel,
     check_archive,
     coco,

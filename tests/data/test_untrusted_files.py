@@ -27,8 +27,8 @@ from howfar.data.containers import arrow_check
 from howfar.data.containers.arrow_check import first_look
 from howfar.data.dataset_argument import expand
 from howfar.data.embeddings import load_embeddings
-from howfar.data.folder import natural_key
 from howfar.data.image_bytes import exists
+from howfar.data.image_folder import natural_key
 from howfar.data.images import decoding, pictures_in_use
 from howfar.data.label_exports import read_labels
 from howfar.data.predictions import read_prediction

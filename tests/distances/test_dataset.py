@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import energy_distance
 
 from howfar.distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
-from howfar.distances.dataset import IdentityMargin, identity_margin
+from howfar.distances.dataset_distances import IdentityMargin, identity_margin
 
 
 def test_by_hand() -> None:

@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 
 from howfar.distances import gpu as module
 from howfar.distances import pairwise
-from howfar.distances.dataset import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
+from howfar.distances.dataset_distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
 from howfar.distances.gpu import gpu, sums_by_torch
 from howfar.distances.pairwise import row_sums
 from howfar.errors import HowfarError, InputError

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.distances import energy, kid, mmd, pairwise, products
-from howfar.distances.dataset import image_to_dataset, leave_one_out
+from howfar.distances.dataset_distances import image_to_dataset, leave_one_out
 from howfar.distances.mmd import SquaredDistances
 from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
 from howfar.distances.products import ProductKernel, squared_tiles

@@ -9,7 +9,7 @@ import pytest
 
 from howfar.distances import energy, kid, knn, leave_one_out, mahalanobis, mmd, self_distance, sliced_wasserstein
 from howfar.distances.bit_agreement import agreement, best_match, usual_agreement
-from howfar.distances.dataset import identity_margin
+from howfar.distances.dataset_distances import identity_margin
 from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.distances.mmd import median_distance
 from howfar.distances.pairwise import distance_blocks, quadratic_forms, row_sums

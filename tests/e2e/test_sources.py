@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from howfar.figures.pictures import thumbnail
+from howfar.figures.contact_sheets import thumbnail
 from packed import files_below, tar_bytes, write_parquet, write_saved
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")

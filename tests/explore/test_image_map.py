@@ -18,7 +18,7 @@ from howfar.cli.main import run as command
 from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.explore.points import points_of
 from howfar.results import Comparison
-from howfar.results.comparison import ImageMap
+from howfar.results.comparison_result import ImageMap
 from howfar.studies import image_map
 from howfar.studies.image_map import check_map, keep_map, umap_of
 

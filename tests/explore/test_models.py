@@ -15,9 +15,9 @@ from PIL import Image
 from explore_pages import eventually, listen, served, violations
 from howfar import registry
 from howfar.explore.points import adaptation_points
-from howfar.report.adaptation import write_adaptation_report
+from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.explorer import site_of
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 
 FACTORY = Path(__file__).parents[1] / "figures" / "believable_adaptation.py"
 

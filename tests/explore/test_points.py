@@ -19,7 +19,7 @@ from howfar.explore.page_data import pack
 from howfar.explore.points import MOST_CATEGORIES, UNKNOWN, points_of
 from howfar.report.explorer import bundle
 from howfar.results import Comparison, Relation
-from howfar.results.relation import Gate, GateReading
+from howfar.results.relation_result import Gate, GateReading
 
 
 def test_rows_are_secondaries_then_the_primary(comparison: Comparison, relation: Relation) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.explore import pictures
-from howfar.explore.pictures import masks_of, sample, thumbnails
+from howfar.explore import run_pictures
 from howfar.explore.points import UNKNOWN, points_of
+from howfar.explore.run_pictures import masks_of, sample, thumbnails
 from howfar.results import Comparison, Relation
 
 
@@ -60,7 +60,7 @@ def test_a_second_report_takes_small_photographs_from_the_run_folder(
 ) -> None:
     points = points_of(comparison, None)
     first = thumbnails(points, {}, folder=tmp_path)
-    monkeypatch.setattr(pictures, "photograph", None)
+    monkeypatch.setattr(run_pictures, "photograph", None)
     assert thumbnails(points, {}, folder=tmp_path) == first
 
 
@@ -83,17 +83,17 @@ def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatc
         raise OSError("too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "photograph", refused)
-        assert pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) == [None]
-    assert pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) != [None]
+        patch.setattr(run_pictures, "photograph", refused)
+        assert run_pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) == [None]
+    assert run_pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) != [None]
 
 
 def test_somebody_elses_files_in_the_folder_stay(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    own = tmp_path / pictures.FOLDER / "normal" / "mine.png"
+    own = tmp_path / run_pictures.FOLDER / "normal" / "mine.png"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"mine")
     for side in (8, 4):
-        pictures.small_photographs([str(tmp_path / "1.png")], side, tmp_path)
+        run_pictures.small_photographs([str(tmp_path / "1.png")], side, tmp_path)
     assert own.read_bytes() == b"mine"
     assert len(list(own.parents[1].glob("*.npz"))) == 1

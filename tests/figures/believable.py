@@ -21,7 +21,7 @@ from howfar.results import (
     Settings,
     Skipped,
 )
-from howfar.results.comparison import COPIES
+from howfar.results.comparison_result import COPIES
 
 NAMES = (
     "roads-dry",

@@ -14,10 +14,10 @@ from PIL import Image
 from howfar.keywords import AdaptOptions
 from howfar.relation.performance_by_distance import parts
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, CONTRIBUTIONS, STRATA, Adaptation, Adaptations
+from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, STRATA, Adaptation, Adaptations
 from howfar.settings import checked
+from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm, all_seeds, arms_of, recorded, strategies_of
 from howfar.studies.adaptation.gains import suppression_of
-from howfar.studies.adaptation.settings import RANDOM, Arm, all_seeds, arms_of, recorded, strategies_of
 from howfar.studies.adaptation.tables import gains_of, slopes_of
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}

@@ -34,7 +34,7 @@ from howfar.figures.style import PAPER
 from howfar.paper.suppression_report import suppression
 from howfar.relation.performance_by_distance import moving_average
 from howfar.results import Provenance
-from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.results.segmenter_studies import Suppression
 
 

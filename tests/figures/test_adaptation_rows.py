@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from howfar.figures.adaptation_rows import adaptation_rows, first_seed, stand_in
-from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptation, Adaptations
 
 MODELS = ["M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import gaussian_kde
 
 from figures import believable
-from howfar.figures.distances import POINTS, min_max, scatter, shape, violin
+from howfar.figures.distance_figures import POINTS, min_max, scatter, shape, violin
 from howfar.figures.style import first, look, looks, rows
 from howfar.results import Comparison, Relation
 

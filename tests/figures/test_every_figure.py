@@ -18,15 +18,15 @@ from howfar.errors import InputError
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_rows import adaptation_rows
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves
-from howfar.figures.distances import relative, scatter, sorted_distances, violin
-from howfar.figures.estimates import estimates, failures, judgements
-from howfar.figures.performance import performance
-from howfar.figures.pictures import thumbnails
+from howfar.figures.contact_sheets import thumbnails
+from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
+from howfar.figures.estimate_figures import estimates, failures, judgements
+from howfar.figures.performance_figures import performance
 from howfar.figures.style import look
 from howfar.figures.thresholds import relation_thresholds
 from howfar.paper.near_and_far_parts import parts
 from howfar.results import Comparison, Interval, Relation, Trend
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 
 Draw = Callable[..., Figure]
 OF_COMPARISONS: list[Draw] = [violin, sorted_distances, relative, scatter, thumbnails]

@@ -14,11 +14,11 @@ import howfar
 from assessed_sites import assessment
 from figures import believable
 from howfar.figures import registration
-from howfar.figures.certificate import certificate_sample, certificate_steps
-from howfar.figures.distances import relative, scatter, sorted_distances, violin
-from howfar.figures.estimates import estimates, judgements, sites
-from howfar.figures.matrix import matrix_map, matrix_relative
-from howfar.figures.performance import performance
+from howfar.figures.certificate_figures import certificate_sample, certificate_steps
+from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
+from howfar.figures.estimate_figures import estimates, judgements, sites
+from howfar.figures.matrix_figures import matrix_map, matrix_relative
+from howfar.figures.performance_figures import performance
 from howfar.figures.thresholds import relation_thresholds
 from howfar.paper.near_and_far_parts import parts
 from howfar.results import Comparison, Interval, Relation

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import howfar
-from howfar.figures.matrix import arranged, matrix_map, matrix_relative
+from howfar.figures.matrix_figures import arranged, matrix_map, matrix_relative
 from howfar.figures.style import ON_DARK, ON_LIGHT
-from howfar.report.figures import PAGE_COLOURS
-from howfar.results.comparison import Matrix
+from howfar.report.run_figures import PAGE_COLOURS
+from howfar.results.comparison_result import Matrix
 
 
 @pytest.fixture(scope="module")

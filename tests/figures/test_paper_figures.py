@@ -27,7 +27,7 @@ from howfar.paper.pool_report import precision_recall_plane
 from howfar.paper.scenes_report import scene_images, scene_violins
 from howfar.results.distance_studies import Identity, Scenes
 from howfar.results.segmenter_studies import PerformanceByDistance
-from howfar.studies.study_file.study import study
+from howfar.studies.study_file.run_study import study
 from results.test_conformance import performance
 
 MODELS = ("M", "far-1", "far-7", "random-7", "far-7-B3")

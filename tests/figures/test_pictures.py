@@ -19,8 +19,7 @@ from PIL import Image
 from figures import believable
 from howfar.errors import InputError
 from howfar.figures import registration
-from howfar.figures.estimates import OVERLAY, failures, lowest, overlay
-from howfar.figures.pictures import (
+from howfar.figures.contact_sheets import (
     SIDE,
     contact_sheet,
     ends,
@@ -33,8 +32,9 @@ from howfar.figures.pictures import (
     thumbnails,
     truth,
 )
-from howfar.report import comparison
-from howfar.report.comparison import NEAR_DUPLICATES
+from howfar.figures.estimate_figures import OVERLAY, failures, lowest, overlay
+from howfar.report import comparison_report
+from howfar.report.comparison_report import NEAR_DUPLICATES
 from howfar.results import Comparison, Failures, Pick, Provenance, Relation, Selection
 from packed import tar_bytes
 
@@ -136,7 +136,7 @@ def test_nearly_equal_pairs_of_p_are_shown_first(six: Comparison, tmp_path: Path
     assert words.shows(copied)
     assert not words.shows(six)
     assert shown_pairs(copied)["agreement"].tolist() == [0.9, 0.7]
-    listed = [row[0].text for row in comparison.pairs(copied).rows if row[2].text.startswith("nearly")]
+    listed = [row[0].text for row in comparison_report.pairs(copied).rows if row[2].text.startswith("nearly")]
     assert shown_pairs(copied)["image"].tolist() == listed
     seen = "\n".join(texts(near_duplicates(copied, limit=1)))
     assert "90 %, mirrored" in seen

@@ -17,7 +17,7 @@ from fuzz.seeds import IMAGES, LISTED, Folder, npy, table
 from howfar.data import Dataset, Item, decode, parse, read_bytes
 from howfar.errors import ImageError
 from howfar.results import Features
-from howfar.studies.study_file.study import DONE
+from howfar.studies.study_file.run_study import DONE
 
 LANCE = find_spec("lance")
 
@@ -268,7 +268,7 @@ def read_log(folder: Path) -> object:
 
 
 def read_certificate(folder: Path) -> object:
-    from howfar.results.certificate import Certificate
+    from howfar.results.certificate_result import Certificate
 
     certificate = Certificate.load(folder)
     return certificate.to_dict(), certificate.table(), certificate.caption(), certificate.remarks(), certificate.to_frame()
@@ -288,7 +288,7 @@ def read_pair_journal(folder: Path) -> object:
 
 
 def read_done_mark(folder: Path) -> object:
-    from howfar.studies.study_file.study import done_in
+    from howfar.studies.study_file.run_study import done_in
 
     return done_in(folder)
 
@@ -313,7 +313,7 @@ def result(kind: str) -> Callable[[Path], object]:
 
 
 def read_run_and_select(folder: Path) -> object:
-    from howfar.studies.selection import select
+    from howfar.studies.select_images import select
 
     return select(folder, dataset="far", k=2, strategy="far").to_frame()
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from howfar.data.labelling import PictureToLabel, coco, cvat, label_studio
+from howfar.data.labelling_exports import PictureToLabel, coco, cvat, label_studio
 from howfar.io import archive
 from packed import image_table, tar_bytes, write_saved
 
@@ -260,7 +260,7 @@ def small_archive() -> Folder:
 def certificate() -> Folder:
     """Write a certificate of two labelled images."""
     from howfar.results import Provenance
-    from howfar.results.certificate import Certificate, CertifiedSite, SampledImage, Step
+    from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Step
 
     drawn = (SampledImage(1, "a.png", "/data/a.png", 1, 0.5, 0, 0.25, 0.5, True), SampledImage(2, "b.png", "", 0, 0.5, 0, None))
     names = (

@@ -16,9 +16,9 @@ import howfar
 from golden.written_before_0_1.summaries import columns, keys
 from howfar.cli.main import run
 from howfar.results import Comparison, Evaluation, Relation, Selection
-from howfar.results.adaptation import Adaptation
-from howfar.results.backbones import BackboneComparison
-from howfar.results.comparison import Matrix
+from howfar.results.adaptation_result import Adaptation
+from howfar.results.backbones_result import BackboneComparison
+from howfar.results.comparison_result import Matrix
 from howfar.results.segmenter_studies import Prompting
 from howfar.segmenters.checkpoint import Checkpoint
 

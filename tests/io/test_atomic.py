@@ -10,7 +10,7 @@ import pytest
 
 from howfar.io import lock
 from howfar.io.atomic import TEMPORARY, appearing, replace, replace_text
-from howfar.io.checkpoint import remove_abandoned
+from howfar.io.finished_parts import remove_abandoned
 from howfar.io.lock import alone, held, locked
 
 

@@ -21,7 +21,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model
 from howfar.results import Evaluation
-from howfar.results.assessment import Assessment
+from howfar.results.assessment_result import Assessment
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 SIDE = 48

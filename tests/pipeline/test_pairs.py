@@ -12,7 +12,7 @@ import pytest
 import howfar
 from howfar import registry
 from howfar.arrays import as_rows
-from howfar.io.checkpoint import KeptArrays
+from howfar.io.finished_parts import KeptArrays
 from howfar.pipeline import measured_pairs, pairs
 from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs
 from howfar.results import Comparison, Features, Settings
@@ -141,7 +141,7 @@ def test_a_disk_that_refuses_costs_nothing(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.io.checkpoint.appearing", full)
+        patch.setattr("howfar.io.finished_parts.appearing", full)
         found = compare(out=tmp_path)
     check_same(found, compare())
     assert not (tmp_path / FOLDER).exists()
@@ -155,7 +155,7 @@ def test_several_backbones_go_on_too(tmp_path, demo_folders, measured, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.studies.backbones.with_agreement", stop)
+        patch.setattr("howfar.studies.compare_backbones.with_agreement", stop)
         with pytest.raises(KeyboardInterrupt):
             howfar.compare_backbones(demo_folders[0], demo_folders[1:3], both, out=tmp_path / "run", **options)
     del measured[:]
@@ -171,7 +171,7 @@ def test_several_backbones_go_on_too(tmp_path, demo_folders, measured, monkeypat
 def test_another_version_and_another_distance_are_measured_anew(tmp_path, measured, cut_short, monkeypatch):
     cut_short(out=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.io.checkpoint.metadata.version", lambda _: "0.0.0")
+        patch.setattr("howfar.io.finished_parts.metadata.version", lambda _: "0.0.0")
         cut_short(out=tmp_path)
     names = registry.names
     with monkeypatch.context() as patch:

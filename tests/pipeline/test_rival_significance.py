@@ -10,7 +10,7 @@ from howfar.distances import frechet, kid, mmd, sliced_wasserstein
 from howfar.distances.frechet import Gaussian, between, frechet_of_draws, gaussian
 from howfar.distances.mmd import median_bandwidth
 from howfar.distances.wasserstein import Slices
-from howfar.pipeline.bootstrap import rival_intervals, rival_null
+from howfar.pipeline.distance_intervals import rival_intervals, rival_null
 from howfar.pipeline.measure import measure, rival_p_values
 from howfar.projection import Projection, joint_pca
 from howfar.significance import relabellings, resample_counts

@@ -16,7 +16,7 @@ from howfar.errors import InputError
 from howfar.relation.image_columns import take
 from howfar.relation.leave_one_dataset_out import aurc, auroc, judge
 from howfar.relation.performance_estimators import every
-from howfar.results.relation import Judgement
+from howfar.results.relation_result import Judgement
 
 SIZES = {"cracks": 20, "tiles": 35, "wood": 15, "walls": 30, "roads": 25}
 SETS = np.repeat(list(SIZES), list(SIZES.values()))

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from howfar import registry
-from howfar.report.adaptation import write_adaptation_report
-from howfar.report.comparison import write_report
+from howfar.report.adaptation_report import write_adaptation_report
+from howfar.report.comparison_report import write_report
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 from worlds.believable_runs import bakeoff, related, run_folder, several, six, study, study_folder
 
 __all__ = ["bakeoff", "related", "run_folder", "several", "six", "study", "study_folder"]

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from howfar.figures.adaptation_models import Change
-from howfar.report import adaptation
+from howfar.report import adaptation_report as report
 from howfar.report import adaptation_sentences as words
 from howfar.report.section import Context, FigurePart, Section, Table
-from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptation, Adaptations
 from snapshots import WRITE
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -76,13 +76,13 @@ def page(study: Adaptation, whole: bool) -> list[str]:
     if not whole:
         return lines
     tables: dict[str, Callable[[Adaptation], Table]] = {
-        "mean F": lambda each: adaptation.scores(each, "mean_f"),
-        "ODS": lambda each: adaptation.scores(each, "ods"),
+        "mean F": lambda each: report.scores(each, "mean_f"),
+        "ODS": lambda each: report.scores(each, "ods"),
         **{
             make.__name__: make
             for make in (
-                adaptation.both, adaptation.gains, adaptation.against_random, adaptation.contributions, adaptation.suppression,
-                adaptation.trained, adaptation.chosen, adaptation.slopes, adaptation.strata, adaptation.settings,
+                report.both, report.gains, report.against_random, report.contributions, report.suppression,
+                report.trained, report.chosen, report.slopes, report.strata, report.settings,
             )
         },
     }  # fmt: skip
@@ -198,7 +198,7 @@ def test_several_segmenters(several: Adaptations, run_folder: Path) -> None:
         **{title: Adaptations(several.models, (each, *others)) for title, each in gains.items()},
     }
     context = Context(run_folder / "gain")
-    check("adaptations", {title: section(adaptation.section(each, context)) for title, each in variants.items()})
+    check("adaptations", {title: section(report.section(each, context)) for title, each in variants.items()})
 
 
 def test_changes_are_judged_as_they_are_shown() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from assessed_sites import assessment
-from howfar.report.comparison import write_report
-from howfar.report.estimates import ASSESSMENT
+from howfar.report.comparison_report import write_report
+from howfar.report.estimates_report import ASSESSMENT
 from howfar.report.run_results import RunResults, gates_as_answered, related_without_corrupted, without_corrupted
 from howfar.results import Comparison, Relation
-from howfar.results.assessment import Assessment, LabelledSet
-from howfar.results.relation import Gate, GateReading
+from howfar.results.assessment_result import Assessment, LabelledSet
+from howfar.results.relation_result import Gate, GateReading
 
 
 @pytest.fixture

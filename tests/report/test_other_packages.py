@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from figures import believable
 from howfar import registry
 from howfar.figures import Caption, registered
-from howfar.report.comparison import write_report
+from howfar.report.comparison_report import write_report
 from howfar.report.page import SectionKind
 from howfar.results import Comparison, Relation
 from worlds.html_page import Page
@@ -137,7 +137,7 @@ def test_a_section_stands_after_ours_and_in_the_contents(
 
 
 def test_a_study_elsewhere_has_a_kind_of_figures_of_its_own(installed: Callable[..., None], tmp_path: Path) -> None:
-    from howfar.report.figures import draw_figures
+    from howfar.report.run_figures import draw_figures
 
     installed("edge_figures", edges_map=lambda result: plain(result))
     assert registry.ordered("edge_figures") == ("edges_map",)

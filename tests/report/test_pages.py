@@ -18,18 +18,18 @@ from howfar import registry
 from howfar.errors import InputError, StoreError
 from howfar.figures import registration
 from howfar.figures.adaptation_models import change_text
-from howfar.figures.backbones import looks
+from howfar.figures.backbone_figures import looks
 from howfar.glossary import terms_in
-from howfar.report import comparison
-from howfar.report.adaptation import scores, write_adaptation_report
-from howfar.report.backbones import write_backbones_report
-from howfar.report.comparison import write_report
+from howfar.report import comparison_report
+from howfar.report.adaptation_report import scores, write_adaptation_report
+from howfar.report.backbones_report import write_backbones_report
+from howfar.report.comparison_report import write_report
 from howfar.report.page import _visible, fill
 from howfar.report.rerun import rerun_backbones
 from howfar.report.section import Cell, Column, Table, TablePart, listing, plural, sentence_case, with_interval
-from howfar.report.study import as_csv, as_latex
+from howfar.report.study_report import as_csv, as_latex
 from howfar.results import Comparison, Leak, Relation, Skipped
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 from worlds.html_page import Page
 
 RUN = ("relative", "violin", "sorted_distances", "scatter")
@@ -245,20 +245,22 @@ def test_neighbours_mark_the_ranks_that_differ(six: Comparison) -> None:
     near, far = six.datasets[0], six.datasets[4]
     images = six.images.copy()
     images.loc[images["dataset"] == near.name, "knn"] += 100.0
-    table = comparison.neighbours(replace(six, datasets=(near, far), images=images))
+    table = comparison_report.neighbours(replace(six, datasets=(near, far), images=images))
     assert [cell.text for cell in column(table, "rank")] == ["1", "2"]
     assert [(cell.text, cell.strong) for cell in column(table, "rank by kNN")] == [("2 ≠", True), ("1 ≠", True)]
-    alike = comparison.neighbours(replace(six, datasets=(near, far)))
+    alike = comparison_report.neighbours(replace(six, datasets=(near, far)))
     assert not any(cell.strong for cell in column(alike, "rank by kNN"))
 
 
 def test_rivals_have_ranks_and_signs_and_identity_is_laid_out_flat(six: Comparison) -> None:
     pair = zip(six.datasets[:2], (-0.5, -0.25), strict=True)
-    table = comparison.rivals(replace(six, datasets=tuple(replace(d, rivals={"kid": kid, "mine": 1.0}) for d, kid in pair)))
+    table = comparison_report.rivals(
+        replace(six, datasets=tuple(replace(d, rivals={"kid": kid, "mine": 1.0}) for d, kid in pair))
+    )
     assert [cell.text for cell in column(table, "KID")] == ["−0.5 (1)", "−0.25 (2)"]
     assert [cell.text for cell in column(table, "mine")] == ["1 (1.5)", "1 (1.5)"]
     identity = {"name": "efficientnet_lite0", "preprocessing": {"size": [224, 224], "via": None}}
-    flat = comparison.backbone(replace(six, backbone=replace(six.backbone, identity=identity, layers=(1000, 280))))
+    flat = comparison_report.backbone(replace(six, backbone=replace(six.backbone, identity=identity, layers=(1000, 280))))
     assert {row[0].text: row[1].text for row in flat.rows} == {
         "name": "efficientnet_lite0",
         "feature length (q)": "1,280",

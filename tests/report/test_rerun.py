@@ -16,7 +16,7 @@ from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.report.rerun import NOT_RECORDED, argument, rerun, rerun_adaptation
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 from packed import tar_bytes, write_parquet
 
 

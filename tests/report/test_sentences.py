@@ -15,9 +15,9 @@ from scipy import stats
 import believable_identity
 from figures.believable_relation import choices_of
 from howfar import registry
-from howfar.figures.performance import slope_text
+from howfar.figures.performance_figures import slope_text
 from howfar.paper import identity_report, robustness_report
-from howfar.report import backbones, estimates, failures, performance
+from howfar.report import backbones_report, estimates_report, failures, performance_report
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
 from howfar.results import (
@@ -32,9 +32,9 @@ from howfar.results import (
     SetEstimate,
     TrendVerdict,
 )
-from howfar.results.backbones import BackboneComparison
+from howfar.results.backbones_result import BackboneComparison
 from howfar.results.distance_studies import Robustness
-from howfar.results.slices import DistanceSlice, PerformanceSlice
+from howfar.results.slices_result import DistanceSlice, PerformanceSlice
 from snapshots import check
 
 Lines = Iterator[tuple[str, object]]
@@ -160,12 +160,12 @@ def of_estimators(_: Comparison, related: Relation) -> Lines:
     said = ("lead", "distance", "distance_numbers", "addition", "in_use", "fewer", "image_intervals")
     for name, relation in worlds.items():
         for function in said:
-            if text := getattr(estimates, function)(relation):
+            if text := getattr(estimates_report, function)(relation):
                 yield f"{name}: {function}", text
     one, blank = related.datasets[0], replace(related.datasets[1], scored=0)
     for datasets in ((), (one, blank)):
-        yield "none judged", estimates.lead(replace(related, judgements=(), estimator=None, datasets=datasets))
-    assert set(estimates.ESTIMATORS) == set(registry.OURS["estimators"])
+        yield "none judged", estimates_report.lead(replace(related, judgements=(), estimator=None, datasets=datasets))
+    assert set(estimates_report.ESTIMATORS) == set(registry.OURS["estimators"])
 
 
 def of_estimates(_: Comparison, related: Relation) -> Lines:
@@ -173,8 +173,8 @@ def of_estimates(_: Comparison, related: Relation) -> Lines:
     (new,) = [one for one in related.estimates if one.measured is None]
     for rows in ((inside, outside), (replace(inside, measured=None),), (replace(new, low=0.1, high=0.7),), (new,) * 7, ()):
         relation = replace(related, estimates=rows)
-        yield f"{len(rows)} estimates: sets", estimates.set_intervals(relation)
-        yield "  unlabelled", estimates.unlabelled(relation)
+        yield f"{len(rows)} estimates: sets", estimates_report.set_intervals(relation)
+        yield "  unlabelled", estimates_report.unlabelled(relation)
 
 
 def of_performance(_: Comparison, related: Relation) -> Lines:
@@ -193,15 +193,15 @@ def of_performance(_: Comparison, related: Relation) -> Lines:
     for name, datasets in several.items():
         pooled = TrendVerdict("falls", "falls with distance: −0.2 [−0.3, −0.1].") if name != "none" else None
         relation = replace(related, datasets=datasets, pooled_verdict=pooled)
-        yield f"{name}: lead", performance.lead(relation)
-        yield "  tally", performance.tally(relation)
-        yield "  unknown", performance.unknown(replace(relation, estimates=()))
-        yield "  sentences", performance.sentences(relation)
+        yield f"{name}: lead", performance_report.lead(relation)
+        yield "  tally", performance_report.tally(relation)
+        yield "  unknown", performance_report.unknown(replace(relation, estimates=()))
+        yield "  sentences", performance_report.sentences(relation)
     site = related.images["dataset"] == "street photographs"
     blank_images = related.images.assign(foreground=related.images["foreground"].where(~site, 0.0))
-    yield "without foreground", performance.unknown(replace(related, images=blank_images))
+    yield "without foreground", performance_report.unknown(replace(related, images=blank_images))
     known = (replace(related, datasets=()), replace(related, images=related.images[~site]))
-    yield "all known", [performance.unknown(each) for each in known]
+    yield "all known", [performance_report.unknown(each) for each in known]
     for slope in (Interval(-0.31, -0.42, -0.2), Interval(0.1), None):
         yield f"{slope}", slope_text(slope)
 
@@ -252,7 +252,7 @@ def of_slices(_: Comparison, __: Relation) -> Lines:
         ([], [scored(0.01, 0.2)]),
     ]
     for distance, scores in cases:
-        yield f"{len(distance)} and {len(scores)}", performance.slice_lead(distance, scores)
+        yield f"{len(distance)} and {len(scores)}", performance_report.slice_lead(distance, scores)
 
 
 GROUPS = (of_datasets, of_orders, of_estimators, of_estimates, of_performance, of_failures, of_slices)
@@ -294,7 +294,7 @@ def test_sentences_of_backbones(six: Comparison) -> None:
         "opposite": ordered(six, 0.5, net=[1.0, 1.2, 1.4, 1.6, 1.8], other=[1.8, 1.6, 1.4, 1.2, 1.0]),
         "one dataset": ordered(six, 0.1, net=[1.1], other=[1.3]),
     }
-    said = (backbones.lead, *backbones.SENTENCES, backbones.limits)
+    said = (backbones_report.lead, *backbones_report.SENTENCES, backbones_report.limits)
     check_lines(
         ((f"{name}: {write.__name__}", write(found)) for name, found in worlds.items() for write in said), "of_backbones"
     )

@@ -29,19 +29,19 @@ from howfar.paper import (
     scenes_report,
     suppression_report,
 )
-from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
+from howfar.paper.performance_by_distance_study import PERFORMANCE, PerformanceSettings
 from howfar.paper.suppression import SUPPRESSION, SuppressionSettings
-from howfar.report.backbones import write_backbones_report
-from howfar.report.certificate import write_certificate_report
-from howfar.report.comparison import write_report
-from howfar.report.matrix import write_matrix_report
+from howfar.report.backbones_report import write_backbones_report
+from howfar.report.certificate_report import write_certificate_report
+from howfar.report.comparison_report import write_report
+from howfar.report.matrix_report import write_matrix_report
 from howfar.report.section import Context, FigurePart, Section
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptations
-from howfar.results.assessment import LabelledSet
+from howfar.results.adaptation_result import Adaptations
+from howfar.results.assessment_result import LabelledSet
 from howfar.results.distance_studies import Robustness, Scenes
-from howfar.results.slices import DistanceSlice, PerformanceSlice
-from howfar.studies.study_file.study import study
+from howfar.results.slices_result import DistanceSlice, PerformanceSlice
+from howfar.studies.study_file.run_study import study
 from snapshots import check, figure_text, page_text, section_text
 
 HERE = Path(__file__).parent / "snapshots"

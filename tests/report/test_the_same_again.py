@@ -24,9 +24,9 @@ from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.report.rerun import NOT_RECORDED
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation
-from howfar.results.backbones import BackboneComparison
-from howfar.results.comparison import Matrix
+from howfar.results.adaptation_result import Adaptation
+from howfar.results.backbones_result import BackboneComparison
+from howfar.results.comparison_result import Matrix
 from howfar.results.segmenter_studies import Prompting
 from tiny_checkpoints import tiny_checkpoint
 

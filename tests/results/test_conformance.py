@@ -40,16 +40,16 @@ from howfar.results import (
     Trend,
     TrendVerdict,
 )
-from howfar.results.adaptation import Adaptation, Adaptations
-from howfar.results.assessment import Assessment
-from howfar.results.backbones import BackboneComparison, DistanceTable
-from howfar.results.certificate import Certificate, CertifiedSite, SampledImage, Step
-from howfar.results.comparison import COPIES, ImageMap, Matrix
+from howfar.results.adaptation_result import Adaptation, Adaptations
+from howfar.results.assessment_result import Assessment
+from howfar.results.backbones_result import BackboneComparison, DistanceTable
+from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Step
+from howfar.results.comparison_result import COPIES, ImageMap, Matrix
 from howfar.results.distance_studies import Components, Identity, Robustness, Scenes, StudiedBackbone
-from howfar.results.evaluation import KEY
+from howfar.results.evaluation_result import KEY
 from howfar.results.result import Result, StudyResult
 from howfar.results.segmenter_studies import Edges, PerformanceByDistance, Pool, Prompting, Suppression
-from howfar.results.slices import DistanceSlice, PerformanceSlice
+from howfar.results.slices_result import DistanceSlice, PerformanceSlice
 from howfar.results.study_run import StudyRun
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})

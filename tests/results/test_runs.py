@@ -16,9 +16,9 @@ from howfar.cli.main import run as command
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.atomic import staging
 from howfar.io.lock import locked
-from howfar.report.certificate import write_certificate_report
+from howfar.report.certificate_report import write_certificate_report
 from howfar.results import Comparison, Evaluation, Relation
-from howfar.results.certificate import Certificate
+from howfar.results.certificate_result import Certificate
 from howfar.results.result import _check_columns
 from howfar.results.run_files import run_of_table, runs_of_picture
 from howfar.studies import run_folder
@@ -90,7 +90,7 @@ def test_a_relation_of_another_run_is_refused(run: Comparison, tmp_path: Path) -
 
 
 def test_a_run_that_is_replaced_while_it_is_related_is_not_drawn_over(run: Comparison, tmp_path: Path) -> None:
-    from howfar.report.comparison import write_report as draw
+    from howfar.report.comparison_report import write_report as draw
 
     replace(run, notes=()).save(tmp_path)
     with pytest.raises(StoreError, match="another run was written there meanwhile"):

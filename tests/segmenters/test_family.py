@@ -11,7 +11,7 @@ import pytest
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.segmenters import build_segmenter, segmenter_family
-from howfar.segmenters.family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
+from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 
 
 class Plain(ArchitectureOptions):

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from howfar.errors import InputError
-from howfar.segmenters.family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
+from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.testing import SegmenterTests
 
 TESTS = sorted(name for name in dir(SegmenterTests) if name.startswith("test_"))

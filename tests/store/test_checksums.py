@@ -14,7 +14,7 @@ import xxhash
 
 from howfar.errors import StoreError
 from howfar.store import Store, index_file, shard_catalog
-from howfar.store.folder import ShardDamagedError
+from howfar.store.shard_folder import ShardDamagedError
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil
 
 

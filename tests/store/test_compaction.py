@@ -6,7 +6,7 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
-import howfar.store.store
+import howfar.store.feature_store
 from howfar.errors import StoreError
 from howfar.store import Store, shard_catalog, shards
 from howfar.store.local_folder import folder_at
@@ -170,7 +170,7 @@ def test_only_so_many_files_are_kept_open(features, tmp_path, monkeypatch):
 
 
 def test_who_fills_a_store_keeps_shards_few(features, monkeypatch):
-    monkeypatch.setattr(howfar.store.store, "TIDY_EVERY", 80)
+    monkeypatch.setattr(howfar.store.feature_store, "TIDY_EVERY", 80)
     most = 0
     for k in range(200):
         add(features, [k])

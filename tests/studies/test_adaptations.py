@@ -13,13 +13,13 @@ from howfar import registry
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import AdaptOptions, SegmenterOptions, TrainingOptions
-from howfar.results.adaptation import Adaptations
+from howfar.results.adaptation_result import Adaptations
 from howfar.results.study_run import StudyRun
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import declared
 from howfar.studies.adaptations import ADAPTATION
 from howfar.studies.run_folder import write_report
-from howfar.studies.study_file.study import study
+from howfar.studies.study_file.run_study import study
 
 SIZES = {"roads": 12, "site": 12, "walls": 10, "plain": 6, "new": 3}
 TINY = "size = 32\nepochs = 1\nbatch = 8\n"

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 import howfar
 from howfar.errors import InputError
 from howfar.pipeline import embedding
-from howfar.results.backbones import SETS, BackboneComparison
+from howfar.results.backbones_result import SETS, BackboneComparison
 
 NAMES = ("efficientnet_lite0", "colour_moments")
 QUICK: dict[str, Any] = {"bootstrap": 100, "permutations": 49, "progress": False, "components": 8}
@@ -101,7 +101,7 @@ def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(
 def test_order_of_backbones_and_memory_change_nothing(
     found: BackboneComparison, demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.studies.backbones._BLOCK", 12 * 7)
+    monkeypatch.setattr("howfar.studies.compare_backbones._BLOCK", 12 * 7)
     primary, *secondaries = demo_folders
     turned, blocks = (
         howfar.compare_backbones(primary, secondaries, names, store=store, **QUICK) for names in (NAMES[::-1], NAMES)

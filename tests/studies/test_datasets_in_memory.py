@@ -18,7 +18,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.data import exists
 from howfar.errors import HowfarError
-from howfar.figures.pictures import thumbnail
+from howfar.figures.contact_sheets import thumbnail
 
 QUICK: dict[str, Any] = {"bootstrap": 9, "permutations": 9, "components": 3, "progress": False}
 BY: Any = "colour_moments"

@@ -10,9 +10,9 @@ import pytest
 
 import howfar
 from howfar.errors import InputError
-from howfar.results.backbones import DistanceTable
+from howfar.results.backbones_result import DistanceTable
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.study import study
+from howfar.studies.study_file.run_study import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written
 
 STUDY = """

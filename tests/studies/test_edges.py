@@ -16,7 +16,7 @@ from howfar.paper.edges_report import edges_rows, lead, paper_sentence
 from howfar.results.records import Interval, Provenance, matching
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.study import study
+from howfar.studies.study_file.run_study import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written
 
 STUDY = """

@@ -19,7 +19,7 @@ from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.memory import within
 from howfar.results import Features
-from howfar.store import store
+from howfar.store import feature_store
 
 LANCE = pytest.mark.skipif(find_spec("lance") is None, reason="pylance is not installed")
 KINDS = ("parquet", pytest.param("lance", marks=LANCE))
@@ -84,13 +84,13 @@ def test_blocks_change_nothing(roads: Path, tmp_path: Path, kind: str, monkeypat
     export(roads, tmp_path / f"whole.{kind}")
     monkeypatch.setattr(feature_table, "_BLOCK", 2 * (4 * 6 + 1000))
     read: list[tuple[int, int]] = []
-    rows = store.StoredRows.rows
+    rows = feature_store.StoredRows.rows
 
     def noted(self: Any, start: int, stop: int) -> Any:
         read.append((start, stop))
         return rows(self, start, stop)
 
-    monkeypatch.setattr(store.StoredRows, "rows", noted)
+    monkeypatch.setattr(feature_store.StoredRows, "rows", noted)
     export(roads, tmp_path / f"blocks.{kind}")
     assert read == [(0, 2), (2, 4), (4, 5)]
     whole, blocks = (table_of(tmp_path / f"{name}.{kind}") for name in ("whole", "blocks"))
@@ -157,14 +157,14 @@ def test_what_fails_leaves_what_was_there(
     if earlier:
         howfar.export(roads, "colour_moments", out=out, store=tmp_path / "store", progress=False)
         before = table_of(out)
-    rows = store.StoredRows.rows
+    rows = feature_store.StoredRows.rows
 
     def failing(self: Any, start: int, stop: int) -> Any:
         if start:
             raise StoreError("the store is gone")
         return rows(self, start, stop)
 
-    monkeypatch.setattr(store.StoredRows, "rows", failing)
+    monkeypatch.setattr(feature_store.StoredRows, "rows", failing)
     monkeypatch.setattr(feature_table, "_BLOCK", 2 * (4 * 6 + 1000))
     with pytest.raises(StoreError, match=r"^the store is gone$"):
         howfar.export(roads, "colour_moments", out=out, store=tmp_path / "store", progress=False)

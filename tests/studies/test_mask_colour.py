@@ -18,11 +18,11 @@ from howfar.cli.main import run
 from howfar.data import Dataset, parse, read_mask
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
-from howfar.explore.pictures import masks_of
+from howfar.explore.run_pictures import masks_of
 from howfar.mask_colour import reading_by
 from howfar.studies.study_file.document import read_document
 from howfar.studies.study_file.inputs import check_document
-from howfar.studies.study_file.study import fingerprint
+from howfar.studies.study_file.run_study import fingerprint
 from howfar.training.image_mask_pairs import examples_of, read_pairs
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

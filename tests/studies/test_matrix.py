@@ -21,7 +21,7 @@ from howfar.arrays import as_rows
 from howfar.data import parse
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.results import Features
-from howfar.results.comparison import MEASURES, Matrix
+from howfar.results.comparison_result import MEASURES, Matrix
 from howfar.runners import RayRunner
 from howfar.studies import matrix
 from howfar.studies import matrix as study

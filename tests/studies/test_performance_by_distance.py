@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.paper.performance_by_distance import PerformanceSettings, averaged, slopes_of
-from howfar.results.adaptation import Adaptation
+from howfar.paper.performance_by_distance_study import PerformanceSettings, averaged, slopes_of
+from howfar.results.adaptation_result import Adaptation
 from howfar.studies.adaptation.tables import slopes_of as slopes_by_seed
 from results.test_conformance import adaptation
 

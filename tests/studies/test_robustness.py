@@ -16,7 +16,7 @@ from howfar import perturb
 from howfar.errors import InputError, UnknownNameError
 from howfar.paper import robustness as study_module
 from howfar.results.distance_studies import UNCHANGED, Robustness
-from howfar.studies.study_file.study import study
+from howfar.studies.study_file.run_study import study
 
 OTHERS = tuple(name for name in NAMES if name != "campus")
 REGISTERED = {"pixels": "pixels", "colours": "colour_moments"}

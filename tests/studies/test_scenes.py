@@ -15,7 +15,7 @@ from howfar.errors import InputError
 from howfar.paper import scenes as study_module
 from howfar.results.distance_studies import Scenes
 from howfar.studies.matrix import SUMS
-from howfar.studies.study_file.study import study
+from howfar.studies.study_file.run_study import study
 
 BODY = 'primaries = ["campus", "kitchen"]\nk = 2'
 REGISTERED = {"pixels": "pixels", "colours": "colour_moments"}

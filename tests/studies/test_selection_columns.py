@@ -18,7 +18,7 @@ from howfar.metrics.image_structure import FEATURES
 from howfar.metrics.label_free_signals import class_entropy
 from howfar.results import Comparison, Evaluation
 from howfar.selection.strategy import FunctionStrategy
-from howfar.studies.selection import select
+from howfar.studies.select_images import select
 
 M = 12
 OF_MAPS = ("objects", "stratified_entropy", "share_quantiles", "foreground_random")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from howfar.paper.suppression import shares_of
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 from results.test_conformance import adaptation
 
 

@@ -14,8 +14,8 @@ from howfar.demo import write_dataset
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.image_mask_pairs import examples_of
-from howfar.training.settings import settings_for
 from howfar.training.train import TrainingTask, fit
+from howfar.training.training_settings import settings_for
 
 SETTINGS = {"size": 32, "batch": 4, "epochs": 3, "holdout": 0.25}
 

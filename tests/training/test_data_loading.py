@@ -13,7 +13,7 @@ from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
 from howfar.training.data_loading import EpochOrder, augment, held_out_batches, training_batches
 from howfar.training.image_mask_pairs import Pairs
-from howfar.training.settings import TrainSettings, settings_for
+from howfar.training.training_settings import TrainSettings, settings_for
 
 SIDE = 8
 

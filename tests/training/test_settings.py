@@ -9,7 +9,7 @@ import pytest
 
 from howfar.errors import HowfarError, InputError
 from howfar.segmenters import segmenter_family
-from howfar.training.settings import settings_for
+from howfar.training.training_settings import settings_for
 from worlds.hub import go_offline, put_into_cache
 
 

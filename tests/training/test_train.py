@@ -14,7 +14,7 @@ import pytest
 
 import howfar
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError
-from howfar.io.checkpoint import remove_abandoned
+from howfar.io.finished_parts import remove_abandoned
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.lightning_module import Keep
 from worlds.interrupted import stopped_after

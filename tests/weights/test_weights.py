@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from howfar.errors import InputError, MissingExtraError
 from howfar.weights import published
-from howfar.weights.onnx import import_onnxruntime, open_session
+from howfar.weights.onnx_files import import_onnxruntime, open_session
 from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict, read_state_dict
 from worlds.hub import put_into_cache
 
@@ -134,7 +134,7 @@ set_default_logger_severity = severity.append
 
 def test_what_it_prints_while_it_is_loaded_is_not_seen(tmp_path: Path) -> None:
     (tmp_path / "onnxruntime.py").write_text(LOUD, encoding="utf-8")
-    code = "from howfar.weights.onnx import import_onnxruntime as load; print(load('it').severity)"
+    code = "from howfar.weights.onnx_files import import_onnxruntime as load; print(load('it').severity)"
     code += "; import os; os.write(2, b'still there')"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"], capture_output=True

@@ -8,7 +8,7 @@ import pytest
 
 from figures import believable, believable_adaptation, believable_relation
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptation, Adaptations
 
 
 @pytest.fixture(scope="session")

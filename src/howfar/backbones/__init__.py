@@ -1,7 +1,7 @@
 """Load backbones, the networks whose features of images are compared: by names, from torch modules and from functions."""
 
 from howfar.backbones.backbone_argument import BackboneArgument, as_backbone, as_loaded, function, is_stored
-from howfar.backbones.family import BackboneFamily, Card, Options, card_of, cards, load_backbone, takes
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, card_of, cards, load_backbone, takes
 from howfar.backbones.known_identity import known_backbone
 from howfar.backbones.torch_module import module
 

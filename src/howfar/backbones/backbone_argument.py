@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import Options
+from howfar.backbones.backbone_family import Options
 from howfar.backbones.known_identity import known_backbone
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.backbones.torch_module import module

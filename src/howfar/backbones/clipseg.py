@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import Card, Options
+from howfar.backbones.backbone_family import Card, Options
 from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
 from howfar.backbones.transformers import REQUIRED_FILES, describe_architecture, random_model, read_model
 from howfar.errors import InputError, one_line

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from howfar.errors import one_line
 from howfar.store import local_root
-from howfar.weights.onnx import open_session
+from howfar.weights.onnx_files import open_session
 
 CHECKED: Final = 4  # images of the first batch that both torch and the engine compute
 _LOG: Final = logging.getLogger("howfar")

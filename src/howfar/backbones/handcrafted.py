@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import BackboneFamily, Card
+from howfar.backbones.backbone_family import BackboneFamily, Card
 from howfar.backbones.preprocessing import Preprocess, as_rgb
 from howfar.errors import InputError
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 import xxhash
 
-from howfar.backbones.family import BackboneFamily, Options, family_and_options
+from howfar.backbones.backbone_family import BackboneFamily, Options, family_and_options
 from howfar.errors import StoreError
 from howfar.io.atomic import replace_text
-from howfar.io.checkpoint import code_stamp
+from howfar.io.finished_parts import code_stamp
 from howfar.keywords import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.settings import with_options

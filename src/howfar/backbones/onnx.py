@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import InputError, MissingExtraError, MissingPathError, option
-from howfar.weights.onnx import hash_onnx, import_onnxruntime, named_tensor_files, open_session, why_refused
+from howfar.weights.onnx_files import hash_onnx, import_onnxruntime, named_tensor_files, open_session, why_refused
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options
 from howfar.backbones.transformers import (
     REQUIRED_FILES,
     checked_folder,

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.transformers import random_model
 from howfar.errors import InputError, MissingExtraError, one_line, option
 from howfar.weights import published

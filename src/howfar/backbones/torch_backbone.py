@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from howfar.backbones.backbone_family import Options
 from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, joined_maps, on_device
-from howfar.backbones.family import Options
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.options import Engines, Floats

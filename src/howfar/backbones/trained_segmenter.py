@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError
 
 # torch is imported when a network is built, so that listing the cards stays cheap.

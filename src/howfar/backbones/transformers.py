@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from howfar.backbones.family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.weights import published
 

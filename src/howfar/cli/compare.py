@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
-from howfar.cli import options
+from howfar.cli import flags
 from howfar.cli.terminal import (
     answer,
     console,
@@ -28,7 +28,7 @@ from howfar.wording import share
 
 if TYPE_CHECKING:
     from howfar.results import Comparison
-    from howfar.results.backbones import BackboneComparison
+    from howfar.results.backbones_result import BackboneComparison
 
 
 RELATIVE = "relative [95 % CI]"
@@ -36,30 +36,28 @@ NO_REPORT = "no report was written: --out RUN writes one, with a row for each im
 MORE = "--all prints every column"
 
 
-@options.command(CompareOptions)
+@flags.command(CompareOptions)
 def compare(
-    primary: Annotated[str, options.argument("PRIMARY", f"What the model was trained on. {options.DATASET}")],
-    secondaries: Annotated[list[str], options.argument("SECONDARY", "Images it has not seen; as many as you like.")],
+    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {flags.DATASET}")],
+    secondaries: Annotated[list[str], flags.argument("SECONDARY", "Images it has not seen; as many as you like.")],
     backbone: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"{options.BACKBONE} Repeat it to set several side by side.", autocompletion=options.complete_backbone
-        ),
+        typer.Option(help=f"{flags.BACKBONE} Repeat it to set several side by side.", autocompletion=flags.complete_backbone),
     ] = None,
     every: Annotated[
         bool,
-        options.output_flag(
+        flags.output_flag(
             "--all", "Print every column: O^dist, row-scaled, energy, p, variance kept; and the literature's distances."
         ),
     ] = False,
-    json: options.Json = False,
+    json: flags.Json = False,
     **chosen: Unpack[CompareOptions],
 ) -> None:
     """Measure how far each SECONDARY dataset is from PRIMARY."""
     names = list(dict.fromkeys(backbone or [DEFAULT_BACKBONE]))
     result: Comparison | BackboneComparison
     if len(names) > 1:
-        from howfar.studies.backbones import compare_backbones
+        from howfar.studies.compare_backbones import compare_backbones
 
         result = compare_backbones(primary, secondaries, names, **chosen)
     else:
@@ -74,8 +72,8 @@ def compare(
 
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
     """Print each dataset's distance (a sentence and four columns, or all), skipped files, and the report's path."""
-    from howfar.results.backbones import BackboneComparison
-    from howfar.results.slices import distance_table, too_small
+    from howfar.results.backbones_result import BackboneComparison
+    from howfar.results.slices_result import distance_table, too_small
 
     others = "all are in result.json and the report"
     if isinstance(result, BackboneComparison):
@@ -128,11 +126,11 @@ def print_answer(comparison: Comparison) -> None:
         to.print(plain(comparison.primary, dataset))
 
 
-@options.command(MatrixOptions)
+@flags.command(MatrixOptions)
 def matrix(
-    datasets: Annotated[list[str], options.argument("DATASET", f"At least two. {options.DATASET}")],
-    backbone: options.Backbone = DEFAULT_BACKBONE,
-    json: options.Json = False,
+    datasets: Annotated[list[str], flags.argument("DATASET", f"At least two. {flags.DATASET}")],
+    backbone: flags.Backbone = DEFAULT_BACKBONE,
+    json: flags.Json = False,
     **chosen: Unpack[MatrixOptions],
 ) -> None:
     """Measure how far every DATASET is from every other."""

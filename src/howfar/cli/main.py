@@ -13,7 +13,7 @@ import howfar
 from howfar import registry
 from howfar.cli.command_help import HeadedGroup, ToldCommand, head_of
 from howfar.cli.config_file import Config
-from howfar.cli.options import with_common
+from howfar.cli.flags import with_common
 from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.terminal import set_level
 from howfar.settings import check_variables

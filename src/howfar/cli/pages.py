@@ -7,12 +7,12 @@ from typing import Annotated, Unpack
 
 import typer
 
-from howfar.cli import options
+from howfar.cli import flags
 from howfar.cli.terminal import say
 from howfar.keywords import PageOptions
 
 
-@options.command(PageOptions)
+@flags.command(PageOptions)
 def report(
     run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")],
     **chosen: Unpack[PageOptions],
@@ -23,9 +23,9 @@ def report(
     say(str(write_report(run, **chosen)))
 
 
-@options.command(PageOptions)
+@flags.command(PageOptions)
 def explore(
-    run: Annotated[Path, options.argument("RUN", "A folder that `howfar compare --out` or `howfar adapt` wrote.")],
+    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar compare --out` or `howfar adapt` wrote.")],
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any that is free.")
     ] = 0,

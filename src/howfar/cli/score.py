@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
-from howfar.cli import options, relate
+from howfar.cli import flags, relate_command
 from howfar.cli.terminal import SHOWN, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError
 from howfar.io.location import ready_file
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 ENDING = ".howfar"
 
 
-@options.command(ProfileOptions)
+@flags.command(ProfileOptions)
 def profile(
-    primary: Annotated[str, options.argument("PRIMARY", f"What the model was trained on. {options.DATASET}")],
-    out: Annotated[Path, options.value("FILE", "Write this file, roads.howfar say.", "--out", "-o")],
-    backbone: options.Backbone = DEFAULT_BACKBONE,
+    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {flags.DATASET}")],
+    out: Annotated[Path, flags.value("FILE", "Write this file, roads.howfar say.", "--out", "-o")],
+    backbone: flags.Backbone = DEFAULT_BACKBONE,
     labelled: Annotated[
-        list[str] | None, options.value("SET", "Learn from this dataset whose performance is known; repeat it.")
+        list[str] | None, flags.value("SET", "Learn from this dataset whose performance is known; repeat it.")
     ] = None,
-    performance: options.Performance = None,
-    json: options.Json = False,
+    performance: flags.Performance = None,
+    json: flags.Json = False,
     **chosen: Unpack[ProfileOptions],
 ) -> None:
     """Keep in FILE all that it takes to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
@@ -68,9 +68,12 @@ def _show(reference: Profile, out: Path) -> None:
     if reference.judge is not None and reference.judge.judgements:
         judge = reference.judge
         to.print()
-        to.print(relate.judgement_title(judge.threshold), style="bold")
+        to.print(relate_command.judgement_title(judge.threshold), style="bold")
         print_table(
-            to, relate.JUDGEMENT_HEADER, relate.judgement_rows(judge.judgements, judge.order[0]), relate.JUDGEMENT_OPTIONAL
+            to,
+            relate_command.JUDGEMENT_HEADER,
+            relate_command.judgement_rows(judge.judgements, judge.order[0]),
+            relate_command.JUDGEMENT_OPTIONAL,
         )
     print_skipped(to, reference.skipped[:SHOWN], "")
     print_paths(to, {"profile": out})
@@ -85,16 +88,16 @@ OWN_SUBSPACE = (
 )
 
 
-@options.command(ScoreOptions)
+@flags.command(ScoreOptions)
 def score(
-    file: Annotated[Path, options.argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
+    file: Annotated[Path, flags.argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
     new: Annotated[
         list[str] | None,
-        options.argument("NEW", "Image files, and datasets of any kind that `howfar compare` takes; - reads paths from stdin."),
+        flags.argument("NEW", "Image files, and datasets of any kind that `howfar compare` takes; - reads paths from stdin."),
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
     json: Annotated[
-        bool, options.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout.")
+        bool, flags.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout.")
     ] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 import typer
 
-from howfar.cli import options
+from howfar.cli import flags
 from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say
 from howfar.errors import InputError
 from howfar.keywords import LabelImportOptions, SelectOptions
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from howfar.results import Selection
 
 
-@options.command(SelectOptions)
+@flags.command(SelectOptions)
 def select(
-    run: Annotated[Path, options.argument("RUN", "A folder that `howfar compare --out` wrote.")],
-    dataset: Annotated[str | None, options.value("NAME", "Choose from this secondary dataset.")] = None,
+    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar compare --out` wrote.")],
+    dataset: Annotated[str | None, flags.value("NAME", "Choose from this secondary dataset.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="Choose this many images.")] = None,
     strategy: Annotated[
         str,
@@ -35,25 +35,25 @@ def select(
     ] = "auto",
     predictions: Annotated[
         Path | None,
-        options.value(
+        flags.value(
             "DIR|FILE",
             "Begin the files for labelling tools with these maps, boxes (.json) or classes (.csv); "
             "by default with the maps that relate has read.",
         ),
     ] = None,
     labelled: Annotated[
-        Path | None, options.value("FILE", "Leave out the images of this list: a name or path a line, or a table with image.")
+        Path | None, flags.value("FILE", "Leave out the images of this list: a name or path a line, or a table with image.")
     ] = None,
-    performance: options.Performance = None,
+    performance: flags.Performance = None,
     picked: Annotated[
         bool, typer.Option("--picked", help="Hand over the images that were picked with `howfar explore`, in place of -k.")
     ] = False,
-    out: Annotated[Path | None, options.value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
-    json: options.Json = False,
+    out: Annotated[Path | None, flags.value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
+    json: flags.Json = False,
     **chosen: Unpack[SelectOptions],
 ) -> None:
     """Choose K images of dataset NAME of RUN to label, and write the list, a contact sheet and files for labelling tools."""
-    from howfar.studies.selection import select as study
+    from howfar.studies.select_images import select as study
 
     if picked:
         others: dict[str, Any] = {"k": k, "labelled": labelled, "performance": performance, "seed": chosen.pop("seed", None)}
@@ -127,13 +127,13 @@ _FILE = "A file that COCO (.json), CVAT (.xml, .zip) or Label Studio (.json) exp
 _IMAGES = "The images that were labelled: the folder that `howfar select` wrote, its chosen.csv, or a dataset."
 
 
-@options.command(LabelImportOptions)
+@flags.command(LabelImportOptions)
 def labels(
-    action: Annotated[Action, options.argument("ACTION", "import: write a dataset of the labels in FILE.")],
-    file: Annotated[Path, options.argument("FILE", _FILE)],
-    images: Annotated[str, options.value("DATASET", _IMAGES)],
-    out: Annotated[Path, options.value("DIR", "Write the labels into this new or empty folder.", "--out", "-o")],
-    json: options.Json = False,
+    action: Annotated[Action, flags.argument("ACTION", "import: write a dataset of the labels in FILE.")],
+    file: Annotated[Path, flags.argument("FILE", _FILE)],
+    images: Annotated[str, flags.value("DATASET", _IMAGES)],
+    out: Annotated[Path, flags.value("DIR", "Write the labels into this new or empty folder.", "--out", "-o")],
+    json: flags.Json = False,
     **chosen: Unpack[LabelImportOptions],
 ) -> None:
     """Import labels that a tool exported, as a dataset that evaluate, train --add, adapt and certify take."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
-from howfar.cli import options
+from howfar.cli import flags
 from howfar.cli.terminal import (
     console,
     print_json,
@@ -22,30 +22,26 @@ from howfar.keywords import AssessOptions, CertifyOptions
 from howfar.options import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
-    from howfar.results.assessment import Assessment
-    from howfar.results.certificate import Certificate
+    from howfar.results.assessment_result import Assessment
+    from howfar.results.certificate_result import Certificate
 
 
-@options.command(AssessOptions)
+@flags.command(AssessOptions)
 def assess(
-    primary: Annotated[
-        str, options.argument("PRIMARY", f"What the model was trained on, with masks or labels. {options.DATASET}")
-    ],
+    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on, with masks or labels. {flags.DATASET}")],
     sites: Annotated[
-        list[str], options.argument("SITE", "New images, as many sites as you like; those with labels are learnt from.")
+        list[str], flags.argument("SITE", "New images, as many sites as you like; those with labels are learnt from.")
     ],
-    model: options.Model = None,
+    model: flags.Model = None,
     predictions: Annotated[
         Path | None,
-        options.value(
+        flags.value(
             "DIR", "Read maps in DIR/NAME of each dataset (DIR/NAME-flipped, DIR/NAME-tiled), or DIR/NAME.csv, .parquet, .json."
         ),
     ] = None,
-    out: Annotated[
-        Path | None, options.value("RUN", "Write this run folder; by default assess-PRIMARY.", "--out", "-o")
-    ] = None,
-    backbone: options.Backbone = DEFAULT_BACKBONE,
-    json: options.Json = False,
+    out: Annotated[Path | None, flags.value("RUN", "Write this run folder; by default assess-PRIMARY.", "--out", "-o")] = None,
+    backbone: flags.Backbone = DEFAULT_BACKBONE,
+    json: flags.Json = False,
     **chosen: Unpack[AssessOptions],
 ) -> None:
     """Say what a model will score on each SITE, how sure that is, why, and what to do next."""
@@ -81,33 +77,29 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
     print_paths(to, {"report": page})
 
 
-@options.command(CertifyOptions)
+@flags.command(CertifyOptions)
 def certify(
-    site: Annotated[str, options.argument("SITE", options.DATASET)],
+    site: Annotated[str, flags.argument("SITE", flags.DATASET)],
     predictions: Annotated[
-        Path | None, options.value("DIR", "Certify the model of these probability maps, named as the images.")
+        Path | None, flags.value("DIR", "Certify the model of these probability maps, named as the images.")
     ] = None,
     k: Annotated[int | None, typer.Option("-k", help="Draw this many images; by default 16.")] = None,
     labels: Annotated[
         Path | None,
-        options.value(
-            "DIR|FILE", "Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio."
-        ),
+        flags.value("DIR|FILE", "Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio."),
     ] = None,
-    profile: Annotated[
-        Path | None, options.value("FILE", "Predict performance by this profile, for narrower intervals.")
-    ] = None,
+    profile: Annotated[Path | None, flags.value("FILE", "Predict performance by this profile, for narrower intervals.")] = None,
     model: Annotated[
-        Path | None, options.value("CKPT", "Make the maps by this checkpoint, or refuse a sample that it learnt from.")
+        Path | None, flags.value("CKPT", "Make the maps by this checkpoint, or refuse a sample that it learnt from.")
     ] = None,
-    tuned_on: options.TunedOn = None,
+    tuned_on: flags.TunedOn = None,
     sample: Annotated[
-        Path | None, options.value("FILE", "Take the sample of this certificate, of another model on the same images.")
+        Path | None, flags.value("FILE", "Take the sample of this certificate, of another model on the same images.")
     ] = None,
     out: Annotated[
-        Path | None, options.value("DIR", "Keep sample and labels in this folder; by default certify-SITE.", "--out", "-o")
+        Path | None, flags.value("DIR", "Keep sample and labels in this folder; by default certify-SITE.", "--out", "-o")
     ] = None,
-    json: options.Json = False,
+    json: flags.Json = False,
     **chosen: Unpack[CertifyOptions],
 ) -> None:
     """Draw images of SITE to label, and from their labels say what the model reaches there, whatever the shift.

@@ -32,7 +32,7 @@ from howfar.data.documents import (
     read_json,
     read_tabular,
 )
-from howfar.data.folder import path_text, stem, walk
+from howfar.data.image_folder import path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.item import Item
 from howfar.data.label_exports import DAMAGED, ExportedImage, LabelExport, check_ids, read_coco, read_export

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from howfar.data.dataset import Dataset
 from howfar.data.dataset_argument import parse
-from howfar.data.folder import counted
+from howfar.data.image_folder import counted
 from howfar.data.images import size
 from howfar.data.variations import variations
 from howfar.errors import ImageError, InputError, UnknownNameError

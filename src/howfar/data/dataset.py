@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from howfar.data.folder import counted, list_folder, list_remote, path_text, stem
+from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
 from howfar.data.item import Item, ItemTable, first_repeat
 from howfar.data.table import list_table
 from howfar.errors import InputError

@@ -20,7 +20,7 @@ from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.folder import EXTENSIONS, is_text, natural_key, path_text, suffix_of
+from howfar.data.image_folder import EXTENSIONS, is_text, natural_key, path_text, suffix_of
 from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table

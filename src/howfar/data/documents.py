@@ -13,7 +13,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
-from howfar.io.parquet import read_frame
+from howfar.io.parquet_files import read_frame
 from howfar.memory import check_file
 from howfar.settings import nearest
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
 from howfar.data.embeddings import check_lance, is_lance, schema_notes
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.data.item import Item, ItemTable
 from howfar.errors import HowfarError, InputError, one_line
 from howfar.io.atomic import appearing, naming, staging, synced

@@ -22,8 +22,8 @@ from PIL import Image, ImageDraw
 
 from howfar.data.dataset import Dataset, match_names
 from howfar.data.documents import parsed, parsed_xml
-from howfar.data.folder import EXTENSIONS, natural_key, stem, walk
-from howfar.data.labelling import CATEGORY
+from howfar.data.image_folder import EXTENSIONS, natural_key, stem, walk
+from howfar.data.labelling_exports import CATEGORY
 from howfar.data.masks import MOST, compressed, from_brush, from_columns, from_rows
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.location import absolute

@@ -9,7 +9,7 @@ from howfar.data.box_files import KINDS, read_true_boxes
 from howfar.data.classes import labelled_by_folders
 from howfar.data.dataset import Dataset
 from howfar.data.documents import texts_of_csv
-from howfar.data.folder import path_text, stem
+from howfar.data.image_folder import path_text, stem
 from howfar.data.label_exports import DAMAGED, Labels, matched, read_export
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute

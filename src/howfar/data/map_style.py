@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 from PIL import Image
 
 from howfar.data.dataset import Dataset, unshared
-from howfar.data.folder import EXTENSIONS
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
+from howfar.data.image_folder import EXTENSIONS
 from howfar.data.item import Item
 from howfar.data.pixel_values import as_array, file_bytes, shape_of
 from howfar.errors import ImageError, InputError, one_line

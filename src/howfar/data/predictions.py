@@ -17,8 +17,8 @@ from PIL import Image, PngImagePlugin
 
 from howfar.arrays import Float64Array, FloatArray
 from howfar.data.dataset import Dataset, leads_out, match_names, no_match, unshared
-from howfar.data.folder import EXTENSIONS, natural_key, path_text, stem, walk
 from howfar.data.image_bytes import read_bytes
+from howfar.data.image_folder import EXTENSIONS, natural_key, path_text, stem, walk
 from howfar.data.images import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
 from howfar.data.item import Item
 from howfar.data.masks import LOSSY

@@ -16,8 +16,8 @@ from PIL import Image
 from howfar.data.containers.container import LABEL, MASK
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.embeddings import from_array, unique_names
-from howfar.data.folder import EXTENSIONS, home_of, path_text
 from howfar.data.image_bytes import MemoryImages, Part
+from howfar.data.image_folder import EXTENSIONS, home_of, path_text
 from howfar.data.item import BufferedText, Item
 from howfar.data.map_style import MapStyle, is_map_style, read_map_style, refuse_streams
 from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of

@@ -1,6 +1,6 @@
 """Compute distances from images to a dataset and between datasets, over projected features (or any others)."""
 
-from howfar.distances.dataset import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
+from howfar.distances.dataset_distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
 from howfar.distances.frechet import frechet
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis

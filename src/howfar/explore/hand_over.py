@@ -14,7 +14,7 @@ from howfar.errors import InputError
 from howfar.explore.server import picked_by_dataset, read_picks
 from howfar.results import Comparison, Selection
 from howfar.selection.strategy import NAME
-from howfar.studies.selection import select
+from howfar.studies.select_images import select
 
 
 class HandPicked:

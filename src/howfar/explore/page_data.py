@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.explore.pictures import Small
 from howfar.explore.points import ImageProperty, RunImages
+from howfar.explore.run_pictures import Small
 
 MAGIC = b"HFX1"
 ALIGN = 8

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import BASELINE, Adaptation
-from howfar.results.comparison import ImageMap
+from howfar.results.adaptation_result import BASELINE, Adaptation
+from howfar.results.comparison_result import ImageMap
 
 
 @dataclass(frozen=True, eq=False)

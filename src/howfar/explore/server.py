@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.explore.page_data import page_data
-from howfar.explore.pictures import ImageFiles
 from howfar.explore.points import RunImages
+from howfar.explore.run_pictures import ImageFiles
 from howfar.io.atomic import replace_text
 from howfar.results import Comparison
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from howfar.errors import MissingExtraError
 from howfar.explore.page_data import page_data
-from howfar.explore.pictures import ImageFiles
 from howfar.explore.points import UNKNOWN
+from howfar.explore.run_pictures import ImageFiles
 
 PERFORMANCES = ("performance", "estimate", "listed")
 """Columns of the page that stand in the DataFrames beside those of the images' table, where the run's relation knows them."""

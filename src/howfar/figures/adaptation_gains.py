@@ -38,7 +38,7 @@ from howfar.figures.style import (
     nothing,
     row_number,
 )
-from howfar.results.adaptation import ALL, BASELINE, Adaptation
+from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
 
 GAINS_TITLE = "Gain of mean F"
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from howfar.errors import InputError
 from howfar.figures.style import PRIMARY, WIDTH, Look, blank, look, name_text
-from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
+from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
 from howfar.wording import signed
 
 RANDOM = "random"

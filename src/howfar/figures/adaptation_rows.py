@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered
 from howfar.figures.adaptation_models import by_background, by_shots, strategy_of, study_note
-from howfar.figures.pictures import (
+from howfar.figures.contact_sheets import (
     NONE,
     StandInImage,
     Thumbnail,
@@ -26,7 +26,7 @@ from howfar.figures.pictures import (
     truth,
 )
 from howfar.figures.style import INK, MUTED, drawing, first, head, name_text, nothing, picture_sheet
-from howfar.results.adaptation import BASELINE, Adaptation, AdaptationResult
+from howfar.results.adaptation_result import BASELINE, Adaptation, AdaptationResult
 
 TITLE = "What the models predict"
 STEP = 1.06

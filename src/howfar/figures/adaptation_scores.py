@@ -52,7 +52,7 @@ from howfar.figures.style import (
     unit_panels,
 )
 from howfar.relation.performance_by_distance import curve
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
+from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
 
 BARS_TITLE, BARS_BACKGROUND = "before and after adaptation", "with and without background images"
 ROOM = 0.84

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from howfar import options
-from howfar.distances.dataset import dataset_to_dataset, self_distance
+from howfar.distances.dataset_distances import dataset_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.paper.baseline_models import BackboneStudySettings, baseline_backbone, check_backbones, embedding_work, models_of
 from howfar.progress import bar

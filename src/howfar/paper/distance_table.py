@@ -15,9 +15,9 @@ from howfar.keywords import CompareSettings
 from howfar.paper.baseline_models import BackboneStudySettings, baseline_backbone, check_backbones, embedding_work, models_of
 from howfar.pipeline import forget_pairs
 from howfar.results import Comparison, Features, Provenance, Settings
-from howfar.results.backbones import BackboneComparison, BackboneFeature, DistanceTable
+from howfar.results.backbones_result import BackboneComparison, BackboneFeature, DistanceTable
 from howfar.settings import checked
-from howfar.studies.backbones import by_image, with_agreement
+from howfar.studies.compare_backbones import by_image, with_agreement
 from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs

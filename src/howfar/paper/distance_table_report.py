@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registration
-from howfar.figures.backbones import backbones_agreement, backbones_relative
-from howfar.figures.distances import curve, half_violin, min_max
+from howfar.figures.backbone_figures import backbones_agreement, backbones_relative
+from howfar.figures.distance_figures import curve, half_violin, min_max
 from howfar.figures.style import (
     I_DIST,
     MUTED,
@@ -32,8 +32,8 @@ from howfar.figures.style import (
 )
 from howfar.figures.style import rows as dataset_rows
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, scaled_rows
-from howfar.report.backbones import FEW_SETS
-from howfar.report.backbones import lead as agreement_lead
+from howfar.report.backbones_report import FEW_SETS
+from howfar.report.backbones_report import lead as agreement_lead
 from howfar.report.section import (
     UNDEFINED,
     Cell,
@@ -53,7 +53,7 @@ from howfar.report.section import (
     with_interval,
 )
 from howfar.results import Comparison, DatasetSummary
-from howfar.results.backbones import DistanceTable
+from howfar.results.backbones_result import DistanceTable
 from howfar.wording import format_number, signed
 
 COLUMNS: Final = 3

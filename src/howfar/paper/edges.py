@@ -19,7 +19,7 @@ from howfar.paper.baseline_models import AdaptationName, SomeModels, baseline_fi
 from howfar.pipeline.prediction import load_model, predict
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
-from howfar.results.adaptation import BASELINE, Adaptations
+from howfar.results.adaptation_result import BASELINE, Adaptations
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered, registration
-from howfar.figures.pictures import Thumbnail, extent, probabilities, square, thumbnail
+from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, square, thumbnail
 from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
 from howfar.report.section import (
     Cell,

@@ -13,10 +13,10 @@ from pydantic import Field
 from howfar import options
 from howfar.arrays import FloatArray
 from howfar.backbones.preprocessing import PerturbedBackbone
-from howfar.data.folder import natural_key
+from howfar.data.image_folder import natural_key
 from howfar.data.variations import FINEGPR
 from howfar.errors import InputError, UnknownNameError
-from howfar.io.checkpoint import KeptArrays, part_key
+from howfar.io.finished_parts import KeptArrays, part_key
 from howfar.paper import identity_claims
 from howfar.paper.identity_claims import PERSON, FromReferences, VariationSets, compared, described, from_references, stacked
 from howfar.perturb import named as perturbation_named

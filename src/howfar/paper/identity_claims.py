@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, Float64Array, FloatArray, quotient
 from howfar.data import Dataset
-from howfar.data.folder import natural_key
+from howfar.data.image_folder import natural_key
 from howfar.data.variations import variation_columns, variations
-from howfar.distances.dataset import identity_margin, image_to_dataset, self_distance
+from howfar.distances.dataset_distances import identity_margin, image_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.options import Space
 from howfar.projection import Projector

@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption
-from howfar.figures.distances import FEW, shape
-from howfar.figures.pictures import Thumbnail, square, thumbnail
+from howfar.figures.contact_sheets import Thumbnail, square, thumbnail
+from howfar.figures.distance_figures import FEW, shape
 from howfar.figures.style import (
     COLOURS,
     I_DIST,

@@ -30,7 +30,7 @@ from howfar.figures.style import (
     name_text,
 )
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
-from howfar.report.adaptation import ABSENT, beside, curves
+from howfar.report.adaptation_report import ABSENT, beside, curves
 from howfar.report.section import (
     UNDEFINED,
     Cell,
@@ -47,7 +47,7 @@ from howfar.report.section import (
     row_interval,
     tabulate,
 )
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN
+from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.wording import signed

@@ -38,7 +38,7 @@ from howfar.progress import bar
 from howfar.relation.rank_stability import ranking, ranks_of
 from howfar.relation.trend import verdict
 from howfar.results import Interval, Provenance, Trend
-from howfar.results.adaptation import BASELINE, F_OWN, Adaptation, Adaptations
+from howfar.results.adaptation_result import BASELINE, F_OWN, Adaptation, Adaptations
 from howfar.results.records import keyed, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint

@@ -16,7 +16,7 @@ from howfar.data.predictions import read_prediction
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, count, f_per_image, stack, threshold_index
 from howfar.progress import bar
-from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.results.records import matching
 from howfar.runners import LocalRunner
 from howfar.significance import interval

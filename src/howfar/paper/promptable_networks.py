@@ -22,8 +22,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, pad
 
+from howfar.backbones.backbone_family import Options
 from howfar.backbones.clipseg import SIDE, promptable
-from howfar.backbones.family import Options
 from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.backbones.transformers import random_model, read_model

@@ -21,7 +21,7 @@ from pydantic import Field
 
 from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.data.predictions import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.keywords import PromptOptions, PromptSettings

@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from howfar.data import decode, read_bytes
 from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration
-from howfar.figures.pictures import StandInImage, Thumbnail, extent, middle, probabilities, thumbnail, truth
+from howfar.figures.contact_sheets import StandInImage, Thumbnail, extent, middle, probabilities, thumbnail, truth
 from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
-from howfar.report.figures import draw_figures
 from howfar.report.page import Page, fill_page, made_section
+from howfar.report.run_figures import draw_figures
 from howfar.report.section import (
     Cell,
     Column,

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from howfar.arrays import Float64Array
 from howfar.figures import Caption
 from howfar.figures.adaptation_models import panel_grid
-from howfar.figures.distances import half_violin
+from howfar.figures.distance_figures import half_violin
 from howfar.figures.style import (
     I_DIST,
     MUTED,

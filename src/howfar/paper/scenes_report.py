@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption
-from howfar.figures.distances import half_violin
-from howfar.figures.pictures import Thumbnail, square, three_digits, thumbnail
+from howfar.figures.contact_sheets import Thumbnail, square, three_digits, thumbnail
+from howfar.figures.distance_figures import half_violin
 from howfar.figures.style import (
     COLOURS,
     I_DIST,

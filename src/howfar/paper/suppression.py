@@ -12,7 +12,7 @@ from howfar import options
 from howfar.errors import InputError
 from howfar.paper.baseline_models import AdaptationName, study_settings
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, Adaptation, Adaptations
+from howfar.results.adaptation_result import BASELINE, Adaptation, Adaptations
 from howfar.results.segmenter_studies import Suppression
 from howfar.streams import stream
 from howfar.studies.adaptation.gains import interval

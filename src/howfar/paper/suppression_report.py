@@ -12,10 +12,10 @@ from howfar.figures.adaptation_gains import SuppressionRow, draw_suppression
 from howfar.figures.adaptation_models import CHANGE, COST, Change
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves_background, bars_caption
 from howfar.figures.style import look, name_text
-from howfar.report.adaptation import ABSENT, beside, curves, folder_of, priced, rows_part
+from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, priced, rows_part
 from howfar.report.adaptation_sentences import did, in_points, price
 from howfar.report.section import Cell, Context, FigurePart, Part, Section, Table, TablePart, plural, row_interval, tabulate
-from howfar.results.adaptation import Adaptations
+from howfar.results.adaptation_result import Adaptations
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import Suppression
 

@@ -18,7 +18,7 @@ from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.pairwise import PAIRS_PER_TILE, SINGLE_FROM, in_single, quadratic_forms, row_sums
 from howfar.errors import InputError
 from howfar.memory import at_a_time, beside, budget, is_set, plan, within
-from howfar.pipeline.bootstrap import (
+from howfar.pipeline.distance_intervals import (
     FEWEST,
     MOST_DRAWS,
     MOST_RELABELLINGS,

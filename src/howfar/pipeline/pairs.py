@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.io.checkpoint import KeptArrays, code_stamp, digest, part_key
-from howfar.pipeline.bootstrap import DistanceDraws, Resamples, RowSums, above_rounding
+from howfar.io.finished_parts import KeptArrays, code_stamp, digest, part_key
+from howfar.pipeline.distance_intervals import DistanceDraws, Resamples, RowSums, above_rounding
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
 from howfar.protocols import Rows, Runner

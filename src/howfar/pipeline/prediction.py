@@ -17,7 +17,7 @@ from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.data.images import size, unused_bits
 from howfar.data.item import Item, ItemTable, PathTexts
 from howfar.data.masks import read_mask, resize_mask
@@ -47,7 +47,7 @@ from howfar.segmenters.predictor import (
     resized_map,
 )
 from howfar.settings import checked, picked, with_options
-from howfar.weights.onnx import hash_onnx
+from howfar.weights.onnx_files import hash_onnx
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import hash_state_dict
 

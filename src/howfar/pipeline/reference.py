@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, significant
-from howfar.distances.dataset import image_to_dataset
+from howfar.distances.dataset_distances import image_to_dataset
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, subspace_residual
-from howfar.pipeline.bootstrap import ROUNDING
+from howfar.pipeline.distance_intervals import ROUNDING
 from howfar.projection import Basis
 from howfar.protocols import Rows
 from howfar.relation import site_judge

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_backbone
-from howfar.distances.dataset import leave_one_out
+from howfar.distances.dataset_distances import leave_one_out
 from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.errors import MissingPathError, StoreError, one_line
 from howfar.io import archive

@@ -19,8 +19,8 @@ from howfar.backbones import as_backbone, is_stored
 from howfar.backbones.known_identity import one_torch_thread_each
 from howfar.data import Dataset, DatasetsArgument, content_hash, decode, parse, read_bytes
 from howfar.data.documents import TABLES
-from howfar.data.folder import home_of, path_text
 from howfar.data.image_bytes import place_of
+from howfar.data.image_folder import home_of, path_text
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import absolute, as_location, is_url
@@ -35,16 +35,16 @@ from howfar.relation.gate import values_of
 from howfar.relation.image_columns import DISTANCES, HISTOGRAM
 from howfar.relation.site_judge import AUTO, SiteJudge
 from howfar.results import Failures, Features, SetEstimate, Skipped
-from howfar.results.relation import Gate
+from howfar.results.relation_result import Gate
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
 from howfar.settings import checked
 from howfar.store import FeatureStore, Store
-from howfar.tasks.classification import class_listing
-from howfar.tasks.detection import BOXES, BoxListing
+from howfar.tasks.classification_task import class_listing
+from howfar.tasks.detection_task import BOXES, BoxListing
 from howfar.tasks.listing import ListedImage, ListedSignals
 from howfar.tasks.maps import ImageMaps, MapFolders, stacked
-from howfar.tasks.multiclass import class_maps_in
+from howfar.tasks.multiclass_task import class_maps_in
 
 NewImages: TypeAlias = "ImageArgument | DatasetsArgument"
 """What is to be scored: images, datasets, or a list of these."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from howfar import memory
 from howfar.arrays import ArrayRows
-from howfar.io.checkpoint import KeptArrays
+from howfar.io.finished_parts import KeptArrays
 from howfar.projection.gram import SINGLE_FROM as GRAM_LARGE
 from howfar.projection.gram import Gram, merge_columns, own_gram
 from howfar.projection.moments import SINGLE_FROM as MOMENTS_LARGE

@@ -42,7 +42,7 @@ from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
 from howfar.relation.image_columns import Columns, LabelledImages, Mask, narrow, take
 from howfar.relation.performance_estimators import Consensus, ConsensusFit, named, restore
-from howfar.results.relation import SetEstimate
+from howfar.results.relation_result import SetEstimate
 from howfar.significance.bootstrap import student
 from howfar.significance.conformal import quantile
 

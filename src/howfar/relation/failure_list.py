@@ -11,7 +11,7 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.image_columns import Mask
-from howfar.results.relation import Failures
+from howfar.results.relation_result import Failures
 from howfar.significance.conformal import select
 
 _ROUNDING = 1e-9

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
 from howfar.relation.image_columns import Columns, column, rows
-from howfar.results.relation import Gate, GateReading
+from howfar.results.relation_result import Gate, GateReading
 from howfar.wording import format_number
 
 TILE: Final = "predict by tiles: --tile"

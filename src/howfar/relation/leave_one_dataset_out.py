@@ -15,7 +15,7 @@ from howfar.protocols import Estimator
 from howfar.relation.calibrated_estimator import KnownFits, calibrated, resolved
 from howfar.relation.image_columns import Columns, LabelledImages, Mask, available, narrow
 from howfar.relation.performance_estimators import MEAN, named
-from howfar.results.relation import Judgement, SetEstimate
+from howfar.results.relation_result import Judgement, SetEstimate
 
 
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:

@@ -27,7 +27,7 @@ from howfar.relation.leave_one_dataset_out import HiddenSite, judge
 from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, SetEstimate
 from howfar.results.records import plain
-from howfar.results.relation import Gate
+from howfar.results.relation_result import Gate
 
 MEAN: Final = "mean"
 CONSENSUS: Final = "consensus"

@@ -21,7 +21,7 @@ from howfar.figures.adaptation_models import (
 )
 from howfar.figures.adaptation_scores import Bar, ranges
 from howfar.report.section import listing, plural
-from howfar.results.adaptation import ALL, BASELINE, Adaptation, AdaptationResult
+from howfar.results.adaptation_result import ALL, BASELINE, Adaptation, AdaptationResult
 from howfar.wording import signed
 
 FEW_SEEDS = 5

@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from howfar.errors import InputError
 from howfar.explore.page_data import page_data
-from howfar.explore.pictures import ImageFiles, masks_of, thumbnails
 from howfar.explore.points import RunImages, adaptation_points, masks_in, points_of
+from howfar.explore.run_pictures import ImageFiles, masks_of, thumbnails
 from howfar.explore.server import KEPT, Response, RunSite
 from howfar.explore.widget import Explorer
 from howfar.io.location import absolute
@@ -22,8 +22,8 @@ from howfar.options import Maps
 from howfar.report.page import SectionKind, fill
 from howfar.report.run_results import RunResults
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation
-from howfar.results.comparison import ImageMap
+from howfar.results.adaptation_result import Adaptation
+from howfar.results.comparison_result import ImageMap
 from howfar.results.result import Result
 from howfar.settings import checked
 from howfar.studies.image_map import check_map, keep_map

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from howfar.report.page import SECTION, SectionKind
-from howfar.report.performance import dataset_cells
+from howfar.report.performance_report import dataset_cells
 from howfar.report.section import (
     Cell,
     Part,

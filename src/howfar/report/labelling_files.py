@@ -14,7 +14,7 @@ import pandas as pd
 
 from howfar.data.image_bytes import is_member
 from howfar.data.images import size
-from howfar.data.labelling import (
+from howfar.data.labelling_exports import (
     CATEGORY,
     FirstLabels,
     Images,
@@ -31,14 +31,14 @@ from howfar.data.labelling import (
 from howfar.data.listed_labels import IMAGE, LABEL
 from howfar.data.table import list_line
 from howfar.errors import HowfarError, ImageError, InputError
-from howfar.figures.pictures import ContactImage, contact_sheet, sheet
+from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text
 from howfar.io.atomic import replace, replace_text
 from howfar.io.location import is_in_memory
-from howfar.report.figures import save
+from howfar.report.run_figures import save
 from howfar.report.section import plural
 from howfar.results import Selection
-from howfar.results.certificate import Certificate
+from howfar.results.certificate_result import Certificate
 from howfar.wording import cell, unguarded
 
 KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag"}

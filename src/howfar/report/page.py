@@ -17,10 +17,10 @@ from howfar import registry
 from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
-from howfar.report.figures import Figures, check_unchanged
+from howfar.report.run_figures import Figures, check_unchanged
 from howfar.report.section import Items, Made, Section
 from howfar.results import Comparison, Relation
-from howfar.results.assessment import Assessment
+from howfar.results.assessment_result import Assessment
 from howfar.results.records import Provenance
 from howfar.results.run_files import PAGE, check_page
 from howfar.wording import format_number, printable_lines

@@ -9,9 +9,9 @@ from typing import Any
 
 from howfar.keywords import TrainingOptions
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation
-from howfar.results.backbones import BackboneComparison
-from howfar.results.comparison import Matrix
+from howfar.results.adaptation_result import Adaptation
+from howfar.results.backbones_result import BackboneComparison
+from howfar.results.comparison_result import Matrix
 
 UNKNOWN = "<where {} is>"
 PERFORMANCES = "<the files of performances>"

@@ -12,8 +12,8 @@ import pandas as pd
 from howfar.errors import InputError, StoreError
 from howfar.explore.points import RunImages, points_of
 from howfar.results import Comparison, Relation
-from howfar.results.assessment import Assessment
-from howfar.results.comparison import ImageMap
+from howfar.results.assessment_result import Assessment
+from howfar.results.comparison_result import ImageMap
 
 Row = TypeVar("Row")
 

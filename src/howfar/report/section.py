@@ -17,7 +17,7 @@ from howfar.wording import NOT_KNOWN, format_number, says_nothing, share, signed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from howfar.report.figures import PageFigure
+    from howfar.report.run_figures import PageFigure
     from howfar.results.records import Provenance
 
 Row = TypeVar("Row")

@@ -5,11 +5,18 @@ Long tables (one row an image) are pandas frames beside the records; a run folde
 
 from __future__ import annotations
 
-from howfar.results.comparison import BackboneSummary, BaselineSummary, Comparison, DatasetSummary, PrimarySummary, Settings
-from howfar.results.evaluation import Evaluation
-from howfar.results.labelling import Pick, Selection
+from howfar.results.comparison_result import (
+    BackboneSummary,
+    BaselineSummary,
+    Comparison,
+    DatasetSummary,
+    PrimarySummary,
+    Settings,
+)
+from howfar.results.evaluation_result import Evaluation
+from howfar.results.labelling_result import Pick, Selection
 from howfar.results.records import Features, Interval, Leak, Provenance, Skipped
-from howfar.results.relation import (
+from howfar.results.relation_result import (
     Choice,
     DatasetRelation,
     DistancePart,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
-from howfar.results.comparison import Settings
+from howfar.results.comparison_result import Settings
 from howfar.results.records import Cells, Provenance, matching
 from howfar.results.result import StudyResult, holding, parquet_files
 from howfar.wording import format_interval, share, signed

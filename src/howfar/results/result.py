@@ -18,7 +18,7 @@ from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameE
 from howfar.io.atomic import cut_off, move_in, naming, staging
 from howfar.io.location import absolute
 from howfar.io.lock import locked
-from howfar.io.parquet import read_frame
+from howfar.io.parquet_files import read_frame
 from howfar.results.records import Shown, plain
 from howfar.results.run_files import RUN, check_files, make_latest, run_of_table, stale_pictures, write_table
 

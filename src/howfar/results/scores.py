@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from howfar.results.records import Cells, Shown, Skipped, plain
-from howfar.results.relation import Failures, Gate, SetEstimate
+from howfar.results.relation_result import Failures, Gate, SetEstimate
 from howfar.wording import format_interval, format_number, format_p
 
 if TYPE_CHECKING:

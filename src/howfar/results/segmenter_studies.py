@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from howfar.results.adaptation import ALL, F_ODS
+from howfar.results.adaptation_result import ALL, F_ODS
 from howfar.results.records import Cells, Interval, Provenance, Skipped, matching, plain
 from howfar.results.result import Result, StudyResult, holding, parquet_files
 from howfar.wording import format_interval, format_number

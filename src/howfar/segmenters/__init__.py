@@ -8,7 +8,7 @@ from typing import Any
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters.family import SegmenterFamily, TrainingDefaults
+from howfar.segmenters.segmenter_family import SegmenterFamily, TrainingDefaults
 
 __all__ = ["SegmenterFamily", "TrainingDefaults", "build_segmenter", "restore_segmenter", "segmenter_family"]
 

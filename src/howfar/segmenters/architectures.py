@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from howfar.segmenters.family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
+from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.weights.published import SAM_BASE
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from howfar.errors import InputError, MissingExtraError, MissingPathError, option
 from howfar.memory import check_held
 from howfar.options import Floats
-from howfar.weights.onnx import open_session, why_refused
+from howfar.weights.onnx_files import open_session, why_refused
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import computing_in, dtype_of
 

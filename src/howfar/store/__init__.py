@@ -9,10 +9,10 @@ image; it is made from the shards, and may be lost.
 
 from __future__ import annotations
 
+from howfar.store.feature_store import FeatureStore, Store, default_root, local_root
 from howfar.store.integrity import StoreCheck, StoreRepair, check, repair
 from howfar.store.manifest import feature_key
 from howfar.store.space import StorePrune, StoreSize, prune, size
-from howfar.store.store import FeatureStore, Store, default_root, local_root
 
 __all__ = [
     "FeatureStore",

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
-from howfar.store.folder import Folder, ShardDamagedError, ShardGoneError
 from howfar.store.index_database import SORTED
 from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog
+from howfar.store.shard_folder import Folder, ShardDamagedError, ShardGoneError
 from howfar.store.shards import ARRAY, INDEX, Shard
 
 LOCK = "pack.lock"

@@ -21,7 +21,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from howfar.store.folder import ShardDamagedError
+from howfar.store.shard_folder import ShardDamagedError
 
 CHECKSUM: Final = "xxh3"
 ABSENT: Final = 0

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.store import shards
-from howfar.store.folder import Folder, reason_and_remedy
+from howfar.store.feature_store import default_root
 from howfar.store.local_folder import folder_at
 from howfar.store.manifest import DIGITS, NAME, SHARDS, ManifestDamagedError, feature_key, parse
 from howfar.store.shard_catalog import ShardCatalog
+from howfar.store.shard_folder import Folder, reason_and_remedy
 from howfar.store.shards import ShardFormat
-from howfar.store.store import default_root
 
 SUMS: Final = "sums"
 """Folder below a feature's where means and inner products of datasets are kept (`howfar.projection.sufficient_statistics`)."""

@@ -26,7 +26,7 @@ from howfar.errors import InputError
 from howfar.io.atomic import appearing
 from howfar.io.location import EXTRAS, as_location, is_url
 from howfar.io.lock import Share, alone, held, locked
-from howfar.store.folder import Folder
+from howfar.store.shard_folder import Folder
 
 _held: WeakSet[FolderUse] = WeakSet()
 _lock = Lock()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from howfar.errors import one_line
 from howfar.io.location import file_system
-from howfar.store.folder import Folder
+from howfar.store.shard_folder import Folder
 
 GAP: Final = 1 << 16
 """Bytes between two pieces that are read with them, rather than asked for apart."""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from howfar.errors import StoreError
 from howfar.io.lock import locked
 from howfar.store import shards
-from howfar.store.folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
 from howfar.store.index import Index, RowPositions
 from howfar.store.index_database import FILE, LOCK, IndexDamagedError, IndexDatabase, delete
 from howfar.store.index_file import ABSENT, checksums_of
+from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
 from howfar.store.shards import Shard, ShardFormat
 
 # Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
@@ -103,7 +103,7 @@ _log = logging.getLogger("howfar.store")
 class ShardCatalog:
     """Serve one folder of shards while other processes add and pack shards. Thread-safe.
 
-    `use` keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`); a copy in another process has
+    `use` keeps others from removing the feature's folder (`Folder.hold`); a copy in another process has
     none. Without `derived` every shard is read and no index file is trusted. With `quiet` nothing is logged, written or
     deleted.
     """

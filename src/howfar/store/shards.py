@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.errors import InputError, StoreError
-from howfar.store.folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError
 from howfar.store.index_file import ABSENT, Entries, HexContents, checksums_of, decode, digests_of, encode, in_hex
+from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")

@@ -10,11 +10,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_s
 
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import AdaptOptions, SegmenterOptions, TrainingOptions
-from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, declared, picked
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.settings import all_seeds, arms_of, check_adaptation, check_scored_whole
+from howfar.studies.adaptation.adaptation_settings import all_seeds, arms_of, check_adaptation, check_scored_whole
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import (
     DatasetName,
@@ -26,7 +26,7 @@ from howfar.studies.study_file.kind import (
     Work,
     fields_of,
 )
-from howfar.training.settings import settings_for
+from howfar.training.training_settings import settings_for
 
 _FOLDER: Final = re.compile(r"\w[\w.+-]*")
 """Names that every disk takes for a folder's."""

@@ -21,7 +21,7 @@ from howfar.errors import InputError
 from howfar.options import LeakHandling
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Skipped
-from howfar.results.comparison import COPIES, no_copies
+from howfar.results.comparison_result import COPIES, no_copies
 from howfar.studies.study_inputs import at_rows
 
 ALIKE: Final = 0.77

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, read_bytes
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import map_paths, write_map
 from howfar.errors import HowfarError, ImageError, InputError, one_line, option

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.distances.dataset import self_distance
+from howfar.distances.dataset_distances import self_distance
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within

@@ -19,7 +19,7 @@ from howfar.errors import InputError, MissingExtraError, MissingPathError, Store
 from howfar.options import Maps, Stored
 from howfar.pipeline.pairs import KEPT, projector_of
 from howfar.results import Comparison, Features, Settings
-from howfar.results.comparison import ImageMap
+from howfar.results.comparison_result import ImageMap
 from howfar.results.records import Provenance
 from howfar.studies.study_inputs import Execution, at_rows, limited, views
 

@@ -19,18 +19,18 @@ from PIL import Image
 
 from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.dataset import examples
-from howfar.data.folder import EXTENSIONS, natural_key, stem, walk
 from howfar.data.image_bytes import check_files
+from howfar.data.image_folder import EXTENSIONS, natural_key, stem, walk
 from howfar.data.images import size
 from howfar.data.label_exports import KINDS, ExportedImage, LabelExport, Mark, damage_as_input_error, matched, read_export
-from howfar.data.labelling import CATEGORY, Images, LabelNames, Named, kept_below, label_names, put
+from howfar.data.labelling_exports import CATEGORY, Images, LabelNames, Named, kept_below, label_names, put
 from howfar.data.masks import read_mask
 from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.io.atomic import STAGING, staging
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import LabelImportOptions
 from howfar.results import Selection
-from howfar.results.labelling import ImportedLabel, LabelImport
+from howfar.results.labelling_result import ImportedLabel, LabelImport
 from howfar.settings import checked, with_options
 from howfar.studies.study_inputs import parse_images
 from howfar.wording import cell, printable

@@ -22,9 +22,9 @@ from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import Dataset, DatasetsArgument
 from howfar.errors import InputError
 from howfar.io.atomic import replace_text
-from howfar.io.checkpoint import digest, part_key
+from howfar.io.finished_parts import digest, part_key
 from howfar.io.lock import alone
-from howfar.io.parquet import read_frame
+from howfar.io.parquet_files import read_frame
 from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
@@ -34,7 +34,7 @@ from howfar.progress import bar
 from howfar.projection.sufficient_statistics import CachedRows
 from howfar.protocols import Runner
 from howfar.results import BackboneSummary, Features, Provenance, Settings
-from howfar.results.comparison import PAIRS, Matrix, MatrixDataset
+from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.studies.comparison_caveats import matrix_notes

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from howfar.errors import InputError
-from howfar.tasks.classification import ClassificationTask
-from howfar.tasks.detection import DetectionTask
-from howfar.tasks.multiclass import MulticlassTask
-from howfar.tasks.segmentation import SegmentationTask
+from howfar.tasks.classification_task import ClassificationTask
+from howfar.tasks.detection_task import DetectionTask
+from howfar.tasks.multiclass_task import MulticlassTask
+from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import Task
 
 TASKS: Final[Mapping[str, type[Task]]] = {

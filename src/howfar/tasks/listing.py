@@ -14,7 +14,7 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import entries_of, examples
-from howfar.data.folder import path_text, stem
+from howfar.data.image_folder import path_text, stem
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Metric
 from howfar.results import Evaluation, Provenance

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.folder import EXTENSIONS, path_text
+from howfar.data.image_folder import EXTENSIONS, path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError, MissingPathError

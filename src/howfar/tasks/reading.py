@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from howfar.data import Dataset, Item
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.errors import ImageError, InputError, option
 from howfar.progress import bar
 from howfar.results import Skipped

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import entries_of, examples
-from howfar.data.folder import path_text
-from howfar.data.labelling import FirstLabels
+from howfar.data.image_folder import path_text
+from howfar.data.labelling_exports import FirstLabels
 from howfar.data.predictions import match_maps
 from howfar.errors import ImageError, InputError
 from howfar.results import Evaluation

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from howfar.adaptation import AdaptationWay, Given
+from howfar.adaptation_ways import AdaptationWay, Given
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.demo import write_dataset
 from howfar.errors import InputError
@@ -35,7 +35,7 @@ class _Ground:
 
 
 class AdaptationWayTests:
-    """Check what every `howfar.adaptation.AdaptationWay` must keep.
+    """Check what every `howfar.adaptation_ways.AdaptationWay` must keep.
 
     Subclass it in a test file under a name that pytest collects, and set `way`. Every test is then inherited. The model is a
     narrow DeepCrack, trained for an epoch on eight drawn roads; the site are six roads of another kind.
@@ -47,7 +47,7 @@ class AdaptationWayTests:
 
     Examples
     --------
-    >>> from howfar.adaptation import NORM
+    >>> from howfar.adaptation_ways import NORM
     >>> class TestNorm(AdaptationWayTests):
     ...     way = NORM
     """

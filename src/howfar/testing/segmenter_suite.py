@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from howfar.errors import InputError
-from howfar.segmenters.family import SegmenterFamily
+from howfar.segmenters.segmenter_family import SegmenterFamily
 from howfar.weights.state_dicts import hash_state_dict, read_state_dict
 
 TOLERANCE = 1e-4

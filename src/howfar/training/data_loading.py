@@ -20,7 +20,7 @@ from torchvision.transforms.v2 import functional
 from howfar.data.masks import resize_mask
 from howfar.errors import InputError
 from howfar.training.image_mask_pairs import Pairs
-from howfar.training.settings import TrainSettings
+from howfar.training.training_settings import TrainSettings
 
 _BLUR_CHANCE = 0.2
 _BLUR = (0.3, 1.2)

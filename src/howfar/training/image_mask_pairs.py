@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.data.masks import Mask, mask_content, resize_mask
 from howfar.data.photographs import guess_photographs
 from howfar.data.table import match_list, read_list

@@ -18,7 +18,7 @@ from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.progress import bar
 from howfar.tracking import Tracking
 from howfar.training.compute import ENTRY, TrainingEstimate
-from howfar.training.settings import TrainSettings
+from howfar.training.training_settings import TrainSettings
 
 
 class Fitting(lightning.LightningModule):

@@ -16,7 +16,7 @@ from torch import Tensor
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.errors import HowfarError, InputError, MissingExtraError
-from howfar.io.checkpoint import STATE, TRACKED, part_key, remove_abandoned
+from howfar.io.finished_parts import STATE, TRACKED, part_key, remove_abandoned
 from howfar.io.lock import locked
 from howfar.keywords import TrainKeywords, TrainOptions
 from howfar.memory import within
@@ -37,7 +37,7 @@ from howfar.training.image_mask_pairs import (
     read_pairs,
     split,
 )
-from howfar.training.settings import TrainSettings, check_size, only_side, settings_for
+from howfar.training.training_settings import TrainSettings, check_size, only_side, settings_for
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 if TYPE_CHECKING:

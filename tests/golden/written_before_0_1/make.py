@@ -125,9 +125,9 @@ def expectations(printed: dict[str, list[Any]]) -> dict[str, Any]:
 
     import howfar
     from howfar.results import Comparison, Evaluation, Relation, Selection
-    from howfar.results.adaptation import Adaptation
-    from howfar.results.backbones import BackboneComparison
-    from howfar.results.comparison import Matrix
+    from howfar.results.adaptation_result import Adaptation
+    from howfar.results.backbones_result import BackboneComparison
+    from howfar.results.comparison_result import Matrix
     from howfar.results.segmenter_studies import Prompting
 
     tables = {}

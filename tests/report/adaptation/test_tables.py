@@ -10,32 +10,32 @@ import pytest
 from figures import believable_adaptation
 from howfar import registry
 from howfar.figures.adaptation_scores import adaptation_curves
-from howfar.paper.performance_by_distance import PERFORMANCE
+from howfar.paper.performance_by_distance_study import PERFORMANCE
 from howfar.paper.suppression import SUPPRESSION
-from howfar.report import adaptation
-from howfar.report.adaptation import beside, curves, section, stacked
+from howfar.report import adaptation_report
+from howfar.report.adaptation_report import beside, curves, section, stacked
 from howfar.report.section import Context, FigurePart
-from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptation, Adaptations
 
 LABELLED = ("roads", "decks $x$", "a <b>bold</b> & long name of the tunnel linings, 2024", "walls", "blind, labelled (blind)")
 
 
 @pytest.mark.parametrize("column", ["mean_f", "ods"])
 def test_scores_are_means_over_the_shared_seeds_with_their_range(column: str, study: Adaptation) -> None:
-    table = adaptation.scores(study, column)
+    table = adaptation_report.scores(study, column)
     rows = study.scores[(study.scores["model"] == "M") & (study.scores["dataset"] == "walls")]
     values = rows.loc[rows["seed"] < 3, column].astype(float)
     assert [one.title for one in table.columns] == ["model", *LABELLED, "all"]
-    assert [row[0].text for row in table.rows] == adaptation.models(study)
+    assert [row[0].text for row in table.rows] == adaptation_report.models(study)
     found = table.rows[0][1 + LABELLED.index("walls")]
     assert found.sort == pytest.approx(values.mean())
     assert found.text == f"{values.mean():.3f} ({values.min():.3f}–{values.max():.3f})"
 
 
 def test_both_fs_stand_side_by_side_with_their_changes(study: Adaptation) -> None:
-    table = adaptation.both(study)
+    table = adaptation_report.both(study)
     found = {(row[0].text, row[1].text): row for row in table.rows}
-    assert set(found) == {(model, name) for model in adaptation.models(study) for name in ("all", *LABELLED)}
+    assert set(found) == {(model, name) for model in adaptation_report.models(study) for name in ("all", *LABELLED)}
     own = study.scores[study.scores["seed"] < 3].astype({"ods": float})
     means = own.groupby(["model", "dataset"])[["mean_f", "mean_f_ods", "ods"]].mean()
     changes = means.loc[("far-7", "walls")] - means.loc[("M", "walls")]
@@ -46,7 +46,7 @@ def test_both_fs_stand_side_by_side_with_their_changes(study: Adaptation) -> Non
 
 
 def test_slopes_and_parts_are_listed_for_every_model_dataset_and_seed(study: Adaptation) -> None:
-    slopes, strata = adaptation.slopes(study), adaptation.strata(study)
+    slopes, strata = adaptation_report.slopes(study), adaptation_report.strata(study)
     assert (len(slopes.rows), len(strata.rows)) == (len(study.slopes) / 2, len(study.strata))
     wanted = study.slopes[(study.slopes["model"] == "far-7") & (study.slopes["dataset"] == "walls")]
     wanted = wanted[wanted["seed"] == 1].set_index("measure")
@@ -62,8 +62,8 @@ def test_slopes_and_parts_are_listed_for_every_model_dataset_and_seed(study: Ada
 def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(
     several: Adaptations, run_folder: Path, tmp_path: Path
 ) -> None:
-    table = stacked(several, adaptation.gains)
-    own = [(name, row) for name, study in several.by_segmenter().items() for row in adaptation.gains(study).rows]
+    table = stacked(several, adaptation_report.gains)
+    own = [(name, row) for name, study in several.by_segmenter().items() for row in adaptation_report.gains(study).rows]
     assert [(row[0].text, row[1:]) for row in table.rows] == own
     parts = curves(several, adaptation_curves, {"deepcrack": "Figure 4"}, "Before.")
     assert [part.name for part in parts] == [f"curves-{name}" for name in several.models]

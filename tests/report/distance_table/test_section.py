@@ -13,7 +13,7 @@ from believable_distances import SETS, make, measured
 from howfar.paper import distance_table_report
 from howfar.paper.distance_table_report import orders, section
 from howfar.report.section import Context
-from howfar.results.backbones import DistanceTable
+from howfar.results.backbones_result import DistanceTable
 
 SYMBOLS = {"roads": "P", "north": "S_1", "south": "S_3", "birds": "S_5", "boats": "S_6"}
 

@@ -9,7 +9,7 @@ from typing import Any
 from believable_identity import make
 from howfar.paper.identity_report import section
 from howfar.report.section import Context
-from howfar.report.study import write_section_report
+from howfar.report.study_report import write_section_report
 from howfar.results.distance_studies import Identity
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from howfar.paper import performance_by_distance_report
-from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
 from howfar.paper.performance_by_distance_report import lead, section, sentences
+from howfar.paper.performance_by_distance_study import PERFORMANCE, PerformanceSettings
 from howfar.report.section import Context, FigurePart, TablePart
-from howfar.results.adaptation import Adaptations
+from howfar.results.adaptation_result import Adaptations
 from howfar.results.segmenter_studies import PerformanceByDistance
 
 SYMBOLS = {"roads": "S_1", "walls": "S_4", "training & <set>": "P"}

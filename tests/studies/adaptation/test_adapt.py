@@ -15,23 +15,23 @@ from PIL import Image
 
 import howfar
 from howfar import registry
-from howfar.adaptation import TUNED
+from howfar.adaptation_ways import TUNED
 from howfar.data import Dataset, content_hash
 from howfar.data.photographs import HashedDataset
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.keywords import AdaptOptions
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.settings import checked
 from howfar.studies.adaptation import models
 from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
+from howfar.studies.adaptation.adaptation_settings import arms_of
 from howfar.studies.adaptation.models import _same, check_unseen
-from howfar.studies.adaptation.settings import arms_of
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
-from howfar.training.settings import settings_for
 from howfar.training.train import TrainingTask
+from howfar.training.training_settings import settings_for
 
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}
 
@@ -335,7 +335,7 @@ def test_the_folder_may_be_named_from_here(folders: list[Path], tmp_path: Path, 
 def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 2, "epochs": 1})
+    monkeypatch.setattr("howfar.adaptation_ways.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     chosen: dict[str, Any] = {"shots": (2,), "strategies": ("random",), "pool_share": 0.5, "way": "finetune+norm"}
     chosen["without_labels"] = ("norm", "selftrain")
     found = run(folders, tmp_path, **chosen)

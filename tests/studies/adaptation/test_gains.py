@@ -11,6 +11,7 @@ from scipy import stats
 
 from howfar.keywords import AdaptOptions
 from howfar.settings import checked
+from howfar.studies.adaptation.adaptation_settings import Arm
 from howfar.studies.adaptation.gains import (
     ADAPTING,
     SOURCES,
@@ -23,7 +24,6 @@ from howfar.studies.adaptation.gains import (
     pooled,
     spread,
 )
-from howfar.studies.adaptation.settings import Arm
 from howfar.studies.adaptation.tables import _pooled_of_labels
 
 

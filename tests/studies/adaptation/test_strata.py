@@ -19,7 +19,7 @@ from howfar.metrics import at_threshold, ods
 from howfar.relation.performance_by_distance import PerformancePoints, split
 from howfar.relation.trend import trend
 from howfar.results import Evaluation
-from howfar.results.adaptation import SLOPES, STRATA, Adaptation
+from howfar.results.adaptation_result import SLOPES, STRATA, Adaptation
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.tables import slopes_of, strata_of
 from howfar.studies.performance.image_performance import counts_of

@@ -17,7 +17,7 @@ import howfar
 from howfar.data import Dataset, content_hash
 from howfar.errors import HowfarError, InputError
 from howfar.results import Comparison, Evaluation, Relation
-from howfar.results.assessment import Assessment
+from howfar.results.assessment_result import Assessment
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.assessment import assess as module

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from howfar.results import Failures, SetEstimate
-from howfar.results.assessment import OwnScore
-from howfar.results.relation import Gate, GateReading
+from howfar.results.assessment_result import OwnScore
+from howfar.results.relation_result import Gate, GateReading
 from howfar.studies.assessment.answers import Commands, answer, basis_note, next_step, own_words
 from howfar.studies.assessment.preparation import TASKS
 

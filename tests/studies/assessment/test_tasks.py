@@ -17,9 +17,9 @@ from PIL import Image
 import howfar
 from howfar.cli.main import run
 from howfar.errors import HowfarError
-from howfar.report import estimates
+from howfar.report import estimates_report
 from howfar.results import Evaluation
-from howfar.results.assessment import Assessment, SiteAnswer
+from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.studies.assessment import assess as module
 
 QUICK: dict[str, Any] = {
@@ -142,7 +142,7 @@ def test_a_classifier_is_answered_for_by_its_accuracy(scenes: Path, tmp_path: Pa
     night = answer_of(found, "night")
     assert (night.inside, night.next.action) == (False, "certify")
     assert "foreground" not in night.next.text
-    explained = " ".join(column.explanation for column in estimates.sites(found).columns)
+    explained = " ".join(column.explanation for column in estimates_report.sites(found).columns)
     assert "accuracy expected" in explained
     assert "mask" not in explained
 

@@ -19,10 +19,10 @@ from howfar.data.predictions import write_map
 from howfar.errors import InputError, LeakError, StoreError
 from howfar.pipeline.prediction import Model, load_model
 from howfar.results import Provenance
-from howfar.results.certificate import Certificate
+from howfar.results.certificate_result import Certificate
 from howfar.sampling import draw, mean
 from howfar.segmenters.checkpoint import CheckpointCard
-from howfar.studies.certification.estimates import first, parse_until, sample_of
+from howfar.studies.certification.certified_values import first, parse_until, sample_of
 from howfar.tasks.map_measures import MEASURES
 
 COUNT = 24

@@ -13,7 +13,7 @@ from PIL import Image
 
 import howfar
 from howfar.errors import InputError
-from howfar.results.certificate import Certificate
+from howfar.results.certificate_result import Certificate
 
 COUNT, SHAPE = 12, (10, 14)
 

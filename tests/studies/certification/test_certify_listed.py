@@ -12,7 +12,7 @@ import pytest
 
 import howfar
 from howfar.errors import InputError
-from howfar.results.certificate import Certificate
+from howfar.results.certificate_result import Certificate
 from listed_site import CLASSES, ListedSet, write_boxes, write_classes, write_true_boxes
 
 COUNT = 40

@@ -15,9 +15,9 @@ from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.scorer import arrivals
-from howfar.results.relation import Gate, GateReading, SetEstimate
+from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check import log as logs
-from howfar.studies.check.check import _certify, _places
+from howfar.studies.check.check_site import _certify, _places
 
 RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}
 

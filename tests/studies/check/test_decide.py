@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from howfar.results.check import Check, CheckedDataset, Decision
-from howfar.results.relation import Gate, GateReading, SetEstimate
+from howfar.results.check_result import Check, CheckedDataset, Decision
+from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check.decisions import RuleFacts, SourcedInterval, decisions_of, labels_to_decide
 from howfar.studies.check.rules import read_rules
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, StoreError
-from howfar.results.check import CheckedDataset, LogRow
+from howfar.results.check_result import CheckedDataset, LogRow
 from howfar.studies.check import log
 from howfar.studies.check.log import alarm_decision, read_alarm
 from howfar.studies.check.rules import AlarmRule, moment

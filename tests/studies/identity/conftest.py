@@ -25,7 +25,7 @@ bootstrap = 200
 
 def undrawn(patch: pytest.MonkeyPatch) -> None:
     """Leave out the report, which has tests of its own."""
-    patch.setattr("howfar.studies.study_file.study.draw", lambda *_: None)
+    patch.setattr("howfar.studies.study_file.run_study.draw", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from figures.believable_adaptation import make
 from howfar.errors import InputError
 from howfar.metrics import count, f_per_image, stack
 from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, Counted, Trained, count_maps, draw_scores, trainings
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 
 SIDE = 12
 

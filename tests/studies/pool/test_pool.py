@@ -13,7 +13,7 @@ from PIL import Image
 import howfar
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation_result import Adaptation
 from howfar.results.segmenter_studies import SECONDS, WISHES, Pool
 from howfar.results.study_run import StudyRun
 from tiny_studies import DATASETS, TRAINED, write_folders, written

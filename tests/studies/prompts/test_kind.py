@@ -14,7 +14,7 @@ from howfar.paper.prompts_report import average_f, lead, section
 from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results.records import Provenance
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
-from howfar.studies.study_file.study import study
+from howfar.studies.study_file.run_study import study
 
 STUDY = """
 [datasets]

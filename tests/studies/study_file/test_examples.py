@@ -16,7 +16,7 @@ from howfar.demo import write_dataset
 from howfar.keywords import StudyFileOptions
 from howfar.settings import checked
 from howfar.studies.study_file.document import json_schema
-from howfar.studies.study_file.study import plan_of
+from howfar.studies.study_file.run_study import plan_of
 from people import write_people
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

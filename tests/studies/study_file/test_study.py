@@ -17,7 +17,7 @@ from howfar.errors import InputError
 from howfar.io.lock import alone
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.document import json_schema
-from howfar.studies.study_file.study import LOCK
+from howfar.studies.study_file.run_study import LOCK
 
 
 def test_runs_keeps_and_runs_anew_what_changed(study_file: Path) -> None:

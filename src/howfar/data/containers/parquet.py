@@ -17,7 +17,7 @@ from howfar.data.containers.arrow_check import batches, first_look
 from howfar.data.containers.container import ContainerListing
 from howfar.errors import HowfarError, ImageError, InputError, one_line
 from howfar.io.location import Location, open_binary
-from howfar.io.parquet import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
+from howfar.io.parquet_files import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
 from howfar.memory import check_file, file_limit
 
 # What one request fetches behind a URL: metadata and small columns need little.

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from howfar.data.containers.container import ContainerListing, Member
-from howfar.data.folder import EXTENSIONS, NOT_TEXT, is_text
+from howfar.data.image_folder import EXTENSIONS, NOT_TEXT, is_text
 from howfar.errors import ImageError, InputError
 from howfar.io.location import Location, open_binary, read_range
 

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from howfar import registry
-from howfar.adaptation import THEN, AdaptationWay, steps_of
+from howfar.adaptation_ways import THEN, AdaptationWay, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.photographs import HashedDataset
 from howfar.errors import InputError, option
-from howfar.io.checkpoint import remove_abandoned
+from howfar.io.finished_parts import remove_abandoned
 from howfar.io.location import absolute
 from howfar.keywords import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline import check_reach
@@ -26,16 +26,14 @@ from howfar.pipeline.prediction import Model
 from howfar.progress import bar
 from howfar.protocols import Runner
 from howfar.results import Comparison, Evaluation, Provenance
-from howfar.results.adaptation import BASELINE, STRATA, Adaptation
+from howfar.results.adaptation_result import BASELINE, STRATA, Adaptation
 from howfar.results.run_files import page_folder
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.settings import checked, picked, with_options
-from howfar.studies.adaptation.gains import contributions_of, suppression_of
-from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
-from howfar.studies.adaptation.settings import (
+from howfar.studies.adaptation.adaptation_settings import (
     ANEW,
     RANDOM,
     RETRAIN,
@@ -47,15 +45,17 @@ from howfar.studies.adaptation.settings import (
     recorded,
     strategies_of,
 )
+from howfar.studies.adaptation.gains import contributions_of, suppression_of
+from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, numbers_of_study, score_row, slopes_of, strata_of
 from howfar.studies.distance import compare
 from howfar.studies.run_folder import write_run
-from howfar.studies.selection import select
+from howfar.studies.select_images import select
 from howfar.studies.study_inputs import check_names, keep_pictures, parse_images, sources_of
 from howfar.tracking import check_tracker, log_result
 from howfar.training.image_mask_pairs import TrainingExample, examples_of
-from howfar.training.settings import settings_for
 from howfar.training.train import TrainingTask
+from howfar.training.training_settings import settings_for
 
 NORM = "norm"
 T = TypeVar("T")

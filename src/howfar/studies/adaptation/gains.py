@@ -13,9 +13,9 @@ from scipy.special import stdtrit
 
 from howfar.arrays import Float64Array
 from howfar.keywords import AdaptOptions
-from howfar.results.adaptation import BASELINE, CONTRIBUTIONS
+from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS
 from howfar.significance.variance_components import REST, variance_components
-from howfar.studies.adaptation.settings import Arm, arms_of
+from howfar.studies.adaptation.adaptation_settings import Arm, arms_of
 
 LEVEL = 0.95
 

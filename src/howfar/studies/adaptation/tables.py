@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.keywords import AdaptOptions
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend
 from howfar.results import DistancePart, Evaluation, Interval
-from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, SLOPES, Adaptation
+from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, SLOPES, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm, arms_of
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.models import EvaluatedPart
-from howfar.studies.adaptation.settings import RANDOM, Arm, arms_of
 from howfar.studies.performance.image_performance import counts_of
 
 HALVES, THIRDS = 2, 3

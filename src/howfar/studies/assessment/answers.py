@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from howfar.results import Failures, Relation, SetEstimate
-from howfar.results.assessment import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
-from howfar.results.relation import Gate
+from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
+from howfar.results.relation_result import Gate
 from howfar.studies.assessment.preparation import BlankSite, folder_of
 from howfar.tasks.map_measures import FALSE_ALARMS
-from howfar.tasks.segmentation import SegmentationTask
+from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import Task
 from howfar.wording import format_interval, percentage_of, says_nothing
 

@@ -23,7 +23,7 @@ from howfar.progress import stage
 from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
 from howfar.results import Comparison, Evaluation, Features, Provenance, Relation, SetEstimate
-from howfar.results.assessment import Assessment, SiteAnswer
+from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.results.records import plain
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, command_words, declared, picked, with_options
@@ -44,7 +44,7 @@ from howfar.studies.performance.performance_files import files_of, read_performa
 from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
 from howfar.studies.profile import measured_images
 from howfar.studies.run_folder import draw
-from howfar.studies.selection import select
+from howfar.studies.select_images import select
 from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from howfar.keywords import AssessOptions, FedOptions, TaskOptions
 from howfar.metrics import f_per_image, threshold_index
 from howfar.pipeline.prediction import LARGER, Model, load_model, predict
 from howfar.results import Evaluation
-from howfar.results.assessment import OwnScore
-from howfar.results.relation import BLANK
+from howfar.results.assessment_result import OwnScore
+from howfar.results.relation_result import BLANK
 from howfar.segmenters.norm_adaptation import ADAPTED, WARNING
 from howfar.settings import picked
 from howfar.studies.corruption import CorruptedSets, corrupt
@@ -29,7 +29,7 @@ from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
 from howfar.tasks.by_name import TASKS, own_options
-from howfar.tasks.segmentation import SegmentationTask
+from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import FLIPPED, FOLDER, TILED, Task
 from howfar.wording import share
 

@@ -15,16 +15,16 @@ import numpy as np
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
-from howfar.data.folder import EXTENSIONS, walk
+from howfar.data.image_folder import EXTENSIONS, walk
 from howfar.errors import InputError, StoreError
 from howfar.keywords import CertifyOptions
 from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Provenance
-from howfar.results.certificate import Certificate, CertifiedSite, SampledImage
+from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
-from howfar.studies.certification.estimates import SHORT, VALUES, Looks, Question, look, marked, parse_until, sample_of
+from howfar.studies.certification.certified_values import SHORT, VALUES, Looks, Question, look, marked, parse_until, sample_of
 from howfar.studies.certification.sample import (
     MAPS,
     ORDER,
@@ -41,7 +41,7 @@ from howfar.studies.certification.sample import (
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.run_folder import draw as draw_page
 from howfar.tasks.by_name import TASKS, own_options
-from howfar.tasks.segmentation import FALLBACK, choose
+from howfar.tasks.segmentation_task import FALLBACK, choose
 from howfar.tasks.task import SampleMeasures, Task, label_count
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, parse, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.folder import path_text
 from howfar.data.image_bytes import check_files
+from howfar.data.image_folder import path_text
 from howfar.data.photographs import photographs_of
 from howfar.data.predictions import made_with
 from howfar.errors import ImageError, InputError, LeakError
 from howfar.pipeline.reference_profile import Profile
-from howfar.results.certificate import Certificate, CertifiedSite, SampledImage
+from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
 from howfar.sampling import Sample, draw, order
 from howfar.sampling.design import as_count
-from howfar.studies.certification.estimates import Question
+from howfar.studies.certification.certified_values import Question
 from howfar.studies.evaluation.learnt_images import Seen
-from howfar.tasks.segmentation import MapAnswers
+from howfar.tasks.segmentation_task import MapAnswers
 from howfar.tasks.task import ModelAnswers, Task
 
 LABELS, LABELS_UNTIL = 16, 64

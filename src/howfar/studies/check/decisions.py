@@ -14,11 +14,11 @@ from scipy.stats import norm
 
 from howfar.pipeline.scorer import CONSTANT
 from howfar.relation.site_judge import SiteJudge
-from howfar.results.certificate import Certificate
-from howfar.results.check import CheckedDataset, Decision, Outcome, Severity
-from howfar.results.relation import Gate, SetEstimate
+from howfar.results.certificate_result import Certificate
+from howfar.results.check_result import CheckedDataset, Decision, Outcome, Severity
+from howfar.results.relation_result import Gate, SetEstimate
 from howfar.results.scores import Score
-from howfar.studies.certification.estimates import share_below
+from howfar.studies.certification.certified_values import share_below
 from howfar.studies.check.rules import Rules, ShareRule
 from howfar.wording import format_interval, share_interval
 

@@ -15,7 +15,7 @@ import numpy as np
 from howfar.errors import InputError, StoreError, one_line
 from howfar.io.location import absolute
 from howfar.io.lock import locked
-from howfar.results.check import OVER_TIME, AlarmReading, CheckedDataset, Decision, LogRow, Outcome
+from howfar.results.check_result import OVER_TIME, AlarmReading, CheckedDataset, Decision, LogRow, Outcome
 from howfar.results.records import plain
 from howfar.significance.sequential_alarm import (
     FEWEST,

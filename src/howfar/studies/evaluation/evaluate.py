@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.errors import InputError
 from howfar.keywords import EvaluateOptions, ModelOptions
 from howfar.results import Evaluation

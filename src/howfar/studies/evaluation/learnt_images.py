@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from howfar.data import Dataset
-from howfar.data.folder import path_text
+from howfar.data.image_folder import path_text
 from howfar.data.photographs import HashedDataset, fits
 from howfar.errors import InputError, option
 from howfar.results import Skipped

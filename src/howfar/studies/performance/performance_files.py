@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import as_location, was_url
-from howfar.io.parquet import read_frame
+from howfar.io.parquet_files import read_frame
 from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM, VALUES
 from howfar.results import Evaluation, Provenance
-from howfar.results.evaluation import KEY
+from howfar.results.evaluation_result import KEY
 
 VALUE, GIVEN = "performance", "given"
 TEXTS = ("dataset", "image", "content", "prediction", "path")

@@ -36,7 +36,7 @@ from howfar.results import (
     Trend,
     TrendVerdict,
 )
-from howfar.results.relation import BLANK, Gate, without_foreground
+from howfar.results.relation_result import BLANK, Gate, without_foreground
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.streams import stream

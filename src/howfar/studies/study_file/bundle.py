@@ -31,7 +31,7 @@ from howfar.results.result import Result
 from howfar.results.study_run import StudyRun
 from howfar.settings import checked
 from howfar.studies.study_file.inputs import Inputs, Planned
-from howfar.studies.study_file.study import Plan, plan_of, run_plan
+from howfar.studies.study_file.run_study import Plan, plan_of, run_plan
 from howfar.wording import format_number
 
 FORMAT: Final = 1

@@ -20,8 +20,8 @@ from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked
 from howfar.studies.study_file.inputs import Inputs, Planned
 from howfar.studies.study_file.kind import Work
-from howfar.studies.study_file.study import plan_of
-from howfar.training.settings import settings_for
+from howfar.studies.study_file.run_study import plan_of
+from howfar.training.training_settings import settings_for
 from howfar.wording import duration, size_text
 
 TIMED: Final = 8

@@ -1,0 +1,156 @@
+"""List what howfar offers: backbones, strategies, the paper's datasets, and the words of its glossary."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from howfar.cli import flags
+from howfar.cli.terminal import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from howfar.data.catalogue import CatalogueEntry, FolderCheck
+
+
+def backbones(json: flags.Json = False) -> None:
+    """List the backbones: feature length q, input, weights, licence."""
+    from howfar.backbones import cards
+
+    listed = cards()
+    if json:
+        print_json([asdict(card) for card in listed])
+        return
+    header = ("name", "q", "input", "weights", "licence", "what it is")
+    lengths = ["any" if card.length is None else f"{card.length:,}" for card in listed]
+    rows = [
+        (card.name, length, card.input, card.weights, card.licence, card.summary)
+        for card, length in zip(listed, lengths, strict=True)
+    ]
+    print_table(console(), header, rows, left=(header[0], *header[2:]))
+
+
+def strategies(json: flags.Json = False) -> None:
+    """List the strategies of select and adapt: what each reads, and whether a record shows that it beats random."""
+    from howfar.selection import every
+    from howfar.selection.evidence import evidence, summaries
+
+    listed = [(strategy, evidence(strategy.name)) for strategy in every()]
+    if json:
+        rows = [{"name": each.name, "needs": each.needs, "nested": each.nested, **asdict(shown)} for each, shown in listed]
+        print_json({"strategies": rows, "summary": " ".join(summaries())})
+        return
+    to, header = console(), ("name", "reads", "nested", "against random")
+    cells = [(each.name, ", ".join(each.needs) or "–", "yes" if each.nested else "no", shown.line) for each, shown in listed]
+    print_table(to, header, cells, left=header)
+    for line in summaries():
+        to.print(line)
+
+
+_NAME = "A dataset of the paper; without it all are listed."
+_WIDE = 160
+_FOLDER = "Check this folder, or any other dataset of images, against NAME."
+
+
+def data(
+    name: Annotated[str | None, typer.Argument(help=_NAME)] = None,
+    folder: Annotated[str | None, typer.Argument(help=_FOLDER)] = None,
+    json: flags.Json = False,
+) -> None:
+    """Say where the paper's datasets are had and under which terms, or check FOLDER against NAME.
+
+    Exit code 0 where the folder agrees with the paper, 1 where it does not.
+    """
+    from howfar.data.catalogue import catalogue, check_folder, entry
+
+    if name is None:
+        _list(catalogue(), json)
+    elif folder is None:
+        _describe(entry(name), json)
+    else:
+        check = check_folder(name, folder)
+        _report(check, json)
+        if not check.agrees:
+            raise typer.Exit(1)
+
+
+def _list(entries: tuple[CatalogueEntry, ...], json: bool) -> None:
+    if json:
+        print_json([asdict(entry) for entry in entries])
+        return
+    to = console()
+    header = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
+    images = ["" if entry.images is None else f"{entry.images:,}" for entry in entries]
+    rows = [
+        (entry.name, entry.symbol, count, entry.pixels, entry.masks, entry.terms, entry.where[0])[: len(header)]
+        for entry, count in zip(entries, images, strict=True)
+    ]
+    print_table(to, header, rows, left=(*header[:2], *header[3:]))
+    to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder")
+
+
+def _describe(entry: CatalogueEntry, json: bool) -> None:
+    if json:
+        print_json(asdict(entry))
+        return
+    to = console()
+    for label, text in _lines(entry):
+        if text:
+            to.print(f"{label}: {text}", soft_wrap=True)
+
+
+def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
+    few_to_many = "{} to {}".format(*entry.per_category) if entry.per_category else ""
+    return [
+        ("name", entry.title),
+        ("symbol", entry.symbol),
+        ("what", entry.what),
+        ("images", entry.images),
+        ("categories", ", ".join(entry.categories)),
+        ("number of categories", entry.n_categories),
+        ("images a category", few_to_many),
+        ("variations", ", ".join(f"{group} {number}" for group, number in entry.variations.items())),
+        ("pixels", entry.pixels),
+        ("masks", entry.masks),
+        ("note", entry.note),
+        ("where", " ".join(entry.where)),
+        ("terms", f"{entry.terms} ({entry.licence_source})" if entry.licence else entry.terms),
+        ("folder", entry.layout),
+        ("cite", entry.citation),
+        ("used in", ", ".join(entry.used_in)),
+    ]
+
+
+def _report(check: FolderCheck, json: bool) -> None:
+    if json:
+        print_json({**asdict(check), "agrees": check.agrees})
+        return
+    to = console()
+    for finding in check.findings:
+        to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", soft_wrap=True)
+
+
+def explain(
+    term: Annotated[list[str] | None, flags.argument("TERM", "A word, such as relative or I^dist.")] = None,
+    json: flags.Json = False,
+) -> None:
+    """Explain a word of howfar's tables and reports; without one, list all words."""
+    from howfar.glossary import explain as find
+    from howfar.glossary import glossary
+
+    found = [find(" ".join(term))] if term else list(glossary())
+    if json:
+        print_json({"terms": [asdict(each) for each in found]})
+        return
+    to = console()
+    if not term:
+        to.print(f"howfar explain TERM explains one of: {', '.join(each.name for each in found)}.")
+        return
+    for each in found:
+        to.print(each.name + (f" ({', '.join(each.also)})" if each.also else ""), style="bold")
+        to.print(each.text)
+        if each.formula:
+            to.print(f"  {each.formula}")
+        see = f"See also: {', '.join(each.see)}. " if each.see else ""
+        to.print(f"{see}Documentation: docs/{each.page}")

@@ -1,0 +1,224 @@
+"""Compute features into the store, export them, and maintain the store (`howfar embed`, `export`, `store`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
+
+import typer
+
+from howfar.cli import flags
+from howfar.cli.terminal import SHOWN, console, print_json, print_table, say
+from howfar.errors import InputError
+from howfar.keywords import StoredEmbedOptions
+from howfar.options import DEFAULT_BACKBONE
+from howfar.wording import size_text
+
+if TYPE_CHECKING:
+    from howfar.store import StoreCheck, StorePrune, StoreRepair, StoreSize
+    from howfar.store.integrity import Damage
+    from howfar.store.space import FeatureSize
+
+
+@flags.command(StoredEmbedOptions)
+def embed(
+    datasets: Annotated[list[str], flags.argument("DATASET", flags.DATASET)],
+    backbone: flags.Backbone = DEFAULT_BACKBONE,
+    json: flags.Json = False,
+    **chosen: Unpack[StoredEmbedOptions],
+) -> None:
+    """Compute the features of every DATASET and keep them in the store, where `compare` finds them."""
+    from howfar.backbones import as_backbone
+    from howfar.data import Dataset, each_dataset, parse
+    from howfar.errors import InputError
+    from howfar.keywords import BackboneOptions
+    from howfar.memory import within
+    from howfar.pipeline import embed_all
+    from howfar.settings import checked, picked
+    from howfar.store import Store
+
+    given = checked(StoredEmbedOptions, chosen)
+    with within(given["memory"]):
+        parsed = [parse(dataset, name, unnamed) for name, unnamed, dataset in each_dataset(datasets, "dataset")]
+    ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
+    if ready:
+        remedy = "compare takes embeddings as they are"
+        raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
+    model = as_backbone(backbone, picked(BackboneOptions, chosen))
+    store = Store(str(chosen["store"]) if "store" in chosen else None)
+    with within(given["memory"]):
+        features = [
+            views[0] for views in embed_all(parsed, [model], store, given["runner"], given["batch_size"], given["workers"])
+        ]
+    notes = list(dict.fromkeys(note for dataset in features for note in dataset.notes))
+    if json:
+        rows = [{"name": dataset.name, "n": len(dataset), "length": dataset.rows.shape[1]} for dataset in features]
+        skipped = [asdict(file) for dataset in features for file in dataset.skipped]
+        print_json({"backbone": model.name, "store": str(store.root), "datasets": rows, "skipped": skipped, "notes": notes})
+        return
+    for dataset in features:
+        say(f"{dataset.name}: {len(dataset)} images x {dataset.rows.shape[1]:,} features in {store.root}")
+        for file in dataset.skipped:
+            say(f"skipped: {file.path}: {file.reason}")
+    for note in notes:
+        say(note)
+
+
+@flags.command(StoredEmbedOptions)
+def export(
+    datasets: Annotated[list[str], flags.argument("DATASET", flags.DATASET)],
+    out: Annotated[
+        Path, flags.value("PATH", "Write this .parquet file or .lance folder; replace an export only.", "--out", "-o")
+    ],
+    to: Annotated[
+        Literal["parquet", "lance"] | None, typer.Option(help="Write this format; by default what PATH ends in.")
+    ] = None,
+    backbone: flags.Backbone = DEFAULT_BACKBONE,
+    json: flags.Json = False,
+    **chosen: Unpack[StoredEmbedOptions],
+) -> None:
+    """Write the features of every DATASET as a table, Parquet or Lance, that vector tools read; embed what is not stored."""
+    from howfar.studies.export import export as study
+
+    made = study(datasets, backbone, out=out, to=to, **chosen)
+    if json:
+        print_json({**asdict(made), "path": str(made.path)})
+        return
+    for name, count in made.images.items():
+        say(f"{name}: {count} images x {made.length:,} features in {made.path}")
+    for file in made.skipped:
+        say(f"skipped: {file.path}: {file.reason}")
+    for note in made.notes:
+        say(note)
+
+
+Action = Literal["check", "repair", "size", "prune"]
+_ACTION = (
+    "check: list what is damaged, change nothing. repair: drop what is damaged, give old rows checksums, merge small files. "
+    "size: bytes and images of each feature. prune: remove features, and say which."
+)
+NAMED = 3
+"""Image files that are named of each damaged file of a store; --json names all."""
+
+
+def store(
+    action: Annotated[Action, flags.argument("ACTION", _ACTION)],
+    folder: Annotated[
+        str | None, flags.argument("STORE", "Its folder or URL; by default that of HOWFAR_STORE, else the user's cache.")
+    ] = None,
+    feature: Annotated[
+        list[str] | None, flags.value("NAME", "Take this feature alone: a backbone, or a folder in STORE; repeat it.")
+    ] = None,
+    older_than: Annotated[float | None, flags.value("DAYS", "Prune what no run has opened for so many days.")] = None,
+    max_size: Annotated[
+        str | None, flags.value("SIZE", "Prune what was used longest ago until STORE takes no more: 20GB.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what prune would remove, and remove nothing.")] = False,
+    json: flags.Json = False,
+) -> None:
+    """Look after the store of features: check it, repair it, say what it takes, or remove features that are not needed.
+
+    Exit code 0; 1 where check finds damage.
+    """
+    from howfar import store as stores
+
+    for option, given in (("older_than", older_than is not None), ("max_size", max_size is not None), ("dry_run", dry_run)):
+        if given and action != "prune":
+            raise InputError.of(option, f"is of no use to {action}: howfar store prune takes it")
+    names = feature or ()
+    if action == "check":
+        found = stores.check(folder, names)
+        print_json(found.to_dict()) if json else _show_check(found)
+        if not found.sound:
+            raise typer.Exit(1)
+    elif action == "repair":
+        repaired = stores.repair(folder, names)
+        print_json(repaired.to_dict()) if json else _show_repair(repaired)
+    elif action == "size":
+        sizes = stores.size(folder, names)
+        print_json(sizes.to_dict()) if json else _show_size(sizes)
+    else:
+        # What goes is shown before it is gone.
+        gone = stores.prune(folder, names, older_than=older_than, max_size=max_size, dry_run=dry_run or not json)
+        print_json(gone.to_dict()) if json else _show_prune(gone)
+        if not json and not dry_run and gone.removed:
+            _show_left(stores.prune(folder, names, older_than=older_than, max_size=max_size))
+
+
+def _show_check(found: StoreCheck) -> None:
+    to = console()
+    to.print(f"{found.store}: {_count(len(found.features), 'feature')}", style="bold")
+    header = ("feature", "images", "shards", "without checksum", "left by killed writers")
+    if found.features:
+        counts = [(each.images, each.shards, each.without_checksum, each.leftovers) for each in found.features]
+        rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(found.features, counts, strict=True)]
+        print_table(to, header, rows)
+    _show_damage(found.damage, "damaged")
+    if found.damage:
+        to.print(f"{_count(len(found.damage), 'damaged file')}: howfar store repair {found.store}", soft_wrap=True)
+    else:
+        to.print("nothing is damaged")
+
+
+def _show_damage(damage: Sequence[Damage], word: str) -> None:
+    to = console()
+    for each in damage[:SHOWN]:
+        images = "" if each.images == 0 else f"; {'its images' if each.images is None else _count(each.images, 'image')}"
+        lost = f"{images} will be embedded anew" if images else ""
+        named = ", ".join(each.paths[:NAMED]) + (" …" if len(each.paths) > NAMED else "")
+        to.print(f"{word}: {each.feature}/{each.file}: {each.reason}{lost}{f' ({named})' if named else ''}", soft_wrap=True)
+    if len(damage) > SHOWN:
+        to.print(f"{word}: {len(damage) - SHOWN} more; --json lists them")
+
+
+def _show_repair(done: StoreRepair) -> None:
+    to = console()
+    to.print(f"{done.store}: {_count(len(done.features), 'feature')}", style="bold")
+    if done.features:
+        counts = [(len(each.dropped), each.checksums_added, each.merged) for each in done.features]
+        rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(done.features, counts, strict=True)]
+        print_table(to, ("feature", "damaged", "checksums added", "shards merged"), rows)
+    _show_damage([damage for each in done.features for damage in each.dropped], "dropped")
+    for each in done.features:
+        if each.left:
+            to.print(f"left: {each.feature}: {each.left}", soft_wrap=True)
+
+
+def _show_size(found: StoreSize) -> None:
+    to = console()
+    caption = f"{found.store}: {_count(len(found.features), 'feature')}, {size_text(found.bytes)}"
+    to.print(caption, style="bold")
+    _show_features(found.features)
+
+
+def _show_features(features: Sequence[FeatureSize]) -> None:
+    header = ("feature", "q", "type", "images", "size", "of it sums", "last used")
+    rows = [
+        (each.feature, "?" if each.length is None else f"{each.length:,}", each.dtype or "?", f"{each.images:,}",
+         size_text(each.bytes), size_text(each.sums_bytes), each.used.replace("T", " ")[:16])
+        for each in features
+    ]  # fmt: skip
+    if rows:
+        print_table(console(), header, rows, optional=("of it sums", "type"))
+
+
+def _show_prune(gone: StorePrune) -> None:
+    to = console()
+    caption = f"{gone.store}: {_count(len(gone.removed), 'feature')} to remove, {size_text(gone.freed)}"
+    to.print(caption, style="bold")
+    _show_features(gone.removed)
+    _show_left(gone)
+
+
+def _show_left(gone: StorePrune) -> None:
+    to = console()
+    for each in gone.left:
+        to.print(f"left: {each.feature}: {each.reason}", soft_wrap=True)
+    if not gone.dry_run:
+        to.print(f"removed {_count(len(gone.removed), 'feature')}, {size_text(gone.freed)} freed")
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

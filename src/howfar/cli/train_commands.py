@@ -1,0 +1,174 @@
+"""Train a segmenter, predict with it, and adapt it to new datasets (`howfar train`, `predict`, `adapt`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
+
+from howfar import registry
+from howfar.cli import flags
+from howfar.cli.flags import typed_options
+from howfar.cli.terminal import (
+    answer,
+    console,
+    print_json,
+    print_paths,
+    print_skipped,
+    print_table,
+    report_in,
+    say,
+    tell_reading,
+)
+from howfar.io.location import ready_file, ready_folder
+from howfar.keywords import AdaptOptions, PredictOptions, TrainOptions
+from howfar.wording import format_number
+
+if TYPE_CHECKING:
+    from howfar.segmenters.checkpoint import Checkpoint
+
+
+ENDING = ".safetensors"
+
+
+@flags.command(TrainOptions)
+def train(
+    primary: flags.LabelledPrimary,
+    out: Annotated[Path, flags.value("CKPT", "Write this checkpoint, model.safetensors say.", "--out", "-o")],
+    model: flags.Segmenter = "unetplusplus",
+    add: Annotated[
+        list[str] | None,
+        flags.value(
+            "SITE:LIST", "Learn from chosen images of dataset SITE too, by the chosen.csv of `howfar select`; repeat it."
+        ),
+    ] = None,
+    background: Annotated[
+        list[str] | None, flags.value("DATASET", "Learn from these images without foreground too; repeat it.")
+    ] = None,
+    start: Annotated[Path | None, flags.value("CKPT", "Begin with the weights of this checkpoint.")] = None,
+    way: Annotated[
+        str | None,
+        flags.value(
+            "WAY", f"Adapt the model of --start so: {', '.join(registry.OURS['adaptation_ways'])}, or several: finetune+norm."
+        ),
+    ] = None,
+    site: Annotated[
+        str | None, flags.value("DATASET", "Images of the site, for a way that reads some without labels; else --add's.")
+    ] = None,
+    json: flags.Json = False,
+    **chosen: Unpack[TrainOptions],
+) -> None:
+    """Train a segmenter on PRIMARY; run the same command again to go on after a kill."""
+    from howfar.errors import InputError
+    from howfar.training.train import train as study
+
+    if out.suffix.lower() != ENDING:
+        raise InputError.of("out", f"must end in {ENDING}", str(out), "nothing in such a file can be executed")
+    ready_file("out", out)
+    if way is not None or site is not None:
+        given = {"background": background, **chosen}
+        if "model" in typed_options():
+            raise InputError.of("model", "must not be given with --way, which adapts that of --start", model, "leave it out")
+        checkpoint = _adapted(primary, out, add or (), start, way, site, given)
+    else:
+        checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
+    if json:
+        print_json(checkpoint.card.to_dict())
+    else:
+        _show(checkpoint, out, way)
+
+
+def _adapted(
+    primary: str, out: Path, add: Sequence[str], start: Path | None, way: str | None, site: str | None, given: Mapping[str, Any]
+) -> Checkpoint:
+    """Adapt the checkpoint of --start with the checkpoint's own training settings."""
+    from howfar.adaptation_ways import adapt_model
+    from howfar.errors import InputError
+
+    if way is None:
+        raise InputError.of("site", "is of use only with --way", site, "pass --way norm, or leave it out")
+    if start is None:
+        raise InputError.of("way", "needs the model to adapt", way, "pass its checkpoint as --start")
+    place = {name: given[name] for name in ("device", "workers", "progress", "log") if name in given}
+    for name, value in given.items():
+        if name not in place and value is not None:
+            raise InputError.of(
+                name, "must not be given with --way, since the model's own settings are kept", value, "leave it out"
+            )
+    return adapt_model(start, primary, out, way=way, add=add, site=site, **place)
+
+
+def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
+    """Print the epochs' numbers, if any, and the checkpoint's path."""
+    from howfar.adaptation_ways import steps_of
+    from howfar.segmenters.norm_adaptation import WARNING
+
+    to, card = console(), checkpoint.card
+    if adapted := card.data.get("adapted"):
+        count = int(adapted.get("labels", 0))
+        labels = "no label" if not count else "1 label" if count == 1 else f"{count} labels"
+        line = f"Checkpoint of {card.segmenter}, {card.size} px, adapted to {adapted['dataset']} by {adapted['way']}, {labels}"
+        to.print(line, style="bold")
+        to.print(f"note: {WARNING.format(adapted['dataset'])}")
+    else:
+        to.print(repr(checkpoint), style="bold")
+    if way is None or any(step.trains for step in steps_of(way)):
+        numbers = (("loss", 3), ("ods", 3), ("threshold", 2))
+        rows = [
+            (str(epoch["epoch"]), *(format_number(epoch.get(name), digits) for name, digits in numbers))
+            for epoch in card.history
+        ]
+        print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
+    print_paths(to, {"checkpoint": out})
+
+
+@flags.command(PredictOptions)
+def predict(
+    model: Annotated[Path, flags.argument("CKPT", "What `howfar train` wrote, or an .onnx network.")],
+    dataset: Annotated[str, flags.argument("DATASET", flags.DATASET)],
+    out: Annotated[Path, flags.value("DIR", "Write the maps to this folder, one PNG an image.", "--out", "-o")],
+    json: flags.Json = False,
+    **chosen: Unpack[PredictOptions],
+) -> None:
+    """Write a probability map of every image of DATASET, 8-bit grey, p = value / 255; maps that are there already are kept."""
+    from howfar.pipeline.prediction import predict as study
+    from howfar.results.records import plain
+
+    ready_folder("out", out)
+    predicted = study(model, dataset, out, **chosen)
+    tell_reading(predicted.reading)
+    for note in predicted.notes:
+        say(f"warning: {note}", err=True)
+    if json:
+        skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
+        reading = {} if predicted.reading is None else {"reading": plain(predicted.reading)}
+        counts = {"written": predicted.written, "kept": predicted.kept}
+        print_json({"folder": str(predicted.folder), **counts, **reading, "skipped": skipped, "notes": list(predicted.notes)})
+        return
+    to = console()
+    kept = f", {predicted.kept} were there already" if predicted.kept else ""
+    to.print(
+        f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}", soft_wrap=True
+    )
+    print_skipped(to, predicted.skipped, "--json lists all")
+
+
+@flags.command(AdaptOptions)
+def adapt(
+    primary: Annotated[str, flags.argument("PRIMARY", "What the model is trained on: images and masks.")],
+    secondary: Annotated[list[str], flags.argument("SECONDARY...", "Datasets with masks, to adapt to.")],
+    out: Annotated[Path, flags.value("DIR", "Keep the study in this folder.", "--out", "-o")],
+    model: flags.Segmenter = "unetplusplus",
+    background: Annotated[str | None, flags.value("DATASET", "Take images without foreground from this dataset.")] = None,
+    blind: Annotated[
+        list[str] | None, flags.value("DATASET", "Score on this dataset, and never choose from it; repeat it.")
+    ] = None,
+    json: flags.Json = False,
+    **chosen: Unpack[AdaptOptions],
+) -> None:
+    """Train on PRIMARY and a few images of each SECONDARY, and say what that gains on images that no model learnt from."""
+    from howfar.studies.adaptation.adapt import adapt as study
+
+    ready_folder("out", out)
+    result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
+    answer(result, json, {"study": out, "report": report_in(out)})

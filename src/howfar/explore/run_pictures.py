@@ -1,0 +1,307 @@
+"""Read a run's photographs, masks and predictions for the interactive page, small or at full size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from PIL import Image
+
+from howfar.data import Dataset, decode, parse, read_bytes
+from howfar.data.masks import read_mask, resize_mask
+from howfar.data.predictions import read_prediction
+from howfar.errors import HowfarError, ImageError
+from howfar.explore.points import RunImages
+from howfar.io.finished_parts import KeptArrays, part_key
+from howfar.io.location import is_url
+
+SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+QUALITY = 90
+
+
+def photograph(path: str, side: int | None = None) -> Image.Image:
+    """Read an image upright as RGB, at most `side` pixels a side; raise `ImageError` if it is unreadable."""
+    if not path:
+        raise ImageError("no file")
+    image = decode(read_bytes(path)).image
+    if side is not None:
+        image.thumbnail((side, side))
+    return image
+
+
+def mask(path: str, size: tuple[int, int] | None = None) -> Image.Image:
+    """Read a mask as white on black, resized to (width, height) without losing thin lines; raise `ImageError`."""
+    foreground = read_mask(path)
+    if size is not None:
+        foreground = resize_mask(foreground, size[1], size[0])
+    return Image.fromarray(foreground.astype(np.uint8) * np.uint8(255))
+
+
+def probabilities(path: str, size: tuple[int, int] | None = None) -> Image.Image:
+    """Read a probability map as 8-bit grey, resized to (width, height) by the highest value in each pixel."""
+    from howfar.figures.contact_sheets import highest, unit_values
+
+    values: NDArray[np.float64] = unit_values(read_prediction(path).values)
+    if size is not None:
+        values = highest(values, size[1], size[0])
+    return Image.fromarray(np.round(255 * values).astype(np.uint8))
+
+
+def encoded(image: Image.Image, kind: str, quality: int = QUALITY, effort: int = 4) -> bytes:
+    """Encode a picture as "WEBP", "PNG" or "JPEG"; higher `effort` makes WEBP slower and smaller."""
+    buffer = io.BytesIO()
+    options = {"quality": quality, "method": effort} if kind == "WEBP" else {"quality": quality} if kind == "JPEG" else {}
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def masks_of(sources: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Find the masks of a run's images, by dataset and image, for datasets still on this machine; nothing is fetched."""
+    found: dict[tuple[str, str], str] = {}
+    for name, source in sources.items():
+        if is_url(source) or not Path(source).exists():
+            continue
+        try:
+            dataset = parse(source, name)
+        except HowfarError:
+            continue
+        if isinstance(dataset, Dataset):
+            found |= {(name, item.name): str(item.mask) for item in dataset.items if item.mask is not None}
+    return found
+
+
+SIDE = 224
+CACHED = 4_000
+"""Small pictures that are kept in memory, about 10 kB each."""
+_LONGEST = 10
+
+
+class ImageFile(NamedTuple):
+    """Hold a picture as the bytes of a file, with its media type."""
+
+    type: str
+    data: bytes
+
+
+@dataclass(eq=False)
+class ImageFiles:
+    """Read pictures of the images in the run's own list, and of no others."""
+
+    points: RunImages
+    masks: Mapping[tuple[str, str], str]
+
+    def __post_init__(self) -> None:
+        rows = self.points.rows
+        self._paths = {
+            "image": list(rows["path"]),
+            "mask": [self.masks.get(key, "") for key in zip(rows["dataset"], rows["image"], strict=True)],
+        }
+        models = [list(model.predictions) for model in self.points.models]
+        self._predictions = models or [list(rows["prediction"])]
+        self._thumbnail: Callable[[int], ImageFile] = lru_cache(CACHED)(self._make_thumbnail)
+
+    def known(self) -> dict[str, Any]:
+        """Return the rows with a mask, and the rows with a prediction by each model."""
+
+        def rows(paths: list[str]) -> list[int]:
+            return [row for row, path in enumerate(paths) if path]
+
+        return {"masks": rows(self._paths["mask"]), "predictions": [rows(paths) for paths in self._predictions]}
+
+    def read(self, name: str) -> ImageFile | None:
+        """Read ``thumbnail/ROW``, ``image/ROW``, ``mask/ROW`` or ``prediction/ROW[/MODEL]``; None for anything else."""
+        kind, *numbers = name.split("/")
+        if not 1 <= len(numbers) <= (2 if kind == "prediction" else 1):
+            return None
+        if not all(text.isascii() and text.isdigit() and len(text) < _LONGEST for text in numbers):
+            return None
+        row, model = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
+        if row >= len(self.points) or model >= len(self._predictions):
+            return None
+        paths = self._predictions[model] if kind == "prediction" else self._paths.get(kind)
+        try:
+            if kind == "thumbnail":
+                return self._thumbnail(row)
+            return _full(kind, paths[row]) if paths and paths[row] else None
+        except (HowfarError, OSError):
+            return None
+
+    def _make_thumbnail(self, row: int) -> ImageFile:
+        return ImageFile(SHOWN["WEBP"], encoded(photograph(self._paths["image"][row], SIDE), "WEBP", 75))
+
+
+def _full(kind: str, path: str) -> ImageFile:
+    """Read a picture at full size and encode it again, so that no unchecked file bytes reach the browser."""
+    if kind == "image":
+        return ImageFile(SHOWN["JPEG"], encoded(photograph(path), "JPEG"))
+    return ImageFile(SHOWN["PNG"], encoded(mask(path) if kind == "mask" else probabilities(path), "PNG"))
+
+
+WEBP_QUALITY: Final = 62
+EFFORT: Final = 1
+"""How long WebP looks for a smaller file, 0-6: at 4, its usual, the files are 8 % smaller and take three times as long."""
+FOLDER: Final = ".thumbnails"
+"""Within a run folder: the small photographs of its last report."""
+_NAME: Final = "photographs"
+
+
+class SmallPhotograph(NamedTuple):
+    """Hold a small photograph as WebP bytes, its size, and the upright image's width and height."""
+
+    file: bytes
+    size: tuple[int, int]
+    width: int
+    height: int
+
+
+def small_photographs(paths: Sequence[str], side: int, folder: Path | None = None) -> list[SmallPhotograph | None]:
+    """Make photographs of at most `side` pixels a side; None for unreadable files.
+
+    The run folder `folder` keeps them while every file has the size and time that it had; members of containers are read
+    anew.
+    """
+    key = None if folder is None else _key(paths, side)
+    kept = KeptArrays(None if folder is None or key is None else folder / FOLDER)
+    found = _unpacked(kept.read(_NAME), key)
+    if found is not None:
+        return list(found)
+    made = [_small(path, side) for path in paths]
+    whole = [shown for shown in made if shown is not None]
+    # A file that is refused now may be read the next time, though it is the same file.
+    if len(whole) == len(made):
+        kept.keep(_NAME, {"key": np.array(key), **_packed(whole)})
+    return made
+
+
+def _key(paths: Sequence[str], side: int) -> str | None:
+    """Return a key of everything that small photographs depend on; None if a path is no local file."""
+    try:
+        stamps = [(path, (stamp := Path(path).stat()).st_size, stamp.st_mtime_ns) for path in paths]
+    except (OSError, ValueError):
+        return None
+    return part_key(FOLDER, side, WEBP_QUALITY, EFFORT, PIL.__version__, stamps)
+
+
+def _small(path: str, side: int) -> SmallPhotograph | None:
+    try:
+        image = photograph(path)
+    except (HowfarError, OSError):
+        return None
+    width, height = image.size
+    image.thumbnail((side, side))
+    return SmallPhotograph(encoded(image, "WEBP", WEBP_QUALITY, EFFORT), image.size, width, height)
+
+
+def _packed(photographs: Sequence[SmallPhotograph]) -> dict[str, NDArray[Any]]:
+    """Pack files into one array, with their lengths and sizes."""
+    files = [each.file for each in photographs]
+    sizes = [(*each.size, each.width, each.height) for each in photographs]
+    numbers = np.column_stack([[len(file) for file in files], np.array(sizes).reshape(-1, 4)])
+    return {"numbers": numbers.astype(np.int64), "files": np.frombuffer(b"".join(files), dtype=np.uint8)}
+
+
+def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[SmallPhotograph] | None:
+    """Rebuild photographs from packed arrays; None if these are missing or have another key."""
+    if arrays is None or str(arrays.get("key")) != key:
+        return None
+    stream, photographs = io.BytesIO(arrays["files"].tobytes()), list[SmallPhotograph]()
+    for length, small_width, small_height, width, height in arrays["numbers"].tolist():
+        photographs.append(SmallPhotograph(stream.read(length), (small_width, small_height), width, height))
+    return photographs
+
+
+BUDGET = 2_200_000
+"""Bytes of all small pictures of a report, which the page's base64 makes a third more of."""
+MOST_ROWS = 2_000
+SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
+"""Pixels of the longer side, and the bytes that an image with its mask and prediction takes at the most at that size."""
+
+
+@dataclass(frozen=True)
+class Small:
+    """Hold an image's size and its small pictures as files, b"" if missing: photograph, mask, a prediction for each model."""
+
+    row: int
+    width: int
+    height: int
+    photograph: bytes
+    mask: bytes = field(default=b"", repr=False)
+    predictions: tuple[bytes, ...] = field(default=(b"",), repr=False)
+
+
+def thumbnails(
+    points: RunImages, masks: Mapping[tuple[str, str], str], budget: int = BUDGET, folder: Path | None = None
+) -> list[Small]:
+    """Make small pictures of the images within `budget` bytes; above 2,000 images, of a sample.
+
+    Where the pictures become larger than expected the last of the sample have none. `folder` is the run folder, where the
+    small photographs are kept for the next report of the same files.
+    """
+    # A study has several predictions of each image, all of which are read.
+    chosen = sample(points, MOST_ROWS // max(1, len(points.models)))
+    # Each further prediction takes about a third of what an image with its mask and one prediction does.
+    share = 1 + max(0, len(points.models) - 1) / 3
+    side = next((side for side, cost in SIDES if cost * share * len(chosen) <= budget), SIDES[-1][0])
+    paths, keys = points.rows["path"].tolist(), list(zip(points.rows["dataset"], points.rows["image"], strict=True))
+    photographs = small_photographs([str(paths[row]) for row in chosen], side, folder)
+    predictions: list[Sequence[str]] = [model.predictions for model in points.models]
+    predictions = predictions or [points.rows["prediction"].tolist()]
+    made, spent = [], 0
+    for row, shown in zip(chosen, photographs, strict=True):
+        if shown is None:
+            continue
+        truth = _beside(masks.get(keys[row], ""), shown.size, "mask")
+        of_models = tuple(_beside(str(files[row]), shown.size, "prediction") for files in predictions)
+        spent += len(shown.file) + len(truth) + sum(map(len, of_models))
+        if spent > budget:
+            break
+        made.append(Small(row, shown.width, shown.height, shown.file, truth, of_models))
+    return made
+
+
+def sample(points: RunImages, most: int) -> list[int]:
+    """Choose at most `most` rows with files, most informative first: listed, farthest, then evenly drawn."""
+    rows = np.flatnonzero([bool(path) for path in points.rows["path"]])
+    if len(rows) <= most:
+        return [int(row) for row in rows]
+    values = {column.name: column.values for column in points.columns}
+    distance = np.nan_to_num(np.asarray(values["distance"], dtype=np.float64), nan=-np.inf)
+    secondary = rows[rows < points.secondary_count]
+    listed = secondary[values["listed"][secondary] == 1] if "listed" in values else secondary[:0]
+    groups = [listed[np.argsort(-distance[listed], kind="stable")], secondary[np.argsort(-distance[secondary], kind="stable")]]
+    rng = np.random.default_rng(0)
+    chosen = dict.fromkeys(int(row) for group in groups for row in group[: most // 6])
+    for row in _in_turn(points, rows, rng):
+        if len(chosen) >= most:
+            break
+        chosen.setdefault(row)
+    return list(chosen)
+
+
+def _in_turn(points: RunImages, rows: NDArray[np.intp], rng: np.random.Generator) -> Iterator[int]:
+    """Draw rows from each dataset in turn, including the primary, until all are drawn."""
+    names = points.rows["dataset"].to_numpy()[rows]
+    drawn = [list(rng.permutation(rows[names == name])) for name in points.datasets]
+    while any(drawn):
+        for pile in drawn:
+            if pile:
+                yield int(pile.pop())
+
+
+def _beside(path: str, size: tuple[int, int], kind: str) -> bytes:
+    """Make an image's small mask or prediction in its small photograph's size; b"" if missing or unreadable."""
+    if not path:
+        return b""
+    try:
+        if kind == "mask":
+            return encoded(mask(path, size).convert("1"), "PNG")
+        return encoded(probabilities(path, size), "WEBP", WEBP_QUALITY, EFFORT)
+    except (HowfarError, OSError):
+        return b""

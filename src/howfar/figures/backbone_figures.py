@@ -1,0 +1,155 @@
+"""Draw the same datasets' distances by several backbones, and the rank correlations between backbones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howfar.figures import Caption, registered
+from howfar.figures.distance_figures import AXIS, SHAPES
+from howfar.figures.forest import frame_forest
+from howfar.figures.style import (
+    INK,
+    MUTED,
+    ON_DARK,
+    ON_LIGHT,
+    PAPER,
+    WIDTH,
+    Look,
+    blank,
+    drawing,
+    head,
+    log_ticks,
+    look,
+    name_legend,
+    name_rows,
+    name_text,
+    plain,
+    without_edges,
+)
+from howfar.results.backbones_result import BackboneComparison
+from howfar.wording import format_number, signed
+
+SCALED_AXIS: Final = r"O$^{\mathrm{dist}}$, scaled to a sum of 1 over the datasets"
+
+
+def _relative_caption(comparison: BackboneComparison) -> Caption:
+    measure = comparison.measure()
+    values = [
+        f"{backbone}: {', '.join(f'{row.dataset} {format_number(getattr(row, measure), 3)}' for row in own.itertuples())}"
+        for backbone, own in comparison.to_frame().groupby("backbone", sort=False)
+    ]
+    hollow = " Hollow marks: the trivial backbones." if comparison.trivial else ""
+    text = (
+        "Each dataset's mean distance from P over the mean distance of P's own images from each other, by each backbone in "
+        "its own features, with 95 % bootstrap intervals. The dashed line is P itself."
+        if measure == "relative"
+        else "Each dataset's share of the summed distances, by each backbone; one has no yardstick of P's own images."
+    )
+    return Caption("The same datasets by several backbones", f"{text}{hollow}", f"Dots on one axis. {'; '.join(values)}.")
+
+
+@registered(_relative_caption)
+def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Figure:
+    """Draw `relative` of each secondary by each backbone with its 95 % interval; trivial backbones are hollow.
+
+    Where a backbone has no yardstick, the row-scaled O^dist stands in its place. Nearest first, by mean rank over the
+    backbones.
+    """
+    frame, measure = comparison.to_frame(), comparison.measure()
+    order = nearest_first(frame)[-limit:]
+    seen = looks(comparison)
+    with drawing():
+        gap = 0.19 * len(seen) + 0.22
+        figure = blank(WIDTH, 1.5 + gap * len(order))
+        axes = figure.add_subplot()
+        if measure == "relative":
+            axes.axvline(1.0, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
+        for position, (backbone, style) in enumerate(seen.items()):
+            rows = frame[frame["backbone"] == backbone].set_index("dataset").loc[order]
+            shift = (position - (len(seen) - 1) / 2) * 0.19 / gap
+            _row(axes, rows, measure, np.arange(len(order)) + shift, str(backbone), style)
+        values = frame.loc[frame["dataset"].isin(order), measure].dropna()
+        if len(values) and values.min() > 0 and values.max() > 8 * values.min():
+            log_ticks(axes)
+        frame_forest(axes, [name_text(name) for name in order], range(1, len(order)))
+        axes.set_xlabel(AXIS if measure == "relative" else SCALED_AXIS)
+        left_out = "" if len(order) == frame["dataset"].nunique() else f"The farthest {limit} datasets are shown."
+        primary = name_text(comparison.comparisons[0].primary.name)
+        title = f"Distance from {primary} over its self-distance" if measure == "relative" else f"Distance from {primary}"
+        head(figure, f"{title}, by backbone", left_out)
+        name_legend(figure, axes, 4)
+    return figure
+
+
+def _agreement_caption(comparison: BackboneComparison) -> Caption:
+    return Caption(
+        "Where they agree",
+        "Spearman's rank correlation between each two backbones: left of the order in which they put the datasets, right of "
+        "the order in which they put the images of a dataset, mean over the datasets.",
+        "; ".join(comparison.agreement_lines()),
+    )
+
+
+@registered(_agreement_caption)
+def backbones_agreement(comparison: BackboneComparison) -> Figure:
+    """Draw Spearman's correlation between backbones on the order of datasets and of a dataset's images (mean over datasets)."""
+    names = list(looks(comparison))
+    with drawing():
+        figure = blank(WIDTH, 1.6 + 0.34 * len(names))
+        panels = figure.subplots(1, 2, sharey=True).ravel().tolist()
+        for number, axes in enumerate(panels):
+            _triangle(axes, names, {(a, b): comparison.agreed(a, b)[number] for a in names for b in names if a != b})
+        panels[0].set_title("order of the datasets")
+        panels[1].set_title("order of a dataset's images")
+        head(figure, "How far backbones agree", "Spearman's rank correlation: 1 is the same order, 0 none in common")
+    return figure
+
+
+def nearest_first(frame: pd.DataFrame) -> list[str]:
+    """Order the datasets by mean rank over the non-trivial backbones."""
+    ranks = frame[~frame["trivial"]].groupby("dataset", sort=False)["rank"].mean()
+    return [str(name) for name in ranks.sort_values(kind="stable").index]
+
+
+def looks(comparison: BackboneComparison) -> Mapping[str, Look]:
+    """Return each backbone's look, the trivial ones last and grey."""
+    own = {name: look(position) for position, name in enumerate(comparison.backbones)}
+    return own | {name: Look(MUTED, "-", SHAPES[position % len(SHAPES)]) for position, name in enumerate(comparison.trivial)}
+
+
+def _row(axes: Axes, rows: pd.DataFrame, measure: str, at: Any, backbone: str, style: Look) -> None:
+    trivial = bool(rows["trivial"].iloc[0])
+    if measure == "relative":
+        for position, low, high in zip(at, rows["relative_low"], rows["relative_high"], strict=True):
+            axes.plot(
+                [low, high], [position, position], color=style.colour, lw=2, solid_capstyle="butt", label=f"_ci:{backbone}"
+            )
+    dot: dict[str, Any] = {"ms": 5 if trivial else 6.5, "mec": style.colour if trivial else PAPER, "mew": 1, "ls": "none"}
+    values = rows[measure].to_numpy(dtype=np.float64)
+    axes.plot(values, at, marker=style.marker, mfc="none" if trivial else style.colour, label=backbone, zorder=2.5, **dot)
+
+
+def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str], float | None]) -> None:
+    size = len(names)
+    cells = np.full((size, size), np.nan)
+    for column, row in combinations(range(size), 2):
+        value = values[names[row], names[column]]
+        cells[row, column] = np.nan if value is None else value
+        # A cell without a value is as the page behind it.
+        colour = INK if value is None else ON_DARK if abs(value) > 0.65 else ON_LIGHT
+        axes.text(column, row, signed(cells[row, column]), ha="center", va="center", fontsize=8.5, color=colour)
+    axes.imshow(cells, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    name_rows(axes, [name_text(name, 24) for name in names])
+    axes.set_ylim(size - 0.5, 0.5)
+    axes.set_xlim(-0.5, size - 1.5)
+    axes.set_xticks(range(size - 1), labels=[name_text(name, 16) for name in names[:-1]], rotation=35, ha="right")
+    for label in axes.get_xticklabels():
+        plain(label)
+    without_edges(axes)

@@ -1,0 +1,290 @@
+"""Bootstrap the distances between two projected datasets, the paper's and the literature's, and make intervals.
+
+A kernel's sums of all draws are products of one kernel matrix with the draws' weights; a Fréchet distance is made of each
+draw's moments, a sliced Wasserstein distance of its images in order along lines. Nothing is projected anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.arrays import Float64Array
+from howfar.distances.dataset_distances import energy_of_sums
+from howfar.distances.frechet import frechet_of_draws
+from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
+from howfar.distances.pairwise import bilinear_forms, both_sums, in_single, quadratic_forms, row_sums
+from howfar.distances.wasserstein import Slices
+from howfar.significance import interval, resample_counts, unbiased_mean
+from howfar.significance.bootstrap import Decomposition, drawn_effects, mean_of_different, own_effects
+
+ROUNDING = 1e-12
+FEW = 3
+EXACT_BELOW = 1 << 22
+"""Pairs of images below which each draw is computed from all of them in float64, which costs little."""
+MOST_NOISE = 0.3
+"""Share of a draw's standard deviation that may be noise: an end of an interval then moves by some 0.05 deviations at most."""
+FARTHEST = 1e3
+"""An image so many times as far as the median one leaves float32 too few digits for the draws that do not take it."""
+
+Counts = NDArray[np.uint8]
+
+
+def above_rounding(spread: float, scale: float) -> bool:
+    """Return whether a distance exceeds the rounding error between equal images."""
+    return bool(spread > ROUNDING * scale)
+
+
+class RowSums(NamedTuple):
+    """Hold sums of distances by image: S to P (m,), P to P (n,), S to S (m,), and P to S (n,) where that costs nothing."""
+
+    between: Float64Array
+    within_p: Float64Array
+    within_s: Float64Array
+    between_p: Float64Array | None = None
+
+    @classmethod
+    def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
+        """Compute all sums of distances from the projected images."""
+        of_s, of_p = both_sums(s, p) if in_single(s, p) else (row_sums(s, p), None)
+        return cls(of_s, row_sums(p, p), row_sums(s, s), of_p)
+
+    def energy(self) -> float:
+        """Compute the energy distance from the sums."""
+        return energy_of_sums(self.between, self.within_p, self.within_s)
+
+
+class Resamples(NamedTuple):
+    """Hold bootstrap counts of the images of P, (n, draws), and of S, (m, draws), with a generator for further draws."""
+
+    of_p: Counts
+    of_s: Counts
+    rng: np.random.Generator
+
+    @classmethod
+    def drawn(cls, n: int, m: int, draws: int, rng: np.random.Generator, of_p: Counts | None = None) -> Resamples:
+        """Draw `draws` bootstrap resamples of n images of P and m of S; counts of P can be given as `of_p`."""
+        of_p = resample_counts(n, draws, rng) if of_p is None else of_p
+        return cls(of_p, resample_counts(m, draws, rng), rng)
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceDraws:
+    """Hold bootstrap draws of three mean distances: between S and P, and between different images within P and within S."""
+
+    between: Float64Array
+    within_p: Float64Array | None
+    within_s: Float64Array | None
+    n: int
+    m: int
+
+    @classmethod
+    def of(cls, p: Float64Array, s: Float64Array, sums: RowSums, resamples: Resamples) -> DistanceDraws:
+        """Compute the mean distances of resamples of both sets, with the projection held fixed.
+
+        Means of many pairs are drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), others from all pairs.
+        """
+        n, m, (of_p, of_s, rng) = len(p), len(s), resamples
+        parts = _decomposed(p, s, sums)
+        # What is None here is computed from all pairs.
+        drawn: tuple[Float64Array | None, ...] = (None, None, None)
+        if parts is not None:
+            drawn = parts.drawn(of_p, of_s, rng.spawn(1)[0])
+        between, within_p, within_s = drawn
+        between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
+        return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
+
+    def relative_ci(self, to_s: bool = False) -> tuple[float, float] | None:
+        """Compute the interval of distance / self-distance of P, or of S; None if that has too few or only equal images."""
+        within, count = (self.within_s, self.m) if to_s else (self.within_p, self.n)
+        if within is None or count < FEW or not above_rounding(np.nanmin(within), self.between.max()):
+            return None
+        return interval(self.between / within)
+
+    def energy_ci(self) -> tuple[float, float]:
+        """Compute the interval of the energy distance, a V-statistic that includes self-pairs at distance 0."""
+        within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
+        within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
+        return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
+
+
+def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None) -> Float64Array | None:
+    """Return draws of a set's own mean distance, computed from all pairs if `drawn` is None; None for a single image."""
+    n = len(rows)
+    if n == 1:
+        return None
+    return unbiased_mean(quadratic_forms(rows, rows, counts, counts) / n**2, counts) if drawn is None else drawn
+
+
+@dataclass(frozen=True, eq=False)
+class _DecomposedMeans:
+    """Hold the decompositions of a pair's mean distances (None for few pairs), and the images' effects on them."""
+
+    of_s: Float64Array
+    of_p: Float64Array
+    between: Decomposition | None
+    within_p: Decomposition | None
+    within_s: Decomposition | None
+
+    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> tuple[Float64Array | None, ...]:
+        """Compute bootstrap draws of the three mean distances, None for few pairs: between S and P, within P, within S."""
+        n, m = len(counts_p), len(counts_s)
+        s, p = drawn_effects(self.of_s, counts_s), drawn_effects(self.of_p, counts_p)
+        noise = rng.normal(size=(3, counts_p.shape[1]))
+        between = None if self.between is None else self.between.draw_between(s, p, m, n, noise[0])
+        within_p, within_s = (
+            None if part is None else mean_of_different(part.draw_within(drawn, count, row), drawn.squares / count**2)
+            for part, drawn, count, row in ((self.within_p, p, n, noise[1]), (self.within_s, s, m, noise[2]))
+        )
+        return between, within_p, within_s
+
+    def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
+        """Compute the largest share of noise in the draws' deviation over O^dist, its ratios to self-distances, and energy."""
+        derivatives = [(1.0, 0.0, 0.0), (2.0, -1.0, -1.0)]
+        derivatives += [(1 / mean, -1 / own_p, 0.0)] if above_rounding(own_p, mean) else []
+        derivatives += [(1 / mean, 0.0, -1 / own_s)] if above_rounding(own_s, mean) else []
+        by_between, by_p, by_s = np.array(derivatives)[:, :, None].transpose(1, 0, 2)
+        of_s, of_p = by_between * self.of_s[0] + 2 * by_s * self.of_s[1], by_between * self.of_p[0] + 2 * by_p * self.of_p[1]
+        exact = np.square(of_s / of_s.shape[1]).sum(axis=1) + np.square(of_p / of_p.shape[1]).sum(axis=1)
+        noise = [0.0 if part is None else part.noise for part in (self.between, self.within_p, self.within_s)]
+        rest = np.square(derivatives) @ np.square(noise)
+        return float(np.sqrt(rest / (rest + exact)).max())
+
+
+def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedMeans | None:
+    """Decompose a pair's mean distances; None if the draws should be computed from all pairs instead."""
+    n, m = len(p), len(s)
+    if max(n, m) ** 2 < EXACT_BELOW:
+        return None
+    rows, columns = sums.between / n, (row_sums(p, s) if sums.between_p is None else sums.between_p) / m
+    if any(values.max() > FARTHEST * np.median(values) for values in (rows, columns)):
+        return None
+    (own_p, effects_p), (own_s, effects_s), mean = own_effects(sums.within_p), own_effects(sums.within_s), float(rows.mean())
+    of_s, of_p = np.stack([rows - mean, effects_s]), np.stack([columns - columns.mean(), effects_p])
+    spread_p, spread_s = float(p.var(axis=0).sum()), float(s.var(axis=0).sum())
+    apart = float(np.square(s.mean(axis=0) - p.mean(axis=0)).sum()) + spread_s + spread_p
+    parts = _DecomposedMeans(
+        of_s,
+        of_p,
+        Decomposition.between(of_s, of_p, bilinear_forms(s, p, of_s, of_p), mean, apart) if m * n >= EXACT_BELOW else None,
+        _within(p, of_p, own_p, spread_p),
+        _within(s, of_s, own_s, spread_s),
+    )
+    return parts if parts.noise_share(mean, own_p, own_s) <= MOST_NOISE else None
+
+
+def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: float) -> Decomposition | None:
+    n = len(rows)
+    if n * n < EXACT_BELOW:
+        return None
+    return Decomposition.within(effects, bilinear_forms(rows, rows, effects, effects), mean, 2 * spread * n / max(1, n - 1))
+
+
+MOST_DRAWS: Final = 500
+"""Bootstrap draws that rivals are computed for, at most."""
+MOST_RELABELLINGS: Final = 499
+"""Relabellings that rivals are computed for, at most: the smallest p-value is 1 / 500."""
+LONGEST: Final = 256
+"""Components up to which Fréchet distances of resamples are computed: the time of each grows with their cube."""
+FEWEST: Final = 3
+
+Interval = tuple[float, float]
+
+
+class _Within(NamedTuple):
+    """Hold each draw's kernel means: over pairs of different images within S, within P, and over pairs between S and P."""
+
+    s: Float64Array
+    p: Float64Array
+    between: Float64Array
+
+    def discrepancy(self) -> Float64Array:
+        """Compute the unbiased squared MMD, in which a constant subtracted from the kernel cancels."""
+        return (self.s - self.between) + (self.p - self.between)
+
+    def biased(self, m: int, n: int, constant: float) -> Float64Array:
+        """Compute the biased squared MMD of a kernel with k(x, x) = 1, from means of the kernel minus `constant`."""
+        own = (1.0 - constant - self.s) / m + (1.0 - constant - self.p) / n
+        return np.asarray(self.discrepancy() + own, dtype=np.float64)
+
+
+def rival_intervals(
+    s: Float64Array, p: Float64Array, values: Mapping[str, float], of_s: Counts, of_p: Counts
+) -> dict[str, Interval]:
+    """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values` from counts of draws.
+
+    A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. Their draws are
+    therefore moved so that their mean is the distance itself; the others are unbiased.
+    """
+    if min(len(s), len(p)) < FEWEST:
+        return {}
+    m, n, found = len(s), len(p), dict[str, Interval]()
+    if "kid" in values:
+        found["kid"] = interval(_drawn(cubic, s, p, of_s, of_p, typical(cubic, p)).discrepancy())
+    if "mmd" in values:
+        kernel = gaussian(median_bandwidth(s, p))
+        constant = typical(kernel, p)
+        drawn = _drawn(kernel, s, p, of_s, of_p, constant).biased(m, n, constant)
+        found["mmd"] = interval(np.maximum(drawn, 0.0))
+    if "frechet" in values and s.shape[1] <= LONGEST:
+        found["frechet"] = _about(values["frechet"], frechet_of_draws(s, p, of_s, of_p, (m - 1, n - 1)))
+    sliced = {name: factor for name, factor in _sliced(s.shape[1]).items() if name in values}
+    if sliced:
+        slices = Slices(s, p)
+        drawn, own = slices.resampled(of_s, of_p), slices.resampled(np.ones((m, 1), np.uint8), np.ones((n, 1), np.uint8))
+        for name, (factor, power) in sliced.items():
+            square = (values[name] ** (1 / power)) / factor
+            # The lines of the draws are fewer than those of the distance; what counts is how far draws are from their own.
+            low, high = _about(square, drawn * (square / own[0]) if own[0] > 0 else drawn)
+            found[name] = ((factor * low) ** power, (factor * high) ** power)
+    return found
+
+
+def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: Counts) -> dict[str, Float64Array]:
+    """Compute rival distances, Wasserstein ones squared, by `labels` of the pooled images: (m + n, draws), 1 for S."""
+    m, n, pooled = len(s), len(p), np.concatenate([s, p])
+    pooled -= p.mean(axis=0)
+    found = dict[str, Float64Array]()
+    if "kid" in names and min(m, n) > 1:
+        raw = np.concatenate([s, p])
+        found["kid"] = _relabelled(cubic, raw, labels, m, n, typical(cubic, raw)).discrepancy()
+    if "mmd" in names and min(m, n) > 1:
+        kernel = gaussian(median_bandwidth(s, p))
+        constant = typical(kernel, pooled)
+        found["mmd"] = _relabelled(kernel, pooled, labels, m, n, constant).biased(m, n, constant)
+    if "frechet" in names and s.shape[1] <= LONGEST:
+        found["frechet"] = frechet_of_draws(pooled, pooled, labels, 1 - labels, (m - 1, n - 1))
+    if wanted := [name for name in _sliced(s.shape[1]) if name in names]:
+        squares = Slices(s, p).relabelled(labels)
+        found.update(dict.fromkeys(wanted, squares))
+    return found
+
+
+def _sliced(z: int) -> dict[str, tuple[float, float]]:
+    """Return the factor and power that convert the mean W₂² along lines to each sliced distance."""
+    return {"sliced_wasserstein": (1.0, 0.5), "mind": (3.0 * z, 1.0)}
+
+
+def _about(value: float, draws: Float64Array) -> Interval:
+    low, high = interval(draws - draws.mean() + value)
+    return max(0.0, low), max(0.0, high)
+
+
+def _drawn(kernel: Kernel, s: Float64Array, p: Float64Array, of_s: Counts, of_p: Counts, constant: float) -> _Within:
+    m, n = len(s), len(p)
+    within_s, within_p, between = (
+        kernel_forms(kernel, *pair, constant).values for pair in ((s, s, of_s, of_s), (p, p, of_p, of_p), (s, p, of_s, of_p))
+    )
+    return _Within(unbiased_mean(within_s / m**2, of_s), unbiased_mean(within_p / n**2, of_p), between / (m * n))
+
+
+def _relabelled(kernel: Kernel, pooled: Float64Array, labels: Counts, m: int, n: int, constant: float) -> _Within:
+    called_s, row_sums = kernel_forms(kernel, pooled, pooled, labels, labels, constant)
+    from_s = row_sums @ labels
+    between = from_s - called_s
+    called_p = row_sums.sum() - from_s - between
+    return _Within(called_s / (m * (m - 1)), called_p / (n * (n - 1)), between / (m * n))

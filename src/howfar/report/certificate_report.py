@@ -1,0 +1,198 @@
+"""Report a certificate on one page: the performance shown on a site, and the labels behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from markupsafe import Markup
+
+from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.run_figures import draw_figures
+from howfar.report.section import (
+    Cell,
+    Made,
+    Part,
+    RegisteredFigure,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    facts,
+    notes,
+    plural,
+    tabulate,
+    with_interval,
+)
+from howfar.results.certificate_result import Certificate, Step
+
+_OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
+
+
+def lead(certificate: Certificate) -> str:
+    """State the performance shown for the model, or that labels are awaited."""
+    drawn, labelled = len(certificate.sample), certificate.labelled
+    if certificate.value is None or certificate.low is None or certificate.high is None:
+        if not labelled:
+            return f"Nothing is known yet: {drawn} of {certificate.n:,} images were drawn and wait for their labels."
+        if all(one.performance is None for one in certificate.sample):
+            are = plural(labelled, "is", "are")
+            return f"{labelled} of {drawn} drawn images {are} labelled, in none of which the {certificate.words} is defined."
+        return (
+            f"{labelled} of {drawn} drawn images {plural(labelled, 'is', 'are')} labelled: too few for an "
+            "estimate, since a part of the site has no label yet."
+        )
+    sure = f"between {certificate.low:.3f} and {certificate.high:.3f} with {100 * certificate.level:g} % confidence"
+    exact = certificate.low == certificate.high
+    whole = "which is exact: every image of the site is labelled" if exact else f"{sure}, whatever the shift"
+    if certificate.of_false_positives:
+        return f"On {certificate.dataset} the {certificate.words} is {certificate.value:.3f}, {whole}."
+    return f"On {certificate.dataset} the model reaches a {certificate.words} of {certificate.value:.3f}, {whole}."
+
+
+def design(certificate: Certificate) -> str:
+    """State how the sample was drawn."""
+    if certificate.anytime:
+        return (
+            "Drawn in plain random order, as an interval needs that holds at every look, and listed in the order of labelling."
+        )
+    strata = len({one.stratum for one in certificate.sample})
+    alike = {"size": "predicted size"}.get(certificate.design, "predicted performance")
+    within = f"within {strata} strata of {alike}" if strata > 1 else "from all images alike"
+    return f"Drawn at random {within}, and listed in the random order in which the images are labelled."
+
+
+def sentences(certificate: Certificate) -> list[str]:
+    """State what the labels settled, how much of the sample is labelled, and the predicted performance."""
+    drawn, labelled = len(certificate.sample), certificate.labelled
+    lines = []
+    answer = certificate.answer()
+    if answer:
+        lines.append(f"{answer[:1].upper()}{answer[1:]}.")
+    if 0 < labelled < drawn:
+        lines.append(
+            f"{labelled} of the {drawn} drawn images are labelled. They are the first in the order of the draw, which is "
+            "random, so that they show as much as any others; the rest would make the interval narrower."
+        )
+    predicted = [proxy for proxy in certificate.site.proxies if proxy is not None]
+    if predicted and certificate.value is not None and not certificate.of_false_positives:
+        guess = sum(predicted) / len(predicted)
+        lines.append(
+            f"Without labels it was predicted to reach {guess:.3f} ({certificate.proxy}). The prediction makes the interval "
+            "narrower where it is good; the interval does not rest on it."
+        )
+    return lines
+
+
+def limits(certificate: Certificate) -> list[str]:
+    """List the limits of the numbers."""
+    share = f"{100 * (1 - certificate.level):.2g} %"
+    look = (
+        "It holds however often it is looked at while labels come in."
+        if certificate.anytime
+        else "It holds for one look: who labels on until it pleases needs --until, whose intervals hold at every look."
+    )
+    return [
+        f"In {share} of samples the interval misses. {look}",
+        "It is of the images of this site as they are now, and of this model: other images and another model need labels of "
+        "their own, and so do later images of the same site.",
+        f"It is of the labels as they were drawn: labels that begin with the model's own {_OWN[certificate.task]} may lean "
+        "towards it. Where much depends on the answer, label some images without it.",
+        "A sample shows nothing of a model that learnt from its images. Labels may serve both by cross-fitting alone: "
+        "train without a part of the sample, certify on that part, and take turns.",
+    ]
+
+
+def write_certificate_report(certificate: Certificate, folder: str | Path) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
+    figures = draw_figures({"certificate_figures": certificate}, folder, prefix="certificate_")
+    return Page(
+        kicker="Certificate",
+        question=f"What does the model reach on {certificate.dataset}?",
+        title=f"Certificate of a model on {certificate.dataset}",
+        facts=[
+            f"{certificate.n:,} images",
+            f"{certificate.labelled} of {len(certificate.sample)} drawn images labelled",
+            certificate.words,
+        ],
+        provenance=certificate.provenance,
+        sections=fill_page(_sections(certificate), figures),
+    ).write(folder, figures)
+
+
+def _sections(certificate: Certificate) -> Iterator[tuple[str, str, Section]]:
+    steps = len(certificate.steps)
+    answer: list[Part] = [*notes("Notes", certificate.notes), RegisteredFigure("steps")]
+    yield "answer", "In short", Section(lead(certificate), answer, sentences(certificate))
+    sample = TablePart("sample", "The drawn images in the order of labelling", _sample(certificate), heading="")
+    yield "sample", "Sample", Section("", [RegisteredFigure("sample"), sample], [design(certificate)])
+    if steps > 1:
+        summary = f"What was known after each of {steps} labels"
+        table = TablePart("steps", "What was known after each label", _steps(certificate), heading="", summary=summary)
+        yield "steps", "Label by label", Section("", [replace(table, explained=False)])
+    yield limits_section(limits(certificate))
+    yield made_section(Made([("Settings", _settings(certificate))], certificate.provenance, source=SOURCE))
+
+
+SOURCE: Final = Markup(
+    "A. N. Angelopoulos, S. Bates, C. Fannjiang, M. I. Jordan and T. Zrnic, “Prediction-powered inference”, "
+    '<a href="https://doi.org/10.1126/science.adi6000" rel="noreferrer">Science 382, 2023</a>; its weight after '
+    "A. N. Angelopoulos, J. C. Duchi and T. Zrnic, “PPI++”, "
+    '<a href="https://arxiv.org/abs/2311.01453" rel="noreferrer">arXiv:2311.01453</a>, 2023. Strata and allocation: '
+    "J. Neyman, J. R. Stat. Soc. 97, 1934."
+)
+
+
+def _sample(certificate: Certificate) -> Table:
+    alike = "size" if certificate.design == "size" else "performance"
+    stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
+    stands_for = "how many images of the site: 1 over its chance of being drawn"
+    defined = "by its label; – where the measure is not defined for the image"
+    return tabulate(
+        certificate.sample,
+        ("image", "", lambda one: Cell(one.image)),
+        ("order", "in which the images were drawn, and are to be labelled", lambda one: count(one.rank)),
+        ("stratum", stratum, lambda one: count(one.stratum)),
+        ("stands for", stands_for, lambda one: decimal(1 / one.probability, 1)),
+        ("predicted", certificate.proxy, lambda one: decimal(one.proxy)),
+        ("measured", defined, lambda one: decimal(one.performance) if one.labelled else Cell("to label")),
+    )
+
+
+def _steps(certificate: Certificate) -> Table:
+    def half(step: Step) -> Cell:
+        return decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2)
+
+    def estimate(step: Step) -> Cell:
+        return with_interval(step.value, step.low, step.high, "{:.3f}".format)
+
+    return tabulate(
+        certificate.steps,
+        ("labels", "", lambda step: Cell(f"{step.labelled}", step.labelled)),
+        ("estimate", f"{100 * certificate.level:g} % interval", estimate),
+        ("half width", "", half),
+        ("settled", "", lambda step: Cell(step.settled or "–"), certificate.until is not None),
+    )
+
+
+def _settings(certificate: Certificate) -> Table:
+    return facts(
+        {
+            "site": certificate.site.source or None,
+            "images": certificate.n,
+            "drawn": len(certificate.sample),
+            "task": certificate.task,
+            "metric": certificate.metric,
+            "level": certificate.level,
+            "until": certificate.until,
+            "threshold": certificate.threshold,
+            "tolerance": certificate.tolerance or None,
+            "boxes match from": certificate.iou,
+            "boxes scored from": certificate.min_score,
+            "predicted by": certificate.proxy,
+            "seed": certificate.seed,
+        }
+    )

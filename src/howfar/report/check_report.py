@@ -1,0 +1,154 @@
+"""Write a check's decisions as JUnit XML, as Markdown, and as metrics for Prometheus."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+from howfar.results.check_result import EXIT_CODES, HEADER, LOG_HEADER, Check, Decision
+from howfar.wording import xml_text
+
+
+def junit_text(check: Check) -> str:
+    """Format a check as a suite per dataset and a test per rule; breach is a failure, undecided an error, a warning output.
+
+    The elements and attributes are those of the JUnit XML that Ant's task writes, which all readers take.
+    """
+    root = ElementTree.Element("testsuites", {"name": "howfar check", **_counts(check.decisions)})
+    for name in dict.fromkeys(decision.dataset for decision in check.decisions):
+        own = [decision for decision in check.decisions if decision.dataset == name]
+        suite = ElementTree.SubElement(root, "testsuite", {"name": xml_text(name), **_counts(own), "skipped": "0"})
+        for decision in own:
+            _add(suite, decision, check.primary)
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _counts(decisions: Sequence[Decision]) -> dict[str, str]:
+    outcomes = [decision.counts for decision in decisions]
+    counts = {"tests": len(outcomes), "failures": outcomes.count("breach"), "errors": outcomes.count("undecided")}
+    return {name: str(count) for name, count in counts.items()}
+
+
+def _add(suite: ElementTree.Element, decision: Decision, primary: str) -> None:
+    case = ElementTree.SubElement(
+        suite, "testcase", {"classname": xml_text(f"{primary}.{decision.dataset}"), "name": xml_text(decision.rule)}
+    )
+    if decision.counts == "pass":
+        output = ElementTree.SubElement(case, "system-out")
+        output.text = xml_text(f"{decision.shown}: {decision.why()}")
+        return
+    tag = "failure" if decision.counts == "breach" else "error"
+    fault = ElementTree.SubElement(case, tag, {"type": decision.counts, "message": xml_text(decision.words)})
+    fault.text = xml_text("; ".join(filter(None, [f"must be {decision.must}", decision.remedy])))
+
+
+_ROWS = 30
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&])")
+
+
+def markdown_text(check: Check) -> str:
+    """Format the verdict, a table of the decisions and, if there is a log, its last rows."""
+    lines = [f"## howfar check: {_escaped_cell(check.caption())}", ""]
+    if check.decisions:
+        lines += _table((*HEADER, "why"), [(*decision.cells(), decision.why()) for decision in check.decisions])
+    if check.rows:
+        more = f", the last {_ROWS} of {len(check.rows)}" if len(check.rows) > _ROWS else ""
+        lines += [f"Batches over time{more}:", "", *_table(LOG_HEADER, [row.cells() for row in check.rows[-_ROWS:]])]
+    lines += [f"- {_escaped_cell(note)}" for note in check.notes]
+    return "\n".join(lines) + ("\n" if lines[-1] else "")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, *([_escaped_cell(cell) for cell in row] for row in rows))]
+    return [lines[0], f"|{'---|' * len(header)}", *lines[1:], ""]
+
+
+def _escaped_cell(text: str) -> str:
+    """Escape text for a Markdown table, on one line."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return _SPECIAL.sub(r"\\\1", line).replace(r"\(", "(").replace(r"\)", ")").replace(r"\[", "[").replace(r"\+", "+")
+
+
+_Sample = tuple[Mapping[str, str], float | None]
+
+
+def prometheus_text(check: Check, now: datetime | None = None) -> str:
+    """Format all metrics as gauges in text format 0.0.4; unknown values are left out.
+
+    The exit code is 0, 3 or 4, and so is a rule's outcome. `now` is the time of the check, by default this moment.
+    Source: https://prometheus.io/docs/instrumenting/exposition_formats.
+    """
+    at = (datetime.now(UTC) if now is None else now).timestamp()
+    whole: dict[str, str] = {"primary": check.primary}
+    return "".join(
+        [
+            _metric("exit_code", "Exit code of the check: 0 pass, 3 breach, 4 undecided.", [(whole, check.exit_code)]),
+            _metric("timestamp_seconds", "Time of the check, in seconds since 1970.", [(whole, at)]),
+            _metric("labels_to_decide", "Labels expected to decide what is undecided.", [(whole, check.labels)]),
+            *_of_rules(check, whole),
+            *_of_batches(check, whole),
+            *_of_alarm(check, whole),
+        ]
+    )
+
+
+def _of_rules(check: Check, whole: Mapping[str, str]) -> list[str]:
+    samples = [
+        ({**whole, "dataset": each.dataset, "rule": each.rule, "severity": each.severity}, EXIT_CODES[each.outcome])
+        for each in check.decisions
+    ]
+    return [_metric("rule_outcome", "Outcome of a rule: 0 pass, 3 breach, 4 undecided.", samples)]
+
+
+def _of_batches(check: Check, whole: Mapping[str, str]) -> list[str]:
+    columns = (
+        ("images", "n", "Images that were scored."),
+        ("unreadable_images", "unreadable", "Files that could not be read."),
+        ("probable_failures", "failures", "Images that probably fail."),
+        ("far_images", "far", "Images beyond 95 % of the primary's own."),
+        ("inside_gate", "gate", "Whether the dataset is inside the labelled range."),
+    )
+    named = [({**whole, "dataset": batch.dataset}, batch) for batch in check.batches]
+    performance = [
+        ({**labels, "bound": bound, "source": batch.source}, getattr(batch, bound))
+        for labels, batch in named
+        for bound in ("value", "low", "high")
+    ]
+    return [
+        *(_metric(name, meaning, [(labels, getattr(batch, own)) for labels, batch in named]) for name, own, meaning in columns),
+        _metric("performance", "Mean performance and the ends of its interval.", performance),
+    ]
+
+
+def _of_alarm(check: Check, whole: Mapping[str, str]) -> list[str]:
+    if check.alarm is None:
+        return []
+    labels = {**whole, "basis": check.alarm.basis}
+    return [
+        _metric("alarm_evidence", "Evidence that performance fell; 1 is an alarm.", [(labels, check.alarm.evidence[-1])]),
+        _metric("alarm_raised", "Whether the alarm was ever raised.", [(labels, check.alarm.raised is not None)]),
+    ]
+
+
+def _metric(name: str, meaning: str, samples: Iterable[_Sample]) -> str:
+    """Format one metric; return "" if all its samples are unknown."""
+    lines = [f"howfar_check_{name}{_labels(labels)} {_number(value)}\n" for labels, value in samples if value is not None]
+    return "".join([f"# HELP howfar_check_{name} {meaning}\n# TYPE howfar_check_{name} gauge\n", *lines]) if lines else ""
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped_label(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped_label(value: str) -> str:
+    # A lone surrogate, of a file name that is no UTF-8, cannot be written.
+    text = value.encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))

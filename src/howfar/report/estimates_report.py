@@ -1,0 +1,492 @@
+"""Write the report's sections on performance without labels: each site's answer, and the estimates behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
+
+from howfar.relation.site_judge import CONSENSUS
+from howfar.relation.site_judge import DISTANCE as FIXED_DISTANCE
+from howfar.report.page import SECTION, SectionKind
+from howfar.report.performance_report import dataset_cells
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Columns,
+    Definitions,
+    Disclosure,
+    Part,
+    RegisteredFigure,
+    Section,
+    Table,
+    TablePart,
+    Text,
+    bracketed,
+    change,
+    count,
+    decimal,
+    estimated,
+    listing,
+    name_cell,
+    notes,
+    part_of,
+    percentage,
+    plural,
+    shown,
+    tabulate,
+    texts,
+)
+from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
+from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
+from howfar.wording import percentage_of, share
+
+
+def sites(assessment: Assessment) -> Table:
+    """Build the table of numbers behind the answers, one row per site."""
+    places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
+    known = "whether labelled datasets like the site are known; outside, no estimate is to be believed"
+    held = "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"
+
+    def blank(site: SiteAnswer) -> bool:
+        return site.false_positive_share is not None
+
+    def mean_and_interval(site: SiteAnswer) -> tuple[Cell, Cell]:
+        level = f" ({100 * site.level:.0f} %)"
+        shown = estimated(site.estimate, site.low, site.high, 2, doubted=site.doubted, level=level)
+        return (Cell("undefined"), UNDEFINED) if blank(site) else shown
+
+    def measured(site: SiteAnswer) -> Cell:
+        return Cell("no foreground") if blank(site) else decimal(site.measured, 2)
+
+    def failing(site: SiteAnswer) -> Cell:
+        return UNDEFINED if blank(site) else bracketed(percentage(site.listed_share), site.doubted)
+
+    expected = f"{name} expected without the site's own labels, a mean over its images"
+
+    return tabulate(
+        assessment.ordered(),
+        ("site", "", lambda site: name_cell(site.dataset, places[site.dataset])),
+        ("images", "", lambda site: count(site.n)),
+        ("gate", known, lambda site: Cell(gate_word(site.inside), strong=site.inside is False)),
+        ("estimate", expected, lambda site: mean_and_interval(site)[0]),
+        ("interval", "of the estimate, at its level", lambda site: mean_and_interval(site)[1]),
+        ("held", held, lambda site: part_of(site.held, site.left_out) if site.left_out else UNDEFINED),
+        ("error", "by which the estimator missed the mean of a dataset left out, on average", lambda site: decimal(site.error)),
+        ("measured", f"{name} by the site's own labels, where it has some", measured),
+        ("probably fail", "share of its images that are listed as probable failures", failing),
+    )
+
+
+def _answers(assessment: Assessment, style: str = "", *, labelled: bool) -> Iterator[Text]:
+    """Yield the answers about labelled or unlabelled sites in reading order, warnings first."""
+    places = {site.dataset: place for place, site in enumerate(assessment.sites)}
+    dot = Markup('<span class="dot" style="background:{}"></span>')
+    line = Markup('{}<strong>{}</strong>: {}<br>\n<strong>Next:</strong> {}<br><code class="command">{}</code>')
+    for site in assessment.ordered():
+        if labelled is (site.measured is not None):
+            colour = dot.format(name_cell("", places[site.dataset]).colour) if style else ""
+            said = site.answer.removeprefix(f"{site.dataset}: ")
+            text = line.format(colour, site.dataset, said, site.next.text, site.next.command)
+            yield Text([text], "caution answer" if style and site.inside is False else style)
+
+
+def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> Section | None:
+    if assessment is None or relation is None:
+        return None
+    labelled = list(_answers(assessment, labelled=True))
+    to_label = [site for site in assessment.ordered() if site.to_label]
+    parts: list[Part] = [
+        *_answers(assessment, "inside", labelled=False),
+        *texts(*assessment.notes[:1], style="small"),
+        TablePart("sites", "The answer for each site, in numbers", sites(assessment), heading="", explained=False),
+        RegisteredFigure("sites"),
+        Columns(sites(assessment)),
+        *([Disclosure("Labelled sites, and what to do about each", labelled)] if labelled else []),
+        *(Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label))) for site in to_label),
+        *notes("Notes", assessment.notes[1:]),
+    ]
+    return Section(assessment.first, parts, title="What will it score?")
+
+
+ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_content)
+
+
+MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
+FEW = 6
+SHORT = 0.05
+FIXED = ", which is fixed beforehand, since the least error of many is partly luck"
+ESTIMATORS = {
+    "consensus": "the mean of the estimates of “atc”, “boosted” and “signals”, or of those of them that can be used",
+    "mean": "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
+    "i_dist": "a line over I^dist in units of P's own distance",
+    "knn": "a line over the distance to the nearest images of P",
+    "mahalanobis": "a line over the distance to P's mean in units of P's covariance",
+    "distances": "ridge regression on these distances together",
+    "average_confidence": "a line over the confidence: the mean of max(p, 1 − p) over the pixels, the probability of the class "
+    "that is predicted, or the mean score of the boxes",
+    "foreground_confidence": "a line over Σp² / Σp, the confidence where something is predicted",
+    "doc": "difference of confidences: mean performance, moved by as much as average confidence is higher or lower",
+    "atc": "average thresholded confidence: the share of predicted foreground (of a classifier: of images) that is surer than "
+    "a level learnt from labels",
+    "nuclear_norm": "a line over the nuclear norm of the image's prediction matrix (of a classifier: its share of the set's)",
+    "flip_agreement": "a line over the soft Dice of the map and the flipped image's map",
+    "ensemble_agreement": "a line over the mean soft Dice of the members of an ensemble",
+    "soft_f": "a line over 2 Σpb / (Σp + Σb), the F that a map with the foreground b expects of itself",
+    "flip_overlap": "a line over the Dice overlap of the thresholded maps of the image and of the flipped image",
+    "boosted": "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground; "
+    "of a classifier or a detector over all its signals",
+    "signals": "ridge regression on the signals of confidence and agreement that there are",
+    "all": "ridge regression on those signals and the distances",
+    "entropy": "a line over the entropy of the class probabilities, or the mean entropy of the boxes' scores",
+    "margin": "a line over the probability of the predicted class less that of the second",
+    "mano": "a line over the image's share of MaNo, a norm of the dataset's normalised logits",
+    "box_count": "a line over the number of boxes",
+    "box_stability": "a line over the overlap of the boxes with those of the flipped image",
+    "box_consistency": "a line over F1 between the boxes and those of the flipped image",
+}
+
+
+def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
+    """Return the judgement of "predict the mean", the baseline of all other estimators."""
+    return next((row for row in judgements if row.estimator == MEAN), None)
+
+
+def comparable(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """List the estimators judged on the largest number of datasets, whose errors are comparable."""
+    most = max((row.sets for row in judgements), default=0)
+    return [row for row in judgements if row.sets == most]
+
+
+def best(judgements: Sequence[Judgement]) -> Judgement | None:
+    """Return the judgement with the smallest error of a dataset's mean among comparable estimators; the first if tied."""
+    return min(comparable(judgements), key=lambda row: row.mae_set, default=None)
+
+
+def lead(relation: Relation) -> str:
+    """State which estimator did best on left-out datasets, compared with predicting the mean."""
+    first, mean = best(relation.judgements), mean_of(relation.judgements)
+    if first is None or mean is None:
+        labelled = sum(row.scored > 0 for row in relation.datasets)
+        labelled_text = "is one" if labelled == 1 else "is none" if not labelled else f"are {labelled}"
+        return (
+            "No estimator could be judged: that takes at least two datasets with performances, of which one is left out and "
+            f"estimated from the others; here {labelled_text}."
+        )
+    on = "1 labelled dataset, left out" if first.sets == 1 else f"{first.sets} labelled datasets, each left out in turn"
+    judged = f"{len(relation.judgements)} estimators were judged on {on}."
+    if len(relation.judgements) == 1 and first.estimator == MEAN:
+        missed = f"{_error(mean.mae_set)} and an image's by {_error(mean.mae_image)}"
+        return f"Only predicting the mean could be judged, on {on}: it misses a dataset's mean performance by {missed}."
+    if first.estimator == MEAN:
+        return (
+            f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {_error(mean.mae_set)} and "
+            f"an image's by {_error(mean.mae_image)}."
+        )
+    best_of = (
+        f"{judged} The best, “{first.estimator}”, misses a dataset's mean performance by {_error(first.mae_set)} and an "
+        f"image's by {_error(first.mae_image)}; predicting the mean misses by {_error(mean.mae_set)} and "
+        f"{_error(mean.mae_image)}."
+    )
+    choice = _choice(relation, EVERYTHING)
+    if choice is None:
+        used = next((row for row in relation.judgements if row.estimator == relation.estimator != first.estimator), None)
+        if used is None:
+            return best_of
+        errors = f"{_error(used.mae_set)} and {_error(used.mae_image)}"
+        return f"{best_of} “{used.estimator}”, by which the estimates are made, misses by {errors}."
+    return (
+        f"{best_of} Chosen for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses "
+        f"by {_error(choice.mae_set)} and {_error(choice.mae_image)}."
+    )
+
+
+def distance(relation: Relation) -> str:
+    """State in one sentence the value of distance as an estimator; return "" if it was not judged."""
+    fixed = (row for row in comparable(relation.judgements) if row.estimator == FIXED_DISTANCE)
+    # An earlier version chose a distance.
+    mean, alone = mean_of(relation.judgements), _choice(relation, DISTANCE) or next(fixed, None)
+    if mean is None or alone is None:
+        return ""
+    on_images, on_sets = _beats(alone.mae_image, mean.mae_image), _beats(alone.mae_set, mean.mae_set)
+    if not on_images and not on_sets:
+        return "Alone, distance is no estimator of performance here: it does not beat predicting the mean."
+    if not on_sets:
+        return "Distance is a weak estimator of performance here: it beats predicting the mean for images, not for datasets."
+    if not on_images:
+        return "Distance is a weak estimator of performance here: it beats predicting the mean for datasets, not for images."
+    both = set(alone.set_errors) & set(mean.set_errors)
+    near = sum(abs(alone.set_errors[name]) < abs(mean.set_errors[name]) for name in both)
+    better = "As an estimator of performance distance beats predicting the mean here"
+    if 2 * near <= len(both):
+        return f"{better} on average, but comes nearer to the truth in only {near} of {len(both)} datasets."
+    few = ", so few that it may be chance" if len(both) < FEW else ""
+    return f"{better}, coming nearer to the truth in {near} of {len(both)} datasets{few}."
+
+
+def distance_numbers(relation: Relation) -> str:
+    """State the errors of the distance estimators; return "" if they were not judged."""
+    judged = [row for row in comparable(relation.judgements) if row.kind == "distance"]
+    of_image = min(judged, key=lambda row: row.mae_image, default=None)
+    mean, of_set = mean_of(relation.judgements), min(judged, key=lambda row: row.mae_set, default=None)
+    if mean is None or of_image is None or of_set is None:
+        return ""
+    images, sets = f"{_error(of_image.mae_image)}", f"{_error(of_set.mae_set)}"
+    against = f"predicting the mean {_error(mean.mae_image)} and {_error(mean.mae_set)}"
+    if of_image.estimator == of_set.estimator:
+        who = f"Of the distances “{of_image.estimator}” errs least: by {images} for an image and by {sets} for a dataset's mean"
+    else:
+        who = (
+            f"Of the distances “{of_image.estimator}” errs least for an image, by {images}, and “{of_set.estimator}” for a "
+            f"dataset's mean, by {sets}"
+        )
+    choice, blind = _choice(relation, DISTANCE), ""
+    if choice is not None:
+        blind = f" Chosen without the dataset, a distance misses by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
+    return f"{who}; {against}.{blind}"
+
+
+def addition(relation: Relation) -> str:
+    """State what distances add to the signals of confidence and agreement; return "" if either was not judged."""
+    judged = {row.estimator: row for row in comparable(relation.judgements)}
+    if SIGNALS not in judged or EVERYTHING not in judged:
+        return ""
+    without, added = judged[SIGNALS].mae_image, judged[EVERYTHING].mae_image
+    effect = "helps" if _beats(added, without) else "makes them worse" if _beats(without, added) else "changes nothing"
+    return (
+        f"Adding the distances to the signals of confidence and agreement {effect}: an image is missed by {_error(added)} with "
+        f"them and by {_error(without)} without."
+    )
+
+
+def in_use(relation: Relation) -> str:
+    """State which estimator made the estimates, and why; return "" without estimates."""
+    estimator, first = relation.estimator, best(relation.judgements)
+    if estimator is None or not relation.estimates:
+        return ""
+    others = sorted({row.estimator for row in relation.estimates} - {estimator})
+    instead = f" Where a dataset lacks what it reads, {listing(quoted(others))} stands in." if others else ""
+    if first is None:
+        return f"The estimates are by “{estimator}”, which nothing here could test.{instead}"
+    if estimator == first.estimator:
+        return f"The estimates are by “{estimator}”.{instead}"
+    asked = relation.settings.estimator == estimator
+    why = ", as was asked for" if asked else FIXED if estimator in (CONSENSUS, MEAN) else ""
+    return f"The estimates are by “{estimator}”{why}, not by “{first.estimator}”, whose error here is the least.{instead}"
+
+
+def fewer(relation: Relation) -> str:
+    """Note the estimators judged on fewer datasets; return "" if there are none."""
+    judged = {row.estimator for row in comparable(relation.judgements)}
+    names = [row.estimator for row in relation.judgements if row.estimator not in judged]
+    if not names:
+        return ""
+    return (
+        f"{listing(quoted(names))} could be judged on fewer datasets only, as the others lack what "
+        f"{plural(len(names), 'it reads', 'they read')}: errors compare "
+        "between estimators judged on the same datasets."
+    )
+
+
+def set_intervals(relation: Relation) -> str:
+    """Explain the intervals of datasets' means, and state how many contained the measured mean."""
+    promise = (
+        "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
+        "It is Student's, from the errors on those left out: the fewer there are, the wider it is, and a single one gives none."
+    )
+    measured = [row for row in relation.estimates if row.measured is not None]
+    if not measured:
+        return promise
+    inside = sum(row.held for row in measured)
+    have = plural(inside, "has its", "have their")
+    return f"{promise} Of {len(measured)} labelled datasets, each left out in turn, {inside} {have} mean within the interval."
+
+
+def image_intervals(relation: Relation) -> str:
+    """Explain the intervals of images, and state how often they contained the measured value."""
+    level = relation.settings.level
+    if relation.images["estimate"].notna().any() and not relation.images["estimate_low"].notna().any():
+        return "An image is right or wrong: its estimate is the chance that it is right, and it has no interval."
+    promise = (
+        f"An image's interval is made to hold its performance with a chance of {percentage_of(level)} where its dataset is one "
+        "like the labelled ones. For images of a dataset unlike them nothing promises it."
+    )
+    used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
+    if used is None or used.coverage is None:
+        return promise
+    width = "" if used.width is None else f", at a mean length of {used.width:.2f}"
+    held = f"With each labelled dataset left out in turn, {share(used.coverage)} of its images' intervals held{width}"
+    short = ": they are too short for datasets left out" if used.coverage < level - SHORT else ""
+    return f"{promise} {held}{short}."
+
+
+def unlabelled(relation: Relation) -> str:
+    """State the expected performance of unlabelled datasets; return "" if there are none."""
+    new = [row for row in relation.estimates if row.measured is None]
+    if not new:
+        return ""
+    doubt = " (outside the gate: not to be believed)"
+    intervals = [f"{row.dataset} {row.text()}{doubt if relation.doubted(row) else ''}" for row in new[:4]]
+    more = f"; {len(new) - 4} more in the table" if len(new) > 4 else ""
+    return f"Estimated mean performance where none was measured: {'; '.join(intervals)}{more}."
+
+
+def gate_errors(relation: Relation) -> str:
+    """State how the gate judges each labelled dataset against the others, with the errors; return "" if unknown."""
+    measured = {row.dataset: row for row in relation.estimates if row.measured is not None}
+    gates = [gate for gate in relation.gates if gate.dataset in measured and gate.inside is not None]
+    if not gates:
+        return ""
+
+    def missed(inside: bool) -> list[float]:
+        rows = [measured[gate.dataset] for gate in gates if gate.inside is inside]
+        return [abs(row.predicted - row.measured) for row in rows if row.measured is not None]
+
+    within, beyond = missed(True), missed(False)
+    said = []
+    if within:
+        lie, were = plural(len(within), "lies", "lie"), plural(len(within), "was", "were")
+        said.append(f"{len(within)} {lie} inside the range of the others, and {were} missed by at most {max(within):.2f}")
+    if beyond:
+        were = (
+            f"was missed by {beyond[0]:.2f}" if len(beyond) == 1 else f"were missed by {min(beyond):.2f} to {max(beyond):.2f}"
+        )
+        said.append(f"{len(beyond)} {plural(len(beyond), 'lies', 'lie')} outside, and {were}")
+    return f"Of {len(gates)} labelled datasets, {'; '.join(said)}."
+
+
+def quoted(names: Sequence[str]) -> list[str]:
+    """Quote names of estimators for prose, as "all" and "mean" are also ordinary words."""
+    return [f"“{name}”" for name in names]
+
+
+def _choice(relation: Relation, among: str) -> Choice | None:
+    return next((row for row in relation.choices if row.among == among), None)
+
+
+def _error(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _beats(a: float, b: float) -> bool:
+    """Return whether an error is smaller than another after rounding for display."""
+    return round(a, 3) < round(b, 3)
+
+
+def judgements(relation: Relation) -> Table:
+    """Build the table of estimators judged on left-out datasets, with the one in use marked."""
+    fewer = len({(row.sets, row.images) for row in relation.judgements}) > 1
+    level, tau = percentage_of(relation.settings.level), f"{relation.settings.tau:g}"
+    held = f"how many of the datasets' intervals held the measured mean; they claim {level}"
+    coverage = f"share of image intervals that hold the measured value; they claim {level}; – where images have none"
+    auroc = (
+        f"chance that an image below τ = {tau} is estimated lower than another, over all datasets; 0.5 is guessing, and with "
+        "few datasets leaving one out pushes it lower"
+    )
+    within = "the same within a dataset, mean over the datasets that hold both kinds: ranking one set's images"
+    aurc = "mean of 1 − performance over the images estimated highest, over all shares that might be kept; lower is better"
+    kind = "what it reads: distances, the confidence of predictions, their agreement, or several of these"
+    marked = "the one whose estimates are shown is marked"
+    reads = "images that it was judged on: those that have what it reads"
+    image = "mean absolute error of an image's performance; each dataset counts alike"
+
+    def sets_held(row: Judgement) -> Cell:
+        share = row.set_coverage
+        return UNDEFINED if share is None else part_of(round(share * row.sets), row.sets, share)
+
+    return tabulate(
+        relation.judgements,
+        ("estimator", marked, lambda row: Cell(row.estimator, strong=row.estimator == relation.estimator)),
+        ("kind", kind, lambda row: Cell("the mean" if row.kind == "baseline" else row.kind)),
+        ("sets", "datasets that it was judged on, each left out in turn", lambda row: count(row.sets), fewer),
+        ("images", reads, lambda row: count(row.images), fewer),
+        ("error, set", "mean absolute error of a dataset's mean performance", lambda row: decimal(row.mae_set)),
+        ("error, image", image, lambda row: decimal(row.mae_image)),
+        ("sets held", held, sets_held),
+        ("coverage", coverage, lambda row: percentage(row.coverage)),
+        ("width", "mean length of those intervals; one of 1 says nothing", lambda row: decimal(row.width, 2)),
+        ("AUROC", auroc, lambda row: decimal(row.auroc, 2)),
+        ("AUROC within", within, lambda row: decimal(row.auroc_within, 2)),
+        ("AURC", aurc, lambda row: decimal(row.aurc)),
+    )
+
+
+def _gate(relation: Relation, dataset: str) -> Cell:
+    gate = relation.gate(dataset)
+    if gate is None or gate.inside is None:
+        return UNDEFINED
+    return Cell("inside" if gate.inside else ", ".join(reading.check for reading in gate.outside), strong=not gate.inside)
+
+
+def set_errors(relation: Relation) -> Table:
+    """List every estimator's error for each labelled dataset when left out, one row per estimator."""
+    names = list(dict.fromkeys(name for row in relation.judgements for name in row.set_errors))
+    rows = [
+        (Cell(row.estimator, strong=row.estimator == relation.estimator), *(change(row.set_errors.get(name)) for name in names))
+        for row in relation.judgements
+    ]
+    return Table((Column("estimator"), *(Column(name) for name in names)), tuple(rows))
+
+
+def estimates(relation: Relation) -> Table:
+    """List each dataset's estimated mean performance, and the measured one if known."""
+    names = dataset_cells(relation)
+    gate = "whether labelled datasets like it are known: outside their range no estimate is to be believed"
+    student = "Student's, from the errors of the estimator on the labelled datasets left out"
+
+    def mean_and_interval(row: SetEstimate) -> tuple[Cell, Cell]:
+        return estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row))
+
+    def held(row: SetEstimate) -> Cell:
+        return UNDEFINED if row.measured is None else Cell("yes" if row.held else "no", strong=not row.held)
+
+    def error(row: SetEstimate) -> Cell:
+        return change(None if row.measured is None else row.predicted - row.measured)
+
+    return tabulate(
+        relation.estimates,
+        ("dataset", "", lambda row: names[row.dataset]),
+        ("images", "that have an estimate", lambda row: count(row.n)),
+        ("estimator", "", lambda row: Cell(row.estimator)),
+        ("estimated mean", "made without any label of this dataset", lambda row: mean_and_interval(row)[0]),
+        ("interval", student, lambda row: mean_and_interval(row)[1]),
+        ("level", "of the interval", lambda row: percentage(row.level)),
+        ("gate", gate, lambda row: _gate(relation, row.dataset)),
+        ("measured mean", "where the dataset has performances", lambda row: decimal(row.measured)),
+        ("error", "estimated less measured", error),
+        ("held", "whether the interval holds the measured mean", held),
+    )
+
+
+def _estimates_content(_: Comparison, relation: Relation | None) -> Section | None:
+    if relation is None:
+        return None
+    worth, parts = distance(relation), list[Part]()
+    numbers = f"{distance_numbers(relation)} {addition(relation)}".strip()
+    said = [Markup("<strong>{}</strong> {}").format(worth, numbers)] if worth else []
+    if relation.judgements:
+        errors = "Error of every dataset's mean, estimated less measured"
+        explained = [(row.estimator, ESTIMATORS[row.estimator]) for row in relation.judgements if row.estimator in ESTIMATORS]
+        parts += [
+            *shown("judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"),
+            *([Disclosure("What each estimator is", [Definitions(explained)])] if explained else []),
+            Disclosure(errors, shown("errors", errors, set_errors(relation))),
+            RegisteredFigure("judgements"),
+        ]
+    if relation.estimates:
+        expected, gate = unlabelled(relation), gate_errors(relation)
+        told = [Markup("<strong>{}</strong>").format(expected)] if expected else []
+        parts += [
+            Text(told, heading="What to expect of each dataset"),
+            *shown("estimates", "Estimated mean performance of every dataset", estimates(relation)),
+            *texts(gate),
+            Text([set_intervals(relation), image_intervals(relation)], "caution"),
+            RegisteredFigure("estimates"),
+        ]
+    warnings = [Markup("<strong>{}</strong>").format(warning) for warning in relation.warnings()]
+    sentences = [*said, *(text for text in (in_use(relation), fewer(relation)) if text)]
+    return Section(lead(relation), parts, sentences, warnings=warnings)
+
+
+ESTIMATES = SectionKind("estimates", "Estimates", SECTION, _estimates_content, whole=True)

@@ -1,0 +1,181 @@
+"""Report a matrix on one page: the distance between every two datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from howfar.figures.matrix_figures import arranged
+from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.rerun import rerun_matrix
+from howfar.report.run_figures import draw_figures
+from howfar.report.section import (
+    Cell,
+    ColumnOf,
+    Made,
+    RegisteredFigure,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    facts,
+    notes,
+    paper_source,
+    plural,
+    row_interval,
+    tabulate,
+    texts,
+)
+from howfar.results.comparison_result import PAIRS, Matrix
+
+
+def lead(matrix: Matrix) -> str:
+    """Name the nearest and the farthest pair of datasets."""
+    pairs = matrix.pairs.assign(mutual=matrix.mutual()).dropna(subset="mutual").sort_values("mutual", kind="stable")
+    if not len(pairs):
+        return "No two datasets can be compared: all images of one of each two are equal."
+    near, far = pairs.iloc[0], pairs.iloc[-1]
+    yardstick = "as images of the one that varies less lie from each other"
+    if len(pairs) == 1:
+        return f"{near['one']} and {near['other']} lie {near['mutual']:.2f} times as far apart {yardstick}."
+    return (
+        f"Of {len(matrix.datasets)} datasets {near['one']} and {near['other']} are the most alike ({near['mutual']:.2f} times "
+        f"as far apart {yardstick}), {far['one']} and {far['other']} the least ({far['mutual']:.2f} times)."
+    )
+
+
+def beside_compare(matrix: Matrix) -> str:
+    """Explain how the numbers relate to those of howfar compare."""
+    if matrix.settings.projection != "pair":
+        return ""
+    return (
+        "The table of datasets takes each row as the primary one and says what howfar compare says. The tree and the map order "
+        "by the mutual distance, the larger of a pair's two relative ones. They differ from the table where one of the two "
+        "varies much more than the other: by its yardstick the other is near, and by the other's it is far."
+    )
+
+
+def primary_sentence(matrix: Matrix) -> str:
+    """Name the datasets that, taken as primary, have the others nearest and farthest by their own self-distance."""
+    square = matrix.square("relative")
+    if len(square) < 3:
+        return ""
+    means = {str(name): float(row.drop(name).mean()) for name, row in square.iterrows() if row.drop(name).notna().all()}
+    if len(means) < 2:
+        return ""
+    near, far = min(means, key=lambda name: means[name]), max(means, key=lambda name: means[name])
+    return (
+        f"Taken as the primary dataset, {near} has the others nearest by its own yardstick (on average at "
+        f"{means[near]:.2f} times its self-distance), {far} farthest ({means[far]:.2f} times). "
+        "A set that varies much has a long yardstick: that others are near to it says that they lie within its spread, not "
+        "that a model trained on it would do well on them."
+    )
+
+
+def limits(matrix: Matrix) -> list[str]:
+    """List the limits of the numbers."""
+    own = {
+        "pair": "Each two datasets have a space of their own, so raw distances of different pairs cannot be compared; "
+        "relative ones and inhomogeneity are free of the unit, though not of what the components leave out.",
+        "joint": "All datasets share one space: every number depends on which datasets take part, and most on the largest.",
+        "none": "Distances are taken in all dimensions, in which many that tell nothing may drown the few that do.",
+    }[matrix.settings.projection]
+    return [
+        own,
+        "Inhomogeneity of two samples of one distribution is not 0 but about half of 1/n + 1/m: compare it with that before "
+        "you call two sets different, or ask howfar compare for a p-value.",
+        "Near in features is not near in what a model makes of it: whether performance falls with distance is a question that "
+        "howfar relate answers, and often with no.",
+    ]
+
+
+SETTINGS: Final = ("components", "projection", "scale", "seed")
+MUTUAL: Final = "mean distance over self-distance, the larger of both directions: 1 is as far as their own images lie apart"
+SHOWN: Final = 66  # pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many
+
+
+def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
+    figures = draw_figures({"matrix_figures": matrix}, folder)
+    return Page(
+        kicker="Distance report, every pair",
+        question="Which datasets are alike?",
+        title=f"Distances of {len(matrix.datasets)} datasets from each other",
+        facts=[
+            f"{len(matrix.datasets)} datasets, {len(matrix.pairs):,} pairs",
+            f"{matrix.backbone.name}, q = {matrix.backbone.length:,}",
+            f"{matrix.settings.projection} projection",
+        ],
+        provenance=matrix.provenance,
+        sections=fill_page(_sections(matrix), figures),
+    ).write(folder, figures)
+
+
+def _sections(matrix: Matrix) -> Iterator[tuple[str, str, Section]]:
+    remarks, maps = notes("Notes of the run", matrix.notes), map(RegisteredFigure, ("matrix_map", "matrix_relative"))
+    said = [text for text in (beside_compare(matrix), primary_sentence(matrix)) if text]
+    yield "answer", "In short", Section(lead(matrix), [*remarks, *maps], said)
+    skipped, all_pairs, half = len(matrix.skipped), len(matrix.pairs), SHOWN // 2
+    files = f"{skipped} file{plural(skipped)} could not be used; matrix.json lists them." if skipped else ""
+    named = "Each dataset with its nearest and its farthest other"
+    datasets = TablePart("datasets", named, _datasets(matrix), heading="", explained=False)
+    yield "datasets", "Datasets", Section("", [datasets, *texts(files)])
+    few = f"The {half} most and the {half} least alike; all {all_pairs:,} are in {PAIRS}." if all_pairs > SHOWN else ""
+    pairs = TablePart("pairs", "Distances of every two datasets", _pairs(matrix), few, heading="")
+    yield "pairs", "Pairs", Section("", [pairs])
+    yield limits_section(limits(matrix))
+    energy = "Inhomogeneity: G. J. Székely and M. L. Rizzo, “Energy statistics”, J. Stat. Plan. Inference 143, 2013."
+    source = paper_source("equations 2 to 7", energy)
+    settings: dict[str, object] = {"backbone": f"{matrix.backbone.name}, q = {matrix.backbone.length:,}"}
+    settings |= {name: getattr(matrix.settings, name) for name in SETTINGS}
+    settings |= {"bootstrap": matrix.settings.bootstrap or None, "limit": matrix.settings.limit or None}
+    yield made_section(Made([("Settings", facts(settings))], matrix.provenance, rerun_matrix(matrix), source))
+
+
+def _datasets(matrix: Matrix) -> Table:
+    """List the datasets in tree order."""
+    rows = matrix.nearest().iloc[arranged(matrix)[0]].to_dict("records")
+    relative = "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
+    nearest = "the other dataset of the smallest relative distance, the row taken as the primary dataset"
+    return tabulate(
+        rows,
+        ("dataset", "", lambda row: Cell(row["dataset"])),
+        ("images", "", lambda row: count(int(row["n"]))),
+        ("nearest", nearest, lambda row: Cell(row["nearest"] or "–")),
+        ("relative", relative, lambda row: decimal(row["nearest_value"], 2)),
+        ("farthest", "", lambda row: Cell(row["farthest"] or "–")),
+        ("relative", "", lambda row: decimal(row["farthest_value"], 2)),
+    )
+
+
+def _pairs(matrix: Matrix) -> Table:
+    """List each two datasets, most alike first."""
+    ordered = matrix.pairs.assign(mutual=matrix.mutual()).sort_values("mutual", kind="stable")
+    if len(ordered) > SHOWN:
+        ordered = pd.concat([ordered.head(SHOWN // 2), ordered.tail(SHOWN // 2)])
+    unit = "energy over twice the mean distance: 0 for equal datasets, at most 1"
+    kept = "share of the variance that the components keep"
+
+    def measured(title: str, explanation: str, name: str) -> ColumnOf[Any]:
+        form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
+        low, high = f"{name}_ci_low", f"{name}_ci_high"
+        return title, f"{explanation} [95 % interval]", lambda row: row_interval(row, name, form.format, low, high)
+
+    def share(row: Any) -> Cell:
+        return Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"]))
+
+    return tabulate(
+        ordered.to_dict("records"),
+        ("datasets", "", lambda row: Cell(f"{row['one']} and {row['other']}")),
+        ("mutual", MUTUAL, lambda row: decimal(row["mutual"], 2)),
+        ("inhomogeneity", unit, lambda row: decimal(row["inhomogeneity"])),
+        measured("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′)", "energy"),
+        measured("mean distance", "over all pairs of an image of the one and one of the other", "o_dist_mean"),
+        measured("relative, first as P", "mean distance over the first one's self-distance", "relative_one"),
+        measured("relative, second as P", "mean distance over the second one's self-distance", "relative_other"),
+        ("expl. var.", kept, share),
+    )

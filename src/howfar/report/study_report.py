@@ -1,0 +1,222 @@
+"""Report all studies of a study file on one page, and write their tables and figures as files (CSV, LaTeX, PNG, SVG, PDF)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from howfar import registry
+from howfar.io import atomic
+from howfar.io.atomic import replace_text
+from howfar.report.page import Page, fill_page
+from howfar.report.run_figures import Figures, PageFigure, embed, runs_of, save
+from howfar.report.section import (
+    Cell,
+    Context,
+    FigurePart,
+    Items,
+    Made,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    count,
+    notes,
+    paper_source,
+    plural,
+    shown,
+    tabulate,
+)
+from howfar.results.result import Result
+from howfar.results.run_files import MARK
+from howfar.results.study_run import StudyRecord, StudyRun
+from howfar.wording import cell as guarded_cell
+from howfar.wording import printable
+
+TABLES, FIGURES = "tables", "figures"
+_SPECIAL: Final = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "±": r"$\pm$", "τ": r"$\tau$", "ρ": r"$\rho$",
+    "×": r"$\times$", "≥": r"$\ge$", "≤": r"$\le$", "<": r"$<$", ">": r"$>$", "′": "'", "\u00a0": "~", "…": r"\ldots{}",
+    "→": r"$\to$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$",
+}  # fmt: skip
+_NUMBER: Final = re.compile(r"[-−+]?[\d.,]+(\s?%)?")
+_ESCAPED: Final = re.compile("|".join(map(re.escape, _SPECIAL)))
+
+
+def as_csv(table: Table) -> str:
+    """Format a table as CSV: full-precision numbers in separate columns (value, low, high, rank), texts in others.
+
+    A dash, which is undefined, is left empty.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    further = [
+        list(dict.fromkeys(name for row in table.rows for name, _ in row[place].numbers)) for place in range(len(table.columns))
+    ]
+    titles = [
+        [column.title, *(f"{column.title} {name}" for name in names)]
+        for column, names in zip(table.columns, further, strict=True)
+    ]
+    writer.writerow([guarded_cell(title) for every in titles for title in every])
+    for row in table.rows:
+        cells = [[_plain(cell), *_further(cell, names)] for cell, names in zip(row, further, strict=True)]
+        writer.writerow([guarded_cell(text) for every in cells for text in every])
+    return buffer.getvalue()
+
+
+def as_latex(part: TablePart, name: str) -> str:
+    """Format a table as LaTeX with booktabs rules; strong cells are bold."""
+    table = part.table
+    head = " & ".join(_latex(column.title) for column in table.columns)
+    body = [" & ".join(_cell(cell) for cell in row) + r" \\" for row in table.rows]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(part.title)}}}",
+        rf"\label{{tab:{name}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        r"\toprule",
+        rf"{head} \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(cell: Cell) -> str:
+    """Return a cell's number in full precision if its text is that number, else the text."""
+    if cell.sort is not None and (cell.numbers or _NUMBER.fullmatch(cell.text)):
+        return repr(cell.sort)
+    return "" if cell.text == "–" else cell.text
+
+
+def _further(cell: Cell, names: Sequence[str]) -> list[str]:
+    numbers = dict(cell.numbers)
+    return [repr(numbers[name]) if name in numbers else "" for name in names]
+
+
+def _cell(cell: Cell) -> str:
+    text = _latex(cell.text)
+    return rf"\textbf{{{text}}}" if cell.strong else text
+
+
+def _latex(text: str) -> str:
+    parts = re.split(r"([IO])\^dist", printable(text))
+    escaped = [_ESCAPED.sub(lambda found: _SPECIAL[found[0]], each) for each in parts]
+    return "".join(rf"${each}^{{\mathrm{{dist}}}}$" if place % 2 else each for place, each in enumerate(escaped))
+
+
+def write_study_report(run: StudyRun, folder: str | Path) -> Path:
+    """Write a run's ``report.html``, figures (.png, .svg, .pdf) and tables (.csv, .tex); return the page's path."""
+    root, order, failed = Path(folder), registry.ordered("study_sections"), list[str]()
+    paired = sorted(zip(run.studies, run.results, strict=True), key=lambda pair: order.index(pair[0].kind))
+    filled = [
+        (record.name, record.title, section)
+        for record, result in paired
+        if (section := _filled(record, result, Context(root / record.name, run.symbols), root, f"{record.name}-", failed))
+    ]
+    return _write(run, run.title, filled, root, failed, _datasets(run), run.text)
+
+
+def write_section_report(result: Result, folder: str | Path) -> Path:
+    """Write ``report.html`` for one study's result with figures and tables, and return the page's path."""
+    root, failed = Path(folder), list[str]()
+    kind = next(name for name in registry.ordered("studies") if registry.load("studies", name).result is type(result))
+    record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
+    section = _filled(record, result, Context(root), root, "", failed)
+    return _write(result, record.title, [(record.name, record.title, section)] if section else [], root, failed)
+
+
+def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
+    """Return each study's lead sentence, as on the page."""
+    found = {}
+    for record, result in zip(run.studies, run.results, strict=True):
+        context = Context(Path(folder) / record.name, run.symbols)
+        found[record.name] = registry.load("study_sections", record.kind)(result, context).lead
+    return found
+
+
+def _filled(
+    record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]
+) -> Section | None:
+    """Build a study's section and its files; a failing kind of another package adds a message to `failed`."""
+    try:
+        section: Section = registry.load("study_sections", record.kind)(result, context)
+        parts = [_with_files(part, root, prefix, result.run_id) for part in section.parts]
+    except Exception as error:
+        if registry.is_ours("study_sections", record.kind):
+            raise
+        failed.append(f"The section of {record.name} could not be made ({type(error).__name__}: {error}).")
+        return None
+    return replace(section, parts=[*parts, *notes("Notes of the run", getattr(result, "notes", ()))])
+
+
+def _with_files(part: Part, root: Path, prefix: str, run: str) -> Part:
+    """Write a table (.csv, .tex) or a figure (.png, .svg, .pdf), which carries the run's id; return the part for the page."""
+    if not isinstance(part, TablePart | FigurePart):
+        return part
+    name = f"{prefix}{part.name}"
+    if isinstance(part, TablePart):
+        (root / TABLES).mkdir(parents=True, exist_ok=True)
+        texts = {f"{TABLES}/{name}.csv": as_csv(part.table), f"{TABLES}/{name}.tex": as_latex(part, name)}
+        for file, text in texts.items():
+            replace_text(root / file, text)
+        return replace(part, files=tuple(texts))
+    folder, figure = root / FIGURES, part.draw()
+    folder.mkdir(parents=True, exist_ok=True)
+    embedded = embed(figure, name, folder, run=run)
+    described = {"CreationDate": None, **({"Keywords": f"{MARK} {run}"} if run else {})}
+    atomic.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
+    files = tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
+    return replace(part, drawn=PageFigure(embedded, part.caption), files=files)
+
+
+def _write(
+    result: Result,
+    title: str,
+    sections: Sequence[tuple[str, str, Section]],
+    root: Path,
+    failed: list[str],
+    datasets: Table | None = None,
+    text: str = "",
+) -> Path:
+    provenance: Any = result.provenance  # type: ignore[attr-defined]  # every study's result has one
+    figures = Figures({}, failed, runs_of(result))
+    links = [(Markup('<a href="#{}">{}</a> {}').format(name, heading, section.lead), "") for name, heading, section in sections]
+    answer = [("answer", "In short", Section("", [Items(links)]))] if len(sections) > 1 else []
+    listed = shown("datasets", "The datasets of the study file", datasets, "Datasets") if datasets else []
+    made = Section("", [*listed, Made([], provenance, text, paper_source(), rerun_heading="The study file")])
+    return Page(
+        kicker="Study report",
+        question=title,
+        title=title,
+        facts=[
+            f"{len(sections)} stud{plural(len(sections), 'y', 'ies')}",
+            f"{len(datasets.rows)} datasets" if datasets else "",
+        ],
+        provenance=provenance,
+        sections=fill_page([*answer, *sections, ("made", "How it was made", made)], figures),
+    ).write(root, figures)
+
+
+def _datasets(run: StudyRun) -> Table:
+    symbol = "the paper's symbol of the dataset whose kind it is"
+    return tabulate(
+        run.datasets,
+        ("dataset", "", lambda each: Cell(each.name)),
+        ("images", "that are drawn of it at most", lambda each: count(each.n)),
+        ("stands for", symbol, lambda each: Cell(each.stands_for.replace("_", "") or "–")),
+    )

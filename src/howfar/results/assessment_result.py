@@ -1,0 +1,232 @@
+"""Hold an assessment: the score expected of a model on each site, its certainty, the reasons and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from howfar.results.evaluation_result import PERFORMANCE_NAMES
+from howfar.results.records import Cells, NetworkReading, Provenance
+from howfar.results.relation_result import Gate, Relation
+from howfar.results.result import Result
+from howfar.results.run_files import ASSESSMENT
+from howfar.wording import format_estimate
+
+Action = Literal["tile", "certify", "label", "adapt", "check"]
+Origin = Literal["site", "corrupted"]
+Basis = Literal["sites", "corrupted", "both"]
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Hold the recommended action for a site: a word for programs, a sentence, and a command line."""
+
+    action: Action
+    text: str
+    command: str
+
+
+@dataclass(frozen=True)
+class OwnScore:
+    """Hold a model's score on the primary dataset's held-out images, which reveals a wrong set-up at once.
+
+    `performance` is the mean over `n` images at `threshold` (None for a task without one), which comes from `source`; `best` is
+    the mean at `best_threshold`, the best for these images.
+    """
+
+    n: int
+    performance: float
+    threshold: float | None
+    source: str
+    best: float | None = None
+    best_threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class SiteAnswer:
+    """Hold the answer for one site.
+
+    Attributes
+    ----------
+    dataset, n
+        The site's name and number of images.
+    estimator, estimate, low, high, level
+        What its mean performance is expected to be without its own labels, by which estimator, and the interval with its level;
+        None where nothing can be estimated.
+    measured, scored
+        The true mean where the site has labels, else None, and of how many images that is.
+    inside, gate, warning
+        Whether the site lies inside the range of the labelled datasets (None where that is not known), each check, and one line
+        that says why the estimate is not to be believed, "" inside.
+    listed, listed_share
+        Images that probably fail, and their share; None where none could be estimated.
+    held, left_out
+        How many intervals of this estimator held the truth of a labelled dataset that was left out, and of how many; those so
+        long that they say nothing are not counted.
+    error
+        Mean absolute error of this estimator for the mean of a dataset that was left out; None where that is not known.
+    answer
+        All this in plain sentences.
+    next
+        What to do.
+    to_label
+        Images to label first, where that is what to do; the command of `next` names the same.
+    by_tiles
+        What is expected of its maps by tiles, or was measured on them where the site has labels; None where there are none.
+    false_positive_share
+        Share of the pixels that are predicted, of a site whose masks hold no foreground, where F is undefined; None of others.
+    """
+
+    dataset: str
+    n: int
+    estimator: str | None
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float
+    measured: float | None
+    scored: int
+    inside: bool | None
+    gate: Gate | None
+    warning: str
+    listed: int | None
+    listed_share: float | None
+    held: int
+    left_out: int
+    error: float | None
+    answer: str
+    next: NextStep
+    to_label: tuple[str, ...] = ()
+    false_positive_share: float | None = None
+    by_tiles: float | None = None
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether the estimate is not to be trusted: the site lies outside the gate and has no measured score."""
+        return self.inside is False and self.measured is None
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """Hold a labelled site or corrupted set with the estimate made while its labels were hidden.
+
+    `held` says whether the interval from `low` to `high` holds the `measured` mean.
+    """
+
+    dataset: str
+    origin: Origin
+    n: int
+    measured: float
+    estimate: float
+    low: float
+    high: float
+    held: bool
+    inside: bool | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Assessment(Result):
+    """Hold the answer for each site: expected score, certainty, reasons and next step (made by `howfar.assess`).
+
+    Attributes
+    ----------
+    primary, model, metric, tau
+        The primary dataset's name, where the predictions come from, what performance is in words, and the performance below
+        which an image counts as failed.
+    basis
+        What the estimates learnt from besides the primary's own images: labelled "sites", "corrupted" versions of the primary's
+        images, or "both".
+    sites
+        One answer for each site, in the caller's order.
+    labelled
+        The labelled datasets, each estimated by the others.
+    own, first
+        What the model scores on the primary's held-out images, in numbers, and as the first sentence of the answer; None and ""
+        in runs of earlier versions.
+    tiled
+        Whether the maps that were scored are known to be predicted by tiles.
+    reading
+        How a foreign network was fed and read; None for a checkpoint, and for maps that were there.
+    notes, provenance
+        What a reader should know, most important first; what made it.
+    command
+        The command line that asks the same again; "" in runs of earlier versions.
+    identity
+        What the maps depend on: the hash of the model's weights, how images are fed to it; the hash of maps that were there
+        already. Empty in runs of earlier versions.
+    task
+        That of the model, as `howfar.evaluate` names it.
+    """
+
+    DOCUMENT: ClassVar = ASSESSMENT
+    COMMAND: ClassVar = "assess"
+    MISSING: ClassVar = "pass a folder that howfar assess wrote"
+    SUBJECT: ClassVar = ": the assessment"
+    FIGURES: ClassVar = "assessment_figures"
+
+    primary: str
+    model: str
+    metric: str
+    tau: float
+    basis: Basis
+    sites: tuple[SiteAnswer, ...]
+    labelled: tuple[LabelledSet, ...]
+    tiled: bool
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+    reading: NetworkReading | None = None
+    command: str = ""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "segmentation"
+    own: OwnScore | None = None
+    first: str = ""
+
+    @property
+    def performance_name(self) -> str:
+        """Return the name of a site's mean performance: F, accuracy or F1."""
+        return PERFORMANCE_NAMES.get(self.task, "performance")
+
+    def table(self) -> Cells:
+        """Return the header and formatted cells with one row per site, sites with doubted estimates first."""
+        header = ("site", "n", "gate", "expected", "level", "measured (on)", f"listed < {self.tau:g}", "next")
+        return header, [_cells(site) for site in self.ordered()]
+
+    def caption(self) -> str:
+        """Return a one-line caption of the table."""
+        named = self.metric.startswith(self.performance_name)
+        metric = self.metric if named else f"{self.performance_name}, each image {self.metric}"
+        return f"What {self.model} will score, by {metric}; P = {self.primary}"
+
+    def footer(self) -> list[str]:
+        """Return each site's answer with the next step, warnings first, and the notes."""
+        answers = (f"{site.answer} Next: {site.next.text} {site.next.command}" for site in self.ordered())
+        return [*([self.first] if self.first else []), *answers, *self.notes]
+
+    def ordered(self) -> list[SiteAnswer]:
+        """Return the sites in reading order: outside the gate first, then unlabelled, then measured."""
+        return sorted(self.sites, key=lambda site: (site.measured is not None, site.inside is not False))
+
+    def fits(self, relation: Relation) -> bool:
+        """Return whether the answers belong to this relation and not to a later one saved in the same folder."""
+        estimates = {row.dataset: row.predicted for row in relation.estimates}
+        return all(estimates.get(site.dataset) == site.estimate for site in self.sites)
+
+
+def gate_word(inside: bool | None) -> str:
+    """Return a word for a site's position: inside the gate, outside, or unknown."""
+    return "unknown" if inside is None else "inside" if inside else "OUTSIDE"
+
+
+def _cells(site: SiteAnswer) -> tuple[str, ...]:
+    blank, listed = site.false_positive_share is not None, f"{site.listed} of {site.n}"
+    return (
+        site.dataset,
+        str(site.n),
+        gate_word(site.inside),
+        "undefined" if blank else format_estimate(site.estimate, site.low, site.high, doubted=site.doubted),
+        "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
+        "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
+        "–" if site.listed is None or blank else f"({listed})" if site.doubted else listed,
+        site.next.action,
+    )

@@ -1,0 +1,497 @@
+"""Hold a comparison of datasets: distances of secondaries from a primary one, or between every two datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
+
+from howfar import registry
+from howfar.errors import InputError
+from howfar.options import Maps
+from howfar.results.assessment_result import Assessment
+from howfar.results.records import Cells, Leak, Provenance, Skipped, as_text, plain
+from howfar.results.relation_result import Relation
+from howfar.results.result import Result, holding
+from howfar.results.slices_result import DistanceSlice, distance_table, too_small
+from howfar.wording import format_interval, format_number, format_p
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+COPIES: Final = {
+    "dataset": "str", "image": "str", "path": "str", "other_dataset": "str", "other": "str",
+    "other_path": "str", "kind": "str", "found_by": "str", "agreement": "float64", "mirrored": "bool",
+    "dropped": "bool",
+}  # fmt: skip
+"""Columns of the table of near duplicates, and their types."""
+
+
+def no_copies() -> pd.DataFrame:
+    """Return an empty table of near duplicates."""
+    import pandas as pd
+
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COPIES.items()})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageMap(Result):
+    """Hold the positions of a comparison's images in a UMAP, made by `howfar compare --map umap`.
+
+    `places` has one row an image and panel: against (the secondary whose subspace the panel is, "" where all share one),
+    dataset, image, x, y. `panelled` says whether each pair of datasets has a map of its own, `components` and `neighbours` what
+    it was made of, and `first` which map pages open with: "umap", or "pca" for the first two components.
+    """
+
+    DOCUMENT: ClassVar = "map.json"
+    TABLES: ClassVar = {"places": "map.parquet"}
+    COLUMNS: ClassVar = {"places": holding("against dataset image", "x y")}
+    COMMAND: ClassVar = "report --map umap"
+    MISSING: ClassVar = "run howfar report RUN --map umap"
+    SUBJECT: ClassVar = ": the map of its images"
+    FIGURES: ClassVar = "map_figures"
+    REPORT: ClassVar = ""
+    PAGE: ClassVar = False
+
+    places: pd.DataFrame
+    panelled: bool
+    components: int
+    neighbours: int
+    seed: int
+    provenance: Provenance
+    first: Literal["pca", "umap"] = "umap"
+
+    @classmethod
+    def of(cls, result: Result) -> Self | None:
+        """Return the map in a result's folder if it belongs to this run, else None; raise `StoreError` if it is damaged."""
+        folder = result.folder
+        if folder is None or not (folder / cls.DOCUMENT).is_file():
+            return None
+        found = cls.load(folder)
+        return found if result.run_id in found.parents else None
+
+    def table(self) -> Cells:
+        """Return header and cells, one row per panel: the number of its images."""
+        counts = self.places.groupby("against", sort=False).size()
+        return ("panel", "images"), [(str(name) or "all", str(count)) for name, count in counts.items()]
+
+    def caption(self) -> str:
+        """Return a one-line caption of the table."""
+        return f"UMAP of {self.components} components, {self.neighbours} neighbours, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class PrimarySummary:
+    """Hold the primary dataset's name, size and leave-one-out self-distance in its own subspace (mean form)."""
+
+    name: str
+    n: int
+    self_distance: float | None
+
+
+@dataclass(frozen=True)
+class BackboneSummary:
+    """Describe the measured feature: name, length q, layer lengths, and full identity."""
+
+    name: str
+    length: int
+    layers: tuple[int, ...]
+    identity: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold the settings of a comparison, including defaults."""
+
+    components: int
+    projection: Literal["pair", "primary", "joint", "none"]
+    scale: Literal["none", "layers"]
+    seed: int
+    bootstrap: int
+    permutations: int
+    neighbours: int
+    limit: int | None = None
+    rivals: bool = True
+    leaks: Literal["warn", "drop", "refuse"] = "warn"
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """Hold the distances of one secondary dataset from the primary one.
+
+    `o_dist` is the paper's sum form (mean over S of sums over P), `o_dist_mean` the mean over all pairs;
+    `o_dist_scaled` is the row-scaled value of tables 2 and 6; `self_distance` is P's, in this pair's subspace, and
+    `relative` is `o_dist_mean` over it; `energy` is 2E d(s,p) − E d(p,p') − E d(s,s'); `p_value` is the permutation
+    p-value after Holm's correction over the secondaries, `p_value_raw` before it; `beyond` is the share of images whose
+    conformal p-value is at most 0.05; intervals are 95 % bootstrap intervals, low then high. None stands where a value is
+    undefined. `rivals` are the literature's distances by name, `rivals_ci` and `rivals_p` their intervals and p-values (Holm's
+    correction is of one rival at a time), where they have one.
+    """
+
+    name: str
+    n: int
+    o_dist: float
+    o_dist_mean: float
+    o_dist_mean_ci: tuple[float, float] | None
+    o_dist_scaled: float
+    self_distance: float | None
+    relative: float | None
+    relative_ci: tuple[float, float] | None
+    energy: float
+    energy_ci: tuple[float, float] | None
+    p_value: float | None
+    p_value_raw: float | None
+    beyond: float | None
+    components: int
+    explained_variance: float
+    rivals: Mapping[str, float] = field(default_factory=dict)
+    rivals_ci: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    rivals_p: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BaselineSummary:
+    """Hold a trivial backbone's distances of a secondary, which show the effect of colour and layout alone."""
+
+    backbone: str
+    dataset: str
+    o_dist_scaled: float
+    relative: float | None
+    energy: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Result):
+    """Hold the distance of each secondary dataset from the primary one, made by `howfar.compare`.
+
+    Attributes
+    ----------
+    primary, backbone, settings, provenance
+        What was compared, by which feature, how, and with what.
+    datasets
+        One `DatasetSummary` for each secondary, in the caller's order.
+    images
+        One row an image of a secondary: dataset, image, path, content, i_dist (sum over P), i_dist_mean, i_dist_scaled
+        (0-1 within the dataset), knn, mahalanobis, percentile (0-100, among P's own images), p_value (conformal), and the
+        projected image: pc1, pc2 … pcz (nan beyond those that its pair has), of which x and y are the first two; the nearest
+        images of P, nearest1 … nearest5, and their distances, nearest1_distance …; what the judge of sites reads in P's own
+        subspace, gate_distance, gate_knn, gate_mahalanobis, gate_residual; then what the dataset's own table says.
+    primary_images
+        One row an image of P and a secondary: against, image, path, content, i_dist_mean (leave-one-out, in that
+        pair's subspace), pc1, pc2.
+    baselines, skipped, leaks, notes
+        What the trivial backbones say, what could not be used, which images are in P too, what a reader should know.
+    near_duplicates
+        One row a pair of images that are equal, or nearly so: one of a secondary (dataset, image, path) and one of P, or
+        another of the secondaries (other_dataset, other, other_path); kind ("equal" or "near"), found_by ("content",
+        "hash" or "features"), agreement (share of equal bits of their perceptual hashes), mirrored, dropped.
+    slices
+        With `by`, the numbers of each slice, the farthest first.
+    options
+        What `howfar.load_backbone` was given, its `name` among it; empty where that is not known.
+    sources
+        The folder, table or container of each dataset that can be read again from there.
+    """
+
+    DOCUMENT: ClassVar = "result.json"
+    TABLES: ClassVar = {
+        "images": "images.parquet",
+        "primary_images": "primary.parquet",
+        "near_duplicates": "near_duplicates.parquet",
+    }
+    BESIDE: ClassVar = ("datasets.parquet",)
+    LATER: ClassVar = ("near_duplicates",)
+    COLUMNS: ClassVar = {
+        "images": holding("dataset image path content", "i_dist i_dist_mean i_dist_scaled knn percentile p_value"),
+        "primary_images": holding("against image path content", "i_dist_mean"),
+    }
+    FILLED: ClassVar = ("datasets",)
+    COMMAND: ClassVar = "compare"
+    MISSING: ClassVar = "pass a run folder that howfar compare --out wrote"
+    FIGURES: ClassVar = "figures"
+    REPORT: ClassVar = "html"
+
+    primary: PrimarySummary
+    backbone: BackboneSummary
+    settings: Settings
+    datasets: tuple[DatasetSummary, ...]
+    images: pd.DataFrame
+    primary_images: pd.DataFrame
+    provenance: Provenance
+    baselines: tuple[BaselineSummary, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    notes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    near_duplicates: pd.DataFrame = field(default_factory=no_copies)
+    slices: tuple[DistanceSlice, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per secondary with every number of its summary; intervals and rivals are separate columns."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(dataset) for dataset in self.datasets])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar compare --json`` and ``result.json``, without per-image tables."""
+        return self._json(seed=self.settings.seed, near_duplicates=plain(self.near_duplicates))
+
+    def explore(self, relation: Relation | None = None, *, map: Maps | None = None) -> Any:  # noqa: A002  # its name
+        """Show the images in a notebook for pointing, filtering, viewing and collecting; see `howfar explore`.
+
+        The pictures come from the kernel, by the notebook's own channel: no port is opened.
+
+        Parameters
+        ----------
+        relation
+            How performance goes with distance in this run; by default the one in its run folder, where it has one.
+        map
+            Open with a UMAP of all components (umap) or with the first two (pca), as ``howfar compare --map`` does.
+
+        Returns
+        -------
+        howfar.explore.widget.Explorer
+            Shows itself where it ends a cell. Its ``picked`` and ``selected`` are pandas DataFrames of what was collected and
+            of what passes all filters.
+
+        Raises
+        ------
+        MissingExtraError
+            anywidget is absent, or for a UMAP umap-learn.
+        """
+        return registry.load("explorers", "comparison")(self, relation, map)
+
+    @classmethod
+    def discard(cls, folder: str | Path) -> None:
+        """Remove a run from a folder, with its relation, assessment and map, which do not fit another run."""
+        super().discard(folder)
+        for kind in (Relation, Assessment, ImageMap):
+            kind.discard(folder)
+
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        return {**super()._frames(), "datasets.parquet": self.to_frame()}
+
+    def table(self) -> Cells:
+        """Return the header and cells of the summary table, one row per secondary."""
+        o_dist = ("O^dist (sum)", "O^dist (mean)", "row-scaled")
+        header = ("dataset", "n", *o_dist, "relative [95 % CI]", "energy", "p", "expl. var.")
+        return header, [_cells(dataset) for dataset in self.datasets]
+
+    def rivals_table(self) -> Cells:
+        """Return header and cells of the literature's distances, one row per distance and secondary, with interval and p."""
+        names = dict.fromkeys(name for dataset in self.datasets for name in dataset.rivals)
+        return ("distance", "dataset", "value", "95 % CI", "p"), [
+            _rival_cells(name, dataset) for name in names for dataset in self.datasets if name in dataset.rivals
+        ]
+
+    def caption(self) -> str:
+        """Return a one-line caption of the table."""
+        own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
+        return (
+            f"{self.primary.name}: {self.primary.n} images, self-distance {own}; "
+            f"{self.backbone.name} (q = {self.backbone.length:,}), "
+            f"{self.settings.projection} projection, seed {self.settings.seed}"
+        )
+
+    def footer(self) -> list[str]:
+        """Return the notes and the numbers of leaked and skipped images."""
+        lines = list(self.notes)
+        if self.leaks:
+            lines.append(f"{len(self.leaks)} images are in {self.primary.name} and in a secondary too (.leaks)")
+        if len(self.near_duplicates):
+            lines.append(f"{len(self.near_duplicates)} pairs of images are equal or nearly so (.near_duplicates)")
+        if self.slices:
+            lines += [*as_text(*distance_table(self.slices)), *filter(None, [too_small(self.slices)])]
+        if self.skipped:
+            lines.append(f"{len(self.skipped)} files were skipped (.skipped)")
+        return lines
+
+
+def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
+    with_interval = None if dataset.relative_ci is None else format_interval(dataset.relative, *dataset.relative_ci, ".3f")
+    return (
+        dataset.name,
+        str(dataset.n),
+        format_number(dataset.o_dist),
+        format_number(dataset.o_dist_mean),
+        f"{dataset.o_dist_scaled:.3f}",
+        with_interval or format_number(dataset.relative),
+        format_number(dataset.energy),
+        format_p(dataset.p_value),
+        f"{100 * dataset.explained_variance:.1f} %",
+    )
+
+
+def _rival_cells(name: str, dataset: DatasetSummary) -> tuple[str, ...]:
+    interval = dataset.rivals_ci.get(name)
+    between = "–" if interval is None else f"[{', '.join(map(format_number, interval))}]"
+    p_value = dataset.rivals_p.get(name)
+    return (name, dataset.name, format_number(dataset.rivals[name]), between, format_p(p_value))
+
+
+def _flat(dataset: DatasetSummary) -> dict[str, Any]:
+    row = asdict(dataset)
+    for name in ("o_dist_mean_ci", "relative_ci", "energy_ci"):
+        low, high = row.pop(name) or (None, None)
+        row[f"{name}_low"], row[f"{name}_high"] = low, high
+    intervals, p_values = row.pop("rivals_ci"), row.pop("rivals_p")
+    for name, value in row.pop("rivals").items():
+        low, high = intervals.get(name, (None, None))
+        row.update({name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_p": p_values.get(name)})
+    return row
+
+
+PAIRS: Final = "pairs.parquet"
+Measure: TypeAlias = Literal["mutual", "relative", "inhomogeneity", "energy", "o_dist_mean"]
+MEASURES: Final[tuple[Measure, ...]] = ("mutual", "relative", "inhomogeneity", "energy", "o_dist_mean")
+DIAGONAL: Final = {"mutual": 1.0, "relative": 1.0, "inhomogeneity": 0.0, "energy": 0.0, "o_dist_mean": float("nan")}
+"""What stands where a dataset meets itself; its self-distance is another one in every pair's space."""
+
+
+@dataclass(frozen=True)
+class MatrixDataset:
+    """Hold a dataset's name, number of readable images, and source folder or table ("" without one)."""
+
+    name: str
+    n: int
+    source: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Matrix(Result):
+    """Hold the distances between every two datasets, made by `howfar.matrix`.
+
+    Attributes
+    ----------
+    datasets
+        In the caller's order.
+    backbone, settings, provenance
+        What was measured, how, and by what. Of the settings `permutations`, `neighbours` and `rivals` are of no use here.
+    pairs
+        A row for each two datasets (one, other): o_dist_mean; self_one and self_other, each one's self-distance in that pair's
+        space; relative_one and relative_other, o_dist_mean over them, the larger of which is `mutual`; energy; inhomogeneity,
+        energy over twice o_dist_mean, 0 for equal datasets and at most 1; low and high of 95 % intervals where there was a
+        bootstrap; components, explained_variance; nan where a value is undefined. `key` stands for the images and settings of
+        the row, `turned` for the order in which it was measured.
+    options
+        What `howfar.load_backbone` was given, its `name` among it; without that where it is not known.
+    skipped, notes
+        Files that could not be used; what a reader should know.
+    """
+
+    DOCUMENT: ClassVar = "matrix.json"
+    TABLES: ClassVar = {"pairs": PAIRS}
+    COLUMNS: ClassVar = {"pairs": holding("one other key", "o_dist_mean relative_one relative_other energy inhomogeneity")}
+    FILLED: ClassVar = ("datasets",)
+    COMMAND: ClassVar = "matrix"
+    MISSING: ClassVar = "name a folder that howfar matrix wrote"
+    SUBJECT: ClassVar = ": the matrix"
+    FIGURES: ClassVar = "matrix_figures"
+    REPORT: ClassVar = "matrix"
+
+    datasets: tuple[MatrixDataset, ...]
+    backbone: BackboneSummary
+    settings: Settings
+    pairs: pd.DataFrame
+    provenance: Provenance
+    options: Mapping[str, Any] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the datasets' names."""
+        return tuple(dataset.name for dataset in self.datasets)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each two datasets, without the columns that only a later run needs."""
+        return self.pairs.drop(columns=["key", "turned"], errors="ignore")
+
+    def mutual(self) -> pd.Series:
+        """Compute the mutual distance of each pair, the larger of its two relative distances.
+
+        1 is as far as the images of both lie from each other. A dataset that varies much has a long yardstick, by which all
+        others are near; by theirs it is far. Where one of the two has none, all its images being equal, it is nan.
+        """
+        return self.pairs[["relative_one", "relative_other"]].max(axis=1, skipna=False).rename("mutual")
+
+    def square(self, measure: Measure = "mutual") -> pd.DataFrame:
+        """Return one measure as a square table with datasets as index and columns.
+
+        Parameters
+        ----------
+        measure
+            ``relative`` takes the row as P. The others are symmetric; ``mutual`` is the larger of the two relatives.
+
+        Raises
+        ------
+        InputError
+            An unknown measure.
+        """
+        import numpy as np
+        import pandas as pd
+
+        if measure not in MEASURES:
+            raise InputError.of("measure", f"must be one of {', '.join(MEASURES)}", measure)
+        positions = {name: position for position, name in enumerate(self.names)}
+        values = np.full((len(positions), len(positions)), np.nan)
+        one, other = (self.pairs[side].map(positions).to_numpy() for side in ("one", "other"))
+        if measure == "mutual":
+            values[one, other] = values[other, one] = self.mutual()
+        else:
+            both = ("relative_one", "relative_other") if measure == "relative" else (measure, measure)
+            values[one, other], values[other, one] = (self.pairs[name] for name in both)
+        np.fill_diagonal(values, DIAGONAL[measure])
+        return pd.DataFrame(values, index=list(positions), columns=list(positions))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar matrix --json``."""
+        return self._json(pairs=plain(self.to_frame()))
+
+    def _document(self) -> dict[str, Any]:
+        return self._json()
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
+        matrix = super()._read(document, root)
+        if list(zip(matrix.pairs["one"], matrix.pairs["other"], strict=True)) != list(combinations(matrix.names, 2)):
+            raise ValueError("its table is of other datasets")
+        return matrix
+
+    def nearest(self) -> pd.DataFrame:
+        """Return each dataset's nearest and farthest other dataset, with relative distances over its own self-distance.
+
+        The dataset is taken as the primary one, so that these are the numbers of `howfar.compare`; None and nan where it has
+        no yardstick, all its images being equal.
+        """
+        import numpy as np
+        import pandas as pd
+
+        by_primary = self.square("relative").T
+        rows = []
+        for dataset in self.datasets:
+            others = by_primary[dataset.name].drop(dataset.name).dropna().sort_values(kind="stable")
+            ordered = list(others.items()) or [(None, np.nan)]
+            rows.append((dataset.name, dataset.n, *ordered[0], *ordered[-1]))
+        return pd.DataFrame(rows, columns=["dataset", "n", "nearest", "nearest_value", "farthest", "farthest_value"])
+
+    def table(self) -> Cells:
+        """Return header and cells, one row per dataset: its nearest and farthest other by its own self-distance."""
+        rows: list[tuple[str, ...]] = []
+        for row in self.nearest().fillna({"nearest": "–", "farthest": "–"}).to_dict("records"):
+            near, far = (f"{value:.2f}" if value == value else "–" for value in (row["nearest_value"], row["farthest_value"]))
+            rows.append((row["dataset"], str(row["n"]), row["nearest"], near, row["farthest"], far))
+        return ("dataset", "n", "nearest", "relative", "farthest", "relative"), rows
+
+    def caption(self) -> str:
+        """Return a one-line caption of the table."""
+        return (
+            f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
+            f"{self.settings.projection} projection, seed {self.settings.seed}; "
+            "relative 1: as far as the row's images lie apart"
+        )

@@ -1,0 +1,404 @@
+"""Hold the relation of performance to distance: estimates, probable failures, and the gate's checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from howfar.results.records import Cells, Interval, Provenance, as_text
+from howfar.results.result import Result, holding
+from howfar.results.slices_result import PerformanceSlice, performance_table, too_small
+from howfar.wording import format_estimate, format_interval, format_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class GateReading:
+    """Hold one check of a dataset against the range of the labelled datasets.
+
+    Attributes
+    ----------
+    check
+        What is checked: "distance", "knn", "residual", "share", "scale", "size" or "tiles".
+    value
+        The dataset's value; None where it is not known.
+    low, high
+        The limits: the range of the labelled datasets and a margin beyond; None where that side has none.
+    inside
+        Whether the value lies in the range; None where it cannot be said.
+    words
+        The check in a sentence for a person.
+    remedy
+        What to do where the value lies outside; "" where it lies inside.
+    beyond
+        Where between the range of the labelled datasets (0) and the limit (1) the value lies; above 1 outside.
+    """
+
+    check: str
+    value: float | None
+    low: float | None
+    high: float | None
+    inside: bool | None
+    words: str
+    remedy: str = ""
+    beyond: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Hold all checks of a dataset, the most important first."""
+
+    dataset: str
+    readings: tuple[GateReading, ...]
+
+    @property
+    def inside(self) -> bool | None:
+        """Return whether all checks are inside the range; None if no check was possible."""
+        known = [reading.inside for reading in self.readings if reading.inside is not None]
+        return all(known) if known else None
+
+    @property
+    def beyond(self) -> float:
+        """Return the worst check's excess: 0 in the range of the labelled datasets, 1 at its limit, more beyond."""
+        return max((reading.beyond for reading in self.readings), default=0.0)
+
+    @property
+    def outside(self) -> tuple[GateReading, ...]:
+        """Return the checks that lie outside the labelled range."""
+        return tuple(reading for reading in self.readings if reading.inside is False)
+
+    def warning(self) -> str:
+        """Return a one-line reason for distrusting an estimate, with the remedy; "" if no check is outside.
+
+        Examples
+        --------
+        >>> far = GateReading("distance", 1.41, 1.0, 1.21, False, "farther than anything labelled")
+        >>> Gate("highway", (far,)).warning()
+        'highway: farther than anything labelled'
+        """
+        if not self.outside:
+            return ""
+        remedies = dict.fromkeys(reading.remedy for reading in self.outside if reading.remedy)
+        words = f"{self.dataset}: {'; '.join(reading.words for reading in self.outside)}"
+        return f"{words}: {'; or '.join(remedies)}" if remedies else words
+
+
+# An interval's end is an estimate plus an error: rounding may make it miss the value that gave the error.
+_ROUNDING = 1e-9
+BLANK: Final = "labelled, without foreground"
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Describe the trend of performance with distance over `n` images in `groups` independent photographs.
+
+    `spearman` and `kendall` (τ_b) are rank correlations; `slope` is the change of performance over the whole range of
+    distances of a set (distance scaled to 0-1), by least squares; `partial` is Spearman's given the foreground share, None
+    where that is unknown. Pooled over sets, ranks and values are taken within each set first.
+    """
+
+    n: int
+    groups: int
+    spearman: Interval
+    kendall: Interval
+    slope: Interval
+    partial: Interval | None
+
+
+@dataclass(frozen=True)
+class TrendVerdict:
+    """Describe a trend in words; programs may rely on `kind`."""
+
+    kind: Literal["falls", "rises", "consistent", "none"]
+    text: str
+
+
+@dataclass(frozen=True)
+class DistancePart:
+    """Describe a half or third of a dataset by distance (tables 3-5): performance, mean and spread of scaled I^dist.
+
+    `performance` is F at the threshold that is best for this part, as the paper; `performance_common` at the threshold that
+    all images share; `mean` the mean of the images' own values at it. For a task without thresholds the three are one.
+    """
+
+    label: str
+    n: int
+    performance: float | None
+    threshold: float | None
+    performance_common: float | None
+    mean: float | None
+    distance_mean: float
+    distance_std: float
+
+
+@dataclass(frozen=True)
+class DatasetRelation:
+    """Hold the relation of performance and I^dist in a secondary dataset.
+
+    `n` images were measured, `scored` of them have a performance; `unmatched` images of the performance file are not in
+    the run. `mean` is the mean per-image performance at the common threshold, `pooled` F of the summed counts at it,
+    `ods` and `ods_threshold` F at the threshold that looks at this set's own labels.
+    """
+
+    name: str
+    n: int
+    scored: int
+    unmatched: int
+    mean: float | None
+    pooled: float | None
+    ods: float | None
+    ods_threshold: float | None
+    halves: tuple[DistancePart, ...]
+    thirds: tuple[DistancePart, ...]
+    trend: Trend | None
+    verdict: TrendVerdict
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Hold the errors of a performance estimator when one labelled dataset is left out at a time.
+
+    `kind` is "baseline" (predict the mean), "distance", "confidence", "agreement" or "combined". `mae_image` is the mean
+    absolute error of an image's performance (each set counts alike), `mae_set` of a set's mean; `coverage` and `width` are
+    the measured share and the mean length of the image intervals; `auroc` of "performance is below τ", pooled, and
+    `auroc_within` the mean over sets that hold both kinds; `aurc` is the mean risk (1 − performance) over all coverages,
+    the images with the highest estimates kept first. `set_errors` is estimate less truth of each set's mean; `set_coverage`
+    and `set_width` are the share and the mean length of the sets' intervals that held it. `home_error` is the error of the mean
+    of the primary dataset's own kind when it alone was left out; it has labels wherever a model is used, so all else is of the
+    foreign sets.
+    """
+
+    estimator: str
+    kind: str
+    sets: int
+    images: int
+    mae_image: float
+    mae_set: float
+    coverage: float | None
+    width: float | None
+    auroc: float | None
+    auroc_within: float | None
+    aurc: float | None
+    set_errors: Mapping[str, float] = field(default_factory=dict)
+    set_coverage: float | None = None
+    set_width: float | None = None
+    home_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Hold the errors from using the estimator judged best, among all (`among` "all") or one kind ("distance").
+
+    The errors of a winner flatter it, since it was chosen by them. So for each labelled set an estimator is chosen by what the
+    other sets say alone (`picked`), and its error is taken on the set: `mae_image`, `mae_set` and `set_errors` are those of
+    the choosing itself, to be held against those of "mean". `winner` has the least error over all `sets`.
+    """
+
+    among: str
+    winner: str
+    sets: int
+    mae_image: float
+    mae_set: float
+    picked: Mapping[str, str]
+    set_errors: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SetEstimate:
+    """Hold a dataset's predicted mean performance, with an interval from the errors on left-out datasets.
+
+    `level` is that of the interval.
+    `measured` is the true mean where the set has labels (then the estimate was made without them), else None.
+    """
+
+    dataset: str
+    estimator: str
+    n: int
+    predicted: float
+    low: float
+    high: float
+    level: float
+    measured: float | None
+
+    @property
+    def held(self) -> bool:
+        """Return whether the interval contains the measured mean, up to rounding; False without a measured mean.
+
+        Examples
+        --------
+        >>> SetEstimate("site", "mean", 9, 0.5, 0.4, 0.6, 0.9, measured=0.6).held
+        True
+        """
+        return self.measured is not None and self.low - _ROUNDING <= self.measured <= self.high + _ROUNDING
+
+    def text(self, *, doubted: bool = False) -> str:
+        """Format the estimate with its interval, in brackets if it is doubted."""
+        return format_estimate(self.predicted, self.low, self.high, doubted=doubted)
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Count the images of a set that probably score below τ.
+
+    At most `error_rate` of the `listed` images are expected not to fail, where the images are exchangeable with labelled
+    ones. `measured_error` is that share as measured on a labelled set left out of the fit, None where none is listed or
+    labelled; `failing` how many of it truly fail, `found` how many of those are on the list.
+    """
+
+    dataset: str
+    tau: float
+    error_rate: float
+    estimator: str
+    n: int
+    listed: int
+    measured_error: float | None = None
+    failing: int | None = None
+    found: int | None = None
+
+
+@dataclass(frozen=True)
+class RelationSettings:
+    """Hold the settings of a relation, including defaults.
+
+    `threshold` is the common one and `threshold_source` where it comes from, in words; `tau` is the performance below
+    which an image counts as failed and above which a flat curve counts as consistent; `flat` is the largest change over
+    the whole range of distances that counts as flat; `level` is that of the intervals, `error_rate` that of
+    failure lists; `group` is the regular expression whose first group names an image's photograph; `performance` are
+    the files of performances, none where one of them was given in memory; `estimator` is the one that was
+    asked for, "auto" or a name, "" where that is not known; `by` are the columns that slices were made by.
+    """
+
+    threshold: float | None
+    threshold_source: str
+    tau: float
+    flat: float
+    level: float
+    error_rate: float
+    bootstrap: int
+    seed: int
+    group: str | None
+    performance: tuple[str, ...] = ()
+    estimator: str = ""
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Relation(Result):
+    """Hold the relation of performance and distance in each secondary dataset, made by `howfar.relate`.
+
+    Attributes
+    ----------
+    primary, metric, settings, provenance
+        The primary's name, what performance is in words, how it was related, with what.
+    datasets
+        One `DatasetRelation` for each secondary that has performances, in the run's order.
+    pooled, pooled_verdict
+        The trend within sets, pooled over them; None where no set has performances.
+    judgements
+        Every estimator, judged by leave-one-dataset-out; "mean" first. Empty with fewer than two labelled sets.
+    choices
+        What choosing the best estimator was worth, of runs of earlier versions; nothing is chosen any more.
+    estimator
+        The estimator that estimates and failure lists use: `howfar.relation.site_judge` has the rule; or the caller's.
+    estimates, failures
+        For every set of the run, labelled (judged) or not.
+    gates
+        For every set of the run whether labelled sets like it are known, so that its estimate may be believed: an unlabelled
+        set against all labelled ones, a labelled one against the others.
+    slices
+        With `by`, performance, estimate and listed failures of each slice, the worst first.
+    images
+        One row an image of the run: dataset, image, path, prediction, i_dist_mean, i_dist_scaled, group, foreground,
+        performance (nan where unknown), estimate, estimate_low, estimate_high, p_value (of "it does not fail"), listed.
+        For labelled sets the estimates are those made with the set left out.
+    curves
+        Dataset, image, distance (scaled I^dist, ascending), performance (raw), smoothed (centred moving average).
+    thresholds
+        Dataset, threshold, precision, recall, f of each set that has counts.
+    """
+
+    DOCUMENT: ClassVar = "relation.json"
+    TABLES: ClassVar = {"images": "relation.parquet", "curves": "curves.parquet", "thresholds": "thresholds.parquet"}
+    COLUMNS: ClassVar = {
+        "images": holding("dataset image", "performance"),
+        "curves": holding("dataset image", "distance performance smoothed"),
+        "thresholds": holding("dataset", "threshold precision recall f"),
+    }
+    FILLED: ClassVar = ("datasets",)
+    COMMAND: ClassVar = "relate"
+    MISSING: ClassVar = "run howfar relate on this folder first"
+    SUBJECT: ClassVar = ": the relation"
+    FIGURES: ClassVar = "relation_figures"
+
+    primary: str
+    metric: str
+    settings: RelationSettings
+    datasets: tuple[DatasetRelation, ...]
+    pooled: Trend | None
+    pooled_verdict: TrendVerdict | None
+    judgements: tuple[Judgement, ...]
+    choices: tuple[Choice, ...]
+    estimator: str | None
+    estimates: tuple[SetEstimate, ...]
+    failures: tuple[Failures, ...]
+    images: pd.DataFrame
+    curves: pd.DataFrame
+    thresholds: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    slices: tuple[PerformanceSlice, ...] = ()
+
+    def table(self) -> Cells:
+        """Return header and formatted cells, one row per labelled dataset; means are over images, also in halves."""
+        means, trends = ("mean", "mean, near half", "mean, far half"), ("Spearman [95 % CI]", "slope [95 % CI]")
+        return ("dataset", "n", *means, *trends, "verdict"), [_cells(dataset) for dataset in self.datasets]
+
+    def caption(self) -> str:
+        """Return a one-line caption of the table."""
+        source = f" ({self.settings.threshold_source})" if self.settings.threshold_source else ""
+        return f"{self.metric}{source}, by distance from {self.primary}"
+
+    def footer(self) -> list[str]:
+        """Return warnings on doubted estimates, the verdict over all sets, the slices, and the notes."""
+        verdict = [] if self.pooled_verdict is None else [self.pooled_verdict.text]
+        slices = [*as_text(*performance_table(self.slices)), *filter(None, [too_small(self.slices)])] if self.slices else []
+        return [*self.warnings(), *verdict, *slices, *self.notes]
+
+    def gate(self, dataset: str) -> Gate | None:
+        """Return the gate of a dataset; None if there is none."""
+        return next((gate for gate in self.gates if gate.dataset == dataset), None)
+
+    def doubted(self, row: SetEstimate) -> bool:
+        """Return whether an estimate is not to be trusted: the dataset is outside the gate and has no measured score."""
+        gate = self.gate(row.dataset)
+        return row.measured is None and gate is not None and gate.inside is False
+
+    def warnings(self) -> list[str]:
+        """Return a warning for each unlabelled dataset outside the gate."""
+        new = {row.dataset for row in self.estimates if row.measured is None}
+        return [gate.warning() for gate in self.gates if gate.dataset in new and gate.inside is False]
+
+
+def without_foreground(images: pd.DataFrame) -> list[str]:
+    """List the datasets whose masks are all blank, from rows of images with dataset and foreground."""
+    if "foreground" not in images:
+        return []
+    shares = images.dropna(subset="foreground").groupby("dataset", sort=False)["foreground"].max()
+    return [str(name) for name in shares.index[shares == 0]]
+
+
+def _cells(dataset: DatasetRelation) -> tuple[str, ...]:
+    numbers = (None, None) if dataset.trend is None else (dataset.trend.spearman, dataset.trend.slope)
+    halves = [format_number(part.mean, 3) for part in dataset.halves] or ["–", "–"]
+    return (
+        dataset.name,
+        str(dataset.scored),
+        format_number(dataset.mean, 3),
+        *halves,
+        *("–" if number is None else format_interval(number.value, number.low, number.high, "+.2f") for number in numbers),
+        dataset.verdict.kind,
+    )

@@ -1,0 +1,289 @@
+"""Open the store of features, and look up, add and select the features of one backbone."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar import protocols
+from howfar.errors import InputError, StoreError
+from howfar.store import shards
+from howfar.store.compaction import pack
+from howfar.store.index_file import in_hex
+from howfar.store.local_folder import folder_at
+from howfar.store.manifest import SHARDS, Manifest, canonical, ensure, feature_key
+from howfar.store.shard_catalog import TRIES, ShardCatalog
+from howfar.store.shard_folder import ShardGoneError, refusal
+from howfar.store.shards import STORED, ShardFormat, as_stored
+
+
+class StoredRows:
+    """Read the (n, q) float32 features of n contents (`howfar.protocols.Rows`), in their order; a content may repeat.
+
+    Shards that another process packs away meanwhile are found again. A row is checked against its checksum when this process
+    first reads it; a damaged one counts as absent. Raises `StoreError` where a content has no features, on reading too.
+    """
+
+    def __init__(self, catalog: ShardCatalog, contents: Sequence[str]) -> None:
+        self._catalog = catalog
+        # 16 bytes an image where contents are howfar's own.
+        self._contents: Sequence[str] = in_hex(contents) or tuple(contents)
+        self._row_positions = catalog.locate(self._contents)
+        self.shape: tuple[int, int] = (len(self._contents), catalog.layout.length)
+
+    def rows(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Read rows `start` to `stop`, (stop - start, q) float32, with bounds as in a slice."""
+        return self._read(slice(start, stop), slice(None))
+
+    def columns(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Read columns `start` to `stop` of every row, (n, stop - start) float32, with bounds as in a slice."""
+        return self._read(slice(None), slice(start, stop))
+
+    def _read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        n, q = self.shape
+        columns = slice(*columns.indices(q))
+        block = np.empty((len(range(n)[rows]), len(range(q)[columns])), np.float32)
+        for _ in range(TRIES):
+            try:
+                for shard_id, positions, row in self._row_positions.by_shard(rows):
+                    self._catalog.check(shard_id, row, self._row_positions.digests_at(positions, rows))
+                    self._catalog.matrix(shard_id).fill(block, positions, row, columns)
+                return block
+            except (ShardGoneError, FileNotFoundError):
+                self._catalog.refresh()
+                self._row_positions = self._catalog.locate(self._contents)
+            except OSError as error:
+                raise refusal(self._catalog.folder, "read", error) from error
+        raise StoreError(
+            f"the shards of {self._catalog.folder.path} vanish faster than they can be read: let one process pack at a time"
+        )
+
+
+TARGET_BYTES = 64 * 2**20
+MANY_SHARDS = 64
+TIDY_EVERY = 256
+SELDOM = 50
+"""Times as long as a look at a store behind a URL took, until `claim` takes another: its list grows with its shards."""
+
+
+class FeatureStore:
+    """Keep one identity's features on disk, keyed by image content; made by `howfar.store.Store.open`.
+
+    Several threads may use one object, several processes one folder. What a process was writing when it was killed is absent,
+    everything else is whole. Pickled, it opens the same folder again. `identity` is what the features depend on, `dtype` the
+    stored type (what is read is float32 always), and `length` q, the numbers in a feature.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from howfar.store import Store
+    >>> features = Store(tempfile.mkdtemp()).open({"name": "pixels", "side": 1}, 3)
+    >>> features.add(["a1", "b2"], ["cat.png", "dog.png"], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    >>> features.contains("a1"), features.contains("c3"), len(features)
+    (True, False, 2)
+    >>> features.select(["b2", "a1", "b2"]).columns(0, 2)
+    array([[4., 5.],
+           [1., 2.],
+           [4., 5.]], dtype=float32)
+    """
+
+    def __init__(self, folder: Path | str, identity: Mapping[str, Any], dtype: str, length: int) -> None:
+        self._home, self.dtype, self.length = folder_at(folder), dtype, length
+        self.identity: dict[str, Any] = json.loads(canonical(identity))
+        self._calls = 0
+        self._looked, self._took = -math.inf, 0.0
+        try:
+            use = self._home.hold()
+        except OSError as error:
+            raise refusal(self._home, "use", error) from error
+        ensure(self._home, Manifest(self.identity, dtype, length))
+        layout = ShardFormat(dtype, length, feature_key(identity, dtype))
+        self._catalog = ShardCatalog(self._home.child(SHARDS), layout, use=use)
+
+    @property
+    def folder(self) -> Path | str:
+        """Return the location of the features: a path or a URL."""
+        return self._home.path
+
+    def remove_when_unused(self) -> None:
+        """Remove the store's whole folder, a local one, once neither this object nor rows selected from it exist."""
+        weakref.finalize(self._catalog, shutil.rmtree, Path(self.folder).parent, ignore_errors=True)
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({str(self.folder)!r}, {len(self)} contents, q = {self.length:,}, {self.dtype})"
+
+    def __len__(self) -> int:
+        return len(self._catalog)
+
+    @property
+    def damaged(self) -> Mapping[str, str]:
+        """Return the shards on disk that are not used, and why; their contents count as absent."""
+        return self._catalog.damaged
+
+    def contains(self, content: str) -> bool:
+        """Return whether a content's features are stored; `refresh` shows additions by other processes."""
+        return content in self._catalog
+
+    def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
+        """Check the stored features of some contents against their checksums, each once per process.
+
+        Returns those that were stored and are lost to damage: they must be embedded anew. What an earlier version wrote has no
+        checksum; there NaN and infinity are damage. Raises `StoreError` where the folder cannot be read.
+        """
+        return self._catalog.verify(contents)
+
+    def faults(self) -> tuple[str, ...]:
+        """Return one line on the damage found here, which counts as absent; empty without damage."""
+        shards, rows = len(self._catalog.damaged), sum(self._catalog.lost.values())
+        counts = [f"{n:,} {word if n == 1 else word + 's'}" for n, word in ((shards, "shard"), (rows, "row")) if n]
+        if not counts:
+            return ()
+        what = " and ".join(counts)
+        return (f"{what} of the store {self.folder} were damaged and count as absent: their images were embedded anew",)
+
+    def refresh(self) -> None:
+        """Read what other processes have added or packed. Raises `StoreError` if the folder cannot be read."""
+        self._catalog.refresh()
+
+    @contextmanager
+    def claim(self, contents: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """Claim contents until the block ends; yield those that this caller must compute and `add`.
+
+        Left out is what is stored, or claimed by another thread or process. A claim ends with its process. Where files cannot
+        be locked, everything that is not stored is granted. Raises `StoreError` where the folder refuses.
+        """
+        with ExitStack() as stack:
+            try:
+                granted = stack.enter_context(self._home.claim(contents, self._refreshed))
+            except OSError as error:
+                raise refusal(self._home, "write to", error) from error
+            yield granted
+
+    def free(self, contents: Sequence[str]) -> tuple[str, ...]:
+        """Return the contents that are neither stored nor claimed now; raise `StoreError` if the folder cannot be read."""
+        claimed = self._home.claimed()
+        self.refresh()
+        free = [content for content in dict.fromkeys(contents) if content not in claimed]
+        stored = self._catalog.holds(free).tolist()
+        return tuple(content for content, there in zip(free, stored, strict=True) if not there)
+
+    def _refreshed(self) -> ShardCatalog:
+        """Refresh the catalog; behind a URL, so rarely that it takes a small part of the time."""
+        begun = time.monotonic()
+        if self._home.near or begun - self._looked >= SELDOM * self._took:
+            self.refresh()
+            self._looked = time.monotonic()
+            self._took = self._looked - begun
+        return self._catalog
+
+    def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:
+        """Store features as one shard, whole or not at all, synced to disk on return.
+
+        `rows` are (b, q) floating-point features of b `contents`, hashes of image bytes: of a content known already the older
+        row stays the one that is read. `paths` are for people who look into the index. Raises `InputError` where shapes or
+        types do not agree, and `StoreError` where a feature is NaN, infinite or beyond the stored type (65,504 for float16), or
+        the disk refuses.
+        """
+        stored = as_stored(rows, contents, paths, self.dtype, self.length)
+        if not len(stored):
+            return
+        try:
+            shard = shards.write(self._catalog.folder, shards.new_id(), [stored], self._catalog.layout, contents, paths)
+            self._catalog.insert(shard)
+        except OSError as error:
+            raise refusal(self._home, "write to", error) from error
+
+    def tidy(self) -> None:
+        """Pack at every 256th call, on a disk only; writers call this after each `add` to keep the shards few."""
+        self._calls += 1
+        if self._home.near and self._calls % TIDY_EVERY == 0:
+            self.pack()
+
+    def select(self, contents: Sequence[str]) -> StoredRows:
+        """Select the features of some contents, in order; raise `StoreError` for a content without features."""
+        return StoredRows(self._catalog, contents)
+
+    def pack(self, target_bytes: int = TARGET_BYTES, many: int = MANY_SHARDS) -> int:
+        """Merge small shards into large ones if there are more than `many`; return how many were merged. No result changes.
+
+        It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago is deleted on the
+        way. A merged shard is closed at `target_bytes`; shards below half of that are small. Raises `InputError` where either
+        is below 1.
+        """
+        for name, value in (("target_bytes", target_bytes), ("many", many)):
+            if value < 1:
+                raise InputError.of(name, "must be at least 1", value)
+        return pack(self._home, self._catalog, target_bytes, many)
+
+
+VARIABLE = "HOWFAR_STORE"
+
+
+class Store:
+    """Keep embeddings in a folder. Nothing is made on disk before `open`; a pickled store opens the same folder.
+
+    `root` is its folder, or a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``); by default that of the
+    environment variable ``HOWFAR_STORE``, else the user's cache folder. The `dtype` ``float16`` halves the space: I^dist moves
+    by about 3e-5 relative, and features beyond 65,504 are refused. Raises `InputError` for another `dtype`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> store = Store(tempfile.mkdtemp())
+    >>> store.open({"name": "pixels", "side": 96}, 27648)
+    FeatureStore('...pixels-...', 0 contents, q = 27,648, float32)
+    """
+
+    def __init__(self, root: str | Path | None = None, dtype: Literal["float32", "float16"] = "float32") -> None:
+        if dtype not in STORED:
+            raise InputError.of("dtype", f"must be one of {', '.join(STORED)}", dtype)
+        self.root = default_root() if root is None else folder_at(root).path
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r}, dtype={self.dtype!r})"
+
+    def open(self, identity: Mapping[str, Any], length: int) -> FeatureStore:
+        """Open the features of length q of one identity (JSON values), creating them if they do not exist.
+
+        Raises `InputError` where the identity is not made of JSON values or the length is below 1, and `StoreError` where the
+        folder is of another format, feature or length, or cannot be used.
+        """
+        if length < 1:
+            raise InputError.of("length", "must be at least 1", length)
+        return FeatureStore(
+            folder_at(self.root).child(feature_key(identity, self.dtype)).path, identity, self.dtype, int(length)
+        )
+
+
+def default_root() -> Path | str:
+    """Return the default folder of a store: ``HOWFAR_STORE``, else howfar's folder in the user's cache."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return folder_at(named).path
+    return _cache()
+
+
+def local_root(store: protocols.StoreLike | str | Path | None = None) -> Path:
+    """Return the folder for files of this machine: a store's, else `default_root`; for URLs the user's cache."""
+    given = Store(store) if isinstance(store, (str, Path)) else store
+    root = given.root if isinstance(given, Store) else default_root()
+    return root if isinstance(root, Path) else _cache()
+
+
+def _cache() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("howfar", appauthor=False)

@@ -1,0 +1,366 @@
+"""Check new datasets against a profile and rules, and log the decisions."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Unpack
+
+import numpy as np
+import pandas as pd
+
+from howfar.arrays import Float64Array
+from howfar.data import content_hash, read_bytes
+from howfar.errors import ImageError, InputError
+from howfar.io.location import absolute, ready_folder
+from howfar.keywords import ScorerOptions
+from howfar.pipeline.reference_profile import Profile, place_of
+from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
+from howfar.results import Evaluation
+from howfar.results.certificate_result import Certificate
+from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
+from howfar.results.scores import Scores
+from howfar.settings import with_options
+from howfar.studies.check import log as logs
+from howfar.studies.check.decisions import RuleFacts, decisions_of, failing_of, interval_of, judged_of
+from howfar.studies.check.log import alarm_decision, read_alarm
+from howfar.studies.check.rules import Rules, moment, read_rules
+from howfar.studies.performance.image_performance import scores_of
+from howfar.studies.performance.performance_files import Performances, match, read_performances
+
+if TYPE_CHECKING:
+    from howfar.backbones import BackboneArgument
+
+_SEVERITY: Final[tuple[Outcome, ...]] = ("pass", "undecided", "breach")
+_OF_MAE = float(np.sqrt(np.pi / 2))
+"""A normal error's standard deviation over its mean absolute value."""
+
+
+@with_options(ScorerOptions)
+def check(
+    profile: Profile | str | Path,
+    new: NewImages | None = None,
+    rules: Rules | Mapping[str, Any] | str | Path | None = None,
+    *,
+    certificate: Any = None,
+    performance: Performances | Sequence[Performances] | None = None,
+    keep: bool = False,
+    log: str | Path | None = None,
+    since: str | None = None,
+    backbone: BackboneArgument | None = None,
+    **options: Unpack[ScorerOptions],
+) -> Check:
+    """Check new datasets with a profile against rules on harm: pass, breach, or undecided until some images are labelled.
+
+    Parameters
+    ----------
+    profile
+        What `howfar.profile` made, or its file.
+    new
+        A dataset argument, or a list of such; None looks at the log alone.
+    rules
+        A YAML or TOML file, or its content as a mapping; ``howfar check --new`` writes a start.
+    certificate
+        What `howfar.certify` made, or its file, or a list of such: counts in place of the estimate for its dataset.
+    performance
+        Performance of the images that are labelled, for the alarm over time: what `howfar.evaluate` made, its file, or a table
+        with the columns image and performance. The images must have been drawn at random from each dataset.
+    keep, log
+        Whether a row is added to the profile's own log, which lies beside its file; another file that it is added to.
+    since
+        Date or time (ISO 8601) from which on the log's rows are shown and judged by the alarm, in place of the rules' own;
+        alone it adds no row.
+    backbone
+        A loaded backbone, a torch module or a named function; by default the profile's own is loaded.
+
+    Raises
+    ------
+    HowfarError
+        Rules that are missing or wrong, a dataset, certificate or performance that is missing or of other images, a log
+        that cannot be written; and whatever `howfar.Profile.score` raises.
+
+    Examples
+    --------
+    >>> from howfar.studies.profile import profile
+    >>> rng = np.random.default_rng(0)
+    >>> roads = profile(rng.normal(size=(50, 8)))
+    >>> rules = {"images": {"at_least": 20}, "distance": {"at_most_share": 0.1}}
+    >>> found = check(roads, rng.normal(9.0, 1.0, size=(30, 8)), rules)
+    >>> [(decision.rule, decision.shown) for decision in found.decisions], found.exit_code
+    ([('images', 'pass'), ('distance', 'warn')], 0)
+    """
+    loaded = profile if isinstance(profile, Profile) else Profile.load(_path("profile", profile))
+    asked = _rules(rules, new, since)
+    file, write = _log_file(profile, keep, log, since), keep or log is not None
+    if file is not None and write and file.parent.is_dir():
+        ready_folder("log", file.parent)
+    begin = _begin(asked, since)
+    read = None if performance is None else read_performances(performance)
+    certified = _read_certificates(certificate, loaded)
+    if new is None:
+        for name, given in (("certificate", certificate), ("performance", performance)):
+            if given is not None:
+                raise InputError.of(name, "is of use only to new images", "some", "pass them, or leave it out")
+        return _with_history(Check(loaded.primary, ()), asked, file, (), begin, write=write)
+    scores, groups = loaded.score(new, backbone, **options), arrivals(new)
+    measured = None if read is None else _measured(loaded, scores, groups, read)
+    known = _known(loaded, scores, _certificates(certified, scores, groups), measured)
+    places = _places(new, groups)
+    known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
+    decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
+    rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
+    found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped)
+    return _with_history(found, asked, file, rows, begin, write=write)
+
+
+def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
+    """Map each dataset given by a path to that path."""
+    given = [new] if isinstance(new, (str, Path)) else list(new) if isinstance(new, Sequence) else []
+    if len(given) != len(groups):
+        return {}  # image files that follow each other are one group
+    pairs = zip(given, groups, strict=True)
+    return {
+        group.dataset.name: str(place) for place, group in pairs if isinstance(place, (str, Path)) and group.dataset is not None
+    }
+
+
+def _certify(
+    loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
+) -> str:
+    """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps."""
+    if dataset not in places or (loaded.judge is not None and loaded.judge.threshold is None):
+        return ""  # of what is not maps, certify asks for the task, which a profile does not say
+    words = ["howfar", "certify", places[dataset], "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
+    if not isinstance(profile, Profile):
+        words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
+        words += ["--profile", str(profile)]
+    return shlex.join(words)
+
+
+def _rules(rules: Any, new: Any, since: str | None) -> Rules:
+    if rules is not None:
+        return read_rules(rules)
+    if new is not None or since is None:
+        raise InputError.of(
+            "rules", "must be given, and new images or a date since which the log is judged: howfar check --new writes a start"
+        )
+    return Rules()
+
+
+def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | None) -> Path | None:
+    if log is not None:
+        return Path(_path("log", log))
+    if not keep and since is None:
+        return None
+    if isinstance(profile, Profile):
+        raise InputError.of("log", "must be given where the profile is in memory, as a profile's own log lies beside its file")
+    path = absolute(place_of(profile))
+    return path.with_name(path.name + logs.ENDING)
+
+
+def _path(argument: str, given: Any) -> str | Path:
+    if not isinstance(given, (str, Path)) or not str(given):
+        raise InputError.of(argument, "must be the path of a file", given)
+    return given
+
+
+def _begin(rules: Rules, since: str | None) -> datetime | None:
+    text = since if since is not None or rules.alarm is None else rules.alarm.since
+    if text is None:
+        if rules.alarm is not None and rules.alarm.compares:
+            raise InputError.of(
+                "since",
+                "must be given for an alarm that compares with earlier batches (tolerated_drop, spread: in_control): "
+                "the date up to which all was well",
+            )
+        return None
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise InputError(f"since: {error}") from error
+
+
+def _with_history(
+    found: Check, rules: Rules, file: Path | None, new: Sequence[LogRow], begin: datetime | None, *, write: bool
+) -> Check:
+    """Add the log's rows from `begin` on and the alarm's decision on all rows to a check, and write the new rows."""
+    if file is None:
+        if rules.alarm is None:
+            return found
+        decision = replace(alarm_decision(rules.alarm, None), words="there is no log", remedy="pass --keep, or --log FILE")
+        return replace(found, decisions=(*found.decisions, decision))
+
+    def judged(earlier: Sequence[LogRow]) -> Check:
+        """Apply the alarm rule, if any, to the log's rows and the new rows together."""
+        keys = {row.key for row in new}
+        own = [row for row in earlier if row.key not in keys and row.primary == found.primary]
+        before, after = logs.split([*own, *new], begin)
+        if rules.alarm is None:
+            return replace(found, rows=after)
+        reading = read_alarm(rules.alarm, before, after)
+        decisions = (*found.decisions, alarm_decision(rules.alarm, reading))
+        return replace(found, decisions=decisions, alarm=reading, rows=after)
+
+    def rows(earlier: Sequence[LogRow]) -> Sequence[LogRow]:
+        """Add the decisions about the whole log to its new rows."""
+        more = judged(earlier).decisions[len(found.decisions) :]
+        extra = {decision.rule: decision.counts for decision in more}
+        outcomes = [max(row.outcome, worst(more), key=_SEVERITY.index) for row in new]
+        pairs = zip(new, outcomes, strict=True)
+        return [replace(row, decisions={**row.decisions, **extra}, outcome=outcome) for row, outcome in pairs]
+
+    earlier, damaged = logs.read(file)
+    if new and write:
+        # Read anew with the log locked: another check may have added rows meanwhile.
+        earlier = logs.append(file, rows)
+    notes = (f"{damaged} lines of {file} are damaged and left out",) if damaged else ()
+    return replace(judged(earlier), notes=notes, log=str(file))
+
+
+def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
+    """Read certificates before scoring; there may be one per dataset, at the profile's threshold."""
+    if given is None:
+        return []
+    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    read = [_certificate(each) for each in several]
+    names = [each.dataset for each in read]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError.of("certificate", "must be one for each dataset", f"two of {twice}", "pass the one that counts")
+    threshold = None if profile.judge is None else profile.judge.threshold
+    for each in read:
+        if threshold is not None and each.threshold not in (None, threshold) and each.metric != "ods":
+            remedy = f"certify {each.dataset} with --threshold {threshold:g}"
+            raise InputError.of("certificate", f"must be at the profile's threshold {threshold:g}", each.threshold, remedy)
+    return read
+
+
+def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[Group]) -> dict[str, Certificate]:
+    """Return the certificates of the scored datasets; raise `InputError` for a certificate of other images."""
+    names = _names(scores)
+    for each in read:
+        if each.dataset not in names:
+            raise InputError.of(
+                "certificate", f"must be of one of {', '.join(names)}", each.dataset, "name it as then: NAME=PATH"
+            )
+        images = sum(score.dataset == each.dataset for score in scores.images)
+        images += sum(skipped.dataset == each.dataset for skipped in scores.skipped)
+        if each.n > images:
+            rule = f"must be of the {images} images of {each.dataset}"
+            raise InputError.of("certificate", rule, f"one of {each.n}", "certify these images")
+        other = _other_images(each, groups)
+        if other:
+            rule = f"must be of the images of {each.dataset} that are given"
+            raise InputError.of("certificate", rule, f"one of {other[0]} too", "certify these images")
+    return {each.dataset: each for each in read}
+
+
+def _other_images(certificate: Certificate, groups: Sequence[Group]) -> list[str]:
+    """List the certified images missing among the given ones, by content, or by name for embeddings."""
+    names, contents = certificate.site.images, certificate.site.contents
+    embeddings = [
+        group.features for group in groups if group.features is not None and group.features.name == certificate.dataset
+    ]
+    if embeddings or not contents:  # a certificate of values in memory has no images
+        there = {name for each in embeddings for name in each.images}
+        return [name for name in names if contents and name not in there and Path(name).name not in there]
+    there = set()
+    for arrival in (arrival for group in groups for arrival in group.items if arrival.dataset == certificate.dataset):
+        with suppress(ImageError):  # those are listed as skipped
+            there.add(content_hash(read_bytes(arrival.path)))
+    return [name for name, content in zip(names, contents, strict=True) if content not in there]
+
+
+def _names(scores: Scores) -> list[str]:
+    return list(dict.fromkeys([*(score.dataset for score in scores.images), *(each.dataset for each in scores.skipped)]))
+
+
+def _known(
+    profile: Profile, scores: Scores, certificates: Mapping[str, Certificate], measured: Float64Array | None
+) -> tuple[RuleFacts, ...]:
+    """Count every dataset's images, and join its estimate, certificate and labelled images."""
+    estimates = {estimate.dataset: estimate for estimate in scores.estimates}
+    gates = {gate.dataset: gate for gate in scores.gates}
+    judgements = () if profile.judge is None else profile.judge.judgements
+    known = []
+    for name in _names(scores):
+        batch = _batch(name, scores, measured)
+        estimate, gate, certificate = estimates.get(name), gates.get(name), certificates.get(name)
+        # How far single images lie from the estimator's predictions, as judged on held-out datasets.
+        errors = [each.mae_image for each in judgements if estimate is not None and each.estimator == estimate.estimator]
+        spread = _OF_MAE * errors[0] if errors else None
+        images = [image for image in scores.images if image.dataset == name]
+        failing = failing_of(profile.judge, images, certificate)
+        each = RuleFacts(batch, estimate, certificate, gate, spread, failing=failing)
+        interval = interval_of(each)
+        if interval is not None:
+            batch = replace(batch, value=interval.value, low=interval.low, high=interval.high)
+            batch = replace(batch, level=interval.level, source=interval.source)
+        known.append(replace(each, batch=replace(batch, gate=None if gate is None else gate.inside)))
+    return tuple(known)
+
+
+def _batch(name: str, scores: Scores, measured: Float64Array | None) -> CheckedDataset:
+    indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
+    images = [scores.images[index] for index in indices]
+    judged = judged_of(images)
+    predicted = [image.predicted for image in images if image.predicted is not None]
+    labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
+    return CheckedDataset(
+        dataset=name,
+        n=len(images),
+        unreadable=sum(each.dataset == name for each in scores.skipped),
+        judged=len(judged),
+        failures=sum(bool(image.flag) for image in judged),
+        far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
+        # Of some images alone it would not be the mean that labelled ones are held against.
+        mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
+        measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
+        predicted=tuple(scores.images[index].predicted for index in labelled),
+    )
+
+
+def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
+    """Return the scored images' performance, nan if unknown; maps are scored at the profile's threshold."""
+    names = {
+        (group.dataset.name, arrival.image): item.name
+        for group in groups
+        if group.dataset is not None
+        for arrival, item in zip(group.items, group.dataset.items, strict=True)
+    }
+    named = [(each.dataset, names.get((each.dataset, each.image)) or Path(each.image).name, "") for each in scores.images]
+    images = pd.DataFrame(named, columns=["dataset", "image", "content"])
+    if images.empty:
+        return np.empty(0)
+    maps = all(evaluation.task == "segmentation" for evaluation in read)
+    threshold = profile.judge.threshold if maps and profile.judge is not None else None
+    values = scores_of(match(images, read), read, None, threshold).performance
+    wrong = np.flatnonzero((values < 0) | (values > 1))
+    if len(wrong):
+        raise InputError.of("performance", "must lie between 0 and 1", float(values[wrong[0]]))
+    return values
+
+
+def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequence[Decision]) -> LogRow:
+    own = tuple(decision for decision in decisions if decision.dataset == batch.dataset)
+    # The distance tells images of one name apart that a camera has written over.
+    images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == batch.dataset)
+    key = hashlib.sha256("\n".join([primary, batch.dataset, *images]).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    return LogRow(time, primary, key, batch, {decision.rule: decision.counts for decision in own}, worst(own))
+
+
+def _certificate(given: Any) -> Certificate:
+    read = Certificate.load(given) if isinstance(given, (str, Path)) else given
+    if not isinstance(read, Certificate):
+        rule = "must be what howfar certify made, or its file"
+        raise InputError.of("certificate", rule, type(given).__name__, "pass certificate.json")
+    if read.of_false_positives:
+        # Much of it would pass for good.
+        raise InputError.of("certificate", "must be of performance, of which more is better", read.metric, "certify mean_f")
+    return read

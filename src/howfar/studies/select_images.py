@@ -1,0 +1,413 @@
+"""Run the selection study (section 4.3): choose a few images to label, with a model's maps as first labels."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias, Unpack
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from howfar import registry
+from howfar.arrays import Float64Array
+from howfar.data import Dataset, Item, decode, read_bytes
+from howfar.data.dataset import examples
+from howfar.data.image_folder import EXTENSIONS
+from howfar.data.labelling_exports import FirstLabels, Named, label_names
+from howfar.data.predictions import ARRAYS, read_prediction
+from howfar.data.table import match_list, read_list
+from howfar.errors import HowfarError, InputError, StoreError
+from howfar.io.location import absolute, ready_folder
+from howfar.keywords import SelectOptions
+from howfar.metrics.image_structure import FEATURES as REGION_FEATURES
+from howfar.metrics.image_structure import MOST, foreground_regions, ridge_response
+from howfar.metrics.label_free_signals import class_entropy
+from howfar.metrics.multiclass import METRIC
+from howfar.pipeline.pairs import KEPT
+from howfar.protocols import Strategy
+from howfar.relation.image_columns import HISTOGRAM
+from howfar.results import Comparison, Pick, Provenance, Relation, Selection
+from howfar.runners import LocalRunner
+from howfar.selection import named
+from howfar.selection.by_column import RIDGE
+from howfar.selection.random_draws import CLASSES
+from howfar.selection.strategy import FEATURES, NAME, REGIONS
+from howfar.settings import checked, with_options
+from howfar.streams import stream
+from howfar.studies.performance.image_performance import UNTUNED, signals_at
+from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
+from howfar.tasks.by_name import TASKS, own_options
+from howfar.tasks.task import ModelAnswer, ModelAnswers
+
+DEFAULT_THRESHOLD = 0.5
+_TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}
+
+
+def first_labels(
+    images: pd.DataFrame,
+    picks: Sequence[Pick],
+    predictions: str | Path | None,
+    relation: Relation | None,
+    names: Named,
+    threshold: float | None,
+    min_score: float | None = None,
+) -> tuple[FirstLabels, tuple[str, ...]]:
+    """Return the chosen images' first labels, and notes on images without one.
+
+    A map, by default the one on record in `relation`, counts as foreground above `threshold` (by default the relation's, else
+    0.5); boxes are handed over from `min_score` on.
+    """
+    items = tuple(Item(str(name), str(path)) for name, path in zip(images["image"], images["path"], strict=True))
+    dataset, file = Dataset(str(images["dataset"].iloc[0]), items), None if predictions is None else absolute(predictions)
+    task, source = "segmentation", str(predictions)
+    if file is not None and not file.is_dir():
+        if file.suffix.lower() not in _TASKS:
+            forms = "must be a folder of maps, a table of classes (.csv, .parquet) or a file of boxes (.json)"
+            raise InputError.of("predictions", forms, str(file))
+        task, source = _TASKS[file.suffix.lower()], str(file)
+        own_options({"task": task, "min_score": min_score})
+    elif min_score is not None:
+        raise InputError.of("min_score", "is of no use without boxes", min_score, "pass a file of boxes as predictions")
+    named = label_names(names, task)
+    recorded = DEFAULT_THRESHOLD if relation is None or relation.settings.threshold is None else relation.settings.threshold
+    at = recorded if threshold is None else threshold
+    reader = TASKS[task].of({"min_score": min_score, "threshold": at, "tolerance": 0.0})
+    if file is not None:
+        answers = reader.answers(dataset, file)
+    else:
+        maps, source = _recorded(picks, relation), "the maps of howfar relate"
+        answers = ModelAnswers(dataset, Path(), {image: ModelAnswer(place) for image, place in maps.items()})
+    known = [pick.image for pick in picks if pick.image in answers.by_image]
+    placed = {pick.image for pick in picks if pick.path or task != "segmentation"}
+    first = replace(reader.first_labels(answers, [name for name in known if name in placed]), names=named)
+    notes = tuple(_first_label_notes(picks, known, first.faults, source)) if file is not None or answers.by_image else ()
+    return first, notes
+
+
+def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:
+    """Return the chosen images' maps on record in a relation, if they are still on disk."""
+    if relation is None or relation.metric == METRIC:  # maps of several classes are no foreground
+        return {}
+    wanted = {(pick.image, pick.path) for pick in picks}
+    known = relation.images[["image", "path", "prediction"]].itertuples(index=False, name=None)
+    found = {str(image): Path(file) for image, path, file in known if isinstance(file, str) and (image, path) in wanted}
+    return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and file.is_file()}
+
+
+def _first_label_notes(picks: Sequence[Pick], found: Collection[str], faults: Mapping[str, str], source: str) -> Iterator[str]:
+    missing = [pick.image for pick in picks if pick.image not in found]
+    if missing:
+        what = f"{len(missing)} of {len(picks)} images have no prediction in {source} ({examples(missing)})"
+        yield f"{what}: without a first label"
+    if faults:
+        image, reason = next(iter(faults.items()))
+        yield f"{len(faults)} of {len(picks)} images are without a first label ({image}: {reason})"
+
+
+AUTO = "auto"
+
+
+def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
+    """Return the strategy that `auto` takes for a dataset, and a one-line reason.
+
+    It is ``far`` where `howfar.relate` says that performance falls with distance, in the dataset itself if that is labelled,
+    otherwise over all labelled ones; in every other case ``random``.
+    """
+    if relation is None:
+        return "random", "auto took random: howfar relate has not said of this run that performance falls with distance"
+    own = next((each.verdict for each in relation.datasets if each.name == dataset), None)
+    verdict, where = (own, dataset) if own is not None else (relation.pooled_verdict, "the labelled datasets")
+    if verdict is None:
+        return "random", "auto took random: howfar relate has no verdict on this run"
+    if verdict.kind == "falls":
+        return "far", f"auto took far: howfar relate says that performance falls with distance in {where}"
+    words = {"rises": "rises with distance", "consistent": "is consistent over distance"}
+    found = f"that performance {words[verdict.kind]}" if verdict.kind in words else "there is no evidence either way"
+    return "random", f"auto took random: howfar relate says {found} in {where}"
+
+
+SIDE = 512
+"""Longest side, in pixels, that a picture is shrunk to for the ridge filter, so that its scales are relative to the image."""
+
+
+def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array:
+    """Measure the predicted regions of images, (m, 16, 9); absent regions are 0, images without a map nan."""
+
+    def measured(pair: tuple[str, str]) -> Float64Array:
+        image, prediction = pair
+        table = np.zeros((MOST, len(REGION_FEATURES)))
+        try:
+            if not prediction:
+                return np.full_like(table, np.nan)
+            picture = np.asarray(decode(read_bytes(image)).image)
+            found = foreground_regions(read_prediction(prediction).values, picture, threshold)
+        except HowfarError:
+            return np.full_like(table, np.nan)
+        table[: len(found)] = found
+        return table
+
+    return np.stack(list(LocalRunner().run(measured, files)))
+
+
+# A study asks for it again with each seed and number of shots, and no model changes it.
+@lru_cache(maxsize=1 << 16)
+def _ridge(path: str, content: str) -> float:
+    """Compute the ridge response of an image file, nan if unreadable; `content` distinguishes files with the same path."""
+    try:
+        picture = decode(read_bytes(path)).image.convert("L")
+    except HowfarError:
+        return float("nan")
+    picture.thumbnail((SIDE, SIDE))
+    return ridge_response(np.asarray(picture) / 255.0)
+
+
+Labelled: TypeAlias = str | Path | Sequence[str | Path]
+
+DISTANCE = "distance"
+# What strategies read, by the name that an evaluation gives it, and what an evaluation needs for it.
+SIGNALS = {
+    "uncertainty": ("entropy", ""),
+    "flip_agreement": ("flip_agreement", " --flipped DIR"),
+    "predicted_foreground": ("predicted_foreground", ""),
+}
+EVALUATED = {**SIGNALS, **dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
+
+
+@with_options(SelectOptions)
+def select(
+    run: Comparison | str | Path,
+    dataset: str,
+    k: int,
+    strategy: str | Strategy = AUTO,
+    *,
+    predictions: str | Path | None = None,
+    labelled: Labelled | None = None,
+    among: Sequence[str] | None = None,
+    performance: Performances | Sequence[Performances] | None = None,
+    out: str | Path | None = None,
+    **options: Unpack[SelectOptions],
+) -> Selection:
+    """Choose k images of a dataset to label.
+
+    Parameters
+    ----------
+    run
+        What `howfar.compare` returned, or its run folder.
+    dataset
+        The name of one of its secondary datasets.
+    k
+        How many images.
+    strategy
+        ``auto``; a registered name (``howfar strategies`` lists them: far, random, kmedoids …); or a strategy. ``auto`` takes
+        far where `howfar.relate` has said of the run folder that performance falls with distance, else random, which no
+        strategy beat; `Selection.why` says which and why.
+    predictions
+        What the model says of the dataset, for the files that `out` gets: a folder of probability maps, a table of classes
+        (.csv, .parquet) or a file of boxes (.json), as for `howfar.evaluate`. It stands there as first labels to correct. By
+        default the maps that `howfar.relate` has on record in the run folder.
+    labelled
+        Images that have labels already, which are not chosen and count as covered: names or paths, or a list of them (a text
+        file with one a line, a table with a column image). What is no image of the dataset is left out with a note.
+    among
+        Names of the images that may be chosen; by default all. Distances stay scaled over the whole dataset.
+    performance
+        As for `howfar.relate`: the predictions' entropy, flip agreement, predicted foreground, histograms and maps, of which
+        some strategies read what they need. It needs no masks.
+    out
+        A folder to write, as the command does: the list (chosen.txt, chosen.csv), a contact sheet, files for labelling tools
+        and selection.json. Images are pointed to; `with_images` copies or links them. What cannot be written (ready-made
+        embeddings have no files of images, a file may be gone) is left out with a warning. None writes nothing.
+
+    Raises
+    ------
+    HowfarError
+        An unknown dataset or strategy, more images than are left, a strategy whose data are not there, a list that names no
+        image of the dataset.
+
+    Examples
+    --------
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> run = howfar.compare(rng.normal(size=(50, 8)), {"site": rng.normal(1, 1, size=(40, 8))}, bootstrap=0, permutations=0)
+    >>> [round(pick.distance, 2) for pick in select(run, "site", 3, "far").picks]
+    [0.79, 0.65, 0.82]
+    """
+    given = checked(SelectOptions, options)
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise InputError.of("k", "must be a whole number of at least 1", k, "pass 7")
+    comparison, relation, chosen_by, why = _resolved(run, dataset, strategy)
+    images = _images(comparison, dataset)
+    columns = _columns(comparison, dataset, images, chosen_by, performance)
+    if among is not None:
+        names = set(images["image"])
+        if unknown := [name for name in among if name not in names]:
+            raise InputError.of("among", f"must name images of {dataset}", unknown[0])
+        rows = np.flatnonzero(images["image"].isin(among))
+        images, columns = images.iloc[rows].reset_index(drop=True), {name: values[rows] for name, values in columns.items()}
+    mask, strangers = _labelled(images, labelled, dataset)
+    rng = stream(given["seed"], "selection", dataset)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        positions = chosen_by.pick(columns, int(k), rng, mask)
+    picks = tuple(_picks(images, columns, positions, chosen_by))
+    handed = given["label_names"], given["threshold"], given["min_score"]
+    first, remarks = first_labels(images, picks, predictions, None if out is None else relation, *handed)
+    selection = Selection(
+        primary=comparison.primary.name,
+        dataset=dataset,
+        strategy=chosen_by.name,
+        nested=chosen_by.nested,
+        seed=given["seed"],
+        n=len(images),
+        labelled=int(mask.sum()),
+        picks=picks,
+        provenance=Provenance.now(),
+        notes=(*(f"{dataset}: {warning.message}" for warning in caught), *_notes(columns, chosen_by, strangers, dataset)),
+        why=why,
+        task=first.task,
+        label_names=first.names.given,
+    ).made_from(comparison)
+    folder = ready_folder("out", out)
+    if folder is not None:
+        remarks += registry.load("reports", selection.REPORT)(selection, folder, first, given["with_images"])
+    for remark in remarks:
+        warnings.warn(remark, UserWarning, stacklevel=2)
+    return selection
+
+
+def _resolved(
+    run: Comparison | str | Path, dataset: str, strategy: str | Strategy
+) -> tuple[Comparison, Relation | None, Strategy, str]:
+    """Return the run, the relation in its folder, the strategy, and the reason for `auto`'s choice."""
+    chosen_by = named("random" if strategy == AUTO else strategy)
+    comparison = run if isinstance(run, Comparison) else Comparison.load(run)
+    relation = None
+    if not isinstance(run, Comparison) and (absolute(run) / Relation.DOCUMENT).is_file():
+        relation = Relation.load(absolute(run))
+        if relation.parents and comparison.run_id not in relation.parents:
+            raise StoreError(f"{absolute(run)}: relation.json is of another run than result.json: run relate again")
+    if strategy != AUTO:
+        return comparison, relation, chosen_by, ""
+    name, why = chosen_strategy(relation, dataset)
+    return comparison, relation, named(name), why
+
+
+def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:
+    """Return the rows of one dataset in the run."""
+    names = [secondary.name for secondary in comparison.datasets]
+    if dataset not in names:
+        raise InputError.of("dataset", f"must be a secondary dataset of the run ({', '.join(names)})", dataset)
+    return comparison.images[comparison.images["dataset"] == dataset].reset_index(drop=True)
+
+
+def _columns(
+    comparison: Comparison,
+    dataset: str,
+    images: pd.DataFrame,
+    strategy: Strategy,
+    performance: Performances | Sequence[Performances] | None,
+) -> dict[str, NDArray[Any]]:
+    """Collect the columns that the strategy needs: names, distances, features, signals."""
+    columns: dict[str, NDArray[Any]] = {
+        NAME: images["image"].to_numpy(dtype=str),
+        DISTANCE: images["i_dist_scaled"].to_numpy(dtype=np.float64),
+    }
+    if FEATURES in strategy.needs:
+        columns[FEATURES] = _features(comparison, dataset, images, strategy)
+    if performance is not None:
+        columns |= _signals(comparison, dataset, performance, strategy)
+    if RIDGE in strategy.needs:
+        files = list(images[["path", "content"]].itertuples(index=False, name=None))
+        ridges = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
+        columns |= {RIDGE: ridges} if np.isfinite(ridges).any() else {}
+    for name in sorted(set(strategy.needs) - set(columns)):
+        if name == RIDGE:
+            raise InputError(f"the strategy {strategy.name} needs the images of {dataset}, and no file of the run can be read")
+        if name in EVALUATED:
+            signal, option = EVALUATED[name]
+            raise InputError(
+                f"the strategy {strategy.name} needs the {signal} of images of {dataset}: pass as performance what howfar "
+                f"evaluate{option} -o FILE writes of {dataset}"
+            )
+        if name not in images:
+            raise InputError(f"the strategy {strategy.name} needs {name} of images of {dataset}, which no run holds")
+        columns[name] = images[name].to_numpy(dtype=np.float64)
+    return columns
+
+
+def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strategy: Strategy) -> NDArray[np.float64]:
+    """Return all components of the images in their pair's space, (m, z)."""
+    components = next(secondary.components for secondary in comparison.datasets if secondary.name == dataset)
+    wanted = [f"pc{number}" for number in range(1, components + 1)]
+    present = sum(name in images for name in wanted)
+    if present < components:
+        remedy = "with --projection pair" if components > KEPT else "which keeps all now"
+        raise InputError(
+            f"the strategy {strategy.name} needs all {components:,} components of images of {dataset} and the run holds "
+            f"{present}: run compare again, {remedy}"
+        )
+    return images[wanted].to_numpy(dtype=np.float64)
+
+
+def _signals(
+    comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances], strategy: Strategy
+) -> dict[str, NDArray[np.float64]]:
+    """Collect the label-free signals of a dataset's images, and what a strategy needs of maps; empty columns are dropped."""
+    own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
+    tuned = None if own is None else own.scores.get("ods_threshold")
+    cut = UNTUNED if tuned is None else tuned
+    in_dataset = (comparison.images["dataset"] == dataset).to_numpy()
+    rows = match(comparison.images, others).rows[in_dataset]
+    signals = signals_at(rows, cut)
+    columns = {name: signals[signal] for name, (signal, _) in SIGNALS.items() if signal in signals}
+    if HISTOGRAM in signals and set(CLASSES) & set(strategy.needs):
+        histograms = signals[HISTOGRAM]
+        entropies = np.full((len(histograms), len(CLASSES)), np.nan)
+        for row in np.flatnonzero(np.isfinite(histograms).all(axis=1)):
+            entropies[row] = class_entropy(histograms[row].astype(np.int64), cut)
+        columns |= dict(zip(CLASSES, entropies.T, strict=True))
+    if REGIONS in strategy.needs and "prediction" in rows:
+        maps = rows["prediction"].fillna("").astype(str)
+        columns[REGIONS] = _regions(list(zip(comparison.images["path"][in_dataset], maps, strict=True)), cut)
+    return {name: values for name, values in columns.items() if np.isfinite(values).any()}
+
+
+def _labelled(images: pd.DataFrame, labelled: Labelled | None, dataset: str) -> tuple[NDArray[np.bool_], int]:
+    """Return a mask of the labelled images, and the number of listed names that match no image."""
+    mask = np.zeros(len(images), dtype=np.bool_)
+    if labelled is None:
+        return mask, 0
+    listed = read_list(labelled) if isinstance(labelled, (str, Path)) else tuple(map(str, labelled))
+    rows = match_list(listed, list(images["image"]), list(images["path"]))
+    matched = [row for row in rows if row is not None]
+    if listed and not matched:
+        rule = f"must name images of {dataset}, by name ({images['image'].iloc[0]}) or path"
+        raise InputError.of("labelled", rule, listed[0], "name them as the run does")
+    mask[matched] = True
+    return mask, len(rows) - len(matched)
+
+
+def _picks(
+    images: pd.DataFrame, columns: dict[str, NDArray[Any]], positions: NDArray[np.intp], strategy: Strategy
+) -> Iterator[Pick]:
+    values = {name: columns[name] for name in strategy.needs if columns[name].ndim == 1}
+    for rank, position in enumerate(positions.tolist(), start=1):
+        row = images.iloc[position]
+        reason = strategy.reason({name: float(column[position]) for name, column in values.items()})
+        yield Pick(rank, str(row["image"]), str(row["path"]), float(row["i_dist_scaled"]), reason)
+
+
+def _notes(columns: dict[str, NDArray[Any]], strategy: Strategy, strangers: int, dataset: str) -> Iterator[str]:
+    for name in strategy.needs:
+        finite = np.isfinite(columns[name]).reshape(len(columns[name]), -1).all(axis=1)
+        if lacking := int((~finite).sum()):
+            signal = EVALUATED.get(name, (name,))[0]
+            yield f"{lacking} of {len(columns[name])} images of {dataset} have no {signal}: they cannot be chosen"
+    if strangers:
+        noun, verb = ("entry", "is") if strangers == 1 else ("entries", "are")
+        yield f"{strangers} {noun} of the list of labelled images {verb} no image of {dataset}: left out"

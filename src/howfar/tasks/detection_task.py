@@ -1,0 +1,348 @@
+"""Serve detection: read predicted and true boxes, and match them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial as bound
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+
+from howfar.arrays import Float64Array, quotient
+from howfar.data import Dataset, Item
+from howfar.data.box_files import read_predicted_boxes, read_true_boxes
+from howfar.data.boxes import BoxesOf, BoxFile, outside
+from howfar.data.classes import class_names
+from howfar.data.dataset import entries_of, examples
+from howfar.data.documents import TABLES, column_roles
+from howfar.data.image_folder import path_text, stem
+from howfar.data.images import size
+from howfar.data.labelling_exports import Boxes as LabelledBoxes
+from howfar.data.labelling_exports import FirstLabels
+from howfar.data.listed_labels import read_box_labels
+from howfar.errors import ImageError, InputError
+from howfar.metrics.detection import Boxes, Detection, box_consistency, box_signals, box_stability, mirrored
+from howfar.relation.image_columns import BOX_AGREEMENTS, BOX_SIGNALS
+from howfar.results import Evaluation
+from howfar.results.evaluation_result import PERFORMANCE_NAMES
+from howfar.tasks.listing import (
+    ListedImage,
+    ListedPredictions,
+    ListedSignals,
+    TalliedImage,
+    evaluate_listing,
+    no_common_class,
+    unmatched,
+)
+from howfar.tasks.task import (
+    FLIPPED,
+    FOLDER,
+    LabelsRead,
+    Measure,
+    ModelAnswer,
+    ModelAnswers,
+    Pair,
+    SampleMeasures,
+    Task,
+    label_count,
+    named_measure,
+    stranger_notes,
+    unknown_class_notes,
+)
+
+_SAME = 0.5
+"""Pixels by which a labelling tool may round a box that nobody has touched."""
+NOTHING: Mapping[str, Any] = {"boxes": [], "labels": []}
+
+BOXES = "F1 at IoU"
+"""How the words begin that say what a detector's performance is."""
+Disturbed: TypeAlias = Callable[[TalliedImage], Boxes | None]
+"""From an image to its boxes where the picture was mirrored."""
+
+
+@dataclass(frozen=True)
+class DetectionTask(Task):
+    """Serve detection, matching boxes by a metric; `roles` maps columns of tables, `names` lists the classes from 0 on."""
+
+    metric: Detection = field(default_factory=Detection)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    truth: str | Path | None = None
+    flipped: str | Path | None = None
+
+    name = "detection"
+    options = ("truth", "iou", "min_score", "flipped", "columns", "classes")
+    proxy = "mean score of the boxes"
+    means = "mean_f1"
+    label_place = "labels.json"
+    performance_name = PERFORMANCE_NAMES[name]
+    endings = (".json", *TABLES, FOLDER)
+    further = (FLIPPED,)
+    truth_noun = "true boxes"
+    labelling = "pass a folder that holds them under the dataset's name (--truth DIR, with DIR/NAME.json)"
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        chosen = {name: options[name] for name in ("iou", "min_score") if options.get(name) is not None}
+        roles, names = column_roles(options.get("columns", ())), class_names(options.get("classes", ()))
+        return cls(Detection(**chosen), roles, names, options.get("truth"), options.get("flipped"))
+
+    def measure(self, name: str | None) -> Measure:
+        at = f"at IoU {self.metric.iou:g}"
+        ratios = {"f1": "F1", "precision": "precision", "recall": "recall"}
+        summed = (Measure(key, f"{word} {at} of the summed boxes", "ratio") for key, word in ratios.items())
+        return named_measure(name, (Measure("mean_f1", f"mean F1 {at}", "mean"), *summed))
+
+    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> ModelAnswers:
+        """Read predicted boxes; raises `InputError` for an image whose boxes cannot be scored."""
+        entries: dict[str, ModelAnswer | None] = {}
+        for name, boxes in read_predicted_boxes(dataset, predictions, None, self.roles, self.names).boxes.items():
+            try:
+                self.metric.tally({**boxes, "labels": [0] * len(boxes["labels"])}, NOTHING)
+            except InputError as error:
+                raise InputError(f"the entry {name} of {predictions}: {error}") from error
+            scores = np.array(boxes["scores"], dtype=np.float64)
+            mean = box_signals(scores[scores >= self.metric.min_score])["box_score"]
+            entries[name] = ModelAnswer(boxes, mean if 0.0 <= mean <= 1.0 else float("nan"), json.dumps(boxes, sort_keys=True))
+        labels = {label for entry in entries.values() if entry is not None for label in entry.value["labels"]}
+        return ModelAnswers.of(dataset, predictions, entries, sorted(labels))
+
+    def labelled(self, dataset: Dataset) -> Dataset:
+        return dataset if self.truth is not None else replace(dataset, items=())
+
+    def predicted(self, dataset: Dataset, predictions: str | Path) -> Collection[str]:
+        truth = BoxFile({}) if self.truth is None else read_true_boxes(dataset, self.truth, self.roles, self.names)
+        boxes = read_predicted_boxes(dataset, predictions, truth, self.roles, self.names).boxes
+        sides = [entries_of(dataset, "entry", Path(predictions), list(boxes))]
+        sides += [] if self.truth is None else [entries_of(dataset, "entry", Path(self.truth), list(truth.boxes))]
+        return [item.name for item in dataset.items if all(item.name in side for side in sides)]
+
+    def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
+        """Score predicted boxes against true boxes; without truth, only signals are computed."""
+        files = [Path(file) for file in (predictions, self.truth, self.flipped) if file is not None]
+        if self.roles and not any(file.suffix.lower() in TABLES for file in files):
+            rule = "is of no use where no file of boxes is a table"
+            raise InputError.of("columns", rule, dict(self.roles), "leave it out")
+        true_file = BoxFile({}) if self.truth is None else read_true_boxes(dataset, self.truth, self.roles, self.names)
+        if self.truth is not None and not true_file.boxes:
+            raise InputError.of("truth", "must hold the boxes of images, or say of some that they have none", str(self.truth))
+        given = read_predicted_boxes(dataset, predictions, None if self.truth is None else true_file, self.roles, self.names)
+        predicted, true = given.boxes, true_file.boxes
+        mirror = disturbed = None
+        if self.flipped is not None:
+            what = "boxes of the flipped images"
+            mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, what).boxes
+        notes = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
+        notes += _nameless(predicted, true, {*self.names, *true_file.names.values()})
+        if self.truth is not None and not any(entry["boxes"] for entry in true.values()):
+            notes.append("no image has a true box: there is nothing to find, so that there are no scores")
+        sides = [side for side in (predicted, true, mirror) if side is not None]
+        labels = sorted({label for side in sides for boxes in side.values() for label in boxes["labels"]})
+        index = {label: number for number, label in enumerate(labels)}
+        for boxes in (boxes for side in sides for boxes in side.values()):
+            boxes["labels"] = [index[label] for label in boxes["labels"]]
+        if mirror is not None:
+            disturbed = _flipped(dataset, Path(str(self.flipped)), mirror, self.metric)
+        entries = {} if self.truth is None else entries_of(dataset, "entry", Path(self.truth), list(true))
+        notes += [] if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
+        notes += outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()}, "true boxes")
+        listing = ListedPredictions(
+            task=self.name,
+            metric=self.metric,
+            file=Path(predictions),
+            predictions=predicted,
+            truths={image: true[entry] for image, entry in entries.items()},
+            truth_word="entry among the true boxes",
+            unknown=NOTHING,
+            columns=bound(_columns, metric=self.metric, disturbed=disturbed),
+            truth_file=None if self.truth is None else Path(self.truth),
+        )
+        return evaluate_listing(dataset, listing, partial, progress, notes)
+
+    def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
+        """Compute expected numerators and denominators, with the sum of scores as expected matches and no misses."""
+        if measure.kind == "mean":
+            return None
+        scores = [np.array(answer.value["scores"], float) for answer in answers.by_image.values()]
+        kept = [values[values >= self.metric.min_score] for values in scores]
+        hits = np.array([[float(np.clip(values, 0.0, 1.0).sum())] for values in kept])
+        false = np.array([[float(len(values))] for values in kept]) - hits
+        return _parts(measure, hits, np.zeros_like(hits), false)
+
+    def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
+        """Read labelled boxes; in a file that lists all images, unchanged boxes of the model do not count as labels."""
+        dataset, read = answers.dataset, read_box_labels(answers.dataset, place)
+        corners = {name: [box for _, box in boxes] for name, boxes in read.by_image.items()}
+        notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners, "true boxes")]
+        known = ((name, answers.by_image.get(name), boxes) for name, boxes in read.by_image.items() if read.unsure)
+        untouched = [name for name, answer, boxes in known if answer is not None and self._is_own(answer, boxes)]
+        if untouched:
+            what = f"{label_count(len(untouched))} the model's own boxes, unchanged ({examples(untouched)})"
+            notes.append(
+                f"{what}: taken for not labelled; where they are right as they are, write them as JSON, as predictions are"
+            )
+        labels = [label for boxes in read.by_image.values() for label, _ in boxes]
+        notes += unknown_class_notes(labels, answers.classes, "classes that the model never gives count as missed")
+        return {name: boxes for name, boxes in read.by_image.items() if name not in set(untouched)}, notes
+
+    def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
+        counts = [self._counts(name, answers.by_image[name], label) for name, label in labels.items()]
+        hits, misses, false = np.array(counts, dtype=np.float64).reshape(-1, 3).T[:, :, None]
+        if measure.kind == "mean":
+            f1 = quotient(2 * hits, 2 * hits + misses + false)
+            return SampleMeasures(np.where(hits + misses > 0, f1, np.nan)[:, 0])
+        above, below = _parts(measure, hits, misses, false)
+        return SampleMeasures(quotient(above, below)[:, 0], (above, below))
+
+    def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
+        first = {name: self._counting(answers.by_image[name]) for name in images}
+        return FirstLabels(self.name, own=answers.classes, boxes=first)
+
+    def _counting(self, answer: ModelAnswer) -> LabelledBoxes:
+        """Return class and corners of the boxes with at least the metric's minimum score."""
+        rows = zip(answer.value["labels"], answer.value["boxes"], answer.value["scores"], strict=True)
+        return [(label, tuple(map(float, box))) for label, box, score in rows if score >= self.metric.min_score]
+
+    def _counts(self, name: str, answer: ModelAnswer, label: LabelledBoxes) -> tuple[int, int, int]:
+        index = {word: number for number, word in enumerate({*answer.value["labels"], *(word for word, _ in label)})}
+        predicted: dict[str, Any] = {**answer.value, "labels": [index[word] for word in answer.value["labels"]]}
+        true: dict[str, Any] = {"boxes": [list(box) for _, box in label], "labels": [index[word] for word, _ in label]}
+        try:
+            tally = self.metric.tally(predicted, true)
+        except InputError as error:
+            raise InputError(f"the label of {name} cannot be used: {error}") from error
+        return tally.hits, tally.misses, tally.false
+
+    def _is_own(self, answer: ModelAnswer, label: LabelledBoxes) -> bool:
+        """Return whether boxes equal the model's own up to rounding."""
+        own, theirs = sorted(self._counting(answer)), sorted((word, tuple(map(float, box))) for word, box in label)
+        if [word for word, _ in own] != [word for word, _ in theirs]:
+            return False
+        return bool(np.allclose([box for _, box in own], [box for _, box in theirs], rtol=0.0, atol=_SAME))
+
+
+def _parts(measure: Measure, hits: Float64Array, misses: Float64Array, false: Float64Array) -> Pair:
+    if measure.name == "precision":
+        return hits, hits + false
+    if measure.name == "recall":
+        return hits, hits + misses
+    return 2.0 * hits, 2.0 * hits + misses + false
+
+
+def _labels(boxes: BoxesOf) -> set[str]:
+    return {label for entry in boxes.values() for label in entry["labels"]}
+
+
+def _nameless(predicted: BoxesOf, true: BoxesOf, known: Collection[str]) -> Iterator[str]:
+    """Yield notes on predicted or true boxes whose class has no name, if class names are given."""
+    for what, boxes in (("predicted", predicted), ("true", true)):
+        strange = sorted(_labels(boxes) - set(known)) if known else []
+        if strange:
+            count = "1 class of the {} boxes has" if len(strange) == 1 else f"{len(strange)} classes of the {{}} boxes have"
+            named = f"those with one are {examples(sorted(known), 8)}"
+            yield f"{count.format(what)} no name ({examples(strange)}): {named}"
+
+
+def _columns(tallied: Sequence[TalliedImage], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:
+    """Compute columns by image: matched, missed and false boxes (nan without truth), and the signals of the boxes."""
+    has_truth = np.array([image.has_truth for image in tallied])
+    boxes = [image.tally for image in tallied]
+    counts = {
+        name: np.where(has_truth, [getattr(tally, name) for tally in boxes], np.nan) for name in ("hits", "misses", "false")
+    }
+    means = [float(np.mean(tally.scores)) if len(tally.scores) else math.nan for tally in boxes]
+    rows: list[dict[str, float]] = []
+    for image in tallied:
+        rows.append(box_signals(_kept(image.tally, metric)[0]))
+        back = None if disturbed is None else disturbed(image)
+        if back is not None:
+            rows[-1] |= _agreements(image.tally, back, metric)
+        elif disturbed is not None:  # the mirrored picture has no boxes
+            rows[-1] |= dict.fromkeys(BOX_AGREEMENTS, math.nan)
+    signals = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
+    return {**counts, "average_confidence": np.array(means), **signals}
+
+
+def _kept(boxes: Boxes, metric: Detection) -> tuple[Any, Any, Any]:
+    """Return scores, corners and labels of the boxes with at least the metric's minimum score, which F1 counts."""
+    kept = boxes.scores >= metric.min_score
+    return boxes.scores[kept], boxes.predicted[kept], boxes.labels[kept]
+
+
+def _agreements(boxes: Boxes, back: Boxes, metric: Detection) -> dict[str, float]:
+    """Compute the agreement of an image's boxes with the flipped-back boxes of its mirror image."""
+    (_, own, labels), (_, others, theirs) = _kept(boxes, metric), _kept(back, metric)
+    values = box_stability(own, others), box_consistency(own, labels, others, theirs, metric.iou)
+    return dict(zip(BOX_AGREEMENTS, values, strict=True))
+
+
+def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], metric: Detection) -> Disturbed:
+    """Make a function that returns the flipped-back boxes of an image's mirror image, or None without such boxes."""
+    entries = entries_of(dataset, "entry", file, list(mirror))
+
+    def boxes_of(image: TalliedImage) -> Boxes | None:
+        entry = entries.get(image.item.name)
+        if entry is None:
+            return None
+        try:
+            boxes = metric.tally(mirror[entry], NOTHING)
+        except InputError as error:
+            raise InputError(f"the entry {entry} of {path_text(file)}: {error}") from error
+        return replace(boxes, predicted=mirrored(boxes.predicted, size(image.item.path)[0]))
+
+    return boxes_of
+
+
+@dataclass(frozen=True)
+class BoxListing:
+    """Refer to files or folders of predicted boxes, as in `howfar.evaluate`: of the images and of the flipped images."""
+
+    predictions: Path
+    flipped: Path | None
+    metric: Detection
+
+    def columns(self) -> tuple[str, ...]:
+        """List the signal columns available from the boxes."""
+        return tuple(name for name in BOX_SIGNALS if self.flipped is not None or name not in BOX_AGREEMENTS)
+
+    def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
+        """Compute the signals of a dataset's images, keyed by image file."""
+        predicted = read_predicted_boxes(dataset, self.predictions).boxes
+        what = "boxes of the flipped images"
+        mirror = None if self.flipped is None else read_predicted_boxes(dataset, self.flipped, what=what).boxes
+        words = sorted({word for side in (predicted, mirror or {}) for boxes in side.values() for word in boxes["labels"]})
+        index = {word: number for number, word in enumerate(words)}
+        by_stem = {} if mirror is None else {stem(name): boxes for name, boxes in mirror.items()}
+
+        def tally(name: str, boxes: Mapping[str, Any]) -> Boxes:
+            try:
+                numbered = {**boxes, "labels": [index[word] for word in boxes["labels"]]}
+                return self.metric.tally(numbered, NOTHING)
+            except InputError as error:
+                raise InputError(f"the entry {name} of {path_text(self.predictions)}: {error}") from error
+
+        def of_image(name: str, path: Path | str) -> Mapping[str, float]:
+            own = tally(name, predicted[name])
+            signals = box_signals(_kept(own, self.metric)[0])
+            other = None if mirror is None else mirror.get(name) or by_stem.get(stem(name))
+            if other is None:
+                return signals
+            back = tally(name, other)
+            try:
+                back = replace(back, predicted=mirrored(back.predicted, size(path)[0]))
+            except ImageError:
+                return signals
+            return {**signals, **_agreements(own, back, self.metric)}
+
+        listed = ListedSignals(
+            self.predictions, tuple(predicted), self.columns(), lambda entries: [of_image(*entry) for entry in entries]
+        )
+        return listed.matched(dataset)
+
+    def beside(self, image: Path | str) -> ListedImage:
+        """Compute the signals of a single image."""
+        return self.matched(Dataset("new", (Item(Path(image).name, image),)))[image]
