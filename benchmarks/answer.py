@@ -30,7 +30,7 @@ from howfar.pipeline.reference_profile import Profile
 from howfar.relation.image_columns import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
-from howfar.results.assessment_result import Assessment
+from howfar.results.assessment import Assessment
 from howfar.settings import checked
 from howfar.studies.assessment.answers import GAIN
 from howfar.studies.assessment.preparation import CORRUPTED, TILED, score_file
@@ -41,7 +41,13 @@ from howfar.studies.profile import measured_images
 Sets = tuple[howfar.Dataset, list[howfar.Dataset]]
 MISS = 0.15
 """A set's mean that is wrong by more than this is missed."""
-STRANGERS = ("voc2007", "bsds500", "sun_scenes", "orl_faces", "drive", "hrf")
+STRANGERS = {
+    "cracks": ("voc2007", "bsds500", "sun_scenes", "orl_faces", "drive", "hrf"),
+    "vessels": ("voc2007", "bsds500", "sun_scenes", "orl_faces", "cfd", "polyp_c1", "nuc_he_purple"),
+    "polyps": ("voc2007", "bsds500", "sun_scenes", "orl_faces", "cfd", "drive", "nuc_he_purple"),
+    "nuclei": ("voc2007", "bsds500", "sun_scenes", "orl_faces", "cfd", "drive", "polyp_c1"),
+}
+"""By field, sets that hold none of the structures that its models are trained on."""
 ALONE = ("atc", "boosted", "signals", "mean")
 HOW: dict[tuple[str, str], dict[str, Any]] = {
     ("frozen", "cracks"): {"size": 160, "epochs": 8},
@@ -60,7 +66,7 @@ def main() -> None:
     options.add_argument("--models", nargs="+", required=True, metavar="FIELD-ARCHITECTURE-SEED")
     options.add_argument("--before", type=Path, help="folder of run folders that another version left")
     options.add_argument("--limit", type=int, default=60)
-    options.add_argument("--strangers", action="store_true", help="ask the crack models about images without cracks too")
+    options.add_argument("--strangers", action="store_true", help="ask each model about sets without its structures too")
     arguments = options.parse_args()
     frames, few = [], []
     strange, tiles = list[dict[str, Any]](), list[dict[str, Any]]()
@@ -73,7 +79,7 @@ def main() -> None:
         if before is not None and before.is_dir():
             frames[-1] = frames[-1].merge(earlier(before), on="site", how="left")
         tiles += [{"model": name, **row} for row in by_tiles(run, sets)]
-        if arguments.strangers and field == "cracks":
+        if arguments.strangers:
             strange += [{"model": name, **row} for row in strangers(sets, arguments, name)]
         few.append(pd.DataFrame(by_labels(run, sets, arguments.out)).assign(model=name))
     rows, labels = pd.concat(frames, ignore_index=True), pd.concat(few, ignore_index=True)
@@ -83,7 +89,7 @@ def main() -> None:
         "by field": {str(field): summary(part) for field, part in rows.groupby(field_of, sort=False)},
         "all": summary(rows),
         "whole images or tiles": {"rows": tiles, **advice(tiles)},
-        "images without cracks": strange,
+        "sets without the structures": strange,
         "by number of labelled sites": {
             str(field): {str(k): few_summary(part) for k, part in some.groupby("labelled")}
             for field, some in labels.groupby(labels["model"].str.split("-").str[0], sort=False)
@@ -186,7 +192,7 @@ def earlier(run: Path) -> pd.DataFrame:
 def strangers(sets: Sets, arguments: Any, name: str) -> Iterator[dict[str, Any]]:
     """Ask what the gate says of datasets that hold none of the structures that the model was trained on."""
     folder = arguments.out / name
-    asked = [howfar.Dataset.from_folder(arguments.data / one) for one in STRANGERS]
+    asked = [howfar.Dataset.from_folder(arguments.data / one) for one in STRANGERS[name.partition("-")[0]]]
     hidden = [replace(one, items=tuple(replace(item, mask=None) for item in one.items)) for one in asked]
     run = folder / "strangers"
     if not (run / Assessment.DOCUMENT).is_file():
@@ -194,7 +200,7 @@ def strangers(sets: Sets, arguments: Any, name: str) -> Iterator[dict[str, Any]]
         file, limit = folder / "model.safetensors", min(arguments.limit, 30)
         howfar.assess(sets[0], [*sets[1], *hidden], run, model=file, limit=limit, store=arguments.out / "store", **quick)
     for site in Assessment.load(run).sites:
-        if site.dataset in STRANGERS and site.gate is not None:
+        if site.dataset in STRANGERS[name.partition("-")[0]] and site.gate is not None:
             stopped = [reading.check for reading in site.gate.outside]
             yield {"site": site.dataset, "inside": site.inside, "estimate": site.estimate, "stopped by": stopped}
 

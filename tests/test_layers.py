@@ -69,3 +69,10 @@ def test_no_public_class_name_occurs_twice(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text("class Brick: ...\n\n\nclass _Joint: ...\n")
     assert classes(tmp_path) == ["Brick"]
     assert classes(SOURCE) == []
+
+
+def test_no_module_name_occurs_twice() -> None:
+    """Folders count too."""
+    names = [file.stem for file in SOURCE.rglob("*.py") if not file.stem.startswith("__")]
+    names += [file.parent.name for file in SOURCE.rglob("__init__.py") if file.parent != SOURCE]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

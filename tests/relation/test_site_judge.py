@@ -198,6 +198,16 @@ def test_the_cut_is_the_common_threshold_or_a_half() -> None:
     assert [judge_of(of, TERMS, "F", threshold, rivals=False).cut for threshold in (0.3, 0.0, None)] == [0.3, 0.0, 0.5]
 
 
+def test_mosaics_do_not_widen_the_gate_and_other_corruptions_do() -> None:
+    of = evidence("maps", corrupted=True)
+    far = {"distance": 9.0, "residual": 9.0}
+    for name, inside in (("p·mosaic 2×", False), ("p·blur 1", True)):
+        asked = replace(of, corrupted={**of.corrupted, name: name[2:].split(" ")[0]}, readings={**of.readings, name: far})
+        gate = judged(asked, rivals=False).gate
+        assert gate is not None
+        assert gate.read("new", {"residual": 8.0}).inside is inside
+
+
 def test_it_survives_json_bit_for_bit() -> None:
     judge, (columns, _, _) = judged(evidence("maps", corrupted=True), remarks=["odd"]), run("maps")
     document, fitted = json.loads(json.dumps([judge.to_dict(), judge.fitted()], allow_nan=False))

@@ -73,6 +73,8 @@ def clearly_better(estimator: str, other: str, judgements: Sequence[Judgement]) 
 
 
 AUTO: Final = "auto"
+REPEATED: Final = "mosaic"
+"""The corruption that shows small copies of an image side by side. No photograph is like that, so mosaics do not widen the gate."""
 ERROR_RATE: Final = 0.2
 """Of profiles that an earlier version made, which hold none."""
 
@@ -104,6 +106,11 @@ class Evidence:
             groups=None if self.groups is None else self.groups[rest],
             readings={name: values for name, values in self.readings.items() if name != dataset},
         )
+
+    @property
+    def known(self) -> dict[str, Values]:
+        """Return the readings that make the gate's range: those of mosaics do not."""
+        return {name: values for name, values in self.readings.items() if self.corrupted.get(name) != REPEATED}
 
     @property
     def sites(self) -> list[str]:
@@ -299,7 +306,7 @@ def judge_of(
     `wanted` is "auto" or the estimator to use, `known` are fits that were made before. Without `rivals` only the estimators
     that may be used are fitted, and none is judged beside them.
     """
-    fits, labelled, gate = KnownFits() if known is None else known, evidence.labelled(), fit(evidence.readings)
+    fits, labelled, gate = KnownFits() if known is None else known, evidence.labelled(), fit(evidence.known)
     usable = {estimator.name: settled for estimator in every() if (settled := resolved(estimator, labelled)) is not None}
     judged = list(usable.values()) if rivals else _only(usable, (DISTANCE,))
     judgements, _ = judge(
