@@ -24,6 +24,7 @@ import howfar
 from howfar.backbones import load_backbone
 from howfar.data import content_hash
 from howfar.demo import write_dataset
+from howfar.io import seal
 from howfar.store import FeatureStore, Store, index_file, shard_catalog, shards
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -127,8 +128,8 @@ def measured(run: Callable[[int], Any], costly: tuple[tuple[Any, str], ...], rep
     }
 
 
-CHECKING = ((FeatureStore, "verify"), (shard_catalog.ShardCatalog, "check"), (index_file, "_sealed"))
-WRITING = ((shards, "checksums_of"), (index_file, "_sealed"))
+CHECKING = ((FeatureStore, "verify"), (shard_catalog.ShardCatalog, "check"), (seal, "_digits"))
+WRITING = ((shards, "checksums_of"), (seal, "_digits"))
 
 
 @contextmanager
@@ -177,7 +178,7 @@ def none() -> Iterator[list[float]]:
         patches.enter_context(mock.patch.object(shard_catalog.ShardCatalog, "check"))
         patches.enter_context(mock.patch.object(shards, "checksums_of", lambda block: [0] * len(block)))
         patches.enter_context(mock.patch.object(shard_catalog, "checksums_of", lambda block: [0] * len(block)))
-        patches.enter_context(mock.patch.object(index_file, "_sealed", lambda data, at, _: data[at : at + 16]))
+        patches.enter_context(mock.patch.object(seal, "_digits", lambda data, at, _: data[at : at + 16]))
         yield []
 
 

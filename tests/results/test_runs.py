@@ -39,9 +39,11 @@ def performances(run: Comparison) -> pd.DataFrame:
 
 
 def strip(folder: Path) -> None:
-    """Turn a run into one of an earlier version, whose files have no id."""
+    """Turn a run into one of an earlier version, whose files have neither id nor seal."""
     document = json.loads((folder / "result.json").read_text())
-    (folder / "result.json").write_text(json.dumps({name: value for name, value in document.items() if name != "run"}))
+    (folder / "result.json").write_text(
+        json.dumps({name: value for name, value in document.items() if name not in ("run", "seal")})
+    )
     for file in folder.glob("*.parquet"):
         pd.read_parquet(file).to_parquet(file, index=False)
 

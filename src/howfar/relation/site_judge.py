@@ -74,7 +74,7 @@ def clearly_better(estimator: str, other: str, judgements: Sequence[Judgement]) 
 
 AUTO: Final = "auto"
 REPEATED: Final = "mosaic"
-"""The corruption that shows small copies of an image side by side. No photograph is like that, so mosaics do not widen the gate."""
+"""The corruption of small copies of an image side by side: no photograph is like that, so mosaics do not widen the gate."""
 ERROR_RATE: Final = 0.2
 """Of profiles that an earlier version made, which hold none."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from howfar.io.atomic import replace_text
+from howfar.io.atomic import replace
 from howfar.io.location import absolute
+from howfar.io.seal import is_intact
 from howfar.results.records import Cells, Provenance
-from howfar.results.result import Result
+from howfar.results.result import Result, check_seal
 from howfar.results.run_files import stale_pictures
 from howfar.wording import format_interval
 
@@ -164,7 +164,7 @@ class Certificate(Result):
         # The page and figures of an earlier certificate go before it does.
         for stale in stale_pictures(path.parent, (self.run_id,)) if path.name == self.DOCUMENT else ():
             stale.unlink(missing_ok=True)
-        replace_text(path, json.dumps(self._marked(self._document()), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        replace(path, lambda part: part.write_bytes(self._sealed()))
         return absolute(file)
 
     @classmethod
@@ -183,7 +183,9 @@ class Certificate(Result):
         with cls._reading(path):
             text = path.read_bytes()
             document = cls._checked(text, path)
-            return cls(**cls._values(document))._known_as(document, text, path)
+            certificate = cls(**cls._values(document))._known_as(document, text, path)
+            check_seal(is_intact(text), path)
+            return certificate
 
     @classmethod
     def _file(cls, file: str | Path) -> Path:

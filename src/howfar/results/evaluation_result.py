@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
+from howfar.io.seal import SEAL, UNSEALED, file_is_intact, seal_file
 from howfar.results.records import Cells, NetworkReading, Provenance, Skipped
-from howfar.results.result import Result
+from howfar.results.result import Result, check_seal
 from howfar.wording import format_number
 
 if TYPE_CHECKING:
@@ -95,8 +96,13 @@ class Evaluation(Result):
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pandas(self.images, preserve_index=False)
         document = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False).encode()
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: document})
-        replace(path, lambda part: pq.write_table(table, part, compression="zstd"))
+        metadata = {**(table.schema.metadata or {}), KEY: document, SEAL.encode(): UNSEALED.encode()}
+
+        def write(part: Path) -> None:
+            pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd")
+            seal_file(part)
+
+        replace(path, write)
         return path
 
     @classmethod
@@ -129,7 +135,9 @@ class Evaluation(Result):
         with cls._reading(path):
             table = pq.read_table(path)
             document = cls._checked((table.schema.metadata or {})[KEY], path)
-            return cls(**cls._values(document), images=table.to_pandas())
+            evaluation = cls(**cls._values(document), images=table.to_pandas())
+            check_seal(file_is_intact(path), path)
+            return evaluation
 
     def table(self) -> Cells:
         """Return header and formatted cells of the dataset scores; without labels there is no row."""

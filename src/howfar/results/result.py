@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
@@ -19,6 +20,7 @@ from howfar.io.atomic import cut_off, move_in, naming, staging
 from howfar.io.location import absolute
 from howfar.io.lock import locked
 from howfar.io.parquet_files import read_frame
+from howfar.io.seal import SEAL, UNSEALED, file_is_intact, is_intact, sealed
 from howfar.results.records import Shown, plain
 from howfar.results.run_files import RUN, check_files, make_latest, run_of_table, stale_pictures, write_table
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _FRAME = "pd.DataFrame"
 _LAST = ("notes", "provenance")
+_LOG: Final = logging.getLogger("howfar")
+CHANGED: Final = "its bytes are not those that were written, by their checksum"
 
 
 class Result(Shown):
@@ -131,13 +135,13 @@ class Result(Shown):
         check_files(root)
         for name, run in self._parts().items():
             run.save(root / name)
-        text = json.dumps(self._marked(self._document()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = self._sealed()
         frames = self._frames()
         with staging(root) as folder_beside:
             for name, frame in frames.items():
                 write_table(frame, folder_beside / name, self.run_id, root / name)
             with naming(root / self.DOCUMENT):
-                (folder_beside / self.DOCUMENT).write_text(text, encoding="utf-8")
+                (folder_beside / self.DOCUMENT).write_bytes(text)
             with locked(root):
                 self.discard(root)
                 for file in stale_pictures(root, (self.run_id, *self.parents)) if self.PAGE else ():
@@ -185,7 +189,13 @@ class Result(Shown):
         for name in (*cls.TABLES.values(), *cls.BESIDE):
             if (root / name).is_file() and run_of_table(root / name) != run:
                 raise StoreError(f"{root}{cls.SUBJECT} is of two runs, {name} and {cls.DOCUMENT}: run {cls.COMMAND} again")
-        return cls._read(document, root)._known_as(document, text, root)
+        result = cls._read(document, root)._known_as(document, text, root)
+        # Last, so that files of another format or run say so.
+        check_seal(is_intact(text), root)
+        for name in (*cls.TABLES.values(), *cls.BESIDE) if SEAL in document else ():
+            if (root / name).is_file() and not file_is_intact(root / name):
+                raise ValueError(f"{name}: {CHANGED}")
+        return result
 
     def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
         """Set the ids from the document, and check that subfolders hold the results saved with this one."""
@@ -210,6 +220,11 @@ class Result(Shown):
         if self._parts():
             marks["runs_of"] = {name: run.run_id for name, run in self._parts().items()}
         return {"format": self.FORMAT, **marks, **document}
+
+    def _sealed(self) -> bytes:
+        """Return the bytes of the JSON file, with their checksum."""
+        document = {**self._marked(self._document()), SEAL: UNSEALED}
+        return sealed(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
     def _document(self) -> dict[str, Any]:
         """Return the content of the JSON file."""
@@ -290,6 +305,19 @@ class Result(Shown):
         except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
             raise StoreError(f"{path}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {cls.COMMAND} again") from error
+
+
+def check_seal(intact: bool | None, path: Path) -> None:
+    """Raise `ValueError` for a file whose bytes have changed; a file of an earlier version, without a seal, is logged once."""
+    if intact is False:
+        raise ValueError(CHANGED)
+    if intact is None:
+        _log_unsealed(path)
+
+
+@cache
+def _log_unsealed(path: Path) -> None:
+    _LOG.warning("%s was written by an earlier howfar: it has no checksum, and damage would not be noticed", path)
 
 
 class Plots:

@@ -13,6 +13,7 @@ from howfar import registry
 from howfar.errors import InputError, one_line
 from howfar.io.atomic import naming
 from howfar.io.location import ready_folder
+from howfar.io.seal import SEAL, UNSEALED, seal_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,14 +38,15 @@ _HEAD: Final = 65_536
 
 
 def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
-    """Write a table as Parquet with its run's id in the metadata; system errors name the path `named`."""
+    """Write a table as sealed Parquet with its run's id in the metadata; system errors name the path `named`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    marked = {**(table.schema.metadata or {}), MARK.encode(): run.encode()}
+    marked = {**(table.schema.metadata or {}), MARK.encode(): run.encode(), SEAL.encode(): UNSEALED.encode()}
     with naming(named):
         pq.write_table(table.replace_schema_metadata(marked), file)
+        seal_file(file)
 
 
 def run_of_table(file: Path) -> str:

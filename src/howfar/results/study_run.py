@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from howfar import registry
 from howfar.errors import UnknownNameError
-from howfar.io.atomic import replace_text
+from howfar.io.atomic import replace
 from howfar.io.location import absolute
 from howfar.results.records import Cells, Provenance, plain
 from howfar.results.result import Result, StudyResult
@@ -94,8 +93,7 @@ class StudyRun(StudyResult):
         """Write the document only, as the results are already in subfolders, and return the folder."""
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self._marked(self._document()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        replace_text(root / self.DOCUMENT, text)
+        replace(root / self.DOCUMENT, lambda part: part.write_bytes(self._sealed()))
         return root
 
     @classmethod

@@ -1,8 +1,7 @@
-"""Write and read the index of a shard: a Parquet file of contents, paths, rows and their checksums, sealed by one of its own.
+"""Write and read the index of a shard: a Parquet file of contents, paths, rows and their checksums, sealed (`howfar.io.seal`).
 
-The seal is a line of the file's metadata, ``howfar-xxh3:`` and 16 digits: XXH3, 64 bits, of the name of the feature's folder
-and of all bytes of the file, where these digits are zeros. It is compared before the file is parsed, so a damaged index never
-gets as far as a parser, and an index that was copied from another feature's folder is refused.
+The key of the seal is the name of the feature's folder. The seal is compared before the file is parsed, so a damaged index
+never gets as far as a parser, and an index that was copied from another feature's folder is refused.
 
 In memory a content is held as a digest of 16 bytes, by which contents are sorted and compared, rather than as text.
 """
@@ -21,14 +20,12 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from howfar.io.seal import UNSEALED, is_intact, sealed
 from howfar.store.shard_folder import ShardDamagedError
 
 CHECKSUM: Final = "xxh3"
 ABSENT: Final = 0
 """In place of the checksum of a row that an earlier version wrote."""
-_SEAL: Final = b"howfar-xxh3:"
-_DIGITS: Final = 16
-_ZEROS: Final = b"0" * _DIGITS
 DIGITS: Final = 32
 """Hexadecimal digits of a content that howfar has written (`howfar.data.content_hash`)."""
 _NAME: Final = b"howfar-index"
@@ -131,10 +128,8 @@ def encode(contents: Sequence[str], paths: Sequence[str], checksums: Sequence[in
         CHECKSUM: pa.array(checksums, pa.uint64()),
     }
     stream = io.BytesIO()
-    pq.write_table(pa.table(columns).replace_schema_metadata({"howfar": _SEAL + _ZEROS}), stream)
-    data = stream.getvalue()
-    at = data.rfind(_SEAL) + len(_SEAL)
-    return b"".join((data[:at], _sealed(data, at, key), data[at + _DIGITS :]))
+    pq.write_table(pa.table(columns).replace_schema_metadata({"howfar": UNSEALED}), stream)
+    return sealed(stream.getvalue(), key)
 
 
 def decode(data: bytes, key: str, paths: bool = False) -> Entries:
@@ -142,9 +137,8 @@ def decode(data: bytes, key: str, paths: bool = False) -> Entries:
 
     Raises `ShardDamagedError` where the seal fits neither the bytes nor the feature's folder `key`, or the file is no index.
     """
-    at = data.rfind(_SEAL) + len(_SEAL)
-    sealed = at >= len(_SEAL)
-    if sealed and data[at : at + _DIGITS] != _sealed(data, at, key):
+    intact = is_intact(data, key)
+    if intact is False:
         raise ShardDamagedError("its index does not match its checksum")
     try:
         columns = _parse(data, ("content", "row", "path") if paths else ("content", "row"))
@@ -157,7 +151,7 @@ def decode(data: bytes, key: str, paths: bool = False) -> Entries:
     except Exception as error:
         raise ShardDamagedError(f"its index cannot be read ({error})") from error
     # Both or neither: where one of them got lost the file is no longer as it was written.
-    if sealed != (CHECKSUM in columns):
+    if bool(intact) != (CHECKSUM in columns):
         raise ShardDamagedError("its index has lost its checksum")
     return entries
 
@@ -190,13 +184,6 @@ def checksums_of(block: NDArray[Any]) -> list[int]:
     width = block.shape[1] * block.itemsize
     data = block.view(np.uint8).reshape(-1).data
     return [checksum(data[start : start + width]) for start in range(0, len(data), width)]
-
-
-def _sealed(data: bytes, at: int, key: str) -> bytes:
-    seal = xxhash.xxh3_64(key.encode())
-    for part in (memoryview(data)[:at], _ZEROS, memoryview(data)[at + _DIGITS :]):
-        seal.update(part)
-    return seal.hexdigest().encode()
 
 
 def _parse(data: bytes, wanted: Sequence[str]) -> dict[str, Any]:
