@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from howfar.results.assessment import Assessment
 from record import leave, parser
 from trained_performance import SECONDARIES
 
@@ -31,6 +30,7 @@ from howfar.pipeline.reference_profile import Profile
 from howfar.relation.image_columns import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
+from howfar.results.assessment_result import Assessment
 from howfar.settings import checked
 from howfar.studies.assessment.answers import GAIN
 from howfar.studies.assessment.preparation import CORRUPTED, TILED, score_file

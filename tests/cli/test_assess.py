@@ -132,5 +132,5 @@ def test_the_report_shows_the_command_that_asks_the_same_again(
     monkeypatch.chdir(tmp_path)
     assert run(words[1:]) == 0
     again = json.loads((assessed / "assessment.json").read_text())
-    made = ("run", "parents", "provenance")
+    made = ("run", "parents", "provenance", "seal")
     assert {**again, **dict.fromkeys(made)} == {**document, **dict.fromkeys(made)}

@@ -127,7 +127,7 @@ def test_another_draw_is_refused(option: tuple[str, float], begun: Path, capsys:
     assert f"{option[0].lstrip('-')} must be what it was when the sample was drawn" in line
 
 
-@pytest.mark.parametrize("where", ["labelling_files.write_for_tools", "certificate.fill_page"])
+@pytest.mark.parametrize("where", ["labelling_files.write_for_tools", "certificate_report.fill_page"])
 def test_a_run_that_is_killed_goes_on(
     where: str, begun: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.results import Selection
 from label_tools import export_coco
-from run_ids import rewrite
+from run_ids import rewrite, rewrite_text
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}
 WRITTEN = {
@@ -120,8 +120,7 @@ def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place, howfar):
     for name in ("images.parquet", "primary.parquet"):
         frame = pd.read_parquet(place / name)
         rewrite(frame.replace({"new": "../2024\\new"}), place / name)
-    text = (place / "result.json").read_text()
-    (place / "result.json").write_text(text.replace('"new"', '"../2024\\\\new"'))
+    rewrite_text(place / "result.json", lambda text: text.replace('"new"', '"../2024\\\\new"'))
     code, _, err = howfar("select", place, "--dataset", "../2024\\new", "-k", 2)
     assert (code, err) == (0, "")
     assert (place / "select-..-2024-new" / "chosen.txt").is_file()

@@ -113,5 +113,9 @@ def numbers(text: str) -> Any:
 
 def _without(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without(each) for name, each in value.items() if name not in ("provenance", "seconds", "run", "parents")}
+        return {
+            name: _without(each)
+            for name, each in value.items()
+            if name not in ("provenance", "seconds", "run", "parents", "seal")
+        }
     return [_without(each) for each in value] if isinstance(value, list) else value

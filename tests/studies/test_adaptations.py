@@ -120,7 +120,7 @@ def test_a_study_that_was_killed_trains_nothing_anew(
         raise AssertionError("trained again")
 
     monkeypatch.setattr("howfar.studies.adaptation.models.fit", fail)
-    for place in ("studies.adaptation.adapt.write_run", "studies.study_file.study.draw"):
+    for place in ("studies.adaptation.adapt.write_run", "studies.study_file.run_study.draw"):
         monkeypatch.setattr(f"howfar.{place}", lambda *_, **__: None)
     out = shutil.copytree(folder / "mine", tmp_path / "mine")
     for name in ("done.json", "adaptations.json", "wide/adaptation.json"):
