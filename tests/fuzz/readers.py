@@ -284,7 +284,7 @@ def read_pair_journal(folder: Path) -> object:
     from howfar.studies.matrix import PairJournal
 
     with PairJournal.open(folder) as journal:
-        return "a" in journal
+        return "a" in journal.rows
 
 
 def read_done_mark(folder: Path) -> object:
