@@ -54,7 +54,7 @@ class Workers:
     def run(self, function: Any, batches: Any) -> Iterator[Any]:
         """Yield the outcomes of each batch."""
         for batch in batches:
-            yield list(map(outcome, batch.items))
+            yield list(map(outcome, batch))
 
     def reduce(self, function: Any, combine: Any, tasks: Any) -> Any:
         """Do nothing, as no sums are asked for."""
