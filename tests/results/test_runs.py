@@ -72,6 +72,34 @@ def test_a_table_of_another_run_is_refused(name: str, run: Comparison, tmp_path:
         Comparison.load(tmp_path / "one")
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("result.json", b"howfar-xxh3", b"howfar-xxh2"),
+        ("images.parquet", b"howfar-xxh3", b"howfar-xxh2"),
+        ("near_duplicates.parquet", b"PAR1", b"PAR1"),
+    ],
+    ids=["mark of the document", "mark of a table", "table in the place of another"],
+)
+def test_a_seal_cannot_be_passed_by(file: str, old: bytes, new: bytes, run: Comparison, tmp_path: Path) -> None:
+    place = run.save(tmp_path) / file
+    data = (place if old != new else tmp_path / "primary.parquet").read_bytes()
+    place.write_bytes(data.replace(old, new))
+    with pytest.raises(StoreError, match=rf"is damaged .*{file}: its bytes .*: run compare again"):
+        Comparison.load(tmp_path)
+
+
+def test_sealed_tables_are_checked_beside_a_document_without_a_seal(run: Comparison, tmp_path: Path) -> None:
+    document = json.loads((run.save(tmp_path) / "result.json").read_text())
+    (tmp_path / "result.json").write_text(json.dumps({name: value for name, value in document.items() if name != "seal"}))
+    Comparison.load(tmp_path)
+    data = bytearray((tmp_path / "images.parquet").read_bytes())
+    data[len(data) // 3] ^= 1
+    (tmp_path / "images.parquet").write_bytes(data)
+    with pytest.raises(StoreError, match="run compare again"):
+        Comparison.load(tmp_path)
+
+
 def test_a_run_of_an_earlier_version_is_read_related_and_drawn(run: Comparison, tmp_path: Path) -> None:
     strip(run.save(tmp_path))
     first, second = Comparison.load(tmp_path), Comparison.load(tmp_path)

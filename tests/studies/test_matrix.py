@@ -179,6 +179,18 @@ def test_a_damaged_table_is_measured_anew(damage: bytes, tmp_path: Path, measure
     assert len(measured) == 12
 
 
+def test_a_flipped_bit_of_the_table_is_measured_anew(tmp_path: Path, measured: list[int]) -> None:
+    whole = measure(out=tmp_path)
+    data = bytearray((tmp_path / "pairs.parquet").read_bytes())
+    at = data.find(np.float64(whole.pairs["relative_one"][0]).tobytes())
+    data[at + 6] ^= 16
+    (tmp_path / "pairs.parquet").write_bytes(data)
+    measured.clear()
+    again = measure(out=tmp_path)
+    assert measured
+    pd.testing.assert_frame_equal(again.pairs, whole.pairs)
+
+
 @pytest.mark.parametrize("projection", ["pair", "joint"])
 def test_a_dataset_that_is_there_twice(projection: str, measured: list[int]) -> None:
     """The pairs that are the same one are measured once, and no other takes their numbers."""

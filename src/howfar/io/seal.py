@@ -1,13 +1,12 @@
 """Seal a file by a checksum of all its bytes, so that a changed byte is found before anything in the file is believed.
 
 The seal is a text in the file, ``howfar-xxh3:`` and 16 digits: XXH3, 64 bits (https://github.com/Cyan4973/xxHash), of a key and
-of all bytes of the file, where these digits are zeros. It is the last such text of the file: a value in a JSON document, or in
-the metadata of a Parquet file.
+of all bytes of the file, where these digits are zeros. It is the last such text of the file: the value of `SEAL` in a JSON
+document, or in the metadata of a Parquet file.
 """
 
 from __future__ import annotations
 
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
 
@@ -27,30 +26,23 @@ def sealed(data: bytes, key: str = "") -> bytes:
     return b"".join((data[:at], _digits(data, at, key), data[at + len(_ZEROS) :]))
 
 
-def seal_file(file: Path) -> None:
+def seal_file(file: Path, key: str = "") -> None:
     """Put the checksum into a file that holds `UNSEALED`."""
-    with file.open("r+b") as opened, mmap(opened.fileno(), 0) as data:
-        at = data.rfind(_MARK) + len(_MARK)
-        data[at : at + len(_ZEROS)] = _digits(data, at, "")
+    data = file.read_bytes()
+    at = data.rfind(_MARK) + len(_MARK)
+    with file.open("r+b") as opened:
+        opened.seek(at)
+        opened.write(_digits(data, at, key))
 
 
-def is_intact(data: bytes | mmap, key: str = "") -> bool | None:
+def is_intact(data: bytes, key: str = "") -> bool | None:
     """Return whether a file's bytes are those that were sealed; None without a seal."""
     at = data.rfind(_MARK) + len(_MARK)
     return None if at < len(_MARK) else data[at : at + len(_ZEROS)] == _digits(data, at, key)
 
 
-def file_is_intact(file: Path) -> bool | None:
-    """Return whether a file's bytes are those that were sealed; None without a seal."""
-    if not file.stat().st_size:
-        return None
-    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as data:
-        return is_intact(data)
-
-
-def _digits(data: bytes | mmap, at: int, key: str) -> bytes:
+def _digits(data: bytes, at: int, key: str) -> bytes:
     checksum = xxhash.xxh3_64(key.encode())
-    with memoryview(data) as whole, whole[:at] as before, whole[at + len(_ZEROS) :] as after:
-        for part in (before, _ZEROS, after):
-            checksum.update(part)
+    for part in (memoryview(data)[:at], _ZEROS, memoryview(data)[at + len(_ZEROS) :]):
+        checksum.update(part)
     return checksum.hexdigest().encode()

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
-from howfar.io.seal import is_intact
 from howfar.results.records import Cells, Provenance
-from howfar.results.result import Result, check_seal
-from howfar.results.run_files import stale_pictures
+from howfar.results.result import Result
+from howfar.results.run_files import check_document, stale_pictures
 from howfar.wording import format_interval
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class Certificate(Result):
             text = path.read_bytes()
             document = cls._checked(text, path)
             certificate = cls(**cls._values(document))._known_as(document, text, path)
-            check_seal(is_intact(text), path)
+            check_document(document, text, path)
             return certificate
 
     @classmethod

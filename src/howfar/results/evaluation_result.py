@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
-from howfar.io.seal import SEAL, UNSEALED, file_is_intact, seal_file
+from howfar.io.seal import SEAL, UNSEALED, seal_file
 from howfar.results.records import Cells, NetworkReading, Provenance, Skipped
-from howfar.results.result import Result, check_seal
+from howfar.results.result import Result
+from howfar.results.run_files import check_table
 from howfar.wording import format_number
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Evaluation(Result):
             table = pq.read_table(path)
             document = cls._checked((table.schema.metadata or {})[KEY], path)
             evaluation = cls(**cls._values(document), images=table.to_pandas())
-            check_seal(file_is_intact(path), path)
+            check_table(path, "")
             return evaluation
 
     def table(self) -> Cells:

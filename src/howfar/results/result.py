@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import logging
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
@@ -20,9 +19,19 @@ from howfar.io.atomic import cut_off, move_in, naming, staging
 from howfar.io.location import absolute
 from howfar.io.lock import locked
 from howfar.io.parquet_files import read_frame
-from howfar.io.seal import SEAL, UNSEALED, file_is_intact, is_intact, sealed
+from howfar.io.seal import SEAL, UNSEALED, sealed
 from howfar.results.records import Shown, plain
-from howfar.results.run_files import RUN, check_files, make_latest, run_of_table, stale_pictures, write_table
+from howfar.results.run_files import (
+    ASSESSMENT,
+    RUN,
+    check_document,
+    check_files,
+    check_table,
+    make_latest,
+    run_of_table,
+    stale_pictures,
+    write_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +39,6 @@ if TYPE_CHECKING:
 
 _FRAME = "pd.DataFrame"
 _LAST = ("notes", "provenance")
-_LOG: Final = logging.getLogger("howfar")
-CHANGED: Final = "its bytes are not those that were written, by their checksum"
 
 
 class Result(Shown):
@@ -191,10 +198,10 @@ class Result(Shown):
                 raise StoreError(f"{root}{cls.SUBJECT} is of two runs, {name} and {cls.DOCUMENT}: run {cls.COMMAND} again")
         result = cls._read(document, root)._known_as(document, text, root)
         # Last, so that files of another format or run say so.
-        check_seal(is_intact(text), root)
-        for name in (*cls.TABLES.values(), *cls.BESIDE) if SEAL in document else ():
-            if (root / name).is_file() and not file_is_intact(root / name):
-                raise ValueError(f"{name}: {CHANGED}")
+        check_document(document, text, root / cls.DOCUMENT)
+        for name in (*cls.TABLES.values(), *cls.BESIDE):
+            if (root / name).is_file():
+                check_table(root / name, required=SEAL in document)
         return result
 
     def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
@@ -300,24 +307,12 @@ class Result(Shown):
 
         try:
             yield
-        except (MissingPathError, StoreError, InputError):
+        except (MissingPathError, StoreError, InputError, PermissionError):
             raise
         except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
-            raise StoreError(f"{path}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {cls.COMMAND} again") from error
-
-
-def check_seal(intact: bool | None, path: Path) -> None:
-    """Raise `ValueError` for a file whose bytes have changed; a file of an earlier version, without a seal, is logged once."""
-    if intact is False:
-        raise ValueError(CHANGED)
-    if intact is None:
-        _log_unsealed(path)
-
-
-@cache
-def _log_unsealed(path: Path) -> None:
-    _LOG.warning("%s was written by an earlier howfar: it has no checksum, and damage would not be noticed", path)
+            command = "assess" if (path / ASSESSMENT).is_file() else cls.COMMAND
+            raise StoreError(f"{path}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {command} again") from error
 
 
 class Plots:

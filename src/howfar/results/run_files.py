@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from howfar import registry
 from howfar.errors import InputError, one_line
 from howfar.io.atomic import naming
 from howfar.io.location import ready_folder
-from howfar.io.seal import SEAL, UNSEALED, seal_file
+from howfar.io.seal import SEAL, UNSEALED, is_intact, seal_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,9 @@ _WRITER: Final = b'<meta name="generator" content="howfar'
 """Stands at the beginning of each page that howfar wrote, of every version."""
 _OWN: Final = re.compile(rb'"run": "[0-9a-f]{16}"|"provenance": \{')
 """Stands in each document that howfar wrote, the first in those of this version, the second in nearly all of earlier ones."""
+_LOG: Final = logging.getLogger("howfar")
+_UNSEALED: Final[list[Path]] = []
+CHANGED: Final = "its bytes are not those that were written, by their checksum"
 _HEAD: Final = 65_536
 """Bytes at the beginning of a picture or page in which its mark stands."""
 
@@ -46,7 +50,7 @@ def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
     marked = {**(table.schema.metadata or {}), MARK.encode(): run.encode(), SEAL.encode(): UNSEALED.encode()}
     with naming(named):
         pq.write_table(table.replace_schema_metadata(marked), file)
-        seal_file(file)
+        seal_file(file, file.name)
 
 
 def run_of_table(file: Path) -> str:
@@ -59,6 +63,35 @@ def run_of_table(file: Path) -> str:
     except (ArrowException, OSError) as error:
         raise ValueError(f"{file.name} cannot be read as Parquet, {one_line(error)}") from error
     return run.decode("ascii", "replace")
+
+
+def check_table(file: Path, key: str | None = None, *, required: bool = False) -> None:
+    """Raise `ValueError` for a Parquet file whose bytes are not those that were sealed, or, if `required`, without a seal.
+
+    `key` is that of the seal, by default the file's name.
+    """
+    import pyarrow.parquet as pq
+
+    has_seal = SEAL.encode() in (pq.read_schema(file).metadata or {})
+    if (has_seal or required) and not is_intact(file.read_bytes(), file.name if key is None else key):
+        raise ValueError(f"{file.name}: {CHANGED}")
+    if not has_seal:
+        log_unsealed(file)
+
+
+def check_document(document: Mapping[str, Any], text: bytes, file: Path) -> None:
+    """Raise `ValueError` for a JSON document that says it is sealed and whose bytes are not those that were sealed."""
+    if SEAL in document and not is_intact(text):
+        raise ValueError(f"{file.name}: {CHANGED}")
+    if SEAL not in document:
+        log_unsealed(file)
+
+
+def log_unsealed(file: Path) -> None:
+    """Log, once, that a file of an earlier version has no checksum."""
+    if not _UNSEALED:
+        _LOG.warning("note: %s has no checksum, as files of earlier versions: damage to such files is not noticed", file)
+    _UNSEALED.append(file)
 
 
 def runs_of_picture(file: Path) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ from howfar.projection.sufficient_statistics import CachedRows
 from howfar.protocols import Runner
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset
-from howfar.results.run_files import page_folder
+from howfar.results.run_files import check_table, page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import features_of
@@ -121,6 +121,7 @@ def _of_result(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:
+        check_table(path)
         rows = read_frame(path).drop(columns=["one", "other"]).to_dict("records")
         plain = ({str(name): value for name, value in row.items()} for row in rows)
         return {str(row.pop("key")): turned(row, bool(row.pop("turned"))) for row in plain}
