@@ -24,6 +24,7 @@ from slow import NIGHTLY, is_among, listed
 pytest_plugins = ("served", "recorded_faults", "chromium")
 
 ROOT = Path(__file__).resolve().parents[1]
+EVERY_CHANGE = "HOWFAR_TESTS_OF_EVERY_CHANGE"
 WORKERS = 4
 """At most so many processes run tests: each loads torch, and some tests measure memory."""
 
@@ -36,9 +37,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     Files and tests that are named run in this process, and so does all with ``-n 0``, ``-s``, ``--pdb`` or ``-p no:xdist``.
     """
     option = config.option
-    # Nothing was named, so this is the suite of every change.
-    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not option.markexpr and not hasattr(config, "workerinput"):
-        option.markexpr = "not nightly"
+    # Nothing was named, so this is the suite of every change; a worker, which is given names, is told by the environment.
+    if hasattr(config, "workerinput"):
+        option.markexpr = option.markexpr or os.environ.get(EVERY_CHANGE, "")
+    elif config.args_source is pytest.Config.ArgsSource.TESTPATHS and not option.markexpr:
+        option.markexpr = os.environ[EVERY_CHANGE] = "not nightly"
     watched = option.usepdb or option.trace or option.capture == "no" or all(".py" in argument for argument in config.args)
     # A worker, where this hook is called too, must start no workers of its own.
     if watched or hasattr(config, "workerinput") or getattr(option, "numprocesses", 0) is not None or option.tx:
