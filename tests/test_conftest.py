@@ -51,7 +51,12 @@ def test_what_was_asked_for_stays(conftest: Any) -> None:
     ("source", "given", "chosen"),
     [("TESTPATHS", "", "not nightly"), ("TESTPATHS", "nightly", "nightly"), ("ARGS", "", "")],
 )
-def test_pytest_alone_leaves_the_nightly_tests_out(conftest: Any, source: str, given: str, chosen: str) -> None:
-    option = SimpleNamespace(**(CHOICES | {"markexpr": given}))
-    conftest.pytest_cmdline_main(SimpleNamespace(option=option, args=["tests"], args_source=pytest.Config.ArgsSource[source]))
-    assert option.markexpr == chosen
+def test_pytest_alone_and_its_workers_leave_the_nightly_tests_out(
+    conftest: Any, source: str, given: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(conftest.EVERY_CHANGE, "")
+    for further in ({}, {"workerinput": {}}):
+        option = SimpleNamespace(**(CHOICES | {"markexpr": given}))
+        config = SimpleNamespace(option=option, args=["tests"], args_source=pytest.Config.ArgsSource[source], **further)
+        conftest.pytest_cmdline_main(config)
+        assert option.markexpr == chosen

@@ -13,7 +13,17 @@ from howfar.arrays import Float64Array
 from howfar.errors import HowfarError, InputError
 from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, CONFIDENCES, SHAPES, take
-from howfar.relation.site_judge import Evidence, SiteJudge, SiteJudgement, Terms, clearly_better, in_order, judge_of, left_out
+from howfar.relation.site_judge import (
+    Evidence,
+    SiteJudge,
+    SiteJudgement,
+    Terms,
+    clearly_better,
+    in_order,
+    judge_of,
+    learnt_notes,
+    left_out,
+)
 from howfar.results import Judgement
 from howfar.studies.performance.image_performance import Home, evidence_of
 
@@ -196,6 +206,13 @@ def test_a_wanted_estimator_is_used_alone_and_the_mean_where_the_others_lack_it(
 def test_the_cut_is_the_common_threshold_or_a_half() -> None:
     of = evidence("distances")
     assert [judge_of(of, TERMS, "F", threshold, rivals=False).cut for threshold in (0.3, 0.0, None)] == [0.3, 0.0, 0.5]
+
+
+def test_a_set_that_the_judge_learnt_from_is_named() -> None:
+    of = judged(evidence("distances"), rivals=False)
+    assert learnt_notes(None, ["a"]) == learnt_notes(of, ["new"]) == ()
+    (note,) = learnt_notes(of, ["a", "new", "a"])
+    assert note.startswith(f"a: the profile learnt from {EACH} labelled images")
 
 
 def test_mosaics_do_not_widen_the_gate_and_other_corruptions_do() -> None:

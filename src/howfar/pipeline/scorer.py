@@ -401,7 +401,7 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
         primary=scorer.profile.primary,
         images=images,
         skipped=tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped)),
-        notes=scorer.notes,
+        notes=(*scorer.notes, *site_judge.learnt_notes(scorer.profile.judge, (score.dataset for score in images))),
         **site_estimates(scorer.profile.judge, images)._asdict(),
     )
 

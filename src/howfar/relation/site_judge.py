@@ -387,6 +387,17 @@ def notes(judge: SiteJudge, at_hand: Collection[str], wanted: str = AUTO) -> tup
     return (_trust(judge, used), *more, *judge.remarks)
 
 
+def learnt_notes(judge: SiteJudge | None, datasets: Iterable[str]) -> tuple[str, ...]:
+    """Note each dataset that has the name of a labelled set: the judge may have learnt from its labels."""
+    known = {} if judge is None else judge.sets
+    return tuple(
+        f"{name}: the profile learnt from {known[name]} labelled images of a set of this name; if they are the same images, "
+        "its estimate is not that of a new site"
+        for name in dict.fromkeys(datasets)
+        if name in known
+    )
+
+
 def lines(judge: SiteJudge) -> tuple[str, ...]:
     """Describe the judge in two lines of text: the labelled images known, and the estimator used."""
     images = sum(judge.sets.values())

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +36,6 @@ _WRITER: Final = b'<meta name="generator" content="howfar'
 _OWN: Final = re.compile(rb'"run": "[0-9a-f]{16}"|"provenance": \{')
 """Stands in each document that howfar wrote, the first in those of this version, the second in nearly all of earlier ones."""
 _LOG: Final = logging.getLogger("howfar")
-_UNSEALED: Final[list[Path]] = []
 CHANGED: Final = "its bytes are not those that were written, by their checksum"
 _HEAD: Final = 65_536
 """Bytes at the beginning of a picture or page in which its mark stands."""
@@ -55,14 +55,17 @@ def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
 
 def run_of_table(file: Path) -> str:
     """Return the run id in a Parquet file, "" for an earlier version's; raise `ValueError` naming a damaged file."""
+    return _metadata(file).get(MARK.encode(), b"").decode("ascii", "replace")
+
+
+def _metadata(table: Path) -> dict[bytes, bytes]:
     import pyarrow.parquet as pq
     from pyarrow import ArrowException
 
     try:
-        run: bytes = (pq.read_schema(file).metadata or {}).get(MARK.encode(), b"")
+        return dict(pq.read_schema(table).metadata or {})
     except (ArrowException, OSError) as error:
-        raise ValueError(f"{file.name} cannot be read as Parquet, {one_line(error)}") from error
-    return run.decode("ascii", "replace")
+        raise ValueError(f"{table.name} cannot be read as Parquet, {one_line(error)}") from error
 
 
 def check_table(file: Path, key: str | None = None, *, required: bool = False) -> None:
@@ -70,13 +73,11 @@ def check_table(file: Path, key: str | None = None, *, required: bool = False) -
 
     `key` is that of the seal, by default the file's name.
     """
-    import pyarrow.parquet as pq
-
-    has_seal = SEAL.encode() in (pq.read_schema(file).metadata or {})
+    has_seal = SEAL.encode() in _metadata(file)
     if (has_seal or required) and not is_intact(file.read_bytes(), file.name if key is None else key):
         raise ValueError(f"{file.name}: {CHANGED}")
     if not has_seal:
-        log_unsealed(file)
+        _log_unsealed()
 
 
 def check_document(document: Mapping[str, Any], text: bytes, file: Path) -> None:
@@ -84,14 +85,13 @@ def check_document(document: Mapping[str, Any], text: bytes, file: Path) -> None
     if SEAL in document and not is_intact(text):
         raise ValueError(f"{file.name}: {CHANGED}")
     if SEAL not in document:
-        log_unsealed(file)
+        _log_unsealed()
 
 
-def log_unsealed(file: Path) -> None:
-    """Log, once, that a file of an earlier version has no checksum."""
-    if not _UNSEALED:
-        _LOG.warning("note: %s has no checksum, as files of earlier versions: damage to such files is not noticed", file)
-    _UNSEALED.append(file)
+@cache
+def _log_unsealed() -> None:
+    """Log, once, that files of earlier versions have no checksum."""
+    _LOG.warning("note: files of an earlier howfar have no checksum, so that damage to them is not noticed")
 
 
 def runs_of_picture(file: Path) -> tuple[str, ...]:

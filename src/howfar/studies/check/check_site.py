@@ -21,6 +21,7 @@ from howfar.io.location import absolute, ready_folder
 from howfar.keywords import ScorerOptions
 from howfar.pipeline.reference_profile import Profile, place_of
 from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
+from howfar.relation.site_judge import learnt_notes
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
@@ -114,7 +115,8 @@ def check(
     known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
     decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
     rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
-    found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped)
+    notes = learnt_notes(loaded.judge, (each.batch.dataset for each in known))
+    found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=notes)
     return _with_history(found, asked, file, rows, begin, write=write)
 
 
@@ -219,7 +221,7 @@ def _with_history(
         # Read anew with the log locked: another check may have added rows meanwhile.
         earlier = logs.append(file, rows)
     notes = (f"{damaged} lines of {file} are damaged and left out",) if damaged else ()
-    return replace(judged(earlier), notes=notes, log=str(file))
+    return replace(judged(earlier), notes=(*found.notes, *notes), log=str(file))
 
 
 def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
