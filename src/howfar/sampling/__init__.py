@@ -3,6 +3,7 @@
 from howfar.sampling.design import Sample, draw
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, mean, ods, ratio
 from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
+from howfar.sampling.zone import ZonePlan, ZoneTest, plan_zone, zone_tests
 
 __all__ = [
     "ConfidenceSequence",
@@ -10,12 +11,16 @@ __all__ = [
     "Fold",
     "Sample",
     "Until",
+    "ZonePlan",
+    "ZoneTest",
     "cross_fitted_mean",
     "draw",
     "folds",
     "mean",
     "ods",
     "order",
+    "plan_zone",
     "ratio",
     "sequence",
+    "zone_tests",
 ]

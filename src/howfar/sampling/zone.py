@@ -1,0 +1,194 @@
+"""Find the zone of a site in which a model may be used: best predicted images first, at most a share α of which scores below τ.
+
+Nested zones P_1 ⊂ P_2 ⊂ … are tested in this order, and the first that fails ends the search: tests in a fixed order need no
+correction (Maurer, Hothorn & Lehmacher, 1995; "Learn then Test": Angelopoulos, Bates, Candès, Jordan & Lei, 2021,
+https://arxiv.org/abs/2110.01052). One random order of the whole site serves all of them. A test reads the first n images of its
+zone in that order, a simple random sample of the zone, and is exact: if more than α M of its M images score below τ, so few of
+them are in the sample with a chance of at most 1 − level (hypergeometric). A larger zone shares most of these images with the
+one before, so that it costs n (M' − M) / M' further labels on average instead of n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.sampling.design import as_count, as_proxy, as_rng, as_shares, check_level, filled
+
+_ZONES = 20
+_MOST_ALLOWED = 3
+_SPREAD, _BIASES, _FUTURES = 0.15, (-0.15, 0.0, 0.15), 40
+"""A plan is chosen to do well if predictions err by this spread, and by each of these biases, in so many draws of each."""
+
+
+class _Rung(NamedTuple):
+    """Hold a zone's number of images and the ranks of those that its test reads."""
+
+    size: int
+    ranks: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ZonePlan:
+    """Hold which images to label, in which order, and which zones their labels test.
+
+    `ranking` (m,) are the site's images, best predicted first: a zone of `sizes` holds its first so many. `images` (k,) are
+    those to label, in order; `reads` are, for each zone, the places in `images` whose labels its test reads. A zone passes with
+    at most `allowed` of them below `at_least`.
+    """
+
+    ranking: NDArray[np.int64]
+    images: NDArray[np.int64]
+    sizes: tuple[int, ...]
+    reads: tuple[NDArray[np.int64], ...]
+    allowed: int
+    at_least: float
+    wrong: float
+    level: float
+
+
+@dataclass(frozen=True)
+class ZoneTest:
+    """Hold the test of one zone: how many images it has, how many labels its test reads, how many of these score below τ.
+
+    `allowed` is the largest such number with which it passes; `passed` is None while labels are missing.
+    """
+
+    images: int
+    labels: int
+    below: int
+    allowed: int
+    passed: bool | None
+
+
+def plan_zone(
+    proxy: ArrayLike,
+    k: int,
+    *,
+    at_least: float,
+    wrong: float = 0.1,
+    level: float = 0.9,
+    begin: tuple[int, int] | None = None,
+    seed: int | np.random.Generator = 0,
+) -> ZonePlan:
+    """Choose the zones to test and at most k images to label, from predictions alone.
+
+    `proxy` (m,) is the predicted performance of all images, by which they are ranked; NaN comes last, ties are in random
+    order. Zones are twentieths of the site. The size of the first and the number allowed below τ are those with which most
+    images would be certified if predictions erred by 0.15, and on average by −0.15, 0 or 0.15 (40 simulated labellings each);
+    `begin` fixes both, so that a larger k goes on with an earlier plan. Wrong predictions make the zone small, not its promise
+    false. Raises `InputError`: a value outside its range, or a k that is too small for any test.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import plan_zone, zone_tests
+    >>> proxy = np.linspace(0, 1, 400)
+    >>> plan = plan_zone(proxy, 60, at_least=0.6)
+    >>> passed = [test.images for test in zone_tests(plan, proxy[plan.images]) if test.passed]
+    >>> 100 < max(passed) < 160 / 0.9
+    True
+    """
+    p, k, rng = as_proxy(proxy), as_count(k, "k"), as_rng(seed)
+    check_level(level)
+    for name, value in (("at_least", at_least), ("wrong", wrong)):
+        if not 0.0 < value < 1.0:
+            raise InputError.of(name, "must lie between 0 and 1", value)
+    shuffled = rng.permutation(len(p))
+    ranking = shuffled[np.argsort(-np.nan_to_num(p[shuffled], nan=-1.0), kind="stable")]
+    order = rng.permutation(len(p))
+    sizes = np.unique(np.ceil(np.arange(1, _ZONES + 1) * len(p) / _ZONES).astype(int)).tolist()
+    starts = [(size, allowed) for allowed in range(_MOST_ALLOWED) for size in sizes] if begin is None else [begin]
+    ladders = {
+        start: _ladder(order, [size for size in sizes if size >= start[0]], start[1], k, wrong, level) for start in starts
+    }
+    if not any(ladders.values()):
+        fewest = min(labels_needed(size, allowed, wrong, level) for size, allowed in starts)
+        raise InputError.of(
+            "k", f"must be at least {fewest} for any part of the site to be shown", k, "label more, or raise --wrong"
+        )
+    future = _futures(filled(p)[ranking], at_least, rng) if begin is None else np.zeros((1, len(p)), dtype=bool)
+    chosen = max(ladders, key=lambda start: _certified(ladders[start], start[1], future))
+    rungs = ladders[chosen]
+    ranks = list(dict.fromkeys(rank for rung in rungs for rank in rung.ranks.tolist()))
+    place = {rank: position for position, rank in enumerate(ranks)}
+    reads = tuple(np.array([place[rank] for rank in rung.ranks.tolist()], dtype=np.int64) for rung in rungs)
+    images = ranking[np.array(ranks, dtype=np.int64)]
+    return ZonePlan(ranking, images, tuple(rung.size for rung in rungs), reads, chosen[1], at_least, wrong, level)
+
+
+def zone_tests(plan: ZonePlan, values: ArrayLike) -> tuple[ZoneTest, ...]:
+    """Test the zones of a plan in order, by the performance of its first j images, (j,), until one fails or lacks labels.
+
+    An image without performance (NaN: nothing to find) does not score below τ. The certified zone is the last that passed.
+    Raises `InputError`: values outside [0, 1], or more than the plan has images.
+    """
+    measured = as_shares(values, "values") if np.size(values) else np.zeros(0)
+    if len(measured) > len(plan.images):
+        raise InputError.of("values", f"must be at most the plan's {len(plan.images)}", len(measured))
+    below, tests = measured < plan.at_least, []
+    for size, places in zip(plan.sizes, plan.reads, strict=True):
+        known = places[places < len(measured)]
+        failures = int(below[known].sum())
+        passed = False if failures > plan.allowed else None if len(known) < len(places) else True
+        tests.append(ZoneTest(size, len(places), failures, plan.allowed, passed))
+        if not passed:
+            break
+    return tuple(tests)
+
+
+@lru_cache(maxsize=4096)
+def labels_needed(size: int, allowed: int, wrong: float, level: float) -> int:
+    """Return the least n with which `allowed` of n images below τ show, at `level`, that at most `wrong` of `size` images are.
+
+    At most `size`: with all images labelled it is known.
+    """
+    from scipy.stats import hypergeom
+
+    too_many = int(wrong * size + 1e-9) + 1
+    low, high = 1, size
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (
+            (low, middle) if hypergeom.cdf(allowed, size, too_many, middle) <= 1.0 - level + 1e-12 else (middle + 1, high)
+        )
+    return low
+
+
+def _ladder(
+    order: NDArray[np.int64], sizes: Sequence[int], allowed: int, k: int, wrong: float, level: float
+) -> tuple[_Rung, ...]:
+    """Return the zones that k labels can test, from the smallest of `sizes` up; `order` are ranks in random order."""
+    rungs: list[_Rung] = []
+    labelled: set[int] = set()
+    for size in sizes:
+        if int(wrong * size + 1e-9) < allowed:
+            return ()
+        ranks = order[order < size][: labels_needed(size, allowed, wrong, level)]
+        labelled |= set(ranks.tolist())
+        if len(labelled) > k:
+            break
+        rungs.append(_Rung(size, ranks))
+    return tuple(rungs)
+
+
+def _futures(predicted: Float64Array, at_least: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Simulate which images score below τ, (futures, m), best predicted first."""
+    errors = rng.normal(0.0, _SPREAD, (len(_BIASES), _FUTURES, len(predicted))) + np.reshape(_BIASES, (-1, 1, 1))
+    return np.asarray((predicted - errors < at_least).reshape(-1, len(predicted)))
+
+
+def _certified(rungs: Sequence[_Rung], allowed: int, futures: NDArray[np.bool_]) -> float:
+    """Return the mean number of images that the tests certify in simulated futures."""
+    going, certified = np.ones(len(futures), dtype=bool), np.zeros(len(futures))
+    for rung in rungs:
+        going &= futures[:, rung.ranks].sum(axis=1) <= allowed
+        certified[going] = rung.size
+    return float(certified.mean())

@@ -1,0 +1,114 @@
+"""The zone of a site that may be used: exact tests in a fixed order, whatever is predicted; labels that go on from earlier ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import hypergeom
+
+from howfar.errors import InputError
+from howfar.sampling import plan_zone, zone_tests
+from howfar.sampling.zone import labels_needed
+
+
+@pytest.mark.parametrize(("size", "allowed", "wrong"), [(40, 0, 0.1), (400, 1, 0.1), (1000, 2, 0.05), (7, 0, 0.3)])
+def test_the_fewest_labels_that_show_it_are_those_of_the_hypergeometric_tail(size: int, allowed: int, wrong: float) -> None:
+    too_many = int(wrong * size) + 1
+    tail = [hypergeom.cdf(allowed, size, too_many, n) for n in range(size + 1)]
+    assert labels_needed(size, allowed, wrong, 0.9) == next(n for n, chance in enumerate(tail) if chance <= 0.1)
+
+
+def test_a_large_zone_needs_the_labels_of_the_binomial_test() -> None:
+    # 0.9 ** 22 is the first power of 0.9 below 0.1.
+    assert labels_needed(100_000, 0, 0.1, 0.9) == 22
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.one_of(st.floats(0, 1), st.just(float("nan")), st.sampled_from([0.0, 0.5])), min_size=30, max_size=80),
+    st.integers(20, 90),
+    st.integers(0, 5),
+)
+def test_each_test_reads_the_first_images_of_its_zone_in_one_random_order(proxy: list[float], k: int, seed: int) -> None:
+    plan = plan_zone(proxy, k, at_least=0.6, wrong=0.2, seed=seed)
+    assert len(plan.images) <= k
+    assert len(set(plan.images.tolist())) == len(plan.images)
+    ranked = np.array(proxy)[plan.ranking]
+    known = np.isfinite(ranked)
+    assert not known[int(known.sum()) :].any()
+    assert (np.diff(ranked[known]) <= 0).all()
+    before: set[int] = set()
+    for size, places in zip(plan.sizes, plan.reads, strict=True):
+        images = plan.images[places].tolist()
+        assert set(images) <= set(plan.ranking[:size].tolist())
+        assert len(images) == labels_needed(size, plan.allowed, 0.2, 0.9)
+        # What an earlier zone read and this one does not lies outside of its first n: it keeps the order of the draw.
+        inside = [image for image in plan.images.tolist() if image in set(images)]
+        assert len(inside) == len(images)
+        before |= set(images)
+    assert before == set(plan.images.tolist())
+
+
+def test_reversed_predictions_break_the_promise_in_one_draw_of_ten_at_most() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.where(rng.random(200) < 0.12, 0.3, 0.8)  # a little worse than promised, everywhere
+    proxy = rng.random(200)
+    draws, broken = 400, 0
+    for seed in range(draws):
+        plan = plan_zone(proxy, 60, at_least=0.6, seed=seed)
+        size = max((test.images for test in zone_tests(plan, truth[plan.images]) if test.passed), default=0)
+        broken += size > 0 and (truth[plan.ranking[:size]] < 0.6).mean() > 0.1
+    assert broken / draws < 0.1 + 3 * np.sqrt(0.09 / draws)
+
+
+def test_good_predictions_find_nearly_all_that_may_be_used_and_none_find_nothing() -> None:
+    truth = np.linspace(0.2, 1.0, 400)  # a half is at 0.6 or above
+    found = {}
+    for name, proxy in (("predicted", truth), ("not predicted", np.full(400, np.nan))):
+        plan = plan_zone(proxy, 100, at_least=0.6, seed=1)
+        found[name] = max((test.images for test in zone_tests(plan, truth[plan.images]) if test.passed), default=0)
+    assert 180 <= found["predicted"] <= 222
+    assert found["not predicted"] == 0
+
+
+def test_more_labels_go_on_with_the_earlier_ones() -> None:
+    proxy = np.linspace(0.3, 0.9, 300)
+    first = plan_zone(proxy, 40, at_least=0.5, seed=3)
+    more = plan_zone(proxy, 90, at_least=0.5, seed=3, begin=(first.sizes[0], first.allowed))
+    assert len(more.images) > len(first.images)
+    np.testing.assert_array_equal(more.images[: len(first.images)], first.images)
+    assert more.sizes[: len(first.sizes)] == first.sizes
+
+
+def test_missing_labels_leave_a_test_open_and_a_failure_is_known_at_once() -> None:
+    proxy = np.linspace(0.3, 0.9, 300)
+    plan = plan_zone(proxy, 60, at_least=0.5, seed=3)
+    (waiting,) = zone_tests(plan, [])
+    assert waiting.passed is None
+    assert zone_tests(plan, np.full(plan.allowed, 0.1))[-1].passed is None
+    assert zone_tests(plan, np.full(plan.allowed + 1, 0.1))[-1].passed is False
+    assert all(test.passed for test in zone_tests(plan, np.full(len(plan.images), np.nan)))
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"k": 3}, "k must be at least"),
+        ({"at_least": 1.0}, "at_least must lie between 0 and 1"),
+        ({"wrong": 0.0}, "wrong must lie between 0 and 1"),
+        ({"level": 1.0}, "level must lie between 0 and 1"),
+        ({"proxy": [0.2, 1.4]}, "proxy must lie in"),
+    ],
+)
+def test_bad_input_gets_one_line(change: dict[str, object], line: str) -> None:
+    given = {"proxy": np.linspace(0, 1, 100), "k": 40, "at_least": 0.6, **change}
+    with pytest.raises(InputError, match=line):
+        plan_zone(**given)  # type: ignore[arg-type]
+
+
+def test_values_of_other_images_are_refused() -> None:
+    plan = plan_zone(np.linspace(0, 1, 100), 40, at_least=0.6)
+    with pytest.raises(InputError, match="values must be at most"):
+        zone_tests(plan, np.full(len(plan.images) + 1, 0.7))
