@@ -1,4 +1,4 @@
-"""The zone of a site that may be used: exact tests in a fixed order, whatever is predicted; labels that go on from earlier ones."""
+"""The zone of a site that may be used: exact tests in a fixed order, whatever is predicted; labels that go on from earlier."""
 
 from __future__ import annotations
 
