@@ -1,6 +1,7 @@
 """Choose which images to label to measure a model on a site, and estimate its performance there from their labels."""
 
 from howfar.sampling.design import Sample, draw
+from howfar.sampling.difference import difference, foreground_bound, order_by_bound
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, mean, ods, ratio
 from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
 from howfar.sampling.zone import ZonePlan, ZoneTest, plan_zone, zone_tests
@@ -14,11 +15,14 @@ __all__ = [
     "ZonePlan",
     "ZoneTest",
     "cross_fitted_mean",
+    "difference",
     "draw",
     "folds",
+    "foreground_bound",
     "mean",
     "ods",
     "order",
+    "order_by_bound",
     "plan_zone",
     "ratio",
     "sequence",

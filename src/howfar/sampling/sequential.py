@@ -66,7 +66,7 @@ class Until:
         return "yes" if met else "no" if broken else "undecided"
 
 
-_MEANS = np.linspace(0.0, 1.0, 1001)
+MEANS = np.linspace(0.0, 1.0, 1001)
 _SHARES = np.minimum(SHARES_STAKED, 0.995)[:, None]
 _PRIOR_LABELS = 4.0
 _TINY = 1e-12
@@ -131,7 +131,7 @@ def sequence(
     (True, 'yes', True)
     """
     predicted = filled(as_proxy(proxy))
-    places = _places(images, len(predicted))
+    places = as_places(images, len(predicted))
     measured = as_shares(values, "values")
     if len(measured) > len(places):
         raise InputError.of("values", f"must be at most the {len(places)} images of the order", len(measured))
@@ -142,7 +142,8 @@ def sequence(
     return ConfidenceSequence(value, low, high, settled, level)
 
 
-def _places(images: ArrayLike, m: int) -> NDArray[np.int64]:
+def as_places(images: ArrayLike, m: int) -> NDArray[np.int64]:
+    """Validate an order of images as positions below m, each at most once."""
     places = np.asarray(images)
     if places.ndim != 1 or not len(places) or not np.issubdtype(places.dtype, np.integer):
         raise InputError.of("images", "must be one row of positions of images", places.shape, "draw it by order(m)")
@@ -155,10 +156,10 @@ def _followed(
     values: Float64Array, predicted: Float64Array, places: NDArray[np.int64], level: float
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Compute the interval's ends and the estimate after each label: low, high, value."""
-    rises, falls = _Capital(level), _Capital(level)
+    rises, falls = Capital(level), Capital(level)
     left = np.ones(len(predicted), dtype=bool)
     rows = np.empty((3, len(values)))
-    seen, spread = np.zeros(len(_MEANS)), float(predicted.var())
+    seen, spread = np.zeros(len(MEANS)), float(predicted.var())
     low, high = 0.0, 1.0
     for t, (value, place) in enumerate(zip(values, places, strict=True)):
         rest = predicted[left]
@@ -167,14 +168,14 @@ def _followed(
         # Under μ the deviations y − μ of all images sum to 0 (0 where there is no value); the rest make up for those seen.
         owed = -seen / len(rest)
         shift = weight * (predicted[place] - centre)
-        deviation = np.where(np.isnan(value), 0.0, value - _MEANS)
+        deviation = np.where(np.isnan(value), 0.0, value - MEANS)
         ends = weight * (float(rest.min()) - centre), weight * (float(rest.max()) - centre)
-        rises.bet(deviation - shift - owed, _MEANS + ends[1] + owed)
-        falls.bet(owed + shift - deviation, 1.0 - _MEANS - ends[0] - owed)
+        rises.bet(deviation - shift - owed, MEANS + ends[1] + owed)
+        falls.bet(owed + shift - deviation, 1.0 - MEANS - ends[0] - owed)
         seen += deviation
         left[place] = False
-        low = max(low, float(_MEANS[max(0, rises.leading() - 1)]))
-        high = min(high, float(_MEANS[min(len(_MEANS) - 1, len(_MEANS) - falls.trailing())]))
+        low = max(low, float(MEANS[max(0, rises.leading() - 1)]))
+        high = min(high, float(MEANS[min(len(MEANS) - 1, len(MEANS) - falls.trailing())]))
         rows[:, t] = *_ordered(low, high), _point(values[: t + 1], predicted, places[: t + 1], weight)
     rows[2] = np.clip(rows[2], rows[0], rows[1])
     if len(values) == len(predicted) and np.isfinite(values).any():
@@ -182,13 +183,13 @@ def _followed(
     return rows[0], rows[1], rows[2]
 
 
-class _Capital:
+class Capital:
     """Hold the betting capital against each mean of a grid for each stake, and the means rejected so far."""
 
     def __init__(self, level: float) -> None:
         self._needed = 2.0 / (1.0 - level) * len(_SHARES)
-        self._staked = np.ones((len(_SHARES), len(_MEANS)))
-        self._refuted = np.zeros(len(_MEANS), dtype=bool)
+        self._staked = np.ones((len(_SHARES), len(MEANS)))
+        self._refuted = np.zeros(len(MEANS), dtype=bool)
 
     def bet(self, gains: Float64Array, worst: Float64Array) -> None:
         """Multiply capital by 1 + stake · gain / worst, where `worst` is the largest possible loss; capital is capped."""
