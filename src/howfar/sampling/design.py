@@ -228,8 +228,9 @@ def draw(
     a few images with very many false pixels are then drawn, which rule pooled F (`howfar.sampling.ratio`) and which a sample by
     predicted performance seldom holds. `howfar.sampling.mean` reads such a sample too.
 
-    Returns the min(k, m) drawn images, in random order; `seed` may be a generator. Raises `InputError` for a proxy that is not
-    one row of numbers in [0, 1] or NaN, k below 1, groups of another length, or negative sizes.
+    Returns the min(k, m) drawn images, in random order but one of each stratum first, so that the first labels tell something
+    already; `seed` may be a generator. Raises `InputError` for a proxy that is not one row of numbers in [0, 1] or NaN, k below
+    1, groups of another length, or negative sizes.
 
     Examples
     --------
@@ -255,11 +256,13 @@ def draw(
 
 
 def _sample(taken: list[tuple[NDArray[np.int64], int]], rng: np.random.Generator) -> Sample:
-    """Build a sample in random order from the images drawn in each stratum and the stratum's size."""
+    """Build a sample from the images drawn of strata and their sizes, in random order but one image of each stratum first."""
     indices = np.concatenate([images for images, _ in taken])
     strata = np.repeat(np.arange(len(taken)), [len(images) for images, _ in taken])
     shares = np.array([len(images) / size for images, size in taken])
     order = rng.permutation(len(indices))
+    firsts = np.unique(strata[order], return_index=True)[1]
+    order = np.concatenate([order[np.sort(firsts)], np.delete(order, firsts)])
     return Sample(indices[order], shares[strata[order]], strata[order])
 
 
