@@ -14,7 +14,7 @@ from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, declared, picked
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.adaptation_settings import all_seeds, arms_of, check_adaptation, check_scored_whole
+from howfar.studies.adaptation.adaptation_settings import all_seeds, arms_of, check_adaptation
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import (
     DatasetName,
@@ -71,10 +71,10 @@ def _own(settings: Any) -> dict[str, Any]:
 
 def _check(settings: Any, inputs: Inputs) -> None:
     """Check options and datasets for errors that would stop the study only after its first trainings."""
-    config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
+    config = checked(AdaptOptions, _own(settings))
+    check_adaptation(config, background=bool(settings.background), blind=bool(settings.blind))
     if min((*settings.seeds, *settings.random_seeds)) < 0:
         raise InputError.of("seeds and random_seeds", "must be at least 0", [*settings.seeds, *settings.random_seeds])
-    check_scored_whole(config, blind=bool(settings.blind), background=bool(settings.background))
     names = _names(settings, inputs)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -155,7 +155,7 @@ def _adapted(name: str, settings: Any, inputs: Inputs) -> Adaptation:
 
 def _work(settings: Any, inputs: Inputs) -> Work:
     """Count the trainings and maps, which are equal for all segmenters."""
-    config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
+    config = checked(AdaptOptions, _own(settings))
     trainings = sum(1 + len(arms_of(config, seed)) for seed in all_seeds(config))
     sizes = {name: _size(name, inputs) for name in _names(settings, inputs)}
     secondaries = sum(sizes[name] for name in inputs.names(settings.secondaries))

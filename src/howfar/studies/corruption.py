@@ -478,5 +478,5 @@ def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tu
         return tuple(
             item for _, _, each in each_dataset(others, "others") for item in parse_images(each, "others", "others").items
         )
-    drawn = np.random.default_rng(seed).permutation(len(own))[:POOL]
+    drawn = stream(seed, "images mixed into others").permutation(len(own))[:POOL]
     return tuple(own[at] for at in sorted(drawn.tolist()))

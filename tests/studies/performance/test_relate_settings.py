@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import pandas as pd
 import pytest
 
 import howfar
-from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.results import Relation
 from howfar.studies.performance.relate import relate
-from run_ids import written
 
 FRAMES = ("images", "curves", "thresholds")
 PAIRS = r"(p\d)-[01]$"  # of each photograph's tiles the first two are of one, the others alone
@@ -53,9 +51,6 @@ def coefficients(found: Relation) -> list[Any]:
     return [getattr(one, name) for one in trends for name in ("spearman", "kendall", "slope", "partial")]
 
 
-# Groups
-
-
 def test_photographs_are_resampled_in_place_of_images(world: Any) -> None:
     given = world.given("road", "near", "far")
     alone, paired = (relate(world.run, given, bootstrap=100, group=group) for group in (None, PAIRS))
@@ -70,9 +65,6 @@ def test_photographs_are_resampled_in_place_of_images(world: Any) -> None:
     assert paired.pooled is not None
     assert paired.pooled.groups == 27
     assert "17 images of 13 photographs" in of(paired, "far").verdict.text
-
-
-# Order, seeds, draws
 
 
 def test_the_order_of_files_and_of_their_rows_changes_nothing(world: Any, found: Relation) -> None:
@@ -116,15 +108,6 @@ def test_a_seed_gives_the_same_again_and_another_seed_other_intervals(world: Any
     assert (found.settings.seed, other.settings.seed) == (0, 1)
 
 
-def test_a_sets_intervals_do_not_depend_on_its_companions(world: Any, found: Relation) -> None:
-    alone = relate(world.run, world.given("road", "far"), bootstrap=60)
-    assert of(alone, "far").trend == of(found, "far").trend
-    assert [one.name for one in alone.datasets] == ["far"]
-
-
-# Settings
-
-
 def test_level_and_error_rate_reach_intervals_and_lists(world: Any, found: Relation) -> None:
     given = world.given("road", "near", "far", "new")
     other = relate(world.run, given, level=0.6, error_rate=0.05, bootstrap=0)
@@ -164,9 +147,6 @@ def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None
     )
 
 
-# The run folder
-
-
 def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(
     world: Any, found: Relation, tmp_path: Path
 ) -> None:
@@ -176,49 +156,3 @@ def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(
     assert_same(howfar.relate(str(tmp_path / "run"), list(map(str, files)), bootstrap=60), found)
     with pytest.raises(MissingPathError, match=r"result\.json is not there: pass a run folder"):
         relate(tmp_path / "none", files)
-
-
-def test_a_relation_survives_its_folder_bit_for_bit(world: Any, found: Relation, table: Any, run: Any, tmp_path: Path) -> None:
-    rows = world.run.images[["dataset", "image"]].head(3).assign(performance=0.5)  # too few for thirds, intervals or a trend
-    for place, one in enumerate((found, relate(run, table, bootstrap=60), relate(world.run, rows.head(2), bootstrap=0))):
-        folder = tmp_path / str(place) / "new"
-        assert one.save(folder) == folder
-        again = Relation.load(folder)
-        assert again.to_dict() == one.to_dict() == written(folder / "relation.json")
-        for entry in dataclasses.fields(Relation):
-            mine, its = getattr(one, entry.name), getattr(again, entry.name)
-            if entry.name in FRAMES:
-                pd.testing.assert_frame_equal(its, mine, check_exact=True)
-            else:
-                assert its == mine, entry.name
-        json.dumps(one.to_dict(), allow_nan=False)
-        assert sorted(path.name for path in folder.iterdir()) == [
-            "curves.parquet", "relation.json", "relation.parquet", "thresholds.parquet",
-        ]  # fmt: skip
-        assert repr(again) == repr(one)
-
-
-def test_a_relation_that_is_absent_cut_or_of_another_format_is_one_line(found: Relation, tmp_path: Path) -> None:
-    with pytest.raises(MissingPathError, match="run howfar relate on this folder first"):
-        Relation.load(tmp_path)
-    found.save(tmp_path)
-    whole = (tmp_path / "relation.json").read_text()
-    changed = json.loads(whole)
-    changed["datasets"][0]["colour"] = "red"
-    for text, words in (
-        (whole[:-40], "relation is damaged"),
-        (whole.replace('"format": 1', '"format": 2'), "another format than this howfar reads"),
-        (json.dumps(changed), "relation is damaged (TypeError"),
-    ):
-        (tmp_path / "relation.json").write_text(text)
-        with pytest.raises(StoreError) as caught:
-            Relation.load(tmp_path)
-        assert words in str(caught.value)
-        assert "\n" not in str(caught.value)
-    (tmp_path / "relation.json").write_text(whole)
-    (tmp_path / "curves.parquet").write_bytes(b"PAR1")
-    with pytest.raises(StoreError, match="relation is damaged"):
-        Relation.load(tmp_path)
-    (tmp_path / "thresholds.parquet").unlink()
-    with pytest.raises(MissingPathError, match=r"thresholds\.parquet is not there"):
-        Relation.load(tmp_path)

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-import numpy as np
 import pandas as pd
 
 from howfar import registry
@@ -33,6 +32,7 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.adaptation.adaptation_settings import (
     ANEW,
     RANDOM,
@@ -41,7 +41,6 @@ from howfar.studies.adaptation.adaptation_settings import (
     all_seeds,
     arms_of,
     check_adaptation,
-    check_scored_whole,
     recorded,
     strategies_of,
 )
@@ -262,7 +261,7 @@ class Study:
         empty = examples_of(self.background.dataset, self.background.group, blank=True)
         if count > len(empty):
             raise InputError.of("background_shots", f"must be at most the {len(empty)} images of background", count)
-        order = np.random.default_rng([0, 5]).permutation(len(empty))
+        order = stream(0, "background of adaptation").permutation(len(empty))
         return [empty[index] for index in order[:count]]
 
     def _adapted(self, seed: int, arm: Arm, path: str) -> Checkpoint:
@@ -396,8 +395,7 @@ def adapt(
     given = checked(AdaptOptions, options)
     check_tracker(given["log"])
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
-    config = check_adaptation(given, background=background is not None)
-    check_scored_whole(config, blind=bool(blind), background=background is not None)
+    check_adaptation(given, background=background is not None, blind=bool(blind))
     group, pretrained = given["group"], given["pretrained"]
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
@@ -435,10 +433,10 @@ def adapt(
     check_names(datasets)
     check_reach(datasets, runner)
     arguments = (primary, *secondaries, *blind, *([] if background is None else [background]))
-    adaptation = Study(config, study_folder, p, others, unseen, empty, runner).run()
+    adaptation = Study(given, study_folder, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, folder)
-    log_result(study_folder.log(folder.name), recorded(config), numbers_of_study(adaptation))
+    log_result(study_folder.log(folder.name), recorded(given), numbers_of_study(adaptation))
     remove_abandoned(folder / "models")
     return keep_pictures(adaptation, datasets)
 

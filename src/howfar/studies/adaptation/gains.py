@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from howfar.arrays import Float64Array
 from howfar.keywords import AdaptOptions
 from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS
 from howfar.significance.variance_components import REST, variance_components
+from howfar.streams import stream
 from howfar.studies.adaptation.adaptation_settings import Arm, arms_of
 
 LEVEL = 0.95
@@ -27,6 +27,12 @@ def paired(images: pd.DataFrame, model: str, rival: str, what: str = "f") -> pd.
     return (minuend - subtrahend).dropna().rename("difference").reset_index().drop(columns="image")
 
 
+def gain(images: pd.DataFrame, model: str, rival: str, bootstrap: int, key: str, what: str = "f") -> Spread | None:
+    """Compute a model's mean gain over a rival and its components of variance; None without a common image."""
+    differences = paired(images, model, rival, what)
+    return None if differences.empty else spread(differences, bootstrap, stream(None, "gains of adaptation", model, key))
+
+
 def interval(
     differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator, level: float = LEVEL
 ) -> tuple[float, float, float]:
@@ -35,8 +41,14 @@ def interval(
     Photographs are drawn with replacement in each dataset, the same for all seeds (Efron & Tibshirani 1993, chapter 8); t has
     the joint degrees of freedom of both variances (Satterthwaite 1946). One seed tells nothing of the variance over trainings.
     """
-    mean, components = spread(differences, bootstrap, rng)
-    half = half_width(components, level)
+    return ends(spread(differences, bootstrap, rng), level)
+
+
+def ends(gained: Spread | None, level: float = LEVEL) -> tuple[float, float, float]:
+    """Return a mean difference and the ends of its interval; NaN if it is unknown."""
+    if gained is None:
+        return np.nan, np.nan, np.nan
+    mean, half = gained[0], half_width(gained[1], level)
     return mean, mean - half, mean + half
 
 
@@ -150,21 +162,15 @@ def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: A
     rows: list[dict[str, Any]] = []
     scored = images[images["f"].notna() & images["dataset"].isin(secondaries)]
     for shots in config["shots"]:
-        gains = _gains(scored, shots, config)
-        if all(gains[column].nunique() > 1 for column in ("dataset", "seed", "strategy")):
-            rows += [{"shots": shots, **row} for row in contributions(gains)]
+        gains = []
+        for arm in arms_of(config):
+            if arm.strategy is not None and arm.shots == shots and not arm.background:
+                means = paired(scored, arm.label, BASELINE).groupby(["dataset", "seed"])["difference"].mean().reset_index()
+                gains += [means.assign(strategy=arm.strategy)] if len(means) else []
+        every = pd.concat(gains, ignore_index=True) if gains else pd.DataFrame(columns=["dataset", "seed", "strategy"])
+        if all(every[column].nunique() > 1 for column in ("dataset", "seed", "strategy")):
+            rows += [{"shots": shots, **row} for row in contributions(every)]
     return pd.DataFrame(rows, columns=list(CONTRIBUTIONS))
-
-
-def _gains(scored: pd.DataFrame, shots: int, config: AdaptOptions) -> pd.DataFrame:
-    """List each strategy's mean gain at one number of shots by dataset and seed."""
-    parts = [pd.DataFrame(columns=["dataset", "seed", "difference", "strategy"])]
-    for arm in arms_of(config):
-        if arm.strategy is not None and arm.shots == shots and not arm.background:
-            differences = paired(scored, arm.label, BASELINE)
-            means = differences.groupby(["dataset", "seed"])["difference"].mean().reset_index()
-            parts.append(means.assign(strategy=arm.strategy))
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 def contributions(gains: pd.DataFrame) -> list[dict[str, Any]]:
@@ -192,29 +198,18 @@ def suppression_of(
     `share` counts false positives on unseen background images, `change` its difference from the model `of`, and `cost` the
     change of mean F on the secondary datasets; without background models there is no row.
     """
-    blank = images[images["dataset"] == background]
-    rows: list[dict[str, object]] = []
+    blank, measure, draws = images[images["dataset"] == background], "false_positive_share", config["bootstrap"]
     if not config["background_shots"] or blank.empty:
-        return pd.DataFrame(rows, columns=list(COLUMNS))
-    most = max(config["shots"])
+        return pd.DataFrame([], columns=list(COLUMNS))
+    found: list[tuple[Any, ...]] = []
+    others, unknown = images[images["dataset"].isin(secondaries)], (np.nan,) * 3
+    share = {model: float(rows.groupby("seed")[measure].mean().mean()) for model, rows in blank.groupby("model")}
     for strategy in config["strategies"]:
-        plain = Arm(strategy, most).label
-        rows.append({"model": plain, "of": "", "share": _share(blank, plain)})
+        plain = Arm(strategy, max(config["shots"])).label
+        found.append((plain, "", share.get(plain, np.nan), *unknown, *unknown))
         for count in config["background_shots"]:
-            label = Arm(strategy, most, count).label
-            change = _change(blank, label, plain, "false_positive_share", config["bootstrap"])
-            cost = _change(images[images["dataset"].isin(secondaries)], label, plain, "f", config["bootstrap"])
-            shown = {"model": label, "of": plain, "share": _share(blank, label)}
-            rows.append({**shown, **dict(zip(COLUMNS[3:], (*change, *cost), strict=True))})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _share(blank: pd.DataFrame, model: str) -> float:
-    return float(blank[blank["model"] == model].groupby("seed")["false_positive_share"].mean().mean())
-
-
-def _change(images: pd.DataFrame, one: str, other: str, what: str, bootstrap: int) -> tuple[float, float, float]:
-    differences = paired(images, one, other, what)
-    if differences.empty:
-        return (float("nan"),) * 3
-    return interval(differences, bootstrap, np.random.default_rng([zlib.crc32(one.encode()), zlib.crc32(what.encode())]))
+            label = Arm(strategy, max(config["shots"]), count).label
+            change = ends(gain(blank, label, plain, draws, measure, measure))
+            cost = ends(gain(others, label, plain, draws, "f"))
+            found.append((label, plain, share.get(label, np.nan), *change, *cost))
+    return pd.DataFrame(found, columns=list(COLUMNS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howfar.arrays import Float64Array
 from howfar.data.image_folder import path_text
 from howfar.keywords import AdaptOptions
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend
-from howfar.results import DistancePart, Evaluation, Interval
+from howfar.results import Evaluation, Interval
 from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, SLOPES, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.streams import stream
 from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm, arms_of
-from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
+from howfar.studies.adaptation.gains import LEVEL, Spread, ends, gain, pooled
 from howfar.studies.adaptation.models import EvaluatedPart
 from howfar.studies.performance.image_performance import counts_of
 
-HALVES, THIRDS = 2, 3
+PART_COLUMNS = {
+    "part": "label", "n": "n", "ods": "performance", "ods_threshold": "threshold", "f": "performance_common", "mean_f": "mean",
+    "distance_mean": "distance_mean", "distance_std": "distance_std",
+}  # fmt: skip
+"""The attribute of `DistancePart` that each column of a study's strata holds."""
 
 
 def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
@@ -44,23 +47,14 @@ def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) ->
     names, distances, values = rows["image"].tolist(), rows["distance"].to_numpy(), rows[F_OWN].to_numpy()
     own = {name: rows[name].iloc[0] for name in ("seed", "model", "dataset")}
     return [
-        {**own, **_row(part)}
-        for count in (HALVES, THIRDS)
+        {**own, **{column: _number(getattr(part, name)) for column, name in PART_COLUMNS.items()}}
+        for count in (2, 3)
         for part in parts(distances, names, count, retuned=lambda chosen: ods(counts, chosen), common=common, values=values)
     ]
 
 
-def _row(part: DistancePart) -> dict[str, Any]:
-    """Convert a part's values to columns of the study's scores; undefined values become NaN."""
-    values = {
-        "ods": part.performance,
-        "ods_threshold": part.threshold,
-        "f": part.performance_common,
-        "mean_f": part.mean,
-        "distance_mean": part.distance_mean,
-        "distance_std": part.distance_std,
-    }
-    return {"part": part.label, "n": part.n, **{name: np.nan if value is None else value for name, value in values.items()}}
+def _number(value: Any) -> Any:
+    return np.nan if value is None else value
 
 
 def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
@@ -75,8 +69,7 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
             points = PerformancePoints.of(
                 own["distance"].to_numpy(), own[measure].to_numpy(), groups=own["photograph"].to_numpy(str)
             )
-            draws = np.random.default_rng([zlib.crc32(str(keys[-1]).encode()), 4])
-            fitted = trend(points, draws, bootstrap)
+            fitted = trend(points, stream(None, "slopes of adaptation", str(keys[-1])), bootstrap)
             if fitted is not None:
                 rows.append((*keys, measure, fitted.n, fitted.groups, *slope_ends(fitted.slope)))
     return pd.DataFrame(rows, columns=list(SLOPES))
@@ -84,7 +77,7 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
 
 def slope_ends(slope: Interval) -> tuple[float, ...]:
     """Return a slope and the ends of its interval; undefined values are NaN."""
-    return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
+    return tuple(map(_number, (slope.value, slope.low, slope.high)))
 
 
 OVER = ("over_random", "over_random_low", "over_random_high")
@@ -110,13 +103,12 @@ def model_row(
 def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
     """Build a model's row of scores on a dataset; false positives are averaged over images without foreground."""
     names = ("ods", "ods_threshold", "f", "mean_f")
-    share = float(images["false_positive_share"].mean())
+    means = {"mean_f_ods": float(images[F_ODS].mean()), "false_positive_share": float(images["false_positive_share"].mean())}
     return {
         "dataset": evaluation.dataset,
         "n": evaluation.n,
         **{name: evaluation.scores[name] for name in names},
-        "mean_f_ods": _defined(float(images[F_ODS].mean())),
-        "false_positive_share": _defined(share),
+        **{name: None if np.isnan(value) else value for name, value in means.items()},
     }
 
 
@@ -132,15 +124,11 @@ def numbers_of_study(adaptation: Adaptation) -> dict[str, Any]:
     }
 
 
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
 def images_of(
     evaluation: Evaluation, part: EvaluatedPart, distances: pd.DataFrame, seed: int, label: str, folder: Path
 ) -> pd.DataFrame:
     """Build a row per image: a model's two Fs, the photograph, the base model's distance, and the files."""
-    rows, photographs = evaluation.images, part.hashed.photographs
+    rows, photographs, best = evaluation.images, part.hashed.photographs, evaluation.scores["ods_threshold"]
     names = rows["image"]
     masks = {item.name: "" if item.mask is None else path_text(item.mask) for item in part.dataset.items}
     index = pd.MultiIndex.from_product([[evaluation.dataset], names])
@@ -154,7 +142,8 @@ def images_of(
             "photograph": [photographs[name] for name in names],
             "distance": distances["i_dist_scaled"].reindex(index).to_numpy(dtype=np.float64),
             F_OWN: rows["performance"].to_numpy(dtype=np.float64),
-            F_ODS: _at_best(evaluation),
+            # NaN without a mask, or without foreground in it.
+            F_ODS: np.nan if best is None else at_threshold(counts_of(rows), best).per_image_f,
             "false_positive_share": np.where(empty, rows["predicted_foreground"].to_numpy(dtype=np.float64), np.nan),
             "path": rows["path"],
             "mask": [masks[name] for name in names],
@@ -163,33 +152,27 @@ def images_of(
     )
 
 
-def _at_best(evaluation: Evaluation) -> Float64Array:
-    """Compute each image's F at the dataset's best threshold; NaN without a mask or without foreground in the mask."""
-    best = evaluation.scores["ods_threshold"]
-    if best is None:
-        return np.full(len(evaluation.images), np.nan)
-    return at_threshold(counts_of(evaluation.images), best).per_image_f
-
-
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
-    """Compute every model's gain over the base model and random choice, on each dataset and on all secondary ones together.
-
-    Models without labels do not share the pooled variance between trainings, as they vary differently.
-    """
-    scored = images[images["f"].notna()]
+    """Compute every model's gain over the base model and random choice, on each dataset and on all secondary ones together."""
+    scored, draws = images[images["f"].notna()], config["bootstrap"]
     arms, datasets = arms_of(config), ("all", *dict.fromkeys(scored["dataset"]))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for dataset in datasets:
         compared = scored[scored["dataset"].isin(secondaries if dataset == "all" else [dataset])]
-        over_base = [_spread(compared, arm.label, BASELINE, dataset, config) for arm in arms]
-        over_random = [_spread(compared, arm.label, _rival(arm, config), dataset, config) for arm in arms]
-        for arm, gain, over in zip(arms, _pooled_of_labels(arms, over_base), pooled(over_random), strict=True):
-            judged = _judged(over, len(config["strategies"]) - 1)
-            rows[arm.label, dataset] = {**_ends(gain, "gain", "low", "high"), **_ends(over, *OVER), **judged}
+        over_base = [gain(compared, arm.label, BASELINE, draws, dataset) for arm in arms]
+        rivals = [_rival(arm, config) for arm in arms]
+        over_random = [
+            None if rival is None else gain(compared, arm.label, rival, draws, dataset)
+            for arm, rival in zip(arms, rivals, strict=True)
+        ]
+        for arm, gained, over in zip(arms, _pooled_of_labels(arms, over_base), pooled(over_random), strict=True):
+            found = dict(zip(("gain", "low", "high", *OVER), (*ends(gained), *ends(over)), strict=True))
+            rows[arm.label, dataset] = {**found, **_judged(over, len(config["strategies"]) - 1)}
     return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
 
 
 def _pooled_of_labels(arms: Sequence[Arm], spreads: Sequence[Spread | None]) -> list[Spread | None]:
+    """Pool the variance between trainings of models with labels; those without labels vary differently."""
     by_labels = [arm.strategy is not None for arm in arms]
     shared = iter(pooled([spread for spread, labelled in zip(spreads, by_labels, strict=True) if labelled]))
     return [next(shared) if labelled else spread for spread, labelled in zip(spreads, by_labels, strict=True)]
@@ -201,26 +184,10 @@ def _rival(arm: Arm, config: AdaptOptions) -> str | None:
     return Arm(RANDOM, arm.shots, arm.background, arm.way).label
 
 
-def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, config: AdaptOptions) -> Spread | None:
-    differences = None if other is None else paired(images, one, other)
-    if differences is None or differences.empty:
-        return None
-    return spread(
-        differences, config["bootstrap"], np.random.default_rng([zlib.crc32(one.encode()), zlib.crc32(dataset.encode())])
-    )
-
-
-def _ends(gain: Spread | None, middle: str, low: str, high: str) -> dict[str, float]:
-    if gain is None:
-        return dict.fromkeys((middle, low, high), np.nan)
-    mean, half = gain[0], half_width(gain[1], LEVEL)
-    return {middle: mean, low: mean - half, high: mean + half}
-
-
-def _judged(gain: Spread | None, comparisons: int) -> dict[str, bool | None]:
+def _judged(gained: Spread | None, comparisons: int) -> dict[str, bool | None]:
     """Judge whether a gain is significantly above or below 0; a single seed gives no verdict."""
-    if gain is None or not gain[1][-1].freedom:
+    if gained is None or not gained[1][-1].freedom:
         return {"beats_random": None, "below_random": None}
     # Bonferroni's correction, since among many strategies some stand out by chance.
-    mean, half = gain[0], half_width(gain[1], 1 - (1 - LEVEL) / comparisons)
-    return {"beats_random": mean - half > 0, "below_random": mean + half < 0}
+    _, low, high = ends(gained, 1 - (1 - LEVEL) / comparisons)
+    return {"beats_random": low > 0, "below_random": high < 0}

@@ -39,7 +39,7 @@ from howfar.studies.assessment.preparation import (
     score_file,
 )
 from howfar.studies.distance import features_of, measured_run
-from howfar.studies.performance.image_performance import Further
+from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.performance_files import files_of, read_performances
 from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
 from howfar.studies.profile import measured_images
@@ -247,15 +247,14 @@ def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...
 
 def _further(
     parts: AssessmentScores, profile: Profile, backbone: BackboneArgument, comparison: Comparison, comparing: CompareOptions
-) -> Further | None:
+) -> MeasuredImages | None:
     """Measure the corrupted versions of the primary's images with its profile; they are not datasets of the run."""
     if parts.corrupted is None:
         return None
     # size, mean, std and output say how the model is fed: the backbone is loaded as for the sites.
     loading, execution = picked(BackboneOptions, comparing), Execution.of(checked(CompareOptions, comparing))
     features, _ = features_of(parts.corrupted.datasets, backbone, loading, comparison.settings, execution)
-    measured = measured_images(profile, features, parts.corrupted.evaluations, None, parts.own.threshold)
-    return Further(measured.columns, measured.scores.performance, measured.sets)
+    return measured_images(profile, features, parts.corrupted.evaluations, None, parts.own.threshold)
 
 
 def _commands(

@@ -15,6 +15,7 @@ from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS
 from howfar.results.certificate_result import Certificate, SampledImage, Step
 from howfar.sampling import Estimate, Sample, Until, mean, ods, ratio, sequence
+from howfar.streams import stream
 from howfar.tasks.task import Measure, Pair, SampleMeasures
 
 _BARE = re.compile(r"\d*\.?\d+")
@@ -141,15 +142,16 @@ def labels_needed(
     own = predicted[order[known]]
     slope = float(np.clip(np.cov(values[known], own)[0, 1] / np.var(own, ddof=1), 0, 1)) if np.ptp(own) > 0 else 0.0
     residuals = values[known] - slope * own
-    rest = np.setdiff1d(np.arange(len(predicted)), order[: len(values)])
-    rng = np.random.default_rng(len(values))
+    count = len(values)
+    rest = np.setdiff1d(np.arange(len(predicted)), order[:count])
+    rng = stream(count, "labels still needed")
     needed = []
     for _ in range(_FUTURES):
         coming = rng.permutation(rest)[:_AHEAD]
         future = np.clip(slope * predicted[coming] + rng.choice(residuals, len(coming)), 0.0, 1.0)
-        images = np.concatenate([order[: len(values)], coming])
+        images = np.concatenate([order[:count], coming])
         stop = sequence(np.concatenate([values, future]), proxies, images, level=level, until=goal.rule).stop
-        needed.append(np.inf if stop is None else stop - len(values))
+        needed.append(np.inf if stop is None else stop - count)
     middle = float(np.median(needed))
     return None if middle == np.inf else max(1, round(middle))
 
