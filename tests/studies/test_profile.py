@@ -1,3 +1,5 @@
+"""A profile scores as compare measures; its file, local weights, primaries that say nothing, and its estimators."""
+
 from __future__ import annotations
 
 import shutil

@@ -36,8 +36,7 @@ from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
 from howfar.settings import checked, picked, with_options
 from howfar.streams import stream
-from howfar.studies.evaluation.evaluate import evaluate
-from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.evaluation.evaluate import Seen, evaluate
 from howfar.studies.study_inputs import parse_images
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from howfar.studies.adaptation.gains import (
     SOURCES,
     Component,
     Spread,
+    _pooled_of_labels,
     contributions_of,
     half_width,
     interval,
@@ -24,7 +25,6 @@ from howfar.studies.adaptation.gains import (
     pooled,
     spread,
 )
-from howfar.studies.adaptation.tables import _pooled_of_labels
 
 
 def rows(rng: np.random.Generator, gain: float, seeds: int = 3, photographs: int = 20) -> pd.DataFrame:

@@ -8,8 +8,7 @@ import pytest
 
 from howfar.results.check_result import Check, CheckedDataset, Decision
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
-from howfar.studies.check.decisions import RuleFacts, SourcedInterval, decisions_of, labels_to_decide
-from howfar.studies.check.rules import read_rules
+from howfar.studies.check.rules import RuleFacts, SourcedInterval, decisions_of, labels_to_decide, read_rules
 
 FAR = Gate(
     "site", (GateReading("distance", 1.4, 1.0, 1.2, False, "farther than anything labelled", "label 8: howfar certify SITE"),)

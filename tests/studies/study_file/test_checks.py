@@ -11,7 +11,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError
 from howfar.keywords import AdaptOptions, BackboneOptions, PromptOptions, StudyFileOptions, TrainingOptions, TrainOptions
 from howfar.settings import declared
-from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, parse_document
+from howfar.studies.study_file.inputs import BackboneEntry, DatasetEntry, ModelEntry, parse_document
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError
 from howfar.io.lock import alone
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.document import json_schema
+from howfar.studies.study_file.inputs import json_schema
 from howfar.studies.study_file.run_study import LOCK
 
 

@@ -44,9 +44,18 @@ from howfar.studies.adaptation.adaptation_settings import (
     recorded,
     strategies_of,
 )
-from howfar.studies.adaptation.gains import contributions_of, suppression_of
+from howfar.studies.adaptation.gains import (
+    contributions_of,
+    gains_of,
+    images_of,
+    model_row,
+    numbers_of_study,
+    score_row,
+    slopes_of,
+    strata_of,
+    suppression_of,
+)
 from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
-from howfar.studies.adaptation.tables import gains_of, images_of, model_row, numbers_of_study, score_row, slopes_of, strata_of
 from howfar.studies.distance import compare
 from howfar.studies.run_folder import write_run
 from howfar.studies.select_images import select

@@ -24,8 +24,7 @@ from howfar.results.relation_result import BLANK
 from howfar.segmenters.norm_adaptation import ADAPTED, WARNING
 from howfar.settings import picked
 from howfar.studies.corruption import CorruptedSets, corrupt
-from howfar.studies.evaluation.evaluate import evaluate
-from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.evaluation.evaluate import Seen, evaluate
 from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
 from howfar.tasks.by_name import TASKS, own_options
