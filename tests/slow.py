@@ -37,7 +37,7 @@ NIGHTLY = {
     "tests/backbones/test_torch_compile.py",
     "tests/cli/test_compare_backbones.py",
     "tests/e2e/test_command.py::test_ctrl_c_says_how_to_go_on",
-    "tests/e2e/test_dial.py",
+    "tests/e2e/test_crack_sets.py::test_distance_grows_with_the_dial",
     "tests/e2e/test_sources.py",
     "tests/e2e/test_without_posix.py",
     "tests/explore/test_browser.py",
@@ -54,6 +54,7 @@ NIGHTLY = {
     "tests/runners/test_ray.py",
     "tests/store/test_conformance.py::TestOnS3",
     "tests/studies/pool/test_pool.py",
+    "tests/studies/test_matrix.py::test_pairs_as_tasks_of_a_cluster",
     "tests/tracking/test_tracking.py",
 }
 """Tests of minutes that ``pytest`` alone leaves out: Ray, kills, full disks, memory, S3, browsers, trackers."""

@@ -10,7 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_s
 
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import AdaptOptions, SegmenterOptions, TrainingOptions
-from howfar.results.adaptation_result import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, declared, picked
 from howfar.studies.adaptation.adapt import adapt
@@ -129,28 +129,26 @@ def _group(names: Sequence[str], inputs: Inputs) -> str | None:
 
 def _run(settings: Any, inputs: Inputs) -> Adaptations:
     """Run the study of each segmenter in its own folder, where an interrupted run continues."""
-    return Adaptations(
-        models=settings.models,
-        adaptations=tuple(_adapted(name, settings, inputs) for name in settings.models),
-    )
-
-
-def _adapted(name: str, settings: Any, inputs: Inputs) -> Adaptation:
-    entry = inputs.model(name)
-    return adapt(
-        inputs.dataset(settings.primary),
-        inputs.datasets(settings.secondaries),
-        entry.segmenter,
-        out=inputs.folder / name,
-        background=inputs.dataset(settings.background) if settings.background else None,
-        blind=inputs.datasets(settings.blind),
-        group=_group(_names(settings, inputs), inputs),
-        device=inputs.device,
-        workers=inputs.execution.workers,
-        progress=inputs.execution.progress,
-        **_own(settings),
-        **entry.training(),
-    )
+    adaptations = []
+    for name in settings.models:
+        entry = inputs.model(name)
+        adaptations.append(
+            adapt(
+                inputs.dataset(settings.primary),
+                inputs.datasets(settings.secondaries),
+                entry.segmenter,
+                out=inputs.folder / name,
+                background=inputs.dataset(settings.background) if settings.background else None,
+                blind=inputs.datasets(settings.blind),
+                group=_group(_names(settings, inputs), inputs),
+                device=inputs.device,
+                workers=inputs.execution.workers,
+                progress=inputs.execution.progress,
+                **_own(settings),
+                **entry.training(),
+            )
+        )
+    return Adaptations(models=settings.models, adaptations=tuple(adaptations))
 
 
 def _work(settings: Any, inputs: Inputs) -> Work:

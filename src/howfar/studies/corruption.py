@@ -305,7 +305,12 @@ def corrupt(
     given, loading = checked(CorruptOptions, options), picked(ModelOptions, options)
     chosen = choose(given["only"])
     predictor = _predictor(model, predict_command, loading)
-    whole = _labelled(parse_images(primary, "primary", "primary"))
+    whole = parse_images(primary, "primary", "primary")
+    items = tuple(item for item in whole.items if item.mask is not None)
+    if not items:
+        rule, remedy = "must have masks", "put them in masks/ beside images/"
+        raise InputError.of("primary", rule, f"{whole.name} without any", remedy)
+    whole = replace(whole, items=items)
     if isinstance(predictor, Model):
         predictor = predictor.settled(whole, given["progress"])
     card = predictor.card if isinstance(predictor, Model) else None
@@ -462,13 +467,6 @@ def _notes(seen: Seen) -> Iterator[str]:
         yield f"{count} labelled images were left out: the model learnt from them, or from other tiles of their photographs"
     if not seen.complete:
         yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
-
-
-def _labelled(images: Dataset) -> Dataset:
-    items = tuple(item for item in images.items if item.mask is not None)
-    if not items:
-        raise InputError.of("primary", "must have masks", f"{images.name} without any", "put them in masks/ beside images/")
-    return replace(images, items=items)
 
 
 def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:

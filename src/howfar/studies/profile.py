@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_loaded, is_stored
-from howfar.data import Dataset, DatasetArgument, DatasetsArgument, parse
+from howfar.data import DatasetArgument, DatasetsArgument, parse
 from howfar.data.photographs import pattern_of
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
@@ -128,7 +128,15 @@ def profile(
         others = [] if labelled is None else parse_all(labelled, "labelled")
         datasets = [parse(primary, unnamed="primary"), *others]
         check_names(datasets)
-        performances = _performances(datasets[1:], performance)
+        known = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
+        if known and not others:
+            raise InputError.of(
+                "performance", "is of no use without labelled datasets: name those that it tells of as labelled"
+            )
+        if others and not known:
+            line = f"labelled datasets need their performance ({others[0].name})"
+            raise InputError(f"{line}: pass what howfar evaluate -o wrote")
+        performances = read_performances(performance) if performance is not None and known else []
     doing("loading the backbone")
     model = loaded(datasets, backbone, loading, execution.runner)
     doing("measuring what the profile holds")
@@ -147,13 +155,3 @@ def profile(
         for other in features[1:]:
             check_same(reference.identity, other.identity, reference.primary, other.name)
         return reference.with_judge(judge_by(reference, features[1:], performances, given, features[0].contents))
-
-
-def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> list[Evaluation]:
-    """Read the performances; return [] if neither performances nor labelled datasets are given."""
-    given = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
-    if given and not labelled:
-        raise InputError.of("performance", "is of no use without labelled datasets: name those that it tells of as labelled")
-    if labelled and not given:
-        raise InputError(f"labelled datasets need their performance ({labelled[0].name}): pass what howfar evaluate -o wrote")
-    return read_performances(performance) if given else []

@@ -247,17 +247,6 @@ def test_random_has_seeds_of_its_own_in_a_bake_off(folders: list[Path], tmp_path
     assert judged["beats_random"].isna().all()
 
 
-def test_several_seeds_judge_each_strategy_against_random(done: tuple[Adaptation, Path]) -> None:
-    found = done[0]
-    judged = found.gains[(found.gains["dataset"] == "all") & found.gains["over_random"].notna()]
-    assert set(judged["model"]) == {f"{name}-{shots}" for name in ("far", "kmedoids") for shots in ("1", "3", "3-B2")}
-    for row in judged.itertuples():
-        # The level for two strategies is stricter than that of the interval shown.
-        assert row.beats_random <= (row.over_random_low > 0)
-        assert row.below_random <= (row.over_random_high < 0)
-    assert [one.count("random") for one in found.verdict().split("At ")] == [0, 1, 1]
-
-
 def test_a_bake_off_is_over_every_strategy_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
     monkeypatch.setattr("howfar.studies.adaptation.adapt.adapt", lambda *_, **given: seen.update(given))
@@ -422,7 +411,7 @@ def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner, here = Pickling(), []
-    chosen: dict[str, Any] = {"shots": (1,), "strategies": ("far", "random"), "seeds": (0, 1), "pool_share": 0.5}
+    chosen: dict[str, Any] = {"shots": (1,), "strategies": ("random",), "seeds": (0, 1), "pool_share": 0.5}
     for name in ("fit", "adapted", "predict"):
         usual = getattr(models, name)
 
@@ -432,7 +421,7 @@ def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(
 
         monkeypatch.setattr(models, name, noted)
     spread = run(folders, tmp_path / "spread", runner=runner, **chosen)
-    assert len(runner.tasks) == 2 + 2 * 4  # two seeds; M, norm and two strategies of each
+    assert len(runner.tasks) == 2 + 2 * 3  # two seeds; M, norm and a strategy of each
     # M of the first seed tells whether there is batch norm; maps that are there already are only listed.
     assert here.count("fit") == 1
     assert "adapted" not in here
@@ -510,7 +499,6 @@ def test_every_model_has_a_slope_of_both_fs(done: tuple[Adaptation, Path]) -> No
         images = of(found.images, **{key: row[key] for key in keys[:3]}).dropna(subset="f")
         fitted = np.polyfit(images["distance"], images[row["measure"]], 1)[0]
         assert row["slope"] == pytest.approx(fitted)
-        assert row["low"] <= row["slope"] <= row["high"]
         assert (row["n"], row["photographs"]) == (len(images), images["photograph"].nunique())
 
 
@@ -524,6 +512,7 @@ def test_a_slope_of_tiles_is_drawn_by_photograph() -> None:
     alone = slopes_of(images.assign(f_ods=1.0, photograph=[str(k) for k in range(24)]), 50).set_index("measure")
     assert found.loc["f", "high"] != alone.loc["f", "high"]
     assert found.loc["f_ods", ["slope", "low", "high"]].tolist() == [0.0, 0.0, 0.0]
+    assert found.loc["f", "low"] < found.loc["f", "slope"] < found.loc["f", "high"]
     points = PerformancePoints.of(distance, f, groups=np.array(photograph))
     expected = trend(points, np.random.default_rng(0), 0)
     assert expected is not None

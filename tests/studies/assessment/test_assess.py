@@ -185,7 +185,7 @@ def test_large_images_are_predicted_by_tiles_too_and_the_agreement_is_kept(place
     for file in sorted((places / "new" / "images").iterdir())[:2]:
         Image.open(file).resize((130, 130)).save(large / file.name)
     sites = [places / "near", places / "mid", places / "far", large.parent]
-    howfar.assess(places / "road", sites, run, model=network(), **QUICK)
+    howfar.assess(places / "road", sites, run, model=network(), corrupted=False, **QUICK)
     assert (run / "maps" / "large-tiled").is_dir()
     assert "tile_agreement" in Evaluation.load(run / "performance" / "large.parquet").images
     assert "tiles" in {reading.check for gate in Relation.load(run).gates for reading in gate.readings}
@@ -293,14 +293,15 @@ def test_a_refused_question_leaves_the_run_as_it_is_and_no_empty_folder(places: 
 
 
 def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: Path) -> None:
-    first = made(places, tmp_path / "run", model=network())
+    quick: dict[str, Any] = {"sites": ("near", "mid"), "corrupted": False}
+    first = made(places, tmp_path / "run", model=network(), **quick)
     assert {"weights", "size", "tiled", "segmenter"} <= first.identity.keys()
     assert not any("has changed" in note for note in first.notes)
-    assert made(places, tmp_path / "run", model=network()).notes == first.notes
+    assert made(places, tmp_path / "run", model=network(), **quick).notes == first.notes
     other = network()
     other.state[next(name for name in other.state if name.endswith("weight"))] += 0.25
     other = Checkpoint(replace(other.card, weights=hash_state_dict(other.state)), other.state)
-    second = made(places, tmp_path / "run", model=other)
+    second = made(places, tmp_path / "run", model=other, **quick)
     assert second.notes[0].startswith("The model has changed since the answers that these replace in the run folder (weights: ")
     assert second.identity["weights"] == other.card.weights
     assert made(places, tmp_path / "run").notes[0].startswith("The model has changed")

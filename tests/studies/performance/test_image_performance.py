@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.errors import InputError, UnknownNameError
+from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import KnownFits, calibrate
 from howfar.relation.failure_list import list_failures, trusted_below
 from howfar.relation.gate import fit, values_by_set
@@ -191,7 +191,7 @@ def test_the_primarys_own_images_widen_the_range_and_its_distance_is_1() -> None
 
 def test_images_come_by_the_names_of_their_sets_and_the_primarys_own_last() -> None:
     sets = np.array(["walls", "roads·blur 3", "walls", "a·b"])
-    own = dataclasses.replace(given([0.9, 0.8, None], entropy=[0.3, 0.5, 0.1]), dataset="roads")
+    own = dataclasses.replace(given([0.9, 0.8, None], entropy=[0.3, 0.5, 0.1], dataset="roads"), dataset="roads")
     measured = as_measured({"i_dist": np.arange(4.0)}, np.array([0.1, 0.2, NAN, 0.4]), sets, own=own)
     found = evidence_of(measured, None, "roads")
     assert found.sets.tolist() == ["a·b", "roads·blur 3", "walls", "roads", "roads"]
@@ -293,10 +293,6 @@ def expected(columns: Any, performance: Any, estimator: str = AUTO, terms: Terms
     return expect(judge, evidence, measured, known, estimator)
 
 
-def used(found: Expectation) -> dict[str, str]:
-    return {one.dataset: one.estimator for one in found.estimates}
-
-
 def of(found: Expectation, name: str) -> Any:
     return next(one for one in found.estimates if one.dataset == name)
 
@@ -343,41 +339,14 @@ def test_every_labelled_set_is_estimated_by_the_others_and_every_other_set_by_al
     assert 0 < found.listed.sum() < N
 
 
-# Which estimator
-
-
-def test_auto_is_fixed_beforehand_whatever_is_judged_best() -> None:
-    columns, performance = planted()
-    found = expected(columns, performance)
-    errors = {one.estimator: one.mae_set for one in found.judge.judgements}
-    assert min(errors, key=lambda name: errors[name]) == "all"
-    assert found.judge.order == ("consensus", "signals", "mean")
-    assert {used(found)[one] for one in (*LABELLED, "new")} == {"consensus"}
-
-
-def test_an_estimator_that_is_unknown_or_cannot_be_used_is_one_line() -> None:
-    columns, performance = planted()
-    with pytest.raises(UnknownNameError, match=r"no estimators named 'signal'; known: all, .*; did you mean 'signals'\?"):
-        expected(columns, performance, "signal")
-    with pytest.raises(InputError) as caught:
-        expected(columns, performance, "ensemble_agreement")
-    assert str(caught.value) == (
-        "estimator must be one whose signals the labelled sets have, got 'ensemble_agreement': auto picks from those"
-    )
-    columns["ensemble_agreement"] = np.where(np.isin(OF, LABELLED), np.nan, 0.5)
-    with pytest.raises(InputError, match="whose signals the labelled sets have"):
-        expected(columns, performance, "ensemble_agreement")
-
-
-# Few labels
-
-
 def test_with_one_labelled_set_nothing_is_judged_and_intervals_of_images_say_nothing() -> None:
     columns, performance = planted()
     alone = np.where(OF == "tiles", performance, np.nan)
     found = expected(columns, alone)
     assert found.judge.judgements == ()
-    assert used(found) == {"cracks": "consensus", "wood": "consensus", "new": "consensus", "bare": "mean"}
+    assert {one.dataset: one.estimator for one in found.estimates} == {
+        "cracks": "consensus", "wood": "consensus", "new": "consensus", "bare": "mean",
+    }  # fmt: skip
     here = OF == "tiles"
     assert np.isnan(found.estimate[here]).all()
     assert not found.listed[here].any()

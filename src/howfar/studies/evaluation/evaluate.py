@@ -101,7 +101,6 @@ def _predicted(
 ) -> Evaluation:
     """Predict the images that the model has not learnt from, and score the maps in a temporary folder."""
     from howfar.pipeline.prediction import loaded_model, predict
-    from howfar.studies.evaluation.evaluate import Seen
 
     if predictions is not None:
         raise InputError.of("model", "is of no use beside predictions", str(model), "leave one of them out")
@@ -184,7 +183,10 @@ class Seen:
         if not self.complete:
             yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
         if not self.scored:
-            yield from self._left_out()
+            if count := len(self.contents):
+                images = f"1 image {LEARNT_FROM} was" if count == 1 else f"{count} images {LEARNT_FROM} were"
+                more = f", and {len(self.tiles)} more {_are(len(self.tiles))} of their photographs" if self.tiles else ""
+                yield f"{images} left out{more}: the option learnt (--learnt) scores them too"
             return
         tiles = {name for name, _ in self.tiles}
         learnt, beside = sum(name in self.contents for name in names), sum(name in tiles for name in names)
@@ -192,13 +194,6 @@ class Seen:
             more = f", and {beside} more {_are(beside)} of photographs that it learnt from" if beside else ""
             these = f"{learnt} of these {len(names)} images{more}"
             yield f"the model learnt from {these}: scores on them are training error, and say nothing of unseen images"
-
-    def _left_out(self) -> Iterator[str]:
-        if self.contents:
-            count = len(self.contents)
-            images = f"1 image {LEARNT_FROM} was" if count == 1 else f"{count} images {LEARNT_FROM} were"
-            more = f", and {len(self.tiles)} more {_are(len(self.tiles))} of their photographs" if self.tiles else ""
-            yield f"{images} left out{more}: the option learnt (--learnt) scores them too"
 
 
 def _are(count: int) -> str:

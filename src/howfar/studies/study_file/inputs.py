@@ -266,8 +266,27 @@ TEMPLATE: Final = Path(__file__).with_name("start.toml")
 
 
 def write_start(file: str | Path) -> Path:
-    """Write a commented template of a study file, and return its path; an existing file is not replaced."""
-    return write_template(file, TEMPLATE.read_text(encoding="utf-8"), "study file")
+    """Write a start of a study file with every kind of study, and return its path; an existing file is not replaced."""
+    kinds = (_start_of(kind) for name, kind in _kinds().items() if name != "components")
+    return write_template(file, "\n".join([TEMPLATE.read_text(encoding="utf-8"), *kinds]), "study file")
+
+
+_NAMED: Final = {"datasets": ["site_a", "site_b"], "backbones": ["lite0"], "models": ["deepcrack"], "studies": ["adaptation"]}
+"""Entries of the template that a start of each kind of study names."""
+
+
+def _start_of(kind: StudyKind) -> str:
+    """Write a commented start of a kind of study: the entries that it must name, then its options with their defaults."""
+    lines, marks = [f"# [studies.{kind.name}]  # {kind.title}"], references(kind.settings)
+    for name, info in kind.settings.model_fields.items():
+        if info.is_required():
+            mark = marks[name]
+            single = mark.one or mark.to == "studies"
+            lines.append(f"# {name} = {json.dumps('roads' if mark.one else _NAMED[mark.to][0] if single else _NAMED[mark.to])}")
+        elif name != "title" and name not in marks:
+            default = "…" if info.default is None else json.dumps(info.default)
+            lines.append(f"#   # {name} = {default}  # {info.description}")
+    return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True)

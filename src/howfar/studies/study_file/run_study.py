@@ -7,7 +7,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from howfar.results.result import Result
 from howfar.results.run_files import page_folder
 from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.segmenters import segmenter_family
-from howfar.settings import checked, picked, with_options
+from howfar.settings import checked, nearest, picked, with_options
 from howfar.studies.run_folder import draw
 from howfar.studies.study_file.inputs import CheckedFile, Inputs, Planned, StudyDocument, beside, check_document, read_document
 from howfar.studies.study_file.kind import Work, named
@@ -53,7 +53,11 @@ class Done(NamedTuple):
 
 def fingerprint(dataset: Dataset) -> str:
     """Hash the names, sizes and modification times of a dataset's images and masks."""
-    return _hash([[item.name, _state(item.path), *_mask_state(item.mask)] for item in dataset.items])
+    rows = []
+    for item in dataset.items:
+        mask, colour = (None, None) if item.mask is None else file_and_colour(item.mask)
+        rows.append([item.name, _state(item.path), _state(mask), *([] if colour is None else [str(colour)])])
+    return _hash(rows)
 
 
 def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str], needs: Mapping[str, str]) -> str:
@@ -97,12 +101,6 @@ def _weights(path: Any) -> Any:
         return None
     files = [Path(path)] if Path(path).is_file() else sorted(each for each in Path(path).rglob("*") if each.is_file())
     return [[each.name, list(map(str, stamp(each)))] for each in files]
-
-
-def _mask_state(mask: Path | str | None) -> list[Any]:
-    """Describe the state of a mask's file and its foreground colour, if any."""
-    file, colour = (None, None) if mask is None else file_and_colour(mask)
-    return [_state(file)] if colour is None else [_state(file), str(colour)]
 
 
 def _state(location: Any) -> Any:
@@ -178,7 +176,7 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold a checked study file, its text, run folder, and the key of each study."""
+    """Hold a checked study file, its text, run folder, the key of each study, and the names of those to run."""
 
     text: str
     file: CheckedFile
@@ -187,6 +185,7 @@ class Plan:
     keys: Mapping[str, str]
     title: str
     folder_of_file: Path
+    wanted: Collection[str]
 
     def folder(self, planned: Planned) -> Path:
         """Return the folder of a study's result."""
@@ -225,15 +224,30 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
             rule = f"must not lie in the folder of datasets.{name}"
             raise InputError.of("out", rule, str(root), 'write out = "FOLDER" elsewhere')
     checked_file = check_document(document)
+    wanted = _wanted(given["only"], checked_file.studies)
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
     keys: dict[str, str] = {}
     for planned in checked_file.studies:
         inputs = Inputs(checked_file, root / planned.name, execution, given["device"], seed_of(document))
         with _naming(planned):
-            planned.kind.check(planned.settings, inputs)
+            if planned.name in wanted:
+                planned.kind.check(planned.settings, inputs)
         keys[planned.name] = key_of(planned, checked_file, prints, keys)
     title = document.title or path.stem.replace("-", " ").capitalize()
-    return Plan(text, checked_file, root, execution, keys, title, path.parent)
+    return Plan(text, checked_file, root, execution, keys, title, path.parent, wanted)
+
+
+def _wanted(only: str | Sequence[str], studies: Sequence[Planned]) -> Collection[str]:
+    """Return the names of the studies to run: those asked for and all that they need, every study if none is named."""
+    known = [planned.name for planned in studies]
+    texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
+    wanted = {text.strip() for text in texts if text.strip()} or set(known)
+    for name in wanted - set(known):
+        raise InputError.of("only", "must name studies of the file", name, nearest(name, known, "studies"))
+    # A study stands after those that it needs.
+    for planned in reversed(studies):
+        wanted |= set(planned.needs) if planned.name in wanted else set()
+    return wanted
 
 
 def seed_of(document: StudyDocument) -> int:
@@ -247,6 +261,8 @@ def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
     shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
     for planned in shown:
         result, key = plan.kept(planned), plan.keys[planned.name]
+        if result is None and planned.name not in plan.wanted:
+            continue
         if result is None:
             inputs = replace(plan.inputs(planned, given["device"]), results=results, loaded=loaded)
             result, fresh = _one(planned, inputs, key), True
@@ -373,7 +389,7 @@ def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEsti
     for planned in plan.file.studies:
         if plan.kept(planned) is not None:
             studies.append(Estimated(planned.name, planned.kind.name, IS_DONE, 0, 0, 0.0, 0))
-        else:
+        elif planned.name in plan.wanted:
             studies.append(_estimated(planned, plan.inputs(planned, given["device"]), rates, seen))
     return StudyEstimate(str(plan.root), tuple(studies))
 
