@@ -34,7 +34,7 @@ from howfar.results.assessment_result import Assessment
 from howfar.settings import checked
 from howfar.studies.assessment.answers import GAIN
 from howfar.studies.assessment.preparation import CORRUPTED, TILED, score_file
-from howfar.studies.performance.image_performance import Further
+from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.relate import expectation
 from howfar.studies.profile import measured_images
 
@@ -215,7 +215,7 @@ def by_labels(run: Path, sets: Sets, out: Path) -> Iterator[dict[str, Any]]:
     judge, of = said.expected.judge, comparison.images["dataset"].to_numpy(dtype=str)
     for site in (one.dataset for one in others):
         inside = of == site
-        columns, truth = take(said.columns, inside), said.scores.performance[inside]
+        columns, truth = take(said.measured.columns, inside), said.measured.scores.performance[inside]
         rest = [one.dataset for one in others if one.dataset != site]
         for count in range(len(rest) + 1):
             for labelled in combinations(rest, count):
@@ -262,15 +262,14 @@ def advice(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def corrupted(run: Path, profile: Profile, threshold: float | None, out: Path) -> Further | None:
+def corrupted(run: Path, profile: Profile, threshold: float | None, out: Path) -> MeasuredImages | None:
     """Read the corrupted sets that an assessment made, as it did."""
     folders = [one for one in sorted((run / CORRUPTED).glob("*")) if (one / "performance.parquet").is_file()]
     made = [(one, Evaluation.load(one / "performance.parquet")) for one in folders if one.name != "unchanged"]
     if not made:
         return None
     features = [howfar.embed(f"{of.dataset}={one}", store=out / "store", progress=False) for one, of in made]
-    measured = measured_images(profile, features, [of for _, of in made], None, threshold)
-    return Further(measured.columns, measured.scores.performance, measured.sets)
+    return measured_images(profile, features, [of for _, of in made], None, threshold)
 
 
 def summary(rows: pd.DataFrame) -> dict[str, Any]:

@@ -22,7 +22,6 @@ REST = 0.25
 KEPT = {
     "tests/cli/test_report.py::test_a_study_is_recognised_by_its_file",
     "tests/distances/test_properties.py",
-    "tests/e2e/test_command.py::test_backbones_are_listed",
     "tests/e2e/test_command.py::test_compare_prints_the_table_and_writes_the_run",
     "tests/e2e/test_imports.py",
     "tests/golden/test_written_before.py::test_json_has_the_keys_that_it_had",
@@ -38,9 +37,8 @@ NIGHTLY = {
     "tests/backbones/test_torch_compile.py",
     "tests/cli/test_compare_backbones.py",
     "tests/e2e/test_command.py::test_ctrl_c_says_how_to_go_on",
-    "tests/e2e/test_dial.py",
+    "tests/e2e/test_crack_sets.py::test_distance_grows_with_the_dial",
     "tests/e2e/test_sources.py",
-    "tests/e2e/test_tasks.py",
     "tests/e2e/test_without_posix.py",
     "tests/explore/test_browser.py",
     "tests/explore/test_image_map.py",
@@ -56,6 +54,7 @@ NIGHTLY = {
     "tests/runners/test_ray.py",
     "tests/store/test_conformance.py::TestOnS3",
     "tests/studies/pool/test_pool.py",
+    "tests/studies/test_matrix.py::test_pairs_as_tasks_of_a_cluster",
     "tests/tracking/test_tracking.py",
 }
 """Tests of minutes that ``pytest`` alone leaves out: Ray, kills, full disks, memory, S3, browsers, trackers."""

@@ -20,6 +20,7 @@ from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.segmenters.norm_adaptation import ADAPTED, SHARE, adapt_statistics, readable
+from howfar.streams import stream
 from howfar.tracking import Log, check_tracker
 from howfar.training.image_mask_pairs import (
     Added,
@@ -305,7 +306,8 @@ class _View:
 def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> Iterator[_View]:
     threshold = 0.5 if checkpoint.card.threshold is None else checkpoint.card.threshold
     predictor = load_model(checkpoint, device=given.device, tiled=given.tiled).predictor
-    order = np.random.default_rng(int(checkpoint.card.settings["seed"])).permutation(len(site.items))
+    seed = int(checkpoint.card.settings["seed"])
+    order = stream(seed, "images of selftraining").permutation(len(site.items))
     for item, content, picture in itertools.islice(readable(site, order), MOST):
         plain, mirrored = predictor.maps([picture, np.ascontiguousarray(picture[:, ::-1])])
         values = np.stack([plain, mirrored[:, ::-1]]).astype(np.float64) / 255

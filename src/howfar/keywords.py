@@ -419,3 +419,9 @@ class StudyFileOptions(StudyExecution, total=False):
 
     device: options.Device
     out: Annotated[options.Out, options.But({"help": "Write the run to this folder, not where the study file says."})]
+    only: Annotated[
+        options.Only,
+        options.But(
+            {"topic": "Options", "help": "Run these studies of the file alone, and those that they need; by default all."}
+        ),
+    ]

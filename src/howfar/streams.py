@@ -10,15 +10,21 @@ if TYPE_CHECKING:
 
 PURPOSES: Final[dict[str, tuple[int, ...]]] = {
     "corruption": (),
+    "images mixed into others": (),
     "identity of sets": (),
+    "images of selftraining": (),
+    "gains of adaptation": (),
+    "labels still needed": (),
     "limit": (2,),
     "relation": (3,),
     "agreement of backbones": (3,),
     "selection": (4,),
     "slices of distance": (4,),
+    "slopes of adaptation": (4,),
     "slices of performance": (5,),
     "prompts": (5,),
     "performance by distance": (5,),
+    "background of adaptation": (5,),
     "draws of a pool": (6,),
     "suppression": (6,),
     "resamples of a pool": (7,),
@@ -27,8 +33,11 @@ PURPOSES: Final[dict[str, tuple[int, ...]]] = {
     "rank stability": (83,),
 }
 """The numbers that end each stream's seed; two purposes share a number only where published numbers were drawn so."""
-UNSEEDED: Final = ("performance by distance", "suppression")
-"""Purposes whose published numbers were drawn without the user's seed, as their studies have none."""
+UNSEEDED: Final = (
+    "performance by distance", "suppression", "gains of adaptation", "slopes of adaptation", "background of adaptation",
+    "labels still needed",
+)  # fmt: skip
+"""Purposes whose published numbers were drawn without the user's seed, as their studies have none, or several."""
 
 
 def stream(seed: int | None, purpose: str, *names: str) -> np.random.Generator:

@@ -78,33 +78,6 @@ def test_json_is_one_document_and_answers_from_the_store(
     assert document == saved
 
 
-def test_report_is_drawn_again_from_the_run(run: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    out, _ = run
-    before = (out / "report.html").read_text()
-    (out / "report.html").unlink()
-    done = howfar("report", out)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == str(out / "report.html")
-    assert abs(len((out / "report.html").read_text()) - len(before)) < 0.01 * len(before)
-
-
-def test_embed_fills_the_store_that_compare_reads(demo_folders: list[Path], tmp_path: Path) -> None:
-    done = howfar("embed", demo_folders[0], "--backbone", "pixels", "--store", tmp_path, "--json")
-    assert json.loads(done.stdout)["datasets"] == [{"name": demo_folders[0].name, "n": 24, "length": 27648}]
-    again = howfar("embed", demo_folders[0], "--backbone", "pixels", "--store", tmp_path)
-    assert "from store=24" in again.stderr
-
-
-def test_backbones_are_listed() -> None:
-    cards = {card["name"]: card for card in json.loads(howfar("backbones", "--json").stdout)}
-    assert cards["efficientnet_lite0"]["length"] == 1280
-    assert cards["pixels"]["length"] == 27648
-    assert cards["colour_moments"]["length"] == 6
-    assert all(card["licence"] and card["weights"] and card["input"] for card in cards.values())
-    table = howfar("backbones")
-    assert "27,648" in table.stdout
-
-
 def test_ctrl_c_says_how_to_go_on(demo_folders: list[Path], tmp_path: Path) -> None:
     job = [HOWFAR, "compare", *map(str, demo_folders), "--store", str(tmp_path), "--batch-size", "1", "--no-baselines"]
     # A shell may have started the tests deaf to Ctrl+C, and what they start inherits that.

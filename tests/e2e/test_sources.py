@@ -6,15 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import fsspec
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from howfar.figures.contact_sheets import thumbnail
 from packed import files_below, tar_bytes, write_parquet, write_saved
@@ -115,29 +112,6 @@ def test_embed_matrix_profile_and_score_read_members(forms: dict[str, Path], tmp
     assert [one["i_dist_mean"] for one in within] == [one["i_dist_mean"] for one in beside]
     alone = howfar("score", file, f"{forms['site/tar']}/0001.jpg", "--json", store=store)
     assert json.loads(alone.stdout)["i_dist_mean"] == within[0]["i_dist_mean"]
-
-
-def maps_of(folder: Path, names: Sequence[str]) -> Path:
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in names:
-        with Image.open(name) as picture:
-            shape = picture.size[::-1]
-        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{Path(name).stem}.png")
-    return folder
-
-
-def test_masks_of_a_tar_score_as_those_beside_the_images(forms: dict[str, Path], tmp_path: Path) -> None:
-    maps = maps_of(tmp_path / "maps", [str(file) for file in sorted((forms["site/folder"] / "images").iterdir())])
-    found = [
-        json.loads(howfar("evaluate", f"site={forms[f'site/{form}']}", "--predictions", maps, "--json", store=tmp_path).stdout)
-        for form in ("folder", "tar")
-    ]
-    for one in found:
-        one.pop("provenance", None)
-        for image in one.get("images", []):
-            image.pop("path", None)
-    assert found[0] == found[1]
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs howfar[ray]")

@@ -17,8 +17,7 @@ from howfar.results import Provenance
 from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, STRATA, Adaptation, Adaptations
 from howfar.settings import checked
 from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm, all_seeds, arms_of, recorded, strategies_of
-from howfar.studies.adaptation.gains import suppression_of
-from howfar.studies.adaptation.tables import gains_of, slopes_of
+from howfar.studies.adaptation.gains import gains_of, slopes_of, suppression_of
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}
 BLIND = {"blind, labelled": 9, "blind": 7}

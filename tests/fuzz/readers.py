@@ -250,7 +250,7 @@ def read_defaults(folder: Path) -> object:
 
 
 def read_study_file(folder: Path) -> object:
-    from howfar.studies.study_file.document import read_document
+    from howfar.studies.study_file.inputs import read_document
 
     return read_document(first(folder))
 

@@ -123,26 +123,6 @@ def test_what_needs_files_or_another_process_says_so(tmp_path: Path) -> None:
             call()
 
 
-def test_a_model_learns_and_predicts(tmp_path: Path) -> None:
-    tiny: dict[str, Any] = {
-        "options": {"width": 4},
-        "size": 32,
-        "epochs": 1,
-        "pretrained": False,
-        "device": "cpu",
-        "progress": False,
-    }
-    frame = pd.DataFrame({"image": list(P), "mask": [picture[:, :, 0] > 120 for picture in P]})
-    model = howfar.train(frame, "deepcrack", tmp_path / "m.safetensors", **tiny)
-    assert model.card.data["primary"] == "primary"
-    made = howfar.predict(model, Segmented(S), tmp_path / "maps", device="cpu", progress=False)
-    assert (made.written, made.skipped) == (9, ())
-    found = howfar.compare(P, {"site": Segmented(S)}, BY, store=tmp_path / "store", **QUICK)
-    chosen = howfar.select(found, "site", 2, strategy="random")
-    more = howfar.train(frame, "deepcrack", tmp_path / "more.safetensors", add=[(Segmented(S), chosen)], **tiny)
-    assert len(more.card.data["contents"]) == len(model.card.data["contents"]) + 2
-
-
 def test_sites_in_memory_are_assessed_and_no_command_says_where_they_are(tmp_path: Path) -> None:
     given = {"primary": P, "a": S, "b": pixels(2, 8), "new": pixels(3, 8)}
     for name, pictures in given.items():

@@ -3,7 +3,6 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -150,28 +149,6 @@ def test_single_images_are_measured_and_said_to_be_few() -> None:
     assert "–" in repr(found)
 
 
-def test_trivial_backbones_stand_beside_the_model(demo_folders: list[Path]) -> None:
-    found = howfar.compare(demo_folders[0], demo_folders[1:3], "colour_moments", permutations=0, bootstrap=0, progress=False)
-    assert {(b.backbone, b.dataset) for b in found.baselines} == {("pixels", f.name) for f in demo_folders[1:3]}
-    without = howfar.compare(
-        demo_folders[0], demo_folders[1], "colour_moments", baselines=False, permutations=0, bootstrap=0, progress=False
-    )
-    assert without.baselines == ()
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"componets": 3}, "got 'componets': did you mean components"),
-        ({"backbone": "pixels"}, "backbone .*pixels"),
-    ],
-)
-def test_a_bad_setting_is_one_line(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        howfar.compare(rows(0, 5), {"s": rows(1, 5)}, **change)
-    assert "\n" not in str(caught.value)
-
-
 def test_limit_draws_at_random_with_the_seed_and_keeps_the_order() -> None:
     p, s = rows(0, 30), rows(1, 50)
 
@@ -197,16 +174,6 @@ def test_trivial_backbones_need_no_more_than_a_sample(demo_folders: list[Path], 
     assert any("at most 10 images" in note for note in sampled.notes)
     same = howfar.compare(demo_folders[0], demo_folders[1], "pixels", limit=10, **options)
     assert sampled.baselines[0].relative == pytest.approx(same.datasets[0].relative)
-
-
-def test_images_that_do_not_differ_have_no_self_distance() -> None:
-    p = np.repeat(rows(0, 1), 20, axis=0).astype(np.float32)
-    found = howfar.compare(p, {"s": rows(1, 8)}, permutations=9, bootstrap=20)
-    (one,) = found.datasets
-    assert (one.relative, one.relative_ci) == (None, None)
-    assert "mahalanobis_mean" not in one.rivals
-    assert found.images.mahalanobis.isna().all()
-    assert any("do not differ" in note for note in found.notes)
 
 
 def test_equal_distances_scale_to_zero() -> None:
@@ -339,10 +306,3 @@ def test_the_folder_of_images_is_refused(folders: tuple[Path, Path], below: str)
     with pytest.raises(InputError, match=r"^out must not lie among the images of plain, of which"):
         howfar.compare_backbones(roads, plain, out=plain / below, **several)
     assert sorted(file.name for file in plain.rglob("*") if file.is_file()) == ["0001.jpg", "0002.jpg", "0003.jpg", "0004.jpg"]
-
-
-def test_beside_the_images_is_a_place_for_it(folders: tuple[Path, Path]) -> None:
-    roads, plain = folders
-    run = howfar.compare(roads, plain, out=roads / "run", **QUICK)
-    again = howfar.compare(roads, plain, **QUICK)
-    assert [dataset.n for dataset in run.datasets] == [dataset.n for dataset in again.datasets]

@@ -136,17 +136,6 @@ def test_an_earlier_export_is_replaced_and_nothing_else(roads: Path, tmp_path: P
     assert sorted(path.stat().st_mtime_ns for path in (others, out)) == before
 
 
-def test_another_lance_dataset_is_not_written_over(roads: Path, tmp_path: Path) -> None:
-    lance = pytest.importorskip("lance")
-    import pyarrow as pa
-
-    out = tmp_path / "others.lance"
-    lance.write_dataset(pa.table({"a": [1]}), str(out))
-    with pytest.raises(InputError, match=r"^out must be new, or an earlier export of howfar"):
-        export(roads, out)
-    assert lance.dataset(str(out)).version == 1
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("earlier", [False, True])
 def test_what_fails_leaves_what_was_there(

@@ -61,13 +61,6 @@ def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypat
     assert compare(sets)[1] == 2
 
 
-def test_they_are_kept_in_the_store_that_is_given(sets: list[Path], tmp_path: Path) -> None:
-    assert compare(sets, store=tmp_path / "other")[1] == 2
-    assert len(list((tmp_path / "other" / "baselines" / ".pairs").iterdir())) == 1
-    assert not (Path(os.environ["HOWFAR_STORE"]) / "baselines").exists()
-    assert compare(sets, store=tmp_path / "other")[1] == 1
-
-
 def test_a_file_under_the_name_of_another_is_not_read(sets: list[Path]) -> None:
     first, _ = compare(sets)
     (file,) = (Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir()
@@ -93,9 +86,3 @@ def test_the_oldest_are_removed(sets: list[Path], monkeypatch: pytest.MonkeyPatc
         compare(sets, components=components)
     assert len(list((Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir())) == 2
     assert compare(sets, components=3)[1] == 1
-
-
-def test_quick_pairs_are_not_kept(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distance, "LARGE", 1 << 40)
-    compare(sets)
-    assert not (Path(os.environ["HOWFAR_STORE"]) / "baselines").exists()

@@ -20,20 +20,11 @@ from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
 from howfar.explore.run_pictures import masks_of
 from howfar.mask_colour import reading_by
-from howfar.studies.study_file.document import read_document
-from howfar.studies.study_file.inputs import check_document
+from howfar.studies.study_file.inputs import check_document, read_document
 from howfar.studies.study_file.run_study import fingerprint
 from howfar.training.image_mask_pairs import examples_of, read_pairs
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
-TINY: dict[str, Any] = {
-    "options": {"width": 4},
-    "pretrained": False,
-    "size": 32,
-    "epochs": 1,
-    "device": "cpu",
-    "progress": False,
-}
 REFUSED = r"a mask of the colours .*; name the one that is foreground, as --foreground '#ff0000'"
 
 
@@ -84,34 +75,12 @@ def test_training_reads_the_same_pairs_and_is_done_anew_for_another_colour(roads
         pairs[name] = read_pairs(examples_of(dataset), 32, progress=False), fingerprint(dataset)
     assert np.array_equal(pairs["plain"][0].masks, pairs["red"][0].masks)
     assert not np.array_equal(pairs["red"][0].masks, pairs["blue"][0].masks)
+    with reading_by("#ff0000"):
+        shown = masks_of({"roads": str(roads["coloured"])})
+    assert read_mask(shown["roads", "0001.jpg"]).mean() < 0.5
     assert len({each.fingerprint for each, _ in pairs.values()}) == len({state for _, state in pairs.values()}) == 3
     with pytest.raises(HowfarError, match=rf"roads/0001.jpg: the mask .*/0001.png: {REFUSED}"):
         read_pairs(examples_of(Dataset.from_folder(roads["coloured"])), 32, progress=False)
-
-
-def test_train_and_adapt(roads: dict[str, Path], tmp_path: Path) -> None:
-    weights = [
-        howfar.train(roads[name], "deepcrack", tmp_path / f"{name}.safetensors", **more, **TINY).card.weights
-        for name, more in (("plain", {}), ("coloured", {"foreground": "#ff0000"}))
-    ]
-    assert weights[0] == weights[1]
-    tables = []
-    for name, more in (("plain", {}), ("coloured", {"foreground": "#ff0000"})):
-        site = [write_dataset(tmp_path / name / "site", 4, seed=1, size=32)]
-        if name == "coloured":
-            colour(site[0] / "masks")
-        study = howfar.adapt(
-            {"roads": roads[name]},
-            site,
-            out=tmp_path / name / "study",
-            model="deepcrack",
-            shots=[1],
-            bootstrap=20,
-            **more,
-            **TINY,
-        )
-        tables.append(study.images.drop(columns=["path", "mask", "map"], errors="ignore"))
-    pd.testing.assert_frame_equal(*tables)
 
 
 def test_certify(tmp_path: Path) -> None:
@@ -124,22 +93,6 @@ def test_certify(tmp_path: Path) -> None:
     assert (found.value, found.low, found.high) == (wanted.value, wanted.low, wanted.high)
     with pytest.raises(InputError, match=rf"cannot be used: the mask .*: {REFUSED}"):
         howfar.certify(site, maps, out=tmp_path / "none", **given)
-
-
-def test_assess_and_the_explorer(roads: dict[str, Path], tmp_path: Path) -> None:
-    more: dict[str, Any] = {"rivals": False, "baselines": False, "bootstrap": 20, "permutations": 9, "corrupted": False}
-    found = []
-    for name, options in (("plain", {}), ("coloured", {"foreground": "#ff0000"})):
-        maps = tmp_path / name / "maps"
-        for dataset in ("roads", "site"):
-            shutil.copytree(roads["maps"], maps / dataset)
-        given = ({"roads": roads[name]}, {"site": roads[name]})
-        made = howfar.assess(*given, predictions=maps, out=tmp_path / name / "run", progress=False, **more, **options)
-        found.append([(answer.measured, answer.scored) for answer in made.sites])
-    assert found[0] == found[1] != [(None, 0)]
-    with reading_by("#ff0000"):
-        shown = masks_of({"roads": str(roads["coloured"])})
-    assert read_mask(shown["roads", "0001.jpg"]).mean() < 0.5
 
 
 def test_a_dataset_of_a_study_file_names_its_own_colour(roads: dict[str, Path], tmp_path: Path) -> None:

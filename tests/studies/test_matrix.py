@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -92,7 +90,7 @@ def test_each_pair_has_the_numbers_of_compare(q: int, scale: str) -> None:
             assert pair[f"{name}_ci_low"] < pair[name] < pair[f"{name}_ci_high"]
 
 
-def test_in_one_space() -> None:
+def test_in_one_space_and_in_all_dimensions() -> None:
     known = sets()
     found = measure(known, projection="joint")
     rows = PCA(5, svd_solver="full").fit_transform(np.concatenate(list(known.values())))
@@ -101,10 +99,6 @@ def test_in_one_space() -> None:
         assert row["o_dist_mean"] == pytest.approx(cdist(parts[row["one"]], parts[row["other"]]).mean(), rel=1e-9)
     selves = found.pairs.groupby("one")["self_one"].nunique()
     assert (selves == 1).all()
-
-
-def test_in_all_dimensions() -> None:
-    known = sets()
     for row in measure(known, projection="none").pairs.to_dict("records"):
         assert row["o_dist_mean"] == pytest.approx(cdist(known[row["one"]], known[row["other"]]).mean(), rel=1e-9)
 
@@ -122,9 +116,6 @@ def test_square(name: Any) -> None:
         wanted = max(row["relative_one"], row["relative_other"]) if name == "mutual" else row[name]
         assert square.loc["b", "d"] == square.loc["d", "b"] == wanted
         assert np.array_equal(square, square.T, equal_nan=True)
-
-
-# Kept, and gone on with
 
 
 def test_a_run_that_was_stopped_is_gone_on_with(tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,15 +263,6 @@ def test_a_second_stop_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert before.count("\n") == 3
 
 
-def test_what_another_run_had_measured_is_kept(tmp_path: Path, measured: list[int]) -> None:
-    measure(out=tmp_path)
-    measure(out=tmp_path, components=3)
-    assert len(measured) == 12
-    measure(out=tmp_path)
-    measure(out=tmp_path, components=3)
-    assert len(measured) == 12
-
-
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     with (
         PairJournal.open(tmp_path),
@@ -290,22 +272,11 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     measure(out=tmp_path)
 
 
-def test_where_files_cannot_be_locked_it_runs_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    pd.testing.assert_frame_equal(measure(out=tmp_path).pairs, measure().pairs, check_exact=True)
-
-
 @pytest.mark.parametrize("line", ["[]", "3", '{"no": "key"}', "", "{"])
 def test_a_line_of_another_make_is_passed_over(line: str, tmp_path: Path, measured: list[int]) -> None:
     (tmp_path / JOURNAL).write_text(line + "\n")
     measure(out=tmp_path)
     assert len(measured) == 6
-
-
-# The result
 
 
 def test_the_page_and_a_table_of_another_run(tmp_path: Path) -> None:

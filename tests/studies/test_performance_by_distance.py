@@ -11,7 +11,7 @@ import pytest
 
 from howfar.paper.performance_by_distance_study import PerformanceSettings, averaged, slopes_of
 from howfar.results.adaptation_result import Adaptation
-from howfar.studies.adaptation.tables import slopes_of as slopes_by_seed
+from howfar.studies.adaptation.gains import slopes_of as slopes_by_seed
 from results.test_conformance import adaptation
 
 SETTINGS = PerformanceSettings(of="adaptation", bootstrap=200, tau=0.3)

@@ -1,4 +1,4 @@
-"""The study on runs of its own: what is read of a run, of evaluations and of lists, and what is refused."""
+"""The selection study: what is read of runs, evaluations, maps and lists, what `auto` takes, and first labels."""
 
 from __future__ import annotations
 
@@ -11,14 +11,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import howfar
-from howfar.errors import InputError, MissingPathError
-from howfar.results import Comparison, Evaluation, Provenance, Selection
+from howfar.data import Dataset
+from howfar.data.label_exports import read_export
+from howfar.demo import write_dataset
+from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.metrics import histogram
+from howfar.metrics.image_structure import FEATURES
+from howfar.metrics.label_free_signals import class_entropy
+from howfar.results import Comparison, Evaluation, Provenance, Relation, Selection
 from howfar.selection import every, far, named
 from howfar.selection.diversity import KCENTER
+from howfar.selection.strategy import FunctionStrategy
+from howfar.studies.select_images import select
 
-FEATURES = ("kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding")
+FEATURE_STRATEGIES = ("kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding")
 SIGNALS = {"uncertainty": "entropy", "flip_disagreement": "flip_agreement", "foreground": "predicted_foreground"}
 M = 30
 
@@ -97,7 +106,7 @@ def test_feature_strategies_read_every_component(run: Comparison, site: pd.DataF
     assert names(howfar.select(replace(run, images=lonely), "site", 2, "kcenter"))[1] == site["image"].iloc[4]
 
 
-@pytest.mark.parametrize("strategy", FEATURES)
+@pytest.mark.parametrize("strategy", FEATURE_STRATEGIES)
 def test_a_run_of_two_components_is_refused_with_the_remedy(strategy: str, run: Comparison) -> None:
     old = replace(run, images=run.images.drop(columns=[f"pc{number}" for number in range(3, 7)]))
     line = (
@@ -235,4 +244,227 @@ def test_a_run_folder_is_read(run: Comparison, tmp_path: Path) -> None:
 def test_bad_arguments_are_one_line(arguments: tuple[Any, ...], message: str, run: Comparison) -> None:
     with pytest.raises(InputError, match=message) as caught:
         howfar.select(run, *arguments)
+    assert "\n" not in str(caught.value)
+
+
+# The default strategy is far where relate says that performance falls with distance, else random
+
+
+@pytest.fixture(scope="module")
+def related_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two secondaries in a folder."""
+    sites = {"near": rows(1, 30, 0.3), "site": rows(2, 30, 1.0)}
+    comparison = howfar.compare(rows(0, 40, 0.0), sites, bootstrap=0, permutations=0)
+    return comparison.save(tmp_path_factory.mktemp("auto") / "run")
+
+
+def related(run_folder: Path, slope: dict[str, float]) -> None:
+    """Relate performances to distance, which change by so much over the distances of each dataset."""
+    images = Comparison.load(run_folder).images
+    tables = []
+    for name, change in slope.items():
+        mine = images[images["dataset"] == name]
+        values = (0.5 + change * (mine["i_dist_scaled"] - 0.5)).clip(0, 1)
+        tables.append(pd.DataFrame({"image": mine["image"], "performance": values, "dataset": name}))
+    pd.concat(tables).to_csv(run_folder.parent / "performance.csv", index=False)
+    howfar.relate(run_folder, run_folder.parent / "performance.csv", bootstrap=50).save(run_folder)
+
+
+@pytest.fixture
+def run_folder(related_run: Path, tmp_path: Path) -> Path:
+    return Comparison.load(related_run).save(tmp_path / "run")
+
+
+def test_without_a_relation_it_is_random(run_folder: Path) -> None:
+    found = howfar.select(run_folder, "site", 5)
+    assert found.strategy == "random"
+    assert found.why == "auto took random: howfar relate has not said of this run that performance falls with distance"
+    assert found.footer()[0] == found.remarks()[0] == found.why
+    assert (
+        howfar.select(Comparison.load(run_folder), "site", 5).picks
+        == found.picks
+        == howfar.select(run_folder, "site", 5, "random").picks
+    )
+    assert howfar.select(run_folder, "site", 5, "random").why == ""
+
+
+def test_it_follows_the_dataset_s_own_verdict_and_else_that_of_all(run_folder: Path, tmp_path: Path) -> None:
+    related(run_folder, {"near": -0.8})
+    assert Relation.load(run_folder).datasets[0].verdict.kind == "falls"
+    found = howfar.select(run_folder, "near", 5)
+    assert (found.strategy, found.why) == (
+        "far", "auto took far: howfar relate says that performance falls with distance in near"
+    )  # fmt: skip
+    assert found.picks == howfar.select(run_folder, "near", 5, "far").picks
+    assert Selection.load(found.save(tmp_path / "out")).why == found.why
+    assert howfar.select(run_folder, "site", 5).why.endswith("falls with distance in the labelled datasets")
+    related(run_folder, {"near": -0.8, "site": 0.7})
+    assert howfar.select(run_folder, "near", 5).strategy == "far"
+    site = howfar.select(run_folder, "site", 5)
+    assert (site.strategy, site.why) == (
+        "random", "auto took random: howfar relate says that performance rises with distance in site"
+    )  # fmt: skip
+
+
+def test_a_relation_of_another_run_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    related(run_folder, {"near": -0.8})
+    sites = {"near": rows(1, 30, 0.3), "site": rows(2, 30, 1.0)}
+    other = howfar.compare(rows(0, 40, 0.0), sites, bootstrap=0, permutations=0).save(tmp_path / "other")
+    for name in ("relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet"):
+        (other / name).write_bytes((run_folder / name).read_bytes())
+    with pytest.raises(StoreError, match=r"relation\.json is of another run than result\.json: run relate again"):
+        howfar.select(other, "site", 5)
+
+
+# Strategies that read maps and images, from files
+
+
+MAPPED = 12
+OF_MAPS = ("objects", "stratified_entropy", "share_quantiles", "foreground_random")
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Comparison, Evaluation, Path]:
+    """A run by pixels, and an evaluation of soft maps of its site, whose image 0 has nothing predicted."""
+    root = tmp_path_factory.mktemp("roads")
+    primary, site = (write_dataset(root / name, MAPPED, seed=k, size=48) for k, name in enumerate(("p", "site")))
+    (root / "maps").mkdir()
+    for number, file in enumerate(sorted((site / "masks").iterdir())):
+        mask = np.asarray(Image.open(file).convert("L")) > 127
+        p = np.where(mask & (number > 0), 150 + 8 * number, 20).astype(np.uint8)
+        Image.fromarray(p).save(root / "maps" / file.name)
+    run = howfar.compare(primary, [site], "pixels", components=4, bootstrap=0, permutations=0, baselines=False, progress=False)
+    blind = Dataset.from_folder(site).without_masks()
+    return run, howfar.evaluate(blind, root / "maps", threshold=0.5, progress=False), root
+
+
+@pytest.mark.parametrize("strategy", [*OF_MAPS, "ridge_response"])
+def test_images_are_chosen_from_files(strategy: str, mapped: tuple[Comparison, Evaluation, Path]) -> None:
+    run, evaluation, root = mapped
+    evaluation.save(root / "site.parquet")
+    first = select(run, "site", 5, strategy, performance=root / "site.parquet")
+    assert len({pick.image for pick in first.picks}) == 5
+    assert all(pick.reason for pick in first.picks)
+    assert [pick.image for pick in select(run, "site", 5, strategy, performance=evaluation).picks] == [
+        pick.image for pick in first.picks
+    ]
+
+
+def test_each_image_gets_the_columns_of_its_own_map(mapped: tuple[Comparison, Evaluation, Path]) -> None:
+    run, evaluation, root = mapped
+    seen: dict[str, np.ndarray] = {}
+
+    def rule(pool, k, rng):  # type: ignore[no-untyped-def]  # it only looks
+        seen.update(pool.columns)
+        return np.arange(k)
+
+    needs = ("regions", "foreground_entropy", "background_entropy", "ridge_response")
+    looking = FunctionStrategy("looking", needs, True, rule, lambda values: "seen")
+    select(run, "site", MAPPED, looking, performance=evaluation)
+    assert seen["regions"].shape == (MAPPED, 16, len(FEATURES))
+    # Image 0 has no foreground, and those after it are the surer the later.
+    first = seen["regions"][:, 0]
+    assert (first[:, 0] > 0).tolist() == [False] + [True] * (MAPPED - 1)
+    np.testing.assert_allclose(first[1:, FEATURES.index("probability_mean")], (150 + 8 * np.arange(1, MAPPED)) / 255)
+    for number, file in enumerate(sorted((root / "maps").iterdir())):
+        wanted = class_entropy(histogram(np.asarray(Image.open(file))), 0.5)
+        assert (seen["foreground_entropy"][number], seen["background_entropy"][number]) == pytest.approx(wanted)
+    assert (seen["ridge_response"] > 0).all()
+
+
+def test_what_is_missing_is_said_in_one_line(mapped: tuple[Comparison, Evaluation, Path]) -> None:
+    run, evaluation, _ = mapped
+    for strategy, line in (
+        ("objects", "needs the maps of images of site: pass as performance what howfar evaluate --predictions DIR -o FILE"),
+        ("stratified_entropy", "needs the histogram of images of site: pass as performance what howfar evaluate -o FILE"),
+    ):
+        with pytest.raises(InputError, match=f"the strategy {strategy} {line}") as caught:
+            select(run, "site", 2, strategy)
+        assert "\n" not in str(caught.value)
+    forgotten = replace(evaluation, images=evaluation.images.assign(prediction=""))
+    with pytest.raises(InputError, match="needs the maps"):
+        select(run, "site", 2, "objects", performance=forgotten)
+    gone = replace(run, images=run.images.assign(path="/no/such/file.png"))
+    with pytest.raises(InputError, match="ridge_response needs the images of site, and no file of the run can be read"):
+        select(gone, "site", 2, "ridge_response")
+
+
+# What a model predicted on chosen images becomes their first labels
+
+
+FEW = 5
+
+
+@pytest.fixture(scope="module")
+def labelled_roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of roads against a site, and maps of the site in which the foreground is p = 0.4."""
+    folder = tmp_path_factory.mktemp("first")
+    for seed, name in enumerate(("roads", "site")):
+        write_dataset(folder / name, FEW, seed=seed, size=32)
+    (folder / "maps").mkdir()
+    for k in range(1, FEW + 1):
+        shown = np.zeros((32, 32), np.uint8)
+        shown[:k, :3] = 102
+        Image.fromarray(shown).save(folder / "maps" / f"{k:04}.png")
+    compared = howfar.compare(
+        str(folder / "roads"), str(folder / "site"), "colour_moments", store=folder / "store", bootstrap=0, permutations=0,
+        baselines=False, rivals=False, progress=False,
+    )  # fmt: skip
+    compared.save(folder / "run")
+    return folder
+
+
+@pytest.fixture
+def roads_run(labelled_roads: Path, tmp_path: Path) -> Path:
+    return Comparison.load(labelled_roads / "run").save(tmp_path / "run")
+
+
+def areas(folder: Path) -> dict[str, int]:
+    images = read_export(folder / "coco.json").images
+    return {image.name: int(sum(mark.draw().sum() for mark in image.marks if mark.draw)) for image in images}
+
+
+WANTED = {f"{k:04}.jpg": 3 * k for k in range(1, FEW + 1)}
+
+
+def test_maps_are_read_at_a_threshold(roads_run: Path, labelled_roads: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    howfar.select(roads_run, "site", FEW, predictions=labelled_roads / "maps", out=out)
+    assert set(areas(out).values()) == {0}
+    howfar.select(roads_run, "site", FEW, predictions=labelled_roads / "maps", threshold=0.3, out=out)
+    assert areas(out) == WANTED
+
+
+def test_maps_on_record_are_taken_at_the_relation_s_threshold(roads_run: Path, labelled_roads: Path, tmp_path: Path) -> None:
+    evaluated = howfar.evaluate(str(labelled_roads / "site"), labelled_roads / "maps", threshold=0.3, progress=False)
+    howfar.relate(roads_run, evaluated, threshold=0.3, bootstrap=0).save(roads_run)
+    howfar.select(roads_run, "site", FEW, out=tmp_path / "out")
+    assert areas(tmp_path / "out") == WANTED
+
+
+def test_what_is_missing_or_does_not_fit_is_noted(roads_run: Path, labelled_roads: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    Image.new("L", (32, 32), 255).save(maps / "0001.png")
+    Image.new("L", (16, 32), 255).save(maps / "0002.png")
+    with pytest.warns(UserWarning, match="first label") as caught:
+        howfar.select(roads_run, "site", FEW, predictions=maps, out=tmp_path / "out")
+    assert [str(warning.message).partition(" images ")[0] for warning in caught] == ["3 of 5", "1 of 5"]
+    assert "(0002.jpg: its map is of 16×32 pixels, the image of 32×32)" in str(caught[1].message)
+    assert areas(tmp_path / "out")["0001.jpg"] == 32 * 32
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"predictions": "none.txt"}, InputError, "predictions must be a folder of maps, a table of classes"),
+        ({"predictions": "none.json"}, MissingPathError, "none.json"),
+        ({"min_score": 0.5}, InputError, "min_score is of no use without boxes"),
+    ],
+)
+def test_first_labels_that_cannot_be_read_are_one_line(
+    options: dict[str, Any], error: type, words: str, roads_run: Path
+) -> None:
+    with pytest.raises(error, match=words) as caught:
+        howfar.select(roads_run, "site", 2, **options)
     assert "\n" not in str(caught.value)

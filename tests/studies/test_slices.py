@@ -73,11 +73,6 @@ def test_a_column_without_a_value_is_told_from_one_that_is_not_there(sites: Path
             howfar.compare(sites / "roads", file, "colour_moments", by="boxes", store=sites / "store", **QUICK)
 
 
-def test_parquet_gives_what_can_be_written_as_text(sites: Path) -> None:
-    first = howfar.Dataset.from_table(sites / "site" / "site.parquet").items[1]
-    assert dict(first.further) == {"camera": "A", "x": "1", "day": "monday", "taken": "2026-05-01 00:00:00"}
-
-
 def test_the_far_camera_stands_first_and_the_small_one_last(found: Comparison) -> None:
     cameras = [each for each in found.slices if each.column == "camera"]
     assert [each.value for each in cameras] == ["B", "A", "C"]

@@ -76,7 +76,7 @@ def evaluate(
 
 def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
     """Print the reasons for left-out images and the place of their names; with --verbose a line per image."""
-    from howfar.studies.evaluation.learnt_images import LEARNT
+    from howfar.studies.evaluation.evaluate import LEARNT
 
     to, kinds = console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
     where = "--json lists them" if out is None else f"names in {out}"

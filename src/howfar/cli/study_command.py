@@ -30,7 +30,7 @@ def study(
     **chosen: Unpack[StudyFileOptions],
 ) -> None:
     """Run every study of STUDY.toml that is not done yet, and write one report of all."""
-    from howfar.studies.study_file.document import json_schema, write_start
+    from howfar.studies.study_file.inputs import json_schema, write_start
 
     bundled = file.suffix.lower() == ".zip"
     if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
@@ -74,7 +74,7 @@ def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None
 
 
 def _show_plan(file: Path, json: bool, chosen: StudyFileOptions) -> None:
-    from howfar.studies.study_file.estimate import estimate
+    from howfar.studies.study_file.run_study import estimate
 
     found = estimate(file, **chosen)
     if json:

@@ -19,7 +19,7 @@ from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.streams import stream
 from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm
-from howfar.studies.adaptation.tables import slope_ends
+from howfar.studies.adaptation.gains import slope_ends
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
 

@@ -10,11 +10,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_s
 
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import AdaptOptions, SegmenterOptions, TrainingOptions
-from howfar.results.adaptation_result import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, declared, picked
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.adaptation_settings import all_seeds, arms_of, check_adaptation, check_scored_whole
+from howfar.studies.adaptation.adaptation_settings import all_seeds, arms_of, check_adaptation
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import (
     DatasetName,
@@ -71,10 +71,10 @@ def _own(settings: Any) -> dict[str, Any]:
 
 def _check(settings: Any, inputs: Inputs) -> None:
     """Check options and datasets for errors that would stop the study only after its first trainings."""
-    config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
+    config = checked(AdaptOptions, _own(settings))
+    check_adaptation(config, background=bool(settings.background), blind=bool(settings.blind))
     if min((*settings.seeds, *settings.random_seeds)) < 0:
         raise InputError.of("seeds and random_seeds", "must be at least 0", [*settings.seeds, *settings.random_seeds])
-    check_scored_whole(config, blind=bool(settings.blind), background=bool(settings.background))
     names = _names(settings, inputs)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -129,33 +129,31 @@ def _group(names: Sequence[str], inputs: Inputs) -> str | None:
 
 def _run(settings: Any, inputs: Inputs) -> Adaptations:
     """Run the study of each segmenter in its own folder, where an interrupted run continues."""
-    return Adaptations(
-        models=settings.models,
-        adaptations=tuple(_adapted(name, settings, inputs) for name in settings.models),
-    )
-
-
-def _adapted(name: str, settings: Any, inputs: Inputs) -> Adaptation:
-    entry = inputs.model(name)
-    return adapt(
-        inputs.dataset(settings.primary),
-        inputs.datasets(settings.secondaries),
-        entry.segmenter,
-        out=inputs.folder / name,
-        background=inputs.dataset(settings.background) if settings.background else None,
-        blind=inputs.datasets(settings.blind),
-        group=_group(_names(settings, inputs), inputs),
-        device=inputs.device,
-        workers=inputs.execution.workers,
-        progress=inputs.execution.progress,
-        **_own(settings),
-        **entry.training(),
-    )
+    adaptations = []
+    for name in settings.models:
+        entry = inputs.model(name)
+        adaptations.append(
+            adapt(
+                inputs.dataset(settings.primary),
+                inputs.datasets(settings.secondaries),
+                entry.segmenter,
+                out=inputs.folder / name,
+                background=inputs.dataset(settings.background) if settings.background else None,
+                blind=inputs.datasets(settings.blind),
+                group=_group(_names(settings, inputs), inputs),
+                device=inputs.device,
+                workers=inputs.execution.workers,
+                progress=inputs.execution.progress,
+                **_own(settings),
+                **entry.training(),
+            )
+        )
+    return Adaptations(models=settings.models, adaptations=tuple(adaptations))
 
 
 def _work(settings: Any, inputs: Inputs) -> Work:
     """Count the trainings and maps, which are equal for all segmenters."""
-    config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
+    config = checked(AdaptOptions, _own(settings))
     trainings = sum(1 + len(arms_of(config, seed)) for seed in all_seeds(config))
     sizes = {name: _size(name, inputs) for name in _names(settings, inputs)}
     secondaries = sum(sizes[name] for name in inputs.names(settings.secondaries))

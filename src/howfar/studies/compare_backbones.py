@@ -17,16 +17,15 @@ from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
 from howfar.pipeline import forget_pairs
 from howfar.relation.correlation import correlation, rank_sums, spearman
-from howfar.results import Comparison, Features, Settings
+from howfar.results import Comparison, Settings
 from howfar.results.backbones_result import SETS, BackboneComparison
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
 from howfar.streams import stream
-from howfar.studies.copies import CopySearch, without_leaks
-from howfar.studies.distance import Baseline, measured_by, read_and_drawn
+from howfar.studies.distance import compared_by, read_and_drawn
 from howfar.studies.run_folder import write_run
-from howfar.studies.slices import columns_of, with_slices
+from howfar.studies.slices import columns_of
 from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, sources_of
 from howfar.tracking import Log, check_tracker, log_result
 
@@ -89,15 +88,8 @@ def compare_backbones(
     loading = picked(BackboneOptions, options)
     models = _loaded(backbones, loading)
     trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
-    beside: dict[str, Baseline] = {}
-
-    def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
-        search, baselines = measured_by(models, trivial, chosen, settings, execution, folder)
-        beside.update(baselines)
-        return search
-
     with within(given["memory"]):
-        found = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
+        found, beside = compared_by(models, trivial, datasets, settings, execution, folder)
         images = {comparison.backbone.name: by_image(comparison) for comparison in found}
         images |= {name: dict(distances.images) for name, distances in beside.items() if name not in images}
         result = with_agreement(found, images, settings)

@@ -36,8 +36,7 @@ from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
 from howfar.settings import checked, picked, with_options
 from howfar.streams import stream
-from howfar.studies.evaluation.evaluate import evaluate
-from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.evaluation.evaluate import Seen, evaluate
 from howfar.studies.study_inputs import parse_images
 
 if TYPE_CHECKING:
@@ -306,7 +305,12 @@ def corrupt(
     given, loading = checked(CorruptOptions, options), picked(ModelOptions, options)
     chosen = choose(given["only"])
     predictor = _predictor(model, predict_command, loading)
-    whole = _labelled(parse_images(primary, "primary", "primary"))
+    whole = parse_images(primary, "primary", "primary")
+    items = tuple(item for item in whole.items if item.mask is not None)
+    if not items:
+        rule, remedy = "must have masks", "put them in masks/ beside images/"
+        raise InputError.of("primary", rule, f"{whole.name} without any", remedy)
+    whole = replace(whole, items=items)
     if isinstance(predictor, Model):
         predictor = predictor.settled(whole, given["progress"])
     card = predictor.card if isinstance(predictor, Model) else None
@@ -465,18 +469,11 @@ def _notes(seen: Seen) -> Iterator[str]:
         yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
 
 
-def _labelled(images: Dataset) -> Dataset:
-    items = tuple(item for item in images.items if item.mask is not None)
-    if not items:
-        raise InputError.of("primary", "must have masks", f"{images.name} without any", "put them in masks/ beside images/")
-    return replace(images, items=items)
-
-
 def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:
     """List the images that perturbations may mix in: the caller's, otherwise a sample of the dataset's own."""
     if others is not None:
         return tuple(
             item for _, _, each in each_dataset(others, "others") for item in parse_images(each, "others", "others").items
         )
-    drawn = np.random.default_rng(seed).permutation(len(own))[:POOL]
+    drawn = stream(seed, "images mixed into others").permutation(len(own))[:POOL]
     return tuple(own[at] for at in sorted(drawn.tolist()))

@@ -25,7 +25,6 @@ from howfar.pipeline.pairs import FOLDER
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.pipeline.reference_profile import Profile
 from howfar.progress import bar, doing
-from howfar.projection import Projector
 from howfar.protocols import Backbone, StoreLike
 from howfar.results import (
     BackboneSummary,
@@ -180,11 +179,8 @@ def measured_run(
         trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
         models = [] if model is None else [model]
 
-        def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
-            return measured_by(models, trivial, chosen, settings, execution, folder)[0]
-
         doing("measuring distances, and looking for copies")
-        (result,) = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
+        (result,), _ = compared_by(models, trivial, datasets, settings, execution, folder)
     described = {} if model is None else as_loaded(backbone, loading)
     sources = sources_of(read, [primary], secondaries)
     result = replace(result, options=described, sources=sources, notes=(*result.notes, *notes))
@@ -200,6 +196,25 @@ def read_and_drawn(
     datasets = [limited(dataset, settings) for dataset in read]
     check_columns(settings.by, datasets[1:])
     return read, datasets
+
+
+def compared_by(
+    models: Sequence[Backbone],
+    trivial: Sequence[Backbone],
+    datasets: Sequence[Dataset | Features],
+    settings: Settings,
+    execution: Execution,
+    folder: Path | None,
+) -> tuple[tuple[Comparison, ...], dict[str, Baseline]]:
+    """Compare datasets by each model, with slices and what the settings say of leaks, and by the trivial backbones."""
+    baselines: dict[str, Baseline] = {}
+
+    def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
+        search, beside = measured_by(models, trivial, chosen, settings, execution, folder)
+        baselines.update(beside)
+        return search
+
+    return with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:]), baselines
 
 
 def measured_by(
@@ -272,7 +287,10 @@ def compared(
         with suppress(InputError):  # it may exceed the memory budget
             own = Profile.of(primary, settings, projector=pairs.projector)
         for s, pair in zip(secondaries, shown, strict=True):
-            images.add(len(s), _image_columns(s, primary, pair) | _gate_columns(s, own))
+            # The columns that the judge of sites needs, in the primary's own subspace, as in a profile.
+            read = {} if own is None else own.columns(own.measure(s.rows))
+            gate = {column: read.get(name, np.full(len(s), np.nan)) for column, name in GATE_COLUMNS.items()}
+            images.add(len(s), _image_columns(s, primary, pair) | gate)
             # The table of images has their scores and nearest images already.
             found = replace(pair.found, nearest=NOTHING, nearest_distances=NOTHING)
             measured.append(replace(pair, found=found, secondary_scores=NOTHING))
@@ -291,9 +309,23 @@ def compared(
     )
     of_primary = PreallocatedColumns(len(primary) * len(secondaries))
     for s, pair in zip(secondaries, measured, strict=True):
-        of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
+        columns = {
+            "against": s.name,
+            "image": primary.images,
+            "path": primary.paths,
+            "content": primary.contents,
+            "i_dist_mean": np.full(len(primary), np.nan) if pair.found.own is None else pair.found.own,
+            "pc1": pair.primary_plane[:, 0],
+            "pc2": pair.primary_plane[:, 1],
+        }
+        of_primary.add(len(primary), columns)
+    # O(P, P) in the shared subspace, or in P's own if each pair has one.
+    selves = measured[0].found.own
+    own_distance = None if selves is None else float(selves.mean())
+    if selves is not None and settings.projection == "pair":
+        own_distance = self_distance(pairs.projector.own())
     return Comparison(
-        primary=PrimarySummary(primary.name, len(primary), _self_distance(pairs.projector, measured, settings)),
+        primary=PrimarySummary(primary.name, len(primary), own_distance),
         backbone=BackboneSummary(name, q, tuple(primary.layers), primary.identity),
         settings=settings,
         datasets=tuple(summaries),
@@ -307,26 +339,10 @@ def compared(
     )
 
 
-def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
-    """Measure the columns that the judge of sites needs in the primary's own subspace, as in a profile."""
-    if own is None:
-        return dict.fromkeys(GATE_COLUMNS, np.full(len(s), np.nan))
-    read = own.columns(own.measure(s.rows))
-    return {column: read[name] for column, name in GATE_COLUMNS.items()}
-
-
 def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:
     title, progress = f"distances by {name}", execution.progress
     shown: Iterable[MeasuredPair] = bar(pairs, progress=progress, patient=True, total=count, unit="pair", desc=title)
     return shown
-
-
-def _self_distance(projector: Projector, measured: Sequence[MeasuredPair], settings: Settings) -> float | None:
-    """Compute the primary's self-distance O(P, P) in the shared subspace, or in P's own if each pair has one."""
-    own = measured[0].found.own
-    if own is None or settings.projection != "pair":
-        return None if own is None else float(own.mean())
-    return self_distance(projector.own())
 
 
 def _adjusted_rivals(measured: Sequence[MeasuredPair]) -> list[dict[str, float]]:
@@ -390,18 +406,6 @@ def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[s
         "x": pair.secondary_scores[:, 0],
         "y": pair.secondary_scores[:, 1],
         **nearest,
-    }
-
-
-def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dict[str, Any]:
-    return {
-        "against": against,
-        "image": primary.images,
-        "path": primary.paths,
-        "content": primary.contents,
-        "i_dist_mean": np.full(len(primary), np.nan) if pair.found.own is None else pair.found.own,
-        "pc1": pair.primary_plane[:, 0],
-        "pc2": pair.primary_plane[:, 1],
     }
 
 

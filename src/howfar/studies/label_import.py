@@ -61,35 +61,27 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
         task = task or selection.task
         named = label_names(names, task)
         named = named if named.given else LabelNames(selection.label_names)
-        return LabelSite(Dataset(selection.dataset, items), _checked(task), named, _begun(folder / _HANDED_OVER))
+        first = folder / _HANDED_OVER
+        with damage_as_input_error(first):  # the first labels that were handed to the labelling tool
+            begun = {image.name: image for image in read_export(first).images} if first.is_file() else {}
+        return LabelSite(Dataset(selection.dataset, items), _checked(task), named, begun)
     # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
     listed = None if folder is None else folder / "chosen.csv"
     dataset = parse_images(listed if listed is not None and listed.is_file() else images, what="images")
     check_files(dataset, "images", "labels are written beside them")
+    # A list has the names in the original dataset in its column ``name``.
+    own = [dict(item.further).get("name", "") for item in dataset.items]
+    if all(own) and len(set(own)) == len(own):
+        items = tuple(replace(item, name=name) for item, name in zip(dataset.items, own, strict=True))
+        dataset = replace(dataset, items=items)
     task = _checked(task or TASKS[0])
-    return LabelSite(_renamed(dataset), task, label_names(names, task), {})
+    return LabelSite(dataset, task, label_names(names, task), {})
 
 
 def _checked(task: str) -> str:
     if task not in TASKS:
         raise InputError.of("task", f"must be one of {', '.join(TASKS)}", task)
     return task
-
-
-def _begun(file: Path) -> dict[str, ExportedImage]:
-    """Read the first labels that were handed to the labelling tool."""
-    if not file.is_file():
-        return {}
-    with damage_as_input_error(file):
-        return {image.name: image for image in read_export(file).images}
-
-
-def _renamed(dataset: Dataset) -> Dataset:
-    """Rename the images of a list by its column ``name``, the names in the original dataset."""
-    names = [dict(item.further).get("name", "") for item in dataset.items]
-    if not all(names) or len(set(names)) < len(names):
-        return dataset
-    return replace(dataset, items=tuple(replace(item, name=name) for item, name in zip(dataset.items, names, strict=True)))
 
 
 MASKS = "masks"
@@ -380,7 +372,15 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
             raise InputError.of("labels", f"must be a file for a {site.task}, not a folder of masks", str(source))
         export = masks_in(file)
     elif file.is_file():
-        export = _read(file)
+        naming_file = damage_as_input_error(file)
+        with damage_as_input_error(file):
+            export = read_export(file)
+        # Damaged shapes later raise a line that names the file.
+        images_of = (
+            replace(image, marks=tuple(replace(mark, draw=mark.draw and naming_file(mark.draw)) for mark in image.marks))
+            for image in export.images
+        )
+        export = replace(export, images=tuple(images_of))
     else:
         raise MissingPathError(f"no labels at {file}: pass {KINDS}")
     with staging(folder) as beside:
@@ -403,15 +403,3 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
         for path in sorted(beside.iterdir(), key=lambda path: path.name == TABLE):
             path.rename(folder / path.name)
     return result
-
-
-def _read(file: Path) -> LabelExport:
-    """Read an export; damaged shapes later raise a one-line error that names the file."""
-    naming_file = damage_as_input_error(file)
-    with damage_as_input_error(file):
-        export = read_export(file)
-    images = (
-        replace(image, marks=tuple(replace(mark, draw=mark.draw and naming_file(mark.draw)) for mark in image.marks))
-        for image in export.images
-    )
-    return replace(export, images=tuple(images))

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, TextIO, TypeAlias, Unpack
+from typing import Any, Final, TypeAlias, Unpack
 
 import numpy as np
 import pandas as pd
@@ -53,60 +53,50 @@ class PairJournal:
     """Hold the measured pairs by key, from the folder's result and its journal."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder, self.rows = folder, dict[str, dict[str, Any]]()
-        self._file: TextIO | None = None
+        self._path = None if folder is None else folder / JOURNAL
         self._synced = time.monotonic()
+        self.rows = {} if folder is None else _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
+        self._rewrite()
 
     @classmethod
     @contextmanager
     def open(cls, folder: Path | None) -> Iterator[PairJournal]:
         """Open the journal of a folder; raise `InputError` if another process uses it (where file locks work)."""
-        journal = cls(folder)
         if folder is None:
-            yield journal
+            yield cls(None)
             return
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder / LOCK) as free:
             if not free:
                 rule = "must be a folder that no other howfar matrix is at work in"
                 raise InputError.of("out", rule, str(folder), "wait, or name another")
-            journal.rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
-            journal._rewrite(folder / JOURNAL)
-            journal._file = (folder / JOURNAL).open("a", encoding="utf-8")
-            try:
-                yield journal
-            finally:
-                journal._close()
+            yield cls(folder)
             (folder / LOCK).unlink(missing_ok=True)
 
     def add(self, key: str, row: dict[str, Any]) -> None:
         """Add a measured pair to the journal."""
         self.rows[key] = row
-        if self._file is not None:
-            self._file.write(json.dumps({"key": key, **row}) + "\n")
-            self._file.flush()
+        if self._path is None:
+            return
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, **row}) + "\n")
+            file.flush()
             if time.monotonic() - self._synced > SYNCED:
-                os.fsync(self._file.fileno())
+                os.fsync(file.fileno())
                 self._synced = time.monotonic()
 
     def forget(self, keys: Iterable[str]) -> None:
         """Remove the pairs that the folder's result now holds; pairs of other settings stay."""
         for key in keys:
             self.rows.pop(key, None)
-        if self._folder is not None:
-            self._rewrite(self._folder / JOURNAL)
-            if not self.rows:
-                (self._folder / JOURNAL).unlink()
+        self._rewrite()
+        if self._path is not None and not self.rows:
+            self._path.unlink()
 
-    def _rewrite(self, path: Path) -> None:
+    def _rewrite(self) -> None:
         """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
-        self._close()
-        replace_text(path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self.rows.items()))
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._path is not None:
+            replace_text(self._path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self.rows.items()))
 
 
 def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_loaded, is_stored
-from howfar.data import Dataset, DatasetArgument, DatasetsArgument, parse
+from howfar.data import DatasetArgument, DatasetsArgument, parse
 from howfar.data.photographs import pattern_of
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
@@ -23,19 +22,11 @@ from howfar.pipeline.reference import PrimaryReference
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.scorer import check_same
 from howfar.progress import doing
-from howfar.relation.site_judge import SiteJudge, Terms, judge_of
+from howfar.relation.site_judge import SiteJudge, judge_of
 from howfar.results import Evaluation, Features, Settings
 from howfar.settings import checked, picked, with_options
-from howfar.studies.performance.image_performance import (
-    ImagePerformance,
-    evidence_of,
-    groups_of,
-    home_of,
-    scores_of,
-    signals_at,
-    sizes_at,
-)
-from howfar.studies.performance.performance_files import Matched, Performances, match, read_performances
+from howfar.studies.performance.image_performance import MeasuredImages, evidence_of
+from howfar.studies.performance.performance_files import Matched, Performances, read_performances, split_performances
 from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
 
 
@@ -52,41 +43,15 @@ def judge_by(
     labelled dataset would look nearer than they are. Raises `InputError` where no labelled image has a performance, or
     performances do not fit together.
     """
-    own = next((evaluation for evaluation in performances if evaluation.dataset == profile.primary), None)
-    others = [evaluation for evaluation in performances if evaluation is not own]
-    if not others:
-        raise InputError.of("performance", "must tell of a labelled dataset", profile.primary, "evaluate one of them too")
-    measured = measured_images(profile, labelled, others, own, calibration.get("threshold"))
-    scores, sets, group = measured.scores, measured.sets, calibration.get("group")
+    own, others = split_performances(performances, profile.primary, "evaluate one of them too", kind="labelled")
+    measured = measured_images(profile, labelled, others, own, calibration["threshold"])
+    scores = measured.scores
     if not np.isfinite(scores.performance).any():
         raise InputError.of("performance", "must be known of some labelled image", "none of them")
-    evidence = evidence_of(
-        measured.columns,
-        scores.performance,
-        sets,
-        np.array(groups_of(measured.images, group), dtype=np.str_),
-        home_of(own, scores.threshold, group),
-        profile.primary,
-    )
-    terms = Terms(calibration["tau"], calibration["level"], calibration["error_rate"], all(each.tiled for each in performances))
-    scored = sets[np.isfinite(scores.performance)]
+    evidence = evidence_of(measured, calibration["group"], profile.primary)
+    scored = measured.sets[np.isfinite(scores.performance)]
     remarks = _remarks(labelled, scored, measured.matched, set(contents), profile.primary)
-    return judge_of(evidence, terms, scores.metric, scores.threshold, remarks=remarks)
-
-
-@dataclass(frozen=True, eq=False)
-class MeasuredImages:
-    """Hold the images of several datasets with their performance and the judge's inputs."""
-
-    images: pd.DataFrame
-    matched: Matched
-    scores: ImagePerformance
-    columns: dict[str, NDArray[Any]]
-
-    @property
-    def sets(self) -> NDArray[np.str_]:
-        """Return each image's dataset."""
-        return self.images["dataset"].to_numpy(dtype=str)
+    return judge_of(evidence, measured.terms(calibration), scores.metric, scores.threshold, remarks=remarks)
 
 
 def measured_images(
@@ -98,13 +63,9 @@ def measured_images(
 ) -> MeasuredImages:
     """Measure datasets with a profile, and add their images' performance at the common threshold; `own` is the primary's."""
     frames = [pd.DataFrame({"dataset": rows.name, "image": rows.images, "content": rows.contents}) for rows in labelled]
-    images = pd.concat(frames, ignore_index=True)
-    matched = match(images, evaluations)
-    scores = scores_of(matched, evaluations, own, threshold)
     measured = [profile.columns(profile.measure(features.rows)) for features in labelled]
     distances = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
-    columns = {**distances, **signals_at(matched.rows, scores.threshold), **sizes_at(matched.rows)}
-    return MeasuredImages(images, matched, scores, columns)
+    return MeasuredImages.of(pd.concat(frames, ignore_index=True), distances, evaluations, own, threshold)
 
 
 def _remarks(labelled: Sequence[Features], sets: NDArray[Any], matched: Matched, own: set[str], primary: str) -> list[str]:
@@ -167,7 +128,15 @@ def profile(
         others = [] if labelled is None else parse_all(labelled, "labelled")
         datasets = [parse(primary, unnamed="primary"), *others]
         check_names(datasets)
-        performances = _performances(datasets[1:], performance)
+        known = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
+        if known and not others:
+            raise InputError.of(
+                "performance", "is of no use without labelled datasets: name those that it tells of as labelled"
+            )
+        if others and not known:
+            line = f"labelled datasets need their performance ({others[0].name})"
+            raise InputError(f"{line}: pass what howfar evaluate -o wrote")
+        performances = read_performances(performance) if performance is not None and known else []
     doing("loading the backbone")
     model = loaded(datasets, backbone, loading, execution.runner)
     doing("measuring what the profile holds")
@@ -185,15 +154,4 @@ def profile(
             return reference
         for other in features[1:]:
             check_same(reference.identity, other.identity, reference.primary, other.name)
-        calibration = picked(CalibrationOptions, given)
-        return reference.with_judge(judge_by(reference, features[1:], performances, calibration, features[0].contents))
-
-
-def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> list[Evaluation]:
-    """Read the performances; return [] if neither performances nor labelled datasets are given."""
-    given = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
-    if given and not labelled:
-        raise InputError.of("performance", "is of no use without labelled datasets: name those that it tells of as labelled")
-    if labelled and not given:
-        raise InputError(f"labelled datasets need their performance ({labelled[0].name}): pass what howfar evaluate -o wrote")
-    return read_performances(performance) if given else []
+        return reference.with_judge(judge_by(reference, features[1:], performances, given, features[0].contents))

@@ -1,4 +1,4 @@
-"""Write the run folder of commands and functions: result files, figures and page."""
+"""Write the run folder of commands and functions: result files, figures and page; and starts of files to edit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Unpack
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, StoreError, one_line
-from howfar.io.atomic import cut_off
+from howfar.io.atomic import cut_off, replace_text
 from howfar.io.location import absolute
 from howfar.keywords import PageOptions
 from howfar.progress import doing
@@ -114,3 +114,14 @@ def with_map(result: Result, given: PageOptions) -> None:
     from howfar.studies.image_map import keep_map
 
     keep_map(result, chosen, store=given["store"])
+
+
+def write_template(file: str | Path, text: str, what: str) -> Path:
+    """Write a start of a file that the user then edits, and return its path; an existing file is not replaced."""
+    path = absolute(file)
+    if path.exists():
+        raise InputError.of(what, "must not be there yet", str(file), "name another, or delete it")
+    if not path.parent.is_dir():
+        raise InputError.of(what, "must be in a folder that is there", str(file))
+    replace_text(path, text)
+    return path

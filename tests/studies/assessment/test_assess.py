@@ -18,7 +18,7 @@ import howfar
 from howfar.data import Dataset, content_hash
 from howfar.errors import HowfarError, InputError
 from howfar.results import Comparison, Evaluation, Relation
-from howfar.results.assessment_result import Assessment
+from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.assessment import assess as module
@@ -46,6 +46,19 @@ def made(places: Path, out: Path, sites: Sequence[str] = SITES, **given: Any) ->
     return howfar.assess(places / "road", [places / name for name in sites], out, **{**QUICK, **source, **given})
 
 
+@pytest.fixture(scope="module")
+def assessed(places: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Assessment, Path]:
+    """All sites assessed once by their maps, and the run folder; tests read it alone."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "draw", lambda *_, **__: None)
+        run = tmp_path_factory.mktemp("assessed") / "run"
+        return made(places, run), run
+
+
+def site_of(found: Assessment, name: str) -> SiteAnswer:
+    return next(site for site in found.sites if site.dataset == name)
+
+
 def network(learnt: tuple[str, ...] = ()) -> Checkpoint:
     torch.manual_seed(0)
     state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
@@ -53,10 +66,10 @@ def network(learnt: tuple[str, ...] = ()) -> Checkpoint:
     return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, 32, hash_state_dict(state), {}, data, (), None), state)
 
 
-def test_answers_are_those_of_the_relation_in_the_run_folder(places: Path, tmp_path: Path) -> None:
-    found = made(places, tmp_path / "run")
-    relation, comparison = Relation.load(tmp_path / "run"), Comparison.load(tmp_path / "run")
-    assert Assessment.load(tmp_path / "run").to_dict() == found.to_dict()
+def test_answers_are_those_of_the_relation_in_the_run_folder(places: Path, assessed: tuple[Assessment, Path]) -> None:
+    found, run = assessed
+    relation, comparison = Relation.load(run), Comparison.load(run)
+    assert Assessment.load(run).to_dict() == found.to_dict()
     assert found.fits(relation)
     assert [dataset.name for dataset in comparison.datasets] == list(SITES)
     assert (found.basis, [row.dataset for row in found.labelled]) == ("sites", ["near", "mid", "far"])
@@ -65,16 +78,17 @@ def test_answers_are_those_of_the_relation_in_the_run_folder(places: Path, tmp_p
         assert (site.estimate, site.low, site.high, site.measured) == (
             estimate.predicted, estimate.low, estimate.high, estimate.measured,
         )  # fmt: skip
-    measured = {site.dataset: site.measured for site in found.sites}
     own = howfar.evaluate(places / "road", places / "maps" / "road", progress=False)
     alone = howfar.evaluate(places / "mid", places / "maps" / "mid", tuned_on=own, progress=False)
-    assert measured["mid"] == pytest.approx(alone.images["performance"].mean())
-    assert measured["new"] is None
+    assert site_of(found, "mid").measured == pytest.approx(alone.images["performance"].mean())
+    assert site_of(found, "new").measured is None
 
 
-def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(places: Path, tmp_path: Path) -> None:
-    found = made(places, tmp_path / "run")
-    walls, new = (next(site for site in found.sites if site.dataset == name) for name in ("walls", "new"))
+def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(
+    places: Path, assessed: tuple[Assessment, Path]
+) -> None:
+    found, _ = assessed
+    walls, new = site_of(found, "walls"), site_of(found, "new")
     assert walls.inside is False
     assert walls.answer.startswith("walls: do not believe an estimate. ")
     assert walls.next.action == "certify"
@@ -91,33 +105,26 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
     assert new.warning == ""
 
 
-def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places: Path, tmp_path: Path) -> None:
-    found = made(places, tmp_path / "run", ["new"], model=network(), only="fade=0.5,blur=3,noise=0.1")
-    assert found.basis == "corrupted"
-    assert [site.dataset for site in found.sites] == ["new"]
-    assert {row.origin for row in found.labelled} == {"corrupted"}
-    assert len(found.labelled) == 3
-    assert found.notes[0].startswith("No site is labelled: estimates are learnt from 3 corrupted versions of images of road,")
-    assert [dataset.name for dataset in Comparison.load(tmp_path / "run").datasets] == ["new"]
-    assert len(found.table()[1]) == 1
-
-
-def test_corrupted_sets_are_scored_at_the_threshold_of_all_images(
+def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(
     places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("howfar.studies.assessment.preparation.MOST", 2)
     asked: list[Any] = []
 
     def corrupted(primary: Any, *places: Any, **given: Any) -> Any:
-        asked.append((len(primary.items), given["tuned_on"]))
+        asked.append((len(primary.items), given["tuned_on"].dataset, given["tuned_on"].n))
         return corrupt(primary, *places, **given)
 
     monkeypatch.setattr("howfar.studies.assessment.preparation.corrupt", corrupted)
     # colour_moments takes no size: the option is the model's.
-    found = made(places, tmp_path / "run", ["new"], model=network(), only="blur=3,fade=0.5", size=32)
-    ((few, tuned_on),) = asked
-    assert (few, found.basis) == (2, "corrupted")
-    assert (tuned_on.dataset, tuned_on.n) == ("road", len(list((places / "road" / "images").iterdir())))
+    found = made(places, tmp_path / "run", ["new"], model=network(), only="fade=0.5,blur=3,noise=0.1", size=32)
+    # Few images are corrupted, and scored at the threshold of all.
+    assert asked == [(2, "road", len(list((places / "road" / "images").iterdir())))]
+    assert (found.basis, [site.dataset for site in found.sites]) == ("corrupted", ["new"])
+    assert [row.origin for row in found.labelled] == ["corrupted"] * 3
+    assert found.notes[0].startswith("No site is labelled: estimates are learnt from 3 corrupted versions of images of road,")
+    assert [dataset.name for dataset in Comparison.load(tmp_path / "run").datasets] == ["new"]
+    assert len(found.table()[1]) == 1
 
 
 def test_beside_labelled_sites_corrupted_sets_inform_intervals_and_are_no_datasets_of_the_run(
@@ -134,17 +141,17 @@ def test_beside_labelled_sites_corrupted_sets_inform_intervals_and_are_no_datase
     assert {row.origin for row in alone.labelled} == {"site"}
 
 
-def test_a_site_is_answered_alike_by_every_command(places: Path, tmp_path: Path) -> None:
+def test_a_site_is_answered_alike_by_every_command(places: Path, assessed: tuple[Assessment, Path]) -> None:
     read: Any = {"predictions": places / "maps" / "new", "flipped": places / "maps" / "new-flipped"}
-    found = made(places, tmp_path / "run")
-    site = next(site for site in found.sites if site.dataset == "new")
-    scores = howfar.Profile.load(tmp_path / "run").score(places / "new", **read)
-    files = [tmp_path / "run" / "performance" / f"{name}.parquet" for name in ("road", "near", "mid", "far")]
+    found, run = assessed
+    site = site_of(found, "new")
+    scores = howfar.Profile.load(run).score(places / "new", **read)
+    files = [run / "performance" / f"{name}.parquet" for name in ("road", "near", "mid", "far")]
     labelled = [places / name for name in ("far", "near", "mid")]
     made_apart = howfar.profile(places / "road", QUICK["backbone"], labelled=labelled, performance=files, progress=False).score(
         places / "new", **read
     )
-    batch = next(iter(howfar.check(tmp_path / "run", places / "new", RULES, **read).batches))
+    batch = next(iter(howfar.check(run, places / "new", RULES, **read).batches))
     for said in (scores, made_apart):
         (estimate,), (gate,) = said.estimates, said.gates
         assert (estimate.predicted, estimate.low, estimate.high) == (site.estimate, site.low, site.high)
@@ -178,7 +185,7 @@ def test_large_images_are_predicted_by_tiles_too_and_the_agreement_is_kept(place
     for file in sorted((places / "new" / "images").iterdir())[:2]:
         Image.open(file).resize((130, 130)).save(large / file.name)
     sites = [places / "near", places / "mid", places / "far", large.parent]
-    howfar.assess(places / "road", sites, run, model=network(), **QUICK)
+    howfar.assess(places / "road", sites, run, model=network(), corrupted=False, **QUICK)
     assert (run / "maps" / "large-tiled").is_dir()
     assert "tile_agreement" in Evaluation.load(run / "performance" / "large.parquet").images
     assert "tiles" in {reading.check for gate in Relation.load(run).gates for reading in gate.readings}
@@ -239,11 +246,14 @@ def test_a_limit_is_drawn_of_the_primary_images_that_have_maps(places: Path, tmp
     maps = Path(shutil.copytree(places / "maps", tmp_path / "maps"))
     for file in sorted((maps / "road").iterdir())[:4]:
         file.unlink()
-    sites = [places / "near", places / "mid"]
-    howfar.assess(places / "road", sites, tmp_path / "run", predictions=maps, limit=3, **QUICK)
+    found = made(places, tmp_path / "run", predictions=maps, limit=3)
     own = Evaluation.load(tmp_path / "run" / "performance" / "road.parquet")
     assert (own.n, own.scored) == (3, 3)
     assert set(own.images["image"].map(lambda name: Path(name).stem)) <= {file.stem for file in (maps / "road").iterdir()}
+    assert [site.n for site in found.sites] == [3] * len(SITES)
+    asked = [site.next.command for site in found.sites if site.next.command.startswith("howfar certify")]
+    assert asked
+    assert all(command.endswith(" --partial") for command in asked)
 
 
 @pytest.mark.parametrize("place", ["measured_run", "related", "Assessment.save"])
@@ -283,26 +293,19 @@ def test_a_refused_question_leaves_the_run_as_it_is_and_no_empty_folder(places: 
 
 
 def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: Path) -> None:
-    first = made(places, tmp_path / "run", model=network())
+    quick: dict[str, Any] = {"sites": ("near", "mid"), "corrupted": False}
+    first = made(places, tmp_path / "run", model=network(), **quick)
     assert {"weights", "size", "tiled", "segmenter"} <= first.identity.keys()
     assert not any("has changed" in note for note in first.notes)
-    assert made(places, tmp_path / "run", model=network()).notes == first.notes
+    assert made(places, tmp_path / "run", model=network(), **quick).notes == first.notes
     other = network()
     other.state[next(name for name in other.state if name.endswith("weight"))] += 0.25
     other = Checkpoint(replace(other.card, weights=hash_state_dict(other.state)), other.state)
-    second = made(places, tmp_path / "run", model=other)
+    second = made(places, tmp_path / "run", model=other, **quick)
     assert second.notes[0].startswith("The model has changed since the answers that these replace in the run folder (weights: ")
     assert second.identity["weights"] == other.card.weights
     assert made(places, tmp_path / "run").notes[0].startswith("The model has changed")
     assert "--predictions" in Assessment.load(tmp_path / "run").command
-
-
-def test_the_sample_is_drawn_by_the_limit(places: Path, tmp_path: Path) -> None:
-    found = made(places, tmp_path / "run", limit=5)
-    assert [site.n for site in found.sites] == [5] * len(SITES)
-    asked = [site.next.command for site in found.sites if site.next.command.startswith("howfar certify")]
-    assert asked
-    assert all(command.endswith(" --partial") for command in asked)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,9 +57,7 @@ def test_one_thing_to_do(
 
 
 def test_commands_are_quoted_and_name_the_run() -> None:
-    step = next_step(
-        "a b", estimate(0.3, 0.05), Gate("a b", (IN,)), Failures("a b", 0.5, 0.2, "boosted", 80, 12), 0.5, COMMANDS, 80
-    )
+    step = next_step("a b", estimate(0.3, 0.05), Gate("a b", (IN,)), LISTED, 0.5, COMMANDS, 80)
     assert step.command == "howfar select run --dataset 'a b' -k 8 --strategy random"
     assert "12 probable failures" in step.text
     low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, COMMANDS, 80)
@@ -79,39 +78,48 @@ def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that
     assert told.startswith("a b: expected accuracy 0.58")
 
 
-def test_sentences_say_what_is_expected_and_how_often_such_intervals_held() -> None:
-    listed = Failures("a b", 0.5, 0.2, "boosted", 80, 12)
-    told = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN,)), listed, (4, 5), 0.5, "labelled sites")
-    assert told == (
-        "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites). "
-        "12 of 80 images probably fail (F below 0.5)."
-    )
-    none = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN,)), replace(listed, listed=0), (0, 0), 0.5, "labelled sites")
-    assert none.endswith("No list of failing images (F below 0.5) can be given with at most 20 % of it wrong.")
-    far = answer("a b", estimate(0.58, 0.09), Gate("a b", (FAR, THIN)), listed, (4, 5), 0.5, "labelled sites")
-    assert far == (
-        "a b: do not believe an estimate. Farther than anything labelled (distance 1.42); also whole images and their tiles "
-        "agree less."
-    )
-    assert "0.58" not in far
+LISTED = Failures("a b", 0.5, 0.2, "boosted", 80, 12)
+UNKNOWN = GateReading("residual", None, None, None, None, "distance off the primary's subspace is not known")
+HELD = "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites). "
 
 
-def test_a_measurement_says_on_how_many_images_and_what_would_have_been_expected() -> None:
-    said = (estimate(0.58, 0.09, measured=0.6), Gate("a b", (FAR,)), None, (4, 5), 0.5, "labelled sites", "F", (12, 60))
-    assert answer("a b", *said) == (
-        "a b: F 0.60 measured on 12 of 60 images. Without its labels 0.58 [0.49, 0.67] would have been expected, which held. "
-        "It lies outside the other labelled datasets. Farther than anything labelled (distance 1.42)."
-    )
-    missed = answer("a b", estimate(0.5, 0.1, measured=0.7), None, None, (2, 2), 0.5, "labelled sites")
-    assert missed.endswith("which did not hold.")
-
-
-def test_what_is_not_known_is_named() -> None:
-    empty = answer("a b", estimate(0.5, 0.3), Gate("a b", (IN,)), None, (2, 2), 0.5, "labelled sites")
-    assert empty == "a b: F is not known yet ([0.20, 0.80], 90 %). A labelled site, or labels of this one, would narrow it."
-    unknown = GateReading("residual", None, None, None, None, "distance off the primary's subspace is not known")
-    told = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN, unknown)), None, (0, 0), 0.5, "labelled sites")
-    assert told.endswith("The gate could not check residual.")
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ((estimate(0.58, 0.09), (IN,), LISTED, (4, 5)), f"{HELD}12 of 80 images probably fail (F below 0.5)."),
+        (
+            (estimate(0.58, 0.09), (IN,), replace(LISTED, listed=0), (4, 5)),
+            f"{HELD}No list of failing images (F below 0.5) can be given with at most 20 % of it wrong.",
+        ),
+        (
+            (estimate(0.58, 0.09), (FAR, THIN), LISTED, (4, 5)),
+            "a b: do not believe an estimate. Farther than anything labelled (distance 1.42); also whole images and their "
+            "tiles agree less.",
+        ),
+        (
+            (estimate(0.58, 0.09, measured=0.6), (FAR,), None, (4, 5)),
+            "a b: F 0.60 measured on 12 of 60 images. Without its labels 0.58 [0.49, 0.67] would have been expected, which "
+            "held. It lies outside the other labelled datasets. Farther than anything labelled (distance 1.42).",
+        ),
+        (
+            (estimate(0.5, 0.1, measured=0.7), (IN,), None, (2, 2)),
+            "a b: F 0.70 measured on 12 of 60 images. Without its labels 0.50 [0.40, 0.60] would have been expected, which did "
+            "not hold.",
+        ),
+        (
+            (estimate(0.5, 0.3), (IN,), None, (2, 2)),
+            "a b: F is not known yet ([0.20, 0.80], 90 %). A labelled site, or labels of this one, would narrow it.",
+        ),
+        (
+            (estimate(0.58, 0.09), (IN, UNKNOWN), None, (0, 0)),
+            "a b: expected F 0.58 [0.49, 0.67] (90 %). The gate could not check residual.",
+        ),
+    ],
+)
+def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals_held(said: Any, words: str) -> None:
+    expected, readings, listed, held = said
+    gate = Gate("a b", readings)
+    assert answer("a b", expected, gate, listed, held, 0.5, "labelled sites", "F", (12, 60)) == words
 
 
 @pytest.mark.parametrize(

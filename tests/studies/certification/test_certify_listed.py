@@ -1,4 +1,4 @@
-"""What a certificate states of a classifier and of a detector, what is handed out to be labelled, and what is taken back."""
+"""What a certificate states of a classifier, a detector and a segmenter of several classes, and which labels it takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 import howfar
 from howfar.errors import InputError
@@ -70,16 +73,6 @@ def test_with_all_labels_it_is_the_f1(metric: str, options: dict[str, float], bo
     assert (found.iou, found.min_score) == (options.get("iou"), options.get("min_score"))
 
 
-@pytest.mark.parametrize("metric", ["mean_f1", "f1", "precision", "recall"])
-def test_a_sample_of_boxes_gives_an_interval(metric: str, boxes: ListedSet, tmp_path: Path) -> None:
-    found = certify(boxes, 20, labels=write_true_boxes(tmp_path / "truth.json", boxes.truth), metric=metric)
-    assert found.value is not None
-    assert found.low is not None
-    assert found.high is not None
-    assert 0 < found.low < found.value < found.high <= 1
-    assert found.design == ("performance" if metric == "mean_f1" else "size")
-
-
 def test_a_table_of_classes_is_handed_out_and_filled_in(classes: ListedSet, tmp_path: Path) -> None:
     out = tmp_path / "out"
     drawn = certify(classes, out=out)
@@ -130,18 +123,6 @@ def test_boxes_are_handed_out_with_the_models_own_and_come_back(boxes: ListedSet
     assert certify(boxes, out=out).labelled == 5
 
 
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"metric": "acuracy"}, "metric must be a known one, got 'acuracy': did you mean accuracy?"),
-        ({"iou": 0.5}, "iou is of no use to classification"),
-        ({"model": "x"}, "model is of no use to classification"),
-    ],
-)
-def test_bad_input_is_one_line(given: dict[str, Any], told: str, classes: ListedSet) -> None:
-    assert told in line(classes, given.pop("k", 12), **given)
-
-
 def test_a_sample_of_another_task_is_refused(classes: ListedSet, boxes: ListedSet, tmp_path: Path) -> None:
     drawn = certify(classes, out=tmp_path / "out")
     assert "task must be what it was when the sample was drawn (classification)" in line(boxes, sample=drawn)
@@ -173,3 +154,64 @@ def test_one_label_is_too_few_and_no_lack_of_foreground(classes: ListedSet, boxe
     none = certify(boxes, 8, labels=write_true_boxes(tmp_path / "t.json", {name: []}))
     assert "not known from 1 label yet" in one.caption()
     assert "undefined on the labelled images, none of which holds an object" in none.caption()
+
+
+# A segmenter of several classes
+
+
+MAPPED, SHAPE = 12, (10, 14)
+
+
+@pytest.fixture
+def mapped(tmp_path: Path) -> Path:
+    """A site whose masks lie in truth/, and probabilities of three classes in maps/."""
+    rng = np.random.default_rng(0)
+    for part in ("site", "truth", "maps"):
+        (tmp_path / part).mkdir()
+    for k in range(MAPPED):
+        mask = rng.integers(0, 3, SHAPE).astype(np.uint8)
+        mask[0] = 255
+        logits = rng.normal(0, 1, (3, *SHAPE)) + k / 4 * (np.arange(3)[:, None, None] == mask)
+        Image.new("RGB", SHAPE[::-1], (k, k, k)).save(tmp_path / f"site/{k}.png")
+        Image.fromarray(mask).save(tmp_path / f"truth/{k}.png")
+        np.save(tmp_path / f"maps/{k}.npy", np.exp(logits) / np.exp(logits).sum(axis=0))
+    return tmp_path
+
+
+def certify_maps(mapped: Path, k: int = MAPPED, **given: Any) -> Certificate:
+    options = {"task": "multiclass", "ignore_index": 255, "progress": False, **given}
+    return howfar.certify(mapped / "site", mapped / "maps", k, **options)
+
+
+def performance(mapped: Path, column: str) -> float:
+    (mapped / "whole").mkdir()
+    (mapped / "site").rename(mapped / "whole/images")
+    (mapped / "truth").rename(mapped / "whole/masks")
+    found = howfar.evaluate(mapped / "whole", mapped / "maps", task="multiclass", ignore_index=255, progress=False)
+    return float(found.images[column].mean())
+
+
+@pytest.mark.parametrize(("metric", "column"), [(None, "performance"), ("mean_f", "performance"), ("mean_iou", "iou")])
+def test_with_all_labels_it_is_the_mean(metric: str | None, column: str, mapped: Path) -> None:
+    found = certify_maps(mapped, labels=mapped / "truth", metric=metric)
+    assert found.value == found.low == found.high == pytest.approx(performance(mapped, column))
+    assert (found.task, found.metric, found.labelled) == ("multiclass", metric or "mean_f", MAPPED)
+    assert "expect" in found.proxy
+
+
+def test_masks_go_to_the_folder_that_is_handed_out(mapped: Path) -> None:
+    drawn = certify_maps(mapped, 5, out=mapped / "out", classes="a,b,c")
+    assert (drawn.value, drawn.labelled) == (None, 0)
+    for name in ("chosen.txt", "contact_sheet.png", "masks/README.txt", "report.html"):
+        assert (mapped / "out" / name).is_file()
+    assert pd.read_csv(mapped / "out/classes.csv")["class"].tolist() == ["a", "b", "c"]
+    maps = pd.read_csv(mapped / "out/first-maps.csv")
+    assert maps["map"].tolist() == [str(mapped / f"maps/{Path(one.image).stem}.npy") for one in drawn.sample]
+    for one in drawn.sample[:3]:
+        (mapped / "truth" / one.image).rename(mapped / "out/masks" / one.image)
+    found = certify_maps(mapped, 5, out=mapped / "out", classes="a,b,c")
+    assert found.labelled == 3
+    assert found.value is not None
+    np.save(mapped / "maps" / f"{Path(drawn.sample[0].image).stem}.npy", np.full((3, *SHAPE), 1 / 3))
+    with pytest.raises(InputError, match="is another than when the sample was drawn"):
+        certify_maps(mapped, 5, out=mapped / "out", classes="a,b,c")

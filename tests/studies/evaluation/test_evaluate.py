@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
-from howfar.data import Dataset, content_hash, read_mask
+from howfar.data import Dataset, content_hash
 from howfar.errors import InputError
 from howfar.metrics import segmentation
 from howfar.results import Evaluation
@@ -61,19 +59,6 @@ def line(dataset: Any, predictions: Any, **options: Any) -> str:
     return str(caught.value)
 
 
-def assert_survives(found: Evaluation, file: Path) -> None:
-    """Saved and loaded it is the same, to the bit."""
-    again = Evaluation.load(found.save(file))
-    assert again.to_dict() == found.to_dict()
-    pd.testing.assert_frame_equal(again.images, found.images, check_exact=True)
-    for field in dataclasses.fields(Evaluation):
-        if field.name != "images":
-            assert getattr(again, field.name) == getattr(found, field.name), field.name
-
-
-# Scores and rows
-
-
 @pytest.mark.parametrize("tolerance", [0, 2])
 def test_scores_are_those_of_the_metric(roads: Path, maps: Path, tolerance: int) -> None:
     drawn = [draw(seed) for seed in range(6)]
@@ -114,20 +99,6 @@ def test_finer_maps_are_counted_as_they_are(roads: Path, maps: Path) -> None:
     assert found.scores["f"] == 1
     assert found.images["predicted_foreground"].tolist() == found.images["foreground"].tolist()
     assert found.images["prediction"][0].endswith("0.npy")
-
-
-def test_a_result_survives_its_file(roads: Path, maps: Path, tmp_path: Path) -> None:
-    for seed in range(6):
-        save(tmp_path / "flipped", f"{seed}.png", draw(seed)[0][:, ::-1])
-    save(roads / "masks", "0.png", np.zeros((SIDE, SIDE), np.uint8))
-    (roads / "masks/1.png").unlink()
-    (maps / "2.png").unlink()
-    found = run(roads, maps, flipped=tmp_path / "flipped", partial=True, tolerance=1.5)
-    assert (found.n, found.scored, len(found.skipped)) == (5, 3, 1)
-    assert_survives(found, tmp_path / "e.parquet")
-
-
-# Thresholds
 
 
 def test_a_threshold_tuned_on_another_set(roads: Path, maps: Path, tmp_path: Path) -> None:
@@ -173,9 +144,6 @@ def test_options_that_break_a_rule(
     assert line(roads, maps, **options).startswith(words)
 
 
-# Masks that are missing, empty or grey
-
-
 def test_empty_masks_have_no_f_and_are_told(roads: Path, maps: Path) -> None:
     for seed in (0, 1):
         save(roads / "masks", f"{seed}.png", np.zeros(draw(seed)[1].shape, np.uint8))
@@ -203,7 +171,6 @@ def test_where_every_mask_is_empty_nothing_is_defined_but_the_false_positives(ro
     assert (found.n, found.scored, found.threshold) == (6, 0, 0.5)
     assert found.metric == "F at threshold 0.50 (no foreground to tune on)"
     assert found.notes[0].startswith("every mask (6) is empty: no F; ")
-    assert_survives(found, tmp_path / "e.parquet")
 
 
 def test_images_without_masks_are_kept_for_their_signals(roads: Path, maps: Path) -> None:
@@ -223,15 +190,11 @@ def test_images_without_masks_are_kept_for_their_signals(roads: Path, maps: Path
 def test_a_dataset_without_masks_has_signals_alone(roads: Path, maps: Path) -> None:
     (roads / "masks").rename(roads / "hidden")
     found = run(roads, maps)
-    assert_survives(found, roads / "e.parquet")
     assert found.scored == 0
     assert set(found.scores.values()) == {None}
     assert found.images[list(COUNTS)].isna().all(axis=None)
     assert found.images["entropy"].notna().all()
     assert found.notes == ("no image has a mask: there are only signals that need no labels, and no scores",)
-
-
-# Maps
 
 
 def test_maps_of_nothing_but_0_and_1_are_told(roads: Path, maps: Path) -> None:
@@ -266,9 +229,6 @@ def test_what_is_odd_about_files_is_noted(roads: Path, maps: Path) -> None:
     rows = found.images[found.images["image"] == "3.jpg"].iloc[0]
     places = (str(roads / "images/3.jpg"), str(maps / "3.png"), content_hash((roads / "images/3.jpg").read_bytes()))
     assert ("site", *places) == tuple(rows[["dataset", "path", "prediction", "content"]])
-
-
-# Faults
 
 
 def test_a_missing_map_stops_before_anything_is_read(roads: Path, maps: Path) -> None:
@@ -336,16 +296,3 @@ def test_a_nearly_empty_map_is_scored_and_a_whole_set_of_zeros_and_ones_is_not(r
         f"no map below {maps} holds a value above 1 of 255 (255 of 65535), as {maps}/0.png: p is value / 255 (value / 65535), "
         "so scale them up, or save p itself as float .npy arrays"
     )
-
-
-# Real pictures, and the demo's
-
-
-def test_masks_as_predictions_of_themselves(research_images: Path, tmp_path: Path) -> None:
-    cracks = research_images / "cfd"
-    for tolerance in (0, 2):
-        found = run(cracks, cracks / "masks", tolerance=tolerance)
-        assert (found.n, found.scored) == (118, 118)
-        assert {found.scores[name] for name in ("ods", "ois", "ois_aggregate", "ap", "f", "mean_f", "iou")} == {1.0}
-    assert found.images["foreground"].tolist() == [read_mask(p).mean() for p in sorted((cracks / "masks").iterdir())]
-    assert_survives(found, tmp_path / "e.parquet")

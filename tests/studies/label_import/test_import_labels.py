@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
-from howfar.data import Dataset, Item, read_mask
+from howfar.data import Dataset, read_mask
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Pick, Provenance, Selection
-from howfar.studies.label_import import _by_last_part
 from label_tools import export_coco, export_cvat, export_label_studio, written
 
 ODD = 'a <b> & "c" ünï 道路 #1?.png'
@@ -262,18 +261,3 @@ def test_other_faults_are_one_line_too(selected: Path, tmp_path: Path) -> None:
             archive.writestr(name, "{}")
     with pytest.raises(InputError, match=r"2 files \.xml or \.json, and one is wanted"):
         howfar.import_labels(tmp_path / "two.zip", selected, tmp_path / "six")
-
-
-@pytest.mark.parametrize(
-    ("entries", "matched"),
-    [
-        (("c/1",), {}),
-        (("x/2",), {"b/2.jpg": "x/2"}),
-        (("x/2", "y/2"), {}),
-    ],
-)
-def test_a_name_in_another_folder_counts_where_it_means_one_image_and_one_entry(
-    entries: tuple[str, ...], matched: dict[str, str]
-) -> None:
-    items = [Item(name, Path(name)) for name in ("a/1.jpg", "b/1.jpg", "b/2.jpg")]
-    assert _by_last_part(items, {"a/1.jpg": "a/1"}, entries) == matched

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,22 +11,25 @@ import pandas as pd
 import pytest
 
 from howfar.errors import InputError
+from howfar.relation.calibrated_estimator import KnownFits, calibrate
+from howfar.relation.failure_list import list_failures, trusted_below
 from howfar.relation.gate import fit, values_by_set
-from howfar.relation.image_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES
+from howfar.relation.image_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES, take
+from howfar.relation.site_judge import AUTO, Terms, judge_of
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import (
-    Home,
     ImagePerformance,
+    MeasuredImages,
     evidence_of,
     groups_of,
     home_of,
-    own_values,
     scores_of,
     signals_at,
     sizes_at,
     tiled_photographs,
 )
-from howfar.studies.performance.performance_files import match, read_performances
+from howfar.studies.performance.performance_files import Matched, match, read_performances
+from howfar.studies.performance.relate import Expectation, expect
 
 
 def scored(world: Any, *names: str, own: Evaluation | None = None, threshold: float | None = None) -> ImagePerformance:
@@ -48,6 +52,15 @@ def given(performance: Any, **columns: Any) -> Evaluation:
         pd.DataFrame({"image": [f"000{k}.jpg" for k in (1, 2, 3)], "performance": performance} | columns)
     )
     return dataclasses.replace(one, dataset="new")
+
+
+def as_measured(
+    columns: dict[str, Any], performance: np.ndarray, sets: np.ndarray, own: Evaluation | None = None
+) -> MeasuredImages:
+    """Images with these columns and performances, two of each photograph."""
+    rows = pd.DataFrame({"dataset": sets, "image": [f"{k // 2}-{k % 2}.png" for k in range(len(sets))]})
+    scores = ImagePerformance(performance, np.isfinite(performance), None, "performance", None, "")
+    return MeasuredImages(rows, Matched(rows, {}), scores, columns, own, False)
 
 
 def test_of_nothing_true_nothing_is_defined(world: Any) -> None:
@@ -150,48 +163,42 @@ def test_signals_are_the_evaluations_and_the_predicted_share_is_at_the_common_th
 
 # Evidence: what labelled images say, collected alike for relate, assess and profile
 
-
 SETS = np.array(["near", "near", "far", "new"])
-COLUMNS = {"i_dist": np.array([1.0, 1.2, 3.0, 2.5])}
 NAN = float("nan")
-HOME = Home(
-    "roads",
-    {"predicted_foreground": np.array([0.3, 0.5]), "i_dist": np.array([7.0, 7.0])},
-    np.array([0.9, 0.8]),
-    np.array(["a", "b"]),
-)
 
 
-def inside(columns: dict[str, Any], performance: list[float], home: Home | None, name: str) -> bool | None:
-    known = fit(evidence_of(columns, np.array(performance), SETS, None, home, "roads").readings)
-    return known.without(name).read(name, values_by_set(columns, SETS)[name]).inside
+def inside(columns: dict[str, Any], performance: list[float], own: Evaluation | None, name: str) -> bool | None:
+    measured = as_measured({key: np.array(values) for key, values in columns.items()}, np.array(performance), SETS, own=own)
+    known = fit(evidence_of(measured, None, "roads").readings)
+    return known.without(name).read(name, values_by_set(measured.columns, SETS)[name]).inside
 
 
 def test_a_labelled_set_is_not_in_the_range_that_judges_it() -> None:
-    labelled = [0.5, 0.6, 0.7, NAN]
+    labelled, columns = [0.5, 0.6, 0.7, NAN], {"i_dist": [1.0, 1.2, 3.0, 2.5]}
     # Without "far" nothing labelled lies beyond 1.1; "new" is judged by all, "far" among them.
-    assert {name: inside(COLUMNS, labelled, None, name) for name in ("near", "far", "new")} == {
-        "near": True, "far": False, "new": True,
-    }  # fmt: skip
-    assert inside(COLUMNS, [0.5, 0.6, NAN, NAN], None, "new") is False
+    assert [inside(columns, labelled, None, name) for name in ("near", "far", "new")] == [True, False, True]
+    assert inside(columns, [0.5, 0.6, NAN, NAN], None, "new") is False
 
 
 def test_the_primarys_own_images_widen_the_range_and_its_distance_is_1() -> None:
-    assert own_values(None) == {"distance": 1.0, "residual": 1.0}
-    assert own_values(HOME) == {"distance": 1.0, "residual": 1.0, "share": 0.4}
-    shares = {"predicted_foreground": np.array([0.1, 0.1, 0.1, 0.45])}
-    labelled = [0.5, 0.6, 0.7, NAN]
-    assert [inside(shares, labelled, home, "new") for home in (None, HOME)] == [False, True]
+    own = dataclasses.replace(given([0.9, 0.8, 0.7], pixels=[100.0, 1e6, 1e6]), dataset="roads")
+    sizes, labelled = {"pixels": [100.0, 100.0, 100.0, 1e5]}, [0.5, 0.6, 0.7, NAN]
+    assert [inside(sizes, labelled, each, "new") for each in (None, own)] == [False, True]
+    measured = as_measured({"i_dist": np.ones(4)}, np.array(labelled), SETS, own=own)
+    read = evidence_of(measured, None, "roads").readings[""]
+    assert (read["distance"], read["residual"], read["size"]) == (1.0, 1.0, 1000.0)
 
 
 def test_images_come_by_the_names_of_their_sets_and_the_primarys_own_last() -> None:
     sets = np.array(["walls", "roads·blur 3", "walls", "a·b"])
-    found = evidence_of({"i_dist": np.arange(4.0)}, np.array([0.1, 0.2, NAN, 0.4]), sets, sets, HOME, "roads")
+    own = dataclasses.replace(given([0.9, 0.8, None], entropy=[0.3, 0.5, 0.1], dataset="roads"), dataset="roads")
+    measured = as_measured({"i_dist": np.arange(4.0)}, np.array([0.1, 0.2, NAN, 0.4]), sets, own=own)
+    found = evidence_of(measured, None, "roads")
     assert found.sets.tolist() == ["a·b", "roads·blur 3", "walls", "roads", "roads"]
     assert found.performance.tolist() == [0.4, 0.2, 0.1, 0.9, 0.8]
-    np.testing.assert_array_equal(found.columns["predicted_foreground"], [NAN, NAN, NAN, 0.3, 0.5])
+    np.testing.assert_array_equal(found.columns["entropy"], [NAN, NAN, NAN, 0.3, 0.5])
     assert found.groups is not None
-    assert found.groups.tolist()[-2:] == ["a", "b"]
+    assert found.groups.tolist()[-2:] == ["roads/0001.jpg", "roads/0002.jpg"]
     assert (found.home, found.corrupted, found.sites) == ("roads", {"roads·blur 3": "blur"}, ["a·b", "walls"])
 
 
@@ -212,63 +219,138 @@ def images(**sets: list[str]) -> pd.DataFrame:
     return pd.DataFrame([(dataset, image) for dataset, names in sets.items() for image in names], columns=["dataset", "image"])
 
 
+@pytest.mark.parametrize(
+    ("group", "photographs"),
+    [
+        (None, ["a/x-1.png", "a/x-2.png", "a/y_7-10.jpg", "a/plain.png", "b/x-1.png"]),
+        (r"(.+)-\d+", ["a/x", "a/x", "a/y_7", "a/plain", "b/x"]),
+        # Matched from the start, without the ending; a group that is empty or took no part says nothing.
+        (r"(.+)-\d+$", ["a/x", "a/x", "a/y_7", "a/plain", "b/x"]),
+        (r"([a-z])(_7)?", ["a/x", "a/x", "a/y", "a/p", "b/x"]),
+        (r"x|(.+)-\d+", ["a/x-1", "a/x-2", "a/y_7", "a/plain", "b/x-1"]),
+    ],
+)
+def test_the_first_group_of_the_expression_names_the_photograph(group: str | None, photographs: list[str]) -> None:
+    assert groups_of(images(a=["x-1.png", "x-2.png", "y_7-10.jpg", "plain.png"], b=["x-1.png"]), group) == photographs
+
+
 def tiles(stem: str, count: int) -> list[str]:
     return [f"{stem}-{k}.png" for k in range(count)]
 
 
-def test_without_an_expression_each_image_is_its_own_photograph() -> None:
-    assert groups_of(images(a=["x-1.png", "x-2.png"], b=["x-1.png"]), None) == ["a/x-1.png", "a/x-2.png", "b/x-1.png"]
-
-
-def test_the_first_group_of_the_expression_names_the_photograph() -> None:
-    names = images(a=["x-1.png", "x-2.png", "y_7-10.jpg"], b=["x-1.png"])
-    assert groups_of(names, r"(.+)-\d+") == ["a/x", "a/x", "a/y_7", "b/x"]
-    assert groups_of(names, r"([a-z])(_7)?") == ["a/x", "a/x", "a/y", "b/x"]
-
-
-def test_the_expression_is_matched_from_the_start_and_without_the_ending() -> None:
-    assert groups_of(images(a=["x-1.png", "y-2.tif"]), r"(.+)-\d+$") == ["a/x", "a/y"]
-    assert groups_of(images(a=["x-1.png", "9x-1.png"]), r"([a-z])") == ["a/x", "a/9x-1"]
-
-
-def test_an_image_of_which_the_expression_says_nothing_is_its_own_photograph() -> None:
-    assert groups_of(images(a=["x-1.png", "x-2.png", "plain.png"]), r"(.+)-\d+") == ["a/x", "a/x", "a/plain"]
-    # Matched, but the group is empty or took no part.
-    assert groups_of(images(a=["-1.png", "x-1.png"]), r"(.*)-\d+") == ["a/-1", "a/x"]
-    assert groups_of(images(a=["12.png", "x-1.png"]), r"\d+|(.+)-\d+") == ["a/12", "a/x"]
+OF_TWO = tiles("p", 5) + tiles("q", 5)
 
 
 @pytest.mark.parametrize(
-    ("group", "words"),
+    ("sets", "photographs"),
     [
-        ("(", "group must be a regular expression (missing ), unterminated subpattern at position 0), got '('"),
-        (".+", r"group must have a group in brackets that names the photograph, got '.+': write (.+)-\d+"),
-        ("(?:.+)-1", "group must have a group in brackets"),
-        (r"(.+)\.png", r"group must match the names of images, such as 'x-1', got '(.+)\\.png': leave out the ending"),
+        ({"a": tiles("p", 4) + tiles("q", 4)}, 2),
+        ({"a": tiles("d/p", 4) + tiles("d-e/q-7", 4), "b": tiles("p", 2) + tiles("r", 2)}, 4),
+        # Names that only number their photographs are no tiles.
+        ({"a": tiles("IMG", 20), "b": tiles("DSC", 20)}, None),
+        ({"a": [f"{k:04d}.png" for k in range(20)]}, None),
+        ({"a": [f"{k}-0.png" for k in range(20)]}, None),
+        # Tiles must be most of the images; a set that numbers its photographs counts among the others.
+        ({"a": OF_TWO, "b": [f"x{k}.png" for k in range(9)]}, 2),
+        ({"a": OF_TWO, "b": [f"x{k}.png" for k in range(10)]}, None),
+        ({"a": OF_TWO, "b": tiles("IMG", 10)}, None),
     ],
 )
-def test_an_expression_that_cannot_be_meant_is_one_line(group: str, words: str) -> None:
-    with pytest.raises(InputError) as caught:
-        groups_of(images(a=["x-1.png"]), group)
-    assert str(caught.value).startswith(words)
-    assert "\n" not in str(caught.value)
+def test_tiles_are_guessed_from_names_that_end_in_a_number(sets: dict[str, list[str]], photographs: int | None) -> None:
+    assert tiled_photographs(images(**sets)) == photographs
 
 
-def test_tiles_are_guessed_from_names_that_end_in_a_number() -> None:
-    assert tiled_photographs(images(a=tiles("p", 4) + tiles("q", 4))) == 2
-    assert tiled_photographs(images(a=tiles("d/p", 4) + tiles("d-e/q-7", 4), b=tiles("p", 2) + tiles("r", 2))) == 4
+# What is said of each set: never by its own labels, by the estimator that is fixed beforehand or the one that is asked for
+
+SIZES = {"cracks": 20, "tiles": 26, "wood": 16, "new": 18, "bare": 10}
+OF = np.repeat(list(SIZES), list(SIZES.values()))
+GROUPS = np.array([f"{name}/{k // 2}" for k, name in enumerate(OF)])
+N = len(OF)
+LABELLED = ("cracks", "tiles", "wood")
+TERMS = Terms(tau=0.5, level=0.8, error_rate=0.3)
 
 
-def test_names_that_only_number_their_photographs_are_no_tiles() -> None:
-    assert tiled_photographs(images(a=tiles("IMG", 20))) is None
-    assert tiled_photographs(images(a=tiles("IMG", 20), b=tiles("DSC", 20))) is None
-    assert tiled_photographs(images(a=[f"{k:04d}.png" for k in range(20)])) is None
-    assert tiled_photographs(images(a=[f"{k}-0.png" for k in range(20)])) is None
+def planted(seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
+    """Three labelled sets; flip agreement tells most of performance, confidence less, a distance little; "bare" has no maps."""
+    rng = np.random.default_rng(seed)
+    level = dict(zip(SIZES, (0.3, 0.5, 0.75, 0.4, 0.6), strict=True))
+    truth = np.clip([level[name] for name in OF] + 0.15 * rng.normal(size=N), 0, 1)
+    columns = {
+        "i_dist": 2.0 - truth + 0.3 * rng.normal(size=N),
+        "knn": rng.random(N),
+        "flip_agreement": 0.3 + 0.5 * truth + 0.01 * rng.normal(size=N),
+        "average_confidence": 0.9 + 0.1 * truth + 0.01 * rng.normal(size=N),
+    }
+    for name in ("flip_agreement", "average_confidence"):
+        columns[name][OF == "bare"] = np.nan
+    return columns, np.where(np.isin(OF, LABELLED), truth, np.nan)
 
 
-def test_tiles_must_be_most_of_the_images() -> None:
-    of_two = tiles("p", 5) + tiles("q", 5)
-    assert tiled_photographs(images(a=of_two, b=[f"x{k}.png" for k in range(9)])) == 2
-    assert tiled_photographs(images(a=of_two, b=[f"x{k}.png" for k in range(10)])) is None
-    # A set that numbers its photographs counts among the others.
-    assert tiled_photographs(images(a=of_two, b=tiles("IMG", 10))) is None
+def expected(columns: Any, performance: Any, estimator: str = AUTO, terms: Terms = TERMS) -> Expectation:
+    measured = as_measured(columns, performance, OF)
+    evidence, known = evidence_of(measured, r"(.+)-\d", "p"), KnownFits()
+    judge = judge_of(evidence, terms, "F", None, wanted=estimator, known=known)
+    return expect(judge, evidence, measured, known, estimator)
+
+
+def of(found: Expectation, name: str) -> Any:
+    return next(one for one in found.estimates if one.dataset == name)
+
+
+@pytest.mark.parametrize("estimator", ["auto", "mean", "i_dist", "flip_agreement", "signals", "all"])
+@pytest.mark.parametrize("name", LABELLED)
+def test_a_sets_own_labels_change_nothing_that_is_said_of_it(estimator: str, name: str) -> None:
+    columns, performance = planted()
+    here = name == OF
+    first, second = (
+        expected(columns, values, estimator) for values in (performance, np.where(here, 1.0 - performance, performance))
+    )
+    for field in ("estimate", "low", "high", "p_value", "listed"):
+        np.testing.assert_array_equal(getattr(second, field)[here], getattr(first, field)[here], field)
+    assert not np.array_equal(second.estimate[~here], first.estimate[~here])
+    one, again = of(first, name), of(second, name)
+    assert replace(again, measured=None) == replace(one, measured=None)
+    assert one.measured == pytest.approx(performance[here].mean())
+    assert again.measured == pytest.approx(1.0 - performance[here].mean())
+    gates = ([gate for gate in found.gates if gate.dataset == name] for found in (first, second))
+    assert next(gates) == next(gates)
+
+
+def test_every_labelled_set_is_estimated_by_the_others_and_every_other_set_by_all() -> None:
+    columns, performance = planted()
+    columns = {name: columns[name] for name in ("flip_agreement", "average_confidence")}  # so that the gate stops none
+    found = expected(columns, performance, "flip_agreement")
+    assert [one.dataset for one in found.estimates] == list(SIZES)
+    for name in ("cracks", "tiles", "wood", "new"):
+        here = name == OF
+        on = np.isfinite(performance) & ~here
+        fit = calibrate("flip_agreement", take(columns, on), performance[on], OF[on], level=TERMS.level, groups=GROUPS[on])
+        estimate, low, high = fit.predict(take(columns, here))
+        np.testing.assert_array_equal(found.estimate[here], estimate)
+        np.testing.assert_array_equal(found.low[here], low)
+        np.testing.assert_array_equal(found.high[here], high)
+        tried, truth, names = fit.tried()
+        p_values, listed = list_failures(tried, truth, estimate, TERMS.tau, TERMS.error_rate)
+        np.testing.assert_array_equal(found.p_value[here], p_values)
+        listed &= estimate <= trusted_below(tried, truth, names, TERMS.tau, TERMS.error_rate) + 1e-9
+        np.testing.assert_array_equal(found.listed[here], listed)
+        assert of(found, name).predicted == pytest.approx(estimate.mean(), rel=1e-12)
+        assert next(one for one in found.failures if one.dataset == name).listed == listed.sum()
+    assert 0 < found.listed.sum() < N
+
+
+def test_with_one_labelled_set_nothing_is_judged_and_intervals_of_images_say_nothing() -> None:
+    columns, performance = planted()
+    alone = np.where(OF == "tiles", performance, np.nan)
+    found = expected(columns, alone)
+    assert found.judge.judgements == ()
+    assert {one.dataset: one.estimator for one in found.estimates} == {
+        "cracks": "consensus", "wood": "consensus", "new": "consensus", "bare": "mean",
+    }  # fmt: skip
+    here = OF == "tiles"
+    assert np.isnan(found.estimate[here]).all()
+    assert not found.listed[here].any()
+    assert (found.low[~here].max(), found.high[~here].min()) == (0.0, 1.0)
+    assert all(one.measured is None for one in found.estimates)
+    assert [one.dataset for one in found.failures] == ["cracks", "wood", "new", "bare"]
+    assert {one.failing for one in found.failures} == {None}

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
-from howfar.results import Evaluation
 from howfar.studies.performance.performance_files import evaluations_of, match, read_performances
 
 IMAGES = pd.DataFrame(
@@ -26,29 +25,11 @@ def table(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def matched(*given: pd.DataFrame | Evaluation, images: pd.DataFrame = IMAGES) -> list[float]:
-    """The performance of each image of the run; -1 where none was found."""
-    found = match(images, read_performances(list(given)))
-    assert len(found.rows) == len(images)
-    return found.rows["performance"].fillna(-1.0).tolist()
-
-
-def unmatched(*given: pd.DataFrame) -> dict[str, int]:
-    return match(IMAGES, read_performances(list(given))).unmatched
-
-
-def changed(*given: pd.DataFrame, images: pd.DataFrame = IMAGES) -> int:
-    return match(images, read_performances(list(given))).changed
-
-
 def line(*arguments: Any, images: pd.DataFrame = IMAGES) -> str:
     with pytest.raises(HowfarError) as caught:
         match(images, read_performances(*arguments))
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-# Reading
 
 
 def test_files_of_evaluate_tables_and_what_is_in_memory_are_read_alike(world: Any, tmp_path: Path) -> None:
@@ -148,103 +129,95 @@ def test_two_files_of_one_dataset_are_refused(world: Any, tmp_path: Path) -> Non
 
 # Matching
 
-
-def test_images_are_found_by_dataset_and_name() -> None:
-    rows = table(dataset=["b", "a", "a"], image=["1.png", "3.png", "1.png"], performance=[0.4, 0.3, 0.1])
-    assert matched(rows) == [0.1, -1, 0.3, 0.4, -1]
-    assert unmatched(rows) == {"b": 0, "a": 0}
+COPIES = IMAGES.assign(content=["h1", "h1", "h1", "h4", "h9"])
 
 
-def test_a_renamed_image_is_found_by_its_content_within_its_dataset() -> None:
-    rows = table(dataset="a", image=["new.png", "2.png"], content=["h1", "other"], performance=[0.1, 0.2])
-    assert matched(rows) == [0.1, 0.2, -1, -1, -1]
-    # The content of an image of another dataset is another dataset's image.
-    strange = table(dataset="a", image=["new.png", "2.png"], content=["h4", "h2"], performance=[0.1, 0.2])
-    assert matched(strange) == [-1, 0.2, -1, -1, -1]
-    assert unmatched(strange) == {"a": 1}
+@pytest.mark.parametrize(
+    ("rows", "images", "wanted"),
+    [
+        # By dataset and name.
+        ({"dataset": ["b", "a", "a"], "image": ["1", "3", "1"], "performance": [0.4, 0.3, 0.1]}, IMAGES, "1-34- 0 b0 a0"),
+        # A renamed image by its content within its dataset; that of another dataset is another dataset's image.
+        ({"dataset": "a", "image": ["x", "2"], "content": ["h1", "other"], "performance": [0.1, 0.2]}, IMAGES, "12--- 1 a0"),
+        ({"dataset": "a", "image": ["x", "2"], "content": ["h4", "h2"], "performance": [0.1, 0.2]}, IMAGES, "-2--- 0 a1"),
+        # Renumbered files by content, whatever they are called.
+        (
+            {"dataset": "a", "image": ["1", "2", "3"], "content": ["h2", "h3", "h1"], "performance": [0.2, 0.3, 0.1]},
+            IMAGES,
+            "123-- 0 a0",
+        ),
+        # A changed image by its name, and counted; but its name is not given to it where its own is there by content.
+        (
+            {"dataset": "a", "image": ["1", "2", "3"], "content": ["new", "h2", ""], "performance": [0.1, 0.2, 0.3]},
+            IMAGES,
+            "123-- 1 a0",
+        ),
+        ({"dataset": "a", "image": ["1", "2"], "content": ["new", "h1"], "performance": [0.9, 0.1]}, IMAGES, "1---- 0 a1"),
+        # Copies of one picture are told apart by name, and else given one each.
+        ({"dataset": "c", "image": ["3", "1"], "content": ["h1", "h1"], "performance": [0.3, 0.1]}, COPIES, "1-3-- 0 a0"),
+        ({"dataset": "c", "image": ["x", "y"], "content": ["h1", "h1"], "performance": [0.3, 0.1]}, COPIES, "31--- 0 a0"),
+        (
+            {"dataset": "c", "image": list("xyzw"), "content": ["h1"] * 4, "performance": [0.1, 0.2, 0.3, 0.4]},
+            COPIES,
+            "123-- 0 a1",
+        ),
+        # A dataset that goes by another name by content alone.
+        (
+            {"dataset": "c", "image": ["1", "2", "3"], "content": ["h2", "h1", ""], "performance": [0.2, 0.1, 0.3]},
+            IMAGES,
+            "12--- 0 a1",
+        ),
+        # A table without datasets is of any; content goes before name.
+        ({"image": ["9", "2", "none"], "performance": [0.9, 0.2, 0.0]}, IMAGES, "-2--9 0 1"),
+        ({"image": ["2", "none"], "performance": [0.2, 0.0]}, IMAGES, "-2--- 0 a1"),
+        ({"image": ["9", "2"], "performance": [0.9, 0.2]}, IMAGES.drop(columns="content"), "-2--9 0 0"),
+        ({"image": ["1", "2"], "content": ["h4", "h2"], "performance": [0.1, 0.2]}, IMAGES, "-2-1- 0 0"),
+        ({"image": ["2"], "content": ["h9"], "performance": [0.9]}, IMAGES, "----9 0 b0"),
+        # One content in several datasets needs its dataset.
+        (
+            {"dataset": "b", "image": ["1"], "content": ["h1"], "performance": [0.1]},
+            IMAGES.assign(content=["h1", "h2", "h3", "h1", "h9"]),
+            "---1- 0 b0",
+        ),
+    ],
+)
+def test_images_are_found_by_dataset_content_and_name(rows: dict[str, Any], images: pd.DataFrame, wanted: str) -> None:
+    """`wanted` has a digit for each image of the run, "-" where none was found, then the changed and the unmatched ones."""
+    given = pd.DataFrame({**rows, "image": [f"{name}.png" for name in rows["image"]]})
+    found = match(images, read_performances(given))
+    digits = "".join("-" if value != value else f"{10 * value:.0f}" for value in found.rows["performance"])
+    unmatched = " ".join(f"{name}{count}" for name, count in found.unmatched.items())
+    assert f"{digits} {found.changed} {unmatched}" == wanted
 
 
-def test_files_that_were_renumbered_are_found_by_content_whatever_they_are_called() -> None:
-    rows = table(dataset="a", image=["1.png", "2.png", "3.png"], content=["h2", "h3", "h1"], performance=[0.2, 0.3, 0.1])
-    assert matched(rows) == [0.1, 0.2, 0.3, -1, -1]
-    assert changed(rows) == 0
-
-
-def test_an_image_that_was_changed_is_found_by_its_name_and_counted() -> None:
-    rows = table(dataset="a", image=["1.png", "2.png", "3.png"], content=["new", "h2", ""], performance=[0.1, 0.2, 0.3])
-    assert matched(rows) == [0.1, 0.2, 0.3, -1, -1]
-    assert (changed(rows), unmatched(rows)) == (1, {"a": 0})
+def test_an_image_is_changed_where_both_contents_are_known() -> None:
     both = table(dataset=["a", "a", "b"], image=["1.png", "2.png", "9.png"], content=["x", "y", "z"], performance=0.5)
-    assert changed(both) == 3
-    # Where a content is not known on one side nothing is known to have changed.
-    assert changed(both.drop(columns="content")) == 0
-    assert changed(both, images=IMAGES.assign(content="")) == 0
-    assert changed(both, images=IMAGES.drop(columns="content")) == 0
-    # Nor of ready-made embeddings, which have no path: their contents are those of numbers.
-    assert changed(both, images=IMAGES.assign(path="")) == 0
-    assert changed(both, images=IMAGES.assign(path=["a/1.png", "", "", "", ""])) == 1
-    nameless = table(image=["2.png", "x.png"], content=["y", "z"], performance=0.5)
-    assert (changed(nameless), unmatched(nameless)) == (1, {"a": 1})
+    for rows, images, count in (
+        (both, IMAGES, 3),
+        (both.drop(columns="content"), IMAGES, 0),
+        (both, IMAGES.assign(content=""), 0),
+        (both, IMAGES.drop(columns="content"), 0),
+        # Ready-made embeddings have no path: their contents are those of numbers.
+        (both, IMAGES.assign(path=""), 0),
+        (both, IMAGES.assign(path=["a/1.png", "", "", "", ""]), 1),
+        (table(image=["2.png", "x.png"], content=["y", "z"], performance=0.5), IMAGES, 1),
+    ):
+        assert match(images, read_performances(rows)).changed == count
 
 
-def test_a_name_is_not_given_to_a_changed_image_where_its_own_is_there_by_content() -> None:
-    rows = table(dataset="a", image=["1.png", "2.png"], content=["new", "h1"], performance=[0.9, 0.1])
-    assert matched(rows) == [0.1, -1, -1, -1, -1]
-    assert (changed(rows), unmatched(rows)) == (0, {"a": 1})
-
-
-def test_copies_of_one_picture_are_told_apart_by_name_and_else_given_one_each() -> None:
-    images = IMAGES.assign(content=["h1", "h1", "h1", "h4", "h9"])
-    by_name = table(dataset="elsewhere", image=["3.png", "1.png"], content=["h1", "h1"], performance=[0.3, 0.1])
-    assert matched(by_name, images=images) == [0.1, -1, 0.3, -1, -1]
-    renamed = table(dataset="elsewhere", image=["x", "y"], content=["h1", "h1"], performance=[0.3, 0.1])
-    assert matched(renamed, images=images) == [0.3, 0.1, -1, -1, -1]
-    four = table(dataset="elsewhere", image=["x", "y", "z", "w"], content=["h1"] * 4, performance=[0.1, 0.2, 0.3, 0.4])
-    found = match(images, read_performances(four))
-    assert found.rows["performance"].tolist()[:3] == [0.1, 0.2, 0.3]
-    assert found.unmatched == {"a": 1}
-
-
-def test_a_dataset_that_goes_by_another_name_is_found_by_content_alone() -> None:
-    rows = table(dataset="site", image=["1.png", "2.png", "3.png"], content=["h2", "h1", ""], performance=[0.2, 0.1, 0.3])
-    assert matched(rows) == [0.1, 0.2, -1, -1, -1]
-    assert unmatched(rows) == {"a": 1}
-    told = line(rows.drop(columns="content"))
-    assert told == (
-        "performance of site: none of its 3 images (first: 1.png) is in the run, whose datasets are a, b (first: 1.png): "
-        "name datasets (NAME=PATH) and images as the run does"
-    )
-
-
-def test_a_table_without_datasets_is_of_any() -> None:
-    rows = table(image=["9.png", "2.png", "none.png"], performance=[0.9, 0.2, 0.0])
-    assert matched(rows) == [-1, 0.2, -1, -1, 0.9]
-    assert unmatched(rows) == {"": 1}
-    assert unmatched(rows[1:]) == {"a": 1}
-    assert matched(rows, images=IMAGES.drop(columns="content")) == [-1, 0.2, -1, -1, 0.9]
-
-
-def test_a_name_that_several_datasets_have_needs_content_or_a_dataset() -> None:
+def test_what_cannot_be_matched_is_one_line() -> None:
     rows = table(image=["1.png", "2.png"], performance=[0.1, 0.2])
     assert line(rows) == "performance: image 1.png is in a and b: add the column dataset"
-    assert matched(rows.assign(content=["h4", "h2"])) == [-1, 0.2, -1, 0.1, -1]
-    assert matched(rows.assign(dataset="a")) == [0.1, 0.2, -1, -1, -1]
-    # Content goes before name: the image of that content is the other one.
-    assert matched(table(image=["2.png"], content=["h9"], performance=[0.9])) == [-1, -1, -1, -1, 0.9]
-
-
-def test_one_content_in_several_datasets_needs_its_dataset_named_as_the_run_does() -> None:
-    images = IMAGES.assign(content=["h1", "h2", "h3", "h1", "h9"])
-    rows = table(dataset="site", image=["x.png"], content=["h1"], performance=[0.1])
-    assert line(rows, images=images) == ("performance: image x.png is in a and b: name its dataset as the run does (NAME=PATH)")
-    assert matched(rows.assign(image="1.png", dataset="b"), images=images) == [-1, -1, -1, 0.1, -1]
-
-
-def test_an_image_that_two_files_tell_of_is_refused() -> None:
-    one = table(dataset="a", image=["1.png", "2.png"], performance=[0.1, 0.2])
+    assert line(rows.assign(dataset="site")) == (
+        "performance of site: none of its 2 images (first: 1.png) is in the run, whose datasets are a, b (first: 1.png): "
+        "name datasets (NAME=PATH) and images as the run does"
+    )
+    strange = table(dataset="site", image=["x.png"], content=["h1"], performance=[0.1])
+    assert line(strange, images=IMAGES.assign(content=["h1", "h2", "h3", "h1", "h9"])) == (
+        "performance: image x.png is in a and b: name its dataset as the run does (NAME=PATH)"
+    )
     other = table(image=["2.png", "9.png"], performance=[0.2, 0.9])
-    assert line([one, other]) == "a/2.png has two performances: pass each image once"
-    assert matched(one, other[1:]) == [0.1, 0.2, -1, -1, 0.9]
+    assert line([rows.assign(dataset="a"), other]) == "a/2.png has two performances: pass each image once"
 
 
 def test_columns_of_the_files_are_joined_and_gaps_are_empty() -> None:
@@ -288,21 +261,14 @@ def test_each_dataset_becomes_an_evaluation_in_the_tables_order() -> None:
     np.testing.assert_array_equal(first.images["performance"], [0.5, np.nan])
 
 
-def test_a_table_without_datasets_is_of_the_dataset_without_a_name() -> None:
+def test_texts_are_texts_and_a_gap_is_empty() -> None:
     for rows in (plain(), plain(dataset=[None, None]), plain(dataset=["", np.nan])):
         (one,) = evaluations_of(rows, "t.csv")
-        assert (one.dataset, one.n) == ("", 2)
-        assert one.images["dataset"].tolist() == ["", ""]
-
-
-def test_texts_are_texts_and_gaps_in_them_empty() -> None:
+        assert (one.dataset, one.images["dataset"].tolist()) == ("", ["", ""])
     rows = plain(image=[1, 2], dataset=[7, 7], content=["h", None], prediction=[np.nan, "m.png"], path=[pd.NA, "p"])
     (one,) = evaluations_of(rows, "t.csv")
-    assert one.dataset == "7"
-    assert one.images["image"].tolist() == ["1", "2"]
-    assert one.images["content"].tolist() == ["h", ""]
-    assert one.images["prediction"].tolist() == ["", "m.png"]
-    assert one.images["path"].tolist() == ["", "p"]
+    assert (one.dataset, one.images["image"].tolist(), one.images["content"].tolist()) == ("7", ["1", "2"], ["h", ""])
+    assert (one.images["prediction"].tolist(), one.images["path"].tolist()) == (["", "m.png"], ["", "p"])
 
 
 @pytest.mark.parametrize("values", [[0, 1], ["0", "1"], [False, True], pd.array([0, 1], "Int64"), np.array([0, 1], np.float32)])

@@ -1,20 +1,21 @@
-"""What photographs, orders, seeds, settings and files do to a relation, and that it comes back from its folder."""
+"""What photographs, orders, seeds, settings and files do to a relation, and the notes that stand in it."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import howfar
-from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
-from howfar.results import Relation
-from howfar.studies.performance.relate import relate
-from run_ids import written
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.relation.site_judge import SiteJudge, Terms
+from howfar.results import Evaluation, Relation, RelationSettings, SetEstimate
+from howfar.studies.performance.performance_files import Matched, read_performances
+from howfar.studies.performance.relate import Expectation, relate, relation_notes
 
 FRAMES = ("images", "curves", "thresholds")
 PAIRS = r"(p\d)-[01]$"  # of each photograph's tiles the first two are of one, the others alone
@@ -53,9 +54,6 @@ def coefficients(found: Relation) -> list[Any]:
     return [getattr(one, name) for one in trends for name in ("spearman", "kendall", "slope", "partial")]
 
 
-# Groups
-
-
 def test_photographs_are_resampled_in_place_of_images(world: Any) -> None:
     given = world.given("road", "near", "far")
     alone, paired = (relate(world.run, given, bootstrap=100, group=group) for group in (None, PAIRS))
@@ -70,9 +68,6 @@ def test_photographs_are_resampled_in_place_of_images(world: Any) -> None:
     assert paired.pooled is not None
     assert paired.pooled.groups == 27
     assert "17 images of 13 photographs" in of(paired, "far").verdict.text
-
-
-# Order, seeds, draws
 
 
 def test_the_order_of_files_and_of_their_rows_changes_nothing(world: Any, found: Relation) -> None:
@@ -116,15 +111,6 @@ def test_a_seed_gives_the_same_again_and_another_seed_other_intervals(world: Any
     assert (found.settings.seed, other.settings.seed) == (0, 1)
 
 
-def test_a_sets_intervals_do_not_depend_on_its_companions(world: Any, found: Relation) -> None:
-    alone = relate(world.run, world.given("road", "far"), bootstrap=60)
-    assert of(alone, "far").trend == of(found, "far").trend
-    assert [one.name for one in alone.datasets] == ["far"]
-
-
-# Settings
-
-
 def test_level_and_error_rate_reach_intervals_and_lists(world: Any, found: Relation) -> None:
     given = world.given("road", "near", "far", "new")
     other = relate(world.run, given, level=0.6, error_rate=0.05, bootstrap=0)
@@ -164,12 +150,10 @@ def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None
     )
 
 
-# The run folder
-
-
 def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(
-    world: Any, found: Relation, tmp_path: Path
+    world: Any, found: Relation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("howfar.studies.performance.relate.draw", lambda *_, **__: None)  # pages have tests of their own
     world.run.save(tmp_path / "run")
     files = [one.save(tmp_path / f"{one.dataset}.parquet") for one in world.given("road", "near", "far", "new")]
     assert_same(relate(tmp_path / "run", files, bootstrap=60), found)
@@ -178,47 +162,106 @@ def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(
         relate(tmp_path / "none", files)
 
 
-def test_a_relation_survives_its_folder_bit_for_bit(world: Any, found: Relation, table: Any, run: Any, tmp_path: Path) -> None:
-    rows = world.run.images[["dataset", "image"]].head(3).assign(performance=0.5)  # too few for thirds, intervals or a trend
-    for place, one in enumerate((found, relate(run, table, bootstrap=60), relate(world.run, rows.head(2), bootstrap=0))):
-        folder = tmp_path / str(place) / "new"
-        assert one.save(folder) == folder
-        again = Relation.load(folder)
-        assert again.to_dict() == one.to_dict() == written(folder / "relation.json")
-        for entry in dataclasses.fields(Relation):
-            mine, its = getattr(one, entry.name), getattr(again, entry.name)
-            if entry.name in FRAMES:
-                pd.testing.assert_frame_equal(its, mine, check_exact=True)
-            else:
-                assert its == mine, entry.name
-        json.dumps(one.to_dict(), allow_nan=False)
-        assert sorted(path.name for path in folder.iterdir()) == [
-            "curves.parquet", "relation.json", "relation.parquet", "thresholds.parquet",
-        ]  # fmt: skip
-        assert repr(again) == repr(one)
+# What a reader of a relation is told
 
 
-def test_a_relation_that_is_absent_cut_or_of_another_format_is_one_line(found: Relation, tmp_path: Path) -> None:
-    with pytest.raises(MissingPathError, match="run howfar relate on this folder first"):
-        Relation.load(tmp_path)
-    found.save(tmp_path)
-    whole = (tmp_path / "relation.json").read_text()
-    changed = json.loads(whole)
-    changed["datasets"][0]["colour"] = "red"
-    for text, words in (
-        (whole[:-40], "relation is damaged"),
-        (whole.replace('"format": 1', '"format": 2'), "another format than this howfar reads"),
-        (json.dumps(changed), "relation is damaged (TypeError"),
-    ):
-        (tmp_path / "relation.json").write_text(text)
-        with pytest.raises(StoreError) as caught:
-            Relation.load(tmp_path)
-        assert words in str(caught.value)
-        assert "\n" not in str(caught.value)
-    (tmp_path / "relation.json").write_text(whole)
-    (tmp_path / "curves.parquet").write_bytes(b"PAR1")
-    with pytest.raises(StoreError, match="relation is damaged"):
-        Relation.load(tmp_path)
-    (tmp_path / "thresholds.parquet").unlink()
-    with pytest.raises(MissingPathError, match=r"thresholds\.parquet is not there"):
-        Relation.load(tmp_path)
+IMAGES = pd.DataFrame({"dataset": ["a", "a", "b"], "image": ["1.png", "2.png", "1.png"], "performance": [0.5, 0.7, 0.6]})
+TILES = pd.DataFrame({"dataset": "a", "image": [f"p{k // 4}-{k % 4}.png" for k in range(12)], "performance": 0.5})
+SETTINGS = RelationSettings(0.3, "tuned on p", 0.5, 0.2, 0.9, 0.2, 1000, 0, None)
+AS_GIVEN: dict[str, Any] = {"threshold": None, "threshold_source": ""}
+CHANGED = (
+    "not, by content, what the performance was measured on, and matched by name: if files were changed or renumbered since"
+)
+LACKS = "lacks what signals needs (its predictions): estimated by"
+
+
+def estimate(dataset: str, estimator: str = "signals", measured: float | None = 0.5) -> SetEstimate:
+    return SetEstimate(dataset, estimator, 3, 0.5, 0.4, 0.6, 0.9, measured)
+
+
+def evaluation(dataset: str, task: str = "segmentation", tolerance: float = 0.0) -> Evaluation:
+    (one,) = read_performances(pd.DataFrame({"dataset": [dataset], "image": ["1.png"], "performance": [0.5]}))
+    return dataclasses.replace(one, task=task, tolerance=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "how", "wanted"),
+    [
+        ((("p",), ("a",), ("b",)), {}, {"unmatched": {"a": 0, "b": 0}}, []),
+        (
+            (("a",),),
+            {"threshold": 0.5, "threshold_source": "not tuned on any set"},
+            {},
+            [
+                "the common threshold is 0.50, tuned on nothing: evaluate the primary dataset too and pass its performance, or "
+                "give --threshold"
+            ],
+        ),
+        ((("a",),), AS_GIVEN, {}, []),
+        ((("a",),), {"threshold_source": "given"}, {}, []),
+        ((("a", "segmentation", 2.0), ("b", "segmentation", 2.0)), {}, {}, ["predictions count within 2 px of the truth"]),
+        ((("a", "segmentation", 1.5),), {}, {}, ["predictions count within 1.5 px of the truth"]),
+        (
+            (("a",), ("b", "given"), ("", "given")),
+            AS_GIVEN,
+            {},
+            [
+                "b, a table came without pixel counts: every performance is taken as it was given, which need not be at one "
+                "threshold"
+            ],
+        ),
+        ((("b", "given"), ("a", "classification")), AS_GIVEN, {}, []),
+        ((), {}, {"changed": 1}, [f"1 image is {CHANGED}, evaluate again"]),
+        ((), {}, {"changed": 3}, [f"3 images are {CHANGED}, evaluate again"]),
+        (
+            (),
+            AS_GIVEN,
+            # What a labelled set lacks is told by its judgements.
+            {"estimates": [("a", "mean"), ("b", "knn", None), ("c", "mean", None), ("d", "atc", None)]},
+            [
+                f"b {LACKS} knn instead",
+                f"c {LACKS} mean instead",
+                "d lacks what signals needs (a signal that the labelled sets have): estimated by atc instead",
+            ],
+        ),
+        (
+            (),
+            {},
+            {"images": TILES},
+            [
+                "image names look like tiles of 3 photographs, which are not independent: --group '(.+)-[0-9]+' resamples "
+                "photographs, and widens the intervals to what they should be"
+            ],
+        ),
+        ((), {"group": "(.)"}, {"images": TILES}, []),
+        ((), {"bootstrap": 0}, {"images": TILES}, []),
+    ],
+)
+def test_a_note_stands_where_it_holds(given: Any, settings: dict[str, Any], how: dict[str, Any], wanted: list[str]) -> None:
+    images, blank = how.get("images", IMAGES), np.full(3, np.nan)
+    judge = SiteJudge("F", None, Terms(0.5, 0.9, 0.2), {}, ("signals", "mean"), (), {}, None)
+    estimates = tuple(estimate(*each) for each in how.get("estimates", [("a",), ("b",)]))
+    expected = Expectation(judge, estimates, (), (), blank, blank, blank, blank, np.zeros(3, dtype=bool))
+    matched = Matched(images, how.get("unmatched", {}), how.get("changed", 0))
+    chosen = dataclasses.replace(SETTINGS, **settings)
+    assert list(relation_notes(images, [evaluation(*each) for each in given], matched, chosen, expected)) == wanted
+
+
+@pytest.mark.parametrize("named", [None, "mean"])
+def test_a_relation_says_all_that_holds_of_it_in_order(world: Any, named: str | None) -> None:
+    far = world.evaluations["far"]
+    extra = far.images.iloc[:1].assign(image="none.jpg", content="none")
+    given = [*world.given("near", "new"), dataclasses.replace(far, images=pd.concat([far.images, extra]))]
+    found = relate(world.run, given, bootstrap=20, estimator=named or "auto").notes
+    starts = [
+        "the common threshold is 0.50, tuned on nothing",
+        "1 image in the performance of far is not in the run",
+        "2 of 16 images of near have no performance",
+        "bare lacks what ",
+        "F is undefined for an image without foreground: the estimates for new, bare are",
+        "near: 2 images have an empty mask",
+        "new: no image has a mask",
+    ]
+    if named:
+        starts = [start for start in starts if "lacks" not in start]
+    assert [note[: len(start)] for note, start in zip(found, starts, strict=True)] == starts

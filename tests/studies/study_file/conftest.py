@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,20 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def linked(pictures: Path) -> Callable[[Path], Path]:
+    """A function that writes a study file beside links to its datasets, in a folder."""
+
+    def write(folder: Path) -> Path:
+        for name in ("roads", "north", "south"):
+            (folder / name).symlink_to(pictures / name)
+        file = folder / "small-roads.toml"
+        file.write_text(STUDY, encoding="utf-8")
+        return file
+
+    return write
+
+
 @pytest.fixture
-def study_file(pictures: Path, tmp_path: Path) -> Path:
-    """A study file beside links to its datasets, in a folder of its own."""
-    for name in ("roads", "north", "south"):
-        (tmp_path / name).symlink_to(pictures / name)
-    file = tmp_path / "small-roads.toml"
-    file.write_text(STUDY, encoding="utf-8")
-    return file
+def study_file(linked: Callable[[Path], Path], tmp_path: Path) -> Path:
+    return linked(tmp_path)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +18,12 @@ from howfar.io.seal import UNSEALED, sealed
 from howfar.studies.study_file.bundle import compare_results
 
 
-@pytest.fixture
-def bundle(study_file: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    file = study_file.parent / "small.zip"
-    assert run(["study", str(study_file), "--bundle", str(file)]) == 0
-    assert str(file) in capsys.readouterr().out.replace("\n", "")
-    return file
+@pytest.fixture(scope="module")
+def bundle(linked: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of a study that was run once; tests read it alone."""
+    file = linked(tmp_path_factory.mktemp("bundle"))
+    assert run(["study", str(file), "--bundle", str(file.with_suffix(".zip"))]) == 0
+    return file.with_suffix(".zip")
 
 
 def test_holds_hashes_and_results_and_no_image(bundle: Path) -> None:

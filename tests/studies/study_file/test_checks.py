@@ -11,7 +11,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError
 from howfar.keywords import AdaptOptions, BackboneOptions, PromptOptions, StudyFileOptions, TrainingOptions, TrainOptions
 from howfar.settings import declared
-from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, parse_document
+from howfar.studies.study_file.inputs import BackboneEntry, DatasetEntry, ModelEntry, parse_document
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,17 @@ from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, Mode
             "${NOT_SET_ANYWHERE}",
             "datasets.roads.path names the environment variable NOT_SET_ANYWHERE, which must be set",
         ),
+        ("[studies.components]", '[studies."../out"]\nkind = "components"', "name of a study must be words"),
+        ("[studies.components]", '[studies.tables]\nkind = "components"', "name of a study must be words"),
+        ("seed = 3", 'seed = "abc"', "seed must"),
+        ("seed = 3", "seed = -1", "seed must"),
+        ('stands_for = "S_1"', 'stands_for = "S_3"', "datasets.south.stands_for must be another than that of north"),
+        ('stands_for = "S_1"', 'stands_for = "S_7"', "datasets.north.stands_for must"),
+        ('secondaries = ["north"', 'secondaries = ["roads"', "secondaries must not hold the primary dataset, got 'roads'"),
+        ("[studies.components]", "[studies.components]\nkind = []", "studies.components.kind must be a kind of study"),
+        ('path = "north"', 'path = "north", group = "("', "datasets.north.group must be a regular expression"),
+        ('title = "Small roads"', 'out = "north/run"', "out must not lie in the folder of datasets.north"),
+        ('title = "Small roads"', f"x = {'9' * 5000}", "study file is no TOML that can be read"),
     ],
 )
 def test_one_line_before_any_work(
@@ -66,12 +77,12 @@ def test_one_line_before_any_work(
     text = study_file.read_text(encoding="utf-8")
     assert before in text
     study_file.write_text(text.replace(before, after, 1), encoding="utf-8")
+    inside = sorted(path.name for path in study_file.parent.iterdir())
     assert run(["study", str(study_file)]) == 2
     printed = capsys.readouterr()
     assert line in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
-    assert not (study_file.parent / "small-roads").exists()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert sorted(path.name for path in study_file.parent.iterdir()) == inside
 
 
 def test_two_datasets_of_one_name(
@@ -99,36 +110,6 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path, capsys: pytest.Capt
     assert "must be readable text" in capsys.readouterr().err
     with pytest.raises(InputError, match="no TOML"):
         parse_document("a = [", tmp_path, {})
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "line"),
-    [
-        ("[studies.components]", '[studies."../out"]\nkind = "components"', "name of a study must be words"),
-        ("[studies.components]", '[studies.tables]\nkind = "components"', "name of a study must be words"),
-        ("seed = 3", 'seed = "abc"', "seed must"),
-        ("seed = 3", "seed = -1", "seed must"),
-        ('stands_for = "S_1"', 'stands_for = "S_3"', "datasets.south.stands_for must be another than that of north"),
-        ('stands_for = "S_1"', 'stands_for = "S_7"', "datasets.north.stands_for must"),
-        ('secondaries = ["north"', 'secondaries = ["roads"', "secondaries must not hold the primary dataset, got 'roads'"),
-        ("[studies.components]", "[studies.components]\nkind = []", "studies.components.kind must be a kind of study"),
-        ('path = "north"', 'path = "north", group = "("', "datasets.north.group must be a regular expression"),
-        ('title = "Small roads"', 'out = "north/run"', "out must not lie in the folder of datasets.north"),
-        ('title = "Small roads"', f"x = {'9' * 5000}", "study file is no TOML that can be read"),
-    ],
-)
-def test_what_could_do_harm_is_refused(
-    study_file: Path, before: str, after: str, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = study_file.read_text(encoding="utf-8")
-    assert before in text
-    study_file.write_text(text.replace(before, after, 1), encoding="utf-8")
-    inside = sorted(path.name for path in study_file.parent.iterdir())
-    assert run(["study", str(study_file)]) == 2
-    printed = capsys.readouterr()
-    assert line in printed.err
-    assert printed.err.count("\n") == 1
-    assert sorted(path.name for path in study_file.parent.iterdir()) == inside
 
 
 ELSEWHERE = {

@@ -15,7 +15,7 @@ from howfar.data.catalogue import catalogue
 from howfar.demo import write_dataset
 from howfar.keywords import StudyFileOptions
 from howfar.settings import checked
-from howfar.studies.study_file.document import json_schema
+from howfar.studies.study_file.inputs import json_schema
 from howfar.studies.study_file.run_study import plan_of
 from people import write_people
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 
 import howfar
+from howfar import registry
 from howfar.cli.main import run
 from howfar.errors import InputError
 from howfar.io.lock import alone
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.document import json_schema
+from howfar.studies.study_file.inputs import json_schema
 from howfar.studies.study_file.run_study import LOCK
 
 
@@ -98,16 +100,36 @@ def test_json_and_dry_run(study_file: Path, capsys: pytest.CaptureFixture[str]) 
     assert "all 1 studies are done" in capsys.readouterr().out
 
 
-def test_the_start_is_a_study_file_and_the_schema_knows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_start_is_a_study_file_with_every_kind_and_the_schema_knows_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "new.toml"
     assert run(["study", "--new", str(file)]) == 0
     assert str(file) in capsys.readouterr().out.replace("\n", "")
-    jsonschema.validate(tomllib.loads(file.read_text(encoding="utf-8")), json_schema())
-    wrong = tomllib.loads(file.read_text(encoding="utf-8").replace("limit = 200", 'limit = "all"'))
+    text = file.read_text(encoding="utf-8")
+    jsonschema.validate(tomllib.loads(text), json_schema())
+    whole = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", text, flags=re.MULTILINE))
+    assert set(whole["studies"]) == set(registry.OURS["studies"])
+    jsonschema.validate(whole, json_schema())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(wrong, json_schema())
+        jsonschema.validate(tomllib.loads(text.replace("limit = 200", 'limit = "all"')), json_schema())
     assert run(["study", "--new", str(file)]) == 2
     assert "must not be there yet" in capsys.readouterr().err
+
+
+def test_one_study_is_run_alone(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = study_file.read_text(encoding="utf-8")
+    study_file.write_text(text + text[text.index("[studies.") :].replace("components]", 'few]\nkind = "components"', 1))
+    assert run(["study", str(study_file), "--dry-run", "--only", "few", "--json"]) == 0
+    assert [study["name"] for study in json.loads(capsys.readouterr().out)["studies"]] == ["few"]
+    found = howfar.study(study_file, only="few", progress=False)
+    assert [record.name for record in found.studies] == ["few"]
+    assert not (study_file.parent / "small-roads" / "components").exists()
+    assert [record.name for record in howfar.study(study_file, progress=False).studies] == ["components", "few"]
+    # What is done already stays in the report.
+    assert len(howfar.study(study_file, only="few", progress=False).studies) == 2
+    assert run(["study", str(study_file), "--only", "fw"]) == 2
+    assert "--only must name studies of the file, got 'fw': did you mean few?" in capsys.readouterr().err
 
 
 def test_the_published_schema_is_current() -> None:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import Any, Unpack
 
-import numpy as np
 import pandas as pd
 
 from howfar import registry
@@ -33,6 +32,7 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.adaptation.adaptation_settings import (
     ANEW,
     RANDOM,
@@ -41,13 +41,21 @@ from howfar.studies.adaptation.adaptation_settings import (
     all_seeds,
     arms_of,
     check_adaptation,
-    check_scored_whole,
     recorded,
     strategies_of,
 )
-from howfar.studies.adaptation.gains import contributions_of, suppression_of
+from howfar.studies.adaptation.gains import (
+    contributions_of,
+    gains_of,
+    images_of,
+    model_row,
+    numbers_of_study,
+    score_row,
+    slopes_of,
+    strata_of,
+    suppression_of,
+)
 from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
-from howfar.studies.adaptation.tables import gains_of, images_of, model_row, numbers_of_study, score_row, slopes_of, strata_of
 from howfar.studies.distance import compare
 from howfar.studies.run_folder import write_run
 from howfar.studies.select_images import select
@@ -58,7 +66,6 @@ from howfar.training.train import TrainingTask
 from howfar.training.training_settings import settings_for
 
 NORM = "norm"
-T = TypeVar("T")
 
 
 @dataclass
@@ -93,12 +100,12 @@ class Study:
         self.ahead = self._count()
         self._leave_out_ways()
         seeds = all_seeds(self.config)
-        self._made_ahead(_chosen_by, seeds)
+        self._made_ahead(Study._choose, [(seed,) for seed in seeds])
         for seed in seeds:
             self._choose(seed)
         parts = self._parts()
         models = [(seed, arm) for seed in seeds for arm in (None, *arms_of(self.config, seed))]
-        self._made_ahead(partial(_scored, parts), models)
+        self._made_ahead(partial(Study._score, parts=parts), models)
         for seed, arm in models:
             self._score(seed, arm, parts)
         return self._result()
@@ -134,7 +141,7 @@ class Study:
             notes=tuple(dict.fromkeys(self.notes)),
         )
 
-    def _made_ahead(self, make: Callable[[Study, T], None], tasks: Sequence[T]) -> None:
+    def _made_ahead(self, make: Callable[..., None], tasks: Sequence[tuple[Any, ...]]) -> None:
         """Make models, features and maps in the study's folder with several processes, for later use by this one.
 
         All tables are computed here, so that no number depends on the runner.
@@ -142,7 +149,7 @@ class Study:
         if self.runner is None or not self.runner.processes:
             return
         quiet = replace(self, storage=replace(self.storage, progress=False), runner=None)
-        made = self.runner.run(partial(make, quiet), tasks)
+        made = self.runner.run(partial(_on_copy, make, quiet), tasks)
         for _ in bar(made, total=len(tasks), desc="models", unit="model", progress=self.storage.progress):
             continue
 
@@ -217,13 +224,6 @@ class Study:
                     own = {"image": pick.image, "rank": rank, "distance": pick.distance, "content": hashed.contents[pick.image]}
                     self.picks.append({**shared, **own})
 
-    def _picked(self, seed: int, strategy: str, shots: int) -> list[dict[str, Any]]:
-        """Return an arm's chosen images; for a nested strategy, the first images of its largest choice."""
-        picks = [pick for pick in self.picks if pick["seed"] == seed and pick["strategy"] == strategy]
-        sizes = {pick["shots"] for pick in picks}
-        size = shots if shots in sizes else max(sizes)
-        return [pick for pick in picks if pick["shots"] == size and pick["rank"] <= shots]
-
     def _parts(self) -> list[EvaluatedPart]:
         """List the evaluated parts of datasets, which are the same for all models and seeds."""
         drawn = self._drawn(max(self.config["background_shots"], default=0))
@@ -262,7 +262,7 @@ class Study:
         empty = examples_of(self.background.dataset, self.background.group, blank=True)
         if count > len(empty):
             raise InputError.of("background_shots", f"must be at most the {len(empty)} images of background", count)
-        order = np.random.default_rng([0, 5]).permutation(len(empty))
+        order = stream(0, "background of adaptation").permutation(len(empty))
         return [empty[index] for index in order[:count]]
 
     def _adapted(self, seed: int, arm: Arm, path: str) -> Checkpoint:
@@ -293,7 +293,11 @@ class Study:
         """Return the examples that an arm adds to those of the primary dataset."""
         if arm.strategy is None:
             return []
-        wanted = {(pick["dataset"], pick["image"]) for pick in self._picked(seed, arm.strategy, arm.shots)}
+        picks = [pick for pick in self.picks if pick["seed"] == seed and pick["strategy"] == arm.strategy]
+        # Of a nested strategy, the first images of its largest choice.
+        sizes = {pick["shots"] for pick in picks}
+        size = arm.shots if arm.shots in sizes else max(sizes)
+        wanted = {(pick["dataset"], pick["image"]) for pick in picks if pick["shots"] == size and pick["rank"] <= arm.shots}
         labelled = [example for hashed in self.secondaries for example in examples_of(hashed.dataset, hashed.group)]
         chosen = [example for example in labelled if (example.dataset, example.name) in wanted]
         if len(chosen) < len(wanted):
@@ -330,19 +334,10 @@ class Study:
         return own, 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
 
 
-def _chosen_by(study: Study, seed: int) -> None:
-    """Train a seed's base model, and write the features and maps needed to choose images; table rows are discarded."""
-    _copied(study)._choose(seed)
-
-
-def _scored(parts: list[EvaluatedPart], study: Study, task: tuple[int, Arm | None]) -> None:
-    """Train one model of a study, and write its maps of all parts; table rows are discarded."""
-    _copied(study)._score(*task, parts)
-
-
-def _copied(study: Study) -> Study:
+def _on_copy(make: Callable[..., None], study: Study, task: tuple[Any, ...]) -> None:
+    """Make the files of one task; rows go to copies of the study's tables, which are discarded."""
     tables = ("picks", "distances", "notes", "models", "scores", "images", "strata")
-    return replace(study, **{name: copy.copy(getattr(study, name)) for name in tables})
+    make(replace(study, **{name: copy.copy(getattr(study, name)) for name in tables}), *task)
 
 
 def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
@@ -396,8 +391,7 @@ def adapt(
     given = checked(AdaptOptions, options)
     check_tracker(given["log"])
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
-    config = check_adaptation(given, background=background is not None)
-    check_scored_whole(config, blind=bool(blind), background=background is not None)
+    check_adaptation(given, background=background is not None, blind=bool(blind))
     group, pretrained = given["group"], given["pretrained"]
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
@@ -435,10 +429,10 @@ def adapt(
     check_names(datasets)
     check_reach(datasets, runner)
     arguments = (primary, *secondaries, *blind, *([] if background is None else [background]))
-    adaptation = Study(config, study_folder, p, others, unseen, empty, runner).run()
+    adaptation = Study(given, study_folder, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, folder)
-    log_result(study_folder.log(folder.name), recorded(config), numbers_of_study(adaptation))
+    log_result(study_folder.log(folder.name), recorded(given), numbers_of_study(adaptation))
     remove_abandoned(folder / "models")
     return keep_pictures(adaptation, datasets)
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from howfar.errors import InputError
 from howfar.keywords import AdaptOptions
 from howfar.selection import named
+
+if TYPE_CHECKING:
+    from howfar.adaptation_ways import AdaptationWay
 
 ANEW, TUNED = "anew", "tuned"
 RANDOM = "random"
 RETRAIN = "retrain"
 
 
-def check_adaptation(options: AdaptOptions, *, background: bool = True) -> AdaptOptions:
-    """Return a study's checked options; raise `InputError` if they contradict each other."""
+def check_adaptation(options: AdaptOptions, *, background: bool, blind: bool) -> None:
+    """Raise `InputError` for options that contradict each other, or a way that would learn from fully scored datasets."""
+    from howfar.adaptation_ways import steps_of  # with torch, which whoever only names an arm does not need
+
     repeated: list[tuple[str, Sequence[Any]]] = [
         ("shots", options["shots"]),
         ("background_shots", options["background_shots"]),
@@ -34,41 +39,33 @@ def check_adaptation(options: AdaptOptions, *, background: bool = True) -> Adapt
             raise InputError.of(name, "must be at least 1", list(values), "the models without any are always trained")
     for strategy in options["strategies"]:
         named(strategy)
-    _check_ways(options)
-    if options["background_shots"] and not background:
-        raise InputError.of("background_shots", "are of no use without background", list(options["background_shots"]))
-    return options
-
-
-def check_scored_whole(options: AdaptOptions, **given: bool) -> None:
-    """Raise `InputError` for ways that would learn from fully scored datasets: blind ones, background."""
-    from howfar.adaptation_ways import steps_of
-
-    for way in (options["way"], *options["without_labels"]):
-        for name in (name for name, whole in given.items() if whole):
-            if any(step.learns_from_site for step in steps_of(way)):
-                rule = f"must not be given with {way}, which would learn from the images that are scored"
-                raise InputError.of(name, rule, "some", f"leave {name} out, or {way}")
-
-
-def _check_ways(options: AdaptOptions) -> None:
-    from howfar.adaptation_ways import steps_of  # with torch, which whoever only names an arm does not need
-
     own, without_labels = steps_of(options["way"]), {way: steps_of(way) for way in options["without_labels"]}
-    if options["start"] == TUNED and options["way"] != RETRAIN:
-        rule = f"must be {ANEW} where the way is not {RETRAIN}"
-        raise InputError.of("start", rule, options["start"], "leave it out: the way says what training begins with")
+    _check_order(options, own)
     for way, steps in {options["way"]: own, **without_labels}.items():
-        if options["pool_share"] is None and any(step.learns_from_site for step in steps):
+        if not any(step.learns_from_site for step in steps):
+            continue
+        if options["pool_share"] is None:
             rule = f"must be given for {way}, which learns from unlabelled images that may not be scored too"
             raise InputError.of("pool_share", rule, None, "pass 0.5")
-    for before, step in itertools.pairwise(own):
-        if before.needs == "images" and step.needs != "images":
-            rule = f"must do {step.name} first, which learns from the labels of all datasets together"
-            raise InputError.of("way", rule, options["way"], "put ways that read unlabelled images last")
+        for name in (name for name, whole in {"blind": blind, "background": background}.items() if whole):
+            rule = f"must not be given with {way}, which would learn from the images that are scored"
+            raise InputError.of(name, rule, "some", f"leave {name} out, or {way}")
     for way, steps in without_labels.items():
         if any(step.needs == "labels" for step in steps):
             raise InputError.of("without_labels", "must be ways that need no label", way, "pass it as way")
+    if options["background_shots"] and not background:
+        raise InputError.of("background_shots", "are of no use without background", list(options["background_shots"]))
+
+
+def _check_order(options: AdaptOptions, steps: Sequence[AdaptationWay]) -> None:
+    """Raise `InputError` for a way that does not fit the start of training, or whose steps stand in an impossible order."""
+    if options["start"] == TUNED and options["way"] != RETRAIN:
+        rule = f"must be {ANEW} where the way is not {RETRAIN}"
+        raise InputError.of("start", rule, options["start"], "leave it out: the way says what training begins with")
+    for before, step in itertools.pairwise(steps):
+        if before.needs == "images" and step.needs != "images":
+            rule = f"must do {step.name} first, which learns from the labels of all datasets together"
+            raise InputError.of("way", rule, options["way"], "put ways that read unlabelled images last")
 
 
 def arms_of(options: AdaptOptions, seed: int | None = None) -> tuple[Arm, ...]:

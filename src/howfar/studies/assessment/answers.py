@@ -298,7 +298,8 @@ class Answers:
             listed_share=None if listed is None or not listed.n else listed.listed / listed.n,
             held=held[0],
             left_out=held[1],
-            error=self.error(estimate),
+            # The mean error of its estimator on labelled sets with hidden labels.
+            error=next((row.mae_set for row in relation.judgements if row.estimator == estimated["estimator"]), None),
             answer=words,
             next=following,
             by_tiles=None if by_tiles is None else by_tiles.predicted if by_tiles.measured is None else by_tiles.measured,
@@ -314,20 +315,15 @@ class Answers:
         rows = [row for row in known if estimate is not None and row.estimator == estimate.estimator]
         return sum(row.held for row in rows), len(rows)
 
-    def error(self, estimate: SetEstimate | None) -> float | None:
-        """Return the mean error of a site's estimator on labelled sets with hidden labels; None if it was not judged."""
-        used = None if estimate is None else estimate.estimator
-        return next((row.mae_set for row in self.relation.judgements if row.estimator == used), None)
-
     def labelled(self) -> tuple[LabelledSet, ...]:
         """List the labelled sites and the corrupted sets, each with the estimate made while its labels were hidden."""
-        sites = [(row, self.relation.gate(row.dataset)) for row in self.relation.estimates]
-        return (
-            *(_labelled(row, "site", None if gate is None else gate.inside) for row, gate in sites if row.measured is not None),
-            *(_labelled(row, "corrupted", inside) for row, inside in self.corrupted),
+        rows: list[tuple[SetEstimate, Origin, bool | None]] = []
+        for row in self.relation.estimates:
+            gate = self.relation.gate(row.dataset)
+            rows.append((row, "site", None if gate is None else gate.inside))
+        rows += [(row, "corrupted", inside) for row, inside in self.corrupted]
+        return tuple(
+            LabelledSet(row.dataset, origin, row.n, row.measured, row.predicted, row.low, row.high, row.held, inside)
+            for row, origin, inside in rows
+            if row.measured is not None
         )
-
-
-def _labelled(row: SetEstimate, origin: Origin, inside: bool | None) -> LabelledSet:
-    assert row.measured is not None  # for the type checker: these have labels
-    return LabelledSet(row.dataset, origin, row.n, row.measured, row.predicted, row.low, row.high, row.held, inside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack
@@ -22,7 +22,7 @@ from howfar.pipeline.reference_profile import PROFILE, Profile
 from howfar.progress import stage
 from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
-from howfar.results import Comparison, Evaluation, Features, Provenance, Relation, SetEstimate
+from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.results.records import plain
 from howfar.results.run_files import page_folder
@@ -39,7 +39,7 @@ from howfar.studies.assessment.preparation import (
     score_file,
 )
 from howfar.studies.distance import features_of, measured_run
-from howfar.studies.performance.image_performance import Further
+from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.performance_files import files_of, read_performances
 from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
 from howfar.studies.profile import measured_images
@@ -173,7 +173,11 @@ def assess(
     chosen: Any = {name: given[name] for name in _RELATING}  # type: ignore[literal-required]  # names of options
     relating = checked(RelateOptions, chosen)
     check_resampling(relating)
-    read = _images(read_datasets(primary, sites))
+    known = read_datasets(primary, sites)
+    read = [dataset for dataset in known if isinstance(dataset, Dataset)]
+    if len(read) < len(known):
+        ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))
+        raise InputError.of("primary and sites", "must be images, not embeddings", ready)
     folder = page_folder("out", out, Assessment.COMMAND, PERFORMANCE)
     assert folder is not None  # for the type checker: a folder is always given
     prepared = preparation(folder, read[0], model, predictions, given)
@@ -185,7 +189,8 @@ def assess(
     with_rivals: Any = {**comparing, "rivals": given["rivals"]}
     comparison, features = measured_run(read[0], asked, backbone, folder, with_rivals)
     comparison = replace(comparison, sources={**comparison.sources, **sources_of(read, [primary], sites)})
-    profile = _profiled(comparison, features)
+    reloading = {key: value for key, value in comparison.options.items() if key not in ("name", "device")}
+    profile = Profile.of(features()[0], comparison.settings, comparison.backbone.name, reloading)
     relating["threshold"] = parts.own.threshold
     files = [score_file(folder, dataset.name) for dataset in (read[0], *asked)]
     # Not a bar of one step, which would stand still for minutes: this shows its seconds.
@@ -199,11 +204,7 @@ def assess(
             further=_further(parts, profile, backbone, comparison, comparing),
         )
         tiled = _by_tiles(comparison, parts, relating)
-    commands = replace(
-        _commands(read, comparison.sources, model, prepared, parts),
-        scored=_scored(relation, given),
-        chosen=_chosen(backbone, given),
-    )
+    commands = _commands(read, comparison.sources, model, prepared, parts, relation.settings.threshold, backbone)
     answers = Answers(
         relation,
         commands,
@@ -226,36 +227,27 @@ def assess(
         reading=None if prepared.model is None else prepared.model.reading,
     )
     parts.save(folder)
-    written = _written(assessment, comparison, relation, folder)
+    # In order of dependence.
+    comparison.save(folder)
+    relation.save(folder)
+    assessment = assessment.made_from(comparison, relation)
+    assessment.save(folder)
+    draw(comparison, folder, relation=relation, assessment=assessment)
+    forget_pairs(folder)
     profile.with_judge(judge).save(folder / PROFILE)
-    return keep_pictures(written, read)
-
-
-def _images(read: Sequence[Any]) -> list[Dataset]:
-    ready = next((dataset.name for dataset in read if not isinstance(dataset, Dataset)), None)
-    if ready is not None:
-        raise InputError.of("primary and sites", "must be images, not embeddings", ready)
-    return list(read)
-
-
-def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...]]) -> Profile:
-    """Make the profile of the primary dataset, with which other commands judge further images."""
-    name = comparison.backbone.name
-    reloading = {key: value for key, value in comparison.options.items() if key not in ("name", "device")}
-    return Profile.of(features()[0], comparison.settings, name, reloading)
+    return keep_pictures(assessment, read)
 
 
 def _further(
     parts: AssessmentScores, profile: Profile, backbone: BackboneArgument, comparison: Comparison, comparing: CompareOptions
-) -> Further | None:
+) -> MeasuredImages | None:
     """Measure the corrupted versions of the primary's images with its profile; they are not datasets of the run."""
     if parts.corrupted is None:
         return None
     # size, mean, std and output say how the model is fed: the backbone is loaded as for the sites.
     loading, execution = picked(BackboneOptions, comparing), Execution.of(checked(CompareOptions, comparing))
     features, _ = features_of(parts.corrupted.datasets, backbone, loading, comparison.settings, execution)
-    measured = measured_images(profile, features, parts.corrupted.evaluations, None, parts.own.threshold)
-    return Further(measured.columns, measured.scores.performance, measured.sets)
+    return measured_images(profile, features, parts.corrupted.evaluations, None, parts.own.threshold)
 
 
 def _commands(
@@ -264,14 +256,23 @@ def _commands(
     model: ModelArgument | None,
     prepared: Preparation,
     parts: AssessmentScores,
+    threshold: float | None,
+    backbone: BackboneArgument,
 ) -> Commands:
     """Collect the parts of command lines; predictions with a COCO file of classes name it as ``--classes``."""
+    given, loaded = prepared.given, prepared.model
     named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, UNKNOWN)}" for dataset in read}
     sites = [dataset.name for dataset in read[1:]]
-    card = None if prepared.model is None else prepared.model.card
-    reading = None if prepared.model is None else prepared.model.reading
-    size = ("--size", str(prepared.given["size"])) if prepared.given["size"] else ()
+    card = None if loaded is None else loaded.card
+    reading = None if loaded is None else loaded.reading
+    size = ("--size", str(given["size"])) if given["size"] else ()
     files = [(str(of.main), *(() if of.categories is None else ("--classes", str(of.categories)))) for of in parts.predictions]
+    # With these another command measures the same performance.
+    scored: dict[str, Any] = {name: given[name] for name in declared(TaskOptions)}  # type: ignore[literal-required]  # options
+    scored["partial"] = given["partial"] or given["limit"] is not None
+    at = () if threshold is None else ("--threshold", f"{threshold:g}")
+    by = backbone if isinstance(backbone, str) else "BACKBONE"
+    rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
     return Commands(
         primary=named[read[0].name],
         sites={name: named[name] for name in sites},
@@ -279,28 +280,14 @@ def _commands(
         maps=Path(os.path.normpath(prepared.maps)),
         run=Path(os.path.normpath(prepared.run)),
         tiled=all(evaluation.tiled for evaluation in (parts.own, *parts.evaluations)),
-        seed=prepared.given["seed"],
+        seed=given["seed"],
+        scored=(*command_words(CertifyOptions, {"task": given["task"]}), *at, *command_words(CertifyOptions, scored)),
         read=(*size, *(() if reading is None else reading.options())),
+        chosen=(*(("--backbone", by) if by != DEFAULT_BACKBONE else ()), *command_words(AssessOptions, rest)),
         segmenter="unetplusplus" if card is None else card.segmenter,
         task=prepared.task,
-        predictions=dict(zip(sites, files, strict=True)) if prepared.model is None else {},
+        predictions=dict(zip(sites, files, strict=True)) if loaded is None else {},
     )
-
-
-def _scored(relation: Relation, given: AssessOptions) -> tuple[str, ...]:
-    """Return the options with which another command measures the same performance: threshold, task and its settings."""
-    threshold = () if relation.settings.threshold is None else ("--threshold", f"{relation.settings.threshold:g}")
-    reading: dict[str, Any] = {name: given[name] for name in declared(TaskOptions)}  # type: ignore[literal-required]  # options
-    reading["partial"] = given["partial"] or given["limit"] is not None
-    return (*command_words(CertifyOptions, {"task": given["task"]}), *threshold, *command_words(CertifyOptions, reading))
-
-
-def _chosen(backbone: BackboneArgument, given: AssessOptions) -> tuple[str, ...]:
-    """Return the other options of an assessment, so that a repeated command asks for the same."""
-    name = backbone if isinstance(backbone, str) else "BACKBONE"
-    named = ("--backbone", name) if name != DEFAULT_BACKBONE else ()
-    rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
-    return (*named, *command_words(AssessOptions, rest))
 
 
 def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOptions) -> tuple[SetEstimate, ...]:
@@ -355,14 +342,3 @@ def _notes(relation: Relation) -> Iterator[str]:
         yield from fallbacks(relation.estimates, relation.estimator)
     if any(row.measured is None for row in relation.estimates) and len(relation.judgements) == 0:
         yield "With a single labelled dataset nothing could be tested: how far the estimates miss is not known."
-
-
-def _written(assessment: Assessment, comparison: Comparison, relation: Relation, folder: Path) -> Assessment:
-    """Save the comparison, relation and assessment in the run folder in order of dependence, and draw the report."""
-    comparison.save(folder)
-    relation.save(folder)
-    answers = assessment.made_from(comparison, relation)
-    answers.save(folder)
-    draw(comparison, folder, relation=relation, assessment=answers)
-    forget_pairs(folder)
-    return answers

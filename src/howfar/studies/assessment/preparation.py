@@ -24,8 +24,7 @@ from howfar.results.relation_result import BLANK
 from howfar.segmenters.norm_adaptation import ADAPTED, WARNING
 from howfar.settings import picked
 from howfar.studies.corruption import CorruptedSets, corrupt
-from howfar.studies.evaluation.evaluate import evaluate
-from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.evaluation.evaluate import Seen, evaluate
 from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
 from howfar.tasks.by_name import TASKS, own_options
@@ -219,7 +218,10 @@ class Preparation:
             self._by_tiles(datasets, places, own.threshold),
         )
         if self.model is not None and self.given["corrupted"]:
-            return replace(parts, corrupted=self._corrupted(held_out, own))
+            few = drawn(held_out, MOST, self.given["seed"])
+            how: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
+            # Scored at the threshold of all primary images.
+            return replace(parts, corrupted=corrupt(few, self.run / CORRUPTED, model=self.model, tuned_on=own, **how))
         if not parts.labelled:
             blank = blank_sites(evaluations)
             names = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
@@ -337,12 +339,6 @@ class Preparation:
             if known:
                 notes.append(f"{len(known)} images of {site.name} were not scored: the model learnt from them.")
         return fair, tuple(notes)
-
-    def _corrupted(self, held_out: Dataset, own: Evaluation) -> CorruptedSets:
-        """Make corrupted sets of up to `MOST` primary images, and score them at the threshold of all primary images."""
-        few = drawn(held_out, MOST, self.given["seed"])
-        chosen: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
-        return corrupt(few, self.run / CORRUPTED, model=self.model, tuned_on=own, **chosen)
 
     def _scored(
         self,

@@ -24,21 +24,28 @@ from howfar.results.certificate_result import Certificate, CertifiedSite, Sample
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
-from howfar.studies.certification.certified_values import SHORT, VALUES, Looks, Question, look, marked, parse_until, sample_of
 from howfar.studies.certification.sample import (
     MAPS,
     ORDER,
+    SHORT,
+    VALUES,
     DrawnSite,
     DrawRequest,
+    Looks,
+    Question,
     begin,
     design_of,
     drawn_sample,
     go_on,
     images_of,
+    look,
     made_by,
+    marked,
+    parse_until,
     recorded,
+    sample_of,
 )
-from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.evaluation.evaluate import Seen
 from howfar.studies.run_folder import draw as draw_page
 from howfar.tasks.by_name import TASKS, own_options
 from howfar.tasks.segmentation_task import FALLBACK, choose

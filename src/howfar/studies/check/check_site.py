@@ -28,9 +28,8 @@ from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow,
 from howfar.results.scores import Scores
 from howfar.settings import with_options
 from howfar.studies.check import log as logs
-from howfar.studies.check.decisions import RuleFacts, decisions_of, failing_of, interval_of, judged_of
 from howfar.studies.check.log import alarm_decision, read_alarm
-from howfar.studies.check.rules import Rules, moment, read_rules
+from howfar.studies.check.rules import RuleFacts, Rules, decisions_of, failing_of, interval_of, judged_of, moment, read_rules
 from howfar.studies.performance.image_performance import scores_of
 from howfar.studies.performance.performance_files import Performances, match, read_performances
 

@@ -43,7 +43,9 @@ def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRo
             opened.seek(0)
             data = opened.read()
             earlier = _parsed(data, path)[0]
-            text = "".join(_line(row) for row in make(earlier))
+            # Without bare line breaks and surrogates, whatever a name holds.
+            lines = [json.dumps({"format": FORMAT, **plain(row)}, ensure_ascii=True, allow_nan=False) for row in make(earlier)]
+            text = "".join(f"{line}\n" for line in lines)
             opened.write((b"\n" if data and not data.endswith(b"\n") else b"") + text.encode("utf-8"))
             opened.flush()
             os.fsync(opened.fileno())
@@ -69,11 +71,6 @@ def split(rows: Sequence[LogRow], since: datetime | None) -> tuple[tuple[LogRow,
         return (), tuple(rows)
     before = tuple(row for row in rows if moment(row.time) < since)
     return before, tuple(row for row in rows if moment(row.time) >= since)
-
-
-def _line(row: LogRow) -> str:
-    # Without bare line breaks and surrogates, whatever a name holds.
-    return json.dumps({"format": FORMAT, **plain(row)}, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
@@ -147,7 +144,12 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
     if labelled:
         return _by_labels(rule, level, known, labelled)
     estimated = [row for row in rows if row.batch.mean_predicted is not None]
-    return _by_estimates(rule, level, estimated) if estimated else None
+    if not estimated:
+        return None
+    bet = BoundedBet(level, 0.95)
+    means = [LabelledBatch(np.clip([row.batch.mean_predicted], 0.0, 1.0)) for row in estimated]
+    path = evidence([bet.log_factor(mean) for mean in means], rule.horizon)
+    return _reading("estimates", rule, level, estimated, path, 0)
 
 
 def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
@@ -200,20 +202,17 @@ def _by_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Seq
             raise InputError.of(
                 "alarm.spread", "in_control needs predictions of every labelled image", missing.batch.dataset, remedy
             )
-        residuals = np.concatenate([_residuals(row) for row in known])
-        values = np.concatenate([_batch(row).measured for row in known])
+        earlier = [_batch(row) for row in known]
+        values = np.concatenate([batch.measured for batch in earlier])
+        residuals = np.concatenate(
+            [batch.adjusted() if batch.predicted is None else batch.measured - batch.predicted for batch in earlier]
+        )
         # All images a little worse, or some of them lost: which it will be is not known.
         bets = [SpreadBet.of(level, residuals, rule.drop, fallen) for fallen in (None, values)]
     else:
         bets = [BoundedBet.of(level, [value for row in known for value in row.batch.measured], rule.drop)]
     path = together([evidence([bet.log_factor(batch) for batch in batches], rule.horizon) for bet in bets])
     return _reading("labels", rule, level, rows, path, sum(len(batch.measured) for batch in batches))
-
-
-def _by_estimates(rule: AlarmRule, level: float, rows: Sequence[LogRow]) -> AlarmReading:
-    bet = BoundedBet(level, 0.95)
-    means = [LabelledBatch(np.clip([row.batch.mean_predicted], 0.0, 1.0)) for row in rows]
-    return _reading("estimates", rule, level, rows, evidence([bet.log_factor(mean) for mean in means], rule.horizon), 0)
 
 
 def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], path: np.ndarray, images: int) -> AlarmReading:
@@ -238,8 +237,3 @@ def _batch(row: LogRow) -> LabelledBatch:
     if batch.mean_predicted is None or any(value is None for value in batch.predicted):
         return LabelledBatch(measured)
     return LabelledBatch(measured, np.asarray(batch.predicted, dtype=np.float64), batch.mean_predicted)
-
-
-def _residuals(row: LogRow) -> np.ndarray:
-    batch = _batch(row)
-    return batch.adjusted() if batch.predicted is None else batch.measured - batch.predicted

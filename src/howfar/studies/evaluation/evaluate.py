@@ -1,18 +1,20 @@
-"""Evaluate a model's predictions on a dataset: segmentation, classification or detection (section 3.3)."""
+"""Evaluate a model's predictions on a dataset (section 3.3), without the images that the model learnt from."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.data.image_folder import path_text
-from howfar.errors import InputError
+from howfar.data.photographs import HashedDataset, fits
+from howfar.errors import InputError, option
 from howfar.keywords import EvaluateOptions, ModelOptions
-from howfar.results import Evaluation
+from howfar.results import Evaluation, Skipped
+from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.settings import checked, picked, with_options
 from howfar.tasks.by_name import TASKS, own_options
 
@@ -99,7 +101,6 @@ def _predicted(
 ) -> Evaluation:
     """Predict the images that the model has not learnt from, and score the maps in a temporary folder."""
     from howfar.pipeline.prediction import loaded_model, predict
-    from howfar.studies.evaluation.learnt_images import Seen
 
     if predictions is not None:
         raise InputError.of("model", "is of no use beside predictions", str(model), "leave one of them out")
@@ -122,3 +123,78 @@ def _predicted(
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
         made = evaluation.images.assign(prediction="")
         return replace(evaluation, images=made, notes=notes, reading=loaded.reading)
+
+
+ALL_THE_SAME = f"pass {option('learnt', True)} to score them all the same: it is the training error"
+LEARNT = "the model learnt from it"
+LEARNT_FROM = "that the model learnt from"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Hold the images of a dataset that a model learnt from, and the other tiles of their photographs."""
+
+    contents: frozenset[str] = frozenset()
+    tiles: tuple[tuple[str, str], ...] = ()
+    scored: bool = False
+    complete: bool = True
+
+    @classmethod
+    def of(cls, dataset: Dataset, card: CheckpointCard | None, scored: bool = False, group: str | None = None) -> Seen:
+        """Compare the images' contents with a checkpoint's card; without a card (None) no image counts as seen.
+
+        `group` names photographs, by default with the training's expression.
+        """
+        if card is None:
+            idle = "learnt" if scored else "group" if group is not None else None
+            if idle is not None:
+                raise InputError.of(idle, "is of use only to a checkpoint of howfar train", group or scored, "leave it out")
+            return cls()
+        names = [item.name for item in dataset.items]
+        if group is not None and not fits(names, group):
+            raise InputError.of("group", f"must match the names of images, such as {names[0]!r}", group, "leave out the ending")
+        hashed = HashedDataset.of(dataset, card.data.get("group") if group is None else group)
+        learnt = card.learnt
+        contents = frozenset(name for name, content in hashed.contents.items() if content in learnt)
+        unseen = {item.name for item in hashed.apart_from(contents).dataset.items}
+        tiles = tuple(
+            (name, hashed.photographs[name]) for name in hashed.contents if name not in unseen and name not in contents
+        )
+        return cls(contents, tiles, scored, card.all_learnt_known)
+
+    def unseen(self, dataset: Dataset) -> Dataset:
+        """Skip the images that the model has seen, with the reason, unless they are to be scored."""
+        if self.scored:
+            return dataset
+        reasons = {name: f"another tile of {photograph}, which the model learnt from" for name, photograph in self.tiles}
+        reasons |= dict.fromkeys(self.contents, LEARNT)
+        items = tuple(item for item in dataset.items if item.name not in reasons)
+        if dataset.items and not items:
+            what = "the model learnt from every image of it" + (" or from its photograph" if self.tiles else "")
+            remedy = f"evaluate images that the model has not seen, or {ALL_THE_SAME}"
+            raise InputError(f"{dataset.name}: {what} ({len(reasons)}), so that none is left to score: {remedy}")
+        left_out = [
+            Skipped(dataset.name, path_text(item.path), reasons[item.name]) for item in dataset.items if item.name in reasons
+        ]
+        return replace(dataset, items=items, skipped=(*dataset.skipped, *left_out))
+
+    def notes(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield notes on the images that the model has seen; `names` are the evaluated images."""
+        if not self.complete:
+            yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
+        if not self.scored:
+            if count := len(self.contents):
+                images = f"1 image {LEARNT_FROM} was" if count == 1 else f"{count} images {LEARNT_FROM} were"
+                more = f", and {len(self.tiles)} more {_are(len(self.tiles))} of their photographs" if self.tiles else ""
+                yield f"{images} left out{more}: the option learnt (--learnt) scores them too"
+            return
+        tiles = {name for name, _ in self.tiles}
+        learnt, beside = sum(name in self.contents for name in names), sum(name in tiles for name in names)
+        if learnt or beside:
+            more = f", and {beside} more {_are(beside)} of photographs that it learnt from" if beside else ""
+            these = f"{learnt} of these {len(names)} images{more}"
+            yield f"the model learnt from {these}: scores on them are training error, and say nothing of unseen images"
+
+
+def _are(count: int) -> str:
+    return "that is a tile" if count == 1 else "that are tiles"

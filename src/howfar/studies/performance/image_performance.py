@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 from howfar.data.photographs import fits, look_tiled, photographs_of, tiles
 from howfar.errors import InputError
+from howfar.keywords import CalibrationOptions
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground, soft_f
 from howfar.relation.gate import Values, values_by_set, values_of
 from howfar.relation.image_columns import AT_THRESHOLD, EVERY_SIGNAL, HISTOGRAM, SOFT_F, TILE_AGREEMENT, VALUES, Columns, take
-from howfar.relation.site_judge import Evidence
+from howfar.relation.site_judge import Evidence, Terms
 from howfar.results import Evaluation
-from howfar.studies.performance.performance_files import GIVEN, VALUE, Matched
+from howfar.studies.performance.performance_files import GIVEN, VALUE, Matched, match
 
 
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
@@ -43,86 +44,8 @@ def tiled_photographs(images: pd.DataFrame) -> int | None:
 
 
 PIXELS = "pixels"
-AS_ITSELF: Final = {"distance": 1.0, "residual": 1.0}
-"""What the primary dataset reads of itself, as both are in units of its own."""
 SET_OF: Final = "·"
 """Between the name of a dataset and that of a corruption in the name of a corrupted set, as `howfar.corrupt` writes it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Home:
-    """Hold the labelled images of the primary dataset's own evaluation: dataset name, columns, performance, photographs."""
-
-    name: str
-    columns: Columns
-    performance: Float64Array
-    groups: NDArray[np.str_]
-
-
-@dataclass(frozen=True, eq=False)
-class Further:
-    """Hold m labelled images outside the run with their columns: corrupted versions of the primary's images."""
-
-    columns: Mapping[str, NDArray[Any]]
-    performance: Float64Array
-    sets: NDArray[np.str_]
-
-
-def evidence_of(
-    columns: Mapping[str, NDArray[Any]],
-    performance: Float64Array,
-    sets: NDArray[np.str_],
-    groups: NDArray[np.str_] | None,
-    home: Home | None,
-    primary: str,
-    further: Further | None = None,
-) -> Evidence:
-    """Collect the labelled images of sites and corrupted sets, and of the primary dataset's own kind.
-
-    `columns` describes n images, `performance` (n,) is NaN where unknown, `sets` and `groups` (n,) name each image's dataset
-    and photograph. Datasets are taken by name, so that no order in which they were passed changes a digit.
-    """
-    if further is not None:
-        columns = joined(columns, len(sets), further.columns, len(further.sets))
-        performance = np.concatenate([performance, further.performance])
-        sets = np.concatenate([sets, further.sets])
-        groups = None if groups is None else np.concatenate([groups, further.sets])
-    scored = np.isfinite(performance)
-    labelled = [str(name) for name in np.unique(sets[scored])]
-    order = np.concatenate([np.flatnonzero(scored & (sets == name)) for name in labelled] or [np.zeros(0, dtype=np.intp)])
-    read = values_by_set(columns, sets)
-    readings: dict[str, Values] = {"": own_values(home), **{name: read[name] for name in labelled}}
-    inputs: dict[str, NDArray[Any]] = dict(take(columns, order))
-    values, names = performance[order], sets[order]
-    photographs = None if groups is None else groups[order]
-    if home is not None:
-        inputs = joined(inputs, len(order), home.columns, len(home.performance))
-        values, names = np.concatenate([values, home.performance]), np.concatenate([names, [home.name] * len(home.performance)])
-        photographs = None if photographs is None else np.concatenate([photographs, home.groups])
-    corrupted = {name: kind for name in labelled if (kind := corruption_of(name, primary))}
-    return Evidence(inputs, values, names, photographs, None if home is None else home.name, corrupted, readings)
-
-
-def corruption_of(dataset: str, primary: str) -> str:
-    """Return the corruption's kind, "blur" for ``roads·blur 3``, of a corrupted version of the primary; "" otherwise."""
-    begin = f"{primary}{SET_OF}"
-    return dataset.removeprefix(begin).split(" ")[0] if dataset.startswith(begin) else ""
-
-
-def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
-    """Stack the columns of `count` images and of `further` images; a column that either lacks is NaN there."""
-
-    def values(columns: Columns, name: str, rows: int) -> NDArray[Any]:
-        shape = (rows, VALUES) if name == HISTOGRAM else (rows,)
-        return np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(shape, np.nan)
-
-    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in [*first, *second]}
-
-
-def own_values(home: Home | None) -> dict[str, float | None]:
-    """Return the gate's values for the primary dataset itself and for its labelled images, if any."""
-    own = {} if home is None else values_of(home.columns)
-    return {**{name: value for name, value in own.items() if value is not None}, **AS_ITSELF}
 
 
 def sizes_at(rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -217,34 +140,6 @@ def scores_of(
     return ImagePerformance(performance, counted, counts, f"F at threshold {common:.2f}", common, source)
 
 
-def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:
-    """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None if there are none.
-
-    They have no distances: an image of the primary dataset is not as far from it as a new one would be. Without pixel counts,
-    where the others are at a common threshold, they are left out: one number would stand for two things.
-    """
-    if own is None:
-        return None
-    rows = own.images if own.threshold is None else own.images.assign(**{THRESHOLD: own.threshold})
-    if threshold is not None and "hits_true" not in rows:
-        return None
-    if threshold is None:
-        performance = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        performance = f_per_image(counts_of(rows))[:, threshold_index(threshold)]
-    scored = np.isfinite(performance)
-    if not scored.any():
-        return None
-    images = rows[["dataset", "image"]]
-    # An expression that is made for the names of the secondary datasets need not match those of the primary one.
-    fitting = group is not None and fits(images["image"].tolist(), group)
-    groups = np.array(groups_of(images, group if fitting else None))
-    # By name, so that the order of a file's rows changes no digit.
-    order = np.flatnonzero(scored)[np.argsort(images["image"].to_numpy(dtype=str)[scored], kind="stable")]
-    columns = {**signals_at(rows, threshold), **sizes_at(rows)}
-    return Home(own.dataset, take(columns, order), performance[order], groups[order])
-
-
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:
     """Collect the label-free signals of each image at the common threshold (None: 0.5); missing signals are nan.
 
@@ -287,3 +182,120 @@ def _table(column: pd.Series, width: int, missing: float) -> NDArray[np.float64]
 def _mean(values: Float64Array) -> float:
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredImages:
+    """Hold the images of several datasets with their performance, the judge's inputs, and the primary's own evaluation."""
+
+    images: pd.DataFrame
+    matched: Matched
+    scores: ImagePerformance
+    columns: dict[str, NDArray[Any]]
+    own: Evaluation | None
+    tiled: bool
+
+    @classmethod
+    def of(
+        cls,
+        images: pd.DataFrame,
+        distances: Mapping[str, NDArray[Any]],
+        evaluations: Sequence[Evaluation],
+        own: Evaluation | None,
+        threshold: float | None,
+    ) -> MeasuredImages:
+        """Add to images and their distances the performance at the common threshold, and the label-free signals."""
+        matched = match(images, evaluations)
+        scores = scores_of(matched, evaluations, own, threshold)
+        columns = {**distances, **signals_at(matched.rows, scores.threshold), **sizes_at(matched.rows)}
+        tiled = all(evaluation.tiled for evaluation in (*evaluations, *([] if own is None else [own])))
+        return cls(images, matched, scores, columns, own, tiled)
+
+    @property
+    def sets(self) -> NDArray[np.str_]:
+        """Return each image's dataset."""
+        return self.images["dataset"].to_numpy(dtype=str)
+
+    def terms(self, given: CalibrationOptions) -> Terms:
+        """Return the settings of a judge of these images."""
+        return Terms(given["tau"], given["level"], given["error_rate"], self.tiled)
+
+
+def evidence_of(measured: MeasuredImages, group: str | None, primary: str, further: MeasuredImages | None = None) -> Evidence:
+    """Collect the labelled images of sites and corrupted sets, and of the primary dataset's own kind.
+
+    `further` are labelled images outside the run: corrupted versions of the primary's images. Datasets are taken by name, so
+    that no order in which they were passed changes a digit.
+    """
+    columns, performance, sets = measured.columns, measured.scores.performance, measured.sets
+    photographs = np.array(groups_of(measured.images, group), dtype=np.str_)
+    if further is not None:
+        columns = joined(columns, len(sets), further.columns, len(further.sets))
+        performance = np.concatenate([performance, further.scores.performance])
+        sets, photographs = np.concatenate([sets, further.sets]), np.concatenate([photographs, further.sets])
+    scored = np.isfinite(performance)
+    labelled = [str(name) for name in np.unique(sets[scored])]
+    order = np.concatenate([np.flatnonzero(scored & (sets == name)) for name in labelled] or [np.zeros(0, dtype=np.intp)])
+    read, home = values_by_set(columns, sets), home_of(measured.own, measured.scores.threshold, group)
+    inputs: dict[str, NDArray[Any]] = dict(take(columns, order))
+    values, names, photographs = performance[order], sets[order], photographs[order]
+    own: Values = {}
+    if home is not None:
+        count = len(home.performance)
+        own = {name: value for name, value in values_of(home.columns).items() if value is not None}
+        inputs = joined(inputs, len(order), home.columns, count)
+        values, names = np.concatenate([values, home.performance]), np.concatenate([names, [home.name] * count])
+        photographs = np.concatenate([photographs, home.groups])
+    # The primary dataset's own kind is the unit of distances and of the residual.
+    readings: dict[str, Values] = {"": {**own, "distance": 1.0, "residual": 1.0}, **{name: read[name] for name in labelled}}
+    begin = f"{primary}{SET_OF}"
+    corrupted = {name: name.removeprefix(begin).split(" ")[0] for name in labelled if name.startswith(begin)}
+    return Evidence(inputs, values, names, photographs, None if home is None else home.name, corrupted, readings)
+
+
+def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
+    """Stack the columns of `count` images and of `further` images; a column that either lacks is NaN there."""
+
+    def values(columns: Columns, name: str, rows: int) -> NDArray[Any]:
+        shape = (rows, VALUES) if name == HISTOGRAM else (rows,)
+        return np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(shape, np.nan)
+
+    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in [*first, *second]}
+
+
+@dataclass(frozen=True, eq=False)
+class Home:
+    """Hold the labelled images of the primary dataset's own evaluation: dataset name, columns, performance, photographs."""
+
+    name: str
+    columns: Columns
+    performance: Float64Array
+    groups: NDArray[np.str_]
+
+
+def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:
+    """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None if there are none.
+
+    They have no distances: an image of the primary dataset is not as far from it as a new one would be. Without pixel counts,
+    where the others are at a common threshold, they are left out: one number would stand for two things.
+    """
+    if own is None:
+        return None
+    rows = own.images if own.threshold is None else own.images.assign(**{THRESHOLD: own.threshold})
+    if threshold is not None and "hits_true" not in rows:
+        return None
+    if threshold is None:
+        performance = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        performance = f_per_image(counts_of(rows))[:, threshold_index(threshold)]
+    scored = np.isfinite(performance)
+    if not scored.any():
+        return None
+    images = rows[["dataset", "image"]]
+    # An expression that is made for the names of the secondary datasets need not match those of the primary one.
+    fitting = group is not None and fits(images["image"].tolist(), group)
+    groups = np.array(groups_of(images, group if fitting else None))
+    # By name, so that the order of a file's rows changes no digit.
+    order = np.flatnonzero(scored)[np.argsort(images["image"].to_numpy(dtype=str)[scored], kind="stable")]
+    columns = {**signals_at(rows, threshold), **sizes_at(rows)}
+    return Home(own.dataset, take(columns, order), performance[order], groups[order])

@@ -135,11 +135,13 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
     return read
 
 
-def split_performances(read: Sequence[Evaluation], primary: str, remedy: str) -> tuple[Evaluation | None, list[Evaluation]]:
+def split_performances(
+    read: Sequence[Evaluation], primary: str, remedy: str, *, kind: str = "secondary"
+) -> tuple[Evaluation | None, list[Evaluation]]:
     """Split performances into the primary's own (None if absent) and the others; raise `InputError` without others."""
     others = [evaluation for evaluation in read if evaluation.dataset != primary]
     if not others:
-        raise InputError.of("performance", "must tell of a secondary dataset", primary, remedy)
+        raise InputError.of("performance", f"must tell of a {kind} dataset", primary, remedy)
     return next((evaluation for evaluation in read if evaluation.dataset == primary), None), others
 
 

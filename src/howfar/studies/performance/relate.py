@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -21,7 +21,7 @@ from howfar.progress import doing
 from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.image_columns import take
 from howfar.relation.performance_by_distance import PerformancePoints, curve, parts
-from howfar.relation.site_judge import AUTO, DISTANCE, MEAN, Evidence, SiteJudge, SiteJudgement, Terms, judge_of, left_out
+from howfar.relation.site_judge import DISTANCE, MEAN, Evidence, SiteJudge, SiteJudgement, judge_of, left_out
 from howfar.relation.trend import can_be_pooled, pooled_trend, trend, verdict
 from howfar.results import (
     Comparison,
@@ -42,14 +42,10 @@ from howfar.settings import checked, picked, with_options
 from howfar.streams import stream
 from howfar.studies.performance.image_performance import (
     NOT_TUNED,
-    Further,
     ImagePerformance,
+    MeasuredImages,
     evidence_of,
     groups_of,
-    home_of,
-    scores_of,
-    signals_at,
-    sizes_at,
     tiled_photographs,
 )
 from howfar.studies.performance.performance_files import (
@@ -58,7 +54,6 @@ from howfar.studies.performance.performance_files import (
     Matched,
     Performances,
     files_of,
-    match,
     read_performances,
     split_performances,
 )
@@ -82,16 +77,9 @@ class Expectation:
     listed: NDArray[np.bool_]
 
 
-def expect(
-    judge: SiteJudge,
-    evidence: Evidence,
-    columns: Mapping[str, NDArray[Any]],
-    performance: Float64Array,
-    sets: NDArray[np.str_],
-    known: KnownFits,
-    wanted: str = AUTO,
-) -> Expectation:
+def expect(judge: SiteJudge, evidence: Evidence, measured: MeasuredImages, known: KnownFits, wanted: str) -> Expectation:
     """Judge every dataset: a labelled one with its labels hidden, an unlabelled one with all labels."""
+    performance, sets = measured.scores.performance, measured.sets
     estimate, low, high, p_value = np.full((4, len(performance)), np.nan)
     listed = np.zeros(len(performance), dtype=np.bool_)
     found: list[SiteJudgement] = []
@@ -101,7 +89,7 @@ def expect(
         judging = left_out(judge, evidence, name, wanted, known) if hidden else judge
         if judging is None:
             continue  # without its own labels there is nothing to learn from
-        said = judging.site(name, take(columns, inside), performance=performance[inside])
+        said = judging.site(name, take(measured.columns, inside), performance=performance[inside])
         estimate[inside], low[inside], high[inside] = said.predicted, said.low, said.high
         p_value[inside], listed[inside] = said.p_value, said.listed
         found.append(said)
@@ -249,13 +237,13 @@ def related(
     files: tuple[str, ...] = (),
     *,
     source: str = "",
-    further: Further | None = None,
+    further: MeasuredImages | None = None,
 ) -> tuple[Relation, SiteJudge]:
     """Relate performance to distance by checked options; return the relation and the judge of sites behind its estimates."""
     said = expectation(comparison, evaluations, given, further=further)
-    numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": said.scores.threshold})
+    numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": said.measured.scores.threshold})
     settings = RelationSettings(
-        threshold_source=source or said.scores.source,
+        threshold_source=source or said.measured.scores.source,
         performance=files,
         estimator=given["estimator"],
         by=columns_of(given["by"]),
@@ -267,11 +255,9 @@ def related(
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """Hold the data on a run's images, the judge's evidence, and its statements on every dataset."""
+    """Hold a run's images as measured, the judge's evidence, and its statements on every dataset."""
 
-    matched: Matched
-    scores: ImagePerformance
-    columns: dict[str, NDArray[np.float64]]
+    measured: MeasuredImages
     evidence: Evidence
     known: KnownFits
     expected: Expectation
@@ -282,31 +268,25 @@ def expectation(
     evaluations: Sequence[Evaluation],
     given: RelateOptions,
     *,
-    further: Further | None = None,
+    further: MeasuredImages | None = None,
     rivals: bool = True,
 ) -> Said:
     """Judge every dataset of a run by the labels of the others; without `rivals` unused estimators are not judged."""
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
-    matched = match(comparison.images, others)
-    if matched.strangers:
-        rule = f"must be of the images of {matched.strangers[0]} in the run"
+    measured = MeasuredImages.of(comparison.images, _distances(comparison), others, own, given["threshold"])
+    scores, strangers = measured.scores, measured.matched.strangers
+    if strangers:
+        rule = f"must be of the images of {strangers[0]} in the run"
         raise InputError.of("performance", rule, "other images of the same names", "evaluate the images of the run")
-    scores = scores_of(matched, others, own, given["threshold"])
     if further is None and not np.isfinite(scores.performance).any():
         received = ", ".join(evaluation.dataset or "a table" for evaluation in others)
         remedy = "evaluate one that has labels, or masks with foreground"
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
     doing("judging sites, each labelled one with its labels hidden")
-    columns = _columns(comparison, matched, scores)
-    sets = comparison.images["dataset"].to_numpy(dtype=str)
-    groups = np.array(groups_of(comparison.images, given["group"]), dtype=np.str_)
-    home = home_of(own, scores.threshold, given["group"])
-    evidence = evidence_of(columns, scores.performance, sets, groups, home, comparison.primary.name, further)
-    tiled = all(evaluation.tiled for evaluation in evaluations)
-    terms, known = Terms(given["tau"], given["level"], given["error_rate"], tiled), KnownFits()
-    judge = judge_of(evidence, terms, scores.metric, scores.threshold, wanted=given["estimator"], known=known, rivals=rivals)
-    expected = expect(judge, evidence, columns, scores.performance, sets, known, given["estimator"])
-    return Said(matched, scores, columns, evidence, known, expected)
+    evidence, known = evidence_of(measured, given["group"], comparison.primary.name, further), KnownFits()
+    how: Any = {"wanted": given["estimator"], "known": known, "rivals": rivals}
+    judge = judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, **how)
+    return Said(measured, evidence, known, expect(judge, evidence, measured, known, given["estimator"]))
 
 
 def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
@@ -326,7 +306,7 @@ def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
 
 def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, settings: RelationSettings) -> Relation:
     """Build the relation of performance and distance, with the expectation for every image."""
-    matched, scores, expected = said.matched, said.scores, said.expected
+    matched, scores, expected = said.measured.matched, said.measured.scores, said.expected
     images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]]
     images = images.assign(
         prediction=matched.rows.get("prediction", ""),
@@ -365,23 +345,17 @@ def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, se
     )
 
 
-def _columns(comparison: Comparison, matched: Matched, scores: ImagePerformance) -> dict[str, NDArray[np.float64]]:
-    """Collect the judge's inputs: signals, and distances in the primary dataset's own subspace, as in a profile.
+def _distances(comparison: Comparison) -> dict[str, NDArray[np.float64]]:
+    """Collect distances in the primary dataset's own subspace, as in a profile.
 
     A run of an earlier version lacks them: distances of its own projection stand in, over the primary's self-distance in it.
     """
     images = comparison.images
-    known = {**signals_at(matched.rows, scores.threshold), **sizes_at(matched.rows)}
     if all(column in images for column in GATE_COLUMNS):
-        return {name: images[column].to_numpy(dtype=np.float64) for column, name in GATE_COLUMNS.items()} | known
-    self_distance = {dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets}
-    unit = images["dataset"].map(self_distance).to_numpy(dtype=np.float64)
-    return {
-        "i_dist": images["i_dist_mean"].to_numpy(dtype=np.float64) / unit,
-        "knn": images["knn"].to_numpy(dtype=np.float64) / unit,
-        "mahalanobis": images["mahalanobis"].to_numpy(dtype=np.float64),
-        **known,
-    }
+        return {name: images[column].to_numpy(dtype=np.float64) for column, name in GATE_COLUMNS.items()}
+    unit = images["dataset"].map({dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets})
+    distances = {"i_dist": images["i_dist_mean"] / unit, "knn": images["knn"] / unit, "mahalanobis": images["mahalanobis"]}
+    return {name: values.to_numpy(dtype=np.float64) for name, values in distances.items()}
 
 
 @dataclass(frozen=True, eq=False)

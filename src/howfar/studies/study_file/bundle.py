@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Unpack
 
-import pandas as pd
 from pydantic import BaseModel
 
 from howfar.data import Dataset
@@ -30,7 +29,7 @@ from howfar.results.records import Cells, Shown, plain
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRun
 from howfar.settings import checked
-from howfar.studies.study_file.inputs import Inputs, Planned
+from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.run_study import Plan, plan_of, run_plan
 from howfar.wording import format_number
 
@@ -253,7 +252,13 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
     given = checked(StudyFileOptions, {**options, "out": root / "run", "store": given["store"] or root / "run" / "store"})
     plan = plan_of(study, given, _places(manifest, absolute(data)))
     _check_images(plan, manifest.datasets.contents)
-    bundled = {planned.name: _bundled(planned, root / "bundle" / RESULTS) for planned in plan.file.studies}
+    bundled = {}
+    for planned in plan.file.studies:
+        try:
+            bundled[planned.name] = planned.kind.result.load(root / "bundle" / RESULTS / planned.name)
+        except HowfarError as error:
+            what = f"the bundle has no result of the study {planned.name} that can be read"
+            raise StoreError(f"{what}: make it again") from error
     run = run_plan(plan, given)
     results = zip((record.name for record in run.studies), run.results, strict=True)
     compared = tuple(compare_results(name, bundled[name], result) for name, result in results)
@@ -270,14 +275,6 @@ def _places(manifest: BundleManifest, data: Path) -> dict[str, str]:
             what = f"place of dataset {name} in the bundle"
             raise InputError.of(what, "must be below --data", place, "make the bundle again")
     return {name: str(data / place) for name, place in manifest.datasets.places.items() if place}
-
-
-def _bundled(planned: Planned, folder: Path) -> Result:
-    """Load the bundle's result of a study."""
-    try:
-        return planned.kind.result.load(folder / planned.name)
-    except HowfarError as error:
-        raise StoreError(f"the bundle has no result of the study {planned.name} that can be read: make it again") from error
 
 
 def _check_images(plan: Plan, contents: Mapping[str, Mapping[str, tuple[str, str | None]]]) -> None:
@@ -311,20 +308,15 @@ def _pairs(before: Result, after: Result) -> Iterator[tuple[str, Any, Any]]:
     documents = ({key: value for key, value in each.to_dict().items() if key not in each.TIMED} for each in (before, after))
     yield from _walk("", *documents)
     for field in (name for name in before.TABLES if name not in before.TIMED):
-        yield from _columns(field, getattr(before, field), getattr(after, field))
+        old, new = getattr(before, field), getattr(after, field)
+        yield from _walk(f"{field} columns", list(old.columns), list(new.columns))
+        yield f"{field} rows", len(old), len(new)
+        shared = [name for name in old.columns if name in new and len(old) == len(new)]
+        yield from _walk(field, *({name: table[name].tolist() for name in shared} for table in (old, new)))
     mine, others = before.runs(), after.runs()
     yield from _walk("runs", sorted(mine), sorted(others))
     for run in sorted(mine.keys() & others.keys()):
         yield from ((f"{run}.{place}", old, new) for place, old, new in _pairs(mine[run], others[run]))
-
-
-def _columns(place: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
-    yield from _walk(f"{place} columns", list(old.columns), list(new.columns))
-    yield f"{place} rows", len(old), len(new)
-    for column in old.columns:
-        if column in new.columns and column not in LEFT_OUT and len(old) == len(new):
-            rows = zip(old[column].tolist(), new[column].tolist(), strict=True)
-            yield from ((f"{place}.{column}[{row}]", one, other) for row, (one, other) in enumerate(rows))
 
 
 def _walk(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:

@@ -1,36 +1,43 @@
-"""Run the studies of a study file in turn, reuse finished ones, and report them all."""
+"""Run the studies of a study file in turn, reuse finished ones, report them all, and estimate what is left to do."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Unpack
 
+import numpy as np
+
+from howfar.backbones import load_backbone
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute, is_url, stamp
 from howfar.io.lock import alone
-from howfar.keywords import StudyFileOptions
+from howfar.keywords import StudyFileOptions, TrainKeywords
 from howfar.mask_colour import file_and_colour
 from howfar.memory import within
+from howfar.pipeline import embed_all
 from howfar.progress import bar
-from howfar.results.records import Provenance
+from howfar.results.records import Cells, Provenance, Shown, plain
 from howfar.results.result import Result
 from howfar.results.run_files import page_folder
 from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
-from howfar.settings import checked, with_options
+from howfar.segmenters import segmenter_family
+from howfar.settings import checked, nearest, picked, with_options
 from howfar.studies.run_folder import draw
-from howfar.studies.study_file.document import StudyDocument, beside, read_document
-from howfar.studies.study_file.inputs import CheckedFile, Inputs, Planned, check_document
-from howfar.studies.study_file.kind import named
+from howfar.studies.study_file.inputs import CheckedFile, Inputs, Planned, StudyDocument, beside, check_document, read_document
+from howfar.studies.study_file.kind import Work, named
 from howfar.studies.study_inputs import Execution
+from howfar.training.training_settings import settings_for
+from howfar.wording import duration, size_text
 
 FORMAT: Final = 1
 """Version of how studies are run; another number runs all of them again."""
@@ -46,7 +53,11 @@ class Done(NamedTuple):
 
 def fingerprint(dataset: Dataset) -> str:
     """Hash the names, sizes and modification times of a dataset's images and masks."""
-    return _hash([[item.name, _state(item.path), *_mask_state(item.mask)] for item in dataset.items])
+    rows = []
+    for item in dataset.items:
+        mask, colour = (None, None) if item.mask is None else file_and_colour(item.mask)
+        rows.append([item.name, _state(item.path), _state(mask), *([] if colour is None else [str(colour)])])
+    return _hash(rows)
 
 
 def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str], needs: Mapping[str, str]) -> str:
@@ -90,12 +101,6 @@ def _weights(path: Any) -> Any:
         return None
     files = [Path(path)] if Path(path).is_file() else sorted(each for each in Path(path).rglob("*") if each.is_file())
     return [[each.name, list(map(str, stamp(each)))] for each in files]
-
-
-def _mask_state(mask: Path | str | None) -> list[Any]:
-    """Describe the state of a mask's file and its foreground colour, if any."""
-    file, colour = (None, None) if mask is None else file_and_colour(mask)
-    return [_state(file)] if colour is None else [_state(file), str(colour)]
 
 
 def _state(location: Any) -> Any:
@@ -171,7 +176,7 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold a checked study file, its text, run folder, and the key of each study."""
+    """Hold a checked study file, its text, run folder, the key of each study, and the names of those to run."""
 
     text: str
     file: CheckedFile
@@ -180,6 +185,7 @@ class Plan:
     keys: Mapping[str, str]
     title: str
     folder_of_file: Path
+    wanted: Collection[str]
 
     def folder(self, planned: Planned) -> Path:
         """Return the folder of a study's result."""
@@ -218,15 +224,30 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
             rule = f"must not lie in the folder of datasets.{name}"
             raise InputError.of("out", rule, str(root), 'write out = "FOLDER" elsewhere')
     checked_file = check_document(document)
+    wanted = _wanted(given["only"], checked_file.studies)
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
     keys: dict[str, str] = {}
     for planned in checked_file.studies:
         inputs = Inputs(checked_file, root / planned.name, execution, given["device"], seed_of(document))
         with _naming(planned):
-            planned.kind.check(planned.settings, inputs)
+            if planned.name in wanted:
+                planned.kind.check(planned.settings, inputs)
         keys[planned.name] = key_of(planned, checked_file, prints, keys)
     title = document.title or path.stem.replace("-", " ").capitalize()
-    return Plan(text, checked_file, root, execution, keys, title, path.parent)
+    return Plan(text, checked_file, root, execution, keys, title, path.parent, wanted)
+
+
+def _wanted(only: str | Sequence[str], studies: Sequence[Planned]) -> Collection[str]:
+    """Return the names of the studies to run: those asked for and all that they need, every study if none is named."""
+    known = [planned.name for planned in studies]
+    texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
+    wanted = {text.strip() for text in texts if text.strip()} or set(known)
+    for name in wanted - set(known):
+        raise InputError.of("only", "must name studies of the file", name, nearest(name, known, "studies"))
+    # A study stands after those that it needs.
+    for planned in reversed(studies):
+        wanted |= set(planned.needs) if planned.name in wanted else set()
+    return wanted
 
 
 def seed_of(document: StudyDocument) -> int:
@@ -240,6 +261,8 @@ def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
     shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
     for planned in shown:
         result, key = plan.kept(planned), plan.keys[planned.name]
+        if result is None and planned.name not in plan.wanted:
+            continue
         if result is None:
             inputs = replace(plan.inputs(planned, given["device"]), results=results, loaded=loaded)
             result, fresh = _one(planned, inputs, key), True
@@ -290,3 +313,180 @@ def _written(run: StudyRun, plan: Plan, fresh: bool) -> StudyRun:
     run.save_document(plan.root)
     draw(run, plan.root)
     return run
+
+
+TIMED: Final = 8
+"""Images that each backbone is timed on."""
+_FLOAT: Final = 4
+IS_DONE, TO_DO = "done", "to do"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Hold the cost of an image: seconds to embed it or predict its map, seconds to train on it once, bytes stored."""
+
+    seconds: float
+    learning: float = 0.0
+    kept: float = 0.0
+    once: float = 0.0
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """Hold the estimate of one study: whether it is done, images to embed, trainings, seconds and bytes."""
+
+    name: str
+    kind: str
+    state: str
+    images: int
+    trainings: int
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True, repr=False)
+class StudyEstimate(Shown):
+    """Hold the estimates for a study file, one `Estimated` per study, and the run folder."""
+
+    folder: str
+    studies: tuple[Estimated, ...]
+
+    def caption(self) -> str:
+        """Return a one-line caption: the work left to do."""
+        left = [study for study in self.studies if study.state == TO_DO]
+        seconds, size = sum(study.seconds for study in left), sum(study.size for study in left)
+        if not left:
+            return f"all {len(self.studies)} studies are done in {self.folder}"
+        return f"{len(left)} of {len(self.studies)} studies to do: about {duration(seconds)}, at most {size_text(size)} on disk"
+
+    def table(self) -> Cells:
+        """Return header and cells, one row per study."""
+        rows: list[tuple[str, ...]] = []
+        for study in self.studies:
+            work = (f"{study.images:,}", f"{study.trainings:,}", duration(study.seconds), size_text(study.size))
+            rows.append((study.name, study.kind, study.state, *(work if study.state == TO_DO else ("–",) * 4)))
+        return ("study", "kind", "state", "images to embed", "trainings", "about", "disk"), rows
+
+    def remarks(self) -> list[str]:
+        """Explain how the estimates were made."""
+        if all(study.state == IS_DONE for study in self.studies):
+            return []
+        return [
+            f"timed here on {TIMED} images a backbone and one batch a segmenter; features that are in the store already cost "
+            "nothing; distances, intervals and figures, which take seconds to minutes a study, are not in the estimate"
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar study --dry-run --json``."""
+        return {"folder": self.folder, "studies": plain(self.studies)}
+
+
+def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEstimate:
+    """Estimate the work of a study file's unfinished studies from a few images timed here, without running any study."""
+    given = checked(StudyFileOptions, options)
+    plan = plan_of(file, given)
+    rates, seen, studies = dict[tuple[str, str], Rate](), set[tuple[str, str]](), []
+    for planned in plan.file.studies:
+        if plan.kept(planned) is not None:
+            studies.append(Estimated(planned.name, planned.kind.name, IS_DONE, 0, 0, 0.0, 0))
+        elif planned.name in plan.wanted:
+            studies.append(_estimated(planned, plan.inputs(planned, given["device"]), rates, seen))
+    return StudyEstimate(str(plan.root), tuple(studies))
+
+
+def _estimated(planned: Planned, inputs: Inputs, rates: dict[tuple[str, str], Rate], seen: set[tuple[str, str]]) -> Estimated:
+    """Add up what a study has to compute; `rates` are known by backbone or model, `seen` the embedded datasets."""
+
+    def rate_of(kind: str, name: str, timed: Callable[[str, Inputs], Rate]) -> Rate:
+        if (kind, name) not in rates:
+            rates[kind, name] = timed(name, inputs)
+        return rates[kind, name]
+
+    work: Work = planned.kind.work(planned.settings, inputs)
+    images, seconds, size = 0, 0.0, 0.0
+    for backbone, names in work.embedded.items():
+        fresh = [name for name in names if (backbone, name) not in seen]
+        seen |= {(backbone, name) for name in fresh}
+        count = sum(len(inputs.dataset(name)) for name in fresh)
+        # A perturbed backbone NAME+CHANGE costs what its backbone does.
+        rate = rate_of("backbone", backbone.partition("+")[0], _embedding)
+        images, seconds, size = images + count, seconds + count * rate.seconds, size + count * rate.kept
+    trainings = 0
+    for model, (times, examples) in work.trained.items():
+        rate = rate_of("model", model, _learning)
+        trainings += times
+        seconds += times * examples * rate.learning
+        size += times * rate.once
+    for model, maps in work.predicted.items():
+        rate = rate_of("model", model, _learning)
+        seconds, size = seconds + maps * rate.seconds, size + maps * rate.kept
+    return Estimated(planned.name, planned.kind.name, TO_DO, images, trainings, seconds, round(size))
+
+
+def _embedding(name: str, inputs: Inputs) -> Rate:
+    """Time a backbone on the first images of the file."""
+    if name not in inputs.file.document.backbones:
+        return Rate(0.0)  # a segmenter that the run trains: its features are counted with its maps
+    registered, options = inputs.loading(name)
+    backbone = load_backbone(registered, **options)
+    # A few of two datasets, the second set alone timed: the first images pay for what is made once.
+    datasets = [inputs.file.datasets[each] for each in list(inputs.file.datasets)[:2]]
+    first, second = _few(datasets[0]), _few(datasets[-1])
+    with tempfile.TemporaryDirectory() as store:
+        place = inputs.execution._replace(store=store, progress=False)
+        embed_all([replace(first, name="first")], [backbone], *place)
+        begun = time.perf_counter()
+        embed_all([replace(second, name="second")], [backbone], *place._replace(store=f"{store}/second"))
+        seconds = (time.perf_counter() - begun) / len(second)
+    return Rate(seconds, kept=float(sum(backbone.layers) * _FLOAT))
+
+
+def _few(dataset: Dataset) -> Dataset:
+    return replace(dataset, items=dataset.items[:TIMED])
+
+
+def _learning(name: str, inputs: Inputs) -> Rate:
+    """Time a segmenter's forward pass, and a pass with gradients, with random weights on noise."""
+    import torch
+
+    entry = inputs.model(name)
+    family = segmenter_family(entry.segmenter)
+    settings = settings_for(family, entry.options, **picked(TrainKeywords, entry.training()))
+    network = family.build(family.checked(entry.options), False)
+    device = "cuda" if inputs.device != "cpu" and torch.cuda.is_available() else "cpu"
+    network.to(device)
+    rng = np.random.default_rng(0)
+    batch = torch.as_tensor(rng.random((settings.batch, 3, settings.size, settings.size), dtype=np.float32), device=device)
+
+    def outputs() -> Any:
+        found = network(batch)
+        return sum(_tensors(found), torch.zeros((), device=device))
+
+    def learn() -> None:
+        outputs().backward()
+
+    def predict() -> None:
+        with torch.no_grad():
+            outputs()
+
+    network.train()
+    learning = _timed(learn) / settings.batch * settings.epochs
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Rate(_timed(predict) / settings.batch, learning, float(settings.size**2), float(parameters * _FLOAT))
+
+
+def _tensors(found: Any) -> Iterable[Any]:
+    """Sum every tensor in a network's output, which may hold several maps."""
+    if isinstance(found, Mapping):
+        return [each for value in found.values() for each in _tensors(value)]
+    if isinstance(found, list | tuple):
+        return [each for value in found for each in _tensors(value)]
+    return [found.sum()]
+
+
+def _timed(action: Callable[[], None]) -> float:
+    """Return the seconds that an action takes the second time."""
+    action()
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
