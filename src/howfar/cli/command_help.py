@@ -58,9 +58,9 @@ LONG = 12
 """Number of options from which `--help` lists only the common ones."""
 ALWAYS: Final = ("json", "help", "help_all")
 """Names of the options of the head OUTPUT that `--help` lists."""
-KINDS: Final = {"<int>": "N", "<float>": "NUMBER"}
+KINDS: Final = {"<int>": "N", "<int range>": "N", "<float>": "NUMBER"}
 """The word for a value in a help, by typer's name of its type; a text is called TEXT."""
-_KIND: Final = re.compile(r"<[a-z\[\]]+>")
+_KIND: Final = re.compile(r"<[a-z \[\]]+>")
 CHANNELS: Final = 3
 _NUMBER: Final = re.compile(r"-?[0-9.]+(?:e-?[0-9]+)?")
 
