@@ -67,7 +67,7 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_store(tmp_path, monkeypatch) -> None:
     """No test writes to the user's cache."""
     monkeypatch.setenv("HOWFAR_STORE", str(tmp_path / "default-store"))
 
@@ -89,7 +89,7 @@ def _torch_threads() -> int | None:
 
 
 @pytest.fixture(scope="session")
-def demo_folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def demo_folders(tmp_path_factory) -> list[Path]:
     """Small versions of the demo's six datasets: P, four shifted ones, one that is not pavement."""
     return write_demo(tmp_path_factory.mktemp("demo"), seed=0, n_primary=24, n_secondary=12)
 

@@ -196,11 +196,7 @@ OBJECTS: Final = (
     Case("a `howfar.Dataset`", 'howfar.Dataset.from_folder("roads")', lambda at: Dataset.from_folder(at / "roads")),
     Case("a list of paths", 'sorted(Path("plain").iterdir())', lambda at: sorted((at / "plain").iterdir())),
     Case("one image file", '"plain/0.png"', lambda at: at / "plain" / "0.png", False),
-    Case(
-        "a list of Pillow images",
-        "[Image.open(path), …]",
-        opened,
-    ),
+    Case("a list of Pillow images", "[Image.open(path), …]", opened),
     Case("a list of arrays (h, w, 3)", "[array, …]", lambda at: list(pictures(at))),
     Case(
         "a list of the bytes of files",

@@ -26,7 +26,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture
-def recorded(request: pytest.FixtureRequest) -> Iterator[Recorded]:
+def recorded(request) -> Iterator[Recorded]:
     """Note a fault, where it struck, how often it was tried and what was seen after it; kept only where the test passes.
 
     What was lost is counted by the test, which fails where it is anything.

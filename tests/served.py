@@ -21,7 +21,7 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(s3_server, monkeypatch) -> str:
     """An empty folder in a bucket of its own, as ``s3://name/prefix``.
 
     The variables by which S3's clients find the server and its keys are in the environment, so that they reach the

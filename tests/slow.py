@@ -20,7 +20,7 @@ SLOW = 0.3
 REST = 0.25
 """A file is slow as a whole where less than this share of its time is spent in tests that are not slow."""
 KEPT = {
-    "tests/cli/test_report.py::test_a_study_is_recognised_by_its_file",
+    "tests/cli/test_printed.py::test_the_report_of_an_adaptation_is_recognised_by_its_file",
     "tests/distances/test_properties.py",
     "tests/e2e/test_command.py::test_compare_prints_the_table_and_writes_the_run",
     "tests/e2e/test_imports.py",
@@ -35,7 +35,8 @@ KEPT = {
 """Never slow: parity and conformance whose first test compiles, and every command once from end to end."""
 NIGHTLY = {
     "tests/backbones/test_torch_compile.py",
-    "tests/cli/test_compare_backbones.py",
+    "tests/cli/test_printed.py::test_of_several_results_in_a_folder_the_newest_is_drawn",
+    "tests/cli/test_printed.py::test_several_backbones_print_a_table_and_how_they_agree",
     "tests/e2e/test_command.py::test_ctrl_c_says_how_to_go_on",
     "tests/e2e/test_crack_sets.py::test_distance_grows_with_the_dial",
     "tests/e2e/test_sources.py",

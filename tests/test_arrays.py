@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -23,7 +21,7 @@ from howfar.errors import InputError
         ([[-1e101]], "do not overflow"),
     ],
 )
-def test_what_is_no_features_is_one_line(x: Any, message: str) -> None:
+def test_what_is_no_features_is_one_line(x, message):
     with pytest.raises(InputError, match=message) as caught:
         as_features(x, "p")
     assert str(caught.value).startswith("p must")
@@ -31,21 +29,21 @@ def test_what_is_no_features_is_one_line(x: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [("f4", "f4"), ("f8", "f8"), ("f2", "f8"), ("i4", "f8"), ("?", "f8")])
-def test_dtypes(given: str, kept: str) -> None:
+def test_dtypes(given, kept):
     assert as_features(np.ones((2, 2), dtype=given), "p").dtype == kept
 
 
-def test_sets_of_other_widths_are_refused() -> None:
+def test_sets_of_other_widths_are_refused():
     with pytest.raises(InputError, match="same number of columns"):
         as_pair([[1.0]], [[1.0, 2.0]])
 
 
-def test_rows_are_passed_through() -> None:
+def test_rows_are_passed_through():
     rows = as_rows([[1.0, 2.0]], "p")
     assert as_rows(rows, "p") is rows
 
 
-def test_numbers_of_any_size_are_rounded_to_significant_digits() -> None:
+def test_numbers_of_any_size_are_rounded_to_significant_digits():
     given = [1e-300, -5e-324, 0.0, np.nan, np.inf, 1.2345e-289, -9.9996, 1.7345e308]
     expected = [1e-300, -5e-324, 0.0, np.nan, np.inf, 1.234e-289, -10.0, 1.734e308]
     np.testing.assert_allclose(significant(given, 4), expected, rtol=1e-15)

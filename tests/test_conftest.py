@@ -12,7 +12,7 @@ CHOICES = {"usepdb": False, "trace": False, "capture": "fd", "numprocesses": Non
 
 
 @pytest.fixture
-def conftest(request: pytest.FixtureRequest) -> Any:
+def conftest(request) -> Any:
     return request.config.pluginmanager.getplugin(str(Path(__file__).with_name("conftest.py")))
 
 
@@ -25,7 +25,7 @@ def chosen(conftest: Any, *args: str, worker: bool = False, **choices: Any) -> t
 
 
 @pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 4)])
-def test_folders_use_the_cores(conftest: Any, monkeypatch: pytest.MonkeyPatch, cores: int, processes: int) -> None:
+def test_folders_use_the_cores(conftest, monkeypatch, cores, processes):
     monkeypatch.setattr(conftest, "available_cores", lambda: cores)
     assert chosen(conftest, "tests", "src") == (processes, "loadfile")
     assert chosen(conftest, "tests/io", dist="worksteal") == (processes, "worksteal")
@@ -34,26 +34,23 @@ def test_folders_use_the_cores(conftest: Any, monkeypatch: pytest.MonkeyPatch, c
 @pytest.mark.parametrize(
     "choice", [{"usepdb": True}, {"trace": True}, {"capture": "no"}, {"numprocesses": 0}, {"worker": True}]
 )
-def test_what_is_watched_or_a_worker_stays_in_its_process(conftest: Any, choice: dict[str, Any]) -> None:
+def test_what_is_watched_or_a_worker_stays_in_its_process(conftest, choice):
     assert chosen(conftest, "tests", **choice) == (choice.get("numprocesses"), "no")
 
 
-def test_files_and_tests_stay_in_this_process(conftest: Any) -> None:
+def test_files_and_tests_stay_in_this_process(conftest):
     assert chosen(conftest, "tests/a.py::test_b[1]", "tests/c.py") == (None, "no")
 
 
-def test_what_was_asked_for_stays(conftest: Any) -> None:
+def test_what_was_asked_for_stays(conftest):
     assert chosen(conftest, "tests", numprocesses=8, dist="load") == (8, "load")
     assert chosen(conftest, "tests", tx=["popen"], dist="load") == (None, "load")
 
 
 @pytest.mark.parametrize(
-    ("source", "given", "chosen"),
-    [("TESTPATHS", "", "not nightly"), ("TESTPATHS", "nightly", "nightly"), ("ARGS", "", "")],
+    ("source", "given", "chosen"), [("TESTPATHS", "", "not nightly"), ("TESTPATHS", "nightly", "nightly"), ("ARGS", "", "")]
 )
-def test_pytest_alone_and_its_workers_leave_the_nightly_tests_out(
-    conftest: Any, source: str, given: str, chosen: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pytest_alone_and_its_workers_leave_the_nightly_tests_out(conftest, source, given, chosen, monkeypatch):
     monkeypatch.setenv(conftest.EVERY_CHANGE, "")
     for further in ({}, {"workerinput": {}}):
         option = SimpleNamespace(**(CHOICES | {"markexpr": given}))

@@ -12,7 +12,7 @@ from howfar.cores import SLEEP, WAIT, available_cores, numeric_threads
 
 
 @pytest.mark.parametrize(("set_to", "wanted"), [(None, "20"), ("7", "7")])
-def test_the_command_line_has_them_wait_briefly(set_to: str | None, wanted: str) -> None:
+def test_the_command_line_has_them_wait_briefly(set_to, wanted):
     """Before NumPy is loaded, which asks once; what the user has set stands."""
     code = f"import os, sys, howfar.cli; assert 'numpy' not in sys.modules; import howfar.cli.main; print(os.environ[{WAIT!r}])"
     environment = {name: value for name, value in os.environ.items() if name != WAIT} | ({WAIT: set_to} if set_to else {})
@@ -20,7 +20,7 @@ def test_the_command_line_has_them_wait_briefly(set_to: str | None, wanted: str)
     assert found.stdout.strip() == wanted
 
 
-def test_python_s_user_is_asked_for_nothing() -> None:
+def test_python_s_user_is_asked_for_nothing():
     """Importing the package changes nothing of the process."""
     code = f"import os, howfar, numpy; howfar.compare; print(os.environ.get({WAIT!r}))"
     environment = {name: value for name, value in os.environ.items() if name != WAIT}
@@ -31,7 +31,7 @@ def test_python_s_user_is_asked_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("set_to", "wanted"), [({}, "passive"), ({SLEEP: "active"}, "active"), ({"GOMP_SPINCOUNT": "9"}, "None")]
 )
-def test_the_command_line_has_the_threads_of_torch_sleep(set_to: dict[str, str], wanted: str) -> None:
+def test_the_command_line_has_the_threads_of_torch_sleep(set_to, wanted):
     """Before torch is loaded; how they wait is the user's where the user says so."""
     code = f"import os, sys, howfar.cli.main; assert 'torch' not in sys.modules; print(os.environ.get({SLEEP!r}))"
     plain = {name: value for name, value in os.environ.items() if name not in (SLEEP, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")}
@@ -40,7 +40,7 @@ def test_the_command_line_has_the_threads_of_torch_sleep(set_to: dict[str, str],
 
 
 @pytest.mark.parametrize(("said", "wanted"), [("1", 1), ("2,4", 2), ("99", 3), ("0", 1), ("", 3), ("many", 3)])
-def test_threads_are_the_cores_or_what_the_environment_says(said: str, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_the_cores_or_what_the_environment_says(said, wanted, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert numeric_threads() == wanted

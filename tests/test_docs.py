@@ -9,8 +9,6 @@ import tomllib
 from pathlib import Path
 from pkgutil import resolve_name
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PICTURES = ROOT / "docs" / "pictures"
@@ -24,7 +22,7 @@ def pictures(page: Path) -> set[Path]:
     return {(page.parent / name).resolve() for name in found if not name.startswith("http")}
 
 
-def test_every_picture_of_a_page_is_there_and_each_that_is_there_is_shown() -> None:
+def test_every_picture_of_a_page_is_there_and_each_that_is_there_is_shown():
     shown = {page: pictures(page) for page in PAGES}
     assert {
         page.name: missing for page, files in shown.items() if (missing := [str(f) for f in files if not f.is_file()])
@@ -33,7 +31,7 @@ def test_every_picture_of_a_page_is_there_and_each_that_is_there_is_shown() -> N
     assert unseen == set()
 
 
-def test_screenshots_are_of_every_view_small_and_shown_in_both_schemes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_screenshots_are_of_every_view_small_and_shown_in_both_schemes(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     script = importlib.import_module("make_screenshots")
     files = {PICTURES / file for name in script.VIEWS for file, _, _ in script.files(name)}
@@ -46,7 +44,7 @@ def test_screenshots_are_of_every_view_small_and_shown_in_both_schemes(monkeypat
         sys.modules.pop(name, None)
 
 
-def test_every_extra_that_is_named_exists() -> None:
+def test_every_extra_that_is_named_exists():
     known = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
     named: dict[str, list[str]] = {}
     for file in (*PAGES, *(ROOT / "src").rglob("*.py")):
@@ -57,7 +55,7 @@ def test_every_extra_that_is_named_exists() -> None:
     assert {name: files for name, files in named.items() if name not in known} == {}
 
 
-def test_every_name_of_the_python_reference_exists() -> None:
+def test_every_name_of_the_python_reference_exists():
     text = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
     entries = re.findall(r"^::: (\S+)\n(?:    options:\n(?:      .*\n)*?      members: \[([^\]]*)\])?", text, re.MULTILINE)
     assert len(entries) > 50
@@ -66,3 +64,10 @@ def test_every_name_of_the_python_reference_exists() -> None:
         found = resolve_name(name)
         missing[name] = [member for member in members.split(", ") if member and not hasattr(found, member)]
     assert {name: members for name, members in missing.items() if members} == {}
+
+
+def test_pre_commit_runs_the_checks_of_contributing():
+    entries = re.findall(r"entry: (.+)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+    others = ("pip ", "mkdocs ", "python .ci/notebooks.py")
+    assert entries == [line for block in blocks for line in block.splitlines() if not line.startswith(others)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from worlds.scripts import script
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 NUMBER = re.compile(r"\d+\.\d+")
@@ -18,12 +19,7 @@ PAPER = {"3.3", "2308.03580"}
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_findings", DOCS / "make_findings.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/make_findings.py")
 
 
 def texts(value: Any) -> str:
@@ -34,17 +30,17 @@ def texts(value: Any) -> str:
 
 
 @pytest.mark.parametrize("name", ["findings.md", "reproduce.md"])
-def test_a_page_is_made_of_the_record(name: str, maker: ModuleType) -> None:
+def test_a_page_is_made_of_the_record(name, maker):
     assert (DOCS / name).read_text(encoding="utf-8") == maker.page(name, maker.record()), "run python docs/make_findings.py"
 
 
 @pytest.mark.parametrize("name", ["findings.md", "reproduce.md"])
-def test_no_number_stands_in_a_template(name: str) -> None:
+def test_no_number_stands_in_a_template(name):
     written = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", (DOCS / f"{name}.j2").read_text(encoding="utf-8"), flags=re.DOTALL)
     assert set(NUMBER.findall(written)) <= PAPER
 
 
-def test_every_number_of_the_findings_is_in_the_record(maker: ModuleType) -> None:
+def test_every_number_of_the_findings_is_in_the_record(maker):
     results = maker.record()["results"]
     known = [float(text) for text in re.findall(r"\d+\.\d+", texts(results))]
     for text in NUMBER.findall((DOCS / "findings.md").read_text(encoding="utf-8")):
@@ -52,7 +48,7 @@ def test_every_number_of_the_findings_is_in_the_record(maker: ModuleType) -> Non
         assert any(f"{value:.{decimals}f}" == text for value in known), text
 
 
-def test_a_cell_that_no_study_gave_is_refused(maker: ModuleType) -> None:
+def test_a_cell_that_no_study_gave_is_refused(maker):
     tables = {"t": {"columns": ["backbone", "x"], "rows": [["lite0", "0.5"], ["pixels", "0.25"]]}}
     assert maker.cell(tables, "t", "pixels", "x") == "0.25"
     with pytest.raises(LookupError, match="0 rows"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,26 +10,20 @@ import pytest
 
 import input_cases as inputs
 from input_cases import Case, Outcome
+from worlds.scripts import script
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = (DOCS / "reference" / "inputs.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def samples(tmp_path_factory) -> Path:
     return inputs.write_samples(tmp_path_factory.mktemp("inputs") / "samples")
 
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_inputs", DOCS / "make_inputs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(DOCS))  # where it finds what all makers of pages share
-        spec.loader.exec_module(module)
-    return module
+    return script("docs/make_inputs.py")
 
 
 TRIALS: list[tuple[Case, Callable[[Case, Path], Outcome]]] = [
@@ -41,9 +34,7 @@ TRIALS: list[tuple[Case, Callable[[Case, Path], Outcome]]] = [
 
 
 @pytest.mark.parametrize(("case", "tried"), TRIALS, ids=[f"{tried.__name__}: {case.kind}" for case, tried in TRIALS])
-def test_an_input_becomes_what_the_page_says(
-    case: Case, tried: Callable[[Case, Path], Outcome], samples: Path, maker: ModuleType
-) -> None:
+def test_an_input_becomes_what_the_page_says(case, tried, samples, maker):
     outcome = tried(case, samples)
     assert outcome.accepted == case.accepted, outcome.text
     (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| {case.kind} |"))
@@ -51,7 +42,7 @@ def test_an_input_becomes_what_the_page_says(
     assert f"| {cell} |" in row, "run python docs/make_inputs.py"
 
 
-def test_the_page_has_a_row_for_each_input_and_no_other() -> None:
+def test_the_page_has_a_row_for_each_input_and_no_other():
     rows = [line.split(" | ")[0].removeprefix("| ") for line in PAGE.splitlines() if line.startswith("| ")]
     heads = rows.count("you give")
     kinds = [case.kind for case in (*inputs.PATHS, *inputs.OBJECTS, *inputs.BACKBONES)]

@@ -40,11 +40,11 @@ def circle(source: Path) -> list[str]:
     return []
 
 
-def test_no_files_import_each_other_in_a_circle() -> None:
+def test_no_files_import_each_other_in_a_circle():
     assert circle(SOURCE) == []
 
 
-def test_a_circle_is_found_inside_functions_too(tmp_path: Path) -> None:
+def test_a_circle_is_found_inside_functions_too(tmp_path):
     package = tmp_path / "house"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -64,14 +64,14 @@ def classes(source: Path) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
-def test_no_public_class_name_occurs_twice(tmp_path: Path) -> None:
+def test_no_public_class_name_occurs_twice(tmp_path):
     for name in ("roof", "wall"):
         (tmp_path / f"{name}.py").write_text("class Brick: ...\n\n\nclass _Joint: ...\n")
     assert classes(tmp_path) == ["Brick"]
     assert classes(SOURCE) == []
 
 
-def test_no_module_name_occurs_twice() -> None:
+def test_no_module_name_occurs_twice():
     """Folders count too."""
     names = [file.stem for file in SOURCE.rglob("*.py") if not file.stem.startswith("__")]
     names += [file.parent.name for file in SOURCE.rglob("__init__.py") if file.parent != SOURCE]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,17 +40,17 @@ from howfar.studies.matrix import matrix
         (700, 700),
     ],
 )
-def test_sizes_as_people_write_them(size: Any, count: int) -> None:
+def test_sizes_as_people_write_them(size, count):
     assert parse_size(size) == count
 
 
 @pytest.mark.parametrize("size", ["", "much", "-2GB", "2XB", "0", 0, -5, "0.1B", "nan", "1e9", "2GB 3"])
-def test_what_is_no_size_is_one_clear_line(size: Any) -> None:
+def test_what_is_no_size_is_one_clear_line(size):
     with pytest.raises(InputError, match=r"^memory must be a size, got .*: write 512MB, 2GB, 1.5GiB, or bytes$"):
         parse_size(size)
 
 
-def test_a_budget_ends_with_the_work_and_is_shared_with_what_is_kept() -> None:
+def test_a_budget_ends_with_the_work_and_is_shared_with_what_is_kept():
     def fits() -> int:
         return at_a_time(1000, each=10**6, held=0, what="rows")
 
@@ -80,7 +79,7 @@ def features(n: int, m: int, q: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("memory", ["31MB", "33MB", "45MB", "1GB"])
 @pytest.mark.parametrize(("sizes", "mode"), [((60, 40, 3000), "pair"), ((60, 40, 3000), "primary"), ((900, 700, 30), "joint")])
-def test_no_projection_depends_on_it(memory: str, sizes: tuple[int, int, int], mode: Any) -> None:
+def test_no_projection_depends_on_it(memory, sizes, mode):
     p, s = features(*sizes)
     free, bound = Projector(p, 5), Projector(p, 5)
     (wanted,) = free.project([s], mode)
@@ -93,7 +92,7 @@ def test_no_projection_depends_on_it(memory: str, sizes: tuple[int, int, int], m
         np.testing.assert_allclose(bound.basis().scores(s), basis.scores(s), rtol=0, atol=1e-9 * size)
 
 
-def test_blocks_become_smaller() -> None:
+def test_blocks_become_smaller():
     p, s = features(60, 40, 3000)
     widths: list[int] = []
 
@@ -116,7 +115,7 @@ def test_blocks_become_smaller() -> None:
     assert max(widths) < 500
 
 
-def test_no_p_value_depends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_p_value_depends_on_it(monkeypatch):
     pair = joint_pca(*features(300, 200, 40), 5)
     drawn: list[int] = []
 
@@ -144,9 +143,7 @@ def test_no_p_value_depends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
         ((9000, 200, 4), "distances of 9,200 images"),
     ],
 )
-def test_what_cannot_fit_is_said_before_any_work(
-    sizes: tuple[int, int, int], what: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_fit_is_said_before_any_work(sizes, what, monkeypatch):
     class Untouched:
         """Rows that must not be read."""
 
@@ -174,7 +171,7 @@ def test_what_cannot_fit_is_said_before_any_work(
         compared(pair, "made", settings, Execution(None, LocalRunner(), None, None, progress=False))
 
 
-def test_every_job_takes_it(tmp_path: Path) -> None:
+def test_every_job_takes_it(tmp_path):
     roads, site = (write_dataset(tmp_path / name, 6, seed=k, size=48) for k, name in enumerate(("roads", "site")))
     given: dict[str, Any] = {"store": tmp_path / "store", "progress": False}
     refused: list[Any] = [
@@ -194,7 +191,7 @@ def test_every_job_takes_it(tmp_path: Path) -> None:
         job("300MB")
 
 
-def test_batches_are_made_to_fit(tmp_path: Path) -> None:
+def test_batches_are_made_to_fit(tmp_path):
     from howfar.backbones import load_backbone
     from howfar.pipeline.embedding import _fitting
 
@@ -209,7 +206,7 @@ def test_batches_are_made_to_fit(tmp_path: Path) -> None:
         _fitting(16, [pixels], 4)
 
 
-def test_the_plan_knows_every_step_before_an_image_is_read(tmp_path: Path) -> None:
+def test_the_plan_knows_every_step_before_an_image_is_read(tmp_path):
     roads, site = (write_dataset(tmp_path / name, 6, seed=k, size=48) for k, name in enumerate(("roads", "site")))
     given: dict[str, Any] = {"store": tmp_path / "store", "progress": False, "memory": "60MB", "bootstrap": 300_000}
     for job in (
@@ -222,19 +219,19 @@ def test_the_plan_knows_every_step_before_an_image_is_read(tmp_path: Path) -> No
     assert not list((tmp_path / "store").rglob("*.npy"))
 
 
-def test_a_matrix_is_planned_by_its_two_largest_sets() -> None:
+def test_a_matrix_is_planned_by_its_two_largest_sets():
     few, many = np.ones((3, 4)), np.random.default_rng(0).normal(size=(50, 4))
     with pytest.raises(InputError, match="for distances of 100 images"):
         matrix({"few": few, "one": many, "other": many + 1.0}, progress=False, memory="60MB", bootstrap=40_000)
 
 
-def test_what_needs_the_most_is_said() -> None:
+def test_what_needs_the_most_is_said():
     rows = np.random.default_rng(0).normal(size=(30, 4000)).astype(np.float32)
     with pytest.raises(InputError, match="for a subspace of 4,000 features"):
         howfar.profile(rows, components=29, memory="29600KB")
 
 
-def test_processes_of_one_machine_share_it() -> None:
+def test_processes_of_one_machine_share_it():
     with within("200MB"), beside(4 * 10**6):
         part = budget(4)
         assert part is not None
@@ -250,7 +247,7 @@ def test_processes_of_one_machine_share_it() -> None:
     assert budget() is None
 
 
-def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch):
     monkeypatch.setattr(importlib.import_module("howfar.pipeline.measure"), "available_cores", lambda: 4)
     settings = Settings(**checked(CompareSettings, {"bootstrap": 1000}))
     sizes, runner = [3000, 3000], RayRunner(workers=3)
@@ -263,9 +260,7 @@ def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("value", ["lots", "-1", "2XB"])
-def test_a_variable_that_is_no_size_is_told_once_and_at_once(
-    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_variable_that_is_no_size_is_told_once_and_at_once(value, tmp_path, monkeypatch, capsys):
     roads = write_dataset(tmp_path / "roads", 2, seed=0, size=32)
     monkeypatch.setenv("HOWFAR_MEMORY", value)
     line = f"HOWFAR_MEMORY must be a size, got '{value}': write 512MB, 2GB, 1.5GiB, or bytes"

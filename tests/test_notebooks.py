@@ -22,12 +22,8 @@ def cells(notebook: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_there_are_three() -> None:
-    assert [notebook.stem for notebook in NOTEBOOKS] == ["fail", "far", "label"]
-
-
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_valid_and_stripped(notebook: Path) -> None:
+def test_a_notebook_is_valid_and_stripped(notebook):
     nbformat: Any = pytest.importorskip("nbformat", reason="nbformat, of the extra dev, is absent")
     nbformat.validate(nbformat.read(notebook, as_version=4))
     document = json.loads(notebook.read_text(encoding="utf-8"))
@@ -38,7 +34,7 @@ def test_a_notebook_is_valid_and_stripped(notebook: Path) -> None:
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_cells_are_python_and_short(notebook: Path) -> None:
+def test_cells_are_python_and_short(notebook):
     for cell in cells(notebook):
         source = "".join(cell["source"])
         if cell["cell_type"] == "code":
@@ -47,12 +43,12 @@ def test_cells_are_python_and_short(notebook: Path) -> None:
         assert max(map(len, source.splitlines())) <= WIDTH, cell["id"]
 
 
-def test_they_load_nothing_from_elsewhere() -> None:
+def test_they_load_nothing_from_elsewhere():
     text = " ".join(notebook.read_text(encoding="utf-8") for notebook in NOTEBOOKS)
     assert re.findall(r"https?://|hf://|s3://|pip install|urlopen|requests", text) == []
 
 
-def test_the_navigation_has_a_page_for_each() -> None:
+def test_the_navigation_has_a_page_for_each():
     text = re.sub(r"!!python\S+", "", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     config = yaml.safe_load(text)
     (group,) = [entry["Notebooks"] for entry in config["nav"] if "Notebooks" in entry]
@@ -60,7 +56,7 @@ def test_the_navigation_has_a_page_for_each() -> None:
     assert config["hooks"] == ["docs/notebook_pages.py"]
 
 
-def test_a_page_has_every_cell_and_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_has_every_cell_and_the_file(monkeypatch):
     pytest.importorskip("mkdocs", reason="mkdocs, of the extra docs, is absent")
     import notebook_pages
 
@@ -70,7 +66,3 @@ def test_a_page_has_every_cell_and_the_file(monkeypatch: pytest.MonkeyPatch) -> 
         assert page.count("```python") == sum(cell["cell_type"] == "code" for cell in cells(notebook))
         # Pages lead to pages; the file itself is linked once.
         assert re.findall(r"\(([\w-]+\.ipynb)\)", page) == [notebook.name]
-
-
-def test_continuous_integration_runs_them() -> None:
-    assert "python .ci/notebooks.py" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

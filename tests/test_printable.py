@@ -24,7 +24,7 @@ PRINTS = {"terminal.py", "safe_console.py", "main.py", "outcomes.py"}
 
 
 @given(ANYTHING)
-def test_printable_text_is_one_line_without_a_command_to_the_terminal(text: str) -> None:
+def test_printable_text_is_one_line_without_a_command_to_the_terminal(text):
     shown = printable(text)
     kinds = {unicodedata.category(letter) for letter in shown if letter not in "\u200c\u200d"}
     assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -33,7 +33,7 @@ def test_printable_text_is_one_line_without_a_command_to_the_terminal(text: str)
     assert printable(shown) == shown
 
 
-def test_every_script_stays_and_every_control_goes() -> None:
+def test_every_script_stays_and_every_control_goes():
     assert printable("道路/ひび 🛣️ نقش‌ها é a\u0301") == "道路/ひび 🛣️ نقش‌ها é a\u0301"
     for code in (*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2066, 0x200F, 0xFEFF, 0x2028, 0xDC9B, 0xE0041):
         shown = printable(chr(code))
@@ -41,21 +41,21 @@ def test_every_script_stays_and_every_control_goes() -> None:
 
 
 @given(ANYTHING)
-def test_json_means_the_same_and_prints_nothing_raw(text: str) -> None:
+def test_json_means_the_same_and_prints_nothing_raw(text):
     shown = printable_json(json.dumps({text: [text]}, ensure_ascii=False, indent=1))
     assert json.loads(shown) == {text: [text]}
     assert printable_lines(shown) == shown
 
 
 @given(ANYTHING)
-def test_xml_can_hold_what_is_written(text: str) -> None:
+def test_xml_can_hold_what_is_written(text):
     element = ElementTree.Element("image", {"name": xml_text(text)})
     element.text = xml_text(text)
     assert ElementTree.fromstring(ElementTree.tostring(element, encoding="unicode")).tag == "image"
 
 
 @given(ANYTHING | st.text("=+-@'\t\r0.x", max_size=6))
-def test_a_guarded_cell_is_no_formula_and_is_read_back(text: str) -> None:
+def test_a_guarded_cell_is_no_formula_and_is_read_back(text):
     guarded = cell(text)
     assert isinstance(guarded, str)
     assert unguarded(guarded) == (text if guarded != text else unguarded(text))
@@ -64,18 +64,18 @@ def test_a_guarded_cell_is_no_formula_and_is_read_back(text: str) -> None:
 
 
 @pytest.mark.parametrize("formula", ["=cmd|' /C calc'!A0", "+1+cmd", "-1+1", "@SUM(1)", "\t=1", "\r=1", "-x.png", "=1"])
-def test_formulas_get_an_apostrophe(formula: str) -> None:
+def test_formulas_get_an_apostrophe(formula):
     buffer = io.StringIO()
     csv.writer(buffer).writerow([cell(formula)])
     assert next(csv.reader(io.StringIO(buffer.getvalue(), newline=""))) == [f"'{formula}"]
 
 
 @pytest.mark.parametrize("number", [-0.5, 3, None, "-0.5", "+1", "-1e-3", "-1,234", "-3 %"])
-def test_numbers_stay_numbers(number: object) -> None:
+def test_numbers_stay_numbers(number):
     assert cell(number) == number
 
 
-def test_commands_print_through_the_files_that_write_names_out() -> None:
+def test_commands_print_through_the_files_that_write_names_out():
     """A command that called `print`, `typer.echo` or rich's Console itself would print a name raw."""
     folder = Path(howfar.__file__).parent / "cli"
     direct = []
@@ -106,5 +106,5 @@ def test_commands_print_through_the_files_that_write_names_out() -> None:
         (wording.size_text(5.6e9), "5.6 GB"),
     ],
 )
-def test_numbers_are_written_as_people_read_them(written: str, expected: str) -> None:
+def test_numbers_are_written_as_people_read_them(written, expected):
     assert written == expected

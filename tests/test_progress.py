@@ -23,14 +23,7 @@ from howfar.progress import bar, begin, end, silence, stage, tell
         (False, True, False, False),
     ],
 )
-def test_where_it_is_seen(
-    terminal: bool,
-    notebook: bool,
-    progress: bool,
-    seen: bool,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_where_it_is_seen(terminal, notebook, progress, seen, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     if notebook:
@@ -42,9 +35,7 @@ def test_where_it_is_seen(
 
 
 @pytest.mark.parametrize(("longest", "stays"), [(60.0, False), (0.0, True)])
-def test_a_short_bar_does_not_stay_at_a_terminal(
-    longest: float, stays: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_short_bar_does_not_stay_at_a_terminal(longest, stays, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr(progress, "BRIEF", longest)
@@ -52,7 +43,7 @@ def test_a_short_bar_does_not_stay_at_a_terminal(
     assert capsys.readouterr().err.rstrip(" ").endswith("\n") is stays
 
 
-def test_what_is_said_is_said_in_a_log_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_said_is_said_in_a_log_too(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     with bar(always=True, total=7, desc="counting") as shown:
@@ -62,7 +53,7 @@ def test_what_is_said_is_said_in_a_log_too(capsys: pytest.CaptureFixture[str], m
     assert "kept=3" in err
 
 
-def test_in_a_log_a_long_job_says_how_far_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_log_a_long_job_says_how_far_it_is(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     monkeypatch.setattr("howfar.progress.SELDOM", 0.05)
@@ -74,18 +65,14 @@ def test_in_a_log_a_long_job_says_how_far_it_is(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.3])
-def test_a_patient_bar_is_silent_on_short_work(
-    seconds: float, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_patient_bar_is_silent_on_short_work(seconds, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     for _ in bar(range(3), patient=True, desc="counting"):
         time.sleep(seconds / 2)
     assert ("counting" in capsys.readouterr().err) is (seconds > 1)
 
 
-def test_what_is_done_has_a_name_at_once_and_leaves_nothing_behind(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_done_has_a_name_at_once_and_leaves_nothing_behind(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     begin("compare: loading")
     assert "compare: loading" in capsys.readouterr().err
@@ -104,7 +91,7 @@ def test_what_is_done_has_a_name_at_once_and_leaves_nothing_behind(
     assert capsys.readouterr().err == ""
 
 
-def test_a_bar_is_drawn_alone(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_is_drawn_alone(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     begin("compare: loading")
     for number in bar(range(3), desc="counting"):
@@ -115,9 +102,7 @@ def test_a_bar_is_drawn_alone(capsys: pytest.CaptureFixture[str], monkeypatch: p
     end()
 
 
-def test_a_bar_that_is_about_to_be_made_stops_nothing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bar_that_is_about_to_be_made_stops_nothing(capsys, monkeypatch):
     """While tqdm is being loaded, its module has no bars; while a bar is being made, it does not say whether it is shown."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setitem(sys.modules, "tqdm.std", ModuleType("tqdm.std"))
@@ -131,9 +116,7 @@ def test_a_bar_that_is_about_to_be_made_stops_nothing(
     assert capsys.readouterr().err.count("compare: loading") == 2
 
 
-def test_in_a_log_a_long_stage_is_a_line_now_and_then(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_a_log_a_long_stage_is_a_line_now_and_then(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     with stage("drawing the report"):
         time.sleep(0.3)
@@ -144,7 +127,7 @@ def test_in_a_log_a_long_stage_is_a_line_now_and_then(
     assert capsys.readouterr().err.startswith("drawing the report: 0 s\n")
 
 
-def test_silence_is_silence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silence_is_silence(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     silence(True)
     try:
@@ -159,7 +142,7 @@ def test_silence_is_silence(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system starts processes otherwise")
-def test_a_forked_process_can_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_forked_process_can_go_on(monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     begin("compare: loading")
     for _ in range(5):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 
@@ -10,25 +9,25 @@ from howfar.errors import InputError, UnknownNameError
 
 
 @pytest.mark.parametrize("kind", list(registry.OURS))
-def test_every_registered_name_loads(kind: str) -> None:
+def test_every_registered_name_loads(kind):
     for name in registry.OURS[kind]:
         assert name in registry.names(kind)
         assert registry.load(kind, name) is not None
 
 
-def test_a_miss_lists_the_known_names_and_the_nearest() -> None:
+def test_a_miss_lists_the_known_names_and_the_nearest():
     with pytest.raises(UnknownNameError, match=r"known: .*knn.*did you mean 'mahalanobis'"):
         registry.load("image_distances", "mahalanobs")
     with pytest.raises(LookupError):
         registry.load("figures", "pie")
 
 
-def test_an_unknown_kind_is_refused() -> None:
+def test_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match="kind"):
         registry.names("colours")
 
 
-def test_ours_are_loaded_without_a_look_at_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ours_are_loaded_without_a_look_at_what_is_installed(monkeypatch):
     asked: list[str] = []
     monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [])
     assert callable(registry.load("image_distances", "knn"))
@@ -38,9 +37,7 @@ def test_ours_are_loaded_without_a_look_at_what_is_installed(monkeypatch: pytest
     assert asked == ["howfar.image_distances"]
 
 
-def test_what_is_installed_is_read_once_until_a_folder_of_packages_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_installed_is_read_once_until_a_folder_of_packages_changes(tmp_path, monkeypatch):
     reads: list[int] = []
     read = metadata.entry_points
     monkeypatch.setattr(metadata, "entry_points", lambda: reads.append(1) or read())

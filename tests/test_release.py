@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import subprocess
 import sys
@@ -15,28 +14,21 @@ from typing import Any
 
 import pytest
 
+from worlds.scripts import script
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / ".ci" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_each_dependency_has_a_lowest_release() -> None:
-    pins = script("lowest").lowest([])
+def test_each_dependency_has_a_lowest_release():
+    pins = script(".ci/lowest.py").lowest([])
     assert len(pins) == len(PROJECT["dependencies"]) - 1  # all but torch
     assert "numpy==1.26" in pins
     assert not any(pin.startswith("torch==") for pin in pins)
-    assert "transformers==5" in script("lowest").lowest(["hub"])
+    assert "transformers==5" in script(".ci/lowest.py").lowest(["hub"])
 
 
-def test_the_python_versions_that_are_declared_are_those_that_run() -> None:
+def test_the_python_versions_that_are_declared_are_those_that_run():
     declared = {
         line.rpartition(" ")[2] for line in PROJECT["classifiers"] if line.startswith("Programming Language :: Python :: 3.")
     }
@@ -69,7 +61,7 @@ def packages(folder: Path, leave_out: str = "", beside: str = "") -> tuple[Path,
         ("", "howfar/fonts/Other.ttf", "holds howfar/fonts/Other.ttf"),
     ],
 )
-def test_a_package_holds_its_own_files_and_no_others(tmp_path: Path, leave_out: str, beside: str, said: str) -> None:
+def test_a_package_holds_its_own_files_and_no_others(tmp_path, leave_out, beside, said):
     wheel, sdist = packages(tmp_path, leave_out, beside)
     done = subprocess.run(
         [sys.executable, str(ROOT / ".ci" / "packaged.py"), str(wheel), str(sdist)], capture_output=True, text=True, check=False
@@ -79,12 +71,12 @@ def test_a_package_holds_its_own_files_and_no_others(tmp_path: Path, leave_out: 
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, known: list[Any], lock: list[Any]) -> ModuleType:
-    module = script("materials")
+    module = script(".ci/materials.py")
     monkeypatch.setattr(module, "_asked", lambda file: (known, "no route") if file.name == "known.txt" else (lock, "no answer"))
     return module
 
 
-def test_an_audit_that_was_not_made_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_audit_that_was_not_made_says_so(monkeypatch, tmp_path):
     clean = [{"name": "numpy", "version": "2", "vulns": []}]
     for known in ([], [{"name": "jinja2", "skip_reason": "not found"}], [{"name": "jinja2", "version": "2.11.2", "vulns": []}]):
         text, found = answered(monkeypatch, known, clean).audit(tmp_path / "requirements.lock")
@@ -92,7 +84,7 @@ def test_an_audit_that_was_not_made_says_so(monkeypatch: pytest.MonkeyPatch, tmp
         assert not found
 
 
-def test_an_audit_lists_what_it_found_and_what_it_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_audit_lists_what_it_found_and_what_it_left_out(monkeypatch, tmp_path):
     fault = {"id": "CVE-1", "fix_versions": ["3"], "aliases": [], "description": ""}
     known = [{"name": "jinja2", "version": "2.11.2", "vulns": [fault]}]
     lock = [{"name": "a", "version": "2", "vulns": [fault]}, {"name": "b", "skip_reason": "not found"}]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from worlds.scripts import script
 
 TESTS = Path(__file__).resolve().parent
 DOCS = TESTS.parent / "docs"
@@ -15,12 +16,7 @@ DOCS = TESTS.parent / "docs"
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_reliability", DOCS / "make_reliability.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/make_reliability.py")
 
 
 def recording() -> set[str]:
@@ -33,12 +29,12 @@ def recording() -> set[str]:
     }
 
 
-def test_the_page_is_made_of_the_record(maker: ModuleType) -> None:
+def test_the_page_is_made_of_the_record(maker):
     current = (DOCS / "reliability.md").read_text(encoding="utf-8")
     assert current == maker.page(maker.record()), "run python docs/make_reliability.py"
 
 
-def test_the_record_is_of_the_tests_that_are_there(maker: ModuleType) -> None:
+def test_the_record_is_of_the_tests_that_are_there(maker):
     faults = maker.record()["results"]["faults"]
     assert {fault["test"] for fault in faults} == recording(), (
         "run python benchmarks/faults.py --json benchmarks/results/faults.json"

@@ -24,7 +24,7 @@ LOG = """
 
 
 @pytest.mark.parametrize("entry", sorted({*slow.listed(), *slow.KEPT, *slow.NIGHTLY}))
-def test_what_is_listed_is_there(entry: str) -> None:
+def test_what_is_listed_is_there(entry):
     file, *names = entry.split("::")
     if (ROOT / file).is_dir():
         return
@@ -32,7 +32,7 @@ def test_what_is_listed_is_there(entry: str) -> None:
     assert all(f"class {name}" in source or f"def {name}" in source for name in names[:1]), "write slow.txt anew"
 
 
-def test_a_test_that_takes_long_is_chosen_with_all_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_that_takes_long_is_chosen_with_all_its_parameters(monkeypatch):
     monkeypatch.setattr(slow, "KEPT", {"tests/a.py::test_short"})
     monkeypatch.setattr(slow, "SLOW", 0.5)
     chosen = slow.choose(LOG)
@@ -42,7 +42,7 @@ def test_a_test_that_takes_long_is_chosen_with_all_its_parameters(monkeypatch: p
     assert set(chosen) == {"tests/a.py::test_long", "tests/b.py"}
 
 
-def test_the_fast_path_leaves_slow_tests_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fast_path_leaves_slow_tests_out(monkeypatch):
     files = ("tests/faults/test_disks.py", "tests/e2e/test_command.py")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not slow", *files]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from howfar.errors import UnknownNameError
 
@@ -35,23 +36,32 @@ class Term:
 @cache
 def glossary() -> tuple[Term, ...]:
     """Read all terms, in the order of the file."""
-    entries = tomllib.loads(FILE.read_text(encoding="utf-8"))["term"]
     return tuple(
-        Term(
-            one["name"], one["text"], one["page"], tuple(one.get("also", ())), one.get("formula", ""), tuple(one.get("see", ()))
-        )
-        for one in entries
+        Term(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
+        for entry in _file()["term"]
     )
 
 
 @cache
+def names() -> tuple[Term, ...]:
+    """Read the names and column heads that are explained too: strategies, estimators, scores and columns of tables."""
+    return tuple(Term(name, text, page) for page, texts in _file()["names"].items() for name, text in texts.items())
+
+
+@cache
+def _file() -> Mapping[str, Any]:
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+@cache
 def _by_spelling() -> Mapping[str, Term]:
-    return {_folded(spelling): term for term in reversed(glossary()) for spelling in reversed(term.spellings)}
+    terms = (*glossary(), *names())
+    return {_folded(spelling): term for term in reversed(terms) for spelling in reversed(term.spellings)}
 
 
 def explain(word: str) -> Term:
     """Find the term of a word, whatever its case, by any of its spellings; `UnknownNameError` names the nearest."""
-    exact = next((term for term in glossary() if word in term.spellings), None)  # p is not P
+    exact = next((term for term in (*glossary(), *names()) if word in term.spellings), None)  # p is not P
     terms = _by_spelling()
     if (found := exact or terms.get(_folded(word))) is not None:
         return found

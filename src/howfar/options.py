@@ -37,7 +37,7 @@ class Option:
     choices
         Words that a text may be, where its type does not list them; other packages may add some.
     topic
-        The head that the option stands under in a long help.
+        The head that the option stands under; `--help` lists those under "Options", `--help-all` all.
     """
 
     default: Any
@@ -109,7 +109,7 @@ Seed = Annotated[int, _sure(0, "Draw all that is random with this seed.", _NATUR
 Bootstrap = Annotated[int, _sure(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _DRAWS)]
 Permutations = Annotated[int, _sure(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _DRAWS)]
 Neighbours = Annotated[int, _dist(5, "Average the nearest-neighbour distance over this many images (k).", _COUNT)]
-Limit = Annotated[_Count, _dist(None, "Draw at most this many images of each dataset, with the seed.", _COUNT)]
+Limit = Annotated[_Count, Option(None, "Draw at most this many images of each dataset, with the seed.", _COUNT)]
 Rivals = Annotated[bool, _dist(True, "Measure Fréchet, KID, MMD and sliced Wasserstein distances too, slow for large sets.")]
 Baselines = Annotated[bool, _dist(True, "Measure with the two trivial backbones too (raw pixels, colour moments).")]
 LeakHandling = Literal["warn", "drop", "refuse"]
@@ -135,7 +135,7 @@ Map = Annotated[
 Out = Annotated[_Path, Option(None, "Write the run to this folder; a killed one goes on.", free=True, flags=("--out", "-o"))]
 Stored = protocols.StoreLike | str | Path | None
 Store = Annotated[
-    Stored, _where(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
+    Stored, Option(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
 ]
 Runner = Annotated[
     str | protocols.Runner,
@@ -151,7 +151,7 @@ Log = Annotated[_Text, _where(None, "Log settings and scores to this tracker.", 
 Memory = Annotated[
     str | int | None, _where(None, "Keep howfar's own arrays below this size: 512MB, 1.5GiB, or bytes.", free=True)
 ]
-Device = Annotated[str, _where("auto", "Run the network there.", free=True, choices=("auto", "cpu", "cuda"))]
+Device = Annotated[str, Option("auto", "Run the network there.", free=True, choices=("auto", "cpu", "cuda"))]
 
 # Which URLs datasets may hold.
 AllowUrls = Annotated[
@@ -185,7 +185,7 @@ Precision = Annotated[Floats, _net("32", "Compute in 32 bits, or mixed: quicker,
 # How performance is known and related to distance.
 Threshold = Annotated[
     _Number,
-    _perf(None, "Score all images at this threshold, in hundredths; by default the primary's, else 0.5.", {"ge": 0, "lt": 1}),
+    Option(None, "Score all images at this threshold, in hundredths; by default the primary's, else 0.5.", {"ge": 0, "lt": 1}),
 ]
 ScoredAt = Annotated[
     Threshold,
@@ -194,7 +194,7 @@ ScoredAt = Annotated[
 Retune = Annotated[
     bool, _perf(False, "Find the threshold on PRIMARY's held-out images, not the checkpoint's, and say what that changes.")
 ]
-Tau = Annotated[float, _perf(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
+Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
 Flat = Annotated[float, _perf(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
 Level = Annotated[float, _sure(0.9, "Give intervals of this level.", _SHARE)]
 ErrorRate = Annotated[float, _sure(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
@@ -220,7 +220,7 @@ Estimator = Annotated[
 ]  # fmt: skip
 Task = Annotated[
     str,
-    _perf(
+    Option(
         "segmentation", "Evaluate a segmentation (multiclass: of several classes), a classification or a detection.", free=True,
         choices=tuple(registry.OURS["metrics"])
     )
@@ -240,7 +240,7 @@ MinScore = Annotated[_Number, _perf(None, "Leave predicted boxes scored below th
 Partial = Annotated[bool, _perf(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
 Learnt = Annotated[bool, _perf(False, "Score images that the model learnt from too (training error).", flags=("--learnt",))]
 Predictions = Annotated[
-    _Path, _perf(None, "Read the model's maps (or file of classes or boxes), for estimators that need them.", free=True)
+    _Path, Option(None, "Read the model's maps (or file of classes or boxes), for estimators that need them.", free=True)
 ]
 FlippedMaps = Annotated[
     _Path, _perf(None, "Read maps (or boxes) of the left-right flipped images, as the model gave them.", free=True)
@@ -251,7 +251,7 @@ TileMaps = Annotated[
 Members = Sequence[str | Path] | str | Path
 Ensemble = Annotated[Members, _perf((), "Read maps of further models for the same images.", free=True)]
 Truth = Annotated[
-    _Path, _perf(None, "Read true boxes (detection): COCO, a folder of YOLO's .txt or VOC's .xml, JSON, a table.", free=True)
+    _Path, Option(None, "Read true boxes (detection): COCO, a folder of YOLO's .txt or VOC's .xml, JSON, a table.", free=True)
 ]
 Roles = Sequence[str] | str | Mapping[str, str]
 ColumnRoles = Annotated[
@@ -269,7 +269,7 @@ LabelNames = Annotated[
     _label((), "Call a label NAME in the tool, MODEL=NAME where the model calls it MODEL; import leaves out =NAME.", free=True),
 ]
 ImagesBeside = Literal["none", "copy", "link"]
-WithImages = Annotated[ImagesBeside, _label("none", "Put the images beside their labels, by copy or link; else point to them.")]
+WithImages = Annotated[ImagesBeside, Option("none", "Put the images beside their labels, by copy or link; else point to them.")]
 Complete = Annotated[
     bool, _label(False, "Take images for labelled that have no label, or the model's alone.", flags=("--complete",))
 ]
@@ -283,7 +283,7 @@ LabelledTask = Annotated[Tasks | None, _perf(None, "Import this; by default what
 # How a certificate is made.
 Measure = Annotated[
     _Text,
-    _perf(
+    Option(
         None,
         "Certify this; by default mean_f, accuracy or mean_f1, as the task is. Segmentation: one of mean_f, mean_iou, "
         "mean_precision, mean_recall, ois, false_positive_rate (means over images), f, iou, precision, recall, "
@@ -291,7 +291,7 @@ Measure = Annotated[
     ),
 ]
 Until = Annotated[
-    _Text, _perf(None, "Label until the interval is ±0.05, or until 'F >= 0.6' is settled; looks after each label.", free=True)
+    _Text, Option(None, "Label until the interval is ±0.05, or until 'F >= 0.6' is settled; looks after each label.", free=True)
 ]
 
 # How a segmenter is trained.
@@ -302,7 +302,7 @@ Pretrained = Annotated[bool | str | Path, Begin]
 Side = Annotated[
     _Count, _net(None, "Resize pictures to a square of this side; by default 448, adsam 1024.", _POSITIVE, "pixels")
 ]
-Epochs = Annotated[_Count, _train(None, "Pass over the images this many times; by default 20, deepcrack 50.", _POSITIVE)]
+Epochs = Annotated[_Count, Option(None, "Pass over the images this many times; by default 20, deepcrack 50.", _POSITIVE)]
 Batch = Annotated[_Count, _train(None, "Learn from this many images at a time; by default 8, deepcrack 4, adsam 2.", _POSITIVE)]
 Loss = Annotated[
     _Text,
@@ -350,10 +350,10 @@ FeatureMemory = Annotated[
 ]
 
 # What an adaptation study trains.
-Shots = Annotated[Sequence[int], _few((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
+Shots = Annotated[Sequence[int], Option((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
 Strategies = Annotated[
     Sequence[str],
-    _few(
+    Option(
         ("far",), "Choose images by this strategy, or by all.", _SOME, flags=("--strategy",),
         choices=(*registry.OURS["strategies"], "all")
     )
@@ -374,7 +374,7 @@ Start = Annotated[
 ]
 Way = Annotated[
     str,
-    _few(
+    Option(
         "retrain",
         "Learn from labelled images by retrain, finetune, norm-tune, scale or selftrain, or by several in turn: finetune+norm.",
         free=True,
@@ -386,7 +386,7 @@ WithoutLabels = Annotated[
 
 # How networks are prompted.
 Words = Sequence[str] | str | None
-Texts = Annotated[Words, _ask(None, "Tell CLIPSeg this; by default the paper's three texts.", free=True, flags=("--text",))]
+Texts = Annotated[Words, Option(None, "Tell CLIPSeg this; by default the paper's three texts.", free=True, flags=("--text",))]
 ForegroundPoints = Annotated[int, _ask(3, "Draw this many points on the foreground.", _COUNT)]
 BackgroundPoints = Annotated[int, _ask(3, "Draw this many points beside the foreground.", _NATURAL, was="background")]
 Steps = Annotated[int, _ask(1000, "Fit the two weights of PerSAM-F by this many steps.", _COUNT)]
@@ -394,7 +394,7 @@ Sam = Annotated[_Path, _ask(None, "Read SAM from this folder in the hub's format
 ClipSeg = Annotated[_Path, _ask(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
 
 # How labelled images are corrupted.
-Only = Annotated[_Texts, _perf((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)]
+Only = Annotated[_Texts, Option((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)]
 
 # How maps are predicted.
 Flipped = Annotated[bool, _perf(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]

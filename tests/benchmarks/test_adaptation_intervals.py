@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -11,24 +9,17 @@ import pandas as pd
 import pytest
 
 from howfar.studies.adaptation.gains import LEVEL, Component, half_width, pooled
+from worlds.scripts import script
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "adaptation_intervals.py"
 MEANS = {"M": (0.2, 0.3, 0.25), "far-1": (0.31, 0.28, 0.35), "random-1": (0.3, 0.52, 0.3)}
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("adaptation_intervals", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SCRIPT.parent))
-        spec.loader.exec_module(module)
-    return module
+def summary() -> ModuleType:
+    return script("benchmarks/adaptation_intervals.py")
 
 
-def test_the_ends_are_those_of_the_parts_that_were_put_together(script: ModuleType) -> None:
+def test_the_ends_are_those_of_the_parts_that_were_put_together(summary):
     photographs = 0.0004
     rows = [
         {"seed": seed, "model": model, "dataset": "site", "mean_f": f}
@@ -49,7 +40,7 @@ def test_the_ends_are_those_of_the_parts_that_were_put_together(script: ModuleTy
     half = half_width(rival[1], LEVEL)
     gains[0] |= {"over_random": rival[0], "over_random_low": rival[0] - half, "over_random_high": rival[0] + half}
     models = [{"model": model, "shots": 0 if model == "M" else 1} for model in MEANS]
-    found = script.by_pooled_trainings({"models": models, "scores": rows, "gains": gains})
+    found = summary.by_pooled_trainings({"models": models, "scores": rows, "gains": gains})
     for row, spread in zip(found, pooled(list(spreads.values())), strict=True):
         assert spread is not None
         half = half_width(spread[1], LEVEL)
@@ -61,16 +52,16 @@ def test_the_ends_are_those_of_the_parts_that_were_put_together(script: ModuleTy
     assert found[0]["below_random"] is bool(rival[0] + half_width(rival[1], LEVEL) < 0)
 
 
-def test_of_two_variances_that_explain_an_interval_the_one_like_the_others_is_taken(script: ModuleType) -> None:
+def test_of_two_variances_that_explain_an_interval_the_one_like_the_others_is_taken(summary):
     seeds = Component(0.0016, 2)
-    few, many = script.explained(half_width([Component(0.0002, 0), seeds], LEVEL), seeds)
+    few, many = summary.explained(half_width([Component(0.0002, 0), seeds], LEVEL), seeds)
     assert few == pytest.approx(0.0002, rel=1e-3)
-    assert script.explained(half_width([Component(many, 0), seeds], LEVEL), seeds)[0] == pytest.approx(few, rel=1e-3)
-    assert script.photographs([[0.0003], [few, many], [0.0001]]) == [0.0003, few, 0.0001]
-    assert script.photographs([[many], [few, many], [many]]) == [many, many, many]
+    assert summary.explained(half_width([Component(many, 0), seeds], LEVEL), seeds)[0] == pytest.approx(few, rel=1e-3)
+    assert summary.photographs([[0.0003], [few, many], [0.0001]]) == [0.0003, few, 0.0001]
+    assert summary.photographs([[many], [few, many], [many]]) == [many, many, many]
 
 
-def test_an_interval_that_is_too_short_for_its_seeds_leaves_nothing_for_photographs(script: ModuleType) -> None:
-    seeds = script.of_seeds(pd.Series([0.1, 0.2, 0.3]))
-    assert script.explained(half_width([seeds], LEVEL) / 2, seeds) == []
-    assert script.photographs([[]]) == [0.0]
+def test_an_interval_that_is_too_short_for_its_seeds_leaves_nothing_for_photographs(summary):
+    seeds = summary.of_seeds(pd.Series([0.1, 0.2, 0.3]))
+    assert summary.explained(half_width([seeds], LEVEL) / 2, seeds) == []
+    assert summary.photographs([[]]) == [0.0]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,19 +11,12 @@ import torch
 from PIL import Image
 
 from howfar.data import Dataset
-
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "hed.py"
+from worlds.scripts import script
 
 
 @pytest.fixture(scope="module")
 def hed() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_hed", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # NamedTuple looks its module up there
-    spec.loader.exec_module(module)
-    return module
+    return script("benchmarks/hed.py")
 
 
 def keras_arrays(widths: tuple[tuple[int, int], ...], seed: int = 0) -> dict[str, np.ndarray]:
@@ -50,7 +40,7 @@ NARROW = ((4, 2), (5, 2), (6, 3), (7, 3), (8, 3))
 
 
 @pytest.fixture
-def narrow(hed: ModuleType, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
+def narrow(hed, monkeypatch) -> torch.nn.Module:
     monkeypatch.setattr(hed, "BLOCKS", NARROW)
     return hed.from_arrays(keras_arrays(NARROW))
 
@@ -83,7 +73,7 @@ def enlarge(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (37, 21), (18, 33)])
-def test_as_written_out_in_numpy(hed: ModuleType, narrow: torch.nn.Module, size: tuple[int, int]) -> None:
+def test_as_written_out_in_numpy(hed, narrow, size):
     picture = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
     arrays = keras_arrays(NARROW)
     x, sides = picture[..., ::-1] - np.array([104.00699, 116.66877, 122.67892]), []
@@ -98,12 +88,12 @@ def test_as_written_out_in_numpy(hed: ModuleType, narrow: torch.nn.Module, size:
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-fused)), atol=2e-5)
 
 
-def test_the_published_widths_are_vgg16s(hed: ModuleType) -> None:
+def test_the_published_widths_are_vgg16s(hed):
     count = sum(parameter.numel() for parameter in hed.from_arrays(keras_arrays(hed.BLOCKS)).parameters())
     assert count == 14_714_688 + (64 + 128 + 256 + 512 + 512 + 5) + (5 + 1)
 
 
-def test_other_weights_are_refused(hed: ModuleType, narrow: torch.nn.Module) -> None:
+def test_other_weights_are_refused(hed, narrow):
     arrays = keras_arrays(NARROW)
     with pytest.raises(ValueError, match="missing or left over"):
         hed.from_arrays({name: array for name, array in arrays.items() if name != "dsn3/vars/1"})
@@ -113,18 +103,8 @@ def test_other_weights_are_refused(hed: ModuleType, narrow: torch.nn.Module) -> 
         hed.from_arrays({**arrays, "fuse/vars/0": np.zeros((1, 1, 4, 1), np.float32)})
 
 
-def test_reads_a_weights_file(hed: ModuleType, narrow: torch.nn.Module, tmp_path: Path) -> None:
-    h5py = pytest.importorskip("h5py", reason="h5py reads the weights file, and is no dependency of howfar")
-    with h5py.File(tmp_path / "weights.h5", "w") as file:
-        for name, array in keras_arrays(NARROW).items():
-            file[name] = array
-        file.create_group("block2/layers/max_pooling2d/vars")
-    read = hed.load(tmp_path / "weights.h5").state_dict()
-    assert all(torch.equal(read[name], value) for name, value in narrow.state_dict().items())
-
-
 @pytest.fixture
-def pictures(tmp_path: Path) -> Dataset:
+def pictures(tmp_path) -> Dataset:
     rng = np.random.default_rng(2)
     folder = tmp_path / "roads"
     (folder / "north").mkdir(parents=True)
@@ -137,9 +117,7 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
-def test_maps_have_their_pictures_sizes_and_names(
-    hed: ModuleType, narrow: torch.nn.Module, pictures: Dataset, tmp_path: Path
-) -> None:
+def test_maps_have_their_pictures_sizes_and_names(hed, narrow, pictures, tmp_path):
     out = tmp_path / "maps"
     hed.write(narrow, pictures, out, True, 2)
     stems = ["1.png", "2.png", "3.png", "north/4.png"]
@@ -156,7 +134,7 @@ def test_maps_have_their_pictures_sizes_and_names(
             assert np.abs(found.astype(int) - alone).max() <= 1  # the batch may round otherwise
 
 
-def test_maps_that_are_there_are_kept(hed: ModuleType, narrow: torch.nn.Module, pictures: Dataset, tmp_path: Path) -> None:
+def test_maps_that_are_there_are_kept(hed, narrow, pictures, tmp_path):
     out = tmp_path / "maps"
     (out / "roads").mkdir(parents=True)
     (out / "roads" / "2.png").write_bytes(b"kept")
@@ -165,13 +143,3 @@ def test_maps_that_are_there_are_kept(hed: ModuleType, narrow: torch.nn.Module, 
     assert (out / "roads" / "1.png").is_file()
     assert not (out / "roads-flipped").exists()
     assert hed.jobs(pictures, out, False) == []
-
-
-def test_maps_of_other_weights_are_not_mixed(hed: ModuleType, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).write_bytes(name.encode())
-    hed.sign(tmp_path / "maps", tmp_path / "one")
-    hed.sign(tmp_path / "maps", tmp_path / "one")
-    assert json.loads((tmp_path / "maps" / "hed.json").read_text())["trained_on"] == "BSDS500"
-    with pytest.raises(SystemExit, match="other weights"):
-        hed.sign(tmp_path / "maps", tmp_path / "two")

@@ -13,12 +13,12 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 RECORDS = sorted((FOLDER / "results").glob("*.json"))
 
 
-def test_there_are_records() -> None:
+def test_there_are_records():
     assert RECORDS
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
-def test_a_record_fits_the_schema(path: Path) -> None:
+def test_a_record_fits_the_schema(path):
     record = json.loads(path.read_text(encoding="utf-8"))
     jsonschema.validate(record, json.loads((FOLDER / "schema.json").read_text(encoding="utf-8")))
     assert record["name"] == path.stem

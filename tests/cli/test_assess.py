@@ -21,7 +21,7 @@ WRITTEN = {"result.json", "relation.json", "assessment.json", "performance", "re
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def places(tmp_path_factory) -> Path:
     """Roads, three labelled sites and a new one without masks, 32 pixels a side, and maps/ of all."""
     folder, rng = tmp_path_factory.mktemp("assess"), np.random.default_rng(1)
     for seed, name in enumerate(("roads", *SITES)):
@@ -43,15 +43,13 @@ def arguments(places: Path, out: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def assessed(places: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assessed(places, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("assessed") / "run"
     assert run(arguments(places, out)) == 0
     return out
 
 
-def test_json_is_one_document_with_an_answer_for_each_site(
-    places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_json_is_one_document_with_an_answer_for_each_site(places, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("howfar.studies.assessment.assess.draw", lambda *_, **__: None)
     monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
     assert run([*arguments(places, tmp_path / "run"), "--json"]) == 0
@@ -63,7 +61,7 @@ def test_json_is_one_document_with_an_answer_for_each_site(
     assert document == written(tmp_path / "run" / "assessment.json")
 
 
-def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(assessed: Path) -> None:
+def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(assessed):
     assert {path.name for path in assessed.iterdir()} >= WRITTEN
     assert (assessed / "figures" / "sites.svg").is_file()
     page = (assessed / "report.html").read_text()
@@ -71,7 +69,7 @@ def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(a
     assert page.count('id="figure-sites"') == 1
 
 
-def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_printed_fits_a_screen(assessed, capsys):
     from howfar.cli.sites import show_assessment
     from howfar.results.assessment_result import Assessment
 
@@ -87,9 +85,7 @@ def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFix
     assert f"report: {assessed / 'report.html'}" in printed
 
 
-def test_no_other_command_writes_into_an_assessed_run(
-    places: Path, assessed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_other_command_writes_into_an_assessed_run(places, assessed, capsys, monkeypatch):
     """Each refuses in one line, and the answer and its page stay as they are."""
     roads, near, out = str(places / "roads"), str(places / "near"), ["--out", str(assessed)]
     study = places / "study.toml"
@@ -120,9 +116,7 @@ def test_no_other_command_writes_into_an_assessed_run(
     assert "must not hold the answer of howfar compare (result.json)" in capsys.readouterr().err
 
 
-def test_the_report_shows_the_command_that_asks_the_same_again(
-    places: Path, assessed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_report_shows_the_command_that_asks_the_same_again(places, assessed, tmp_path, monkeypatch):
     document = json.loads((assessed / "assessment.json").read_text())
     shown = (assessed / "report.html").read_text().split("<h3>The same again</h3>")[1].split("</code>")[0]
     assert unescape(shown.split("<code>")[1]) == document["command"]

@@ -20,7 +20,7 @@ from howfar import keywords, registry
 from howfar.cli import main
 from howfar.cli.command_help import ORDER
 from howfar.cli.flags import choices_of
-from howfar.cli.main import app, run
+from howfar.cli.main import run
 from howfar.cli.outcomes import flags_of
 from howfar.commands import COMMANDS
 from howfar.errors import InputError
@@ -52,13 +52,39 @@ def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry, howfa
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_help_lists_the_words_that_an_option_may_be(name, howfar):
-    text, flags = " ".join(howfar(name, "--help")[1].split()), flags_of(PARSERS[name])
+def test_help_all_lists_every_option_and_the_words_that_it_may_be(name, howfar):
+    out, flags = howfar(name, "--help-all")[1], flags_of(PARSERS[name])
+    text = " ".join(out.split())
     for option, (kind, entry) in declared(DECLARED[name]).items():
         words = choices_of(kind, entry)
-        if option in flags and words and entry.flags not in (HIDDEN, FOLDED) and option != "start":
+        if option in flags and entry.flags not in (HIDDEN, FOLDED):
+            assert flags[option] in text
             after = text.partition(f"{flags[option]} ")[2]
-            assert after.startswith(f"<{'|'.join(words)}> ") or f"One of {', '.join(words)}." in after, option
+            listed = after.startswith(f"<{'|'.join(words)}> ") or f"One of {', '.join(words)}." in after
+            assert not words or listed or option == "start", option
+
+
+@each_command
+def test_help_is_short_and_names_values_by_words(entry, howfar):
+    short, whole = (howfar(entry.name, asked)[1] for asked in ("--help", "--help-all"))
+    assert not re.search(r"^ +-.*<(list|str|int|float|path|file)\b", whole, re.MULTILINE)
+    options, every = (len(re.findall(r"^  -", text, re.MULTILINE)) for text in (short, whole))
+    assert options <= 17
+    left_out = re.search(rf"^(\d+) more options: howfar {entry.name} --help-all$", short, re.MULTILINE)
+    assert (0 if left_out is None else int(left_out[1])) == every - options
+
+
+@each_command
+def test_a_command_without_its_arguments_prints_usage_and_example(entry, howfar, tmp_path, monkeypatch):
+    if not any(parameter.required for parameter in PARSERS[entry.name].params):
+        pytest.skip("it needs no argument")
+    monkeypatch.chdir(tmp_path)
+    code, out, err = howfar(entry.name)
+    *usage, example, line = err.splitlines()
+    assert (code, out) == (2, "")
+    assert usage[0].startswith(f"Usage: howfar {entry.name} [OPTIONS]")
+    assert example == f"Example: howfar {entry.name} {entry.example}"
+    assert line.startswith("howfar: Missing argument ")
 
 
 def test_commands_and_options_stand_under_heads(howfar):
@@ -68,11 +94,10 @@ def test_commands_and_options_stand_under_heads(howfar):
     assert "..." not in out.partition("Begin here")[2].replace("NEW...`", "")
     assert [line[:-1] for line in out.splitlines() if line.endswith(":") and line[0] not in " O"] == list(COMMANDS)
     assert re.findall(r"^  (\w+) ", out.partition("Begin here:")[2], re.MULTILINE) == names
-    _, out, _ = howfar("compare", "--help")
-    heads = [line[:-1] for line in out.splitlines() if line.endswith(":") and line[0] != " "]
-    topics = ["Options", "Distance", "How sure it is", "Network", "Where it runs", "Output and defaults"]
-    assert heads == ["Arguments", *topics, "Example", "See also"]
-    assert "Output and defaults" not in howfar("report", "--help")[1]
+    for asked, topics in (("--help", []), ("--help-all", ["Distance", "How sure it is", "Network", "Where it runs"])):
+        _, out, _ = howfar("compare", asked)
+        heads = [line[:-1] for line in out.splitlines() if line.endswith(":") and line[0] != " "]
+        assert heads == ["Arguments", "Options", *topics, "Output and defaults", "Example", "See also"]
     every = {entry.option.topic for keyword in DECLARED.values() for entry in declared(keyword).values()}
     assert every <= set(ORDER)
 
@@ -277,20 +302,17 @@ def test_json_is_one_document_on_stdout(name, world, tmp_path, howfar):
 def test_options_are_written_as_they_are_read(monkeypatch):
     given = {"limit": 30, "baselines": False, "tiled": True, "tau": 0.4, "group": "(.+)-[0-9]+", "store": "s"}
     read: dict[str, object] = {}
-    monkeypatch.setattr("howfar.studies.assessment.assess.assess", lambda *_, **options: read.update(options) or stop())
-    with pytest.raises(RuntimeError, match=r"^read$"):
-        app(["assess", ".", "site", "--model", "m.onnx", *command_words(AssessOptions, given)], standalone_mode=False)
+
+    def study(*_: object, **options: object) -> None:
+        read.update(options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("howfar.studies.assessment.assess.assess", study)
+    assert run(["assess", ".", "site", "--model", "m.onnx", *command_words(AssessOptions, given)]) == 130
     assert given.items() <= read.items()
-
-
-def test_several_texts_are_written_with_commas():
-    given = {"task": "detection", "classes": ("road", "car"), "columns": {"image": "file", "x0": "left"}, "iou": 0.7}
-    words = " ".join(command_words(AssessOptions, given))
+    several = {"task": "detection", "classes": ("road", "car"), "columns": {"image": "file", "x0": "left"}, "iou": 0.7}
+    words = " ".join(command_words(AssessOptions, several))
     assert words == "--columns image=file,x0=left --classes road,car --iou 0.7 --task detection"
-
-
-def stop() -> None:
-    raise RuntimeError("read")
 
 
 @pytest.mark.parametrize(
@@ -336,19 +358,16 @@ def installed(monkeypatch) -> list[str]:
     return asked
 
 
-def test_a_command_of_another_package_runs(installed, capsys):
+def test_a_command_of_another_package_runs_and_is_listed_after_ours(installed, capsys):
     assert run(["greet", "Ada"]) == 0
     captured = capsys.readouterr()
     assert captured.out == "good day, Ada\n"
     assert captured.err == "howfar: the command lost cannot be loaded (ModuleNotFoundError: No module named 'gone')\n"
-
-
-def test_help_lists_it_after_ours(installed, capsys):
-    assert run(["--help"]) == 0
-    listed = capsys.readouterr().out
-    assert 0 < listed.index("  report ") < listed.index("  greet ")
-    assert run(["--help"]) == 0
-    assert capsys.readouterr().out.count("Greet NAME") == 1
+    for _ in range(2):
+        assert run(["--help"]) == 0
+        listed = capsys.readouterr().out
+        assert 0 < listed.index("  report ") < listed.index("  greet ")
+        assert listed.count("Greet NAME") == 1
 
 
 def test_ours_run_without_a_look_at_what_is_installed(installed, capsys):

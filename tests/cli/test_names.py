@@ -128,11 +128,7 @@ def test_an_error_line_prints_no_escape(capfd):
 
 def test_tables_print_markup_and_escapes_as_text(capfd):
     print_table(console(), ("set", "n"), [("[red]a[/]\x1b[1m", "1"), ("b\nc", "2")])
-    assert capfd.readouterr().out.splitlines() == [
-        "set               n",
-        r"[red]a[/]\x1b[1m  1",
-        r"b\nc              2",
-    ]
+    assert capfd.readouterr().out.splitlines() == ["set               n", r"[red]a[/]\x1b[1m  1", r"b\nc              2"]
 
 
 def test_a_progress_bar_prints_no_escape(capfd):

@@ -51,7 +51,7 @@ class Notebook:
 
 
 @pytest.fixture
-def notebook(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+def notebook(monkeypatch) -> dict[str, dict[str, Any]]:
     monkeypatch.setattr(Notebook, "runs", {})
     monkeypatch.setitem(registry.OURS, "trackers", {"notebook": f"{__name__}:Notebook"})
     monkeypatch.setattr(registry, "load", lambda kind, name, usual=registry.load: _load(usual, kind, name))
@@ -63,11 +63,11 @@ def _load(usual: Callable[[str, str], Any], kind: str, name: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def roads(tmp_path_factory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("tracking") / "roads", 8, seed=0, size=32)
 
 
-def test_epochs_settings_and_what_is_kept(roads: Path, tmp_path: Path, notebook: dict[str, dict[str, Any]]) -> None:
+def test_epochs_settings_and_what_is_kept(roads, tmp_path, notebook):
     found = howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", log="notebook", **TINY, **MODEL)
     (only,) = notebook.values()
     assert (only["name"], only["ended"]) == ("m", [True])
@@ -84,9 +84,7 @@ def test_epochs_settings_and_what_is_kept(roads: Path, tmp_path: Path, notebook:
 
 # After the state is kept an epoch may be logged or not: either way it is there once.
 @pytest.mark.parametrize(("callback", "after"), [(Keep, 1), (Keep, 2), (Logged, 2), (Keep, 3)])
-def test_a_training_that_was_killed_goes_on_with_its_run(
-    callback: type, after: int, roads: Path, tmp_path: Path, notebook: dict[str, dict[str, Any]]
-) -> None:
+def test_a_training_that_was_killed_goes_on_with_its_run(callback, after, roads, tmp_path, notebook):
     given = {**TINY, **MODEL, "log": "notebook"}
     with stopped_after(after, callback):
         howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", **given)
@@ -100,9 +98,7 @@ def test_a_training_that_was_killed_goes_on_with_its_run(
     assert len(notebook) == 2  # what had ended is not gone on with
 
 
-def test_nothing_is_lost_where_the_tracker_fails(
-    roads: Path, tmp_path: Path, notebook: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capfd: Any
-) -> None:
+def test_nothing_is_lost_where_the_tracker_fails(roads, tmp_path, notebook, monkeypatch, capfd):
     wanted = howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", **TINY, **MODEL)
     assert notebook == {}
     monkeypatch.setattr(Notebook, "broken", True)
@@ -114,7 +110,7 @@ def test_nothing_is_lost_where_the_tracker_fails(
     assert said[0].endswith("nothing more is logged to notebook: the network is down")
 
 
-def test_an_unreadable_note_begins_anew(tmp_path: Path, notebook: dict[str, dict[str, Any]]) -> None:
+def test_an_unreadable_note_begins_anew(tmp_path, notebook):
     note = tmp_path / "a.tracked"
     for text in ("{", "[]", '{"tracker": "other", "run": "x"}', '{"tracker": "notebook"}'):
         note.write_text(text)
@@ -124,7 +120,7 @@ def test_an_unreadable_note_begins_anew(tmp_path: Path, notebook: dict[str, dict
     assert len(notebook) == 4
 
 
-def test_a_study_logs_each_model_and_its_gains(roads: Path, tmp_path: Path, notebook: dict[str, dict[str, Any]]) -> None:
+def test_a_study_logs_each_model_and_its_gains(roads, tmp_path, notebook):
     site = write_dataset(tmp_path / "site", 6, seed=3, size=32)
     given = {**TINY, **MODEL, "epochs": 1, "shots": [1], "strategies": ["random"], "bootstrap": 2}
     for _ in range(2):
@@ -137,7 +133,7 @@ def test_a_study_logs_each_model_and_its_gains(roads: Path, tmp_path: Path, note
     assert {"mean_f/M on site", "gain/random-1 on site/low"} <= set(scores)
 
 
-def test_compare_and_relate_log_the_numbers_of_their_documents(tmp_path: Path, notebook: dict[str, dict[str, Any]]) -> None:
+def test_compare_and_relate_log_the_numbers_of_their_documents(tmp_path, notebook):
     rng = np.random.default_rng(0)
     given = {"bootstrap": 10, "permutations": 0, "log": "notebook"}
     p, s = rng.normal(size=(30, 4)), rng.normal(size=(40, 4)) * np.linspace(0.5, 4, 40)[:, None]
@@ -154,9 +150,7 @@ def test_compare_and_relate_log_the_numbers_of_their_documents(tmp_path: Path, n
     assert len(numbers) < 1000
 
 
-def test_an_unknown_or_absent_tracker_is_one_line_before_any_work(
-    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_or_absent_tracker_is_one_line_before_any_work(roads, tmp_path, monkeypatch, capsys):
     with pytest.raises(UnknownNameError, match="known: mlflow, wandb"):
         howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", log="mlfow")
     for name in ("mlflow", "wandb"):
@@ -169,7 +163,7 @@ def test_an_unknown_or_absent_tracker_is_one_line_before_any_work(
 
 
 @pytest.fixture
-def mlflow_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def mlflow_store(tmp_path, monkeypatch) -> Any:
     mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is absent")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path / 'mlruns'}")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # mlflow-skinny has no other store without a server
@@ -177,7 +171,7 @@ def mlflow_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_mlflow_has_one_run_although_the_training_was_killed(roads: Path, tmp_path: Path, mlflow_store: Any) -> None:
+def test_mlflow_has_one_run_although_the_training_was_killed(roads, tmp_path, mlflow_store):
     given = {**TINY, **MODEL, "log": "mlflow"}
     with stopped_after(2, Logged):
         howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", **given)
@@ -195,7 +189,7 @@ def test_mlflow_has_one_run_although_the_training_was_killed(roads: Path, tmp_pa
 
 
 @pytest.fixture
-def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def offline(tmp_path, monkeypatch) -> Path:
     pytest.importorskip("wandb", reason="the extra wandb is absent")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
@@ -207,9 +201,7 @@ def _stop(*_: object) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_wandb_writes_offline_runs_of_one_id(
-    roads: Path, tmp_path: Path, offline: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_wandb_writes_offline_runs_of_one_id(roads, tmp_path, offline, capfd):
     given = [str(roads), "-o", str(tmp_path / "m.safetensors"), *NETWORK, "--epochs", "2", "--json", "--log", "wandb"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Keep, "on_train_epoch_end", _stop)
@@ -222,7 +214,7 @@ def test_wandb_writes_offline_runs_of_one_id(
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_wandb_without_a_key_says_what_to_do(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_without_a_key_says_what_to_do(offline, monkeypatch):
     wandb: Any = pytest.importorskip("wandb")
 
     def refuse(**_: Any) -> None:

@@ -32,7 +32,8 @@ def backbones(json: flags.Json = False) -> None:
 
 
 def strategies(json: flags.Json = False) -> None:
-    """List the strategies of select and adapt: what each reads, and whether a record shows that it beats random."""
+    """List the strategies of select and adapt: what each does and reads, and whether a record shows that it beats random."""
+    from howfar.glossary import names
     from howfar.selection import every
     from howfar.selection.evidence import evidence, summaries
 
@@ -41,8 +42,12 @@ def strategies(json: flags.Json = False) -> None:
         rows = [{"name": each.name, "needs": each.needs, "nested": each.nested, **asdict(shown)} for each, shown in listed]
         print_json({"strategies": rows, "summary": " ".join(summaries())})
         return
-    to, header = console(), ("name", "reads", "nested", "against random")
-    cells = [(each.name, ", ".join(each.needs) or "–", "yes" if each.nested else "no", shown.line) for each, shown in listed]
+    to, header = console(), ("name", "takes", "reads", "nested", "against random")
+    takes = {term.name: term.text.removeprefix("A strategy: ").partition(". ")[0].rstrip(".") for term in names()}
+    cells = [
+        (each.name, takes.get(each.name, "–"), ", ".join(each.needs) or "–", "yes" if each.nested else "no", shown.line)
+        for each, shown in listed
+    ]
     print_table(to, header, cells, left=header)
     for line in summaries():
         to.print(line)
@@ -137,9 +142,9 @@ def explain(
 ) -> None:
     """Explain a word of howfar's tables and reports; without one, list all words."""
     from howfar.glossary import explain as find
-    from howfar.glossary import glossary
+    from howfar.glossary import glossary, names
 
-    found = [find(" ".join(term))] if term else list(glossary())
+    found = [find(" ".join(term))] if term else [*glossary(), *names()]
     if json:
         print_json({"terms": [asdict(each) for each in found]})
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import SHOWN, console, print_json, print_paths, print_skipped, print_table
+from howfar.cli.terminal import SHOWN, answer, console, print_paths, print_skipped, print_table
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
 from howfar.keywords import ScoreOptions
@@ -73,10 +73,7 @@ def check(
     for option, path in written.items():
         if path is not None:
             replace_text(path, texts[option](found))
-    if json:
-        print_json(found.to_dict())
-    else:
-        _show(found, written, since is not None)
+    answer(found, json, _show, written, since is not None)
     if found.exit_code:
         raise typer.Exit(found.exit_code)
 

@@ -1,4 +1,7 @@
-"""Write the help of `howfar` and its commands: headed commands and options, an example, related commands."""
+"""Write the help of `howfar` and its commands: headed commands and options, an example, related commands.
+
+`--help` lists a command's own options and those declared under the head "Options"; `--help-all` lists every option.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from typer.core import TyperCommand, TyperGroup
 
-from howfar.commands import COMMANDS
+from howfar.cli.terminal import say
+from howfar.commands import COMMANDS, CommandEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 FIRST: Final = "Options"
-"""The head of what one command alone has."""
+"""The head of common options, which `--help` lists."""
 OUTPUT: Final = "Output and defaults"
+ALL: Final = "howfar.help_all"
+"""Key of a context's `meta` under which `--help-all` asks for every option."""
 ORDER: Final = (
     *("Arguments", FIRST, "Distance", "Performance", "How sure it is", "Photographs and labels", "Few labels", "Training"),
     *("Network", "Prompts", "Where it runs", OUTPUT),
@@ -48,34 +54,58 @@ class HeadedGroup(TyperGroup):
                 yield name, (command.help or "").partition("\n\n")[0].replace("\n", " ")
 
 
-LONG = 10
-"""Options from which on they stand under heads."""
+LONG = 12
+"""Number of options from which `--help` lists only the common ones."""
+ALWAYS: Final = ("json", "help", "help_all")
+"""Names of the options of the head OUTPUT that `--help` lists."""
+KINDS: Final = {"<int>": "N", "<int range>": "N", "<float>": "NUMBER"}
+"""The word for a value in a help, by typer's name of its type; a text is called TEXT."""
+_KIND: Final = re.compile(r"<[a-z \[\]]+>")
 CHANNELS: Final = 3
 _NUMBER: Final = re.compile(r"-?[0-9.]+(?:e-?[0-9]+)?")
 
 
 class ToldCommand(TyperCommand):
-    """List long sets of options under topic headings as plain text; typer itself does so in boxes only."""
+    """List options under topic headings as plain text; typer itself does so in boxes only."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments, accepting three words after --mean and --std as version 0.1.0 did."""
+        """Parse arguments, accepting three words after --mean and --std as version 0.1.0 did.
+
+        Without any argument, a command that needs some prints its usage and its example on stderr first.
+        """
+        if not args and not ctx.resilient_parsing and any(parameter.required for parameter in self.params):
+            say(self.get_usage(ctx), err=True)
+            for entry in self._entries():
+                say(f"Example: howfar {entry.name} {entry.example}", err=True)
         return list(super().parse_args(ctx, joined_channels(args)))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line, without typer's braces around arguments."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for the arguments and one per topic, in the order of `ORDER`."""
         sections: dict[str, list[tuple[str, str]]] = {}
-        parameters = self.get_params(ctx)
-        long = sum(parameter.param_type_name == "option" for parameter in parameters) >= LONG
+        parameters, left_out = self.get_params(ctx), 0
+        short = ALL not in ctx.meta and sum(parameter.param_type_name == "option" for parameter in parameters) >= LONG
         for parameter in parameters:
-            if (record := parameter.get_help_record(ctx)) is not None:
-                sections.setdefault(_head(parameter, long), []).append(record)
+            head = _head(parameter)
+            if short and not (head in ("Arguments", FIRST) or parameter.name in ALWAYS):
+                left_out += 1
+            elif (record := parameter.get_help_record(ctx)) is not None:
+                sections.setdefault(head, []).append((_in_words(parameter, record[0]), record[1]))
         for head in sorted(sections, key=lambda head: (head not in ORDER, ORDER.index(head) if head in ORDER else 0)):
             with formatter.section(head):
                 formatter.write_dl(sections[head])
+        if left_out:
+            formatter.write(f"\n{left_out} more options: howfar {self.name} --help-all\n")
+
+    def _entries(self) -> list[CommandEntry]:
+        return [each for entries in COMMANDS.values() for each in entries if each.name == self.name]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write an example and the related commands."""
-        for entry in (each for entries in COMMANDS.values() for each in entries if each.name == self.name):
+        for entry in self._entries():
             with formatter.section("Example"):
                 formatter.write(f"{' ' * formatter.current_indent}howfar {entry.name} {entry.example}\n")
             with formatter.section("See also"):
@@ -96,9 +126,14 @@ def joined_channels(arguments: Sequence[str]) -> list[str]:
     return words
 
 
-def _head(parameter: Any, long: bool) -> str:
+def _head(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return "Arguments"
-    if parameter.name == "help" and long:
-        return OUTPUT
-    return getattr(parameter, "rich_help_panel", None) or FIRST if long else FIRST
+    return OUTPUT if parameter.name == "help" else getattr(parameter, "rich_help_panel", None) or FIRST
+
+
+def _in_words(parameter: Any, names: str) -> str:
+    """Name a parameter's value by a word; typer writes the type of Python."""
+    if parameter.param_type_name == "argument":
+        return names.partition(" <")[0].rstrip(".") + ("…" if parameter.nargs == -1 else "")
+    return _KIND.sub(lambda kind: KINDS.get(kind[0], "TEXT"), names)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
-import typer
-
 from howfar.cli import flags
 from howfar.cli.terminal import (
     answer,
     console,
     print_hint,
-    print_json,
     print_paths,
     print_remarks,
     print_skipped,
@@ -40,10 +37,7 @@ MORE = "--all prints every column"
 def compare(
     primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {flags.DATASET}")],
     secondaries: Annotated[list[str], flags.argument("SECONDARY", "Images it has not seen; as many as you like.")],
-    backbone: Annotated[
-        list[str] | None,
-        typer.Option(help=f"{flags.BACKBONE} Repeat it to set several side by side.", autocompletion=flags.complete_backbone),
-    ] = None,
+    backbone: Annotated[list[str] | None, flags.backbone_option(" Repeat it to set several side by side.")] = None,
     every: Annotated[
         bool,
         flags.output_flag(
@@ -64,10 +58,7 @@ def compare(
         from howfar.studies.distance import compare as study
 
         result = study(primary, secondaries, names[0], **chosen)
-    if json:
-        print_json(result.to_dict())
-    else:
-        print_comparison(result, chosen.get("out"), every)
+    answer(result, json, print_comparison, chosen.get("out"), every)
 
 
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
@@ -77,7 +68,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
 
     others = "all are in result.json and the report"
     if isinstance(result, BackboneComparison):
-        show(result, {}, others=others)
+        show(result, {}, others)
     else:
         if every:
             from howfar.report.comparison_sentences import of_rivals
@@ -136,4 +127,5 @@ def matrix(
     """Measure how far every DATASET is from every other."""
     from howfar.studies.matrix import matrix as study
 
-    answer(study(datasets, backbone, **chosen), json, {"report": report_in(chosen.get("out"))}, "all are in matrix.json")
+    found = study(datasets, backbone, **chosen)
+    answer(found, json, show, {"report": report_in(chosen.get("out"))}, "all are in matrix.json")

@@ -20,7 +20,7 @@ _OF_A_COMMAND = ("out", "model", "predictions", "flipped", "ensemble", "truth", 
 """Options that mean another thing in each command, or in each call: only a command's own table may hold them."""
 _BY_ITSELF = ("study",)
 """Commands that read a file of settings of their own, which defaults for all commands must not set aside."""
-_NOT_HERE = ("config", "help")
+_NOT_HERE = ("config", "help", "help_all")
 
 
 @dataclass(frozen=True)

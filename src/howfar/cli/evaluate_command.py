@@ -66,18 +66,14 @@ def evaluate(
     tell_reading(evaluation.reading)
     if out is not None:
         evaluation.save(out)
-    if json:
-        print_json(evaluation.to_dict())
-    else:
-        show(evaluation, {})
-        print_left_out(evaluation, out)
-        print_paths(console(), {"per image": out})
+    answer(evaluation, json, _show_evaluation, out)
 
 
-def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
-    """Print the reasons for left-out images and the place of their names; with --verbose a line per image."""
+def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
+    """Print the scores, the reasons for left-out images and the place of their names; with --verbose a line per image."""
     from howfar.studies.evaluation.evaluate import LEARNT
 
+    show(evaluation, {})
     to, kinds = console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
     where = "--json lists them" if out is None else f"names in {out}"
     single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
@@ -87,6 +83,7 @@ def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
             to.print(f"{count} images {what} ({where})", soft_wrap=True)
     if not quiet():
         print_skipped(to, evaluation.skipped if verbose() else single, where)
+    print_paths(to, {"per image": out})
 
 
 def _prepare_file(file: Path | None, dataset: str) -> None:
@@ -172,7 +169,10 @@ def prompts(
     out: Annotated[Path, flags.value("DIR", "Keep maps, tables, figures and report in this folder.", "--out", "-o")],
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="Prompt by points, box (SAM), text (CLIPSeg) or persam; repeat it. By default by the first three."),
+        typer.Option(
+            metavar="KIND",
+            help="Prompt by points, box (SAM), text (CLIPSeg) or persam; repeat it. By default by the first three.",
+        ),
     ] = None,
     reference: Annotated[Path | None, flags.value("IMAGE", "Show persam this labelled image.")] = None,
     reference_mask: Annotated[Path | None, flags.value("MASK", "Show persam this mask of the image.")] = None,
@@ -188,4 +188,4 @@ def prompts(
         raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
     example = None if reference is None or reference_mask is None else (reference, reference_mask)
     result = study(datasets, tuple(kind or ("points", "box", "text")), out=out, reference=example, **chosen)
-    answer(result, json, {"report": report_in(out)})
+    answer(result, json, show, {"report": report_in(out)})

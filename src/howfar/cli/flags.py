@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get
 import typer
 
 from howfar import registry
-from howfar.cli.command_help import OUTPUT
+from howfar.cli.command_help import ALL, OUTPUT
 from howfar.cli.config_file import Config, flag_of
 from howfar.cli.terminal import say, set_level, verbose
 from howfar.errors import InputError
@@ -82,7 +82,22 @@ CONFIG = Annotated[
         callback=_read,
     ),
 ]
-_COMMON = {"quiet": (QUIET, False), "verbose": (VERBOSE, False), "config": (CONFIG, None)}
+
+
+def _help_all(context: typer.Context, wanted: bool) -> None:
+    """Print the help with every option."""
+    if wanted:
+        context.meta[ALL] = True
+        for line in context.get_help().splitlines():
+            say(line)
+        raise typer.Exit
+
+
+HELP_ALL = Annotated[
+    bool,
+    typer.Option("--help-all", rich_help_panel=OUTPUT, is_eager=True, callback=_help_all, help="Show every option and exit."),
+]
+_COMMON = {"quiet": (QUIET, False), "verbose": (VERBOSE, False), "config": (CONFIG, None), "help_all": (HELP_ALL, False)}
 
 
 def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -96,7 +111,7 @@ def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def call(**given: Any) -> Any:
-        level = {key: given.pop(key) for key in added if key != "config"}
+        level = {key: given[key] for key in added if key in ("quiet", "verbose")}
         given = {key: value for key, value in given.items() if key not in added}
         if all(level.get(key) for key in ("quiet", "verbose")):
             # One of them may be a default of howfar.toml, over which the typed one wins.
@@ -135,21 +150,24 @@ NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
 """What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
 
 
-def complete_backbone(incomplete: str) -> list[str]:
-    """Complete the name of a backbone in a shell."""
-    return [name for name in registry.names("backbones") if name.startswith(incomplete)]
+def completing(words: Sequence[str], kind: str = "") -> Callable[[str], list[str]] | None:
+    """Return a shell completion of these words, or of the registered names of a kind; None for neither: the shell's files."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in (words or registry.names(kind)) if word.startswith(incomplete)]
+
+    return complete if words or kind else None
 
 
-def complete_segmenter(incomplete: str) -> list[str]:
-    """Complete the name of a segmenter in a shell."""
-    return [name for name in registry.names("segmenters") if name.startswith(incomplete)]
+def backbone_option(more: str = "") -> Any:
+    """Describe the option of a command that chooses the backbone."""
+    sentence = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
+    return typer.Option(metavar="NAME", help=f"{sentence}{more}", autocompletion=completing((), "backbones"))
 
 
-BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
-Backbone = Annotated[str, typer.Option(help=BACKBONE, autocompletion=complete_backbone)]
-Segmenter = Annotated[
-    str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.", autocompletion=complete_segmenter)
-]
+Backbone = Annotated[str, backbone_option()]
+_SEGMENTER = "Train this segmenter: unetplusplus, deepcrack, adsam or frozen."
+Segmenter = Annotated[str, typer.Option(metavar="NAME", help=_SEGMENTER, autocompletion=completing((), "segmenters"))]
 PERFORMANCE = "Read what `howfar evaluate -o` wrote, or a table image, performance."
 Performance = Annotated[list[Path] | None, value("FILE", PERFORMANCE, "--performance")]
 LABELLED = "Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
@@ -180,6 +198,9 @@ _SHAPES: Mapping[str, _Shape] = {
     "std": _Shape(str, "R,G,B", lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5")),
     "allow_urls": _Shape(str, "HOST,..."),
     "foreground": _Shape(str, "COLOUR"),
+    "group": _Shape(str, "REGEX"),
+    "memory": _Shape(str, "SIZE"),
+    "way": _Shape(str, "WAY", shown=lambda default: default),
     "predictions": _Shape(str, "DIR"),
     "ensemble": _Shape(list[str], "DIR", lambda folders, _: tuple(folders)),
     "columns": _Shape(str, "ROLE=COLUMN,..."),
@@ -193,8 +214,8 @@ _SHAPES: Mapping[str, _Shape] = {
         lambda names, _: () if names == ["none"] else tuple(names),
         help="Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model.",
     ),
-    "shots": _Shape(str, None, lambda text, _: shots_of(text), lambda shots: ",".join(map(str, shots))),
-    "background_shots": _Shape(str, None, lambda text, _: numbers("background_shots", text), lambda _: ""),
+    "shots": _Shape(str, "N,...", lambda text, _: shots_of(text), lambda shots: ",".join(map(str, shots))),
+    "background_shots": _Shape(str, "N,...", lambda text, _: numbers("background_shots", text), lambda _: ""),
     "seeds": _Shape(int, None, lambda count, _: range(count), len, "Do all this many times, with the seeds 0, 1 …"),
     "random_seeds": _Shape(
         int,
@@ -254,14 +275,17 @@ def command(keywords: type) -> Callable[[Command], Command]:
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     """Return an option as a parameter for typer."""
-    shape = _SHAPES.get(name) or _Shape(_text(kind), shown=lambda default: default)
+    is_path = Path in get_args(kind)
+    shape = _SHAPES.get(name) or _Shape(_text(kind), "PATH" if is_path else None, shown=lambda default: default)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
     words = () if shape.kind is bool else choices_of(kind, option)
-    metavar, listed = (shape.metavar, "") if shape.kind is bool else choices_shown(shape.metavar, words)
+    beside, listed = f"<{'|'.join(words)}>", ""
+    if len(beside) > BESIDE:
+        beside, listed = "NAME", f" One of {', '.join(words)}."
     shown = typer.Option(
         *option.flags,
-        metavar=metavar,
+        metavar=beside if words else shape.metavar,
         help=f"{sentence}{listed}",
         autocompletion=completing(words),
         rich_help_panel=option.topic,
@@ -269,27 +293,10 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
 
 
-def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
-    """Return a shell completion of these words; None without words, so that the shell completes files."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [word for word in words if word.startswith(incomplete)]
-
-    return complete if words else None
-
-
 def choices_of(kind: Any, option: Option) -> tuple[str, ...]:
     """Return an option's allowed words, as declared or listed by its type."""
     words = get_args(kind)
     return option.choices or (words if all(isinstance(word, str) for word in words) else ())
-
-
-def choices_shown(metavar: str | None, choices: Sequence[str]) -> tuple[str | None, str]:
-    """Return how help shows an option's allowed words: beside its name if few, else in a sentence."""
-    beside = f"<{'|'.join(choices)}>"
-    if not choices or len(beside) <= BESIDE:
-        return (beside if choices else metavar), ""
-    return metavar, f" One of {', '.join(choices)}."
 
 
 def _text(kind: Any) -> Any:

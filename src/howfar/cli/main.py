@@ -18,7 +18,7 @@ from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.terminal import set_level
 from howfar.settings import check_variables
 
-_ABOUT = {"--help", "--version"}
+_ABOUT = {"--help", "--help-all", "--version"}
 """What asks about the command line alone."""
 OBJECTS = 50_000
 """New objects after which Python looks for garbage."""

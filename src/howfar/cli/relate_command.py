@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 from howfar.cli import flags
-from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, print_slices, print_table
+from howfar.cli.terminal import answer, print_paths, print_remarks, print_result, print_slices, print_table
 from howfar.keywords import RelateOptions
 from howfar.wording import format_number
 
@@ -57,11 +57,7 @@ def relate(
     """Tell whether performance falls with distance in RUN, and what to expect of its images that have no labels."""
     from howfar.studies.performance.relate import relate as study
 
-    relation = study(run, performance or (), **chosen)
-    if json:
-        print_json(relation.to_dict())
-    else:
-        show(relation, run / "report.html")
+    answer(study(run, performance or (), **chosen), json, show, run / "report.html")
 
 
 def show(relation: Relation, page: Path | None) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say
+from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say, show
 from howfar.errors import InputError
 from howfar.keywords import LabelImportOptions, SelectOptions
 
@@ -29,8 +29,9 @@ def select(
     strategy: Annotated[
         str,
         typer.Option(
+            metavar="NAME",
             help="Choose by far, random, kmedoids or another that howfar strategies lists; some read --performance. auto is "
-            "far where relate says that performance falls with distance, else random."
+            "far where relate says that performance falls with distance, else random.",
         ),
     ] = "auto",
     predictions: Annotated[
@@ -140,4 +141,4 @@ def labels(
     from howfar.studies.label_import import BOXES, TABLE, import_labels
 
     done = import_labels(file, images, out, **chosen)
-    answer(done, json, {"dataset": out / TABLE, "boxes": out / BOXES if done.task == "detection" else None})
+    answer(done, json, show, {"dataset": out / TABLE, "boxes": out / BOXES if done.task == "detection" else None})

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import (
-    console,
-    print_json,
-    print_paths,
-    print_remarks,
-    print_result,
-    print_table,
-    report_in,
-    tell_reading,
-)
+from howfar.cli.terminal import answer, console, print_paths, print_remarks, print_result, print_table, report_in, tell_reading
 from howfar.keywords import AssessOptions, CertifyOptions
 from howfar.options import DEFAULT_BACKBONE
 
@@ -50,13 +41,9 @@ def assess(
     from howfar.studies.assessment.assess import assess as study
 
     run = out or Path(f"assess-{folder_name(parse(primary).name)}")
-    given: dict[str, Any] = {"model": model, "predictions": predictions, "backbone": backbone}
-    assessment = study(primary, sites, run, **given, **chosen)
+    assessment = study(primary, sites, run, model=model, predictions=predictions, backbone=backbone, **chosen)
     tell_reading(assessment.reading)
-    if json:
-        print_json(assessment.to_dict())
-    else:
-        show_assessment(assessment, run / "report.html")
+    answer(assessment, json, show_assessment, run / "report.html")
 
 
 def show_assessment(assessment: Assessment, page: Path) -> None:
@@ -114,10 +101,7 @@ def certify(
     folder = out or Path(f"certify-{folder_name(dataset.name)}")
     beside = {"profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
-    if json:
-        print_json(certificate.to_dict())
-    else:
-        show_certificate(certificate, folder)
+    answer(certificate, json, show_certificate, folder)
 
 
 def show_certificate(certificate: Certificate, folder: Path) -> None:

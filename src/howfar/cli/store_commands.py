@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import SHOWN, console, print_json, print_table, say
+from howfar.cli.terminal import SHOWN, answer, console, print_json, print_table, say
 from howfar.errors import InputError
 from howfar.keywords import StoredEmbedOptions
 from howfar.options import DEFAULT_BACKBONE
 from howfar.wording import size_text
 
 if TYPE_CHECKING:
+    from howfar.results import Skipped
     from howfar.store import StoreCheck, StorePrune, StoreRepair, StoreSize
     from howfar.store.integrity import Damage
-    from howfar.store.space import FeatureSize
+    from howfar.store.space import FeatureSize, LeftFeature
 
 
 @flags.command(StoredEmbedOptions)
@@ -60,10 +61,13 @@ def embed(
         return
     for dataset in features:
         say(f"{dataset.name}: {len(dataset)} images x {dataset.rows.shape[1]:,} features in {store.root}")
-        for file in dataset.skipped:
-            say(f"skipped: {file.path}: {file.reason}")
-    for note in notes:
-        say(note)
+        _say_rest(dataset.skipped, ())
+    _say_rest((), notes)
+
+
+def _say_rest(skipped: Sequence[Skipped], notes: Sequence[str]) -> None:
+    for line in (*(f"skipped: {file.path}: {file.reason}" for file in skipped), *notes):
+        say(line)
 
 
 @flags.command(StoredEmbedOptions)
@@ -88,10 +92,7 @@ def export(
         return
     for name, count in made.images.items():
         say(f"{name}: {count} images x {made.length:,} features in {made.path}")
-    for file in made.skipped:
-        say(f"skipped: {file.path}: {file.reason}")
-    for note in made.notes:
-        say(note)
+    _say_rest(made.skipped, made.notes)
 
 
 Action = Literal["check", "repair", "size", "prune"]
@@ -130,36 +131,66 @@ def store(
     names = feature or ()
     if action == "check":
         found = stores.check(folder, names)
-        print_json(found.to_dict()) if json else _show_check(found)
+        answer(found, json, _show_check)
         if not found.sound:
             raise typer.Exit(1)
     elif action == "repair":
-        repaired = stores.repair(folder, names)
-        print_json(repaired.to_dict()) if json else _show_repair(repaired)
+        answer(stores.repair(folder, names), json, _show_repair)
     elif action == "size":
         sizes = stores.size(folder, names)
-        print_json(sizes.to_dict()) if json else _show_size(sizes)
+        answer(sizes, json, _show_sizes, sizes.features, f", {size_text(sizes.bytes)}")
     else:
         # What goes is shown before it is gone.
         gone = stores.prune(folder, names, older_than=older_than, max_size=max_size, dry_run=dry_run or not json)
-        print_json(gone.to_dict()) if json else _show_prune(gone)
+        answer(gone, json, _show_sizes, gone.removed, f" to remove, {size_text(gone.freed)}", gone.left)
         if not json and not dry_run and gone.removed:
-            _show_left(stores.prune(folder, names, older_than=older_than, max_size=max_size))
+            gone = stores.prune(folder, names, older_than=older_than, max_size=max_size)
+            _show_left(gone.left)
+            console().print(f"removed {_count(len(gone.removed), 'feature')}, {size_text(gone.freed)} freed")
+
+
+def _show_features(store: str, more: str, header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print how many features of a store a table lists, and the table."""
+    to = console()
+    to.print(f"{store}: {_count(len(rows), 'feature')}{more}", style="bold")
+    if rows:
+        print_table(to, header, rows, optional=("of it sums", "type"))
 
 
 def _show_check(found: StoreCheck) -> None:
-    to = console()
-    to.print(f"{found.store}: {_count(len(found.features), 'feature')}", style="bold")
-    header = ("feature", "images", "shards", "without checksum", "left by killed writers")
-    if found.features:
-        counts = [(each.images, each.shards, each.without_checksum, each.leftovers) for each in found.features]
-        rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(found.features, counts, strict=True)]
-        print_table(to, header, rows)
+    counts = [(each.images, each.shards, each.without_checksum, each.leftovers) for each in found.features]
+    rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(found.features, counts, strict=True)]
+    _show_features(found.store, "", ("feature", "images", "shards", "without checksum", "left by killed writers"), rows)
     _show_damage(found.damage, "damaged")
-    if found.damage:
-        to.print(f"{_count(len(found.damage), 'damaged file')}: howfar store repair {found.store}", soft_wrap=True)
-    else:
-        to.print("nothing is damaged")
+    remedy = f"{_count(len(found.damage), 'damaged file')}: howfar store repair {found.store}"
+    console().print(remedy if found.damage else "nothing is damaged", soft_wrap=True)
+
+
+def _show_repair(done: StoreRepair) -> None:
+    counts = [(len(each.dropped), each.checksums_added, each.merged) for each in done.features]
+    rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(done.features, counts, strict=True)]
+    _show_features(done.store, "", ("feature", "damaged", "checksums added", "shards merged"), rows)
+    _show_damage([damage for each in done.features for damage in each.dropped], "dropped")
+    for each in done.features:
+        if each.left:
+            console().print(f"left: {each.feature}: {each.left}", soft_wrap=True)
+
+
+def _show_sizes(
+    found: StoreSize | StorePrune, features: Sequence[FeatureSize], more: str, left: Sequence[LeftFeature] = ()
+) -> None:
+    rows = [
+        (each.feature, "?" if each.length is None else f"{each.length:,}", each.dtype or "?", f"{each.images:,}",
+         size_text(each.bytes), size_text(each.sums_bytes), each.used.replace("T", " ")[:16])
+        for each in features
+    ]  # fmt: skip
+    _show_features(found.store, more, ("feature", "q", "type", "images", "size", "of it sums", "last used"), rows)
+    _show_left(left)
+
+
+def _show_left(left: Sequence[LeftFeature]) -> None:
+    for each in left:
+        console().print(f"left: {each.feature}: {each.reason}", soft_wrap=True)
 
 
 def _show_damage(damage: Sequence[Damage], word: str) -> None:
@@ -171,53 +202,6 @@ def _show_damage(damage: Sequence[Damage], word: str) -> None:
         to.print(f"{word}: {each.feature}/{each.file}: {each.reason}{lost}{f' ({named})' if named else ''}", soft_wrap=True)
     if len(damage) > SHOWN:
         to.print(f"{word}: {len(damage) - SHOWN} more; --json lists them")
-
-
-def _show_repair(done: StoreRepair) -> None:
-    to = console()
-    to.print(f"{done.store}: {_count(len(done.features), 'feature')}", style="bold")
-    if done.features:
-        counts = [(len(each.dropped), each.checksums_added, each.merged) for each in done.features]
-        rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(done.features, counts, strict=True)]
-        print_table(to, ("feature", "damaged", "checksums added", "shards merged"), rows)
-    _show_damage([damage for each in done.features for damage in each.dropped], "dropped")
-    for each in done.features:
-        if each.left:
-            to.print(f"left: {each.feature}: {each.left}", soft_wrap=True)
-
-
-def _show_size(found: StoreSize) -> None:
-    to = console()
-    caption = f"{found.store}: {_count(len(found.features), 'feature')}, {size_text(found.bytes)}"
-    to.print(caption, style="bold")
-    _show_features(found.features)
-
-
-def _show_features(features: Sequence[FeatureSize]) -> None:
-    header = ("feature", "q", "type", "images", "size", "of it sums", "last used")
-    rows = [
-        (each.feature, "?" if each.length is None else f"{each.length:,}", each.dtype or "?", f"{each.images:,}",
-         size_text(each.bytes), size_text(each.sums_bytes), each.used.replace("T", " ")[:16])
-        for each in features
-    ]  # fmt: skip
-    if rows:
-        print_table(console(), header, rows, optional=("of it sums", "type"))
-
-
-def _show_prune(gone: StorePrune) -> None:
-    to = console()
-    caption = f"{gone.store}: {_count(len(gone.removed), 'feature')} to remove, {size_text(gone.freed)}"
-    to.print(caption, style="bold")
-    _show_features(gone.removed)
-    _show_left(gone)
-
-
-def _show_left(gone: StorePrune) -> None:
-    to = console()
-    for each in gone.left:
-        to.print(f"left: {each.feature}: {each.reason}", soft_wrap=True)
-    if not gone.dry_run:
-        to.print(f"removed {_count(len(gone.removed), 'feature')}, {size_text(gone.freed)} freed")
 
 
 def _count(n: int, noun: str) -> str:

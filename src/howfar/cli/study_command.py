@@ -9,7 +9,7 @@ from typing import Annotated, Unpack
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import answer, console, print_json, print_paths, print_table, say
+from howfar.cli.terminal import answer, console, print_paths, say, show
 from howfar.errors import InputError
 from howfar.keywords import StudyFileOptions
 
@@ -31,6 +31,7 @@ def study(
 ) -> None:
     """Run every study of STUDY.toml that is not done yet, and write one report of all."""
     from howfar.studies.study_file.inputs import json_schema, write_start
+    from howfar.studies.study_file.run_study import estimate
 
     bundled = file.suffix.lower() == ".zip"
     if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
@@ -45,7 +46,7 @@ def study(
     elif new:
         print_paths(console(), {"written": write_start(file)})
     elif dry_run:
-        _show_plan(file, json, chosen)
+        answer(estimate(file, **chosen), json, show, {})
     else:
         _run(file, bundle, json, chosen)
 
@@ -61,27 +62,13 @@ def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) 
     plan = plan_of(file, given)
     run = run_plan(plan, given)
     written = None if bundle is None else write_bundle(run, plan, bundle)
-    answer(run, json, {"report": plan.root / PAGE, "bundle": written})
+    answer(run, json, show, {"report": plan.root / PAGE, "bundle": written})
 
 
 def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None:
     from howfar.studies.study_file.bundle import rerun_bundle
 
     found = rerun_bundle(file, data, **chosen)
-    answer(found, json, {"run": Path(found.folder)})
+    answer(found, json, show, {"run": Path(found.folder)})
     if not found.agrees:
         raise typer.Exit(1)
-
-
-def _show_plan(file: Path, json: bool, chosen: StudyFileOptions) -> None:
-    from howfar.studies.study_file.run_study import estimate
-
-    found = estimate(file, **chosen)
-    if json:
-        print_json(found.to_dict())
-        return
-    to = console()
-    to.print(found.caption(), style="bold")
-    print_table(to, *found.table())
-    for line in found.remarks():
-        to.print(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,24 +108,24 @@ def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
     return to
 
 
-def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str] = (), others: str = "") -> None:
-    """Print a result's table, its remarks, and its files' paths; `optional` columns are left out where the terminal is narrow.
+def show(result: Shown, files: Mapping[str, Path | None], others: str = "") -> None:
+    """Print a result's table, its remarks, and its files' paths.
 
     Skipped files are printed where `others` says where those beyond the first are listed.
     """
-    to = print_result(result, optional)
+    to = print_result(result)
     print_remarks(to, result.remarks())
     if others and not quiet():
         print_skipped(to, getattr(result, "skipped", ()), others)
     print_paths(to, files)
 
 
-def answer(result: Any, json: bool, files: Mapping[str, Path | None], others: str = "") -> None:
-    """Print a result as one JSON document, or else as `show` does."""
+def answer(result: Any, json: bool, shown: Callable[..., None], *details: Any) -> None:
+    """Print a result as one JSON document, or else by ``shown(result, *details)``."""
     if json:
         print_json(result.to_dict())
     else:
-        show(result, files, others=others)
+        shown(result, *details)
 
 
 def print_remarks(to: Console, remarks: Sequence[str]) -> None:

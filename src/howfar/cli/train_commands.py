@@ -18,6 +18,7 @@ from howfar.cli.terminal import (
     print_table,
     report_in,
     say,
+    show,
     tell_reading,
 )
 from howfar.io.location import ready_file, ready_folder
@@ -156,7 +157,7 @@ def predict(
 @flags.command(AdaptOptions)
 def adapt(
     primary: Annotated[str, flags.argument("PRIMARY", "What the model is trained on: images and masks.")],
-    secondary: Annotated[list[str], flags.argument("SECONDARY...", "Datasets with masks, to adapt to.")],
+    secondary: Annotated[list[str], flags.argument("SECONDARY", "Datasets with masks, to adapt to.")],
     out: Annotated[Path, flags.value("DIR", "Keep the study in this folder.", "--out", "-o")],
     model: flags.Segmenter = "unetplusplus",
     background: Annotated[str | None, flags.value("DATASET", "Take images without foreground from this dataset.")] = None,
@@ -171,4 +172,4 @@ def adapt(
 
     ready_folder("out", out)
     result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
-    answer(result, json, {"study": out, "report": report_in(out)})
+    answer(result, json, show, {"study": out, "report": report_in(out)})
