@@ -313,7 +313,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "sections": {
         "assessment": "howfar.report.estimates_report:ASSESSMENT",
         "answer": "howfar.report.comparison_report:ANSWER",
-        "explore": "howfar.report.explorer:SECTION",
+        "explore": "howfar.report.explorer:EXPLORE",
         "distances": "howfar.report.comparison_report:DISTANCES",
         "reading": "howfar.report.comparison_report:READING",
         "performance": "howfar.report.performance_report:PERFORMANCE",
