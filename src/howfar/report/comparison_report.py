@@ -377,12 +377,11 @@ def _caution(comparison: Comparison, relation: Relation | None) -> Markup:
     """Warn that distance is not performance, and state the performance measured here."""
     if relation is None or not is_scored(relation):
         return Markup(
-            "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}; near images can "
-            "be hard, far ones easy. To know the performance, score predictions against masks or labels."
+            "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}; near images "
+            "can be hard, far ones easy. To know the performance, score predictions against masks or labels."
         ).format(comparison.backbone.name)
-    return Markup(
-        '<strong>Distance is not performance</strong>, and here <a href="#performance">performance</a> was measured. {}'
-    ).format(performance_report.lead(relation))
+    here = '<strong>Distance is not performance</strong>, and here <a href="#performance">performance</a> was measured. {}'
+    return Markup(here).format(performance_report.lead(relation))
 
 
 def _distances(comparison: Comparison, _: Relation | None) -> Section:

@@ -17,6 +17,7 @@ from howfar.report.section import (
     Columns,
     Definitions,
     Disclosure,
+    Items,
     Part,
     RegisteredFigure,
     Section,
@@ -30,6 +31,7 @@ from howfar.report.section import (
     estimated,
     listing,
     name_cell,
+    named,
     notes,
     part_of,
     percentage,
@@ -88,7 +90,7 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[Text]:
                 name_cell("", places[site.dataset]).colour, site.dataset, site.answer.removeprefix(f"{site.dataset}: ")
             )
             if site.next.command not in said:
-                text += command.format(site.next.text, site.next.command)
+                text += command.format("" if labelled else site.next.text, site.next.command)
             said.add(site.next.command)
             yield Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
@@ -97,13 +99,19 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
     if assessment is None or relation is None:
         return None
     table, labelled = sites(assessment), list(_answers(assessment, labelled=True))
-    to_label = [site for site in assessment.ordered() if site.to_label]
+    ordered = assessment.ordered()
+    steps = [named(site.dataset, site.next.text) for site in ordered if site.measured is not None]
     parts: list[Part] = [
         *_answers(assessment, labelled=False),
         TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
+        *([Text([], heading="What to do about the labelled sites"), Items([(step, "") for step in steps])] if steps else []),
+        *([Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
         RegisteredFigure("sites"),
-        *([Disclosure("Labelled sites, and what to do about each", labelled)] if labelled else []),
-        *(Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label))) for site in to_label),
+        *(
+            Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label)))
+            for site in ordered
+            if site.to_label
+        ),
         Disclosure("What the columns mean", [Columns(table)]),
         *notes("Notes", assessment.notes),
     ]
