@@ -196,7 +196,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "sections": _entries(
         "report.estimates_report: ASSESSMENT",
         "report.comparison_report: ANSWER",
-        "report.explorer: explore=SECTION",
+        "report.explorer: EXPLORE",
         "report.comparison_report: DISTANCES READING",
         "report.performance_report: PERFORMANCE",
         "report.estimates_report: ESTIMATES",

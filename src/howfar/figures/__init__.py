@@ -23,11 +23,15 @@ class Caption:
 
 @dataclass(frozen=True)
 class Registration:
-    """Hold a figure's registered functions of a result: caption, whether there is anything to draw, and vector format."""
+    """Hold a figure's functions of a result: caption, whether there is anything to draw, and vector format.
+
+    Where `phone`, it is drawn a second time for phones.
+    """
 
     caption: Callable[[Any], Caption]
     shows: Callable[[Any], bool] = lambda _: True
     vector: Callable[[Any], bool] = lambda _: True
+    phone: bool = False
 
 
 def registered(
@@ -35,12 +39,13 @@ def registered(
     *,
     shows: Callable[[Any], bool] = lambda _: True,
     vector: Callable[[Any], bool] | bool = True,
+    phone: bool = False,
 ) -> Callable[[Draw], Draw]:
     """Attach a caption to a drawing function, which is returned unchanged otherwise.
 
     A line of `howfar.registry`, or an entry point in another package, then puts the figure on the page of its kind of result.
     `caption`, `shows` (whether there is anything to draw) and `vector` (False leaves out the .svg file, as for photographs) are
-    functions of the result.
+    functions of the result. A figure for a `phone` is drawn a second time, narrow (`howfar.figures.style.for_phone`).
 
     Examples
     --------
@@ -52,7 +57,8 @@ def registered(
     """
 
     def keep(draw: Draw) -> Draw:
-        vars(draw)["registration"] = Registration(caption, shows, vector if callable(vector) else lambda _: bool(vector))
+        of_result = vector if callable(vector) else lambda _: bool(vector)
+        vars(draw)["registration"] = Registration(caption, shows, of_result, phone)
         return draw
 
     return keep

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered
@@ -24,20 +25,8 @@ from howfar.figures.adaptation_models import (
     strategies,
     study_note,
 )
-from howfar.figures.style import (
-    MUTED,
-    PAPER,
-    WIDTH,
-    Look,
-    blank,
-    drawing,
-    head,
-    head_numbers,
-    name_rows,
-    name_text,
-    nothing,
-    row_number,
-)
+from howfar.figures.forest import ForestRow, forest, frame_forest
+from howfar.figures.style import MUTED, PAPER, Look, drawing, head, head_numbers, name_text, nothing, side_by_side
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
 
 GAINS_TITLE = "Gain of mean F"
@@ -61,7 +50,7 @@ def _gains_caption(adaptation: Adaptation) -> Caption:
     )
 
 
-@registered(_gains_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any())
+@registered(_gains_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any(), phone=True)
 def adaptation_gains(adaptation: Adaptation) -> Figure:
     """Draw every model's gain of mean F over the unadapted model with its 95 % interval, and its gain over random.
 
@@ -71,20 +60,36 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
     rows = sorted_gains(adaptation)
     if not len(rows):
         return nothing(GAINS_TITLE, "no model was adapted")
-    against = bool(rows["over_random"].notna().any())
+    columns = {"over M": ("gain", "low", "high")}
+    if rows["over_random"].notna().any():
+        columns["over random, as many shots"] = ("over_random", "over_random_low", "over_random_high")
+    shots, look_of = list(zip(rows["shots"], rows["background"], strict=True)), looks(adaptation)
+    groups = [place for place in range(1, len(rows)) if shots[place] != shots[place - 1]]
+    names = [name_text(str(model), 30) for model in rows["model"]]
+    judged = rows["beats_random"].eq(True) | rows["below_random"].eq(True)
     with drawing():
-        figure = blank(WIDTH, 1.5 + 0.27 * len(rows))
-        panels = figure.subplots(1, 2 if against else 1, sharey=True, squeeze=False).ravel().tolist()
-        _panel(panels[0], rows, ("gain", "low", "high"), looks(adaptation))
-        panels[0].set_title("over M")
-        if against:
-            _panel(panels[1], rows, ("over_random", "over_random_low", "over_random_high"), looks(adaptation))
-            panels[1].set_title("over random, as many shots")
-            panels[1].tick_params(axis="y", length=0)
-        _gains_frame(panels, rows)
+        figure, panels = side_by_side(1.5 + 0.27 * len(rows), *[1.0] * len(columns), rows=len(rows), sharey=True)
+        for axes, (title, own) in zip(panels, columns.items(), strict=True):
+            axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
+            forest(axes, (_gain_row(row, own, look_of) for row in rows.to_dict("records")), width=1.8, size=6, text_size=8)
+            for label, bold in zip(frame_forest(axes, names, groups), judged, strict=True):
+                label.set_fontweight("bold" if bold else "normal")
+            for place in np.flatnonzero(rows["strategy"] == RANDOM):
+                axes.axhspan(place - 0.5, place + 0.5, color=MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
+            axes.set_title(title)
+            axes.set_xlabel("gain of mean F")
+            axes.locator_params(axis="x", nbins=5)
+            axes.margins(x=0.08)
+            head_numbers(axes, "[95 % interval]")
         note = study_note(adaptation, ", all secondaries alike; lines are 95 % intervals; hollow, on grey: random")
         head(figure, GAINS_TITLE, note)
     return figure
+
+
+def _gain_row(row: Mapping[Any, Any], columns: Sequence[str], look_of: Mapping[str, Look]) -> ForestRow:
+    change, hollow = Change.of(row, *columns), row["strategy"] == RANDOM
+    seen = replace(look_of[str(row["model"])], marker="D" if hollow else "o")
+    return ForestRow(str(row["model"]), *change.ends, seen, str(change) if change.known else "", hollow=hollow)
 
 
 def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
@@ -94,44 +99,6 @@ def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
     rows = rows.assign(with_background=rows["background"] > 0)
     keys = ["with_background", "shots", "background", "gain"]
     return rows.sort_values(keys, ascending=[True, True, True, False], kind="stable").reset_index(drop=True)
-
-
-def _panel(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], look_of: dict[str, Look]) -> None:
-    axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
-    head_numbers(axes, "[95 % interval]")
-    for position, row in enumerate(rows.to_dict("records")):
-        change, look = Change.of(row, *columns), look_of[str(row["model"])]
-        if change.known:
-            axes.plot(
-                [change.low, change.high],
-                [position] * 2,
-                color=look.colour,
-                lw=1.8,
-                zorder=2.3,
-                label=f"interval:{row['model']}",
-            )
-            marker, face = ("D", PAPER) if row["strategy"] == RANDOM else ("o", look.colour)
-            dot: dict[str, Any] = {"ms": 6, "mec": look.colour, "mew": 1.4, "mfc": face, "ls": "none", "zorder": 2.5}
-            axes.plot([change.value], [position], marker=marker, label=str(row["model"]), **dot)
-            row_number(axes, position, str(change), 8)
-
-
-def _gains_frame(panels: Sequence[Axes], rows: pd.DataFrame) -> None:
-    name_rows(panels[0], [name_text(str(model), 30) for model in rows["model"]])
-    judged = rows["beats_random"].eq(True) | rows["below_random"].eq(True)
-    for label, bold in zip(panels[0].get_yticklabels(), judged, strict=True):
-        label.set_fontweight("bold" if bold else "normal")
-    kinds = list(zip(rows["shots"], rows["background"], strict=True))
-    for axes in panels:
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlabel("gain of mean F")
-        axes.locator_params(axis="x", nbins=5)
-        axes.margins(x=0.08)
-        for position, row in enumerate(rows.to_dict("records")):
-            if row["strategy"] == RANDOM:
-                axes.axhspan(position - 0.5, position + 0.5, color=MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
-            if position and kinds[position] != kinds[position - 1]:
-                axes.axhline(position - 0.5, color=MUTED, lw=0.6, alpha=0.6)
 
 
 SUPPRESSION_TITLE = "False positives with and without background images"
@@ -150,7 +117,7 @@ def _suppression_caption(adaptation: Adaptation) -> Caption:
     )
 
 
-@registered(_suppression_caption, shows=lambda adaptation: len(adaptation.suppression) > 0)
+@registered(_suppression_caption, shows=lambda adaptation: len(adaptation.suppression) > 0, phone=True)
 def adaptation_suppression(adaptation: Adaptation) -> Figure:
     """Draw false positives of the unadapted model and of the most-shots models without and with background, and its cost in F.
 
@@ -189,34 +156,40 @@ class SuppressionRow(NamedTuple):
 
 def draw_suppression(rows: Sequence[SuppressionRow], note: str) -> Figure:
     """Draw false positives (left) and the cost of background in mean F (right), a row per model, grouped by segmenter."""
+    names = [name_text(f"{row.segmenter} · {row.model}" if row.segmenter else row.model, 36) for row in rows]
+    groups = [place for place in range(1, len(rows)) if rows[place].segmenter != rows[place - 1].segmenter]
+    top = max([0.0, *(value for row in rows for value in (row.share.value, row.share.high, *row.seeds) if value == value)])
     with drawing():
-        figure = blank(WIDTH, 1.5 + 0.31 * len(rows))
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
+        figure, (left, right) = side_by_side(1.5 + 0.31 * len(rows), 1.35, 1.0, rows=len(rows), sharey=True)
+        hollow: dict[str, Any] = {"mew": 1.2, "mfc": PAPER, "ms": 4.5, "zorder": 2.4}
         for position, row in enumerate(rows):
             if len(row.seeds) > 1:
-                hollow: dict[str, Any] = {"mec": row.look.colour, "mew": 1.2, "mfc": PAPER, "ms": 4.5, "zorder": 2.4}
-                left.plot(row.seeds, [position] * len(row.seeds), "o", label=f"seeds:{row.label}", **hollow)
-            _dot(left, position, row.share, row.look.colour, row.label, f"{100 * row.share.value:.2f} %")
-            if row.cost is not None:
-                _dot(right, position, row.cost, row.look.colour, f"cost:{row.label}", f"{row.cost}")
-            if position and row.segmenter != rows[position - 1].segmenter:
-                for axes in (left, right):
-                    axes.axhline(position - 0.5, color=MUTED, lw=0.6, alpha=0.6)
-        names = [f"{row.segmenter} · {row.model}" if row.segmenter else row.model for row in rows]
-        top = max([0.0, *(value for row in rows for value in (row.share.value, row.share.high, *row.seeds) if value == value)])
-        _suppression_frame(left, right, [name_text(name, 36) for name in names], top)
+                left.plot(
+                    row.seeds, [position] * len(row.seeds), "o", mec=row.look.colour, label=f"seeds:{row.label}", **hollow
+                )
+        dots = [replace(row.look, marker="o") for row in rows]
+        shares = [f"{100 * row.share.value:.2f} %" if row.share.known else "" for row in rows]
+        shown = zip(rows, dots, shares, strict=True)
+        forest(left, (ForestRow(row.label, *row.share.ends, dot, text) for row, dot, text in shown), width=1.8, clip_on=False)
+        priced = [(place, row, row.cost) for place, row in enumerate(rows) if row.cost is not None and row.cost.known]
+        costs = (ForestRow(f"cost:{row.label}", *cost.ends, dots[place], f"{cost}", place) for place, row, cost in priced)
+        forest(right, costs, width=1.8, clip_on=False)
+        for axes in (left, right):
+            frame_forest(axes, names, groups)
+        left.set_xlim(0, 1.06 * top if top > 0 else 0.01)
+        left.tick_params(axis="y", pad=8)
+        left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+        left.set_title("false positives, the fewer the better")
+        left.set_xlabel("share of pixels")
+        head_numbers(left, "mean")
+        right.axvline(0, color=MUTED, lw=1.1, label="_nothing")
+        right.margins(x=0.1)
+        right.locator_params(axis="x", nbins=5)
+        right.set_title("what background cost")
+        right.set_xlabel("change of mean F on the secondaries")
+        head_numbers(right, "[95 % interval]")
         head(figure, SUPPRESSION_TITLE, note)
     return figure
-
-
-def _dot(axes: Axes, position: int, change: Change, colour: str, label: str, text: str) -> None:
-    if not change.known:
-        return
-    line: dict[str, Any] = {"color": colour, "zorder": 2.4, "clip_on": False}
-    if change.bounded:
-        axes.plot([change.low, change.high], [position, position], lw=1.8, label=f"interval:{label}", **line)
-    axes.plot([change.value], [position], marker="o", ms=6.5, label=label, **line)
-    row_number(axes, position, text)
 
 
 def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
@@ -226,21 +199,3 @@ def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
         index="seed", columns="model", values="false_positive_share", aggfunc="mean"
     )
     return table.reindex(index=seeds_of(adaptation, models), columns=models)
-
-
-def _suppression_frame(left: Axes, right: Axes, names: list[str], top: float) -> None:
-    name_rows(left, names)
-    left.set_ylim(len(names) - 0.5, -0.5)
-    left.set_xlim(0, 1.06 * top if top > 0 else 0.01)
-    left.tick_params(axis="y", pad=8)
-    left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
-    left.set_title("false positives, the fewer the better")
-    left.set_xlabel("share of pixels")
-    head_numbers(left, "mean")
-    right.axvline(0, color=MUTED, lw=1.1, label="_nothing")
-    right.margins(x=0.1)
-    right.locator_params(axis="x", nbins=5)
-    right.tick_params(axis="y", length=0)
-    right.set_title("what background cost")
-    right.set_xlabel("change of mean F on the secondaries")
-    head_numbers(right, "[95 % interval]")

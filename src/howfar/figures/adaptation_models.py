@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.errors import InputError
-from howfar.figures.style import PRIMARY, WIDTH, Look, blank, look, name_text
+from howfar.figures.style import PRIMARY, WIDTH, Look, blank, look, name_text, on_phone
 from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
 from howfar.wording import signed
 
@@ -137,6 +137,11 @@ class Change:
         """Return whether the difference has an interval."""
         return self.low == self.low and self.high == self.high
 
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """Return the value and its interval's ends."""
+        return self.value, self.low, self.high
+
     def __str__(self) -> str:
         return change_text(self.value, self.low, self.high)
 
@@ -172,7 +177,7 @@ def panel_grid(
     count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH
 ) -> tuple[Figure, list[Axes], int]:
     """Make a figure, `narrow` if of one column, with `count` panels on shared axes; return it, panels and number of columns."""
-    columns = min(columns, count)
+    columns = on_phone(1, min(columns, count))
     lines = -(-count // columns)
     figure = blank(WIDTH if columns > 1 else narrow, height(lines))
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()

@@ -115,7 +115,7 @@ def has_background(result: AdaptationResult) -> bool:
     return is_scored(result) and bool(by_background(result.first, strategy_of(result.first)))
 
 
-@registered(partial(bars_caption, background=True), shows=has_background)
+@registered(partial(bars_caption, background=True), shows=has_background, phone=True)
 def adaptation_bars_background(
     result: AdaptationResult, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
 ) -> Figure:
@@ -126,7 +126,7 @@ def adaptation_bars_background(
 BARS_COLUMNS = 3
 
 
-@registered(bars_caption, shows=is_scored)
+@registered(bars_caption, shows=is_scored, phone=True)
 def adaptation_bars(
     result: AdaptationResult,
     *,
@@ -269,7 +269,7 @@ def _curves_caption(adaptation: Adaptation, background: bool = False) -> Caption
     )
 
 
-@registered(partial(_curves_caption, background=True), shows=has_background)
+@registered(partial(_curves_caption, background=True), shows=has_background, phone=True)
 def adaptation_curves_background(
     adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure | None = None
 ) -> Figure:
@@ -277,7 +277,7 @@ def adaptation_curves_background(
     return adaptation_curves(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
-@registered(_curves_caption, shows=is_scored)
+@registered(_curves_caption, shows=is_scored, phone=True)
 def adaptation_curves(
     adaptation: Adaptation,
     *,

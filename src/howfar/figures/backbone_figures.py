@@ -13,13 +13,12 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered
 from howfar.figures.distance_figures import AXIS, SHAPES
-from howfar.figures.forest import frame_forest
+from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import (
     INK,
     MUTED,
     ON_DARK,
     ON_LIGHT,
-    PAPER,
     WIDTH,
     Look,
     blank,
@@ -55,7 +54,7 @@ def _relative_caption(comparison: BackboneComparison) -> Caption:
     return Caption("The same datasets by several backbones", f"{text}{hollow}", f"Dots on one axis. {'; '.join(values)}.")
 
 
-@registered(_relative_caption)
+@registered(_relative_caption, phone=True)
 def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Figure:
     """Draw `relative` of each secondary by each backbone with its 95 % interval; trivial backbones are hollow.
 
@@ -72,9 +71,16 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
         if measure == "relative":
             axes.axvline(1.0, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
         for position, (backbone, style) in enumerate(seen.items()):
-            rows = frame[frame["backbone"] == backbone].set_index("dataset").loc[order]
-            shift = (position - (len(seen) - 1) / 2) * 0.19 / gap
-            _row(axes, rows, measure, np.arange(len(order)) + shift, str(backbone), style)
+            rows = frame[frame["backbone"] == backbone].set_index("dataset").loc[order].to_dict("records")
+            hollow, shift = bool(rows[0]["trivial"]), (position - (len(seen) - 1) / 2) * 0.19 / gap
+            ends = [(row["relative_low"], row["relative_high"]) if measure == "relative" else (None, None) for row in rows]
+            dots = (
+                ForestRow("_dataset", row[measure], *ends[place], style, place=place + shift, hollow=hollow)
+                for place, row in enumerate(rows)
+            )
+            forest(axes, dots, width=2, size=5 if hollow else 6.5, label="_ci")
+            mark: dict[str, Any] = {"mfc": "none" if hollow else style.colour, "mec": style.colour, "ls": "none"}
+            axes.plot([], [], marker=style.marker, label=str(backbone), **mark)
         values = frame.loc[frame["dataset"].isin(order), measure].dropna()
         if len(values) and values.min() > 0 and values.max() > 8 * values.min():
             log_ticks(axes)
@@ -122,18 +128,6 @@ def looks(comparison: BackboneComparison) -> Mapping[str, Look]:
     """Return each backbone's look, the trivial ones last and grey."""
     own = {name: look(position) for position, name in enumerate(comparison.backbones)}
     return own | {name: Look(MUTED, "-", SHAPES[position % len(SHAPES)]) for position, name in enumerate(comparison.trivial)}
-
-
-def _row(axes: Axes, rows: pd.DataFrame, measure: str, at: Any, backbone: str, style: Look) -> None:
-    trivial = bool(rows["trivial"].iloc[0])
-    if measure == "relative":
-        for position, low, high in zip(at, rows["relative_low"], rows["relative_high"], strict=True):
-            axes.plot(
-                [low, high], [position, position], color=style.colour, lw=2, solid_capstyle="butt", label=f"_ci:{backbone}"
-            )
-    dot: dict[str, Any] = {"ms": 5 if trivial else 6.5, "mec": style.colour if trivial else PAPER, "mew": 1, "ls": "none"}
-    values = rows[measure].to_numpy(dtype=np.float64)
-    axes.plot(values, at, marker=style.marker, mfc="none" if trivial else style.colour, label=backbone, zorder=2.5, **dot)
 
 
 def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str], float | None]) -> None:

@@ -29,7 +29,7 @@ def _steps_caption(certificate: Certificate) -> Caption:
     )
 
 
-@registered(_steps_caption, shows=lambda certificate: len(_known(certificate)) > 1)
+@registered(_steps_caption, shows=lambda certificate: len(_known(certificate)) > 1, phone=True)
 def certificate_steps(certificate: Certificate) -> Figure:
     """Draw the estimate and its interval after each label, and the level in question."""
     steps = _known(certificate)
@@ -63,7 +63,11 @@ def _sample_caption(certificate: Certificate) -> Caption:
 
 
 # What is predicted is performance, which false positives are not.
-@registered(_sample_caption, shows=lambda certificate: len(_pairs(certificate)) > 1 and not certificate.of_false_positives)
+@registered(
+    _sample_caption,
+    shows=lambda certificate: len(_pairs(certificate)) > 1 and not certificate.of_false_positives,
+    phone=True,
+)
 def certificate_sample(certificate: Certificate) -> Figure:
     """Draw predicted against measured performance of the labelled images."""
     known = np.array(_pairs(certificate))

@@ -17,7 +17,19 @@ from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
 from howfar.figures import Caption, registered
-from howfar.figures.style import GRID, INK, MUTED, DatasetRow, drawing, head, name_text, picture_sheet, require_one, rows
+from howfar.figures.style import (
+    GRID,
+    INK,
+    MUTED,
+    DatasetRow,
+    drawing,
+    head,
+    name_text,
+    on_phone,
+    picture_sheet,
+    require_one,
+    rows,
+)
 from howfar.io.location import is_in_memory
 from howfar.results import Comparison, Selection
 from howfar.wording import format_number, share
@@ -153,7 +165,7 @@ def has_files(result: Any) -> bool:
     return bool(result.images["path"].astype(bool).any())
 
 
-@registered(_thumbnails_caption, shows=has_files, vector=False)
+@registered(_thumbnails_caption, shows=has_files, vector=False, phone=True)
 def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure:
     """Draw each secondary's k closest (left) and k farthest (right) images, with distance and percentile.
 
@@ -161,6 +173,7 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
     than 2k images none is shown twice.
     """
     require_one("k", k)
+    k = on_phone(min(k, 2), k)
     with drawing():
         shown, left_out = rows(comparison, limit)
         figure, axes = picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
@@ -232,17 +245,17 @@ def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
     return order.sort_values(["_of_primary", "agreement"], kind="stable").drop(columns="_of_primary")
 
 
-@registered(_near_duplicates_caption, shows=lambda comparison: len(shown_pairs(comparison)) > 0, vector=False)
+@registered(_near_duplicates_caption, shows=lambda comparison: len(shown_pairs(comparison)) > 0, vector=False, phone=True)
 def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
     """Draw at most `limit` nearly equal pairs, three per row: those with images of P first, of these the least alike first."""
     require_one("limit", limit)
     pairs = shown_pairs(comparison)
+    across = on_phone(2, PAIRS_ACROSS)
     with drawing():
         shown = pairs.head(limit).to_dict("records")
-        rows = -(-len(shown) // PAIRS_ACROSS)
-        figure, axes = picture_sheet(PAIRS_ACROSS * PAIR_STEP, PAIR_ROW_STEP * max(1, rows))
+        figure, axes = picture_sheet(across * PAIR_STEP, PAIR_ROW_STEP * max(1, -(-len(shown) // across)))
         for position, row in enumerate(shown):
-            _pair(axes, row, position % PAIRS_ACROSS * PAIR_STEP, position // PAIRS_ACROSS * PAIR_ROW_STEP)
+            _pair(axes, row, position % across * PAIR_STEP, position // across * PAIR_ROW_STEP)
         left_out = f"{len(shown)} of {len(pairs):,} pairs are shown, the least alike. " if len(pairs) > len(shown) else ""
         head(figure, "Images that are nearly equal", f"{left_out}Below each pair: equal bits of the hashes, and the names")
     return figure

@@ -27,9 +27,11 @@ from howfar.figures.style import (
     name_legend,
     name_rows,
     name_text,
+    on_phone,
     own_name,
     plain,
     rows,
+    side_by_side,
 )
 from howfar.results import Comparison
 from howfar.wording import format_interval, format_number, times
@@ -57,7 +59,11 @@ def _range(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f" (from {interval[0]:.2f} to {interval[1]:.2f})"
 
 
-@registered(_relative_caption, shows=lambda comparison: any(dataset.relative is not None for dataset in comparison.datasets))
+@registered(
+    _relative_caption,
+    shows=lambda comparison: any(dataset.relative is not None for dataset in comparison.datasets),
+    phone=True,
+)
 def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
     """Draw `relative` of each secondary with its 95 % interval, and the trivial backbones' values (hollow).
 
@@ -66,8 +72,7 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
-        figure = blank(WIDTH, 1.55 + 0.36 * len(shown))
-        axes = figure.add_subplot()
+        figure, (axes,) = side_by_side(1.55 + 0.36 * len(shown), 1, rows=len(shown))
         axes.axvline(1.0, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
         forest(axes, map(_estimate, shown), size=8, text_size=9)
         seen = _baselines(axes, comparison, [row.name for row in shown])
@@ -139,7 +144,7 @@ def _violin_caption(comparison: Comparison) -> Caption:
     )
 
 
-@registered(_violin_caption)
+@registered(_violin_caption, phone=True)
 def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     """Draw the distribution of I^dist (mean form) in each secondary (above its line) and in the primary (grey, below).
 
@@ -149,8 +154,7 @@ def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
-        figure = blank(WIDTH, 1.25 + 0.62 * len(shown))
-        axes = figure.add_subplot()
+        figure, (axes,) = side_by_side(1.25 + 0.62 * len(shown), 1, rows=len(shown))
         for position, row in enumerate(shown):
             half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
             half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
@@ -211,7 +215,7 @@ def _sorted_caption(comparison: Comparison) -> Caption:
     )
 
 
-@registered(_sorted_caption)
+@registered(_sorted_caption, phone=True)
 def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw each secondary's images by increasing I^dist against rank share, with the primary's own images in grey.
 
@@ -221,8 +225,7 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
     with drawing():
         shown, left_out = rows(comparison, limit)
         lines = -(-(len(shown) + 1) // 3)
-        figure = blank(WIDTH, 3.9 + 0.22 * lines)
-        scaled, level = figure.subplots(1, 2)
+        figure, (scaled, level) = side_by_side(3.9 + 0.22 * lines, 1, 1)
         for row in shown:
             curve(scaled, min_max(row.distances), row)
             curve(level, row.distances / _unit(row), row)
@@ -284,7 +287,7 @@ def _scatter_caption(comparison: Comparison) -> Caption:
     )
 
 
-@registered(_scatter_caption)
+@registered(_scatter_caption, phone=True)
 def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw the first two principal components, a panel per secondary with equal axis units.
 
@@ -293,9 +296,9 @@ def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
-        columns = min(COLUMNS, len(shown))
+        columns = min(on_phone(2, COLUMNS), len(shown))
         lines = -(-len(shown) // columns)
-        figure = blank(WIDTH if columns > 1 else 5.2, 0.75 + (2.95 if columns > 1 else 4.2) * lines)
+        figure = blank(WIDTH if columns > 1 else 5.2, 0.75 + (on_phone(2.3, 2.95) if columns > 1 else 4.2) * lines)
         for position, row in enumerate(shown, start=1):
             axes = figure.add_subplot(lines, columns, position)
             _panel(axes, row, comparison.settings.projection)
@@ -316,7 +319,7 @@ def _panel(axes: Axes, row: DatasetRow, projection: str) -> None:
     summary = row.summary
     components = f"z = {summary.components} ({100 * summary.explained_variance:.0f} % of variance)"
     text = f"n = {summary.n:,}; {components if projection != 'none' else 'no projection'}"
-    plain(axes.set_title(name_text(row.name, 24), color=INK, fontweight="bold", pad=17))
+    plain(axes.set_title(name_text(row.name, on_phone(20, 24)), color=INK, fontweight="bold", pad=17))
     # The line may run past the panel's edge; were it part of the layout, the panels would shrink to make room for it.
     axes.text(0, 1.025, text, transform=axes.transAxes, fontsize=8, color=MUTED).set_in_layout(False)
     axes.set_xlabel("component 1")

@@ -26,9 +26,7 @@ from howfar.figures.style import (
     MUTED,
     PAPER,
     PRIMARY,
-    WIDTH,
     Look,
-    blank,
     drawing,
     first,
     head,
@@ -36,18 +34,19 @@ from howfar.figures.style import (
     look,
     looks,
     name_legend,
+    name_rows,
     name_text,
     nothing,
+    on_phone,
     picture_sheet,
     require_one,
+    side_by_side,
 )
-from howfar.results import Failures, Judgement, Relation, SetEstimate
+from howfar.results import Failures, Judgement, Relation
 from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.wording import format_estimate, percentage_of
 
 ESTIMATES_TITLE = "Estimated mean performance"
-BAR: Final[dict[str, Any]] = {"alpha": 0.55, "solid_capstyle": "butt"}
-DOT: Final[dict[str, Any]] = {"ms": 7, "mec": PAPER, "mew": 1, "ls": "none"}
 
 
 def _estimates_caption(relation: Relation) -> Caption:
@@ -56,91 +55,90 @@ def _estimates_caption(relation: Relation) -> Caption:
         measured = "not measured" if estimate.measured is None else f"measured {estimate.measured:.2f}"
         interval = f"from {estimate.low:.2f} to {estimate.high:.2f}"
         values.append(f"{estimate.dataset} {estimate.predicted:.2f} ({interval}), {measured}")
-    plane = " Right: both against each other; on the diagonal they are equal." if labelled > 1 else ""
     diamonds = ", and the measured one as a diamond where it is known" if labelled else ""
     return Caption(
         ESTIMATES_TITLE,
         f"Each dataset's mean performance as estimated without its labels, with its interval{diamonds}; at the right "
-        f"the numbers and the level of the interval.{plane}",
+        f"the numbers and the level of the interval.",
         f"Dots with intervals, one row a dataset: {'; '.join(values)}.",
     )
 
 
-@registered(_estimates_caption, shows=lambda relation: bool(relation.estimates))
+class Expectation(NamedTuple):
+    """Hold a row: dataset, estimate with its interval, measured value if known, the number at the right, and look."""
+
+    dataset: str
+    value: float | None
+    low: float | None
+    high: float | None
+    measured: float | None
+    text: str
+    look: Look
+    doubted: bool
+
+
+@registered(_estimates_caption, shows=lambda relation: bool(relation.estimates), phone=True)
 def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     """Draw each dataset's predicted mean performance with its interval, and the measured mean if known.
 
-    Left: dots and bars are estimates made without the dataset's own labels, diamonds what was measured. Right: estimate against
-    measured value of the labelled datasets; on the diagonal they are equal.
+    Dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
     """
     shown, left_out = first(relation.estimates, limit)
     if not shown:
         return nothing(ESTIMATES_TITLE, "no estimates: they take at least two datasets with performances")
     look_of = looks(relation)
-    measured = [estimate for estimate in shown if estimate.measured is not None]
+    rows = []
+    for row in shown:
+        other = "" if row.estimator == relation.estimator else f"\nby {name_text(row.estimator)}"
+        text = f"{format_estimate(row.predicted, row.low, row.high)}  {100 * row.level:.0f} %{other}"
+        doubted = relation.doubted(row)
+        rows.append(
+            Expectation(row.dataset, row.predicted, row.low, row.high, row.measured, text, look_of[row.dataset], doubted)
+        )
+    usual = name_text(relation.estimator or shown[0].estimator)
+    title = f"{ESTIMATES_TITLE}, by “{usual}”: {name_text(relation.metric, 40)}"
+    return _expectations(rows, title, "mean performance", "estimate [interval]  level", left_out)
+
+
+def _expectations(rows: Sequence[Expectation], title: str, axis: str, heading: str, note: str) -> Figure:
+    """Draw expected and measured values on the scale of 0 to 1; a line stands above the first measured row of several."""
     with drawing():
-        figure = blank(WIDTH, max(1.5 + 0.36 * len(shown), 4.4 if len(measured) > 1 else 0))
-        if len(measured) > 1:
-            rows, plane = figure.subplots(1, 2, width_ratios=(1.0, 1.0))
-            _estimates_plane(plane, measured, look_of)
-        else:
-            rows = figure.add_subplot()
-        forest(rows, (_estimate_row(row, look_of[row.dataset], relation.estimator) for row in shown), alpha=0.55)
-        _measured(rows, [row.measured for row in shown], [row.dataset for row in shown])
-        _unit_rows(rows, [row.dataset for row in shown], "mean performance", "estimate [interval]  level")
-        _estimates_legend(figure, bool(measured))
-        usual = name_text(relation.estimator or shown[0].estimator)
-        head(figure, f"{ESTIMATES_TITLE}, by “{usual}”: {name_text(relation.metric, 40)}", left_out)
+        figure, (axes,) = side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
+        grey = [replace(row.look, colour=MUTED) if row.doubted else row.look for row in rows]
+        dots = (ForestRow(row.dataset, row.value, None, None, dot, row.text) for row, dot in zip(rows, grey, strict=True))
+        forest(axes, dots, width=0)
+        for place, row in enumerate(rows):
+            if row.low is not None and row.high is not None:
+                plain: dict[str, Any] = {"fc": row.look.colour, "ec": "none", "alpha": 0.45}
+                style = HATCHED if row.doubted else plain
+                axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **style)
+            if row.measured is not None:
+                axes.plot([row.measured], [place], label=f"measured:{row.dataset}", **TRUTH)
+        asked = sum(row.measured is None for row in rows)
+        ordered = all(row.measured is None for row in rows[:asked])
+        frame_forest(axes, [name_text(row.dataset, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ())
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_xlabel(axis)
+        axes.set_title(" ")
+        head_numbers(axes, heading)
+        name_legend(figure, _expectation_handles(rows), 3)
+        head(figure, title, note)
     return figure
 
 
-def _estimate_row(estimate: SetEstimate, look: Look, usual: str | None) -> ForestRow:
-    """Build a row with estimate, interval and level, and the estimator if it differs from the usual one."""
-    other = "" if estimate.estimator == usual else f"\nby {name_text(estimate.estimator)}"
-    value, low, high = estimate.predicted, estimate.low, estimate.high
-    text = f"{format_estimate(value, low, high)}  {100 * estimate.level:.0f} %{other}"
-    return ForestRow(estimate.dataset, value, low, high, look, text)
-
-
-def _measured(axes: Axes, values: Sequence[float | None], names: Sequence[str]) -> None:
-    """Draw a hollow diamond at each row's measured value, if known."""
-    for position, (value, name) in enumerate(zip(values, names, strict=True)):
-        if value is not None:
-            axes.plot([value], [position], label=f"measured:{name}", **TRUTH)
-
-
-def _unit_rows(axes: Axes, names: Sequence[str], label: str, numbers: str) -> None:
-    """Name the rows, and set the axis to 0-1 with a heading above the numbers at its right."""
-    frame_forest(axes, [name_text(name, 22) for name in names])
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel(label)
-    axes.set_title(" ")
-    head_numbers(axes, numbers)
-
-
-def _estimates_plane(axes: Axes, measured: list[SetEstimate], look_of: dict[str, Look]) -> None:
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=1.2, ls=(0, (4, 2)), label="_diagonal")
-    for estimate in measured:
-        look, at = look_of[estimate.dataset], float("nan") if estimate.measured is None else estimate.measured
-        axes.plot([at, at], [estimate.low, estimate.high], color=look.colour, lw=2.2, label="_ci", **BAR)
-        axes.plot([at], [estimate.predicted], marker=look.marker, color=look.colour, label="_at", **DOT)
-    axes.set_aspect("equal", adjustable="box", anchor="NE")
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_ylim(-0.03, 1.03)
-    axes.grid(True, axis="both")
-    axes.set_xlabel("measured")
-    axes.set_ylabel("estimated")
-
-
-def _estimates_legend(figure: Figure, measured: bool) -> None:
-    handles = [Line2D([], [], color=MUTED, marker="o", ms=7, mec=PAPER, lw=3, label="estimated without the dataset's labels")]
-    if measured:
-        handles.append(Line2D([], [], marker="d", ms=7, mfc="none", mec=INK, ls="none", label="measured"))
-    name_legend(figure, handles, 2)
+def _expectation_handles(rows: Sequence[Expectation]) -> list[Any]:
+    dot = {"color": MUTED, "marker": "o", "ms": 7, "mec": PAPER, "lw": 3}
+    handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
+    if any(row.doubted for row in rows):
+        handles.append(Patch(label="outside the gate: not to be believed", **HATCHED))
+    if any(row.measured is not None for row in rows):
+        handles.append(Line2D([], [], label="measured", **TRUTH))
+    return handles
 
 
 SITES_TITLE = "What to expect of each site"
 HALF = 0.17
+HATCHED: Final[dict[str, Any]] = {"fc": GRID, "ec": MUTED, "hatch": "////"}
 TRUTH: Final[dict[str, Any]] = {"ms": 7, "mfc": "none", "mec": INK, "ls": "none", "marker": "d", "zorder": 3}
 
 
@@ -166,7 +164,7 @@ def _spoken(site: SiteAnswer) -> str:
     return f"{site.estimate:.2f} (from {site.low:.2f} to {site.high:.2f}){place}{measured}"
 
 
-@registered(_sites_caption, shows=lambda assessment: any(site.estimate is not None for site in assessment.sites))
+@registered(_sites_caption, shows=lambda assessment: any(site.estimate is not None for site in assessment.sites), phone=True)
 def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     """Draw each site's expected mean performance with its interval, then labelled sites with their measured values.
 
@@ -176,47 +174,16 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     if not shown:
         return nothing(SITES_TITLE, "no site could be estimated")
     look_of = {site.dataset: look(place) for place, site in enumerate(assessment.sites)}
-    with drawing():
-        figure = blank(WIDTH, 1.5 + 0.36 * len(shown))
-        axes = figure.add_subplot()
-        forest(axes, (_site_row(site, look_of[site.dataset]) for site in shown), width=0)
-        for position, site in enumerate(shown):
-            _site_bar(axes, site, position, look_of[site.dataset])
-        _measured(axes, [site.measured for site in shown], [site.dataset for site in shown])
-        asked = sum(site.measured is None for site in shown)
-        if 0 < asked < len(shown):
-            axes.axhline(asked - 0.5, color=MUTED, lw=0.8)
-        expected = f"{assessment.performance_name}, mean over a site's images"
-        _unit_rows(axes, [site.dataset for site in shown], expected, f"expected, {100 * shown[0].level:.0f} %")
-        _sites_legend(figure, shown)
-        head(figure, f"{SITES_TITLE}: {name_text(assessment.metric, 48)}", left_out)
-    return figure
-
-
-def _site_row(site: SiteAnswer, seen: Look) -> ForestRow:
-    measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-    text = f"{format_estimate(site.estimate, site.low, site.high)}{measured}"
-    if site.doubted:
-        seen, text = replace(seen, colour=MUTED), "do not believe: outside"
-    return ForestRow(site.dataset, site.estimate, None, None, seen, text)
-
-
-def _site_bar(axes: Axes, site: SiteAnswer, position: int, seen: Look) -> None:
-    """Draw the interval of a site, hatched if the estimate is doubted."""
-    assert site.low is not None
-    assert site.high is not None  # for the type checker: sites without an estimate are not drawn
-    plain: dict[str, Any] = {"fc": seen.colour, "ec": "none", "alpha": 0.45}
-    style = {"fc": GRID, "ec": MUTED, "hatch": "////"} if site.doubted else plain
-    axes.barh(position, site.high - site.low, 2 * HALF, site.low, label=f"ci:{site.dataset}", **style)
-
-
-def _sites_legend(figure: Figure, shown: list[SiteAnswer]) -> None:
-    handles: list[Any] = [Line2D([], [], color=MUTED, marker="o", ms=7, mec=PAPER, lw=3, label="expected, with its interval")]
-    if any(site.inside is False and site.measured is None for site in shown):
-        handles.append(Patch(fc=GRID, ec=MUTED, hatch="////", label="outside the gate: not to be believed"))
-    if any(site.measured is not None for site in shown):
-        handles.append(Line2D([], [], label="measured", **TRUTH))
-    name_legend(figure, handles, 3)
+    rows = []
+    for site in shown:
+        measured = "" if site.measured is None else f", measured {site.measured:.2f}"
+        expected = f"{format_estimate(site.estimate, site.low, site.high)}{measured}"
+        text = "do not believe: outside" if site.doubted else expected
+        ends = site.estimate, site.low, site.high
+        rows.append(Expectation(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.doubted))
+    axis = f"{assessment.performance_name}, mean over a site's images"
+    title = f"{SITES_TITLE}: {name_text(assessment.metric, 48)}"
+    return _expectations(rows, title, axis, f"expected, {100 * shown[0].level:.0f} %", left_out)
 
 
 ERRORS_TITLE = "Estimators of performance, each judged on datasets left out"
@@ -252,7 +219,7 @@ def _errors_caption(relation: Relation) -> Caption:
     )
 
 
-@registered(_errors_caption, shows=lambda relation: bool(relation.judgements))
+@registered(_errors_caption, shows=lambda relation: bool(relation.judgements), phone=True)
 def judgements(relation: Relation) -> Figure:
     """Draw each estimator's mean absolute error per image (filled) and per set mean (hollow), and its coverage.
 
@@ -263,8 +230,7 @@ def judgements(relation: Relation) -> Figure:
     if not shown:
         return nothing(ERRORS_TITLE, "no estimator could be judged: that takes at least two datasets with performances")
     with drawing():
-        figure = blank(WIDTH, 1.75 + 0.31 * len(shown))
-        errors, cover = figure.subplots(1, 2, sharey=True, width_ratios=(2.3, 1.0))
+        figure, (errors, cover) = side_by_side(1.75 + 0.31 * len(shown), 2.3, 1.0, rows=len(shown), sharey=True)
         for position, judgement in enumerate(shown):
             _errors(errors, judgement, position)
             if judgement.coverage is not None:
@@ -293,12 +259,12 @@ def _errors(axes: Axes, judgement: Judgement, position: int) -> None:
 
 def _errors_frame(errors: Axes, cover: Axes, relation: Relation) -> None:
     shown = relation.judgements
-    frame_forest(errors, [name_text(judgement.estimator) for judgement in shown])
-    for label, judgement in zip(errors.get_yticklabels(), shown, strict=True):
+    names = [name_text(judgement.estimator) for judgement in shown]
+    for label, judgement in zip(frame_forest(errors, names), shown, strict=True):
         label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
+    name_rows(cover, names)
     errors.set_xlim(0, 1.08 * max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown)))
     errors.set_xlabel("mean absolute error")
-    cover.tick_params(axis="y", length=0)
     lowest = min([relation.settings.level, *(judgement.coverage for judgement in shown if judgement.coverage is not None)])
     cover.set_xlim(max(0.0, lowest - 0.08), 1.02)
     cover.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
@@ -345,6 +311,7 @@ def _failures_caption(relation: Relation) -> Caption:
     _failures_caption,
     shows=lambda relation: (relation.images["listed"].astype(bool) & relation.images["path"].astype(bool)).any(),
     vector=False,
+    phone=True,
 )
 def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     """Draw each dataset's k listed images with the lowest estimates, each beside its prediction.
@@ -353,6 +320,7 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     estimate with its interval, and the measured performance where it is known.
     """
     require_one("k", k)
+    k = on_phone(min(k, 2), k)
     shown, left_out = first([row for row in relation.failures if row.listed], limit)
     if not shown:
         return nothing(FAILURES_TITLE, "no image is listed as a probable failure")

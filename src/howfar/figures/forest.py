@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
-from howfar.figures.style import MUTED, PAPER, Look, name_rows, row_number
+from howfar.figures.style import MUTED, PAPER, Look, name_rows, on_phone, row_number
 
 
 @dataclass(frozen=True)
 class ForestRow:
     """Hold a row of a forest plot: name, value with its interval's ends, look, the number at the right, and place if not next.
 
-    An undefined value leaves the number alone, an undefined end the dot alone.
+    An undefined value leaves the number alone, an undefined end the dot alone. A `hollow` dot has its colour at the edge.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ForestRow:
     look: Look
     text: str = ""
     place: float | None = None
+    hollow: bool = False
 
 
 def forest(
@@ -33,26 +35,24 @@ def forest(
 ) -> None:
     """Draw rows from top to bottom: an interval line `width` points wide, a dot of `size`, and the number at the right."""
     for position, row in enumerate(rows):
-        place = position if row.place is None else row.place
+        place, colour = position if row.place is None else row.place, row.look.colour
         if row.text:
             row_number(axes, place, row.text, text_size)
         if row.value is None or np.isnan(row.value):
             continue
         if row.low is not None and row.high is not None and not np.isnan(row.low):
-            style: dict[str, Any] = {
-                "color": row.look.colour,
-                "lw": width,
-                "solid_capstyle": "butt",
-                "label": f"interval:{row.name}",
-            } | line
+            style = {"color": colour, "lw": width, "solid_capstyle": "butt", "label": f"interval:{row.name}"} | line
             axes.plot([row.low, row.high], [place, place], **style)
-        dot: dict[str, Any] = {"ms": size, "color": row.look.colour, "mec": PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
-        axes.plot([row.value], [place], marker=row.look.marker, label=row.name, **dot)
+        dot: dict[str, Any] = {"mfc": colour, "mec": PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
+        if row.hollow:
+            dot |= {"mfc": PAPER, "mec": colour, "mew": 1.4}
+        axes.plot([row.value], [place], marker=row.look.marker, ms=size, color=colour, label=row.name, **dot)
 
 
-def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -> None:
-    """Label a forest's rows from the top, and draw thin lines above the rows in `groups`."""
-    name_rows(axes, list(names))
-    axes.set_ylim(len(names) - 0.5, -0.5)
+def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -> list[Text]:
+    """Label a forest's rows from the top, draw thin lines above the rows in `groups`, and return the labels."""
+    labels = name_rows(axes, names)
+    axes.set_ylim(len(names) - 0.5, -0.5 - on_phone(0.3, 0.0))
     for place in groups:
         axes.axhline(place - 0.5, color=MUTED, lw=0.6, alpha=0.6, label="_rule")
+    return labels

@@ -12,14 +12,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from howfar.figures import Caption, registered
+from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.style import (
     I_DIST,
     INK,
     MUTED,
     PAPER,
-    WIDTH,
     Look,
-    blank,
     drawing,
     first,
     head,
@@ -64,7 +63,7 @@ def is_scored(relation: Relation) -> bool:
     return any(dataset.scored for dataset in relation.datasets)
 
 
-@registered(_caption, shows=is_scored)
+@registered(_caption, shows=is_scored, phone=True)
 def performance(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw each image's performance against scaled I^dist with the moving average, a panel per labelled dataset.
 
@@ -78,13 +77,12 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
     look_of = looks(relation)
     with drawing():
         columns = 2 if len(shown) == 4 else min(COLUMNS, len(shown))
-        lines = -(-len(shown) // columns)
-        figure = blank(WIDTH if columns > 1 else 5.2, 1.25 + (2.35 if columns > 1 else 3.2) * lines)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+        height = 2.35 if columns > 1 else 3.2
+        figure, panels, columns = panel_grid(len(shown), columns, lambda lines: 1.25 + height * lines, narrow=5.2)
         for axes, dataset in zip(panels, shown, strict=False):
             _panel(axes, dataset, relation, look_of[dataset.name])
         unit_panels(panels, len(shown), columns)
-        for axes in panels[columns * (lines - 1) : len(shown)]:
+        for axes in panels[-columns:]:
             axes.set_xlabel(f"scaled {I_DIST}")
         figure.supylabel(name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
         _legend(figure, relation)

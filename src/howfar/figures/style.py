@@ -5,8 +5,11 @@ Nothing here changes matplotlib's global settings: figures are made inside `draw
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
+from colorsys import hls_to_rgb
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -16,6 +19,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
@@ -32,15 +36,20 @@ PAPER = "#ffffff"
 PRIMARY = "#8b949e"
 ON_DARK, ON_LIGHT = "#fefefe", "#1e2227"
 """Numbers on coloured cells, which stay as they are where a dark page gives ink and paper other colours."""
-WIDTH = 9.0
+WIDTH, PHONE = 9.0, 4.0
+"""Inches; a figure of `PHONE` can be read on a screen that is 390 pixels wide."""
+_LETTERS: Final = 42  # of a title or label of an axis in one line on a phone
+_ON_PHONE: ContextVar[bool] = ContextVar("on_phone", default=False)
 I_DIST = r"I$^{\mathrm{dist}}$"
 
-# Six of Okabe and Ito's colours (yellow and black left out), which also stand out on a dark page; further datasets
-# take the same colours again with another dash and marker.
+# Six of Okabe and Ito's colours (yellow and black left out), which also stand out on a dark page.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 Dash: TypeAlias = Literal["-"] | tuple[float, tuple[float, ...]]
 DASHES: tuple[Dash, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 MARKERS = ("o", "s", "^", "D")
+
+
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,26 @@ class Look:
 
 
 def look(index: int) -> Look:
-    """Return the look of the secondary at `index` in the caller's order; looks repeat after 24 datasets."""
+    """Return the look of the secondary at `index` in the caller's order; no two have one colour."""
     turn = index // len(COLOURS) % len(DASHES)
-    return Look(COLOURS[index % len(COLOURS)], DASHES[turn], MARKERS[turn])
+    # Beyond Okabe and Ito's colours hues follow at the golden angle, none near one before, in turns of dark and light.
+    further = to_hex(hls_to_rgb(0.618034 * index % 1.0, (0.38, 0.56)[index % 2], 0.6))
+    return Look(COLOURS[index] if index < len(COLOURS) else further, DASHES[turn], MARKERS[turn])
+
+
+@contextmanager
+def for_phone() -> Iterator[None]:
+    """Draw figures inside the ``with`` block for a phone: narrow, panels below each other, names above their rows."""
+    token = _ON_PHONE.set(True)
+    try:
+        yield
+    finally:
+        _ON_PHONE.reset(token)
+
+
+def on_phone(phone: Entry, wide: Entry) -> Entry:
+    """Return the first value for a figure that is drawn for a phone, else the second."""
+    return phone if _ON_PHONE.get() else wide
 
 
 @contextmanager
@@ -81,22 +107,45 @@ def plain(text: Any) -> Any:
 
 
 def blank(width: float, height: float) -> Figure:
-    """Make an empty figure with automatic layout, independent of pyplot; sizes in inches."""
-    return Figure(figsize=(width, height), layout="constrained")
+    """Make an empty figure with automatic layout, independent of pyplot; sizes in inches, on a phone as wide as that."""
+    return Figure(figsize=(on_phone(min(width, PHONE), width), height), layout="constrained")
+
+
+def side_by_side(height: float, *widths: float, rows: float = 0, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Make panels of relative widths beside each other, on a phone below each other, with room for so many `rows` of names."""
+    height += on_phone(0.14, 0.0) * rows
+    figure = blank(WIDTH, on_phone(len(widths), 1) * height)
+    shape: dict[str, Any] = on_phone({"nrows": len(widths)}, {"ncols": len(widths), "width_ratios": widths})
+    panels: list[Axes] = figure.subplots(squeeze=False, **shape, **options).ravel().tolist()
+    return figure, panels
 
 
 def head(figure: Figure, title: str, note: str = "") -> None:
     """Write the title at the left edge, and a smaller note, if any, below."""
-    whole = title if not note else f"{title}\n{note}"
+    whole = wrapped(title if not note else f"{title}\n{note}")
     figure.suptitle(whole, x=0.01, ha="left", fontsize=10.5, color=INK, linespacing=1.5, parse_math=False)
 
 
-def name_rows(axes: Axes, labels: list[str]) -> None:
-    """Label the rows 0, 1, 2 … of a horizontal plot with y ticks."""
-    axes.set_yticks(range(len(labels)), labels=labels)
-    for label in axes.get_yticklabels():
-        plain(label)
+def wrapped(text: str) -> str:
+    """Break the lines of a text that are longer than a phone is wide, where a figure is drawn for one."""
+    return on_phone("\n".join(textwrap.fill(line, _LETTERS) for line in text.splitlines()), text)
+
+
+def name_rows(axes: Axes, labels: Sequence[str]) -> list[Text]:
+    """Label the rows 0, 1, 2 … of a horizontal plot at the left, on a phone above each row; return the labels."""
+    axes.set_yticks(range(len(labels)), labels=on_phone([""] * len(labels), labels))
     axes.tick_params(axis="y", length=0)
+    if _ON_PHONE.get():
+        return [_above(axes, row, 0.0, label.replace("\n", ", "), 9.0) for row, label in enumerate(labels)]
+    return [plain(label) for label in axes.get_yticklabels()]
+
+
+def _above(axes: Axes, row: float, side: float, text: str, size: float) -> Text:
+    """Write a text above a row, from the left edge (side 0) or up to the right one (1)."""
+    place = axes.annotate(text, (side, row), (0, 6), xycoords=axes.get_yaxis_transform(), textcoords="offset points")
+    place.set(ha=("left", "right")[int(side)], va="bottom", fontsize=size, color=INK, in_layout=False)
+    named: Text = plain(place)
+    return named
 
 
 def _settings() -> Any:  # matplotlib 3.11 types the keys as literals, earlier releases as str
@@ -204,6 +253,9 @@ def nothing(title: str, reason: str) -> Figure:
 def name_legend(figure: Figure, handles: Axes | Sequence[Any], columns: int = 3, **style: Any) -> Legend:
     """Add a legend below the figure for these handles or a panel's labelled artists; names are taken literally."""
     shown = handles if isinstance(handles, Sequence) else handles.get_legend_handles_labels()[0]
+    columns = on_phone(
+        min(columns, 2 if max((len(str(handle.get_label())) for handle in shown), default=0) < 18 else 1), columns
+    )
     legend = figure.legend(handles=list(shown), loc="outside lower left", ncols=columns, **style)
     for text in legend.get_texts():
         plain(text)
@@ -212,12 +264,15 @@ def name_legend(figure: Figure, handles: Axes | Sequence[Any], columns: int = 3,
 
 def head_numbers(axes: Axes, text: str) -> None:
     """Write a pale heading above the numbers at the right of a panel's rows."""
-    at = axes.annotate(text, (1.02, 1), (0, 7), xycoords="axes fraction", textcoords="offset points")
-    at.set(fontsize=8.5, color=MUTED, in_layout=False)
+    at = axes.annotate(text, (on_phone(1.0, 1.02), 1), (0, 7), xycoords="axes fraction", textcoords="offset points")
+    at.set(fontsize=8.5, color=MUTED, in_layout=False, ha=on_phone("right", "left"))
 
 
 def row_number(axes: Axes, row: float, text: str, size: float = 8.5) -> None:
-    """Write a row's number at the right of the panel."""
+    """Write a row's number at the right of the panel, on a phone above the row."""
+    if _ON_PHONE.get():
+        _above(axes, row, 1.0, text.replace("\n", ", "), 8.5)
+        return
     axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=size, color=INK)
 
 
@@ -262,16 +317,13 @@ def without_edges(axes: Axes) -> None:
 
 def picture_sheet(across: float, height: float, left: float = 0.0, top: float = 0.0) -> tuple[Figure, Axes]:
     """Make a figure without axes for pictures of about unit size, with the y axis pointing down."""
-    figure = blank(WIDTH, WIDTH * height / across + 0.5)
+    figure = blank(WIDTH, on_phone(PHONE, WIDTH) * height / across + 0.5)
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_xlim(left, across - left)
     axes.set_ylim(height, top)
     axes.set_aspect("equal")
     return figure, axes
-
-
-Entry = TypeVar("Entry")
 
 
 def looks(relation: Relation) -> dict[str, Look]:

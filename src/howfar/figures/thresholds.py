@@ -15,9 +15,7 @@ from howfar.figures.style import (
     INK,
     MUTED,
     PAPER,
-    WIDTH,
     Look,
-    blank,
     drawing,
     first,
     head,
@@ -25,6 +23,7 @@ from howfar.figures.style import (
     name_legend,
     name_text,
     nothing,
+    side_by_side,
 )
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.results import DatasetRelation, Evaluation, Relation
@@ -54,8 +53,7 @@ def thresholds(evaluation: Evaluation) -> Figure:
     if curves is None:
         return nothing(title, NO_COUNTS)
     with drawing():
-        figure = blank(WIDTH, 4.5)
-        by_threshold, plane = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
+        figure, (by_threshold, plane) = side_by_side(4.5, 1.15, 1.0)
         for values, name, colour, dash in (
             (curves.precision, "precision", COLOURS[5], (0, (5, 2))),
             (curves.recall, "recall", COLOURS[2], (0, (1.5, 1.5))),
@@ -92,7 +90,7 @@ def _caption(relation: Relation) -> Caption:
     )
 
 
-@registered(_caption, shows=lambda relation: relation.thresholds["f"].notna().any())
+@registered(_caption, shows=lambda relation: relation.thresholds["f"].notna().any(), phone=True)
 def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
     """Draw each labelled dataset's F by threshold, and precision against recall, from counts summed over images.
 
@@ -105,8 +103,7 @@ def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
         return nothing(TITLE, NO_COUNTS)
     look_of = looks(relation)
     with drawing():
-        figure = blank(WIDTH, 4.4 + 0.22 * -(-(len(shown) + 1) // 3))
-        by_threshold, plane = figure.subplots(1, 2, width_ratios=(1.15, 1.0))
+        figure, (by_threshold, plane) = side_by_side(4.4 + 0.22 * -(-(len(shown) + 1) // 3), 1.15, 1.0)
         for row in shown:
             _dataset(by_threshold, plane, row, relation, look_of[row.name])
         if relation.settings.threshold is not None:

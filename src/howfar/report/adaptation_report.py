@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,9 +29,9 @@ from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption,
 from howfar.report import adaptation_sentences
 from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_random, points, standing
 from howfar.report.explorer import adaptation_section
-from howfar.report.page import write_page
+from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.rerun import rerun_adaptation
-from howfar.report.run_figures import draw_figures
+from howfar.report.run_figures import Figures, draw_figures
 from howfar.report.section import (
     UNDEFINED,
     Cell,
@@ -39,19 +39,29 @@ from howfar.report.section import (
     ColumnOf,
     Context,
     FigurePart,
+    Items,
+    Made,
     Part,
+    RegisteredFigure,
     Section,
     Table,
     TablePart,
     change,
     decimal,
+    f_mu_sigma,
     facts,
     listing,
+    named,
+    notes,
+    paper_source,
+    plural,
     row_interval,
+    shown,
     tabulate,
+    texts,
     with_interval,
 )
-from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
+from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult, Adaptations
 from howfar.wording import signed
 
 ADAPTING = "adapting"
@@ -314,7 +324,7 @@ def _slope(row: Mapping[Any, Any] | None) -> Cell:
 def _retuned(row: Mapping[Any, Any]) -> Cell:
     if row["ods"] != row["ods"]:
         return UNDEFINED
-    return Cell(f"{row['ods']:.3f} ({row['distance_mean']:.2f}, {row['distance_std']:.2f})", float(row["ods"]))
+    return f_mu_sigma(*(float(row[name]) for name in ("ods", "distance_mean", "distance_std")))
 
 
 def _range(bar: Bar | None, several: bool) -> Cell:
@@ -335,37 +345,107 @@ def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
     The page is whole in itself. `folder` is the study's, below which the models' maps lie.
     """
     figures = draw_figures({"adaptation_figures": adaptation}, folder, prefix="adaptation_")
-    f, ods = (scores(adaptation, column) for column in ("mean_f", "ods"))
-    look_of = looks(adaptation)
-    content = {
-        "a": adaptation,
-        "strategy": strategy_of(adaptation),
-        "strategies": listing(strategies(adaptation)),
-        "several": len(shared_seeds(adaptation)) > 1,
-        "lead": adaptation_sentences.lead(adaptation),
-        "random": adaptation_sentences.against_random(adaptation),
-        "any": adaptation_sentences.any_beats(adaptation),
-        "numbers": [(model, line, look_of[model].colour) for model, line in adaptation_sentences.by_number(adaptation)],
-        "suppressed": adaptation_sentences.suppressed(adaptation),
-        "limitations": adaptation_sentences.limits(adaptation),
-        "seeds": seeds_text(shared_seeds(adaptation)),
-        "f": f,
-        "ods": ods,
-        "both": both(adaptation),
-        "disagreement": adaptation_sentences.disagreement(adaptation),
-        "slopes": slopes(adaptation),
-        "strata": strata(adaptation),
-        "gains": gains(adaptation),
-        "over_random": against_random(adaptation),
-        "contributions": contributions(adaptation),
-        "suppression": suppression(adaptation),
-        "trained": trained(adaptation),
-        "chosen": chosen(adaptation),
-        "settings": settings(adaptation),
-        "rerun": rerun_adaptation(adaptation),
-        "explore": adaptation_section(adaptation, Path(folder)),
-    }
-    return write_page("adaptation/page.html.j2", content, folder, figures)
+    count, seeds = len(adaptation.secondaries), len(adaptation.settings["seeds"])
+    return Page(
+        kicker="Adaptation report",
+        question="What did labelling a few images gain?",
+        title=f"What adapting to a few images gained ({adaptation.segmenter} on {adaptation.primary})",
+        facts=[
+            f"{adaptation.segmenter} trained on {adaptation.primary}",
+            f"{count} secondary dataset{plural(count)}",
+            f"images chosen by {listing(strategies(adaptation))}",
+            f"{seeds} seed{plural(seeds)}",
+        ],
+        provenance=adaptation.provenance,
+        sections=fill_page(_sections(adaptation, Path(folder), figures), figures),
+    ).write(folder, figures)
+
+
+def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterator[tuple[str, str, Section | None]]:
+    yield "answer", "In short", _answer(adaptation)
+    yield "pictures", "Pictures", Section("", [RegisteredFigure("rows")]) if "rows" in figures.drawn else None
+    yield "gains", "Gains", Section("", _gain_parts(adaptation), folded=True)
+    yield "scores", "Scores", Section("", _score_parts(adaptation), folded=True)
+    by_distance = [
+        RegisteredFigure("curves"),
+        *shown("slopes", "Slopes", slopes(adaptation), text=_SLOPES, style="models"),
+        *shown("strata", "Halves and thirds", strata(adaptation), text=_STRATA, style="models"),
+    ]
+    yield "distance", "By distance", Section("", by_distance, folded=True)
+    yield "explore", "Explore", adaptation_section(adaptation, folder)
+    suppressed = suppression(adaptation)
+    if suppressed.rows:
+        title = "False positives on background, and what suppressing them cost"
+        drawn = map(RegisteredFigure, ("suppression", "bars_background", "curves_background"))
+        parts = [TablePart("suppression", title, suppressed, heading="", style="models"), *drawn]
+        yield "background", "Background", Section(adaptation_sentences.suppressed(adaptation), parts, folded=True)
+    learnt = [
+        TablePart("models", "Models", trained(adaptation), _MODELS, style="models"),
+        TablePart("chosen", "Chosen images", chosen(adaptation), "In the order of choice.", style="named"),
+    ]
+    yield "learnt", "What was learnt from", Section("", learnt, folded=True)
+    yield limits_section(adaptation_sentences.limits(adaptation))
+    additions = "Random beside it, intervals, several seeds and scoring only what no model learnt from are howfar's additions."
+    source = paper_source("section 4.3 and appendix C", additions)
+    yield made_section(Made([("Settings", settings(adaptation))], adaptation.provenance, rerun_adaptation(adaptation), source))
+
+
+def _answer(adaptation: Adaptation) -> Section:
+    look_of, numbers = looks(adaptation), adaptation_sentences.by_number(adaptation)
+    said = [adaptation_sentences.against_random(adaptation), adaptation_sentences.any_beats(adaptation)]
+    lines = [(named(model, text), look_of[model].colour) for model, text in numbers]
+    way, strategy = adaptation.settings.get("way", "retrain"), strategy_of(adaptation)
+    on = "anew" if way == "retrain" and adaptation.settings["start"] != "tuned" else "on from M's weights"
+    by = "" if way == "retrain" else f" (by {way})"
+    background = "; -B3 and the like with that many images without foreground besides" if len(adaptation.suppression) else ""
+    names = (
+        f"M is {adaptation.segmenter} trained on {adaptation.primary} alone. {strategy}-1 and the like were trained {on}{by} "
+        f"on {adaptation.primary} and that many images of each secondary{background}. Gains are on images that no model "
+        "learnt from."
+    )
+    parts: list[Part] = [
+        RegisteredFigure("gains"),
+        *([Items(lines)] if len(lines) > 1 else []),
+        *texts(adaptation_sentences.suppressed(adaptation)),
+        *texts(names, style="small"),
+        *notes("Notes of the study", adaptation.notes),
+    ]
+    return Section(adaptation_sentences.lead(adaptation), parts, [text for text in said if text])
+
+
+def _gain_parts(result: AdaptationResult) -> list[Part]:
+    """Build the tables of gains over M and over random, and of what gains differ by."""
+    more = len(result.first.settings["random_seeds"])
+    seeds = f" Random has {more} further seed{plural(more)}: a gain is over the seeds that its model has." if more else ""
+    parts: list[Part] = [
+        TablePart("gains", "Gain over M", stacked(result, gains), _GAINED + seeds, style="models"),
+        *shown(
+            "over-random",
+            "Beside as many images drawn at random",
+            stacked(result, against_random),
+            text=_RIVALS,
+            style="models",
+        ),
+    ]
+    if isinstance(result, Adaptation):
+        text = f"{result.contributed()} One mixed model of the gains, with datasets, strategies and trainings crossed."
+        parts += shown("contributions", "What gains differ by", contributions(result), text=text, style="texts")
+    return parts
+
+
+def _score_parts(result: AdaptationResult) -> list[Part]:
+    """Build the tables of scores by both measures, and the bars."""
+    seeds = shared_seeds(result.first)
+    over = f" {seeds_text(seeds).capitalize()}{'; in brackets the lowest and the highest' if len(seeds) > 1 else ''}."
+    f, ods = (stacked(result, partial(scores, column=column)) for column in ("mean_f", "ods"))
+    parts: list[Part] = [
+        TablePart("mean-f", "Mean F at each model's own threshold", f, _HONEST + over, style="models"),
+        TablePart("ods", "ODS, as in the paper", ods, _PAPER + over, style="models"),
+    ]
+    if isinstance(result, Adaptation):
+        told = f"Changes are from M. {adaptation_sentences.disagreement(result)}"
+        parts += [TablePart("both", "Both side by side", both(result), told, style="models"), RegisteredFigure("bars")]
+    return parts
 
 
 ABSENT = "The study of adaptation does not lie beside this one, so the figures of its images are left out."
@@ -399,8 +479,10 @@ def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, 
     return parts
 
 
-def stacked(result: Adaptations, make: Callable[[Adaptation], Table]) -> Table:
-    """Stack the tables of all segmenters' studies, with the segmenter's name in the first column."""
+def stacked(result: AdaptationResult, make: Callable[[Adaptation], Table]) -> Table:
+    """Stack the tables of all segmenters' studies, with the segmenter's name in the first column; one study has its table."""
+    if isinstance(result, Adaptation):
+        return make(result)
     made = {name: make(study) for name, study in result.by_segmenter().items()}
     columns = next(iter(made.values())).columns
     rows = tuple((Cell(name), *row) for name, table in made.items() for row in table.rows)
@@ -410,23 +492,11 @@ def stacked(result: Adaptations, make: Callable[[Adaptation], Table]) -> Table:
 def section(result: Adaptations, context: Context) -> Section:
     """Build the section of an adaptation study."""
     study, names = result.first, list(result.by_segmenter())
-    over = f" Means over {len(shared_seeds(study))} seeds; in brackets the lowest and the highest."
-    over = over if len(shared_seeds(study)) > 1 else ""
     rivals = {name: adaptation_sentences.against_random(each) for name, each in result.by_segmenter().items()}
     compared = RANDOM in strategies(study) and strategy_of(study) != RANDOM
     told = [f"{name}: {text}" for name, text in rivals.items()] if compared and len(names) > 1 else [rivals[names[0]]]
-    beside_random = stacked(result, against_random)
     bars = FigurePart("bars", partial(adaptation_bars, result), bars_caption(result), "Figure 7")
-    parts: list[Part] = [
-        *([bars] if is_scored(result) else []),
-        TablePart("gains", "Gain over M", stacked(result, gains), _GAINED),
-        TablePart(
-            "mean-f", "Mean F at each model's own threshold", stacked(result, partial(scores, column="mean_f")), _HONEST + over
-        ),
-        TablePart("ods", "ODS, as in the paper", stacked(result, partial(scores, column="ods")), _PAPER + over),
-    ]
-    if beside_random.rows:
-        parts.append(TablePart("over-random", "Beside as many images drawn at random", beside_random, _RIVALS))
+    parts: list[Part] = [*([bars] if is_scored(result) else []), *_gain_parts(result), *_score_parts(result)]
     parts.append(rows_part(result, context.folder, study.secondaries, "rows", "Figure 8"))
     if study.blind:
         parts.append(rows_part(result, context.folder, study.blind, "rows-blind", "Figure 9"))
@@ -440,6 +510,8 @@ _HONEST = "Mean of the images' F at the threshold tuned on P, which no label of 
 _PAPER = "F of the dataset's summed counts at the threshold that is best for it, which looks at its labels."
 _RIVALS = "Difference from the model that learnt from as many images drawn at random."
 _MODELS = "Every model and seed, its threshold, and how it does at home."
+_SLOPES = "Change of F from the nearest image of a dataset to the farthest; the curve of a model is flat where it is 0."
+_STRATA = "As in tables 3 to 5 of the paper, for every model, on the images that no model learnt from."
 
 
 def rows_part(

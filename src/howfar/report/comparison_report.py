@@ -12,16 +12,14 @@ from markupsafe import Markup
 
 from howfar.figures.contact_sheets import ordered_pairs
 from howfar.figures.performance_figures import is_scored
-from howfar.figures.style import nearest_first
 from howfar.relation.correlation import spearman
-from howfar.report import estimates_report, performance_report
+from howfar.report import performance_report
 from howfar.report.comparison_sentences import (
     ALPHA,
     lead,
     of_rivals,
     rank_changes,
     same_farthest,
-    sentence,
     smallest_p,
     trivial_verdict,
 )
@@ -34,6 +32,7 @@ from howfar.report.section import (
     Cell,
     Column,
     ColumnOf,
+    Columns,
     Disclosure,
     Items,
     Made,
@@ -47,7 +46,6 @@ from howfar.report.section import (
     facts,
     listing,
     name_cell,
-    named,
     notes,
     number,
     paper_source,
@@ -89,6 +87,10 @@ RIVAL_MEASURES = {
     "mind": ("MIND", "square of the sliced Wasserstein distance over more lines, times three times their dimension"),
 }
 """How the literature's distances are called, and what each is."""
+RIVAL_COLUMNS = {
+    "95 % CI": "bootstrap over the images of both sets; of kNN and Mahalanobis over the secondary's alone",
+    "p": "permutation test of “S and P are one distribution” by this distance, Holm-corrected over the secondaries",
+}
 
 
 def main(comparison: Comparison) -> Table:
@@ -194,16 +196,12 @@ def rivals(comparison: Comparison) -> Table:
 def rival_intervals(comparison: Comparison) -> Table:
     """List interval and p-value of the literature's distances, by distance."""
     header, texts = comparison.rivals_table()
-    explained = {
-        "95 % CI": "bootstrap over the images of both sets; of kNN and Mahalanobis over the secondary's alone",
-        "p": "permutation test of “S and P are one distribution” by this distance, Holm-corrected over the secondaries",
-    }
     index_of = {dataset.name: index for index, dataset in enumerate(comparison.datasets)}
     rows = [
         (Cell(RIVAL_MEASURES.get(distance, (distance, ""))[0]), name_cell(dataset, index_of[dataset]), *map(Cell, cells))
         for distance, dataset, *cells in texts
     ]
-    return Table(tuple(Column(title, explained.get(title, "")) for title in header), tuple(rows))
+    return Table(tuple(Column(title, RIVAL_COLUMNS.get(title, "")) for title in header), tuple(rows))
 
 
 def farthest(comparison: Comparison) -> Table:
@@ -337,59 +335,53 @@ def write_report(
     run = RunResults.of(comparison, Path(folder), relation, assessment)
     results = {"figures": run.comparison, "relation_figures": run.relation, "assessment_figures": run.assessment}
     figures = draw_figures(results, folder)
-    c, chosen = run.comparison, run.comparison.settings
-    components = f"{chosen.components} components, projection “{chosen.projection}”"
-    return Page(
-        kicker="Dataset distance report",
-        question=f"How far from {c.primary.name}?",
-        title=f"How far from {c.primary.name}? ({c.backbone.name})",
-        facts=[
-            Markup("P = <strong>{}</strong>, {:,} image{}").format(c.primary.name, c.primary.n, plural(c.primary.n)),
-            Markup("backbone <strong>{}</strong>, q = {:,}").format(c.backbone.name, c.backbone.length),
-            f"{len(c.datasets)} secondary dataset{plural(len(c.datasets))}",
-            "no projection" if chosen.projection == "none" else components,
-            f"seed {chosen.seed}",
-        ],
-        provenance=c.provenance,
-        sections=fill_sections(c, run.relation, figures, run.assessment, run.whole),
-    ).write(folder, figures)
+    kicker, question, facts = _distance_head(run.comparison) if run.assessment is None else _assessment_head(run.assessment)
+    sections = fill_sections(run, figures)
+    return Page(kicker, question, question, facts, run.comparison.provenance, sections).write(folder, figures)
+
+
+def _distance_head(comparison: Comparison) -> tuple[str, str, list[str]]:
+    primary, secondaries = comparison.primary, len(comparison.datasets)
+    facts = [
+        f"P is {primary.name}: {primary.n:,} image{plural(primary.n)}",
+        f"{secondaries} secondary dataset{plural(secondaries)}",
+        f"features of {comparison.backbone.name}",
+    ]
+    return "Distance report", f"How far from {primary.name}?", facts
+
+
+def _assessment_head(assessment: Assessment) -> tuple[str, str, list[str]]:
+    asked = [site for site in assessment.ordered() if site.measured is None] or assessment.ordered()
+    own = assessment.first or f"P is {assessment.primary}"
+    sites = listing([site.dataset for site in asked])
+    return "Assessment", f"What will {assessment.model} score on {sites}?", [own]
 
 
 def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> Section:
-    lines = [
-        (named(row.name, sentence(comparison.primary, row), " "), name_cell("", index).colour)
-        for index, row in ((index, comparison.datasets[index]) for index in nearest_first(comparison))
-    ]
     # The section before this one says the warnings where there is an assessment.
     warnings = relation.warnings() if relation is not None and assessment is None else ()
+    table, names = main(comparison), f"Distances of the secondary datasets from {comparison.primary.name}"
     parts: list[Part] = [
-        Items(lines),
-        *texts(trivial(comparison)[2]),
+        *shown("main", names, table, heading="", explained=False),
+        Disclosure("What the columns mean", [Columns(table)]),
         *texts(_caution(comparison, relation), style="caution"),
-        *notes("Notes of the run", comparison.notes),
         RegisteredFigure("relative"),
+        *notes("Notes of the run", comparison.notes),
     ]
     doubts = [Markup("<strong>Do not believe the estimate</strong> of {}").format(warning) for warning in warnings]
-    return Section(lead(comparison), parts, warnings=doubts)
+    title = "In short" if assessment is None else "How far each site is"
+    return Section(lead(comparison), parts, warnings=doubts, title=title)
 
 
 def _caution(comparison: Comparison, relation: Relation | None) -> Markup:
     """Warn that distance is not performance, and state the performance measured here."""
     if relation is None or not is_scored(relation):
         return Markup(
-            "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}. Distance "
-            "alone does not tell whether a model fails: near images can be hard, far ones easy. To know, score predictions "
-            "against masks or labels of the dataset in question."
+            "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}; near images "
+            "can be hard, far ones easy. To know the performance, score predictions against masks or labels."
         ).format(comparison.backbone.name)
-    expected = Markup('; what to expect of datasets without labels, under <a href="#estimates">Estimates</a>')
-    return Markup(
-        "<strong>Distance is not performance</strong>, and here performance was measured too. {} {} "
-        'More under <a href="#performance">Performance</a>{}.'
-    ).format(
-        performance_report.lead(relation),
-        estimates_report.distance(relation),
-        expected if estimates_report.unlabelled(relation) else "",
-    )
+    here = '<strong>Distance is not performance</strong>, and here <a href="#performance">performance</a> was measured. {}'
+    return Markup(here).format(performance_report.lead(relation))
 
 
 def _distances(comparison: Comparison, _: Relation | None) -> Section:
@@ -404,12 +396,10 @@ def _distances(comparison: Comparison, _: Relation | None) -> Section:
     tests = (
         f"{chosen.permutations:,} permutations and Holm's correction over {sets} dataset{plural(sets)} cannot give a p below"
     )
-    more = shown("intervals", "Intervals and uncorrected values", intervals(comparison))
     parts: list[Part] = [
-        *shown("main", f"Distances of the secondary datasets from {primary.name}", main(comparison)),
         *texts("" if least is None else f"{tests} {least:.3g}{few}.", style="small"),
-        Disclosure("Intervals, P's self-distance in each subspace, uncorrected p", more),
-        RegisteredFigure("violin"),
+        *shown("intervals", "Intervals and uncorrected values", intervals(comparison)),
+        *(RegisteredFigure(name) for name in ("violin", "sorted_distances", "scatter")),
     ]
     return Section("", parts, [own])
 
@@ -477,8 +467,8 @@ def _trivial(comparison: Comparison, _: Relation | None) -> Section | None:
 def _images(comparison: Comparison, _: Relation | None) -> Section:
     table = farthest(comparison)
     heading, named = f"The {len(table.rows)} farthest images of all", "The farthest images of all secondary datasets"
-    figures = [RegisteredFigure(name) for name in ("thumbnails", "sorted_distances", "scatter")]
-    return Section("", [*figures, *shown("farthest", named, table, heading, style="named")])
+    parts = [RegisteredFigure("thumbnails"), Disclosure(heading, shown("farthest", named, table, style="named"))]
+    return Section("", parts)
 
 
 def _rivals(comparison: Comparison, _: Relation | None) -> Section:

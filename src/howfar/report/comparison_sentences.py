@@ -32,28 +32,18 @@ def lead(comparison: Comparison) -> str:
     return f"{text} {_settled(ordered)}".strip()
 
 
-def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> str:
-    """State a secondary's distance, its share of unusual images, and whether the sets differ, as text after its name.
-
-    P is called P, as a page that shows many such sentences says once what P is.
-    """
-    parts = [_distance(dataset), _beyond(primary, dataset), _test(dataset)]
-    return "; ".join(part for part in parts if part) + "."
-
-
 def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
     """State in one plain sentence how far a secondary is; its number is in the table above."""
     home = primary.name
     low, high = (None, None) if dataset.relative_ci is None else dataset.relative_ci
     if dataset.relative is None:
-        text = f"{dataset.name} {_raw(dataset, home)}, with no yardstick to read that by"
+        at = format_number(dataset.o_dist_mean)
+        text = f"{dataset.name} lies at a mean distance of {at} from {home}, with no yardstick to read that by"
     else:
         text = f"{dataset.name} lies {times(dataset.relative)} as far as images of {home} lie apart"
     if low is not None and high is not None and low <= 1:
         text += ", as a set of little variety can" if high < 1 else ", so that it is not shown to be farther"
-    unusual = _beyond(primary, dataset, home)
-    if dataset.beyond is not None and primary.n >= _FEWEST_FOR_CONFORMAL and dataset.n > 1:
-        unusual = f"{_share(dataset.beyond)} of its images {'is' if dataset.beyond == 0 else 'are'} unusual there"
+    unusual = _unusual(primary, dataset)
     differs = "" if dataset.p_value is None or (low is not None and low > 1) else _test(dataset)
     return f"{'; '.join(part for part in (text, unusual, differs) if part)}."
 
@@ -147,38 +137,17 @@ def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bo
     return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
 
 
-def _raw(dataset: DatasetSummary, home: str) -> str:
-    return f"lies at a mean distance of {format_number(dataset.o_dist_mean)} from {home}"
-
-
-def _distance(dataset: DatasetSummary) -> str:
-    if dataset.relative is None:
-        return _raw(dataset, "P")
-    text = f"lies {times(dataset.relative)} as far from P as P's own images from each other"
-    if dataset.relative_ci is None:
-        return f"{text} (no interval)"
-    low, high = dataset.relative_ci
-    interval = f"95 % CI {low:.2f}–{high:.2f}"
-    if low <= 1 <= high:
-        return f"{text} ({interval}, which holds 1: neither farther nor nearer than P's own is shown)"
-    if high < 1:
-        return f"{text} ({interval}: nearer than these, as a set of little variety near P's centre can be)"
-    return f"{text} ({interval})"
-
-
-def _beyond(primary: PrimarySummary, dataset: DatasetSummary, home: str = "P") -> str:
-    if dataset.beyond is None:
+def _unusual(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+    """State the share of a secondary's images that are farther than 95 % of the primary's own."""
+    home, beyond = primary.name, dataset.beyond
+    if beyond is None:
         return ""
     if primary.n < _FEWEST_FOR_CONFORMAL:
         return f"{home} has too few images ({primary.n}) to say which single images are unusual"
-    own = f"farther than 95 % of {home}'s own"
     if dataset.n == 1:
-        return f"this one image is {'' if dataset.beyond else 'not '}{own}"
-    return f"{_share(dataset.beyond)} of its images {'is' if dataset.beyond == 0 else 'are'} {own}"
-
-
-def _share(beyond: float) -> str:
-    return "none" if beyond == 0 else "all" if beyond == 1 else share(beyond)
+        return f"this one image is {'' if beyond else 'not '}farther than 95 % of {home}'s own"
+    count = "none" if beyond == 0 else "all" if beyond == 1 else share(beyond)
+    return f"{count} of its images {'is' if beyond == 0 else 'are'} unusual there"
 
 
 def _test(dataset: DatasetSummary) -> str:

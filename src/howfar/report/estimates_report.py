@@ -17,6 +17,7 @@ from howfar.report.section import (
     Columns,
     Definitions,
     Disclosure,
+    Items,
     Part,
     RegisteredFigure,
     Section,
@@ -30,6 +31,7 @@ from howfar.report.section import (
     estimated,
     listing,
     name_cell,
+    named,
     notes,
     part_of,
     percentage,
@@ -37,25 +39,28 @@ from howfar.report.section import (
     shown,
     tabulate,
     texts,
+    with_interval,
 )
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
-from howfar.wording import percentage_of, share
+from howfar.wording import format_estimate, percentage_of, share
 
 
 def sites(assessment: Assessment) -> Table:
     """Build the table of numbers behind the answers, one row per site."""
     places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
+    levels = {f"{100 * site.level:.0f} %" for site in assessment.sites}
+    expected = (
+        f"{name} expected without the site's own labels, a mean over its images, with its interval; in brackets if doubted"
+    )
     known = "whether labelled datasets like the site are known; outside, no estimate is to be believed"
-    held = "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"
 
     def blank(site: SiteAnswer) -> bool:
         return site.false_positive_share is not None
 
-    def mean_and_interval(site: SiteAnswer) -> tuple[Cell, Cell]:
-        level = f" ({100 * site.level:.0f} %)"
-        shown = estimated(site.estimate, site.low, site.high, 2, doubted=site.doubted, level=level)
-        return (Cell("undefined"), UNDEFINED) if blank(site) else shown
+    def estimate(site: SiteAnswer) -> Cell:
+        text = format_estimate(site.estimate, site.low, site.high, doubted=site.doubted)
+        return Cell("undefined") if blank(site) else with_interval(site.estimate, site.low, site.high, lambda _: "", text=text)
 
     def measured(site: SiteAnswer) -> Cell:
         return Cell("no foreground") if blank(site) else decimal(site.measured, 2)
@@ -63,51 +68,54 @@ def sites(assessment: Assessment) -> Table:
     def failing(site: SiteAnswer) -> Cell:
         return UNDEFINED if blank(site) else bracketed(percentage(site.listed_share), site.doubted)
 
-    expected = f"{name} expected without the site's own labels, a mean over its images"
-
     return tabulate(
         assessment.ordered(),
         ("site", "", lambda site: name_cell(site.dataset, places[site.dataset])),
         ("images", "", lambda site: count(site.n)),
         ("gate", known, lambda site: Cell(gate_word(site.inside), strong=site.inside is False)),
-        ("estimate", expected, lambda site: mean_and_interval(site)[0]),
-        ("interval", "of the estimate, at its level", lambda site: mean_and_interval(site)[1]),
-        ("held", held, lambda site: part_of(site.held, site.left_out) if site.left_out else UNDEFINED),
-        ("error", "by which the estimator missed the mean of a dataset left out, on average", lambda site: decimal(site.error)),
+        (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("probably fail", "share of its images that are listed as probable failures", failing),
     )
 
 
-def _answers(assessment: Assessment, style: str = "", *, labelled: bool) -> Iterator[Text]:
-    """Yield the answers about labelled or unlabelled sites in reading order, warnings first."""
-    places = {site.dataset: place for place, site in enumerate(assessment.sites)}
-    dot = Markup('<span class="dot" style="background:{}"></span>')
-    line = Markup('{}<strong>{}</strong>: {}<br>\n<strong>Next:</strong> {}<br><code class="command">{}</code>')
+def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[Text]:
+    """Yield the answers about labelled or unlabelled sites in reading order, warnings first; each command stands once."""
+    places, said = {site.dataset: place for place, site in enumerate(assessment.sites)}, set[str]()
+    dot = Markup('<span class="dot" style="background:{}"></span><strong>{}</strong>: {}')
+    command = Markup('<br>\n<strong>Next:</strong> {}<br><code class="command">{}</code>')
     for site in assessment.ordered():
         if labelled is (site.measured is not None):
-            colour = dot.format(name_cell("", places[site.dataset]).colour) if style else ""
-            said = site.answer.removeprefix(f"{site.dataset}: ")
-            text = line.format(colour, site.dataset, said, site.next.text, site.next.command)
-            yield Text([text], "caution answer" if style and site.inside is False else style)
+            text = dot.format(
+                name_cell("", places[site.dataset]).colour, site.dataset, site.answer.removeprefix(f"{site.dataset}: ")
+            )
+            if site.next.command not in said:
+                text += command.format("" if labelled else site.next.text, site.next.command)
+            said.add(site.next.command)
+            yield Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> Section | None:
     if assessment is None or relation is None:
         return None
-    labelled = list(_answers(assessment, labelled=True))
-    to_label = [site for site in assessment.ordered() if site.to_label]
+    table, labelled = sites(assessment), list(_answers(assessment, labelled=True))
+    ordered = assessment.ordered()
+    steps = [named(site.dataset, site.next.text) for site in ordered if site.measured is not None]
     parts: list[Part] = [
-        *_answers(assessment, "inside", labelled=False),
-        *texts(*assessment.notes[:1], style="small"),
-        TablePart("sites", "The answer for each site, in numbers", sites(assessment), heading="", explained=False),
+        *_answers(assessment, labelled=False),
+        TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
+        *([Text([], heading="What to do about the labelled sites"), Items([(step, "") for step in steps])] if steps else []),
+        *([Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
         RegisteredFigure("sites"),
-        Columns(sites(assessment)),
-        *([Disclosure("Labelled sites, and what to do about each", labelled)] if labelled else []),
-        *(Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label))) for site in to_label),
-        *notes("Notes", assessment.notes[1:]),
+        *(
+            Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label)))
+            for site in ordered
+            if site.to_label
+        ),
+        Disclosure("What the columns mean", [Columns(table)]),
+        *notes("Notes", assessment.notes),
     ]
-    return Section(assessment.first, parts, title="What will it score?")
+    return Section("", parts, title="The answer")
 
 
 ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_content)

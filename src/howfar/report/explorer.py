@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from markupsafe import Markup
 
@@ -19,8 +19,9 @@ from howfar.explore.widget import Explorer
 from howfar.io.location import absolute
 from howfar.keywords import PageOptions
 from howfar.options import Maps
-from howfar.report.page import SectionKind, fill
+from howfar.report.page import SECTION, SectionKind, fill
 from howfar.report.run_results import RunResults
+from howfar.report.section import Section
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.comparison_result import ImageMap
@@ -38,30 +39,25 @@ def bundle(name: str) -> Markup:
     return Markup(resources.files("howfar.explore").joinpath(name).read_text(encoding="utf-8"))
 
 
-def _content(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
+def _content(comparison: Comparison, relation: Relation | None) -> Section:
     points = points_of(comparison, relation, ImageMap.of(comparison))
     return section(points, masks_of(comparison.sources), comparison.folder)
 
 
-def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Mapping[str, Any]:
-    """Return the values for ``section.html.j2``; the run folder `folder` keeps small photographs for the next report."""
+def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Section:
+    """Build the interactive section; the run folder `folder` keeps small photographs for the next report."""
     data = page_data(points, small=thumbnails(points, masks, folder=folder))
-    return {
-        "data": Markup(base64.b64encode(data).decode("ascii")),
-        "script": bundle("bundle.js"),
-        "style": bundle("bundle.css"),
-    }
+    packed = {"data": base64.b64encode(data).decode("ascii"), "script": bundle("bundle.js"), "style": bundle("bundle.css")}
+    return Section("", [fill("explorer/section.html.j2", packed)], title=f"Explore the {len(points):,} images", folded=True)
 
 
-def adaptation_section(adaptation: Adaptation, folder: Path) -> Markup:
-    """Render the section on an adaptation study's images, with the models of its first seed; "" if no image is scored."""
+def adaptation_section(adaptation: Adaptation, folder: Path) -> Section | None:
+    """Build the section on an adaptation study's images, with the models of its first seed; None if no image is scored."""
     points = adaptation_points(adaptation, folder, MODELS)
-    if not len(points):
-        return Markup("")
-    return fill("explorer/section.html.j2", section(points, masks_in(adaptation), adaptation.folder))
+    return section(points, masks_in(adaptation), adaptation.folder) if len(points) else None
 
 
-SECTION = SectionKind("explore", "Explore", "explorer/section.html.j2", _content)
+EXPLORE = SectionKind("explore", "Explore", SECTION, _content)
 
 
 STYLE = "text/css; charset=utf-8"

@@ -11,10 +11,12 @@ from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
 from howfar.report.section import (
     Cell,
+    Disclosure,
     Part,
     RegisteredFigure,
     Section,
     Table,
+    Text,
     count,
     decimal,
     listing,
@@ -23,7 +25,6 @@ from howfar.report.section import (
     shown,
     span,
     tabulate,
-    texts,
 )
 from howfar.results import Comparison, Failures, Relation
 from howfar.wording import percentage_of, share
@@ -164,14 +165,16 @@ def _content(_: Comparison, relation: Relation | None) -> Section | None:
         return None
     wrong, all_listed, total = broken(relation), listed(relation), int(relation.images["listed"].sum())
     measured_rate = Markup("{} <strong>{}</strong>").format(found(relation), wrong) if wrong else found(relation)
-    few = f"{total:,} image{plural(total, ', the lowest estimate', 's, the lowest estimates')} first"
     cut = f"The {len(all_listed.rows)} lowest estimates of {total:,} listed images; all are in relation.parquet"
-    summary = few if len(all_listed.rows) == total else cut
-    parts: list[Part] = [
-        *texts(promise(relation), style="caution"),
+    summary = f"All {total:,} listed images, the lowest estimates first" if len(all_listed.rows) == total else cut
+    lists_by_dataset = [
+        Text([promise(relation)], "caution"),
         *shown("lists", "Lists of probable failures by dataset", lists(relation)),
+    ]
+    parts: list[Part] = [
         RegisteredFigure("failures"),
-        *shown("listed", "Images that probably fail", all_listed, "Listed images", summary=summary, style="named"),
+        Disclosure("How many listed images really fail", lists_by_dataset),
+        *([Disclosure(summary, shown("listed", "Images that probably fail", all_listed, style="named"))] if total else []),
     ]
     return Section(lead(relation), parts, [text for text in (measured_rate, whole(relation)) if text])
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from html import unescape
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,9 +19,8 @@ from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
 from howfar.report.run_figures import Figures, check_unchanged
+from howfar.report.run_results import RunResults
 from howfar.report.section import Items, Made, Section
-from howfar.results import Comparison, Relation
-from howfar.results.assessment_result import Assessment
 from howfar.results.records import Provenance
 from howfar.results.run_files import PAGE, check_page
 from howfar.wording import format_number, printable_lines
@@ -33,6 +33,11 @@ LONG = 12
 SECTION = "section.html.j2"
 TERMS = "<!-- terms -->"
 """Stands where the page explains its words, until it is known which there are."""
+SUMMARY = "summary.html"
+_BEYOND_SUMMARY = re.compile(
+    r'<section id="(?:[^"]*" class="folded|further)">.*?</section>|<nav\b.*?</nav>|<details>.*?</details>|<script>.*?</script>',
+    re.DOTALL,
+)
 _HIDDEN = re.compile(r"<(style|script|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
@@ -59,6 +64,7 @@ class FilledSection(NamedTuple):
     name: str
     title: str
     html: Markup
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Page:
 def fill_section(name: str, title: str, section: Section, figures: Figures) -> FilledSection:
     """Render a section with the anchor `name` and the title `title` in the page's contents."""
     content = {"name": name, "title": title, "section": section, "figures": figures}
-    return FilledSection(name, title, fill(SECTION, content))
+    return FilledSection(name, title, fill(SECTION, content), section.folded)
 
 
 def fill_page(sections: Iterable[tuple[str, str, Section | None]], figures: Figures) -> list[FilledSection]:
@@ -90,12 +96,19 @@ def fill_page(sections: Iterable[tuple[str, str, Section | None]], figures: Figu
 
 def limits_section(lines: Sequence[str]) -> tuple[str, str, Section]:
     """Build the section on the limits of a page's numbers."""
-    return "limits", "Limits", Section("", [Items([(line, "") for line in lines])])
+    return "limits", "Limits", Section("", [Items([(line, "") for line in lines])], folded=True)
 
 
 def made_section(made: Made) -> tuple[str, str, Section]:
     """Build the section on the making of a page's numbers."""
-    return "made", "How it was made", Section("", [made])
+    return "made", "How it was made", Section("", [made], folded=True)
+
+
+def write_summary(page: Path) -> Path:
+    """Write ``summary.html`` beside a page, with the sections that a reader sees at once, to print; return its path."""
+    text = _BEYOND_SUMMARY.sub("", page.read_text(encoding="utf-8")).replace("<body>", '<body class="summary">', 1)
+    replace_text(page.with_name(SUMMARY), text)
+    return page.with_name(SUMMARY)
 
 
 def _visible(page: str) -> str:
@@ -162,22 +175,22 @@ class SectionKind:
     whole: bool = False
 
 
-def fill_sections(
-    comparison: Comparison,
-    relation: Relation | None,
-    figures: Figures,
-    assessment: Assessment | None = None,
-    whole: tuple[Comparison, Relation | None] | None = None,
-) -> list[FilledSection]:
-    """Render every registered section (those that are `whole` of `whole`); one of another package that fails becomes a note."""
+def fill_sections(run: RunResults, figures: Figures) -> list[FilledSection]:
+    """Render every registered section of a run; one of another package that fails becomes a note.
+
+    The answer and its pictures are open, and stand before the sections for specialists, which are folded.
+    """
+    pictures = "failures" if "failures" in figures.drawn else "images"
+    opened = {"assessment", pictures} if run.assessment is not None else {"answer", "performance", pictures}
     filled = []
     for name in registry.ordered("sections"):
         try:
             section: SectionKind = registry.load("sections", name)
             takes = "assessment" in inspect.signature(section.content).parameters
-            shown = whole if whole is not None and section.whole else (comparison, relation)
-            content = section.content(*shown, **({"assessment": assessment} if takes else {}))
+            shown = run.whole if section.whole else (run.comparison, run.relation)
+            content = section.content(*shown, **({"assessment": run.assessment} if takes else {}))
             if isinstance(content, Section):
+                content = replace(content, folded=name not in opened)
                 filled.append(fill_section(section.name, section.title, content, figures))
             elif content is not None:
                 read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
@@ -186,4 +199,4 @@ def fill_sections(
             if registry.is_ours("sections", name):
                 raise
             figures.notes.append(f"The section {name} could not be made ({type(error).__name__}: {error}).")
-    return filled
+    return sorted(filled, key=attrgetter("folded"))

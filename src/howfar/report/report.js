@@ -30,6 +30,15 @@ const watch = new ResizeObserver((entries) => {
   for (const { target } of entries) target.classList.toggle("overflowing", target.scrollWidth > target.clientWidth + 1);
 });
 for (const wide of document.querySelectorAll(".wide")) watch.observe(wide);
+// A link to a folded section opens it.
+const unfold = () => {
+  const folded = location.hash && document.getElementById(location.hash.slice(1))?.querySelector(":scope > details");
+  if (!folded) return;
+  folded.open = true;
+  folded.scrollIntoView();
+};
+window.addEventListener("hashchange", unfold);
+unfold();
 window.addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true;
 });

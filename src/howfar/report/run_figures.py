@@ -8,7 +8,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from howfar import registry
 from howfar.errors import StoreError
 from howfar.figures import Caption, registration
-from howfar.figures.style import GRID, INK, MUTED, PAPER, prepare
+from howfar.figures.style import GRID, INK, MUTED, PAPER, for_phone, prepare, wrapped
 from howfar.io.atomic import replace, replace_text, staging
 from howfar.io.location import absolute
 from howfar.io.lock import locked
@@ -59,24 +59,43 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True, run: str
     The name also begins every identifier inside the SVG, so that several fit one page. Without `vector` there is no .svg file.
     The files carry `run`, the id of the run that the figure shows.
     """
-    buffer = io.StringIO()
     marked: dict[str, Any] = {MARK: run} if run else {}
-    described = {**dict.fromkeys(("Creator", "Date", "Format", "Type")), **({"Identifier": f"{MARK} {run}"} if run else {})}
     with saving(name):
-        prepare(figure)
-        # `savefig` would repeat the layout for each file and draw again.
-        figure.set_dpi(DPI)
-        engine = figure.get_layout_engine()
-        if engine is not None:
-            engine.execute(figure)
-            figure.set_layout_engine(None)
+        _lay_out(figure)
         options: dict[str, Any] = {"dpi": DPI, "metadata": marked, "pil_kwargs": {"compress_level": COMPRESSION}}
         replace(folder / f"{name}.png", partial(figure.savefig, format="png", **options))
-        figure.savefig(buffer, format="svg", dpi=DPI, metadata=described)
-    text = buffer.getvalue()
+    text = _svg(figure, name, run)
     if vector:
         replace_text(folder / f"{name}.svg", text)
     return _for_page(text, name)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out once, as `savefig` would repeat it for each file and draw again."""
+    prepare(figure)
+    figure.set_dpi(DPI)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+
+
+def _svg(figure: Figure, name: str, run: str = "") -> str:
+    buffer = io.StringIO()
+    described = {**dict.fromkeys(("Creator", "Date", "Format", "Type")), **({"Identifier": f"{MARK} {run}"} if run else {})}
+    with saving(name):
+        figure.savefig(buffer, format="svg", dpi=DPI, metadata=described)
+    return buffer.getvalue()
+
+
+def embed_for_phone(draw: Callable[[], Figure], name: str) -> Embedded:
+    """Draw a figure for a phone, and return it as SVG for a page."""
+    with for_phone(), saving(name):
+        figure = draw()
+        for axes in figure.axes:
+            axes.set_xlabel(wrapped(axes.get_xlabel()))
+        _lay_out(figure)
+    return _for_page(_svg(figure, name), name)
 
 
 def save(figure: Figure, path: Path, kind: str, dpi: int = DPI, metadata: Any = None) -> None:
@@ -129,10 +148,11 @@ def _lighter(picture: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """Hold a figure for a page with its caption."""
+    """Hold a figure for a page with its caption, and as it is drawn for a phone, if it is."""
 
     embedded: Embedded
     caption: Caption
+    phone: Embedded | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +241,6 @@ def _draw(registered_name: str, name: str, draw: Any, result: Any, root: Path, b
     words = registration(registered_name, draw)
     if not words.shows(result):
         return None
-    options = {"folder": root} if "folder" in inspect.signature(draw).parameters else {}
-    embedded = embed(draw(result, **options), name, beside, words.vector(result), getattr(result, "run_id", ""))
-    return PageFigure(embedded, words.caption(result))
+    drawn = partial(draw, result, **({"folder": root} if "folder" in inspect.signature(draw).parameters else {}))
+    embedded = embed(drawn(), name, beside, words.vector(result), getattr(result, "run_id", ""))
+    return PageFigure(embedded, words.caption(result), embed_for_phone(drawn, f"{name}-phone") if words.phone else None)

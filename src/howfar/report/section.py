@@ -128,15 +128,21 @@ def number(value: float | None, digits: int = 4) -> Cell:
 
 
 def with_interval(
-    value: float | None, low: float | None, high: float | None, write: Callable[[float], str], *, strong: bool = False
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    write: Callable[[float], str],
+    *,
+    strong: bool = False,
+    text: str = "",
 ) -> Cell:
-    """Format a number with its interval if any, or a dash if undefined."""
+    """Format a number with its interval if any, or as `text` says; a dash if undefined."""
     if value is None or value != value:
         return UNDEFINED
     if low is None or high is None or low != low:
-        return Cell(write(value), float(value), strong=strong)
+        return Cell(text or write(value), float(value), strong=strong)
     ends = (("low", float(low)), ("high", float(high)))
-    return Cell(f"{write(value)} [{write(low)}, {write(high)}]", float(value), strong=strong, numbers=ends)
+    return Cell(text or f"{write(value)} [{write(low)}, {write(high)}]", float(value), strong=strong, numbers=ends)
 
 
 def row_interval(row: Any, name: str, write: Callable[[float], str], low: str = "", high: str = "", **look: bool) -> Cell:
@@ -300,14 +306,15 @@ class Made:
     rerun_heading: str = "The same again"
 
 
-Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Definitions | Columns | Disclosure | Made
+Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Definitions | Columns | Disclosure | Made | Markup
 
 
 @dataclass(frozen=True)
 class Section:
     """Hold a section: a lead sentence with the answer, further sentences, tables, figures and texts, and limits.
 
-    `warnings` stand before the answer; `title` is the heading if it differs from the name in the page's contents.
+    `warnings` stand before the answer; `title` is the heading if it differs from the name in the page's contents. Of a `folded`
+    section the page shows the heading until the reader opens it.
     """
 
     lead: Prose
@@ -316,6 +323,7 @@ class Section:
     limits: Sequence[Prose] = ()
     warnings: Sequence[Prose] = ()
     title: Prose = ""
+    folded: bool = False
 
 
 def shown(name: str, title: str, table: Table, heading: str = "", **options: Any) -> Sequence[TablePart]:
