@@ -244,6 +244,9 @@ class CertifyOptions(PredictionOptions, total=False):
     metric: options.Measure
     level: Annotated[options.Level, options.But({"help": "Give an interval of this level."})]
     until: options.Until
+    zone: options.Zone
+    at_least: options.AtLeast
+    wrong: options.Wrong
     threshold: Annotated[
         options.Threshold,
         options.But({"help": "Take foreground above this, in hundredths; by default the profile's, else 0.5.", "free": True}),

@@ -75,6 +75,9 @@ def certify(
         Path | None,
         flags.value("DIR|FILE", "Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio."),
     ] = None,
+    against: Annotated[
+        Path | None, flags.value("DIR", "Ask whether the model is better than the one of these predictions, as --predictions.")
+    ] = None,
     profile: Annotated[Path | None, flags.value("FILE", "Predict performance by this profile, for narrower intervals.")] = None,
     model: Annotated[
         Path | None, flags.value("CKPT", "Make the maps by this checkpoint, or refuse a sample that it learnt from.")
@@ -99,7 +102,7 @@ def certify(
 
     dataset = parse(site)
     folder = out or Path(f"certify-{folder_name(dataset.name)}")
-    beside = {"profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
+    beside = {"against": against, "profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
     answer(certificate, json, show_certificate, folder)
 

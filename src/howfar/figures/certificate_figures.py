@@ -43,9 +43,10 @@ def certificate_steps(certificate: Certificate) -> Figure:
         asked = _asked(certificate)
         if asked is not None:
             axes.axhline(asked, color=COLOURS[1], linestyle="--", linewidth=1)
-        axes.set_ylim(0, 1)
+        axes.set_ylim(0 if certificate.against is None else -1, 1)
         axes.set_xlabel("labels")
-        axes.set_ylabel("share" if certificate.of_false_positives else "performance")
+        performance = "performance" if certificate.against is None else "difference"
+        axes.set_ylabel("share" if certificate.of_false_positives else performance)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=True, axis="both")
     return figure
@@ -65,7 +66,9 @@ def _sample_caption(certificate: Certificate) -> Caption:
 # What is predicted is performance, which false positives are not.
 @registered(
     _sample_caption,
-    shows=lambda certificate: len(_pairs(certificate)) > 1 and not certificate.of_false_positives,
+    shows=lambda certificate: (
+        len(_pairs(certificate)) > 1 and not certificate.of_false_positives and certificate.against is None
+    ),
     phone=True,
 )
 def certificate_sample(certificate: Certificate) -> Figure:

@@ -27,7 +27,7 @@ from howfar.report.section import (
     tabulate,
     with_interval,
 )
-from howfar.results.certificate_result import Certificate, Step
+from howfar.results.certificate_result import Certificate, Step, Zone
 
 _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
 
@@ -35,6 +35,8 @@ _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "
 def lead(certificate: Certificate) -> str:
     """State the performance shown for the model, or that labels are awaited."""
     drawn, labelled = len(certificate.sample), certificate.labelled
+    if certificate.zone is not None and certificate.value is not None:
+        return _zone_lead(certificate, certificate.zone)
     if certificate.value is None or certificate.low is None or certificate.high is None:
         if not labelled:
             return f"Nothing is known yet: {drawn} of {certificate.n:,} images were drawn and wait for their labels."
@@ -48,13 +50,36 @@ def lead(certificate: Certificate) -> str:
     sure = f"between {certificate.low:.3f} and {certificate.high:.3f} with {100 * certificate.level:g} % confidence"
     exact = certificate.low == certificate.high
     whole = "which is exact: every image of the site is labelled" if exact else f"{sure}, whatever the shift"
+    if certificate.against is not None and not certificate.sample:
+        return f"On {certificate.dataset} both models predict the same of every image: no label is needed."
+    if certificate.against is not None:
+        return f"On {certificate.dataset} the {certificate.words} is {certificate.value:+.3f}, {whole}."
     if certificate.of_false_positives:
         return f"On {certificate.dataset} the {certificate.words} is {certificate.value:.3f}, {whole}."
     return f"On {certificate.dataset} the model reaches a {certificate.words} of {certificate.value:.3f}, {whole}."
 
 
+def _zone_lead(certificate: Certificate, zone: Zone) -> str:
+    asked = f"at most {100 * zone.wrong:g} % score below {zone.at_least:g}"
+    sure = f"with {100 * certificate.level:g} % confidence, whatever the shift"
+    if not zone.certified:
+        return f"Of no part of {certificate.dataset} is it shown that {asked}."
+    of = f"{zone.certified:,} of the {certificate.n:,} images of {certificate.dataset}"
+    return f"Take the {of} with the best predictions: {asked}, {sure}. zone.txt lists them."
+
+
 def design(certificate: Certificate) -> str:
     """State how the sample was drawn."""
+    if certificate.zone is not None:
+        return (
+            "One random order of the site, of which each zone's test reads the first images inside the zone. Listed in the "
+            "order of labelling: what the smallest zone needs comes first."
+        )
+    if certificate.against is not None:
+        return (
+            "Drawn at random, each next image with a chance in proportion to the largest difference that the two models' "
+            "predictions allow. Images with equal predictions are not drawn: their difference is 0."
+        )
     if certificate.anytime:
         return (
             "Drawn in plain random order, as an interval needs that holds at every look, and listed in the order of labelling."
@@ -78,7 +103,8 @@ def sentences(certificate: Certificate) -> list[str]:
             "random, so that they show as much as any others; the rest would make the interval narrower."
         )
     predicted = [proxy for proxy in certificate.site.proxies if proxy is not None]
-    if predicted and certificate.value is not None and not certificate.of_false_positives:
+    of_performance = certificate.zone is None and certificate.against is None and not certificate.of_false_positives
+    if predicted and certificate.value is not None and of_performance:
         guess = sum(predicted) / len(predicted)
         lines.append(
             f"Without labels it was predicted to reach {guess:.3f} ({certificate.proxy}). The prediction makes the interval "
@@ -90,13 +116,14 @@ def sentences(certificate: Certificate) -> list[str]:
 def limits(certificate: Certificate) -> list[str]:
     """List the limits of the numbers."""
     share = f"{100 * (1 - certificate.level):.2g} %"
+    misses = "the interval misses" if certificate.zone is None else "more images of the zone score less than was asked"
     look = (
         "It holds however often it is looked at while labels come in."
         if certificate.anytime
         else "It holds for one look: who labels on until it pleases needs --until, whose intervals hold at every look."
     )
     return [
-        f"In {share} of samples the interval misses. {look}",
+        f"In {share} of samples {misses}. {look}",
         "It is of the images of this site as they are now, and of this model: other images and another model need labels of "
         "their own, and so do later images of the same site.",
         f"It is of the labels as they were drawn: labels that begin with the model's own {_OWN[certificate.task]} may lean "
@@ -111,7 +138,7 @@ def write_certificate_report(certificate: Certificate, folder: str | Path) -> Pa
     figures = draw_figures({"certificate_figures": certificate}, folder, prefix="certificate_")
     return Page(
         kicker="Certificate",
-        question=f"What does the model reach on {certificate.dataset}?",
+        question=_asked(certificate),
         title=f"Certificate of a model on {certificate.dataset}",
         facts=[
             f"{certificate.n:,} images",
@@ -123,10 +150,21 @@ def write_certificate_report(certificate: Certificate, folder: str | Path) -> Pa
     ).write(folder, figures)
 
 
+def _asked(certificate: Certificate) -> str:
+    if certificate.zone is not None:
+        return f"On which part of {certificate.dataset} may the model be used?"
+    if certificate.against is not None:
+        return f"Which of two models is better on {certificate.dataset}?"
+    return f"What does the model reach on {certificate.dataset}?"
+
+
 def _sections(certificate: Certificate) -> Iterator[tuple[str, str, Section]]:
     steps = len(certificate.steps)
     answer: list[Part] = [*notes("Notes", certificate.notes), RegisteredFigure("steps")]
     yield "answer", "In short", Section(lead(certificate), answer, sentences(certificate))
+    if certificate.zone is not None and certificate.zone.tests:
+        tests = TablePart("zones", "The zones that were tested, smallest first", _tests(certificate.zone), heading="")
+        yield "zones", "Zones", Section("The first test that fails, or lacks labels, ends the search.", [tests])
     sample = TablePart("sample", "The drawn images in the order of labelling", _sample(certificate), heading="")
     yield "sample", "Sample", Section("", [RegisteredFigure("sample"), sample], [design(certificate)])
     if steps > 1:
@@ -147,6 +185,7 @@ SOURCE: Final = Markup(
 
 
 def _sample(certificate: Certificate) -> Table:
+    other = certificate.zone is not None or certificate.against is not None
     alike = "size" if certificate.design == "size" else "performance"
     stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
     stands_for = "how many images of the site: 1 over its chance of being drawn"
@@ -155,10 +194,22 @@ def _sample(certificate: Certificate) -> Table:
         certificate.sample,
         ("image", "", lambda one: Cell(one.image)),
         ("order", "in which the images were drawn, and are to be labelled", lambda one: count(one.rank)),
-        ("stratum", stratum, lambda one: count(one.stratum)),
-        ("stands for", stands_for, lambda one: decimal(1 / one.probability, 1)),
-        ("predicted", certificate.proxy, lambda one: decimal(one.proxy)),
+        ("stratum", stratum, lambda one: count(one.stratum), not other),
+        ("stands for", stands_for, lambda one: decimal(1 / one.probability, 1), not other),
+        ("predicted" if certificate.against is None else "may differ by", certificate.proxy, lambda one: decimal(one.proxy)),
         ("measured", defined, lambda one: decimal(one.performance) if one.labelled else Cell("to label")),
+    )
+
+
+def _tests(zone: Zone) -> Table:
+    said = {True: "passed", False: "failed", None: "waits for labels"}
+    return tabulate(
+        zone.tests,
+        ("best predicted images", "of the site", lambda test: count(test.images)),
+        ("labels", "that the test reads", lambda test: count(test.labels)),
+        ("below", f"labels that score below {zone.at_least:g}", lambda test: count(test.below)),
+        ("allowed", "largest number with which it passes", lambda test: count(test.allowed)),
+        ("test", "", lambda test: Cell(said[test.passed])),
     )
 
 
@@ -188,6 +239,9 @@ def _settings(certificate: Certificate) -> Table:
             "metric": certificate.metric,
             "level": certificate.level,
             "until": certificate.until,
+            "at least": None if certificate.zone is None else certificate.zone.at_least,
+            "wrong": None if certificate.zone is None else certificate.zone.wrong,
+            "second model": certificate.against,
             "threshold": certificate.threshold,
             "tolerance": certificate.tolerance or None,
             "boxes match from": certificate.iou,

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+DECIDED = "decided"
+"""Asks of two models until it is settled which is better."""
+
+
 @dataclass(frozen=True)
 class CertifiedSite:
     """Record the images, predictions and groups from which a sample was drawn, so that later changes are detected.
 
     `source` is the dataset argument ("" for values in memory, which have no hashes either), `contents` and `predictions` are
     hashes of the image files and of their predictions. `proxies` are predicted performances in [0, 1], by which the sample was
-    drawn; `groups` the photograph of each image where whole photographs were drawn, else empty.
+    drawn; `groups` the photograph of each image where whole photographs were drawn, else empty. Where two models are compared
+    `against` are hashes of the second's predictions, and `proxies` the largest differences possible.
     """
 
     source: str
@@ -32,6 +37,7 @@ class CertifiedSite:
     predictions: tuple[str, ...]
     proxies: tuple[float | None, ...]
     groups: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,52 @@ class Step:
     settled: str | None = None
 
 
+@dataclass(frozen=True)
+class ZoneTest:
+    """Hold the test of one zone: its number of images, how many labels it reads, how many of these are below the limit.
+
+    `allowed` is the largest such number with which it passes; `passed` is None while labels are missing.
+    """
+
+    images: int
+    labels: int
+    below: int
+    allowed: int
+    passed: bool | None
+
+
+@dataclass(frozen=True)
+class Zone:
+    """Hold which zones of a site are tested, largest last, and what the tests showed (`howfar.sampling.zone`).
+
+    At most the share `wrong` of a zone's images may score below `at_least`. `ranking` are the site's images, best predicted
+    first; zones hold its first `sizes`. `reads` are the places in the sample whose labels each test reads.
+    """
+
+    at_least: float
+    wrong: float
+    allowed: int
+    ranking: tuple[int, ...]
+    sizes: tuple[int, ...]
+    reads: tuple[tuple[int, ...], ...]
+    tests: tuple[ZoneTest, ...] = ()
+
+    @property
+    def certified(self) -> int:
+        """Return how many images the certified zone has, 0 if none is certified."""
+        return max((test.images for test in self.tests if test.passed), default=0)
+
+    def last(self) -> str:
+        """State what the test after the certified zone showed, or how many labels it waits for; "" if all passed."""
+        if not self.tests or self.tests[-1].passed:
+            return ""
+        test = self.tests[-1]
+        of = f"the {test.images:,} best predicted images"
+        if test.passed is None:
+            return f"{test.labels} labels test {of}, at most {test.allowed} of which may be below {self.at_least:g}"
+        return f"of {test.labels} labels in {of} {test.below} or more are below {self.at_least:g}, and {test.allowed} may be"
+
+
 @dataclass(frozen=True, repr=False)
 class Certificate(Result):
     """Hold a model's performance on a site with an interval valid under any shift, made by `howfar.certify`.
@@ -92,7 +144,7 @@ class Certificate(Result):
         The threshold at which foreground is taken, None where the task has none; pixels within which map and mask agree.
     proxy, design
         Where predicted performance comes from, in words; how the sample was drawn: in strata of "performance" or of "size" (for
-        a ratio of sums), or in plain random "order".
+        a ratio of sums), in plain random "order", for the tests of a "zone", or where two models' predictions "differ".
     seed
         Of the draw.
     site
@@ -107,6 +159,10 @@ class Certificate(Result):
         "segmentation", "multiclass", "classification" or "detection".
     iou, min_score
         Of a detection: the overlap from which two boxes match, and the score below which boxes are left out; None else.
+    zone
+        The part of the site that was asked for, best predicted images first, and how large it was shown to be; else None.
+    against
+        Where the predictions of a second model are, if the value is the first's performance less the second's; else None.
     """
 
     DOCUMENT: ClassVar = "certificate.json"
@@ -142,6 +198,8 @@ class Certificate(Result):
     task: str = "segmentation"
     iou: float | None = None
     min_score: float | None = None
+    zone: Zone | None = None
+    against: str | None = None
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -204,11 +262,14 @@ class Certificate(Result):
             proxy, measured = (format_interval(value, None, None, ".3f") for value in (drawn.proxy, drawn.performance))
             told = measured if drawn.labelled else "to label"
             rows.append((drawn.image, str(drawn.rank), str(drawn.stratum), proxy, told))
-        return ("image", "rank", "stratum", "predicted", "measured"), rows
+        return ("image", "rank", "stratum", "predicted" if self.against is None else "may differ by", "measured"), rows
 
     def caption(self) -> str:
         """State in one line what is certified, or that labels are awaited."""
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
+        if self.zone is not None and self.value is not None:
+            images = f"the {self.zone.certified:,} best predicted images ({self.value:.0%})" if self.value else "no part of it"
+            return f"{self.dataset}: {self.words}: {images}, with {100 * self.level:g} % confidence; {of}"
         if self.value is None:
             return f"{self.dataset}: {self.words}, {self._why_unknown()}; {of}"
         interval = format_interval(self.value, self.low, self.high, ".3f")
@@ -225,12 +286,18 @@ class Certificate(Result):
 
     def answer(self) -> str:
         """State whether the question of `until` is settled, and how many labels may still be needed; "" without a question."""
+        if self.zone is not None:
+            return self.zone.last()
         if self.until is None:
             return ""
+        if not self.sample:
+            return "both models predict the same of every image: no label is needed"
         if self.settled is not None:
             after = next((step.labelled for step in self.steps if step.settled is not None), self.labelled)
-            holds = "holds" if self.settled == "yes" else "does not hold"
-            return f"settled after {after} {'label' if after == 1 else 'labels'}: {self.until} {holds}"
+            said = f"{self.until} {'holds' if self.settled == 'yes' else 'does not hold'}"
+            if self.until == DECIDED:
+                said = f"the {'first' if self.settled == 'yes' else 'second'} model is better"
+            return f"settled after {after} {'label' if after == 1 else 'labels'}: {said}"
         more = "" if self.needed is None else f"; about {self.needed} more {'label' if self.needed == 1 else 'labels'} needed"
         return f"not settled: {self.until}{more}"
 

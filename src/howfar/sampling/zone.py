@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.results.certificate_result import ZoneTest
 from howfar.sampling.design import as_count, as_proxy, as_rng, as_shares, check_level, filled
 
 _ZONES = 20
@@ -52,20 +53,6 @@ class ZonePlan:
     at_least: float
     wrong: float
     level: float
-
-
-@dataclass(frozen=True)
-class ZoneTest:
-    """Hold the test of one zone: how many images it has, how many labels its test reads, how many of these score below τ.
-
-    `allowed` is the largest such number with which it passes; `passed` is None while labels are missing.
-    """
-
-    images: int
-    labels: int
-    below: int
-    allowed: int
-    passed: bool | None
 
 
 def plan_zone(

@@ -45,6 +45,7 @@ from howfar.metrics.threshold_counts import as_tolerance
 from howfar.relation.image_columns import FLIP_OVERLAP, SHAPES, TILE_AGREEMENT
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
+from howfar.sampling import foreground_bound
 from howfar.tasks.listing import evaluation_of, spread
 from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
 from howfar.tasks.maps import ScoredMap, Sources, extra_notes, find_sources, have, mask_notes, score_map, scored_maps
@@ -233,6 +234,21 @@ class SegmentationTask(Task):
         if measure.kind == "mean":
             return None
         return MEASURES[measure.name].measured(_expected_counts(answers), self.threshold).parts
+
+    def bounds(self, measure: Measure, answers: ModelAnswers, others: ModelAnswers) -> Float64Array:
+        """Return the largest possible difference of F, whatever the truth; of other measures 1 where the foregrounds differ."""
+        counts, differ = [], []
+        for name in (item.name for item in answers.dataset.items):
+            files = answers.by_image[name].value, others.by_image[name].value
+            ours, theirs = (read_foreground(file, self.threshold) for file in files)
+            if ours.shape != theirs.shape:
+                sizes = " and ".join(f"{shape[1]}×{shape[0]}" for shape in (ours.shape, theirs.shape))
+                raise InputError.of("against", "must hold maps of the same sizes", f"{sizes} pixels for {name}")
+            counts.append((ours.sum(), theirs.sum(), (ours & theirs).sum()))
+            differ.append(bool((ours != theirs).any()) or measure.name == "ois")
+        if measure.name == "mean_f" and not self.tolerance:
+            return foreground_bound(*np.array(counts, dtype=np.float64).T)
+        return np.array(differ, dtype=np.float64)
 
     def sizes(self, measure: Measure, answers: ModelAnswers) -> Float64Array | None:
         if measure.name == "false_positive_share":

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
+import numpy as np
+
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import entries_of, examples
@@ -176,6 +178,11 @@ class Task(ABC):
     def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
         """Compute expected numerators and denominators from the answers' own confidence, (m, t) each; None for a mean."""
         return None
+
+    def bounds(self, measure: Measure, answers: ModelAnswers, others: ModelAnswers) -> Float64Array:
+        """Return the largest possible difference of two models' performance, (m,): 0 for images on which they agree."""
+        names = [item.name for item in answers.dataset.items]
+        return np.array([float(answers.by_image[name].text != others.by_image[name].text) for name in names])
 
     def sizes(self, measure: Measure, answers: ModelAnswers) -> Float64Array | None:
         """Return the expected size of each image in a ratio of sums, (m,); None for a mean over images."""

@@ -15,30 +15,35 @@ import numpy as np
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
-from howfar.data.image_folder import EXTENSIONS, walk
-from howfar.errors import InputError, StoreError
+from howfar.data.image_folder import EXTENSIONS, path_text, walk
+from howfar.errors import InputError, StoreError, option
+from howfar.io.atomic import replace as replace_file
 from howfar.keywords import CertifyOptions
 from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Provenance
-from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
+from howfar.results.certificate_result import DECIDED, Certificate, CertifiedSite, SampledImage
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
 from howfar.studies.certification.sample import (
+    DIFFER,
     MAPS,
     ORDER,
     SHORT,
     VALUES,
+    ZONE,
     DrawnSite,
     DrawRequest,
     Looks,
     Question,
     begin,
     design_of,
-    drawn_sample,
+    draw_rows,
     go_on,
     images_of,
     look,
+    look_at_difference,
+    look_for_zone,
     made_by,
     marked,
     parse_until,
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
 
 
 TABLE: Final = "chosen.csv"
+ZONE_FILE: Final = "zone.txt"
 FILES: Final = (
     TABLE, "chosen.txt", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml", "labels.csv",
     "classes.csv", "first-maps.csv",
@@ -101,27 +107,28 @@ def _certify_values(
 ) -> Certificate:
     """Certify the mean of in-memory values; `howfar.certify` documents the arguments."""
     defaults: Mapping[str, Any] = checked(CertifyOptions, {})
-    used = ("level", "until", "seed", "progress")
+    used = ("level", "until", "seed", "progress", "zone", "at_least", "wrong")
     idle = {**arguments, **{name: value for name, value in given.items() if name not in used and value != defaults[name]}}
     for name, value in idle.items():
         if value is not None:
             raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
     proxies = as_shares(predicted, "site")
-    question = Question(VALUES, given["level"], parse_until(given["until"]))
-    sample = drawn_sample(proxies, k, question.goal is not None, given["seed"])
+    question = Question(VALUES, given["level"], parse_until(given["until"]), _zone_asked(given))
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
     record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
-    drawn = recorded(sample, record, [""] * len(proxies))
+    rows = draw_rows(question, record, k, given["seed"])
+    drawn = recorded(rows, record, [""] * len(proxies))
     none = labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels))
     values = np.zeros(0) if none else as_shares(labels, "labels")
     if len(values) > len(drawn):
         rule = f"must be one row of at most {len(drawn)} measured values, in the order of the sample"
         raise InputError.of("labels", rule, values.shape)
-    found = look(question, SampleMeasures(values), proxies, sample)
+    if rows.zone is None:
+        found, words = look(question, SampleMeasures(values), proxies, sample_of(drawn)), VALUES.words
+    else:
+        found, words = look_for_zone(rows.zone, values, sample_of(drawn), question.level), zone_words(question, "performance")
     fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": given["seed"]}
-    return _stated(
-        question, found, record, drawn, len(values), dataset="values", words=VALUES.words, notes=found.notes, **fields
-    )
+    return _stated(question, found, record, drawn, len(values), dataset="values", words=words, notes=found.notes, **fields)
 
 
 def _stated(
@@ -136,7 +143,9 @@ def _stated(
         level=question.level,
         labelled=labelled,
         n=len(record.images),
-        anytime=fields["design"] == ORDER,
+        anytime=fields["design"] in (ORDER, ZONE, DIFFER),
+        zone=found.zone,
+        against=None if question.against is None else path_text(question.against),
         until=None if question.goal is None else question.goal.text,
         settled=found.last.settled,
         needed=found.needed,
@@ -155,6 +164,7 @@ def certify(
     k: int | None = None,
     *,
     labels: Any = None,
+    against: str | Path | None = None,
     profile: str | Path | None = None,
     model: ModelArgument | None = None,
     tuned_on: Evaluation | str | Path | None = None,
@@ -183,6 +193,9 @@ def certify(
         in the folder ``masks`` of `out` are taken too. With a `task`: a CSV table image, label or an export with classes; true
         boxes in JSON or an export with boxes; and what is in ``labels.csv`` or ``labels.json`` of `out`. With an array as
         `site`: (j,) measured performance of the first j images of the sample, nan where an image has none.
+    against
+        Predictions of a second model, as `predictions`: the value is then the first's mean performance less the second's.
+        Labels go where the two differ, and `until` is "decided" by default: which one is better.
     profile
         A profile whose estimators predict the performance of each image; by default the confidence of its own map does.
     model
@@ -215,7 +228,8 @@ def certify(
     if _is_values(site):
         arguments = {"predictions": predictions, **models, "sample": sample, "out": out}
         return _certify_values(site, k, labels, arguments, given)
-    _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
+    paths = {"predictions": predictions, "labels": labels, "profile": profile, "out": out, "against": against}
+    _check_paths(paths, (str, Path))
     _check_paths({"sample": sample}, (str, Path, Certificate))
     folder = page_folder("out", out, Certificate.COMMAND)
     earlier = _earlier(folder)
@@ -229,7 +243,9 @@ def certify(
     of_draw = threshold if earlier is None else earlier.threshold
     otherwise = FALLBACK if judge is None else judge.cut
     task = TASKS[given["task"]].of({**given, "threshold": otherwise if of_draw is None else of_draw})
-    question = _question(task, given)
+    if against is None and earlier is not None:
+        against = earlier.against
+    question = _question(task, given, against)
     dataset = images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
     asked = DrawRequest(task, maps, k, loaded, threshold, question, given, options)
@@ -241,12 +257,14 @@ def certify(
         what = "1 label that counted before is" if lost == 1 else f"{lost} labels that counted before are"
         certificate = replace(certificate, notes=(*certificate.notes, f"{what} not there now: pass the same labels again"))
     if folder is not None:
-        if earlier is None or len(earlier) < len(certificate):
+        if certificate.sample and (earlier is None or len(earlier) < len(certificate)):
             # The sample is kept last: a run that is killed before leaves none, and draws the same again.
             first = task.first_labels(begun.answers, [one.image for one in certificate.sample])
             remarks = registry.load("reports", "to_label")(certificate, first, folder)
             certificate = replace(certificate, notes=(*certificate.notes, *remarks))
         certificate.save(folder)
+        if certificate.zone is not None and certificate.zone.tests:
+            replace_file(folder / ZONE_FILE, lambda part: part.write_text(_zone_text(certificate), encoding="utf-8"))
         draw_page(certificate, folder)
     return certificate
 
@@ -281,6 +299,12 @@ def _of_task(
     for name in ("task", "tolerance", "iou", "min_score", "metric", "until", "level"):
         if before is not None and written.get(name) is None:
             settings[name] = getattr(before, name)
+    if earlier is not None and earlier.zone is not None:
+        for name, value in {"zone": True, "at_least": earlier.zone.at_least, "wrong": earlier.zone.wrong}.items():
+            if written.get(name) not in (None, value):
+                rule = f"must be what it was when the sample was drawn ({value})"
+                raise InputError.of(name, rule, written[name], "leave it out, or draw anew in another --out")
+            settings[name] = value
     own_options({**settings, **arguments, "flipped": None})
     for name in ("flipped", "ensemble", "estimator") if arguments["profile"] is None else ():
         if written.get(name):
@@ -301,16 +325,51 @@ def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
             raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
 
 
-def _question(task: Task, given: Mapping[str, Any]) -> Question:
+def _question(task: Task, given: Mapping[str, Any], against: str | Path | None) -> Question:
     """Build the question to certify; raise `InputError` for one that cannot be asked."""
-    measure = task.measure(given["metric"])
-    goal = parse_until(given["until"], measure.name, SHORT.get(measure.name, measure.name))
+    measure, zone = task.measure(given["metric"]), _zone_asked(given)
+    until = DECIDED if against is not None and given["until"] is None else given["until"]
+    goal = parse_until(until, measure.name, SHORT.get(measure.name, measure.name))
+    for name in ("zone", "against") if measure.kind != "mean" or given["group"] is not None else ():
+        if {"zone": zone, "against": against}[name] is not None:
+            other = "metric" if measure.kind != "mean" else "group"
+            rule = f"must be {task.means}" if other == "metric" else "must be left out"
+            raise InputError.of(other, f"{rule} with {option(name)}", given[other] or measure.name)
+    if zone is not None and (against is not None or goal is not None):
+        other = "against" if against is not None else "until"
+        raise InputError.of("zone", f"cannot be asked with {option(other)}", "both", "leave one of them out")
+    if against is not None and goal is not None and goal.rule is not None and goal.rule.kind != "half width":
+        raise InputError.of("until", "must be decided or a half width where two models are compared", given["until"])
+    if against is None and goal is not None and goal.rule is None:
+        raise InputError.of("until", "can be decided between two models only", given["until"], "pass --against DIR")
     if goal is not None and measure.kind != "mean":
         remedy = f"certify {task.means}, or leave it out"
         raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)
     if goal is not None and given["group"] is not None:
         raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
-    return Question(measure, given["level"], goal)
+    return Question(measure, given["level"], goal, zone, against)
+
+
+def _zone_asked(given: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the performance asked of a zone's images and the share that may have less; None if no zone is asked for."""
+    if given["zone"] and given["at_least"] is None:
+        raise InputError.of("at_least", "must be given with a zone", None, "pass --at-least 0.6")
+    if given["at_least"] is not None and not given["zone"]:
+        raise InputError.of("at_least", "is of use only to a zone", given["at_least"], "pass --zone")
+    return (given["at_least"], given["wrong"]) if given["zone"] else None
+
+
+def _zone_text(certificate: Certificate) -> str:
+    """List the images of the certified zone, a line each, best predicted first."""
+    zone = certificate.zone
+    certified = () if zone is None else zone.ranking[: zone.certified]
+    return "".join(f"{certificate.site.images[place]}\n" for place in certified)
+
+
+def zone_words(question: Question, performance: str) -> str:
+    """Describe the zone that is asked for."""
+    limit, wrong = question.zone or (0.0, 0.0)
+    return f"zone in which at most {100 * wrong:g} % of images score less than {limit:g} in {performance}"
 
 
 def _maps(
@@ -353,9 +412,20 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         counting, remarks = in_order([one.image for one in begun.drawn], labels)
         counted = {name: labels[name] for name in counting}
         measured = task.measured(question.measure, begun.answers, counted) if counted else SampleMeasures(np.zeros(0))
-    expected = None if measured.parts is None else task.expected(question.measure, begun.answers)
-    found = look(question, measured, begun.proxies, sample_of(begun.drawn), expected)
+        if begun.others is not None and counted:
+            theirs = task.measured(question.measure, begun.others, counted).values
+            measured = SampleMeasures(np.nan_to_num(measured.values - theirs))
     population, measure = len(begun.record.images), question.measure
+    words = measure.words.format(threshold=task.threshold)
+    if begun.zone is not None:
+        found = look_for_zone(begun.zone, measured.values, sample_of(begun.drawn), question.level)
+        words = zone_words(question, words.removeprefix("mean "))
+    elif begun.others is not None:
+        found = look_at_difference(question, measured.values, begun.proxies, [one.index for one in begun.drawn])
+        words = f"{words}, less that of {path_text(begun.others.file)}"
+    else:
+        expected = None if measured.parts is None else task.expected(measure, begun.answers)
+        found = look(question, measured, begun.proxies, sample_of(begun.drawn), expected)
     return _stated(
         question,
         found,
@@ -363,7 +433,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         begun.drawn,
         len(counted),
         dataset=begun.answers.dataset.name,
-        words=measure.words.format(threshold=task.threshold),
+        words=words,
         threshold=task.threshold,
         tolerance=task.tolerance,
         proxy=begun.proxy,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,24 @@ from howfar.data.predictions import made_with
 from howfar.errors import ImageError, InputError, LeakError
 from howfar.metrics import THRESHOLDS
 from howfar.pipeline.reference_profile import Profile
-from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Step
-from howfar.sampling import Estimate, Sample, Until, draw, mean, ods, order, ratio, sequence
+from howfar.results.certificate_result import DECIDED, Certificate, CertifiedSite, SampledImage, Step, Zone
+from howfar.sampling import (
+    ConfidenceSequence,
+    Estimate,
+    Sample,
+    Until,
+    ZonePlan,
+    difference,
+    draw,
+    mean,
+    ods,
+    order,
+    order_by_bound,
+    plan_zone,
+    ratio,
+    sequence,
+    zone_tests,
+)
 from howfar.sampling.design import as_count
 from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import Seen
@@ -40,9 +56,9 @@ OF_IMAGES = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
 
 @dataclass(frozen=True)
 class Goal:
-    """Hold a rule that ends labelling, and its text."""
+    """Hold a rule that ends labelling, None to name the better of two models, and its text."""
 
-    rule: Until
+    rule: Until | None
     text: str
 
 
@@ -59,6 +75,8 @@ def parse_until(text: str | float | None, metric: str | None = None, short: str 
     if text is None:
         return None
     written = str(text).strip()
+    if written == DECIDED and metric is not None:
+        return Goal(None, DECIDED)
     try:
         rule = Until.parse(f"±{written}" if _BARE.fullmatch(written) else written)
     except InputError as error:
@@ -74,11 +92,16 @@ def parse_until(text: str | float | None, metric: str | None = None, short: str 
 
 @dataclass(frozen=True)
 class Question:
-    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling."""
+    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling.
+
+    `zone` is the performance asked for and the share of images that may have less; `against` the predictions of a second model.
+    """
 
     measure: Measure
     level: float
     goal: Goal | None
+    zone: tuple[float, float] | None = None
+    against: str | Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +112,7 @@ class Looks:
     values: Float64Array
     needed: int | None = None
     notes: tuple[str, ...] = ()
+    zone: Zone | None = None
 
     @property
     def last(self) -> Step:
@@ -107,16 +131,41 @@ def look(
         counts = range(1, len(measured) + 1)
         found = [_estimate(question, measured, count, proxies, sample, expected) for count in counts]
         return Looks(tuple(_step(count, one) for count, one in zip(counts, found, strict=True)), values)
-    if not len(measured):
+    if not len(measured) or goal.rule is None:
         return Looks((), values)
-    known = sequence(values, proxies, sample.indices, level=level, until=goal.rule)
-    rows = zip(known.value.tolist(), known.low.tolist(), known.high.tolist(), known.settled, strict=True)
-    steps = tuple(
-        Step(count, value, low, high, None if settled == "undecided" else settled)
-        for count, (value, low, high, settled) in enumerate(rows, start=1)
-    )
+    steps = _followed(sequence(values, proxies, sample.indices, level=level, until=goal.rule))
     needed = labels_needed(values, proxies, sample.indices, level, goal) if steps[-1].settled is None else None
     return Looks(steps, values, needed)
+
+
+def look_for_zone(zone: Zone, values: Float64Array, sample: Sample, level: float) -> Looks:
+    """Test the zones of a site by the performance of the first labelled images."""
+    reads = tuple(np.array(places, dtype=np.int64) for places in zone.reads)
+    ranking = np.array(zone.ranking, dtype=np.int64)
+    plan = ZonePlan(ranking, sample.indices, zone.sizes, reads, zone.allowed, zone.at_least, zone.wrong, level)
+    tested = replace(zone, tests=zone_tests(plan, values))
+    known = tested.certified or any(test.passed is False for test in tested.tests)
+    steps = (Step(len(values), tested.certified / len(ranking), None, None),) if known else ()
+    return Looks(steps, values, zone=tested)
+
+
+def look_at_difference(question: Question, values: Float64Array, bounds: Float64Array, images: Sequence[int]) -> Looks:
+    """Estimate the mean difference of two models after each label."""
+    rule = None if question.goal is None else question.goal.rule
+    half = None if rule is None else rule.value
+    if not images:  # equal predictions differ by nothing
+        return Looks((Step(0, 0.0, 0.0, 0.0),), values)
+    found = difference(values, bounds, images, level=question.level, half_width=half) if len(values) else None
+    return Looks(() if found is None else _followed(found), values)
+
+
+def _followed(known: ConfidenceSequence) -> tuple[Step, ...]:
+    settled = known.settled or ("undecided",) * len(known.value)
+    rows = zip(known.value.tolist(), known.low.tolist(), known.high.tolist(), settled, strict=True)
+    return tuple(
+        Step(count, value, low, high, None if said == "undecided" else said)
+        for count, (value, low, high, said) in enumerate(rows, start=1)
+    )
 
 
 def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] | None:
@@ -126,7 +175,12 @@ def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] 
     """
     drawn = [one for one in certificate.sample if one.labelled]
     sample = first(sample_of(certificate.sample), len(drawn)) if drawn else None
-    if certificate.metric not in OF_IMAGES or sample is None or all(one.performance is None for one in drawn):
+    if (
+        certificate.metric not in OF_IMAGES
+        or certificate.design in (ZONE, DIFFER)
+        or sample is None
+        or all(one.performance is None for one in drawn)
+    ):
         return None
     values, proxies = (
         np.array([math.nan if value is None else float(value < limit) for value in several])
@@ -234,7 +288,7 @@ def _step(count: int, found: Estimate | None) -> Step:
 
 LABELS, LABELS_UNTIL = 16, 64
 """How many images are drawn where nothing else is said, and where labelling goes on until a question is settled."""
-ORDER, PERFORMANCE, SIZE = "order", "performance", "size"
+ORDER, PERFORMANCE, SIZE, ZONE, DIFFER = "order", "performance", "size", "zone", "differ"
 """How a sample may be drawn."""
 MAPS = "maps"
 """The folder in `out` where the maps of a model are kept."""
@@ -244,7 +298,7 @@ SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
 
 @dataclass(frozen=True, eq=False)
 class DrawnSite:
-    """Hold a sample, the model's answers on the site, and the design and seed of the draw."""
+    """Hold a sample, the model's answers on the site (and a second model's, `others`), the design and seed of the draw."""
 
     answers: ModelAnswers
     record: CertifiedSite
@@ -253,6 +307,8 @@ class DrawnSite:
     seed: int
     design: str
     notes: tuple[str, ...] = ()
+    zone: Zone | None = None
+    others: ModelAnswers | None = None
 
     @property
     def proxies(self) -> Float64Array:
@@ -303,6 +359,13 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
     if asked.profile is not None:
         predicted, words = by_profile(answers.dataset, asked.profile, asked.predictions, given)
         proxies = predicted.tolist()
+    others = None
+    if question.against is not None:
+        others = second_answers(task, answers.dataset, question.against, given["progress"])
+        proxies, words = (
+            task.bounds(question.measure, answers, others).tolist(),
+            "largest possible difference of the two models",
+        )
     record = CertifiedSite(
         source="" if answers.dataset.root is None else path_text(answers.dataset.root),
         images=tuple(images),
@@ -310,14 +373,17 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         predictions=tuple(answers.digest(name) or "" for name in images),
         proxies=tuple(None if value != value else float(value) for value in proxies),
         groups=() if given["group"] is None else tuple(photographs_of(images, given["group"])),
+        against=() if others is None else tuple(others.digest(name) or "" for name in images),
     )
-    begun = DrawnSite(answers, record, (), words, given["seed"], design_of(question), tuple(_notes(seen, answers.dataset)))
+    notes = tuple(_notes(seen, answers.dataset))
+    begun = DrawnSite(answers, record, (), words, given["seed"], design_of(question), notes, others=others)
     if over is None:
         sizes = task.sizes(question.measure, answers)
         # Where nothing is predicted in any image, none is larger than another.
         sizes = np.ones(len(sizes)) if sizes is not None and not sizes.any() else sizes
-        sample = drawn_sample(begun.proxies, asked.k, question.goal is not None, begun.seed, record.groups, sizes)
-        return replace(begun, drawn=recorded(sample, record, [path_text(item.path) for item in answers.dataset.items]))
+        rows = draw_rows(question, record, asked.k, begun.seed, sizes)
+        drawn = recorded(rows, record, [path_text(item.path) for item in answers.dataset.items])
+        return replace(begun, drawn=drawn, zone=rows.zone)
     if (record.images, record.contents) != (over.site.images, over.site.contents):
         rule = f"must be a sample of the same images: it was drawn from {over.n}"
         raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
@@ -333,11 +399,14 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
     check_same_options(asked, earlier)
     check_design(asked, earlier)
     refuse_learnt(seen, earlier)
-    answers = unchanged(asked.task.answers(dataset, asked.predictions, asked.given["progress"]), earlier.site, asked.task.noun)
-    drawn = tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
+    task, question, progress, site = asked.task, asked.question, asked.given["progress"], earlier.site
+    answers = unchanged(task.answers(dataset, asked.predictions, progress), site, site.predictions, task.noun)
+    others = None if question.against is None else second_answers(task, answers.dataset, question.against, progress)
+    others = None if others is None else unchanged(others, site, site.against, task.noun)
+    drawn, zone = tuple(replace(one, performance=None, labelled=False) for one in earlier.sample), earlier.zone
     if earlier.anytime and asked.k is not None and asked.k > len(drawn):
-        sample = drawn_sample(np.array(earlier.site.proxies, dtype=np.float64), asked.k, True, earlier.seed)
-        drawn = recorded(sample, earlier.site, [path_text(item.path) for item in answers.dataset.items])
+        rows = draw_rows(question, site, asked.k, earlier.seed, zone=zone)
+        drawn, zone = recorded(rows, site, [path_text(item.path) for item in answers.dataset.items]), rows.zone
     return DrawnSite(
         answers=answers,
         record=earlier.site,
@@ -346,13 +415,24 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
         seed=earlier.seed,
         design=earlier.design,
         notes=added_note(dataset, earlier),
+        zone=zone,
+        others=others,
     )
 
 
-def unchanged(answers: ModelAnswers, recorded: CertifiedSite, noun: str) -> ModelAnswers:
+def second_answers(task: Task, dataset: Dataset, against: str | Path, progress: bool) -> ModelAnswers:
+    """Read a second model's predictions of each image; raise `InputError` for images without one."""
+    answers = task.answers(dataset, against, progress)
+    missing = [item.name for item in dataset.items if item.name not in answers.by_image]
+    if missing:
+        raise InputError.of("against", f"must hold a {task.noun} of each image", f"none of {examples(missing)}")
+    return answers
+
+
+def unchanged(answers: ModelAnswers, recorded: CertifiedSite, digests: Sequence[str], noun: str) -> ModelAnswers:
     """Return the answers on a site's recorded images; raise `InputError` if one has changed since the draw."""
     items = {item.name: item for item in answers.dataset.items}
-    for name, content, prediction in zip(recorded.images, recorded.contents, recorded.predictions, strict=True):
+    for name, content, prediction in zip(recorded.images, recorded.contents, digests, strict=True):
         digest = answers.digest(name) if name in items else None
         reason = ""
         if digest is None:
@@ -429,26 +509,57 @@ def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
 
 
 def design_of(question: Question) -> str:
-    """Return the design of a sample: random order if each label is looked at, otherwise strata of performance or size."""
+    """Return the design of a sample: for zones, for two models, in random order if each label is looked at, else in strata."""
+    if question.zone is not None:
+        return ZONE
+    if question.against is not None:
+        return DIFFER
     return ORDER if question.goal is not None else PERFORMANCE if question.measure.kind == "mean" else SIZE
 
 
-def drawn_sample(
-    proxies: Float64Array,
+class DrawnRows(NamedTuple):
+    """Hold the positions of drawn images in the order of labelling, their chances, strata, and the zones they test, if any."""
+
+    indices: NDArray[np.int64]
+    probabilities: Float64Array
+    strata: NDArray[np.int64]
+    zone: Zone | None = None
+
+
+def draw_rows(
+    question: Question,
+    record: CertifiedSite,
     k: int | None,
-    until: bool,
     seed: int,
-    groups: Sequence[str] = (),
     sizes: Float64Array | None = None,
-) -> Sample:
-    """Draw k images: stratified by predicted performance or size, or in random order if each label is looked at."""
-    if not until:
-        return draw(proxies, LABELS if k is None else k, groups=groups or None, sizes=sizes, seed=seed)
-    count = min(LABELS_UNTIL if k is None else as_count(k, "k"), len(proxies))
-    return Sample(order(len(proxies), seed=seed)[:count], np.full(count, count / len(proxies)), np.zeros(count, dtype=np.int64))
+    zone: Zone | None = None,
+) -> DrawnRows:
+    """Draw k images of a site by the question's design; with the `zone` of an earlier sample, go on with that."""
+    proxies, design = np.array(record.proxies, dtype=np.float64), design_of(question)
+    if question.zone is not None:
+        begin = None if zone is None else (zone.sizes[0], zone.allowed)
+        (limit, wrong), count = question.zone, LABELS_UNTIL if k is None else k
+        return _zone_rows(plan_zone(proxies, count, at_least=limit, wrong=wrong, level=question.level, begin=begin, seed=seed))
+    if design in (PERFORMANCE, SIZE):
+        sample = draw(proxies, LABELS if k is None else k, groups=record.groups or None, sizes=sizes, seed=seed)
+        return DrawnRows(sample.indices, sample.probabilities, sample.strata)
+    images = order(len(proxies), seed=seed) if design == ORDER else order_by_bound(proxies, seed=seed)
+    images = images[: LABELS_UNTIL if k is None else as_count(k, "k")]
+    chances = np.full(len(images), len(images) / len(proxies)) if design == ORDER else proxies[images] / proxies.sum()
+    return DrawnRows(images, chances, np.zeros(len(images), dtype=np.int64))
 
 
-def recorded(sample: Sample, record: CertifiedSite, paths: Sequence[str]) -> tuple[SampledImage, ...]:
+def _zone_rows(plan: ZonePlan) -> DrawnRows:
+    first = np.zeros(len(plan.images), dtype=np.int64)
+    for number in reversed(range(len(plan.reads))):
+        first[plan.reads[number]] = number
+    chances = np.array([len(plan.reads[number]) / plan.sizes[number] for number in first])
+    reads = tuple(tuple(places.tolist()) for places in plan.reads)
+    zone = Zone(plan.at_least, plan.wrong, plan.allowed, tuple(plan.ranking.tolist()), plan.sizes, reads)
+    return DrawnRows(plan.images, chances, first, zone)
+
+
+def recorded(sample: DrawnRows, record: CertifiedSite, paths: Sequence[str]) -> tuple[SampledImage, ...]:
     """Return the sample's images in labelling order; `paths` are the files of all images of the site."""
     rows = zip(sample.indices.tolist(), sample.probabilities.tolist(), sample.strata.tolist(), strict=True)
     return tuple(
@@ -480,7 +591,12 @@ def check_design(asked: DrawRequest, drawn: Certificate) -> None:
         # The images that rule a ratio are seldom in such a sample.
         rule = f"must be asked when the sample is drawn: this one is in strata for means, such as {drawn.metric}"
         raise InputError.of("metric", rule, measure.name, "certify a mean, or draw anew in another --out")
-    if goal is not None and drawn.design != ORDER:
+    if (ZONE in (design_of(asked.question), drawn.design) or DIFFER in (design_of(asked.question), drawn.design)) and (
+        design_of(asked.question) != drawn.design
+    ):
+        name = "zone" if ZONE in (design_of(asked.question), drawn.design) else "against"
+        raise InputError.of(name, "must be asked when the sample is drawn", drawn.design, "draw anew in another --out")
+    if goal is not None and drawn.design not in (ORDER, DIFFER):
         rule = "must be asked when the sample is drawn: its images are in strata, and one look is all that it allows"
         raise InputError.of("until", rule, goal.text, "leave it out, or draw anew in another --out")
 

@@ -229,6 +229,11 @@ def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
         return []
     several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     read = [_certificate(each) for each in several]
+    other = next((each for each in read if each.zone is not None or each.against is not None), None)
+    if other is not None:
+        raise InputError.of(
+            "certificate", "must be of the performance on a site", other.words, "certify it without --zone, --against"
+        )
     names = [each.dataset for each in read]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
