@@ -71,6 +71,7 @@ _NAMES = {
     "assess": "howfar.studies.assessment.assess",
     "bakeoff": "howfar.studies.adaptation.adapt",
     "certify": "howfar.studies.certification.certify",
+    "verify": "howfar.studies.certification.verification",
     "check": "howfar.studies.check.check_site",
     "compare": "howfar.studies.distance",
     "compare_backbones": "howfar.studies.compare_backbones",
@@ -99,7 +100,7 @@ __all__ = [
     "__version__", "adapt", "assess", "backbones", "bakeoff", "certify", "check", "compare", "compare_backbones", "corrupt",
     "distances", "embed", "evaluate", "export", "import_labels", "load", "load_backbone", "matrix", "metrics", "predict",
     "profile", "projection", "prompts", "relate", "relation", "sampling", "select", "selection", "significance", "store",
-    "study", "train", "write_report",
+    "study", "train", "verify", "write_report",
 ]  # fmt: skip
 
 

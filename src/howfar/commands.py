@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "compare evaluate select",
         ),
         CommandEntry("certify", "sites:certify", "site-a --predictions maps/site-a -k 16 --out certificate", "evaluate assess"),
+        CommandEntry("verify", "sites:verify", "certificate --predictions maps/site-a --images site-a", "certify check"),
         CommandEntry("corrupt", "evaluate_command:corrupt", "roads -o corrupted --model model.safetensors", "evaluate relate"),
     ),
     "Look, choose and label": (

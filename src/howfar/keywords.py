@@ -258,7 +258,7 @@ class CertifyOptions(PredictionOptions, total=False):
         options.Group,
         options.But({"help": "Draw from as many photographs as there are labels, named by this expression's first group."}),
     ]
-    seed: options.Seed
+    seed: options.DrawSeed
 
 
 class PredictOptions(ModelOptions, DatasetOptions, total=False):

@@ -106,6 +106,9 @@ NO_PRIMARY: Final = But(
 Scales = Literal["none", "layers"]
 Scale = Annotated[Scales, _dist("none", "Divide each layer of a feature by its spread (layers), or do not.")]
 Seed = Annotated[int, _sure(0, "Draw all that is random with this seed.", _NATURAL)]
+DrawSeed = Annotated[
+    _Count, _sure(None, "Draw with this seed; by default one that images and predictions determine.", _NATURAL)
+]
 Bootstrap = Annotated[int, _sure(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _DRAWS)]
 Permutations = Annotated[int, _sure(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _DRAWS)]
 Neighbours = Annotated[int, _dist(5, "Average the nearest-neighbour distance over this many images (k).", _COUNT)]

@@ -15,6 +15,7 @@ from howfar.options import DEFAULT_BACKBONE
 if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment
     from howfar.results.certificate_result import Certificate
+    from howfar.studies.certification.verification import Verification
 
 
 @flags.command(AssessOptions)
@@ -105,6 +106,31 @@ def certify(
     beside = {"against": against, "profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
     answer(certificate, json, show_certificate, folder)
+
+
+def verify(
+    certificate: Annotated[Path, flags.argument("CERTIFICATE", "A certificate.json, or the folder that holds it.")],
+    predictions: Annotated[Path | None, flags.value("DIR", "Compare the model's predictions with those that it names.")] = None,
+    images: Annotated[str | None, flags.value("DIR", "Compare the site's images with those that it names.")] = None,
+    labels: Annotated[Path | None, flags.value("DIR|FILE", "Measure again by these labels.")] = None,
+    against: Annotated[
+        Path | None, flags.value("DIR", "Compare the second model's predictions with those that it names.")
+    ] = None,
+    json: flags.Json = False,
+) -> None:
+    """Verify a certificate: draw and compute again, and say what agrees, what differs, and what could not be checked."""
+    from howfar.studies.certification.verification import verify as study
+
+    found = study(certificate, predictions, images=images, labels=labels, against=against)
+    answer(found, json, _show_verification)
+    if not found.agrees:
+        raise typer.Exit(1)
+
+
+def _show_verification(found: Verification) -> None:
+    to = console()
+    to.print(found.caption(), style="bold")
+    print_table(to, *found.table())
 
 
 def show_certificate(certificate: Certificate, folder: Path) -> None:

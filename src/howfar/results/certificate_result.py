@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
+from howfar.io.seal import SEAL
 from howfar.results.records import Cells, Provenance
 from howfar.results.result import Result
 from howfar.results.run_files import check_document, stale_pictures
@@ -46,7 +48,7 @@ class SampledImage:
 
     `rank` is its place in that order, from 1, `index` that in the site. It is in the sample with `probability`, drawn from
     `stratum`. `proxy` is its predicted and `performance` its measured performance, None where there is none; `labelled` says
-    whether its label counts.
+    whether its label counts, of which `label` is a hash.
     """
 
     rank: int
@@ -58,6 +60,7 @@ class SampledImage:
     proxy: float | None
     performance: float | None = None
     labelled: bool = False
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,13 @@ class Zone:
     """Hold which zones of a site are tested, largest last, and what the tests showed (`howfar.sampling.zone`).
 
     At most the share `wrong` of a zone's images may score below `at_least`. `ranking` are the site's images, best predicted
-    first; zones hold its first `sizes`. `reads` are the places in the sample whose labels each test reads.
+    first; zones hold its first `sizes`. The smallest of these and `allowed` were chosen for `planned` labels. `reads` are the
+    places in the sample whose labels each test reads.
     """
 
     at_least: float
     wrong: float
+    planned: int
     allowed: int
     ranking: tuple[int, ...]
     sizes: tuple[int, ...]
@@ -163,6 +168,8 @@ class Certificate(Result):
         The part of the site that was asked for, best predicted images first, and how large it was shown to be; else None.
     against
         Where the predictions of a second model are, if the value is the first's performance less the second's; else None.
+    taken_from
+        The run identity of the certificate whose sample was taken over; None for a sample that was drawn.
     """
 
     DOCUMENT: ClassVar = "certificate.json"
@@ -200,6 +207,7 @@ class Certificate(Result):
     min_score: float | None = None
     zone: Zone | None = None
     against: str | None = None
+    taken_from: str | None = None
 
     def __len__(self) -> int:
         return len(self.sample)
@@ -243,6 +251,11 @@ class Certificate(Result):
             certificate = cls(**cls._values(document))._known_as(document, text, path)
             check_document(document, text, path)
             return certificate
+
+    @classmethod
+    def is_sealed(cls, file: str | Path) -> bool:
+        """Return whether a certificate's file has a checksum, as earlier versions wrote none."""
+        return SEAL in json.loads(cls._file(file).read_bytes())
 
     @classmethod
     def _file(cls, file: str | Path) -> Path:

@@ -22,6 +22,7 @@ from howfar.data.image_folder import path_text
 from howfar.data.images import size
 from howfar.data.label_exports import read_labels
 from howfar.data.labelling_exports import CATEGORY, FirstLabels
+from howfar.data.masks import read_mask
 from howfar.data.predictions import made_with, match_maps, read_prediction
 from howfar.errors import ImageError, InputError, option
 from howfar.mask_colour import by_colour
@@ -285,6 +286,13 @@ class SegmentationTask(Task):
             what = f"{label_count(len(untouched))} the model's own foreground, unchanged ({examples(untouched)})"
             notes.append(f"{what}: taken for not labelled; where it is right as it is, save it as a mask")
         return masks, notes
+
+    def label_hash(self, label: Any) -> str:
+        try:
+            foreground = read_mask(label)
+        except ImageError:  # it is refused where it is measured
+            return ""
+        return content_hash(str(foreground.shape).encode() + np.packbits(foreground).tobytes())
 
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         items = {item.name: item for item in answers.dataset.items}

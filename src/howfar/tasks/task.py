@@ -171,6 +171,13 @@ class Task(ABC):
         `own` says that howfar handed the place out; `scratch` is a folder for temporary files, which need not exist.
         """
 
+    def label_hash(self, label: Any) -> str:
+        """Return a hash of what a label says; "" for a file that cannot be read, which is refused where it is measured."""
+        try:
+            return content_hash(read_bytes(label) if isinstance(label, Path) else repr(label).encode())
+        except ImageError:
+            return ""
+
     @abstractmethod
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         """Measure the answers on the labelled images, in the order of the labels."""

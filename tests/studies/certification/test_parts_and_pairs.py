@@ -50,7 +50,8 @@ def test_a_zone_is_drawn_labelled_and_listed_and_grows(place: Path, tmp_path: Pa
     drawn = certify(place, 12, **asked)
     assert (drawn.value, drawn.design, drawn.labelled) == (None, "zone", 0)
     assert "labels test the" in drawn.answer()
-    plan = plan_zone(np.array(drawn.site.proxies, dtype=float), 12, at_least=0.2, wrong=0.3)
+    proxies = np.array(drawn.site.proxies, dtype=float)
+    plan = plan_zone(proxies, 12, at_least=0.2, wrong=0.3, seed=drawn.seed)
     assert [one.index for one in drawn.sample] == plan.images.tolist()
 
     found = certify(place, 12, labels=place / "truth", **asked)

@@ -116,7 +116,8 @@ def _certify_values(
     question = Question(VALUES, given["level"], parse_until(given["until"]), _zone_asked(given))
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
     record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
-    rows = draw_rows(question, record, k, given["seed"])
+    seed = given["seed"] or 0
+    rows = draw_rows(question, record, k, seed)
     drawn = recorded(rows, record, [""] * len(proxies))
     none = labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels))
     values = np.zeros(0) if none else as_shares(labels, "labels")
@@ -127,21 +128,28 @@ def _certify_values(
         found, words = look(question, SampleMeasures(values), proxies, sample_of(drawn)), VALUES.words
     else:
         found, words = look_for_zone(rows.zone, values, sample_of(drawn), question.level), zone_words(question, "performance")
-    fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": given["seed"]}
-    return _stated(question, found, record, drawn, len(values), dataset="values", words=words, notes=found.notes, **fields)
+    fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": seed}
+    return _stated(
+        question, found, record, drawn, [None] * len(values), dataset="values", words=words, notes=found.notes, **fields
+    )
 
 
 def _stated(
-    question: Question, found: Looks, record: CertifiedSite, drawn: Sequence[SampledImage], labelled: int, **fields: Any
+    question: Question,
+    found: Looks,
+    record: CertifiedSite,
+    drawn: Sequence[SampledImage],
+    labels: Sequence[str | None],
+    **fields: Any,
 ) -> Certificate:
-    """Build the certificate; `fields` depend on the task and the draw."""
+    """Build the certificate; `labels` are hashes of those that count, `fields` depend on the task and the draw."""
     return Certificate(
         metric=question.measure.name,
         value=found.last.value,
         low=found.last.low,
         high=found.last.high,
         level=question.level,
-        labelled=labelled,
+        labelled=len(labels),
         n=len(record.images),
         anytime=fields["design"] in (ORDER, ZONE, DIFFER),
         zone=found.zone,
@@ -150,7 +158,7 @@ def _stated(
         settled=found.last.settled,
         needed=found.needed,
         site=record,
-        sample=marked(drawn, found.values),
+        sample=marked(drawn, found.values, labels),
         steps=found.steps,
         provenance=Provenance.now(),
         **fields,
@@ -411,6 +419,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
             notes += remarks
         counting, remarks = in_order([one.image for one in begun.drawn], labels)
         counted = {name: labels[name] for name in counting}
+        hashes = [task.label_hash(label) for label in counted.values()]
         measured = task.measured(question.measure, begun.answers, counted) if counted else SampleMeasures(np.zeros(0))
         if begun.others is not None and counted:
             theirs = task.measured(question.measure, begun.others, counted).values
@@ -431,7 +440,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         found,
         begun.record,
         begun.drawn,
-        len(counted),
+        hashes,
         dataset=begun.answers.dataset.name,
         words=words,
         threshold=task.threshold,
@@ -439,6 +448,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         proxy=begun.proxy,
         design=begun.design,
         seed=begun.seed,
+        taken_from=begun.taken_from,
         task=task.name,
         notes=(*notes, *remarks, *found.notes, *task.remarks(measure, len(counted), population, found.last.value)),
     )

@@ -222,10 +222,13 @@ def labels_needed(
     return None if middle == np.inf else max(1, round(middle))
 
 
-def marked(drawn: Sequence[SampledImage], values: Float64Array) -> tuple[SampledImage, ...]:
-    """Mark the first images of a sample as labelled, with their measured values."""
+def marked(drawn: Sequence[SampledImage], values: Float64Array, labels: Sequence[str | None]) -> tuple[SampledImage, ...]:
+    """Mark the first images of a sample as labelled, with their measured values and their labels' hashes."""
     known = [None if math.isnan(value) else float(value) for value in values.tolist()]
-    labelled = [replace(one, labelled=True, performance=value) for one, value in zip(drawn, known, strict=False)]
+    labelled = [
+        replace(one, labelled=True, performance=value, label=label)
+        for one, value, label in zip(drawn, known, labels or [None] * len(known), strict=False)
+    ]
     return (*labelled, *drawn[len(labelled) :])
 
 
@@ -309,6 +312,7 @@ class DrawnSite:
     notes: tuple[str, ...] = ()
     zone: Zone | None = None
     others: ModelAnswers | None = None
+    taken_from: str | None = None
 
     @property
     def proxies(self) -> Float64Array:
@@ -376,7 +380,9 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
     )
     notes = tuple(_notes(seen, answers.dataset))
-    begun = DrawnSite(answers, record, (), words, given["seed"], design_of(question), notes, others=others)
+    design = design_of(question)
+    seed = derived_seed(record, design) if given["seed"] is None else given["seed"]
+    begun = DrawnSite(answers, record, (), words, seed, design, notes, others=others)
     if over is None:
         sizes = task.sizes(question.measure, answers)
         # Where nothing is predicted in any image, none is larger than another.
@@ -388,7 +394,7 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         rule = f"must be a sample of the same images: it was drawn from {over.n}"
         raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
     drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
-    return replace(begun, drawn=drawn, seed=over.seed, design=over.design)
+    return replace(begun, drawn=drawn, seed=over.seed, design=over.design, taken_from=over.run_id)
 
 
 def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate) -> DrawnSite:
@@ -417,6 +423,7 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
         notes=added_note(dataset, earlier),
         zone=zone,
         others=others,
+        taken_from=earlier.taken_from,
     )
 
 
@@ -517,6 +524,12 @@ def design_of(question: Question) -> str:
     return ORDER if question.goal is not None else PERFORMANCE if question.measure.kind == "mean" else SIZE
 
 
+def derived_seed(record: CertifiedSite, design: str) -> int:
+    """Return the seed that images and predictions determine by their hashes, so that nobody can choose a sample."""
+    parts = (design, *record.images, *record.contents, *record.predictions, *record.against)
+    return int(content_hash("\n".join(parts).encode())[:8], 16)
+
+
 class DrawnRows(NamedTuple):
     """Hold the positions of drawn images in the order of labelling, their chances, strata, and the zones they test, if any."""
 
@@ -539,7 +552,8 @@ def draw_rows(
     if question.zone is not None:
         begin = None if zone is None else (zone.sizes[0], zone.allowed)
         (limit, wrong), count = question.zone, LABELS_UNTIL if k is None else k
-        return _zone_rows(plan_zone(proxies, count, at_least=limit, wrong=wrong, level=question.level, begin=begin, seed=seed))
+        plan = plan_zone(proxies, count, at_least=limit, wrong=wrong, level=question.level, begin=begin, seed=seed)
+        return _zone_rows(plan, count if zone is None else zone.planned)
     if design in (PERFORMANCE, SIZE):
         sample = draw(proxies, LABELS if k is None else k, groups=record.groups or None, sizes=sizes, seed=seed)
         return DrawnRows(sample.indices, sample.probabilities, sample.strata)
@@ -549,13 +563,13 @@ def draw_rows(
     return DrawnRows(images, chances, np.zeros(len(images), dtype=np.int64))
 
 
-def _zone_rows(plan: ZonePlan) -> DrawnRows:
+def _zone_rows(plan: ZonePlan, planned: int) -> DrawnRows:
     first = np.zeros(len(plan.images), dtype=np.int64)
     for number in reversed(range(len(plan.reads))):
         first[plan.reads[number]] = number
     chances = np.array([len(plan.reads[number]) / plan.sizes[number] for number in first])
     reads = tuple(tuple(places.tolist()) for places in plan.reads)
-    zone = Zone(plan.at_least, plan.wrong, plan.allowed, tuple(plan.ranking.tolist()), plan.sizes, reads)
+    zone = Zone(plan.at_least, plan.wrong, planned, plan.allowed, tuple(plan.ranking.tolist()), plan.sizes, reads)
     return DrawnRows(plan.images, chances, first, zone)
 
 
