@@ -143,4 +143,5 @@ def show_certificate(certificate: Certificate, folder: Path) -> None:
     files = {"to label": folder / "chosen.txt", what: folder / place, "report": report_in(folder)}
     if certificate.labelled == len(certificate.sample):
         files = {"report": report_in(folder)}
-    print_paths(to, {"certificate": folder / certificate.DOCUMENT, **files})
+    zone = {"zone": folder / "zone.txt"} if certificate.zone is not None and certificate.zone.certified else {}
+    print_paths(to, {"certificate": folder / certificate.DOCUMENT, **zone, **files})

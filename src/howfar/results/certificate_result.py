@@ -119,7 +119,8 @@ class Zone:
         of = f"the {test.images:,} best predicted images"
         if test.passed is None:
             return f"{test.labels} labels test {of}, at most {test.allowed} of which may be below {self.at_least:g}"
-        return f"of {test.labels} labels in {of} {test.below} or more are below {self.at_least:g}, and {test.allowed} may be"
+        counts = f"{test.below} or more are below {self.at_least:g}, and {test.allowed} may be"
+        return f"the next zone failed: of {test.labels} labels in its {test.images:,} images {counts}"
 
 
 @dataclass(frozen=True, repr=False)
