@@ -15,6 +15,7 @@ from howfar.options import DEFAULT_BACKBONE
 if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment
     from howfar.results.certificate_result import Certificate
+    from howfar.studies.certification.label_plan import LabelPlan
     from howfar.studies.certification.verification import Verification
 
 
@@ -90,6 +91,7 @@ def certify(
     out: Annotated[
         Path | None, flags.value("DIR", "Keep sample and labels in this folder; by default certify-SITE.", "--out", "-o")
     ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Predict how many labels are needed, and draw nothing.")] = False,
     json: flags.Json = False,
     **chosen: Unpack[CertifyOptions],
 ) -> None:
@@ -102,6 +104,11 @@ def certify(
     from howfar.studies.certification.certify import certify as study
 
     dataset = parse(site)
+    if plan:
+        from howfar.studies.certification.label_plan import plan_labels
+
+        answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, _show_table)
+        return
     folder = out or Path(f"certify-{folder_name(dataset.name)}")
     beside = {"against": against, "profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
@@ -122,12 +129,12 @@ def verify(
     from howfar.studies.certification.verification import verify as study
 
     found = study(certificate, predictions, images=images, labels=labels, against=against)
-    answer(found, json, _show_verification)
+    answer(found, json, _show_table)
     if not found.agrees:
         raise typer.Exit(1)
 
 
-def _show_verification(found: Verification) -> None:
+def _show_table(found: Verification | LabelPlan) -> None:
     to = console()
     to.print(found.caption(), style="bold")
     print_table(to, *found.table())

@@ -3,8 +3,9 @@
 from howfar.sampling.design import Sample, draw
 from howfar.sampling.difference import difference, foreground_bound, order_by_bound
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, mean, ods, ratio
+from howfar.sampling.planning import labels_for
 from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
-from howfar.sampling.zone import ZonePlan, ZoneTest, plan_zone, zone_tests
+from howfar.sampling.zone import ZonePlan, ZoneTest, plan_zone, predicted_share, zone_tests
 
 __all__ = [
     "ConfidenceSequence",
@@ -19,11 +20,13 @@ __all__ = [
     "draw",
     "folds",
     "foreground_bound",
+    "labels_for",
     "mean",
     "ods",
     "order",
     "order_by_bound",
     "plan_zone",
+    "predicted_share",
     "ratio",
     "sequence",
     "zone_tests",

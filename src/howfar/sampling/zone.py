@@ -172,6 +172,21 @@ def _futures(predicted: Float64Array, at_least: float, rng: np.random.Generator)
     return np.asarray((predicted - errors < at_least).reshape(-1, len(predicted)))
 
 
+def predicted_share(
+    proxy: ArrayLike, k: int, *, at_least: float, wrong: float = 0.1, level: float = 0.9, seed: int = 0
+) -> float:
+    """Predict the share of a site that k labels certify, by the simulations that choose the plan; 0 if k is too small."""
+    try:
+        plan = plan_zone(proxy, k, at_least=at_least, wrong=wrong, level=level, seed=seed)
+    except InputError:
+        return 0.0
+    ranked = filled(as_proxy(proxy))[plan.ranking]
+    place = {int(image): rank for rank, image in enumerate(plan.ranking)}
+    ranks = np.array([place[int(image)] for image in plan.images])
+    rungs = [_Rung(size, ranks[places]) for size, places in zip(plan.sizes, plan.reads, strict=True)]
+    return _certified(rungs, plan.allowed, _futures(ranked, at_least, as_rng(seed))) / len(ranked)
+
+
 def _certified(rungs: Sequence[_Rung], allowed: int, futures: NDArray[np.bool_]) -> float:
     """Return the mean number of images that the tests certify in simulated futures."""
     going, certified = np.ones(len(futures), dtype=bool), np.zeros(len(futures))

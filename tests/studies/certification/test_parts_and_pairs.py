@@ -15,6 +15,7 @@ from howfar.data.predictions import write_map
 from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
 from howfar.sampling import difference, foreground_bound, plan_zone, zone_tests
+from howfar.studies.certification.label_plan import plan_labels
 from howfar.studies.certification.sample import share_below
 
 COUNT = 30
@@ -154,3 +155,16 @@ def test_another_question_needs_another_draw(place: Path, tmp_path: Path) -> Non
     certify(place, 20, out=tmp_path / "zone", zone=True, at_least=0.5)
     with pytest.raises(InputError, match=r"at_least must be what it was when the sample was drawn \(0.5\)"):
         certify(place, 20, out=tmp_path / "zone", zone=True, at_least=0.6)
+
+
+def test_a_plan_names_labels_and_writes_nothing(place: Path) -> None:
+    before = sorted(place.rglob("*"))
+    asked = {"predictions": place / "maps", "threshold": 0.4, "progress": False}
+    plan = plan_labels(place / "site", until="F >= 0.05", **asked)
+    labels = {row.question: row.labels for row in plan.rows}
+    assert list(labels) == ["mean F at threshold 0.40 to ±0.1", "mean F at threshold 0.40 to ±0.05", "F >= 0.05"]
+    assert all(1 <= (count or 0) <= COUNT for count in labels.values())
+    zones = plan_labels(place / "site", zone=True, at_least=0.05, wrong=0.3, **asked)
+    assert [row.labels for row in zones.rows] == [COUNT]
+    assert zones.rows[0].answer.endswith("% of the site")
+    assert sorted(place.rglob("*")) == before

@@ -1,0 +1,62 @@
+"""Predict, from predictions alone, how many labels a question will need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.sampling.design import STRATIFIED_FROM, as_proxy, as_rng, draw, filled
+from howfar.sampling.estimates import mean
+from howfar.sampling.sequential import Until, order, sequence
+
+ERROR = 0.3
+"""Performance is assumed to vary about its prediction p by 0.3 √(p (1 − p) + 0.02), as on the sets of four fields."""
+_FUTURES, _DRAWS, _MOST = 5, 10, 2000
+
+
+def labels_for(proxy: ArrayLike, until: Until | str, *, level: float = 0.9, seed: int | np.random.Generator = 0) -> int | None:
+    """Predict how many labels settle a question, from the predicted performance of a site's images, (m,).
+
+    A half width is that of `howfar.sampling.mean`, which looks once; a level that of `howfar.sampling.sequence`, which looks
+    after each label. Performance is simulated about its predictions; the median of five simulated sites counts. None if the
+    predictions leave it open within all labels. Raises `InputError`: proxies outside [0, 1], a text that is no question.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import labels_for
+    >>> 10 < labels_for(np.linspace(0.2, 0.9, 300), "±0.05") < 60
+    True
+    """
+    rule, rng = until if isinstance(until, Until) else Until.parse(until), as_rng(seed)
+    p = filled(as_proxy(proxy))
+    if len(p) < STRATIFIED_FROM:
+        raise InputError.of("proxy", f"must be of at least {STRATIFIED_FROM} images for a plan", len(p), "label them all")
+    needed = sorted(_needed(p, rule, level, rng))
+    middle = needed[len(needed) // 2]
+    return None if middle > len(p) else middle
+
+
+def _needed(p: Float64Array, rule: Until, level: float, rng: np.random.Generator) -> Iterator[int]:
+    for _ in range(_FUTURES):
+        truth = np.clip(p + ERROR * np.sqrt(p * (1.0 - p) + 0.02) * rng.normal(size=len(p)), 0.0, 1.0)
+        if rule.kind == "half width":
+            yield _least(truth, p, rule.value, level)
+        else:
+            images = order(len(p), seed=rng)[:_MOST]
+            yield sequence(truth[images], p, images, level=level, until=rule).stop or len(p) + 1
+
+
+def _least(truth: Float64Array, p: Float64Array, half_width: float, level: float) -> int:
+    """Find the fewest labels with which the mean half width over some draws is small enough, by bisection."""
+    low, high = STRATIFIED_FROM, len(truth)
+    while low < high:
+        middle = (low + high) // 2
+        samples = [draw(p, middle, seed=seed) for seed in range(_DRAWS)]
+        width = np.mean([mean(truth[sample.indices], p, sample, level=level).half_width for sample in samples])
+        low, high = (low, middle) if width <= half_width else (middle + 1, high)
+    return low

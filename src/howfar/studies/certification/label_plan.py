@@ -1,0 +1,83 @@
+"""Say, before anything is labelled, how many labels a certificate will need: what `howfar certify --plan` prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+import numpy as np
+
+from howfar.data import DatasetArgument
+from howfar.keywords import CertifyOptions
+from howfar.results.records import Cells
+from howfar.sampling import labels_for, predicted_share
+from howfar.studies.certification.certify import certify
+
+WIDTHS: Final = ("±0.1", "±0.05")
+LABELS: Final = (30, 60, 120)
+"""Numbers of labels for which the size of a zone is predicted."""
+
+
+@dataclass(frozen=True)
+class PlannedQuestion:
+    """Hold a question, and the number of labels with which it is predicted to be answered; None if it stays open."""
+
+    question: str
+    labels: int | None
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """Hold what a site's questions are predicted to cost."""
+
+    dataset: str
+    n: int
+    proxy: str
+    rows: tuple[PlannedQuestion, ...]
+
+    def caption(self) -> str:
+        """State in one line where the numbers come from."""
+        return f"{self.dataset}: labels that {self.n:,} images are predicted to need, by {self.proxy}"
+
+    def table(self) -> Cells:
+        """Return header and formatted cells, one row per question."""
+        rows = [
+            (row.question, "more than there are" if row.labels is None else str(row.labels), row.answer) for row in self.rows
+        ]
+        return ("question", "labels", "predicted answer"), rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self)
+
+
+def plan_labels(
+    site: DatasetArgument,
+    predictions: str | Path | None = None,
+    *,
+    profile: str | Path | None = None,
+    **options: Unpack[CertifyOptions],
+) -> LabelPlan:
+    """Predict how many labels `howfar.certify` needs for its questions: ±0.1, ±0.05, that of `until`, and a zone.
+
+    Arguments are those of `howfar.certify`; nothing is written. Performance is simulated about its predictions with errors as
+    measured on four fields (`howfar.sampling.labels_for`), so that a plan is a guess.
+    """
+    drawn = certify(site, predictions, profile=profile, **options)
+    proxies, level, seed = np.array(drawn.site.proxies, dtype=np.float64), drawn.level, drawn.seed
+    asked = [*WIDTHS, *([drawn.until] if drawn.until is not None and drawn.until not in WIDTHS else [])]
+    rows = [
+        PlannedQuestion(
+            f"{drawn.words} to {text}" if text in WIDTHS else text, labels_for(proxies, text, level=level, seed=seed)
+        )
+        for text in asked
+    ]
+    if drawn.zone is not None:
+        given = {"at_least": drawn.zone.at_least, "wrong": drawn.zone.wrong}
+        shares = [
+            (k, predicted_share(proxies, min(k, drawn.n), level=level, seed=seed, **given)) for k in LABELS if k // 2 < drawn.n
+        ]
+        rows = [PlannedQuestion(drawn.words, min(k, drawn.n), f"{share:.0%} of the site") for k, share in shares]
+    return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))
