@@ -154,3 +154,22 @@ def test_images_that_are_framed_alike_are_no_copies_but_copies_of_them_are(tmp_p
     assert list(copy_notes(dropped, "clinic")) == [
         "1 image of hospital was left out as a copy of clinic (0 equal, 1 nearly so)"
     ]
+
+
+def test_pictures_of_like_structure_that_lie_far_in_features_are_no_copies(
+    places: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    """A picture whose hash agrees in 0.67 to 0.77 is a copy only where it is near; here its colours are other."""
+    roads, _, store = places
+    first = Image.open(sorted((roads / "images").iterdir())[0]).convert("RGB")
+    listed = {}
+    for name, tint in (("same colours", (1, 1, 1)), ("other colours", (1, 0.2, 0.05))):
+        for number, angle in enumerate(np.linspace(2, 9, 8)):
+            turned = np.asarray(first.rotate(float(angle), Image.Resampling.BICUBIC), dtype=float) * tint
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(turned.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+        found = howfar.compare(roads, tmp_path / name, "colour_moments", store=store, **QUICK).near_duplicates
+        of_primary = found[found["other_dataset"] == roads.name]
+        listed[name] = set(of_primary.loc[of_primary["found_by"] == "features", "image"])
+    assert listed["same colours"]
+    assert not listed["other colours"]

@@ -29,6 +29,12 @@ ALIKE: Final = 0.77
 ALIKE_AND_NEAR: Final = 0.67
 """The same where the one is among the nearest images of P in the features of the other; both as benchmarks/near_duplicates.py
 chose them."""
+NEAR: Final = 0.55
+"""Share of P's self-distance within which an image's nearest one of P lies, if it is a near duplicate by features.
+
+Endoscopies of two hospitals whose hashes agree in 0.70 lie at 0.68 and 0.72; altered copies at 0.4 or less, a few turned by 5
+degrees at up to 0.75.
+"""
 SURE: Final = 0.96
 """Share of equal bits from which two images are near duplicates, however much alike all images of their datasets are."""
 _NAMED: Final = 3
@@ -163,14 +169,23 @@ def _by_features(search: CopySearch) -> Iterator[_Pair]:
     p = primary.to_array().astype(np.float32, copy=False)
     for dataset, features in enumerate(secondaries, start=1):
         signs = features.to_array().astype(np.float32, copy=False)
-        images = [each.images[each.images["dataset"] == features.name] for each in search.comparisons]
-        for column in (each[name] for each in images for name in nearest_columns(each)):
+        for column, near in _nearest(search.comparisons, features.name):
             nearest = np.array([row_of[str(name)] for name in column], dtype=np.intp)
             straight, flipped = agreement(signs, p[nearest]), agreement(mirrored(signs), p[nearest])
             alike, turned = np.maximum(straight, flipped), flipped > straight
-            known = has_structure(signs) & has_structure(p[nearest])
+            known = near & has_structure(signs) & has_structure(p[nearest])
             for row in np.flatnonzero(known & (alike >= _share_needed(signs, p, alike, ALIKE_AND_NEAR))):
                 yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
+
+
+def _nearest(comparisons: Sequence[Comparison], name: str) -> Iterator[tuple[pd.Series, NDArray[np.bool_]]]:
+    """Yield the names of a dataset's nearest images of P, nearest first, and which of them are as near as copies are."""
+    for comparison in comparisons:
+        images = comparison.images[comparison.images["dataset"] == name]
+        own = next(dataset.self_distance for dataset in comparison.datasets if dataset.name == name)
+        for column in nearest_columns(images):
+            near = images[f"{column}_distance"].to_numpy() <= NEAR * (np.inf if own is None else own)
+            yield images[column], near
 
 
 def _share_needed(
