@@ -22,7 +22,6 @@ from packed import files_below, write_saved
 
 FEATURES = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["dry", "wet"])})
 
-
 HUB = """
 import json, sys
 from howfar.data import parse, read_bytes
@@ -79,8 +78,8 @@ def test_rows_that_keep_a_path_are_read_from_there(demo_folders: list[Path], ima
 @pytest.mark.parametrize(
     ("file", "text", "line"),
     [
-        ("state.json", "{", "is not readable JSON"),
-        ("state.json", "[]", "is not what save_to_disk writes"),
+        ("state.json", "{", "cannot be read .Expecting property name"),
+        ("state.json", "[]", "it is not what save_to_disk writes"),
         ("state.json", "{}", "lists no data files"),
         ("state.json", json.dumps({"_data_files": [], "_indices_data_files": [{}]}), "call flatten_indices"),
         ("dataset_dict.json", json.dumps({"splits": []}), "names no split"),
@@ -142,7 +141,6 @@ def test_a_name_is_read_from_the_library_s_cache(made: datasets.Dataset, images:
 # A Hugging Face dataset that is loaded gives the bytes of its files, so that its features are found where files' are
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 10, 12, 3), dtype=np.uint8)
-
 
 WITH_DAYS = datasets.Features(
     {"image": datasets.Image(), "label": datasets.ClassLabel(names=["dry", "wet"]), "day": datasets.Value("int32")}

@@ -23,14 +23,12 @@ from howfar.io.location import Url
 
 TEXT = st.text(st.characters(codec=None, exclude_characters="\0"), max_size=6)
 
-
 PLACES = st.one_of(
     st.builds(Path, TEXT),
     TEXT,
     st.builds(lambda text: Url(f"s3://bucket/{text}"), TEXT),
     st.builds(lambda text: Path("/roads") / f"{text}.png", TEXT),
 )
-
 
 ITEMS = st.builds(
     Item, TEXT, PLACES, st.none() | PLACES, st.none() | TEXT, st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)

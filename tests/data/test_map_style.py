@@ -20,7 +20,6 @@ from howfar.errors import ImageError, InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 10, 12, 3), dtype=np.uint8)
 
-
 TENSORS = torch.from_numpy(PIXELS).permute(0, 3, 1, 2)
 
 

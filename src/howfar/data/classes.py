@@ -11,10 +11,9 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.documents import cell_numbers, cell_texts, check_columns, parsed, read_tabular
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.data.documents import cell_numbers, cell_texts, check_columns, file_bytes, parsed, read_tabular, readable
+from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
-from howfar.memory import check_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,17 +65,11 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no file of class names at {file}: check the path, or write the names with commas between")
-    try:
-        size = file.stat().st_size
-        check_file((_COPIES if file.suffix.lower() in YAML else 3) * size, file, size)
-        text = file.read_text(encoding="utf-8-sig")
+    with readable(file, "write one name of a class on each line"):
+        text = file_bytes(file, _COPIES if file.suffix.lower() in YAML else 3).decode("utf-8-sig")
         if file.suffix.lower() == COCO:
             return _of_coco(parsed(text, file))
         return _of_yaml(text) if file.suffix.lower() in YAML else tuple(filter(None, map(str.strip, text.splitlines())))
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file PyYAML may raise anything
-        raise InputError(f"{file} cannot be read ({one_line(error, 120)}): write one name of a class on each line") from error
 
 
 def named(label: str, names: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +14,13 @@ from urllib.parse import unquote
 
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
-from howfar.data.containers.container import IMAGE, kind_of
+from howfar.data.containers.container import IMAGE, type_of_files
 from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
+from howfar.data.documents import read_json, readable
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.image_folder import EXTENSIONS, is_text, natural_key, path_text, suffix_of
+from howfar.data.image_folder import EXTENSIONS, FOLDER, is_text, kind_of, natural_key, path_text, suffix_of
 from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
@@ -142,7 +142,7 @@ def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
     """Yield the name and an is-folder flag of each visible entry of a folder."""
     if isinstance(folder, Path):
         with os.scandir(folder) as entries:
-            yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+            yield from ((entry.name, kind_of(entry) == FOLDER) for entry in entries if not entry.name.startswith("."))
         return
     system, path = file_system(folder)
     for entry in system.ls(path, detail=True):
@@ -228,13 +228,10 @@ def _is_file_name(name: object) -> bool:
 
 
 def _json(file: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = one_line(error, 120)
-        raise InputError(f"{file} is not readable JSON ({reason}): save the dataset anew with save_to_disk") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{file} is not what save_to_disk writes: save the dataset anew")
+    with readable(file, "save the dataset anew with save_to_disk"):
+        document = read_json(file)
+        if not isinstance(document, dict):
+            raise InputError("it is not what save_to_disk writes")
     return document
 
 
@@ -383,7 +380,7 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
         table = ParquetFile(location, "table")
         if "embedding" in table.schema.names:
             return from_parquet(table, name)
-        if kind_of(table.schema, IMAGE) is None:
+        if type_of_files(table.schema, IMAGE) is None:
             return Dataset(*list_table(table, name))
         return read_shards([location], name or location.stem, location, table)
     if suffix in KINDS_OF_CONTAINERS:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import LARGEST, ArrayRows, FloatArray
 from howfar.cores import numeric_threads
-from howfar.data import lance_process
+from howfar.data import separate_process
 from howfar.data.containers.parquet import ParquetFile
 from howfar.data.image_bytes import content_hash
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
@@ -43,51 +43,36 @@ def _let_go(mapped: mmap.mmap | None) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-class ChosenRows(Rows):
-    """Read chosen rows of an array that may lie on disk, in pieces."""
-
-    def __init__(self, array: FloatArray, chosen: NDArray[np.int64]) -> None:
-        self._array = array
-        self._chosen = chosen
-        self.shape: tuple[int, int] = (len(chosen), array.shape[1])
-
-    def rows(self, start: int, stop: int) -> FloatArray:
-        """Read rows `start` to `stop` of the chosen rows."""
-        return self._array[self._chosen[start:stop]]
-
-    def columns(self, start: int, stop: int) -> FloatArray:
-        """Read columns `start` to `stop` of every chosen row."""
-        return self._array[:, start:stop][self._chosen]
-
-
 class MappedRows(Rows):
-    """Read rows, all or the `chosen`, of a read-only mapped file as copies, so that mapped files do not fill the memory.
+    """Read rows, all or the `chosen`, of an array; of a read-only mapped file as copies, so that it does not fill the memory.
 
-    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it.
+    Pickled a mapped file is its path, which is opened again; so that file must lie where another machine finds it.
     """
 
     def __init__(self, array: NDArray[Any], chosen: NDArray[np.int64] | None = None) -> None:
         self._array, self._chosen = array, chosen
-        self._rows = ArrayRows(array) if chosen is None else ChosenRows(array, chosen)
         self._mapped = mapping_of(array)
-        self.shape: tuple[int, int] = self._rows.shape
+        self.shape: tuple[int, int] = (len(array) if chosen is None else len(chosen), array.shape[1])
 
     def __reduce__(self) -> tuple[Any, ...]:
         array: Any = self._array
-        if array.filename is None:
+        if getattr(array, "filename", None) is None:
             return ArrayRows, (self.rows(0, self.shape[0]),)
         order = "C" if array.flags.c_contiguous else "F"
         return _opened, ((str(array.filename), array.dtype, "r", array.offset, array.shape, order), self._chosen)
 
     def rows(self, start: int, stop: int) -> FloatArray:
         """Read rows `start` to `stop`."""
-        return self._read(self._rows.rows(start, stop))
+        return self._read(self._array[start:stop] if self._chosen is None else self._array[self._chosen[start:stop]])
 
     def columns(self, start: int, stop: int) -> FloatArray:
         """Read columns `start` to `stop` of every row."""
-        return self._read(self._rows.columns(start, stop))
+        part = self._array[:, start:stop]
+        return self._read(part if self._chosen is None else part[self._chosen])
 
     def _read(self, part: FloatArray) -> FloatArray:
+        if self._mapped is None:
+            return part
         block = np.array(part)
         _let_go(self._mapped)
         return block
@@ -122,7 +107,7 @@ def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]
     check_lance()
     with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
         out, size = Path(scratch), _bytes(folder)
-        lines, fault = lance_process.run(folder, size, file_limit(size), out)
+        lines, fault = separate_process.run("lance", [folder, out], size, file_limit(size))
         about, *rest = lines or [{"fault": fault}]
         _check(about, location)
         for line in (about, *rest):
@@ -131,8 +116,8 @@ def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]
         if "fault" not in end and end["rows"] != about["count"]:
             end = {"fault": f"{end['rows']} rows, where its manifest says {about['count']}"}
         _check(end, location)
-        values = np.fromfile(out / lance_process.VALUES, about["dtype"]).reshape(-1, about["length"])
-        with (out / lance_process.NAMES).open(encoding="utf-8") as file:
+        values = np.fromfile(out / separate_process.VALUES, about["dtype"]).reshape(-1, about["length"])
+        with (out / separate_process.NAMES).open(encoding="utf-8") as file:
             batches = [json.loads(line) for line in file]
     names, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
     return values, names, filled
@@ -142,7 +127,7 @@ def schema_notes(folder: Path) -> dict[str, str]:
     """Return the schema metadata of a local Lance dataset."""
     check_lance()
     size = _bytes(folder)
-    lines, fault = lance_process.run(folder, size, file_limit(size))
+    lines, fault = separate_process.run("lance", [folder], size, file_limit(size))
     about: dict[str, Any] = lines[0] if lines else {"fault": fault}
     _refuse(about.get("fault"), folder)
     notes: dict[str, str] = about["notes"]
@@ -286,14 +271,9 @@ def from_array(
         raise InputError(f"{source} holds no usable embedding: {len(skipped)} rows, the first with {skipped[0].reason}")
     length = values.shape[1]
     chosen = np.array(good) if bad else None
-    rows: Rows
-    if mapped is not None:
-        rows = MappedRows(values, chosen)
-    else:
-        rows = ArrayRows(values) if chosen is None else ChosenRows(values, chosen)
     return Features(
         name=name,
-        rows=rows,
+        rows=ArrayRows(values) if mapped is None and chosen is None else MappedRows(values, chosen),
         images=tuple(names[row] for row in good) if bad else names,
         paths=("",) * len(good),
         contents=tuple(contents),

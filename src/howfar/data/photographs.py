@@ -98,14 +98,14 @@ class HashedDataset:
 
     def without(self, contents: Collection[str]) -> HashedDataset:
         """Leave out the images with these content hashes."""
-        excluded = set(contents)
-        items = tuple(item for item in self.dataset.items if self.contents[item.name] not in excluded)
-        return replace(self, dataset=replace(self.dataset, items=items))
+        return self._outside(self.contents, set(contents))
 
     def apart_from(self, names: Collection[str]) -> HashedDataset:
         """Leave out all images that share a photograph with the named images."""
-        excluded = {self.photographs[name] for name in names}
-        items = tuple(item for item in self.dataset.items if self.photographs[item.name] not in excluded)
+        return self._outside(self.photographs, {self.photographs[name] for name in names})
+
+    def _outside(self, property_of: Mapping[str, str], excluded: Collection[str]) -> HashedDataset:
+        items = tuple(item for item in self.dataset.items if property_of[item.name] not in excluded)
         return replace(self, dataset=replace(self.dataset, items=items))
 
     def divided(self, share: float, seed: int) -> tuple[list[str], list[str]]:

@@ -10,7 +10,8 @@ from typing import Final
 import pandas as pd
 
 from howfar.data.dataset import Dataset
-from howfar.data.table import TABLES, read_columns
+from howfar.data.documents import TABLES
+from howfar.data.table import read_columns
 from howfar.errors import InputError
 from howfar.io.location import as_location, is_url
 
@@ -84,6 +85,6 @@ def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     if missing:
         raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(table)}")
     names = [image if is_url(image) else PurePath(image).as_posix() for image in map(str, table["image"])]
-    row_of = {name: row for row, name in enumerate(names)}
+    row_of = {written: row for row, name in enumerate(names) for written in (name, name.replace("\\", "/"))}
     rows = [row_of[item.name] for item in dataset.items]
     return pd.DataFrame({name: [(table[name][row] or "").strip() for row in rows] for name in columns}, dtype=object)

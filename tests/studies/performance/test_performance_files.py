@@ -113,7 +113,7 @@ def test_a_file_that_is_no_table_is_one_line(name: str, content: bytes, tmp_path
     (tmp_path / name).write_bytes(content)
     told = line(tmp_path / name)
     assert told.startswith(str(tmp_path / name))
-    assert "is not a readable table (" in told or "has no column image" in told
+    assert "cannot be read (" in told or "has no column image" in told
 
 
 def test_a_damaged_evaluation_is_never_taken_for_a_table(world: Any, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_damaged_evaluation_is_never_taken_for_a_table(world: Any, tmp_path: P
     file = world.evaluations["near"].save(tmp_path / "e.parquet")
     data = file.read_bytes()
     file.write_bytes(data[: len(data) // 2])
-    assert line(file).startswith(f"{file} is not a readable table (")
+    assert line(file).startswith(f"{file} cannot be read (")
     rows = pa.Table.from_pandas(table(image=["1.png"], performance=[0.5]))
     for document in (b"{", b"{}", b'{"format": 9}'):
         pq.write_table(rows.replace_schema_metadata({b"howfar": document}), file)
@@ -226,7 +226,9 @@ def test_a_table_without_datasets_is_of_any() -> None:
 
 def test_a_name_that_several_datasets_have_needs_content_or_a_dataset() -> None:
     rows = table(image=["1.png", "2.png"], performance=[0.1, 0.2])
-    assert line(rows) == "performance: image 1.png is in a and b: add the column dataset"
+    assert (
+        line(rows) == "performance: image 1.png is in a and b: add the column dataset, or call the file by its dataset's name"
+    )
     assert matched(rows.assign(content=["h4", "h2"])) == [-1, 0.2, -1, 0.1, -1]
     assert matched(rows.assign(dataset="a")) == [0.1, 0.2, -1, -1, -1]
     # Content goes before name: the image of that content is the other one.

@@ -105,7 +105,10 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         proxies=tuple(None if value != value else float(value) for value in proxies),
         groups=() if given["group"] is None else tuple(photographs_of(images, given["group"])),
     )
-    begun = DrawnSite(answers, record, (), words, given["seed"], design_of(question), tuple(_notes(seen, answers.dataset)))
+    notes = [*_notes(seen, answers.dataset)]
+    if over is None and asked.k is not None and asked.k > len(images):
+        notes.append(f"k = {asked.k:,} is more than the {len(images):,} images there are: every image is to be labelled")
+    begun = DrawnSite(answers, record, (), words, given["seed"], design_of(question), tuple(notes))
     if over is None:
         sizes = task.sizes(question.measure, answers)
         # Where nothing is predicted in any image, none is larger than another.

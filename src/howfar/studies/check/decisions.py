@@ -195,6 +195,8 @@ def _failures(rules: Rules, known: RuleFacts) -> Decision | None:
     must = _at_most(rule)
     if found is None:
         words, remedy = "no estimator looks at the images one by one", "make the profile with --labelled and --performance"
+        if known.estimate is not None:
+            words, remedy = f"{words} without the model's maps of them", "pass these (--predictions MAPS)"
         return known.decision("failures", rule.severity, "undecided", must, words, remedy)
     count, of = found.counted
     how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"

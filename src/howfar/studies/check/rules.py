@@ -184,6 +184,9 @@ def _checked(written: Any, name: str) -> Rules:
     if not isinstance(written, Mapping) or not written:
         what = "nothing" if written in (None, {}, "") else type(written).__name__
         raise InputError.of("rules", "must hold at least one rule by name", what, _START)
+    gate = written.get("gate", "inside")
+    if not isinstance(gate, Mapping) and gate not in ("inside", None):
+        raise InputError.of("gate", "must be inside", gate, "write gate: inside, or leave the rule out")
     values = {key: {"must_be": value} if key == "gate" and isinstance(value, str) else value for key, value in written.items()}
     none = next((key for key, value in values.items() if value is None), None)
     if none in Rules.model_fields:
