@@ -11,12 +11,12 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.documents import cell_numbers, cell_texts, check_columns, file_bytes, parsed, read_tabular, readable
+from howfar.data.documents import cell_numbers, cell_texts, file_bytes, parsed, read_tabular, readable, renamed_columns
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 Classes: TypeAlias = Sequence[str] | str | Path
@@ -134,7 +134,12 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no table of predictions at {file}: check the path")
-    table = _by_role(file, read_tabular(file), columns or {})
+    roles = columns or {}
+    idle = next((role for role in roles if role not in _CALLED), None)
+    if idle is not None:
+        rule = f"must be of {', '.join(_CALLED)} for a table of classes"
+        raise InputError.of("columns", rule, f"{idle}={roles[idle]}", "leave it out")
+    table = renamed_columns(read_tabular(file), roles, _CALLED, file)
     if IMAGE not in table or len(table.columns) < 2 or table.empty:
         listed = ", ".join(map(str, table.columns)) or "none"
         rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
@@ -162,18 +167,6 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     predicted = tuple(names[k] if whole else "" for k, whole in zip(best, finite, strict=True))
     largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
     return ClassPredictions(file, tuple(images), names, probabilities, predicted, largest)
-
-
-def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Rename the columns that have a role to howfar's names; drop other columns that already have such a name."""
-    idle = next((role for role in columns if role not in _CALLED), None)
-    if idle is not None:
-        rule = f"must be of {', '.join(_CALLED)} for a table of classes"
-        raise InputError.of("columns", rule, f"{idle}={columns[idle]}", "leave it out")
-    check_columns(columns, list(table.columns), file)
-    called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
-    kept = [name for name in table.columns if name in called or name not in called.values()]
-    return table[kept].rename(columns=called)
 
 
 def labelled_by_folders(dataset: Dataset) -> Dataset:

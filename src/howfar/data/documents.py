@@ -164,6 +164,14 @@ def column_roles(given: Roles, known: Sequence[str] = ROLES) -> dict[str, str]:
     return roles
 
 
+def renamed_columns(table: pd.DataFrame, roles: Mapping[str, str], names: Mapping[str, str], file: object) -> pd.DataFrame:
+    """Rename the columns that have a role to the role's name; drop other columns that already have such a name."""
+    check_columns(roles, list(map(str, table.columns)), file)
+    called = {roles[role]: name for role, name in names.items() if role in roles}
+    kept = [name for name in table.columns if name in called or name not in called.values()]
+    return table[kept].rename(columns=called)
+
+
 def check_columns(roles: Mapping[str, str], present: Sequence[str], file: object) -> None:
     """Raise `InputError` if a table lacks a column that a role names."""
     for role, column in roles.items():

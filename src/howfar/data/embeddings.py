@@ -220,30 +220,33 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
 
 def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
     """Read the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does."""
-    source, name = str(table.location), name or table.location.stem
-    array, images, empty = _read_parquet(table)
-    return from_array(array, name, source, images, _without(empty, name, source))
+    source, name, columns = str(table.location), name or table.location.stem, list(table.schema.names)
+    if "embedding" not in columns:
+        listed = ", ".join(map(printable, columns))
+        raise InputError(f"{source} has no column embedding; its columns: {listed}: name the column of vectors embedding")
+    read = table.read([column for column in ("image", "embedding") if column in columns])
+    vectors = read.column("embedding")
+    cells = read.column("image").to_pylist() if "image" in columns else [None] * len(vectors)
+    images, skipped = _named(cells, vectors.is_valid().to_pylist(), name, source)
+    return from_array(_stack(table.location, vectors, images), name, source, images, skipped)
 
 
 def from_lance(folder: Location, name: str | None = None) -> Features:
     """Read a Lance dataset as `load_embeddings` does."""
     source, name = str(folder), name or folder.stem
     values, cells, filled = _read_lance(folder)
-    images, empty = _named(cells, filled, source)
-    return from_array(values, name, source, images, _without(empty, name, source))
+    images, skipped = _named(cells, filled, name, source)
+    return from_array(values, name, source, images, skipped)
 
 
-def _named(cells: Sequence[Any], filled: Sequence[bool], source: str) -> tuple[list[str], list[str]]:
-    """Name a table's rows; return the names with an embedding and the names without."""
+def _named(cells: Sequence[Any], filled: Sequence[bool], dataset: str, source: str) -> tuple[list[str], tuple[Skipped, ...]]:
+    """Name a table's rows; return the names with an embedding, and the rows without as skipped."""
     names = unique_names([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
-    filled_names = [name for name, valid in zip(names, filled, strict=True) if valid]
-    if not filled_names:
+    if not any(filled):
         raise InputError(f"{source} holds no embedding ({len(names)} rows)")
-    return filled_names, [name for name, valid in zip(names, filled, strict=True) if not valid]
-
-
-def _without(empty: Sequence[str], name: str, source: str) -> tuple[Skipped, ...]:
-    return tuple(Skipped(name, f"{source}: {row}", "no embedding") for row in empty)
+    empty = (name for name, valid in zip(names, filled, strict=True) if not valid)
+    skipped = tuple(Skipped(dataset, f"{source}: {row}", "no embedding") for row in empty)
+    return [name for name, valid in zip(names, filled, strict=True) if valid], skipped
 
 
 def from_array(
@@ -342,19 +345,6 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
     exact = np.can_cast(array.dtype, np.float32)
     with np.errstate(over="ignore"):  # a longer float's number may become infinite, and its row is left out
         return array.astype(np.float32 if exact else np.float64)
-
-
-def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]]:
-    """Read a Parquet file's embeddings, the names of their rows, and the names of rows without an embedding."""
-    columns = list(file.schema.names)
-    if "embedding" not in columns:
-        named = ", ".join(map(printable, columns))
-        raise InputError(f"{file.location} has no column embedding; its columns: {named}: name the column of vectors embedding")
-    table = file.read([name for name in ("image", "embedding") if name in columns])
-    column = table.column("embedding")
-    cells = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
-    filled_names, empty = _named(cells, column.is_valid().to_pylist(), str(file.location))
-    return _stack(file.location, column, filled_names), filled_names, empty
 
 
 def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:

@@ -52,14 +52,10 @@ def path_text(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def unread(suffix: str) -> str:
-    """Return the reason why files with this extension are skipped."""
-    return f"the format {suffix} is not read: convert it to PNG or JPEG"
-
-
-def _is_unread(ending: str) -> bool:
-    """Return whether files with this extension are images in a format that howfar does not read."""
-    return ending in UNREAD and ending not in EXTENSIONS
+def unread(ending: str) -> str:
+    """Return why an image with this ending is skipped; "" for a format that howfar reads, and for a file of another kind."""
+    skipped = ending in UNREAD and ending not in EXTENSIONS
+    return f"the format {ending} is not read: convert it to PNG or JPEG" if skipped else ""
 
 
 def walk(root: Path, endings: Collection[str] = EXTENSIONS) -> list[Path]:
@@ -103,18 +99,12 @@ def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[st
 
 def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
     """Return why a folder entry is unusable, "" for an image file, and None for a file of another kind."""
-    ending = _ending(name)
+    ending = suffix_of(name)
     if ending not in endings:
-        return unread(ending) if _is_unread(ending) else None
+        return unread(ending) or None
     if not is_text(name):
         return NOT_TEXT
     return "" if kind == "file" else kind
-
-
-def _ending(name: str) -> str:
-    """Return a file name's last extension in lower case, like `Path.suffix`; "" if it has none."""
-    start = name.rfind(".")
-    return name[start:].lower() if 0 < start < len(name) - 1 else ""
 
 
 def is_text(name: str) -> bool:
@@ -265,7 +255,7 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     masks = _within("masks", paths) if home == folder else _below(home / "masks")
     masks_apart = [path for path in paths if home != folder or not path.startswith("masks/")]
     candidates = _within("images", paths) if inside else masks_apart
-    faults = [(f"{images_at / path}", unread(suffix_of(path))) for path in candidates if _is_unread(suffix_of(path))]
+    faults = [(f"{images_at / path}", reason) for path in candidates if (reason := unread(suffix_of(path)))]
     if inside:
         beside = (path for path in _images(paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]
@@ -295,5 +285,7 @@ def _images(paths: list[str]) -> list[str]:
 
 
 def suffix_of(path: str) -> str:
-    """Return the last extension of a path with ``/``, in lower case."""
-    return PurePosixPath(path).suffix.lower()
+    """Return the last extension of a path with ``/``, in lower case; "" if it has none."""
+    name = path.rpartition("/")[2]
+    start = name.rfind(".")
+    return name[start:].lower() if 0 < start < len(name) - 1 else ""

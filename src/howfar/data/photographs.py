@@ -17,12 +17,17 @@ _MOST, _FEWER = 0.5, 0.9
 _ENDING = re.compile(r"(?<=[^/])\.[^./]+$")
 
 
+def compiled(argument: str, pattern: str, remedy: str = "") -> re.Pattern[str]:
+    """Compile a regular expression of the user's; raise `InputError` if it is none."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise InputError.of(argument, f"must be a regular expression ({error})", pattern, remedy) from error
+
+
 def pattern_of(group: str) -> re.Pattern[str]:
     """Compile a regular expression whose first group names an image's photograph; raise `InputError` if it is none."""
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise InputError.of("group", f"must be a regular expression ({error})", group) from error
+    pattern = compiled("group", group)
     if pattern.groups < 1:
         raise InputError.of("group", "must have a group in brackets that names the photograph", group, r"write (.+)-\d+")
     return pattern

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.containers.container import LABEL, MASK
+from howfar.data.containers.container import MASK
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.embeddings import from_array, unique_names
-from howfar.data.image_bytes import MemoryImages, Part
+from howfar.data.image_bytes import Part
 from howfar.data.image_folder import EXTENSIONS, home_of, path_text
 from howfar.data.item import BufferedText, Item
-from howfar.data.map_style import MapStyle, is_map_style, read_map_style, refuse_streams
+from howfar.data.map_style import MapStyle, in_memory, is_map_style, read_map_style, refuse_streams
 from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of
 from howfar.data.table import WANTED, cell_text, list_rows, why_no_file
 from howfar.errors import ImageError, InputError
@@ -72,28 +72,6 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
     shown = [_file_name(value) for value in values]
     known = all(shown) and len(set(shown)) == len(shown)
     return in_memory(lambda part, number: file_bytes(values[number]), name or unnamed, shown if known else len(values))
-
-
-def in_memory(
-    read: Callable[[Part, int], bytes],
-    name: str,
-    names: Iterable[str] | int,
-    masked: Sequence[bool] = (),
-    texts: Mapping[str, Sequence[str | None]] | None = None,
-) -> Dataset:
-    """Make a dataset of images that `read` returns; `names` are their names or number.
-
-    `masked` says of each image whether it has a mask, `texts` are its label and further columns.
-    """
-    listed = [str(number) for number in range(names)] if isinstance(names, int) else list(names)
-    images, texts = MemoryImages(read, len(listed)), texts or {}
-    items = []
-    for number, shown in enumerate(listed):
-        mask = images.path(number, "mask") if masked and masked[number] else None
-        label = texts[LABEL][number] if LABEL in texts else None
-        further = tuple((column, text) for column, cells in texts.items() if column not in WANTED and (text := cells[number]))
-        items.append(Item(shown, images.path(number), mask, label, further))
-    return Dataset(name, tuple(items))
 
 
 def _from_pixels(array: NDArray[Any], name: str) -> Dataset:

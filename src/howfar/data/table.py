@@ -213,11 +213,8 @@ def read_list(path: str | Path) -> tuple[str, ...]:
         raise MissingPathError(f"no list of images at {file}: check the path")
     if file.suffix.lower() in TABLES:
         return tuple(cell for cell in read_columns(file)["image"] if cell)
-    try:
+    with readable(file, "pass UTF-8 text with one image a line"):
         lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        line = f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
-        raise InputError(line) from error
     return tuple(line.strip() for line in lines if line.strip())
 
 

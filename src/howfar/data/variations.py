@@ -11,6 +11,7 @@ import pandas as pd
 
 from howfar.data.dataset import Dataset
 from howfar.data.documents import TABLES
+from howfar.data.photographs import compiled
 from howfar.data.table import read_columns
 from howfar.errors import InputError
 from howfar.io.location import as_location, is_url
@@ -48,22 +49,14 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
     0       1     1        1      1      1
     1       2    36        5      4      9
     """
-    compiled = _compiled(pattern)
-    rows = [_matched(compiled, name) for name in names]
-    table = pd.DataFrame({group: [row[group] for row in rows] for group in compiled.groupindex}, dtype=object)
+    remedy = r"write (?P<person>\d+)_c(?P<view>\d+), say"
+    expression = compiled("pattern", pattern, remedy)
+    if not expression.groupindex:
+        raise InputError.of("pattern", "must have a named group for what varies", pattern, remedy)
+    rows = [_matched(expression, name) for name in names]
+    table = pd.DataFrame({group: [row[group] for row in rows] for group in expression.groupindex}, dtype=object)
     numbers = [group for group in table if len(table) and all(map(_NUMBER.fullmatch, table[group]))]
     return table.astype(dict.fromkeys(numbers, "int64"))
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    remedy = r"write (?P<person>\d+)_c(?P<view>\d+), say"
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise InputError.of("pattern", f"must be a regular expression ({error})", pattern, remedy) from error
-    if not compiled.groupindex:
-        raise InputError.of("pattern", "must have a named group for what varies", pattern, remedy)
-    return compiled
 
 
 def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:

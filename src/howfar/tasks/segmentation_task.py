@@ -18,7 +18,7 @@ from PIL import Image
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.image_folder import counted, path_text
+from howfar.data.image_folder import counted
 from howfar.data.images import size
 from howfar.data.label_exports import read_labels
 from howfar.data.labelling_exports import CATEGORY, FirstLabels
@@ -56,7 +56,7 @@ from howfar.tasks.maps import (
     scored_maps,
     stacked,
 )
-from howfar.tasks.reading import with_bar
+from howfar.tasks.reading import read_named, with_bar
 from howfar.tasks.task import (
     FLIPPED,
     TILED,
@@ -128,12 +128,7 @@ class MapAnswers(ModelAnswers):
     def digest(self, image: str) -> str | None:
         """Return a hash of the map's file; None without a map."""
         answer = self.by_image.get(image)
-        if answer is None:
-            return None
-        try:
-            return content_hash(read_bytes(answer.value))
-        except ImageError as error:
-            raise InputError(f"the prediction {path_text(answer.value)} cannot be read: {error}") from error
+        return None if answer is None else content_hash(read_named("the prediction", answer.value, read_bytes, InputError))
 
     def with_images(self, partial: bool, progress: bool) -> tuple[Self, list[str]]:
         """Read every image and its map, as `ModelAnswers.with_images` does.
@@ -198,6 +193,7 @@ class SegmentationTask(Task):
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks."""
         sources = find_sources(dataset, predictions, self.flipped, self.members)
+        folders = MapFolders.of(predictions, self.flipped, self.members, self.tiles)
         scored, kept = scored_maps(dataset, sources, self.tolerance, partial, progress)
         masked = np.array([image.item.mask is not None for image in scored])
         counts = stack(image.counts for image in scored)
@@ -212,8 +208,7 @@ class SegmentationTask(Task):
             **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},
             "false_positive_share": _defined(at_cut, "false_positive_share"),
         }
-        folders = MapFolders.of(predictions, self.flipped, self.members, self.tiles)
-        read = bound(_label_free, maps=folders.matched(kept), threshold=cut.threshold)
+        read = bound(_label_free, maps=folders.matched(dataset), threshold=cut.threshold)
         rows = list(with_bar(read, [image.item for image in scored], progress, "signals"))
         return evaluation_of(
             kept,

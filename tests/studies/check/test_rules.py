@@ -51,7 +51,7 @@ def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
         ("performance: 0.6", "performance must"),
         ("performance:", "rule performance must have a value"),
         ("images: {at_least: 2.5}", "images.at_least must"),
-        ("gate: outside", "gate.must_be must"),
+        ("gate: outside", "gate must be inside, got"),
         ("distance: {at_most_share: 0.1, severity: breach}", "distance.severity must be warn, got 'breach': distance is"),
         ("alarm: {drop: 0.1}", "give at_least, or tolerated_drop"),
         ("alarm: {at_least: 0.5, tolerated_drop: 0.1}", "give at_least, or tolerated_drop"),

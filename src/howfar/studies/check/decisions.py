@@ -135,10 +135,8 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
     called = found.source if metric == "mean_f" else f"{found.source} {metric}"
     interval = format_interval(found.value, found.low, found.high)
     words = f"{called} {interval} ({100 * found.level:g} % interval{_part(found, known)})"
-    if outside and known.gate is not None:
-        # The rule on the gate, where it is asked, lists every check.
-        listed = known.gate.outside[:1] if rules.gate is not None else known.gate.outside
-        words = f"{words}, not to be believed: {'; '.join(reading.words for reading in listed)}"
+    if outside:
+        words = f"{words}, {_not_believed(known, rules.gate is not None)}"
     remedy, labels = "", None
     if outcome == "undecided":
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
@@ -150,6 +148,12 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
     return known.decision(
         "performance", rule.severity, outcome, must, words, remedy, (found.value, found.low, found.high), labels
     )
+
+
+def _not_believed(known: RuleFacts, told: bool) -> str:
+    """Doubt an estimate outside the gate, with the reasons unless another rule has told them."""
+    reasons = "" if told or known.gate is None else f": {'; '.join(reading.words for reading in known.gate.outside)}"
+    return f"not to be believed outside the gate{reasons}"
 
 
 def _part(found: SourcedInterval, known: RuleFacts) -> str:
@@ -201,8 +205,9 @@ def _failures(rules: Rules, known: RuleFacts) -> Decision | None:
     count, of = found.counted
     how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"
     words = f"{count} of {of} {how}: {share_interval(found.value, found.low, found.high)}{_part(found, known)}"
-    if found.source == ESTIMATED and known.doubted and known.gate is not None:
-        words, remedy = f"{words}, not to be believed: {known.gate.outside[0].words}", _label(known, FEWEST, found)
+    if found.source == ESTIMATED and known.doubted:
+        told = rules.gate is not None or rules.performance is not None
+        words, remedy = f"{words}, {_not_believed(known, told)}", _label(known, FEWEST, found)
         return known.decision("failures", rule.severity, "undecided", must, words, remedy, labels=FEWEST)
     outcome: Outcome = "pass" if found.high <= rule.at_most_share else "breach"
     remedy, labels = "" if outcome == "pass" else "look at the flagged images: howfar score lists them", None

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.data.documents import check_columns, check_separator, number_remedy, readable
+from howfar.data.documents import check_separator, number_remedy, readable, renamed_columns
 from howfar.errors import InputError, MissingPathError, option
 from howfar.io.location import as_location, was_url
 from howfar.io.parquet_files import read_frame
@@ -284,9 +284,7 @@ def _of_table(table: pd.DataFrame, columns: Mapping[str, str] | None, source: ob
     """Convert a table with its own names of columns; a column that has a role's name and not the role is left out."""
     remedy = ""
     if columns is not None:
-        check_columns(columns, list(map(str, table.columns)), source)
-        others = [role for role in columns if role in table and role not in columns.values()]
-        table = table.drop(columns=others).rename(columns={column: role for role, column in columns.items()})
+        table = renamed_columns(table, columns, dict(zip(ROLES, ROLES, strict=True)), source)
         remedy = f"; name others by {option('columns')}, as image=filename,{VALUE}=f1"
     named = table.assign(dataset=dataset) if dataset and "dataset" not in table else table
     return evaluations_of(named, str(source), remedy)
