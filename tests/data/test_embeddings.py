@@ -143,14 +143,6 @@ def test_errors_are_one_clear_line(tmp_path: Path, rows: np.ndarray) -> None:
             load_embeddings(tmp_path / "bad.parquet")
 
 
-def test_names_by_place_are_held_once(rows: np.ndarray) -> None:
-    one, other = from_array(rows, "a"), from_array(rows + 1, "b")
-    assert one.images is other.images
-    assert one.images == tuple(f"row-{place}" for place in range(7))
-    rows[2] = np.nan
-    assert from_array(rows, "c").images == ("row-0", "row-1", "row-3", "row-4", "row-5", "row-6")
-
-
 # Embeddings in mapped files take no memory once they are read, and what others mapped for writing is left to them
 
 MIB = 1 << 20

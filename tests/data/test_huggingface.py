@@ -200,8 +200,6 @@ def test_what_is_no_dataset_of_images(files: list[Path]) -> None:
     made = of_files(files)
     for argument, line in (
         (datasets.DatasetDict(), "must be one split, got a DatasetDict without any: pass a dataset with images"),
-        (datasets.DatasetDict(train=made, test=made), r"got a DatasetDict of train, test: pass dataset\['train'\]"),
-        (made.remove_columns("image"), "has no column of images; its columns: label, day: cast_column"),
         (made.select([]), "at least one image, got a Dataset of no rows"),
     ):
         with pytest.raises(InputError, match=line):

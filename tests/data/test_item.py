@@ -147,18 +147,6 @@ def test_texts_take_their_bytes_and_eight_and_hashes_sixteen(monkeypatch: pytest
     assert (first_repeat(["a", "b", "c"]), first_repeat(["a", "b", "b"])) == (None, (1, 2))
 
 
-@given(TEXTS)
-def test_the_first_repeat_is_found(texts: list[str]) -> None:
-    seen: dict[str, int] = {}
-    expected = None
-    for position, text in enumerate(texts):
-        if text in seen:
-            expected = (seen[text], position)
-            break
-        seen[text] = position
-    assert first_repeat(TextColumn(texts)) == expected
-
-
 @pytest.mark.parametrize("run", [1, 3, 1000])
 def test_texts_are_sorted_run_by_run(run: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item, "_RUN", run)

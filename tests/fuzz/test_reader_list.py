@@ -56,7 +56,6 @@ FUZZED = {
     "data/label_exports.py": "coco cvat label_studio label_import",
     "data/masks.py": "mask",
     "data/image_bytes.py": "image tar image_parquet arrow",
-    "data/variations.py": "variation_columns",
     "io/archive.py": "archive profile",
     "io/location.py": "table tar image_parquet",
     "io/parquet_files.py": "class_predictions performance comparison",

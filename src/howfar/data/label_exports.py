@@ -206,7 +206,9 @@ def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
 
 
 def _coco_mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
-    width, height, sides = image.get("width"), image.get("height"), annotation.get("bbox")
+    width: Any = image.get("width")
+    height: Any = image.get("height")
+    sides = annotation.get("bbox")
     box: Corners | None = None
     if isinstance(sides, list) and len(sides) == 4:
         left, top, across, down = map(float, sides)
@@ -214,8 +216,7 @@ def _coco_mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, An
     segmentation = annotation.get("segmentation")
     if not segmentation and box is not None:
         return Mark.of_box(label, "box", box, (width, height), float((annotation.get("attributes") or {}).get("rotation", 0)))
-    draw: Any = partial(coco_shape, segmentation, height, width)
-    return Mark(label, "shape", draw, box)
+    return Mark(label, "shape", partial(coco_shape, segmentation, height, width), box)
 
 
 # Left out in silence, such a label would say that there is nothing in the image.

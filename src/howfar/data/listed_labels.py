@@ -61,7 +61,7 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
         return
     table = texts_of_csv(path)
     if not {IMAGE, LABEL} <= set(table):
-        raise InputError(f"its columns are {', '.join(map(path_text, table))}: it needs {IMAGE} and {LABEL}")
+        raise InputError(f"its columns are {', '.join(map(path_text, map(str, table)))}: it needs {IMAGE} and {LABEL}")
     if column in table:
         named = zip(*(table[name].str.strip().map(unguarded) for name in (column, LABEL)), strict=True)
         yield from ((name, label) for name, label in named if label)

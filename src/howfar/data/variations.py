@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Final
 
 import pandas as pd
 
 from howfar.data.dataset import Dataset
-from howfar.data.documents import TABLES
+from howfar.data.item import ItemTable
 from howfar.data.photographs import compiled
-from howfar.data.table import read_columns
 from howfar.errors import InputError
-from howfar.io.location import as_location, is_url
 
 FINEGPR: Final = r"(?P<person>\d+)_c(?P<view>\d+)_w(?P<weather>\d+)_l(?P<light>\d+)_p(?P<scene>\d+)"
 """Names of FineGPR's images: ``0001_c01_w01_l01_p01.jpg`` is person 1 in view 1, weather 1, light 1 and scene 1."""
@@ -69,15 +66,13 @@ def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     """Return the named columns of a dataset's own table as text ("" for nothing), with one row per image, in order."""
-    location = None if dataset.root is None else as_location(dataset.root)
-    if location is None or location.suffix.lower() not in TABLES:
-        rule = "must be of a dataset that is a CSV or Parquet table"
+    items = ItemTable.of(dataset.items)
+    known = [*(["label"] if items.labelled else []), *items.columns]
+    if not known:
+        rule = "must be of a dataset that is a CSV or Parquet table with further columns"
         raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
-    table = read_columns(location)
-    missing = [name for name in columns if name not in table]
+    missing = [name for name in columns if name not in known]
     if missing:
-        raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(table)}")
-    names = [image if is_url(image) else PurePath(image).as_posix() for image in map(str, table["image"])]
-    row_of = {written: row for row, name in enumerate(names) for written in (name, name.replace("\\", "/"))}
-    rows = [row_of[item.name] for item in dataset.items]
-    return pd.DataFrame({name: [(table[name][row] or "").strip() for row in rows] for name in columns}, dtype=object)
+        raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(known)}")
+    rows = [{"label": item.label, **dict(item.further)} for item in items]
+    return pd.DataFrame({name: [(row.get(name) or "").strip() for row in rows] for name in columns}, dtype=object)

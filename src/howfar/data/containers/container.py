@@ -139,15 +139,22 @@ class TableImages(ABC):
 
     def has(self, inner_path: str) -> bool:
         """Return whether the file has this row and column."""
-        cell = row_of(inner_path, self.count())
-        return cell is not None and type_of_files(self.schema, cell[1]) is not None
+        return self._place(inner_path) is not None
 
     def read(self, inner_path: str) -> bytes | Location:
         """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored."""
-        cell = row_of(inner_path, self.count())
-        if cell is None or type_of_files(self.schema, cell[1]) is None:
+        place = self._place(inner_path)
+        if place is None:
             raise ImageError("no such row")
-        return _bytes_or_location(self.cell(cell[1], cell[0]), self.location)
+        return _bytes_or_location(self.cell(*place), self.location)
+
+    def _place(self, inner_path: str) -> tuple[str, int] | None:
+        """Split an inner path into column and row; return None if the file has no such cell."""
+        number, _, column = inner_path.partition("/")
+        # Numbers of thousands of digits are no rows, and Python does not read them.
+        is_row = number.isascii() and number.isdigit() and len(number) <= len(str(self.count())) + 1
+        known = column in ("", MASK) and type_of_files(self.schema, column or IMAGE) is not None
+        return (column or IMAGE, int(number)) if is_row and known and int(number) < self.count() else None
 
 
 def filled(column: Any) -> list[bool]:
@@ -159,20 +166,6 @@ def filled(column: Any) -> list[bool]:
         return list(column.is_valid().to_pylist())
     names = [name for name in ("bytes", "path") if column.type.get_field_index(name) >= 0]
     return [any(valid) for valid in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
-
-
-def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
-    """Split a member's inner path into row and column; return None if it names no cell."""
-    number, _, column = inner_path.partition("/")
-    # Numbers of thousands of digits are no rows, and Python does not read them.
-    if (
-        not (number.isascii() and number.isdigit())
-        or len(number) > len(str(count)) + 1
-        or int(number) >= count
-        or column not in ("", MASK)
-    ):
-        return None
-    return int(number), column or IMAGE
 
 
 def _bytes_or_location(value: Any, location: Location) -> bytes | Location:

@@ -238,7 +238,7 @@ class ArrowImages(TableImages):
         except Exception as error:  # over a damaged file Arrow may raise anything
             raise InputError(f"{location} is not a readable Arrow file ({one_line(error, 120)})") from error
         super().__init__(location, schema)
-        self._starts = [0, *accumulate(batch.num_rows for batch in self._batches)]
+        self._starts: list[int] = [0, *accumulate(batch.num_rows for batch in self._batches)]
         check_file(looked.unpacked + 4 * CELL * self.count(), location, self._size)
 
     def count(self) -> int:
