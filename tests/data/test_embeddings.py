@@ -126,7 +126,7 @@ def test_errors_are_one_clear_line(tmp_path: Path, rows: np.ndarray) -> None:
         (rows * np.nan, "holds no usable embedding: 7 rows, the first with NaN or infinity"),
         (rows.astype(str), "must hold real numbers"),
         (rows.astype(complex), "must hold real numbers"),
-        (np.array([{}], object), "is not a readable NumPy array"),
+        (np.array([{}], object), "cannot be read"),
     ):
         np.save(bad, array, allow_pickle=True)
         with pytest.raises(InputError, match=line):

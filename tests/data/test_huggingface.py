@@ -79,8 +79,7 @@ def test_rows_that_keep_a_path_are_read_from_there(demo_folders: list[Path], ima
     ("file", "text", "line"),
     [
         ("state.json", "{", "cannot be read .Expecting property name"),
-        ("state.json", "[]", "it is not what save_to_disk writes"),
-        ("state.json", "{}", "lists no data files"),
+        ("state.json", "{}", "cannot be read .no '_data_files'.: save the dataset anew with save_to_disk"),
         ("state.json", json.dumps({"_data_files": [], "_indices_data_files": [{}]}), "call flatten_indices"),
         ("dataset_dict.json", json.dumps({"splits": []}), "names no split"),
     ],

@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
@@ -155,6 +154,7 @@ ARROW = ".arrow"
 STATE, SPLITS = "state.json", "dataset_dict.json"
 """Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
 
+_SAVE = "save the dataset anew with save_to_disk"
 HUB = "hf://owner/name[@revision][/config][:split]"
 _HUB = re.compile(
     r"hf://(?P<owner>[^/@:]+)/(?P<name>[^/@:]+)(@(?P<revision>[^/:]+))?(/(?P<config>[^/:]+))?(:(?P<split>\w+(\.\w+)*))?"
@@ -164,19 +164,18 @@ _HUB = re.compile(
 def read_saved(folder: Path, name: str | None = None) -> Dataset:
     """Read a saved Hugging Face dataset from its Arrow files; if it has several splits, name one split's folder."""
     if (folder / SPLITS).is_file() and not (folder / STATE).is_file():
-        splits = _json(folder / SPLITS).get("splits")
-        if not isinstance(splits, list) or not splits or not all(map(_is_file_name, splits)):
-            raise InputError(f"{folder / SPLITS} names no split: save the dataset anew")
+        with readable(folder / SPLITS, _SAVE):
+            splits = read_json(folder / SPLITS)["splits"]
+            if not isinstance(splits, list) or not splits or not all(map(_is_file_name, splits)):
+                raise InputError("it names no split")
         split = _only(splits, str(folder), f"{folder}/{{}}")
         return read_saved(folder / split, name or folder.name)
-    state = _json(folder / STATE)
-    try:
+    with readable(folder / STATE, _SAVE):
+        state = read_json(folder / STATE)
         names = [file["filename"] for file in state["_data_files"]]
         files = [folder / name for name in names if _is_file_name(name) and name.lower().endswith(ARROW)]
         if len(files) < len(names):
-            raise TypeError("no file is called so")
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / STATE} lists no data files: save the dataset anew with save_to_disk") from error
+            raise InputError("it lists no data files")
     if state.get("_indices_data_files"):
         raise InputError(f"{folder} keeps a choice of rows beside its data: call flatten_indices() before save_to_disk")
     look_ahead(files)
@@ -199,18 +198,13 @@ def _read_hub(text: str, name: str | None = None) -> Dataset:
         import datasets
     except ImportError as error:
         raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
-    try:
+    with readable(text, "check the name, or save it and name the folder"):
         builder = datasets.load_dataset_builder(repository, config, revision=revision)
         splits = list(builder.info.splits or ())
         split = own or (_only(splits, text, f"{text}:{{}}") if splits else None)
         builder.download_and_prepare()
         split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
         files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
-    except InputError:
-        raise
-    except Exception as error:  # over a network anything may be raised
-        line = f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
-        raise InputError(line) from error
     short = repository.partition("/")[2]
     return read_shards(files, name or (f"{short}-{own}" if own else short), files[0].parent)
 
@@ -225,14 +219,6 @@ def _only(splits: Sequence[str], what: str, form: str) -> str:
 
 def _is_file_name(name: object) -> bool:
     return isinstance(name, str) and "\0" not in name and is_text(name)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    with readable(file, "save the dataset anew with save_to_disk"):
-        document = read_json(file)
-        if not isinstance(document, dict):
-            raise InputError("it is not what save_to_disk writes")
-    return document
 
 
 KINDS = (

@@ -20,6 +20,7 @@ from howfar.arrays import LARGEST, ArrayRows, FloatArray
 from howfar.cores import numeric_threads
 from howfar.data import separate_process
 from howfar.data.containers.parquet import ParquetFile
+from howfar.data.documents import readable
 from howfar.data.image_bytes import content_hash
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.archive import map_array, read_array
@@ -209,11 +210,8 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     if not file.is_file():
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
     if file.suffix.lower() == ".npy":
-        try:
+        with readable(file, "write it with numpy.save, as plain numbers"):
             array = map_array(file) if isinstance(file, Path) else read_array(file.read_bytes())
-        except (ValueError, OSError) as error:
-            rule = f"is not a readable NumPy array ({one_line(error, 120)})"
-            raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
         return from_array(array, name or file.stem, str(file))
     return from_parquet(ParquetFile(file, "table"), name)
 

@@ -210,6 +210,7 @@ class SegmentationTask(Task):
         }
         read = bound(_label_free, maps=folders.matched(dataset), threshold=cut.threshold)
         rows = list(with_bar(read, [image.item for image in scored], progress, "signals"))
+        signals = stacked(rows, [*dict.fromkeys([*rows[0], *folders.columns()])])
         return evaluation_of(
             kept,
             scored,
@@ -219,7 +220,7 @@ class SegmentationTask(Task):
             metric=cut.words,
             threshold=cut.threshold,
             tolerance=self.tolerance,
-            columns=_columns(scored, counts, masked, cut.threshold, whole, at_cut, stacked(rows, folders.columns())),
+            columns=_columns(scored, counts, masked, cut.threshold, whole, at_cut, signals),
             notes=tuple(notes(scored, sources, scores, cut, self.tolerance)),
             tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
         )
@@ -418,7 +419,8 @@ def _columns(
         "best_threshold": spread(getattr(whole, "per_image_best_threshold", None), masked),
         **{what: spread(getattr(at_cut, f"per_image_{what}", None), masked) for what in ("precision", "recall", "iou")},
         "foreground": np.where(masked, counts.true / counts.pixels, np.nan),
-        **{name: signals[name] for name in (*CONFIDENCES, SOFT_F, *AGREEMENTS, *SHAPES, FLIP_OVERLAP) if name in signals},
+        **{name: column for name, column in signals.items() if name in CONFIDENCES},
+        **{name: signals[name] for name in (SOFT_F, *AGREEMENTS, *SHAPES, FLIP_OVERLAP) if name in signals},
         "histogram": [image.histogram for image in scored],
         # An image without a mask has no counts, rather than hits of 0, by which its foreground would count as false.
         **{
