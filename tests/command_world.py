@@ -75,6 +75,19 @@ def _write_files(folder: Path) -> None:
     for name in ("broken/text.png", "text.csv", "text.howfar", "text.onnx"):
         (folder / name).write_text("a text\n")
     (folder / "strange.csv").write_text("image,performance\nx.png,0.5\ny.png,0.5\n")
+    (folder / "filename.csv").write_text("filename,f1\n0001.jpg,0.5\n")
+    (folder / "one.csv").write_text("image,performance\n0001.jpg,0.5\n")
+    (folder / "semicolons.csv").write_text("image;label;score\n0001.jpg;wet;0,9\n")
+    (folder / "commas.csv").write_text('image,wet,dry\n0001.jpg,"0,9","0,1"\n')
+    (folder / "windows.csv").write_text("image,label\nC:\\site\\0001.jpg,wet\n")
+    (folder / "gate.yaml").write_text("gate: yes\n")
+    (folder / "long.toml").write_text(f"components = {'9' * 5000}\n")
+    (folder / "deep.toml").write_text(f"{'a.' * 5000}b = 1\n")
+    box = '<box label="{}" xtl="1" ytl="1" xbr="9" ybr="9"/>'
+    shapes = f'<image name="0001.jpg" width="32" height="32">{box.format("a" * 6000)}{box.format("b")}</image>'
+    (folder / "long.xml").write_text(f"<annotations>{shapes}</annotations>")
+    (folder / "labelme.json").write_text('{"shapes": [], "imagePath": "0001.jpg"}')
+    torch.save(torch.nn.Conv2d(3, 1, 1), folder / "net.pt")
     (folder / "rules.yaml").write_text("images: {at_least: 2}")
     (folder / "wrong.yaml").write_text("imagse: {at_least: 2}")
     (folder / "study.toml").write_text(

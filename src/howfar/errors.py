@@ -32,6 +32,8 @@ _KINDS: Final = {
 """What a value has to be, by how pydantic's name of the error begins."""
 _MARKED: Final = re.compile("\x02(\\w+)(?:=([^\x03]*))?\x03")
 _NO_VALUE: Final = object()
+_LONGEST: Final = 600
+"""Characters of a value that an error repeats."""
 _NAMES: Final = re.compile(r"\w+(?:(?:, | and | or )\w+)*")
 
 
@@ -85,7 +87,9 @@ class InputError(HowfarError, ValueError):
         empty remedy.
         """
         subject = re.sub(r"\w+", lambda name: option(name[0]), argument) if _NAMES.fullmatch(argument) else argument
-        line = f"{subject} {rule}" if received is _NO_VALUE else f"{subject} {rule}, got {received!r}"
+        value = repr(received)
+        value = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+        line = f"{subject} {rule}" if received is _NO_VALUE else f"{subject} {rule}, got {value}"
         return cls(f"{line}: {remedy}" if remedy else line)
 
 

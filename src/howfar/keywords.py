@@ -138,6 +138,7 @@ class RelateSettings(CalibrationOptions, total=False):
 class RelateOptions(RelateSettings, total=False):
     """Declare the options of `howfar.relate`."""
 
+    columns: options.PerformanceColumns
     estimator: options.Estimator
     by: options.By
     log: options.Log

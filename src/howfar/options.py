@@ -260,6 +260,9 @@ Roles = Sequence[str] | str | Mapping[str, str]
 ColumnRoles = Annotated[
     Roles, _perf((), "Read a table of predictions by these columns: image=filename,label=pred,score=prob,x0=left.", free=True)
 ]
+PerformanceColumns = Annotated[
+    ColumnRoles, But({"help": "Read a table of performance by these columns: image=filename,performance=f1,dataset=site."})
+]
 ClassNames = Annotated[
     Sequence[str] | str | Path,
     _perf((), "Name the classes 0, 1, 2 …: road,car,sky, or a file (a name a line, data.yaml, COCO's .json).", free=True),

@@ -109,6 +109,7 @@ def test_an_output_that_takes_nothing_is_one_line(arguments, monkeypatch):
     ("flags", "full", "read_only"),
     [
         ({}, "make room; then run", "copy it to a disk that can be written to"),
+        ({"store": "--store"}, "make room; then run", "copy it to a disk that can be written to"),
         ({"out": "--out"}, "make room, or name another disk by --out; then run", "name a folder elsewhere by --out"),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import howfar
 from howfar.cli.main import run
 from howfar.cli.terminal import NOTES
 
@@ -42,6 +43,8 @@ def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets, capsys)
     assert "all of its images are unusual there" in sentences[4]
     assert "is not shown to be farther" in sentences[0]
     assert any(line.startswith("no report was written: --out RUN") for line in lines)
+    found = howfar.compare(sets[0], sets[1:], bootstrap=50, permutations=99, progress=False)
+    assert [line.split() for line in repr(found).splitlines()[:7]] == [line.split() for line in lines[:7]]
     every = printed(capsys, *sets, "--all")
     header = "dataset n O^dist (sum) O^dist (mean) row-scaled relative [95 % CI] energy p expl. var. beyond 95 %"
     assert " ".join(every[1].split()) == header

@@ -193,8 +193,6 @@ def test_splits_that_lie_in_one_folder_are_not_joined(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argument", "error", "line"),
     [
-        ("{folder}/s.tar.gz", InputError, r"must not be compressed, got .*s\.tar\.gz"),
-        ("{folder}/s.tgz", InputError, "write it as plain"),
         ("{folder}/none-{{0..3}}.tar", InputError, r"no image in .*none-\{0\.\.3\}\.tar \(4 skipped; .*no such file"),
         ("{folder}/none-{{0..3}}.zip", InputError, r"a pattern must stand for files that end in \.tar"),
         ("{folder}/none-{{9..3}}.tar", InputError, "ranges that rise"),
@@ -204,8 +202,6 @@ def test_splits_that_lie_in_one_folder_are_not_joined(tmp_path: Path) -> None:
     ],
 )
 def test_errors_of_containers_are_one_clear_line(argument: str, error: type[Exception], line: str, tmp_path: Path) -> None:
-    (tmp_path / "s.tar.gz").write_bytes(b"x")
-    (tmp_path / "s.tgz").write_bytes(b"x")
     (tmp_path / "empty.tar").write_bytes(tar_bytes([("notes.md", b"x")]))
     with pytest.raises(error, match=line) as caught:
         parse(argument.format(folder=tmp_path))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.read_arguments import dataset_of
 from howfar.data import Dataset, Item, image_folder
 from howfar.data.image_folder import natural_key
 from howfar.errors import InputError, MissingPathError
@@ -60,6 +61,15 @@ def test_masks_of_one_hash_are_told_apart_and_the_lossless_one_is_preferred(monk
     assert [masks.get(image) for image in ("1", "2", "3")] == ["1.png", "2.bmp", None]
 
 
+def test_masks_that_lie_among_their_images_are_their_masks(tmp_path: Path) -> None:
+    put(*(tmp_path / name for name in ("1.jpg", "1_mask.png", "a/2.jpg", "a/2-Mask.png", "a_mask.png", "masks/1.png")))
+    found = Dataset.from_folder(tmp_path, "s")
+    assert names(found) == ["1.jpg", "a/2.jpg", "a_mask.png"]
+    assert [item.mask for item in found.items] == [tmp_path / "masks/1.png", tmp_path / "a/2-Mask.png", None]
+    reason = "a mask among the images (2 are called so), taken for that of its image"
+    assert found.skipped == (Skipped("s", str(tmp_path / "1_mask.png"), reason),)
+
+
 def test_how_folders_are_read_and_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hidden = (".a.jpg", ".cache/b.jpg", "d/.e/f.jpg")
     put(*(tmp_path / "plain" / name for name in ("x/1.jpg", "0.jpg", "s.jpg/2.jpg", "masks/0.png", "x/masks/2.png", *hidden)))
@@ -99,6 +109,8 @@ def test_links(tmp_path: Path) -> None:
     found = Dataset.from_folder(tmp_path / "set")
     assert names(found) == ["far/1.jpg", "one.jpg", "z/2.jpg"]
     assert found.skipped == ()
+    (tmp_path / "set" / "itself").symlink_to("itself")
+    assert names(dataset_of(tmp_path / "set")) == names(found)
 
 
 def test_what_cannot_be_an_image_is_skipped_with_the_reason(tmp_path: Path) -> None:

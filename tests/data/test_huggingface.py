@@ -22,7 +22,6 @@ from packed import files_below, write_saved
 
 FEATURES = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["dry", "wet"])})
 
-
 HUB = """
 import json, sys
 from howfar.data import parse, read_bytes
@@ -79,9 +78,8 @@ def test_rows_that_keep_a_path_are_read_from_there(demo_folders: list[Path], ima
 @pytest.mark.parametrize(
     ("file", "text", "line"),
     [
-        ("state.json", "{", "is not readable JSON"),
-        ("state.json", "[]", "is not what save_to_disk writes"),
-        ("state.json", "{}", "lists no data files"),
+        ("state.json", "{", "cannot be read .Expecting property name"),
+        ("state.json", "{}", "cannot be read .no '_data_files'.: save the dataset anew with save_to_disk"),
         ("state.json", json.dumps({"_data_files": [], "_indices_data_files": [{}]}), "call flatten_indices"),
         ("dataset_dict.json", json.dumps({"splits": []}), "names no split"),
     ],
@@ -143,7 +141,6 @@ def test_a_name_is_read_from_the_library_s_cache(made: datasets.Dataset, images:
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 10, 12, 3), dtype=np.uint8)
 
-
 WITH_DAYS = datasets.Features(
     {"image": datasets.Image(), "label": datasets.ClassLabel(names=["dry", "wet"]), "day": datasets.Value("int32")}
 )
@@ -202,8 +199,6 @@ def test_what_is_no_dataset_of_images(files: list[Path]) -> None:
     made = of_files(files)
     for argument, line in (
         (datasets.DatasetDict(), "must be one split, got a DatasetDict without any: pass a dataset with images"),
-        (datasets.DatasetDict(train=made, test=made), r"got a DatasetDict of train, test: pass dataset\['train'\]"),
-        (made.remove_columns("image"), "has no column of images; its columns: label, day: cast_column"),
         (made.select([]), "at least one image, got a Dataset of no rows"),
     ):
         with pytest.raises(InputError, match=line):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import sys
 import warnings
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, features
 
 from howfar import registry
-from howfar.data import Dataset, decode, images, parse, read_bytes, read_mask
+from howfar.data import decode, images, parse, read_bytes, read_mask
 from howfar.data import image_formats as formats
 from howfar.data.images import MAX_PIXELS, size, to_rgb, unused_bits
 from howfar.errors import ImageError
@@ -148,7 +149,6 @@ def test_the_first_of_several_frames(form: str) -> None:
 # Pillow would hand an EPS file to Ghostscript.
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n"
 
-
 SLIVERS = [(1, 1), (20000, 1), (3, 50), (50, 3)]
 
 
@@ -175,12 +175,15 @@ def test_strips_of_tiff_must_cover_the_picture() -> None:
     assert reason(bytes(data)) == "damaged image file (its strips do not cover the picture)"
 
 
+ABOVE = "above the limit of 178,956,970 pixels that no option lifts: cut it into tiles, or make it smaller"
+
+
 def test_bombs_and_slivers_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     lines = {
         encoded(Image.new("L", (w, h)), "PNG"): f"{w}×{h} pixels: a side under 4 px carries no picture" for w, h in SLIVERS
     }
-    lines[b"P5 20000 20000 255\n" + bytes(1000)] = "20000×20000 pixels: above the limit of 178,956,970"
-    lines[f"P4\n{MAX_PIXELS} 8\n".encode()] = f"{MAX_PIXELS}×8 pixels: above the limit of {MAX_PIXELS:,}"
+    lines[b"P5 20000 20000 255\n" + bytes(1000)] = f"400,000,000 pixels (20000×20000), {ABOVE}"
+    lines[f"P4\n{MAX_PIXELS} 8\n".encode()] = f"{8 * MAX_PIXELS:,} pixels ({MAX_PIXELS}×8), {ABOVE}"
 
     def load(_: object) -> None:
         raise AssertionError("decoded")
@@ -189,7 +192,7 @@ def test_bombs_and_slivers_are_refused_before_they_are_decoded(monkeypatch: pyte
     for data, line in lines.items():
         assert reason(data) == line
         (tmp_path / "a").write_bytes(data)
-        with pytest.raises(ImageError, match=line):
+        with pytest.raises(ImageError, match=re.escape(line)):
             size(tmp_path / "a")
 
 
@@ -368,47 +371,9 @@ def test_sizes_are_read_without_decoding_a_pixel(form: str, tmp_path: Path, monk
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: decoded.append(image))
     assert size(tmp_path / "a") == (56, 40)
     assert not decoded
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP"])
-def test_a_cut_file_has_a_size(form: str, tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(encoded(noise(), form)[:-500])
-    assert size(tmp_path / "a") == (56, 40)
-
-
-# Every set of real images lists and decodes
-
-SETS = {
-    "aiglern_tiles": (136, 136),
-    "bsds500": (200, 0),
-    "cfd": (118, 118),
-    "cfd_noncrack": (8, 8),
-    "cfd_unlabelled": (29, 0),
-    "crack500_tiles": (500, 500),
-    "deepcrack_tiles": (537, 537),
-    "gaps384_tiles": (509, 509),
-    "orl_faces": (100, 0),
-    "shadowcrack_tiles": (671, 671),
-    "sun_scenes": (560, 0),
-    "voc2007": (200, 0),
-}
-
-
-@pytest.mark.parametrize("name", SETS)
-def test_set(name: str, research_images: Path) -> None:
-    dataset = Dataset.from_folder(research_images / name)
-    masks = [item.mask for item in dataset.items if item.mask is not None]
-    assert (dataset.name, len(dataset), len(masks)) == (name, *SETS[name])
-    assert dataset.skipped == ()
-    some = dataset.items[:: max(1, len(dataset) // 12)]
-    for item in some:
-        picture = decode(read_bytes(item.path)).image
-        assert picture.mode == "RGB"
-        if item.mask is not None:
-            mask = read_mask(item.mask)
-            assert mask.shape == (picture.height, picture.width)
-            assert bool(mask.any()) == (name != "cfd_noncrack")
-            assert np.mean(mask) < 0.6
+    if form in ("JPEG", "PNG", "BMP"):  # a cut file has a size
+        (tmp_path / "a").write_bytes(encoded(noise(), form)[:-500])
+        assert size(tmp_path / "a") == (56, 40)
 
 
 # An image format of another package is read wherever images are, from one entry point

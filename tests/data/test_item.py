@@ -23,14 +23,12 @@ from howfar.io.location import Url
 
 TEXT = st.text(st.characters(codec=None, exclude_characters="\0"), max_size=6)
 
-
 PLACES = st.one_of(
     st.builds(Path, TEXT),
     TEXT,
     st.builds(lambda text: Url(f"s3://bucket/{text}"), TEXT),
     st.builds(lambda text: Path("/roads") / f"{text}.png", TEXT),
 )
-
 
 ITEMS = st.builds(
     Item, TEXT, PLACES, st.none() | PLACES, st.none() | TEXT, st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)
@@ -147,18 +145,6 @@ def test_texts_take_their_bytes_and_eight_and_hashes_sixteen(monkeypatch: pytest
         column.append("abcd")
     monkeypatch.setattr(item, "hash", lambda text: 7, raising=False)
     assert (first_repeat(["a", "b", "c"]), first_repeat(["a", "b", "b"])) == (None, (1, 2))
-
-
-@given(TEXTS)
-def test_the_first_repeat_is_found(texts: list[str]) -> None:
-    seen: dict[str, int] = {}
-    expected = None
-    for position, text in enumerate(texts):
-        if text in seen:
-            expected = (seen[text], position)
-            break
-        seen[text] = position
-    assert first_repeat(TextColumn(texts)) == expected
 
 
 @pytest.mark.parametrize("run", [1, 3, 1000])

@@ -27,12 +27,9 @@ from label_tools import written
 
 SITE = Dataset("site", (Item("a.jpg", Path("/site/a.jpg")), Item("b.jpg", Path("/site/b.jpg"))))
 
-
 IMAGE = {"id": 1, "file_name": "a.jpg", "width": 9, "height": 7}
 
-
 BOX = {"id": 5, "image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "segmentation": []}
-
 
 COCO = {"images": [IMAGE], "annotations": [BOX], "categories": [{"id": 2, "name": "foreground"}]}
 
@@ -83,7 +80,6 @@ def test_classes_are_found_by_names_of_a_table_from_elsewhere_and_of_folders(tmp
 
 
 THREE_NAMES = ("a/1.jpg", "a/2.jpg", "3.jpg")
-
 
 THREE = Dataset("site", tuple(Item(name, Path("/site") / name) for name in THREE_NAMES))
 

@@ -28,13 +28,11 @@ from howfar.errors import InputError
 
 ODD = 'a <b> & "c" ünï #1?.png'
 
-
 PICTURES = (
     PictureToLabel("0001.jpg", "/data/roads/images/0001.jpg", (224, 160)),
     PictureToLabel("gone.jpg", "/data/roads/images/gone.jpg"),
     PictureToLabel(f"below/{ODD}", f"/data/roads/images/below/{ODD}", (40, 30)),
 )
-
 
 TITLE = "roads & <more>, chosen by far"
 

@@ -17,9 +17,7 @@ from howfar.errors import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
 
-
 CHANNELS_FIRST = np.ascontiguousarray(PIXELS.transpose(2, 0, 1))
-
 
 SAME: dict[str, Any] = {
     "array": PIXELS,

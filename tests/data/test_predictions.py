@@ -331,7 +331,7 @@ def test_predicted_classes_with_and_without_confidence(tmp_path: Path) -> None:
     found = read_classes(tmp_path / "p.parquet")
     assert (found.classes, found.predicted, found.confidence.tolist()) == (("0", "1"), ("1",), [0.75])
     (tmp_path / "p.parquet").write_text("text")
-    with pytest.raises(InputError, match="is not a readable table"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_classes(tmp_path / "p.parquet")
     with pytest.raises(MissingPathError, match="no table of predictions at"):
         read_classes(tmp_path / "none.csv")

@@ -45,6 +45,16 @@ def test_csv_and_parquet(folder: Path) -> None:
     assert [(item.name, item.label) for item in found.items] == [(absolute, "x"), ("a,b.png", "y")]
 
 
+def test_paths_as_windows_writes_them_are_found(folder: Path) -> None:
+    found = Dataset.from_table(csv(folder, "image,mask\nimages\\1.png,masks\\1.png\n.\\images\\2.png,\n"))
+    assert [(item.name, item.mask) for item in found.items] == [
+        ("images/1.png", folder / "masks/1.png"),
+        ("images/2.png", None),
+    ]
+    (folder / "a\\b.png").write_bytes(b"x")  # a name that Linux may have
+    assert Dataset.from_table(csv(folder, "image\na\\b.png\n")).items[0].path == folder / "a\\b.png"
+
+
 def test_missing_files_are_skipped(folder: Path) -> None:
     (folder / "gone.png").symlink_to("nowhere")
     text = "image,mask\nimages/1.png,masks/9.png\nnone.png,masks/1.png\ngone.png,\nimages,\n"
@@ -92,10 +102,10 @@ def test_lists_are_one_image_a_line_or_a_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("read", "name", "data", "line"),
     [
-        (Dataset.from_table, "l.csv", b"image\n\xff\xfe\n", "is not a readable table"),
+        (Dataset.from_table, "l.csv", b"image\n\xff\xfe\n", "cannot be read|is not a readable table"),
         (Dataset.from_table, "l.parquet", b"PAR1 is not enough", "is not a readable table"),
         (read_list, "other.csv", b"file\n0001.jpg\n", "no column image; its columns: file"),
-        (read_list, "picture.txt", b"\xff\xd8\xff\xe0\x00", "not a readable list"),
+        (read_list, "picture.txt", b"\xff\xd8\xff\xe0\x00", "cannot be read .*pass UTF-8 text with one image a line"),
     ],
 )
 def test_what_is_no_table_or_list(read: Callable[[Path], object], name: str, data: bytes, line: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from fuzz.mutations import damage
 from fuzz.readers import Reader
 from fuzz.seeds import Folder
 from howfar.data.containers import parquet
-from howfar.data.containers.arrow_check import ArrowVerdict, look
+from howfar.data.separate_process import ArrowVerdict, look
 from howfar.errors import HowfarError
 from howfar.memory import within
 
@@ -110,7 +110,7 @@ class Bench:
 
 
 def look_by_fork(files: Sequence[Path], limit: int) -> list[ArrowVerdict]:
-    """Look at Arrow files as `arrow_check.first_look` does, in a process that begins at once since it is a copy of this one."""
+    """Look at Arrow files as `first_look` does, in a process that begins at once since it is a copy of this one."""
     return [_looked(file, limit) for file in files]
 
 

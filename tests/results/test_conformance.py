@@ -369,7 +369,7 @@ def test_it_comes_back_as_it_was(kind: type[Result], results: dict[type[Result],
     assert again.to_dict() == result.to_dict() == json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert repr(again) == repr(result)
     assert again._repr_html_() == result._repr_html_()
-    assert repr(again).startswith(result.caption())
+    assert repr(again).startswith(result.as_printed()[0])
     # A second one takes the place of the first, and nothing else is left of the writing.
     before = sorted(path.name for path in tmp_path.rglob("*"))
     assert_equal(kind.load(kept(again, tmp_path / "new" / "folder")), result)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from howfar.results.backbones_result import BackboneComparison
 
 
-RELATIVE = "relative [95 % CI]"
 NO_REPORT = "no report was written: --out RUN writes one, with a row for each image"
 MORE = "--all prints every column"
 
@@ -100,19 +99,9 @@ def print_answer(comparison: Comparison) -> None:
     """Print four columns for newcomers, and a sentence per dataset."""
     from howfar.report.comparison_sentences import plain
 
-    to, home = console(), comparison.primary.name
-    to.print(
-        f"Distance from {home} ({comparison.primary.n} images) by {comparison.backbone.name}; "
-        f"relative 1 is as far as images of {home} lie apart",
-        style="bold",
-    )
-    header, texts = comparison.table()
-    shown = [header.index(name) for name in ("dataset", "n", RELATIVE)]
-    rows = [
-        (*(cells[i] for i in shown), "–" if dataset.beyond is None else share(dataset.beyond))
-        for dataset, cells in zip(comparison.datasets, texts, strict=True)
-    ]
-    print_table(to, (*(header[i] for i in shown), f"beyond 95 % of {home}"), rows)
+    to, (caption, table) = console(), comparison.as_printed()
+    to.print(caption, style="bold")
+    print_table(to, *table)
     for dataset in comparison.datasets:
         to.print(plain(comparison.primary, dataset))
 

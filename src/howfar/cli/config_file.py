@@ -50,7 +50,7 @@ class Config:
             raise MissingPathError(f"--config must be a file of defaults, got {str(file)!r}: name one, or pass none")
         try:
             document = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             remedy = "mend it, or pass --config none"
             raise InputError(f"{file} must be a file of defaults in TOML ({one_line(error)}): {remedy}") from error
         return cls(file, *_divided(file, document))

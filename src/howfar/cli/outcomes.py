@@ -136,10 +136,11 @@ def _foreseen(error: BaseException, flags: Mapping[str, str]) -> str:
 
 def _with_places(remedy: str, flags: Mapping[str, str]) -> str:
     """Name in a remedy the options that choose another disk; without such options, suggest copying the folder."""
-    places = " and ".join(flag for flag in ("--out", "--store") if flag in flags.values())
+    # A store names its own option in its own errors.
+    has_out = "--out" in flags.values()
     if remedy == _ELSEWHERE:
-        return f"name a folder elsewhere by {places}" if places else "copy it to a disk that can be written to"
-    return remedy.replace(_ELSEWHERE, f", or name another disk by {places}" if places else "")
+        return "name a folder elsewhere by --out" if has_out else "copy it to a disk that can be written to"
+    return remedy.replace(_ELSEWHERE, ", or name another disk by --out" if has_out else "")
 
 
 def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:

@@ -13,32 +13,32 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
-from xml.etree import ElementTree
 
 import numpy as np
 
-from howfar.arrays import Float64Array
 from howfar.data.boxes import BoxesOf, BoxFile, add_box, boxes_in, no_boxes, read_document, renamed
 from howfar.data.classes import CategoryNames, read_names
 from howfar.data.dataset import Dataset, match_names, no_match
 from howfar.data.documents import (
     CORNERS,
+    ROLES,
     SIDES,
     TABLES,
     cell_numbers,
     cell_texts,
     check_columns,
+    file_bytes,
     parsed_xml,
     read_json,
     read_tabular,
+    readable,
 )
-from howfar.data.image_folder import path_text, stem, walk
+from howfar.data.image_folder import counted, path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.item import Item
-from howfar.data.label_exports import DAMAGED, ExportedImage, LabelExport, check_ids, read_coco, read_export
+from howfar.data.label_exports import ExportedImage, LabelExport, check_ids, read_coco, read_export
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
 from howfar.io.location import absolute
-from howfar.memory import check_file
 from howfar.wording import printable
 
 _FORM: Final = "image, x0, y0, x1, y1 (or width and height in place of the last two), label, and score where predicted"
@@ -51,42 +51,26 @@ def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> Box
     # Of true boxes there are no scores, and a table of them may lack what is named for the predictions.
     given = roles if predicted else {role: column for role, column in roles.items() if column in present}
     check_columns(given, present, file)
-    columns = {role: given.get(role, role) for role in ("image", "label", "score", *CORNERS, *SIDES)}
+    columns = {role: given.get(role, role) for role in ROLES}
     by_size = bool(set(SIDES) & set(given)) or (columns["x1"] not in present and columns["width"] in present)
-    ends = SIDES if by_size else CORNERS[2:]
-    needed = ["image", *CORNERS[:2], *ends, *(["score"] if predicted else [])]
-    missing = [columns[role] for role in needed if columns[role] not in present]
+    needed = [*CORNERS[:2], *(SIDES if by_size else CORNERS[2:]), *(["score"] if predicted else [])]
+    missing = [columns[role] for role in ("image", *needed) if columns[role] not in present]
     if missing:
-        listed = ", ".join(map(path_text, present))
-        raise InputError(
-            f"{path_text(file)} has no column {missing[0]}; its columns: {listed}: it needs {_FORM}; name others by --columns"
-        )
+        listed = f"{path_text(file)} has no column {missing[0]}; its columns: {', '.join(map(path_text, present))}"
+        raise InputError(f"{listed}: it needs {_FORM}; name others by --columns")
     images = cell_texts(table[columns["image"]])
+    if "" in images:
+        raise InputError(f"{path_text(file)}: row {images.index('') + 1} has no image: fill in its path or drop the row")
     labels = cell_texts(table[columns["label"]]) if columns["label"] in present else ["0"] * len(table)
-    numbers = {role: cell_numbers(table[columns[role]], path_text(file)) for role in needed[1:]}
-    return BoxFile(_boxes_of_rows(file, images, labels, numbers, ends, predicted), whole=predicted)
-
-
-def _boxes_of_rows(
-    file: Path,
-    images: list[str],
-    labels: list[str],
-    numbers: Mapping[str, Float64Array],
-    ends: tuple[str, ...],
-    predicted: bool,
-) -> BoxesOf:
-    boxes: BoxesOf = {}
-    for row, image in enumerate(images):
-        if not image:
-            raise InputError(f"{path_text(file)}: row {row + 1} has no image: fill in its path or drop the row")
-        boxes.setdefault(image, no_boxes(predicted))
-        left, top, right, bottom = (float(numbers[role][row]) for role in (*CORNERS[:2], *ends))
-        if all(np.isnan((left, top, right, bottom))):
-            continue
-        if ends == SIDES:
-            right, bottom = left + right, top + bottom
-        add_box(boxes, image, (left, top, right, bottom), labels[row], float(numbers["score"][row]) if predicted else None)
-    return boxes
+    numbers = np.stack([cell_numbers(table[columns[role]], path_text(file)) for role in needed], axis=1)
+    empty = np.isnan(numbers[:, :4]).all(axis=1)
+    if by_size:
+        numbers[:, 2:4] += numbers[:, :2]
+    boxes: BoxesOf = {image: no_boxes(predicted) for image in images}
+    for row in np.flatnonzero(~empty).tolist():
+        corners, score = numbers[row, :4].tolist(), numbers[row, 4:].tolist()
+        add_box(boxes, images[row], corners, labels[row], score[0] if score else None)
+    return BoxFile(boxes, whole=predicted)
 
 
 RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, …]'
@@ -103,18 +87,16 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -
     for number, row in enumerate(rows, start=1):
         image, category, corners, score = _row(number, row)
         name = row.get("file_name") or (ids.get(image) if ids else _one(files, image))
-        if not isinstance(name, str):
+        if isinstance(name, str):
+            add_box(boxes, name, corners, names.get(category, category), score)
+        else:
             strange[image] = None
-            continue
-        add_box(boxes, name, corners, names.get(category, category), score)
+    first = printable(next(iter(strange), ""))
     if not boxes:
-        first = printable(next(iter(strange)))
         remedy = "pass the COCO file that has these ids (--truth FILE, or --classes FILE where there are no labels)"
         raise InputError(f"no image_id is one of an image (the first: {first}): {remedy}, or name images by their files' stems")
-    count, first = len(strange), printable(next(iter(strange), ""))
-    what = "1 image_id is" if count == 1 else f"{count} image_ids are"
-    notes = (f"{what} of no image (the first: {first})",) if strange else ()
-    return BoxFile(boxes, whole=True, notes=notes)
+    note = f"{counted(len(strange), 'image_id is', 'image_ids are')} of no image (the first: {first})"
+    return BoxFile(boxes, whole=True, notes=(note,) if strange else ())
 
 
 def _one(files: Mapping[str, Sequence[str]], image: str) -> str | None:
@@ -146,47 +128,28 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
 
 
-def of_coco(path: Path, document: Mapping[str, Any]) -> BoxFile:
+def of_coco(document: Mapping[str, Any], shown: str) -> BoxFile:
     """Read the boxes of a COCO document; crowds, which are not single objects, are left out with a note."""
-    try:
-        annotations = document["annotations"]
-        if not isinstance(annotations, list):
-            raise ValueError("annotations is no list")
-        check_ids(annotations, "annotations")
-        single = [annotation for annotation in annotations if not annotation.get("iscrowd")]
-        boxes = _boxes_of_export(read_coco({**document, "annotations": single}))
-        names = {str(category["id"]): str(category["name"]) for category in document.get("categories", [])}
-        ids = {str(image["id"]): str(image["file_name"]) for image in document["images"]}
-    except DAMAGED as error:
-        raise _refusal(path, error) from error
+    annotations = document.get("annotations", [])
+    if not isinstance(annotations, list):
+        raise ValueError("annotations is no list")
+    check_ids(annotations, "annotations")
+    single = [annotation for annotation in annotations if not annotation.get("iscrowd")]
+    boxes = _boxes_of_export(read_coco({**document, "annotations": single}))
+    names = {str(category["id"]): str(category["name"]) for category in document.get("categories", [])}
+    ids = {str(image["id"]): str(image["file_name"]) for image in document["images"]}
     crowds = len(annotations) - len(single)
-    what = "1 crowd is" if crowds == 1 else f"{crowds} crowds are"
-    notes = (f"{what} left out of {path_text(path)}: boxes that are predicted there count as false",)
-    return BoxFile(boxes, unsure=True, names=names, ids=ids, notes=notes if crowds else ())
-
-
-def of_export(path: Path) -> BoxFile:
-    """Read boxes from a CVAT or Label Studio export, zipped or not."""
-    try:
-        export = read_export(path)
-        return BoxFile(_boxes_of_export(export), unsure=export.unsure)
-    except DAMAGED as error:
-        raise _refusal(path, error) from error
-
-
-def _refusal(path: Path, error: Exception) -> InputError:
-    if isinstance(error, InputError):
-        return error
-    kinds = "COCO annotations, or a file that CVAT (.xml) or Label Studio (.json) exported"
-    return InputError(f"{path_text(path)} cannot be read ({one_line(error)}): pass {kinds}")
+    note = f"{counted(crowds, 'crowd is', 'crowds are')} left out of {shown}: boxes that are predicted there count as false"
+    return BoxFile(boxes, unsure=True, names=names, ids=ids, notes=(note,) if crowds else ())
 
 
 def _boxes_of_export(export: LabelExport) -> BoxesOf:
     boxes: BoxesOf = {}
     for image in export.images:
         if image.looked_at is not False:
-            drawn = list(_drawn(image))
-            boxes[image.name] = {"boxes": [box for _, box in drawn], "labels": [label for label, _ in drawn]}
+            boxes[image.name] = no_boxes(predicted=False)
+            for label, box in _drawn(image):
+                add_box(boxes, image.name, box, label)
     return boxes
 
 
@@ -199,11 +162,10 @@ def _drawn(image: ExportedImage) -> Iterator[tuple[str, Sequence[float]]]:
             raise ValueError(f"a {mark.kind} of {image.name} has no label: give it one, or delete it")
         if mark.box is None:
             raise ValueError(f"a {mark.kind} of {image.name} is no upright box")
-        yield mark.label, list(mark.box)
+        yield mark.label, mark.box
 
 
 ULTRALYTICS_FORM: Final = '[{"name": "car", "class": 2, "confidence": 0.9, "box": {"x1": 0, "y1": 0, "x2": 9, "y2": 9}}, …]'
-_CORNERS: Final = ("x1", "y1", "x2", "y2")
 
 
 def read_ultralytics(folder: Path, files: Sequence[Path]) -> BoxFile:
@@ -212,26 +174,14 @@ def read_ultralytics(folder: Path, files: Sequence[Path]) -> BoxFile:
     for file in files:
         name = file.relative_to(folder).as_posix()
         boxes[name] = no_boxes(predicted=True)
-        for row in _rows(file):
-            try:
-                corners = [float(row["box"][side]) for side in _CORNERS]
-                label, score = str(row["name"]), float(row["confidence"])
-            except (TypeError, LookupError, ValueError) as error:
-                line = f"{path_text(file)} is of another form ({one_line(error, 60)}): write {ULTRALYTICS_FORM}"
-                raise InputError(line) from error
-            add_box(boxes, name, corners, label, score)
+        with readable(file, f"write {ULTRALYTICS_FORM}"):
+            rows = read_json(file)
+            if not isinstance(rows, list):
+                raise ValueError("it must hold a list with one object a box")
+            for row in rows:
+                corners = [float(row["box"][side]) for side in ("x1", "y1", "x2", "y2")]
+                add_box(boxes, name, corners, str(row["name"]), float(row["confidence"]))
     return BoxFile(boxes)
-
-
-def _rows(file: Path) -> list[Any]:
-    try:
-        rows = read_json(file)
-    except (OSError, ValueError, RecursionError) as error:
-        line = f"{path_text(file)} is not readable JSON ({one_line(error, 120)}): write {ULTRALYTICS_FORM}"
-        raise InputError(line) from error
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        raise InputError(f"{path_text(file)} must hold a list with one object a box: write {ULTRALYTICS_FORM}")
-    return rows
 
 
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
@@ -244,47 +194,28 @@ def read_voc(folder: Path, files: Sequence[Path]) -> BoxFile:
     for file in files:
         name = file.relative_to(folder).as_posix()
         boxes[name] = no_boxes(predicted=False)
-        for element in _root(file).iter("object"):
-            if (element.findtext("difficult") or "0").strip() == "1":
-                difficult += 1
-                continue
-            label, corners = _object(file, element)
-            add_box(boxes, name, corners, label)
-    what = "1 object marked difficult is" if difficult == 1 else f"{difficult} objects marked difficult are"
-    notes = (f"{what} left out: boxes that are predicted there count as false",)
-    return BoxFile(boxes, notes=notes if difficult else ())
-
-
-def _root(file: Path) -> ElementTree.Element:
-    try:
-        size = file.stat().st_size
-        check_file(2 * size, file, size)
-        root = parsed_xml(file.read_bytes(), file, size)
-    except InputError:
-        raise
-    except (OSError, ElementTree.ParseError, ValueError, LookupError) as error:
-        reason = one_line(error, 120)
-        raise InputError(f"{path_text(file)} is no readable XML ({reason}): pass Pascal VOC annotations") from error
-    if root.tag != "annotation":
-        raise InputError(f"{path_text(file)} is no Pascal VOC annotation, but {one_line(root.tag, 40)}")
-    return root
-
-
-def _object(file: Path, element: ElementTree.Element) -> tuple[str, tuple[float, float, float, float]]:
-    label, box = (element.findtext("name") or "").strip(), element.find("bndbox")
-    try:
-        left, top, right, bottom = (float((box.findtext(side) if box is not None else None) or "") for side in _SIDES)
-    except ValueError as error:
-        raise InputError(f"{path_text(file)}: an object needs bndbox with the numbers {', '.join(_SIDES)}") from error
-    if not label:
-        raise InputError(f"{path_text(file)}: an object has no name")
-    return label, (left - 1.0, top - 1.0, right, bottom)
+        with readable(file, "pass Pascal VOC annotations"):
+            root = parsed_xml(file_bytes(file), file, file.stat().st_size)
+            if root.tag != "annotation":
+                raise InputError(f"it is no Pascal VOC annotation, but {one_line(root.tag, 40)}")
+            for element in root.iter("object"):
+                if (element.findtext("difficult") or "0").strip() == "1":
+                    difficult += 1
+                    continue
+                label = (element.findtext("name") or "").strip()
+                texts = [element.findtext(f"bndbox/{side}") for side in _SIDES]
+                if not label or not all(texts):
+                    raise InputError(f"an object lacks its name, or bndbox with the numbers {', '.join(_SIDES)}")
+                left, top, right, bottom = (float(text or "") for text in texts)
+                add_box(boxes, name, (left - 1.0, top - 1.0, right, bottom), label)
+    what = counted(difficult, "object marked difficult is", "objects marked difficult are")
+    return BoxFile(boxes, notes=(f"{what} left out: boxes that are predicted there count as false",) if difficult else ())
 
 
 NAMES: Final = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
 """Files that give the classes their names, beside the labels or in the two folders above."""
-_TOKEN: Final = 120
-"""Bytes that a number of a line takes at the most: its text, its value, and the places that point to them."""
+_COPIES: Final = 61
+"""Bytes that a byte of YOLO takes at the most: half a number's text, value, and the places that point to them."""
 
 
 def read_yolo(dataset: Dataset, folder: Path, files: Sequence[Path], predicted: bool, names: Sequence[str]) -> BoxFile:
@@ -296,9 +227,9 @@ def read_yolo(dataset: Dataset, folder: Path, files: Sequence[Path], predicted: 
         raise InputError(no_match(dataset, "file", path_text(folder), [file.relative_to(folder).as_posix() for file in files]))
     boxes: BoxesOf = {item.name: no_boxes(predicted) for item in dataset.items}
     for item, file in found:
-        _read(item, file, predicted, boxes)
+        _add_yolo(item, file, predicted, boxes)
     empty = len(dataset) - len(found)
-    what = "1 image has no file" if empty == 1 else f"{empty} images have no file"
+    what = counted(empty, "image has no file", "images have no file")
     notes = (f"{what} below {path_text(folder)}: taken for images without {'detections' if predicted else 'objects'}",)
     beside = (place / name for place in (folder, *list(folder.parents)[:2]) for name in NAMES)
     names = names or next((read_names(file) for file in beside if file.is_file()), ())
@@ -306,34 +237,31 @@ def read_yolo(dataset: Dataset, folder: Path, files: Sequence[Path], predicted: 
     return BoxFile(renamed(boxes, names), whole=True, names=numbered, notes=notes if empty else ())
 
 
-def _read(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
+def _add_yolo(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
+    form = "class x y width height" + (" confidence" if predicted else "")
+    with readable(file, f"write `{form}` a box"):
+        lines = file_bytes(file, _COPIES).decode("utf-8-sig").splitlines()
     try:
-        length = file.stat().st_size
-        check_file(length + _TOKEN * length // 2, file, length)
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
         width, height = size(item.path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path_text(file)} is not readable text ({error}): write `class x y width height` a box") from error
     except ImageError as error:
         line = f"{path_text(file)} holds shares of a size that is unknown, as {path_text(item.path)} cannot be read ({error})"
         raise InputError(line) from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            label, middle_x, middle_y, across, down, *score = _values(f"{path_text(file)}: line {number}", line, predicted)
+            label, middle_x, middle_y, across, down, *score = _values(f"{path_text(file)}: line {number}", line, form)
             x, y, half_x, half_y = middle_x * width, middle_y * height, across * width / 2, down * height / 2
             corners = (x - half_x, y - half_y, x + half_x, y + half_y)
             add_box(boxes, item.name, corners, f"{label:.0f}", score[0] if score else None)
 
 
-def _values(position: str, line: str, predicted: bool) -> list[float]:
+def _values(position: str, line: str, form: str) -> list[float]:
     """Check and return the numbers of a YOLO line: class, centre, size and, if predicted, confidence."""
-    form = "class x y width height" + (" confidence" if predicted else "")
-    texts = line.split()
-    if predicted and len(texts) == 5:
+    texts, wanted = line.split(), len(form.split())
+    if wanted == 6 and len(texts) == 5:
         raise InputError(f"{position} has no confidence: write `{form}` (Ultralytics: save_txt=True, save_conf=True)")
-    if not predicted and len(texts) == 6:
+    if wanted == 5 and len(texts) == 6:
         texts = texts[:5]
-    if len(texts) != 5 + predicted:
+    if len(texts) != wanted:
         kind = "corners of a polygon or a turned box" if len(texts) > 6 else f"{len(texts)} numbers"
         raise InputError(f"{position} has {kind}: write an upright box as `{form}`")
     try:
@@ -370,17 +298,21 @@ def read_true_boxes(
         read = read_voc(place, files)
     elif place.suffix.lower() in TABLES:
         read = read_box_table(place, roles or {}, predicted=False)
-    elif place.suffix.lower() in (".xml", ".zip"):
-        read = of_export(place)
     else:
-        document = read_document(place, what)
-        if isinstance(document, Mapping) and "annotations" in document:
-            read = of_coco(place, document)
-        elif isinstance(document, list) and document and isinstance(document[0], Mapping) and "data" in document[0]:
-            read = of_export(place)
-        else:
-            read = BoxFile(boxes_in(document, place, what))
+        read = _true_in_document(place, what)
     return _by_image(dataset, replace(read, boxes=renamed(read.boxes, names)))
+
+
+def _true_in_document(file: Path, what: str) -> BoxFile:
+    packed = file.suffix.lower() in (".xml", ".zip")
+    document = None if packed else read_document(file, what)
+    with readable(file, "pass COCO annotations, or a file that CVAT (.xml) or Label Studio (.json) exported"):
+        if isinstance(document, Mapping) and ("annotations" in document or "shapes" in document):
+            return of_coco(document, path_text(file))
+        if packed or (isinstance(document, list) and document and isinstance(document[0], Mapping) and "data" in document[0]):
+            export = read_export(file)
+            return BoxFile(_boxes_of_export(export), unsure=export.unsure)
+    return BoxFile(boxes_in(document, file, what))
 
 
 def read_predicted_boxes(
@@ -442,7 +374,7 @@ def _place(path: str | Path, what: str, kinds: str) -> Path:
 
 def _files(folder: Path, what: str, endings: Collection[str], kinds: str) -> list[Path]:
     """List the folder's files of one format; among several formats, take the one with most files."""
-    found = sorted(walk(folder, endings=endings).images)
+    found = sorted(walk(folder, endings))
     by_ending = {ending: [file for file in found if file.suffix.lower() == ending] for ending in sorted(endings)}
     most = max(by_ending.values(), key=len)
     if not most:
@@ -479,14 +411,14 @@ def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
     """Add empty boxes for images without any, in formats that list boxes but no images."""
     if not read.whole:
         return read
-    keys = match_names(dataset, set(map(stem, read.boxes)))
     stems = set(map(stem, read.boxes))
+    keys = match_names(dataset, stems)
     if not any(key in stems for key in keys.values()):
         return read
     absent = [name for name, key in keys.items() if key not in stems]
     empty: BoxesOf = {name: no_boxes(predicted=True) for name in absent}
     without = sum(not entry["boxes"] for entry in read.boxes.values()) + len(absent)
-    what = "1 image has no box" if without == 1 else f"{without} images have no box"
+    what = counted(without, "image has no box", "images have no box")
     # YOLO's reader has told of its own already.
     told = not without or (read.notes and not absent)
     notes = () if told else (f"{what} in {path_text(place)}: taken for images without detections",)

@@ -11,9 +11,9 @@ from typing import Any, Final, TypeAlias
 
 from howfar.data.classes import named
 from howfar.data.dataset import Dataset
-from howfar.data.documents import read_json
+from howfar.data.documents import read_json, readable
 from howfar.data.images import size
-from howfar.errors import ImageError, InputError, MissingPathError, one_line
+from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.wording import printable
 
 BoxesOf: TypeAlias = dict[str, dict[str, Any]]
@@ -64,10 +64,8 @@ def read_document(file: Path, what: str) -> Any:
     """Parse a JSON file that holds `what`; raise `MissingPathError` if it is missing and `InputError` if it is no JSON."""
     if not file.is_file():
         raise MissingPathError(f"no file of {what} at {file}: check the path")
-    try:
+    with readable(file, f"write {what} as {FORM}"):
         return read_json(file)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not readable JSON ({one_line(error, 120)}): write {what} as {FORM}") from error
 
 
 def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
@@ -119,16 +117,18 @@ def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], wh
         return []
     name, box, (width, height) = out[0]
     one = len(out) == 1
-    where = f"{'lies' if one else 'lie'} wholly outside of {'its picture' if one else 'their pictures'}"
-    line = f"{len(out)} of {len(sized)} {what} {where} ({name}: {list(box)} in {width} × {height} pixels)"
+    where = f"wholly outside of {'its picture' if one else 'their pictures'}"
+    line = f"{len(out)} of {len(sized)} {what} {'lies' if one else 'lie'} {where}"
+    line += f" ({name}: {list(box)} in {width} × {height} pixels)"
     if 2 * len(out) > len(sized):
         raise InputError(f"{line}: write corners x0, y0, x1, y1 in pixels of the pictures as they are")
-    return [f"{line}, where nothing can match {'it' if one else 'them'}: check {'its corners' if one else 'their corners'}"]
+    return [f"{line}, where nothing can match {'it: check its' if one else 'them: check their'} corners"]
 
 
 def _is_box(box: object) -> bool:
+    """Return whether a value is four finite numbers; of a whole number beyond all floats only its comparison is asked."""
     corners = box if isinstance(box, Sequence) else ()
-    return len(corners) == 4 and all(isinstance(corner, (int, float)) and math.isfinite(corner) for corner in corners)
+    return len(corners) == 4 and all(isinstance(corner, (int, float)) and abs(corner) < math.inf for corner in corners)
 
 
 def _is_out(box: Sequence[float], width: int, height: int) -> bool:

@@ -11,13 +11,12 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.documents import cell_numbers, cell_texts, check_columns, parsed, read_tabular
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.data.documents import cell_numbers, cell_texts, file_bytes, parsed, read_tabular, readable, renamed_columns
+from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
-from howfar.memory import check_file
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 Classes: TypeAlias = Sequence[str] | str | Path
@@ -66,17 +65,11 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no file of class names at {file}: check the path, or write the names with commas between")
-    try:
-        size = file.stat().st_size
-        check_file((_COPIES if file.suffix.lower() in YAML else 3) * size, file, size)
-        text = file.read_text(encoding="utf-8-sig")
+    with readable(file, "write one name of a class on each line"):
+        text = file_bytes(file, _COPIES if file.suffix.lower() in YAML else 3).decode("utf-8-sig")
         if file.suffix.lower() == COCO:
             return _of_coco(parsed(text, file))
         return _of_yaml(text) if file.suffix.lower() in YAML else tuple(filter(None, map(str.strip, text.splitlines())))
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file PyYAML may raise anything
-        raise InputError(f"{file} cannot be read ({one_line(error, 120)}): write one name of a class on each line") from error
 
 
 def named(label: str, names: Sequence[str]) -> str:
@@ -141,7 +134,12 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no table of predictions at {file}: check the path")
-    table = _by_role(file, read_tabular(file), columns or {})
+    roles = columns or {}
+    idle = next((role for role in roles if role not in _CALLED), None)
+    if idle is not None:
+        rule = f"must be of {', '.join(_CALLED)} for a table of classes"
+        raise InputError.of("columns", rule, f"{idle}={roles[idle]}", "leave it out")
+    table = renamed_columns(read_tabular(file), roles, _CALLED, file)
     if IMAGE not in table or len(table.columns) < 2 or table.empty:
         listed = ", ".join(map(str, table.columns)) or "none"
         rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
@@ -169,18 +167,6 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     predicted = tuple(names[k] if whole else "" for k, whole in zip(best, finite, strict=True))
     largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
     return ClassPredictions(file, tuple(images), names, probabilities, predicted, largest)
-
-
-def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Rename the columns that have a role to howfar's names; drop other columns that already have such a name."""
-    idle = next((role for role in columns if role not in _CALLED), None)
-    if idle is not None:
-        rule = f"must be of {', '.join(_CALLED)} for a table of classes"
-        raise InputError.of("columns", rule, f"{idle}={columns[idle]}", "leave it out")
-    check_columns(columns, list(table.columns), file)
-    called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
-    kept = [name for name in table.columns if name in called or name not in called.values()]
-    return table[kept].rename(columns=called)
 
 
 def labelled_by_folders(dataset: Dataset) -> Dataset:

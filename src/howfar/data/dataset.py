@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
 from howfar.data.item import Item, ItemTable, first_repeat
@@ -186,9 +187,13 @@ def leads_out(name: str) -> bool:
     return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
 
 
+_LONGEST: Final = 120
+
+
 def examples(names: Sequence[str], most: int = 3) -> str:
-    """Join the first names of a list, followed by an ellipsis if there are more."""
-    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+    """Join the first names of a list, each cut to 120 characters, followed by an ellipsis if there are more."""
+    shown = (name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names[:most])
+    return ", ".join(shown) + (" …" if len(names) > most else "")
 
 
 def _hits(keys: Mapping[str, str], prediction_paths: Collection[str]) -> int:
@@ -206,12 +211,17 @@ def _shared(parents: Sequence[tuple[str, ...]]) -> int:
 
 
 def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:
-    """Match images with a file's entries by exact name, or else by path without the extension."""
+    """Match images with a file's entries, as `matched_entries` does; raise `InputError` if none matches."""
+    matched = matched_entries(dataset, names)
+    if not matched:
+        raise InputError(no_match(dataset, what, path_text(file), names))
+    return matched
+
+
+def matched_entries(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
+    """Match images with entries by exact name, or else by path without the extension."""
     whole = set(names)
     by_stem = {stem(name): name for name in reversed(names)}
     keys = match_names(dataset, by_stem)
     by_image = {image: image if image in whole else by_stem.get(key) for image, key in keys.items()}
-    matched = {image: entry for image, entry in by_image.items() if entry is not None}
-    if not matched:
-        raise InputError(no_match(dataset, what, path_text(file), names))
-    return matched
+    return {image: entry for image, entry in by_image.items() if entry is not None}

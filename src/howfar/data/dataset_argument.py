@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,17 +9,17 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
-from howfar.data.containers.container import IMAGE, kind_of
+from howfar.data.containers.container import IMAGE, type_of_files
 from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
+from howfar.data.documents import read_json, readable
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.image_folder import EXTENSIONS, is_text, natural_key, path_text, suffix_of
+from howfar.data.image_folder import EXTENSIONS, FOLDER, is_text, kind_of, natural_key, path_text, suffix_of
 from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
@@ -142,7 +141,7 @@ def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
     """Yield the name and an is-folder flag of each visible entry of a folder."""
     if isinstance(folder, Path):
         with os.scandir(folder) as entries:
-            yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+            yield from ((entry.name, kind_of(entry) == FOLDER) for entry in entries if not entry.name.startswith("."))
         return
     system, path = file_system(folder)
     for entry in system.ls(path, detail=True):
@@ -155,6 +154,7 @@ ARROW = ".arrow"
 STATE, SPLITS = "state.json", "dataset_dict.json"
 """Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
 
+_SAVE = "save the dataset anew with save_to_disk"
 HUB = "hf://owner/name[@revision][/config][:split]"
 _HUB = re.compile(
     r"hf://(?P<owner>[^/@:]+)/(?P<name>[^/@:]+)(@(?P<revision>[^/:]+))?(/(?P<config>[^/:]+))?(:(?P<split>\w+(\.\w+)*))?"
@@ -164,19 +164,18 @@ _HUB = re.compile(
 def read_saved(folder: Path, name: str | None = None) -> Dataset:
     """Read a saved Hugging Face dataset from its Arrow files; if it has several splits, name one split's folder."""
     if (folder / SPLITS).is_file() and not (folder / STATE).is_file():
-        splits = _json(folder / SPLITS).get("splits")
-        if not isinstance(splits, list) or not splits or not all(map(_is_file_name, splits)):
-            raise InputError(f"{folder / SPLITS} names no split: save the dataset anew")
+        with readable(folder / SPLITS, _SAVE):
+            splits = read_json(folder / SPLITS)["splits"]
+            if not isinstance(splits, list) or not splits or not all(map(_is_file_name, splits)):
+                raise InputError("it names no split")
         split = _only(splits, str(folder), f"{folder}/{{}}")
         return read_saved(folder / split, name or folder.name)
-    state = _json(folder / STATE)
-    try:
+    with readable(folder / STATE, _SAVE):
+        state = read_json(folder / STATE)
         names = [file["filename"] for file in state["_data_files"]]
         files = [folder / name for name in names if _is_file_name(name) and name.lower().endswith(ARROW)]
         if len(files) < len(names):
-            raise TypeError("no file is called so")
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / STATE} lists no data files: save the dataset anew with save_to_disk") from error
+            raise InputError("it lists no data files")
     if state.get("_indices_data_files"):
         raise InputError(f"{folder} keeps a choice of rows beside its data: call flatten_indices() before save_to_disk")
     look_ahead(files)
@@ -199,18 +198,13 @@ def _read_hub(text: str, name: str | None = None) -> Dataset:
         import datasets
     except ImportError as error:
         raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
-    try:
+    with readable(text, "check the name, or save it and name the folder"):
         builder = datasets.load_dataset_builder(repository, config, revision=revision)
         splits = list(builder.info.splits or ())
         split = own or (_only(splits, text, f"{text}:{{}}") if splits else None)
         builder.download_and_prepare()
         split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
         files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
-    except InputError:
-        raise
-    except Exception as error:  # over a network anything may be raised
-        line = f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
-        raise InputError(line) from error
     short = repository.partition("/")[2]
     return read_shards(files, name or (f"{short}-{own}" if own else short), files[0].parent)
 
@@ -225,17 +219,6 @@ def _only(splits: Sequence[str], what: str, form: str) -> str:
 
 def _is_file_name(name: object) -> bool:
     return isinstance(name, str) and "\0" not in name and is_text(name)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = one_line(error, 120)
-        raise InputError(f"{file} is not readable JSON ({reason}): save the dataset anew with save_to_disk") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{file} is not what save_to_disk writes: save the dataset anew")
-    return document
 
 
 KINDS = (
@@ -383,7 +366,7 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
         table = ParquetFile(location, "table")
         if "embedding" in table.schema.names:
             return from_parquet(table, name)
-        if kind_of(table.schema, IMAGE) is None:
+        if type_of_files(table.schema, IMAGE) is None:
             return Dataset(*list_table(table, name))
         return read_shards([location], name or location.stem, location, table)
     if suffix in KINDS_OF_CONTAINERS:

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from xml.etree import ElementTree
 
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError, one_line
+from howfar.errors import InputError, MissingExtraError, one_line
 from howfar.io.parquet_files import read_frame
 from howfar.memory import check_file
 from howfar.settings import nearest
+from howfar.wording import printable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@contextmanager
+def readable(file: object, remedy: str) -> Iterator[None]:
+    """Turn any error from a damaged file into an `InputError` that names the file, the fault and the remedy."""
+    try:
+        yield
+    except (MissingExtraError, MemoryError):
+        raise
+    except Exception as error:  # over a damaged file the libraries that read it may raise anything
+        if isinstance(error, InputError) and (str(file) in str(error) or printable(file) in str(error)):
+            raise
+        reason = one_line(f"no {error}" if isinstance(error, KeyError) else error, 300)
+        raise InputError(f"{printable(file)} cannot be read ({reason}): {remedy}") from error
 
 
 _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", re.IGNORECASE)
@@ -41,11 +57,16 @@ def parsed(text: str, name: object = "a JSON text") -> Any:
     return json.loads(text)
 
 
-def read_json(file: Path) -> Any:
-    """Parse a JSON file, if it fits into memory; raise `OSError`, `ValueError` or `RecursionError` if it is damaged."""
+def file_bytes(file: Path, copies: int = 2) -> bytes:
+    """Read a file, if `copies` copies of it fit into memory."""
     size = file.stat().st_size
-    check_file(2 * size, file, size)
-    return parsed(file.read_text(encoding="utf-8-sig"), file)
+    check_file(copies * size, file, size)
+    return file.read_bytes()
+
+
+def read_json(file: Path) -> Any:
+    """Parse a JSON file, if it fits into memory."""
+    return parsed(file_bytes(file).decode("utf-8-sig"), file)
 
 
 _TAG, _ATTRIBUTE = 130, 150
@@ -59,28 +80,44 @@ def parsed_xml(data: bytes, name: object, size: int) -> ElementTree.Element:
 
 
 TABLES = (".csv", ".parquet", ".pq")
+_HEADER: Final = 1 << 16
+"""Characters of a header that are looked at."""
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs"}
 
 
 def read_tabular(file: Path) -> pd.DataFrame:
     """Read a table of numbers and texts; every cell of a CSV file is a text."""
-    try:
-        if file.suffix.lower() == ".csv":
-            return texts_of_csv(file)
-        return read_frame(file).rename(columns=str)
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
-        raise InputError(f"{file} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
+    with readable(file, "pass UTF-8 CSV or Parquet"):
+        return texts_of_csv(file) if file.suffix.lower() == ".csv" else read_frame(file).rename(columns=str)
 
 
-def texts_of_csv(source: Path | IO[bytes]) -> pd.DataFrame:
+def texts_of_csv(file: Path) -> pd.DataFrame:
     """Read a CSV file with every cell as text, so that a class may be called NA; `ValueError` for rows beyond the header."""
     import pandas as pd
 
-    table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
+    check_separator(file)
+    table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError("its rows have more cells than its header")
     return table
+
+
+def check_separator(file: Path) -> None:
+    """Raise `InputError` for a CSV file whose header has semicolons or tabs and no comma between its cells."""
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        refuse_separator(lines.readline(_HEADER))
+
+
+def refuse_separator(header: str) -> None:
+    """Raise `InputError` for a header with semicolons or tabs and no comma between its cells."""
+    mark = next((name for sign, name in _SEPARATORS.items() if sign in header), "")
+    if mark and "," not in header:
+        raise InputError(f"its cells are separated by {mark}: save it as CSV with commas, and numbers with a decimal point")
+
+
+def number_remedy(error: Exception, remedy: str) -> str:
+    """Return the remedy for a text that is no number: a decimal point where it has a comma, else the given one."""
+    return "write numbers with a decimal point" if "," in str(error) else remedy
 
 
 def cell_texts(column: pd.Series[Any]) -> list[str]:
@@ -94,7 +131,9 @@ def cell_numbers(column: pd.Series[Any], file: object, rule: str = "") -> Float6
         filled = column if column.dtype.kind in "fiu" else column.replace("", np.nan)
         return filled.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{file}: column {column.name} must hold numbers ({error}){rule}") from error
+        remedy = number_remedy(error, "")
+        line = f"{file}: column {column.name} must hold numbers ({error})"
+        raise InputError(f"{line}: {remedy}" if remedy else f"{line}{rule}") from error
 
 
 Roles: TypeAlias = Sequence[str] | str | Mapping[str, str]
@@ -103,7 +142,7 @@ SIDES: Final = ("width", "height")
 ROLES: Final = ("image", "label", "score", *CORNERS, *SIDES)
 
 
-def column_roles(given: Roles) -> dict[str, str]:
+def column_roles(given: Roles, known: Sequence[str] = ROLES) -> dict[str, str]:
     """Parse roles and their columns from a mapping, ``ROLE=COLUMN`` texts, or one comma-separated text."""
     if isinstance(given, Mapping):
         pairs = list(given.items())
@@ -112,8 +151,8 @@ def column_roles(given: Roles) -> dict[str, str]:
         pairs = [(role.strip(), column.strip()) for role, _, column in (text.partition("=") for text in texts)]
     roles: dict[str, str] = {}
     for role, column in pairs:
-        if role not in ROLES:
-            raise InputError.of("columns", "must name a role", role, nearest(role, ROLES, "roles"))
+        if role not in known:
+            raise InputError.of("columns", "must name a role", role, nearest(role, known, "roles"))
         if role in roles or not column:
             rule = "must give each role one column"
             raise InputError.of("columns", rule, f"{role}={column}", "write ROLE=COLUMN,ROLE=COLUMN")
@@ -125,7 +164,15 @@ def column_roles(given: Roles) -> dict[str, str]:
     return roles
 
 
-def check_columns(roles: Mapping[str, str], present: Sequence[str], file: Path) -> None:
+def renamed_columns(table: pd.DataFrame, roles: Mapping[str, str], names: Mapping[str, str], file: object) -> pd.DataFrame:
+    """Rename the columns that have a role to the role's name; drop other columns that already have such a name."""
+    check_columns(roles, list(map(str, table.columns)), file)
+    called = {roles[role]: name for role, name in names.items() if role in roles}
+    kept = [name for name in table.columns if name in called or name not in called.values()]
+    return table[kept].rename(columns=called)
+
+
+def check_columns(roles: Mapping[str, str], present: Sequence[str], file: object) -> None:
     """Raise `InputError` if a table lacks a column that a role names."""
     for role, column in roles.items():
         if column not in present:

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from howfar.arrays import LARGEST, ArrayRows, FloatArray
 from howfar.cores import numeric_threads
-from howfar.data import lance_process
+from howfar.data import separate_process
 from howfar.data.containers.parquet import ParquetFile
+from howfar.data.documents import readable
 from howfar.data.image_bytes import content_hash
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.archive import map_array, read_array
@@ -43,51 +44,36 @@ def _let_go(mapped: mmap.mmap | None) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-class ChosenRows(Rows):
-    """Read chosen rows of an array that may lie on disk, in pieces."""
-
-    def __init__(self, array: FloatArray, chosen: NDArray[np.int64]) -> None:
-        self._array = array
-        self._chosen = chosen
-        self.shape: tuple[int, int] = (len(chosen), array.shape[1])
-
-    def rows(self, start: int, stop: int) -> FloatArray:
-        """Read rows `start` to `stop` of the chosen rows."""
-        return self._array[self._chosen[start:stop]]
-
-    def columns(self, start: int, stop: int) -> FloatArray:
-        """Read columns `start` to `stop` of every chosen row."""
-        return self._array[:, start:stop][self._chosen]
-
-
 class MappedRows(Rows):
-    """Read rows, all or the `chosen`, of a read-only mapped file as copies, so that mapped files do not fill the memory.
+    """Read rows, all or the `chosen`, of an array; of a read-only mapped file as copies, so that it does not fill the memory.
 
-    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it.
+    Pickled a mapped file is its path, which is opened again; so that file must lie where another machine finds it.
     """
 
     def __init__(self, array: NDArray[Any], chosen: NDArray[np.int64] | None = None) -> None:
         self._array, self._chosen = array, chosen
-        self._rows = ArrayRows(array) if chosen is None else ChosenRows(array, chosen)
         self._mapped = mapping_of(array)
-        self.shape: tuple[int, int] = self._rows.shape
+        self.shape: tuple[int, int] = (len(array) if chosen is None else len(chosen), array.shape[1])
 
     def __reduce__(self) -> tuple[Any, ...]:
         array: Any = self._array
-        if array.filename is None:
+        if getattr(array, "filename", None) is None:
             return ArrayRows, (self.rows(0, self.shape[0]),)
         order = "C" if array.flags.c_contiguous else "F"
         return _opened, ((str(array.filename), array.dtype, "r", array.offset, array.shape, order), self._chosen)
 
     def rows(self, start: int, stop: int) -> FloatArray:
         """Read rows `start` to `stop`."""
-        return self._read(self._rows.rows(start, stop))
+        return self._read(self._array[start:stop] if self._chosen is None else self._array[self._chosen[start:stop]])
 
     def columns(self, start: int, stop: int) -> FloatArray:
         """Read columns `start` to `stop` of every row."""
-        return self._read(self._rows.columns(start, stop))
+        part = self._array[:, start:stop]
+        return self._read(part if self._chosen is None else part[self._chosen])
 
     def _read(self, part: FloatArray) -> FloatArray:
+        if self._mapped is None:
+            return part
         block = np.array(part)
         _let_go(self._mapped)
         return block
@@ -122,7 +108,7 @@ def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]
     check_lance()
     with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
         out, size = Path(scratch), _bytes(folder)
-        lines, fault = lance_process.run(folder, size, file_limit(size), out)
+        lines, fault = separate_process.run("lance", [folder, out], size, file_limit(size))
         about, *rest = lines or [{"fault": fault}]
         _check(about, location)
         for line in (about, *rest):
@@ -131,8 +117,8 @@ def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]
         if "fault" not in end and end["rows"] != about["count"]:
             end = {"fault": f"{end['rows']} rows, where its manifest says {about['count']}"}
         _check(end, location)
-        values = np.fromfile(out / lance_process.VALUES, about["dtype"]).reshape(-1, about["length"])
-        with (out / lance_process.NAMES).open(encoding="utf-8") as file:
+        values = np.fromfile(out / separate_process.VALUES, about["dtype"]).reshape(-1, about["length"])
+        with (out / separate_process.NAMES).open(encoding="utf-8") as file:
             batches = [json.loads(line) for line in file]
     names, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
     return values, names, filled
@@ -142,7 +128,7 @@ def schema_notes(folder: Path) -> dict[str, str]:
     """Return the schema metadata of a local Lance dataset."""
     check_lance()
     size = _bytes(folder)
-    lines, fault = lance_process.run(folder, size, file_limit(size))
+    lines, fault = separate_process.run("lance", [folder], size, file_limit(size))
     about: dict[str, Any] = lines[0] if lines else {"fault": fault}
     _refuse(about.get("fault"), folder)
     notes: dict[str, str] = about["notes"]
@@ -224,41 +210,41 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     if not file.is_file():
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
     if file.suffix.lower() == ".npy":
-        try:
+        with readable(file, "write it with numpy.save, as plain numbers"):
             array = map_array(file) if isinstance(file, Path) else read_array(file.read_bytes())
-        except (ValueError, OSError) as error:
-            rule = f"is not a readable NumPy array ({one_line(error, 120)})"
-            raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
         return from_array(array, name or file.stem, str(file))
     return from_parquet(ParquetFile(file, "table"), name)
 
 
 def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
     """Read the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does."""
-    source, name = str(table.location), name or table.location.stem
-    array, images, empty = _read_parquet(table)
-    return from_array(array, name, source, images, _without(empty, name, source))
+    source, name, columns = str(table.location), name or table.location.stem, list(table.schema.names)
+    if "embedding" not in columns:
+        listed = ", ".join(map(printable, columns))
+        raise InputError(f"{source} has no column embedding; its columns: {listed}: name the column of vectors embedding")
+    read = table.read([column for column in ("image", "embedding") if column in columns])
+    vectors = read.column("embedding")
+    cells = read.column("image").to_pylist() if "image" in columns else [None] * len(vectors)
+    images, skipped = _named(cells, vectors.is_valid().to_pylist(), name, source)
+    return from_array(_stack(table.location, vectors, images), name, source, images, skipped)
 
 
 def from_lance(folder: Location, name: str | None = None) -> Features:
     """Read a Lance dataset as `load_embeddings` does."""
     source, name = str(folder), name or folder.stem
     values, cells, filled = _read_lance(folder)
-    images, empty = _named(cells, filled, source)
-    return from_array(values, name, source, images, _without(empty, name, source))
+    images, skipped = _named(cells, filled, name, source)
+    return from_array(values, name, source, images, skipped)
 
 
-def _named(cells: Sequence[Any], filled: Sequence[bool], source: str) -> tuple[list[str], list[str]]:
-    """Name a table's rows; return the names with an embedding and the names without."""
+def _named(cells: Sequence[Any], filled: Sequence[bool], dataset: str, source: str) -> tuple[list[str], tuple[Skipped, ...]]:
+    """Name a table's rows; return the names with an embedding, and the rows without as skipped."""
     names = unique_names([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
-    filled_names = [name for name, valid in zip(names, filled, strict=True) if valid]
-    if not filled_names:
+    if not any(filled):
         raise InputError(f"{source} holds no embedding ({len(names)} rows)")
-    return filled_names, [name for name, valid in zip(names, filled, strict=True) if not valid]
-
-
-def _without(empty: Sequence[str], name: str, source: str) -> tuple[Skipped, ...]:
-    return tuple(Skipped(name, f"{source}: {row}", "no embedding") for row in empty)
+    empty = (name for name, valid in zip(names, filled, strict=True) if not valid)
+    skipped = tuple(Skipped(dataset, f"{source}: {row}", "no embedding") for row in empty)
+    return [name for name, valid in zip(names, filled, strict=True) if valid], skipped
 
 
 def from_array(
@@ -286,14 +272,9 @@ def from_array(
         raise InputError(f"{source} holds no usable embedding: {len(skipped)} rows, the first with {skipped[0].reason}")
     length = values.shape[1]
     chosen = np.array(good) if bad else None
-    rows: Rows
-    if mapped is not None:
-        rows = MappedRows(values, chosen)
-    else:
-        rows = ArrayRows(values) if chosen is None else ChosenRows(values, chosen)
     return Features(
         name=name,
-        rows=rows,
+        rows=ArrayRows(values) if mapped is None and chosen is None else MappedRows(values, chosen),
         images=tuple(names[row] for row in good) if bad else names,
         paths=("",) * len(good),
         contents=tuple(contents),
@@ -362,19 +343,6 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
     exact = np.can_cast(array.dtype, np.float32)
     with np.errstate(over="ignore"):  # a longer float's number may become infinite, and its row is left out
         return array.astype(np.float32 if exact else np.float64)
-
-
-def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]]:
-    """Read a Parquet file's embeddings, the names of their rows, and the names of rows without an embedding."""
-    columns = list(file.schema.names)
-    if "embedding" not in columns:
-        named = ", ".join(map(printable, columns))
-        raise InputError(f"{file.location} has no column embedding; its columns: {named}: name the column of vectors embedding")
-    table = file.read([name for name in ("image", "embedding") if name in columns])
-    column = table.column("embedding")
-    cells = table.column("image").to_pylist() if "image" in columns else [None] * len(column)
-    filled_names, empty = _named(cells, column.is_valid().to_pylist(), str(file.location))
-    return _stack(file.location, column, filled_names), filled_names, empty
 
 
 def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:

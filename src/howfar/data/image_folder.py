@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -27,14 +27,8 @@ EXTENSIONS: Final = FormatWords("endings")
 UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
 """Endings of image files that no format of howfar reads, in lower case: such a file is listed as skipped."""
 
+FOLDER: Final = "folder"
 NOT_TEXT = "its name is not valid UTF-8: rename it"
-
-
-class FoundFiles(NamedTuple):
-    """Hold the files of the wanted kinds, and similar files with the reasons why they cannot be used."""
-
-    images: list[Path]
-    faults: list[tuple[Path, str]]
 
 
 def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
@@ -48,8 +42,8 @@ def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
 
 
 def stem(path: str) -> str:
-    """Return a path with ``/`` and without its last extension; a path that names no file stays unchanged."""
-    pure = PurePosixPath(path)
+    r"""Return a path with ``/`` (also for Windows' ``\``) and without its last extension, if it names a file."""
+    pure = PurePosixPath(path.replace("\\", "/"))
     return (pure.with_suffix("") if pure.name else pure).as_posix()
 
 
@@ -58,20 +52,15 @@ def path_text(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def unread(suffix: str) -> str:
-    """Return the reason why files with this extension are skipped."""
-    return f"the format {suffix} is not read: convert it to PNG or JPEG"
+def unread(ending: str) -> str:
+    """Return why an image with this ending is skipped; "" for a format that howfar reads, and for a file of another kind."""
+    skipped = ending in UNREAD and ending not in EXTENSIONS
+    return f"the format {ending} is not read: convert it to PNG or JPEG" if skipped else ""
 
 
-def _is_unread(ending: str) -> bool:
-    """Return whether files with this extension are images in a format that howfar does not read."""
-    return ending in UNREAD and ending not in EXTENSIONS
-
-
-def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> FoundFiles:
-    """Find every image file below `root`, in no order, and unusable files with reasons, as `walk_names` does."""
-    names, faults = _found(root, leave_out, endings)
-    return FoundFiles([root / name for name in names], faults)
+def walk(root: Path, endings: Collection[str] = EXTENSIONS) -> list[Path]:
+    """Find every image file below `root`, in no order, as `walk_names` does."""
+    return [root / name for name, reason in walk_names(root, endings=endings) if not reason]
 
 
 def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Iterator[tuple[str, str]]:
@@ -98,7 +87,7 @@ def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[st
                     if entry.name.startswith(".") or (leave_out and entry.name == leave_out.name and root / name == leave_out):
                         continue
                     kind = kind_of(entry)
-                    if kind == "folder":
+                    if kind == FOLDER:
                         folders.append((name, entry.is_symlink()))
                     elif (reason := _fault(entry.name, kind, endings)) is not None:
                         yield name, reason
@@ -110,18 +99,12 @@ def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[st
 
 def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
     """Return why a folder entry is unusable, "" for an image file, and None for a file of another kind."""
-    ending = _ending(name)
+    ending = suffix_of(name)
     if ending not in endings:
-        return unread(ending) if _is_unread(ending) else None
+        return unread(ending) or None
     if not is_text(name):
         return NOT_TEXT
     return "" if kind == "file" else kind
-
-
-def _ending(name: str) -> str:
-    """Return a file name's last extension in lower case, like `Path.suffix`; "" if it has none."""
-    start = name.rfind(".")
-    return name[start:].lower() if 0 < start < len(name) - 1 else ""
 
 
 def is_text(name: str) -> bool:
@@ -136,7 +119,7 @@ def kind_of(path: Path | os.DirEntry[str]) -> str:
     except OSError as error:
         return _why(error)
     if stat.S_ISDIR(mode):
-        return "folder"
+        return FOLDER
     return "file" if stat.S_ISREG(mode) else "not a regular file"
 
 
@@ -161,12 +144,10 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
     return dataset_fields(folder, name, images, found[0], labelled[0], [(path_text(path), reason) for path, reason in faults])
 
 
-def _found(
-    folder: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS
-) -> tuple[TextColumn, list[tuple[Path, str]]]:
+def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, list[tuple[Path, str]]]:
     """List the relative paths of the image files below a folder, and the unusable files with reasons."""
     names, faults = TextColumn(), []
-    for name, reason in walk_names(folder, leave_out, endings):
+    for name, reason in walk_names(folder, leave_out):
         if reason:
             faults.append((folder / name, reason))
         else:
@@ -183,16 +164,25 @@ def dataset_fields(
     folder: Location,
     name: str | None,
     images_at: Location,
-    images: Iterable[str],
+    images: Sequence[str],
     masks: Iterable[str],
     faults: list[tuple[str, str]],
 ) -> DatasetFields:
     """Pair the images of a folder, paths below `images_at`, with their masks, paths below ``masks``, in natural order."""
     home = home_of(folder)
     name = name or home.name or "dataset"
-    mask_of, below = MaskIndex(masks), home / "masks"
-    named = ((path, mask_of.get(stem(path))) for path in sorted_texts(images, key=natural_key))
-    items = ItemTable.of(Item(path, images_at / path, None if mask is None else below / mask) for path, mask in named)
+    mask_of, below, beside = MaskIndex(masks), home / "masks", _masks_among(images)
+    drawn = frozenset(beside.values())
+
+    def mask_at(path: str) -> Location | None:
+        mask = mask_of.get(stem(path))
+        return below / mask if mask is not None else images_at / beside[stem(path)] if stem(path) in beside else None
+
+    ordered = (path for path in sorted_texts(images, key=natural_key) if path not in drawn)
+    items = ItemTable.of(Item(path, images_at / path, mask_at(path)) for path in ordered)
+    if drawn:
+        reason = f"a mask among the images ({counted(len(drawn), 'is', 'are')} called so), taken for that of its image"
+        faults = [*faults, (path_text(f"{images_at / min(drawn, key=natural_key)}"), reason)]
     if unmatched := mask_of.unread(items.names):
         rest = "" if len(unmatched) == 1 else f" (as {counted(len(unmatched) - 1, 'other')} here)"
         reason = f"a mask without its image{rest}: name masks as their images, but for the ending"
@@ -202,6 +192,15 @@ def dataset_fields(
         first = f" ({counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image below {images_at}{first}: pass a folder with .jpg, .png, .tif or other image files")
     return name, items, skipped, folder
+
+
+_MASK: Final = re.compile(r"(.+)[-_]mask", re.IGNORECASE)
+
+
+def _masks_among(images: Sequence[str]) -> dict[str, str]:
+    """Find the masks that lie among the images as ``X_mask.png`` of ``X.jpg``; return them by the stems of their images."""
+    named = {match[1]: path for path in images if (match := _MASK.fullmatch(stem(path)))}
+    return {image: named[image] for image in map(stem, images) if image in named} if named else {}
 
 
 class MaskIndex:
@@ -240,9 +239,9 @@ def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
     return [(path, "beside the folder images, which alone is read") for path in files if kind_of(path) == "file"]
 
 
-def counted(count: int, thing: str) -> str:
-    """Return a count with its noun in the singular or the plural."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+def counted(count: int, thing: str, things: str = "") -> str:
+    """Return a count with what is counted in the singular or the plural, by default with s at its end."""
+    return f"{count} {thing if count == 1 else things or f'{thing}s'}"
 
 
 def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
@@ -256,7 +255,7 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     masks = _within("masks", paths) if home == folder else _below(home / "masks")
     masks_apart = [path for path in paths if home != folder or not path.startswith("masks/")]
     candidates = _within("images", paths) if inside else masks_apart
-    faults = [(f"{images_at / path}", unread(suffix_of(path))) for path in candidates if _is_unread(suffix_of(path))]
+    faults = [(f"{images_at / path}", reason) for path in candidates if (reason := unread(suffix_of(path)))]
     if inside:
         beside = (path for path in _images(paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]
@@ -286,5 +285,7 @@ def _images(paths: list[str]) -> list[str]:
 
 
 def suffix_of(path: str) -> str:
-    """Return the last extension of a path with ``/``, in lower case."""
-    return PurePosixPath(path).suffix.lower()
+    """Return the last extension of a path with ``/``, in lower case; "" if it has none."""
+    name = path.rpartition("/")[2]
+    start = name.rfind(".")
+    return name[start:].lower() if 0 < start < len(name) - 1 else ""

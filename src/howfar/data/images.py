@@ -292,7 +292,8 @@ def _check_size(width: int, height: int) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{width}×{height} pixels: a side under {MIN_SIDE} px carries no picture")
     if width * height > MAX_PIXELS:
-        raise ImageError(f"{width}×{height} pixels: above the limit of {MAX_PIXELS:,}")
+        rule = f"{width * height:,} pixels ({width}×{height}), above the limit of {MAX_PIXELS:,} pixels that no option lifts"
+        raise ImageError(f"{rule}: cut it into tiles, or make it smaller")
 
 
 def _check_strips(image: Image.Image) -> None:

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import cmath
-import lzma
 import math
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from howfar.data.dataset import Dataset, match_names
-from howfar.data.documents import parsed, parsed_xml
-from howfar.data.image_folder import EXTENSIONS, natural_key, stem, walk
+from howfar.data.documents import file_bytes, parsed, parsed_xml, readable
+from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.labelling_exports import CATEGORY
 from howfar.data.masks import MOST, compressed, from_brush, from_columns, from_rows
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.errors import InputError, MissingExtraError, MissingPathError
 from howfar.io.location import absolute
 from howfar.memory import check_file
-from howfar.wording import printable, xml_text
+from howfar.wording import xml_text
 
-Corners = tuple[float, float, float, float]
+Shape: TypeAlias = NDArray[np.bool_]
+Corners: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom of an upright box, in pixels."""
 
 
@@ -44,8 +42,15 @@ class Mark:
 
     label: str
     kind: str
-    draw: Callable[[], NDArray[np.bool_]] | None = None
+    draw: Callable[[], Shape] | None = None
     box: Corners | None = None
+
+    @classmethod
+    def of_box(cls, label: str, kind: str, box: Corners, size: tuple[Any, Any], angle: float, at_corner: bool = False) -> Mark:
+        """Mark a box in an image of this size (width, height), turned by `angle` about its centre or its first corner."""
+        left, top, right, bottom = box
+        about = (left, top) if at_corner else ((left + right) / 2, (top + bottom) / 2)
+        return cls(label, kind, partial(rectangle, box, size[1], size[0], angle, about), None if angle else box)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +82,7 @@ _COPIES = 3
 """How many times a shape is held while it is drawn and joined."""
 
 
-def blank(height: Any, width: Any) -> NDArray[np.bool_]:
+def blank(height: Any, width: Any) -> Shape:
     """Return an empty (height, width) mask; raise `InputError` for an impossible image size."""
     whole = all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width))
     if not whole or not (height >= 1 and width >= 1 and height * width <= MOST):
@@ -86,12 +91,13 @@ def blank(height: Any, width: Any) -> NDArray[np.bool_]:
     return np.zeros((height, width), np.bool_)
 
 
-def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
+def polygon(points: Sequence[Sequence[float]], height: int, width: int) -> Shape:
     """Fill a polygon given by corners (x, y), in pixels from the image's corner: pixels whose centre lies inside.
 
     What an even number of its parts surround is outside. One too narrow to hold any centre is drawn by its outline.
     """
-    corners = np.array(checked_points(points, height, width))
+    check_points(points, height, width)
+    corners = np.array(points)
     # Each side turns all pixels to the right of it, from outside to inside or back.
     turned = blank(height, width + 1).view(np.uint8)
     for (x, y), (to_x, to_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
@@ -104,29 +110,25 @@ def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> N
     if shape.any():
         return shape
     canvas = Image.new("1", (width, height))
-    ImageDraw.Draw(canvas).polygon(list(points), fill=1, outline=1)
+    ImageDraw.Draw(canvas).polygon([(x, y) for x, y in points], fill=1, outline=1)
     return _covering(np.asarray(canvas), "polygon", points)
 
 
-def rectangle(
-    sides: tuple[float, float, float, float], height: int, width: int, angle: float, about: tuple[float, float]
-) -> NDArray[np.bool_]:
+def rectangle(sides: Corners, height: int, width: int, angle: float, about: tuple[float, float]) -> Shape:
     """Fill a rectangle (left, top, right, bottom), rotated clockwise by `angle` degrees about the point `about`."""
-    checked_numbers((*sides, *about), height, width)
+    check_numbers((*sides, *about), height, width)
     left, top, right, bottom = sides
     if angle:
-        turn = cmath.rect(1.0, math.radians(angle))
-        corners = [
-            complex(*about) + turn * (complex(x, y) - complex(*about))
-            for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
-        ]
+        turn, middle = cmath.rect(1.0, math.radians(angle)), complex(*about)
+        ends = ((left, top), (right, top), (right, bottom), (left, bottom))
+        corners = [middle + turn * (complex(*end) - middle) for end in ends]
         return polygon([(corner.real, corner.imag) for corner in corners], height, width)
     shape = blank(height, width)
     shape[max(round(top), 0) : max(round(bottom), 0), max(round(left), 0) : max(round(right), 0)] = True
     return _covering(shape, "box", sides)
 
 
-def _covering(shape: NDArray[np.bool_], what: str, corners: Sequence[Any]) -> NDArray[np.bool_]:
+def _covering(shape: Shape, what: str, corners: Sequence[Any]) -> Shape:
     """Raise `InputError` for a shape that covers no pixel, which would otherwise read as "nothing there"."""
     if not shape.any():
         height, width = shape.shape
@@ -134,10 +136,10 @@ def _covering(shape: NDArray[np.bool_], what: str, corners: Sequence[Any]) -> ND
     return shape
 
 
-def coco_shape(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
+def coco_shape(segmentation: Any, height: int, width: int) -> Shape:
     """Draw COCO's field ``segmentation``, given as polygons or as run lengths of the whole image."""
     if isinstance(segmentation, list):
-        shape = coco_polygons(segmentation, height, width)
+        shape = _coco_polygons(segmentation, height, width) if segmentation else blank(height, width)
         return _covering(shape, "polygon", segmentation[0]) if segmentation else shape
     runs = segmentation["counts"]
     size = segmentation.get("size", [height, width])
@@ -146,13 +148,10 @@ def coco_shape(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
     return from_columns(runs if isinstance(runs, list) else compressed(runs), height, width)
 
 
-def coco_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> NDArray[np.bool_]:
-    """Fill polygons as COCO does; an empty list gives an empty mask."""
-    if not polygons:
-        return blank(height, width)
+def _coco_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> Shape:
     # pycocotools takes four numbers for a box, drops the last of an odd count, and hangs or crashes on endless outlines.
     for outline in polygons:
-        checked_points(list(zip(outline[::2], outline[1::2], strict=True)), height, width)
+        check_points(list(zip(outline[::2], outline[1::2], strict=True)), height, width)
     try:
         from pycocotools import mask
     except ImportError as error:
@@ -161,15 +160,14 @@ def coco_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
     return from_columns(compressed(runs), height, width)
 
 
-def checked_points(points: Sequence[tuple[float, float]], height: int, width: int) -> list[tuple[float, float]]:
-    """Return a polygon's corners; raise `InputError` for fewer than three, or as `checked_numbers`."""
+def check_points(points: Sequence[Sequence[float]], height: int, width: int) -> None:
+    """Raise `InputError` for a polygon of fewer than three corners, or as `check_numbers`."""
     if len(points) < 3:
         raise InputError.of("polygon", "must have at least three corners", len(points))
-    checked_numbers([number for point in points for number in point], height, width)
-    return list(points)
+    check_numbers([number for point in points for number in point], height, width)
 
 
-def checked_numbers(numbers: Sequence[float], height: int, width: int) -> None:
+def check_numbers(numbers: Sequence[float], height: int, width: int) -> None:
     """Raise `InputError` for a coordinate beyond ±10 times the longer side of an image of this size, or no number."""
     most = 10 * max(height, width)
     wrong = next((number for number in numbers if not -most <= number <= most), None)
@@ -179,6 +177,8 @@ def checked_numbers(numbers: Sequence[float], height: int, width: int) -> None:
 
 def read_coco(document: Mapping[str, Any]) -> LabelExport:
     """Read a COCO document, which does not say whether an image without annotations was looked at."""
+    if "shapes" in document and "imagePath" in document:
+        raise InputError("it is LabelMe's JSON of one image, which is not read: convert the folder to COCO (labelme2coco)")
     check_ids(document["images"], "images")
     check_ids(document.get("categories", []), "categories")
     images = {image["id"]: image for image in document["images"]}
@@ -187,7 +187,7 @@ def read_coco(document: Mapping[str, Any]) -> LabelExport:
     for annotation in document["annotations"]:
         number = annotation["category_id"]
         label = categories.get(number, f"category {number}")
-        marks[annotation["image_id"]].append(_mark(annotation, label, images[annotation["image_id"]]))
+        marks[annotation["image_id"]].append(_coco_mark(annotation, label, images[annotation["image_id"]]))
     listed = []
     for number, image in images.items():
         size = (image["width"], image["height"]) if "width" in image and "height" in image else None
@@ -205,9 +205,9 @@ def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
         seen.add(number)
 
 
-def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
-    height: Any = image.get("height")
+def _coco_mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
     width: Any = image.get("width")
+    height: Any = image.get("height")
     sides = annotation.get("bbox")
     box: Corners | None = None
     if isinstance(sides, list) and len(sides) == 4:
@@ -215,10 +215,7 @@ def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -
         box = (left, top, left + across, top + down)
     segmentation = annotation.get("segmentation")
     if not segmentation and box is not None:
-        middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        angle = float((annotation.get("attributes") or {}).get("rotation", 0))
-        upright = None if angle else box
-        return Mark(label, "box", partial(rectangle, box, height, width, angle, middle), upright)
+        return Mark.of_box(label, "box", box, (width, height), float((annotation.get("attributes") or {}).get("rotation", 0)))
     return Mark(label, "shape", partial(coco_shape, segmentation, height, width), box)
 
 
@@ -232,60 +229,42 @@ def read_cvat(root: ElementTree.Element) -> LabelExport:
     for image in root.iter("image"):
         name = image.attrib["name"]
         size = (int(image.attrib["width"]), int(image.attrib["height"])) if "width" in image.attrib else None
-        marks = tuple(_cvat_marks(image, name, size))
+        marks = tuple(mark for element in image if (mark := _cvat_mark(element, name, size or (0, 0))) is not None)
         images.append(ExportedImage(name, size, marks, True if marks else None))
     declared = (label.findtext("name") or "" for label in root.iter("label"))
     return LabelExport("CVAT", tuple(images), tuple(name for name in declared if name), unsure=True)
 
 
-def _cvat_marks(image: ElementTree.Element, name: str, size: tuple[int, int] | None) -> Iterator[Mark]:
-    for element in image:
-        label = element.attrib.get("label", "").strip()
-        if element.tag == "tag":
-            yield Mark(label, "tag")
-        elif element.tag in _UNREAD:
-            yield Mark(label, element.tag, partial(_no_area, element.tag, name))
-        elif element.tag in _CVAT:
-            width, height = size or (0, 0)
-            upright = element.tag == "box" and not float(element.attrib.get("rotation", 0))
-            box = _sides(element.attrib) if upright else None
-            yield Mark(label, element.tag, partial(_CVAT[element.tag], element.attrib, height, width), box)
+def _cvat_mark(element: ElementTree.Element, name: str, size: tuple[int, int]) -> Mark | None:
+    values, kind = element.attrib, element.tag
+    label, (width, height) = values.get("label", "").strip(), size
+    if kind == "tag":
+        return Mark(label, "tag")
+    if kind in _UNREAD:
+        return Mark(label, kind, partial(_no_area, f"{kind} of {name} is no area: draw polygons, boxes or masks"))
+    if kind == "box":
+        left, top, right, bottom = (float(values[side]) for side in ("xtl", "ytl", "xbr", "ybr"))
+        return Mark.of_box(label, kind, (left, top, right, bottom), size, float(values.get("rotation", 0)))
+    if kind == "polygon":
+        return Mark(label, kind, partial(_cvat_polygon, values, height, width))
+    return Mark(label, kind, partial(_cvat_mask, values, height, width)) if kind == "mask" else None
 
 
-def _no_area(tag: str, name: str) -> NDArray[np.bool_]:
-    raise InputError(f"{tag} of {name} is no area: draw polygons, boxes or masks")
+def _no_area(line: str) -> Shape:
+    raise InputError(line)
 
 
-def _polygon(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
-    points = [tuple(map(float, pair.split(","))) for pair in values["points"].split(";")]
-    return polygon([(x, y) for x, y in points], height, width)
+def _cvat_polygon(values: Mapping[str, str], height: int, width: int) -> Shape:
+    return polygon([list(map(float, pair.split(","))) for pair in values["points"].split(";")], height, width)
 
 
-def _box(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
-    left, top, right, bottom = _sides(values)
-    middle = ((left + right) / 2, (top + bottom) / 2)
-    return rectangle((left, top, right, bottom), height, width, float(values.get("rotation", 0)), middle)
-
-
-def _mask(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
+def _cvat_mask(values: Mapping[str, str], height: int, width: int) -> Shape:
     left, top, across, down = (int(float(values[name])) for name in ("left", "top", "width", "height"))
     if min(left, top, across, down) < 0 or left + across > width or top + down > height:
         raise InputError.of("mask", f"must lie inside its image of {width} × {height}", f"{across} × {down} at {left}, {top}")
     shape = blank(height, width)
     shape[top : top + down, left : left + across] = from_rows([int(run) for run in values["rle"].split(",")], down, across)
     return shape
-
-
-_CVAT: Mapping[str, Callable[[Mapping[str, str], int, int], NDArray[np.bool_]]] = {
-    "polygon": _polygon,
-    "box": _box,
-    "mask": _mask,
-}
-
-
-def _sides(values: Mapping[str, str]) -> Corners:
-    left, top, right, bottom = (float(values[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
-    return left, top, right, bottom
 
 
 _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
@@ -296,19 +275,21 @@ def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> LabelExport:
     """Read the last annotation of each Label Studio task; a task that was submitted without a shape was looked at."""
     if tasks and "data" not in tasks[0]:
         raise InputError("it is not the full JSON of Label Studio (JSON-MIN?): export it as JSON")
-    images = tuple(map(_image, tasks))
-    return LabelExport("Label Studio", images, (), unsure=False)
+    return LabelExport("Label Studio", tuple(map(_studio_image, tasks)), (), unsure=False)
 
 
-def _image(task: Mapping[str, Any]) -> ExportedImage:
+def _studio_image(task: Mapping[str, Any]) -> ExportedImage:
     kept = [annotation for annotation in task.get("annotations", []) if not annotation.get("was_cancelled")]
     name = str((task.get("meta") or {}).get("image") or _file_of(task["data"]["image"]))
     if not kept:
         return ExportedImage(name, None, looked_at=False, times=0)
     results = kept[-1]["result"]
-    sized = next((result for result in results if "original_width" in result), None)
-    size = None if sized is None else _studio_size(sized)
+    size = next((_studio_size(result) for result in results if "original_width" in result), None)
     return ExportedImage(name, size, tuple(_studio_marks(results)), looked_at=True, times=len(kept))
+
+
+def _studio_size(result: Mapping[str, Any]) -> tuple[int, int]:
+    return int(result["original_width"]), int(result["original_height"])
 
 
 def _studio_marks(results: Sequence[Mapping[str, Any]]) -> Iterator[Mark]:
@@ -317,32 +298,27 @@ def _studio_marks(results: Sequence[Mapping[str, Any]]) -> Iterator[Mark]:
         if "choices" in value:
             yield from (Mark(str(choice).strip(), "choices") for choice in value["choices"])
         elif "original_width" in result:
-            names = next((value[key] for key in _LABELS if value.get(key)), [""])
-            kind = str(result.get("type", "shape")).removesuffix("labels")
-            yield Mark(str(names[0]), kind, partial(_shape, result), _studio_upright(result))
+            label = str(next((value[key] for key in _LABELS if value.get(key)), [""])[0])
+            yield _studio_mark(result, label, str(result.get("type", "shape")).removesuffix("labels"))
 
 
-def _studio_size(result: Mapping[str, Any]) -> tuple[int, int]:
-    return int(result["original_width"]), int(result["original_height"])
-
-
-def _shape(result: Mapping[str, Any]) -> NDArray[np.bool_]:
+def _studio_mark(result: Mapping[str, Any], label: str, kind: str) -> Mark:
     (width, height), value = _studio_size(result), result["value"]
     if "rle" in value:
-        return from_brush(value["rle"], height, width)
+        return Mark(label, kind, partial(from_brush, value["rle"], height, width))
     if "points" in value:
-        return polygon([(x * width / 100, y * height / 100) for x, y in value["points"]], height, width)
+        return Mark(label, kind, partial(_studio_polygon, value["points"], height, width))
     if "width" not in value:
-        raise InputError(f"a result of type {result.get('type')} is no area: draw with brushes, polygons or rectangles")
-    sides = _studio_corners(result)
-    return rectangle(sides, height, width, float(value.get("rotation", 0)), sides[:2])
-
-
-def _studio_corners(result: Mapping[str, Any]) -> Corners:
-    (width, height), value = _studio_size(result), result["value"]
+        line = f"a result of type {result.get('type')} is no area: draw with brushes, polygons or rectangles"
+        return Mark(label, kind, partial(_no_area, line))
     x, y, across, down = (_number(value[name]) for name in ("x", "y", "width", "height"))
     left, top = x * width / 100, y * height / 100
-    return left, top, left + across * width / 100, top + down * height / 100
+    box = (left, top, left + across * width / 100, top + down * height / 100)
+    return Mark.of_box(label, kind, box, (width, height), float(value.get("rotation", 0)), at_corner=True)
+
+
+def _studio_polygon(points: Sequence[Sequence[float]], height: int, width: int) -> Shape:
+    return polygon([(x * width / 100, y * height / 100) for x, y in points], height, width)
 
 
 def _number(value: Any) -> float:
@@ -350,12 +326,6 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InputError.of("side of a rectangle", "must be a number", value)
     return float(value)
-
-
-def _studio_upright(result: Mapping[str, Any]) -> Corners | None:
-    value = result["value"]
-    plain = "width" in value and "points" not in value and "rle" not in value
-    return _studio_corners(result) if plain and not float(value.get("rotation", 0)) else None
 
 
 def _file_of(address: str) -> str:
@@ -368,49 +338,15 @@ def _file_of(address: str) -> str:
 
 
 KINDS = "a folder of masks, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
-DAMAGED = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    RecursionError,
-    RuntimeError,
-    EOFError,
-    BadZipFile,
-    lzma.LZMAError,
-    zlib.error,
-    ElementTree.ParseError,
-)
-"""What reading a damaged export may raise."""
 
 
 def read_export(path: Path) -> LabelExport:
-    """Read a labelling tool's export, zipped or not, without drawing its shapes; damage raises one of `DAMAGED`."""
-    suffix, data = path.suffix.lower(), None
-    if is_zipfile(path):
-        suffix, data = _packed(path)
-    size = path.stat().st_size
-    if data is None:
-        check_file(2 * size, path, size)
-        data = path.read_bytes()
+    """Read a labelling tool's export, zipped or not, without drawing its shapes; a damaged one may raise anything."""
+    suffix, data = _packed(path) if is_zipfile(path) else (path.suffix.lower(), file_bytes(path))
     if suffix == ".xml":
-        return read_cvat(parsed_xml(data, path, size))
+        return read_cvat(parsed_xml(data, path, path.stat().st_size))
     document: Any = parsed(data.decode("utf-8-sig"), path)
     return read_label_studio(document) if isinstance(document, list) else read_coco(document)
-
-
-@contextmanager
-def damage_as_input_error(path: Path) -> Iterator[None]:
-    """Turn any error from a damaged export into an `InputError` that names the file and the accepted kinds."""
-    try:
-        yield
-    except MissingExtraError:
-        raise
-    except DAMAGED as error:  # also an `InputError`, which says what is wrong but not in which file
-        raise InputError(f"{printable(path)} cannot be read ({one_line(error, 300)}): pass {KINDS}") from error
 
 
 def _packed(path: Path) -> tuple[str, bytes]:
@@ -430,9 +366,6 @@ def _packed(path: Path) -> tuple[str, bytes]:
         return Path(members[0].filename).suffix.lower(), data
 
 
-Shapes = Iterator[tuple[str, NDArray[np.bool_]]]
-
-
 @dataclass(frozen=True, eq=False)
 class Labels:
     """Hold the labels of a dataset's images: masks, classes or boxes by image name.
@@ -450,14 +383,19 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
     """Read the masks of a dataset's images from one of the `KINDS`; of several categories the one called foreground counts."""
     path = absolute(source)
     if path.is_dir():
-        files = sorted(walk(path, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
-        return Labels(*matched(dataset, {stem(file.relative_to(path).as_posix()): file for file in reversed(files)}))
+        return masks_below(dataset, path)
     if not path.is_file():
         raise MissingPathError(f"no labels at {path}: pass {KINDS}")
-    with damage_as_input_error(path):
+    with readable(path, f"pass {KINDS}"):
         export = read_export(path)
         by_key = _joined(_shapes(export))
     return Labels(*matched(dataset, by_key), unsure=export.unsure)
+
+
+def masks_below(dataset: Dataset, folder: Path) -> Labels:
+    """Match the masks below a folder with the images of a dataset; of two of one name the first in natural order counts."""
+    files = sorted(walk(folder), key=lambda file: natural_key(file.name))
+    return Labels(*matched(dataset, {stem(file.relative_to(folder).as_posix()): file for file in reversed(files)}))
 
 
 def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -476,9 +414,9 @@ def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) ->
     return masks, tuple(key for key in by_key if key not in used)
 
 
-def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
+def _joined(shapes: Iterator[tuple[str, Shape]]) -> dict[str, Shape]:
     """Merge the shapes of each image into one foreground."""
-    joined: dict[str, NDArray[np.bool_]] = {}
+    joined: dict[str, Shape] = {}
     held = 0
     for name, shape in shapes:
         key = stem(name)
@@ -489,7 +427,7 @@ def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
     return joined
 
 
-def _shapes(export: LabelExport) -> Shapes:
+def _shapes(export: LabelExport) -> Iterator[tuple[str, Shape]]:
     """Yield an empty shape for each image that somebody may have looked at, then its areas of foreground or of one label."""
     used = {mark.label for image in export.images for mark in image.marks if mark.draw is not None}
     chosen = {CATEGORY} & used if len(used) > 1 else set()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from howfar.data.box_files import KINDS, read_true_boxes
 from howfar.data.classes import labelled_by_folders
-from howfar.data.dataset import Dataset
-from howfar.data.documents import texts_of_csv
+from howfar.data.dataset import Dataset, examples
+from howfar.data.documents import readable, texts_of_csv
 from howfar.data.image_folder import path_text, stem
-from howfar.data.label_exports import DAMAGED, Labels, matched, read_export
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.data.label_exports import Labels, matched, read_export
+from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
 from howfar.wording import unguarded
 
@@ -32,18 +32,15 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
         if not pairs:
             rule = "must be a folder with two folders or more, one a class"
             raise InputError.of("labels", rule, path_text(path), f"or pass {KINDS_OF_CLASSES}")
-        whole = _matched(dataset, pairs, path)
-        return whole if whole.by_image else _matched(dataset, [(name.partition("/")[2], label) for name, label in pairs], path)
-    if not path.is_file():
+        other = [(name.partition("/")[2], label) for name, label in pairs]
+    elif not path.is_file():
         raise MissingPathError(f"no labels at {path}: pass {KINDS_OF_CLASSES}")
-    try:
-        pairs = list(_pairs(path))
-    except InputError as error:
-        raise InputError(f"{path_text(path)}: {error}") from error
-    except DAMAGED as error:
-        raise InputError(f"{path_text(path)} cannot be read ({one_line(error)}): pass {KINDS_OF_CLASSES}") from error
-    read = _matched(dataset, pairs, path)
-    return read if read.by_image or path.suffix.lower() in EXPORTED else _matched(dataset, list(_pairs(path, NAME)), path)
+    else:
+        with readable(path, f"pass {KINDS_OF_CLASSES}"):
+            pairs = list(_pairs(path))
+            other = [] if path.suffix.lower() in EXPORTED else list(_pairs(path, NAME))
+    labels = _matched(dataset, pairs, path)
+    return _matched(dataset, other, path) if other and not labels.by_image else labels
 
 
 def _matched(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> Labels:
@@ -51,7 +48,8 @@ def _matched(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> 
     by_key: dict[str, str] = {}
     for name, label in pairs:
         if by_key.setdefault(stem(name), label) != label:
-            raise InputError(f"{path_text(path)}: {name} has two labels, {by_key[stem(name)]} and {label}: keep one")
+            two = examples([by_key[stem(name)], label])
+            raise InputError(f"{path_text(path)}: {name} has two labels ({two}): keep one")
     return Labels(*matched(dataset, by_key, whole=True))
 
 
@@ -60,13 +58,11 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
     if path.suffix.lower() in EXPORTED:
         for image in read_export(path).images:
             yield from ((image.name, mark.label) for mark in image.marks if mark.draw is None)
-    else:
-        table = texts_of_csv(path)
-        if not {IMAGE, LABEL} <= set(table):
-            line = f"its columns are {', '.join(map(path_text, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"
-            raise InputError(line)
-        if column not in table:
-            return
+        return
+    table = texts_of_csv(path)
+    if not {IMAGE, LABEL} <= set(table):
+        raise InputError(f"its columns are {', '.join(map(path_text, map(str, table)))}: it needs {IMAGE} and {LABEL}")
+    if column in table:
         named = zip(*(table[name].str.strip().map(unguarded) for name in (column, LABEL)), strict=True)
         yield from ((name, label) for name, label in named if label)
 
@@ -77,8 +73,6 @@ def read_box_labels(dataset: Dataset, source: str | Path) -> Labels:
     if not path.exists():
         raise MissingPathError(f"no labels at {path}: pass {KINDS}")
     read = read_true_boxes(dataset, path)
-    try:
+    with readable(path, "give each image as many labels as boxes"):
         by_key = {stem(name): list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in read.boxes.items()}
-    except ValueError as error:
-        raise InputError(f"{path_text(path)}: an image must have as many labels as boxes ({one_line(error)})") from error
     return Labels(*matched(dataset, by_key, whole=True), read.unsure)

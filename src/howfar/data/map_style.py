@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from PIL import Image
 
+from howfar.data.containers.container import LABEL
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.image_folder import EXTENSIONS
 from howfar.data.item import Item
 from howfar.data.pixel_values import as_array, file_bytes, shape_of
+from howfar.data.table import WANTED
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.location import absolute
 
@@ -79,19 +82,33 @@ def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     targets = _listed_targets(whole)
     reader = _Reader(dataset, whole)
     label = reader.label if parts.target is not None else None
-    images = MemoryImages(reader.read, len(numbers), label)
-    return Dataset(
-        name or unnamed,
-        tuple(
-            Item(
-                str(place),
-                images.path(place),
-                None if parts.mask is None else images.path(place, "mask"),
-                None if targets is None else _class(whole, targets[number]),
-            )
-            for place, number in enumerate(numbers)
-        ),
-    )
+    masked = [parts.mask is not None] * len(numbers)
+    texts = {} if targets is None else {LABEL: [_class(whole, targets[number]) for number in numbers]}
+    return in_memory(reader.read, name or unnamed, len(numbers), masked, texts, label)
+
+
+def in_memory(
+    read: Callable[[Part, int], bytes],
+    name: str,
+    names: Iterable[str] | int,
+    masked: Sequence[bool] = (),
+    texts: Mapping[str, Sequence[str | None]] = MappingProxyType({}),
+    label: Callable[[int], str | None] | None = None,
+) -> Dataset:
+    """Make a dataset of images that `read` returns; `names` are their names or number.
+
+    `masked` says of each image whether it has a mask, `texts` are its label and further columns; `label` returns a class that
+    is known only with the image.
+    """
+    listed = [str(number) for number in range(names)] if isinstance(names, int) else list(names)
+    images = MemoryImages(read, len(listed), label)
+    items = []
+    for number, shown in enumerate(listed):
+        mask = images.path(number, "mask") if masked and masked[number] else None
+        own = texts[LABEL][number] if LABEL in texts else None
+        further = tuple((column, text) for column, cells in texts.items() if column not in WANTED and (text := cells[number]))
+        items.append(Item(shown, images.path(number), mask, own, further))
+    return Dataset(name, tuple(items))
 
 
 def labelled(dataset: Dataset) -> Dataset:

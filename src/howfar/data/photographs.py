@@ -17,12 +17,17 @@ _MOST, _FEWER = 0.5, 0.9
 _ENDING = re.compile(r"(?<=[^/])\.[^./]+$")
 
 
+def compiled(argument: str, pattern: str, remedy: str = "") -> re.Pattern[str]:
+    """Compile a regular expression of the user's; raise `InputError` if it is none."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise InputError.of(argument, f"must be a regular expression ({error})", pattern, remedy) from error
+
+
 def pattern_of(group: str) -> re.Pattern[str]:
     """Compile a regular expression whose first group names an image's photograph; raise `InputError` if it is none."""
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise InputError.of("group", f"must be a regular expression ({error})", group) from error
+    pattern = compiled("group", group)
     if pattern.groups < 1:
         raise InputError.of("group", "must have a group in brackets that names the photograph", group, r"write (.+)-\d+")
     return pattern
@@ -98,14 +103,14 @@ class HashedDataset:
 
     def without(self, contents: Collection[str]) -> HashedDataset:
         """Leave out the images with these content hashes."""
-        excluded = set(contents)
-        items = tuple(item for item in self.dataset.items if self.contents[item.name] not in excluded)
-        return replace(self, dataset=replace(self.dataset, items=items))
+        return self._outside(self.contents, set(contents))
 
     def apart_from(self, names: Collection[str]) -> HashedDataset:
         """Leave out all images that share a photograph with the named images."""
-        excluded = {self.photographs[name] for name in names}
-        items = tuple(item for item in self.dataset.items if self.photographs[item.name] not in excluded)
+        return self._outside(self.photographs, {self.photographs[name] for name in names})
+
+    def _outside(self, property_of: Mapping[str, str], excluded: Collection[str]) -> HashedDataset:
+        items = tuple(item for item in self.dataset.items if property_of[item.name] not in excluded)
         return replace(self, dataset=replace(self.dataset, items=items))
 
     def divided(self, share: float, seed: int) -> tuple[list[str], list[str]]:

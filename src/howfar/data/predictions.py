@@ -18,7 +18,7 @@ from PIL import Image, PngImagePlugin
 from howfar.arrays import Float64Array, FloatArray
 from howfar.data.dataset import Dataset, leads_out, match_names, no_match, unshared
 from howfar.data.image_bytes import read_bytes
-from howfar.data.image_folder import EXTENSIONS, natural_key, path_text, stem, walk
+from howfar.data.image_folder import EXTENSIONS, natural_key, path_text, stem, walk_names
 from howfar.data.images import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
 from howfar.data.item import Item
 from howfar.data.masks import LOSSY
@@ -88,13 +88,13 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
 
 def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     """List maps below a folder by path without extension, PNG first, and the reasons for unreadable files."""
-    walked = walk(root, endings={*EXTENSIONS, *ARRAYS})
+    walked = list(walk_names(root, endings={*EXTENSIONS, *ARRAYS}))
     maps: dict[str, list[Path]] = {}
-    ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
+    files = [root / name for name, reason in walked if not reason]
+    ordered = sorted(files, key=lambda file: (file.suffix.lower() != ".png", file.name))
     for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
         maps.setdefault(stem(_below(file, root)), []).append(file)
-    faults = {stem(_below(file, root)): f"{path_text(file)}: {reason}" for file, reason in walked.faults}
-    return maps, faults
+    return maps, {stem(name): f"{path_text(root / name)}: {reason}" for name, reason in walked if reason}
 
 
 def _below(file: Path, root: Path) -> str:

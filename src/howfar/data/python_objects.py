@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.containers.container import LABEL, MASK
+from howfar.data.containers.container import MASK
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.embeddings import from_array, unique_names
-from howfar.data.image_bytes import MemoryImages, Part
+from howfar.data.image_bytes import Part
 from howfar.data.image_folder import EXTENSIONS, home_of, path_text
 from howfar.data.item import BufferedText, Item
-from howfar.data.map_style import MapStyle, is_map_style, read_map_style, refuse_streams
+from howfar.data.map_style import MapStyle, in_memory, is_map_style, read_map_style, refuse_streams
 from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of
 from howfar.data.table import WANTED, cell_text, list_rows, why_no_file
 from howfar.errors import ImageError, InputError
@@ -72,13 +72,6 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
     shown = [_file_name(value) for value in values]
     known = all(shown) and len(set(shown)) == len(shown)
     return in_memory(lambda part, number: file_bytes(values[number]), name or unnamed, shown if known else len(values))
-
-
-def in_memory(read: Callable[[Part, int], bytes], name: str, names: Iterable[str] | int) -> Dataset:
-    """Make a dataset, without masks or labels, of images that `read` returns; `names` are their names or number."""
-    listed = [str(number) for number in range(names)] if isinstance(names, int) else list(names)
-    images = MemoryImages(read, len(listed))
-    return Dataset(name, tuple(Item(shown, images.path(number)) for number, shown in enumerate(listed)))
 
 
 def _from_pixels(array: NDArray[Any], name: str) -> Dataset:
@@ -193,13 +186,7 @@ def _pictures(images: Sequence[Any], masks: Sequence[Any], texts: Mapping[str, S
             raise ImageError("no mask in this row")
         return file_bytes(images[row]) if part == "image" else file_bytes(masks[row], mask=True)
 
-    memory = MemoryImages(read, len(images))
-    items = []
-    for row, mask in enumerate(masks):
-        further = tuple((column, text) for column, cells in texts.items() if column not in WANTED and (text := cells[row]))
-        label = texts["label"][row] if "label" in texts else None
-        items.append(Item(str(row), memory.path(row), None if _is_empty(mask) else memory.path(row, "mask"), label, further))
-    return Dataset(name, tuple(items))
+    return in_memory(read, name, len(images), [not _is_empty(mask) for mask in masks], texts)
 
 
 def _embeddings(columns: Mapping[str, Any], name: str) -> Features:
@@ -255,20 +242,13 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
             raise ImageError(f"no {part} in this row")
         return file_bytes(cell, mask=part == "mask")
 
-    images = MemoryImages(read, len(dataset))
+    if not len(dataset):
+        raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
     plain = [column for column in dataset.features if column not in columns and _is_single(dataset, column)]
     texts = {column: _texts(dataset, column) for column in plain}
-    items = []
-    for number, shown in enumerate(_names(raw, image)):
-        further = tuple((column, text) for column in plain if column != LABEL and (text := texts[column][number]))
-        label = texts[LABEL][number] if LABEL in texts else None
-        mask = images.path(number, "mask") if MASK in columns else None
-        items.append(Item(shown, images.path(number), mask, label, further))
-    if not items:
-        raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
     own = getattr(dataset.info, "dataset_name", None) or ""
     own = f"{own}-{dataset.split}" if own and dataset.split else own
-    return Dataset(name or own or unnamed, tuple(items))
+    return in_memory(read, name or own or unnamed, _names(raw, image), [MASK in columns] * len(dataset), texts)
 
 
 def _image_column(dataset: Any) -> str:

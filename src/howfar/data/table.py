@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, Final, TypeAlias
 
 from howfar.data.containers.parquet import ParquetFile
+from howfar.data.documents import TABLES, readable, refuse_separator
 from howfar.data.image_bytes import exists
 from howfar.data.item import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.errors import InputError, MissingPathError, one_line
@@ -72,10 +74,8 @@ def read_columns(table: Location | ParquetFile) -> Columns:
         return {name: TextColumn(_texts(cells.column(name))) for name in wanted}
     if not table.is_file():
         raise MissingPathError(f"no table at {table}: check the path")
-    try:
+    with readable(table, "pass UTF-8 CSV or Parquet"):
         return _read_csv(table) if table.suffix.lower() == ".csv" else read_columns(ParquetFile(table, "table"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
 
 
 def why_no_text(table: Location, column: str) -> str:
@@ -94,12 +94,12 @@ def _item(table: Location, what: str, number: int, row: Mapping[str, str | None]
     image = row["image"]
     if not image:
         raise InputError(f"{what}: row {number} has no image: fill in its path or drop the row")
+    image, path = _beside(table, image)
     name = image if is_url(image) else PurePath(image).as_posix()
-    path = _beside(table, image)
     fault = why_no_file(path)
     faults = [(path, fault)] if fault else []
     cell = row.get("mask")
-    mask = _beside(table, cell) if cell else None
+    mask = _beside(table, cell)[1] if cell else None
     fault = why_no_file(mask) if mask is not None else None
     if mask is not None and fault:
         if not faults:
@@ -109,18 +109,23 @@ def _item(table: Location, what: str, number: int, row: Mapping[str, str | None]
     return Item(name, path, mask, row.get("label") or None, further), faults
 
 
-def _beside(table: Location, cell: str) -> Location:
-    """Return the location in a table's cell: a URL, an absolute path, or a path relative to the table's folder."""
+def _beside(table: Location, cell: str) -> tuple[str, Location]:
+    """Return a cell, Windows' backslashes turned, and its location: a URL, an absolute path, or one from the table's folder."""
     if is_url(cell):
-        return cell_location(table, cell)
-    if Path(cell).is_absolute():
-        return as_location(cell)
+        return cell, cell_location(table, cell)
     folder = table.parent
+    if "\\" in cell and not (isinstance(folder, Path) and os.path.lexists(folder / cell)):
+        if PureWindowsPath(cell).drive and os.name != "nt":
+            line = f"{table}: {one_line(cell, 120)} is a path of a Windows machine"
+            raise InputError(f"{line}: write paths from the table's folder on")
+        cell = cell.replace("\\", "/")
+    if Path(cell).is_absolute():
+        return cell, as_location(cell)
     if isinstance(folder, Path):
-        return folder / cell
+        return cell, folder / cell
     scheme, _, rest = folder.partition("://")
     # The steps of a path (..) may lead to another host or bucket.
-    return cell_location(table, f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}")
+    return cell, cell_location(table, f"{scheme}://{posixpath.normpath(posixpath.join(rest, cell))}")
 
 
 def why_no_file(location: Location) -> str | None:
@@ -163,6 +168,7 @@ def _read_csv(path: Location) -> Columns:
 
 def _wanted(path: Location, header: Sequence[str]) -> list[str]:
     if "image" not in header:
+        refuse_separator(",".join(header))
         columns = ", ".join(printable(name) or "(unnamed)" for name in header) or "none"
         raise InputError(f"{path} has no column image; its columns: {columns}: name the column of image paths image")
     # A column without a name, or the second of one name, is none that anybody could ask for.
@@ -187,7 +193,6 @@ def cell_text(value: Any) -> str | None:
     return None if value is None or value != value else str(value)  # NaN is pandas' empty cell
 
 
-TABLES = (".csv", ".parquet", ".pq")
 # Controls and line breaks, what is not UTF-8, blanks at an end, and the mark that some programs put before UTF-8.
 _NO_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^[\\s\ufeff]+|\\s+$")
 
@@ -208,11 +213,8 @@ def read_list(path: str | Path) -> tuple[str, ...]:
         raise MissingPathError(f"no list of images at {file}: check the path")
     if file.suffix.lower() in TABLES:
         return tuple(cell for cell in read_columns(file)["image"] if cell)
-    try:
+    with readable(file, "pass UTF-8 text with one image a line"):
         lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        line = f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
-        raise InputError(line) from error
     return tuple(line.strip() for line in lines if line.strip())
 
 

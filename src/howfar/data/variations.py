@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import Final
 
 import pandas as pd
 
 from howfar.data.dataset import Dataset
-from howfar.data.table import TABLES, read_columns
+from howfar.data.item import ItemTable
+from howfar.data.photographs import compiled
 from howfar.errors import InputError
-from howfar.io.location import as_location, is_url
 
 FINEGPR: Final = r"(?P<person>\d+)_c(?P<view>\d+)_w(?P<weather>\d+)_l(?P<light>\d+)_p(?P<scene>\d+)"
 """Names of FineGPR's images: ``0001_c01_w01_l01_p01.jpg`` is person 1 in view 1, weather 1, light 1 and scene 1."""
@@ -47,22 +46,14 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
     0       1     1        1      1      1
     1       2    36        5      4      9
     """
-    compiled = _compiled(pattern)
-    rows = [_matched(compiled, name) for name in names]
-    table = pd.DataFrame({group: [row[group] for row in rows] for group in compiled.groupindex}, dtype=object)
+    remedy = r"write (?P<person>\d+)_c(?P<view>\d+), say"
+    expression = compiled("pattern", pattern, remedy)
+    if not expression.groupindex:
+        raise InputError.of("pattern", "must have a named group for what varies", pattern, remedy)
+    rows = [_matched(expression, name) for name in names]
+    table = pd.DataFrame({group: [row[group] for row in rows] for group in expression.groupindex}, dtype=object)
     numbers = [group for group in table if len(table) and all(map(_NUMBER.fullmatch, table[group]))]
     return table.astype(dict.fromkeys(numbers, "int64"))
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    remedy = r"write (?P<person>\d+)_c(?P<view>\d+), say"
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise InputError.of("pattern", f"must be a regular expression ({error})", pattern, remedy) from error
-    if not compiled.groupindex:
-        raise InputError.of("pattern", "must have a named group for what varies", pattern, remedy)
-    return compiled
 
 
 def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
@@ -75,15 +66,13 @@ def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     """Return the named columns of a dataset's own table as text ("" for nothing), with one row per image, in order."""
-    location = None if dataset.root is None else as_location(dataset.root)
-    if location is None or location.suffix.lower() not in TABLES:
-        rule = "must be of a dataset that is a CSV or Parquet table"
+    items = ItemTable.of(dataset.items)
+    known = [*(["label"] if items.labelled else []), *items.columns]
+    if not known:
+        rule = "must be of a dataset that is a CSV or Parquet table with further columns"
         raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
-    table = read_columns(location)
-    missing = [name for name in columns if name not in table]
+    missing = [name for name in columns if name not in known]
     if missing:
-        raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(table)}")
-    names = [image if is_url(image) else PurePath(image).as_posix() for image in map(str, table["image"])]
-    row_of = {name: row for row, name in enumerate(names)}
-    rows = [row_of[item.name] for item in dataset.items]
-    return pd.DataFrame({name: [(table[name][row] or "").strip() for row in rows] for name in columns}, dtype=object)
+        raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(known)}")
+    rows = [{"label": item.label, **dict(item.further)} for item in items]
+    return pd.DataFrame({name: [(row.get(name) or "").strip() for row in rows] for name in columns}, dtype=object)

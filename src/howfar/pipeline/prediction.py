@@ -335,9 +335,10 @@ def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[Mod
         model = Checkpoint.load(model)
     where = resolve_device(given["device"])
     if isinstance(model, Checkpoint):
-        if any(given[name] is not None for name in (*READING, "reading")):
-            rule, received = "are of use only to a foreign network", model.card.segmenter
-            raise InputError.of("mean, std, output and channel", rule, received, "leave them out")
+        for name, value in given.items():
+            if name in (*READING, "reading") and value is not None:
+                rule = f"is of use only to a foreign network, and {model.card.segmenter} was trained by howfar"
+                raise InputError.of(name, rule, value, "leave it out")
         size = model.card.size if size is None else size
         _check_side(size, model)
         identity: dict[str, Any] = {"weights": model.card.weights}

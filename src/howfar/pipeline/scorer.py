@@ -41,7 +41,7 @@ from howfar.runners import available_cores
 from howfar.settings import checked
 from howfar.store import FeatureStore, Store
 from howfar.tasks.classification_task import class_listing
-from howfar.tasks.detection_task import BOXES, BoxListing
+from howfar.tasks.detection_task import BOXES, box_listing
 from howfar.tasks.listing import ListedImage, ListedSignals
 from howfar.tasks.maps import ImageMaps, MapFolders, stacked
 from howfar.tasks.multiclass_task import class_maps_in
@@ -406,7 +406,7 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
     )
 
 
-def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | ListedSignals | BoxListing:
+def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | ListedSignals:
     """Return the folders of maps, or the file of predictions, given in the options."""
     predictions = None if work["predictions"] is None else absolute(work["predictions"])
     metric, flipped = "" if profile.judge is None else profile.judge.metric, work["flipped"]
@@ -414,7 +414,7 @@ def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Li
     ending = "" if predictions is None or not predictions.is_file() else predictions.suffix.lower()
     boxes = predictions is not None and predictions.exists() and metric.startswith(BOXES) and not many
     if predictions is not None and (boxes or (ending == JSON and not many)):
-        return BoxListing(predictions, None if flipped is None else absolute(flipped), Detection.named(metric))
+        return box_listing(predictions, None if flipped is None else absolute(flipped), Detection.named(metric))
     if predictions is not None and predictions.is_dir() and metric == METRIC:
         for name, folder in (("flipped", flipped), *many) if flipped else many:
             raise InputError.of(name, "is of no use to maps of several classes", str(folder), "leave it out")
@@ -428,7 +428,7 @@ def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Li
     return class_listing(predictions)
 
 
-def _trust(profile: PrimaryReference, folders: MapFolders | ListedSignals | BoxListing, estimator: str) -> tuple[str, ...]:
+def _trust(profile: PrimaryReference, folders: MapFolders | ListedSignals, estimator: str) -> tuple[str, ...]:
     """Describe how reliable the predicted performance is; raises `InputError` for options without use."""
     if profile.judge is not None:
         distances = () if profile.self_distance is None else DISTANCES

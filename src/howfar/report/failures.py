@@ -55,7 +55,9 @@ def lead(relation: Relation) -> str:
     total, tau = sum(row.n for row in relation.failures), f"{relation.settings.tau:g}"
     listed = sum(row.listed for row in relation.failures)
     if not listed:
-        return f"Of {total:,} images none is listed: no image can be said to score below τ = {tau} at this error rate."
+        rate = percentage_of(relation.settings.error_rate)
+        how = f"No list of images that score below τ = {tau} can be given at an error rate of {rate}"
+        return f"{how}: of {total:,} images none is listed, whether or not it fails."
     sets, every = sum(row.listed > 0 for row in relation.failures), len(relation.failures)
     among = f"in {sets} of {every} dataset{plural(every)}"
     return f"{listed:,} of {total:,} images, {among}, probably score{plural(listed, 's', '')} below τ = {tau}."

@@ -16,7 +16,7 @@ from howfar.results.records import Cells, Leak, Provenance, Skipped, as_text, pl
 from howfar.results.relation_result import Relation
 from howfar.results.result import Result, holding
 from howfar.results.slices_result import DistanceSlice, distance_table, too_small
-from howfar.wording import format_interval, format_number, format_p
+from howfar.wording import format_interval, format_number, format_p, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,9 @@ def no_copies() -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COPIES.items()})
+
+
+RELATIVE: Final = "relative [95 % CI]"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -279,8 +282,19 @@ class Comparison(Result):
     def table(self) -> Cells:
         """Return the header and cells of the summary table, one row per secondary."""
         o_dist = ("O^dist (sum)", "O^dist (mean)", "row-scaled")
-        header = ("dataset", "n", *o_dist, "relative [95 % CI]", "energy", "p", "expl. var.")
+        header = ("dataset", "n", *o_dist, RELATIVE, "energy", "p", "expl. var.")
         return header, [_cells(dataset) for dataset in self.datasets]
+
+    def as_printed(self) -> tuple[str, Cells]:
+        """Return the caption and the four columns that Python and the terminal print; `table` has all columns."""
+        home = self.primary.name
+        caption = f"Distance from {home} ({self.primary.n} images) by {self.backbone.name}; "
+        header, rows = self.table()
+        chosen = [header.index(name) for name in ("dataset", "n", RELATIVE)]
+        beyond = ("–" if dataset.beyond is None else share(dataset.beyond) for dataset in self.datasets)
+        cells = [(*(row[i] for i in chosen), one) for row, one in zip(rows, beyond, strict=True)]
+        columns = (*(header[i] for i in chosen), f"beyond 95 % of {home}")
+        return f"{caption}relative 1 is as far as images of {home} lie apart", (columns, cells)
 
     def rivals_table(self) -> Cells:
         """Return header and cells of the literature's distances, one row per distance and secondary, with interval and p."""

@@ -59,14 +59,19 @@ class Shown:
         """Return the lines that the terminal shows under the table."""
         return [*self.findings(), *(f"note: {note}" for note in getattr(self, "notes", ()))]
 
+    def as_printed(self) -> tuple[str, Cells]:
+        """Return the caption and the table that Python and the terminal print."""
+        return self.caption(), self.table()
+
     def __repr__(self) -> str:
-        return "\n".join(map(printable, [self.caption(), *as_text(*self.table()), *self.footer()]))
+        caption, table = self.as_printed()
+        return "\n".join(map(printable, [caption, *as_text(*table), *self.footer()]))
 
     def _repr_html_(self) -> str:
-        header, rows = self.table()
+        caption, (header, rows) = self.as_printed()
         head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
         body = "".join("<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-        above, *below = (f"<p>{escape(printable(line))}</p>" for line in (self.caption(), *self.footer()))
+        above, *below = (f"<p>{escape(printable(line))}</p>" for line in (caption, *self.footer()))
         return f"{above}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{''.join(below)}"
 
 

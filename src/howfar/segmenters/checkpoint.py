@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.errors import InputError, MissingPathError, StoreError, option
 from howfar.io.atomic import replace
 from howfar.results import Provenance
 from howfar.results.records import plain
@@ -118,7 +118,10 @@ class Checkpoint:
                 document = (opened.metadata() or {}).get(KEY)
                 state = {name: opened.get_tensor(name) for name in opened.keys()} if document else {}  # noqa: SIM118 - no mapping
         except (SafetensorError, OSError, ValueError) as error:
-            raise InputError.of("checkpoint", "must be a .safetensors file that howfar train wrote", str(path)) from error
+            rule = "must be a .safetensors file that howfar train wrote"
+            remedy = f"export another network as ONNX (torch.onnx.export), pass its maps ({option('predictions')})"
+            remedy += ", or in Python pass the network itself to howfar.predict"
+            raise InputError.of("checkpoint", rule, str(path), remedy) from error
         if not document:
             raise InputError.of("checkpoint", "must hold what howfar train wrote beside the weights", str(path))
         card = _card(document, path)

@@ -19,10 +19,11 @@ from PIL import Image
 
 from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.dataset import examples
+from howfar.data.documents import readable
 from howfar.data.image_bytes import check_files
-from howfar.data.image_folder import EXTENSIONS, natural_key, stem, walk
+from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.images import size
-from howfar.data.label_exports import KINDS, ExportedImage, LabelExport, Mark, damage_as_input_error, matched, read_export
+from howfar.data.label_exports import KINDS, ExportedImage, LabelExport, Mark, matched, read_export
 from howfar.data.labelling_exports import CATEGORY, Images, LabelNames, Named, kept_below, label_names, put
 from howfar.data.masks import read_mask
 from howfar.errors import ImageError, InputError, MissingPathError, option
@@ -62,7 +63,7 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
         named = label_names(names, task)
         named = named if named.given else LabelNames(selection.label_names)
         first = folder / _HANDED_OVER
-        with damage_as_input_error(first):  # the first labels that were handed to the labelling tool
+        with readable(first, f"pass {KINDS}"):  # the first labels that were handed to the labelling tool
             begun = {image.name: image for image in read_export(first).images} if first.is_file() else {}
         return LabelSite(Dataset(selection.dataset, items), _checked(task), named, begun)
     # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
@@ -101,7 +102,7 @@ class SettledImage(NamedTuple):
 
 def masks_in(folder: Path) -> LabelExport:
     """Read a folder of masks as an export in which every mask counts as drawn by a person."""
-    files = sorted(walk(folder, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
+    files = sorted(walk(folder), key=lambda file: natural_key(file.name))
     marks = {file.relative_to(folder).as_posix(): Mark(CATEGORY, "mask", partial(_drawn, file)) for file in files}
     images = tuple(ExportedImage(name, None, (mark,), looked_at=True) for name, mark in marks.items())
     return LabelExport(MASKS, images, (CATEGORY,), unsure=False)
@@ -174,7 +175,7 @@ def _names(export: LabelExport, site: LabelSite) -> LabelNames:
     used = sorted({mark.label for image in export.images for mark in image.marks if mark.draw is not None})
     if len(used) > 1:
         rule = f"must be said, since there are {len(used)} labels ({examples(used)})"
-        raise InputError.of("label_names", rule, None, f"pass those that are foreground (--label-names {used[0]})")
+        raise InputError.of("label_names", rule, None, f"pass those that are foreground (--label-names {examples(used[:1])})")
     return LabelNames({})
 
 
@@ -372,8 +373,8 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
             raise InputError.of("labels", f"must be a file for a {site.task}, not a folder of masks", str(source))
         export = masks_in(file)
     elif file.is_file():
-        naming_file = damage_as_input_error(file)
-        with damage_as_input_error(file):
+        naming_file = readable(file, f"pass {KINDS}")
+        with readable(file, f"pass {KINDS}"):
             export = read_export(file)
         # Damaged shapes later raise a line that names the file.
         images_of = (

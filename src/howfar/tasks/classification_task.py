@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.data import Dataset
+from howfar.data import Dataset, Item
 from howfar.data.classes import ClassPredictions, class_names, folder_notes, labelled_by_folders, named, read_classes
 from howfar.data.dataset import entries_of, examples
 from howfar.data.documents import TABLES, column_roles
@@ -135,12 +135,12 @@ def class_listing(file: Path) -> ListedSignals:
     table = read_classes(file)
     row = {image: number for number, image in enumerate(table.images)}
 
-    def of_set(entries: list[tuple[str, Path | str]]) -> list[Mapping[str, float]]:
+    def of_set(entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:
         columns = _signals(table, [row[name] for name, _ in entries])
         return [{name: float(values[k]) for name, values in columns.items()} for k in range(len(entries))]
 
     known = (CONFIDENCE,) if table.probabilities is None else CLASS_SIGNALS
-    return ListedSignals(file, table.images, (AVERAGE, *known), of_set, frozenset(_OF_A_SET))
+    return ListedSignals(file, (AVERAGE, *known), lambda _: (table.images, of_set), frozenset(_OF_A_SET))
 
 
 def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64Array]:
@@ -172,6 +172,6 @@ def _classes(table: ClassPredictions, labels: Mapping[str, str], dataset: str) -
         return tuple(sorted({*table.classes, *labels.values()}))
     strange = sorted({label for label in labels.values() if label not in table.classes})
     if strange:
-        line = f"{path_text(table.file)} has no column for the label {strange[0]} of {dataset}"
+        line = f"{path_text(table.file)} has no column for the label {examples(strange[:1])} of {dataset}"
         raise InputError(f"{line} (its classes: {examples(table.classes, 8)}): name the columns after the labels")
     return table.classes

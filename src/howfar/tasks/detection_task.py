@@ -17,9 +17,9 @@ from howfar.data import Dataset, Item
 from howfar.data.box_files import read_predicted_boxes, read_true_boxes
 from howfar.data.boxes import BoxesOf, BoxFile, outside
 from howfar.data.classes import class_names
-from howfar.data.dataset import entries_of, examples
+from howfar.data.dataset import entries_of, examples, matched_entries
 from howfar.data.documents import TABLES, column_roles
-from howfar.data.image_folder import path_text, stem
+from howfar.data.image_folder import counted, path_text
 from howfar.data.images import size
 from howfar.data.labelling_exports import Boxes as LabelledBoxes
 from howfar.data.labelling_exports import FirstLabels
@@ -30,9 +30,9 @@ from howfar.relation.image_columns import BOX_AGREEMENTS, BOX_SIGNALS
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.listing import (
-    ListedImage,
     ListedPredictions,
     ListedSignals,
+    Signals,
     TalliedImage,
     evaluate_listing,
     no_common_class,
@@ -48,20 +48,21 @@ from howfar.tasks.task import (
     Pair,
     SampleMeasures,
     Task,
-    label_count,
     named_measure,
     stranger_notes,
     unknown_class_notes,
+    untouched_notes,
 )
 
 _SAME = 0.5
 """Pixels by which a labelling tool may round a box that nobody has touched."""
 NOTHING: Mapping[str, Any] = {"boxes": [], "labels": []}
 
+_MIRRORED = "boxes of the flipped images"
 BOXES = "F1 at IoU"
 """How the words begin that say what a detector's performance is."""
-Disturbed: TypeAlias = Callable[[TalliedImage], Boxes | None]
-"""From an image to its boxes where the picture was mirrored."""
+Mirrored: TypeAlias = Callable[[Item], Boxes | None]
+"""From an image to the boxes of its mirror image, turned back; None where that has none."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,7 @@ class DetectionTask(Task):
         """Read predicted boxes; raises `InputError` for an image whose boxes cannot be scored."""
         entries: dict[str, ModelAnswer | None] = {}
         for name, boxes in read_predicted_boxes(dataset, predictions, None, self.roles, self.names).boxes.items():
-            try:
-                self.metric.tally({**boxes, "labels": [0] * len(boxes["labels"])}, NOTHING)
-            except InputError as error:
-                raise InputError(f"the entry {name} of {predictions}: {error}") from error
+            _tallied(self.metric, Path(predictions), name, {**boxes, "labels": [0] * len(boxes["labels"])})
             scores = np.array(boxes["scores"], dtype=np.float64)
             mean = box_signals(scores[scores >= self.metric.min_score])["box_score"]
             entries[name] = ModelAnswer(boxes, mean if 0.0 <= mean <= 1.0 else float("nan"), json.dumps(boxes, sort_keys=True))
@@ -132,21 +130,18 @@ class DetectionTask(Task):
             raise InputError.of("truth", "must hold the boxes of images, or say of some that they have none", str(self.truth))
         given = read_predicted_boxes(dataset, predictions, None if self.truth is None else true_file, self.roles, self.names)
         predicted, true = given.boxes, true_file.boxes
-        mirror = disturbed = None
+        mirror: BoxesOf = {}
         if self.flipped is not None:
-            what = "boxes of the flipped images"
-            mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, what).boxes
+            mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, _MIRRORED).boxes
         notes = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
         notes += _nameless(predicted, true, {*self.names, *true_file.names.values()})
         if self.truth is not None and not any(entry["boxes"] for entry in true.values()):
             notes.append("no image has a true box: there is nothing to find, so that there are no scores")
-        sides = [side for side in (predicted, true, mirror) if side is not None]
-        labels = sorted({label for side in sides for boxes in side.values() for label in boxes["labels"]})
-        index = {label: number for number, label in enumerate(labels)}
-        for boxes in (boxes for side in sides for boxes in side.values()):
-            boxes["labels"] = [index[label] for label in boxes["labels"]]
-        if mirror is not None:
-            disturbed = _flipped(dataset, Path(str(self.flipped)), mirror, self.metric)
+        predicted, true, mirror = _numbered(predicted, true, mirror)
+        back = None
+        if self.flipped is not None:
+            others = entries_of(dataset, "entry", Path(self.flipped), list(mirror))
+            back = _flipped(others, Path(self.flipped), mirror, self.metric)
         entries = {} if self.truth is None else entries_of(dataset, "entry", Path(self.truth), list(true))
         notes += [] if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
         notes += outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()}, "true boxes")
@@ -158,7 +153,7 @@ class DetectionTask(Task):
             truths={image: true[entry] for image, entry in entries.items()},
             truth_word="entry among the true boxes",
             unknown=NOTHING,
-            columns=bound(_columns, metric=self.metric, disturbed=disturbed),
+            columns=bound(_columns, metric=self.metric, back=back),
             truth_file=None if self.truth is None else Path(self.truth),
         )
         return evaluate_listing(dataset, listing, partial, progress, notes)
@@ -180,11 +175,8 @@ class DetectionTask(Task):
         notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners, "true boxes")]
         known = ((name, answers.by_image.get(name), boxes) for name, boxes in read.by_image.items() if read.unsure)
         untouched = [name for name, answer, boxes in known if answer is not None and self._is_own(answer, boxes)]
-        if untouched:
-            what = f"{label_count(len(untouched))} the model's own boxes, unchanged ({examples(untouched)})"
-            notes.append(
-                f"{what}: taken for not labelled; where they are right as they are, write them as JSON, as predictions are"
-            )
+        remedy = "where they are right as they are, write them as JSON, as predictions are"
+        notes += untouched_notes(untouched, "boxes", remedy)
         labels = [label for boxes in read.by_image.values() for label, _ in boxes]
         notes += unknown_class_notes(labels, answers.classes, "classes that the model never gives count as missed")
         return {name: boxes for name, boxes in read.by_image.items() if name not in set(untouched)}, notes
@@ -208,11 +200,10 @@ class DetectionTask(Task):
         return [(label, tuple(map(float, box))) for label, box, score in rows if score >= self.metric.min_score]
 
     def _counts(self, name: str, answer: ModelAnswer, label: LabelledBoxes) -> tuple[int, int, int]:
-        index = {word: number for number, word in enumerate({*answer.value["labels"], *(word for word, _ in label)})}
-        predicted: dict[str, Any] = {**answer.value, "labels": [index[word] for word in answer.value["labels"]]}
-        true: dict[str, Any] = {"boxes": [list(box) for _, box in label], "labels": [index[word] for word, _ in label]}
+        drawn = {"boxes": [list(box) for _, box in label], "labels": [word for word, _ in label]}
+        predicted, true = _numbered({name: answer.value}, {name: drawn})
         try:
-            tally = self.metric.tally(predicted, true)
+            tally = self.metric.tally(predicted[name], true[name])
         except InputError as error:
             raise InputError(f"the label of {name} cannot be used: {error}") from error
         return tally.hits, tally.misses, tally.false
@@ -242,12 +233,29 @@ def _nameless(predicted: BoxesOf, true: BoxesOf, known: Collection[str]) -> Iter
     for what, boxes in (("predicted", predicted), ("true", true)):
         strange = sorted(_labels(boxes) - set(known)) if known else []
         if strange:
-            count = "1 class of the {} boxes has" if len(strange) == 1 else f"{len(strange)} classes of the {{}} boxes have"
-            named = f"those with one are {examples(sorted(known), 8)}"
-            yield f"{count.format(what)} no name ({examples(strange)}): {named}"
+            count = counted(len(strange), f"class of the {what} boxes has", f"classes of the {what} boxes have")
+            yield f"{count} no name ({examples(strange)}): those with one are {examples(sorted(known), 8)}"
 
 
-def _columns(tallied: Sequence[TalliedImage], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:
+def _numbered(*sides: BoxesOf) -> list[BoxesOf]:
+    """Replace the classes of boxes by their numbers among all classes of the sides."""
+    index = {label: number for number, label in enumerate(sorted(set().union(*map(_labels, sides))))}
+
+    def numbered(boxes: dict[str, Any]) -> dict[str, Any]:
+        return {**boxes, "labels": [index[label] for label in boxes["labels"]]}
+
+    return [{name: numbered(boxes) for name, boxes in side.items()} for side in sides]
+
+
+def _tallied(metric: Detection, file: Path, entry: str, boxes: Mapping[str, Any]) -> Boxes:
+    """Check predicted boxes; raise `InputError` that names the file and its entry for boxes that cannot be scored."""
+    try:
+        return metric.tally(boxes, NOTHING)
+    except InputError as error:
+        raise InputError(f"the entry {entry} of {path_text(file)}: {error}") from error
+
+
+def _columns(tallied: Sequence[TalliedImage], metric: Detection, back: Mirrored | None) -> dict[str, Any]:
     """Compute columns by image: matched, missed and false boxes (nan without truth), and the signals of the boxes."""
     has_truth = np.array([image.has_truth for image in tallied])
     boxes = [image.tally for image in tallied]
@@ -255,16 +263,23 @@ def _columns(tallied: Sequence[TalliedImage], metric: Detection, disturbed: Dist
         name: np.where(has_truth, [getattr(tally, name) for tally in boxes], np.nan) for name in ("hits", "misses", "false")
     }
     means = [float(np.mean(tally.scores)) if len(tally.scores) else math.nan for tally in boxes]
-    rows: list[dict[str, float]] = []
-    for image in tallied:
-        rows.append(box_signals(_kept(image.tally, metric)[0]))
-        back = None if disturbed is None else disturbed(image)
-        if back is not None:
-            rows[-1] |= _agreements(image.tally, back, metric)
-        elif disturbed is not None:  # the mirrored picture has no boxes
-            rows[-1] |= dict.fromkeys(BOX_AGREEMENTS, math.nan)
+    rows = [_signals(image.tally, image.item, metric, back) for image in tallied]
     signals = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
     return {**counts, "average_confidence": np.array(means), **signals}
+
+
+def _signals(boxes: Boxes, item: Item, metric: Detection, back: Mirrored | None) -> dict[str, float]:
+    """Compute the signals of an image's boxes and, if those of mirror images are known, their agreement with them."""
+    scores, own, labels = _kept(boxes, metric)
+    signals = box_signals(scores)
+    if back is None:
+        return signals
+    mirror = back(item)
+    if mirror is None:
+        return signals | dict.fromkeys(BOX_AGREEMENTS, math.nan)
+    _, others, theirs = _kept(mirror, metric)
+    values = box_stability(own, others), box_consistency(own, labels, others, theirs, metric.iou)
+    return signals | dict(zip(BOX_AGREEMENTS, values, strict=True))
 
 
 def _kept(boxes: Boxes, metric: Detection) -> tuple[Any, Any, Any]:
@@ -273,76 +288,34 @@ def _kept(boxes: Boxes, metric: Detection) -> tuple[Any, Any, Any]:
     return boxes.scores[kept], boxes.predicted[kept], boxes.labels[kept]
 
 
-def _agreements(boxes: Boxes, back: Boxes, metric: Detection) -> dict[str, float]:
-    """Compute the agreement of an image's boxes with the flipped-back boxes of its mirror image."""
-    (_, own, labels), (_, others, theirs) = _kept(boxes, metric), _kept(back, metric)
-    values = box_stability(own, others), box_consistency(own, labels, others, theirs, metric.iou)
-    return dict(zip(BOX_AGREEMENTS, values, strict=True))
+def _flipped(entries: Mapping[str, str], file: Path, mirror: BoxesOf, metric: Detection) -> Mirrored:
+    """Make the function that returns the boxes of an image's mirror image, turned back; `entries` name them by image."""
 
-
-def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], metric: Detection) -> Disturbed:
-    """Make a function that returns the flipped-back boxes of an image's mirror image, or None without such boxes."""
-    entries = entries_of(dataset, "entry", file, list(mirror))
-
-    def boxes_of(image: TalliedImage) -> Boxes | None:
-        entry = entries.get(image.item.name)
+    def boxes_of(item: Item) -> Boxes | None:
+        entry = entries.get(item.name)
         if entry is None:
             return None
+        boxes = _tallied(metric, file, entry, mirror[entry])
         try:
-            boxes = metric.tally(mirror[entry], NOTHING)
-        except InputError as error:
-            raise InputError(f"the entry {entry} of {path_text(file)}: {error}") from error
-        return replace(boxes, predicted=mirrored(boxes.predicted, size(image.item.path)[0]))
+            return replace(boxes, predicted=mirrored(boxes.predicted, size(item.path)[0]))
+        except ImageError:
+            return None
 
     return boxes_of
 
 
-@dataclass(frozen=True)
-class BoxListing:
-    """Refer to files or folders of predicted boxes, as in `howfar.evaluate`: of the images and of the flipped images."""
+def box_listing(predictions: Path, flipped: Path | None, metric: Detection) -> ListedSignals:
+    """List the images of files or folders of predicted boxes, those of the images and of their mirror images."""
 
-    predictions: Path
-    flipped: Path | None
-    metric: Detection
+    def read(dataset: Dataset) -> tuple[Sequence[str], Signals]:
+        mirror = {} if flipped is None else read_predicted_boxes(dataset, flipped, what=_MIRRORED).boxes
+        boxes, mirror = _numbered(read_predicted_boxes(dataset, predictions).boxes, mirror)
+        back = None if flipped is None else _flipped(matched_entries(dataset, list(mirror)), flipped, mirror, metric)
 
-    def columns(self) -> tuple[str, ...]:
-        """List the signal columns available from the boxes."""
-        return tuple(name for name in BOX_SIGNALS if self.flipped is not None or name not in BOX_AGREEMENTS)
+        def of_set(entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:
+            return [_signals(_tallied(metric, predictions, name, boxes[name]), item, metric, back) for name, item in entries]
 
-    def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
-        """Compute the signals of a dataset's images, keyed by image file."""
-        predicted = read_predicted_boxes(dataset, self.predictions).boxes
-        what = "boxes of the flipped images"
-        mirror = None if self.flipped is None else read_predicted_boxes(dataset, self.flipped, what=what).boxes
-        words = sorted({word for side in (predicted, mirror or {}) for boxes in side.values() for word in boxes["labels"]})
-        index = {word: number for number, word in enumerate(words)}
-        by_stem = {} if mirror is None else {stem(name): boxes for name, boxes in mirror.items()}
+        return tuple(boxes), of_set
 
-        def tally(name: str, boxes: Mapping[str, Any]) -> Boxes:
-            try:
-                numbered = {**boxes, "labels": [index[word] for word in boxes["labels"]]}
-                return self.metric.tally(numbered, NOTHING)
-            except InputError as error:
-                raise InputError(f"the entry {name} of {path_text(self.predictions)}: {error}") from error
-
-        def of_image(name: str, path: Path | str) -> Mapping[str, float]:
-            own = tally(name, predicted[name])
-            signals = box_signals(_kept(own, self.metric)[0])
-            other = None if mirror is None else mirror.get(name) or by_stem.get(stem(name))
-            if other is None:
-                return signals
-            back = tally(name, other)
-            try:
-                back = replace(back, predicted=mirrored(back.predicted, size(path)[0]))
-            except ImageError:
-                return signals
-            return {**signals, **_agreements(own, back, self.metric)}
-
-        listed = ListedSignals(
-            self.predictions, tuple(predicted), self.columns(), lambda entries: [of_image(*entry) for entry in entries]
-        )
-        return listed.matched(dataset)
-
-    def beside(self, image: Path | str) -> ListedImage:
-        """Compute the signals of a single image."""
-        return self.matched(Dataset("new", (Item(Path(image).name, image),)))[image]
+    columns = tuple(name for name in BOX_SIGNALS if flipped is not None or name not in BOX_AGREEMENTS)
+    return ListedSignals(predictions, columns, read)

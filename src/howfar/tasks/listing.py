@@ -7,18 +7,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.data import Dataset, Item, content_hash, read_bytes
+from howfar.data import Dataset, Item
 from howfar.data.dataset import entries_of, examples
-from howfar.data.image_folder import path_text, stem
-from howfar.errors import ImageError, InputError
+from howfar.data.image_folder import counted, path_text, stem
+from howfar.errors import InputError
 from howfar.metrics import Metric
 from howfar.results import Evaluation, Provenance
-from howfar.tasks.reading import Fault, read_all
+from howfar.tasks.reading import content_of, read_all
 
 
 def spread(values: Any, known: Any) -> Float64Array:
@@ -92,8 +92,8 @@ def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence
     used = set(entries.values())
     extra = [name for name in names if name not in used]
     if extra:
-        plural, verb = ("", "matches") if len(extra) == 1 else ("s", "match")
-        yield f"{len(extra)} {what}{plural} of {path_text(file)} {verb} no image ({examples(extra)})"
+        verb = "matches" if len(extra) == 1 else "match"
+        yield f"{counted(len(extra), what)} of {path_text(file)} {verb} no image ({examples(extra)})"
 
 
 def no_common_class(predicted: Collection[str], true: Collection[str], so: str) -> Iterator[str]:
@@ -107,13 +107,10 @@ def evaluate_listing(
     dataset: Dataset, listing: ListedPredictions, partial: bool, progress: bool, notes: Sequence[str] = ()
 ) -> Evaluation:
     """Score a listing's predictions; images without truth are kept for label-free signals."""
-    names, metric = list(listing.predictions), listing.metric
+    names, metric, file = list(listing.predictions), listing.metric, path_text(listing.file)
     entries = entries_of(dataset, "row", listing.file, names)
-    missing = [
-        Fault(item.name, path_text(item.path), f"no prediction (no row {item.name} in {path_text(listing.file)})", missing=True)
-        for item in dataset.items
-        if item.name not in entries
-    ]
+    absent = [item.name for item in dataset.items if item.name not in entries]
+    missing = {name: f"no prediction (no row {name} in {file})" for name in absent}
     tallied, kept = read_all(dataset, missing, bound(_tally, listing=listing, entries=entries), partial, progress)
     has_truth = np.array([image.has_truth for image in tallied])
     # Without any truth the metric scores a first image all the same, for the names of its scores.
@@ -130,30 +127,22 @@ def evaluate_listing(
     )
 
 
-def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -> TalliedImage | Fault:
-    entry = entries[item.name]
+def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -> TalliedImage:
+    entry, content = entries[item.name], content_of(item)
+    prediction, has_truth = listing.predictions[entry], item.name in listing.truths
+    blamed, tally = f"the row {entry} of {path_text(listing.file)}", None
     try:
-        content = content_hash(read_bytes(item.path))
-        if listing.predictions[entry] is None:
+        if prediction is None:
             raise InputError("it is empty")
-        tally = listing.metric.tally(listing.predictions[entry], listing.truths.get(item.name, listing.unknown))
-    except ImageError as error:
-        return Fault(item.name, path_text(item.path), f"the image {path_text(item.path)}: {error}")
-    except InputError as error:
-        return Fault(item.name, path_text(item.path), f"{_blamed(item, listing, entry)}: {error}")
-    return TalliedImage(item, content, path_text(listing.file), entry, tally, item.name in listing.truths)
-
-
-def _blamed(item: Item, listing: ListedPredictions, entry: str) -> str:
-    """Name the faulty part: the truth if the prediction alone can be tallied, otherwise the prediction."""
-    try:
-        if listing.predictions[entry] is not None:
-            listing.metric.tally(listing.predictions[entry], listing.unknown)
+        # The prediction alone comes first: what it breaks is not a fault of the truth.
+        tally = listing.metric.tally(prediction, listing.unknown)
+        if has_truth:
             where = "" if listing.truth_file is None else f" in {path_text(listing.truth_file)}"
-            return f"the truth of {item.name}{where}"
-    except InputError:
-        pass  # the prediction's own, or of both: it is mended first
-    return f"the row {entry} of {path_text(listing.file)}"
+            blamed = f"the truth of {item.name}{where}"
+            tally = listing.metric.tally(prediction, listing.truths[item.name])
+    except InputError as error:
+        raise InputError(f"{blamed}: {error}") from error
+    return TalliedImage(item, content, path_text(listing.file), entry, tally, has_truth)
 
 
 def _without(has_truth: Any, truth: str) -> Iterator[str]:
@@ -161,8 +150,7 @@ def _without(has_truth: Any, truth: str) -> Iterator[str]:
     if count == len(has_truth):
         yield f"the images have no {truth}: there are only confidences, and no scores"
     elif count:
-        have = "1 image has" if count == 1 else f"{count} images have"
-        yield f"{have} no {truth}: kept for the confidences, without performance"
+        yield f"{counted(count, 'image has', 'images have')} no {truth}: kept for the confidences, without performance"
 
 
 @dataclass(frozen=True)
@@ -177,17 +165,21 @@ class ListedImage:
         return dict(self.signals), self.words
 
 
+Signals: TypeAlias = Callable[[Sequence[tuple[str, Item]]], list[Mapping[str, float]]]
+"""From several entries of one set, each with its image, to the signals of each."""
+
+
 @dataclass(frozen=True, eq=False)
 class ListedSignals:
-    """Hold a predictions file: the names of its entries, its signal columns, and the function that computes them.
+    """Hold a predictions file, its signal columns, and how to read its entries.
 
-    `of_set` takes several entries of one set, each with its image; the signals `alone` are defined only for sets.
+    `read` returns the names of the entries for a dataset, and the function that computes their signals. The signals `alone` are
+    defined only for sets.
     """
 
     predictions: Path
-    names: tuple[str, ...]
     given: tuple[str, ...]
-    of_set: Callable[[list[tuple[str, Path | str]]], list[Mapping[str, float]]]
+    read: Callable[[Dataset], tuple[Sequence[str], Signals]]
     alone: frozenset[str] = field(default_factory=frozenset)
 
     def columns(self) -> tuple[str, ...]:
@@ -196,22 +188,23 @@ class ListedSignals:
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
         """Compute the signals of a dataset's images, keyed by image file."""
-        entries = entries_of(dataset, "row", self.predictions, list(self.names))
-        named = [(entries[item.name], item.path) for item in dataset.items if item.name in entries]
-        signals = dict(zip((path for _, path in named), self.of_set(named), strict=True))
-        return {item.path: _image(signals.get(item.path), self.predictions) for item in dataset.items}
+        names, signals_of = self.read(dataset)
+        entries = entries_of(dataset, "row", self.predictions, list(names))
+        listed = [(entries[item.name], item) for item in dataset.items if item.name in entries]
+        signals = dict(zip((item.path for _, item in listed), signals_of(listed), strict=True))
+        return {item.path: self._image(signals.get(item.path)) for item in dataset.items}
 
     def beside(self, image: Path | str) -> ListedImage:
         """Compute the signals of a single image, without signals defined only for sets."""
-        by_stem = {stem(Path(name).name): name for name in reversed(self.names)}
-        entry = by_stem.get(Path(image).stem)
+        item = Item(Path(image).name, image)
+        names, signals_of = self.read(Dataset("new", (item,)))
+        entry = {stem(Path(name).name): name for name in reversed(names)}.get(Path(image).stem)
         if entry is None:
-            return _image(None, self.predictions)
-        (signals,) = self.of_set([(entry, image)])
-        return _image({name: value for name, value in signals.items() if name not in self.alone}, self.predictions)
+            return self._image(None)
+        (signals,) = signals_of([(entry, item)])
+        return self._image({name: value for name, value in signals.items() if name not in self.alone})
 
-
-def _image(signals: Mapping[str, float] | None, file: Path) -> ListedImage:
-    if signals is None:
-        return ListedImage({}, f"no prediction of it in {path_text(file)}")
-    return ListedImage(signals)
+    def _image(self, signals: Mapping[str, float] | None) -> ListedImage:
+        if signals is None:
+            return ListedImage({}, f"no prediction of it in {path_text(self.predictions)}")
+        return ListedImage(signals)

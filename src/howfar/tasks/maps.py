@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.image_folder import EXTENSIONS, path_text
+from howfar.data.image_folder import EXTENSIONS, counted, path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError, MissingPathError
@@ -41,29 +41,24 @@ from howfar.relation.image_columns import (
     TILE_AGREEMENT,
     VALUES,
 )
-from howfar.tasks.reading import Fault, read_all, read_named
+from howfar.tasks.reading import read_all, read_named
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Hold the matched maps of each folder: predictions, predictions of flipped images, and of further models."""
+    """Hold the matched maps of each folder with its name in error lines: the model's own first."""
 
-    main: MatchedMaps
-    flipped: MatchedMaps | None = None
-    members: tuple[MatchedMaps, ...] = ()
+    named: tuple[tuple[str, MatchedMaps], ...]
 
-    def named(self) -> Iterator[tuple[str, MatchedMaps]]:
-        """Yield each folder's maps with their name for error messages."""
-        yield "prediction", self.main
-        if self.flipped is not None:
-            yield "flipped prediction", self.flipped
-        for member in self.members:
-            yield "ensemble prediction", member
+    @property
+    def main(self) -> MatchedMaps:
+        """Return the model's own maps."""
+        return self.named[0][1]
 
 
 def have(count: int, what: str) -> str:
     """Begin a sentence on images: "1 image has no mask", "2 images have no mask"."""
-    return f"1 image has {what}" if count == 1 else f"{count} images have {what}"
+    return f"{counted(count, 'image has', 'images have')} {what}"
 
 
 def mask_notes(masked: int, images: int) -> Iterator[str]:
@@ -77,13 +72,13 @@ def mask_notes(masked: int, images: int) -> Iterator[str]:
 def extra_notes(maps: MatchedMaps) -> Iterator[str]:
     """Yield a note on maps that match no image, if any."""
     if maps.extra:
-        match = "map matches" if len(maps.extra) == 1 else "maps match"
-        yield f"{len(maps.extra)} {match} no image ({examples(maps.extra)} below {maps.folder})"
+        match = counted(len(maps.extra), "map matches", "maps match")
+        yield f"{match} no image ({examples(maps.extra)} below {maps.folder})"
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredMap:
-    """Hold the counts and signals of one image's map; without a mask, the counts have no true pixels."""
+    """Hold the counts of one image's map; without a mask, the counts have no true pixels."""
 
     item: Item
     content: str
@@ -93,69 +88,55 @@ class ScoredMap:
     grey: bool
     lossy: bool
     faint: bool
-    flip_agreement: float | None
-    ensemble_agreement: float | None
 
 
 def find_sources(
     dataset: Dataset, predictions: str | Path, flipped: str | Path | None, ensemble: Sequence[str | Path]
 ) -> Sources:
     """Match every folder's maps to the images, before reading any; raise `InputError` for a folder that is given twice."""
-    main = match_maps(dataset, predictions)
-    mirrored = None if flipped is None else match_maps(dataset, flipped)
-    members = tuple(match_maps(dataset, folder) for folder in ensemble)
-    seen = {main.folder.resolve()}
-    others = [("flipped", mirrored)] if mirrored is not None else []
-    for argument, maps in [*others, *(("ensemble", member) for member in members)]:
-        if maps.folder.resolve() in seen:
+    named = [("prediction", match_maps(dataset, predictions))]
+    others = [("flipped", flipped)] if flipped is not None else []
+    for argument, folder in [*others, *(("ensemble", member) for member in ensemble)]:
+        maps = match_maps(dataset, folder)
+        if any(maps.folder.resolve() == earlier.folder.resolve() for _, earlier in named):
             raise InputError.of(argument, "must be a folder that is not given already", str(maps.folder))
-        seen.add(maps.folder.resolve())
-    return Sources(main, mirrored, members)
+        named.append((f"{argument} prediction", maps))
+    return Sources(tuple(named))
 
 
-def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
-    """List the images that lack a map in one of the folders, with the missing map."""
-    faults = []
-    for item in dataset.items:
-        reasons = [f"no {what} ({maps.missing[item.name]})" for what, maps in sources.named() if item.name in maps.missing]
-        if reasons:
-            faults.append(Fault(item.name, path_text(item.path), reasons[0], missing=True))
-    return faults
+def missing_maps(dataset: Dataset, sources: Sources) -> dict[str, str]:
+    """Return, by image, the first map that an image lacks in one of the folders."""
+    named = reversed(sources.named)
+    lacking = {name: f"no {what} ({reason})" for what, maps in named for name, reason in maps.missing.items()}
+    return {item.name: lacking[item.name] for item in dataset.items if item.name in lacking}
 
 
-def score_map(item: Item, sources: Sources, tolerance: float) -> ScoredMap | Fault:
-    """Score one image's map against its mask, within a tolerance in pixels."""
-    try:
-        picture = read_named("the image", item.path, read_bytes)
-        file = sources.main.files[item.name]
-        prediction = read_named("the prediction", file, read_prediction)
-        values = prediction.values
-        mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
-        if mask is not None:
-            _check_mask(values.shape, file, mask.foreground.shape, item, picture)
-        else:
-            _check_size("prediction", values.shape, file, _shape(picture, item.path), "its image")
-        others = []
-        for what, maps in list(sources.named())[1:]:
-            others.append(read_named(f"the {what}", maps.files[item.name], read_prediction).values)
-            _check_size(what, others[-1].shape, maps.files[item.name], values.shape, "the prediction")
-        flipped = others.pop(0) if sources.flipped is not None else None
-        truth = np.zeros(values.shape, np.bool_) if mask is None else mask.foreground
-        return ScoredMap(
-            item=item,
-            content=content_hash(picture),
-            prediction=path_text(file),
-            counts=count(values, truth, 0.0 if mask is None else tolerance),
-            histogram=histogram(values),
-            grey=mask is not None and mask.grey,
-            lossy=prediction.lossy,
-            # A map that howfar wrote is p × 255, however small.
-            faint=prediction.faint and not signature_of(file),
-            flip_agreement=None if flipped is None else flip_agreement(values, flipped),
-            ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
-        )
-    except ImageError as error:
-        return Fault(item.name, path_text(item.path), str(error))
+def score_map(item: Item, sources: Sources, tolerance: float) -> ScoredMap:
+    """Score one image's map against its mask, within a tolerance in pixels; raise `ImageError` for what cannot be scored."""
+    picture = read_named("the image", item.path, read_bytes)
+    file = sources.main.files[item.name]
+    prediction = read_named("the prediction", file, read_prediction)
+    values = prediction.values
+    mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
+    if mask is not None:
+        _check_mask(values.shape, file, mask.foreground.shape, item, picture)
+    else:
+        _check_size("prediction", values.shape, file, _shape(picture, item.path), "its image")
+    for what, maps in sources.named[1:]:
+        other = read_named(f"the {what}", maps.files[item.name], read_prediction).values
+        _check_size(what, other.shape, maps.files[item.name], values.shape, "the prediction")
+    truth = np.zeros(values.shape, np.bool_) if mask is None else mask.foreground
+    return ScoredMap(
+        item=item,
+        content=content_hash(picture),
+        prediction=path_text(file),
+        counts=count(values, truth, 0.0 if mask is None else tolerance),
+        histogram=histogram(values),
+        grey=mask is not None and mask.grey,
+        lossy=prediction.lossy,
+        # A map that howfar wrote is p × 255, however small.
+        faint=prediction.faint and not signature_of(file),
+    )
 
 
 def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:

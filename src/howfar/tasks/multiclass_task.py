@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.classes import class_names
-from howfar.data.image_folder import EXTENSIONS, natural_key, path_text, stem, walk
+from howfar.data.image_folder import EXTENSIONS, path_text, walk
 from howfar.data.images import size
-from howfar.data.label_exports import matched
+from howfar.data.label_exports import masks_below
 from howfar.data.labelling_exports import FirstLabels
 from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_class_map, read_class_mask
-from howfar.errors import ImageError, InputError
+from howfar.errors import HowfarError, ImageError, InputError
 from howfar.io.location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.listing import ListedSignals, evaluation_of, spread
 from howfar.tasks.maps import Sources, extra_notes, mask_notes, missing_maps
-from howfar.tasks.reading import Fault, read_all, read_named, with_bar
+from howfar.tasks.reading import content_of, read_all, read_named, with_bar
 from howfar.tasks.task import (
     LabelsRead,
     Measure,
@@ -75,9 +76,8 @@ class MulticlassTask(Task):
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset; raises `InputError` for images that cannot be scored unless `partial`."""
         maps, metric = match_maps(dataset, predictions), self.metric
-        images, kept = read_all(
-            dataset, missing_maps(dataset, Sources(maps)), bound(_score, maps=maps, metric=metric), partial, progress
-        )
+        missing, score = missing_maps(dataset, Sources((("prediction", maps),))), bound(_score, maps=maps, metric=metric)
+        images, kept = read_all(dataset, missing, score, partial, progress)
         counted = [image.counts for image in images if image.counts is not None]
         whole = metric.score(counted) if counted else None
         masked = np.array([image.counts is not None for image in images])
@@ -102,13 +102,10 @@ class MulticlassTask(Task):
         )
 
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
-        root = absolute(place)
-        if not root.is_dir():
+        if not absolute(place).is_dir():
             raise InputError.of("labels", "must be a folder of masks of classes", str(place), "save a PNG for each image")
-        files = sorted(walk(root, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
-        named = {stem(file.relative_to(root).as_posix()): file for file in reversed(files)}
-        masks, strangers = matched(answers.dataset, named)
-        return masks, stranger_notes(strangers, answers.dataset)
+        read = masks_below(answers.dataset, absolute(place))
+        return dict(read.by_image), stranger_notes(read.strangers, answers.dataset)
 
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         score = self.metric.score([self._counts(name, answers.by_image[name], mask) for name, mask in labels.items()])
@@ -126,12 +123,15 @@ class MulticlassTask(Task):
 
 def _answer(item: Item, files: Mapping[str, Path]) -> ModelAnswer:
     file = files[item.name]
-    try:
-        data, given = read_bytes(file), read_class_map(file)
-    except ImageError as error:
-        raise InputError(f"the prediction {path_text(file)}: {error}") from error
-    expected = float("nan") if given.probabilities is None else class_map_signals(given.probabilities)["soft_f"]
-    return ModelAnswer(file, float(np.clip(expected, 0.0, 1.0)), content_hash(data))
+    _, signals = _read(file, InputError)
+    expected = signals.get("soft_f", float("nan"))
+    return ModelAnswer(file, float(np.clip(expected, 0.0, 1.0)), content_hash(read_bytes(file)))
+
+
+def _read(file: Path, refusal: type[HowfarError] = ImageError) -> tuple[NDArray[np.int64], dict[str, float]]:
+    """Read a map's classes, (h, w), and its signals, none for a map of class indices; raise a `refusal` that names the file."""
+    given = read_named("the prediction", file, read_class_map, refusal)
+    return given.indices, {} if given.probabilities is None else class_map_signals(given.probabilities)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,29 +146,21 @@ class ScoredClasses:
     found: frozenset[int] = frozenset()
 
 
-def _score(item: Item, maps: MatchedMaps, metric: Multiclass) -> ScoredClasses | Fault:
-    try:
-        file = maps.files[item.name]
-        picture = read_named("the image", item.path, read_bytes)
-        given = read_named("the prediction", file, read_class_map)
-        shape, signals = given.indices.shape, {}
-        if given.probabilities is not None:
-            signals = class_map_signals(given.probabilities)
-        path = item.mask
-        truth = None if path is None else read_named("the mask", path, read_class_mask)
-        wanted = size(item.path)[::-1] if truth is None else truth.shape
-        if shape != wanted:
-            other = "its image" if truth is None else "its mask"
-            line = f"the prediction {path_text(file)} is {shape[1]}×{shape[0]} pixels and {other} {wanted[1]}×{wanted[0]}"
-            raise ImageError(f"{line}: save it at that size")
-        _check_names(metric, file, given.indices, "prediction")
-        if truth is not None and path is not None:
-            _check_names(metric, path, truth, "mask")
-        counts = None if truth is None else metric.tally(given.indices, truth)
-        found = frozenset() if truth is None else frozenset(map(int, np.unique(truth)))
-        return ScoredClasses(item, content_hash(picture), path_text(file), counts, signals, found)
-    except (ImageError, InputError) as error:
-        return Fault(item.name, path_text(item.path), str(error))
+def _score(item: Item, maps: MatchedMaps, metric: Multiclass) -> ScoredClasses:
+    content, file, mask = content_of(item), maps.files[item.name], item.mask
+    indices, signals = _read(file)
+    truth = None if mask is None else read_named("the mask", mask, read_class_mask)
+    shape, wanted = indices.shape, size(item.path)[::-1] if truth is None else truth.shape
+    if shape != wanted:
+        other = "its image" if truth is None else "its mask"
+        line = f"the prediction {path_text(file)} is {shape[1]}×{shape[0]} pixels and {other} {wanted[1]}×{wanted[0]}"
+        raise ImageError(f"{line}: save it at that size")
+    _check_names(metric, file, indices, "prediction")
+    if truth is None:
+        return ScoredClasses(item, content, path_text(file), None, signals)
+    _check_names(metric, mask, truth, "mask")
+    found = frozenset(map(int, np.unique(truth)))
+    return ScoredClasses(item, content, path_text(file), metric.tally(indices, truth), signals, found)
 
 
 def _check_names(metric: Multiclass, path: Any, indices: np.ndarray[Any, Any], what: str) -> None:
@@ -193,19 +185,12 @@ def _notes(images: Sequence[ScoredClasses], maps: MatchedMaps, metric: Multiclas
 
 def class_maps_in(folder: Path) -> ListedSignals:
     """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals."""
-    files = sorted(walk(folder, endings={*EXTENSIONS, *ARRAYS}).images)
+    files = sorted(walk(folder, {*EXTENSIONS, *ARRAYS}))
     if not files:
         raise InputError(f"no map below {folder}: predictions are maps of classes, one for each image")
     by_name = {file.relative_to(folder).as_posix(): file for file in files}
-    return ListedSignals(folder, tuple(by_name), SIGNALS, bound(_signals, by_name))
+    return ListedSignals(folder, SIGNALS, lambda _: (tuple(by_name), bound(_signals, by_name)))
 
 
-def _signals(files: Mapping[str, Path], entries: list[tuple[str, Path | str]]) -> list[Mapping[str, float]]:
-    found: list[Mapping[str, float]] = []
-    for name, _ in entries:
-        try:
-            given = read_class_map(files[name])
-        except ImageError as error:
-            raise InputError(f"the prediction {path_text(files[name])}: {error}") from error
-        found.append({} if given.probabilities is None else class_map_signals(given.probabilities))
-    return found
+def _signals(files: Mapping[str, Path], entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:
+    return [_read(files[name], InputError)[1] for name, _ in entries]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial as bound
 from pathlib import Path
 from typing import TypeVar
 
-from howfar.data import Dataset, Item
+from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.image_folder import path_text
-from howfar.errors import ImageError, InputError, option
+from howfar.errors import HowfarError, ImageError, InputError, option
 from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.runners import LocalRunner
@@ -45,22 +46,34 @@ def skip_faults(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tup
 
 def read_all(
     dataset: Dataset,
-    missing: Sequence[Fault],
-    read: Callable[[Item], R | Fault],
+    missing: Mapping[str, str],
+    read: Callable[[Item], R],
     partial: bool,
     progress: bool,
     title: str = "scores",
 ) -> tuple[list[R], Dataset]:
-    """Read every image except the `missing`; return the readings and the dataset of successfully read images."""
-    skip_faults(missing, dataset, partial)
-    faults = {fault.image: fault for fault in missing}
+    """Read every image except the `missing`; return the readings and the dataset of successfully read images.
+
+    `missing` says by image name why an image has no prediction. `read` raises `ImageError` or `InputError` for an image that
+    cannot be scored.
+    """
+    absent = [item for item in dataset.items if item.name in missing]
+    faults = {item.name: Fault(item.name, path_text(item.path), missing[item.name], missing=True) for item in absent}
+    skip_faults(list(faults.values()), dataset, partial)
     present = [item for item in dataset.items if item.name not in faults]
-    outcomes = dict(zip((item.name for item in present), with_bar(read, present, progress, title), strict=True))
+    outcomes = dict(zip((item.name for item in present), with_bar(bound(_tried, read), present, progress, title), strict=True))
     faults |= {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Fault)}
     items = tuple(item for item in dataset.items if item.name not in faults)
     skipped = skip_faults([faults[item.name] for item in dataset.items if item.name in faults], dataset, partial)
     readings = [outcome for item in items if not isinstance(outcome := outcomes[item.name], Fault)]
     return readings, replace(dataset, items=items, skipped=(*dataset.skipped, *skipped))
+
+
+def _tried(read: Callable[[Item], R], item: Item) -> R | Fault:
+    try:
+        return read(item)
+    except (ImageError, InputError) as error:
+        return Fault(item.name, path_text(item.path), str(error))
 
 
 def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool, title: str = "scores") -> Iterator[R]:
@@ -69,9 +82,14 @@ def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: boo
     yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc=title)
 
 
-def read_named(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
-    """Read a file; an `ImageError` names the file and its role."""
+def read_named(what: str, path: Path | str, reader: Callable[[Path | str], R], refusal: type[HowfarError] = ImageError) -> R:
+    """Read a file; raise a `refusal` that names the file and its role if the reader raises `ImageError`."""
     try:
         return reader(path)
     except ImageError as error:
-        raise ImageError(f"{what} {path_text(path)}: {error}") from error
+        raise refusal(f"{what} {path_text(path)}: {error}") from error
+
+
+def content_of(item: Item) -> str:
+    """Return the content hash of an image's file."""
+    return content_hash(read_named("the image", item.path, read_bytes))

@@ -18,12 +18,12 @@ from PIL import Image
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.image_folder import path_text
+from howfar.data.image_folder import counted
 from howfar.data.images import size
 from howfar.data.label_exports import read_labels
 from howfar.data.labelling_exports import CATEGORY, FirstLabels
 from howfar.data.masks import read_mask
-from howfar.data.predictions import made_with, match_maps, read_prediction
+from howfar.data.predictions import made_with, read_prediction
 from howfar.errors import ImageError, InputError, option
 from howfar.mask_colour import by_colour
 from howfar.metrics import (
@@ -31,26 +31,34 @@ from howfar.metrics import (
     Counts,
     SegmentationScore,
     ThresholdScore,
-    flip_overlap,
-    foreground_shape,
     histogram,
-    signals,
-    soft_f,
     stack,
     summarise,
     threshold_index,
 )
-from howfar.metrics.label_free_signals import foreground_confidence, foreground_dice
+from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.metrics.probability_maps import as_levels
 from howfar.metrics.threshold_counts import as_tolerance
-from howfar.relation.image_columns import FLIP_OVERLAP, SHAPES, TILE_AGREEMENT
+from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, FLIP_OVERLAP, SHAPES, SOFT_F, TILE_AGREEMENT
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.sampling import foreground_bound
 from howfar.tasks.listing import evaluation_of, spread
 from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
-from howfar.tasks.maps import ScoredMap, Sources, extra_notes, find_sources, have, mask_notes, score_map, scored_maps
-from howfar.tasks.reading import Fault, with_bar
+from howfar.tasks.maps import (
+    ImageMaps,
+    MapFolders,
+    ScoredMap,
+    Sources,
+    extra_notes,
+    find_sources,
+    have,
+    mask_notes,
+    score_map,
+    scored_maps,
+    stacked,
+)
+from howfar.tasks.reading import read_named, with_bar
 from howfar.tasks.task import (
     FLIPPED,
     TILED,
@@ -61,9 +69,9 @@ from howfar.tasks.task import (
     Pair,
     SampleMeasures,
     Task,
-    label_count,
     named_measure,
     stranger_notes,
+    untouched_notes,
 )
 
 FALLBACK = 0.5
@@ -122,12 +130,7 @@ class MapAnswers(ModelAnswers):
     def digest(self, image: str) -> str | None:
         """Return a hash of the map's file; None without a map."""
         answer = self.by_image.get(image)
-        if answer is None:
-            return None
-        try:
-            return content_hash(read_bytes(answer.value))
-        except ImageError as error:
-            raise InputError(f"the prediction {path_text(answer.value)} cannot be read: {error}") from error
+        return None if answer is None else content_hash(read_named("the prediction", answer.value, read_bytes, InputError))
 
     def with_images(self, partial: bool, progress: bool) -> tuple[Self, list[str]]:
         """Read every image and its map, as `ModelAnswers.with_images` does.
@@ -192,6 +195,7 @@ class SegmentationTask(Task):
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks."""
         sources = find_sources(dataset, predictions, self.flipped, self.members)
+        folders = MapFolders.of(predictions, self.flipped, self.members, self.tiles)
         scored, kept = scored_maps(dataset, sources, self.tolerance, partial, progress)
         masked = np.array([image.item.mask is not None for image in scored])
         counts = stack(image.counts for image in scored)
@@ -206,11 +210,10 @@ class SegmentationTask(Task):
             **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},
             "false_positive_share": _defined(at_cut, "false_positive_share"),
         }
-        shape = bound(_thresholded, sources=sources, threshold=cut.threshold)
-        rows = list(with_bar(shape, [image.item for image in scored], progress, "shapes"))
-        names = (*SHAPES, *((FLIP_OVERLAP,) if sources.flipped is not None else ()))
-        shapes = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
-        made = evaluation_of(
+        read = bound(_label_free, maps=folders.matched(dataset), threshold=cut.threshold)
+        rows = list(with_bar(read, [image.item for image in scored], progress, "signals"))
+        signals = stacked(rows, [*dict.fromkeys([*rows[0], *folders.columns()])])
+        return evaluation_of(
             kept,
             scored,
             spread(getattr(at_cut, "per_image_f", None), masked),
@@ -219,11 +222,10 @@ class SegmentationTask(Task):
             metric=cut.words,
             threshold=cut.threshold,
             tolerance=self.tolerance,
-            columns=_columns(scored, counts, masked, cut.threshold, whole, at_cut, shapes),
+            columns=_columns(scored, counts, masked, cut.threshold, whole, at_cut, signals),
             notes=tuple(notes(scored, sources, scores, cut, self.tolerance)),
             tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
         )
-        return made if self.tiles is None else with_agreement(made, dataset, predictions, self.tiles)
 
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> MapAnswers:
         sources = find_sources(dataset, predictions, self.flipped, self.members)
@@ -282,10 +284,7 @@ class SegmentationTask(Task):
                 masks[name] = scratch / f"{len(masks)}.png"
                 Image.fromarray(drawn.astype(np.uint8) * np.uint8(255)).save(masks[name])
         notes = stranger_notes(labels.strangers, dataset)
-        if untouched:
-            what = f"{label_count(len(untouched))} the model's own foreground, unchanged ({examples(untouched)})"
-            notes.append(f"{what}: taken for not labelled; where it is right as it is, save it as a mask")
-        return masks, notes
+        return masks, [*notes, *untouched_notes(untouched, "foreground", "where it is right as it is, save it as a mask")]
 
     def label_hash(self, label: Any) -> str:
         try:
@@ -297,13 +296,8 @@ class SegmentationTask(Task):
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         items = {item.name: item for item in answers.dataset.items}
         labelled = [replace(items[name], mask=mask) for name, mask in labels.items()]
-        counts = []
-        score = bound(score_map, sources=cast("MapAnswers", answers).sources, tolerance=self.tolerance)
-        for outcome in with_bar(score, labelled, progress=False):
-            if isinstance(outcome, Fault):
-                raise InputError(f"the label of {outcome.image} cannot be used: {outcome.reason}")
-            counts.append(outcome.counts)
-        return MEASURES[measure.name].measured(stack(counts), self.threshold)
+        count = bound(_label_counts, sources=cast("MapAnswers", answers).sources, tolerance=self.tolerance)
+        return MEASURES[measure.name].measured(stack(with_bar(count, labelled, progress=False)), self.threshold)
 
     def remarks(self, measure: Measure, labelled: int, population: int, value: float | None) -> tuple[str, ...]:
         remarks = []
@@ -354,14 +348,16 @@ def _expected_counts(answers: ModelAnswers) -> Counts:
     return stack(expected_counts(each) for each in known or (histogram(read_prediction(file).values) for file in files))
 
 
-def _thresholded(item: Item, sources: Sources, threshold: float) -> dict[str, float]:
-    """Reread an image's map, and compute its foreground signals at the threshold."""
-    values = read_prediction(sources.main.files[item.name]).values
-    row = foreground_shape(values, threshold)
-    if sources.flipped is not None:
-        mirrored = read_prediction(sources.flipped.files[item.name]).values
-        row[FLIP_OVERLAP] = flip_overlap(values, mirrored, threshold)
-    return row
+def _label_free(item: Item, maps: Mapping[Path | str, ImageMaps], threshold: float) -> dict[str, Any]:
+    """Compute the signals of an image's maps that need no labels, at the threshold."""
+    return maps[item.path].read(threshold)[0]
+
+
+def _label_counts(item: Item, sources: Sources, tolerance: float) -> Counts:
+    try:
+        return score_map(item, sources, tolerance).counts
+    except ImageError as error:
+        raise InputError(f"the label of {item.name} cannot be used: {error}") from error
 
 
 def notes(
@@ -371,11 +367,11 @@ def notes(
     yield from _about_masks(scored, scores["false_positive_share"], cut)
     lossy = sum(image.lossy for image in scored)
     if lossy:
-        maps = "1 map is" if lossy == 1 else f"{lossy} maps are"
+        maps = counted(lossy, "map is", "maps are")
         yield f"{maps} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
     faint = sum(image.faint for image in scored)
     if faint:
-        maps = "1 map holds" if faint == 1 else f"{faint} maps hold"
+        maps = counted(faint, "map holds", "maps hold")
         yield f"{maps} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
     if all(image.histogram[1:-1].sum() == 0 for image in scored):
         yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
@@ -397,11 +393,11 @@ def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut
         yield f"{have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
     grey = sum(image.grey for image in masked)
     if grey:
-        yield f"{'1 mask holds' if grey == 1 else f'{grey} masks hold'} grey levels: what is above 127 counts as foreground"
+        yield f"{counted(grey, 'mask holds', 'masks hold')} grey levels: what is above 127 counts as foreground"
 
 
 def _about_files(sources: Sources) -> Iterator[str]:
-    for _, maps in sources.named():
+    for _, maps in sources.named:
         yield from extra_notes(maps)
         if maps.doubled:
             what = have(len(maps.doubled), "more than one map")
@@ -438,15 +434,17 @@ def _columns(
     threshold: float,
     whole: SegmentationScore | None,
     at_cut: ThresholdScore | None,
-    shapes: Mapping[str, Float64Array],
+    signals: Mapping[str, Any],
 ) -> dict[str, Any]:
+    # Counted at the maps' full precision.
+    signals = {**signals, "predicted_foreground": counts.predicted[:, threshold_index(threshold)] / counts.pixels}
     return {
         "best": spread(getattr(whole, "per_image_best", None), masked),
         "best_threshold": spread(getattr(whole, "per_image_best_threshold", None), masked),
         **{what: spread(getattr(at_cut, f"per_image_{what}", None), masked) for what in ("precision", "recall", "iou")},
         "foreground": np.where(masked, counts.true / counts.pixels, np.nan),
-        **_signals(scored, counts, threshold),
-        **shapes,
+        **{name: column for name, column in signals.items() if name in CONFIDENCES},
+        **{name: signals[name] for name in (SOFT_F, *AGREEMENTS, *SHAPES, FLIP_OVERLAP) if name in signals},
         "histogram": [image.histogram for image in scored],
         # An image without a mask has no counts, rather than hits of 0, by which its foreground would count as false.
         **{
@@ -455,34 +453,5 @@ def _columns(
         },
         "true": np.where(masked, counts.true.astype(np.float64), np.nan),
         "pixels": counts.pixels,
+        **{name: signals[name] for name in (TILE_AGREEMENT,) if name in signals},
     }
-
-
-def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> dict[str, Float64Array]:
-    """Compute label-free signals as columns; the predicted share is counted at the maps' full precision."""
-    import pandas as pd  # not needed to score an image
-
-    rows = pd.DataFrame([signals(image.histogram, threshold) for image in scored])
-    rows["predicted_foreground"] = counts.predicted[:, threshold_index(threshold)] / counts.pixels
-    rows["soft_f"] = [soft_f(image.histogram, threshold) for image in scored]
-    for agreement in ("flip_agreement", "ensemble_agreement"):
-        values = [getattr(image, agreement) for image in scored]
-        if values[0] is not None:
-            rows[agreement] = np.array(values, dtype=np.float64)
-    return {str(column): rows[column].to_numpy() for column in rows}
-
-
-def with_agreement(scored: Evaluation, dataset: Dataset, predictions: str | Path, tiles: str | Path) -> Evaluation:
-    """Add each scored image's Dice between whole and tiled map to an evaluation; nan if a map cannot be read."""
-    import pandas as pd  # not needed to score an image
-
-    whole, tiled = match_maps(dataset, predictions).files, match_maps(dataset, tiles).files
-    threshold, values = FALLBACK if scored.threshold is None else scored.threshold, []
-    for name in scored.images["image"]:
-        try:
-            pair = [read_prediction(files[name]).values for files in (whole, tiled)]
-            values.append(foreground_dice(pair[0], pair[1], threshold))
-        except (KeyError, ImageError, ValueError):
-            values.append(float("nan"))
-    agreement = pd.Series(values, index=scored.images.index, dtype=np.float64)
-    return replace(scored, images=scored.images.assign(**{TILE_AGREEMENT: agreement}))

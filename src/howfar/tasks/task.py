@@ -11,15 +11,15 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.data import Dataset, Item, content_hash, read_bytes
+from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.dataset import entries_of, examples
-from howfar.data.image_folder import path_text
+from howfar.data.image_folder import counted, path_text
 from howfar.data.labelling_exports import FirstLabels
 from howfar.data.predictions import match_maps
 from howfar.errors import ImageError, InputError
 from howfar.results import Evaluation
 from howfar.settings import nearest
-from howfar.tasks.reading import Fault, read_all
+from howfar.tasks.reading import content_of, read_all
 
 FLIPPED, TILED = "-flipped", "-tiled"
 FOLDER = ""
@@ -92,20 +92,9 @@ class ModelAnswers:
         Raises `InputError` for images that cannot be read or have no answer, unless `partial`.
         """
         reason = f"no prediction (none in {path_text(self.file)})"
-        missing = [
-            Fault(item.name, path_text(item.path), reason, missing=True)
-            for item in self.dataset.items
-            if item.name not in self.by_image
-        ]
-        contents, kept = read_all(self.dataset, missing, _content, partial, progress, "images")
+        missing = {item.name: reason for item in self.dataset.items if item.name not in self.by_image}
+        contents, kept = read_all(self.dataset, missing, content_of, partial, progress, "images")
         return replace(self, dataset=kept, by_image={item.name: self.by_image[item.name] for item in kept.items}), contents
-
-
-def _content(item: Item) -> str | Fault:
-    try:
-        return content_hash(read_bytes(item.path))
-    except ImageError as error:
-        return Fault(item.name, path_text(item.path), f"the image {path_text(item.path)}: {error}")
 
 
 class Task(ABC):
@@ -217,7 +206,13 @@ def named_measure(name: str | None, measures: Sequence[M]) -> M:
 
 def label_count(count: int) -> str:
     """Begin a sentence on labels: "1 label is", "2 labels are"."""
-    return "1 label is" if count == 1 else f"{count} labels are"
+    return counted(count, "label is", "labels are")
+
+
+def untouched_notes(names: Sequence[str], what: str, remedy: str) -> list[str]:
+    """Return a note on labels that are the model's own answers, unchanged, if any; `what` and `remedy` are the task's words."""
+    first = f"{label_count(len(names))} the model's own {what}, unchanged ({examples(names)})"
+    return [f"{first}: taken for not labelled; {remedy}"] if names else []
 
 
 def stranger_notes(names: Sequence[str], dataset: Dataset) -> list[str]:

@@ -148,12 +148,11 @@ def test_a_point_in_a_name_is_no_ending_of_an_xml_file(tmp_path: Path) -> None:
 
 LINE = "0 0.5 0.5 0.2 0.2"
 
-
 RESULT = '[{{"image_id": {}, "category_id": 1, "bbox": [0, 0, {}, 1], "score": 1}}]'
 
+BOX = '[{{"name": "car", "confidence": 0.5, "box": {{"x1": 0, "y1": 0, "x2": {}, "y2": 9}}}}]'
 
 VOC = "<annotation><object><name>{}</name><bndbox>{}</bndbox></object></annotation>"
-
 
 TRUTH, PREDICTION = read_true_boxes, read_predicted_boxes
 
@@ -167,34 +166,22 @@ TRUTH, PREDICTION = read_true_boxes, read_predicted_boxes
         (TRUTH, "t/1.txt", "0 400 300 20 20", "shares of the image's width and height, 0 to 1, got '0 400 300 20 20'"),
         (TRUTH, "t/1.txt", "0.5 0.5 0.5 0.2 0.2", "has no class number"),
         (TRUTH, "t/other.txt", LINE, "matches an image of site"),
-        (
-            TRUTH,
-            "t/1.xml",
-            VOC.format("car", "<xmin>1</xmin>"),
-            "needs bndbox with the numbers xmin, ymin, xmax, ymax",
-        ),
-        (TRUTH, "t/1.xml", "<annotations/>", "1.xml is no Pascal VOC annotation, but annotations"),
-        (TRUTH, "t/1.xml", "<annotation>", "1.xml is no readable XML"),
+        (TRUTH, "t/1.xml", VOC.format("car", "<xmin>1</xmin>"), "or bndbox with the numbers xmin, ymin, xmax, ymax"),
+        (TRUTH, "t/1.xml", "<annotations/>", "1.xml cannot be read (it is no Pascal VOC annotation, but annotations"),
+        (TRUTH, "t/1.xml", "<annotation>", "1.xml cannot be read (no element found"),
         (TRUTH, "t/1.md", "", "must be boxes in JSON as predictions are written, COCO (.json)"),
         (TRUTH, "t.csv", "image,x0,y0,x1\n1.jpg,0,0,2\n", "has no column y1; its columns: image, x0, y0, x1"),
         (TRUTH, "t.csv", "image,x0,y0,x1,y1\n1.jpg,a,0,2,2\n", "column x0 must hold numbers"),
         (TRUTH, "t.csv", "image,x0,y0,x1,y1\n,0,0,2,2\n", "row 1 has no image"),
-        (TRUTH, "t.json", '{"images": [{"id": 1}], "annotations": []}', "t.json cannot be read ('file_name')"),
-        (TRUTH, "t.json", "text", "is not readable JSON"),
-        (
-            PREDICTION,
-            "p/1.txt",
-            LINE,
-            "line 1 has no confidence: write `class x y width height confidence` (Ultralytics",
-        ),
-        (PREDICTION, "p/1.json", '[{"name": "car", "confidence": 0.5}]', "1.json is of another form"),
+        (TRUTH, "t.json", '{"images": [{"id": 1}], "annotations": []}', "t.json cannot be read (no 'file_name')"),
+        (TRUTH, "t.json", '{"version": "5", "shapes": [], "imagePath": "1.jpg"}', "it is LabelMe's JSON of one image"),
+        (TRUTH, "t.json", "text", "t.json cannot be read (Expecting value"),
+        (PREDICTION, "p/1.txt", LINE, "line 1 has no confidence: write `class x y width height confidence` (Ultralytics"),
+        (PREDICTION, "p/1.json", '[{"name": "car", "confidence": 0.5}]', "1.json cannot be read (no 'box'): write [{"),
+        (PREDICTION, "p/1.json", BOX.format("1" + "0" * 400), "1.json cannot be read (int too large to convert to float)"),
+        (PREDICTION, "p.json", RESULT.format(1, "1" + "0" * 400), "result 1 is of another form"),
         (PREDICTION, "p/1.json", "{}", "must hold a list with one object a box"),
-        (
-            PREDICTION,
-            "p.json",
-            '[{"image_id": 1, "bbox": [0, 0, 1, 1]}]',
-            "1 lacks image_id, category_id, bbox or score",
-        ),
+        (PREDICTION, "p.json", '[{"image_id": 1, "bbox": [0, 0, 1, 1]}]', "1 lacks image_id, category_id, bbox or score"),
         (PREDICTION, "p.json", RESULT.format(1, '"1"'), "result 1 is of another form"),
         (PREDICTION, "p.json", RESULT.format(77, 1), "no image_id is one of an image"),
         (PREDICTION, "p.csv", "image,x0,y0,x1,y1\n1.jpg,0,0,2,2\n", "has no column score"),

@@ -192,7 +192,7 @@ def test_labels_of_a_certificate_decide_failures_and_settle_the_gate(file: Path,
     assert failures.low < np.mean(predicted < 0.5) < failures.high < 0.5
     # Of what is no performance of an image the labels say no image fails.
     other = howfar.check(file, rows(5, 30), rules, certificate=replace(certificate, metric="precision"))
-    assert other.decisions[3].words == "no estimator looks at the images one by one"
+    assert other.decisions[3].words.startswith("no estimator looks at the images one by one")
 
 
 def performance(scores: Any, values: np.ndarray) -> pd.DataFrame:

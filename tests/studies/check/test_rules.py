@@ -67,7 +67,7 @@ def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
         ("performance: 0.6", "performance must"),
         ("performance:", "rule performance must have a value"),
         ("images: {at_least: 2.5}", "images.at_least must"),
-        ("gate: outside", "gate.must_be must"),
+        ("gate: outside", "gate must be inside, got"),
         ("distance: {at_most_share: 0.1, severity: breach}", "distance.severity must be warn, got 'breach': distance is"),
         ("alarm: {drop: 0.1}", "give at_least, or tolerated_drop"),
         ("alarm: {at_least: 0.5, tolerated_drop: 0.1}", "give at_least, or tolerated_drop"),
@@ -268,7 +268,10 @@ def test_predicted_failures_outside_the_gate_decide_nothing_and_labelled_ones_do
     for low, high in ((0.0, 0.1), (0.3, 0.4)):
         predicted = decided(rule, RuleFacts(batch(), gate=FAR, failing=failing(low, high)))
         assert (predicted.outcome, predicted.value, predicted.labels) == ("undecided", None, 8)
-        assert "not to be believed: farther than anything labelled" in predicted.words
+        assert "not to be believed outside the gate: farther than anything labelled" in predicted.words
+        known = RuleFacts(batch(), gate=FAR, failing=failing(low, high))
+        *_, both = decisions_of(read_rules({**rule, "gate": "inside"}), known)
+        assert both.words.endswith("not to be believed outside the gate")  # the rule on the gate has said why
         labelled = failing(low, high, "certified", (3, 16), 16)
         certified = decided(rule, RuleFacts(batch(), None, Certificate(0.4, 0.3, 0.5), FAR, failing=labelled))
         assert certified.outcome == ("pass" if high <= 0.2 else "breach")

@@ -94,7 +94,7 @@ def test_a_file_that_is_no_table_is_one_line(name: str, content: bytes, tmp_path
     (tmp_path / name).write_bytes(content)
     told = line(tmp_path / name)
     assert told.startswith(str(tmp_path / name))
-    assert "is not a readable table (" in told or "has no column image" in told
+    assert "cannot be read (" in told or "has no column image" in told
 
 
 def test_a_damaged_evaluation_is_never_taken_for_a_table(world: Any, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_damaged_evaluation_is_never_taken_for_a_table(world: Any, tmp_path: P
     file = world.evaluations["near"].save(tmp_path / "e.parquet")
     data = file.read_bytes()
     file.write_bytes(data[: len(data) // 2])
-    assert line(file).startswith(f"{file} is not a readable table (")
+    assert line(file).startswith(f"{file} cannot be read (")
     rows = pa.Table.from_pandas(table(image=["1.png"], performance=[0.5]))
     for document in (b"{", b"{}", b'{"format": 9}'):
         pq.write_table(rows.replace_schema_metadata({b"howfar": document}), file)
@@ -207,7 +207,9 @@ def test_an_image_is_changed_where_both_contents_are_known() -> None:
 
 def test_what_cannot_be_matched_is_one_line() -> None:
     rows = table(image=["1.png", "2.png"], performance=[0.1, 0.2])
-    assert line(rows) == "performance: image 1.png is in a and b: add the column dataset"
+    assert (
+        line(rows) == "performance: image 1.png is in a and b: add the column dataset, or call the file by its dataset's name"
+    )
     assert line(rows.assign(dataset="site")) == (
         "performance of site: none of its 2 images (first: 1.png) is in the run, whose datasets are a, b (first: 1.png): "
         "name datasets (NAME=PATH) and images as the run does"

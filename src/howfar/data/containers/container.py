@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,28 +63,20 @@ def _holds_bytes(column_type: Any) -> bool:
     return bool(types.is_binary(column_type) or types.is_large_binary(column_type) or types.is_fixed_size_binary(column_type))
 
 
-def has_paths(column_type: Any) -> bool:
+def _has_paths(column_type: Any) -> bool:
     """Return whether a column of files also stores their paths."""
     import pyarrow.types as types
 
     return bool(types.is_struct(column_type)) and column_type.get_field_index("path") >= 0
 
 
-def kind_of(schema: Any, column: str) -> Any:
+def type_of_files(schema: Any, column: str) -> Any:
     """Return the type of a column of files; None if the column is missing or holds no bytes."""
     position = schema.get_field_index(column)
     return schema.field(position).type if position >= 0 and _holds_bytes(schema.field(position).type) else None
 
 
-def check(schema: Any, location: Location) -> None:
-    """Raise `InputError` for a table without a column of images."""
-    if kind_of(schema, IMAGE) is None:
-        columns = ", ".join(schema.names) or "none"
-        line = f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
-        raise InputError(line)
-
-
-def class_names(schema: Any) -> Sequence[str] | None:
+def _class_names(schema: Any) -> Sequence[str] | None:
     """Read the class names of column ``label`` from Hugging Face metadata; return None without such metadata."""
     try:
         noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
@@ -92,27 +85,76 @@ def class_names(schema: Any) -> Sequence[str] | None:
         return None
 
 
-def members(
-    count: int, paths: Sequence[Any], labels: Sequence[Any], masked: Sequence[bool], names: Sequence[str] | None
-) -> tuple[Member, ...]:
-    """Make one member per row, with the row number as its inner path; an empty sequence means no such column."""
-    return tuple(
-        Member(
-            inner_path=str(row),
-            name=str(paths[row]) if paths and paths[row] else None,
-            mask=f"{row}/{MASK}" if masked and masked[row] else None,
-            label=_label(labels[row], names) if labels else None,
-        )
-        for row in range(count)
-    )
-
-
 def _label(value: Any, names: Sequence[str] | None) -> str | None:
     if value is None or value != value:
         return None
     if names is not None and isinstance(value, int):
         return names[value] if 0 <= value < len(names) else None  # Hugging Face writes -1 for an unknown class
     return str(value)
+
+
+class TableImages(ABC):
+    """Read the images of a table in a file, one a row, whose number is its inner path; subclasses read the cells."""
+
+    def __init__(self, location: Location, schema: Any) -> None:
+        self.location, self.schema = location, schema
+        if type_of_files(schema, IMAGE) is None:
+            columns = ", ".join(schema.names) or "none"
+            line = f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
+            raise InputError(line)
+
+    @abstractmethod
+    def count(self) -> int:
+        """Count the rows."""
+
+    @abstractmethod
+    def cells(self, column: str, field: str | None = None) -> list[Any]:
+        """Return a small column, or a field of its structs, as Python objects."""
+
+    @abstractmethod
+    def cell(self, column: str, row: int) -> Any:
+        """Return one cell of a column of files as a Python object."""
+
+    @abstractmethod
+    def masked(self) -> list[bool]:
+        """Return whether each row has a mask, for a table with a column of masks."""
+
+    def listing(self) -> ContainerListing:
+        """List the images in row order."""
+        labels = self.cells(LABEL) if LABEL in self.schema.names else []
+        paths = self.cells(IMAGE, "path") if _has_paths(type_of_files(self.schema, IMAGE)) else []
+        masked = self.masked() if type_of_files(self.schema, MASK) is not None else []
+        names = _class_names(self.schema)
+        return ContainerListing(
+            tuple(
+                Member(
+                    inner_path=str(row),
+                    name=str(paths[row]) if paths and paths[row] else None,
+                    mask=f"{row}/{MASK}" if masked and masked[row] else None,
+                    label=_label(labels[row], names) if labels else None,
+                )
+                for row in range(self.count())
+            )
+        )
+
+    def has(self, inner_path: str) -> bool:
+        """Return whether the file has this row and column."""
+        return self._place(inner_path) is not None
+
+    def read(self, inner_path: str) -> bytes | Location:
+        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored."""
+        place = self._place(inner_path)
+        if place is None:
+            raise ImageError("no such row")
+        return _bytes_or_location(self.cell(*place), self.location)
+
+    def _place(self, inner_path: str) -> tuple[str, int] | None:
+        """Split an inner path into column and row; return None if the file has no such cell."""
+        number, _, column = inner_path.partition("/")
+        # Numbers of thousands of digits are no rows, and Python does not read them.
+        is_row = number.isascii() and number.isdigit() and len(number) <= len(str(self.count())) + 1
+        known = column in ("", MASK) and type_of_files(self.schema, column or IMAGE) is not None
+        return (column or IMAGE, int(number)) if is_row and known and int(number) < self.count() else None
 
 
 def filled(column: Any) -> list[bool]:
@@ -126,21 +168,7 @@ def filled(column: Any) -> list[bool]:
     return [any(valid) for valid in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
 
 
-def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
-    """Split a member's inner path into row and column; return None if it names no cell."""
-    number, _, column = inner_path.partition("/")
-    # Numbers of thousands of digits are no rows, and Python does not read them.
-    if (
-        not (number.isascii() and number.isdigit())
-        or len(number) > len(str(count)) + 1
-        or int(number) >= count
-        or column not in ("", MASK)
-    ):
-        return None
-    return int(number), column or IMAGE
-
-
-def bytes_or_location(value: Any, location: Location) -> bytes | Location:
+def _bytes_or_location(value: Any, location: Location) -> bytes | Location:
     """Return a cell's bytes, or the location of its file if it holds only a path (below the container's folder) or a URL."""
     path = None
     if isinstance(value, dict):

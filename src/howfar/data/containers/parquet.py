@@ -7,14 +7,13 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import count
+from itertools import accumulate, count
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from howfar.data.containers import container
-from howfar.data.containers.arrow_check import batches, first_look
-from howfar.data.containers.container import ContainerListing
+from howfar.data.containers.container import IMAGE, MASK, TableImages, filled, type_of_files
+from howfar.data.separate_process import batches, first_look
 from howfar.errors import HowfarError, ImageError, InputError, one_line
 from howfar.io.location import Location, open_binary
 from howfar.io.parquet_files import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
@@ -177,62 +176,47 @@ class ParquetColumn:
         return sum(chunk.unpacked for chunk in group.chunks if chunk.path.partition(".")[0] == self._name)
 
 
-class ParquetImages:
+class ParquetImages(TableImages):
     """Read the images of a Parquet file; listing reads its metadata and small columns, never an image."""
 
     def __init__(self, location: Location | ParquetFile) -> None:
         self._file = location if isinstance(location, ParquetFile) else ParquetFile(location)
-        self._schema, self._metadata = self._file.schema, self._file.metadata
-        container.check(self._schema, self._file.location)
-        names = (container.IMAGE, container.MASK)
+        super().__init__(self._file.location, self._file.schema)
         self._columns = {
-            name: ParquetColumn(self._file, name) for name in names if container.kind_of(self._schema, name) is not None
+            name: ParquetColumn(self._file, name) for name in (IMAGE, MASK) if type_of_files(self.schema, name) is not None
         }
 
-    def listing(self) -> ContainerListing:
-        """List the images in row order."""
-        labels = self._small(container.LABEL) if container.LABEL in self._schema.names else []
-        paths = []
-        if container.has_paths(container.kind_of(self._schema, container.IMAGE)):
-            paths = [cell and cell["path"] for cell in self._small(f"{container.IMAGE}.path")]
-        count = self._metadata.num_rows
-        return ContainerListing(container.members(count, paths, labels, self._masked(), container.class_names(self._schema)))
+    def count(self) -> int:
+        """Count the rows."""
+        return int(self._file.metadata.num_rows)
 
-    def has(self, inner_path: str) -> bool:
-        """Return whether the file has this row and column."""
-        cell = container.row_of(inner_path, self._metadata.num_rows)
-        return cell is not None and cell[1] in self._columns
+    def cells(self, column: str, field: str | None = None) -> list[Any]:
+        """Return a small column, or a field of its structs, as Python objects."""
+        cells = self._file.read([column if field is None else f"{column}.{field}"]).column(0).to_pylist()
+        return list(cells) if field is None else [cell and cell[field] for cell in cells]
 
-    def read(self, inner_path: str) -> bytes | Location:
-        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored."""
-        cell = container.row_of(inner_path, self._metadata.num_rows)
-        if cell is None or cell[1] not in self._columns:
-            raise ImageError("no such row")
+    def cell(self, column: str, row: int) -> Any:
+        """Return one cell of a column of files as a Python object."""
         try:
-            return container.bytes_or_location(self._columns[cell[1]].cell(cell[0]), self._file.location)
+            return self._columns[column].cell(row)
         except InputError as error:
             raise ImageError(f"damaged Parquet file ({one_line(error.__cause__ or error, 80)})") from error
 
-    def _small(self, column: str) -> list[Any]:
-        return list(self._file.read([column]).column(0).to_pylist())
-
-    def _masked(self) -> list[bool]:
+    def masked(self) -> list[bool]:
         """Return whether each row has a mask, from statistics if they exclude empty cells, else by reading."""
-        if container.MASK not in self._columns:
-            return []
         if all(map(_full, self._file.groups)):
-            return [True] * self._metadata.num_rows
-        cells = map(self._columns[container.MASK].cell, range(self._metadata.num_rows))
+            return [True] * self.count()
+        cells = map(self._columns[MASK].cell, range(self.count()))
         return [cell is not None and (not isinstance(cell, dict) or any(cell.values())) for cell in cells]
 
 
 def _full(group: RowGroup) -> bool:
     """Return whether a row group's statistics say that no mask is empty."""
-    masks = (chunk for chunk in group.chunks if chunk.path in (container.MASK, f"{container.MASK}.bytes"))
+    masks = (chunk for chunk in group.chunks if chunk.path in (MASK, f"{MASK}.bytes"))
     return next((chunk.empty == 0 for chunk in masks), False)
 
 
-class ArrowImages:
+class ArrowImages(TableImages):
     """Read the images of a memory-mapped Arrow file (stream or random access), once another process has checked the file."""
 
     def __init__(self, location: Location) -> None:
@@ -240,71 +224,51 @@ class ArrowImages:
 
         if not isinstance(location, Path):
             raise InputError.of("an Arrow file", "must lie on this machine", location, "copy it here, or write Parquet")
-        self._location = location
-        looked = first_look([location], file_limit(location.stat().st_size))[0]
+        self._size = location.stat().st_size
+        looked = first_look([location], file_limit(self._size))[0]
         if looked.fault:
             raise InputError(f"{location} is not a readable Arrow file ({looked.fault})")
-        self._check_memory(looked.unpacked)
+        check_file(looked.unpacked, location, self._size)
         try:
-            self._schema, read = batches(pa.memory_map(str(location)))
-            check_names(self._schema.names)
+            schema, read = batches(pa.memory_map(str(location)))
+            check_names(schema.names)
             self._batches = list(read)
         except OSError:
             raise
         except Exception as error:  # over a damaged file Arrow may raise anything
             raise InputError(f"{location} is not a readable Arrow file ({one_line(error, 120)})") from error
-        container.check(self._schema, location)
-        self._starts = [0]
-        for batch in self._batches:
-            self._starts.append(self._starts[-1] + batch.num_rows)
-        self._check_memory(looked.unpacked + 4 * CELL * self._starts[-1])
+        super().__init__(location, schema)
+        self._starts: list[int] = [0, *accumulate(batch.num_rows for batch in self._batches)]
+        check_file(looked.unpacked + 4 * CELL * self.count(), location, self._size)
 
-    def listing(self) -> ContainerListing:
-        """List the images in row order."""
-        labels = self._cells(container.LABEL) if container.LABEL in self._schema.names else []
-        kind = container.kind_of(self._schema, container.IMAGE)
-        paths = self._cells(container.IMAGE, "path") if container.has_paths(kind) else []
-        return ContainerListing(
-            container.members(self._starts[-1], paths, labels, self._masked(), container.class_names(self._schema))
-        )
+    def count(self) -> int:
+        """Count the rows."""
+        return self._starts[-1]
 
-    def has(self, inner_path: str) -> bool:
-        """Return whether the file has this row and column."""
-        cell = container.row_of(inner_path, self._starts[-1])
-        return cell is not None and container.kind_of(self._schema, cell[1]) is not None
-
-    def read(self, inner_path: str) -> bytes | Location:
-        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored."""
-        cell = container.row_of(inner_path, self._starts[-1])
-        if cell is None or not self.has(inner_path):
-            raise ImageError("no such row")
-        row, column = cell
-        batch = bisect_right(self._starts, row) - 1
-        value = self._batches[batch].column(column)[row - self._starts[batch]].as_py()
-        return container.bytes_or_location(value, self._location)
-
-    def _cells(self, column: str, field: str | None = None) -> list[Any]:
+    def cells(self, column: str, field: str | None = None) -> list[Any]:
+        """Return a small column, or a field of its structs, as Python objects."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         cells: list[Any] = []
         for batch in self._batches:
             array = batch.column(column) if field is None else pc.struct_field(batch.column(column), field)
-            self._check_memory(decoded_bytes(array))
+            check_file(decoded_bytes(array), self.location, self._size)
             try:
                 cells += dates_as_text(pa.table({column: array})).column(0).to_pylist()
             except Exception as error:  # Python has no value for some of Arrow's
                 reason = one_line(error, 120)
-                raise InputError(f"{self._location} is not a readable Arrow file: column {column} ({reason})") from error
+                raise InputError(f"{self.location} is not a readable Arrow file: column {column} ({reason})") from error
         return cells
 
-    def _check_memory(self, needed: int) -> None:
-        check_file(needed, self._location, self._location.stat().st_size)
+    def cell(self, column: str, row: int) -> Any:
+        """Return one cell of a column of files as a Python object."""
+        batch = bisect_right(self._starts, row) - 1
+        return self._batches[batch].column(column)[row - self._starts[batch]].as_py()
 
-    def _masked(self) -> list[bool]:
-        if container.kind_of(self._schema, container.MASK) is None:
-            return []
-        return [has_mask for batch in self._batches for has_mask in container.filled(batch.column(container.MASK))]
+    def masked(self) -> list[bool]:
+        """Return whether each row has a mask."""
+        return [has_mask for batch in self._batches for has_mask in filled(batch.column(MASK))]
 
 
 def look_ahead(files: Sequence[Path]) -> None:

@@ -410,7 +410,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
     notes = list(begun.notes)
     own = None if folder is None else folder / task.label_place
     places = [] if given is None else [given]
-    if own is not None and (own.is_file() or (own.is_dir() and walk(own, endings=EXTENSIONS).images)):
+    if own is not None and (own.is_file() or (own.is_dir() and walk(own))):
         places.append(own)
     with TemporaryDirectory() as scratch:
         for number, place in enumerate(places):

@@ -379,10 +379,12 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         groups=() if given["group"] is None else tuple(photographs_of(images, given["group"])),
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
     )
-    notes = tuple(_notes(seen, answers.dataset))
+    notes = [*_notes(seen, answers.dataset)]
+    if over is None and asked.k is not None and asked.k > len(images):
+        notes.append(f"k = {asked.k:,} is more than the {len(images):,} images there are: every image is to be labelled")
     design = design_of(question)
     seed = derived_seed(record, design) if given["seed"] is None else given["seed"]
-    begun = DrawnSite(answers, record, (), words, seed, design, notes, others=others)
+    begun = DrawnSite(answers, record, (), words, seed, design, tuple(notes), others=others)
     if over is None:
         sizes = task.sizes(question.measure, answers)
         # Where nothing is predicted in any image, none is larger than another.

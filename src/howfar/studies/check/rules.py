@@ -196,6 +196,9 @@ def _checked(written: Any, name: str) -> Rules:
     if not isinstance(written, Mapping) or not written:
         what = "nothing" if written in (None, {}, "") else type(written).__name__
         raise InputError.of("rules", "must hold at least one rule by name", what, _START)
+    gate = written.get("gate", "inside")
+    if not isinstance(gate, Mapping) and gate not in ("inside", None):
+        raise InputError.of("gate", "must be inside", gate, "write gate: inside, or leave the rule out")
     values = {key: {"must_be": value} if key == "gate" and isinstance(value, str) else value for key, value in written.items()}
     none = next((key for key, value in values.items() if value is None), None)
     if none in Rules.model_fields:
@@ -365,10 +368,8 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
     called = found.source if metric == "mean_f" else f"{found.source} {metric}"
     interval = format_interval(found.value, found.low, found.high)
     words = f"{called} {interval} ({100 * found.level:g} % interval{known.part(found)})"
-    if outside and known.gate is not None:
-        # The rule on the gate, where it is asked, lists every check.
-        listed = known.gate.outside[:1] if rules.gate is not None else known.gate.outside
-        words = f"{words}, not to be believed: {'; '.join(reading.words for reading in listed)}"
+    if outside:
+        words = f"{words}, {_not_believed(known, rules.gate is not None)}"
     remedy, labels = "", None
     if outcome == "undecided":
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
@@ -380,6 +381,12 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
     return known.decision(
         "performance", rule.severity, outcome, must, words, remedy, (found.value, found.low, found.high), labels
     )
+
+
+def _not_believed(known: RuleFacts, told: bool) -> str:
+    """Doubt an estimate outside the gate, with the reasons unless another rule has told them."""
+    reasons = "" if told or known.gate is None else f": {'; '.join(reading.words for reading in known.gate.outside)}"
+    return f"not to be believed outside the gate{reasons}"
 
 
 def _spread(found: SourcedInterval, n: int, judged: float | None) -> float:
@@ -417,12 +424,15 @@ def _failures(rules: Rules, known: RuleFacts) -> Decision | None:
     must = _at_most(rule)
     if found is None:
         words, remedy = "no estimator looks at the images one by one", "make the profile with --labelled and --performance"
+        if known.estimate is not None:
+            words, remedy = f"{words} without the model's maps of them", "pass these (--predictions MAPS)"
         return known.decision("failures", rule.severity, "undecided", must, words, remedy)
     count, of = found.counted
     how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"
     words = f"{count} of {of} {how}: {share_interval(found.value, found.low, found.high)}{known.part(found)}"
-    if found.source == ESTIMATED and known.doubted and known.gate is not None:
-        words, remedy = f"{words}, not to be believed: {known.gate.outside[0].words}", _label(known, FEWEST, found)
+    if found.source == ESTIMATED and known.doubted:
+        told = rules.gate is not None or rules.performance is not None
+        words, remedy = f"{words}, {_not_believed(known, told)}", _label(known, FEWEST, found)
         return known.decision("failures", rule.severity, "undecided", must, words, remedy, labels=FEWEST)
     outcome: Outcome = "pass" if found.high <= rule.at_most_share else "breach"
     remedy, labels = "" if outcome == "pass" else "look at the flagged images: howfar score lists them", None

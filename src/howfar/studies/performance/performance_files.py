@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.data.documents import check_separator, number_remedy, readable, renamed_columns
+from howfar.errors import InputError, MissingPathError, option
 from howfar.io.location import as_location, was_url
 from howfar.io.parquet_files import read_frame
 from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM, VALUES
@@ -19,17 +20,19 @@ from howfar.results import Evaluation, Provenance
 from howfar.results.evaluation_result import KEY
 
 VALUE, GIVEN = "performance", "given"
+ROLES = ("image", VALUE, "dataset")
+"""What the columns of a table may be named for."""
 TEXTS = ("dataset", "image", "content", "prediction", "path")
 _SHARES = (VALUE, "foreground")
 NUMBERS = (*_SHARES, *EVERY_SIGNAL, "pixels", "tile_agreement", "threshold")
 
 
-def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
+def evaluations_of(table: pd.DataFrame, source: str, remedy: str = "") -> list[Evaluation]:
     """Check a table with the columns image and performance, and convert it to one evaluation per dataset ("" if unnamed)."""
     for column in ("image", VALUE):
         if column not in table:
             columns = ", ".join(map(str, table.columns)) or "none"
-            raise InputError(f"{source} has no column {column}; its columns: {columns}: it needs image and {VALUE}")
+            raise InputError(f"{source} has no column {column}; its columns: {columns}: it needs image and {VALUE}{remedy}")
     if not len(table):
         raise InputError(f"{source} has no row: it needs one for each image")
     frame = table.reset_index(drop=True)
@@ -71,7 +74,7 @@ def _numbers(column: pd.Series[Any], name: str, shares: bool) -> pd.Series[Any]:
     try:
         numbers = column.astype(float)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must hold numbers ({error}): leave unknown ones empty") from error
+        raise InputError(f"{name} must hold numbers ({error}): {number_remedy(error, 'leave unknown ones empty')}") from error
     infinite = np.isinf(numbers)
     if infinite.any():
         raise InputError.of(name, "must be finite", f"infinity in row {int(np.argmax(infinite)) + 1}", "leave it empty")
@@ -116,13 +119,15 @@ class Matched:
     strangers: tuple[str, ...] = ()
 
 
-def read_performances(given: Performances | Sequence[Performances]) -> list[Evaluation]:
+def read_performances(
+    given: Performances | Sequence[Performances], datasets: Sequence[str] = (), columns: Mapping[str, str] | None = None
+) -> list[Evaluation]:
     """Read performances: ``howfar evaluate -o`` files, tables with columns image and performance, or objects in memory.
 
     A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column dataset
-    its images may be of any dataset.
+    its images are of the one of the `datasets` that its file is called by, or of any. `columns` are a table's own by role.
     """
-    read = [evaluation for argument in _each(given) for evaluation in _read(argument)]
+    read = [evaluation for argument in _each(given) for evaluation in _read(argument, datasets, columns)]
     if not read:
         raise InputError.of("performance", "must name at least one file", given, "run howfar evaluate -o FILE first")
     names = [evaluation.dataset for evaluation in read]
@@ -236,7 +241,8 @@ def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
             sets = sorted({str(images["dataset"].iloc[hit]) for hit in hits})
             if len(sets) > 1:
                 name = evaluation.images["image"].iloc[i]
-                remedy = "name its dataset as the run does (NAME=PATH)" if evaluation.dataset else "add the column dataset"
+                remedy = "add the column dataset, or call the file by its dataset's name"
+                remedy = "name its dataset as the run does (NAME=PATH)" if evaluation.dataset else remedy
                 raise InputError(f"performance: image {name} is in {sets[0]} and {sets[1]}: {remedy}")
             places[i] = hits[0]
             taken.add(hits[0])
@@ -249,11 +255,11 @@ def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
     return list(zip(*(rows[name].tolist() if name in rows else blank for name in columns), strict=True))
 
 
-def _read(argument: Any) -> list[Evaluation]:
+def _read(argument: Any, datasets: Sequence[str], columns: Mapping[str, str] | None) -> list[Evaluation]:
     if isinstance(argument, Evaluation):
         return [argument]
     if isinstance(argument, pd.DataFrame):
-        return evaluations_of(argument, "performance")
+        return _of_table(argument, columns, "performance")
     if not isinstance(argument, (str, Path)):
         raise InputError.of("performance", "must be an Evaluation, a file or a table", type(argument).__name__)
     if not str(argument):
@@ -271,21 +277,29 @@ def _read(argument: Any) -> list[Evaluation]:
             remedy = f"pass {named} alone; an evaluation says which dataset it is of, and so does the column dataset of a table"
         raise MissingPathError(f"performance: nothing at {path}: {remedy}")
     table = _table(path)
-    return [Evaluation.load(path)] if table is None else evaluations_of(table, str(path))
+    if table is None:
+        return [Evaluation.load(path)]
+    return _of_table(table, columns, path, path.stem if path.stem in datasets else "")
+
+
+def _of_table(table: pd.DataFrame, columns: Mapping[str, str] | None, source: object, dataset: str = "") -> list[Evaluation]:
+    """Convert a table with its own names of columns; a column that has a role's name and not the role is left out."""
+    remedy = ""
+    if columns is not None:
+        table = renamed_columns(table, columns, dict(zip(ROLES, ROLES, strict=True)), source)
+        remedy = f"; name others by {option('columns')}, as image=filename,{VALUE}=f1"
+    named = table.assign(dataset=dataset) if dataset and "dataset" not in table else table
+    return evaluations_of(named, str(source), remedy)
 
 
 def _table(path: Path) -> pd.DataFrame | None:
     """Read a CSV or Parquet table; None for a Parquet file that is marked as an evaluation."""
     import pyarrow.parquet as pq
 
-    try:
+    with readable(path, "pass UTF-8 CSV (named .csv) or Parquet"):
         if path.suffix.lower() == ".csv":
+            check_separator(path)
             # "NA" stands for a missing value in columns of numbers alone: a dataset may be called so.
             unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
             return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
         return None if KEY in (pq.read_schema(path).metadata or {}) else read_frame(path, (HISTOGRAM,))
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
-        reason = one_line(str(error).partition(". ")[0], 120)
-        raise InputError(f"{path} is not a readable table ({reason}): pass UTF-8 CSV (named .csv) or Parquet") from error

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
+from howfar.data.documents import column_roles
 from howfar.data.photographs import pattern_of
 from howfar.errors import InputError, StoreError
 from howfar.io.location import absolute
@@ -50,6 +51,7 @@ from howfar.studies.performance.image_performance import (
 )
 from howfar.studies.performance.performance_files import (
     GIVEN,
+    ROLES,
     VALUE,
     Matched,
     Performances,
@@ -189,7 +191,8 @@ def relate(
         What `howfar.compare` returned, or its run folder, into which the relation and its report are then written.
     performance
         `Evaluation` objects, files of ``howfar evaluate -o``, or tables with the columns image and performance (and where
-        known dataset, foreground, signals); one or several. One of the primary itself gives the common threshold.
+        known dataset, foreground, signals); one or several. One of the primary itself gives the common threshold. A file of
+        one dataset may be called by its name in place of a column dataset.
 
     Raises
     ------
@@ -214,7 +217,9 @@ def relate(
     check_sliceable(by, comparison.images)
     if not isinstance(run, Comparison):
         page_folder("run", run, Comparison.COMMAND)
-    relation, _ = related(comparison, read_performances(performance), given, files_of(performance))
+    names = [comparison.primary.name, *(dataset.name for dataset in comparison.datasets)]
+    read = read_performances(performance, names, column_roles(given["columns"], ROLES))
+    relation, _ = related(comparison, read, given, files_of(performance))
     _check_earlier(run, relation.metric)
     if not isinstance(run, Comparison):
         draw(comparison, relation.save(run), relation=relation)

@@ -157,7 +157,10 @@ def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyD
         entry = written.get("datasets", {}).get(name)
         if isinstance(entry, dict):
             entry["path"] = place
-    document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "")
+    try:
+        document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "")
+    except RecursionError as error:
+        raise InputError("study file has a key that is nested too deep: see howfar study --new") from error
     return document.model_copy(
         update={
             "datasets": {name: _placed(entry, folder, "path") for name, entry in document.datasets.items()},
