@@ -105,7 +105,7 @@ NO_PRIMARY: Final = But(
 """Changes the projection where no dataset is the primary one."""
 Scales = Literal["none", "layers"]
 Scale = Annotated[Scales, _dist("none", "Divide each layer of a feature by its spread (layers), or do not.")]
-Seed = Annotated[int, _sure(0, "Draw all that is random with this seed.", _NATURAL)]
+Seed = Annotated[int, _sure(0, "Use this seed for every random draw.", _NATURAL)]
 Bootstrap = Annotated[int, _sure(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _DRAWS)]
 Permutations = Annotated[int, _sure(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _DRAWS)]
 Neighbours = Annotated[int, _dist(5, "Average the nearest-neighbour distance over this many images (k).", _COUNT)]
@@ -115,10 +115,10 @@ Baselines = Annotated[bool, _dist(True, "Measure with the two trivial backbones 
 LeakHandling = Literal["warn", "drop", "refuse"]
 Leaks = Annotated[
     LeakHandling,
-    _dist("warn", "List copies of the primary's images among the others, leave them out of these (drop), or end (refuse)."),
+    _dist("warn", "List copies of primary images in other datasets (warn), leave them out there (drop), or stop (refuse)."),
 ]
 By = Annotated[
-    _Texts, Option((), "Give every number by slice too: by this column of the datasets' tables, as camera.", free=True)
+    _Texts, Option((), "Report every number by slice too: by this column of the datasets' tables, such as camera.", free=True)
 ]
 
 Maps = Literal["pca", "umap"]
@@ -155,7 +155,7 @@ Device = Annotated[str, Option("auto", "Run the network there.", free=True, choi
 
 # Which URLs datasets may hold.
 AllowUrls = Annotated[
-    _Texts, _where((), "Fetch URLs in a table's cells from these hosts or buckets too, none of the local network.", free=True)
+    _Texts, _where((), "Fetch URLs in table cells from these hosts or buckets too, never from the local network.", free=True)
 ]
 
 # How a backbone is loaded.
@@ -163,7 +163,7 @@ LocalWeights = str | Path | Mapping[str, str | Path] | None
 Weights = Annotated[LocalWeights, _net(None, "Read local weights: a file, or a folder in the hub's format.", free=True)]
 RandomWeights = Annotated[bool, _net(True, "Load published weights, not random ones of one seed.", free=True, flags=HIDDEN)]
 Pool = Annotated[
-    bool | None, _net(None, "Take the pooled vector or the flattened maps; by default as the kind does.", free=True)
+    bool | None, _net(None, "Use the pooled vector or the flattened maps; by default what the backbone uses.", free=True)
 ]
 Fits = Literal["stretch", "crop", "pad"]
 Fit = Annotated[Fits, _net("stretch", "Stretch, crop or pad pictures to a square.", free=True)]
@@ -174,13 +174,11 @@ InputSize = Annotated[Sides, _net(None, "Feed the network this square, or this h
 Mean = Annotated[_Channels, _net(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
 Std = Annotated[_Channels, _net(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
 Output = Annotated[_Text, _net(None, "Take this output of an ONNX file as the feature.", **_FURTHER)]
-PromptText = Annotated[_Text, _net(None, "Give the network this text beside the picture.", **_FURTHER)]
+PromptText = Annotated[_Text, _net(None, "Give the network this text with the image.", **_FURTHER)]
 Engines = Literal["auto", "torch", "compile"]
-Engine = Annotated[
-    Engines, _net("auto", "Run by onnxruntime on a CPU (auto), by torch, or compiled by torch first.", **_FURTHER)
-]
+Engine = Annotated[Engines, _net("auto", "Run with onnxruntime on a CPU (auto), with torch, or compiled by torch.", **_FURTHER)]
 Floats = Literal["32", "bf16", "fp16"]
-Precision = Annotated[Floats, _net("32", "Compute in 32 bits, or mixed: quicker, a little different.", **_FURTHER)]
+Precision = Annotated[Floats, _net("32", "Compute in 32 bits, or in mixed precision: faster, slightly different.", **_FURTHER)]
 
 # How performance is known and related to distance.
 Threshold = Annotated[
@@ -192,10 +190,10 @@ ScoredAt = Annotated[
     But({"help": "Score each image at this threshold; by default at the best for this set, which needs masks.", "free": True}),
 ]
 Retune = Annotated[
-    bool, _perf(False, "Find the threshold on PRIMARY's held-out images, not the checkpoint's, and say what that changes.")
+    bool, _perf(False, "Tune the threshold on PRIMARY's held-out images, not the checkpoint's, and report what that changes.")
 ]
 Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
-Flat = Annotated[float, _perf(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
+Flat = Annotated[float, _perf(0.2, "Treat a change of performance up to this as none.", {**_POSITIVE, **_FINITE})]
 Level = Annotated[float, _sure(0.9, "Give intervals of this level.", _SHARE)]
 ErrorRate = Annotated[float, _sure(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
 Group = Annotated[
@@ -214,14 +212,14 @@ LearntGroup = Annotated[
 Estimator = Annotated[
     str,
     _perf(
-        "auto", "Estimate by this; auto takes consensus where there are predictions, nothing being chosen by labels.",
+        "auto", "Use this estimator; auto uses consensus if there are predictions, and chooses nothing by labels.",
         choices=("auto", *registry.OURS["estimators"])
     )
 ]  # fmt: skip
 Task = Annotated[
     str,
     Option(
-        "segmentation", "Evaluate a segmentation (multiclass: of several classes), a classification or a detection.", free=True,
+        "segmentation", "Evaluate a model of this task (multiclass: a segmentation of several classes).", free=True,
         choices=tuple(registry.OURS["metrics"])
     )
 ]  # fmt: skip
@@ -230,15 +228,15 @@ IgnoreIndex = Annotated[
 ]
 Foreground = Annotated[
     str | int | Sequence[int] | None,
-    _perf(
-        None, "Take this colour of the masks for foreground (255, #ff0000 or 255,0,0); by default what is above 127.", free=True
-    ),
+    _perf(None, "Use this mask colour as foreground (255, #ff0000 or 255,0,0); by default every value above 127.", free=True),
 ]
-Tolerance = Annotated[float, _perf(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
+Tolerance = Annotated[
+    float, _perf(0.0, "Count a predicted pixel as right within this distance of the mask.", unit="pixels", free=True)
+]
 Iou = Annotated[_Number, _perf(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, _perf(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
 Partial = Annotated[bool, _perf(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
-Learnt = Annotated[bool, _perf(False, "Score images that the model learnt from too (training error).", flags=("--learnt",))]
+Learnt = Annotated[bool, _perf(False, "Score the model's training images too (training error).", flags=("--learnt",))]
 Predictions = Annotated[
     _Path, Option(None, "Read the model's maps (or file of classes or boxes), for estimators that need them.", free=True)
 ]
@@ -269,16 +267,20 @@ LabelNames = Annotated[
     _label((), "Call a label NAME in the tool, MODEL=NAME where the model calls it MODEL; import leaves out =NAME.", free=True),
 ]
 ImagesBeside = Literal["none", "copy", "link"]
-WithImages = Annotated[ImagesBeside, Option("none", "Put the images beside their labels, by copy or link; else point to them.")]
+WithImages = Annotated[
+    ImagesBeside, Option("none", "Copy or link the images next to their labels; by default only point to them.")
+]
 Complete = Annotated[
-    bool, _label(False, "Take images for labelled that have no label, or the model's alone.", flags=("--complete",))
+    bool, _label(False, "Count images without labels, or with the model's labels only, as labelled.", flags=("--complete",))
 ]
 HandedOverAbove = Annotated[
-    Threshold, But({"help": "Hand over as foreground what a map has above this; by default at relate's threshold, else 0.5."})
+    Threshold, But({"help": "Hand over pixels above this as foreground; by default relate's threshold, else 0.5."})
 ]
-HandedOverFrom = Annotated[MinScore, But({"help": "Hand over the predicted boxes that are scored at least this."})]
+HandedOverFrom = Annotated[MinScore, But({"help": "Hand over predicted boxes with at least this score."})]
 Tasks = Literal["segmentation", "classification", "detection"]
-LabelledTask = Annotated[Tasks | None, _perf(None, "Import this; by default what was handed over, else a segmentation.")]
+LabelledTask = Annotated[
+    Tasks | None, _perf(None, "Import labels of this task; by default the task that was handed over, else segmentation.")
+]
 
 # How a certificate is made.
 Measure = Annotated[
@@ -291,7 +293,7 @@ Measure = Annotated[
     ),
 ]
 Until = Annotated[
-    _Text, Option(None, "Label until the interval is ±0.05, or until 'F >= 0.6' is settled; looks after each label.", free=True)
+    _Text, Option(None, "Stop when the interval is ±0.05, or when 'F >= 0.6' is decided; looks after each label.", free=True)
 ]
 
 # How a segmenter is trained.
@@ -329,10 +331,15 @@ Patience = Annotated[_Count, _train(None, "Stop after this many epochs without a
 Keep = Annotated[Literal["best", "last"], _train("best", "Keep the weights of the best epoch by held-out ODS, or of the last.")]
 TrainingSteps = Annotated[
     _Count,
-    _train(None, "Learn in so many steps, as many in each epoch (rounded up), however many images.", {"gt": 0, "lt": 2**31}),
+    _train(
+        None,
+        "Train this many steps, spread evenly over the epochs (rounded up), for any number of images.",
+        {"gt": 0, "lt": 2**31},
+    ),
 ]
 Balance = Annotated[
-    _Number, _train(None, "Let added images be this share of every batch; by default their natural one.", {"gt": 0, "lt": 1})
+    _Number,
+    _train(None, "Fill this share of every batch with added images; by default their natural share.", {"gt": 0, "lt": 1}),
 ]
 Rescale = Annotated[float, _train(0.0, "Enlarge and shrink pictures at random by up to this share.", {"ge": 0, "le": 0.5})]
 Tune = Annotated[
@@ -394,26 +401,24 @@ Sam = Annotated[_Path, _ask(None, "Read SAM from this folder in the hub's format
 ClipSeg = Annotated[_Path, _ask(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
 
 # How labelled images are corrupted.
-Only = Annotated[_Texts, Option((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)]
+Only = Annotated[_Texts, Option((), "Make only these corruptions, such as fade,blur or fade=0.4; by default all.", free=True)]
 
 # How maps are predicted.
-Flipped = Annotated[bool, _perf(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
+Flipped = Annotated[bool, _perf(False, "Predict mirrored images, to measure how well maps agree.", flags=("--flipped",))]
 Tiled = Annotated[bool, _net(False, "Predict overlapping tiles at the images' own scale.", flags=("--tile",))]
 AdaptWays = Literal["none", "norm"]
 AdaptWay = Annotated[
     AdaptWays, _few("none", "Adapt the model to DATASET first, without labels: mix its statistics into batch norm (norm).")
 ]
 MixedShare = Annotated[
-    float, _few(0.3, "Weigh DATASET's statistics by this (λ) in --adapt norm: from 0, as it was, to 1.", {"ge": 0, "le": 1})
+    float, _few(0.3, "Weigh DATASET's statistics by this (λ) in --adapt norm: from 0 (unchanged) to 1.", {"ge": 0, "le": 1})
 ]
 Squares = Annotated[int, _where(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]
 MapOutput = Annotated[
     _Text, _net(None, "Read a foreign network's output as this; by default by its range.", choices=("logits", "probabilities"))
 ]
-Channel = Annotated[_Count, _net(None, "Take this channel of a foreign network for the foreground, from 0.", free=True)]
+Channel = Annotated[_Count, _net(None, "Use this channel of a foreign network as foreground, counted from 0.", free=True)]
 FedReading = Annotated[Any, _net(None, "Take mean, std, output and channel from this `Reading`.", free=True, flags=HIDDEN)]
 
 # How a site is assessed.
-Corrupted = Annotated[
-    bool, _perf(True, "Make corrupted sets of PRIMARY's own images, which say how large an error is to be expected.")
-]
+Corrupted = Annotated[bool, _perf(True, "Make corrupted versions of PRIMARY's images, to learn what error to expect.")]

@@ -63,7 +63,7 @@ def data(
     folder: Annotated[str | None, typer.Argument(help=_FOLDER)] = None,
     json: flags.Json = False,
 ) -> None:
-    """Say where the paper's datasets are had and under which terms, or check FOLDER against NAME.
+    """Say where to get the paper's datasets and under which terms, or compare FOLDER with NAME.
 
     Exit code 0 where the folder agrees with the paper, 1 where it does not.
     """
@@ -137,10 +137,10 @@ def _report(check: FolderCheck, json: bool) -> None:
 
 
 def explain(
-    term: Annotated[list[str] | None, flags.argument("TERM", "A word, such as relative or I^dist.")] = None,
+    term: Annotated[list[str] | None, flags.argument("TERM", "A term, such as relative, I^dist or atc.")] = None,
     json: flags.Json = False,
 ) -> None:
-    """Explain a word of howfar's tables and reports; without one, list all words."""
+    """Explain a term of howfar's tables, figures and reports; without one, list all terms."""
     from howfar.glossary import explain as find
     from howfar.glossary import glossary, names
 

@@ -121,7 +121,7 @@ def corrupt(
     json: flags.Json = False,
     **chosen: Unpack[CorruptOptions],
 ) -> None:
-    """Make labelled sets of corrupted versions of PRIMARY's labelled images, and score a model on each: no foreign labels."""
+    """Make corrupted versions of PRIMARY's labelled images, and score a model on each; no other labels are needed."""
     from howfar.studies.corruption import corrupt as study
 
     sets = study(primary, out, model=model, predict_command=predict_command, others=others or None, **chosen)
@@ -179,7 +179,7 @@ def prompts(
     json: flags.Json = False,
     **chosen: Unpack[PromptOptions],
 ) -> None:
-    """Segment DATASETs by prompted networks (SAM, CLIPSeg, PerSAM-F), and score that."""
+    """Segment DATASETs with prompted networks (SAM, CLIPSeg, PerSAM-F), and score their maps."""
     from howfar.errors import InputError
     from howfar.paper.prompts import prompts as study
 

@@ -54,7 +54,7 @@ def relate(
     json: flags.Json = False,
     **chosen: Unpack[RelateOptions],
 ) -> None:
-    """Tell whether performance falls with distance in RUN, and what to expect of its images that have no labels."""
+    """Measure whether performance falls with distance in RUN, and estimate it for images without labels."""
     from howfar.studies.performance.relate import relate as study
 
     answer(study(run, performance or (), **chosen), json, show, run / "report.html")

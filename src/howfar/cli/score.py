@@ -42,7 +42,7 @@ def profile(
     json: flags.Json = False,
     **chosen: Unpack[ProfileOptions],
 ) -> None:
-    """Keep in FILE all that it takes to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
+    """Save in FILE everything needed to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
 
     With labelled datasets and their performance, scores predict whether the model will fail.
     """
@@ -101,7 +101,7 @@ def score(
     ] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
-    """Say of each NEW image how far it is from what FILE describes, and whether the model will probably fail on it.
+    """Score each NEW image: its distance from the primary dataset of FILE, and whether the model will probably fail on it.
 
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def assess(
     primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on, with masks or labels. {flags.DATASET}")],
     sites: Annotated[
-        list[str], flags.argument("SITE", "New images, as many sites as you like; those with labels are learnt from.")
+        list[str],
+        flags.argument("SITE", "New images, one site or more; sites with labels improve the estimates of the others."),
     ],
     model: flags.Model = None,
     predictions: Annotated[
@@ -35,7 +36,7 @@ def assess(
     json: flags.Json = False,
     **chosen: Unpack[AssessOptions],
 ) -> None:
-    """Say what a model will score on each SITE, how sure that is, why, and what to do next."""
+    """Estimate what a model will score on each SITE, with an interval, reasons and the next step."""
     from howfar.cli.select import folder_name
     from howfar.data import parse
     from howfar.studies.assessment.assess import assess as study
@@ -89,9 +90,9 @@ def certify(
     json: flags.Json = False,
     **chosen: Unpack[CertifyOptions],
 ) -> None:
-    """Draw images of SITE to label, and from their labels say what the model reaches there, whatever the shift.
+    """Draw images of SITE to label, and measure with these labels what the model scores there, whatever the shift.
 
-    The first run draws and writes what is to be labelled; the same command again takes the labels and says what they show.
+    The first run draws the images to label; the same command again reads the labels and reports the score.
     """
     from howfar.cli.select import folder_name
     from howfar.data import parse

@@ -119,7 +119,7 @@ def store(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what prune would remove, and remove nothing.")] = False,
     json: flags.Json = False,
 ) -> None:
-    """Look after the store of features: check it, repair it, say what it takes, or remove features that are not needed.
+    """Check or repair the store of features, show its size, or remove features.
 
     Exit code 0; 1 where check finds damage.
     """

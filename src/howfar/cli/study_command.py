@@ -29,7 +29,7 @@ def study(
     json: flags.Json = False,
     **chosen: Unpack[StudyFileOptions],
 ) -> None:
-    """Run every study of STUDY.toml that is not done yet, and write one report of all."""
+    """Run the studies of STUDY.toml that are not done yet, and write one report of all."""
     from howfar.studies.study_file.document import json_schema, write_start
     from howfar.studies.study_file.estimate import estimate
 

@@ -167,7 +167,7 @@ def adapt(
     json: flags.Json = False,
     **chosen: Unpack[AdaptOptions],
 ) -> None:
-    """Train on PRIMARY and a few images of each SECONDARY, and say what that gains on images that no model learnt from."""
+    """Train on PRIMARY and a few images of each SECONDARY, and measure the gain on images that no model was trained on."""
     from howfar.studies.adaptation.adapt import adapt as study
 
     ready_folder("out", out)
