@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import console, print_json, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_table
 
 if TYPE_CHECKING:
-    from howfar.data.catalogue import CatalogueEntry, FolderCheck
+    from howfar.data.catalogue import CatalogueEntry
 
 
 def backbones(json: flags.Json = False) -> None:
@@ -69,40 +69,40 @@ def data(
     """
     from howfar.data.catalogue import catalogue, check_folder, entry
 
+    to = console()
     if name is None:
-        _list(catalogue(), json)
+        if json:
+            print_json([asdict(each) for each in catalogue()])
+            return
+        header = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
+        rows = [
+            (
+                each.name,
+                each.symbol,
+                "" if each.images is None else f"{each.images:,}",
+                each.pixels,
+                each.masks,
+                each.terms,
+                each.where[0],
+            )
+            for each in catalogue()
+        ]
+        print_table(to, header, [row[: len(header)] for row in rows], left=(*header[:2], *header[3:]))
+        to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder")
     elif folder is None:
-        _describe(entry(name), json)
+        if json:
+            print_json(asdict(entry(name)))
+            return
+        print_paths(to, {label: text or None for label, text in _lines(entry(name))})
     else:
         check = check_folder(name, folder)
-        _report(check, json)
+        if json:
+            print_json({**asdict(check), "agrees": check.agrees})
+        else:
+            for finding in check.findings:
+                to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", soft_wrap=True)
         if not check.agrees:
             raise typer.Exit(1)
-
-
-def _list(entries: tuple[CatalogueEntry, ...], json: bool) -> None:
-    if json:
-        print_json([asdict(entry) for entry in entries])
-        return
-    to = console()
-    header = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
-    images = ["" if entry.images is None else f"{entry.images:,}" for entry in entries]
-    rows = [
-        (entry.name, entry.symbol, count, entry.pixels, entry.masks, entry.terms, entry.where[0])[: len(header)]
-        for entry, count in zip(entries, images, strict=True)
-    ]
-    print_table(to, header, rows, left=(*header[:2], *header[3:]))
-    to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder")
-
-
-def _describe(entry: CatalogueEntry, json: bool) -> None:
-    if json:
-        print_json(asdict(entry))
-        return
-    to = console()
-    for label, text in _lines(entry):
-        if text:
-            to.print(f"{label}: {text}", soft_wrap=True)
 
 
 def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
@@ -125,15 +125,6 @@ def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
         ("cite", entry.citation),
         ("used in", ", ".join(entry.used_in)),
     ]
-
-
-def _report(check: FolderCheck, json: bool) -> None:
-    if json:
-        print_json({**asdict(check), "agrees": check.agrees})
-        return
-    to = console()
-    for finding in check.findings:
-        to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", soft_wrap=True)
 
 
 def explain(
