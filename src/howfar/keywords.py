@@ -245,16 +245,10 @@ class CertifyOptions(PredictionOptions, total=False):
     level: Annotated[options.Level, options.But(help="Give an interval of this level.")]
     until: options.Until
     threshold: Annotated[
-        options.Threshold,
-        options.But(help="Take foreground above this, in hundredths; by default the profile's, else 0.5.", free=True),
+        options.Threshold, options.But(help="Take foreground above this; by default the profile's or 0.5.", free=True)
     ]
-    estimator: Annotated[
-        options.Estimator, options.But(help="Predict by this estimator of the profile; auto: the one that it uses.")
-    ]
-    group: Annotated[
-        options.Group,
-        options.But(help="Draw from as many photographs as there are labels, named by this expression's first group."),
-    ]
+    estimator: Annotated[options.Estimator, options.But(help="Predict by this estimator of the profile; auto: its own.")]
+    group: Annotated[options.Group, options.But(help="Spread labels over photographs, named by this expression.")]
     seed: options.Seed
 
 
@@ -274,9 +268,7 @@ class CorruptOptions(ModelOptions, MaskOptions, total=False):
     only: options.Only
     seed: options.Seed
     tolerance: options.Tolerance
-    group: Annotated[
-        options.Group, options.But(help="Name photographs by the first group of this expression; by default as in training.")
-    ]
+    group: Annotated[options.Group, options.But(help="Name photographs by this expression; by default as in training.")]
     progress: options.Progress
 
 
@@ -285,14 +277,10 @@ class AssessOptions(StudyExecution, TaskOptions, FedOptions, total=False):
 
     task: Annotated[options.Task, options.But(help="Assess a model of this task.")]
     threshold: Annotated[
-        options.Threshold,
-        options.But(help="Score at this threshold; by default the checkpoint's, else the best on PRIMARY's images."),
+        options.Threshold, options.But(help="Score at this threshold; by default the checkpoint's or PRIMARY's.")
     ]
     retune: options.Retune
-    truth: Annotated[
-        options.Truth,
-        options.But(help="Read each dataset's true boxes (detection) there: DIR/NAME.json, .csv, or a folder DIR/NAME."),
-    ]
+    truth: Annotated[options.Truth, options.But(help="Read true boxes (detection) in DIR/NAME.json, .csv or DIR/NAME.")]
     weights: options.Weights
     components: options.Components
     projection: options.Projection
@@ -384,8 +372,7 @@ class BakeoffOptions(AdaptationOptions, total=False):
 
     shots: Annotated[options.Shots, options.But(default=(7,))]
     strategies: Annotated[
-        options.Strategies,
-        options.But(default=(), rule={}, help="Choose images by these beside random; by default by every one."),
+        options.Strategies, options.But(default=(), rule={}, help="Choose images by these and random; by default by all.")
     ]
     seeds: Annotated[options.Seeds, options.But(default=(0, 1, 2))]
     random_seeds: Annotated[options.RandomSeeds, options.But(default=(3, 4))]

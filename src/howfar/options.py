@@ -96,6 +96,8 @@ _Number = float | None
 _Count = int | None
 _Path = str | Path | None
 _Size = str | int | None
+_Colour = str | int | Sequence[int] | None
+_Classes = Sequence[str] | str | Path
 _Runner = str | protocols.Runner
 _Channels = Sequence[float] | None
 
@@ -122,23 +124,14 @@ Leaks = Annotated[LeakHandling, _dist("warn", "List copies of primary images (wa
 By = Annotated[_Texts, Option((), "Report every number by slice too: by this column of the datasets' tables.", free=True)]
 
 Maps = Literal["pca", "umap"]
-Map = Annotated[
-    Maps | None,
-    Option(
-        None,
-        "Open the map of images with the first two components, or with a UMAP of all, which the run keeps.",
-        choices=("pca", "umap"),
-    ),
-]
+Map = Annotated[Maps | None, Option(None, "Map images by two components, or by a UMAP of all.", choices=("pca", "umap"))]
 
 # Where and by what the computing is done.
 Out = Annotated[_Path, Option(None, "Write the run to this folder; a killed one goes on.", free=True, flags=("--out", "-o"))]
 Stored = protocols.StoreLike | str | Path | None
 Store = Annotated[Stored, Option(None, "Keep features in this folder or URL (s3://, gs://, az://), not the cache.", free=True)]
 Runner = Annotated[_Runner, _where("local", "Compute here (local) or on a cluster (ray).", free=True, choices=_ours("runners"))]
-BatchSize = Annotated[
-    _Count, _where(None, "Compute this many images at once; by default 16, or what a GPU fits.", _COUNT, free=True)
-]
+BatchSize = Annotated[_Count, _where(None, "Compute this many images at once: 16, or what a GPU fits.", _COUNT, free=True)]
 ImagesAtOnce = Annotated[int, _where(16, "Compute this many images at once.", _COUNT, free=True)]
 Workers = Annotated[_Count, _where(None, "Work on this many batches at once; by default one for each core.", _COUNT, free=True)]
 Progress = Annotated[bool, Option(True, "Show progress on stderr, or in the notebook.", flags=HIDDEN)]
@@ -170,13 +163,8 @@ Floats = Literal["32", "bf16", "fp16"]
 Precision = Annotated[Floats, _net("32", "Compute in 32 bits, or in mixed precision: faster, slightly different.", **_FURTHER)]
 
 # How performance is known and related to distance.
-Threshold = Annotated[
-    _Number, Option(None, "Score at this threshold, in hundredths; by default the primary's or 0.5.", _BELOW_1)
-]
-ScoredAt = Annotated[
-    Threshold,
-    But(help="Score each image at this threshold; by default at the best for this set, which needs masks.", free=True),
-]
+Threshold = Annotated[_Number, Option(None, "Score at this threshold (0.00-0.99); by default the primary's or 0.5.", _BELOW_1)]
+ScoredAt = Annotated[Threshold, But(help="Score images at this threshold; by default at the best for this set.", free=True)]
 Retune = Annotated[bool, _perf(False, "Tune the threshold on PRIMARY's held-out images, and report what that changes.")]
 Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
 Flat = Annotated[float, _perf(0.2, "Treat a change of performance up to this as none.", _RATE)]
@@ -184,31 +172,15 @@ Level = Annotated[float, _sure(0.9, "Give intervals of this level.", _SHARE)]
 ErrorRate = Annotated[float, _sure(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
 Group = Annotated[_Text, _label(None, "Name photographs by this regular expression's first group: '(.+)-[0-9]+' for tiles.")]
 LearntGroup = Annotated[
-    Group,
-    But(
-        help="Name photographs by this regular expression's first group, to leave out all tiles of training photographs; by "
-        "default as the training did.",
-        free=True,
-    ),
+    Group, But(help="Name photographs by this expression's first group; by default as in training.", free=True)
 ]
 Estimator = Annotated[
-    str,
-    _perf(
-        "auto", "Use this estimator; auto uses consensus if there are predictions, and chooses nothing by labels.",
-        choices=("auto", *_ours("estimators"))
-    )
-]  # fmt: skip
-Task = Annotated[
-    str,
-    Option(
-        "segmentation", "Evaluate a model of this task (multiclass: a segmentation of several classes).", free=True,
-        choices=_ours("metrics")
-    )
-]  # fmt: skip
+    str, _perf("auto", "Use this estimator; auto is consensus if possible.", choices=("auto", *_ours("estimators")))
+]
+Task = Annotated[str, Option("segmentation", "Evaluate a model of this task.", free=True, choices=_ours("metrics"))]
 IgnoreIndex = Annotated[_Count, _perf(None, "Leave out pixels whose mask has this class: 255 for void (multiclass).", _NATURAL)]
 Foreground = Annotated[
-    str | int | Sequence[int] | None,
-    _perf(None, "Use this mask colour as foreground (255, #ff0000 or 255,0,0); by default every value above 127.", free=True),
+    _Colour, _perf(None, "Use this mask colour as foreground (2, #ff0000); by default above 127.", free=True)
 ]
 Tolerance = Annotated[float, _perf(0.0, "Count a pixel as right within this distance of the mask.", unit="pixels", free=True)]
 Iou = Annotated[_Number, _perf(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
@@ -224,25 +196,19 @@ Truth = Annotated[_Path, Option(None, "Read true boxes (detection): COCO, YOLO's
 Roles = Sequence[str] | str | Mapping[str, str]
 ColumnRoles = Annotated[Roles, _perf((), "Read a table by these columns: image=file,label=pred,score=prob,x0=left.", free=True)]
 ClassNames = Annotated[
-    Sequence[str] | str | Path,
-    _perf((), "Name the classes 0, 1, 2 …: road,car,sky, or a file (a name a line, data.yaml, COCO's .json).", free=True),
+    _Classes, _perf((), "Name classes 0, 1 …: road,car,sky or a file (a name a line, data.yaml, COCO).", free=True)
 ]
 
 # How images are handed to labelling tools, and labels taken back.
 Names = Sequence[str] | str | Mapping[str, str]
-LabelNames = Annotated[
-    Names,
-    _label((), "Call a label NAME in the tool, MODEL=NAME where the model calls it MODEL; import leaves out =NAME.", free=True),
-]
+LabelNames = Annotated[Names, _label((), "Name a label in the tool, or MODEL's by MODEL=NAME; import drops =NAME.", free=True)]
 ImagesBeside = Literal["none", "copy", "link"]
 WithImages = Annotated[ImagesBeside, Option("none", "Copy or link the images next to their labels, or only point to them.")]
 Complete = Annotated[bool, _label(False, "Count images without labels of a person as labelled.", flags=("--complete",))]
 HandedOverAbove = Annotated[Threshold, But(help="Hand over pixels above this as foreground; by default relate's, else 0.5.")]
 HandedOverFrom = Annotated[MinScore, But(help="Hand over predicted boxes with at least this score.")]
 Tasks = Literal["segmentation", "classification", "detection"]
-LabelledTask = Annotated[
-    Tasks | None, _perf(None, "Import labels of this task; by default the one handed over or segmentation.")
-]
+LabelledTask = Annotated[Tasks | None, _perf(None, "Import labels of this task; by default as handed over, or segmentation.")]
 
 # How a certificate is made.
 Measure = Annotated[
@@ -290,10 +256,13 @@ Shots = Annotated[Sequence[int], Option((1, 3, 7), "Add this many images of each
 Strategies = Annotated[
     Sequence[str],
     Option(
-        ("far",), "Choose images by this strategy, or by all.", _SOME, flags=("--strategy",),
-        choices=(*_ours("strategies"), "all")
-    )
-]  # fmt: skip
+        ("far",),
+        "Choose images by this strategy, or by all.",
+        _SOME,
+        flags=("--strategy",),
+        choices=(*_ours("strategies"), "all"),
+    ),
+]
 Seeds = Annotated[Sequence[int], _few((0,), "Train and choose anew with each of these seeds.", _SOME)]
 RandomSeeds = Annotated[Sequence[int], _few((), "Train only the baseline and the strategy random with these further seeds.")]
 PoolShare = Annotated[
@@ -336,7 +305,7 @@ AdaptWay = Annotated[AdaptWays, _few("none", "Adapt to DATASET first without lab
 MixedShare = Annotated[float, _few(0.3, "Weigh DATASET's statistics by this (λ) in --adapt norm.", {"ge": 0, "le": 1})]
 Squares = Annotated[int, _where(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]
 MapOutput = Annotated[
-    _Text, _net(None, "Read a network's output so; by default by its range.", choices=("logits", "probabilities"))
+    _Text, _net(None, "Read a network's output so; by default by range.", choices=("logits", "probabilities"))
 ]
 Channel = Annotated[_Count, _net(None, "Use this channel of a foreign network as foreground, counted from 0.", free=True)]
 FedReading = Annotated[Any, _net(None, "Take mean, std, output and channel from this `Reading`.", free=True, flags=HIDDEN)]

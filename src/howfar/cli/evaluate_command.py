@@ -38,21 +38,12 @@ ENDINGS = (".parquet", ".pq")
 @flags.command(EvaluateOptions)
 def evaluate(
     dataset: Annotated[
-        str,
-        flags.argument(
-            "DATASET", "Images with their masks: masks/ beside images/, a table image, mask, or any other dataset; NAME=PATH."
-        ),
+        str, flags.argument("DATASET", "Images with masks: images/ and masks/, a table image, mask; NAME=PATH.")
     ],
     predictions: Annotated[
-        Path | None,
-        flags.value(
-            "DIR", "Score these maps (8-bit grey, p = value / 255), named as the images; for other tasks a table or JSON file."
-        ),
+        Path | None, flags.value("DIR", "Score these maps (p = value / 255); for other tasks a table or JSON.")
     ] = None,
-    model: Annotated[
-        Path | None,
-        flags.value("CKPT", "Score this checkpoint of `howfar train`, or an .onnx network; its maps are made and not kept."),
-    ] = None,
+    model: Annotated[Path | None, flags.value("CKPT", "Score this checkpoint or .onnx network; its maps are not kept.")] = None,
     tuned_on: flags.TunedOn = None,
     out: Annotated[Path | None, flags.value("FILE", "Write this Parquet file.", "--out", "-o")] = None,
     json: flags.Json = False,
@@ -113,10 +104,10 @@ def corrupt(
     out: Annotated[Path, flags.value("DIR", "Write each set to a folder in this folder.", "--out", "-o")],
     model: flags.Model = None,
     predict_command: Annotated[
-        str | None, flags.value("COMMAND", 'Predict by your own command, as "python my.py {images} {out}", without a shell.')
+        str | None, flags.value("COMMAND", 'Predict by your command: "python my.py {images} {out}".')
     ] = None,
     others: Annotated[
-        list[str] | None, flags.value("DATASET", "Draw textures from these images, not from PRIMARY's own; repeat it.")
+        list[str] | None, flags.value("DATASET", "Draw textures from these images, not PRIMARY's; repeat it.")
     ] = None,
     json: flags.Json = False,
     **chosen: Unpack[CorruptOptions],

@@ -36,7 +36,7 @@ def profile(
     out: Annotated[Path, flags.value("FILE", "Write this file, roads.howfar say.", "--out", "-o")],
     backbone: flags.Backbone = DEFAULT_BACKBONE,
     labelled: Annotated[
-        list[str] | None, flags.value("SET", "Learn from this dataset whose performance is known; repeat it.")
+        list[str] | None, flags.value("SET", "Learn from this dataset of known performance; repeat it.")
     ] = None,
     performance: flags.Performance = None,
     json: flags.Json = False,
@@ -83,14 +83,9 @@ OWN_SUBSPACE = (
 @flags.command(ScoreOptions)
 def score(
     file: Annotated[Path, flags.argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
-    new: Annotated[
-        list[str] | None,
-        flags.argument("NEW", "Image files, and datasets of any kind that `howfar compare` takes; - reads paths from stdin."),
-    ] = None,
+    new: Annotated[list[str] | None, flags.argument("NEW", "Image files and datasets; - reads paths from stdin.")] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
-    json: Annotated[
-        bool, flags.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout.")
-    ] = False,
+    json: Annotated[bool, flags.output_flag("--json", "Print one JSON document per image, each on a line of stdout.")] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
     """Score each NEW image: its distance from the primary dataset of FILE, and whether the model will probably fail on it.

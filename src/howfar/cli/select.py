@@ -31,24 +31,22 @@ def select(
         str,
         typer.Option(
             metavar="NAME",
-            help="Choose by far, random, kmedoids or another that howfar strategies lists; some read --performance. auto is "
-            "far where relate says that performance falls with distance, else random.",
+            help="Choose by a strategy of `howfar strategies`; auto: far if performance falls with distance, else random.",
         ),
     ] = "auto",
     predictions: Annotated[
         Path | None,
         flags.value(
             "DIR|FILE",
-            "Begin the files for labelling tools with these maps, boxes (.json) or classes (.csv); "
-            "by default with the maps that relate has read.",
+            "Hand over these maps, boxes (.json) or classes (.csv) as first labels; by default the maps that relate read.",
         ),
     ] = None,
     labelled: Annotated[
-        Path | None, flags.value("FILE", "Leave out the images of this list: a name or path a line, or a table with image.")
+        Path | None, flags.value("FILE", "Leave out the images of this list or table with column image.")
     ] = None,
     performance: flags.Performance = None,
     picked: Annotated[
-        bool, typer.Option("--picked", help="Hand over the images that were picked with `howfar explore`, in place of -k.")
+        bool, typer.Option("--picked", help="Hand over the images picked with `howfar explore`, not -k.")
     ] = False,
     out: Annotated[Path | None, flags.value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
     json: flags.Json = False,

@@ -73,12 +73,8 @@ def _say_rest(skipped: Sequence[Skipped], notes: Sequence[str]) -> None:
 @flags.command(StoredEmbedOptions)
 def export(
     datasets: Annotated[list[str], flags.argument("DATASET", flags.DATASET)],
-    out: Annotated[
-        Path, flags.value("PATH", "Write this .parquet file or .lance folder; replace an export only.", "--out", "-o")
-    ],
-    to: Annotated[
-        Literal["parquet", "lance"] | None, typer.Option(help="Write this format; by default what PATH ends in.")
-    ] = None,
+    out: Annotated[Path, flags.value("PATH", "Write this .parquet file or .lance folder.", "--out", "-o")],
+    to: Annotated[Literal["parquet", "lance"] | None, typer.Option(help="Write this format; by default PATH's ending.")] = None,
     backbone: flags.Backbone = DEFAULT_BACKBONE,
     json: flags.Json = False,
     **chosen: Unpack[StoredEmbedOptions],
@@ -107,15 +103,11 @@ NAMED = 3
 def store(
     action: Annotated[Action, flags.argument("ACTION", _ACTION)],
     folder: Annotated[
-        str | None, flags.argument("STORE", "Its folder or URL; by default that of HOWFAR_STORE, else the user's cache.")
+        str | None, flags.argument("STORE", "Folder or URL; by default HOWFAR_STORE or the user's cache.")
     ] = None,
-    feature: Annotated[
-        list[str] | None, flags.value("NAME", "Take this feature alone: a backbone, or a folder in STORE; repeat it.")
-    ] = None,
+    feature: Annotated[list[str] | None, flags.value("NAME", "Take only this backbone, or folder in STORE; repeat it.")] = None,
     older_than: Annotated[float | None, flags.value("DAYS", "Prune what no run has opened for so many days.")] = None,
-    max_size: Annotated[
-        str | None, flags.value("SIZE", "Prune what was used longest ago until STORE takes no more: 20GB.")
-    ] = None,
+    max_size: Annotated[str | None, flags.value("SIZE", "Prune the least recently used until STORE fits: 20GB.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what prune would remove, and remove nothing.")] = False,
     json: flags.Json = False,
 ) -> None:
