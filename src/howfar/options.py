@@ -29,13 +29,13 @@ class Option:
     unit
         What a number counts.
     free
-        Whether the value is checked where it is used, which is not here.
+        Whether the value is checked where it is used instead of here.
     flags
-        Names on the command line, where they do not follow from the name in Python.
+        Names on the command line, if they differ from the Python name.
     was
-        An earlier name, which is understood too.
+        An earlier name, still accepted.
     choices
-        Words that a text may be, where its type does not list them; other packages may add some.
+        Allowed words, if the type does not list them; other packages may add some.
     topic
         The head that the option stands under; `--help` lists those under "Options", `--help-all` all.
     """
@@ -66,7 +66,7 @@ DEFAULT_BACKBONE: Final = "efficientnet_lite0"
 DEFAULT_COMPONENTS: Final = 25
 REQUIRED: Final = ...
 HIDDEN: Final = ("",)
-"""Flags of an option that the command line does not have."""
+"""Flags of an option that exists only in Python."""
 FOLDED: Final = ("--backbone-option",)
 """Flags of the options that the command line takes as NAME=VALUE."""
 FOLDED_NAME: Final = "backbone_option"

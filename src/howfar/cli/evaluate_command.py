@@ -69,7 +69,7 @@ def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
     where = "--json lists them" if out is None else f"names in {out}"
     single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
     for kind, count in () if quiet() or verbose() else kinds.items():
-        if count > 1 and not kind.startswith(LEARNT):  # a note says that already, and how to score them too
+        if count > 1 and not kind.startswith(LEARNT):  # a note already says so
             what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
             to.print(f"{count} images {what} ({where})", soft_wrap=True)
     if not quiet():

@@ -145,9 +145,9 @@ DATASET = (
     "NAME=PATH names it."
 )
 BESIDE = 48
-"""Characters up to which the words that an option may be stand beside its name."""
+"""Most characters of an option's allowed words that are shown beside its name."""
 NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
-"""What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
+"""Modules that a cluster's workers load while the backbone is loaded here."""
 
 
 def completing(words: Sequence[str], kind: str = "") -> Callable[[str], list[str]] | None:

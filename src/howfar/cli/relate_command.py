@@ -42,7 +42,7 @@ def show_judgements(to: Console, judgements: Sequence[Judgement], used: str | No
 
 
 IN_SENTENCES = ("slope [95 % CI]", "Spearman [95 % CI]")
-"""Columns that a narrow terminal can do without, as the sentences below the table say the same."""
+"""Columns left out on a narrow terminal, since the sentences below repeat them."""
 
 
 @flags.command(RelateOptions)

@@ -16,7 +16,7 @@ from howfar.errors import InputError
 from howfar.io.location import ready_file
 from howfar.keywords import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.options import DEFAULT_BACKBONE
-from howfar.progress import end
+from howfar.progress import end, stage
 from howfar.wording import printable
 
 if TYPE_CHECKING:
@@ -108,18 +108,29 @@ def score(
     scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
     for note in (*scorer.notes, *(() if json else (OWN_SUBSPACE,))):
         say(f"note: {note}", err=True)
-    _answer(_outcomes(scorer, groups, stdin), json, profile)
+    outcomes = _outcomes(scorer, groups, stdin)
+    _answer(outcomes if stdin else _awaited(outcomes), json, profile)
 
 
 def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[Score | Skipped]:
     for group in groups:
         yield from scorer.each(group)
     if stdin:
-        # Not by iterating over text: a path is bytes, and each line is to be answered before the next is waited for.
+        # Read bytes line by line: a path is bytes, and each line must be answered before the next is read.
         while line := sys.stdin.buffer.readline():
             path = os.fsdecode(line.rstrip(b"\r\n"))
             if path:
                 yield scorer.one(path)
+
+
+def _awaited(outcomes: Iterator[Score | Skipped]) -> Iterator[Score | Skipped]:
+    """Yield each outcome, and name the work on stderr while the next is computed."""
+    while True:
+        with stage("scoring images"):
+            outcome = next(outcomes, None)
+        if outcome is None:
+            return
+        yield outcome
 
 
 def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference) -> None:
@@ -146,10 +157,10 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryRef
             _print(line)
     except KeyboardInterrupt:
         say(f"howfar: stopped after {_summary(scored, flagged, unreadable)}", err=True)
-        # The lines so far are whole; what main says of a stopped run is about a store, and here is none.
+        # The printed lines are complete; main's advice for a stopped run is about a store, which is not used here.
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read the lines has had enough. What Python still holds for the pipe must not be flushed at its end.
+        # The reader has closed the pipe: discard what Python would flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if not json:

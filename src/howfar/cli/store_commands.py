@@ -97,7 +97,7 @@ _ACTION = (
     "size: bytes and images of each feature. prune: remove features, and say which."
 )
 NAMED = 3
-"""Image files that are named of each damaged file of a store; --json names all."""
+"""Image files named for each damaged file; --json names all."""
 
 
 def store(
@@ -132,7 +132,7 @@ def store(
         sizes = stores.size(folder, names)
         answer(sizes, json, _show_sizes, sizes.features, f", {size_text(sizes.bytes)}")
     else:
-        # What goes is shown before it is gone.
+        # Show what will be removed before removing it.
         gone = stores.prune(folder, names, older_than=older_than, max_size=max_size, dry_run=dry_run or not json)
         answer(gone, json, _show_sizes, gone.removed, f" to remove, {size_text(gone.freed)}", gone.left)
         if not json and not dry_run and gone.removed:
