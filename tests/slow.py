@@ -17,8 +17,6 @@ from pathlib import Path, PurePosixPath
 LIST = Path(__file__).with_name("slow.txt")
 SLOW = 0.3
 """Seconds, with set-up, from which a test is slow; then it is with all its parameters."""
-REST = 0.25
-"""A file is slow as a whole where less than this share of its time is spent in tests that are not slow."""
 KEPT = {
     "tests/cli/test_printed.py::test_the_report_of_an_adaptation_is_recognised_by_its_file",
     "tests/distances/test_properties.py",
@@ -84,22 +82,14 @@ def is_among(test: str, entries: Container[str]) -> bool:
 
 
 def choose(log: str) -> dict[str, float]:
-    """Choose by the durations in pytest's output."""
-    tests: dict[str, float] = defaultdict(float)
-    for seconds, test in (match.groups() for match in map(DURATION.match, log.splitlines()) if match):
-        tests[test] += float(seconds)
-    functions, files = defaultdict(list), defaultdict(dict)
-    for test, seconds in tests.items():
-        functions[test.partition("[")[0]].append(seconds)
-    for function, durations in functions.items():
-        files[function.partition("::")[0]][function] = (sum(durations), max(durations))
-    chosen: dict[str, float] = {}
-    for file, times in files.items():
-        slow = {name: total for name, (total, longest) in times.items() if longest >= SLOW and not is_among(name, KEPT)}
-        total = sum(taken for taken, _ in times.values())
-        whole = slow and not any(is_among(name, KEPT) for name in times) and total - sum(slow.values()) < REST * total
-        chosen |= {file: total} if whole else slow
-    return chosen
+    """Choose the functions of tests of which one case takes `SLOW` seconds or more, by the durations in pytest's output."""
+    cases: dict[str, float] = defaultdict(float)
+    for seconds, case in (match.groups() for match in map(DURATION.match, log.splitlines()) if match):
+        cases[case] += float(seconds)
+    functions = defaultdict(list)
+    for case, seconds in cases.items():
+        functions[case.partition("[")[0]].append(seconds)
+    return {name: sum(taken) for name, taken in functions.items() if max(taken) >= SLOW and not is_among(name, KEPT)}
 
 
 if __name__ == "__main__":

@@ -102,6 +102,17 @@ def test_a_bar_is_drawn_alone(capsys, monkeypatch):
     end()
 
 
+def test_the_clock_of_a_bar_moves_during_a_long_step(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr(progress, "MOVES", 0.1)
+    begin("compare: loading")
+    for number in bar(range(2), desc="counting"):
+        if number == 0:
+            time.sleep(1.2)
+            assert "0/2 [00:01<?" in capsys.readouterr().err
+    end()
+
+
 def test_a_bar_that_is_about_to_be_made_stops_nothing(capsys, monkeypatch):
     """While tqdm is being loaded, its module has no bars; while a bar is being made, it does not say whether it is shown."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)

@@ -31,7 +31,7 @@ def as_features(x: ArrayLike, name: str) -> FloatArray:
         raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
     if 0 in array.shape:
         raise InputError.of(name, "must have at least one row and one column", array.shape)
-    # NaN and infinity show in the extremes, which have to be known anyway.
+    # NaN and infinity show in the extremes, which are needed anyway.
     lowest, highest = float(array.min()), float(array.max())
     if not np.isfinite(lowest) or not np.isfinite(highest):
         bad = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])

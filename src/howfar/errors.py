@@ -29,7 +29,7 @@ _KINDS: Final = {
     "model_": "a table of names and values",
     "dataclass_": "a table of names and values",
 }
-"""What a value has to be, by how pydantic's name of the error begins."""
+"""Required kind of a value, by the beginning of pydantic's error type."""
 _MARKED: Final = re.compile("\x02(\\w+)(?:=([^\x03]*))?\x03")
 _NO_VALUE: Final = object()
 _LONGEST: Final = 600
@@ -131,7 +131,7 @@ def one_line(error: object, most: int = 160) -> str:
 def rule_broken(error: Mapping[str, Any]) -> str:
     """Say which rule a value broke, as a phrase that follows the argument's name.
 
-    `error` is an entry of pydantic's ``ValidationError.errors()``, whose own words are not those of the other lines.
+    `error` is an entry of pydantic's ``ValidationError.errors()``, reworded like howfar's other error lines.
     """
     context, text = error.get("ctx", {}), str(error["msg"])
     if error["type"] in _BOUNDS:

@@ -36,10 +36,11 @@ class Term:
 @cache
 def glossary() -> tuple[Term, ...]:
     """Read all terms, in the order of the file."""
-    return tuple(
-        Term(**{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
-        for entry in _file()["term"]
-    )
+    terms: list[Term] = []
+    for entry in _file()["term"]:
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+        terms.append(Term(**fields))
+    return tuple(terms)
 
 
 @cache
@@ -65,7 +66,9 @@ def explain(word: str) -> Term:
     terms = _by_spelling()
     if (found := exact or terms.get(_folded(word))) is not None:
         return found
-    near = dict.fromkeys(terms[name].name for name in get_close_matches(_folded(word), terms, 3))
+    first = [_folded(spelling) for term in glossary() for spelling in term.spellings]
+    close = get_close_matches(_folded(word), first, 3) or get_close_matches(_folded(word), terms, 3)
+    near = dict.fromkeys(terms[name].name for name in close)
     hint = f"did you mean {' or '.join(near)}?" if near else "howfar explain lists all"
     raise UnknownNameError(f"no term named {word!r}; {hint}")
 

@@ -16,7 +16,9 @@ from howfar.wording import printable
 SELDOM: Final = 30.0
 """Seconds between two lines in a file or a pipe."""
 BRIEF: Final = 5.0
-"""Seconds that a bar has to take to stay at a terminal after its end."""
+"""Seconds after which a finished bar stays on the terminal."""
+MOVES: Final = 1.0
+"""Seconds after which the clock of a bar moves, though no step has ended."""
 _TURN: Final = 0.1
 _MARKS: Final = "|/-\\"
 _LOCK: Final = threading.RLock()
@@ -49,7 +51,7 @@ def bar(
     pace: dict[str, Any] = {"delay": delay, "mininterval": often, "maxinterval": max(10.0, often)}
     if "desc" in options:
         options["desc"] = printable(options["desc"])
-    # What was shown for want of patience is of no use to who reads the answer.
+    # A patient bar would only clutter the answer.
     options.setdefault("leave", not (patient and watched))
     with _LOCK:
         _Spinner.wipe()
@@ -109,8 +111,14 @@ class _Spinner:
 
     @classmethod
     def draw(cls, now: float) -> None:
-        """Draw the current stage; in a file or a pipe, write a line every half minute."""
-        if not cls.stages or _Silence.wanted or _bars():
+        """Draw the current stage, or the seconds of the bars; in a file or a pipe, write a line every half minute."""
+        if not cls.stages or _Silence.wanted:
+            return
+        if bars := _bars():
+            if sys.stderr.isatty() and now - cls._last >= MOVES:
+                cls._last = now
+                for shown in bars:
+                    _refresh(shown)
             return
         name, begun = cls.stages[-1]
         seconds = int(now - begun)
@@ -129,7 +137,7 @@ class _Spinner:
                 if not cls.stages:
                     cls._thread = None
                     return
-                # Where stderr is closed meanwhile there is nobody to tell.
+                # stderr may have been closed meanwhile.
                 with suppress(OSError, ValueError, AttributeError):
                     cls.draw(time.monotonic())
             time.sleep(_TURN)
@@ -143,18 +151,26 @@ class _Spinner:
 
 
 if hasattr(os, "register_at_fork"):
-    # Held over the fork, so that no copy of it stays locked for good.
+    # Held during the fork, so that the child's copy is not locked forever.
     os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_Spinner.forget)
 
 
-def _bars() -> bool:
-    """Return whether a tqdm bar may be shown at present."""
+def _bars() -> list[Any]:
+    """List the tqdm bars that are shown at present; one None while another thread is making a bar."""
     # Another thread may be about to load tqdm, or to make a bar of it.
     bars = getattr(sys.modules.get("tqdm.std"), "tqdm", None)
     try:
-        return any(not getattr(shown, "disable", True) for shown in list(getattr(bars, "_instances", ())))
+        return [shown for shown in list(getattr(bars, "_instances", ())) if not getattr(shown, "disable", True)]
     except RuntimeError:
-        return True
+        return [None]
+
+
+def _refresh(shown: Any) -> None:
+    """Move the seconds of a bar whose next step takes long."""
+    if shown is not None and time.time() - shown.start_t >= max(MOVES, shown.delay):
+        with shown.get_lock():
+            if not shown.disable:
+                shown.refresh(nolock=True)
 
 
 def _write(text: str) -> None:
@@ -162,7 +178,7 @@ def _write(text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        # Nobody sees it: stderr is closed, or takes nothing.
+        # stderr is closed or cannot be written.
         _Silence.wanted = True
 
 

@@ -233,7 +233,7 @@ def load(kind: str, name: str) -> Any:
 
     Raises `UnknownNameError`, which lists the known names, where nothing is.
     """
-    # Ours come first, so only other names need a look at what is installed, which takes some milliseconds.
+    # Only unknown names need the installed entry points, which take milliseconds to read.
     table = OURS.get(kind, {})
     table = table if name in table else _table(kind)
     if name not in table:

@@ -49,7 +49,7 @@ def _declared(hint: Any) -> Declared:
 def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
     """Check the values of a function's keywords and fill in the defaults.
 
-    The first value that is refused raises `InputError` with the option, the rule, the value and what to do.
+    Raises `InputError` for the first bad value, with the option, the rule, the value and the remedy.
     """
     from pydantic import ValidationError
 
@@ -107,7 +107,7 @@ def nearest(name: str, known: Collection[str], what: str) -> str:
 def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Write the options that differ from their defaults as words of a command line.
 
-    Several texts are written with commas between. Left out is what has no flag, or is an object in memory.
+    Lists are joined with commas. Options without a flag and objects in memory are left out.
     """
     words: list[str] = []
     for name, (_, option) in declared(keywords).items():

@@ -131,7 +131,7 @@ def _noted(note: Path | None, tracker: str) -> Mapping[str, Any]:
 LEFT_OUT: Final = frozenset(
     {"provenance", "settings", "sources", "notes", "skipped", "options", "thresholds", "curves", "identity", "format", "seed"}
 )
-"""What of a document is no score."""
+"""Keys of a document that hold no scores."""
 INTERVAL: Final = "_ci"  # how the name of an interval ends
 _NAMES: Final = ("name", "dataset", "estimator", "metric")
 _ODD: Final = re.compile(r"[^A-Za-z0-9_. -]")
@@ -225,7 +225,7 @@ class MlflowRun:
             try:
                 return str(self._client.create_experiment(name))
             except Exception:
-                # Another process may have made it meanwhile.
+                # Another process may have created it meanwhile.
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
                     raise
@@ -256,7 +256,7 @@ class WandbRun:
                 id=self.id,
                 resume="allow" if resumed else None,
                 config=dict(settings),
-                # Its own lines would stand between howfar's.
+                # Its own output would mix with howfar's.
                 settings=wandb.Settings(silent=True, console="off", reinit="create_new"),
             )
         except wandb.errors.UsageError as error:

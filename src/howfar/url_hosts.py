@@ -1,4 +1,4 @@
-"""Keep which hosts the user named: cells of tables and rows of containers may point to those, and to no others."""
+"""Hold the hosts that the user allows: URLs in tables and containers may point only to these."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARIABLE: Final = "HOWFAR_ALLOW_URLS"
 _HOST: Final = re.compile(r"\w+(?:(?:-+|\.)\w+)*")
 _PORT: Final = re.compile(r"(?<=[\w\]:]):\d{1,5}$")
 _lock = Lock()
-# Threads that read images see it, which a context variable would not let them.
+# A context variable would be invisible to the threads that read images.
 _allowed: Counter[str] = Counter()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -30,53 +31,43 @@ EVIL = (
 HARMFUL = ("\x1b", "\x07", "\x9b", "\x85", "\u202e")
 
 
+QUIET = ("--backbone", "colour_moments", "--bootstrap", "0", "--permutations", "0", "--no-baselines")
+SITE = "si[bold]te 道路"
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    """A run of two datasets with such names: roads/, si[bold]te 道路/, run/."""
+def compared(tmp_path_factory) -> tuple[Path, str, str]:
+    """A run of two datasets with such names, in a folder beside them, and what `howfar compare` printed."""
     folder = tmp_path_factory.mktemp("names")
     write_dataset(folder / "roads", 8, seed=0, size=32)
-    site = folder / "si[bold]te 道路"
-    write_dataset(site, len(EVIL), seed=1, shift=0.5, size=32)
+    site = write_dataset(folder / SITE, len(EVIL), seed=1, shift=0.5, size=32)
     for picture, name in zip(sorted((site / "images").iterdir()), EVIL, strict=True):
         picture.rename(picture.with_name(name))
     shutil.rmtree(site / "masks")
     (site / "images" / "broken\x1b[7m.png").write_bytes(b"not a picture")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def compared(made) -> Iterator[tuple[Path, str, str]]:
-    import contextlib
-    import io
-
     out, err = io.StringIO(), io.StringIO()
-    site = next(path for path in made.iterdir() if path.name.startswith("si"))
-    quiet = ["--bootstrap", "0", "--permutations", "0", "--no-baselines", "--store", str(made / "store")]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        command = ["compare", str(made / "roads"), str(site), "--backbone", "colour_moments", "--out", str(made / "run")]
-        assert run([*command, *quiet]) == 0
-    return made / "run", out.getvalue(), err.getvalue()
+        assert run([*command(folder), "--out", str(folder / "run")]) == 0
+    return folder / "run", out.getvalue(), err.getvalue()
+
+
+def command(folder: Path) -> list[str]:
+    return ["compare", str(folder / "roads"), str(folder / SITE), *QUIET, "--store", str(folder / "store")]
 
 
 def harmless(text: str) -> bool:
     return not any(letter in text for letter in HARMFUL)
 
 
-def test_compare_prints_names_written_out(compared):
-    _, out, err = compared
+def test_names_are_printed_written_out_and_json_means_the_same(compared, capfd):
+    folder, out, err = compared
     assert harmless(out + err)
-    assert r"si[bold]te 道路" in out
+    assert SITE in out
     assert r"broken\x1b[7m.png" in out
-
-
-def test_json_is_the_same_name_and_holds_nothing_raw(compared, capfd):
-    folder = compared[0]
-    site = next(path for path in folder.parent.iterdir() if path.name.startswith("si"))
-    quiet = ["--bootstrap", "0", "--permutations", "0", "--no-baselines", "--store", str(folder.parent / "store")]
-    assert run(["compare", str(folder.parent / "roads"), str(site), "--backbone", "colour_moments", "--json", *quiet]) == 0
-    out = capfd.readouterr().out
-    assert harmless(out)
-    assert json.loads(out)["datasets"][0]["name"] == site.name
+    assert run([*command(folder.parent), "--json"]) == 0
+    document = capfd.readouterr().out
+    assert harmless(document)
+    assert json.loads(document)["datasets"][0]["name"] == SITE
 
 
 def test_the_report_and_its_figures_hold_no_control(compared):
@@ -92,15 +83,14 @@ def test_the_report_and_its_figures_hold_no_control(compared):
 
 def test_a_selection_has_one_line_an_image_and_guards_formulas(compared, capfd):
     folder = compared[0]
-    site = next(path.name for path in folder.parent.iterdir() if path.name.startswith("si"))
     out = folder.parent / "chosen"
-    assert run(["select", str(folder), "--dataset", site, "-k", str(len(EVIL)), "--strategy", "random", "--out", str(out)]) == 0
+    assert run(["select", str(folder), "--dataset", SITE, "-k", str(len(EVIL)), "--strategy", "random", "--out", str(out)]) == 0
     printed = capfd.readouterr()
     assert harmless(printed.out + printed.err)
     assert "Glyph" not in printed.err
     listed = read_list(out / "chosen.txt")
     assert len((out / "chosen.txt").read_text(encoding="utf-8").splitlines()) == len(EVIL) == len(listed)
-    paths = [str(folder.parent / site / "images" / name) for name in EVIL]
+    paths = [str(folder.parent / SITE / "images" / name) for name in EVIL]
     assert sorted(row for row in match_list(listed, list(EVIL), paths) if row is not None) == list(range(len(EVIL)))
     with (out / "chosen.csv").open(encoding="utf-8", newline="") as file:
         names = {row["name"] for row in csv.DictReader(file)}

@@ -89,19 +89,6 @@ def test_what_the_model_predicted_and_the_images_are_handed_over(made, place, tm
     assert Selection.load(out).label_names == {"Riß": "foreground", "joint": "foreground"}
 
 
-def test_its_own_list_is_what_is_labelled_next(place, howfar):
-    code, out, _ = howfar("select", place, "--dataset", "site a", "-k", 7, "--strategy", "kcenter", "--json")
-    assert code == 0
-    wanted = [pick["image"] for pick in json.loads(out)["picks"]]
-    assert howfar("select", place, "--dataset", "site a", "-k", 3, "--strategy", "kcenter")[0] == 0
-    for name in ("chosen.txt", "chosen.csv"):
-        chosen = place / "select-site a" / name
-        more = ["--labelled", chosen, "--out", place / "more"]
-        code, out, err = howfar("select", place, "--dataset", "site a", "-k", 4, "--strategy", "kcenter", *more, "--json")
-        assert code == 0, err
-        assert [pick["image"] for pick in json.loads(out)["picks"]] == wanted[3:]
-
-
 def test_notes_are_printed(place, made, howfar):
     images = pd.read_parquet(place / "images.parquet")
     gone = images["path"] == str(made / "new" / "images" / "0001.jpg")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from howfar.adaptation_ways import TUNED
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.segmenters import build_segmenter
@@ -102,23 +101,6 @@ def added(tmp_path_factory) -> str:
     listed = site.parent / "chosen.csv"
     listed.write_text("image\n0001.jpg\n0003.jpg\n")
     return f"{site}:{listed}"
-
-
-def test_a_way_adapts_the_model_of_start(roads, model, added, out, howfar, capsys, monkeypatch):
-    monkeypatch.setattr("howfar.adaptation_ways.TUNED", {**TUNED, "steps": 2, "epochs": 1})
-    capsys.readouterr()
-    code, _, err = howfar(
-        "train", roads, "-o", out, "--start", model, "--add", added, "--way", "finetune+norm", "--device", "cpu"
-    )
-    assert code == 0, err
-    found, before = Checkpoint.load(out), Checkpoint.load(model)
-    assert found.card.data["started_from"] == before.card.weights
-    assert found.card.data["extra"] == ["site/0001.jpg", "site/0003.jpg"]
-    entry = dict(found.card.data["adapted"])
-    assert len(entry.pop("contents")) == 5
-    assert entry.pop("own_settings") == before.card.settings
-    assert entry == {"way": "finetune+norm", "share": 0.3, "dataset": "site", "size": 32, "tiled": False, "labels": 2}
-    assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
 def test_a_way_without_labels_needs_only_the_site(roads, model, added, out, howfar):

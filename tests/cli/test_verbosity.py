@@ -83,21 +83,6 @@ def test_a_shell_completes_commands_options_and_words(typed, wanted):
     assert done.stdout.split() == wanted
 
 
-NAMED = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
-"""Without it typer looks for the shell that it was started from, and takes no other's name."""
-
-
-def test_completion_installs_itself(tmp_path):
-    done = subprocess.run(
-        [HOWFAR, "--install-completion", "bash"],
-        env=os.environ | {"HOME": str(tmp_path), **NAMED},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / ".bash_completions" / "howfar.sh").is_file()
-
-
 def test_the_typed_one_wins_over_the_file(sets, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "howfar.toml").write_text("quiet = true\n")

@@ -17,7 +17,6 @@ from howfar.cli.main import run as howfar_run
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, MissingExtraError, UnknownNameError
 from howfar.io.finished_parts import TRACKED
-from howfar.tracking import Log, tracked
 from howfar.training.lightning_module import Keep, Logged
 from worlds.interrupted import stopped_after
 
@@ -108,16 +107,6 @@ def test_nothing_is_lost_where_the_tracker_fails(roads, tmp_path, notebook, monk
     said = [line for line in capfd.readouterr().err.splitlines() if "notebook" in line]
     assert len(said) == 1
     assert said[0].endswith("nothing more is logged to notebook: the network is down")
-
-
-def test_an_unreadable_note_begins_anew(tmp_path, notebook):
-    note = tmp_path / "a.tracked"
-    for text in ("{", "[]", '{"tracker": "other", "run": "x"}', '{"tracker": "notebook"}'):
-        note.write_text(text)
-        with tracked(Log("notebook", "a"), {}, note) as tracking:
-            assert tracking.last == 0
-        assert not note.exists()
-    assert len(notebook) == 4
 
 
 def test_a_study_logs_each_model_and_its_gains(roads, tmp_path, notebook):

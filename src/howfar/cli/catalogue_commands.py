@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import console, print_json, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_table
 
 if TYPE_CHECKING:
-    from howfar.data.catalogue import CatalogueEntry, FolderCheck
+    from howfar.data.catalogue import CatalogueEntry
 
 
 def backbones(json: flags.Json = False) -> None:
@@ -63,46 +63,46 @@ def data(
     folder: Annotated[str | None, typer.Argument(help=_FOLDER)] = None,
     json: flags.Json = False,
 ) -> None:
-    """Say where the paper's datasets are had and under which terms, or check FOLDER against NAME.
+    """Say where to get the paper's datasets and under which terms, or compare FOLDER with NAME.
 
     Exit code 0 where the folder agrees with the paper, 1 where it does not.
     """
     from howfar.data.catalogue import catalogue, check_folder, entry
 
+    to = console()
     if name is None:
-        _list(catalogue(), json)
+        if json:
+            print_json([asdict(each) for each in catalogue()])
+            return
+        header = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
+        rows = [
+            (
+                each.name,
+                each.symbol,
+                "" if each.images is None else f"{each.images:,}",
+                each.pixels,
+                each.masks,
+                each.terms,
+                each.where[0],
+            )
+            for each in catalogue()
+        ]
+        print_table(to, header, [row[: len(header)] for row in rows], left=(*header[:2], *header[3:]))
+        to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder")
     elif folder is None:
-        _describe(entry(name), json)
+        if json:
+            print_json(asdict(entry(name)))
+            return
+        print_paths(to, {label: text or None for label, text in _lines(entry(name))})
     else:
         check = check_folder(name, folder)
-        _report(check, json)
+        if json:
+            print_json({**asdict(check), "agrees": check.agrees})
+        else:
+            for finding in check.findings:
+                to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", soft_wrap=True)
         if not check.agrees:
             raise typer.Exit(1)
-
-
-def _list(entries: tuple[CatalogueEntry, ...], json: bool) -> None:
-    if json:
-        print_json([asdict(entry) for entry in entries])
-        return
-    to = console()
-    header = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
-    images = ["" if entry.images is None else f"{entry.images:,}" for entry in entries]
-    rows = [
-        (entry.name, entry.symbol, count, entry.pixels, entry.masks, entry.terms, entry.where[0])[: len(header)]
-        for entry, count in zip(entries, images, strict=True)
-    ]
-    print_table(to, header, rows, left=(*header[:2], *header[3:]))
-    to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder")
-
-
-def _describe(entry: CatalogueEntry, json: bool) -> None:
-    if json:
-        print_json(asdict(entry))
-        return
-    to = console()
-    for label, text in _lines(entry):
-        if text:
-            to.print(f"{label}: {text}", soft_wrap=True)
 
 
 def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
@@ -127,20 +127,11 @@ def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
     ]
 
 
-def _report(check: FolderCheck, json: bool) -> None:
-    if json:
-        print_json({**asdict(check), "agrees": check.agrees})
-        return
-    to = console()
-    for finding in check.findings:
-        to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", soft_wrap=True)
-
-
 def explain(
-    term: Annotated[list[str] | None, flags.argument("TERM", "A word, such as relative or I^dist.")] = None,
+    term: Annotated[list[str] | None, flags.argument("TERM", "A term, such as relative, I^dist or atc.")] = None,
     json: flags.Json = False,
 ) -> None:
-    """Explain a word of howfar's tables and reports; without one, list all words."""
+    """Explain a term of howfar's tables, figures and reports; without one, list all terms."""
     from howfar.glossary import explain as find
     from howfar.glossary import glossary, names
 

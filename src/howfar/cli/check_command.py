@@ -22,29 +22,24 @@ RULES = Path("rules.yaml")
 @flags.command(ScoreOptions)
 def check(
     file: Annotated[
-        Path | None, flags.argument("PROFILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")
+        Path | None, flags.argument("PROFILE", "A file of `howfar profile`, or a run folder of `howfar assess`.")
     ] = None,
     new: Annotated[list[str] | None, flags.argument("NEW", f"{flags.DATASET} None with --since: the log alone.")] = None,
     rules: Annotated[Path | None, flags.value("FILE", "Decide by these rules, YAML or TOML; --new writes a start.")] = None,
-    start: Annotated[
-        bool, typer.Option("--new", help="Write commented rules to --rules (by default rules.yaml), and check nothing.")
-    ] = False,
+    start: Annotated[bool, typer.Option("--new", help="Write commented rules to --rules (rules.yaml), check nothing.")] = False,
     certificate: Annotated[
-        list[Path] | None, flags.value("FILE", "Count what `howfar certify` wrote in place of the estimate; repeat it.")
+        list[Path] | None, flags.value("FILE", "Use this certificate instead of the estimate; repeat it.")
     ] = None,
     performance: Annotated[
         list[Path] | None,
         flags.value(
             "FILE",
-            "Read the performance of the labelled images, drawn at random, for the alarm: what `howfar evaluate -o` "
-            "wrote, or a table image, performance.",
+            "Read the performance of randomly drawn labelled images, for the alarm: a file of `howfar evaluate`, or a table.",
         ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Add a row to the profile's log, PROFILE.log.jsonl.")] = False,
     log: Annotated[Path | None, flags.value("FILE", "Add a row to this log instead.")] = None,
-    since: Annotated[
-        str | None, flags.value("DATE", "Show the log's rows from then on, by which the alarm judges; adds none.")
-    ] = None,
+    since: Annotated[str | None, flags.value("DATE", "Show the log's rows from then on, for the alarm; add none.")] = None,
     junit: Annotated[Path | None, flags.value("FILE", "Write JUnit XML there.")] = None,
     markdown: Annotated[Path | None, flags.value("FILE", "Write a summary there.")] = None,
     prometheus: Annotated[Path | None, flags.value("FILE", "Write metrics for the textfile collector there.")] = None,

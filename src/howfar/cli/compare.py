@@ -37,12 +37,7 @@ def compare(
     primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {flags.DATASET}")],
     secondaries: Annotated[list[str], flags.argument("SECONDARY", "Images it has not seen; as many as you like.")],
     backbone: Annotated[list[str] | None, flags.backbone_option(" Repeat it to set several side by side.")] = None,
-    every: Annotated[
-        bool,
-        flags.output_flag(
-            "--all", "Print every column: O^dist, row-scaled, energy, p, variance kept; and the literature's distances."
-        ),
-    ] = False,
+    every: Annotated[bool, flags.output_flag("--all", "Print every column, and the literature's distances.")] = False,
     json: flags.Json = False,
     **chosen: Unpack[CompareOptions],
 ) -> None:

@@ -17,9 +17,9 @@ from howfar.settings import declared, nearest
 NAME = "howfar.toml"
 NONE = "none"
 _OF_A_COMMAND = ("out", "model", "predictions", "flipped", "ensemble", "truth", "weights", "background", "keep", "way")
-"""Options that mean another thing in each command, or in each call: only a command's own table may hold them."""
+"""Options whose meaning differs between commands or calls: only a command's own table may hold them."""
 _BY_ITSELF = ("study",)
-"""Commands that read a file of settings of their own, which defaults for all commands must not set aside."""
+"""Commands with a settings file of their own, which shared defaults must not override."""
 _NOT_HERE = ("config", "help", "help_all")
 
 

@@ -24,9 +24,9 @@ SCALES = (
     "interval, to be believed at most inside the gate, where some labelled set is like this one"
 )
 WIDE = ("beyond 95 %", "F by distance")
-"""Columns that a narrow terminal does without."""
+"""Columns left out on a narrow terminal."""
 VERDICTS = {"none": "not known"}
-"""What a verdict is called in one word, where that is another than its kind."""
+"""One-word names of verdicts that differ from their kind."""
 
 
 def demo(

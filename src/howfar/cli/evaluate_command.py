@@ -38,21 +38,12 @@ ENDINGS = (".parquet", ".pq")
 @flags.command(EvaluateOptions)
 def evaluate(
     dataset: Annotated[
-        str,
-        flags.argument(
-            "DATASET", "Images with their masks: masks/ beside images/, a table image, mask, or any other dataset; NAME=PATH."
-        ),
+        str, flags.argument("DATASET", "Images with masks: images/ and masks/, a table image, mask; NAME=PATH.")
     ],
     predictions: Annotated[
-        Path | None,
-        flags.value(
-            "DIR", "Score these maps (8-bit grey, p = value / 255), named as the images; for other tasks a table or JSON file."
-        ),
+        Path | None, flags.value("DIR", "Score these maps (p = value / 255); for other tasks a table or JSON.")
     ] = None,
-    model: Annotated[
-        Path | None,
-        flags.value("CKPT", "Score this checkpoint of `howfar train`, or an .onnx network; its maps are made and not kept."),
-    ] = None,
+    model: Annotated[Path | None, flags.value("CKPT", "Score this checkpoint or .onnx network; its maps are not kept.")] = None,
     tuned_on: flags.TunedOn = None,
     out: Annotated[Path | None, flags.value("FILE", "Write this Parquet file.", "--out", "-o")] = None,
     json: flags.Json = False,
@@ -78,7 +69,7 @@ def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
     where = "--json lists them" if out is None else f"names in {out}"
     single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
     for kind, count in () if quiet() or verbose() else kinds.items():
-        if count > 1 and not kind.startswith(LEARNT):  # a note says that already, and how to score them too
+        if count > 1 and not kind.startswith(LEARNT):  # a note already says so
             what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
             to.print(f"{count} images {what} ({where})", soft_wrap=True)
     if not quiet():
@@ -113,15 +104,15 @@ def corrupt(
     out: Annotated[Path, flags.value("DIR", "Write each set to a folder in this folder.", "--out", "-o")],
     model: flags.Model = None,
     predict_command: Annotated[
-        str | None, flags.value("COMMAND", 'Predict by your own command, as "python my.py {images} {out}", without a shell.')
+        str | None, flags.value("COMMAND", 'Predict by your command: "python my.py {images} {out}".')
     ] = None,
     others: Annotated[
-        list[str] | None, flags.value("DATASET", "Draw textures from these images, not from PRIMARY's own; repeat it.")
+        list[str] | None, flags.value("DATASET", "Draw textures from these images, not PRIMARY's; repeat it.")
     ] = None,
     json: flags.Json = False,
     **chosen: Unpack[CorruptOptions],
 ) -> None:
-    """Make labelled sets of corrupted versions of PRIMARY's labelled images, and score a model on each: no foreign labels."""
+    """Make corrupted versions of PRIMARY's labelled images, and score a model on each; no other labels are needed."""
     from howfar.studies.corruption import corrupt as study
 
     sets = study(primary, out, model=model, predict_command=predict_command, others=others or None, **chosen)
@@ -179,7 +170,7 @@ def prompts(
     json: flags.Json = False,
     **chosen: Unpack[PromptOptions],
 ) -> None:
-    """Segment DATASETs by prompted networks (SAM, CLIPSeg, PerSAM-F), and score that."""
+    """Segment DATASETs with prompted networks (SAM, CLIPSeg, PerSAM-F), and score their maps."""
     from howfar.errors import InputError
     from howfar.paper.prompts import prompts as study
 

@@ -145,9 +145,9 @@ DATASET = (
     "NAME=PATH names it."
 )
 BESIDE = 48
-"""Characters up to which the words that an option may be stand beside its name."""
+"""Most characters of an option's allowed words that are shown beside its name."""
 NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
-"""What takes a cluster's workers some seconds to load, which they have while the backbone is loaded here."""
+"""Modules that a cluster's workers load while the backbone is loaded here."""
 
 
 def completing(words: Sequence[str], kind: str = "") -> Callable[[str], list[str]] | None:
@@ -193,7 +193,7 @@ class _Shape(NamedTuple):
 
 _SHAPES: Mapping[str, _Shape] = {
     "weights": _Shape(list[str], "PATH", lambda given, written: local_weights(written.get("backbone"), given)),
-    "only": _Shape(str, "NAME[=STRENGTH],...", help="Make these corruptions alone; by default every one."),
+    "only": _Shape(str, "NAME[=STRENGTH],...", help="Make only these corruptions; by default all."),
     "mean": _Shape(str, "R,G,B", lambda text, _: numbers_of("mean", text, float, "0.5,0.5,0.5")),
     "std": _Shape(str, "R,G,B", lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5")),
     "allow_urls": _Shape(str, "HOST,..."),
@@ -216,13 +216,13 @@ _SHAPES: Mapping[str, _Shape] = {
     ),
     "shots": _Shape(str, "N,...", lambda text, _: shots_of(text), lambda shots: ",".join(map(str, shots))),
     "background_shots": _Shape(str, "N,...", lambda text, _: numbers("background_shots", text), lambda _: ""),
-    "seeds": _Shape(int, None, lambda count, _: range(count), len, "Do all this many times, with the seeds 0, 1 …"),
+    "seeds": _Shape(int, None, lambda count, _: range(count), len, "Repeat everything this many times, with seeds 0, 1, …"),
     "random_seeds": _Shape(
         int,
         None,
         lambda count, written: range(written["seeds"], written["seeds"] + count),
         len,
-        "Train the baseline and the strategy random alone this many further times.",
+        "Train the baseline and the strategy random this many more times.",
     ),
     "strategies": _Shape(list[str], None, lambda names, _: registry.names("strategies") if names == ["all"] else names),
     "start": _Shape(bool, None, lambda tuned, _: "tuned" if tuned else "anew", lambda _: False),

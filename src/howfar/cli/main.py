@@ -19,9 +19,9 @@ from howfar.cli.terminal import set_level
 from howfar.settings import check_variables
 
 _ABOUT = {"--help", "--help-all", "--version"}
-"""What asks about the command line alone."""
+"""Options that only ask about the command line."""
 OBJECTS = 50_000
-"""New objects after which Python looks for garbage."""
+"""Number of new objects after which Python collects garbage."""
 app = typer.Typer(
     name="howfar",
     cls=HeadedGroup,
@@ -50,7 +50,7 @@ def _print_version(wanted: bool) -> None:
 def _options(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """How far are new images from what a vision model was trained on?"""
@@ -60,10 +60,10 @@ def _options(
 
 def main() -> None:
     """Run the command line: exit 0, 2 for bad input, 1 for a failure, 130 when interrupted."""
-    # What imports make stays: looking for garbage among it at every 700 new objects takes a tenth of a short command's time.
+    # Objects made by imports live on: searching them every 700 new objects would take a tenth of a short command's time.
     gc.set_threshold(OBJECTS)
     code = run(sys.argv[1:])
-    # What is left goes with the process, so that Python need not look through it at its end.
+    # The process ends here, so Python need not collect garbage once more.
     gc.freeze()
     sys.exit(code)
 
@@ -78,13 +78,13 @@ def run(arguments: list[str]) -> int:
         if not _ABOUT & set(arguments):
             check_variables()
         code = app(arguments, prog_name="howfar", standalone_mode=False)
-        # What cannot be printed is told now, and not by Python at its end.
-        if sys.stdout is not None:  # it is where the caller closed it
+        # Report output that cannot be written now; Python would do so only at exit.
+        if sys.stdout is not None:  # the caller may have closed it
             sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         return outcome(error, arguments, _flags(arguments))
     except SystemExit as end:
-        # typer leaves without a word where the reader of the output has ended.
+        # typer exits silently if the reader of the output has gone.
         if isinstance(end.__context__, BrokenPipeError):
             return outcome(end.__context__, arguments)
         raise
@@ -98,7 +98,7 @@ def _flags(arguments: list[str]) -> dict[str, str]:
     flags = {} if name is None else flags_of(commands[name])
     if name != "study":
         return flags
-    # A study file has keys of the same names: meant are only the flags that were typed.
+    # A study file has keys of the same names: name only flags that were typed.
     typed = {word.partition("=")[0] for word in arguments}
     return {parameter: flag for parameter, flag in flags.items() if flag in typed}
 

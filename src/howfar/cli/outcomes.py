@@ -29,7 +29,7 @@ _KINDS: Final = {
     "valid float": "a number",
     "valid boolean": "true or false",
 }
-"""What a value has to be, by words in typer's own line."""
+"""Required kind of a value, by words in typer's message."""
 
 
 def flags_of(command: Any) -> dict[str, str]:
@@ -65,13 +65,13 @@ def mistyped(error: Any, arguments: Sequence[str]) -> str:
 
 INTERRUPTED: Final = 130
 UNREAD: Final = 141
-"""The exit code of a command whose output is no longer read, as of `head`: that of a Unix tool which the signal ends."""
+"""The exit code after a closed pipe (`| head`), as of a Unix tool that SIGPIPE ends."""
 STOPPED: Final = "stopped; run the same command to go on: what was done is kept"
 DEBUG: Final = "HOWFAR_DEBUG"
 """The environment variable that makes every error print its traceback too, where it is set to anything but 0."""
 _AGAIN: Final = "then run the same command again: what was done is kept"
 _ELSEWHERE: Final = "<elsewhere>"
-"""Stands in a remedy for the options of the command that name another disk."""
+"""Placeholder in a remedy for the command's options that name another disk."""
 _DISK: Final[Mapping[int, tuple[str, str]]] = {
     errno.ENOSPC: ("no space is left on the disk of {}", f"make room{_ELSEWHERE}; {_AGAIN}"),
     errno.EDQUOT: ("the quota of the disk of {} is used up", f"make room{_ELSEWHERE}; {_AGAIN}"),
@@ -148,7 +148,7 @@ def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
     known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"
     what = f"{known} a fault of howfar ({one_line(f'{type(error).__name__}: {error}')})"
     try:
-        # A name of its own in the folder for temporary files: never in a run folder, and over no earlier one.
+        # A new name in the folder for temporary files, so that no run folder or earlier report is touched.
         descriptor, path = tempfile.mkstemp(prefix="howfar-error-", suffix=".txt")
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(_report(error, arguments))

@@ -26,9 +26,7 @@ def report(
 @flags.command(PageOptions)
 def explore(
     run: Annotated[Path, flags.argument("RUN", "A folder that `howfar compare --out` or `howfar adapt` wrote.")],
-    port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any that is free.")
-    ] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any free one.")] = 0,
     **chosen: Unpack[PageOptions],
 ) -> None:
     """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
@@ -17,18 +17,11 @@ if TYPE_CHECKING:
     from howfar.results import Judgement, Relation
 
 
-JUDGEMENT_HEADER = ("estimator", "kind", "sets", "error, set", "error, image", "coverage", "AUROC", "AURC")
-JUDGEMENT_OPTIONAL = ("kind", "AURC")
-
-
-def judgement_title(threshold: float | None) -> str:
-    """Return the table's heading, with "F" for scores at a threshold and "performance" for others."""
-    return f"Estimators, each dataset left out in turn ({'performance' if threshold is None else 'F'} without labels)"
-
-
-def judgement_rows(judgements: Iterable[Judgement], used: str | None) -> list[tuple[str, ...]]:
-    """Return a row per estimator, with a star at the one in use."""
-    return [
+def show_judgements(to: Console, judgements: Sequence[Judgement], used: str | None, threshold: float | None) -> None:
+    """Print a row for each estimator, with a star at the one in use: errors of "F" at a threshold, else of "performance"."""
+    if not judgements:
+        return
+    rows = [
         (
             f"{judged.estimator} *" if judged.estimator == used else judged.estimator,
             judged.kind,
@@ -41,10 +34,15 @@ def judgement_rows(judgements: Iterable[Judgement], used: str | None) -> list[tu
         )
         for judged in judgements
     ]
+    header = ("estimator", "kind", "sets", "error, set", "error, image", "coverage", "AUROC", "AURC")
+    to.print()
+    what = "performance" if threshold is None else "F"
+    to.print(f"Estimators, each dataset left out in turn ({what} without labels)", style="bold")
+    print_table(to, header, rows, ("kind", "AURC"))
 
 
 IN_SENTENCES = ("slope [95 % CI]", "Spearman [95 % CI]")
-"""Columns that a narrow terminal can do without, as the sentences below the table say the same."""
+"""Columns left out on a narrow terminal, since the sentences below repeat them."""
 
 
 @flags.command(RelateOptions)
@@ -54,7 +52,7 @@ def relate(
     json: flags.Json = False,
     **chosen: Unpack[RelateOptions],
 ) -> None:
-    """Tell whether performance falls with distance in RUN, and what to expect of its images that have no labels."""
+    """Measure whether performance falls with distance in RUN, and estimate it for images without labels."""
     from howfar.studies.performance.relate import relate as study
 
     answer(study(run, performance or (), **chosen), json, show, run / "report.html")
@@ -69,10 +67,7 @@ def show(relation: Relation, page: Path | None) -> None:
         to.print(f"{dataset.name}: {dataset.verdict.text}")
     if relation.pooled_verdict is not None:
         to.print(f"all sets: {relation.pooled_verdict.text}", style="bold")
-    if relation.judgements:
-        to.print()
-        to.print(judgement_title(relation.settings.threshold), style="bold")
-        print_table(to, JUDGEMENT_HEADER, judgement_rows(relation.judgements, relation.estimator), JUDGEMENT_OPTIONAL)
+    show_judgements(to, relation.judgements, relation.estimator, relation.settings.threshold)
     _show_estimates(to, relation)
     print_slices(to, performance_table(relation.slices), too_small(relation.slices))
     print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])

@@ -6,17 +6,17 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
 from howfar.cli import flags, relate_command
-from howfar.cli.terminal import SHOWN, console, json_text, print_json, print_paths, print_skipped, print_table, say
+from howfar.cli.terminal import SHOWN, console, json_text, print_json, print_paths, print_skipped, say
 from howfar.errors import InputError
 from howfar.io.location import ready_file
 from howfar.keywords import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.options import DEFAULT_BACKBONE
-from howfar.progress import end
+from howfar.progress import end, stage
 from howfar.wording import printable
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ def profile(
     out: Annotated[Path, flags.value("FILE", "Write this file, roads.howfar say.", "--out", "-o")],
     backbone: flags.Backbone = DEFAULT_BACKBONE,
     labelled: Annotated[
-        list[str] | None, flags.value("SET", "Learn from this dataset whose performance is known; repeat it.")
+        list[str] | None, flags.value("SET", "Learn from this dataset of known performance; repeat it.")
     ] = None,
     performance: flags.Performance = None,
     json: flags.Json = False,
     **chosen: Unpack[ProfileOptions],
 ) -> None:
-    """Keep in FILE all that it takes to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
+    """Save in FILE everything needed to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
 
     With labelled datasets and their performance, scores predict whether the model will fail.
     """
@@ -65,16 +65,8 @@ def _show(reference: Profile, out: Path) -> None:
     to = console()
     for line in repr(reference).split("\n"):
         to.print(line, soft_wrap=True)
-    if reference.judge is not None and reference.judge.judgements:
-        judge = reference.judge
-        to.print()
-        to.print(relate_command.judgement_title(judge.threshold), style="bold")
-        print_table(
-            to,
-            relate_command.JUDGEMENT_HEADER,
-            relate_command.judgement_rows(judge.judgements, judge.order[0]),
-            relate_command.JUDGEMENT_OPTIONAL,
-        )
+    if reference.judge is not None:
+        relate_command.show_judgements(to, reference.judge.judgements, reference.judge.order[0], reference.judge.threshold)
     print_skipped(to, reference.skipped[:SHOWN], "")
     print_paths(to, {"profile": out})
 
@@ -91,17 +83,12 @@ OWN_SUBSPACE = (
 @flags.command(ScoreOptions)
 def score(
     file: Annotated[Path, flags.argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
-    new: Annotated[
-        list[str] | None,
-        flags.argument("NEW", "Image files, and datasets of any kind that `howfar compare` takes; - reads paths from stdin."),
-    ] = None,
+    new: Annotated[list[str] | None, flags.argument("NEW", "Image files and datasets; - reads paths from stdin.")] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
-    json: Annotated[
-        bool, flags.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout.")
-    ] = False,
+    json: Annotated[bool, flags.output_flag("--json", "Print one JSON document per image, each on a line of stdout.")] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
-    """Say of each NEW image how far it is from what FILE describes, and whether the model will probably fail on it.
+    """Score each NEW image: its distance from the primary dataset of FILE, and whether the model will probably fail on it.
 
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """
@@ -121,51 +108,67 @@ def score(
     scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
     for note in (*scorer.notes, *(() if json else (OWN_SUBSPACE,))):
         say(f"note: {note}", err=True)
-    _answer(_outcomes(scorer, groups, stdin), json, profile)
+    outcomes = _outcomes(scorer, groups, stdin)
+    _answer(outcomes if stdin else _awaited(outcomes), json, profile)
 
 
 def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[Score | Skipped]:
     for group in groups:
         yield from scorer.each(group)
     if stdin:
-        # Not by iterating over text: a path is bytes, and each line is to be answered before the next is waited for.
+        # Read bytes line by line: a path is bytes, and each line must be answered before the next is read.
         while line := sys.stdin.buffer.readline():
             path = os.fsdecode(line.rstrip(b"\r\n"))
             if path:
                 yield scorer.one(path)
 
 
+def _awaited(outcomes: Iterator[Score | Skipped]) -> Iterator[Score | Skipped]:
+    """Yield each outcome, and name the work on stderr while the next is computed."""
+    while True:
+        with stage("scoring images"):
+            outcome = next(outcomes, None)
+        if outcome is None:
+            return
+        yield outcome
+
+
 def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference) -> None:
+    """Print a line for each image as it is scored, then each dataset's answer."""
     from howfar.pipeline.scorer import site_estimates
     from howfar.results.scores import Score, Scores
 
-    scored_images: list[Score] = []
-    counts = {"scored": 0, "flagged": 0, "unreadable": 0}
-    line = _as_json if json else _as_text
+    scores: list[Score] = []
+    scored = flagged = unreadable = 0
     try:
         if not json:
             _print(_columns("image", ("relative", "kNN", "percentile", "p", "predicted", "flag"), "why"))
         for outcome in outcomes:
-            scored = isinstance(outcome, Score)
-            counts["scored" if scored else "unreadable"] += 1
-            counts["flagged"] += bool(isinstance(outcome, Score) and outcome.flag)
-            _print(line(outcome))
-            if isinstance(outcome, Score) and profile.judge is not None:
-                scored_images.append(outcome)
+            if isinstance(outcome, Score):
+                scored, flagged = scored + 1, flagged + bool(outcome.flag)
+                image, *numbers, why = outcome.cells()
+                line = json_text(outcome.to_dict()) if json else _columns(image, numbers, "" if outcome.flag is False else why)
+                if profile.judge is not None:
+                    scores.append(outcome)
+            else:
+                unreadable += 1
+                fault = {"dataset": outcome.dataset, "image": outcome.path, "error": outcome.reason}
+                line = json_text(fault) if json else f"{outcome.path}  error: {outcome.reason}"
+            _print(line)
     except KeyboardInterrupt:
-        say(f"howfar: stopped after {_summary(counts)}", err=True)
-        # The lines so far are whole; what main says of a stopped run is about a store, and here is none.
+        say(f"howfar: stopped after {_summary(scored, flagged, unreadable)}", err=True)
+        # The printed lines are complete; main's advice for a stopped run is about a store, which is not used here.
         raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read the lines has had enough. What Python still holds for the pipe must not be flushed at its end.
+        # The reader has closed the pipe: discard what Python would flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if not json:
-        answers = Scores(profile.primary, (), **site_estimates(profile.judge, scored_images)._asdict()).answers()
-        for words in (*answers, _summary(counts)):
+        answers = Scores(profile.primary, (), **site_estimates(profile.judge, scores)._asdict()).answers()
+        for words in (*answers, _summary(scored, flagged, unreadable)):
             _print(words)
-    if counts["unreadable"] and not counts["scored"]:
-        say(f"howfar: no image could be scored: {counts['unreadable']} could not be read", err=True)
+    if unreadable and not scored:
+        say(f"howfar: no image could be scored: {unreadable} could not be read", err=True)
         raise typer.Exit(2)
 
 
@@ -175,33 +178,12 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
-def _as_json(outcome: Score | Skipped) -> str:
-    from howfar.results.scores import Score
-
-    document: dict[str, Any]
-    if isinstance(outcome, Score):
-        document = outcome.to_dict()
-    else:
-        document = {"dataset": outcome.dataset, "image": outcome.path, "error": outcome.reason}
-    return json_text(document)
-
-
-def _as_text(outcome: Score | Skipped) -> str:
-    from howfar.results.scores import Score
-
-    if not isinstance(outcome, Score):
-        return f"{outcome.path}  error: {outcome.reason}"
-    image, *numbers, why = outcome.cells()
-    return _columns(image, numbers, "" if outcome.flag is False else why)
-
-
 def _columns(image: str, numbers: Sequence[str], why: str) -> str:
     """Align columns at fixed widths, as later images are unknown; the path, of any length, is last but one."""
     cells = "  ".join(cell.rjust(width) for cell, width in zip(numbers, WIDTHS, strict=True))
     return f"{cells}  {image}  {why}".rstrip()
 
 
-def _summary(counts: dict[str, int]) -> str:
-    unread = f", {counts['unreadable']} could not be read" if counts["unreadable"] else ""
-    images = "image" if counts["scored"] == 1 else "images"
-    return f"{counts['scored']} {images} scored, {counts['flagged']} flagged{unread}"
+def _summary(scored: int, flagged: int, unreadable: int) -> str:
+    unread = f", {unreadable} could not be read" if unreadable else ""
+    return f"{scored} {'image' if scored == 1 else 'images'} scored, {flagged} flagged{unread}"

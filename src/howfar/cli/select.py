@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
@@ -30,24 +31,22 @@ def select(
         str,
         typer.Option(
             metavar="NAME",
-            help="Choose by far, random, kmedoids or another that howfar strategies lists; some read --performance. auto is "
-            "far where relate says that performance falls with distance, else random.",
+            help="Choose by a strategy of `howfar strategies`; auto: far if performance falls with distance, else random.",
         ),
     ] = "auto",
     predictions: Annotated[
         Path | None,
         flags.value(
             "DIR|FILE",
-            "Begin the files for labelling tools with these maps, boxes (.json) or classes (.csv); "
-            "by default with the maps that relate has read.",
+            "Hand over these maps, boxes (.json) or classes (.csv) as first labels; by default the maps that relate read.",
         ),
     ] = None,
     labelled: Annotated[
-        Path | None, flags.value("FILE", "Leave out the images of this list: a name or path a line, or a table with image.")
+        Path | None, flags.value("FILE", "Leave out the images of this list or table with column image.")
     ] = None,
     performance: flags.Performance = None,
     picked: Annotated[
-        bool, typer.Option("--picked", help="Hand over the images that were picked with `howfar explore`, in place of -k.")
+        bool, typer.Option("--picked", help="Hand over the images picked with `howfar explore`, not -k.")
     ] = False,
     out: Annotated[Path | None, flags.value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
     json: flags.Json = False,
@@ -66,17 +65,27 @@ def select(
         rule = "must be given, unless --picked hands over what was picked"
         raise InputError.of(missing, rule, None, "write --dataset NAME -k 7")
     folder = out or run / f"select-{folder_name(dataset)}"
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        read: dict[str, Any] = {"predictions": predictions, "labelled": labelled, "performance": performance}
-        selection = study(run, dataset, k, strategy, **read, out=folder, **chosen)
-    remarks = tuple(str(warning.message) for warning in caught)
+    read: dict[str, Any] = {"predictions": predictions, "labelled": labelled, "performance": performance}
+    selection, remarks = _with_remarks(partial(study, run, dataset, k, strategy, **read, out=folder, **chosen))
     if json:
         print_json(selection.to_dict())
-        for remark in remarks:
-            say(f"note: {remark}", err=True)
-    else:
+    _finish(selection, folder, remarks, json)
+
+
+def _with_remarks(choose: Callable[[], Selection]) -> tuple[Selection, list[str]]:
+    """Choose images, and collect the warnings as notes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        return choose(), [f"note: {warning.message}" for warning in caught]
+
+
+def _finish(selection: Selection, folder: Path, remarks: Sequence[str], json: bool) -> None:
+    """Print the selection, or with --json its notes alone, on stderr."""
+    if not json:
         show_selection(selection, folder, remarks)
+        return
+    for remark in remarks:
+        say(remark, err=True)
 
 
 def hand_over(
@@ -88,22 +97,17 @@ def hand_over(
     for name, value in others.items():
         if value is not None:
             raise InputError.of(name, "must be left out with --picked, which takes every image that was picked", value)
-    made: list[tuple[Selection, Path, tuple[str, ...]]] = []
+    made: list[tuple[Selection, Path, list[str]]] = []
     for name, choose in selections(run, dataset, beside).items():
         folder = out if out and dataset else (out or run) / f"select-{folder_name(name)}"
         if folder in {written for _, written, _ in made}:
             folder = folder.with_name(f"{folder.name}-{len(made) + 1}")
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            selection = choose(folder)
-        made.append((selection, folder, tuple(str(warning.message) for warning in caught)))
+        selection, remarks = _with_remarks(partial(choose, folder))
+        made.append((selection, folder, remarks))
     if json:
         print_json({"selections": [selection.to_dict() for selection, _, _ in made]})
-    for selection, folder, remarks in made:
-        if not json:
-            show_selection(selection, folder, remarks)
-        for remark in remarks if json else ():
-            say(f"note: {remark}", err=True)
+    for each in made:
+        _finish(*each, json)
 
 
 def folder_name(dataset: str) -> str:
@@ -111,12 +115,12 @@ def folder_name(dataset: str) -> str:
     return re.sub(r'[/\\\0<>:"|?*]' if os.name == "nt" else r"[/\\\0]", "-", dataset)
 
 
-def show_selection(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
+def show_selection(selection: Selection, folder: Path, remarks: Sequence[str] = ()) -> None:
     """Print the chosen images with reasons, the notes, and the files' paths."""
     from howfar.report.labelling_files import ARCHIVES, FILES
 
     to = print_result(selection)
-    print_remarks(to, [*selection.remarks(), *(f"note: {remark}" for remark in remarks)])
+    print_remarks(to, [*selection.remarks(), *remarks])
     print_paths(to, {"list": folder / "chosen.txt"})
     archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
     others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]

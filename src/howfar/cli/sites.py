@@ -22,22 +22,17 @@ if TYPE_CHECKING:
 @flags.command(AssessOptions)
 def assess(
     primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on, with masks or labels. {flags.DATASET}")],
-    sites: Annotated[
-        list[str], flags.argument("SITE", "New images, as many sites as you like; those with labels are learnt from.")
-    ],
+    sites: Annotated[list[str], flags.argument("SITE", "New images, one site or more; labelled sites improve the estimates.")],
     model: flags.Model = None,
     predictions: Annotated[
-        Path | None,
-        flags.value(
-            "DIR", "Read maps in DIR/NAME of each dataset (DIR/NAME-flipped, DIR/NAME-tiled), or DIR/NAME.csv, .parquet, .json."
-        ),
+        Path | None, flags.value("DIR", "Read maps in DIR/NAME (-flipped, -tiled), or DIR/NAME.csv, .json.")
     ] = None,
     out: Annotated[Path | None, flags.value("RUN", "Write this run folder; by default assess-PRIMARY.", "--out", "-o")] = None,
     backbone: flags.Backbone = DEFAULT_BACKBONE,
     json: flags.Json = False,
     **chosen: Unpack[AssessOptions],
 ) -> None:
-    """Say what a model will score on each SITE, how sure that is, why, and what to do next."""
+    """Estimate what a model will score on each SITE, with an interval, reasons and the next step."""
     from howfar.cli.select import folder_name
     from howfar.data import parse
     from howfar.studies.assessment.assess import assess as study
@@ -69,35 +64,26 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
 @flags.command(CertifyOptions)
 def certify(
     site: Annotated[str, flags.argument("SITE", flags.DATASET)],
-    predictions: Annotated[
-        Path | None, flags.value("DIR", "Certify the model of these probability maps, named as the images.")
-    ] = None,
+    predictions: Annotated[Path | None, flags.value("DIR", "Certify the model of these maps, named as the images.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="Draw this many images; by default 16.")] = None,
     labels: Annotated[
-        Path | None,
-        flags.value("DIR|FILE", "Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio."),
+        Path | None, flags.value("DIR|FILE", "Read masks, a table image, label, or an export of a labelling tool.")
     ] = None,
     against: Annotated[
         Path | None, flags.value("DIR", "Ask whether the model is better than the one of these predictions, as --predictions.")
     ] = None,
     profile: Annotated[Path | None, flags.value("FILE", "Predict performance by this profile, for narrower intervals.")] = None,
-    model: Annotated[
-        Path | None, flags.value("CKPT", "Make the maps by this checkpoint, or refuse a sample that it learnt from.")
-    ] = None,
+    model: Annotated[Path | None, flags.value("CKPT", "Make maps with this checkpoint; refuse its training images.")] = None,
     tuned_on: flags.TunedOn = None,
-    sample: Annotated[
-        Path | None, flags.value("FILE", "Take the sample of this certificate, of another model on the same images.")
-    ] = None,
-    out: Annotated[
-        Path | None, flags.value("DIR", "Keep sample and labels in this folder; by default certify-SITE.", "--out", "-o")
-    ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Predict how many labels are needed, and draw nothing.")] = False,
+    sample: Annotated[Path | None, flags.value("FILE", "Use this certificate's sample, for another model.")] = None,
+    out: Annotated[Path | None, flags.value("DIR", "Keep all in this folder; by default certify-SITE.", "--out", "-o")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Predict how many labels are needed; draw nothing.")] = False,
     json: flags.Json = False,
     **chosen: Unpack[CertifyOptions],
 ) -> None:
-    """Draw images of SITE to label, and from their labels say what the model reaches there, whatever the shift.
+    """Draw images of SITE to label, and measure with these labels what the model scores there, whatever the shift.
 
-    The first run draws and writes what is to be labelled; the same command again takes the labels and says what they show.
+    The first run draws the images to label; the same command again reads the labels and reports the score.
     """
     from howfar.cli.select import folder_name
     from howfar.data import parse

@@ -73,12 +73,8 @@ def _say_rest(skipped: Sequence[Skipped], notes: Sequence[str]) -> None:
 @flags.command(StoredEmbedOptions)
 def export(
     datasets: Annotated[list[str], flags.argument("DATASET", flags.DATASET)],
-    out: Annotated[
-        Path, flags.value("PATH", "Write this .parquet file or .lance folder; replace an export only.", "--out", "-o")
-    ],
-    to: Annotated[
-        Literal["parquet", "lance"] | None, typer.Option(help="Write this format; by default what PATH ends in.")
-    ] = None,
+    out: Annotated[Path, flags.value("PATH", "Write this .parquet file or .lance folder.", "--out", "-o")],
+    to: Annotated[Literal["parquet", "lance"] | None, typer.Option(help="Write this format; by default PATH's ending.")] = None,
     backbone: flags.Backbone = DEFAULT_BACKBONE,
     json: flags.Json = False,
     **chosen: Unpack[StoredEmbedOptions],
@@ -101,25 +97,21 @@ _ACTION = (
     "size: bytes and images of each feature. prune: remove features, and say which."
 )
 NAMED = 3
-"""Image files that are named of each damaged file of a store; --json names all."""
+"""Image files named for each damaged file; --json names all."""
 
 
 def store(
     action: Annotated[Action, flags.argument("ACTION", _ACTION)],
     folder: Annotated[
-        str | None, flags.argument("STORE", "Its folder or URL; by default that of HOWFAR_STORE, else the user's cache.")
+        str | None, flags.argument("STORE", "Folder or URL; by default HOWFAR_STORE or the user's cache.")
     ] = None,
-    feature: Annotated[
-        list[str] | None, flags.value("NAME", "Take this feature alone: a backbone, or a folder in STORE; repeat it.")
-    ] = None,
+    feature: Annotated[list[str] | None, flags.value("NAME", "Take only this backbone, or folder in STORE; repeat it.")] = None,
     older_than: Annotated[float | None, flags.value("DAYS", "Prune what no run has opened for so many days.")] = None,
-    max_size: Annotated[
-        str | None, flags.value("SIZE", "Prune what was used longest ago until STORE takes no more: 20GB.")
-    ] = None,
+    max_size: Annotated[str | None, flags.value("SIZE", "Prune the least recently used until STORE fits: 20GB.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what prune would remove, and remove nothing.")] = False,
     json: flags.Json = False,
 ) -> None:
-    """Look after the store of features: check it, repair it, say what it takes, or remove features that are not needed.
+    """Check or repair the store of features, show its size, or remove features.
 
     Exit code 0; 1 where check finds damage.
     """
@@ -140,7 +132,7 @@ def store(
         sizes = stores.size(folder, names)
         answer(sizes, json, _show_sizes, sizes.features, f", {size_text(sizes.bytes)}")
     else:
-        # What goes is shown before it is gone.
+        # Show what will be removed before removing it.
         gone = stores.prune(folder, names, older_than=older_than, max_size=max_size, dry_run=dry_run or not json)
         answer(gone, json, _show_sizes, gone.removed, f" to remove, {size_text(gone.freed)}", gone.left)
         if not json and not dry_run and gone.removed:

@@ -19,17 +19,13 @@ def study(
     file: Annotated[Path, flags.argument("STUDY.toml", "The study file; with --new the file to write.")] = Path("study.toml"),
     new: Annotated[bool, typer.Option("--new", help="Write a commented start of a study file, and run nothing.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of study files, and run nothing.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be run, with estimated time and disk, and run nothing.")
-    ] = False,
-    bundle: Annotated[
-        Path | None, flags.value("FILE.zip", "Write study file, hashes, versions and results there, no images.")
-    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, with time and disk; run nothing.")] = False,
+    bundle: Annotated[Path | None, flags.value("FILE.zip", "Write study file, hashes and results there, no images.")] = None,
     data: Annotated[Path | None, flags.value("DIR", "Run a bundle again on the datasets in this folder, and compare.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[StudyFileOptions],
 ) -> None:
-    """Run every study of STUDY.toml that is not done yet, and write one report of all."""
+    """Run the studies of STUDY.toml that are not done yet, and write one report of all."""
     from howfar.studies.study_file.inputs import json_schema, write_start
     from howfar.studies.study_file.run_study import estimate
 

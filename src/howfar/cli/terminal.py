@@ -44,10 +44,10 @@ def verbose() -> bool:
 
 
 PIPED_WIDTH = 100_000
-"""Columns where there is no terminal: a table has all its columns, and a sentence stays one line, which `grep` finds whole."""
+"""Width without a terminal: tables keep all columns, and sentences stay on one line for `grep`."""
 SHOWN = 20
 NOTES = 3
-"""Notes that are printed; the others are counted, unless --verbose asks for all."""
+"""Number of notes printed; the others are only counted without --verbose."""
 
 
 def console(whole: bool = False) -> Console:

@@ -38,13 +38,10 @@ def train(
     out: Annotated[Path, flags.value("CKPT", "Write this checkpoint, model.safetensors say.", "--out", "-o")],
     model: flags.Segmenter = "unetplusplus",
     add: Annotated[
-        list[str] | None,
-        flags.value(
-            "SITE:LIST", "Learn from chosen images of dataset SITE too, by the chosen.csv of `howfar select`; repeat it."
-        ),
+        list[str] | None, flags.value("SITE:LIST", "Also learn from SITE's images of this list (chosen.csv); repeat it.")
     ] = None,
     background: Annotated[
-        list[str] | None, flags.value("DATASET", "Learn from these images without foreground too; repeat it.")
+        list[str] | None, flags.value("DATASET", "Also learn from these images without foreground; repeat it.")
     ] = None,
     start: Annotated[Path | None, flags.value("CKPT", "Begin with the weights of this checkpoint.")] = None,
     way: Annotated[
@@ -53,9 +50,7 @@ def train(
             "WAY", f"Adapt the model of --start so: {', '.join(registry.OURS['adaptation_ways'])}, or several: finetune+norm."
         ),
     ] = None,
-    site: Annotated[
-        str | None, flags.value("DATASET", "Images of the site, for a way that reads some without labels; else --add's.")
-    ] = None,
+    site: Annotated[str | None, flags.value("DATASET", "Read unlabelled images here; by default --add's dataset.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[TrainOptions],
 ) -> None:
@@ -162,12 +157,12 @@ def adapt(
     model: flags.Segmenter = "unetplusplus",
     background: Annotated[str | None, flags.value("DATASET", "Take images without foreground from this dataset.")] = None,
     blind: Annotated[
-        list[str] | None, flags.value("DATASET", "Score on this dataset, and never choose from it; repeat it.")
+        list[str] | None, flags.value("DATASET", "Score on this dataset, never choose from it; repeat it.")
     ] = None,
     json: flags.Json = False,
     **chosen: Unpack[AdaptOptions],
 ) -> None:
-    """Train on PRIMARY and a few images of each SECONDARY, and say what that gains on images that no model learnt from."""
+    """Train on PRIMARY and a few images of each SECONDARY, and measure the gain on images that no model was trained on."""
     from howfar.studies.adaptation.adapt import adapt as study
 
     ready_folder("out", out)
