@@ -179,18 +179,6 @@ def test_gains_are_differences_of_the_same_images(done: tuple[Adaptation, Path])
     assert np.isnan(found.gains.loc[found.gains["model"] == "random-3", "over_random"]).all()
 
 
-def test_scores_are_those_of_evaluating_the_maps(done: tuple[Adaptation, Path], folders: list[Path]) -> None:
-    found, out = done
-    images = set(found.images.loc[found.images["dataset"] == "site", "image"])
-    whole = Dataset.from_folder(folders[1])
-    part = replace(whole, items=tuple(item for item in whole.items if item.name in images))
-    row = found.scores[(found.scores["seed"] == 1) & (found.scores["model"] == "far-3") & (found.scores["dataset"] == "site")]
-    model = found.models[(found.models["seed"] == 1) & (found.models["model"] == "far-3")].iloc[0]
-    again = howfar.evaluate(part, out / "maps/seed1/far-3/site", threshold=model["threshold"], progress=False)
-    assert row.iloc[0]["mean_f"] == pytest.approx(again.scores["mean_f"])
-    assert row.iloc[0]["ods"] == pytest.approx(again.scores["ods"])
-
-
 def test_false_positives_are_counted_on_background_that_was_left_out(
     done: tuple[Adaptation, Path], folders: list[Path]
 ) -> None:

@@ -9,24 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from graded_maps import write_maps
 from howfar.demo import write_dataset
 
 SIDE = 48
 SHIFT = {"road": 0.0, "near": 0.2, "mid": 0.4, "far": 0.6, "new": 0.3}
 COUNTS = {"road": 8, "near": 9, "mid": 9, "far": 9, "new": 7, "walls": 6}
-
-
-def predict(folder: Path, name: str, rng: np.random.Generator) -> None:
-    """Maps that know the mask less and less, from the first picture to the last, and those of the mirrored pictures."""
-    files = sorted((folder / name / "masks").iterdir())
-    for k, file in enumerate(files):
-        truth = np.asarray(Image.open(file)) > 127
-        sure = 0.95 - 0.5 * SHIFT.get(name, 0.9) * k / len(files)
-        for ending in ("", "-flipped"):
-            p = np.where(truth, sure * rng.random(truth.shape), (1.2 - sure) * rng.random(truth.shape) ** 6)
-            target = folder / "maps" / f"{name}{ending}" / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray((255 * (p[:, ::-1] if ending else p)).astype(np.uint8)).save(target)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +26,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name == "walls":
             for file in (place / "images").iterdir():
                 Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)).save(file, quality=95)
-        predict(folder, name, rng)
+        write_maps(folder, name, 0.95, SHIFT.get(name, 0.9), rng)
     for name in ("new", "walls"):
         shutil.rmtree(folder / name / "masks")
     return folder

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
+from graded_maps import write_maps
 from howfar.demo import write_dataset
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.evaluation.evaluate import evaluate
@@ -49,19 +50,6 @@ class World:
         return maps, [np.asarray(Image.open(file)) > 127 for file in files]
 
 
-def _predict(folder: Path, name: str, rng: np.random.Generator) -> None:
-    """Maps that know the mask less and less, from the first picture to the last, and those of the mirrored pictures."""
-    files = sorted((folder / name / "masks").iterdir())
-    for k, file in enumerate(files):
-        truth = np.asarray(Image.open(file)) > 127
-        sure = 0.9 - 0.5 * SHIFT[name] * k / len(files)
-        for ending in ("", "-flipped"):
-            p = np.where(truth, sure * rng.random(truth.shape), (1.2 - sure) * rng.random(truth.shape) ** 6)
-            target = folder / "maps" / f"{name}{ending}" / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray((255 * (p[:, ::-1] if ending else p)).astype(np.uint8)).save(target)
-
-
 def _write(folder: Path) -> None:
     rng = np.random.default_rng(5)
     for seed, (name, count) in enumerate(COUNTS.items()):
@@ -74,7 +62,7 @@ def _write(folder: Path) -> None:
                 for k, file in enumerate(sorted((place / part).iterdir())):
                     file.rename(file.with_stem(f"p{k // TILES}-{k % TILES}"))
         if name != "bare":
-            _predict(folder, name, rng)
+            write_maps(folder, name, 0.9, SHIFT[name], rng)
     for name in ("new", "bare"):
         shutil.rmtree(folder / name / "masks")
 
