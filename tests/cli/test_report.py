@@ -31,6 +31,19 @@ def test_a_study_is_recognised_by_its_file(study, capsys):
     assert (folder / "figures" / "gains.png").is_file()
 
 
+def test_a_summary_holds_what_a_reader_sees_at_once(study, capsys):
+    _, folder = study
+    assert run(["report", str(folder), "--summary"]) == 0
+    page, summary = map(Path, capsys.readouterr().out.split())
+    assert summary == folder / "summary.html"
+    whole, text = page.read_text(encoding="utf-8"), summary.read_text(encoding="utf-8")
+    assert "What did labelling a few images gain?" in text
+    assert 'id="figure-gains"' in text
+    for beyond in ('<section id="made"', "<nav", "<script>"):
+        assert beyond in whole
+        assert beyond not in text
+
+
 def test_a_damaged_study_is_one_line(study, capsys):
     _, folder = study
     (folder / "adaptation.json").write_text("{")
