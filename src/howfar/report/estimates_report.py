@@ -81,14 +81,14 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[Text]:
     """Yield the answers about labelled or unlabelled sites in reading order, warnings first; each command stands once."""
     places, said = {site.dataset: place for place, site in enumerate(assessment.sites)}, set[str]()
     dot = Markup('<span class="dot" style="background:{}"></span><strong>{}</strong>: {}')
-    command = Markup('<br>\n<strong>Next:</strong> {}<br><code class="command">{}</code>')
+    step, command = Markup("<br>\n<strong>Next:</strong> {}"), Markup('<br><code class="command">{}</code>')
     for site in assessment.ordered():
         if labelled is (site.measured is not None):
             text = dot.format(
                 name_cell("", places[site.dataset]).colour, site.dataset, site.answer.removeprefix(f"{site.dataset}: ")
             )
-            if site.next.command not in said:
-                text += command.format("" if labelled else site.next.text, site.next.command)
+            text += "" if labelled else step.format(site.next.text)
+            text += "" if site.next.command in said else command.format(site.next.command)
             said.add(site.next.command)
             yield Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
