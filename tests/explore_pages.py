@@ -38,6 +38,7 @@ def listen(browser: Any, address: str, folder: Path, **options: Any) -> Opened:
     if home is None:
         noise.remove(address)
     page.wait_for_selector("#explore-app[data-ready]", state="attached")
+    page.evaluate("for (const folded of document.querySelectorAll('section > details')) folded.open = true")
     return Opened(page, noise, folder)
 
 

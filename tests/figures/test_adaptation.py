@@ -9,21 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar import registry
 from howfar.errors import InputError
 from howfar.figures import Caption, registration
-from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression, by_seed, sorted_gains
+from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_models import (
-    arms,
-    by_background,
-    by_shots,
     change_text,
-    looks,
-    scored,
     seeds_of,
     seeds_text,
     strategies,
@@ -79,19 +73,6 @@ def test_the_strategy_shown_is_the_first_that_is_not_random(study: Adaptation) -
         strategy_of(study, "near")
 
 
-def test_models_are_in_order_of_their_images_and_those_with_as_many_look_alike(study: Adaptation, bakeoff: Adaptation) -> None:
-    turned = replace(study, models=study.models.iloc[::-1])
-    assert by_shots(turned, "far") == ["far-1", "far-3", "far-7"]
-    assert by_background(turned, "random") == ["random-7", "random-7-B3", "random-7-B7"]
-    assert by_background(bakeoff, "far") == []
-    assert len(arms(study)) == 1 + 10
-    found = looks(study)
-    assert found["far-3"] == found["random-3"]
-    assert found["far-7-B3"] == found["random-7-B3"]
-    assert len({found[name].colour for name in ("M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7")}) == 6
-    assert scored(study) == [*study.secondaries, "blind, labelled"]
-
-
 def test_seeds_are_those_that_all_have(study: Adaptation) -> None:
     assert seeds_of(study, ["M", "random-7"]) == [0, 1, 2, 3]
     assert seeds_of(study, ["M", "random-7", "far-7"]) == [0, 1, 2]
@@ -115,19 +96,6 @@ def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study:
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[-2:] == ["blind, labelled (blind)", "all 4 secondaries"]
     assert len(labels) == 6
-
-
-def test_random_is_hollow_beside_the_strategy(study: Adaptation) -> None:
-    found = bars(adaptation_bars(study).axes[0])
-    names = [name.split(":")[0] for name in found if name.endswith(":roads")]
-    assert names == ["M", "far-1", "random-1", "far-3", "random-3", "far-7", "random-7"]
-    assert to_hex(found["random-7:roads"].get_facecolor()) == PAPER
-    assert to_hex(found["far-7:roads"].get_facecolor()) == to_hex(found["random-7:roads"].get_edgecolor())
-    alone = bars(adaptation_bars(study, strategy="random").axes[0])
-    assert to_hex(alone["random-7:roads"].get_facecolor()) != PAPER
-    assert not any(name.startswith("far") for name in alone)
-    background = bars(adaptation_bars(study, background=True).axes[0])
-    assert [name for name in background if name.endswith(":roads")] == ["far-7:roads", "far-7-B3:roads", "far-7-B7:roads"]
 
 
 @pytest.mark.parametrize(
@@ -180,18 +148,6 @@ def test_a_line_is_the_moving_average_of_means_over_the_shared_seeds(study: Adap
     assert averaged(seeds, ["M"], [0, 1])[["distance", "f"]].to_numpy().round(2).tolist() == [[0.3, 0.75]]
 
 
-def test_curves_say_whose_means_they_show_and_what_is_missing(study: Adaptation) -> None:
-    assert "images chosen by far; means over 3 seeds." in adaptation_curves(study).get_suptitle()
-    one = adaptation_curves(replace(study, models=study.models[study.models["seed"] == 1]), strategy="random")
-    assert "images chosen by random; one seed." in one.get_suptitle()
-    assert list(lines(panel(one, "roads"))) == ["M", "random-1", "random-3", "random-7"]
-    background = adaptation_curves(study, background=True)
-    assert list(lines(panel(background, "roads"))) == ["far-7", "far-7-B3", "far-7-B7"]
-    other = study.images["dataset"] != "roads"
-    bare = study.images.assign(**{name: study.images[name].where(other) for name in ("f", "f_ods")})
-    assert "no image has an F" in written(panel(adaptation_curves(replace(study, images=bare)), "roads"))
-
-
 def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation) -> None:
     old = replace(study, images=study.images.drop(columns="f_ods"))
     found, own = (lines(panel(adaptation_curves(old, measure=measure), "roads"))["M"] for measure in (None, "f"))
@@ -199,15 +155,6 @@ def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation
     assert "F is at the model's own threshold, and not at the dataset's best as in the paper" in caption("curves", old).text
     with pytest.raises(InputError, match=r"an earlier version did not write.*run howfar adapt in the study's folder again"):
         adaptation_curves(old, measure="f_ods")
-
-
-def test_gains_stand_by_images_and_size(study: Adaptation, bakeoff: Adaptation) -> None:
-    for adaptation in (study, bakeoff):
-        found = sorted_gains(adaptation)
-        kinds = list(zip(found["background"] > 0, found["shots"], found["background"], strict=True))
-        assert kinds == sorted(kinds)
-        assert all(rows["gain"].is_monotonic_decreasing for _, rows in found.groupby(["shots", "background"]))
-    assert list(sorted_gains(bakeoff)["model"])[:2] == ["norm", "far-7"]
 
 
 def test_dots_and_intervals_are_the_pooled_gains_and_random_is_marked(study: Adaptation) -> None:
@@ -229,16 +176,6 @@ def test_dots_and_intervals_are_the_pooled_gains_and_random_is_marked(study: Ada
     assert change_text(0.048, -0.0002, 0.1) == "+0.048 [0.000, +0.100]"
 
 
-@pytest.mark.parametrize("column", ["beats_random", "below_random"])
-def test_names_are_bold_where_the_corrected_interval_excludes_0(column: str, study: Adaptation) -> None:
-    gains = study.gains.assign(beats_random=False, below_random=False)
-    gains[column] = gains["model"] == "far-7"
-    labels = adaptation_gains(replace(study, gains=gains)).axes[0].get_yticklabels()
-    assert [label.get_text() for label in labels if label.get_fontweight() == "bold"] == ["far-7"]
-    alone = study.gains.assign(over_random=np.nan, beats_random=None, below_random=None)
-    assert len(adaptation_gains(replace(study, gains=alone)).axes) == 1
-
-
 def test_false_positives_of_seeds_their_mean_and_the_cost(study: Adaptation) -> None:
     left, right = adaptation_suppression(study).axes
     for model in ("M", "far-7", "random-7-B3"):
@@ -253,13 +190,6 @@ def test_false_positives_of_seeds_their_mean_and_the_cost(study: Adaptation) -> 
     assert labels == ["M", *(f"{name}-7{more}" for name in ("far", "random") for more in ("", "-B3", "-B7"))]
     single = adaptation_suppression(replace(study, models=study.models[study.models["seed"] == 0])).axes[0]
     assert not any(label.startswith("seeds:") for label in lines(single))
-
-
-def test_images_of_the_secondaries_are_no_false_positives(study: Adaptation, bakeoff: Adaptation) -> None:
-    images = study.images.copy()
-    images.loc[images["dataset"] == "roads", "false_positive_share"] = 0.9
-    np.testing.assert_array_equal(by_seed(replace(study, images=images), ["M"]), by_seed(study, ["M"]))
-    assert "no model learnt from background images" in written(adaptation_suppression(bakeoff).axes[0])[0]
 
 
 def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model() -> None:
@@ -288,30 +218,3 @@ def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model() ->
     names = [label.get_text() for label in left.get_yticklabels()]
     assert names == [f"{name} · {model}" for name in ("net", "wide") for model in ("M", "far-7", "far-7-B3")]
     assert "on 1 image of pl$in that no model learnt from" in figure.get_suptitle()
-
-
-@pytest.mark.parametrize("name", [name.removeprefix("adaptation_") for name in registry.OURS["adaptation_figures"]])
-def test_every_figure_has_a_heading_a_text_and_an_alternative(name: str, study: Adaptation) -> None:
-    found = caption(name, study)
-    assert found.title
-    assert found.text.endswith(".")
-    assert found.alternative.endswith(".")
-    if name.startswith(("bars", "curves")):
-        assert "as section 3.3 of the paper measures, so that it can be held beside the paper's figure" in found.text
-        assert "That threshold looks at the dataset's labels" in found.text
-    if name == "rows":
-        rules = ("chosen by rule", "median of M's F", "median of M's false positives", "middle one by name", "seed 0")
-        assert all(rule in found.text for rule in rules)
-
-
-def test_captions_hold_the_numbers_and_speak_of_random_where_it_is_drawn(study: Adaptation) -> None:
-    row = study.gains[(study.gains["model"] == "far-7") & (study.gains["dataset"] == "all")].iloc[0]
-    assert f"far-7 {change_text(row['gain'], row['low'], row['high'])}" in caption("gains", study).alternative
-    mean = np.mean([scores_of(study, "far-7", name) for name in study.secondaries])
-    assert f"far-7 {mean:.3f}" in caption("bars", study).alternative
-    assert "far-7-B7 0." in caption("bars_background", study).alternative
-    assert "M 5." in caption("suppression", study).alternative
-    assert "Hollow, on grey: random." in caption("gains", study).text
-    assert "Hollow: as many images drawn at random." in caption("bars", study).text
-    alone = replace(study, models=study.models[study.models["strategy"] != "random"])
-    assert "random" not in caption("gains", alone).text + caption("bars", alone).text

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from figures import believable, believable_adaptation, believable_relation
+from figures import believable, believable_relation
 from howfar.errors import InputError
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_rows import adaptation_rows
@@ -22,10 +22,10 @@ from howfar.figures.contact_sheets import thumbnails
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
 from howfar.figures.estimate_figures import estimates, failures, judgements
 from howfar.figures.performance_figures import performance
-from howfar.figures.style import look
+from howfar.figures.style import PHONE, WIDTH, for_phone
 from howfar.figures.thresholds import relation_thresholds
 from howfar.paper.near_and_far_parts import parts
-from howfar.results import Comparison, Interval, Relation, Trend
+from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 
 Draw = Callable[..., Figure]
@@ -47,9 +47,12 @@ def texts(figure: Figure) -> str:
 
 
 @of(EVERY)
-def test_renders_and_leaves_settings_alone(draw: Draw, name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("phone", [False, True])
+def test_renders_and_leaves_settings_alone(draw: Draw, name: str, phone: bool, request: pytest.FixtureRequest) -> None:
     before = dict(matplotlib.rcParams)
-    figure = draw(request.getfixturevalue(name))
+    with for_phone() if phone else nullcontext():
+        figure = draw(request.getfixturevalue(name))
+    assert figure.get_size_inches()[0] <= (PHONE if phone else WIDTH)
     assert dict(matplotlib.rcParams) == before
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=30)
@@ -108,49 +111,6 @@ def test_takes_dollars_in_names_literally(
 @pytest.mark.parametrize("edge", [believable.without_yardstick, believable.constant], ids=lambda edge: edge.__name__)
 def test_thumbnails_where_values_are_undefined_or_equal(edge: Callable[[Comparison], Comparison], six: Comparison) -> None:
     assert texts(thumbnails(edge(six)))
-
-
-@pytest.mark.parametrize("draw", [*OF_RELATIONS, judgements], ids=lambda draw: draw.__name__)
-def test_draws_undefined_coefficients_and_other_tasks(draw: Draw, related: Relation, sized: Callable[..., Relation]) -> None:
-    undefined = Interval(None)
-    bare: dict[str, Any] = {"trend": Trend(5, 5, undefined, undefined, undefined, None), "ods": None, "ods_threshold": None}
-    halves = [
-        tuple(replace(part, performance=part.performance_common, threshold=None) for part in one.halves)
-        for one in related.datasets
-    ]
-    relation = replace(
-        related,
-        datasets=tuple(
-            replace(one, pooled=None, halves=cut, thirds=(), **bare) for one, cut in zip(related.datasets, halves, strict=True)
-        ),
-        thresholds=related.thresholds.iloc[:0],
-        settings=replace(related.settings, threshold=None),
-        judgements=tuple(replace(one, coverage=None, auroc=None, kind="mine") for one in related.judgements),
-        images=related.images.assign(estimate_low=np.nan, estimate_high=np.nan, prediction=None),
-    )
-    assert texts(draw(relation))
-    assert "no " in texts(draw(sized(("new", 30), ("other", 20), unlabelled=("new", "other"))))
-
-
-@pytest.mark.parametrize("draw", [*OF_STUDIES, adaptation_gains, adaptation_suppression], ids=lambda draw: draw.__name__)
-def test_draws_one_seed_one_set_and_nothing_scored(draw: Draw, bakeoff: Adaptation, tmp_path: Path) -> None:
-    assert texts(draw(bakeoff))
-    options = {"seeds": (4,), "shots": (1,), "strategies": ("random",), "background_shots": (), "blind": {}, "files": False}
-    small = believable_adaptation.make(tmp_path, sizes={"one": 1}, random_seeds=(), **options)
-    assert texts(draw(small))
-    images, scores = small.images.assign(f=np.nan), small.scores.assign(mean_f=np.nan, ods=None)
-    gains = small.gains.assign(gain=np.nan, low=np.nan, high=np.nan)
-    assert texts(draw(replace(small, images=images, scores=scores, gains=gains)))
-
-
-def test_a_dataset_looks_as_in_the_figures_of_the_run(related: Relation) -> None:
-    # "street photographs" is not labelled: what comes after it keeps the look of its place in the run.
-    names = list(dict.fromkeys(related.images["dataset"]))
-    assert names.index("one") == 5
-    for figure in (performance(related), relation_thresholds(related)):
-        colours = {str(line.get_color()) for axes in figure.axes for line in axes.get_lines()}
-        assert look(5).colour in colours
-        assert look(names.index("street photographs")).colour not in colours
 
 
 def test_long_names_keep_both_ends(sized: Callable[..., Relation]) -> None:

@@ -14,6 +14,8 @@ import howfar
 from assessed_sites import assessment
 from figures import believable
 from howfar.figures import registration
+from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_bars_background, adaptation_curves
 from howfar.figures.certificate_figures import certificate_sample, certificate_steps
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
 from howfar.figures.estimate_figures import estimates, judgements, sites
@@ -58,6 +60,12 @@ COMPARISONS: dict[str, Callable[[Comparison], Comparison]] = {
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_figures_of_a_comparison(name: str, six: Comparison) -> None:
     check_figures([relative, violin, sorted_distances, scatter], COMPARISONS[name](six), f"comparison, {name}")
+
+
+@pytest.mark.parametrize("name", ["study", "bakeoff"])
+def test_figures_of_an_adaptation(name: str, request: pytest.FixtureRequest) -> None:
+    draws = [adaptation_gains, adaptation_bars, adaptation_bars_background, adaptation_curves, adaptation_suppression]
+    check_figures(draws, request.getfixturevalue(name), f"adaptation, {name}")
 
 
 def bare(related: Relation) -> Relation:

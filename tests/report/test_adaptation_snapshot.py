@@ -70,7 +70,6 @@ def section(made: Section) -> list[str]:
 def page(study: Adaptation, whole: bool) -> list[str]:
     """The sentences of the page of one segmenter, and where `whole` its tables."""
     lines = [f"lead: {words.lead(study)}", f"random: {words.against_random(study)}", f"any: {words.any_beats(study)}"]
-    lines += [f"{model}: {line}" for model, line in words.by_number(study)]
     lines += [f"background: {words.suppressed(study)}", f"both F: {words.disagreement(study)}"]
     lines += [f"limit: {text}" for text in words.limits(study)]
     if not whole:

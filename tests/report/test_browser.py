@@ -10,6 +10,7 @@ import pytest
 
 from explore_pages import violations
 
+OPEN = "for (const folded of document.querySelectorAll('details')) folded.open = true"
 of_a_relation = pytest.mark.parametrize("heard", ["related_report"], indirect=True)
 
 
@@ -25,13 +26,14 @@ def heard(browser: Any, request: pytest.FixtureRequest) -> Iterator[tuple[Any, l
     page.set_default_timeout(20_000)
     page.goto(report.as_uri())
     noise.remove(report.as_uri())
+    page.evaluate(OPEN)
     yield page, noise
     page.close()
 
 
 def test_loads_in_peace(heard: tuple[Any, list[str]]) -> None:
     page, noise = heard
-    assert page.title() == "How far from training & <set>? (efficientnet_lite0)"
+    assert page.title() == "How far from training & <set>?"
     assert page.locator("h1").inner_text() == "How far from training & <set>?"
     assert noise == []
 
@@ -42,7 +44,7 @@ def test_nothing_sticks_out(width: int, figures: int, heard: tuple[Any, list[str
     page, noise = heard
     page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("figure svg").count() == figures
+    assert page.locator("figure .drawing:not(.phone) svg").count() == figures
     assert noise == []
 
 
@@ -58,23 +60,23 @@ def test_the_menu_leads_to_the_sections_of_a_relation(heard: tuple[Any, list[str
 @of_a_relation
 def test_estimators_sort_by_their_error(heard: tuple[Any, list[str]]) -> None:
     page, _ = heard
-    page.locator("#estimates table").first.get_by_role("button", name="error, image", exact=True).click()
-    first = "document.querySelector('#estimates table').tBodies[0].rows[{}].cells[0].textContent"
+    page.locator("#estimates table.named").get_by_role("button", name="error, image", exact=True).click()
+    first = "document.querySelector('#estimates table.named').tBodies[0].rows[{}].cells[0].textContent"
     assert page.evaluate(first.format(0)) == "signals"
     assert page.evaluate(first.format(13)) == "distances"
 
 
 def test_tables_sort_by_number_and_back(heard: tuple[Any, list[str]]) -> None:
     page, noise = heard
-    table = page.locator("#distances table").first
-    column = "[...document.querySelector('#distances table').tBodies[0].rows].map(row => Number(row.cells[1].textContent))"
+    table = page.locator("#answer table").first
+    column = "[...document.querySelector('#answer table').tBodies[0].rows].map(row => Number(row.cells[1].textContent))"
     table.get_by_role("button", name="n", exact=True).click()
     assert page.evaluate(column) == [1, 7, 60, 90, 120, 200]
     assert table.locator("th[aria-sort=ascending]").count() == 1
     table.get_by_role("button", name="n", exact=True).click()
     assert page.evaluate(column) == [200, 120, 90, 60, 7, 1]
     table.get_by_role("button", name="p", exact=True).click()
-    assert page.evaluate("document.querySelector('#distances table').tBodies[0].rows[5].cells[7].textContent") == "–"
+    assert page.evaluate("document.querySelector('#answer table').tBodies[0].rows[5].cells[7].textContent") == "–"
     assert noise == []
 
 
@@ -82,9 +84,9 @@ def test_tables_sort_by_number_and_back(heard: tuple[Any, list[str]]) -> None:
 def test_a_table_says_where_it_goes_on_beyond_the_edge(heard: tuple[Any, list[str]]) -> None:
     page, noise = heard
     hint = "getComputedStyle(document.querySelector('{} .wide:has(table)'), '::before').content"
-    assert page.evaluate(hint.format("#distances")) == "none"
+    assert page.evaluate(hint.format("#answer")) == "none"
     page.set_viewport_size({"width": 390, "height": 900})
-    for section in ("#distances", "#performance", "#estimates"):
+    for section in ("#answer", "#performance", "#estimates"):
         page.wait_for_function(f"document.querySelector('{section} .wide:has(table)').classList.contains('overflowing')")
         assert page.evaluate(hint.format(section)) == '"Swipe sideways for the rest."'
     assert noise == []
@@ -106,11 +108,35 @@ def test_follows_the_dark(heard: tuple[Any, list[str]]) -> None:
     assert light == ("rgb(255, 255, 255)", "rgb(31, 35, 40)")
 
 
+@pytest.mark.parametrize(("width", "height"), [(1400, 1100), (390, 844)])
+@pytest.mark.parametrize("name", ["report", "related_report", "study_report"])
+def test_a_page_is_at_most_five_screens_long_and_a_link_opens_what_is_folded(
+    browser: Any, request: pytest.FixtureRequest, name: str, width: int, height: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(request.getfixturevalue(name).as_uri())
+    assert page.evaluate("document.documentElement.scrollHeight") <= 5 * height
+    table = page.locator("#made table").first
+    assert not table.is_visible()
+    page.evaluate("location.hash = '#made'")
+    table.wait_for(state="visible")
+    page.close()
+
+
+def test_text_of_figures_can_be_read_on_a_phone(heard: tuple[Any, list[str]]) -> None:
+    page, _ = heard
+    page.set_viewport_size({"width": 390, "height": 844})
+    texts = "[...document.querySelectorAll('.drawing.phone text')]"
+    size = "text => parseFloat(getComputedStyle(text).fontSize) * text.ownerSVGElement.getScreenCTM().a"
+    assert page.evaluate(f"Math.min(...{texts}.map({size}))") > 7.5
+    assert not page.locator("#figure-relative .drawing").first.is_visible()
+
+
 def test_reads_without_scripts(browser: Any, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())
-    assert page.locator("#distances table").first.locator("tbody tr").count() == 6
+    assert page.locator("#answer table").first.locator("tbody tr").count() == 6
     assert page.locator("thead button").count() == 0
     context.close()
 
@@ -136,5 +162,6 @@ def test_axe_finds_nothing(browser: Any, request: pytest.FixtureRequest, name: s
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(request.getfixturevalue(name).as_uri())
     page.wait_for_selector("#explore-app[data-ready]", state="attached")
+    page.evaluate(OPEN)
     assert violations(page) == []
     page.close()

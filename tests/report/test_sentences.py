@@ -15,22 +15,17 @@ from scipy import stats
 import believable_identity
 from figures.believable_relation import choices_of
 from howfar import registry
-from howfar.figures.performance_figures import slope_text
 from howfar.paper import identity_report, robustness_report
 from howfar.report import backbones_report, estimates_report, failures, performance_report
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
 from howfar.results import (
     Comparison,
-    DatasetRelation,
     DatasetSummary,
     Failures,
-    Interval,
     Judgement,
     PrimarySummary,
     Relation,
-    SetEstimate,
-    TrendVerdict,
 )
 from howfar.results.backbones_result import BackboneComparison
 from howfar.results.distance_studies import Robustness
@@ -57,10 +52,9 @@ def of_datasets(six: Comparison, _: Relation) -> Lines:
     ]
     for change in changes:
         row = replace(ROADS, **change)
-        yield f"{change}", comparison.sentence(P, row)
-        yield "  in plain words", comparison.plain(P, row)
+        yield f"{change}", comparison.plain(P, row)
     for n in (18, 19):
-        yield f"{n} images in P", comparison.sentence(replace(P, n=n), ROADS)
+        yield f"{n} images in P", comparison.plain(replace(P, n=n), ROADS)
 
 
 def of_orders(six: Comparison, _: Relation) -> Lines:
@@ -143,21 +137,14 @@ def of_estimators(_: Comparison, related: Relation) -> Lines:
         "better for both": of(related, MEAN, judged("knn", "distance", 0.1, 0.05)),
         "better on average": of(related, MEAN, judged("knn", "distance", 0.1, 0.05, errors=(0.0, 0.0, 0.0, -0.3, 0.3, 0.2))),
         "few sets": of(related, *few),
-        "two distances": of(related, MEAN, KNN, judged("i_dist", "distance", 0.35, 0.15)),
-        "judged on fewer": of(related, MEAN, judged("knn", "distance", 0.01, 0.01, sets=2), BEST),
         "fixed beforehand": of(related, MEAN, CONSENSUS, BEST, estimator="consensus", chosen=False),
         "a lucky distance": of(related, MEAN, KNN, judged("mahalanobis", "distance", 0.05, 0.02), BEST, chosen=False),
         "asked for": replace(asked, settings=replace(related.settings, estimator="knn")),
         "not asked for": asked,
         "untested": of(related, estimator="mean"),
         "another stands in": replace(mixed, estimates=(replace(related.estimates[0], estimator="mean"), *mixed.estimates[1:])),
-        "intervals too short": of(related, MEAN, replace(BEST, coverage=0.84)),
-        "intervals just long enough": of(related, MEAN, replace(BEST, coverage=0.86)),
     }
-    for added in (0.07, 0.09, 0.0801):
-        both = judged("signals", "combined", 0.08, 0.04), judged("all", "combined", added, 0.04)
-        worlds[f"distances added: {added}"] = of(related, MEAN, *both)
-    said = ("lead", "distance", "distance_numbers", "addition", "in_use", "fewer", "image_intervals")
+    said = ("lead", "distance", "in_use", "intervals")
     for name, relation in worlds.items():
         for function in said:
             if text := getattr(estimates_report, function)(relation):
@@ -166,44 +153,6 @@ def of_estimators(_: Comparison, related: Relation) -> Lines:
     for datasets in ((), (one, blank)):
         yield "none judged", estimates_report.lead(replace(related, judgements=(), estimator=None, datasets=datasets))
     assert set(estimates_report.ESTIMATORS) == set(registry.OURS["estimators"])
-
-
-def of_estimates(_: Comparison, related: Relation) -> Lines:
-    inside, outside = (SetEstimate(name, "mean", 9, 0.5, 0.4, 0.6, 0.5, value) for name, value in (("a", 0.6), ("b", 0.61)))
-    (new,) = [one for one in related.estimates if one.measured is None]
-    for rows in ((inside, outside), (replace(inside, measured=None),), (replace(new, low=0.1, high=0.7),), (new,) * 7, ()):
-        relation = replace(related, estimates=rows)
-        yield f"{len(rows)} estimates: sets", estimates_report.set_intervals(relation)
-        yield "  unlabelled", estimates_report.unlabelled(relation)
-
-
-def of_performance(_: Comparison, related: Relation) -> Lines:
-    def dataset(name: str, kind: Any, text: str = "said.", scored: int = 40, n: int = 40) -> DatasetRelation:
-        mean = 0.6 if scored else None
-        return DatasetRelation(name, n, scored, 0, mean, None, None, None, (), (), None, TrendVerdict(kind, text))
-
-    blank = dataset("blank", "none", scored=0)
-    a, b, c = dataset("a", "falls"), dataset("b", "none", "flat", 39), dataset("c", "falls", "?", 38)
-    several = {
-        "four": (a, b, c, dataset("d", "rises")),
-        "two": (a, dataset("e", "consistent"), blank),
-        "one": (a, blank),
-        "none": (blank,),
-    }
-    for name, datasets in several.items():
-        pooled = TrendVerdict("falls", "falls with distance: −0.2 [−0.3, −0.1].") if name != "none" else None
-        relation = replace(related, datasets=datasets, pooled_verdict=pooled)
-        yield f"{name}: lead", performance_report.lead(relation)
-        yield "  tally", performance_report.tally(relation)
-        yield "  unknown", performance_report.unknown(replace(relation, estimates=()))
-        yield "  sentences", performance_report.sentences(relation)
-    site = related.images["dataset"] == "street photographs"
-    blank_images = related.images.assign(foreground=related.images["foreground"].where(~site, 0.0))
-    yield "without foreground", performance_report.unknown(replace(related, images=blank_images))
-    known = (replace(related, datasets=()), replace(related, images=related.images[~site]))
-    yield "all known", [performance_report.unknown(each) for each in known]
-    for slope in (Interval(-0.31, -0.42, -0.2), Interval(0.1), None):
-        yield f"{slope}", slope_text(slope)
 
 
 def of_failures(_: Comparison, related: Relation) -> Lines:
@@ -255,7 +204,7 @@ def of_slices(_: Comparison, __: Relation) -> Lines:
         yield f"{len(distance)} and {len(scores)}", performance_report.slice_lead(distance, scores)
 
 
-GROUPS = (of_datasets, of_orders, of_estimators, of_estimates, of_performance, of_failures, of_slices)
+GROUPS = (of_datasets, of_orders, of_estimators, of_failures, of_slices)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
@@ -294,7 +243,7 @@ def test_sentences_of_backbones(six: Comparison) -> None:
         "opposite": ordered(six, 0.5, net=[1.0, 1.2, 1.4, 1.6, 1.8], other=[1.8, 1.6, 1.4, 1.2, 1.0]),
         "one dataset": ordered(six, 0.1, net=[1.1], other=[1.3]),
     }
-    said = (backbones_report.lead, *backbones_report.SENTENCES, backbones_report.limits)
+    said = (backbones_report.lead, backbones_report.trivial_sentence, backbones_report.limits)
     check_lines(
         ((f"{name}: {write.__name__}", write(found)) for name, found in worlds.items() for write in said), "of_backbones"
     )

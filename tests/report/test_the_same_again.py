@@ -151,19 +151,9 @@ def test_several_backbones(root: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_matrix(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
-    chosen = [
-        "--backbone",
-        "deepcrack",
-        "--weights",
-        "cracks.safetensors",
-        "--fit",
-        "pad",
-        "--components",
-        "3",
-        "--bootstrap",
-        "9",
-    ]
-    assert run(["matrix", "roads", "site", "chosen=some.csv", *chosen, "--out", str(tmp_path / "run")]) == 0
+    chosen = ("--backbone", "deepcrack", "--weights", "cracks.safetensors", "--fit", "pad")
+    few = ("--components", "3", "--bootstrap", "9")
+    assert run(["matrix", "roads", "site", "chosen=some.csv", *chosen, *few, "--out", str(tmp_path / "run")]) == 0
     made = again(tmp_path / "run" / "report.html", tmp_path / "again")["found"]
     assert_same(Matrix.load(tmp_path / "run"), made, "pairs")
     assert files(tmp_path / "again") == files(tmp_path / "run")
@@ -229,23 +219,11 @@ def test_a_selection(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_an_adaptation(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
-    tiny = [
-        "--model",
-        "deepcrack",
-        "--option",
-        "width=4",
-        "--size",
-        "32",
-        "--epochs",
-        "1",
-        "--bootstrap",
-        "20",
-        "--device",
-        "cpu",
-    ]
-    more = ("--shots", "0,1", "--strategy", "far", "--strategy", "random", "--holdout", "0.2", "--weights", "none")
+    tiny = ("--model", "deepcrack", "--option", "width=4", "--size", "32", "--epochs", "1")
+    more = ("--shots", "0,1", "--strategy", "far", "--strategy", "random", "--holdout", "0.2")
+    quick = ("--bootstrap", "20", "--device", "cpu", "--weights", "none")
     out = tmp_path / "study" / "run"
-    assert run(["adapt", "roads", "site", "-o", str(out), "--blind", "walls", *tiny, *more]) == 0
+    assert run(["adapt", "roads", "site", "-o", str(out), "--blind", "walls", *tiny, *more, *quick]) == 0
     made = again(out / "report.html")["adaptation"]
     assert_same(Adaptation.load(out), made, "images", "scores", "picks", "gains", "models", "suppression")
     beside = out / "adaptation-again"

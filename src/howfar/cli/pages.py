@@ -15,12 +15,19 @@ from howfar.keywords import PageOptions
 @flags.command(PageOptions)
 def report(
     run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")],
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Write summary.html too: the answer on one page, to print.")
+    ] = False,
     **chosen: Unpack[PageOptions],
 ) -> None:
     """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
+    from howfar.report.page import write_summary
     from howfar.studies.run_folder import write_report
 
-    say(str(write_report(run, **chosen)))
+    page = write_report(run, **chosen)
+    say(str(page))
+    if summary:
+        say(str(write_summary(page)))
 
 
 @flags.command(PageOptions)

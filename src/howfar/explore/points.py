@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from howfar.figures.performance_figures import smoothed
 from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import BASELINE, Adaptation
@@ -207,7 +208,8 @@ def _relation_rows(images: pd.DataFrame, relation: Relation | None) -> pd.DataFr
         return keys.assign(prediction="")
     known = relation.images.drop(columns=["path", "i_dist_mean", "i_dist_scaled"], errors="ignore")
     merged = keys.merge(known.drop_duplicates(["dataset", "image"]), how="left", on=["dataset", "image"])
-    curves = relation.curves[["dataset", "image", "smoothed"]].drop_duplicates(["dataset", "image"])
+    curves = relation.curves.assign(smoothed=smoothed(relation.curves))[["dataset", "image", "smoothed"]]
+    curves = curves.drop_duplicates(["dataset", "image"])
     return merged.merge(curves, how="left", on=["dataset", "image"])
 
 

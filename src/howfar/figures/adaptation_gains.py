@@ -72,7 +72,8 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
         for axes, (title, own) in zip(panels, columns.items(), strict=True):
             axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
             forest(axes, (_gain_row(row, own, look_of) for row in rows.to_dict("records")), width=1.8, size=6, text_size=8)
-            for label, bold in zip(frame_forest(axes, names, groups), judged, strict=True):
+            # Beside the first panel there are no names.
+            for label, bold in zip(frame_forest(axes, names, groups), judged, strict=False):
                 label.set_fontweight("bold" if bold else "normal")
             for place in np.flatnonzero(rows["strategy"] == RANDOM):
                 axes.axhspan(place - 0.5, place + 0.5, color=MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")

@@ -35,6 +35,7 @@ from howfar.figures.adaptation_models import (
     strategy_of,
     study_note,
 )
+from howfar.figures.performance_figures import FEWEST
 from howfar.figures.style import (
     I_DIST,
     INK,
@@ -247,8 +248,8 @@ AXES: Mapping[Measure, str] = {
 }
 
 _LINES = (
-    "Lines are centred moving averages over a tenth of the images, faint dots images; F and distance of an image are means "
-    "over seeds. Where a line is level, F does not go with distance. Where dots are few, it follows single images."
+    "Lines are centred moving averages over a tenth of the images, at least ten; faint dots are images. F and distance of an "
+    "image are means over seeds. Where a line is level, F does not go with distance."
 )
 
 
@@ -329,14 +330,16 @@ def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]
     count = points["image"].nunique()
     for position, (model, look) in enumerate(look_of.items()):
         rows = points[points["model"] == model]
-        order, x, smoothed = curve(rows["distance"], [str(image) for image in rows["image"]], rows["f"])
+        window = max(FEWEST, rows["f"].notna().sum() // 10)
+        order, x, smoothed = curve(rows["distance"], [str(image) for image in rows["image"]], rows["f"], window)
         # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
         marks: dict[str, Any] = {"color": look.colour, "lw": 0, "rasterized": True, "clip_on": False, "zorder": 2.1}
         faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
         axes.scatter(x, rows["f"].to_numpy()[order], s=9, alpha=faint, label=f"images:{model}", **marks)
         effects = [withStroke(linewidth=3.2, foreground=PAPER)]
         line: dict[str, Any] = {"color": look.colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * position}
-        axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
+        if len(x) >= 2 * FEWEST:
+            axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
     if not count:
         axes.text(0.5, 0.5, "no image has an F", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
     head_panel(axes, name, f"n = {count:,}")

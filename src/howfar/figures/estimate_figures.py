@@ -34,7 +34,6 @@ from howfar.figures.style import (
     look,
     looks,
     name_legend,
-    name_rows,
     name_text,
     nothing,
     on_phone,
@@ -44,7 +43,7 @@ from howfar.figures.style import (
 )
 from howfar.results import Failures, Judgement, Relation
 from howfar.results.assessment_result import Assessment, SiteAnswer
-from howfar.wording import format_estimate, percentage_of
+from howfar.wording import format_estimate
 
 ESTIMATES_TITLE = "Estimated mean performance"
 
@@ -213,15 +212,14 @@ def _errors_caption(relation: Relation) -> Caption:
     return Caption(
         "Estimators judged on datasets left out",
         "Mean absolute error of an image's performance (filled) and of a dataset's mean (hollow). Vertical lines: predicting "
-        "the mean of the other datasets; right of its line an estimator is worse than looking at no image at all. Right panel: "
-        f"how many image intervals held, of which {percentage_of(relation.settings.level)} should.",
+        "the mean of the other datasets; right of its line an estimator is worse than looking at no image at all.",
         f"Dots, one row an estimator. Errors of an image and of a dataset's mean: {'; '.join(values)}.",
     )
 
 
 @registered(_errors_caption, shows=lambda relation: bool(relation.judgements), phone=True)
 def judgements(relation: Relation) -> Figure:
-    """Draw each estimator's mean absolute error per image (filled) and per set mean (hollow), and its coverage.
+    """Draw each estimator's mean absolute error per image (filled) and per set mean (hollow).
 
     Each labelled dataset is estimated from the others. The vertical lines are the errors of predicting the mean of the
     other datasets for everything. The estimator in use is named in bold.
@@ -230,19 +228,18 @@ def judgements(relation: Relation) -> Figure:
     if not shown:
         return nothing(ERRORS_TITLE, "no estimator could be judged: that takes at least two datasets with performances")
     with drawing():
-        figure, (errors, cover) = side_by_side(1.75 + 0.31 * len(shown), 2.3, 1.0, rows=len(shown), sharey=True)
+        figure, (errors,) = side_by_side(1.75 + 0.31 * len(shown), 1, rows=len(shown))
         for position, judgement in enumerate(shown):
             _errors(errors, judgement, position)
-            if judgement.coverage is not None:
-                kind = KINDS.get(judgement.kind, OTHER)
-                style: dict[str, Any] = {"marker": kind.marker, "ms": 6.5, "ls": "none", "color": kind.colour}
-                cover.plot([judgement.coverage], [position], label=judgement.estimator, **style)
         for judgement in shown:
             if judgement.estimator == MEAN:
                 errors.axvline(judgement.mae_image, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
                 errors.axvline(judgement.mae_set, color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
-        cover.axvline(relation.settings.level, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_level")
-        _errors_frame(errors, cover, relation)
+        names = [name_text(judgement.estimator) for judgement in shown]
+        for label, judgement in zip(frame_forest(errors, names), shown, strict=True):
+            label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
+        errors.set_xlim(0, 1.08 * max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown)))
+        errors.set_xlabel("mean absolute error")
         _errors_legend(figure, shown)
         sets = f"{shown[0].sets} datasets, {shown[0].images:,} images"
         head(figure, ERRORS_TITLE, f"{name_text(relation.metric, 40)}; {sets}")
@@ -255,21 +252,6 @@ def _errors(axes: Axes, judgement: Judgement, position: int) -> None:
     axes.plot([judgement.mae_image, judgement.mae_set], [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join")
     axes.plot([judgement.mae_set], [position], ms=6.5, mfc=PAPER, label=f"set:{judgement.estimator}", **style)
     axes.plot([judgement.mae_image], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **style)
-
-
-def _errors_frame(errors: Axes, cover: Axes, relation: Relation) -> None:
-    shown = relation.judgements
-    names = [name_text(judgement.estimator) for judgement in shown]
-    for label, judgement in zip(frame_forest(errors, names), shown, strict=True):
-        label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
-    name_rows(cover, names)
-    errors.set_xlim(0, 1.08 * max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown)))
-    errors.set_xlabel("mean absolute error")
-    lowest = min([relation.settings.level, *(judgement.coverage for judgement in shown if judgement.coverage is not None)])
-    cover.set_xlim(max(0.0, lowest - 0.08), 1.02)
-    cover.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    cover.locator_params(axis="x", nbins=4)
-    cover.set_xlabel(f"coverage (claimed: {100 * relation.settings.level:.0f} %)")
 
 
 def _errors_legend(figure: Figure, shown: Sequence[Judgement]) -> None:

@@ -29,11 +29,13 @@ from howfar.figures.style import (
     nothing,
     unit_panels,
 )
+from howfar.relation.performance_by_distance import moving_average
 from howfar.results import DatasetRelation, Interval, Relation
 from howfar.wording import signed
 
 COLUMNS = 3
-FEW = 60
+FEW, FEWEST = 60, 10
+"""Images up to which they are drawn above the line, and over which the line averages at least."""
 TITLE = "Performance by distance"
 VERDICTS = {
     "falls": "falls with distance",
@@ -52,8 +54,8 @@ def _caption(relation: Relation) -> Caption:
     return Caption(
         TITLE,
         "One panel a dataset, its distances scaled from 0 (its nearest image) to 1 (its farthest). Faint marks are "
-        f"images{crosses}; the line is the centred moving average over a tenth of them, the thin level their mean, the dashed "
-        f"one τ = {relation.settings.tau:g}. Where marks are few, as at the right end, the line follows single images.",
+        f"images{crosses}; the line is the centred moving average over a tenth of them, but at least ten; the thin level is "
+        f"their mean, the dashed one τ = {relation.settings.tau:g}.",
         f"Panels of points with a curve each. {'; '.join(values)}.",
     )
 
@@ -90,8 +92,19 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
     return figure
 
 
+def smoothed(curves: pd.DataFrame) -> pd.Series:
+    """Smooth the performance of each dataset over a tenth of its images, at least ten; NaN for a dataset of fewer than 20."""
+    averages = [pd.Series(dtype="float64")]
+    for _, own in curves.dropna(subset=["performance", "distance"]).groupby("dataset", sort=False):
+        if len(own) >= 2 * FEWEST:
+            values = moving_average(own["performance"], max(FEWEST, len(own) // 10))
+            averages.append(pd.Series(values, index=own.index))
+    return pd.concat(averages).reindex(curves.index)
+
+
 def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look) -> None:
     curve = relation.curves[relation.curves["dataset"] == dataset.name].dropna(subset=["performance", "distance"])
+    curve = curve.assign(smoothed=smoothed(curve))
     images = relation.images
     listed = images.loc[(images["dataset"] == dataset.name) & images["listed"].astype(bool), "image"]
     _marks(axes, curve, set(map(str, listed)), look)

@@ -64,9 +64,12 @@ class Look:
 def look(index: int) -> Look:
     """Return the look of the secondary at `index` in the caller's order; no two have one colour."""
     turn = index // len(COLOURS) % len(DASHES)
-    # Beyond Okabe and Ito's colours hues follow at the golden angle, none near one before, in turns of dark and light.
-    further = to_hex(hls_to_rgb(0.618034 * index % 1.0, (0.38, 0.56)[index % 2], 0.6))
-    return Look(COLOURS[index] if index < len(COLOURS) else further, DASHES[turn], MARKERS[turn])
+    if index < len(COLOURS):
+        return Look(COLOURS[index], DASHES[turn], MARKERS[turn])
+    # Further hues lie at the golden angle, none near one before, in two luminances that stand out on white and on black.
+    light = np.asarray(hls_to_rgb(0.618034 * index % 1.0, 0.5, 0.7)) ** 2.2
+    light *= (0.14, 0.28)[index % 2] / (light @ (0.2126, 0.7152, 0.0722))
+    return Look(to_hex(light.clip(0, 1) ** (1 / 2.2)), DASHES[turn], MARKERS[turn])
 
 
 @contextmanager

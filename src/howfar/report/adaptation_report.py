@@ -39,7 +39,6 @@ from howfar.report.section import (
     ColumnOf,
     Context,
     FigurePart,
-    Items,
     Made,
     Part,
     RegisteredFigure,
@@ -51,7 +50,6 @@ from howfar.report.section import (
     f_mu_sigma,
     facts,
     listing,
-    named,
     notes,
     paper_source,
     plural,
@@ -254,14 +252,6 @@ def chosen(adaptation: Adaptation) -> Table:
     )
 
 
-def settings(adaptation: Adaptation) -> Table:
-    """List the caller's settings."""
-    options: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
-    training = dict(options.pop("training", {}))
-    training.pop("seed", None)
-    return facts({name: _setting(name, value) for name, value in {**_flat(options), **_flat(training)}.items()})
-
-
 _SETTINGS = {
     "shots": "images of each secondary",
     "random_seeds": "further seeds of random",
@@ -271,22 +261,17 @@ _SETTINGS = {
     "group": "photograph",
     "bootstrap": "bootstrap resamples",
 }
-_NONE = {"share to choose from": "whole datasets", "photograph": "guessed from names", "patience": "no stopping early"}
+_NONE = {"pool": "whole datasets", "group": "guessed from names", "patience": "no stopping early"}
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+def settings(adaptation: Adaptation) -> Table:
+    """List the caller's settings, those of the training last."""
+    own: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
+    training = {name: value for name, value in own.pop("training", {}).items() if name != "seed"}
     flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= value if isinstance(value, Mapping) else {_SETTINGS.get(name, name): value}
-    return flat
-
-
-def _setting(name: str, value: Any) -> str:
-    if value is None:
-        return _NONE.get(name, "none")
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
+    for name, value in {**own, **training}.items():
+        flat |= value if isinstance(value, Mapping) else {name: _NONE.get(name) if value is None else value}
+    return facts({_SETTINGS.get(name, name): value for name, value in flat.items()})
 
 
 def _title(adaptation: Adaptation, dataset: str) -> str:
@@ -391,9 +376,7 @@ def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterato
 
 
 def _answer(adaptation: Adaptation) -> Section:
-    look_of, numbers = looks(adaptation), adaptation_sentences.by_number(adaptation)
     said = [adaptation_sentences.against_random(adaptation), adaptation_sentences.any_beats(adaptation)]
-    lines = [(named(model, text), look_of[model].colour) for model, text in numbers]
     way, strategy = adaptation.settings.get("way", "retrain"), strategy_of(adaptation)
     on = "anew" if way == "retrain" and adaptation.settings["start"] != "tuned" else "on from M's weights"
     by = "" if way == "retrain" else f" (by {way})"
@@ -405,7 +388,6 @@ def _answer(adaptation: Adaptation) -> Section:
     )
     parts: list[Part] = [
         RegisteredFigure("gains"),
-        *([Items(lines)] if len(lines) > 1 else []),
         *texts(adaptation_sentences.suppressed(adaptation)),
         *texts(names, style="small"),
         *notes("Notes of the study", adaptation.notes),

@@ -112,26 +112,6 @@ def any_beats(adaptation: Adaptation) -> str:
     return f"{verdict} This is corrected for the number of strategies compared (Bonferroni)." if verdict else ""
 
 
-def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
-    """Write a sentence for every way without labels, and for every number of images of the chosen strategy."""
-    sentences = []
-    models = arms(adaptation)
-    without_labels = models.loc[models["strategy"].isna(), "model"]
-    for model in (*map(str, without_labels), *by_shots(adaptation, strategy_of(adaptation))):
-        change = gain(adaptation, model)
-        if change is None or not change.known:
-            continue
-        count = _shots(adaptation, model)
-        total = count * len(adaptation.secondaries)
-        lies = "wholly above 0" if change.above else "wholly below 0" if change.below else "holds 0: no evidence of a gain"
-        if not change.bounded:
-            lies = "too few photographs for an interval"
-        rest = f"{_best(adaptation, model)}{_beside(adaptation, model)}"
-        of = f"{count} of each, {_images(total)} in all" if count else "no label, M adapted to the unlabelled images of each"
-        sentences.append((model, f"{of}: {change}, {lies}.{rest}"))
-    return sentences
-
-
 def suppressed(adaptation: Adaptation) -> str:
     """State the effect of background images on false positives, and its cost; return "" if none were added."""
     rows = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
@@ -269,28 +249,6 @@ def _row(adaptation: Adaptation, model: str, dataset: str) -> dict[Any, Any]:
 def _change(adaptation: Adaptation, model: str, dataset: str, columns: tuple[str, str, str]) -> Change | None:
     row = _row(adaptation, model, dataset)
     return Change.of(row, *columns) if row else None
-
-
-def _best(adaptation: Adaptation, model: str) -> str:
-    """Name the datasets with a gain above 0, and those with a gain below 0."""
-    changes = {name: gain(adaptation, model, name) for name in adaptation.secondaries}
-    up = [name for name, change in changes.items() if change is not None and change.above]
-    down = [name for name, change in changes.items() if change is not None and change.below]
-    if len(changes) < 2:
-        return ""
-    if len(up) == len(changes) or len(down) == len(changes):
-        return f" It is {'better' if up else 'worse'} on every dataset."
-    parts = [f"better on {listing(up)}"] if up else []
-    parts += [f"worse on {listing(down)}"] if down else []
-    return f" Dataset by dataset it is {'; '.join(parts)}." if parts else " On no single dataset the interval excludes 0."
-
-
-def _beside(adaptation: Adaptation, model: str) -> str:
-    """Compare the model with random's, at the level corrected for the number of strategies."""
-    change, row = over_random(adaptation, model), _row(adaptation, model, ALL)
-    if change is None or not change.known:
-        return ""
-    return f" Beside as many drawn at random: {change}, {standing(row)}."
 
 
 def standing(row: Mapping[Any, Any]) -> str:

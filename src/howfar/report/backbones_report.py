@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,6 @@ from howfar.report.rerun import rerun_backbones
 from howfar.report.run_figures import draw_figures
 from howfar.report.section import (
     AGREES,
-    UNRELATED,
     Cell,
     Column,
     ColumnOf,
@@ -26,7 +24,6 @@ from howfar.report.section import (
     Section,
     Table,
     TablePart,
-    agreement,
     listing,
     notes,
     paper_source,
@@ -72,28 +69,6 @@ def _end(end: str, datasets: dict[str, str], number: int) -> str:
     return f"They do not agree on the {end} dataset: {listing(parts, 6)}."
 
 
-def sets_sentence(comparison: BackboneComparison) -> str:
-    """State the backbones' agreement on the order of the datasets."""
-    count = len(comparison.comparisons[0].datasets)
-    pairs = list(combinations(comparison.backbones, 2))
-    orders = [f"{a} and {b} put the datasets in {agreement(comparison.agreed(a, b)[0], count)}" for a, b in pairs]
-    return f"{listing(orders, 6)}." if count > 1 else ""
-
-
-def images_sentence(comparison: BackboneComparison) -> str:
-    """State the backbones' agreement on the order of a dataset's images."""
-    correlated = {
-        pair: value for pair in combinations(comparison.backbones, 2) if (value := comparison.agreed(*pair)[1]) is not None
-    }
-    if not correlated:
-        return ""
-    between = [f"{signed(value)} between {a} and {b}" for (a, b), value in correlated.items()]
-    lowest = min(correlated.values())
-    partly = "is partly the same" if lowest >= UNRELATED else "depends on the backbone"
-    meaning = f"which images are far {'is much the same by each' if lowest >= AGREES else partly}"
-    return f"Of the images of a dataset: {meaning} (Spearman, mean over the datasets: {listing(between, 6)})."
-
-
 def trivial_sentence(comparison: BackboneComparison) -> str:
     """State whether the trivial backbones give the same order."""
     count = len(comparison.comparisons[0].datasets)
@@ -127,9 +102,6 @@ def limits(comparison: BackboneComparison) -> list[str]:
     ]
 
 
-SENTENCES = (sets_sentence, images_sentence, trivial_sentence)
-
-
 def write_backbones_report(comparison: BackboneComparison, folder: str | Path) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
     figures = draw_figures({"backbone_figures": comparison}, folder)
@@ -151,7 +123,7 @@ def write_backbones_report(comparison: BackboneComparison, folder: str | Path) -
 
 def _sections(comparison: BackboneComparison, first: Comparison) -> Iterator[tuple[str, str, Section]]:
     remarks, skipped = notes("Notes of the run", comparison.notes()), len(comparison.skipped)
-    said = [text for write in SENTENCES if (text := write(comparison))]
+    said = [*(f"{line}." for line in comparison.agreement_lines()), *filter(None, [trivial_sentence(comparison)])]
     yield "answer", "In short", Section(lead(comparison), [*remarks, RegisteredFigure("backbones_relative")], said)
     relative = "O^dist over P's self-distance in the same subspace, with 95 % intervals, and the rank in the row: 1 is nearest."
     scaled = "O^dist over its sum over the datasets: table 2 of the paper, a row a backbone."

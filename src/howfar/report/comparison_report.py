@@ -231,41 +231,21 @@ def farthest(comparison: Comparison) -> Table:
 def settings(comparison: Comparison) -> Table:
     """List the caller's settings."""
     named = {"components": "components (z)", "bootstrap": "bootstrap resamples", "neighbours": "neighbours (kNN)"}
-    return facts({named.get(name, name): _setting(value) for name, value in asdict(comparison.settings).items()})
-
-
-def _setting(value: object) -> str:
-    if value is None or value == ():
-        return "none set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else _fact(value)
+    return facts({named.get(name, name): value for name, value in asdict(comparison.settings).items()})
 
 
 def backbone(comparison: Comparison) -> Table:
     """List the backbone's name, length, layers and identity, with a line for each key of nested parts."""
     named = comparison.backbone
-    values = {"name": named.name, "feature length (q)": f"{named.length:,}"}
+    values: dict[str, object] = {"name": named.name, "feature length (q)": named.length}
     if len(named.layers) > 1:
         values["layers"] = " + ".join(f"{length:,}" for length in named.layers)
     for key, value in named.identity.items():
-        inner = value.items() if isinstance(value, Mapping) else [(None, value)]
-        values |= {
-            f"{key}: {part}" if part else key: _fact(item) for part, item in inner if (key, item) != ("name", named.name)
-        }
+        if isinstance(value, Mapping):
+            values |= {f"{key}: {part}": item for part, item in value.items()}
+        elif (key, value) != ("name", named.name):
+            values[key] = value
     return facts(values)
-
-
-def model(assessment: Assessment) -> Table | None:
-    """List what the assessed maps depend on; None for an earlier version's run without these records."""
-    identity = {key: _fact(value) for key, value in assessment.identity.items()}
-    return facts({"name": assessment.model, **identity}) if identity else None
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(item) for item in value)
-    return "none" if value is None else str(value)
 
 
 def counts(comparison: Comparison) -> Table:
@@ -523,7 +503,7 @@ def _made(comparison: Comparison, relation: Relation | None, assessment: Assessm
         ("Settings", settings(comparison)),
         ("Backbone", backbone(comparison)),
         ("Performance", None if relation is None else relation_settings(relation)),
-        ("Model", None if assessment is None else model(assessment)),
+        ("Model", facts({"name": assessment.model, **assessment.identity}) if assessment and assessment.identity else None),
     ]
     again = (assessment.command if assessment is not None else "") or rerun(comparison, relation)
     source = paper_source("", "Self-distance, relative and energy distance, intervals and tests are howfar's additions to it.")

@@ -35,15 +35,13 @@ from howfar.report.section import (
     notes,
     part_of,
     percentage,
-    plural,
     shown,
     tabulate,
     texts,
-    with_interval,
 )
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
-from howfar.wording import format_estimate, percentage_of, share
+from howfar.wording import percentage_of, share
 
 
 def sites(assessment: Assessment) -> Table:
@@ -59,8 +57,8 @@ def sites(assessment: Assessment) -> Table:
         return site.false_positive_share is not None
 
     def estimate(site: SiteAnswer) -> Cell:
-        text = format_estimate(site.estimate, site.low, site.high, doubted=site.doubted)
-        return Cell("undefined") if blank(site) else with_interval(site.estimate, site.low, site.high, lambda _: "", text=text)
+        ends = site.estimate, site.low, site.high
+        return Cell("undefined") if blank(site) else estimated(*ends, doubted=site.doubted)
 
     def measured(site: SiteAnswer) -> Cell:
         return Cell("no foreground") if blank(site) else decimal(site.measured, 2)
@@ -71,11 +69,11 @@ def sites(assessment: Assessment) -> Table:
     return tabulate(
         assessment.ordered(),
         ("site", "", lambda site: name_cell(site.dataset, places[site.dataset])),
-        ("images", "", lambda site: count(site.n)),
         ("gate", known, lambda site: Cell(gate_word(site.inside), strong=site.inside is False)),
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("probably fail", "share of its images that are listed as probable failures", failing),
+        ("images", "", lambda site: count(site.n)),
     )
 
 
@@ -83,14 +81,14 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[Text]:
     """Yield the answers about labelled or unlabelled sites in reading order, warnings first; each command stands once."""
     places, said = {site.dataset: place for place, site in enumerate(assessment.sites)}, set[str]()
     dot = Markup('<span class="dot" style="background:{}"></span><strong>{}</strong>: {}')
-    command = Markup('<br>\n<strong>Next:</strong> {}<br><code class="command">{}</code>')
+    step, command = Markup("<br>\n<strong>Next:</strong> {}"), Markup('<br><code class="command">{}</code>')
     for site in assessment.ordered():
         if labelled is (site.measured is not None):
             text = dot.format(
                 name_cell("", places[site.dataset]).colour, site.dataset, site.answer.removeprefix(f"{site.dataset}: ")
             )
-            if site.next.command not in said:
-                text += command.format("" if labelled else site.next.text, site.next.command)
+            text += "" if labelled else step.format(site.next.text)
+            text += "" if site.next.command in said else command.format(site.next.command)
             said.add(site.next.command)
             yield Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
@@ -121,9 +119,8 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
 ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_content)
 
 
-MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
+MEAN, EVERYTHING, DISTANCE = "mean", "all", "distance"
 FEW = 6
-SHORT = 0.05
 FIXED = ", which is fixed beforehand, since the least error of many is partly luck"
 ESTIMATORS = {
     "consensus": "the mean of the estimates of “atc”, “boosted” and “signals”, or of those of them that can be used",
@@ -233,41 +230,6 @@ def distance(relation: Relation) -> str:
     return f"{better}, coming nearer to the truth in {near} of {len(both)} datasets{few}."
 
 
-def distance_numbers(relation: Relation) -> str:
-    """State the errors of the distance estimators; return "" if they were not judged."""
-    judged = [row for row in comparable(relation.judgements) if row.kind == "distance"]
-    of_image = min(judged, key=lambda row: row.mae_image, default=None)
-    mean, of_set = mean_of(relation.judgements), min(judged, key=lambda row: row.mae_set, default=None)
-    if mean is None or of_image is None or of_set is None:
-        return ""
-    images, sets = f"{_error(of_image.mae_image)}", f"{_error(of_set.mae_set)}"
-    against = f"predicting the mean {_error(mean.mae_image)} and {_error(mean.mae_set)}"
-    if of_image.estimator == of_set.estimator:
-        who = f"Of the distances “{of_image.estimator}” errs least: by {images} for an image and by {sets} for a dataset's mean"
-    else:
-        who = (
-            f"Of the distances “{of_image.estimator}” errs least for an image, by {images}, and “{of_set.estimator}” for a "
-            f"dataset's mean, by {sets}"
-        )
-    choice, blind = _choice(relation, DISTANCE), ""
-    if choice is not None:
-        blind = f" Chosen without the dataset, a distance misses by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
-    return f"{who}; {against}.{blind}"
-
-
-def addition(relation: Relation) -> str:
-    """State what distances add to the signals of confidence and agreement; return "" if either was not judged."""
-    judged = {row.estimator: row for row in comparable(relation.judgements)}
-    if SIGNALS not in judged or EVERYTHING not in judged:
-        return ""
-    without, added = judged[SIGNALS].mae_image, judged[EVERYTHING].mae_image
-    effect = "helps" if _beats(added, without) else "makes them worse" if _beats(without, added) else "changes nothing"
-    return (
-        f"Adding the distances to the signals of confidence and agreement {effect}: an image is missed by {_error(added)} with "
-        f"them and by {_error(without)} without."
-    )
-
-
 def in_use(relation: Relation) -> str:
     """State which estimator made the estimates, and why; return "" without estimates."""
     estimator, first = relation.estimator, best(relation.judgements)
@@ -284,84 +246,22 @@ def in_use(relation: Relation) -> str:
     return f"The estimates are by “{estimator}”{why}, not by “{first.estimator}”, whose error here is the least.{instead}"
 
 
-def fewer(relation: Relation) -> str:
-    """Note the estimators judged on fewer datasets; return "" if there are none."""
-    judged = {row.estimator for row in comparable(relation.judgements)}
-    names = [row.estimator for row in relation.judgements if row.estimator not in judged]
-    if not names:
-        return ""
-    return (
-        f"{listing(quoted(names))} could be judged on fewer datasets only, as the others lack what "
-        f"{plural(len(names), 'it reads', 'they read')}: errors compare "
-        "between estimators judged on the same datasets."
-    )
-
-
-def set_intervals(relation: Relation) -> str:
-    """Explain the intervals of datasets' means, and state how many contained the measured mean."""
-    promise = (
+def intervals(relation: Relation) -> str:
+    """Explain the intervals of datasets' means and of images, and state how often they contained the measured values."""
+    text = (
         "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
-        "It is Student's, from the errors on those left out: the fewer there are, the wider it is, and a single one gives none."
+        "It is Student's, from the errors on those left out: the fewer there are, the wider it is."
     )
     measured = [row for row in relation.estimates if row.measured is not None]
-    if not measured:
-        return promise
-    inside = sum(row.held for row in measured)
-    have = plural(inside, "has its", "have their")
-    return f"{promise} Of {len(measured)} labelled datasets, each left out in turn, {inside} {have} mean within the interval."
-
-
-def image_intervals(relation: Relation) -> str:
-    """Explain the intervals of images, and state how often they contained the measured value."""
-    level = relation.settings.level
-    if relation.images["estimate"].notna().any() and not relation.images["estimate_low"].notna().any():
-        return "An image is right or wrong: its estimate is the chance that it is right, and it has no interval."
-    promise = (
-        f"An image's interval is made to hold its performance with a chance of {percentage_of(level)} where its dataset is one "
-        "like the labelled ones. For images of a dataset unlike them nothing promises it."
-    )
+    if measured:
+        text += f" {sum(row.held for row in measured)} of {len(measured)} labelled datasets have their mean within it."
     used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
-    if used is None or used.coverage is None:
-        return promise
-    width = "" if used.width is None else f", at a mean length of {used.width:.2f}"
-    held = f"With each labelled dataset left out in turn, {share(used.coverage)} of its images' intervals held{width}"
-    short = ": they are too short for datasets left out" if used.coverage < level - SHORT else ""
-    return f"{promise} {held}{short}."
-
-
-def unlabelled(relation: Relation) -> str:
-    """State the expected performance of unlabelled datasets; return "" if there are none."""
-    new = [row for row in relation.estimates if row.measured is None]
-    if not new:
-        return ""
-    doubt = " (outside the gate: not to be believed)"
-    intervals = [f"{row.dataset} {row.text()}{doubt if relation.doubted(row) else ''}" for row in new[:4]]
-    more = f"; {len(new) - 4} more in the table" if len(new) > 4 else ""
-    return f"Estimated mean performance where none was measured: {'; '.join(intervals)}{more}."
-
-
-def gate_errors(relation: Relation) -> str:
-    """State how the gate judges each labelled dataset against the others, with the errors; return "" if unknown."""
-    measured = {row.dataset: row for row in relation.estimates if row.measured is not None}
-    gates = [gate for gate in relation.gates if gate.dataset in measured and gate.inside is not None]
-    if not gates:
-        return ""
-
-    def missed(inside: bool) -> list[float]:
-        rows = [measured[gate.dataset] for gate in gates if gate.inside is inside]
-        return [abs(row.predicted - row.measured) for row in rows if row.measured is not None]
-
-    within, beyond = missed(True), missed(False)
-    said = []
-    if within:
-        lie, were = plural(len(within), "lies", "lie"), plural(len(within), "was", "were")
-        said.append(f"{len(within)} {lie} inside the range of the others, and {were} missed by at most {max(within):.2f}")
-    if beyond:
-        were = (
-            f"was missed by {beyond[0]:.2f}" if len(beyond) == 1 else f"were missed by {min(beyond):.2f} to {max(beyond):.2f}"
+    if used is not None and used.coverage is not None:
+        level = percentage_of(relation.settings.level)
+        text += (
+            f" Of the intervals of images, which should hold with {level}, {share(used.coverage)} held on datasets left out."
         )
-        said.append(f"{len(beyond)} {plural(len(beyond), 'lies', 'lie')} outside, and {were}")
-    return f"Of {len(gates)} labelled datasets, {'; '.join(said)}."
+    return text
 
 
 def quoted(names: Sequence[str]) -> list[str]:
@@ -441,9 +341,9 @@ def estimates(relation: Relation) -> Table:
     """List each dataset's estimated mean performance, and the measured one if known."""
     names = dataset_cells(relation)
     gate = "whether labelled datasets like it are known: outside their range no estimate is to be believed"
-    student = "Student's, from the errors of the estimator on the labelled datasets left out"
+    student = "made without any label of this dataset; the interval is Student's, from errors on the datasets left out"
 
-    def mean_and_interval(row: SetEstimate) -> tuple[Cell, Cell]:
+    def mean(row: SetEstimate) -> Cell:
         return estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row))
 
     def held(row: SetEstimate) -> Cell:
@@ -457,8 +357,7 @@ def estimates(relation: Relation) -> Table:
         ("dataset", "", lambda row: names[row.dataset]),
         ("images", "that have an estimate", lambda row: count(row.n)),
         ("estimator", "", lambda row: Cell(row.estimator)),
-        ("estimated mean", "made without any label of this dataset", lambda row: mean_and_interval(row)[0]),
-        ("interval", student, lambda row: mean_and_interval(row)[1]),
+        ("estimated mean [interval]", student, mean),
         ("level", "of the interval", lambda row: percentage(row.level)),
         ("gate", gate, lambda row: _gate(relation, row.dataset)),
         ("measured mean", "where the dataset has performances", lambda row: decimal(row.measured)),
@@ -470,9 +369,13 @@ def estimates(relation: Relation) -> Table:
 def _estimates_content(_: Comparison, relation: Relation | None) -> Section | None:
     if relation is None:
         return None
-    worth, parts = distance(relation), list[Part]()
-    numbers = f"{distance_numbers(relation)} {addition(relation)}".strip()
-    said = [Markup("<strong>{}</strong> {}").format(worth, numbers)] if worth else []
+    parts = list[Part]()
+    if relation.estimates:
+        parts += [
+            *shown("estimates", "Estimated mean performance of every dataset", estimates(relation)),
+            Text([intervals(relation)], "caution"),
+            RegisteredFigure("estimates"),
+        ]
     if relation.judgements:
         errors = "Error of every dataset's mean, estimated less measured"
         explained = [(row.estimator, ESTIMATORS[row.estimator]) for row in relation.judgements if row.estimator in ESTIMATORS]
@@ -482,19 +385,8 @@ def _estimates_content(_: Comparison, relation: Relation | None) -> Section | No
             Disclosure(errors, shown("errors", errors, set_errors(relation))),
             RegisteredFigure("judgements"),
         ]
-    if relation.estimates:
-        expected, gate = unlabelled(relation), gate_errors(relation)
-        told = [Markup("<strong>{}</strong>").format(expected)] if expected else []
-        parts += [
-            Text(told, heading="What to expect of each dataset"),
-            *shown("estimates", "Estimated mean performance of every dataset", estimates(relation)),
-            *texts(gate),
-            Text([set_intervals(relation), image_intervals(relation)], "caution"),
-            RegisteredFigure("estimates"),
-        ]
-    warnings = [Markup("<strong>{}</strong>").format(warning) for warning in relation.warnings()]
-    sentences = [*said, *(text for text in (in_use(relation), fewer(relation)) if text)]
-    return Section(lead(relation), parts, sentences, warnings=warnings)
+    sentences = [text for text in (distance(relation), in_use(relation)) if text]
+    return Section(lead(relation), parts, sentences)
 
 
 ESTIMATES = SectionKind("estimates", "Estimates", SECTION, _estimates_content, whole=True)

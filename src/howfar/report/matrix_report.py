@@ -59,23 +59,6 @@ def beside_compare(matrix: Matrix) -> str:
     )
 
 
-def primary_sentence(matrix: Matrix) -> str:
-    """Name the datasets that, taken as primary, have the others nearest and farthest by their own self-distance."""
-    square = matrix.square("relative")
-    if len(square) < 3:
-        return ""
-    means = {str(name): float(row.drop(name).mean()) for name, row in square.iterrows() if row.drop(name).notna().all()}
-    if len(means) < 2:
-        return ""
-    near, far = min(means, key=lambda name: means[name]), max(means, key=lambda name: means[name])
-    return (
-        f"Taken as the primary dataset, {near} has the others nearest by its own yardstick (on average at "
-        f"{means[near]:.2f} times its self-distance), {far} farthest ({means[far]:.2f} times). "
-        "A set that varies much has a long yardstick: that others are near to it says that they lie within its spread, not "
-        "that a model trained on it would do well on them."
-    )
-
-
 def limits(matrix: Matrix) -> list[str]:
     """List the limits of the numbers."""
     own = {
@@ -117,7 +100,7 @@ def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
 
 def _sections(matrix: Matrix) -> Iterator[tuple[str, str, Section]]:
     remarks, maps = notes("Notes of the run", matrix.notes), map(RegisteredFigure, ("matrix_map", "matrix_relative"))
-    said = [text for text in (beside_compare(matrix), primary_sentence(matrix)) if text]
+    said = list(filter(None, [beside_compare(matrix)]))
     yield "answer", "In short", Section(lead(matrix), [*remarks, *maps], said)
     skipped, all_pairs, half = len(matrix.skipped), len(matrix.pairs), SHOWN // 2
     files = f"{skipped} file{plural(skipped)} could not be used; matrix.json lists them." if skipped else ""

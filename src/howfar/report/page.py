@@ -181,7 +181,7 @@ def fill_sections(run: RunResults, figures: Figures) -> list[FilledSection]:
     The answer and its pictures are open, and stand before the sections for specialists, which are folded.
     """
     pictures = "failures" if "failures" in figures.drawn else "images"
-    opened = {"assessment", pictures} if run.assessment is not None else {"answer", "performance", pictures}
+    opened = {"answer" if run.assessment is None else "assessment", pictures}
     filled = []
     for name in registry.ordered("sections"):
         try:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 
 from howfar.figures.performance_figures import VERDICTS
 from howfar.figures.style import looks
-from howfar.report.page import LONG, SECTION, SectionKind
+from howfar.report.page import SECTION, SectionKind
 from howfar.report.section import (
     UNDEFINED,
     Cell,
     Column,
     ColumnOf,
     Disclosure,
-    Items,
     Part,
     RegisteredFigure,
     Section,
@@ -26,7 +25,6 @@ from howfar.report.section import (
     facts,
     listing,
     name_cell,
-    named,
     notes,
     plural,
     shown,
@@ -34,7 +32,7 @@ from howfar.report.section import (
     texts,
     with_interval,
 )
-from howfar.results import Comparison, DatasetRelation, DistancePart, Interval, Relation
+from howfar.results import Comparison, DistancePart, Interval, Relation
 from howfar.results.relation_result import BLANK, without_foreground
 from howfar.results.slices_result import EMPTY, DistanceSlice, PerformanceSlice, distance_table, performance_table, too_small
 from howfar.wording import signed
@@ -198,31 +196,12 @@ def unknown(relation: Relation) -> str:
     return f"No performance is known of {listing(names)}{expected}."
 
 
-def sentences(relation: Relation) -> list[tuple[str, str]]:
-    """Return each labelled dataset's name and its recorded verdict."""
-    return [(row.name, f"{row.verdict.text.rstrip('.')}.{_unscored(row)}") for row in relation.datasets]
-
-
-def _unscored(dataset: DatasetRelation) -> str:
-    missing = dataset.n - dataset.scored
-    if not missing or not dataset.scored:
-        return ""
-    return f" {missing:,} of its {dataset.n:,} images {plural(missing, 'has', 'have')} no performance."
-
-
 def _performance_content(_: Comparison, relation: Relation | None) -> Section | None:
     if relation is None:
         return None
-    names = dataset_cells(relation)
-    verdicts: Part = Items([(named(name, text), names[name].colour) for name, text in sentences(relation)])
-    many = len(relation.datasets)
-    if many > LONG:
-        verdicts = Disclosure(f"The verdict on each of {many} datasets", [verdicts])
     said = f"{tally(relation)} {unknown(relation)}".strip()
-    remarks = notes("Notes on performance", relation.notes)
-    return Section(
-        lead(relation), [*([verdicts] if many > 1 else []), *remarks, *_performance_parts(relation)], [said] if said else []
-    )
+    parts = [*_performance_parts(relation), *notes("Notes on performance", relation.notes)]
+    return Section(lead(relation), parts, [said] if said else [])
 
 
 def _performance_parts(relation: Relation) -> list[Part]:
@@ -245,15 +224,18 @@ def _performance_parts(relation: Relation) -> list[Part]:
     halves = "Performance of the near and the far half, as in tables 3a to 5a of the paper"
     thirds = "Performance of the thirds by distance, as in tables 3b to 5b of the paper"
     cut = {name: parts(relation, name) for name in ("halves", "thirds")}
-    return [
-        Text([scaled, verdicts], "prose"),
-        RegisteredFigure("performance"),
+    tables = [
         *shown("levels", "Performance of the labelled datasets", table, "Levels"),
         *shown("trends", "How performance goes with distance", trends(relation), "Trends, with 95 % intervals"),
         *shown("halves", halves, cut["halves"], "Near and far halves"),
         *shown("thirds", thirds, cut["thirds"], "Thirds", explained=False),
         RegisteredFigure("parts"),
         RegisteredFigure("thresholds"),
+    ]
+    return [
+        RegisteredFigure("performance"),
+        Disclosure("How performance is measured, and what the verdicts mean", [Text([scaled, verdicts], "prose")]),
+        Disclosure("Levels, trends, halves and thirds, and thresholds", tables),
     ]
 
 

@@ -113,17 +113,13 @@ def rerun_adaptation(adaptation: Adaptation) -> str:
     options, training = chosen.pop("options", {}), dict(chosen.pop("training", {}))
     training = {name: value for name, value in training.items() if name in TrainingOptions.__annotations__}
     source = partial(argument, sources=adaptation.sources)
-    given = {name: repr(value) for name, value in chosen.items()}
-    if adaptation.background is not None:
-        given["background"] = source(adaptation.background)
-    if adaptation.blind:
-        given["blind"] = _list(map(source, adaptation.blind))
-    if options:
-        given["options"] = repr(dict(options))
-    given |= {name: repr(value) for name, value in training.items()}
-    positional = [source(adaptation.primary), _list(map(source, adaptation.secondaries)), repr(adaptation.segmenter)]
-    lines = [*positional, f"out={OUT!r}", *(f"{name}={text}" for name, text in given.items())]
-    return "\n".join(["import howfar", "", "adaptation = howfar.adapt(", *(f"    {line}," for line in lines), ")"])
+    sources = [source(adaptation.primary), _list(map(source, adaptation.secondaries)), repr(adaptation.segmenter)]
+    given: dict[str, object] = {"out": OUT, **chosen}
+    gaps = {"background": source(adaptation.background)} if adaptation.background is not None else {}
+    gaps |= {"blind": _list(map(source, adaptation.blind))} if adaptation.blind else {}
+    given |= ({"options": dict(options)} if options else {}) | training
+    lines = [*(f"    {text}," for text in sources), *(f"    {name}={text}," for name, text in gaps.items())]
+    return _call("adaptation = howfar.adapt(", lines, given)
 
 
 def _list(items: Iterable[str]) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -15,51 +14,34 @@ from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment
 from howfar.results.comparison_result import ImageMap
 
-Row = TypeVar("Row")
+Kept = TypeVar("Kept", Comparison, Relation)
 
 
-def _without(rows: Iterable[Row], made: Set[str], attribute: str = "dataset") -> tuple[Row, ...]:
-    return tuple(row for row in rows if getattr(row, attribute) not in made)
-
-
-def _frame_without(frame: pd.DataFrame, made: Set[str], *columns: str) -> pd.DataFrame:
-    return frame[~frame[list(columns)].isin(made).any(axis=1)].reset_index(drop=True)
+def _narrowed(result: Kept, assessment: Assessment | None, **changes: Any) -> Kept:
+    """Remove the rows of datasets that an assessment made itself from a result's tables and tuples; judgements stay."""
+    made = {row.dataset for row in assessment.labelled if row.origin == "corrupted"} if assessment is not None else set()
+    if not made:
+        return result
+    for field in fields(result):
+        value = getattr(result, field.name)
+        if isinstance(value, pd.DataFrame):
+            columns = [name for name in ("dataset", "against", "other_dataset") if name in value]
+            kept = ~value[columns].isin(made).any(axis=1) if columns else slice(None)
+            changes.setdefault(field.name, value[kept].reset_index(drop=True))
+        elif isinstance(value, tuple):
+            own = (row for row in value if made.isdisjoint({getattr(row, "dataset", None), getattr(row, "name", None)}))
+            changes.setdefault(field.name, tuple(own))
+    return replace(result, **changes).part_of(result)
 
 
 def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> Comparison:
     """Remove from a comparison the datasets that an assessment made itself."""
-    made = _made(assessment)
-    if not made:
-        return comparison
-    return replace(
-        comparison,
-        datasets=_without(comparison.datasets, made, "name"),
-        baselines=_without(comparison.baselines, made),
-        images=_frame_without(comparison.images, made, "dataset"),
-        primary_images=_frame_without(comparison.primary_images, made, "against"),
-        skipped=_without(comparison.skipped, made),
-        leaks=_without(comparison.leaks, made),
-        near_duplicates=_frame_without(comparison.near_duplicates, made, "dataset", "other_dataset"),
-    ).part_of(comparison)
+    return _narrowed(comparison, assessment)
 
 
 def related_without_corrupted(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
     """Remove from a relation the datasets that an assessment made, and the pooled trend; judgements stay."""
-    made = _made(assessment)
-    if not made or relation is None:
-        return relation
-    return replace(
-        relation,
-        datasets=_without(relation.datasets, made, "name"),
-        estimates=_without(relation.estimates, made),
-        failures=_without(relation.failures, made),
-        gates=_without(relation.gates, made),
-        pooled=None,
-        pooled_verdict=None,
-        images=_frame_without(relation.images, made, "dataset"),
-        curves=_frame_without(relation.curves, made, "dataset"),
-        thresholds=_frame_without(relation.thresholds, made, "dataset"),
-    ).part_of(relation)
+    return None if relation is None else _narrowed(relation, assessment, pooled=None, pooled_verdict=None)
 
 
 def gates_as_answered(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
@@ -69,11 +51,6 @@ def gates_as_answered(relation: Relation | None, assessment: Assessment | None) 
     read = {site.dataset: site.gate for site in assessment.sites if site.gate is not None}
     gates = tuple(read.get(gate.dataset, gate) for gate in relation.gates)
     return replace(relation, gates=gates).part_of(relation)
-
-
-def _made(assessment: Assessment | None) -> frozenset[str]:
-    rows = () if assessment is None else assessment.labelled
-    return frozenset(row.dataset for row in rows if row.origin == "corrupted")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from howfar.figures import Caption
 from howfar.figures.style import look
-from howfar.wording import NOT_KNOWN, format_number, says_nothing, share, signed
+from howfar.wording import format_estimate, format_number, share, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,9 +107,17 @@ def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
 
 
 def facts(values: Mapping[str, object]) -> Table:
-    """Build a table of names and values, such as settings and versions; None reads "none"."""
-    rows = ((Cell(name), Cell("none" if value is None else f"{value}")) for name, value in values.items())
+    """Build a table of names and values, such as settings and versions."""
+    rows = ((Cell(name), Cell(_fact(value))) for name, value in values.items())
     return Table((Column("name"), Column("value")), tuple(rows))
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def name_cell(name: str, index: int) -> Cell:
@@ -179,15 +187,9 @@ def f_mu_sigma(f: float, mean: float, std: float, text: str = "") -> Cell:
     return Cell(f"{text or f'{f:.3f}'} ({mean:.2f}, {std:.2f})", f, numbers=(("mean", mean), ("deviation", std)))
 
 
-def estimated(
-    value: float | None, low: float | None, high: float | None, decimals: int = 3, *, doubted: bool = False, level: str = ""
-) -> tuple[Cell, Cell]:
-    """Format an estimated mean performance and its interval, in brackets if doubted."""
-    mean = Cell(NOT_KNOWN, value) if says_nothing(low, high) else bracketed(decimal(value, decimals), doubted)
-    if low is None or high is None:
-        return mean, UNDEFINED
-    ends = Cell(f"{low:.{decimals}f} – {high:.{decimals}f}{level}", low, numbers=(("high", high),))
-    return mean, bracketed(ends, doubted)
+def estimated(value: float | None, low: float | None, high: float | None, *, doubted: bool = False) -> Cell:
+    """Format an estimated mean performance with its interval, in brackets if doubted."""
+    return with_interval(value, low, high, str, text=format_estimate(value, low, high, doubted=doubted))
 
 
 def bracketed(cell: Cell, doubted: bool) -> Cell:
