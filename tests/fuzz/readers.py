@@ -293,6 +293,20 @@ def read_done_mark(folder: Path) -> object:
     return done_in(folder)
 
 
+def read_thumbnails(folder: Path) -> object:
+    from howfar.explore.run_pictures import small_photographs
+    from howfar.figures.contact_sheets import thumbnail
+
+    return thumbnail(str(first(folder))), small_photographs([str(first(folder))], 64)
+
+
+def read_kept_thumbnails(folder: Path) -> object:
+    from howfar.explore.run_pictures import _NAME, _unpacked
+    from howfar.io.finished_parts import KeptArrays
+
+    return _unpacked(KeptArrays(folder).read(_NAME), "key")
+
+
 def read_hub_config(folder: Path) -> object:
     from howfar.backbones.transformers import model_input, read_json
 
@@ -388,6 +402,16 @@ def identity_records() -> list[Folder]:
         return [{file.name: file.read_bytes()}]
 
 
+def kept_thumbnails() -> list[Folder]:
+    from howfar.explore.run_pictures import _NAME, SmallPhotograph, _packed
+    from howfar.io.finished_parts import KeptArrays
+
+    with TemporaryDirectory() as folder:
+        packed = _packed([SmallPhotograph(b"webp", (4, 3), 8, 6)] * 2)
+        KeptArrays(Path(folder)).keep(_NAME, {"key": np.array("key"), **packed})
+        return [{f"{_NAME}.npz": (Path(folder) / f"{_NAME}.npz").read_bytes()}]
+
+
 def class_maps() -> list[Folder]:
     p = np.full((3, 4, 6), 1 / 3, np.float32)
     packed = io.BytesIO()
@@ -473,6 +497,8 @@ READERS = (
     Reader("done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], read_done_mark),
     Reader("check_log", lambda: [{"log.jsonl": LOG}], read_log),
     Reader("picks", lambda: [{"picks.json": PICKS}], read_picks_file),
+    Reader("thumbnails", seeds.pictures, read_thumbnails),
+    Reader("kept_thumbnails", kept_thumbnails, read_kept_thumbnails),
     Reader("hub_config", lambda: [{"preprocessor_config.json": CONFIG}], read_hub_config),
 )
 

@@ -138,7 +138,6 @@ NOT_FUZZED = {
     "store/shard_folder.py": STORE,
     "store/index.py": STORE,
     "store/index_file.py": STORE,
-    "store/index_database.py": STORE,
     "store/inventory.py": STORE,
     "store/shard_catalog.py": STORE,
     "store/integrity.py": STORE,
