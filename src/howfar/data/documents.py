@@ -25,6 +25,8 @@ _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", re.IGNORECASE)
 _HALF = re.compile(r"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
 
 
+COPIES: Final = 3
+"""How many times a document is held at most: its bytes, its text, and a text in it."""
 _OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
 """Bytes that an object, a list, an item of either and half a text take at the most."""
 
@@ -32,7 +34,7 @@ _OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
 def parsed(text: str, name: object = "a JSON text") -> Any:
     """Parse a JSON text, if it fits into memory; `ValueError` also for half a surrogate pair, which no text file can hold."""
     counts = {"{": _OBJECT, "[": _LIST, ",": _ITEM, '"': _QUOTE}
-    check_file(len(text) + sum(held * text.count(mark) for mark, held in counts.items()), name, len(text))
+    check_file(COPIES * len(text) + sum(held * text.count(mark) for mark, held in counts.items()), name, len(text))
     # An escaped backslash is none that escapes.
     bare = text.replace(r"\\", "") if r"\u" in text else ""
     half = _HALF.search(_PAIR.sub("", bare))
@@ -44,7 +46,7 @@ def parsed(text: str, name: object = "a JSON text") -> Any:
 def read_json(file: Path) -> Any:
     """Parse a JSON file, if it fits into memory; raise `OSError`, `ValueError` or `RecursionError` if it is damaged."""
     size = file.stat().st_size
-    check_file(2 * size, file, size)
+    check_file(COPIES * size, file, size)
     return parsed(file.read_text(encoding="utf-8-sig"), file)
 
 
@@ -54,7 +56,7 @@ _TAG, _ATTRIBUTE = 130, 150
 
 def parsed_xml(data: bytes, name: object, size: int) -> ElementTree.Element:
     """Parse the bytes of an XML file, if they fit into memory, and return its root; `name` and `size` are those of the file."""
-    check_file(len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), name, size)
+    check_file(COPIES * len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), name, size)
     return ElementTree.fromstring(data)
 
 

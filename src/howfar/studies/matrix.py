@@ -25,6 +25,7 @@ from howfar.io.atomic import replace_text
 from howfar.io.finished_parts import digest, part_key
 from howfar.io.lock import alone
 from howfar.io.parquet_files import read_frame
+from howfar.io.seal import SEAL, UNSEALED, is_intact, sealed
 from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
@@ -83,7 +84,7 @@ class PairJournal:
         """Add a measured pair to the journal."""
         self.rows[key] = row
         if self._file is not None:
-            self._file.write(json.dumps({"key": key, **row}) + "\n")
+            self._file.write(_line(key, row))
             self._file.flush()
             if time.monotonic() - self._synced > SYNCED:
                 os.fsync(self._file.fileno())
@@ -101,7 +102,7 @@ class PairJournal:
     def _rewrite(self, path: Path) -> None:
         """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
         self._close()
-        replace_text(path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self.rows.items()))
+        replace_text(path, "".join(_line(key, row) for key, row in self.rows.items()))
 
     def _close(self) -> None:
         if self._file is not None:
@@ -130,14 +131,20 @@ def _of_result(path: Path) -> dict[str, dict[str, Any]]:
         return {}
 
 
+def _line(key: str, row: Mapping[str, Any]) -> str:
+    return sealed(json.dumps({"key": key, **row, SEAL: UNSEALED}).encode()).decode() + "\n"
+
+
 def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     rows = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            row = dict(json.loads(line))
-            rows[str(row.pop("key"))] = row
+            row, intact = dict(json.loads(line)), is_intact(line)
+            # Earlier versions wrote no checksum.
+            if row.pop(SEAL, None) is None if intact is None else intact:
+                rows[str(row.pop("key"))] = row
         # A line that a kill has cut short.
         except (ValueError, TypeError, KeyError, RecursionError):
             continue
