@@ -15,15 +15,8 @@ CALLS = {
     *("InferenceSession", "safe_load", "compose", "fromstring", "parse_qs", "unpack_archive", "frombuffer"),
 }
 BEGINNINGS = (
-    "read_csv",
-    "read_parquet",
-    "read_table",
-    "read_schema",
-    "read_json",
-    "read_frame",
-    "read_magic",
-    "read_array_header",
-)
+    "read_csv", "read_parquet", "read_table", "read_schema", "read_json", "read_frame", "read_magic", "read_array_header",
+)  # fmt: skip
 OF_MODULES = {
     "json": "load",
     "tomllib": "load",
