@@ -37,7 +37,8 @@ HEADERS = (
     "-" * 9000 + "1", "\t1\n 2",
 )  # fmt: skip
 FIELDS = (
-    b"\x80" + b"\0" * 10 + b"\x01", b"77777777777\0", b"00000000000\0", b"-1", b"../../x", b"5", b"x", b"g", b"L", b"S", b"2", b"",
+    b"\x80" + b"\0" * 10 + b"\x01", b"77777777777\0", b"00000000000\0", b"-1", b"../../x", b"5", b"x", b"g", b"L", b"S",
+    b"2", b"",
 )  # fmt: skip
 """Fields in the header of a member of a tar file."""
 
