@@ -48,6 +48,21 @@ def test_scores_notes_and_the_file_are_printed(roads: Path, tmp_path: Path, howf
     assert "image/s" in err
 
 
+def test_an_evaluation_that_was_cut_short_is_replaced(roads: Path, tmp_path: Path, howfar: Command) -> None:
+    file = tmp_path / "e.parquet"
+    command = ["evaluate", roads, "--predictions", tmp_path / "maps", "-o", file]
+    assert howfar(*command)[0] == 0
+    whole = file.read_bytes()
+    for left in (whole[: len(whole) // 2], b""):
+        file.write_bytes(left)
+        assert howfar(*command)[0] == 0
+        assert len(Evaluation.load(file).images) == 4
+    file.write_text("image,performance\n")
+    code, _, err = howfar(*command)
+    assert (code, file.read_text()) == (2, "image,performance\n")
+    assert "must not replace what is no evaluation of howfar" in err
+
+
 def test_partial_lists_what_is_left_out(roads: Path, tmp_path: Path, howfar: Command) -> None:
     for k in range(4, 27):
         Image.new("L", (SIDE, SIDE)).save(roads / f"images/{k}.png")

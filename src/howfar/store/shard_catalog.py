@@ -25,7 +25,8 @@ from howfar.store.shards import Shard, ShardFormat
 OPEN_MAPS = 64
 
 
-State = tuple[dict[str, tuple[int, bytes]], dict[str, frozenset[int]]]
+State = tuple[frozenset[str], dict[str, frozenset[int]]]
+"""Shards whose every row is verified, and damaged rows by shard."""
 
 
 class RowChecks:
@@ -54,16 +55,6 @@ class RowChecks:
         """Forget all shards that are no longer present."""
         self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
         self.whole = {shard_id for shard_id in self.whole if shard_id in present}
-
-    def state(self) -> dict[str, tuple[int, bytes]]:
-        """Return the recorded rows in a form to send to another process."""
-        return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}
-
-    def learn(self, state: Mapping[str, tuple[int, bytes]]) -> None:
-        """Merge the rows that another process recorded."""
-        for shard_id, (count, packed) in state.items():
-            sound = np.unpackbits(np.frombuffer(packed, np.uint8), count=count).astype(bool)
-            self.mark(shard_id, count, np.flatnonzero(sound))
 
 
 def damaged_rows(matrix: FileMatrix, shard: Shard, rows: NDArray[np.int64]) -> list[int]:
@@ -116,12 +107,12 @@ class ShardCatalog:
 
     def __reduce__(self) -> tuple[Any, ...]:
         with self._lock:
-            return catalog_at, (self.folder, self.layout), (self._checks.state(), dict(self._index.lost))
+            return catalog_at, (self.folder, self.layout), (frozenset(self._checks.whole), dict(self._index.lost))
 
     def __setstate__(self, state: State) -> None:
-        """Take over another process's verified and lost rows, so that a run checks each row once."""
+        """Take over another process's verified shards and lost rows, so that a run checks these once."""
         with self._lock:
-            self._checks.learn(state[0])
+            self._checks.whole |= state[0]
             for shard_id, rows in state[1].items():
                 self._index.lose(shard_id, rows)
 
