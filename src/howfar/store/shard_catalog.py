@@ -361,6 +361,7 @@ class ShardCatalog:
             _log.info("no index is kept in %s: %s", self.folder.path, error)
             # A file that was attached before can be read, and not be written to.
             self._save_from = math.inf
+            self._file = self._index.file
 
     def purge(self) -> None:
         """Delete the index file's entries of vanished shards, if they are at least half of it."""
