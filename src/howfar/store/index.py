@@ -212,8 +212,8 @@ class Index:
         self.counts |= {shard.id: shard.count for shard in shards}
         self._numbering = None
         lengths = [len(shard.rows) for shard in shards]
-        number = np.repeat(np.array(numbers, np.int64), lengths)
-        seeds = np.repeat(np.array([self._seed(shard.id) for shard in shards], np.uint64), lengths)
+        number: NDArray[np.int64] = np.repeat(np.array(numbers, np.int64), lengths)
+        seeds: NDArray[np.uint64] = np.repeat(np.array([self._seed(shard.id) for shard in shards], np.uint64), lengths)
         digests = np.concatenate([digests_of([]), *(digests_of(shard.contents) for shard in shards)])
         row = np.concatenate([np.zeros(0, np.int64), *(np.asarray(shard.rows, np.int64) for shard in shards)])
         # Sorted, each page of the table is touched once.
@@ -310,7 +310,7 @@ class Index:
                 connection.execute("DELETE FROM asked")
             # What another process has entered since this one looked is not known here yet.
             entries = entries[(entries[:, 1] <= self._newest) | (entries[:, 1] > MOST_SHARDS)]
-            k, number, row, checksum = entries.T
+            k, number, row, checksum = (entries[:, column] for column in range(4))
             at = np.searchsorted(known.number, number)
             if len(at) and (at.max() >= len(known.number) or (known.number[at] != number).any()):
                 raise IndexDamagedError("an entry is of no shard")
