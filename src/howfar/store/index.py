@@ -311,7 +311,7 @@ class Index:
             # What another process has entered since this one looked is not known here yet.
             entries = entries[(entries[:, 1] <= self._newest) | (entries[:, 1] > MOST_SHARDS)]
             k, number, row, checksum = (entries[:, column] for column in range(4))
-            at = np.searchsorted(known.number, number)
+            at = np.searchsorted(known.number, np.asarray(number))
             if len(at) and (at.max() >= len(known.number) or (known.number[at] != number).any()):
                 raise IndexDamagedError("an entry is of no shard")
             if (_checksums(digests[asked][k], known.seed[at], row) != checksum).any():

@@ -119,8 +119,8 @@ class ShardCatalog:
     def __len__(self) -> int:
         return self._ask(len)
 
-    def __contains__(self, content: str) -> bool:
-        return self._ask(lambda index: content in index)
+    def __contains__(self, content: object) -> bool:
+        return isinstance(content, str) and self._ask(lambda index: content in index)
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
         """Return which contents have features here, as far as this process has read the folder."""
