@@ -228,6 +228,21 @@ def test_an_evaluation_prints_scores_notes_and_the_file(world, tmp_path, howfar)
     assert "image/s" in err
 
 
+def test_an_evaluation_that_was_cut_short_is_replaced(world, tmp_path, howfar):
+    file = tmp_path / "e.parquet"
+    command = ("evaluate", world / "roads", "--predictions", world / "maps/roads", "-o", file)
+    assert howfar(*command)[0] == 0
+    whole = file.read_bytes()
+    for left in (whole[: len(whole) // 2], b""):
+        file.write_bytes(left)
+        assert howfar(*command)[0] == 0
+        assert len(Evaluation.load(file).images) == 8
+    file.write_text("image,performance\n")
+    code, _, err = howfar(*command)
+    assert (code, file.read_text()) == (2, "image,performance\n")
+    assert "must not replace what is no evaluation of howfar" in err
+
+
 def test_partial_lists_what_is_left_out(roads, world, tmp_path, howfar):
     for k in range(4, 27):
         Image.new("L", (SIDE, SIDE)).save(roads / f"images/x{k}.png")

@@ -21,6 +21,7 @@ SERVER = Path(__file__).with_name("kill_server.py")
 SIDE = 32
 QUICK = ["--bootstrap", "9", "--permutations", "9", "--no-baselines", "--store", "store"]
 COLOUR = ["--backbone", "colour_moments"]
+TINY = ["--model", "deepcrack", "--option", "width=1", "--size", "32", "--epochs", "1", "--device", "cpu", "--batch", "4"]
 STUDY = """
 [datasets]
 roads = { path = "roads" }
@@ -92,6 +93,12 @@ def made(ask: Ask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert ask(folder, ["compare", "roads", "near", "far", *COLOUR, *QUICK, "--out", "run"]).code == 0
     for name in ("roads", "near"):
         assert ask(folder, ["evaluate", name, "--predictions", f"maps/{name}", "-o", f"{name}.parquet"]).code == 0
+    for command in (
+        ["train", "roads", *TINY, "-o", "model.safetensors"],
+        ["profile", "roads", *COLOUR, "--store", "store", "-o", "roads.howfar"],
+        ["check", "--new", "--rules", "rules.yaml"],
+    ):
+        assert ask(folder, command).code == 0
     shutil.rmtree(folder / "store")
     return folder
 

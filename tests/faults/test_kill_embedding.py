@@ -24,17 +24,7 @@ BATCH, WORKERS, IMAGES = 8, 2, 120
 
 
 def command(folders: list[Path], store: Path) -> list[str]:
-    options = [
-        "--batch-size",
-        str(BATCH),
-        "--workers",
-        str(WORKERS),
-        "--no-baselines",
-        "--bootstrap",
-        "50",
-        "--permutations",
-        "49",
-    ]
+    options = f"--batch-size {BATCH} --workers {WORKERS} --no-baselines --bootstrap 50 --permutations 49".split()
     return [HOWFAR, "compare", *map(str, folders), "--store", str(store), "--json", *options]
 
 

@@ -18,76 +18,29 @@ from fuzz.table_mutations import arrow, parquet
 Mutation: TypeAlias = Callable[[bytes, random.Random], bytes]
 
 NUMBERS = (
-    0,
-    1,
-    -1,
-    2,
-    127,
-    255,
-    256,
-    65535,
-    2**31 - 1,
-    2**31,
-    2**32,
-    2**63 - 1,
-    2**63,
-    2**64,
-    10**30,
-    1e-320,
-    1e308,
-    -1e308,
-    0.5,
-)
+    0, 1, -1, 2, 127, 255, 256, 65535, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 2**64, 10**30, 1e-320, 1e308, -1e308, 0.5,
+)  # fmt: skip
 TEXTS = (
-    *(
-        "",
-        " ",
-        "\0",
-        "a\0b",
-        "\ud800",
-        "é",
-        "😀",
-        "x" * 3000,
-        "9" * 5000,
-        "-",
-        "../../x",
-        "/",
-        "..",
-        "nan",
-        "inf",
-        "-0",
-        "1e999",
-    ),
-    *(
-        "null",
-        "true",
-        "a\nb",
-        "a,b",
-        '"',
-        "{}",
-        "[]",
-        "=1+1",
-        "0x10",
-        "1_000",
-        "1970-01-01",
-        "\u202e",
-        "%s",
-        "${X}",
-        "file:///x",
-    ),
-)
+    "", " ", "\0", "a\0b", "\ud800", "é", "😀", "x" * 3000, "9" * 5000, "-", "../../x", "/", "..", "nan", "inf", "-0", "1e999",
+    "null", "true", "a\nb", "a,b", '"', "{}", "[]", "=1+1", "0x10", "1_000", "1970-01-01", "\u202e", "%s", "${X}", "file:///x",
+)  # fmt: skip
 RAW = (
-    b"\0",
-    b"\xff",
-    b"\xff\xff\xff\xff",
-    b"\x80",
-    b"\x7f\xff\xff\xff",
-    b"\0" * 8,
-    b"\xff" * 8,
-    b"\x00\x00\x00\x80",
-    b"\n",
+    b"\0", b"\xff", b"\xff\xff\xff\xff", b"\x80", b"\x7f\xff\xff\xff", b"\0" * 8, b"\xff" * 8, b"\x00\x00\x00\x80", b"\n",
     b"9" * 40,
-)
+)  # fmt: skip
+SIDES = (
+    "2**9", "10**12, 1", "-1, 4", "0, 4", "3, 0", "", "1, 2, 3", "4294967296, 4294967296", "True, 4", "1.5, 2", "3", "9" * 5000,
+)  # fmt: skip
+"""Shapes in the header of an .npy file."""
+HEADERS = (
+    "", "{}", "[]", "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", "(" * 5000, "'", '"""', "\0",
+    "-" * 9000 + "1", "\t1\n 2",
+)  # fmt: skip
+FIELDS = (
+    b"\x80" + b"\0" * 10 + b"\x01", b"77777777777\0", b"00000000000\0", b"-1", b"../../x", b"5", b"x", b"g", b"L", b"S",
+    b"2", b"",
+)  # fmt: skip
+"""Fields in the header of a member of a tar file."""
 
 
 def damage(name: str, data: bytes, rng: random.Random) -> bytes:
@@ -281,40 +234,12 @@ def npy(data: bytes, rng: random.Random) -> bytes:
             r"'<?[a-z]\d*'", repr(rng.choice(("O", "<f2", "<M8[ns]", "<U9999", "V8", "S3", "<c16", "|b1", ">f8", "q?"))), header
         )
     elif kind <= 2:
-        sides = rng.choice(
-            (
-                "2**9",
-                "10**12, 1",
-                "-1, 4",
-                "0, 4",
-                "3, 0",
-                "",
-                "1, 2, 3",
-                "4294967296, 4294967296",
-                "True, 4",
-                "1.5, 2",
-                "3",
-                "9" * 5000,
-            )
-        )
+        sides = rng.choice(SIDES)
         header = re.sub(r"\([^)]*\)", lambda _: f"({sides})", header)
     elif kind == 3:
         header = header.replace("False", rng.choice(("True", "None", "0", "[]", "x", "lambda: 0", "{", "'")))
     elif kind == 4:
-        header = rng.choice(
-            (
-                "",
-                "{}",
-                "[]",
-                "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}",
-                "(" * 5000,
-                "'",
-                '"""',
-                "\0",
-                "-" * 9000 + "1",
-                "\t1\n 2",
-            )
-        )
+        header = rng.choice(HEADERS)
     else:
         header = anything(header.encode("latin1"), rng).decode("latin1")
     packed = header.encode("latin1")
@@ -342,24 +267,7 @@ def tar(data: bytes, rng: random.Random) -> bytes:
     while place > 0 and header[place + 257 : place + 262] != b"ustar":
         place -= 512
     start, size = rng.choice(((0, 100), (124, 12), (124, 12), (156, 1), (157, 100), (345, 155), (257, 8), (136, 12)))
-    new = rng.choice(
-        (
-            b"",
-            b"\xff" * size,
-            b"\x80" + b"\0" * 10 + b"\x01",
-            b"77777777777\0",
-            b"00000000000\0",
-            b"-1",
-            b"../../x",
-            b"a" * size,
-            b"5",
-            b"x",
-            b"g",
-            b"L",
-            b"S",
-            b"2",
-        )
-    )
+    new = rng.choice((*FIELDS, b"\xff" * size, b"a" * size))
     header[place + start : place + start + size] = new[:size].ljust(size, b"\0")
     header[place + 148 : place + 156] = b" " * 8
     header[place + 148 : place + 156] = b"%06o\0 " % sum(header[place : place + 512])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,23 +60,21 @@ def first(folder: Path) -> Path:
     return next(path for path in sorted(folder.iterdir()) if path.is_file())
 
 
+def of_first(function: str) -> Callable[[Path], object]:
+    """Read the only file of a folder by a function, given as ``module:name``."""
+    module, _, name = function.partition(":")
+
+    def read(folder: Path) -> object:
+        return getattr(import_module(module), name)(first(folder))
+
+    return read
+
+
 def read_image(folder: Path) -> object:
     from howfar.data.images import size
 
     file = first(folder)
     return size(file), decode(read_bytes(file))
-
-
-def read_mask_file(folder: Path) -> object:
-    from howfar.data.masks import read_mask
-
-    return read_mask(first(folder))
-
-
-def read_map(folder: Path) -> object:
-    from howfar.data.predictions import read_prediction
-
-    return read_prediction(first(folder))
 
 
 def read_signature(folder: Path) -> object:
@@ -146,12 +145,6 @@ def read_image_list(folder: Path) -> object:
     return match_list(read_list(first(folder)), ["1.png"], ["/a/1.png"])
 
 
-def read_class_table(folder: Path) -> object:
-    from howfar.data.classes import read_classes
-
-    return read_classes(first(folder))
-
-
 def read_box_list(folder: Path) -> object:
     from howfar.data.boxes import boxes_in, read_document
     from howfar.metrics.detection import DETECTION
@@ -178,18 +171,6 @@ def read_predicted_box_files(folder: Path) -> object:
 
 def _pictured(folder: Path) -> Dataset:
     return Dataset("roads", tuple(Item(name, folder / name) for name in ("1.png", "2.png")))
-
-
-def read_class_map_file(folder: Path) -> object:
-    from howfar.data.predictions import read_class_map
-
-    return read_class_map(first(folder))
-
-
-def read_class_names(folder: Path) -> object:
-    from howfar.data.classes import class_names
-
-    return class_names(first(folder))
 
 
 def read_performance_file(folder: Path) -> object:
@@ -232,12 +213,6 @@ def read_checkpoint(folder: Path) -> object:
     return repr(checkpoint), checkpoint.card.learnt, checkpoint.card.all_learnt_known, checkpoint.build()
 
 
-def read_rules_file(folder: Path) -> object:
-    from howfar.studies.check.rules import read_rules
-
-    return read_rules(first(folder))
-
-
 def read_defaults(folder: Path) -> object:
     import typer
 
@@ -247,12 +222,6 @@ def read_defaults(folder: Path) -> object:
     config = Config.read(str(first(folder)))
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
     return [config.defaults(commands[name]) for name in ("compare", "train", "study")]
-
-
-def read_study_file(folder: Path) -> object:
-    from howfar.studies.study_file.inputs import read_document
-
-    return read_document(first(folder))
 
 
 def read_picks_file(folder: Path) -> object:
@@ -291,6 +260,20 @@ def read_done_mark(folder: Path) -> object:
     from howfar.studies.study_file.run_study import done_in
 
     return done_in(folder)
+
+
+def read_thumbnails(folder: Path) -> object:
+    from howfar.explore.run_pictures import small_photographs
+    from howfar.figures.contact_sheets import thumbnail
+
+    return thumbnail(str(first(folder))), small_photographs([str(first(folder))], 64)
+
+
+def read_kept_thumbnails(folder: Path) -> object:
+    from howfar.explore.run_pictures import _NAME, _unpacked
+    from howfar.io.finished_parts import KeptArrays
+
+    return _unpacked(KeptArrays(folder).read(_NAME), "key")
 
 
 def read_hub_config(folder: Path) -> object:
@@ -388,6 +371,16 @@ def identity_records() -> list[Folder]:
         return [{file.name: file.read_bytes()}]
 
 
+def kept_thumbnails() -> list[Folder]:
+    from howfar.explore.run_pictures import _NAME, SmallPhotograph, _packed
+    from howfar.io.finished_parts import KeptArrays
+
+    with TemporaryDirectory() as folder:
+        packed = _packed([SmallPhotograph(b"webp", (4, 3), 8, 6)] * 2)
+        KeptArrays(Path(folder)).keep(_NAME, {"key": np.array("key"), **packed})
+        return [{f"{_NAME}.npz": (Path(folder) / f"{_NAME}.npz").read_bytes()}]
+
+
 def class_maps() -> list[Folder]:
     p = np.full((3, 4, 6), 1 / 3, np.float32)
     packed = io.BytesIO()
@@ -398,8 +391,8 @@ def class_maps() -> list[Folder]:
 PICKS = b'{"format": 1, "picks": [{"dataset": "cracks", "image": "1.jpg"}, {"dataset": "cracks", "image": "2.jpg"}]}'
 READERS = (
     Reader("image", seeds.pictures, read_image),
-    Reader("mask", seeds.pictures, read_mask_file),
-    Reader("probability_map", maps, read_map),
+    Reader("mask", seeds.pictures, of_first("howfar.data.masks:read_mask")),
+    Reader("probability_map", maps, of_first("howfar.data.predictions:read_prediction")),
     Reader("identity_record", identity_records, read_identity_record),
     Reader("tracked_note", lambda: [{"note": b'{"tracker": "mlflow", "run": "0123", "step": 4}'}], read_tracked_note),
     Reader("map_signature", lambda: [{"1.png": IMAGES["1.png"]}], read_signature),
@@ -425,7 +418,9 @@ READERS = (
     ),
     # Each case starts a process.
     *([Reader("embeddings_lance", seeds.lance_dataset, lambda folder: touched(folder / "e.lance"), slow=True)] * bool(LANCE)),
-    Reader("class_predictions", lambda: [*both("p", CLASSES), *both("p", SHARES)], read_class_table),
+    Reader(
+        "class_predictions", lambda: [*both("p", CLASSES), *both("p", SHARES)], of_first("howfar.data.classes:read_classes")
+    ),
     Reader("box_predictions", lambda: [{"b.json": BOXES}], read_box_list),
     Reader(
         "true_box_files",
@@ -445,8 +440,12 @@ READERS = (
         ],
         read_predicted_box_files,
     ),
-    Reader("class_map", class_maps, read_class_map_file),
-    Reader("class_names", lambda: [{"a.yaml": b"names:\n  0: a\n  1: b\n"}, {"a.txt": b"a\nb\n"}], read_class_names),
+    Reader("class_map", class_maps, of_first("howfar.data.predictions:read_class_map")),
+    Reader(
+        "class_names",
+        lambda: [{"a.yaml": b"names:\n  0: a\n  1: b\n"}, {"a.txt": b"a\nb\n"}],
+        of_first("howfar.data.classes:class_names"),
+    ),
     Reader(
         "performance",
         lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
@@ -464,8 +463,8 @@ READERS = (
     Reader("profile", lambda: [seeds.profile()], read_profile),
     Reader("state_dict", seeds.state_dicts, read_state),
     Reader("checkpoint", lambda: [seeds.checkpoint()], read_checkpoint),
-    Reader("study", lambda: [seeds.study()], read_study_file),
-    Reader("rules", seeds.rules, read_rules_file),
+    Reader("study", lambda: [seeds.study()], of_first("howfar.studies.study_file.inputs:read_document")),
+    Reader("rules", seeds.rules, of_first("howfar.studies.check.rules:read_rules")),
     Reader("defaults", lambda: [seeds.defaults()], read_defaults),
     Reader("certificate", lambda: [seeds.certificate()], read_certificate),
     Reader("bundle", lambda: [seeds.bundle()], read_bundle_file),
@@ -473,6 +472,8 @@ READERS = (
     Reader("done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], read_done_mark),
     Reader("check_log", lambda: [{"log.jsonl": LOG}], read_log),
     Reader("picks", lambda: [{"picks.json": PICKS}], read_picks_file),
+    Reader("thumbnails", seeds.pictures, read_thumbnails),
+    Reader("kept_thumbnails", kept_thumbnails, read_kept_thumbnails),
     Reader("hub_config", lambda: [{"preprocessor_config.json": CONFIG}], read_hub_config),
 )
 

@@ -12,21 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 NAMES = (
-    "image",
-    "mask",
-    "label",
-    "embedding",
-    "predicted",
-    "confidence",
-    "performance",
-    "dataset",
-    "i_dist",
-    "",
-    "a\0b",
-    "x",
-    "one",
-    "é",
-)
+    "image", "mask", "label", "embedding", "predicted", "confidence", "performance", "dataset", "i_dist", "", "a\0b", "x",
+    "one", "é",
+)  # fmt: skip
 MANY = 1_000_000
 """Rows of a column that takes kilobytes in the file, and much more in memory."""
 

@@ -44,6 +44,16 @@ def test_two_writers_of_one_file_do_not_take_each_others(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_goes_with_the_next_and_a_living_writers_stays(tmp_path: Path) -> None:
+    names = [f".{'0a' * 8}{TEMPORARY}", f".{'0b' * 8}{TEMPORARY}", f".notes{TEMPORARY}"]
+    left, living, foreign = (tmp_path / name for name in names)
+    for path in (left, living, foreign):
+        path.touch()
+    with locked(living):
+        replace_text(tmp_path / "note", "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([living, foreign, tmp_path / "note"])
+
+
 def test_what_is_being_written_is_hidden_and_known_by_its_ending(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)  # as long as the system allows
     with appearing(path) as file:

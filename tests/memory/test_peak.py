@@ -1,30 +1,46 @@
-"""Peak memory of the whole job must not grow with the number of images beyond what their features take."""
+"""Peak memory of a process: it must not grow with images, maps or sets, nor with what a small file expands to."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 PROBE = """
 import json, sys
-import howfar
-found = howfar.compare(sys.argv[1], sys.argv[2], store=sys.argv[3], progress=False, workers=2, {options})
-from howfar.memory import peak_mib
-print(json.dumps({{"n": found.primary.n, "peak": peak_mib()}}))
+import howfar, pandas, pyarrow.parquet
+from howfar.data import Dataset, Item, parse
+from howfar.errors import InputError
+from howfar.data.label_exports import read_labels
+from howfar.memory import peak_mib, within
+given, before, refused = sys.argv[1:], peak_mib(), ""
+try:
+    {work}
+except InputError as error:
+    refused = str(error)
+print(json.dumps([peak_mib() - before, refused]))
 """
 
 
-def peak(primary: Path, secondary: Path, store: Path, options: str = "") -> float:
-    script = PROBE.format(options=options)
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(primary), str(secondary), str(store)], capture_output=True, text=True, check=True
-    )
-    return float(json.loads(done.stdout)["peak"])
+def peak(work: str, *given: object) -> tuple[float, str]:
+    """Do some work on `given` in a process of its own; return its MiB above the imports, and the line of a refusal."""
+    command = [sys.executable, "-c", PROBE.format(work=work), *map(str, given)]
+    grown, refused = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    return float(grown), str(refused)
+
+
+def accepted(work: str, *given: object) -> float:
+    grown, refused = peak(work, *given)
+    assert refused == ""
+    return grown
 
 
 def write_blotches(folder: Path, count: int) -> None:
@@ -40,10 +56,8 @@ def test_images_are_not_held(tmp_path: Path) -> None:
     """Ten times the images: decoded, 900 more at 256 px would take 177 MB, and as float32 four times that."""
     for name, count in (("many", 1000), ("few", 100), ("site", 50)):
         write_blotches(tmp_path / name, count)
-    few, many = (
-        peak(tmp_path / name, tmp_path / "site", tmp_path / f"s-{name}", "backbone='colour_moments'")
-        for name in ("few", "many")
-    )
+    work = "howfar.compare(*given[:2], store=given[2], progress=False, workers=2, backbone='colour_moments')"
+    few, many = (accepted(work, tmp_path / name, tmp_path / "site", tmp_path / f"s-{name}") for name in ("few", "many"))
     assert many - few < 150
 
 
@@ -52,27 +66,85 @@ def test_features_are_read_in_pieces(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name, n in (("few", 200), ("many", 2000), ("site", 200)):
         np.save(tmp_path / f"{name}.npy", rng.normal(size=(n, 1280)).astype(np.float32))
-    few, many = (peak(tmp_path / f"{n}.npy", tmp_path / "site.npy", tmp_path / "s") for n in ("few", "many"))
+    work = "howfar.compare(*given, progress=False, workers=2)"
+    few, many = (accepted(work, tmp_path / f"{name}.npy", tmp_path / "site.npy") for name in ("few", "many"))
     assert many - few < 150
 
 
 def test_sets_are_not_held(tmp_path: Path) -> None:
     """40 sets more of 8 MB each, of which the table keeps 0.4 MB: less than a quarter of them is in memory at a time."""
-    probe = """
-import sys
-from pathlib import Path
-import numpy as np
-import howfar
-files = sorted(map(str, Path(sys.argv[1]).glob("*.npy")))[: int(sys.argv[2])]
-howfar.compare(files[0], files[1:], bootstrap=0, permutations=0, rivals=False)
-print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024)
-"""
-    for place in range(45):
-        np.save(tmp_path / f"set{place:02d}.npy", np.random.default_rng(place).normal(size=(1000, 1024)))
-    few, many = (
-        float(
-            subprocess.run([sys.executable, "-c", probe, tmp_path, str(k)], capture_output=True, text=True, check=True).stdout
-        )
-        for k in (5, 45)
-    )
+    files = [tmp_path / f"set{place:02d}.npy" for place in range(45)]
+    for place, file in enumerate(files):
+        np.save(file, np.random.default_rng(place).normal(size=(1000, 1024)))
+    work = "howfar.compare(given[0], given[1:], bootstrap=0, permutations=0, rivals=False)"
+    few, many = (accepted(work, *files[:count]) for count in (5, 45))
     assert many - few < 80
+
+
+def test_maps_are_not_held(tmp_path: Path) -> None:
+    """380 more maps of 448 px and their masks would take 150 MB as bytes, and 600 MB as float32."""
+    rng, side, peaks = np.random.default_rng(0), 448, []
+    grey = Image.fromarray(rng.integers(0, 255, (side, side), dtype=np.uint8))
+    mask = Image.fromarray((rng.random((side, side)) > 0.9).astype(np.uint8) * 255)
+    for n in (20, 400):
+        for part, picture in (("images", grey), ("masks", mask), ("maps", grey)):
+            folder = tmp_path / str(n) / part
+            folder.mkdir(parents=True)
+            for number in range(n):
+                picture.save(folder / f"{number:04d}.bmp")
+        work = "assert howfar.evaluate(*given[:2], progress=False).scored == int(given[2])"
+        peaks.append(accepted(work, tmp_path / str(n), tmp_path / str(n) / "maps", n))
+    assert peaks[1] - peaks[0] < 40
+
+
+def texts(file: Path) -> None:
+    """Write 1 GB of equal texts in some kilobytes of Parquet."""
+    column = pa.DictionaryArray.from_arrays(np.zeros(3_100_000, np.int32), pa.array(["a" * 320]))
+    pq.write_table(pa.table({"image": column}), file, compression="zstd", store_schema=False, row_group_size=1 << 30)
+
+
+def packed(name: str, before: str, piece: str, count: int, after: str, file: Path) -> None:
+    """Write labels of one repeated piece as a tool packs them."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as member:
+        member.write(before.encode())
+        for _ in range(count // 10**6):
+            member.write(piece.encode() * 10**6)
+        member.write(after.encode())
+
+
+CVAT = '<annotations><image id="0" name="1.png" width="8" height="6">'
+LABELS = {
+    "points": ("a.xml", f'{CVAT}<polygon label="f" points="', "1,1;", 50 * 10**6, '1,1"/></image></annotations>'),
+    "runs": (
+        "a.xml",
+        f'{CVAT}<mask label="f" left="0" top="0" width="8" height="6" rle="',
+        "1,",
+        10**8,
+        '1"/></image></annotations>',
+    ),
+    "tags": ("a.xml", CVAT, "<a/>", 60 * 10**6, "</image></annotations>"),
+    "text": ("a.xml", CVAT, "a", 9 * 10**8, "</image></annotations>"),
+    "json": ("a.json", '{"x":"', "a", 9 * 10**8, '","images":[],"annotations":[],"categories":[]}'),
+}
+READ_LABELS = "read_labels(Dataset('roads', (Item('1.png', given[0]),)), given[0])"
+
+
+@pytest.mark.parametrize("limit", ["", "1GB", "300MB"], ids=["2 GiB by default", "1 GB", "300 MB"])
+def test_a_table_of_repeated_texts_is_refused_before_it_is_held(limit: str, tmp_path: Path) -> None:
+    """Read without a limit the table took 5.3 GB."""
+    texts(tmp_path / "t.parquet")
+    grown, refused = peak("with within(given[1] or None): parse(given[0])", tmp_path / "t.parquet", limit)
+    # The true need is named at once, and the table is never held.
+    assert "must be at least 5,332 MB" in refused
+    assert grown < 1000
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_that_expand_are_refused_before_they_are_held(kind: str, tmp_path: Path) -> None:
+    """Each expands to 200 to 900 MB of text, and some of it to 20 GB of points."""
+    file = tmp_path / "labels.zip"
+    packed(*LABELS[kind], file)
+    assert file.stat().st_size < 2 * 10**6
+    grown, refused = peak(f"with within('1GB'): {READ_LABELS}", file)
+    assert "must be at least" in refused
+    assert grown < 10**9 / 2**20

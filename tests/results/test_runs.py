@@ -305,6 +305,20 @@ def test_a_document_that_is_no_json_value_is_damaged(tmp_path: Path, text: str) 
         Comparison.load(tmp_path)
 
 
+@pytest.mark.parametrize("table", ["images", "primary_images"])
+def test_a_sealed_table_without_rows_is_damaged(table: str, run: Comparison, tmp_path: Path) -> None:
+    replace(run, **{table: getattr(run, table).iloc[:0]}).save(tmp_path)
+    with pytest.raises(StoreError, match=r"is damaged \(ValueError: \w+\.parquet has no rows\): run compare again"):
+        Comparison.load(tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_document_is_told_before_anything_is_written(run: Comparison, tmp_path: Path) -> None:
+    (tmp_path / "result.json").mkdir()
+    with pytest.raises(InputError, match=r"must not hold a result\.json that howfar did not write"):
+        run.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
 def test_a_run_of_no_dataset_is_damaged(run: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run.save(tmp_path / "run")
     document = json.loads((folder / "result.json").read_text())

@@ -15,7 +15,21 @@ import xxhash
 from howfar.errors import StoreError
 from howfar.store import Store, index_file, shard_catalog
 from howfar.store.shard_folder import ShardDamagedError
-from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil
+from worlds.store_trials import (
+    HEADER,
+    IDENTITY,
+    LENGTH,
+    PARTS,
+    ROW,
+    add,
+    content,
+    expected,
+    flip_bits,
+    known,
+    opened,
+    read,
+    spoil,
+)
 
 
 @pytest.fixture(params=["disk", "url"])
@@ -228,3 +242,20 @@ def test_an_index_that_lost_its_seal_is_no_index_of_before(features):
     spoil(features, ".parquet", change)
     again = opened(features)
     assert list(again.damaged.values()) == ["its index has lost its checksum"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_flipped_bit_is_found_or_harmless(tmp_path, seed):
+    """benchmarks/checksums.py flips a thousand."""
+    flips = flip_bits(tmp_path, 60, seed)
+    assert (flips.wrong, flips.broken, flips.total) == ([], [], 60)
+    # Of the rows every bit counts, and of the header too: what numpy does not look at is compared all the same.
+    assert flips.found["data"] == flips.found["header"] == 60 / len(PARTS)
+    assert logging.getLogger("howfar.store").propagate
+
+
+def test_without_checksums_flips_are_wrong_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr("howfar.store.shard_catalog.damaged_rows", lambda *_: [])
+    flips = flip_bits(tmp_path, 20)
+    assert len(flips.wrong) == 20 / len(PARTS)
+    assert all(line.startswith("data: bit") for line in flips.wrong)

@@ -114,15 +114,6 @@ def test_a_file_system_without_locks_is_packed_too(four, monkeypatch):
     assert four.pack(many=1) == 4
 
 
-def test_a_reader_that_finds_its_shards_gone_looks_again(features, tmp_path):
-    for k in range(6):
-        add(features, [k])
-    reader = Store(tmp_path).open(IDENTITY, 24)
-    selection = reader.select([content(k) for k in range(6)])
-    features.pack(many=1)
-    np.testing.assert_array_equal(selection.columns(3, 9), expected(range(6))[:, 3:9])
-
-
 def test_shards_that_vanish_for_good_are_an_error(features, tmp_path):
     add(features, [0])
     selection = Store(tmp_path).open(IDENTITY, 24).select([content(0)])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howfar.store.index import Index
-from howfar.store.index_database import FILE, IndexDatabase
+from howfar.store.index import FILE, Index
 from howfar.store.index_file import HexContents, digest_of, digests_of, in_hex
 from howfar.store.shards import Shard
 
@@ -39,24 +38,18 @@ def agree(index, plain, contents):
     assert index.holds(contents).tolist() == [content in wanted for content in contents]
     assert [content in index for content in contents] == [content in wanted for content in contents]
     assert len(index) == len(wanted)
-    known = [content for content in contents if content in wanted]
-    found = index.locate(known)
-    assert [(found.ids[k], row) for k, row in zip(found.shard, found.row.tolist(), strict=True)] == [
-        wanted[content] for content in known
-    ]
-    for content in set(contents) - wanted.keys():
-        with pytest.raises(KeyError) as missing:
-            index.locate([*known, content])
-        assert missing.value.args == (content,)
+    found = index.locate(contents)
+    places = [(found.ids[k], row) if k >= 0 else None for k, row in zip(found.shard, found.row.tolist(), strict=True)]
+    assert places == [wanted.get(content) for content in contents]
 
 
 @pytest.mark.parametrize("saved_every", [0, 1, 5])
-@pytest.mark.parametrize("shared", [False, True], ids=["private", "shared"])
 @pytest.mark.parametrize("contents", [ALIKE, ALIKE + TEXTS], ids=["hexadecimal", "with texts"])
-def test_it_answers_as_the_plainest_index_does(saved_every, shared, contents, tmp_path):
+def test_it_answers_as_the_plainest_index_does(saved_every, contents, tmp_path):
     rng = np.random.default_rng(saved_every)
-    index, plain = Index(), Plain()
-    database = IndexDatabase(tmp_path / FILE if shared else None, "key") if saved_every else None
+    index, plain = Index("key", {}), Plain()
+    if saved_every:
+        index.attach(tmp_path / FILE, make=True)
     for step in range(60):
         action = rng.integers(6)
         if action < 4:
@@ -65,10 +58,8 @@ def test_it_answers_as_the_plainest_index_does(saved_every, shared, contents, tm
             entries = [(contents[k], row) for row, k in enumerate(picked)]
             plain.shards[name] = entries
             index.insert([shard_of(name, entries)])
-            if database is not None and step % saved_every == 0:
-                young = list(index.young.values())
-                database.add(young)
-                index.adopt(database, [shard.id for shard in young], [] if shared else young)
+            if saved_every and step % saved_every == 0:
+                index.save()
         elif action == 4 and plain.shards:
             gone = sorted(plain.shards)[rng.integers(len(plain.shards))]
             del plain.shards[gone]
@@ -80,15 +71,17 @@ def test_it_answers_as_the_plainest_index_does(saved_every, shared, contents, tm
             index.lose(name, lost)
         if step % 6 == 5:
             agree(index, plain, contents)
-            used = {name for name, _ in plain.positions().values()}
-            read = {name for name, shard in index.shards.items() if shard is not None}
-            assert index.idle() == sorted((plain.shards.keys() - used) & read)
-    if database is not None and shared:
-        database.purge(set(database.numbers) - plain.shards.keys())
-        index.adopt(database, ())
-        agree(index, plain, contents)
-        again = IndexDatabase(tmp_path / FILE, "key", make=False)
-        assert (again.numbers, again.rows) == (database.numbers, database.rows)
+    if saved_every:
+        index.save()
+        assert index.private() == []
+        again = Index("key", index.lost)
+        again.attach(tmp_path / FILE)
+        again.read_filed()
+        again.adopt(index.counts)
+        agree(again, plain, contents)
+        again.purge(again.filed.keys() - plain.shards.keys())
+        assert again.filed == index.counts
+        agree(again, plain, contents)
 
 
 def test_digests_of_contents():

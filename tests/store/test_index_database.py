@@ -21,9 +21,10 @@ import pytest
 
 from howfar import store as stores
 from howfar.errors import StoreError
-from howfar.store import Store, index_database, shards
+from howfar.store import Store, shards
+from howfar.store import index as indices
 from howfar.store import shard_catalog as catalogs
-from howfar.store.index_database import FILE, JOURNAL, LOCK, SORTED, IndexDatabase
+from howfar.store.index import FILE, JOURNAL, LOCK, SORTED, Index
 from worlds.store_suite import StoreTests
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil
 
@@ -190,7 +191,10 @@ def test_a_file_whose_word_is_not_the_shards_is_passed_over(features, reads, cap
         shards.Shard(each.id, each.count, each.contents, np.asarray(each.rows)[::-1], each.checksums)
         for each in (shards.read(features._catalog.folder, name, features._catalog.layout) for name in features._catalog.ids)
     ]
-    IndexDatabase(file_of(features), features.folder.name).add(swapped)
+    index = Index(features.folder.name, {})
+    index.insert(swapped)
+    index.attach(file_of(features), make=True)
+    index.save()
     reads.clear()
     again = opened(features)
     assert reads == []
@@ -307,14 +311,14 @@ def test_a_folder_that_can_only_be_read_is_read_as_it_is(features, there, monkey
     def refused(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    connect = sqlite3.connect
+    attach = Index.attach
 
-    def reading(where, *arguments, **named):
-        if where.endswith("rwc"):
+    def reading(index, file, *, make=False, **_):
+        if make and index.file is None:
             raise refused()
-        return connect(where.replace("mode=rw", "mode=ro"), *arguments, **named)
+        attach(index, file, read_only=True)
 
-    monkeypatch.setattr(sqlite3, "connect", reading)
+    monkeypatch.setattr(Index, "attach", reading)
     monkeypatch.setattr(catalogs, "locked", refused)
     again = opened(features)
     assert known(again, range(14)) == list(range(12))
@@ -330,7 +334,7 @@ def test_a_folder_that_can_only_be_read_is_read_as_it_is(features, there, monkey
 
 
 def test_a_file_that_stays_locked_is_done_without(features, monkeypatch):
-    monkeypatch.setattr(index_database, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(indices, "BUSY_SECONDS", 0.05)
     reader = opened(features)
     holder = sqlite3.connect(file_of(features), isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
@@ -351,7 +355,7 @@ def test_behind_a_url_there_is_no_file(tmp_path):
     assert features._catalog.folder.folders() == set()
     assert {name[32:] for name in features._catalog.folder.names()} == {".npy", ".parquet"}
     again = Store(f"memory://{tmp_path.name}").open(IDENTITY, LENGTH)
-    assert again._catalog._index.database.path is None
+    assert again._catalog._index.file is None
     np.testing.assert_array_equal(read(again, range(12)), expected(range(12)))
 
 
@@ -465,7 +469,7 @@ def test_a_forked_process_asks_for_itself(features, shared, tmp_path):
     if not shared:
         features = Store(f"memory://{tmp_path.name}").open(IDENTITY, LENGTH)
         add(features, range(12))
-    assert (features._catalog._index.database.path is not None) == shared
+    assert (features._catalog._index.file is not None) == shared
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
     child = context.Process(target=lambda: answers.put(read(features, range(12))))

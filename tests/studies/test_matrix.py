@@ -125,12 +125,13 @@ def test_a_run_that_was_stopped_is_gone_on_with(tmp_path: Path, measured: list[i
         measure(out=tmp_path)
     assert len((tmp_path / JOURNAL).read_text().splitlines()) == 4
     assert (tmp_path / study.SUMS).is_dir()
-    # What a kill leaves of a line.
-    with (tmp_path / JOURNAL).open("a") as file:
-        file.write('{"key": "abc", "o_di')
+    # A line with a flipped bit, and what a kill leaves of a line.
+    text = (tmp_path / JOURNAL).read_text()
+    place = text.index(".", text.index('"o_dist_mean": ')) + 1
+    (tmp_path / JOURNAL).write_text(f'{text[:place]}{int(text[place]) ^ 1}{text[place + 1 :]}{{"key": "abc", "o_di')
     del measured[:]
     found = measure(out=tmp_path)
-    assert len(measured) == 2
+    assert len(measured) == 3
     pd.testing.assert_frame_equal(found.pairs, whole.pairs, check_exact=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "matrix.json", "pairs.parquet", "report.html"]
 

@@ -83,6 +83,7 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
         return
     from howfar.data.dataset_argument import location_and_name
     from howfar.errors import InputError
+    from howfar.io.parquet_files import is_cut_short
     from howfar.results import Evaluation
 
     if file.suffix.lower() not in ENDINGS:
@@ -92,7 +93,7 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
     if file.exists():
         table = location_and_name(dataset)[0]
         own = isinstance(table, Path) and table.exists() and table.samefile(file)
-        if own or not Evaluation.is_in(file):
+        if own or not (Evaluation.is_in(file) or is_cut_short(file)):
             rule = "must not replace the dataset's own table" if own else "must not replace what is no evaluation of howfar"
             raise InputError.of("out", rule, str(file), "name another file, or move that one away")
     ready_folder("out", file.parent)

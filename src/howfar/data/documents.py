@@ -41,6 +41,8 @@ _PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", re.IGNORECASE)
 _HALF = re.compile(r"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
 
 
+COPIES: Final = 3
+"""How many times a document is held at most: its bytes, its text, and a text in it."""
 _OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
 """Bytes that an object, a list, an item of either and half a text take at the most."""
 
@@ -48,7 +50,7 @@ _OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
 def parsed(text: str, name: object = "a JSON text") -> Any:
     """Parse a JSON text, if it fits into memory; `ValueError` also for half a surrogate pair, which no text file can hold."""
     counts = {"{": _OBJECT, "[": _LIST, ",": _ITEM, '"': _QUOTE}
-    check_file(len(text) + sum(held * text.count(mark) for mark, held in counts.items()), name, len(text))
+    check_file(COPIES * len(text) + sum(held * text.count(mark) for mark, held in counts.items()), name, len(text))
     # An escaped backslash is none that escapes.
     bare = text.replace(r"\\", "") if r"\u" in text else ""
     half = _HALF.search(_PAIR.sub("", bare))
@@ -57,7 +59,7 @@ def parsed(text: str, name: object = "a JSON text") -> Any:
     return json.loads(text)
 
 
-def file_bytes(file: Path, copies: int = 2) -> bytes:
+def file_bytes(file: Path, copies: int = COPIES) -> bytes:
     """Read a file, if `copies` copies of it fit into memory."""
     size = file.stat().st_size
     check_file(copies * size, file, size)
@@ -75,7 +77,7 @@ _TAG, _ATTRIBUTE = 130, 150
 
 def parsed_xml(data: bytes, name: object, size: int) -> ElementTree.Element:
     """Parse the bytes of an XML file, if they fit into memory, and return its root; `name` and `size` are those of the file."""
-    check_file(len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), name, size)
+    check_file(COPIES * len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), name, size)
     return ElementTree.fromstring(data)
 
 

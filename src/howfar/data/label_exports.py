@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from howfar.data.dataset import Dataset, match_names
-from howfar.data.documents import file_bytes, parsed, parsed_xml, readable
+from howfar.data.documents import COPIES, file_bytes, parsed, parsed_xml, readable
 from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.labelling_exports import CATEGORY
 from howfar.data.masks import MOST, compressed, from_brush, from_columns, from_rows
@@ -80,6 +80,8 @@ class LabelExport:
 
 _COPIES = 3
 """How many times a shape is held while it is drawn and joined."""
+_POINT, _RUN = 400, 100
+"""Bytes that a point of an outline, and a run of a mask, take at the most while they are read."""
 
 
 def blank(height: Any, width: Any) -> Shape:
@@ -255,6 +257,7 @@ def _no_area(line: str) -> Shape:
 
 
 def _cvat_polygon(values: Mapping[str, str], height: int, width: int) -> Shape:
+    check_file(_POINT * values["points"].count(";"), "a shape of the labels")
     return polygon([list(map(float, pair.split(","))) for pair in values["points"].split(";")], height, width)
 
 
@@ -262,6 +265,7 @@ def _cvat_mask(values: Mapping[str, str], height: int, width: int) -> Shape:
     left, top, across, down = (int(float(values[name])) for name in ("left", "top", "width", "height"))
     if min(left, top, across, down) < 0 or left + across > width or top + down > height:
         raise InputError.of("mask", f"must lie inside its image of {width} × {height}", f"{across} × {down} at {left}, {top}")
+    check_file(_RUN * values["rle"].count(","), "a mask of the labels")
     shape = blank(height, width)
     shape[top : top + down, left : left + across] = from_rows([int(run) for run in values["rle"].split(",")], down, across)
     return shape
@@ -360,7 +364,7 @@ def _packed(path: Path) -> tuple[str, bytes]:
         if len(members) != 1:
             what = "no .xml or .json" if not members else f"{len(members)} files .xml or .json"
             raise InputError(f"it holds {what}, and one is wanted: unpack it and pass the file of labels")
-        check_file(members[0].file_size, path, path.stat().st_size)
+        check_file(COPIES * members[0].file_size, path, path.stat().st_size)
         with archive.open(members[0]) as file:
             data = file.read(members[0].file_size + 1)
         return Path(members[0].filename).suffix.lower(), data

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from howfar.data.dataset import leads_out, unshared
 from howfar.data.image_bytes import read_bytes
 from howfar.data.masks import to_brush, to_columns, to_rows
 from howfar.errors import ImageError, InputError
-from howfar.io.atomic import replace, replace_text
+from howfar.io.atomic import STAGING, replace, replace_text
 from howfar.io.location import is_in_memory, is_url
 from howfar.wording import xml_text
 
@@ -327,11 +328,12 @@ def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path,
     if how == "link":
         root = folder / kind
         remove_archive(kind, folder)
+        root.mkdir(parents=True)
+        (root / MARK).touch()
         for name, path in places.items():
             put(images[name], root / path, "link")
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         replace_text(root / place, text)
-        (root / MARK).touch()
         return root
 
     def pack(path: Path) -> None:
@@ -351,7 +353,9 @@ def remove_archive(kind: str, folder: Path) -> None:
     check_archive(kind, folder)
     (folder / f"{kind}.zip").unlink(missing_ok=True)
     if (folder / kind).exists():
-        shutil.rmtree(folder / kind)
+        # Renamed first: a kill on the way leaves nothing that looks like a folder of another kind.
+        gone = (folder / kind).rename(folder / f"{STAGING}{secrets.token_hex(8)}")
+        shutil.rmtree(gone)
 
 
 def check_archive(kind: str, folder: Path) -> None:

@@ -211,8 +211,11 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> lis
     """Rebuild photographs from packed arrays; None if these are missing or have another key."""
     if arrays is None or str(arrays.get("key")) != key:
         return None
-    stream, photographs = io.BytesIO(arrays["files"].tobytes()), list[SmallPhotograph]()
-    for length, small_width, small_height, width, height in arrays["numbers"].tolist():
+    numbers, files = (np.asarray(arrays.get(name)) for name in ("numbers", "files"))
+    if numbers.dtype != np.int64 or numbers.shape[1:] != (5,) or files.dtype != np.uint8:
+        return None
+    stream, photographs = io.BytesIO(files.tobytes()), list[SmallPhotograph]()
+    for length, small_width, small_height, width, height in numbers.tolist():
         photographs.append(SmallPhotograph(stream.read(length), (small_width, small_height), width, height))
     return photographs
 

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ TEMPORARY = ".tmp"
 """Ending of a file that is being written; what a kill leaves under such a name is of no use."""
 PATIENCE = 2.0
 """Seconds for which Windows is asked again to replace a file that is open."""
+_PART = re.compile(rf"\.[0-9a-f]{{16}}{re.escape(TEMPORARY)}")
 STAGING = ".writing-"
 """Beginning of the name of a folder in which files that belong together are being written."""
 
@@ -27,7 +28,7 @@ STAGING = ".writing-"
 @contextmanager
 def appearing(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that appears as `path`, whole and synced, if the block ends without an exception."""
-    with taking_place(path) as temporary, temporary.open("xb") as file:
+    with taking_place(path) as temporary, temporary.open("wb") as file:
         yield file
 
 
@@ -44,21 +45,45 @@ def replace_text(path: Path, text: str) -> None:
 
 @contextmanager
 def taking_place(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to, which replaces `path` if the block ends without an exception."""
-    # The target's own name is left out: it may be as long as a name can be.
-    temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
-    try:
+    """Yield a temporary file to write to, which replaces `path` if the block ends without an exception.
+
+    Temporary files that killed writers left in the folder are removed.
+    """
+    with ExitStack() as lock:
         with naming(path):
-            yield temporary
-            # The bytes are synced before the name is given, and the folder after: behind a name that is seen lie its bytes.
-            synced(temporary)
-            put_in_place(temporary, path)
-    except BaseException:
-        with suppress(OSError):  # the reason is told, and not that a disk which refuses keeps a part
-            temporary.unlink(missing_ok=True)
-        raise
+            _remove_abandoned(path.parent)
+            temporary = _locked_part(path, lock)
+        try:
+            with naming(path):
+                yield temporary
+                # The bytes are synced before the name is given, and the folder after: behind a name that is seen lie its bytes.
+                synced(temporary)
+                put_in_place(temporary, path)
+        except BaseException:
+            with suppress(OSError):  # the reason is told, and not that a disk which refuses keeps a part
+                temporary.unlink(missing_ok=True)
+            raise
     with suppress(OSError):  # some systems do not sync folders
         synced(path.parent, os.O_RDONLY)
+
+
+def _locked_part(path: Path, lock: ExitStack) -> Path:
+    """Make an empty temporary file beside a path, locked as long as `lock` is open."""
+    while True:
+        # The target's own name is left out: it may be as long as a name can be.
+        part = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
+        lock.enter_context(locked(part))
+        if part.exists():  # another writer removes what it finds before it is locked
+            return part
+
+
+def _remove_abandoned(folder: Path) -> None:
+    with suppress(OSError):
+        for left in folder.glob(f".*{TEMPORARY}"):
+            if _PART.fullmatch(left.name):
+                with suppress(OSError), alone(left, otherwise=False, make=False) as free:
+                    if free:
+                        left.unlink(missing_ok=True)
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

@@ -12,6 +12,7 @@ import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.memory import check_file, file_limit
@@ -45,6 +46,12 @@ class RowGroup(NamedTuple):
 
     rows: int
     chunks: tuple[Chunk, ...]
+
+
+def is_cut_short(file: Path) -> bool:
+    """Return whether a file is empty, or begins as a Parquet file does and lacks its end, as after a full disk."""
+    data = file.read_bytes()
+    return not data or (data.startswith(MAGIC) and not data.endswith(MAGIC))
 
 
 def read_footer(file: Any) -> tuple[RowGroup, ...]:
@@ -154,6 +161,10 @@ CELL = 100
 """Bytes of a text, or of a list, beside its content: Python's object and the place that points to it."""
 COPIES = 3
 """How many times numbers are held at most: as they are read, as an array, and as what is made of it."""
+TEXT_COPIES: Final = 5
+"""How many times the texts of a table are held at most: as they are read, as a frame, as Python's, and as names and paths."""
+MOST: Final = 64 << 30
+"""Bytes up to which a table is counted, for the error to say what it needs."""
 # By the numbers of Parquet's physical types: BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE.
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}
 _ROWS = 1 << 16
@@ -164,8 +175,11 @@ def read_table(
 ) -> Any:
     """Read columns of an open `pyarrow.parquet.ParquetFile`, all by default, as a checked table; `groups` are its footer's."""
     wanted = None if columns is None else list(columns)
-    check_file(stated_bytes(groups, wanted), name, size)
-    table = _piecewise(file, groups, wanted, name, size) if _may_swell(groups, wanted, size) else None
+    stated = stated_bytes(groups, wanted)
+    table = None
+    if stated < MOST and _may_swell(groups, wanted, size):
+        table = _piecewise(file, groups, wanted, name, size)
+    check_file(stated, name, size)
     table = file.read(columns=wanted, use_threads=False) if table is None else table
     table.validate(full=True)
     return table
@@ -227,17 +241,24 @@ def _may_swell(groups: Sequence[RowGroup], columns: Collection[str] | None, size
 
 
 def _piecewise(file: Any, groups: Sequence[RowGroup], columns: Sequence[str] | None, name: object, size: int) -> Any:
-    """Read a table a few rows at a time, checking the memory after each batch."""
+    """Read a table a few rows at a time, holding no more than the limit; the error names what all of it would take."""
     import pyarrow as pa
 
     limit = file_limit(size)
     longest = max((chunk.unpacked for chunk in _chunks(groups, columns)), default=1)
     rows = int(min(_ROWS, max(1, limit // 8 // max(1, longest))))
-    batches, held = [], 0
+    batches, needed = [], 0
     for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-        held += sum(map(decoded_bytes, batch.columns))
-        check_file(2 * held, name, size)
-        batches.append(batch)
+        for column in batch.columns:
+            plain = pa.types.is_primitive(column.type) or pa.types.is_list(column.type)
+            needed += (COPIES if plain else TEXT_COPIES) * decoded_bytes(column) + CELL * batch.num_rows
+        if needed <= limit:
+            batches.append(batch)
+        elif needed > MOST:
+            break
+        else:
+            batches.clear()
+    check_file(needed, name, size)
     schema = file.schema_arrow if columns is None else None
     return pa.Table.from_batches(batches, schema if not batches else None) if batches or schema is not None else None
 

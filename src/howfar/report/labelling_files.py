@@ -46,6 +46,8 @@ KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag
 INTERFACE = "label_studio.xml"
 ARCHIVES = ("coco", "cvat")
 FOR_TOOLS = ("coco.json", "cvat.xml", "label_studio.json", INTERFACE)
+UNFINISHED = ".unfinished"
+"""Marks a folder whose selection is being written; what a kill leaves there is replaced."""
 FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *FOR_TOOLS, Selection.DOCUMENT)
 
 
@@ -59,7 +61,7 @@ def write_selection(
     """
     folder.mkdir(parents=True, exist_ok=True)
     there = [name for name in FILES if (folder / name).exists()]
-    if there:
+    if there and not (folder / UNFINISHED).exists():
         try:
             Selection.load(folder)
         except HowfarError:
@@ -67,6 +69,7 @@ def write_selection(
             raise InputError.of("out", rule, str(folder), "choose another folder") from None
     for kind in ARCHIVES:
         check_archive(kind, folder)
+    (folder / UNFINISHED).touch()
     for kind in ARCHIVES:
         remove_archive(kind, folder)
     for name in FILES:
@@ -75,6 +78,7 @@ def write_selection(
     replace(folder / "chosen.csv", partial(guarded(table(selection)).to_csv, index=False))
     remarks += tuple(_write_pictures(selection, folder, first or FirstLabels(), with_images))
     selection.save(folder)
+    (folder / UNFINISHED).unlink()
     return remarks
 
 

@@ -212,7 +212,7 @@ class Comparison(Result):
         "images": holding("dataset image path content", "i_dist i_dist_mean i_dist_scaled knn percentile p_value"),
         "primary_images": holding("against image path content", "i_dist_mean"),
     }
-    FILLED: ClassVar = ("datasets",)
+    FILLED: ClassVar = ("datasets", "images", "primary_images")
     COMMAND: ClassVar = "compare"
     MISSING: ClassVar = "pass a run folder that howfar compare --out wrote"
     FIGURES: ClassVar = "figures"

@@ -138,6 +138,8 @@ class Evaluation(Result):
             document = cls._checked((table.schema.metadata or {})[KEY], path)
             evaluation = cls(**cls._values(document), images=table.to_pandas())
             check_table(path, "")
+            if evaluation.images.empty:
+                raise ValueError("it has no rows")
             return evaluation
 
     def table(self) -> Cells:

@@ -327,7 +327,7 @@ class Relation(Result):
         "curves": holding("dataset image", "distance performance smoothed"),
         "thresholds": holding("dataset", "threshold precision recall f"),
     }
-    FILLED: ClassVar = ("datasets",)
+    FILLED: ClassVar = ("datasets", "images")
     COMMAND: ClassVar = "relate"
     MISSING: ClassVar = "run howfar relate on this folder first"
     SUBJECT: ClassVar = ": the relation"

@@ -58,7 +58,7 @@ class Result(Shown):
     COLUMNS
         What each field that is a table holds at least: names of columns, float for numbers and str for texts.
     FILLED
-        Fields that hold something in every document.
+        Fields that hold something in every document, and tables that have rows.
     TIMED
         Fields that depend on how long something took here, which no other run repeats.
     COMMAND, MISSING
@@ -262,6 +262,8 @@ class Result(Shown):
         tables = {name: read_frame(root / file) for name, file in files.items()}
         for name, table in tables.items():
             _check_columns(table, cls.COLUMNS.get(name, {}), files[name])
+            if name in cls.FILLED and table.empty:
+                raise ValueError(f"{files[name]} has no rows")
         return tables
 
     @classmethod

@@ -153,13 +153,16 @@ def check_files(root: Path, argument: str = "folder", *, page: bool = False) -> 
 
 def _foreign_file(root: Path) -> str:
     """Return a file that a result would replace in a folder without a run; "" if there is none."""
+    kinds = [registry.load("results", name) for name in registry.ordered("results")]
+    named = {name for kind in kinds for name in (kind.DOCUMENT, *kind.TABLES.values())} | set(BESIDE)
+    folder = next((name for name in sorted(named) if (root / name).is_dir()), "")
+    if folder:
+        return folder
     tables, documents = (
         [file for file in root.glob(name) if file.is_file() and file.stat().st_size] for name in ("*.parquet", "*.json")
     )
     if not (tables or documents) or any(map(_is_of_run, tables)):
         return ""
-    kinds = [registry.load("results", name) for name in registry.ordered("results")]
-    named = {name for kind in kinds for name in (kind.DOCUMENT, *kind.TABLES.values())} | set(BESIDE)
     whole = [file for file in documents if file.name in named and _is_whole(file)]
     if any(_OWN.search(file.read_bytes()) for file in whole):
         return ""

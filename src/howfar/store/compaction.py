@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
-from howfar.store.index_database import SORTED
+from howfar.store.index import SORTED
 from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog

@@ -57,7 +57,7 @@ class StoredRows:
         for _ in range(TRIES):
             try:
                 for shard_id, positions, row in self._row_positions.by_shard(rows):
-                    self._catalog.check(shard_id, row, self._row_positions.digests_at(positions, rows))
+                    self._catalog.check(shard_id, row, self._row_positions.digests[rows][positions])
                     self._catalog.matrix(shard_id).fill(block, positions, row, columns)
                 return block
             except (ShardGoneError, FileNotFoundError):

@@ -69,17 +69,13 @@ def in_hex(contents: Sequence[str]) -> HexContents | None:
         return contents
     if any(length != DIGITS for length in set(map(len, contents))):
         return None
-    return in_digits("".join(contents).encode("utf-8", "surrogatepass"))
-
-
-def in_digits(text: bytes) -> HexContents | None:
-    """Parse concatenated contents of 32 lower-case hexadecimal digits; return None for any other text."""
+    text = "".join(contents)
     try:
         data = binascii.unhexlify(text)
-    except binascii.Error:
+    except ValueError:
         return None
     # Upper-case digits are another content.
-    return HexContents(_halves(data)) if data.hex().encode() == text else None
+    return HexContents(_halves(data)) if data.hex() == text else None
 
 
 def digest_of(content: str) -> bytes:
@@ -146,7 +142,8 @@ def decode(data: bytes, key: str, paths: bool = False) -> Entries:
         sums = np.full(len(rows), ABSENT, np.uint64)
         if CHECKSUM in columns:
             sums = _numbers(columns[CHECKSUM], np.dtype(np.uint64))
-        entries = Entries(_contents(columns["content"]), rows, sums, columns["path"].to_pylist() if paths else ())
+        contents: list[str] = columns["content"].to_pylist()
+        entries = Entries(in_hex(contents) or contents, rows, sums, columns["path"].to_pylist() if paths else ())
     # The bytes are in memory, so it is never a disk's refusal; which errors a parser has for spoilt bytes nobody has listed.
     except Exception as error:
         raise ShardDamagedError(f"its index cannot be read ({error})") from error
@@ -163,20 +160,6 @@ def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
     array = column.combine_chunks().cast(pa.from_numpy_dtype(dtype))
     values = array.buffers()[1]
     return np.frombuffer(values, dtype, len(array), array.offset * dtype.itemsize) if len(array) else np.zeros(0, dtype)
-
-
-def _contents(column: Any) -> Sequence[str]:
-    """Convert a text column of contents to numbers, if possible."""
-    array = column.combine_chunks()
-    if array.type == "string":
-        _, offsets, text = array.buffers()
-        ends = np.frombuffer(offsets or b"", np.int32)[array.offset : array.offset + len(array) + 1]
-        if len(array) and text is not None and (np.diff(ends) == DIGITS).all():
-            packed = in_digits(bytes(memoryview(text)[int(ends[0]) : int(ends[-1])]))
-            if packed is not None:
-                return packed
-    contents: list[str] = array.to_pylist()
-    return in_hex(contents) or contents
 
 
 def checksums_of(block: NDArray[Any]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from howfar.errors import StoreError
 from howfar.io.lock import locked
 from howfar.store import shards
-from howfar.store.index import Index, RowPositions
-from howfar.store.index_database import FILE, LOCK, IndexDamagedError, IndexDatabase, delete
+from howfar.store.index import FILE, LOCK, Index, IndexDamagedError, RowPositions, delete
 from howfar.store.index_file import ABSENT, checksums_of
 from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
 from howfar.store.shards import Shard, ShardFormat
@@ -26,18 +25,17 @@ from howfar.store.shards import Shard, ShardFormat
 OPEN_MAPS = 64
 
 
-State = tuple[dict[str, tuple[int, bytes]], dict[str, frozenset[int]]]
+State = tuple[frozenset[str], dict[str, frozenset[int]]]
+"""Shards whose every row is verified, and damaged rows by shard."""
 
 
 class RowChecks:
-    """Record which rows of which shards are verified and which are lost. The caller holds a lock."""
+    """Record which rows of which shards are verified. The caller holds a lock."""
 
     def __init__(self) -> None:
         self._sound: dict[str, NDArray[np.bool_]] = {}
         self.whole: set[str] = set()
         """Shards whose every row is sound, of which nothing has to be asked any more; without a lock too."""
-        self.lost: dict[str, frozenset[int]] = {}
-        """Damaged rows by shard."""
 
     def unchecked(self, shard_id: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows, given in non-decreasing order, that are not verified yet, each once."""
@@ -53,27 +51,10 @@ class RowChecks:
         if sound.all():
             self.whole.add(shard_id)
 
-    def lose(self, shard_id: str, rows: Iterable[int]) -> None:
-        """Record that rows of a shard are damaged."""
-        self.lost[shard_id] = self.lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
-
     def keep(self, present: Container[str]) -> None:
         """Forget all shards that are no longer present."""
         self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
         self.whole = {shard_id for shard_id in self.whole if shard_id in present}
-        self.lost = {shard_id: rows for shard_id, rows in self.lost.items() if shard_id in present}
-
-    def state(self) -> State:
-        """Return the recorded rows in a form to send to another process."""
-        return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}, dict(self.lost)
-
-    def learn(self, state: State) -> None:
-        """Merge the rows that another process recorded."""
-        for shard_id, (count, packed) in state[0].items():
-            sound = np.unpackbits(np.frombuffer(packed, np.uint8), count=count).astype(bool)
-            self.mark(shard_id, count, np.flatnonzero(sound))
-        for shard_id, rows in state[1].items():
-            self.lose(shard_id, rows)
 
 
 def damaged_rows(matrix: FileMatrix, shard: Shard, rows: NDArray[np.int64]) -> list[int]:
@@ -91,11 +72,11 @@ def damaged_rows(matrix: FileMatrix, shard: Shard, rows: NDArray[np.int64]) -> l
 TRIES = 10
 # Catalogs that a process keeps which were sent to it.
 KEPT = 8
-# Entries in memory from which on they go into a database, for who opens the store next.
+# Entries from which on an index file is written, for who opens the store next.
 SAVED_FROM = 1 << 17
-# Shards that are read together, and shards known by the index file alone of which the index is kept once it was read.
+# Shards that are read together, and entries of shards that are kept after they were read.
 READ_AT_ONCE = 64
-READ_LATELY = 64
+KEPT_ENTRIES = 1 << 17
 R = TypeVar("R")
 _log = logging.getLogger("howfar.store")
 
@@ -116,67 +97,69 @@ class ShardCatalog:
         self._damages = 0
         self._save_from: float = SAVED_FROM
         self._lock = RLock()
-        self._index = Index()
+        self._index = Index(layout.key, {})
         self._damaged: dict[str, str] = {}
         self._checks = RowChecks()
+        self._kept: dict[str, Shard] = {}
         # A matrix that is let go of closes when the last array over it is gone, as a thread may be reading it.
         self._view = lru_cache(OPEN_MAPS)(lambda shard_id: shards.view(folder, shard_id, layout))
-        self._read = lru_cache(READ_LATELY)(lambda shard_id: shards.read(folder, shard_id, layout))
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
         with self._lock:
-            return catalog_at, (self.folder, self.layout), self._checks.state()
+            return catalog_at, (self.folder, self.layout), (frozenset(self._checks.whole), dict(self._index.lost))
 
     def __setstate__(self, state: State) -> None:
-        """Take over another process's verified and lost rows, so that a run checks each row once."""
+        """Take over another process's verified shards and lost rows, so that a run checks these once."""
         with self._lock:
-            self._checks.learn(state)
+            self._checks.whole |= state[0]
             for shard_id, rows in state[1].items():
-                if shard_id in self._index.shards:
-                    self._index.lose(shard_id, rows)
+                self._index.lose(shard_id, rows)
 
     def __len__(self) -> int:
-        with self._lock:
-            return self._ask(lambda: len(self._index))
+        return self._ask(len)
 
     def __contains__(self, content: object) -> bool:
-        return self._ask(lambda: content in self._index)
+        return isinstance(content, str) and self._ask(lambda index: content in index)
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
         """Return which contents have features here, as far as this process has read the folder."""
-        return self._ask(lambda: self._index.holds(contents))
+        return self._ask(lambda index: index.holds(contents))
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Return the ids of the current shards."""
-        with self._lock:
-            return tuple(self._index.shards)
+        return tuple(self.counts)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Return the number of rows of each current shard."""
         with self._lock:
-            known = {} if self._index.database is None else self._index.database.rows
-            held = self._index.shards.items()
-            return {shard_id: known[shard_id] if shard is None else shard.count for shard_id, shard in held}
+            return dict(self._index.counts)
 
     def shard(self, shard_id: str) -> Shard:
         """Return a shard without its lost rows; raise `ShardGoneError` where it is gone or damaged."""
         shard = self._whole(shard_id)
-        lost = self._checks.lost.get(shard_id)
+        lost = self._index.lost.get(shard_id)
         return shard.without(lost) if lost else shard
 
     def _whole(self, shard_id: str) -> Shard:
         with self._lock:
-            if shard_id not in self._index.shards:
+            if shard_id not in self._index.counts:
                 raise ShardGoneError(shard_id)
-            held = self._index.shards[shard_id]
+            kept = self._kept.get(shard_id)
         try:
-            return held or self._read(shard_id)
+            return kept or self._keep(shards.read(self.folder, shard_id, self.layout))
         except ShardDamagedError as error:
             self._spoilt(shard_id, error)
             raise ShardGoneError(shard_id) from error
+
+    def _keep(self, shard: Shard) -> Shard:
+        with self._lock:
+            if len(shard.rows) + sum(len(kept.rows) for kept in self._kept.values()) > KEPT_ENTRIES:
+                self._kept.clear()
+            self._kept[shard.id] = shard
+        return shard
 
     @property
     def damaged(self) -> Mapping[str, str]:
@@ -188,12 +171,16 @@ class ShardCatalog:
     def lost(self) -> Mapping[str, int]:
         """Return the number of damaged rows by shard; these rows count as absent."""
         with self._lock:
-            return {shard_id: len(rows) for shard_id, rows in self._checks.lost.items()}
+            return {shard_id: len(rows) for shard_id, rows in self._index.lost.items()}
 
     def idle(self) -> list[str]:
-        """Return the shards that no read uses (see `Index.idle`)."""
+        """Return the shards, among those that this process has read, whose contents all lie in older shards."""
         with self._lock:
-            return self._ask(self._index.idle)
+            private, used = self._index.private(), set[str]()
+            for shard_id in private:
+                positions = self._located(self._whole(shard_id).contents)
+                used.update(positions.ids[rank] for rank in set(positions.shard.tolist()) if rank >= 0)
+            return sorted(set(private) - used)
 
     def insert(self, shard: Shard) -> None:
         """Add a shard that this process wrote; its rows need no check."""
@@ -214,17 +201,19 @@ class ShardCatalog:
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of each content, reading the folder again before `StoreError` is raised for a missing one."""
-        with self._lock:
-            try:
-                return self._ask(lambda: self._index.locate(contents))
-            except KeyError:
-                self.refresh()
-            try:
-                return self._ask(lambda: self._index.locate(contents))
-            except KeyError as error:
-                raise StoreError(
-                    f"{self.folder.path} holds no features of content {error.args[0]!r}: embed its image (again) first"
-                ) from error
+        for again in (True, False):
+            positions = self._located(contents)
+            missing = np.flatnonzero(positions.shard < 0)
+            if not len(missing):
+                break
+            if not again:
+                content = contents[int(missing[0])]
+                raise StoreError(f"{self.folder.path} holds no features of content {content!r}: embed its image (again) first")
+            self.refresh()
+        return positions
+
+    def _located(self, contents: Sequence[str]) -> RowPositions:
+        return self._ask(lambda index: index.locate(contents))
 
     def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
         """Check the stored rows of some contents, each once in a process; return the contents that are lost to damage."""
@@ -235,7 +224,7 @@ class ShardCatalog:
                 row_positions = self.locate(there)
             try:
                 for shard_id, positions, rows in row_positions.by_shard():
-                    self.check(shard_id, rows, row_positions.digests_at(positions))
+                    self.check(shard_id, rows, row_positions.digests[positions])
                 break
             except (ShardGoneError, FileNotFoundError):
                 # Another row of a content may stand in for the damaged one, which is then checked in its turn.
@@ -257,14 +246,15 @@ class ShardCatalog:
         if shard_id in self._checks.whole:
             return
         with self._lock:
-            if shard_id not in self._index.shards:
+            if shard_id not in self._index.counts:
                 raise ShardGoneError(shard_id)
             unchecked = self._checks.unchecked(shard_id, rows)
         if not len(unchecked):
             return
         shard = self._whole(shard_id)
         if digests is not None and not shard.has(rows, digests):
-            self._distrust(IndexDamagedError("an entry is not that of its shard"))
+            with self._lock:
+                self._distrust(IndexDamagedError("an entry is not that of its shard"))
             raise ShardGoneError(shard_id)
         # Outside the lock: what takes long is that other threads may go on meanwhile.
         damaged = damaged_rows(self.matrix(shard_id), shard, unchecked)
@@ -272,10 +262,8 @@ class ShardCatalog:
             self._checks.mark(shard_id, shard.count, np.setdiff1d(unchecked, damaged) if damaged else unchecked)
             if not damaged:
                 return
-            new = set(damaged) - set(self._checks.lost.get(shard_id, ()))
-            self._checks.lose(shard_id, damaged)
-            if shard_id in self._index.shards:
-                self._index.lose(shard_id, set(damaged))
+            new = set(damaged) - self._index.lost.get(shard_id, frozenset())
+            self._index.lose(shard_id, damaged)
         if new:
             self._warn(f"{len(new)} rows of shard {shard_id}", "they do not match their checksums")
         raise ShardGoneError(shard_id)
@@ -297,8 +285,8 @@ class ShardCatalog:
         """Exclude a shard whose files are damaged."""
         with self._lock:
             self._damaged[shard_id] = str(error)
-            if shard_id in self._index.shards:
-                self._index.drop([shard_id])
+            self._index.drop([shard_id])
+            self._kept.pop(shard_id, None)
         self._warn(f"shard {shard_id}", str(error))
 
     def _look(self) -> bool:
@@ -306,12 +294,14 @@ class ShardCatalog:
         present = shards.ids(self.folder)
         self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
         self._checks.keep(present)
-        self._adopt(present - self._damaged.keys())
-        gone = self._index.shards.keys() - present
-        whole = self._take(sorted(present - self._index.shards.keys() - self._damaged.keys()))
+        if not self._index.current:
+            self._index = Index(self.layout.key, self._index.lost)
+        gone = self._index.counts.keys() - present
         if gone:
-            self._index.drop(list(gone))
+            self._index.drop(gone)
             self._view.cache_clear()
+        self._adopt(present - self._damaged.keys() - self._index.counts.keys())
+        whole = self._take(sorted(present - self._index.counts.keys() - self._damaged.keys()))
         # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
         return whole and not gone and present == shards.ids(self.folder)
 
@@ -331,11 +321,7 @@ class ShardCatalog:
 
         for start in range(0, len(unread), READ_AT_ONCE):
             found = shards.several(self.folder, read, unread[start : start + READ_AT_ONCE])
-            usable = [shard for each in found for shard in each]
-            self._enter(usable)
-            for shard in usable:
-                if shard.id in self._checks.lost:
-                    self._index.lose(shard.id, self._checks.lost[shard.id])
+            self._enter([self._keep(shard) for each in found for shard in each])
         if damaged:
             first, why = next(iter(damaged.items()))
             more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
@@ -345,120 +331,87 @@ class ShardCatalog:
 
     def _adopt(self, wanted: set[str]) -> None:
         """Use the index file for shards that are not known yet."""
+        if not wanted or self._file is None or not self._file.exists():
+            return
         try:
-            database = self._index.database
-            if wanted <= self._index.shards.keys() and (database is None or database.current):
-                return
-            database = self._database()
-            if database is None or database.path is None:
-                return
-            database.read_shards()
-            fresh = (wanted & database.numbers.keys()) - self._index.shards.keys()
-            if fresh:
-                self._index.adopt(database, fresh)
+            self._index.attach(self._file, read_only=self._quiet)
+            self._index.read_filed()
+            self._index.adopt(wanted & self._index.filed.keys())
         except (OSError, IndexDamagedError) as error:
             self._distrust(error)
 
-    def _database(self, make: bool = False) -> IndexDatabase | None:
-        """Return the current database, reopened if its file was replaced; None if there is none to open or make."""
-        database = self._index.database
-        if database is not None and not database.current:
-            self._index.forget()
-            database = None
-        if database is None and self._file is not None and (make or self._file.exists()):
-            database = IndexDatabase(self._file, self.layout.key, make=make, read_only=self._quiet)
-        return database
-
     def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
-        """Add shards to the index in memory or, if many, all in memory to a database; `waiting` leaves more in memory."""
-        unsaved = [*self._index.young.values(), *new]
-        entries = sum(len(shard.rows) for shard in unsaved)
-        rows = {} if self._index.database is None else self._index.database.rows
-        # A write touches most pages of a large database.
-        large = min(sum(rows.values()) // 32, 2 * SAVED_FROM)
-        if entries < self._save_from or (waiting and entries < large):
+        """Add shards to the index and save it in its file if much is unsaved; `waiting` leaves more unsaved."""
+        try:
             self._index.insert(new)
-            return
-        ids = [shard.id for shard in unsaved]
-        if self._file is not None and not self._quiet:
-            try:
-                with locked(self._file.with_name(LOCK)):
-                    database = self._database(make=True) or IndexDatabase(None, self.layout.key)
-                    database.add(unsaved)
-                self._index.adopt(database, ids)
+            unsaved = sum(self._index.counts[shard_id] for shard_id in self._index.private())
+            # A write touches most pages of a large file.
+            large = min(sum(self._index.filed.values()) // 32, 2 * SAVED_FROM) if waiting else 0
+            if self._file is None or self._quiet or unsaved < max(self._save_from, large):
                 return
-            except IndexDamagedError as error:
-                self._distrust(error)
+            if not self._index.current:
+                self.refresh()
                 return
-            except OSError as error:
-                _log.info("no index is kept in %s: %s", self.folder.path, error)
-                self._file = None
-        database = self._index.database or IndexDatabase(None, self.layout.key)
-        if database.path is None:
-            try:
-                database.add(unsaved)
-                self._index.adopt(database, ids, held=unsaved)
-            except IndexDamagedError as error:
-                self._distrust(error)
-        else:
-            # It can be read, and not be written to.
-            self._index.insert(new)
+            with locked(self._file.with_name(LOCK)):
+                self._index.attach(self._file, make=True)
+                self._index.save()
+        except IndexDamagedError as error:
+            self._distrust(error)
+        except OSError as error:
+            _log.info("no index is kept in %s: %s", self.folder.path, error)
+            # A file that was attached before can be read, and not be written to.
             self._save_from = math.inf
+            self._file = self._index.file
 
     def purge(self) -> None:
         """Delete the index file's entries of vanished shards, if they are at least half of it."""
-        if self._file is None or self._quiet or not self._file.exists():
-            return
         with self._lock:
+            if self._file is None or self._quiet or not self._file.exists() or not self._index.current:
+                return
             try:
                 with locked(self._file.with_name(LOCK)):
-                    database = self._database()
-                    if database is None or database.path is None:
-                        return
-                    database.read_shards()
+                    self._index.attach(self._file)
+                    self._index.read_filed()
+                    filed = self._index.filed
                     # Listed twice, as a folder is not listed in one instant.
-                    gone = database.numbers.keys() - shards.ids(self.folder) - shards.ids(self.folder)
-                    if gone and 2 * sum(database.rows[shard_id] for shard_id in gone) >= sum(database.rows.values()):
-                        database.purge(gone)
+                    gone = filed.keys() - shards.ids(self.folder) - shards.ids(self.folder)
+                    if gone and 2 * sum(filed[shard_id] for shard_id in gone) >= sum(filed.values()):
+                        self._index.purge(gone)
             except (OSError, IndexDamagedError) as error:
                 _log.info("the index in %s is left as it is: %s", self.folder.path, error)
 
-    def _ask(self, question: Callable[[], R]) -> R:
-        """Answer from the index; ask again if it changed meanwhile or its database is damaged."""
-        while True:
-            state = self._index.lookup
-            try:
-                answer = question()
-                if state is self._index.lookup:
-                    return answer
-            except (OSError, IndexDamagedError) as error:
-                with self._lock:
-                    if state is self._index.lookup:
-                        self._distrust(error)
+    def _ask(self, question: Callable[[Index], R]) -> R:
+        """Answer from the index; ask again if it is damaged."""
+        with self._lock:
+            while True:
+                try:
+                    return question(self._index)
+                except (OSError, IndexDamagedError) as error:
+                    self._distrust(error)
 
     def _distrust(self, error: Exception) -> None:
-        """Stop using a database that is damaged (its file is deleted) or refuses, and read the shards instead."""
-        with self._lock:
-            database, file = self._index.database, self._file
-            private = database is not None and database.path is None
-            if isinstance(error, OSError):
-                if private:
-                    raise refusal(self.folder, "index", error) from error
-                _log.info("no index is used in %s: %s", self.folder.path, error)
-                self._file = None
-            elif file is not None and not private:
-                self._damages += 1
-                if not self._quiet:
-                    _log.warning("the index %s is damaged (%s): the shards are read instead", file, error)
-                try:
-                    if self._quiet or self._damages > TRIES:
-                        self._file = None
-                    elif database is None or database.current:
-                        delete(file)
-                except OSError:
+        """Stop using an index file that is damaged (it is deleted) or refuses, and read the shards instead."""
+        file, index = self._file, self._index
+        if isinstance(error, OSError):
+            if file is None:
+                raise refusal(self.folder, "index", error) from error
+            _log.info("no index is used in %s: %s", self.folder.path, error)
+            self._file = None
+        elif not index.inherited:
+            if file is None:
+                raise StoreError(f"the index of {self.folder.path} cannot be held in a temporary file ({error})") from error
+            self._damages += 1
+            if not self._quiet:
+                _log.warning("the index %s is damaged (%s): the shards are read instead", file, error)
+            try:
+                if self._quiet or self._damages > TRIES:
                     self._file = None
-            self._index.forget()
-            self.refresh()
+                elif index.current:
+                    delete(file)
+            except OSError:
+                self._file = None
+        self._index = Index(self.layout.key, index.lost)
+        self.refresh()
 
     def _warn(self, what: str, why: str) -> None:
         if not self._quiet:

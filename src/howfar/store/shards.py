@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.errors import InputError, StoreError
-from howfar.store.index_file import ABSENT, Entries, HexContents, checksums_of, decode, digests_of, encode, in_hex
+from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, digests_of, encode, in_hex
 from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError
 
 ARRAY, INDEX = ".npy", ".parquet"
@@ -66,10 +66,8 @@ class Shard:
     def without(self, lost: Container[int]) -> Shard:
         """Return the shard without the entries of some rows."""
         left = [k for k, row in enumerate(self.rows) if row not in lost]
-        chosen = np.array(left, np.int64)
-        if isinstance(self.contents, HexContents):
-            return replace(self, contents=HexContents(self.contents.digests[chosen]), rows=np.asarray(self.rows)[chosen])
-        return replace(self, contents=[self.contents[k] for k in left], rows=np.asarray(self.rows, np.int64)[chosen])
+        contents = [self.contents[k] for k in left]
+        return replace(self, contents=in_hex(contents) or contents, rows=np.asarray(self.rows, np.int64)[left])
 
     def has(self, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
         """Return whether rows hold the contents with these digests (`howfar.store.index_file`), (n, 2)."""

@@ -16,8 +16,8 @@ from howfar.io.atomic import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
 from howfar.store.compaction import LOCK
-from howfar.store.index_database import FILE, JOURNAL, SORTED
-from howfar.store.index_database import LOCK as INDEX_LOCK
+from howfar.store.index import FILE, JOURNAL, SORTED
+from howfar.store.index import LOCK as INDEX_LOCK
 from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in, store_folder
 from howfar.store.local_folder import CLAIMS
 from howfar.store.manifest import NAME, SHARDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -27,7 +28,7 @@ from howfar.data.label_exports import KINDS, ExportedImage, LabelExport, Mark, m
 from howfar.data.labelling_exports import CATEGORY, Images, LabelNames, Named, kept_below, label_names, put
 from howfar.data.masks import read_mask
 from howfar.errors import ImageError, InputError, MissingPathError, option
-from howfar.io.atomic import STAGING, staging
+from howfar.io.atomic import cut_off, staging
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import LabelImportOptions
 from howfar.results import Selection
@@ -365,7 +366,8 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
     """
     given = checked(LabelImportOptions, options)
     file, folder = absolute(source), ready_folder("out", out)
-    if folder is None or any(not path.name.startswith(STAGING) for path in folder.iterdir()):
+    # What a killed import has moved there already is replaced.
+    if folder is None or (any(folder.iterdir()) and not cut_off(folder)):
         raise InputError.of("out", "must be a new or empty folder", str(out), "name another")
     site = site_of(images, given["task"], given["label_names"])
     if file.is_dir():
@@ -402,5 +404,6 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
         (beside / DOCUMENT).write_text(document, encoding="utf-8")
         # The table comes last: without it there is no dataset.
         for path in sorted(beside.iterdir(), key=lambda path: path.name == TABLE):
-            path.rename(folder / path.name)
+            shutil.rmtree(folder / path.name, ignore_errors=True)
+            path.replace(folder / path.name)
     return result

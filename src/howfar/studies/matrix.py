@@ -25,6 +25,7 @@ from howfar.io.atomic import replace_text
 from howfar.io.finished_parts import digest, part_key
 from howfar.io.lock import alone
 from howfar.io.parquet_files import read_frame
+from howfar.io.seal import SEAL, UNSEALED, is_intact, sealed
 from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
@@ -79,7 +80,7 @@ class PairJournal:
         if self._path is None:
             return
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, **row}) + "\n")
+            file.write(_line(key, row))
             file.flush()
             if time.monotonic() - self._synced > SYNCED:
                 os.fsync(file.fileno())
@@ -96,7 +97,7 @@ class PairJournal:
     def _rewrite(self) -> None:
         """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
         if self._path is not None:
-            replace_text(self._path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self.rows.items()))
+            replace_text(self._path, "".join(_line(key, row) for key, row in self.rows.items()))
 
 
 def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
@@ -120,14 +121,20 @@ def _of_result(path: Path) -> dict[str, dict[str, Any]]:
         return {}
 
 
+def _line(key: str, row: Mapping[str, Any]) -> str:
+    return sealed(json.dumps({"key": key, **row, SEAL: UNSEALED}).encode()).decode() + "\n"
+
+
 def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     rows = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            row = dict(json.loads(line))
-            rows[str(row.pop("key"))] = row
+            row, intact = dict(json.loads(line)), is_intact(line)
+            # Earlier versions wrote no checksum.
+            if row.pop(SEAL, None) is None if intact is None else intact:
+                rows[str(row.pop("key"))] = row
         # A line that a kill has cut short.
         except (ValueError, TypeError, KeyError, RecursionError):
             continue

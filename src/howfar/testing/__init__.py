@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from howfar.testing.adaptation_way_suite import AdaptationWayTests
     from howfar.testing.backbone_suite import BackboneTests
     from howfar.testing.distance_suite import DistanceTests
-    from howfar.testing.labelled_perturbation_suite import LabelledPerturbationTests
     from howfar.testing.runner_suite import RunnerTests
     from howfar.testing.segmenter_suite import SegmenterTests
     from howfar.testing.strategy_suite import StrategyTests
@@ -21,16 +20,19 @@ _NAMES = {
     "AdaptationWayTests": "howfar.testing.adaptation_way_suite",
     "BackboneTests": "howfar.testing.backbone_suite",
     "DistanceTests": "howfar.testing.distance_suite",
-    "LabelledPerturbationTests": "howfar.testing.labelled_perturbation_suite",
     "RunnerTests": "howfar.testing.runner_suite",
     "SegmenterTests": "howfar.testing.segmenter_suite",
     "StrategyTests": "howfar.testing.strategy_suite",
 }
 
 __all__ = [
-    "AdaptationWayTests", "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "RunnerTests",
-    "SegmenterTests", "StrategyTests",
-]  # fmt: skip
+    "AdaptationWayTests",
+    "BackboneTests",
+    "DistanceTests",
+    "RunnerTests",
+    "SegmenterTests",
+    "StrategyTests",
+]
 
 
 def __getattr__(name: str) -> Any:
