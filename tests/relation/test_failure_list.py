@@ -137,7 +137,7 @@ def test_a_set_without_failures_only_says_where_its_own_images_begin() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (([0.1], [0.1, 0.2], [0.1], 0.5, 0.2), "calibration_performance must be one row"),
+        (([0.1], [0.1, 0.2], [0.1], 0.5, 0.2), "calibration_performance must have 1 values"),
         (([0.1, np.nan], [0.1, 0.2], [0.1], 0.5, 0.2), "must be finite"),
         (([0.1], [0.1], [[0.1]], 0.5, 0.2), "estimates must be one row"),
         (([0.1], [0.1], [0.1], np.nan, 0.2), "tau must be a finite number"),

@@ -191,9 +191,9 @@ def test_aurc_lies_between_the_best_and_the_worst_order() -> None:
 
 @pytest.mark.parametrize(("first", "second"), [([0.1], [0.2, 0.3]), ([[0.1]], [[0.2]]), ([np.nan], [0.1]), ([0.1], [np.nan])])
 def test_wrong_rows_are_refused(first: list[float], second: list[float]) -> None:
-    with pytest.raises(InputError, match="must be"):
+    with pytest.raises(InputError, match=r"must (be|have)"):
         aurc(first, second)
-    with pytest.raises(InputError, match="must be"):
+    with pytest.raises(InputError, match=r"must (be|have)"):
         auroc(first, second)
-    with pytest.raises(InputError, match="at least one image"):
+    with pytest.raises(InputError, match="at least one number"):
         aurc([], [])

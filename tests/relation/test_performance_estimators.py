@@ -14,7 +14,8 @@ from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Estimator
 from howfar.relation import fitted_columns
-from howfar.relation.fitted_columns import NEEDS, PENALTIES, Boosted
+from howfar.relation.fitted_columns import BOOSTED_NEEDS as NEEDS
+from howfar.relation.fitted_columns import PENALTIES, Boosted
 from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, take
 from howfar.relation.image_columns import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.performance_estimators import (
@@ -29,6 +30,7 @@ from howfar.relation.performance_estimators import (
     every,
     named,
     restore,
+    sentence_of,
 )
 from howfar.relation.performance_estimators import DISTANCES as DISTANCES_RECIPE
 
@@ -274,13 +276,15 @@ def test_combined_estimators_want_two_columns_and_one_of_each_sort() -> None:
 
 
 def test_estimators_of_one_signal_want_one_image() -> None:
-    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, 0.5]}, ["a", "b"]) is FLIP_AGREEMENT
+    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, 0.5]}, ["a", "b"]) == FLIP_AGREEMENT
     assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) is None
-    assert MEAN.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) is MEAN
+    assert MEAN.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) == MEAN
 
 
 def test_every_registered_estimator_in_the_registrys_order() -> None:
     assert [one.name for one in every()] == list(registry.OURS["estimators"])
+    assert all(sentence_of(one.name) for one in every())
+    assert sentence_of("gone") == ""
     assert {one.name: one.kind for one in every()} == {
         "mean": "baseline",
         **dict.fromkeys(("i_dist", "knn", "mahalanobis", "distances"), "distance"),
@@ -310,7 +314,7 @@ def test_combined_estimators_read_the_columns_of_their_task() -> None:
     for estimator in (SIGNALS, BOOSTED):
         for task, wanted in (("classification", CLASS_SIGNALS), ("detection", BOX_SIGNALS)):
             assert estimator.resolve(planted_of(task)[0], SETS).needs == wanted
-    assert settled_needs(BOOSTED) == fitted_columns.NEEDS
+    assert settled_needs(BOOSTED) == NEEDS
 
 
 def test_thresholded_confidence_of_classes_by_hand() -> None:

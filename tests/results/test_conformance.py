@@ -49,12 +49,13 @@ from howfar.results.certificate_result import Certificate, CertifiedSite, Sample
 from howfar.results.comparison_result import COPIES, ImageMap, Matrix
 from howfar.results.distance_studies import Components, Identity, Robustness, Scenes, StudiedBackbone
 from howfar.results.evaluation_result import KEY
-from howfar.results.result import Result, StudyResult
+from howfar.results.result import RecordedResult, Result, StudyResult
 from howfar.results.segmenter_studies import Edges, PerformanceByDistance, Pool, Prompting, Suppression
 from howfar.results.slices_result import DistanceSlice, PerformanceSlice
 from howfar.results.study_run import StudyRun
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
+NOTED: dict[str, Any] = {"provenance": MADE, "notes": ("a note",)}
 SKIPPED = (Skipped("site", "/data/site/ä.jpg", "cut short"),)
 
 
@@ -167,7 +168,7 @@ def suppression() -> Suppression:
 def prompting() -> Prompting:
     scores = [{"prompt": "box", "dataset": "site", "n": 3, "ods": 0.5, "mean_f": 0.25, "ois": np.nan}]
     images, settings = [{"prompt": "box", "dataset": "site", "image": "1.png", "f": 0.5}], {"kinds": ["box"], "limit": None}
-    return Prompting(("site",), ("box",), settings, pd.DataFrame(scores), pd.DataFrame(images), MADE, SKIPPED, ("a",))
+    return Prompting(("site",), ("box",), settings, pd.DataFrame(scores), pd.DataFrame(images), SKIPPED, **NOTED)
 
 
 CATEGORIES = Settings(25, "pair", "none", 0, 9, 0, 1, None, False)
@@ -234,13 +235,13 @@ def robustness() -> Robustness:
 
 def selection() -> Selection:
     picks = (Pick(1, "ä.png", "/data/ä.png", 0.5, "far"), Pick(2, "b.png", "", 0.25, "far"))
-    return Selection("roads", "site", "far", True, 3, 40, 2, picks, MADE, ("a note",))
+    return Selection("roads", "site", "far", True, 3, 40, 2, picks, **NOTED)
 
 
 def evaluation() -> Evaluation:
     images = pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, np.nan], "predicted": [np.arange(3), None]})
     scores = {"ods": 0.5, "ois": None}
-    return Evaluation("site", "segmentation", "F", 0.25, 0.0, 2, 1, scores, images, MADE, SKIPPED, ("a note",))
+    return Evaluation("site", "segmentation", "F", 0.25, 0.0, 2, 1, scores, images, SKIPPED, **NOTED)
 
 
 def certificate() -> Certificate:
@@ -357,8 +358,8 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def test_every_result_is_here() -> None:
-    kinds = {*Result.__subclasses__(), *StudyResult.__subclasses__()}
-    assert kinds - ELSEWHERE == {*MAKERS, StudyResult}
+    kinds = {kind for base in (Result, RecordedResult, StudyResult) for kind in base.__subclasses__()}
+    assert kinds - ELSEWHERE == {*MAKERS, StudyResult, RecordedResult}
 
 
 @every

@@ -37,7 +37,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
 from howfar.relation.image_columns import Columns, LabelledImages, Mask, narrow, take
@@ -330,8 +330,7 @@ def calibrate(
     >>> bool(low[0] < estimate[0] < high[0])
     True
     """
-    if not 0.0 < level < 1.0:
-        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+    check_level(level)
     whole = LabelledImages.of(columns, performance, sets, groups, home, corrupted)
     settled = resolved(named(estimator), whole)
     if settled is None:

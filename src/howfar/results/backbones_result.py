@@ -136,7 +136,6 @@ class BackboneComparison(Result):
         return ("backbone", *names), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         first = self.comparisons[0]
         return (
             f"{first.primary.name}: {first.primary.n} images; row-scaled O^dist (relative), "
@@ -218,12 +217,9 @@ class DistanceTable(StudyResult):
 
     DOCUMENT: ClassVar = "distance.json"
     SUBJECT: ClassVar = ": the study of distances"
-    FIGURES: ClassVar = "distance_figures"
 
     comparison: BackboneComparison
     features: tuple[BackboneFeature, ...]
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     @property
     def primary(self) -> str:
@@ -271,7 +267,6 @@ class DistanceTable(StudyResult):
         return self.comparison.table()
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"{self.comparison.caption()} (table 2)"
 
     def footer(self) -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
-from howfar.results.records import Cells, Provenance
-from howfar.results.result import Result
+from howfar.results.records import Cells
+from howfar.results.result import RecordedResult
 from howfar.results.run_files import check_document, stale_pictures
 from howfar.wording import format_interval
 
@@ -66,7 +66,7 @@ class Step:
 
 
 @dataclass(frozen=True, repr=False)
-class Certificate(Result):
+class Certificate(RecordedResult):
     """Hold a model's performance on a site with an interval valid under any shift, made by `howfar.certify`.
 
     The interval rests on the random draw alone: it supposes nothing of the site, of the model or of the predicted
@@ -113,7 +113,6 @@ class Certificate(Result):
     COMMAND: ClassVar = "certify"
     MISSING: ClassVar = "pass a certificate.json that howfar certify wrote, or its folder"
     DAMAGE: ClassVar = "was not written by howfar certify, or is damaged"
-    FIGURES: ClassVar = "certificate_figures"
     REPORT: ClassVar = "certificate"
 
     dataset: str
@@ -136,9 +135,7 @@ class Certificate(Result):
     seed: int
     site: CertifiedSite
     sample: tuple[SampledImage, ...]
-    provenance: Provenance
     steps: tuple[Step, ...] = ()
-    notes: tuple[str, ...] = ()
     task: str = "segmentation"
     iou: float | None = None
     min_score: float | None = None

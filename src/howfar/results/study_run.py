@@ -56,7 +56,6 @@ class StudyRun(StudyResult):
 
     DOCUMENT: ClassVar = "study.json"
     SUBJECT: ClassVar = ": the run of a study file"
-    FIGURES: ClassVar = "study_figures"
     REPORT: ClassVar = "study"
 
     title: str
@@ -64,8 +63,6 @@ class StudyRun(StudyResult):
     studies: tuple[StudyRecord, ...]
     results: tuple[Result, ...]
     datasets: tuple[StudyDataset, ...]
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     @property
     def symbols(self) -> dict[str, str]:
@@ -116,7 +113,6 @@ class StudyRun(StudyResult):
         return ("study", "kind", "took"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         images = sum(dataset.n for dataset in self.datasets)
         count = f"{len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'}"
         return f"{self.title}: {count} on {len(self.datasets)} datasets of {images:,} images"

@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, t
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
 
 REST = "rest"
@@ -72,13 +72,10 @@ def _checked(
     values: Sequence[float] | NDArray[np.floating], sources: Mapping[str, Sequence[int] | NDArray[np.integer]], level: float
 ) -> tuple[Float64Array, list[Float64Array]]:
     """Check the arguments, and return the indicator matrix of each source's levels, with one column per level."""
-    y = np.asarray(values, dtype=np.float64)
-    if y.ndim != 1 or len(y) < 3:
-        raise InputError.of("values", "must be at least three numbers", y.shape)
-    if not np.isfinite(y).all():
-        raise InputError.of("values", "must be finite", float(y[~np.isfinite(y)][0]))
-    if not 0 < level < 1:
-        raise InputError.of("level", "must lie between 0 and 1", level)
+    y = as_row(values, "values")
+    if len(y) < 3:
+        raise InputError.of("values", "must be at least three numbers", len(y))
+    check_level(level)
     levels = []
     for name, codes in sources.items():
         given = np.asarray(codes)
