@@ -229,11 +229,6 @@ def test_a_damaged_table_is_named(name: str, run: Comparison, tmp_path: Path) ->
         Comparison.load(tmp_path)
 
 
-def test_a_run_that_is_being_written_is_not_called_cut_off(run: Comparison, tmp_path: Path) -> None:
-    with staging(tmp_path), pytest.raises(MissingPathError, match=r"result\.json is not there: .* run compare again"):
-        Comparison.load(tmp_path)
-
-
 def test_a_reader_waits_for_a_writer_that_moves_its_files_in(run: Comparison, tmp_path: Path) -> None:
     run.save(tmp_path)
     whole = (tmp_path / "result.json").read_bytes()
@@ -245,12 +240,6 @@ def test_a_reader_waits_for_a_writer_that_moves_its_files_in(run: Comparison, tm
                 reading.result(0.2)
             (tmp_path / "result.json").write_bytes(whole)
         assert reading.result(30).run_id == run.run_id
-
-
-def test_what_is_no_path_is_refused() -> None:
-    for read in (howfar.load, Comparison.load):
-        with pytest.raises(InputError, match=r"a path must be a text or a pathlib\.Path, got None"):
-            read(None)  # type: ignore[arg-type]
 
 
 def test_tables_and_documents_of_somebody_else_are_not_replaced(tmp_path: Path, run: Comparison) -> None:
@@ -283,26 +272,6 @@ def test_a_folder_in_the_place_of_the_page_is_told_before_anything_is_written(tm
     with pytest.raises(InputError, match=r"must not hold a report.html that howfar did not write"):
         howfar.compare(np.eye(4), {"site": np.eye(4)}, out=tmp_path, bootstrap=0, permutations=0, progress=False)
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
-
-
-def test_a_tilde_stands_for_the_home_folder(run: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    howfar.compare(np.eye(4), {"site": np.eye(4)}, out="~/run", bootstrap=0, permutations=0, progress=False)
-    assert (tmp_path / "run" / "report.html").is_file()
-    run.save("~/saved")
-    assert Comparison.load("~/saved").datasets == Comparison.load(tmp_path / "saved").datasets == run.datasets
-
-
-def test_an_empty_name_is_no_folder() -> None:
-    with pytest.raises(InputError, match=r"^out must name a folder, got ''"):
-        howfar.compare(np.eye(3), {"site": np.eye(3)}, out="")
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": NaN}', '{"format": Infinity}'])
-def test_a_document_that_is_no_json_value_is_damaged(tmp_path: Path, text: str) -> None:
-    (tmp_path / "result.json").write_text(text)
-    with pytest.raises(StoreError, match=r"(RecursionError|ValueError).*run compare again"):
-        Comparison.load(tmp_path)
 
 
 def test_a_run_of_no_dataset_is_damaged(run: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.results.records import Cells, Provenance, keyed, matching, plain
-from howfar.results.result import RecordedResult, Result, holding, parquet_files
+from howfar.results.result import PART, RecordedResult, Result, holding, parquet_files
 from howfar.wording import format_interval, format_number
 
 if TYPE_CHECKING:
@@ -206,8 +206,10 @@ class Adaptations(AdaptationResult, Result):
     REPORT: ClassVar = "section"
     SUBJECT: ClassVar = ": the adaptation of several segmenters"
 
+    FILLED: ClassVar = ("models",)
+
     models: tuple[str, ...]
-    adaptations: tuple[Adaptation, ...]
+    adaptations: tuple[Adaptation, ...] = field(metadata={PART: True})
 
     def __getitem__(self, model: str) -> Adaptation:
         return self.by_segmenter()[model]
@@ -235,14 +237,12 @@ class Adaptations(AdaptationResult, Result):
         return {**self._document(), "adaptations": {model: study.to_dict() for model, study in self.by_segmenter().items()}}
 
     def _document(self) -> dict[str, Any]:
-        return {"format": self.FORMAT, "models": list(self.models)}
+        return self._json()
 
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        models = document["models"]
-        if not isinstance(models, list) or not models or not all(isinstance(model, str) for model in models):
-            raise TypeError("models: must be a list of names")
-        return cls(tuple(models), tuple(Adaptation.load(root / model) for model in models))
+        models: tuple[str, ...] = cls._values(document)["models"]
+        return cls(models, tuple(Adaptation.load(root / model) for model in models))
 
     def table(self) -> Cells:
         """Return header and cells, one row per segmenter and model: mean F of each dataset, and the gain over M."""

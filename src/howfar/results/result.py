@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _FRAME = "pd.DataFrame"
+PART: Final = "part"
+"""In a field's metadata: it holds other results, which have folders of their own."""
 _LAST = ("notes", "provenance")
 
 
@@ -390,8 +392,8 @@ def _refuse_constant(name: str) -> None:
 
 
 def _plain_fields(kind: Any) -> dict[str, Field[Any]]:
-    """Return a result's fields that are not tables, by name."""
-    return {field.name: field for field in fields(kind) if field.type != _FRAME}
+    """Return a result's fields that are neither tables nor other results, by name."""
+    return {field.name: field for field in fields(kind) if field.type != _FRAME and PART not in field.metadata}
 
 
 def _model(kind: Any) -> type[BaseModel]:

@@ -14,6 +14,7 @@ from scipy.stats import chi2, t
 
 from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
+from howfar.results.records import Interval
 
 REST = "rest"
 """The name of what no source explains, the residual."""
@@ -24,20 +25,11 @@ WIDEST = 100.0
 
 
 @dataclass(frozen=True)
-class ComponentEstimate:
-    """Hold an estimated mean or standard deviation with the ends of its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class VarianceComponents:
     """Hold the mean of a measurement and the standard deviation of each source's effect, `REST` (residual) last."""
 
-    mean: ComponentEstimate
-    deviations: Mapping[str, ComponentEstimate]
+    mean: Interval
+    deviations: Mapping[str, Interval]
 
 
 def variance_components(
@@ -62,10 +54,10 @@ def variance_components(
     names = (*sources, REST)
     ends = [likelihood.interval(best, place, level) for place in range(len(names))]
     deviations = {
-        name: ComponentEstimate(scale * float(np.sqrt(best[place])), scale * low, scale * high)
+        name: Interval(scale * float(np.sqrt(best[place])), scale * low, scale * high)
         for place, (name, (low, high)) in enumerate(zip(names, ends, strict=True))
     }
-    return VarianceComponents(ComponentEstimate(*(scale * number for number in mean)), deviations)
+    return VarianceComponents(Interval(*(scale * number for number in mean)), deviations)
 
 
 def _checked(
