@@ -77,7 +77,7 @@ class PrimaryReference:
         mean = image_to_dataset(s, self.rows)
         undefined = np.full(len(s), np.nan)
         # Where P's images are all alike its subspace holds nothing, and every image would look near.
-        own, self_distance = self._sorted if self._fitted is not None else None, self.self_distance or 0.0
+        own, self_distance = None if self._fitted is None else self.own, self.self_distance or 0.0
         relative = np.divide(mean, self_distance, out=undefined.copy(), where=self_distance > ROUNDING * mean)
         return {
             "i_dist": self.n * mean,
@@ -133,10 +133,6 @@ class PrimaryReference:
         files = "file" if len(self.skipped) == 1 else "files"
         skipped = [f"{len(self.skipped)} {files} of {self.primary} could not be read (.skipped)"] if self.skipped else []
         return "\n".join(map(printable, [*lines, *skipped, *self.notes()]))
-
-    @cached_property
-    def _sorted(self) -> Float64Array | None:
-        return None if self.own is None else np.sort(self.own)
 
     @cached_property
     def _fitted(self) -> Fitted | None:
