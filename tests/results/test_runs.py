@@ -24,7 +24,7 @@ from howfar.results.run_files import run_of_table, runs_of_picture
 from howfar.studies import run_folder
 from howfar.studies.distance import RELATED
 from howfar.studies.run_folder import write_report
-from results.test_conformance import certificate
+from results.test_conformance import sample_of
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_a_run_whose_writing_was_cut_off_says_so(run: Comparison, tmp_path: Path
 
 
 def test_a_new_certificate_takes_the_page_of_the_old_one_away(tmp_path: Path) -> None:
-    first, second = certificate(), certificate()
+    first, second = (sample_of(Certificate, task="segmentation", low=0.25, high=0.75) for _ in range(2))
     first.save(tmp_path)
     write_certificate_report(Certificate.load(tmp_path), tmp_path)
     assert runs_of_picture(tmp_path / "report.html") == (first.run_id,)

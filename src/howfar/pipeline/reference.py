@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, significant
-from howfar.distances.dataset_distances import image_to_dataset
+from howfar.distances.dataset_distances import image_to_dataset, leave_one_out
 from howfar.distances.knn import knn
-from howfar.distances.mahalanobis import Fitted, subspace_residual
+from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspace_residual
 from howfar.pipeline.distance_intervals import ROUNDING
-from howfar.projection import Basis
+from howfar.pipeline.measure import check_plan
+from howfar.pipeline.pairs import projector_of
+from howfar.projection import Basis, Projector
 from howfar.protocols import Rows
 from howfar.relation import site_judge
 from howfar.relation.site_judge import SiteJudge
-from howfar.results import Provenance, Skipped
+from howfar.results import Features, Provenance, Settings, Skipped
 from howfar.significance import p_values, percentiles
 from howfar.wording import format_number, printable
 
@@ -56,6 +58,45 @@ class PrimaryReference:
     judge: SiteJudge | None = None
     own_residual: float | None = None
     residual_components: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        features: Features,
+        settings: Settings,
+        backbone: str | None = None,
+        options: dict[str, Any] | None = None,
+        projector: Projector | None = None,
+    ) -> Self:
+        """Make the profile of a primary dataset's features; a `projector` of the same features saves work."""
+        check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
+        projecting = projector_of(features, settings) if projector is None else projector
+        rows, basis = projecting.own(), projecting.basis()
+        (n, q), own_residual = features.rows.shape, None
+        # At most half the number of P's images.
+        count = min(rows.shape[1], max((n - 1) // 2, 1))
+        if settings.scale == "none" and count < min(q, n - 1):
+            leading = rows[:, :count]
+            residuals = leave_one_out_residual(subspace_residual(features.rows, basis.mean, leading), leading)
+            own_residual = float(residuals.mean())
+        return cls(
+            primary=features.name,
+            n=len(features),
+            backbone=backbone or str(features.identity.get("name", "embeddings")),
+            options=options or {},
+            identity=dict(features.identity),
+            layers=tuple(features.layers),
+            components=settings.components,
+            scale=settings.scale,
+            neighbours=settings.neighbours,
+            basis=basis,
+            rows=rows,
+            own=leave_one_out(rows) if len(rows) > 1 else None,
+            provenance=Provenance.now(),
+            skipped=features.skipped,
+            own_residual=own_residual,
+            residual_components=count,
+        )
 
     @property
     def self_distance(self) -> float | None:

@@ -22,8 +22,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.measure import check_plan, kept
 from howfar.pipeline.pairs import FOLDER
-from howfar.pipeline.reference import GATE_COLUMNS
-from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.reference import GATE_COLUMNS, PrimaryReference
 from howfar.progress import bar, doing
 from howfar.projection import Projector
 from howfar.protocols import Backbone, StoreLike
@@ -268,9 +267,9 @@ def compared(
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
-        own: Profile | None = None
+        own: PrimaryReference | None = None
         with suppress(InputError):  # it may exceed the memory budget
-            own = Profile.of(primary, settings, projector=pairs.projector)
+            own = PrimaryReference.of(primary, settings, projector=pairs.projector)
         for s, pair in zip(secondaries, shown, strict=True):
             images.add(len(s), _image_columns(s, primary, pair) | _gate_columns(s, own))
             # The table of images has their scores and nearest images already.
@@ -307,7 +306,7 @@ def compared(
     )
 
 
-def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
+def _gate_columns(s: Features, own: PrimaryReference | None) -> dict[str, Any]:
     """Measure the columns that the judge of sites needs in the primary's own subspace, as in a profile."""
     if own is None:
         return dict.fromkeys(GATE_COLUMNS, np.full(len(s), np.nan))
