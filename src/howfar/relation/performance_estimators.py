@@ -54,7 +54,7 @@ Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold
 Method: TypeAlias = Callable[[str, tuple[str, ...], LabelledImages], Fit]
 
 
-class Reading(NamedTuple):
+class TaskColumns(NamedTuple):
     """Define what an estimator reads of the images of one task, and how it is fitted.
 
     `marker` is a column that tells the task's images from others, "" for any images. With `sorts` the estimator reads those of
@@ -66,7 +66,7 @@ class Reading(NamedTuple):
     marker: str = ""
     sorts: tuple[tuple[str, ...], ...] = ()
 
-    def resolve(self, columns: Columns, sets: NDArray[Any]) -> Reading | None:
+    def resolve(self, columns: Columns, sets: NDArray[Any]) -> TaskColumns | None:
         """Choose the columns to read; None if the images lack them.
 
         A reading of one signal can be used where any image has what it needs. One of several signals takes a column that at
@@ -74,10 +74,10 @@ class Reading(NamedTuple):
         but a few images that lack one need not cost all others a signal.
         """
         if not self.sorts:
-            return Reading(self.needs, self.method) if available(columns, self.needs).any() else None
+            return TaskColumns(self.needs, self.method) if available(columns, self.needs).any() else None
         present = tuple(name for name in self.needs if _in_every_set(columns, name, sets))
         enough = len(present) > 1 and all(set(present) & set(sort) for sort in self.sorts)
-        return Reading(present, self.method) if enough else None
+        return TaskColumns(present, self.method) if enough else None
 
 
 def _in_every_set(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
@@ -104,7 +104,7 @@ class RegisteredEstimator(_Restoring):
     name: str
     kind: str
     sentence: str
-    readings: tuple[Reading, ...]
+    readings: tuple[TaskColumns, ...]
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -231,7 +231,9 @@ def _one(
 ) -> RegisteredEstimator:
     """Define an estimator of one column: that of its name, or by the marker of a task the task's column."""
     read = {"": name} if by_task is None else by_task
-    return RegisteredEstimator(name, kind, sentence, tuple(Reading((need,), method, marker) for marker, need in read.items()))
+    return RegisteredEstimator(
+        name, kind, sentence, tuple(TaskColumns((need,), method, marker) for marker, need in read.items())
+    )
 
 
 def _several(
@@ -239,7 +241,9 @@ def _several(
 ) -> RegisteredEstimator:
     """Define an estimator of all signals of the images' task (`maps` for segmentation) and the columns `more`."""
     by_task = {CONFIDENCE: CLASS_SIGNALS, BOX_COUNT: BOX_SIGNALS, "": maps}
-    readings = (Reading((*more, *read), method, marker, (more, read) if more else (read,)) for marker, read in by_task.items())
+    readings = (
+        TaskColumns((*more, *read), method, marker, (more, read) if more else (read,)) for marker, read in by_task.items()
+    )
     return RegisteredEstimator(name, "combined", sentence, tuple(readings))
 
 
@@ -247,7 +251,7 @@ MEAN = RegisteredEstimator(
     "mean",
     "baseline",
     "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
-    (Reading((), mean),),
+    (TaskColumns((), mean),),
 )
 CONSENSUS = Consensus(
     "consensus",
@@ -261,7 +265,7 @@ DISTANCES = RegisteredEstimator(
     "distances",
     "distance",
     "ridge regression on these distances together",
-    (Reading(DISTANCE_NAMES, ridge, sorts=(DISTANCE_NAMES,)),),
+    (TaskColumns(DISTANCE_NAMES, ridge, sorts=(DISTANCE_NAMES,)),),
 )
 MEAN_CONFIDENCE = {BOX_COUNT: "box_score", "": "average_confidence"}
 AVERAGE_CONFIDENCE = _one(
@@ -286,7 +290,7 @@ ATC = RegisteredEstimator(
     "confidence",
     "average thresholded confidence: the share of predicted foreground (of a classifier: of images) that is surer "
     "than a level learnt from labels",
-    (Reading((CONFIDENCE,), confidence_threshold, CONFIDENCE), Reading(ATC_NEEDS, thresholded)),
+    (TaskColumns((CONFIDENCE,), confidence_threshold, CONFIDENCE), TaskColumns(ATC_NEEDS, thresholded)),
 )
 NUCLEAR_NORM = _one(
     "nuclear_norm",
