@@ -439,8 +439,8 @@ def _estimates_content(_: Comparison, relation: Relation | None) -> Section | No
     said = [Markup("<strong>{}</strong> {}").format(worth, numbers)] if worth else []
     if relation.judgements:
         errors = "Error of every dataset's mean, estimated less measured"
-        sentences = ((row.estimator, sentence_of(row.estimator)) for row in relation.judgements)
-        explained = [(name, sentence) for name, sentence in sentences if sentence]
+        known = [(row.estimator, sentence_of(row.estimator)) for row in relation.judgements]
+        explained = [(name, sentence) for name, sentence in known if sentence]
         parts += [
             *shown("judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"),
             *([Disclosure("What each estimator is", [Definitions(explained)])] if explained else []),
