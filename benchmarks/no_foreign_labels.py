@@ -28,11 +28,11 @@ from howfar.data.photographs import guess_photographs
 from howfar.perturb import labelled_every
 from howfar.pipeline.prediction import load_model
 from howfar.relation.fitted_columns import ridge
-from howfar.relation.performance_estimators import RegisteredEstimator, named
+from howfar.relation.performance_estimators import RegisteredEstimator, TaskColumns, named
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import signals_at
 
-FOUR_SIGNALS = RegisteredEstimator("ridge on four signals", "combined", FOUR, ridge)
+FOUR_SIGNALS = RegisteredEstimator("ridge on four signals", "combined", "", (TaskColumns(FOUR, ridge),))
 # Shares of the mean F of the images as they are, below which a corruption counts as harm.
 HARM = (0.9, 0.8, 0.7)
 WANTED = ("mean", "atc", "signals", "boosted")

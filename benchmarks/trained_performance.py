@@ -28,7 +28,7 @@ from howfar.pipeline.prediction import load_model
 from howfar.relation.fitted_columns import line, ridge
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_by_distance import PerformancePoints
-from howfar.relation.performance_estimators import RegisteredEstimator
+from howfar.relation.performance_estimators import RegisteredEstimator, TaskColumns
 from howfar.relation.trend import trend
 from howfar.report.comparison_report import write_report
 from howfar.results import Comparison, Evaluation, Judgement, Relation
@@ -38,10 +38,12 @@ REST = "deepcrack_rest"
 FOUR = ("flip_agreement", "foreground_confidence", "predicted_foreground", "average_confidence")
 # What the trial had and howfar has not, judged in the same way.
 TRIED = (
-    RegisteredEstimator("predicted_foreground", "confidence", ("predicted_foreground",), line),
-    RegisteredEstimator("flip and foreground confidence", "combined", FOUR[:2], ridge),
-    RegisteredEstimator("the trial's four", "combined", FOUR, ridge),
-    RegisteredEstimator("the trial's four and distances", "combined", ("i_dist", "knn", "mahalanobis", *FOUR), ridge),
+    RegisteredEstimator("predicted_foreground", "confidence", "", (TaskColumns(("predicted_foreground",), line),)),
+    RegisteredEstimator("flip and foreground confidence", "combined", "", (TaskColumns(FOUR[:2], ridge),)),
+    RegisteredEstimator("the trial's four", "combined", "", (TaskColumns(FOUR, ridge),)),
+    RegisteredEstimator(
+        "the trial's four and distances", "combined", "", (TaskColumns(("i_dist", "knn", "mahalanobis", *FOUR), ridge),)
+    ),
 )
 JUDGED = ("mae_set", "mae_image", "coverage", "auroc_within")
 DRAWS = 1000

@@ -29,4 +29,5 @@ def make(**shifts: tuple[int, ...]) -> DistanceTable:
     comparisons = tuple(measured(label, values) for label, values in shifts.items())
     images = {each.backbone.name: by_image(each) for each in comparisons}
     features = tuple(BackboneFeature(label, label, "a feature", 6, "", label == "pixels") for label in shifts)
-    return DistanceTable(with_agreement(comparisons, images, comparisons[0].settings), features, Provenance.now())
+    agreed = with_agreement(comparisons, images, comparisons[0].settings)
+    return DistanceTable(agreed, features, provenance=Provenance.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -53,6 +54,32 @@ def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
             "s and p", "must have the same number of columns", (secondary.shape, primary.shape), "use one backbone"
         )
     return secondary, primary
+
+
+def as_row(x: ArrayLike, name: str, *, length: int | None = None, undefined: bool = False, least: int = 0) -> Float64Array:
+    """Return `x` as a finite (n,) float64 array of `length` numbers, or of at least `least`; `undefined` allows NaN.
+
+    `name` is the argument's name, for the error line. Raises `InputError` for what is no such row of numbers.
+    """
+    try:
+        row = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers: {error}") from error
+    if row.ndim != 1 or len(row) < least:
+        raise InputError.of(name, f"must be one row of {'at least one number' if least else 'numbers'}", row.shape)
+    if length is not None and len(row) != length:
+        raise InputError.of(name, f"must have {length} values, one an image", len(row))
+    wrong = np.isinf(row) if undefined else ~np.isfinite(row)
+    if wrong.any():
+        position = int(np.argmax(wrong))
+        raise InputError.of(name, "must be finite", f"{row[position]} at position {position}", "leave that image out")
+    return row
+
+
+def check_level(level: float, name: str = "level", remedy: str = "pass 0.9") -> None:
+    """Raise `InputError` for a confidence level, or another share, that does not lie between 0 and 1."""
+    if not isinstance(level, Real) or not 0.0 < level < 1.0:
+        raise InputError.of(name, "must lie between 0 and 1", level, remedy)
 
 
 class ArrayRows:

@@ -28,7 +28,7 @@ from howfar.paper.scenes_report import scene_images, scene_violins
 from howfar.results.distance_studies import Identity, Scenes
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.studies.study_file.run_study import study
-from results.test_conformance import performance
+from results.test_conformance import sample_of
 
 MODELS = ("M", "far-1", "far-7", "random-7", "far-7-B3")
 
@@ -125,7 +125,8 @@ def made(secondaries: tuple[str, ...] = ("site", "walls")) -> PerformanceByDista
                     slope = -0.5 + 0.1 * place + 0.02 * k + more
                     own = {"segmenter": name, "model": model, "dataset": dataset, "measure": measure, "slope": slope}
                     rows.append({**own, "low": slope - 0.1, "high": slope + 0.1})
-    return replace(performance(), secondaries=secondaries, segmenters=("net", "wide"), flat=0.15, slopes=pd.DataFrame(rows))
+    told = {"of": "adaptation", "primary": "roads", "adapted": "far-7", "segmenters": ("net", "wide"), "seeds": (0, 1)}
+    return sample_of(PerformanceByDistance, secondaries=secondaries, flat=0.15, slopes=pd.DataFrame(rows), **told)
 
 
 def test_a_single_secondary_is_the_dot() -> None:

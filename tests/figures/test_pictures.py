@@ -155,7 +155,7 @@ def nine(tmp_path: Path) -> Selection:
         Image.new("RGB", (60, 30) if rank % 2 else (30, 60), (rank * 20, 0, 0)).save(path)
         picks.append(Pick(rank, f"below/image {rank}.png", str(path), rank / 10, "why"))
     Path(picks[4].path).unlink()
-    return Selection("roads$x$", "a$b_{$", "far", True, 0, 1200, 0, tuple(picks), Provenance.now())
+    return Selection("roads$x$", "a$b_{$", "far", True, 0, 1200, 0, tuple(picks), provenance=Provenance.now())
 
 
 def test_chosen_images_stand_seven_a_row_in_the_order_of_choice(nine: Selection) -> None:

@@ -70,7 +70,7 @@ def test_a_single_set_falls_into_ten_runs_of_its_images() -> None:
 @pytest.mark.parametrize(
     ("performance", "sets", "groups", "line"),
     [
-        ([0.5], ["a", "a"], None, "performance must be one row of 2 values"),
+        ([0.5], ["a", "a"], None, "performance must have 2 values"),
         ([0.5, np.nan], ["a", "a"], None, "performance must lie between 0 and 1, got 'nan at position 1'"),
         ([0.5, 1.2], ["a", "a"], None, "performance must lie between 0 and 1"),
         ([0.5, 0.6], ["a"], None, "sets must be one row of 2 values"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -22,39 +23,30 @@ import howfar
 from howfar.errors import HowfarError, MissingPathError, StoreError
 from howfar.io.seal import SEAL
 from howfar.results import (
-    Choice,
     Comparison,
     DatasetRelation,
     DistancePart,
     Evaluation,
-    Failures,
-    Interval,
-    Judgement,
     Leak,
-    Pick,
     Provenance,
     Relation,
-    RelationSettings,
     Selection,
-    SetEstimate,
-    Settings,
     Skipped,
-    Trend,
-    TrendVerdict,
 )
 from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.results.assessment_result import Assessment
 from howfar.results.backbones_result import BackboneComparison, DistanceTable
-from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Step
+from howfar.results.certificate_result import Certificate
 from howfar.results.comparison_result import COPIES, ImageMap, Matrix
-from howfar.results.distance_studies import Components, Identity, Robustness, Scenes, StudiedBackbone
+from howfar.results.distance_studies import Components, Identity, Robustness, Scenes
 from howfar.results.evaluation_result import KEY
-from howfar.results.result import Result, StudyResult
+from howfar.results.result import RecordedResult, Result, StudyResult
 from howfar.results.segmenter_studies import Edges, PerformanceByDistance, Pool, Prompting, Suppression
-from howfar.results.slices_result import DistanceSlice, PerformanceSlice
+from howfar.results.slices_result import DistanceSlice
 from howfar.results.study_run import StudyRun
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
+NOTED: dict[str, Any] = {"provenance": MADE, "notes": ("a note",)}
 SKIPPED = (Skipped("site", "/data/site/ä.jpg", "cut short"),)
 
 
@@ -90,30 +82,46 @@ def matrix() -> Matrix:
     return replace(howfar.matrix(sets(), components=3, progress=False), skipped=SKIPPED, options={"name": "clip", "via": 64})
 
 
+def sample(hint: Any) -> Any:
+    """A value of a field's type: the first of its kinds, one of each member, and every field of a record."""
+    origin, members = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return members[0]
+    if origin in (Union, UnionType):
+        return sample(members[0])
+    if origin is tuple:
+        return tuple(sample(member) for member in members if member is not Ellipsis)
+    if origin is Mapping:
+        return {sample(members[0]): sample(members[1])}
+    if dataclasses.is_dataclass(hint):
+        return sample_of(hint)
+    return {str: "ä", int: 3, float: 0.5, bool: True}.get(hint, {"a": [4, "b", None]})
+
+
+def sample_of(kind: Any, **values: Any) -> Any:
+    """A record or result of one value a field; its tables have the columns that loading asks for, and those of `MORE`."""
+    hints = get_type_hints(kind, localns={"pd": pd})
+    for field in dataclasses.fields(kind):
+        if field.name in values:
+            continue
+        if field.type != "pd.DataFrame":
+            values[field.name] = sample(hints[field.name])
+            continue
+        columns = {**kind.COLUMNS.get(field.name, {"segmenter": str}), **dict.fromkeys(MORE.get(field.name, ()), float)}
+        values[field.name] = pd.DataFrame(
+            {name: ["ä", "b"] if cells is str else [0.5, np.nan] for name, cells in columns.items()}
+        )
+    return kind(**values)
+
+
+INTERVALS = tuple(f"{name}{end}" for name in ("kendall", "overlap", "change", "relative") for end in ("", "_low", "_high"))
+MORE = {"stability": INTERVALS, "distances": (*INTERVALS, "rank"), "claims": ("holding",)}
+"""Columns that are not asked for on loading, and that a result's own table shows."""
+
+
 def relation() -> Relation:
-    part = DistancePart("near", 6, 0.5, 0.25, None, 0.5, 0.2, 0.1)
-    trend = Trend(12, 12, Interval(-0.5, -0.75, -0.25), Interval(None), Interval(-0.5), None)
-    verdict = TrendVerdict("falls", "It falls.")
-    listed = {"performance": [0.5, np.nan], "listed": [True, False]}
-    return Relation(
-        primary="roads",
-        metric="F at threshold 0.50",
-        settings=RelationSettings(0.5, "given", 0.5, 0.2, 0.9, 0.2, 9, 0, None, ("/runs/site.parquet",), "auto"),
-        slices=(PerformanceSlice("site", "camera", "A", 12, 10, 9, 0.5, (0.25, 0.75), None, 2, None, None, None, small=True),),
-        datasets=(DatasetRelation("site", 12, 12, 0, 0.5, None, 0.5, 0.25, (part, part), (), trend, verdict),),
-        pooled=None,
-        pooled_verdict=verdict,
-        judgements=(Judgement("mean", "baseline", 2, 24, 0.1, 0.1, None, None, None, None, None, {"site": -0.1}),),
-        choices=(Choice("all", "mean", 2, 0.1, 0.1, {"site": "mean"}, {"site": -0.1}),),
-        estimator=None,
-        estimates=(SetEstimate("site", "mean", 12, 0.5, 0.25, 0.75, 0.9, None),),
-        failures=(Failures("site", 0.5, 0.2, "mean", 12, 0),),
-        images=pd.DataFrame({"dataset": "site", "image": ["1.png", "2.png"], **listed}),
-        curves=pd.DataFrame({"dataset": ["site"], "image": ["1"], "distance": [0.0], "performance": [0.5], "smoothed": [0.5]}),
-        thresholds=pd.DataFrame({"threshold": [0.0], "dataset": ["site"], "precision": [0.5], "recall": [0.5], "f": [0.5]}),
-        provenance=MADE,
-        notes=("a note",),
-    )
+    part = sample_of(DistancePart)
+    return sample_of(Relation, datasets=(sample_of(DatasetRelation, halves=(part, part)),), pooled=None, estimator=None)
 
 
 def adaptation() -> Adaptation:
@@ -142,141 +150,15 @@ def adaptations() -> Adaptations:
     return Adaptations(("net", "wide.net"), (adaptation(), replace(adaptation(), segmenter="unetplusplus", notes=())))
 
 
-STUDIED: dict[str, Any] = {
-    "of": "adaptation", "primary": "roads", "secondaries": ("site",), "segmenters": ("net",), "architectures": ("deepcrack",),
-    "seeds": (0, 1), "provenance": MADE,
-}  # fmt: skip
-
-
-def performance() -> PerformanceByDistance:
-    shared = {"segmenter": "net", "model": "M", "dataset": "site"}
-    slope = {"measure": "f_ods", "n": 9, "mean": 0.5, "slope": -0.25, "low": -0.5, "high": np.nan, "kind": "none"}
-    strata = pd.DataFrame([{**shared, "seed": 0, "part": "0–50 %", "ods": 0.5}])
-    slopes = pd.DataFrame([{**shared, **slope}])
-    return PerformanceByDistance(**STUDIED, adapted="far-7", tau=0.5, flat=0.2, strata=strata, slopes=slopes)
-
-
-def suppression() -> Suppression:
-    shared, cost = {"segmenter": "net", "model": "far-7-B3"}, dict.fromkeys(("cost", "cost_low", "cost_high"), np.nan)
-    share = {**shared, "share": 0.01, "low": np.nan, "high": np.nan, "lowest": 0.01, "highest": 0.01}
-    change = {**shared, "of": "far-7", "change": -0.1, "low": -0.2, "high": 0.0, **cost}
-    tables = {"shares": pd.DataFrame([share]), "changes": pd.DataFrame([change])}
-    return Suppression(**STUDIED, **tables, background="plain", left=4, notes=("a note",))
-
-
 def prompting() -> Prompting:
     scores = [{"prompt": "box", "dataset": "site", "n": 3, "ods": 0.5, "mean_f": 0.25, "ois": np.nan}]
     images, settings = [{"prompt": "box", "dataset": "site", "image": "1.png", "f": 0.5}], {"kinds": ["box"], "limit": None}
-    return Prompting(("site",), ("box",), settings, pd.DataFrame(scores), pd.DataFrame(images), MADE, SKIPPED, ("a",))
-
-
-CATEGORIES = Settings(25, "pair", "none", 0, 9, 0, 1, None, False)
-
-
-def components() -> Components:
-    numbers = {"o_dist_mean": 1.5, "o_dist_scaled": 0.5, "relative": 1.25, "explained_variance": 0.5}
-    rows = [{"backbone": "pixels", "components": z, "dataset": name, **numbers} for z in (2, 4) for name in ("ä", "b")]
-    return Components(
-        primary="roads",
-        secondaries=("ä", "b"),
-        backbones=("pixels",),
-        components=(2, 4),
-        share=0.02,
-        plateaus={"pixels": None},
-        distances=pd.DataFrame(rows),
-        provenance=MADE,
-        notes=("a note",),
-    )
-
-
-def scenes() -> Scenes:
-    keys = {"primary": "roads", "backbone": "pixels"}
-    numbers = {"self_distance": 1.0, "relative": 1.5, "relative_low": 1.25, "relative_high": np.nan, "explained_variance": 0.5}
-    rows = [{**keys, "dataset": name, "n": 3, "o_dist_mean": 1.5, **numbers, "rank": i} for i, name in enumerate(("ä", "b"), 1)]
-    images = pd.DataFrame([{**keys, "dataset": "ä", "image": "1.png", "i_dist_mean": 1.5}])
-    agreed = dict.fromkeys((f"{name}{end}" for name in ("kendall", "overlap") for end in ("", "_low", "_high")), 0.5)
-    return Scenes(
-        primaries=("roads",),
-        sizes={"roads": 3, "ä": 3, "b": 3},
-        backbones=(StudiedBackbone("pixels", "pixels", "raw pixels", 27648),),
-        k=1,
-        sets=(),
-        settings=CATEGORIES,
-        distances=pd.DataFrame(rows),
-        images=images,
-        extremes=images.assign(end="closest", path=""),
-        agreement=pd.DataFrame([{"primary": "roads", "one": "pixels", "other": "x", **agreed}]),
-        provenance=MADE,
-        notes=("a note",),
-    )
-
-
-def robustness() -> Robustness:
-    numbers = {f"{name}{end}": 0.5 for name in ("kendall", "overlap", "change") for end in ("", "_low", "_high")}
-    keys = {"backbone": "pixels", "perturbation": "blur"}
-    image = {**keys, "dataset": "ä", "image": "1.png", "i_dist_mean": 1.5, "relative": np.nan}
-    return Robustness(
-        primary="roads",
-        secondaries=("ä", "b"),
-        backbones=("pixels",),
-        perturbations={"blur": "sigma 2.0, at 448"},
-        k=1,
-        settings=CATEGORIES,
-        stability=pd.DataFrame([{**keys, **numbers}]),
-        overall=pd.DataFrame([{"backbone": "pixels", **numbers}]),
-        differences=pd.DataFrame(columns=["one", "other", *numbers], dtype=float),
-        distances=pd.DataFrame([{**keys, "dataset": "ä", "o_dist_mean": 1.5, "rank": 1, "perturbed": True}]),
-        images=pd.DataFrame([image]),
-        provenance=MADE,
-        notes=("a note",),
-    )
-
-
-def selection() -> Selection:
-    picks = (Pick(1, "ä.png", "/data/ä.png", 0.5, "far"), Pick(2, "b.png", "", 0.25, "far"))
-    return Selection("roads", "site", "far", True, 3, 40, 2, picks, MADE, ("a note",))
+    return Prompting(("site",), ("box",), settings, pd.DataFrame(scores), pd.DataFrame(images), SKIPPED, **NOTED)
 
 
 def evaluation() -> Evaluation:
     images = pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, np.nan], "predicted": [np.arange(3), None]})
-    scores = {"ods": 0.5, "ois": None}
-    return Evaluation("site", "segmentation", "F", 0.25, 0.0, 2, 1, scores, images, MADE, SKIPPED, ("a note",))
-
-
-def certificate() -> Certificate:
-    drawn = (SampledImage(1, "ä.png", "/data/ä.png", 1, 0.5, 0, 0.25, 0.5, True), SampledImage(2, "b.png", "", 0, 0.5, 0, None))
-    site = CertifiedSite("/data/site", ("b.png", "ä.png", "c.png", "d.png"), ("ab",) * 4, ("cd",) * 4, (None, 0.25, 0.5, 0.75))
-    return Certificate(
-        dataset="site",
-        metric="mean_f",
-        words="mean F at threshold 0.50",
-        value=0.5,
-        low=0.25,
-        high=0.75,
-        level=0.9,
-        labelled=1,
-        n=4,
-        anytime=True,
-        until="F >= 0.6",
-        settled=None,
-        needed=1,
-        threshold=0.5,
-        tolerance=0.0,
-        proxy="foreground_confidence",
-        design="order",
-        seed=0,
-        site=site,
-        sample=drawn,
-        provenance=MADE,
-        steps=(Step(1, 0.5, 0.25, 0.75),),
-        notes=("a note",),
-    )
-
-
-def image_map() -> ImageMap:
-    places = [("site", "roads", "a.png", 0.5, 2.0), ("site", "site", "b.png", 1.5, -1.0)]
-    columns = ["against", "dataset", "image", "x", "y"]
-    return ImageMap(pd.DataFrame(places, columns=columns), True, 6, 15, 0, MADE, "pca")
+    return sample_of(Evaluation, images=images)
 
 
 MAKERS: dict[type[Result], Callable[[], Any]] = {
@@ -287,19 +169,26 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Assessment: assessed_sites.assessment,
     Adaptation: adaptation,
     Adaptations: adaptations,
-    PerformanceByDistance: performance,
-    Suppression: suppression,
     Prompting: prompting,
-    Components: components,
-    Scenes: scenes,
-    Robustness: robustness,
     Pool: partial(believable_pool.make, weights={"recall": 2.0, "fast": 1.0}, blind=("new",), level=0.95),
-    Selection: selection,
     Evaluation: evaluation,
-    Certificate: certificate,
-    ImageMap: image_map,
+    **{
+        kind: partial(sample_of, kind)
+        for kind in (
+            PerformanceByDistance,
+            Suppression,
+            Components,
+            Scenes,
+            Robustness,
+            Identity,
+            Edges,
+            Selection,
+            Certificate,
+            ImageMap,
+        )
+    },
 }
-ELSEWHERE = {DistanceTable, Edges, Identity, StudyRun}
+ELSEWHERE = {DistanceTable, StudyRun}
 """Results whose making needs images or other studies: the tests of their studies read them back."""
 every = pytest.mark.parametrize("kind", MAKERS, ids=lambda kind: kind.__name__)
 
@@ -357,8 +246,8 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def test_every_result_is_here() -> None:
-    kinds = {*Result.__subclasses__(), *StudyResult.__subclasses__()}
-    assert kinds - ELSEWHERE == {*MAKERS, StudyResult}
+    kinds = {kind for base in (Result, RecordedResult, StudyResult) for kind in base.__subclasses__()}
+    assert kinds - ELSEWHERE == {*MAKERS, StudyResult, RecordedResult}
 
 
 @every

@@ -138,7 +138,7 @@ def believed(gap: tuple[float, float, float], other: str = "unetplusplus") -> Ed
         for name, segmenter, value in (("net", other, 0.2), ("dc", "deepcrack", 0.2 + gap[0]))
     )
     difference = EdgeDifference("net", "dc", Interval(-gap[0], -gap[2], -gap[1]))
-    return Edges("walls", "gain", 0, models, (difference,), (), pd.DataFrame(), Provenance.now())
+    return Edges("walls", "gain", 0, models, (difference,), (), pd.DataFrame(), provenance=Provenance.now())
 
 
 def test_words_follow_the_interval() -> None:

@@ -62,9 +62,9 @@ def evaluated(site: pd.DataFrame) -> Callable[..., Evaluation]:
         frame = images[["image", "content"]].assign(
             dataset=dataset, performance=np.nan, **{name: value for name, value in signals.items() if value is not None}
         )
-        scores = {"ods_threshold": tuned}
+        scores, rows = {"ods_threshold": tuned}, frame.reset_index(drop=True)
         return Evaluation(
-            dataset, "segmentation", "F", 0.5, 0.0, len(frame), 0, scores, frame.reset_index(drop=True), Provenance.now()
+            dataset, "segmentation", "F", 0.5, 0.0, len(frame), 0, scores, rows, provenance=Provenance.now()
         )  # fmt: skip
 
     return make

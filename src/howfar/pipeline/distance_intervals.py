@@ -32,6 +32,8 @@ FARTHEST = 1e3
 """An image so many times as far as the median one leaves float32 too few digits for the draws that do not take it."""
 
 Counts = NDArray[np.uint8]
+Ends = tuple[float, float]
+"""Low and high end of an interval."""
 
 
 def above_rounding(spread: float, scale: float) -> bool:
@@ -91,10 +93,7 @@ class DistanceDraws:
         n, m, (of_p, of_s, rng) = len(p), len(s), resamples
         parts = _decomposed(p, s, sums)
         # What is None here is computed from all pairs.
-        drawn: tuple[Float64Array | None, ...] = (None, None, None)
-        if parts is not None:
-            drawn = parts.drawn(of_p, of_s, rng.spawn(1)[0])
-        between, within_p, within_s = drawn
+        between, within_p, within_s = (None,) * 3 if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
         between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
         return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
 
@@ -192,8 +191,6 @@ LONGEST: Final = 256
 """Components up to which Fréchet distances of resamples are computed: the time of each grows with their cube."""
 FEWEST: Final = 3
 
-Interval = tuple[float, float]
-
 
 class _Within(NamedTuple):
     """Hold each draw's kernel means: over pairs of different images within S, within P, and over pairs between S and P."""
@@ -214,7 +211,7 @@ class _Within(NamedTuple):
 
 def rival_intervals(
     s: Float64Array, p: Float64Array, values: Mapping[str, float], of_s: Counts, of_p: Counts
-) -> dict[str, Interval]:
+) -> dict[str, Ends]:
     """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values` from counts of draws.
 
     A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. Their draws are
@@ -222,7 +219,7 @@ def rival_intervals(
     """
     if min(len(s), len(p)) < FEWEST:
         return {}
-    m, n, found = len(s), len(p), dict[str, Interval]()
+    m, n, found = len(s), len(p), dict[str, Ends]()
     if "kid" in values:
         found["kid"] = interval(_drawn(cubic, s, p, of_s, of_p, typical(cubic, p)).discrepancy())
     if "mmd" in values:
@@ -269,7 +266,7 @@ def _sliced(z: int) -> dict[str, tuple[float, float]]:
     return {"sliced_wasserstein": (1.0, 0.5), "mind": (3.0 * z, 1.0)}
 
 
-def _about(value: float, draws: Float64Array) -> Interval:
+def _about(value: float, draws: Float64Array) -> Ends:
     low, high = interval(draws - draws.mean() + value)
     return max(0.0, low), max(0.0, high)
 

@@ -336,7 +336,8 @@ def embed_all(
     executor = check_work(runner, batch_size, workers)
     shelf = Store(store) if store is None or isinstance(store, (str, Path)) else store
     gpus = bool(getattr(executor, "gpus", 0))
-    size = (ON_GPUS if gpus else _batch_size(backbones)) if batch_size is None else batch_size
+    own = (int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size"))
+    size = (ON_GPUS if gpus else min(own, default=BATCH_SIZE)) if batch_size is None else batch_size
     size = _fitting(size, backbones, workers or available_cores())
     stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
     if executor.processes and any(str(features.folder).startswith("memory://") for features in stores):
@@ -387,11 +388,6 @@ def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> Non
     if held is not None:
         rule = "must be local for images in the memory of this process"
         raise InputError.of("runner", rule, held, "save them as files, which other processes can read")
-
-
-def _batch_size(backbones: Sequence[Backbone]) -> int:
-    """Return the smallest batch size among the backbones that define one, or the default."""
-    return min((int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")), default=BATCH_SIZE)
 
 
 def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:

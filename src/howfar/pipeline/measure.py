@@ -204,9 +204,13 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
         # 1/m and −1/n, times m n: no weight is rounded then.
         weights = np.where(labels, np.float32(n), np.float32(-m))
         energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
-    values = np.concatenate(energies)
-    rounding = SINGLE_ROUNDING if in_single(pooled, pooled) else ROUNDING
-    return p_value(float(values[0]), values[1:], rounding=rounding)
+    return _tested(energies, pooled)
+
+
+def _tested(blocks: Sequence[Float64Array], rows: Float64Array) -> float:
+    """Compute the permutation p-value of the first of the values, that of the true labels, among those of all labels."""
+    values = np.concatenate(blocks)
+    return p_value(float(values[0]), values[1:], rounding=SINGLE_ROUNDING if in_single(rows, rows) else ROUNDING)
 
 
 def rival_p_values(
@@ -386,9 +390,7 @@ class _Dataset:
         """Test the slice against random slices of equal size by the difference of energies, in which P's own term cancels."""
         sums = row_sums(self.rows, self.rows)
         labellings = _labellings(inside.astype(np.uint8), self.rows.shape[1], permutations, rng)
-        values = np.concatenate([self._differences(labels, sums, int(inside.sum())) for labels in labellings])
-        rounding = SINGLE_ROUNDING if in_single(self.rows, self.rows) else ROUNDING
-        return p_value(float(values[0]), values[1:], rounding=rounding)
+        return _tested([self._differences(labels, sums, int(inside.sum())) for labels in labellings], self.rows)
 
     def _differences(self, drawn: NDArray[np.uint8], sums: Float64Array, count: int) -> Float64Array:
         """Compute |energy of the drawn images − energy of the other images| for each column of labels."""

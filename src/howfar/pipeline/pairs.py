@@ -18,15 +18,13 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.io.finished_parts import KeptArrays, code_stamp, digest, part_key
-from howfar.pipeline.distance_intervals import DistanceDraws, Resamples, RowSums, above_rounding
+from howfar.pipeline.distance_intervals import DistanceDraws, Ends, Resamples, RowSums, above_rounding
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
 from howfar.protocols import Rows, Runner
 from howfar.results import Features, Settings
 from howfar.significance import interval, resample_counts
 from howfar.store.manifest import canonical
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,10 @@ class PairDistances:
     relative_other: float | None
     energy: float
     inhomogeneity: float | None
-    o_dist_mean_ci: Interval | None
-    relative_one_ci: Interval | None
-    relative_other_ci: Interval | None
-    energy_ci: Interval | None
+    o_dist_mean_ci: Ends | None
+    relative_one_ci: Ends | None
+    relative_other_ci: Ends | None
+    energy_ci: Ends | None
     components: int
     explained_variance: float
 

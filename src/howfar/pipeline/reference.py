@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, significant
-from howfar.distances.dataset_distances import image_to_dataset
+from howfar.distances.dataset_distances import image_to_dataset, leave_one_out
 from howfar.distances.knn import knn
-from howfar.distances.mahalanobis import Fitted, subspace_residual
+from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspace_residual
 from howfar.pipeline.distance_intervals import ROUNDING
-from howfar.projection import Basis
+from howfar.pipeline.measure import check_plan
+from howfar.pipeline.pairs import projector_of
+from howfar.projection import Basis, Projector
 from howfar.protocols import Rows
 from howfar.relation import site_judge
 from howfar.relation.site_judge import SiteJudge
-from howfar.results import Provenance, Skipped
+from howfar.results import Features, Provenance, Settings, Skipped
 from howfar.significance import p_values, percentiles
 from howfar.wording import format_number, printable
 
@@ -57,6 +59,45 @@ class PrimaryReference:
     own_residual: float | None = None
     residual_components: int | None = None
 
+    @classmethod
+    def of(
+        cls,
+        features: Features,
+        settings: Settings,
+        backbone: str | None = None,
+        options: dict[str, Any] | None = None,
+        projector: Projector | None = None,
+    ) -> Self:
+        """Make the profile of a primary dataset's features; a `projector` of the same features saves work."""
+        check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
+        projecting = projector_of(features, settings) if projector is None else projector
+        rows, basis = projecting.own(), projecting.basis()
+        (n, q), own_residual = features.rows.shape, None
+        # At most half the number of P's images.
+        count = min(rows.shape[1], max((n - 1) // 2, 1))
+        if settings.scale == "none" and count < min(q, n - 1):
+            leading = rows[:, :count]
+            residuals = leave_one_out_residual(subspace_residual(features.rows, basis.mean, leading), leading)
+            own_residual = float(residuals.mean())
+        return cls(
+            primary=features.name,
+            n=len(features),
+            backbone=backbone or str(features.identity.get("name", "embeddings")),
+            options=options or {},
+            identity=dict(features.identity),
+            layers=tuple(features.layers),
+            components=settings.components,
+            scale=settings.scale,
+            neighbours=settings.neighbours,
+            basis=basis,
+            rows=rows,
+            own=leave_one_out(rows) if len(rows) > 1 else None,
+            provenance=Provenance.now(),
+            skipped=features.skipped,
+            own_residual=own_residual,
+            residual_components=count,
+        )
+
     @property
     def self_distance(self) -> float | None:
         """Return the leave-one-out self-distance O^dist(P, P), by which `relative` is divided."""
@@ -77,7 +118,7 @@ class PrimaryReference:
         mean = image_to_dataset(s, self.rows)
         undefined = np.full(len(s), np.nan)
         # Where P's images are all alike its subspace holds nothing, and every image would look near.
-        own, self_distance = self._sorted if self._fitted is not None else None, self.self_distance or 0.0
+        own, self_distance = None if self._fitted is None else self.own, self.self_distance or 0.0
         relative = np.divide(mean, self_distance, out=undefined.copy(), where=self_distance > ROUNDING * mean)
         return {
             "i_dist": self.n * mean,
@@ -133,10 +174,6 @@ class PrimaryReference:
         files = "file" if len(self.skipped) == 1 else "files"
         skipped = [f"{len(self.skipped)} {files} of {self.primary} could not be read (.skipped)"] if self.skipped else []
         return "\n".join(map(printable, [*lines, *skipped, *self.notes()]))
-
-    @cached_property
-    def _sorted(self) -> Float64Array | None:
-        return None if self.own is None else np.sort(self.own)
 
     @cached_property
     def _fitted(self) -> Fitted | None:

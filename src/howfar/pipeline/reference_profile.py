@@ -11,18 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_backbone
-from howfar.distances.dataset_distances import leave_one_out
-from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.errors import MissingPathError, StoreError, one_line
 from howfar.io import archive
 from howfar.keywords import BackboneOptions, ScorerOptions, ScoringOptions
-from howfar.pipeline.measure import check_plan
-from howfar.pipeline.pairs import projector_of
 from howfar.pipeline.reference import PrimaryReference
 from howfar.pipeline.scorer import NewImages, Scorer, arrivals, collect, load_again
-from howfar.projection import Basis, Projector
+from howfar.projection import Basis
 from howfar.relation.site_judge import SiteJudge
-from howfar.results import Features, Provenance, Settings, Skipped
+from howfar.results import Provenance, Skipped
 from howfar.results.records import plain
 from howfar.results.scores import Scores
 from howfar.settings import picked, with_options
@@ -45,45 +41,6 @@ class Profile(PrimaryReference):
     profiles of howfar 0.1. `judge` judges sites, where labelled datasets were given. `skipped` are the files of P that could
     not be read.
     """
-
-    @classmethod
-    def of(
-        cls,
-        features: Features,
-        settings: Settings,
-        backbone: str | None = None,
-        options: dict[str, Any] | None = None,
-        projector: Projector | None = None,
-    ) -> Self:
-        """Make the profile of a primary dataset's features; a `projector` of the same features saves work."""
-        check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
-        projecting = projector_of(features, settings) if projector is None else projector
-        rows, basis = projecting.own(), projecting.basis()
-        (n, q), own_residual = features.rows.shape, None
-        # At most half the number of P's images.
-        count = min(rows.shape[1], max((n - 1) // 2, 1))
-        if settings.scale == "none" and count < min(q, n - 1):
-            leading = rows[:, :count]
-            residuals = leave_one_out_residual(subspace_residual(features.rows, basis.mean, leading), leading)
-            own_residual = float(residuals.mean())
-        return cls(
-            primary=features.name,
-            n=len(features),
-            backbone=backbone or str(features.identity.get("name", "embeddings")),
-            options=options or {},
-            identity=dict(features.identity),
-            layers=tuple(features.layers),
-            components=settings.components,
-            scale=settings.scale,
-            neighbours=settings.neighbours,
-            basis=basis,
-            rows=rows,
-            own=leave_one_out(rows) if len(rows) > 1 else None,
-            provenance=Provenance.now(),
-            skipped=features.skipped,
-            own_residual=own_residual,
-            residual_components=count,
-        )
 
     @with_options(ScorerOptions)
     def scorer(self, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scorer:

@@ -328,39 +328,38 @@ class Scorer:
 
     def _scores(self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: _Maps) -> list[Score]:
         measured = self.profile.measure(features)
-        predicted, words, signals = self._predicted(measured, items, maps)
-        listed = {name: _optional(values) for name, values in measured.items()}
-        del listed[RESIDUAL]
-        rows: list[dict[str, Any]] = [
-            {name: values[index] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
-            for index, item in enumerate(items)
-        ]
         units = self.profile.columns(measured)
-        gated = zip(signals, *(_optional(units[name]) for name in ("i_dist", "knn", RESIDUAL)), strict=True)
-        readings: list[dict[str, float | None]] = [
-            {**signal, "i_dist": i_dist, "knn": knn, RESIDUAL: off} for signal, i_dist, knn, off in gated
-        ]
+        predicted, words, signals = self._predicted(units, items, maps)
+        distances = {name: _optional(values) for name, values in measured.items() if name != RESIDUAL}
+        gated = {name: _optional(units[name]) for name in ("i_dist", "knn", RESIDUAL)}
         scores, tau = [], None if self.profile.judge is None else self.profile.judge.terms.tau
-        for row, (estimate, low, high, estimator), fault, read in zip(rows, predicted, words, readings, strict=True):
-            flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
-            expected: dict[str, Any] = {
-                "predicted": estimate,
-                "predicted_low": low,
-                "predicted_high": high,
-                "estimator": estimator,
-            }
-            told = f"{reason}; {fault}" if fault else reason
-            scores.append(Score(**row, **expected, flag=flag, reason=told, readings=read))
+        for index, item in enumerate(items):
+            estimate, low, high, estimator = predicted[index]
+            own = {name: values[index] for name, values in distances.items()}
+            flag, reason = flagged(self.profile.primary, estimate, estimator, own["p_value"], tau)
+            score = Score(
+                dataset=item.dataset,
+                image=item.image,
+                **own,  # type: ignore[arg-type]  # no distance is None of those that a score must have
+                predicted=estimate,
+                predicted_low=low,
+                predicted_high=high,
+                estimator=estimator,
+                flag=flag,
+                reason=f"{reason}; {words[index]}" if words[index] else reason,
+                readings={**signals[index], **{name: values[index] for name, values in gated.items()}},
+            )
+            scores.append(score)
         return scores
 
     def _predicted(
-        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: _Maps
+        self, units: Mapping[str, Float64Array], items: Sequence[Arrival], maps: _Maps
     ) -> tuple[Sequence[_Predicted], Sequence[str], Sequence[dict[str, float]]]:
         """Predict performance by the profile's estimators; also return faults of the maps and the gate's values."""
         judge = self.profile.judge
         if judge is None:
             return [_NOTHING] * len(items), [""] * len(items), [{}] * len(items)
-        columns: dict[str, Any] = self.profile.columns(measured)
+        columns: dict[str, Any] = dict(units)
         words: Sequence[str] = [""] * len(items)
         readings: Sequence[dict[str, float]] = [{}] * len(items)
         if self._folders.predictions is not None:

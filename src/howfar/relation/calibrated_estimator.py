@@ -32,15 +32,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation.image_columns import Columns, LabelledImages, Mask, narrow, take
+from howfar.relation.image_columns import Columns, LabelledImages, narrow, take
 from howfar.relation.performance_estimators import Consensus, ConsensusFit, named, restore
 from howfar.results.relation_result import SetEstimate
 from howfar.significance.bootstrap import student
@@ -81,6 +81,7 @@ def _content(labelled: LabelledImages) -> bytes:
 
 
 Role: TypeAlias = Literal["site", "home", "corrupted"]
+ROLES: Final[tuple[Role, ...]] = ("site", "home", "corrupted")
 
 PRIOR_FREEDOM = 2.0
 """Degrees of freedom of the prior of an estimator's error: it weighs as much as two labelled sets."""
@@ -279,7 +280,9 @@ class Calibrated:
             estimates, performance = (np.array(document[key], dtype=np.float64) for key in ("estimates", "performance"))
             sets, fitted = tuple(str(name) for name in document["sets"]), document["fitted"]
             # Earlier profiles left out every foreign set, and said no more.
-            roles = {str(name): _role(role) for name, role in document.get("roles", dict.fromkeys(sets, "site")).items()}
+            roles: dict[str, Role] = {
+                str(name): ROLES[ROLES.index(role)] for name, role in document.get("roles", dict.fromkeys(sets, "site")).items()
+            }
             stopped = frozenset(str(name) for name in document.get("stopped", ()))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise InputError(f"document must be that of a calibrated estimator ({type(error).__name__}: {error})") from error
@@ -288,13 +291,6 @@ class Calibrated:
         if not 0 < level < 1 or not np.isfinite(estimates).all() or not np.isfinite(performance).all():
             raise InputError("document must hold a level between 0 and 1, and finite estimates and performance")
         return cls(restore(fitted), level, estimates, performance, sets, roles, stopped)
-
-
-def _role(name: Any) -> Role:
-    if name not in ("site", "home", "corrupted"):
-        raise ValueError(f"role {name!r}")
-    role: Role = name
-    return role
 
 
 def calibrate(
@@ -330,8 +326,7 @@ def calibrate(
     >>> bool(low[0] < estimate[0] < high[0])
     True
     """
-    if not 0.0 < level < 1.0:
-        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+    check_level(level)
     whole = LabelledImages.of(columns, performance, sets, groups, home, corrupted)
     settled = resolved(named(estimator), whole)
     if settled is None:
@@ -373,10 +368,7 @@ def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None
 
 def _roles(labelled: LabelledImages, names: NDArray[np.str_]) -> dict[str, Role]:
     roles: dict[str, Role] = {}
-    marked: tuple[tuple[Role, Mask], ...] = (
-        ("site", labelled.foreign), ("home", labelled.own), ("corrupted", labelled.corrupted)
-    )  # fmt: skip
-    for role, mask in marked:
+    for role, mask in zip(ROLES, (labelled.foreign, labelled.own, labelled.corrupted), strict=True):
         roles |= dict.fromkeys(names[mask].tolist(), role)
     return roles
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.image_columns import Mask
@@ -42,17 +42,9 @@ def list_failures(
     >>> p.tolist(), listed.tolist()
     ([0.2, 0.4, 0.6], [True, True, False])
     """
-    calibration = np.asarray(calibration_estimates, dtype=np.float64)
-    truth = np.asarray(calibration_performance, dtype=np.float64)
-    predicted = np.asarray(estimates, dtype=np.float64)
-    if calibration.ndim != 1 or calibration.shape != truth.shape:
-        raise InputError.of(
-            "calibration_performance", f"must be one row, as long as the {calibration.shape} estimates", truth.shape
-        )
-    if not (np.isfinite(calibration).all() and np.isfinite(truth).all()):
-        raise InputError.of("calibration_estimates and calibration_performance", "must be finite", "NaN or infinity")
-    if predicted.ndim != 1:
-        raise InputError.of("estimates", "must be one row of numbers", predicted.shape)
+    calibration = as_row(calibration_estimates, "calibration_estimates")
+    truth = as_row(calibration_performance, "calibration_performance", length=len(calibration))
+    predicted = as_row(estimates, "estimates", undefined=True)
     if not np.isfinite(tau):
         raise InputError.of("tau", "must be a finite number", tau)
     passing = np.sort(calibration[truth >= tau])

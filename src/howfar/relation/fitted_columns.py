@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,23 @@ PENALTIES = tuple(float(10.0**power) for power in np.arange(2.0, -4.5, -0.5))
 _CONSTANT = 1e-10
 
 
-def _document(form: str, fit: Linear | ConfidenceThreshold | Boosted) -> dict[str, Any]:
-    """Return the fields of a fit as JSON values, in their order."""
-    values = {
-        name: np.asarray(value).tolist() if isinstance(value, tuple | np.ndarray) else value
-        for name, value in vars(fit).items()
-    }
-    return {"form": form, "estimator": values.pop("name"), **values}
+class _Fit:
+    FORM: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as JSON values."""
+        values = {
+            name: np.asarray(value).tolist() if isinstance(value, tuple | np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+        return {"form": self.FORM, "estimator": values.pop("name"), **values}
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(_Fit):
     """Predict intercept + Σ slope · (column − centre), clipped to [0, 1]; `penalty` is the ridge penalty or None."""
+
+    FORM: ClassVar = "linear"
 
     name: str
     needs: tuple[str, ...]
@@ -43,10 +48,6 @@ class Linear:
         for name, centre, slope in zip(self.needs, self.centre, self.slope, strict=True):
             total = total + slope * (column(columns, name) - centre)
         return np.asarray(np.clip(total, 0.0, 1.0), dtype=np.float64)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fit as JSON values."""
-        return _document("linear", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Linear:
@@ -143,22 +144,20 @@ ATC_NEEDS = (HISTOGRAM, "predicted_foreground")
 
 
 @dataclass(frozen=True)
-class Thresholded:
+class Thresholded(_Fit):
     """Predict the share of predicted foreground pixels above `value`; pixels at `value` count with weight `share`."""
+
+    FORM: ClassVar = "thresholded"
+    needs: ClassVar = ATC_NEEDS
 
     name: str
     value: int
     share: float
-    needs: tuple[str, ...] = ATC_NEEDS
 
     def predict(self, columns: Columns) -> Float64Array:
         """Estimate performance, (m,); NaN for an image that lacks a column, 0 for an image without predicted foreground."""
         at_least, above = _shares_at_least(columns)[:, self.value : self.value + 2].T
         return np.asarray(np.clip(above + self.share * (at_least - above), 0.0, 1.0), dtype=np.float64)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fit as JSON values."""
-        return {"form": "thresholded", "estimator": self.name, "value": self.value, "share": self.share}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Thresholded:
@@ -181,10 +180,10 @@ def thresholded(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> 
     shares = np.array([float(w @ row) for row in _shares_at_least(labelled.columns).T])
     enough = np.flatnonzero(shares[:VALUES] >= target)
     if len(enough) == 0:
-        return Thresholded(name, 0, 1.0, needs)
+        return Thresholded(name, 0, 1.0)
     value = int(enough[-1])
     step = float(shares[value] - shares[value + 1])
-    return Thresholded(name, value, (target - float(shares[value + 1])) / step if step > 0 else 0.0, needs)
+    return Thresholded(name, value, (target - float(shares[value + 1])) / step if step > 0 else 0.0)
 
 
 def _shares_at_least(columns: Columns) -> Float64Array:
@@ -202,8 +201,10 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class ConfidenceThreshold:
+class ConfidenceThreshold(_Fit):
     """Predict 1 for an image whose column is above `cut`, 0 if below, and `share` if equal."""
+
+    FORM: ClassVar = "confidence_threshold"
 
     name: str
     needs: tuple[str, ...]
@@ -215,10 +216,6 @@ class ConfidenceThreshold:
         values = column(columns, self.needs[0])
         at = np.where(values == self.cut, self.share, (values > self.cut).astype(np.float64))
         return np.where(np.isnan(values), np.nan, at)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fit as JSON values."""
-        return _document("confidence_threshold", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ConfidenceThreshold:
@@ -246,7 +243,7 @@ def confidence_threshold(name: str, needs: tuple[str, ...], labelled: LabelledIm
     return ConfidenceThreshold(name, needs, float(levels[position]), share)
 
 
-NEEDS: Final = ("foreground_confidence", "flip_agreement", SOFT_F, "predicted_foreground", *AT_THRESHOLD)
+BOOSTED_NEEDS: Final = ("foreground_confidence", "flip_agreement", SOFT_F, "predicted_foreground", *AT_THRESHOLD)
 TREES: Final = 80
 DEPTH: Final = 2
 RATE: Final = 0.08
@@ -258,11 +255,13 @@ _LEAF: Final = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Boosted:
+class Boosted(_Fit):
     """Predict intercept + the sum of the leaf values of an image over all trees, clipped to [0, 1].
 
     Arrays are (trees, nodes): an image goes left where its column `feature`, as float32, is at most `cut`; −1 marks a leaf.
     """
+
+    FORM: ClassVar = "boosted"
 
     name: str
     needs: tuple[str, ...]
@@ -287,10 +286,6 @@ class Boosted:
                 node = np.where(inner, np.where(goes_left, left[node], right[node]), node)
             total += value[node]
         return np.where(np.isnan(x).any(axis=1), np.nan, np.clip(total, 0.0, 1.0))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fit as JSON values."""
-        return _document("boosted", self)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Boosted:

@@ -23,96 +23,35 @@ from howfar.wording import format_number
 TILE: Final = "predict by tiles: --tile"
 CERTIFY: Final = "label 8: howfar certify SITE --predictions DIR -k 8"
 
-# What a check measures, with "{}" for its value, and its unit.
-_MEASURES: Final = {
-    "distance": ("distance", " times the primary's own"),
-    "knn": ("distance from the nearest images", " times the primary's own distance"),
-    "residual": ("distance off the primary's subspace", " times the primary's own"),
-    "share": ("predicted foreground", " of the pixels"),
-    "scale": ("mean distance of a foreground pixel from the background", " px"),
-    "size": ("image side", " px"),
-    "tiles": ("Dice of whole and tiled maps", ""),
-}
-# What it means to lie above, and below, the range.
-_BEYOND: Final = {
-    "distance": ("farther than anything labelled", ""),
-    "knn": ("farther from its nearest primary images than anything labelled", ""),
-    "residual": ("different from the primary in ways that nothing labelled is", ""),
-    "share": ("more foreground predicted than on anything labelled", ""),
-    "scale": ("structures wider than on anything labelled", "structures thinner than on anything labelled"),
-    "size": ("images larger than anything labelled", ""),
-    "tiles": ("", "whole images and their tiles agree less than on anything labelled"),
-}
-# Whether predicting by tiles may bring the value back, for values above and below the range.
-_TILES: Final = ("scale", "size", "tiles")
-
-
-def said(
-    check: str,
-    value: float | None,
-    labelled: Mapping[str, float],
-    low: float | None,
-    high: float | None,
-    side: int | None,
-    *,
-    tiled: bool,
-) -> tuple[str, str]:
-    """Describe the outcome of a check and its remedy, both in words.
-
-    `side` is -1 below the range, 0 inside, 1 above, None where it cannot be said; a limit is None for a side without one;
-    `tiled` says that predicting by tiles is no remedy, or was done already.
-    """
-    name, unit = _MEASURES[check]
-    if value is None:
-        return f"{name} is not known", ""
-    measured = f"{name} {_number(check, value)}{unit}"
-    if side is None:
-        return f"{measured}, not known of a labelled dataset", ""
-    known = f"labelled {_range(check, labelled)}"
-    if side == 0:
-        limits = " and ".join(
-            f"{word} {_number(check, limit)}" for word, limit in (("above", low), ("below", high)) if limit is not None
-        )
-        return f"{measured}, as it should be {limits} ({known})", ""
-    limit = high if side > 0 else low
-    words = f"{_BEYOND[check][0 if side > 0 else 1]} ({measured}, {known}, limit {_number(check, limit)})"
-    return words, TILE if check in _TILES and not tiled else CERTIFY
-
-
-def _range(check: str, labelled: Mapping[str, float]) -> str:
-    low, high = (_number(check, end(labelled.values())) for end in (min, max))
-    return low if low == high else f"{low} to {high}"
-
-
-def _number(check: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{100 * value:.3g} %" if check == "share" else format_number(value, 3)
-
-
 Values: TypeAlias = Mapping[str, float | None]
 """Value of each check by its name; a check that is absent, None or not finite is not known."""
 
 
 @dataclass(frozen=True)
 class GateCheck:
-    """Define one check: which column of a dataset is compared with the labelled datasets, and by what margin.
+    """Define one check: which column of a dataset is compared with the labelled datasets, by what margin, and its words.
 
     `above` and `below` say how far beyond the labelled datasets' largest and smallest value a dataset may lie, as a share of
-    that value; None for no limit. With `typical` the median of the images is read, not their mean.
+    that value; None for no limit. With `typical` the median of the images is read, not their mean; of `positive` values 0 is
+    unknown. `measures` and `unit` name the value, `larger` and `smaller` say what it means to lie above or below the range, and
+    `by_tiles` whether predicting by tiles may bring the value back.
     """
 
     name: str
     column: str
+    measures: str
     above: float | None
     below: float | None = None
+    unit: str = ""
+    larger: str = ""
+    smaller: str = ""
     typical: bool = False
+    positive: bool = False
+    by_tiles: bool = False
 
     def read(self, values: Float64Array) -> float | None:
-        """Compute the mean (or median) of the known values, or None; values below 0 are ignored, for scale and size also 0."""
-        known = values[np.isfinite(values) & (values >= 0)]
-        if self.name in _POSITIVE:
-            known = known[known > 0]
+        """Compute the mean (or median) of the known values, or None; values below 0 are ignored, and 0 if not `positive`."""
+        known = values[np.isfinite(values) & ((values > 0) if self.positive else (values >= 0))]
         if not len(known):
             return None
         value = float(np.median(known) if self.typical else np.mean(known))
@@ -128,18 +67,94 @@ class GateCheck:
             None if self.above is None else high * (1 + self.above),
         )
 
+    def reading(self, value: float | None, labelled: Mapping[str, float], *, tiled: bool) -> GateReading:
+        """Compare a value with the labelled datasets' values, and describe the outcome and its remedy in words.
 
-# A width of 0 is that of no structure, and an image without pixels is none.
-_POSITIVE = ("scale", "size")
+        `tiled` says that predicting by tiles is no remedy, or was done already.
+        """
+        low, high = self.limits(labelled)
+        if value is None:
+            return GateReading(self.name, value, low, high, None, f"{self.measures} is not known")
+        measured = f"{self.measures} {self._text(value)}{self.unit}"
+        if not labelled:
+            return GateReading(self.name, value, low, high, None, f"{measured}, not known of a labelled dataset")
+        least, most = min(labelled.values()), max(labelled.values())
+        known = "labelled " + " to ".join(dict.fromkeys((self._text(least), self._text(most))))
+        beyond = max(_towards(value, least, low), _towards(value, most, high))
+        for limit, outside, meaning in (
+            (low, low is not None and value < low, self.smaller),
+            (high, high is not None and value > high, self.larger),
+        ):
+            if outside:
+                words = f"{meaning} ({measured}, {known}, limit {self._text(limit)})"
+                remedy = TILE if self.by_tiles and not tiled else CERTIFY
+                return GateReading(self.name, value, low, high, False, words, remedy, beyond)
+        ends = (f"{word} {self._text(limit)}" for word, limit in (("above", low), ("below", high)) if limit is not None)
+        words = f"{measured}, as it should be {' and '.join(ends)} ({known})"
+        return GateReading(self.name, value, low, high, True, words, "", beyond)
+
+    def _text(self, value: float | None) -> str:
+        return "–" if value is None else f"{100 * value:.3g} %" if self.name == "share" else format_number(value, 3)
+
 
 CHECKS: Final = (
-    GateCheck("distance", "i_dist", above=0.1),
-    GateCheck("knn", "knn", above=0.25),
-    GateCheck("residual", "residual", above=0.1),
-    GateCheck("share", "predicted_foreground", above=0.5),
-    GateCheck("scale", "foreground_width", above=0.5, below=0.5),
-    GateCheck("size", "pixels", above=1.5, typical=True),
-    GateCheck("tiles", "tile_agreement", above=None, below=0.5),
+    GateCheck("distance", "i_dist", "distance", 0.1, unit=" times the primary's own", larger="farther than anything labelled"),
+    GateCheck(
+        "knn",
+        "knn",
+        "distance from the nearest images",
+        0.25,
+        unit=" times the primary's own distance",
+        larger="farther from its nearest primary images than anything labelled",
+    ),
+    GateCheck(
+        "residual",
+        "residual",
+        "distance off the primary's subspace",
+        0.1,
+        unit=" times the primary's own",
+        larger="different from the primary in ways that nothing labelled is",
+    ),
+    GateCheck(
+        "share",
+        "predicted_foreground",
+        "predicted foreground",
+        0.5,
+        unit=" of the pixels",
+        larger="more foreground predicted than on anything labelled",
+    ),
+    GateCheck(
+        "scale",
+        "foreground_width",
+        "mean distance of a foreground pixel from the background",
+        0.5,
+        below=0.5,
+        unit=" px",
+        larger="structures wider than on anything labelled",
+        smaller="structures thinner than on anything labelled",
+        positive=True,
+        by_tiles=True,
+    ),
+    GateCheck(
+        "size",
+        "pixels",
+        "image side",
+        1.5,
+        unit=" px",
+        larger="images larger than anything labelled",
+        typical=True,
+        positive=True,
+        by_tiles=True,
+    ),
+    GateCheck(
+        "tiles",
+        "tile_agreement",
+        "Dice of whole and tiled maps",
+        None,
+        below=0.5,
+        smaller="whole images and their tiles agree less than on anything labelled",
+        by_tiles=True,
+    ),
 )
 """Every check, the weightiest first. The margins are those of docs/concepts/gate.md, found by leaving labelled sets out."""
 
@@ -231,10 +246,16 @@ class GateRange:
         """
         if not isinstance(values, Mapping):
             raise InputError.of("values", "must be a mapping of checks to values", type(values).__name__)
-        known = {check.name: _known(values.get(check.name), f"values[{check.name}]") for check in CHECKS}
-        _check_not_negative(known, "values", "must be at least 0")
-        readings = (self._reading(check, known[check.name], known, tiled) for check in CHECKS)
-        return Gate(dataset, tuple(reading for reading in readings if reading is not None))
+        known = _checked(values, "values", "must be at least 0")
+        side, sides = known.get("size"), self.labelled("size")
+        # Prediction by tiles makes sense for images over 1.5 times as large as the smallest labelled ones.
+        small = side is not None and bool(sides) and side <= 1.5 * min(sides.values())
+        readings = []
+        for check in CHECKS:
+            labelled = self.labelled(check.name)
+            if (check.name in known or labelled) and not (check.name == "size" and tiled):
+                readings.append(check.reading(known.get(check.name), labelled, tiled=tiled or small))
+        return Gate(dataset, tuple(readings))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the range as JSON values."""
@@ -247,25 +268,6 @@ class GateRange:
             return fit(document["sets"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"document must be that of a gate ({type(error).__name__}: {error})") from error
-
-    def _reading(self, check: GateCheck, value: float | None, values: Values, tiled: bool) -> GateReading | None:
-        labelled = self.labelled(check.name)
-        if value is None and not labelled:
-            return None
-        if check.name == "size" and tiled:
-            return None
-        low, high = check.limits(labelled)
-        side, beyond = None, 0.0
-        if value is not None and labelled:
-            side = -1 if low is not None and value < low else int(high is not None and value > high)
-            beyond = max(_towards(value, min(labelled.values()), low), _towards(value, max(labelled.values()), high))
-        words, remedy = said(check.name, value, labelled, low, high, side, tiled=tiled or not self._room(values))
-        return GateReading(check.name, value, low, high, None if side is None else side == 0, words, remedy, beyond)
-
-    def _room(self, values: Values) -> bool:
-        """Return whether prediction by tiles makes sense: images are over 1.5 times as large as the smallest labelled ones."""
-        side, labelled = values.get("size"), self.labelled("size")
-        return side is None or not labelled or side > 1.5 * min(labelled.values())
 
 
 def fit(sets: Mapping[str, Values]) -> GateRange:
@@ -282,14 +284,10 @@ def fit(sets: Mapping[str, Values]) -> GateRange:
     >>> [round(limit, 3) for limit in known.limits("distance") if limit is not None], known.labelled("size")
     ([1.331], {'own': 160.0})
     """
-    learnt: dict[str, dict[str, float]] = {}
     if not isinstance(sets, Mapping) or not all(isinstance(values, Mapping) for values in sets.values()):
         raise InputError.of("sets", "must be a mapping of datasets to mappings of checks to values", type(sets).__name__)
-    for name, values in sets.items():
-        known = {check.name: _known(values.get(check.name), f"sets[{name}]") for check in CHECKS}
-        _check_not_negative(known, f"sets[{name}]", "must hold values of at least 0")
-        learnt[str(name)] = {check: value for check, value in known.items() if value is not None}
-    return GateRange(learnt)
+    rule = "must hold values of at least 0"
+    return GateRange({str(name): _checked(values, f"sets[{name}]", rule) for name, values in sets.items()})
 
 
 def _towards(value: float, end: float, limit: float | None) -> float:
@@ -299,17 +297,19 @@ def _towards(value: float, end: float, limit: float | None) -> float:
     return max((value - end) / (limit - end), 0.0)
 
 
-def _check_not_negative(known: Values, argument: str, rule: str) -> None:
-    for check, value in known.items():
-        if value is not None and value < 0:
-            raise InputError.of(argument, rule, f"{check} {value:g}")
-
-
-def _known(value: float | None, argument: str) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError.of(argument, f"must hold numbers ({one_line(error)})", type(value).__name__) from error
-    return number if math.isfinite(number) else None
+def _checked(values: Values, argument: str, rule: str) -> dict[str, float]:
+    """Return the known values of the checks; raise `InputError` for one that is no number, or below 0."""
+    known: dict[str, float] = {}
+    for check in CHECKS:
+        value = values.get(check.name)
+        try:
+            number = math.nan if value is None else float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            place = argument if argument.startswith("sets") else f"{argument}[{check.name}]"
+            raise InputError.of(place, f"must hold numbers ({one_line(error)})", type(value).__name__) from error
+        if math.isfinite(number):
+            known[check.name] = number
+    for name, number in known.items():
+        if number < 0:
+            raise InputError.of(argument, rule, f"{name} {number:g}")
+    return known

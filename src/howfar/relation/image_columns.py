@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, quotient
+from howfar.arrays import Float64Array, as_row, quotient
 from howfar.errors import InputError
 
 Columns: TypeAlias = Mapping[str, ArrayLike]
@@ -132,7 +132,7 @@ class LabelledImages:
         `corrupted` gives the kind of corruption by the name of each corrupted set.
         """
         n = rows(columns)
-        values = _row(performance, "performance", n).astype(np.float64)
+        values = as_row(performance, "performance", length=n, undefined=True)
         wrong = ~((values >= 0.0) & (values <= 1.0))
         if n == 0:
             raise InputError.of("performance", "must be of at least one labelled image", "none")
@@ -243,13 +243,8 @@ class LabelledImages:
         return rest, inside
 
 
-def _row(values: ArrayLike, name: str, n: int) -> NDArray[Any]:
+def _labels(values: ArrayLike, name: str, n: int) -> NDArray[Any]:
     row = np.asarray(values)
     if row.shape != (n,):
         raise InputError.of(name, f"must be one row of {n} values, one an image", row.shape)
-    return row
-
-
-def _labels(values: ArrayLike, name: str, n: int) -> NDArray[Any]:
-    row = _row(values, name, n)
     return row if row.dtype.kind in "iu" else row.astype(np.str_)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
 from howfar.protocols import Estimator
 from howfar.relation.calibrated_estimator import KnownFits, calibrated, resolved
@@ -24,7 +24,8 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     None without both kinds. Source: Hanley & McNeil, "The meaning and use of the area under a receiver operating characteristic
     (ROC) curve", Radiology 143 (1982).
     """
-    values, which = _pair(scores, positive, ("scores", "positive"))
+    values = as_row(scores, "scores")
+    which = as_row(positive, "positive", length=len(values))
     ones = int(np.count_nonzero(which))
     if ones in (0, len(which)):
         return None
@@ -41,23 +42,12 @@ def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
     risk. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty estimation for deep neural classifiers" (ICLR 2019),
     https://arxiv.org/abs/1805.08206.
     """
-    values, truth = _pair(estimates, performance, ("estimates", "performance"))
-    if len(values) == 0:
-        raise InputError.of("estimates", "must be of at least one image", "none")
+    values = as_row(estimates, "estimates", least=1)
+    truth = as_row(performance, "performance", length=len(values))
     _, ties = np.unique(-values, return_inverse=True)
     risk = np.bincount(ties, 1.0 - truth) / np.bincount(ties)
     counts = np.arange(1, len(values) + 1)
     return float(np.mean(np.cumsum(risk[np.sort(ties)]) / counts))
-
-
-def _pair(values: ArrayLike, others: ArrayLike, names: tuple[str, str]) -> tuple[Float64Array, Float64Array]:
-    pair = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
-        raise InputError.of(names[1], f"must be one row, as long as {names[0]}", f"{pair[1].shape} and {pair[0].shape}")
-    for name, row in zip(names, pair, strict=True):
-        if not np.isfinite(row).all():
-            raise InputError.of(name, "must be finite", "NaN or infinity", "leave those images out")
-    return pair
 
 
 # An interval's end is an estimate plus a residual: rounding may make it miss the performance that gave the residual.
@@ -131,8 +121,7 @@ def judge(
     """
     if not np.isfinite(tau):
         raise InputError.of("tau", "must be a finite number", tau)
-    if not 0.0 < level < 1.0:
-        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+    check_level(level)
     by_name = {estimator.name: estimator for estimator in (MEAN, *map(named, estimators))}
     labelled = LabelledImages.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home, corrupted)
     fits = KnownFits() if known is None else known

@@ -10,26 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, quotient
+from howfar.arrays import Float64Array, as_row, quotient
 from howfar.errors import InputError
 from howfar.results import DistancePart
-
-
-def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = False) -> Float64Array:
-    """Return `x` as an (n,) float64 array, which may be empty; `undefined` lets NaN stand for unknown values."""
-    try:
-        row = np.asarray(x, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be numbers: {error}") from error
-    if row.ndim != 1:
-        raise InputError.of(name, "must be one row of numbers", row.shape)
-    if n is not None and len(row) != n:
-        raise InputError.of(name, f"must have {n} values, one an image", len(row))
-    wrong = np.isinf(row) if undefined else ~np.isfinite(row)
-    if wrong.any():
-        position = int(np.argmax(wrong))
-        raise InputError.of(name, "must be finite", f"{row[position]} at position {position}", "leave that image out")
-    return row
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +46,8 @@ class PerformancePoints:
         ([0.1, 0.9], [0.8, 0.2], 2)
         """
         x = as_row(distances, "distances")
-        y = as_row(performance, "performance", n=len(x), undefined=True)
-        z = np.full(len(x), np.nan) if foreground is None else as_row(foreground, "foreground", n=len(x), undefined=True)
+        y = as_row(performance, "performance", length=len(x), undefined=True)
+        z = np.full(len(x), np.nan) if foreground is None else as_row(foreground, "foreground", length=len(x), undefined=True)
         labels = np.arange(len(x)) if groups is None else np.asarray(groups)
         if labels.shape != x.shape:
             raise InputError.of("groups", f"must have {len(x)} values, one an image", labels.shape)
@@ -188,7 +171,7 @@ def parts(
     ('0–50 %', 2, 0.85, 0.8, 0.2)
     """
     row = as_row(distances, "distances")
-    own = as_row(values, "values", n=len(row), undefined=True)
+    own = as_row(values, "values", length=len(row), undefined=True)
     measured = []
     for index, indices in enumerate(split(row, names, count)):
         performance, threshold = retuned(indices)
@@ -261,7 +244,7 @@ def curve(
     ([1, 0], [0.0, 0.5], [0.9, 0.6])
     """
     row = as_row(distances, "distances")
-    values = as_row(performance, "performance", n=len(row), undefined=True)
+    values = as_row(performance, "performance", length=len(row), undefined=True)
     order = by_distance(row, names)
     order = order[np.isfinite(values[order])]
     return order, row[order], moving_average(values[order], window)

@@ -1,4 +1,4 @@
-"""Register the estimators of an image's performance: mean, distance, confidence, agreement, combined, consensus.
+"""Define the estimators of an image's performance in one table: name, kind of evidence, sentence, columns and fit by task.
 
 An estimator learns from labelled images, whose sets weigh alike, and then reads only what is known without labels. An image
 that lacks a column that an estimator needs is left out of its fit and gets no estimate (NaN) from it; this touches no other
@@ -7,9 +7,9 @@ image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +18,9 @@ from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation import fitted_columns
 from howfar.relation.fitted_columns import (
     ATC_NEEDS,
+    BOOSTED_NEEDS,
     Boosted,
     ConfidenceThreshold,
     Linear,
@@ -40,9 +40,6 @@ from howfar.relation.image_columns import (
     CLASS_SIGNALS,
     CONFIDENCE,
     CONFIDENCES,
-    FLIP_OVERLAP,
-    MARGIN,
-    SOFT_F,
     Columns,
     LabelledImages,
     available,
@@ -52,84 +49,77 @@ from howfar.relation.image_columns import (
 )
 from howfar.relation.image_columns import DISTANCES as DISTANCE_NAMES
 
+KIND = "estimators"
+Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold
+Method: TypeAlias = Callable[[str, tuple[str, ...], LabelledImages], Fit]
+
+
+class TaskColumns(NamedTuple):
+    """Define what an estimator reads of the images of one task, and how it is fitted.
+
+    `marker` is a column that tells the task's images from others, "" for any images. With `sorts` the estimator reads those of
+    `needs` that are there: at least two, and one of each sort.
+    """
+
+    needs: tuple[str, ...]
+    method: Method
+    marker: str = ""
+    sorts: tuple[tuple[str, ...], ...] = ()
+
+    def resolve(self, columns: Columns, sets: NDArray[Any]) -> TaskColumns | None:
+        """Choose the columns to read; None if the images lack them.
+
+        A reading of one signal can be used where any image has what it needs. One of several signals takes a column that at
+        least half the images of *every* set have: a column that one set lacks would keep that set's images from any estimate,
+        but a few images that lack one need not cost all others a signal.
+        """
+        if not self.sorts:
+            return TaskColumns(self.needs, self.method) if available(columns, self.needs).any() else None
+        present = tuple(name for name in self.needs if _in_every_set(columns, name, sets))
+        enough = len(present) > 1 and all(set(present) & set(sort) for sort in self.sorts)
+        return TaskColumns(present, self.method) if enough else None
+
+
+def _in_every_set(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
+    values = np.isfinite(column(narrow(columns, (name,)), name))
+    return all(bool(values[sets == dataset].mean() >= 0.5) for dataset in np.unique(sets))
+
+
+class _Restoring:
+    def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
+        """Rebuild a fit from the values of its `to_dict`; raises `InputError` for any other document."""
+        try:
+            return FORMS[document["form"]].from_dict(document)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"document must be that of a fitted estimator ({type(error).__name__}: {error})") from error
+
 
 @dataclass(frozen=True)
-class ByTask:
-    """Define an estimator whose columns depend on the task.
+class RegisteredEstimator(_Restoring):
+    """Define an unfitted performance estimator: name, kind of evidence, a sentence that explains it, and what it reads by task.
 
-    `variants` are pairs of a column and the estimator where images have that column; "" stands for any images. The first pair
-    whose column is there decides.
+    The first of the `readings` whose task the images are of decides.
     """
 
     name: str
     kind: str
-    variants: tuple[tuple[str, Estimator], ...]
+    sentence: str
+    readings: tuple[TaskColumns, ...]
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return the names of all columns that the estimator may read."""
-        return tuple(dict.fromkeys(need for _, variant in self.variants for need in variant.needs))
-
-    def resolve(self, columns: Columns, sets: ArrayLike) -> Estimator | None:
-        """Choose the columns to read from the images' available columns; None if the estimator cannot be used."""
-        for marker, variant in self.variants:
-            if not marker or bool(np.any(available(columns, (marker,)))):
-                return variant.resolve(columns, sets)
-        return None
-
-    def fit(
-        self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
-    ) -> FittedEstimator:
-        """Fit the estimator to labelled images; arguments and errors are those of `RegisteredEstimator.fit`."""
-        settled = self.resolve(columns, sets)
-        if settled is None:
-            raise InputError.of("columns", f"must give {self.name} what it needs ({' or '.join(self.needs)})", sorted(columns))
-        return settled.fit(columns, performance, sets, groups)
-
-    def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Rebuild a fit from the values of its `to_dict`; raises `InputError` for any other document."""
-        return self.variants[0][1].restore(document)
-
-
-KIND = "estimators"
-Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold
-FORMS: Mapping[str, type[Fit]] = {
-    "linear": Linear,
-    "thresholded": Thresholded,
-    "boosted": Boosted,
-    "confidence_threshold": ConfidenceThreshold,
-}
-
-
-@dataclass(frozen=True)
-class RegisteredEstimator:
-    """Define an unfitted performance estimator: its name, the columns it reads, and its fitting method.
-
-    `needs` are the columns that it reads. Where `sorts` is given it reads those of them that are there, of which it wants two,
-    and one of each sort.
-    """
-
-    name: str
-    kind: str
-    needs: tuple[str, ...]
-    method: Callable[[str, tuple[str, ...], LabelledImages], Fit]
-    sorts: tuple[tuple[str, ...], ...] = ()
+        """Return the names of all columns that the estimator reads, or may read before `resolve`."""
+        return _union(self.readings)
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> RegisteredEstimator | None:
-        """Choose the columns to read from the images' available columns; None if the estimator cannot be used.
-
-        An estimator of one signal can be used where any image has what it needs. An estimator of several reads a column where
-        at least half the images of *every* set have it: a column that one set lacks would keep that set's images from any
-        estimate, but a few images that lack one need not cost all others a signal.
-        """
+        """Choose the columns to read from the images' available columns; None if the estimator cannot be used."""
         names = np.asarray(sets)
         if names.shape != (rows(columns),):
             raise InputError.of("sets", f"must be one row of {rows(columns)} values, one an image", names.shape)
-        if not self.sorts:
-            return self if available(columns, self.needs).any() else None
-        present = tuple(name for name in self.needs if _in_every_set(columns, name, names))
-        enough = len(present) > 1 and all(set(present) & set(sort) for sort in self.sorts)
-        return replace(self, needs=present, sorts=()) if enough else None
+        of_task = (each for each in self.readings if not each.marker or available(columns, (each.marker,)).any())
+        reading = next(of_task, None)
+        usable = None if reading is None else reading.resolve(columns, names)
+        return None if usable is None else replace(self, readings=(usable,))
 
     def fit(
         self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
@@ -147,70 +137,195 @@ class RegisteredEstimator:
         """
         settled = self.resolve(columns, sets)
         if settled is None:
-            wanted = " or ".join(self.needs) if self.sorts else " and ".join(self.needs)
-            raise InputError.of("columns", f"must give {self.name} what it needs ({wanted})", sorted(columns))
+            joint = " or " if len(self.readings) > 1 or self.readings[0].sorts else " and "
+            raise InputError.of("columns", f"must give {self.name} what it needs ({joint.join(self.needs)})", sorted(columns))
         labelled = LabelledImages.of(columns, performance, sets, groups)
-        return self.method(self.name, settled.needs, labelled.having(settled.needs))
-
-    def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Rebuild a fit from the values of its `to_dict`; raises `InputError` for any other document."""
-        try:
-            return FORMS[document["form"]].from_dict(document)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"document must be that of a fitted estimator ({type(error).__name__}: {error})") from error
+        return settled.readings[0].method(self.name, settled.needs, labelled.having(settled.needs))
 
 
-def _in_every_set(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
-    values = np.isfinite(column(narrow(columns, (name,)), name))
-    return all(bool(values[sets == dataset].mean() >= 0.5) for dataset in np.unique(sets))
+@dataclass(frozen=True)
+class ConsensusFit:
+    """Predict the mean of the members' estimates of an image; NaN if a member has no estimate."""
+
+    name: str
+    fits: tuple[FittedEstimator, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of all columns that the members read."""
+        return _union(self.fits)
+
+    def predict(self, columns: Columns) -> Float64Array:
+        """Estimate performance, (m,); NaN for an image that lacks a column which a member reads."""
+        # One member after the other: the estimate of an image does not depend on which images stand beside it.
+        total = self.fits[0].predict(columns)
+        for fit in self.fits[1:]:
+            total = total + fit.predict(columns)
+        return np.asarray(total / len(self.fits), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as JSON values."""
+        return {"form": "consensus", "estimator": self.name, "fits": [fit.to_dict() for fit in self.fits]}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> ConsensusFit:
+        """Rebuild a fit from the values of `to_dict`."""
+        if not document["fits"]:
+            raise ValueError("a consensus of no members")
+        return cls(str(document["estimator"]), tuple(restore(fit) for fit in document["fits"]))
 
 
-SIGNAL_NAMES = (*CONFIDENCES, *AGREEMENTS)
-Method: TypeAlias = Callable[[str, tuple[str, ...], LabelledImages], Fit]
+FORMS: Mapping[str, type[Fit | ConsensusFit]] = {
+    "linear": Linear,
+    "thresholded": Thresholded,
+    "boosted": Boosted,
+    "confidence_threshold": ConfidenceThreshold,
+    "consensus": ConsensusFit,
+}
 
 
-def _one(name: str, kind: str, method: Method, columns: Mapping[str, str]) -> ByTask:
-    """Make an estimator of one column per task; `columns` maps a column that identifies the task to the column to read."""
-    return ByTask(name, kind, tuple((told, RegisteredEstimator(name, kind, (read,), method)) for told, read in columns.items()))
+@dataclass(frozen=True)
+class Consensus(_Restoring):
+    """Define the average of several registered estimators, before fitting.
+
+    The least left-out error of many estimators on a handful of datasets is small by chance: on datasets kept apart the chosen
+    estimator missed by more than most of those it had beaten. Averaging a few that read different evidence needs no choice
+    (docs/concepts/estimates.md has both).
+    """
+
+    name: str
+    members: tuple[str, ...]
+    sentence: str = ""
+    kind: str = "combined"
+    settled: tuple[Estimator, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of all columns that the members read, or may read before `resolve`."""
+        return _union(self.settled or [named(name) for name in self.members])
+
+    def resolve(self, columns: Columns, sets: ArrayLike) -> Consensus | None:
+        """Choose the members that can be used on these images, with their columns; None if there is no usable member."""
+        if self.settled:
+            return self
+        found = [settled for name in self.members if (settled := named(name).resolve(columns, sets)) is not None]
+        return replace(self, settled=tuple(found)) if found else None
+
+    def fit(
+        self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
+    ) -> FittedEstimator:
+        """Fit every member to the labelled images; arguments and errors are those of `RegisteredEstimator.fit`."""
+        settled = self.resolve(columns, sets)
+        if settled is None:
+            rule = f"must give {self.name} what one of its members needs ({', '.join(self.members)})"
+            raise InputError.of("columns", rule, sorted(columns))
+        return ConsensusFit(self.name, tuple(member.fit(columns, performance, sets, groups) for member in settled.settled))
 
 
-def _several(name: str, method: Method, maps: tuple[str, ...], more: tuple[str, ...] = ()) -> ByTask:
-    """Make an estimator of the task's signals (`maps` for segmentation) and the columns `more`."""
-    by_task = {CONFIDENCE: CLASS_SIGNALS, BOX_COUNT: BOX_SIGNALS, "": maps}
-    sorts = {told: (more, read) if more else (read,) for told, read in by_task.items()}
-    variants = (
-        (told, RegisteredEstimator(name, "combined", (*more, *read), method, sorts[told])) for told, read in by_task.items()
+def _union(members: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(need for member in members for need in member.needs))
+
+
+def _one(
+    name: str, kind: str, sentence: str, method: Method = line, by_task: Mapping[str, str] | None = None
+) -> RegisteredEstimator:
+    """Define an estimator of one column: that of its name, or by the marker of a task the task's column."""
+    read = {"": name} if by_task is None else by_task
+    return RegisteredEstimator(
+        name, kind, sentence, tuple(TaskColumns((need,), method, marker) for marker, need in read.items())
     )
-    return ByTask(name, "combined", tuple(variants))
 
 
-_CONFIDENCE = {BOX_COUNT: "box_score", "": "average_confidence"}
+def _several(
+    name: str, sentence: str, method: Method, maps: tuple[str, ...], more: tuple[str, ...] = ()
+) -> RegisteredEstimator:
+    """Define an estimator of all signals of the images' task (`maps` for segmentation) and the columns `more`."""
+    by_task = {CONFIDENCE: CLASS_SIGNALS, BOX_COUNT: BOX_SIGNALS, "": maps}
+    readings = (
+        TaskColumns((*more, *read), method, marker, (more, read) if more else (read,)) for marker, read in by_task.items()
+    )
+    return RegisteredEstimator(name, "combined", sentence, tuple(readings))
 
-MEAN = RegisteredEstimator("mean", "baseline", (), mean)
-I_DIST = RegisteredEstimator("i_dist", "distance", ("i_dist",), line)
-KNN = RegisteredEstimator("knn", "distance", ("knn",), line)
-MAHALANOBIS = RegisteredEstimator("mahalanobis", "distance", ("mahalanobis",), line)
-DISTANCES = RegisteredEstimator("distances", "distance", DISTANCE_NAMES, ridge, (DISTANCE_NAMES,))
-AVERAGE_CONFIDENCE = _one("average_confidence", "confidence", line, _CONFIDENCE)
-FOREGROUND_CONFIDENCE = RegisteredEstimator("foreground_confidence", "confidence", ("foreground_confidence",), line)
-DOC = _one("doc", "confidence", difference, _CONFIDENCE)
-_MAP_ATC = RegisteredEstimator("atc", "confidence", ATC_NEEDS, thresholded)
-_CLASS_ATC = RegisteredEstimator("atc", "confidence", (CONFIDENCE,), confidence_threshold)
-ATC = ByTask("atc", "confidence", ((CONFIDENCE, _CLASS_ATC), ("", _MAP_ATC)))
-NUCLEAR_NORM = RegisteredEstimator("nuclear_norm", "confidence", ("nuclear_norm",), line)
-FLIP_AGREEMENT = RegisteredEstimator("flip_agreement", "agreement", ("flip_agreement",), line)
-ENSEMBLE_AGREEMENT = RegisteredEstimator("ensemble_agreement", "agreement", ("ensemble_agreement",), line)
-SIGNALS = _several("signals", ridge, SIGNAL_NAMES)
-BOOSTED = _several("boosted", boosted, fitted_columns.NEEDS)
-SOFT_F_LINE = RegisteredEstimator("soft_f", "confidence", (SOFT_F,), line)
-FLIP_OVERLAP_LINE = RegisteredEstimator("flip_overlap", "agreement", (FLIP_OVERLAP,), line)
-ALL = _several("all", ridge, SIGNAL_NAMES, DISTANCE_NAMES)
-ENTROPY = _one("entropy", "confidence", line, {CONFIDENCE: "entropy", BOX_COUNT: "box_entropy"})
-MARGIN_LINE = RegisteredEstimator("margin", "confidence", (MARGIN,), line)
-MANO = RegisteredEstimator("mano", "confidence", ("mano",), line)
-BOX_COUNT_LINE = RegisteredEstimator("box_count", "confidence", (BOX_COUNT,), line)
-BOX_STABILITY = RegisteredEstimator("box_stability", "agreement", ("box_stability",), line)
-BOX_CONSISTENCY = RegisteredEstimator("box_consistency", "agreement", ("box_consistency",), line)
+
+MEAN = RegisteredEstimator(
+    "mean",
+    "baseline",
+    "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
+    (TaskColumns((), mean),),
+)
+CONSENSUS = Consensus(
+    "consensus",
+    ("atc", "boosted", "signals"),
+    "the mean of the estimates of “atc”, “boosted” and “signals”, or of those of them that can be used",
+)
+I_DIST = _one("i_dist", "distance", "a line over I^dist in units of P's own distance")
+KNN = _one("knn", "distance", "a line over the distance to the nearest images of P")
+MAHALANOBIS = _one("mahalanobis", "distance", "a line over the distance to P's mean in units of P's covariance")
+DISTANCES = RegisteredEstimator(
+    "distances",
+    "distance",
+    "ridge regression on these distances together",
+    (TaskColumns(DISTANCE_NAMES, ridge, sorts=(DISTANCE_NAMES,)),),
+)
+MEAN_CONFIDENCE = {BOX_COUNT: "box_score", "": "average_confidence"}
+AVERAGE_CONFIDENCE = _one(
+    "average_confidence",
+    "confidence",
+    "a line over the confidence: the mean of max(p, 1 − p) over the pixels, the probability of the class that is "
+    "predicted, or the mean score of the boxes",
+    by_task=MEAN_CONFIDENCE,
+)
+FOREGROUND_CONFIDENCE = _one(
+    "foreground_confidence", "confidence", "a line over Σp² / Σp, the confidence where something is predicted"
+)
+DOC = _one(
+    "doc",
+    "confidence",
+    "difference of confidences: mean performance, moved by as much as average confidence is higher or lower",
+    difference,
+    MEAN_CONFIDENCE,
+)
+ATC = RegisteredEstimator(
+    "atc",
+    "confidence",
+    "average thresholded confidence: the share of predicted foreground (of a classifier: of images) that is surer "
+    "than a level learnt from labels",
+    (TaskColumns((CONFIDENCE,), confidence_threshold, CONFIDENCE), TaskColumns(ATC_NEEDS, thresholded)),
+)
+NUCLEAR_NORM = _one(
+    "nuclear_norm",
+    "confidence",
+    "a line over the nuclear norm of the image's prediction matrix (of a classifier: its share of the set's)",
+)
+FLIP_AGREEMENT = _one("flip_agreement", "agreement", "a line over the soft Dice of the map and the flipped image's map")
+ENSEMBLE_AGREEMENT = _one("ensemble_agreement", "agreement", "a line over the mean soft Dice of the members of an ensemble")
+SOFT_F_LINE = _one(
+    "soft_f", "confidence", "a line over 2 Σpb / (Σp + Σb), the F that a map with the foreground b expects of itself"
+)
+FLIP_OVERLAP_LINE = _one(
+    "flip_overlap", "agreement", "a line over the Dice overlap of the thresholded maps of the image and of the flipped image"
+)
+MAP_SIGNALS = (*CONFIDENCES, *AGREEMENTS)
+SIGNALS = _several("signals", "ridge regression on the signals of confidence and agreement that there are", ridge, MAP_SIGNALS)
+BOOSTED = _several(
+    "boosted",
+    "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground; "
+    "of a classifier or a detector over all its signals",
+    boosted,
+    BOOSTED_NEEDS,
+)
+ALL = _several("all", "ridge regression on those signals and the distances", ridge, MAP_SIGNALS, DISTANCE_NAMES)
+ENTROPY = _one(
+    "entropy",
+    "confidence",
+    "a line over the entropy of the class probabilities, or the mean entropy of the boxes' scores",
+    by_task={CONFIDENCE: "entropy", BOX_COUNT: "box_entropy"},
+)
+MARGIN_LINE = _one("margin", "confidence", "a line over the probability of the predicted class less that of the second")
+MANO = _one("mano", "confidence", "a line over the image's share of MaNo, a norm of the dataset's normalised logits")
+BOX_COUNT_LINE = _one("box_count", "confidence", "a line over the number of boxes")
+BOX_STABILITY = _one("box_stability", "agreement", "a line over the overlap of the boxes with those of the flipped image")
+BOX_CONSISTENCY = _one("box_consistency", "agreement", "a line over F1 between the boxes and those of the flipped image")
 
 
 def every() -> tuple[Estimator, ...]:
@@ -258,83 +373,6 @@ def restore(document: Mapping[str, Any]) -> FittedEstimator:
     return named(name).restore(document)
 
 
-FORM = "consensus"
-
-
-@dataclass(frozen=True)
-class ConsensusFit:
-    """Predict the mean of the members' estimates of an image; NaN if a member has no estimate."""
-
-    name: str
-    fits: tuple[FittedEstimator, ...]
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Return the names of all columns that the members read."""
-        return _union(self.fits)
-
-    def predict(self, columns: Columns) -> Float64Array:
-        """Estimate performance, (m,); NaN for an image that lacks a column which a member reads."""
-        # One member after the other: the estimate of an image does not depend on which images stand beside it.
-        total = self.fits[0].predict(columns)
-        for fit in self.fits[1:]:
-            total = total + fit.predict(columns)
-        return np.asarray(total / len(self.fits), dtype=np.float64)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fit as JSON values."""
-        return {"form": FORM, "estimator": self.name, "fits": [fit.to_dict() for fit in self.fits]}
-
-
-@dataclass(frozen=True)
-class Consensus:
-    """Define the average of several registered estimators, before fitting.
-
-    The least left-out error of many estimators on a handful of datasets is small by chance: on datasets kept apart the chosen
-    estimator missed by more than most of those it had beaten. Averaging a few that read different evidence needs no choice
-    (docs/concepts/estimates.md has both).
-    """
-
-    name: str
-    members: tuple[str, ...]
-    kind: str = "combined"
-    settled: tuple[Estimator, ...] = ()
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Return the names of all columns that the members read, or may read before `resolve`."""
-        return _union(self.settled or [named(name) for name in self.members])
-
-    def resolve(self, columns: Columns, sets: ArrayLike) -> Consensus | None:
-        """Choose the members that can be used on these images, with their columns; None if there is no usable member."""
-        if self.settled:
-            return self
-        found = [settled for name in self.members if (settled := named(name).resolve(columns, sets)) is not None]
-        return replace(self, settled=tuple(found)) if found else None
-
-    def fit(
-        self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
-    ) -> FittedEstimator:
-        """Fit every member to the labelled images; arguments and errors are those of `RegisteredEstimator.fit`."""
-        settled = self.resolve(columns, sets)
-        if settled is None:
-            rule = f"must give {self.name} what one of its members needs ({', '.join(self.members)})"
-            raise InputError.of("columns", rule, sorted(columns))
-        return ConsensusFit(self.name, tuple(member.fit(columns, performance, sets, groups) for member in settled.settled))
-
-    def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Rebuild a fit from the values of its `to_dict`; raises `InputError` for any other document."""
-        try:
-            if document["form"] != FORM or not document["fits"]:
-                raise ValueError(f"form {document['form']!r} of {len(document['fits'])} members")
-            fits = tuple(named(str(fit["estimator"])).restore(fit) for fit in document["fits"])
-            return ConsensusFit(str(document["estimator"]), fits)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"document must be that of a fitted estimator ({type(error).__name__}: {error})") from error
-
-
-def _union(members: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(need for member in members for need in member.needs))
-
-
-CONSENSUS = Consensus("consensus", ("atc", "boosted", "signals"))
+def sentence_of(name: str) -> str:
+    """Return the sentence that explains an estimator; "" for one that has none, or is not registered any more."""
+    return str(getattr(named(name), "sentence", "")) if name in registry.names(KIND) else ""

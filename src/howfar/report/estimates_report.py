@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from howfar.relation.performance_estimators import sentence_of
 from howfar.relation.site_judge import CONSENSUS
 from howfar.relation.site_judge import DISTANCE as FIXED_DISTANCE
 from howfar.report.page import SECTION, SectionKind
@@ -122,35 +123,6 @@ ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_conten
 MEAN, EVERYTHING, DISTANCE = "mean", "all", "distance"
 FEW = 6
 FIXED = ", which is fixed beforehand, since the least error of many is partly luck"
-ESTIMATORS = {
-    "consensus": "the mean of the estimates of “atc”, “boosted” and “signals”, or of those of them that can be used",
-    "mean": "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
-    "i_dist": "a line over I^dist in units of P's own distance",
-    "knn": "a line over the distance to the nearest images of P",
-    "mahalanobis": "a line over the distance to P's mean in units of P's covariance",
-    "distances": "ridge regression on these distances together",
-    "average_confidence": "a line over the confidence: the mean of max(p, 1 − p) over the pixels, the probability of the class "
-    "that is predicted, or the mean score of the boxes",
-    "foreground_confidence": "a line over Σp² / Σp, the confidence where something is predicted",
-    "doc": "difference of confidences: mean performance, moved by as much as average confidence is higher or lower",
-    "atc": "average thresholded confidence: the share of predicted foreground (of a classifier: of images) that is surer than "
-    "a level learnt from labels",
-    "nuclear_norm": "a line over the nuclear norm of the image's prediction matrix (of a classifier: its share of the set's)",
-    "flip_agreement": "a line over the soft Dice of the map and the flipped image's map",
-    "ensemble_agreement": "a line over the mean soft Dice of the members of an ensemble",
-    "soft_f": "a line over 2 Σpb / (Σp + Σb), the F that a map with the foreground b expects of itself",
-    "flip_overlap": "a line over the Dice overlap of the thresholded maps of the image and of the flipped image",
-    "boosted": "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground; "
-    "of a classifier or a detector over all its signals",
-    "signals": "ridge regression on the signals of confidence and agreement that there are",
-    "all": "ridge regression on those signals and the distances",
-    "entropy": "a line over the entropy of the class probabilities, or the mean entropy of the boxes' scores",
-    "margin": "a line over the probability of the predicted class less that of the second",
-    "mano": "a line over the image's share of MaNo, a norm of the dataset's normalised logits",
-    "box_count": "a line over the number of boxes",
-    "box_stability": "a line over the overlap of the boxes with those of the flipped image",
-    "box_consistency": "a line over F1 between the boxes and those of the flipped image",
-}
 
 
 def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
@@ -378,7 +350,8 @@ def _estimates_content(_: Comparison, relation: Relation | None) -> Section | No
         ]
     if relation.judgements:
         errors = "Error of every dataset's mean, estimated less measured"
-        explained = [(row.estimator, ESTIMATORS[row.estimator]) for row in relation.judgements if row.estimator in ESTIMATORS]
+        known = [(row.estimator, sentence_of(row.estimator)) for row in relation.judgements]
+        explained = [(name, sentence) for name, sentence in known if sentence]
         parts += [
             *shown("judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"),
             *([Disclosure("What each estimator is", [Definitions(explained)])] if explained else []),

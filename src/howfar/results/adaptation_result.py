@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.results.records import Cells, Provenance, keyed, matching, plain
-from howfar.results.result import Result, StudyResult, holding, parquet_files
+from howfar.results.result import PART, RecordedResult, Result, holding, parquet_files
 from howfar.wording import format_interval, format_number
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class AdaptationResult:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptation(AdaptationResult, Result):
+class Adaptation(AdaptationResult, RecordedResult):
     """Hold the models, scores and gains of an adaptation study (section 4.3, appendix C), made by `howfar.adapt`.
 
     Attributes
@@ -117,7 +117,6 @@ class Adaptation(AdaptationResult, Result):
     COMMAND: ClassVar = "adapt"
     MISSING: ClassVar = "name a folder that howfar adapt wrote"
     SUBJECT: ClassVar = ": the adaptation"
-    FIGURES: ClassVar = "adaptation_figures"
     REPORT: ClassVar = "adaptation"
 
     primary: str
@@ -132,8 +131,6 @@ class Adaptation(AdaptationResult, Result):
     picks: pd.DataFrame
     gains: pd.DataFrame
     suppression: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     strata: pd.DataFrame = field(default_factory=partial(_no_rows, STRATA))
     slopes: pd.DataFrame = field(default_factory=partial(_no_rows, SLOPES))
@@ -156,7 +153,6 @@ class Adaptation(AdaptationResult, Result):
         return ("model", *datasets, "gain over M [95 % CI]"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         seeds = len(self.settings["seeds"])
         further = len(self.settings["random_seeds"])
         runs = f"{seeds} seed{'' if seeds == 1 else 's'}" + (f", {seeds + further} of random" if further else "")
@@ -193,7 +189,7 @@ class Adaptation(AdaptationResult, Result):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptations(AdaptationResult, StudyResult):
+class Adaptations(AdaptationResult, Result):
     """Hold one `Adaptation` per segmenter, all with the same datasets, settings and seeds (section 4.3).
 
     Attributes
@@ -205,11 +201,15 @@ class Adaptations(AdaptationResult, StudyResult):
     """
 
     DOCUMENT: ClassVar = "adaptations.json"
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    REPORT: ClassVar = "section"
     SUBJECT: ClassVar = ": the adaptation of several segmenters"
-    FIGURES: ClassVar = "adaptations_figures"
+
+    FILLED: ClassVar = ("models",)
 
     models: tuple[str, ...]
-    adaptations: tuple[Adaptation, ...]
+    adaptations: tuple[Adaptation, ...] = field(metadata={PART: True})
 
     def __getitem__(self, model: str) -> Adaptation:
         return self.by_segmenter()[model]
@@ -237,14 +237,12 @@ class Adaptations(AdaptationResult, StudyResult):
         return {**self._document(), "adaptations": {model: study.to_dict() for model, study in self.by_segmenter().items()}}
 
     def _document(self) -> dict[str, Any]:
-        return {"format": self.FORMAT, "models": list(self.models)}
+        return self._json()
 
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        models = document["models"]
-        if not isinstance(models, list) or not models or not all(isinstance(model, str) for model in models):
-            raise TypeError("models: must be a list of names")
-        return cls(tuple(models), tuple(Adaptation.load(root / model) for model in models))
+        models: tuple[str, ...] = cls._values(document)["models"]
+        return cls(models, tuple(Adaptation.load(root / model) for model in models))
 
     def table(self) -> Cells:
         """Return header and cells, one row per segmenter and model: mean F of each dataset, and the gain over M."""
@@ -253,7 +251,6 @@ class Adaptations(AdaptationResult, StudyResult):
         return header, [(model, *row) for model, (_, rows) in tables.items() for row in rows]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return self.first.caption().replace(self.first.segmenter, ", ".join(self.models), 1)
 
     def footer(self) -> list[str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
-from howfar.results.records import Cells, NetworkReading, Provenance
+from howfar.results.records import Cells, NetworkReading
 from howfar.results.relation_result import Gate, Relation
-from howfar.results.result import Result
+from howfar.results.result import RecordedResult
 from howfar.results.run_files import ASSESSMENT
 from howfar.wording import format_estimate
 
@@ -126,7 +126,7 @@ class LabelledSet:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Assessment(Result):
+class Assessment(RecordedResult):
     """Hold the answer for each site: expected score, certainty, reasons and next step (made by `howfar.assess`).
 
     Attributes
@@ -163,7 +163,6 @@ class Assessment(Result):
     COMMAND: ClassVar = "assess"
     MISSING: ClassVar = "pass a folder that howfar assess wrote"
     SUBJECT: ClassVar = ": the assessment"
-    FIGURES: ClassVar = "assessment_figures"
 
     primary: str
     model: str
@@ -173,8 +172,6 @@ class Assessment(Result):
     sites: tuple[SiteAnswer, ...]
     labelled: tuple[LabelledSet, ...]
     tiled: bool
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
     reading: NetworkReading | None = None
     command: str = ""
     identity: Mapping[str, Any] = field(default_factory=dict)
@@ -193,7 +190,6 @@ class Assessment(Result):
         return header, [_cells(site) for site in self.ordered()]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         named = self.metric.startswith(self.performance_name)
         metric = self.metric if named else f"{self.performance_name}, each image {self.metric}"
         return f"What {self.model} will score, by {metric}; P = {self.primary}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from howfar.results.comparison_result import BaselineSummary, Comparison, DatasetSummary
-from howfar.results.records import Cells, Provenance, Skipped, matching, plain
-from howfar.results.result import Result, StudyResult, holding
+from howfar.results.records import Cells, Skipped, matching, plain
+from howfar.results.result import PART, Result, StudyResult, holding
 from howfar.wording import format_number, signed
 
 if TYPE_CHECKING:
@@ -136,7 +136,6 @@ class BackboneComparison(Result):
         return ("backbone", *names), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         first = self.comparisons[0]
         return (
             f"{first.primary.name}: {first.primary.n} images; row-scaled O^dist (relative), "
@@ -218,12 +217,9 @@ class DistanceTable(StudyResult):
 
     DOCUMENT: ClassVar = "distance.json"
     SUBJECT: ClassVar = ": the study of distances"
-    FIGURES: ClassVar = "distance_figures"
 
-    comparison: BackboneComparison
+    comparison: BackboneComparison = field(metadata={PART: True})
     features: tuple[BackboneFeature, ...]
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     @property
     def primary(self) -> str:
@@ -254,24 +250,18 @@ class DistanceTable(StudyResult):
         return {**self._document(), RUNS: self.comparison.to_dict()}
 
     def _document(self) -> dict[str, Any]:
-        names = ("primary", "secondaries", "features", "notes", "provenance")
-        return {"format": self.FORMAT, **{name: plain(getattr(self, name)) for name in names}}
+        names = {name: plain(getattr(self, name)) for name in ("primary", "secondaries")}
+        return {"format": self.FORMAT, **names, **self._json()}
 
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        return cls(
-            comparison=BackboneComparison.load(root / RUNS),
-            features=tuple(BackboneFeature(**feature) for feature in document["features"]),
-            provenance=Provenance(**document["provenance"]),
-            notes=tuple(document["notes"]),
-        )
+        return cls(comparison=BackboneComparison.load(root / RUNS), **cls._values(document))
 
     def table(self) -> Cells:
         """Return header and cells, one row per backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
         return self.comparison.table()
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"{self.comparison.caption()} (table 2)"
 
     def footer(self) -> list[str]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
 from howfar.io.seal import SEAL
-from howfar.results.records import Cells, Provenance
-from howfar.results.result import Result
+from howfar.results.records import Cells
+from howfar.results.result import RecordedResult
 from howfar.results.run_files import check_document, stale_pictures
 from howfar.wording import format_interval
 
@@ -124,7 +124,7 @@ class Zone:
 
 
 @dataclass(frozen=True, repr=False)
-class Certificate(Result):
+class Certificate(RecordedResult):
     """Hold a model's performance on a site with an interval valid under any shift, made by `howfar.certify`.
 
     The interval rests on the random draw alone: it supposes nothing of the site, of the model or of the predicted
@@ -177,7 +177,6 @@ class Certificate(Result):
     COMMAND: ClassVar = "certify"
     MISSING: ClassVar = "pass a certificate.json that howfar certify wrote, or its folder"
     DAMAGE: ClassVar = "was not written by howfar certify, or is damaged"
-    FIGURES: ClassVar = "certificate_figures"
     REPORT: ClassVar = "certificate"
 
     dataset: str
@@ -200,9 +199,7 @@ class Certificate(Result):
     seed: int
     site: CertifiedSite
     sample: tuple[SampledImage, ...]
-    provenance: Provenance
     steps: tuple[Step, ...] = ()
-    notes: tuple[str, ...] = ()
     task: str = "segmentation"
     iou: float | None = None
     min_score: float | None = None

@@ -14,7 +14,7 @@ from howfar.options import Maps
 from howfar.results.assessment_result import Assessment
 from howfar.results.records import Cells, Leak, Provenance, Skipped, as_text, plain
 from howfar.results.relation_result import Relation
-from howfar.results.result import Result, holding
+from howfar.results.result import RecordedResult, Result, holding
 from howfar.results.slices_result import DistanceSlice, distance_table, too_small
 from howfar.wording import format_interval, format_number, format_p, share
 
@@ -55,7 +55,6 @@ class ImageMap(Result):
     COMMAND: ClassVar = "report --map umap"
     MISSING: ClassVar = "run howfar report RUN --map umap"
     SUBJECT: ClassVar = ": the map of its images"
-    FIGURES: ClassVar = "map_figures"
     REPORT: ClassVar = ""
     PAGE: ClassVar = False
 
@@ -82,7 +81,6 @@ class ImageMap(Result):
         return ("panel", "images"), [(str(name) or "all", str(count)) for name, count in counts.items()]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"UMAP of {self.components} components, {self.neighbours} neighbours, seed {self.seed}"
 
 
@@ -168,7 +166,7 @@ class BaselineSummary:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison(Result):
+class Comparison(RecordedResult):
     """Hold the distance of each secondary dataset from the primary one, made by `howfar.compare`.
 
     Attributes
@@ -224,11 +222,9 @@ class Comparison(Result):
     datasets: tuple[DatasetSummary, ...]
     images: pd.DataFrame
     primary_images: pd.DataFrame
-    provenance: Provenance
     baselines: tuple[BaselineSummary, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     leaks: tuple[Leak, ...] = ()
-    notes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     near_duplicates: pd.DataFrame = field(default_factory=no_copies)
@@ -304,7 +300,6 @@ class Comparison(Result):
         ]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
         return (
             f"{self.primary.name}: {self.primary.n} images, self-distance {own}; "
@@ -377,7 +372,7 @@ class MatrixDataset:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Matrix(Result):
+class Matrix(RecordedResult):
     """Hold the distances between every two datasets, made by `howfar.matrix`.
 
     Attributes
@@ -405,17 +400,14 @@ class Matrix(Result):
     COMMAND: ClassVar = "matrix"
     MISSING: ClassVar = "name a folder that howfar matrix wrote"
     SUBJECT: ClassVar = ": the matrix"
-    FIGURES: ClassVar = "matrix_figures"
     REPORT: ClassVar = "matrix"
 
     datasets: tuple[MatrixDataset, ...]
     backbone: BackboneSummary
     settings: Settings
     pairs: pd.DataFrame
-    provenance: Provenance
     options: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -503,7 +495,6 @@ class Matrix(Result):
         return ("dataset", "n", "nearest", "relative", "farthest", "relative"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return (
             f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
             f"{self.settings.projection} projection, seed {self.settings.seed}; "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from howfar.results.comparison_result import Settings
-from howfar.results.records import Cells, Provenance, matching
+from howfar.results.records import Cells, matching
 from howfar.results.result import StudyResult, holding, parquet_files
 from howfar.wording import format_interval, share, signed
 
@@ -37,7 +37,6 @@ class Components(StudyResult):
     TABLES: ClassVar = {"distances": "distances.parquet"}
     COLUMNS: ClassVar = {"distances": holding("backbone dataset", "components o_dist_mean o_dist_scaled relative")}
     SUBJECT: ClassVar = ": the study of components"
-    FIGURES: ClassVar = "components_figures"
 
     primary: str
     secondaries: tuple[str, ...]
@@ -46,8 +45,6 @@ class Components(StudyResult):
     share: float
     plateaus: Mapping[str, int | None]
     distances: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
         """Return header and cells, one row per backbone and number of components: row-scaled O^dist of each secondary."""
@@ -58,7 +55,6 @@ class Components(StudyResult):
         return ("backbone", "components", *self.secondaries), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"row-scaled O^dist from {self.primary} by the number of principal components (table 6)"
 
     def findings(self) -> list[str]:
@@ -125,7 +121,6 @@ class Identity(StudyResult):
         "images": holding("backbone perturbation variation person image", "i_dist_mean"),
     }
     SUBJECT: ClassVar = ": the study of identity"
-    FIGURES: ClassVar = "identity_figures"
 
     dataset: str
     backbones: tuple[str, ...]
@@ -140,8 +135,6 @@ class Identity(StudyResult):
     claims: pd.DataFrame
     images: pd.DataFrame
     pictures: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
         """Return header and cells, one row per backbone, perturbation and variation: violated share and margin."""
@@ -159,7 +152,6 @@ class Identity(StudyResult):
         return header, rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         persons = f"{len(self.persons)} persons of {self.dataset}"
         return f"pairs in which another of {persons} is not farther than the same (eqs. 9-11)"
 
@@ -207,7 +199,6 @@ class Robustness(StudyResult):
         "images": holding("backbone perturbation dataset image", "i_dist_mean relative"),
     }
     SUBJECT: ClassVar = ": the study of robustness"
-    FIGURES: ClassVar = "robustness_figures"
 
     primary: str
     secondaries: tuple[str, ...]
@@ -220,8 +211,6 @@ class Robustness(StudyResult):
     differences: pd.DataFrame
     distances: pd.DataFrame
     images: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     def order(self, backbone: str, perturbation: str = UNCHANGED) -> list[str]:
         """Return the categories from closest to farthest by O^dist, before or after a perturbation."""
@@ -251,7 +240,6 @@ class Robustness(StudyResult):
         return ("backbone", "perturbation", *numbers), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"order of {len(self.secondaries)} categories by O^dist from {self.primary}, before and after a perturbation"
 
 
@@ -312,7 +300,6 @@ class Scenes(StudyResult):
         "agreement": holding("primary one other", "kendall overlap"),
     }
     SUBJECT: ClassVar = ": the study of scenes"
-    FIGURES: ClassVar = "scenes_figures"
 
     primaries: tuple[str, ...]
     sizes: Mapping[str, int]
@@ -324,8 +311,6 @@ class Scenes(StudyResult):
     images: pd.DataFrame
     extremes: pd.DataFrame
     agreement: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
         """Return the backbones' names."""
@@ -377,7 +362,6 @@ class Scenes(StudyResult):
         return header, rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"the {self.k} closest and farthest categories by O^dist ({self.settings.projection} projection)"
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
 from howfar.io.seal import SEAL, UNSEALED, seal_file
-from howfar.results.records import Cells, NetworkReading, Provenance, Skipped
-from howfar.results.result import Result
+from howfar.results.records import Cells, NetworkReading, Skipped
+from howfar.results.result import RecordedResult
 from howfar.results.run_files import check_table
 from howfar.wording import format_number
 
@@ -25,7 +25,7 @@ PERFORMANCE_NAMES: Final = {"segmentation": "F", "multiclass": "F", "classificat
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation(Result):
+class Evaluation(RecordedResult):
     """Hold the scores of a dataset's predictions against its masks or labels, made by `howfar.evaluate`.
 
     Attributes
@@ -82,9 +82,7 @@ class Evaluation(Result):
     scored: int
     scores: Mapping[str, float | None]
     images: pd.DataFrame
-    provenance: Provenance
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
     reading: NetworkReading | None = None
     tiled: bool = False
 
@@ -149,7 +147,6 @@ class Evaluation(Result):
         return ("score", "value"), [(name, format_number(value)) for name, value in self.scores.items()]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         tolerance = f", tolerance {self.tolerance:g} px" if self.tolerance else ""
         return f"{self.dataset}: {self.n} images, {self.scored} scored; per image: {self.metric}{tolerance}"
 

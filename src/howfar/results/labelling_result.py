@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from howfar.io.location import is_in_memory
-from howfar.results.records import Cells, Provenance, Shown
-from howfar.results.result import Result
+from howfar.results.records import Cells, Shown
+from howfar.results.result import RecordedResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ class Pick:
 
 
 @dataclass(frozen=True, repr=False)
-class Selection(Result):
+class Selection(RecordedResult):
     """Hold the images of a dataset chosen by a strategy, made by `howfar.select`.
 
     Attributes
@@ -53,7 +53,6 @@ class Selection(Result):
     DOCUMENT: ClassVar = "selection.json"
     COMMAND: ClassVar = "select"
     MISSING: ClassVar = "pass a folder that howfar select wrote"
-    FIGURES: ClassVar = "selection_figures"
     REPORT: ClassVar = "selection"
     PAGE: ClassVar = False
 
@@ -65,8 +64,6 @@ class Selection(Result):
     n: int
     labelled: int
     picks: tuple[Pick, ...]
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
     why: str = ""
     task: str = "segmentation"
     label_names: Mapping[str, str] = field(default_factory=dict)
@@ -95,7 +92,6 @@ class Selection(Result):
         return [self.why] if self.why else []
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         already = f", {self.labelled} of them labelled already" if self.labelled else ""
         return f"{len(self)} of {self.n} images of {self.dataset}{already}, chosen by {self.strategy}, seed {self.seed}"
 
@@ -152,7 +148,6 @@ class LabelImport(Shown):
         return ("image", "marks", "label"), [(one.image, str(one.marks), one.label) for one in self.images]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         empty = sum(one.marks == 0 for one in self.images)
         nothing = f", {empty} with nothing there" if empty else ""
         return f"{len(self)} images of {self.dataset} labelled with {self.tool}{nothing} ({self.task})"

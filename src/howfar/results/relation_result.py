@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from howfar.results.records import Cells, Interval, Provenance, as_text
-from howfar.results.result import Result, holding
+from howfar.results.records import Cells, Interval, as_text
+from howfar.results.result import RecordedResult, holding
 from howfar.results.slices_result import PerformanceSlice, performance_table, too_small
 from howfar.wording import format_estimate, format_interval, format_number
 
@@ -286,7 +286,7 @@ class RelationSettings:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Relation(Result):
+class Relation(RecordedResult):
     """Hold the relation of performance and distance in each secondary dataset, made by `howfar.relate`.
 
     Attributes
@@ -331,7 +331,6 @@ class Relation(Result):
     COMMAND: ClassVar = "relate"
     MISSING: ClassVar = "run howfar relate on this folder first"
     SUBJECT: ClassVar = ": the relation"
-    FIGURES: ClassVar = "relation_figures"
 
     primary: str
     metric: str
@@ -347,8 +346,6 @@ class Relation(Result):
     images: pd.DataFrame
     curves: pd.DataFrame
     thresholds: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
     slices: tuple[PerformanceSlice, ...] = ()
 
@@ -358,7 +355,6 @@ class Relation(Result):
         return ("dataset", "n", *means, *trends, "verdict"), [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         source = f" ({self.settings.threshold_source})" if self.settings.threshold_source else ""
         return f"{self.metric}{source}, by distance from {self.primary}"
 

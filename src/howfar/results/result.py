@@ -8,10 +8,10 @@ import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
@@ -20,7 +20,7 @@ from howfar.io.location import absolute
 from howfar.io.lock import locked
 from howfar.io.parquet_files import read_frame
 from howfar.io.seal import SEAL, UNSEALED, sealed
-from howfar.results.records import Shown, plain
+from howfar.results.records import Provenance, Shown, plain
 from howfar.results.run_files import (
     ASSESSMENT,
     RUN,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _FRAME = "pd.DataFrame"
+PART: Final = "part"
+"""In a field's metadata: it holds other results, which have folders of their own."""
 _LAST = ("notes", "provenance")
 
 
@@ -66,7 +68,8 @@ class Result(Shown):
     SUBJECT, DAMAGE
         What the error lines call it after the folder, and how they say that it is damaged.
     FIGURES, REPORT, PAGE
-        The registry's kind of its figures, the name of what draws its page, and whether that is the folder's report.html.
+        The registry's kind of its figures, by default that of the document's name; the name of what
+        draws its page; whether that is the folder's report.html.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -81,7 +84,7 @@ class Result(Shown):
     MISSING: ClassVar[str]
     SUBJECT: ClassVar[str] = ""
     DAMAGE: ClassVar[str] = "is damaged"
-    FIGURES: ClassVar[str]
+    FIGURES: ClassVar[str] = ""
     REPORT: ClassVar[str]
     PAGE: ClassVar[bool] = True
 
@@ -115,7 +118,7 @@ class Result(Shown):
     @property
     def plot(self) -> Plots:
         """Provide the registered figures of this result by name, such as ``comparison.plot.violin()``."""
-        return Plots(self, self.FIGURES)
+        return Plots(self, self.FIGURES or f"{self.DOCUMENT.removesuffix('.json')}_figures")
 
     def runs(self) -> Mapping[str, Result]:
         """Return the results stored in subfolders of this result's folder, by folder name."""
@@ -341,7 +344,15 @@ class Plots:
         return iter(registry.names(self._kind))
 
 
-class StudyResult(Result):
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class RecordedResult(Result):
+    """Add to a result its provenance (what made it) and notes (what a reader should know)."""
+
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+
+class StudyResult(RecordedResult):
     """Give the results of a study file's studies their command, their remedy and a section of the study's page."""
 
     COMMAND: ClassVar[str] = "study"
@@ -383,8 +394,8 @@ def _refuse_constant(name: str) -> None:
 
 
 def _plain_fields(kind: Any) -> dict[str, Field[Any]]:
-    """Return a result's fields that are not tables, by name."""
-    return {field.name: field for field in fields(kind) if field.type != _FRAME}
+    """Return a result's fields that are neither tables nor other results, by name."""
+    return {field.name: field for field in fields(kind) if field.type != _FRAME and PART not in field.metadata}
 
 
 def _model(kind: Any) -> type[BaseModel]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from howfar.results.adaptation_result import ALL, F_ODS
-from howfar.results.records import Cells, Interval, Provenance, Skipped, matching, plain
-from howfar.results.result import Result, StudyResult, holding, parquet_files
+from howfar.results.records import Cells, Interval, Skipped, matching, plain
+from howfar.results.result import RecordedResult, StudyResult, holding, parquet_files
 from howfar.wording import format_interval, format_number
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ class PerformanceByDistance(StudyResult):
     TABLES: ClassVar = parquet_files("strata", "slopes")
     COLUMNS: ClassVar = {"slopes": holding("segmenter model dataset measure kind", "slope low high")}
     SUBJECT: ClassVar = ": the study of performance by distance"
-    FIGURES: ClassVar = "performance_figures"
 
     of: str
     primary: str
@@ -60,8 +59,6 @@ class PerformanceByDistance(StudyResult):
     flat: float
     strata: pd.DataFrame
     slopes: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     def pooled(self, measure: str = F_ODS) -> pd.DataFrame:
         """Return one measure's rows over all secondaries; with a single secondary, its own rows."""
@@ -83,7 +80,6 @@ class PerformanceByDistance(StudyResult):
         return ("segmenter", "model", "mean F", "slope [95 % CI]", "F by distance"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"slope of F on scaled distance from {self.primary}, within {', '.join(self.secondaries)}"
 
 
@@ -113,7 +109,6 @@ class Suppression(StudyResult):
         "changes": holding("segmenter model of", "change low high cost cost_low cost_high"),
     }
     SUBJECT: ClassVar = ": the study of suppression"
-    FIGURES: ClassVar = "suppression_figures"
 
     of: str
     primary: str
@@ -125,8 +120,6 @@ class Suppression(StudyResult):
     left: int
     shares: pd.DataFrame
     changes: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
         """Return header and cells, one row per segmenter and model: false positive share, its change, and the cost in F."""
@@ -142,7 +135,6 @@ class Suppression(StudyResult):
         return ("segmenter", "model", "false positives", "change [95 % CI]", "change of mean F [95 % CI]"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"share of pixels of {self.background} taken for foreground, {self.left} images that no model learnt from"
 
 
@@ -202,7 +194,6 @@ class Edges(StudyResult):
     TABLES: ClassVar = {"images": "images.parquet"}
     COLUMNS: ClassVar = {"images": holding("model image path map", "foreground probability edges")}
     SUBJECT: ClassVar = ": the study of edges"
-    FIGURES: ClassVar = "edges_figures"
 
     dataset: str
     of: str
@@ -211,9 +202,7 @@ class Edges(StudyResult):
     differences: tuple[EdgeDifference, ...]
     shown: tuple[str, ...]
     images: pd.DataFrame
-    provenance: Provenance
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
         """Return header and cells, one row per model."""
@@ -224,7 +213,6 @@ class Edges(StudyResult):
         return ("model", "threshold", "foreground", "mean probability", "follows edges"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"what M of {self.of} draws on {self.dataset}, means over {self.models[0].n} images [95 % interval] (fig. 2)"
 
     def footer(self) -> list[str]:
@@ -297,7 +285,6 @@ class Pool(StudyResult):
     )
     TIMED: ClassVar = ("hardware", "timings", "timed_rankings")
     SUBJECT: ClassVar = ": the study of the pool"
-    FIGURES: ClassVar = "pool_figures"
 
     of: str
     strategy: str
@@ -322,8 +309,6 @@ class Pool(StudyResult):
     timings: pd.DataFrame
     rankings: pd.DataFrame
     timed_rankings: pd.DataFrame
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     @property
     def most(self) -> int:
@@ -356,7 +341,6 @@ class Pool(StudyResult):
         return ("wish", "model", "rank [95 %]", "first in"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return f"which of {len(self.models)} models trained on {self.primary} suits which wish (section 6)"
 
 
@@ -365,7 +349,7 @@ RANDOM_WEIGHTS: Final = "the networks have random weights: nothing here says wha
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prompting(Result):
+class Prompting(RecordedResult):
     """Hold the scores of promptable networks, made by `howfar.prompts`.
 
     Attributes
@@ -389,7 +373,6 @@ class Prompting(Result):
     COMMAND: ClassVar = "prompts"
     MISSING: ClassVar = "name a folder that howfar prompts wrote"
     SUBJECT: ClassVar = ": the study of prompts"
-    FIGURES: ClassVar = "prompting_figures"
     REPORT: ClassVar = "prompting"
 
     datasets: tuple[str, ...]
@@ -397,9 +380,7 @@ class Prompting(Result):
     settings: Mapping[str, Any]
     scores: pd.DataFrame
     images: pd.DataFrame
-    provenance: Provenance
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar prompts --json``, without the rows of images."""
@@ -430,5 +411,4 @@ class Prompting(Result):
         ]
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         return "ODS (mean F at 0.5) of prompted networks that were trained on none of these images"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,8 +11,8 @@ from howfar import registry
 from howfar.errors import UnknownNameError
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
-from howfar.results.records import Cells, Provenance, plain
-from howfar.results.result import Result, StudyResult
+from howfar.results.records import Cells
+from howfar.results.result import PART, Result, StudyResult
 from howfar.settings import nearest
 from howfar.wording import duration
 
@@ -56,16 +56,13 @@ class StudyRun(StudyResult):
 
     DOCUMENT: ClassVar = "study.json"
     SUBJECT: ClassVar = ": the run of a study file"
-    FIGURES: ClassVar = "study_figures"
     REPORT: ClassVar = "study"
 
     title: str
     text: str
     studies: tuple[StudyRecord, ...]
-    results: tuple[Result, ...]
+    results: tuple[Result, ...] = field(metadata={PART: True})
     datasets: tuple[StudyDataset, ...]
-    provenance: Provenance
-    notes: tuple[str, ...] = ()
 
     @property
     def symbols(self) -> dict[str, str]:
@@ -83,8 +80,7 @@ class StudyRun(StudyResult):
         return {**self._document(), "results": {name: result.to_dict() for name, result in self._parts().items()}}
 
     def _document(self) -> dict[str, Any]:
-        names = ("title", "text", "studies", "datasets", "notes", "provenance")
-        return {"format": self.FORMAT, **{name: plain(getattr(self, name)) for name in names}}
+        return self._json()
 
     def _parts(self) -> Mapping[str, Result]:
         return {record.name: result for record, result in zip(self.studies, self.results, strict=True)}
@@ -98,17 +94,10 @@ class StudyRun(StudyResult):
 
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        studies = tuple(StudyRecord(**record) for record in document["studies"])
+        values = cls._values(document)
+        studies: tuple[StudyRecord, ...] = values["studies"]
         results = tuple(registry.load("studies", record.kind).result.load(root / record.name) for record in studies)
-        return cls(
-            title=document["title"],
-            text=document["text"],
-            studies=studies,
-            results=results,
-            datasets=tuple(StudyDataset(**dataset) for dataset in document["datasets"]),
-            provenance=Provenance(**document["provenance"]),
-            notes=tuple(document["notes"]),
-        )
+        return cls(results=results, **values)
 
     def table(self) -> Cells:
         """Return header and cells, one row per study."""
@@ -116,7 +105,6 @@ class StudyRun(StudyResult):
         return ("study", "kind", "took"), rows
 
     def caption(self) -> str:
-        """Return a one-line caption of the table."""
         images = sum(dataset.n for dataset in self.datasets)
         count = f"{len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'}"
         return f"{self.title}: {count} on {len(self.datasets)} datasets of {images:,} images"

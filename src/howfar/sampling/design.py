@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row
 from howfar.errors import InputError, one_line
 
 _ROUNDING = 1e-9
@@ -84,40 +84,15 @@ _LARGEST = 1e100
 """Sizes above it are none, and their sum would overflow."""
 
 
-def as_floats(x: ArrayLike, name: str) -> Float64Array:
-    """Return `x` as a float64 copy of any shape."""
-    try:
-        return np.array(x, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be numbers: {error}") from error
-
-
-def as_numbers(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
-    """Validate `x` as a one-dimensional float64 copy of the given length; NaN is allowed, infinity is not."""
-    values = as_floats(x, name)
-    if values.ndim != 1 or not len(values):
-        raise InputError.of(name, "must be one row of at least one number", values.shape)
-    if length is not None and len(values) != length:
-        raise InputError.of(name, f"must hold {length} numbers, one an image", len(values))
-    if np.isinf(values).any():
-        raise InputError.of(name, "must not hold infinity", f"one at position {int(np.argmax(np.isinf(values)))}")
-    return values
-
-
 def as_shares(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
     """Validate `x` as a one-dimensional array of numbers in [0, 1] or NaN."""
-    values = as_numbers(x, name, length)
+    values = as_row(x, name, length=length, undefined=True, least=1)
     outside = (values < 0.0) | (values > 1.0)
     if outside.any():
         raise InputError.of(
             name, "must lie in [0, 1]", float(values[outside][0]), "give performance as a share, not in percent"
         )
     return values
-
-
-def as_proxy(proxy: ArrayLike) -> Float64Array:
-    """Validate predicted performance as a one-dimensional array of numbers in [0, 1] or NaN."""
-    return as_shares(proxy, "proxy")
 
 
 def filled(proxy: Float64Array) -> Float64Array:
@@ -139,7 +114,7 @@ def as_groups(groups: ArrayLike, length: int) -> NDArray[np.int64]:
 
 def as_sizes(sizes: ArrayLike, length: int) -> Float64Array:
     """Validate expected sizes of images as a one-dimensional array of numbers ≥ 0, not all 0."""
-    values = as_numbers(sizes, "sizes", length)
+    values = as_row(sizes, "sizes", length=length, undefined=True)
     if not (values >= 0.0).all() or not values.any():
         wrong = values[~(values >= 0.0)]
         raise InputError.of("sizes", "must be numbers of 0 or more, not all 0", float(wrong[0]) if len(wrong) else 0.0)
@@ -163,12 +138,6 @@ def as_rng(seed: int | np.random.Generator) -> np.random.Generator:
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:
         raise InputError.of("seed", "must be a whole number of at least 0, or a generator", seed, "pass 0") from error
-
-
-def check_level(level: float) -> None:
-    """Raise `InputError` for a confidence level outside (0, 1)."""
-    if not isinstance(level, Real) or not 0.0 < level < 1.0:
-        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
 
 
 def check_sample(sample: Sample) -> None:
@@ -240,7 +209,7 @@ def draw(
     >>> len(sample), np.bincount(sample.strata).tolist(), sample.population
     (16, [3, 5, 5, 3], 100)
     """
-    p = as_proxy(proxy)
+    p = as_shares(proxy, "proxy")
     k, rng = as_count(k, "k"), as_rng(seed)
     photographs = None if groups is None else as_groups(groups, len(p))
     if k >= len(p):

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
-from howfar.sampling.design import as_floats, as_rng, as_shares, check_level
+from howfar.sampling.design import as_rng, as_shares
 from howfar.sampling.sequential import MEANS, Capital, ConfidenceSequence, as_places
 
 _ROUNDING = 1e-6
@@ -62,7 +62,7 @@ def difference(
     b = _as_bounds(bounds)
     places = as_places(images, len(b)) if np.size(images) else np.zeros(0, dtype=np.int64)
     check_level(level)
-    measured = np.nan_to_num(as_floats(values, "values"), nan=0.0) if np.size(values) else np.zeros(0)
+    measured = np.nan_to_num(as_row(values, "values"), nan=0.0) if np.size(values) else np.zeros(0)
     if measured.ndim != 1 or len(measured) > len(places):
         raise InputError.of("values", f"must be at most the {len(places)} images of the order", measured.shape)
     over = np.abs(measured) > b[places[: len(measured)]] + _ROUNDING

@@ -17,20 +17,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
 from howfar.sampling.design import (
     STRATIFIED_FROM,
     Sample,
     as_count,
-    as_floats,
     as_groups,
-    as_numbers,
-    as_proxy,
     as_rng,
     as_shares,
     check_fits,
-    check_level,
     check_sample,
     filled,
 )
@@ -217,7 +213,7 @@ def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 
     True
     """
     check_sample(sample)
-    measured, predicted = as_shares(values, "values", len(sample)), filled(as_proxy(proxy))
+    measured, predicted = as_shares(values, "values", len(sample)), filled(as_shares(proxy, "proxy"))
     check_fits(sample, len(predicted))
     return of_values(measured, predicted[sample.indices], float(predicted.mean()), sample, level)
 
@@ -302,11 +298,7 @@ def ods(
     (0.6, 1)
     """
     check_sample(sample)
-    above, below, expected = (
-        as_floats(numerators, "numerators"),
-        as_floats(denominators, "denominators"),
-        as_floats(proxy, "proxy"),
-    )
+    above, below, expected = (np.asarray(numbers, dtype=np.float64) for numbers in (numerators, denominators, proxy))
     if above.ndim != 2 or above.shape != below.shape or not above.shape[1]:
         raise InputError.of("numerators and denominators", "must both be (k, thresholds)", (above.shape, below.shape))
     if expected.ndim == 3 and expected.shape[2] != above.shape[1]:
@@ -325,7 +317,10 @@ def ods(
 
 
 def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Float64Array, Float64Array]:
-    above, below = as_numbers(numerators, "numerators", k), as_numbers(denominators, "denominators", k)
+    above, below = (
+        as_row(numbers, name, length=k, undefined=True)
+        for numbers, name in ((numerators, "numerators"), (denominators, "denominators"))
+    )
     if not ((above >= 0.0) & (above <= below)).all():
         raise InputError.of("numerators", "must lie between 0 and their denominators", "NaN, one below 0 or one above")
     if not below.any():
@@ -335,9 +330,9 @@ def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Flo
 
 def _expected(proxy: ArrayLike, sample: Sample) -> Float64Array:
     """Return (2, m) expected numerators and denominators; predicted performance p counts as p over 1."""
-    expected = as_floats(proxy, "proxy")
+    expected = np.asarray(proxy, dtype=np.float64)
     if expected.ndim == 1:
-        expected = np.stack([filled(as_numbers(expected, "proxy")), np.ones(len(expected))])
+        expected = np.stack([filled(as_row(expected, "proxy", undefined=True)), np.ones(len(expected))])
     if expected.ndim != 2 or len(expected) != 2 or not np.isfinite(expected).all():
         raise InputError.of("proxy", "must be (2, m) finite expected numbers, or (m,) predicted performance", expected.shape)
     check_fits(sample, expected.shape[1])
@@ -456,7 +451,7 @@ def cross_fitted_mean(
         raise InputError.of("proxies", f"must be {len(divided)}, one a part", len(proxies))
     predicted, total = np.empty(len(sample)), 0.0
     for proxy, fold in zip(proxies, divided, strict=True):
-        own = filled(as_proxy(proxy))
+        own = filled(as_shares(proxy, "proxy"))
         check_fits(sample, len(own), "proxies")
         predicted[fold.held] = own[sample.indices[fold.held]]
         total += float(sample.weights[fold.held].sum()) * float(own.mean())

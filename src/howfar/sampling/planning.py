@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.sampling.design import STRATIFIED_FROM, as_proxy, as_rng, draw, filled
+from howfar.sampling.design import STRATIFIED_FROM, as_rng, as_shares, draw, filled
 from howfar.sampling.estimates import mean
 from howfar.sampling.sequential import Until, order, sequence
 
@@ -33,7 +33,7 @@ def labels_for(proxy: ArrayLike, until: Until | str, *, level: float = 0.9, seed
     True
     """
     rule, rng = until if isinstance(until, Until) else Until.parse(until), as_rng(seed)
-    p = filled(as_proxy(proxy))
+    p = filled(as_shares(proxy, "proxy"))
     if len(p) < STRATIFIED_FROM:
         raise InputError.of("proxy", f"must be of at least {STRATIFIED_FROM} images for a plan", len(p), "label them all")
     needed = sorted(_needed(p, rule, level, rng))

@@ -21,9 +21,9 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
-from howfar.sampling.design import as_count, as_proxy, as_rng, as_shares, check_level, filled
+from howfar.sampling.design import as_count, as_rng, as_shares, filled
 from howfar.sampling.estimates import SHARES_STAKED
 
 _TEXT = re.compile(r"(?:(?P<width>±|\+/-|\+-)|(?P<name>[A-Za-z]\w*)?\s*(?P<sign>>=|<=|≥|≤))\s*(?P<value>\d*\.?\d+)")
@@ -130,7 +130,7 @@ def sequence(
     >>> known.stop is not None, known.settled[-1], bool(known.low[-1] <= proxy.mean() <= known.high[-1])
     (True, 'yes', True)
     """
-    predicted = filled(as_proxy(proxy))
+    predicted = filled(as_shares(proxy, "proxy"))
     places = as_places(images, len(predicted))
     measured = as_shares(values, "values")
     if len(measured) > len(places):

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
 from howfar.results.certificate_result import ZoneTest
-from howfar.sampling.design import as_count, as_proxy, as_rng, as_shares, check_level, filled
+from howfar.sampling.design import as_count, as_rng, as_shares, filled
 
 _ZONES = 20
 _MOST_ALLOWED = 3
@@ -83,7 +83,7 @@ def plan_zone(
     >>> 100 < max(passed) < 160 / 0.9
     True
     """
-    p, k, rng = as_proxy(proxy), as_count(k, "k"), as_rng(seed)
+    p, k, rng = as_shares(proxy, "proxy"), as_count(k, "k"), as_rng(seed)
     check_level(level)
     for name, value in (("at_least", at_least), ("wrong", wrong)):
         if not 0.0 < value < 1.0:
@@ -180,7 +180,7 @@ def predicted_share(
         plan = plan_zone(proxy, k, at_least=at_least, wrong=wrong, level=level, seed=seed)
     except InputError:
         return 0.0
-    ranked = filled(as_proxy(proxy))[plan.ranking]
+    ranked = filled(as_shares(proxy, "proxy"))[plan.ranking]
     place = {int(image): rank for rank, image in enumerate(plan.ranking)}
     ranks = np.array([place[int(image)] for image in plan.images])
     rungs = [_Rung(size, ranks[places]) for size, places in zip(plan.sizes, plan.reads, strict=True)]

@@ -26,26 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, quotient
+from howfar.arrays import Float64Array, as_row, check_level, quotient
 from howfar.errors import InputError
 from howfar.results.records import Interval
-
-
-def as_scores(x: ArrayLike, name: str, *, undefined: bool = False) -> Float64Array:
-    """Validate `x` as a (k,) float64 array of at least one number, all finite; with `undefined`, at least one finite."""
-    try:
-        scores = np.asarray(x, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be numbers: {error}") from error
-    if scores.ndim != 1 or len(scores) == 0:
-        raise InputError.of(name, "must be one row of at least one number", scores.shape)
-    finite = np.isfinite(scores)
-    if undefined and not finite.any():
-        raise InputError.of(name, "must hold at least one finite number", f"none of {len(scores)}", "ask for more draws")
-    if not undefined and not finite.all():
-        raise InputError.of(name, "must be finite", f"NaN or infinity at position {int(np.argmin(finite))}")
-    return scores
-
 
 _SINGLE = 1e-12
 COUNTED_FROM = 1 << 21
@@ -116,7 +99,7 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
     >>> unbiased_mean([0.5, 0.0], [[0.5, 1.0], [0.5, 0.0]])
     array([ 1., nan])
     """
-    forms = as_scores(form, "form")
+    forms = as_row(form, "form", least=1)
     w = np.asarray(weights)
     if w.ndim != 2 or w.shape[1] != len(forms):
         raise InputError.of("weights", f"must have shape (n, {len(forms)}), one column a draw", w.shape)
@@ -145,11 +128,13 @@ def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     >>> interval(np.arange(101.0), level=0.9)
     (5.0, 95.0)
     """
-    values = as_scores(draws, "draws", undefined=True)
-    if not 0.0 < level < 1.0:
-        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.95")
+    check_level(level, remedy="pass 0.95")
+    values = np.asarray(draws, dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        raise InputError.of("draws", "must hold at least one finite number", f"none of {values.size}", "ask for more draws")
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(values[np.isfinite(values)], [tail, 1.0 - tail])
+    low, high = np.quantile(finite, [tail, 1.0 - tail])
     return float(low), float(high)
 
 

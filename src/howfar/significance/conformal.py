@@ -7,9 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
-from howfar.significance.bootstrap import as_scores
 
 # (n + 1) · level and k · error_rate / m are often whole or equal in exact arithmetic, and off by a rounding in floats.
 _ROUNDING = 1e-9
@@ -33,7 +32,7 @@ def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
     >>> p_values([0.0, 2.0, 9.0], [1.0, 2.0, 3.0]).tolist()
     [1.0, 0.75, 0.25]
     """
-    ordered, values = np.sort(as_scores(calibration, "calibration")), as_scores(scores, "scores")
+    ordered, values = np.sort(as_row(calibration, "calibration", least=1)), as_row(scores, "scores", least=1)
     at_least = len(ordered) - np.searchsorted(ordered, values, side="left")
     return np.asarray((1 + at_least) / (len(ordered) + 1), dtype=np.float64)
 
@@ -49,7 +48,7 @@ def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
     >>> percentiles([0.0, 2.0, 9.0], [1.0, 2.0, 3.0]).tolist()
     [0.0, 50.0, 100.0]
     """
-    ordered, values = np.sort(as_scores(calibration, "calibration")), as_scores(scores, "scores")
+    ordered, values = np.sort(as_row(calibration, "calibration", least=1)), as_row(scores, "scores", least=1)
     below = np.searchsorted(ordered, values, side="left")
     up_to = np.searchsorted(ordered, values, side="right")
     return np.asarray(50.0 * (below + up_to) / len(ordered), dtype=np.float64)
@@ -62,11 +61,10 @@ def quantile(residuals: ArrayLike, level: float) -> float:
     exchangeable with these. n residuals allow a level of at most n / (n + 1). Source: Lei, G'Sell, Rinaldo, Tibshirani &
     Wasserman, "Distribution-free predictive inference for regression", JASA 113 (2018), algorithm 2.
     """
-    if not 0.0 < level < 1.0:
-        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+    check_level(level)
     if np.shape(residuals) == (0,):
         return float("inf")
-    ordered = np.sort(as_scores(residuals, "residuals"))
+    ordered = np.sort(as_row(residuals, "residuals"))
     if ordered[0] < 0.0:
         raise InputError.of("residuals", "must be at least 0", float(ordered[0]), "pass absolute differences")
     rank = math.ceil((len(ordered) + 1) * level - _ROUNDING)
@@ -80,8 +78,7 @@ def select(p_values: ArrayLike, error_rate: float) -> NDArray[np.bool_]:
     of the m. Source: Benjamini & Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal
     p-values: Jin & Candès, "Selection by prediction with conformal p-values", JMLR 24 (2023), https://arxiv.org/abs/2210.01408.
     """
-    if not 0.0 < error_rate < 1.0:
-        raise InputError.of("error_rate", "must lie between 0 and 1", error_rate, "pass 0.2")
+    check_level(error_rate, "error_rate", "pass 0.2")
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1:
         raise InputError.of("p_values", "must be one row of numbers", p.shape)

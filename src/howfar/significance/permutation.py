@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row
 from howfar.errors import InputError
-from howfar.significance.bootstrap import as_scores, interval, resample_counts
+from howfar.significance.bootstrap import interval, resample_counts
 
 ROUNDING = 1e-10
 """Values of a statistic that differ by less than this share of the largest are ties, where they are sums in float64."""
@@ -67,8 +67,8 @@ def p_value(observed: float, null: ArrayLike, *, rounding: float = ROUNDING) -> 
     >>> p_value(3.0, [1.0, 2.0, 3.0, 4.0])
     0.6
     """
-    values = as_scores(null, "null")
-    statistic = float(as_scores([observed], "observed")[0])
+    values = as_row(null, "null", least=1)
+    statistic = float(as_row([observed], "observed")[0])
     slack = rounding * max(abs(statistic), float(np.abs(values).max()))
     return float((1 + np.count_nonzero(values >= statistic - slack)) / (1 + len(values)))
 

@@ -26,9 +26,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
-from howfar.significance.bootstrap import as_scores
 
 HORIZON = 52
 """By default half of the false alarms that are allowed are spent on the first year of weekly labelled batches."""
@@ -90,10 +89,10 @@ class BoundedBet:
     @classmethod
     def of(cls, level: float, known: ArrayLike | None = None, drop: float = DROP) -> Self:
         """Choose the stake for which evidence grows fastest if the known values fell to `drop` below the level."""
-        _check_level(level)
+        check_level(level)
         if known is None or not np.size(known):
             return cls(level)
-        values = as_scores(known, "known")
+        values = as_row(known, "known", least=1)
         fallen = np.clip(values - values.mean() + level - drop, 0.0, 1.0)
         growth = [np.log1p(stake / (1 - level) * (level - fallen)).mean() for stake in _STAKES]
         return cls(level, float(_STAKES[int(np.argmax(growth))]))
@@ -129,14 +128,14 @@ class SpreadBet:
         `residuals` are F − f of labelled images from when all was well, at least 30. By default every image falls by `drop`;
         with their F, `measured`, some images fall to 0 and the others not at all.
         """
-        _check_level(level)
-        values = as_scores(residuals, "residuals")
+        check_level(level)
+        values = as_row(residuals, "residuals")
         if len(values) < FEWEST:
             raise InputError.of("residuals", f"must be those of at least {FEWEST} labelled images", len(values))
         below = values.mean() - values
         fallen, share = below + drop, 1.0
         if measured is not None:
-            known = as_scores(measured, "measured")
+            known = as_row(measured, "measured", least=1)
             fallen, share = below + known, min(drop / max(float(known.mean()), drop), 1.0)
         best = max((_tuned(below, fallen, share, clip) for clip in _CLIPS), key=lambda tuned: tuned[0])
         return cls(level, *best[1:])
@@ -177,12 +176,6 @@ def first_alarm(path: Float64Array, rate: float = RATE) -> int | None:
 
     Where no batch is harmed, the chance that this is ever a number is at most `rate`.
     """
-    if not 0 < rate < 1:
-        raise InputError.of("rate", "must lie between 0 and 1", rate)
+    check_level(rate, "rate", "pass 0.05")
     reached = np.flatnonzero(path >= -math.log(rate))
     return int(reached[0]) if len(reached) else None
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise InputError.of("level", "must lie between 0 and 1", level)

@@ -12,8 +12,9 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, t
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
+from howfar.results.records import Interval
 
 REST = "rest"
 """The name of what no source explains, the residual."""
@@ -24,20 +25,11 @@ WIDEST = 100.0
 
 
 @dataclass(frozen=True)
-class ComponentEstimate:
-    """Hold an estimated mean or standard deviation with the ends of its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class VarianceComponents:
     """Hold the mean of a measurement and the standard deviation of each source's effect, `REST` (residual) last."""
 
-    mean: ComponentEstimate
-    deviations: Mapping[str, ComponentEstimate]
+    mean: Interval
+    deviations: Mapping[str, Interval]
 
 
 def variance_components(
@@ -62,23 +54,20 @@ def variance_components(
     names = (*sources, REST)
     ends = [likelihood.interval(best, place, level) for place in range(len(names))]
     deviations = {
-        name: ComponentEstimate(scale * float(np.sqrt(best[place])), scale * low, scale * high)
+        name: Interval(scale * float(np.sqrt(best[place])), scale * low, scale * high)
         for place, (name, (low, high)) in enumerate(zip(names, ends, strict=True))
     }
-    return VarianceComponents(ComponentEstimate(*(scale * number for number in mean)), deviations)
+    return VarianceComponents(Interval(*(scale * number for number in mean)), deviations)
 
 
 def _checked(
     values: Sequence[float] | NDArray[np.floating], sources: Mapping[str, Sequence[int] | NDArray[np.integer]], level: float
 ) -> tuple[Float64Array, list[Float64Array]]:
     """Check the arguments, and return the indicator matrix of each source's levels, with one column per level."""
-    y = np.asarray(values, dtype=np.float64)
-    if y.ndim != 1 or len(y) < 3:
-        raise InputError.of("values", "must be at least three numbers", y.shape)
-    if not np.isfinite(y).all():
-        raise InputError.of("values", "must be finite", float(y[~np.isfinite(y)][0]))
-    if not 0 < level < 1:
-        raise InputError.of("level", "must lie between 0 and 1", level)
+    y = as_row(values, "values")
+    if len(y) < 3:
+        raise InputError.of("values", "must be at least three numbers", len(y))
+    check_level(level)
     levels = []
     for name, codes in sources.items():
         given = np.asarray(codes)

@@ -22,8 +22,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.measure import check_plan, kept
 from howfar.pipeline.pairs import FOLDER
-from howfar.pipeline.reference import GATE_COLUMNS
-from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.reference import GATE_COLUMNS, PrimaryReference
 from howfar.progress import bar, doing
 from howfar.protocols import Backbone, StoreLike
 from howfar.results import (
@@ -283,9 +282,9 @@ def compared(
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
-        own: Profile | None = None
+        own: PrimaryReference | None = None
         with suppress(InputError):  # it may exceed the memory budget
-            own = Profile.of(primary, settings, projector=pairs.projector)
+            own = PrimaryReference.of(primary, settings, projector=pairs.projector)
         for s, pair in zip(secondaries, shown, strict=True):
             # The columns that the judge of sites needs, in the primary's own subspace, as in a profile.
             read = {} if own is None else own.columns(own.measure(s.rows))

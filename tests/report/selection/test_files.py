@@ -25,7 +25,7 @@ def three(tmp_path: Path) -> Selection:
     for rank, name in enumerate(("b,1.png", "a.png", "straße.png"), start=1):
         Image.new("RGB", (30 + rank, 20 + rank), (rank, 0, 0)).save(folder / name)
         picks.append(Pick(rank, name, str(folder / name), 1 / rank, f'so, "{rank}"'))
-    return Selection("roads", "site", "far", True, 3, 40, 2, tuple(picks), Provenance.now(), ("a note",))
+    return Selection("roads", "site", "far", True, 3, 40, 2, tuple(picks), provenance=Provenance.now(), notes=("a note",))
 
 
 def test_every_file_is_there_and_no_image_among_them(three: Selection, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def selection(tmp_path: Path) -> Selection:
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((*SIDES, 3), 60 * rank, np.uint8)).save(file)
         picks.append(Pick(rank, name, str(file), 0.5, "so"))
-    return Selection("roads", "site", "random", True, 0, 3, 0, tuple(picks), Provenance.now())
+    return Selection("roads", "site", "random", True, 0, 3, 0, tuple(picks), provenance=Provenance.now())
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def site(tmp_path: Path) -> Path:
 def selected(site: Path, tmp_path: Path) -> Path:
     """The folder of a selection of the images, without first labels."""
     picks = tuple(Pick(rank, name, str(site / "images" / name), 0.5, "so") for rank, name in enumerate(NAMES, start=1))
-    selection = Selection("roads", "site", "random", True, 0, 3, 0, picks, Provenance.now())
+    selection = Selection("roads", "site", "random", True, 0, 3, 0, picks, provenance=Provenance.now())
     return selection.save(tmp_path / "selected")
 
 

@@ -275,7 +275,7 @@ def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
         StudyDataset(name, min(len(dataset), entry.limit or len(dataset)), str(dataset.root), entry.stands_for)
         for name, entry, dataset in entries
     )
-    run = StudyRun(plan.title, plan.text, tuple(records), tuple(results.values()), tuple(datasets), Provenance.now())
+    run = StudyRun(plan.title, plan.text, tuple(records), tuple(results.values()), tuple(datasets), provenance=Provenance.now())
     return _written(run, plan, fresh)
 
 
