@@ -89,12 +89,6 @@ def test_a_module_of_torchscript() -> None:
     assert backbone.identity["model"] != other.identity["model"]
 
 
-def test_names_and_loaded_backbones() -> None:
-    assert as_backbone("pixels", {"fit": "crop"}).identity == load_backbone("pixels", fit="crop").identity
-    loaded = load_backbone("pixels")
-    assert as_backbone(loaded) is loaded
-
-
 class Heads(nn.Module):
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         return {"out": pictures, "aux": pictures}
@@ -132,19 +126,6 @@ def test_what_is_no_backbone_is_refused_in_one_line(argument: Any, options: Any,
     assert "\n" not in str(caught.value)
 
 
-def test_studies_take_a_module(demo_folders: list[Path], tmp_path: Path) -> None:
-    primary, *others = demo_folders[:3]
-    network, quick = net(), {"baselines": False, "bootstrap": 0, "permutations": 0, "progress": False}
-    found = howfar.compare(primary, others, network, size=32, store=tmp_path, **quick)
-    assert found.backbone.name == "Sequential"
-    with pytest.raises(InputError, match="must have a name that stands for it, since new images are to be scored by the same"):
-        howfar.profile(primary, means, progress=False)
-    profile = howfar.profile(primary, network, size=32, store=tmp_path, progress=False)
-    assert profile.score(others[0], network, size=32).images
-    with pytest.raises(HowfarError, match=r"must give the features that .* was profiled with"):
-        profile.score(others[0], net(1), size=32)
-
-
 # A function of a batch is a backbone; its features are stored where it has a name, and else kept for one run
 
 
@@ -173,14 +154,6 @@ class TestFunction(BackboneTests):
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
         return {"size": (24, 48)}, {"fit": "crop"}, {"via": 8}
-
-
-def test_the_name_is_the_identity() -> None:
-    with pytest.raises(InputError, match="name must be text"):
-        function(means, " ")
-    one, other, again = function(means, "v1"), function(means, "v2"), function(lambda batch: means(batch) + 1, "v1")
-    assert one.identity != other.identity
-    assert one.identity == again.identity
 
 
 def test_without_a_name_no_two_are_the_same_but_for_pickled_ones() -> None:

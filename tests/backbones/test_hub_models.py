@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from huggingface_hub.errors import EntryNotFoundError
 
-from howfar.backbones.transformers import REQUIRED_FILES
 from howfar.errors import MissingPathError
+from howfar.weights.hub_models import REQUIRED_FILES
 from howfar.weights.published import hub_folder
 
 Hub = Callable[..., list[str]]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from howfar.backbones import cards, load_backbone
-from howfar.errors import InputError, MissingExtraError, UnknownNameError
+from howfar.errors import InputError, MissingExtraError
 from howfar.testing.backbone_suite import BackboneTests
 
 
@@ -74,11 +74,6 @@ def test_cards_need_no_torch() -> None:
 def test_options_that_are_refused(name: str, options: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
         load_backbone(name, **options)
-
-
-def test_unknown_name() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'pixels'"):
-        load_backbone("pixel")
 
 
 PLUGIN = """

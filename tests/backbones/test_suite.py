@@ -134,10 +134,6 @@ def _with_class_identity(make: Any) -> Callable[..., Backbone]:
     return made
 
 
-def test_a_sound_backbone_passes() -> None:
-    assert failures(Sound, ({"scale": 2}, {"scale": 3})) == set()
-
-
 def test_an_identity_that_forgets_an_option_is_found() -> None:
     def forgets(**options: Any) -> Backbone:
         backbone = Sound(**options)
@@ -145,10 +141,6 @@ def test_an_identity_that_forgets_an_option_is_found() -> None:
         return backbone
 
     assert "test_identity_follows_the_feature" in failures(forgets, ({"scale": 2},))
-
-
-def test_an_option_without_effect_is_found() -> None:
-    assert "test_identity_follows_the_feature" in failures(Sound, ({"idle": True},))
 
 
 @pytest.mark.parametrize(("apart", "found"), [(0.0, False), (1e-4, False), (0.01, True)])

@@ -171,21 +171,6 @@ class TestEnet(BackboneTests):
         return {"weights": other}, {"pool": True}, {"fit": "crop"}, {"via": 448}
 
 
-@pytest.mark.parametrize("pool", [False, True])
-def test_the_map_before_the_head(pool: bool, tmp_path: Path) -> None:
-    path = saved(tmp_path / "net.safetensors", "test_efficientnet")
-    family = small(ENET, num_classes=0)
-    backbone = family.build(family.options({"weights": path, "pool": pool}))
-    network = timm.create_model("test_efficientnet", pretrained=False, checkpoint_path=str(path)).eval()
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
-    pixels = np.asarray(picture.resize((64, 64), Image.Resampling.BICUBIC), dtype=np.float32) / 255
-    scaled = (pixels - np.float32(CONFIG["mean"])) / np.float32(CONFIG["std"])
-    with torch.no_grad():
-        maps = network.forward_features(torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None])[0].numpy()
-    expected = maps.mean(axis=(1, 2)) if pool else maps.reshape(-1)
-    np.testing.assert_allclose(backbone.embed(backbone.prepare(picture)[None])[0], expected, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.usefixtures("offline")
 def test_out_of_reach(tmp_path: Path) -> None:
     for name, repository in (

@@ -33,24 +33,6 @@ def test_layers_are_flattened_in_c_order_and_concatenated() -> None:
     np.testing.assert_allclose(backbone.embed(batch), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_moved_it_gives_the_same_features() -> None:
-    backbone = small()
-    moved = backbone.on("cpu")
-    np.testing.assert_allclose(moved.embed(pictures()), backbone.embed(pictures()), rtol=1e-5, atol=1e-5)
-    assert (moved.engine, moved.identity) == ("onnxruntime", backbone.identity)
-
-
-def test_device_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert resolve_device("auto").type == resolve_device("cpu").type == "cpu"
-    for name in ("gpu", "", "xpu", "meta"):
-        with pytest.raises(InputError, match="device must be auto, cpu, cuda, cuda:N or mps"):
-            resolve_device(name)
-    with pytest.raises(InputError, match="device must be on this machine, got 'cuda'"):
-        resolve_device("cuda")
-
-
 def test_cuda_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
@@ -137,13 +119,6 @@ def test_one_picture_too_many_at_the_first_trial(error: Callable[[], Exception])
         hungry(0, error)
 
 
-def test_one_picture_too_many_later_is_one_line() -> None:
-    narrow, network = hungry(99)
-    network.room = 0
-    with pytest.raises(HowfarError, match=r"hungry needs more memory than cpu has for one picture of 16×16: choose a smaller"):
-        narrow.embed(squares(2))
-
-
 def test_a_network_that_does_not_fit_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -151,14 +126,6 @@ def test_a_network_that_does_not_fit_a_device(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(nn.Module, "to", full)
     with pytest.raises(HowfarError, match="hungry does not fit the memory of cpu"):
         hungry(9)
-
-
-def test_another_error_is_not_taken_for_it() -> None:
-    narrow, network = hungry(99, lambda: RuntimeError("shapes differ"))
-    network.room = 0
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        narrow.embed(squares(2))
-    assert network.given == [2]
 
 
 @pytest.mark.parametrize(("free", "each", "expected"), [(32e9, 1e9, 16), (31.9e9, 1e9, 8), (1.0, 1e9, 1), (1e12, 1.0, 256)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -88,13 +87,6 @@ def test_layers_and_their_order() -> None:
     pooled = torch.cat([words.mean(dim=1), stem.mean(dim=(2, 3)), words.mean(dim=1)], dim=1)
     found = made(layer=["words", "stem", "split"], pool=True)
     np.testing.assert_allclose(found.embed(batch), pooled.numpy(), rtol=1e-4, atol=1e-5)
-
-
-def test_pickled_it_is_the_same() -> None:
-    network = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU())
-    backbone = module(network, "0", 16)
-    batch = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(backbone)).embed(batch), backbone.embed(batch))
 
 
 @pytest.mark.parametrize(

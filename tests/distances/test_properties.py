@@ -69,14 +69,6 @@ def test_turning_both_sets_together(name: str, pair: tuple[np.ndarray, np.ndarra
     close(BOTH[name](s @ turn, p @ turn), BOTH[name](s, p), 1e6 if name == "kid" else 10.0)
 
 
-@pytest.mark.parametrize("name", BOTH)
-@QUICK
-@given(pair=pairs())
-def test_single_precision_features(name: str, pair: tuple[np.ndarray, np.ndarray]) -> None:
-    s, p = pair
-    np.testing.assert_array_equal(BOTH[name](s.astype(np.float32), p.astype(np.float32)), BOTH[name](s, p))
-
-
 @pytest.mark.parametrize("name", ["i_dist", "knn", "o_dist", "energy", "sliced_wasserstein"])
 @QUICK
 @given(pair=pairs(), power=st.integers(-20, 20))

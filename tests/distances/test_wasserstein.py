@@ -39,32 +39,12 @@ def test_the_coupling_carries_all_the_mass_and_never_crosses() -> None:
         assert share @ np.abs(x[at_s] - y[at_p]) == pytest.approx(wasserstein_distance(x, y))
 
 
-def test_by_hand() -> None:
-    # Quantiles of {0, 3} against those of {0, 3, 3}: 3 apart on the sixth between 1/3 and 1/2.
-    assert sliced_wasserstein([[0.0], [3.0]], [[0.0], [3.0], [3.0]]) == pytest.approx(np.sqrt(9 / 6))
-
-
-def test_a_shift_counts_by_its_length_over_the_root_of_z(rng: np.random.Generator) -> None:
-    p, shift = rng.normal(size=(30, 25)), rng.normal(size=25)
-    wanted = np.linalg.norm(shift) / 5
-    assert sliced_wasserstein(p + shift, p, projections=4000) == pytest.approx(wanted, rel=0.05)
-    assert sliced_wasserstein(p + shift, p) == pytest.approx(float(np.linalg.norm(shift @ lines(0, 256, 25)) / 16), rel=1e-9)
-
-
 @pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
 def test_a_set_is_exactly_at_0_from_itself(rng: np.random.Generator, offset: float) -> None:
     p = rng.normal(size=(47, 25)) + offset
     assert sliced_wasserstein(p, p) == 0.0
     assert sliced_wasserstein(p, rng.permutation(p)) < 1e-9
     assert sliced_wasserstein(np.repeat(p, 3, axis=0), p) < 1e-9
-
-
-def test_the_seed_decides_and_matters_little(rng: np.random.Generator) -> None:
-    s, p = rng.normal(0.3, 2.0, size=(31, 25)), rng.normal(size=(47, 25))
-    assert sliced_wasserstein(s, p, seed=1) == sliced_wasserstein(s, p, seed=1)
-    found = [sliced_wasserstein(s, p, seed=seed) for seed in range(10)]
-    assert len(set(found)) == 10
-    assert np.std(found) < np.mean(found) / np.sqrt(256)
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1000])

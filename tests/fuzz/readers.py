@@ -294,7 +294,8 @@ def read_done_mark(folder: Path) -> object:
 
 
 def read_hub_config(folder: Path) -> object:
-    from howfar.backbones.transformers import model_input, read_json
+    from howfar.backbones.transformers import model_input
+    from howfar.weights.hub_models import read_json
 
     return model_input(read_json(first(folder)), 224)
 

@@ -16,7 +16,7 @@ from torchvision.ops import box_iou
 
 from howfar.errors import InputError, MissingExtraError
 from howfar.metrics import DETECTION, Detection, tallies
-from howfar.metrics.detection import box_consistency, box_signals, box_stability, mirrored, overlaps
+from howfar.metrics.detection import box_consistency, box_signals, box_stability, overlaps
 
 NONE: dict[str, Any] = {"boxes": [], "scores": [], "labels": []}
 
@@ -85,22 +85,6 @@ def test_the_highest_score_chooses_first() -> None:
     assert DETECTION.tally(prediction, truth).hits == 2
 
 
-def test_a_true_box_is_matched_once_and_by_its_class() -> None:
-    box = [0, 0, 10, 10]
-    truth = {"boxes": [box], "labels": [1]}
-    one = DETECTION.tally({"boxes": [box] * 3, "scores": [0.9, 0.8, 0.7], "labels": [0, 1, 1]}, truth)
-    assert (one.hits, one.misses, one.false) == (1, 0, 2)
-    one = DETECTION.tally({"boxes": [box], "scores": [0.9], "labels": [0]}, truth)
-    assert (one.hits, one.misses, one.false) == (0, 1, 1)
-
-
-@pytest.mark.parametrize(("iou", "hits"), [(0.5, 1), (0.75, 1), (0.76, 0)])
-def test_the_overlap_that_matches(iou: float, hits: int) -> None:
-    truth = {"boxes": [[0, 0, 4, 4]], "labels": [0]}
-    prediction = {"boxes": [[0, 0, 4, 3]], "scores": [0.9], "labels": [0]}
-    assert Detection(iou=iou).tally(prediction, truth).hits == hits
-
-
 def test_low_scores_are_left_out_of_f1_and_not_of_map() -> None:
     truth = {"boxes": [[0, 0, 10, 10]], "labels": [0]}
     prediction = {"boxes": [[0, 0, 10, 10], [20, 20, 30, 30]], "scores": [0.4, 0.3], "labels": [0, 0]}
@@ -121,11 +105,6 @@ def test_images_without_boxes() -> None:
     nowhere = DETECTION.score(tallies(DETECTION, [NONE, box], [NONE, NONE]))
     assert np.isnan(list(nowhere.scores.values())).all()
     assert np.isnan(nowhere.per_image).all()
-
-
-def test_more_than_100_boxes_bring_no_warning(rng: np.random.Generator) -> None:
-    many = {"boxes": boxes(rng, 150), "scores": rng.random(150), "labels": np.zeros(150, int)}
-    assert DETECTION.score([DETECTION.tally(many, many)]).scores["f1"] == 1.0
 
 
 def test_overlaps_as_torchvision(rng: np.random.Generator) -> None:
@@ -169,20 +148,6 @@ def test_consistency_pairs_boxes_of_one_class() -> None:
     assert box_consistency(boxes, [0, 1], boxes, [1, 1]) == 0.5
     assert box_consistency(boxes, [0, 1], [[0, 0, 10, 4]], [0]) == 0.0
     assert box_consistency(boxes, [0, 1], [[0, 0, 10, 4]], [0], iou=0.4) == pytest.approx(2 / 3)
-
-
-def test_nothing_predicted_is_neither_stable_nor_consistent() -> None:
-    assert box_stability([], []) == box_stability([[0, 0, 1, 1]], []) == 0.0
-    assert box_consistency([], [], [], []) == 0.0
-    assert set(box_signals([]).values()) == {0.0}
-    # Scores that are no probabilities have no entropy.
-    assert np.isnan(box_signals([2.0, 0.5])["box_entropy"])
-    assert box_signals([0.0, 1.0])["box_entropy"] == 0.0
-
-
-def test_mirroring_twice_changes_nothing() -> None:
-    boxes = drawn(5, 3)
-    np.testing.assert_allclose(mirrored(mirrored(boxes, 10), 10), boxes)
 
 
 @pytest.mark.parametrize(

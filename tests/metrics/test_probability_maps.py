@@ -11,12 +11,6 @@ from howfar.metrics.probability_maps import THRESHOLDS, as_bytes, as_levels, as_
 BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
-def test_the_thresholds() -> None:
-    assert THRESHOLDS.tolist() == [i / 100 for i in range(100)]
-    with pytest.raises(ValueError, match="read-only"):
-        THRESHOLDS[0] = 0.5
-
-
 def test_whole_numbers_decide_as_the_quotients_do() -> None:
     """All 256 values and 100 thresholds: p = value/255 > t = i/100 in float64, in rationals, and in levels."""
     levels, lowest = as_levels(BYTES)
@@ -51,10 +45,6 @@ def test_bytes_of_floats() -> None:
     assert as_bytes(BYTES / 255).tolist() == BYTES.tolist()
     assert as_bytes((BYTES / 255).astype(np.float32)).tolist() == BYTES.tolist()
     assert as_bytes(BYTES) is BYTES
-
-
-def test_a_bool_map_is_certain() -> None:
-    assert as_map(np.array([[True, False]])).tolist() == [[255, 0]]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from howfar import registry
-from howfar.errors import InputError, UnknownNameError
+from howfar.errors import InputError
 from howfar.segmenters import build_segmenter, segmenter_family
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 
@@ -21,11 +21,6 @@ class Plain(ArchitectureOptions):
 
 def family(options: type[ArchitectureOptions] = Plain) -> SegmenterFamily:
     return SegmenterFamily("plain", options, lambda chosen, pretrained: (chosen, pretrained), TrainingDefaults(), "nothing")
-
-
-def test_options_are_checked_and_filled_up() -> None:
-    assert dict(family().checked({})) == {"depth": 2, "kind": "a"}
-    assert dict(family().checked({"depth": 5})) == {"depth": 5, "kind": "a"}
 
 
 @pytest.mark.parametrize(
@@ -54,11 +49,6 @@ def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
         InputError, match=r"segmenter 'odd' must be registered as a howfar\.segmenters\.SegmenterFamily, got 'str'"
     ):
         segmenter_family("odd")
-
-
-def test_an_unknown_segmenter_names_the_known() -> None:
-    with pytest.raises(UnknownNameError, match="unetplusplus"):
-        build_segmenter("unet++")
 
 
 def test_reading_recipes_loads_no_network_library() -> None:

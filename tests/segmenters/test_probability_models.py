@@ -84,14 +84,6 @@ def test_of_two_channels_the_second_is_foreground() -> None:
     np.testing.assert_allclose(Reading(channel=0).foreground(logits), wanted[:, 0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("channel", [0, 2, -1])
-def test_of_many_channels_one_is_named(channel: int) -> None:
-    logits = torch.randn(2, 3, 4, 4)
-    np.testing.assert_allclose(Reading(channel=channel).foreground(logits), logits.softmax(1)[:, channel], rtol=1e-5)
-    with pytest.raises(InputError, match="the network gives 3 channels: name the foreground's, as channel"):
-        Reading().foreground(logits)
-
-
 def line(kind: type[HowfarError], run: Callable[[], Any]) -> str:
     with pytest.raises(kind) as caught:
         run()

@@ -64,17 +64,6 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert len(EpochOrder(20, 0)) == 20
 
 
-def test_pictures_and_masks_are_of_0_and_1_and_belong_together() -> None:
-    data = pairs(5)
-    batches = fed(loaded(data, 2, 0, False, 0), 0)
-    order = places(batches)
-    assert sorted(order) != order
-    pictures, masks = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    assert pictures.dtype == masks.dtype == torch.float32
-    assert np.array_equal(np.rint(255 * pictures.numpy()), data.pictures[order])
-    assert np.array_equal(masks.numpy(), data.masks[order])
-
-
 def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
     data = pairs(6)
     one = fed(loaded(data, 2, 0, True, 0), 3)
@@ -123,12 +112,6 @@ def test_steps_are_spread_over_the_epochs_and_fill_every_batch() -> None:
     counts = [places(batches).count(place) for place in range(5)]
     assert set(counts) == {2, 3}
     assert places(fed(loader, 1)) != places(batches)
-
-
-def test_an_image_that_comes_again_is_changed_otherwise_and_the_first_time_as_ever() -> None:
-    dataset = training_batches(pairs(3), 1, settings(2, augment=True, balance=0.5), 0).dataset
-    assert torch.equal(dataset[0, 2, 0][0], dataset[0, 2][0])
-    assert not torch.equal(dataset[0, 2, 1][0], dataset[0, 2, 0][0])
 
 
 @pytest.mark.parametrize("added", [0, 5])
@@ -181,16 +164,6 @@ def test_every_flip_and_turn_happens_and_nothing_else() -> None:
     assert len({tuple(one) for one in kinds}) == 8
     found = [kinds.index(augment(picture, mask, seed)[1].flatten().tolist()) for seed in SEEDS]
     assert set(found) == set(range(8))
-
-
-def test_the_same_seed_changes_alike_and_another_otherwise() -> None:
-    picture, mask = drawn()
-    one, again, other = (augment(picture, mask, seed)[0] for seed in (3, 3, 4))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    torch.manual_seed(1234)
-    assert torch.equal(augment(picture, mask, 3)[0], one)
-    assert len({augment(picture, mask, seed)[0].numpy().tobytes() for seed in SEEDS}) == len(SEEDS)
 
 
 def test_a_line_one_pixel_wide_is_not_lost_where_the_picture_shrinks() -> None:

@@ -128,13 +128,6 @@ def test_a_training_stopped_between_epochs_too(epoch: int, trained: Train, undis
     assert len(steps) == STEPS * (EPOCHS - epoch)
 
 
-def test_a_training_stopped_twice(trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path) -> None:
-    wanted = outcome(undisturbed())
-    interrupt(task(), tmp_path / "state", 3)
-    interrupt(task(), tmp_path / "state", 2)
-    assert outcome(trained()) == wanted
-
-
 def test_an_early_stop_that_was_killed_is_not_gone_on_from(trained: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     never_better(monkeypatch)
     wanted = outcome(trained(epochs=6, patience=2))
@@ -321,16 +314,16 @@ def test_a_training_begins_with_a_checkpoint(trained: Train, undisturbed: Train)
         trained(start=first, width=6)
 
 
-def test_an_image_on_both_sides_is_refused(trained: Train, task: Tasks) -> None:
-    _, held = split(task().examples, 0.25, 0)
-    double = replace(held[0], dataset="site", name="again.jpg", photograph="site/again")
-    with pytest.raises(InputError, match="1 images to learn from are held out too, under another name: remove the doubles"):
-        trained(extra=(double,))
-
-
 def test_a_loss_that_is_no_number_ends_the_training(trained: Train) -> None:
     with pytest.raises(
         InputError, match=r"rate must be so low that the loss stays finite, .* in epoch \d, got 1e\+30"
     ) as caught:
         trained(rate=1e30, augment=False)
     assert "\n" not in str(caught.value)
+
+
+def test_a_training_stopped_twice(trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path) -> None:
+    wanted = outcome(undisturbed())
+    interrupt(task(), tmp_path / "state", 3)
+    interrupt(task(), tmp_path / "state", 2)
+    assert outcome(trained()) == wanted

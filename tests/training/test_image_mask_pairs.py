@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,18 +180,6 @@ def test_a_selection_is_learnt_from_and_never_held_out(
     assert (made[0].data["images"], len(made[0].data["held_out"])) == (4 + 2, 4)
     assert not set(hashes) & set(made[0].data["held_out"])
     assert made[0].weights != train(roads, tmp_path, holdout=0.5).card.weights
-
-
-def test_two_lists_add_to_background(roads: Path, site: Path, tmp_path: Path) -> None:
-    (tmp_path / "first.txt").write_text("0002.jpg\n\n0001.jpg\n")
-    (tmp_path / "second.csv").write_text(f"image\n{site}/images/0003.jpg\n")
-    (tmp_path / "bare").mkdir()
-    shutil.copy(site / "images" / "0006.jpg", tmp_path / "bare" / "a.jpg")
-    lists = [f"{site}:{tmp_path}/first.txt", f"{site}:{tmp_path}/second.csv"]
-    made = train(roads, tmp_path / "s", add=lists, background=[tmp_path / "bare"])
-    assert made.card.data["extra"] == ["site/0002.jpg", "site/0001.jpg", "site/0003.jpg", "bare/a.jpg"]
-    own = made.card.data["images"] - 4
-    assert repr(made).endswith(f"trained on {own} images of {roads.name} and 4 added")
 
 
 LISTS = {

@@ -70,18 +70,6 @@ def test_the_options_tell_the_size(tmp_path: Path) -> None:
     assert settings_for(segmenter_family("deepcrack"), {"width": 4}, size=64).size == 64
 
 
-@pytest.mark.parametrize(
-    "config", ["{", "[]", "{}", '{"vision_config": 3}', '{"vision_config": {"image_size": "64"}}', '{"vision_config": null}']
-)
-def test_where_the_options_do_not_tell_the_rule_of_the_patches_stays(config: str, tmp_path: Path) -> None:
-    options = base(tmp_path, config)
-    assert settings_for(segmenter_family("adsam"), options, size=128).size == 128
-    with pytest.raises(InputError, match="size must be a multiple of 16 for adsam, got 100: pass 96 or 112"):
-        settings_for(segmenter_family("adsam"), options, size=100)
-    for absent in ("/no/such", "owner/other"):
-        assert settings_for(segmenter_family("adsam"), {"base": absent}, size=128).size == 128
-
-
 def test_a_base_in_the_hubs_cache_tells_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.json").write_text('{"vision_config": {"image_size": 96}}')
     put_into_cache(go_offline(monkeypatch, tmp_path / "cache"), "owner/sam", tmp_path)

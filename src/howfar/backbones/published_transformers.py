@@ -15,14 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
-from howfar.backbones.transformers import (
-    REQUIRED_FILES,
-    checked_folder,
-    describe_architecture,
-    folder_origin,
-    random_model,
-    read_model,
-)
+from howfar.backbones.transformers import folder_origin
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, random_model, read_model
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
