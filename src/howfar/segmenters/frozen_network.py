@@ -349,3 +349,18 @@ class Frozen(nn.Module):
     def _checked(self, pictures: Tensor) -> Tensor:
         check_sides(self.name, pictures, self.multiple)
         return pictures
+
+
+def build(options: Any, pretrained: bool | Path) -> Frozen:
+    """Build the network with the encoder that the options name; `pretrained` is that of `load_encoder`."""
+    return Frozen(load_encoder(options.encoder, pretrained), options.decoder, options.width, options.views)
+
+
+def describe(network: Frozen) -> Mapping[str, Any]:
+    """Return the values stored in a checkpoint to rebuild the network without the encoder's folder or the hub."""
+    return network.encoder.describe()
+
+
+def restore(options: Any, architecture: Mapping[str, Any]) -> Frozen:
+    """Build the network from its description, without the encoder's folder."""
+    return Frozen(restore_encoder(architecture), options.decoder, options.width, options.views)

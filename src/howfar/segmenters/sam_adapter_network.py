@@ -16,7 +16,7 @@ from howfar.segmenters.normalisation import Normalise
 from howfar.weights import published
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, model_of, read_json, read_model
 from howfar.weights.published import SAM_BASE, SAM_SIDE, SAM_SIZES
-from howfar.weights.state_dicts import read_state_dict
+from howfar.weights.state_dicts import hash_state_dict, read_state_dict
 
 STD = 0.02
 
@@ -83,14 +83,9 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
     return model_of("adsam", "SamModel", config, base)
 
 
-def sam_of(config: Any) -> Any:
-    """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration."""
-    known = isinstance(config, Mapping) and config.get("model_type") == "sam"
-    return model_of("adsam", "SamModel", config if known else None, "the checkpoint")
-
-
-def side_of(base: str) -> int | None:
+def side_of(options: Any) -> int | None:
     """Return the image side of a base model that is a folder, published or in the hub's cache; None otherwise."""
+    base: str = options.base
     folder = Path(base).expanduser()
     if not folder.is_dir() and base in SAM_SIZES:
         return SAM_SIDE
@@ -185,3 +180,22 @@ class SamAdapter(nn.Module):
         grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
         code: Tensor = self.positions(grid).permute(2, 0, 1)[None]
         return code
+
+
+def build(options: Any, pretrained: bool | Path) -> SamAdapter:
+    """Build the network over the base model that the options name; `pretrained` is that of `load_sam`."""
+    sam = load_sam(options.base, pretrained)
+    return SamAdapter(sam, options.r, None if pretrained is False else hash_state_dict(sam.state_dict()))
+
+
+def describe(network: SamAdapter) -> Mapping[str, Any]:
+    """Return the values stored in a checkpoint to rebuild the network without the base model."""
+    return {"config": network.config, "base_weights": network.base_weights}
+
+
+def restore(options: Any, architecture: Mapping[str, Any]) -> SamAdapter:
+    """Build the network from its description, without the base model on disk."""
+    config = architecture.get("config")
+    known = isinstance(config, Mapping) and config.get("model_type") == "sam"
+    sam = model_of("adsam", "SamModel", config if known else None, "the checkpoint")
+    return SamAdapter(sam, options.r, architecture.get("base_weights"))

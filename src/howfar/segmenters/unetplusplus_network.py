@@ -52,8 +52,9 @@ class UnetPlusPlus(nn.Module):
         return tuple(maps[1:])
 
 
-def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
+def build(options: Any, pretrained: bool | Path) -> UnetPlusPlus:
     """Build UNet++; if `pretrained`, the encoder starts from ImageNet weights, or from the given file."""
+    encoder: str = options.encoder
     network = UnetPlusPlus(encoder)
     if pretrained:
         file = pretrained if isinstance(pretrained, Path) else _published_file(encoder)
