@@ -108,15 +108,6 @@ def test_one_row_that_is_too_much_is_one_clear_line(monkeypatch: pytest.MonkeyPa
         sums(*sets(9, 70, 5))
 
 
-def test_sets_that_are_too_much_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: Any) -> torch.Tensor:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(torch.Tensor, "to", never)
-    with pytest.raises(HowfarError, match=r"79 images of 5 components are more than cpu holds: use the CPU"):
-        sums(*sets(9, 70, 5))
-
-
 def test_products_are_of_full_precision_and_the_callers_choice_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, squared = [], module._squared
 

@@ -5,7 +5,6 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from howfar.distances import knn
-from howfar.distances.knn import neighbours
 
 
 @pytest.mark.parametrize("k", [1, 5, 46, 47])
@@ -27,19 +26,6 @@ def test_copies_are_at_0_where_scikit_learn_s_quick_search_loses_them(rng: np.ra
     assert knn(s, p, 1)[:50].max() == 0.0
     assert theirs[:50].max() > 1e-4
     assert np.abs(theirs[50:, 0] / exact[50:] - 1).max() > 1e-8
-
-
-def test_repeated_images_are_each_other_s_neighbours() -> None:
-    p = [[0.0], [0.0], [5.0]]
-    assert neighbours(p, p, 2).rows.tolist() == [[0, 1], [0, 1], [2, 0]]
-    assert knn([[0.0]], p, 2).tolist() == [0.0]
-    assert knn([[0.0]], p, 3).tolist() == [5 / 3]
-
-
-@pytest.mark.parametrize("pairs_per_tile", [1, 47, 100])
-def test_the_tile_changes_nothing(rng: np.random.Generator, pairs_per_tile: int) -> None:
-    s, p = rng.normal(size=(31, 25)), rng.normal(size=(47, 25))
-    np.testing.assert_allclose(knn(s, p, pairs_per_tile=pairs_per_tile), knn(s, p), rtol=1e-9)
 
 
 def by_sklearn(s: np.ndarray, p: np.ndarray, k: int) -> np.ndarray:

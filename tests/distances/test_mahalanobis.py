@@ -105,11 +105,3 @@ def test_leaving_one_out_is_near_to_refitting() -> None:
     assert wrong < 0.05
     assert uncorrected > 2 * wrong
     assert np.corrcoef(found, refitted)[0, 1] > 0.9
-
-
-def test_a_subspace_that_holds_everything_leaves_nothing() -> None:
-    projector = Projector(P[:6], 25)
-    scores = projector.own()
-    residual = subspace_residual(P[:6], projector.basis().mean, scores)
-    assert residual.max() < 1e-6
-    assert leave_one_out_residual(residual, scores).max() < 1e-6

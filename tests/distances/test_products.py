@@ -9,7 +9,6 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.distances import energy, kid, mmd, pairwise, products
-from howfar.distances.dataset_distances import image_to_dataset, leave_one_out
 from howfar.distances.mmd import SquaredDistances
 from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
 from howfar.distances.products import ProductKernel, squared_tiles
@@ -127,17 +126,6 @@ def test_equal_rows_are_at_exactly_0(offset: float) -> None:
     d = ProductKernel(p[::-1], p).distances(0, len(p), 0)[::-1]
     np.testing.assert_array_equal(np.diag(d), 0.0)
     assert np.count_nonzero(d == 0) == len(p)
-
-
-@pytest.mark.parametrize("z", [25, 130])
-def test_the_papers_distances(z: int) -> None:
-    s, p = two_sets(70, 90, z)
-    ss, pp, sp = cdist(s, s), cdist(p, p), cdist(s, p)
-    np.testing.assert_allclose(image_to_dataset(s, p), sp.mean(axis=1), rtol=1e-6)
-    np.testing.assert_allclose(leave_one_out(p), pp.sum(axis=1) / 89, rtol=1e-6)
-    assert energy(s, p) == pytest.approx(2 * sp.mean() - ss.mean() - pp.mean(), abs=1e-6)
-    assert energy(p, p.copy()) == 0.0
-    np.testing.assert_array_equal(both_sums(p, p.copy()), [row_sums(p, p)] * 2)
 
 
 @pytest.mark.parametrize("far", [1e6, 1e12, 1e19, 1e25, 1e60])

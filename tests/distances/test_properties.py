@@ -75,14 +75,3 @@ def test_turning_both_sets_together(name: str, pair: tuple[np.ndarray, np.ndarra
 def test_unit_of_the_features(name: str, pair: tuple[np.ndarray, np.ndarray], power: int) -> None:
     s, p = pair
     close(BOTH[name](s * 2.0**power, p * 2.0**power), 2.0**power * np.asarray(BOTH[name](s, p)), 2.0**power)
-
-
-@QUICK
-@given(pair=pairs())
-def test_i_dist_lies_between_the_nearest_and_the_farthest(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    s, p = pair
-    found = image_to_dataset(s, p)
-    slack = 1e-9 * (1.0 + found)
-    assert (knn(s, p, k=1) <= found + slack).all()
-    assert (found <= knn(s, p, k=len(p), statistic="kth") + slack).all()
-    assert (found >= np.linalg.norm(s - p.mean(axis=0), axis=1) - slack).all()

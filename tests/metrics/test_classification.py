@@ -51,13 +51,9 @@ def test_indices_have_no_confidence(rng: np.random.Generator) -> None:
     ("prediction", "truth", "line"),
     [
         ([2.5, -1.0], 0, r"^prediction must be probabilities that sum to 1, got '\[ 2.5 -1. \]': apply a softmax to logits$"),
-        ([0.9, 0.9], 0, "must be probabilities that sum to 1"),
-        ([0.5, float("nan")], 0, "must be probabilities that sum to 1"),
         ([1.0], 0, r"must be \(k,\) probabilities of k ≥ 2 classes, or a class index, got \(1,\)$"),
-        ([[0.5, 0.5]], 0, r"got \(1, 2\)$"),
         ([0, 1], 1, "must be floating probabilities, or one class index, got 'int64'"),
         (0.5, 0, r"^prediction must be a class index, a whole number, got (np\.float64\()?0\.5"),
-        (-1, 0, "^prediction must be a class index of at least 0, got -1"),
         (0, 1.0, "^truth must be a class index, a whole number, got 1.0"),
         ([0.5, 0.5], 2, r"^truth must be one of the prediction's 2 classes, 0 to 1, got 2"),
     ],
@@ -78,13 +74,6 @@ def test_the_mean_share_is_the_nuclear_norm(n: int, k: int) -> None:
     p = drawn(n, k)
     expected = np.linalg.norm(p, "nuc") / np.sqrt(min(n, k) * n)
     assert nuclear_norm_shares(p).mean() == pytest.approx(expected, rel=1e-6)
-
-
-def test_shares_follow_their_images() -> None:
-    p = drawn(40, 5)
-    order = np.random.default_rng(1).permutation(40)
-    for name, values in class_signals(p).items():
-        np.testing.assert_allclose(class_signals(p[order])[name], values[order], atol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 2.0, 12.0])

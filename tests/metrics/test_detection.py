@@ -76,15 +76,6 @@ def test_matches_of_boxes_apart_are_the_best_assignment(rng: np.random.Generator
         assert one.hits == possible[rows, columns].sum()
 
 
-def test_the_highest_score_chooses_first() -> None:
-    """The sure box takes the true box that it overlaps most, though the other box could have no other."""
-    truth = {"boxes": [[0, 0, 10, 10], [4, 0, 14, 10]], "labels": [0, 0]}
-    prediction = {"boxes": [[1, 0, 11, 10], [0, 0, 8, 10]], "scores": [0.9, 0.8], "labels": [0, 0]}
-    assert (DETECTION.tally(prediction, truth).hits, overlaps([[0, 0, 8, 10]], [[4, 0, 14, 10]])[0, 0] < 0.5) == (1, True)
-    prediction["scores"] = [0.8, 0.9]
-    assert DETECTION.tally(prediction, truth).hits == 2
-
-
 def test_low_scores_are_left_out_of_f1_and_not_of_map() -> None:
     truth = {"boxes": [[0, 0, 10, 10]], "labels": [0]}
     prediction = {"boxes": [[0, 0, 10, 10], [20, 20, 30, 30]], "scores": [0.4, 0.3], "labels": [0, 0]}
@@ -159,13 +150,9 @@ def test_consistency_pairs_boxes_of_one_class() -> None:
         ),
         ({"boxes": [[0, 0, 1, float("nan")]]}, r"^prediction\['boxes'\] must be finite"),
         ({"boxes": [[0, 0, 1]]}, r"must be \(k, 4\) numbers: x0, y0, x1, y1, got 'int64 of shape \(1, 3\)'"),
-        ({"boxes": [["a", "b", "c", "d"]]}, r"must be \(k, 4\) numbers"),
-        ({"boxes": [[0, 0, 1, 1], [0, 0]]}, r"^prediction\['boxes'\] must have rows of one length"),
         ({"scores": [0.5, 0.5]}, r"^prediction\['scores'\] must be one for each of the 1 boxes, got \(2,\)"),
-        ({"scores": [float("inf")]}, r"^prediction\['scores'\] must lie between 0 and 1, got inf"),
         ({"scores": [1.25]}, r"^prediction\['scores'\] must lie between 0 and 1, got 1.25: a score is a probability"),
         ({"scores": ["a"]}, r"^prediction\['scores'\] must be numbers, got"),
-        ({"labels": []}, r"^prediction\['labels'\] must be one for each of the 1 boxes, got \(0,\)"),
         ({"labels": [0.5]}, r"^prediction\['labels'\] must be class indices, whole numbers, got 'float64'"),
     ],
 )
@@ -182,12 +169,8 @@ def test_bad_boxes_are_refused(change: dict[str, Any], line: str) -> None:
             r"^prediction must be a mapping with 'scores', got \['boxes', 'labels'\]$",
         ),
         (lambda: DETECTION.tally(GOOD, []), r"^truth must be a mapping with 'boxes', got 'list'$"),
-        (lambda: DETECTION.tally(GOOD, {"boxes": [[0, 0, 1, 1]], "labels": ["crack"]}), r"^truth\['labels'\] must be"),
         (lambda: Detection(min_score=float("nan")), r"^min_score must be a number, got nan$"),
-        (lambda: Detection(min_score=1.5), r"^min_score must be at most 1, as scores are, got"),
         (lambda: Detection(iou=0.0), r"^iou must lie in \(0, 1\]"),
-        (lambda: Detection(iou=1.5), r"^iou must lie in \(0, 1\]"),
-        (lambda: Detection(iou=float("nan")), r"^iou must lie in \(0, 1\]"),
         (lambda: box_signals([np.nan]), "scores must be one row of finite numbers"),
         (lambda: box_consistency([[0, 0, 1, 1]], [], [], []), "labels must be one a box"),
     ],

@@ -13,7 +13,6 @@ from scipy.stats import spearmanr
 from howfar.errors import InputError
 from howfar.metrics.image_structure import (
     FEATURES,
-    MOST,
     edge_preference,
     foreground_regions,
     gradient_magnitude,
@@ -64,17 +63,6 @@ def test_the_rim_is_no_foreground_and_no_region_has_its_own_values_instead() -> 
     assert right[FEATURES.index("grey_mean")] == 1.0
     (whole,) = foreground_regions(np.ones((20, 20)), picture, 0.5)
     assert whole[FEATURES.index("rim_mean")] == whole[FEATURES.index("grey_mean")]
-
-
-def test_at_most_the_largest_and_none_where_nothing_is_predicted() -> None:
-    p = np.zeros((100, 100))
-    for number in range(20):
-        row, column = divmod(number, 5)
-        p[20 * row : 20 * row + 2, 20 * column : 20 * column + 5 + (number % 7)] = 1.0
-    found = foreground_regions(p, np.zeros((100, 100)), 0.5)
-    assert found.shape == (MOST, len(FEATURES))
-    assert (np.diff(found[:, 0]) <= 0).all()
-    assert foreground_regions(p, np.zeros((100, 100)), 1.0).shape == (0, len(FEATURES))
 
 
 def line(width: int, dark: float, ground: float) -> np.ndarray:

@@ -88,12 +88,6 @@ def test_soft_dice(p: Any, data: st.DataObject) -> None:
     assert soft_dice(p / 255, q) == pytest.approx(wanted, rel=1e-12)
 
 
-def test_flip_agreement_flips_back(rng: np.random.Generator) -> None:
-    values = rng.integers(0, 256, (5, 7)).astype(np.uint8)
-    assert flip_agreement(values, np.fliplr(values)) == 1.0
-    assert flip_agreement(values, values) == soft_dice(values, np.fliplr(values)) < 1.0
-
-
 def test_ensemble_agreement_is_the_mean_over_pairs(rng: np.random.Generator) -> None:
     a, b, c = rng.integers(0, 256, (3, 5, 7)).astype(np.uint8)
     wanted = (soft_dice(a, b) + soft_dice(a, c) + soft_dice(b, c)) / 3
@@ -155,34 +149,17 @@ def test_shape_of_a_drawn_foreground() -> None:
     assert found["foreground_width"] == pytest.approx(1.8, abs=0.05)
 
 
-def test_pieces_touch_at_corners_and_nothing_and_everything_have_a_shape() -> None:
-    assert foreground_shape(np.eye(6), 0.5)["foreground_components"] == 1
-    assert set(foreground_shape(np.zeros((4, 3)), 0.5).values()) == {0.0}
-    assert foreground_shape(np.ones((3, 4)), 0.5) == {
-        "foreground_extent": 1.0, "foreground_width": 5.0, "foreground_components": 1.0,
-    }  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("call", "line"),
     [
         (lambda: soft_dice([[0.5, 0.5]], [[0.5], [0.5]]), r"^p and q must have one shape, got \(\(1, 2\), \(2, 1\)\)"),
-        (lambda: soft_dice([[0.5]], [[3.0]]), r"^q must lie in \[0, 1\], got 3.0"),
         (lambda: flip_agreement([[0.5]], [0.5]), r"^of_flipped must have two axes"),
         (lambda: ensemble_agreement([[[0.5]]]), r"^maps must be at least two, got 1$"),
-        (lambda: signals(histogram([[0.5]]), 1.5), r"^threshold must lie in \[0, 1\], got 1.5"),
         (lambda: class_entropy(histogram([[0.5]]), 1.5), "threshold must lie"),
-        (lambda: foreground_dice(np.eye(2), np.eye(3), 0.5), "one shape"),
-        (lambda: foreground_dice(np.eye(2), np.eye(2), 2), r"\[0, 1\]"),
         (lambda: soft_f(histogram([[0.1]]), 1.5), r"threshold must lie in \[0, 1\], got 1.5"),
-        (lambda: flip_overlap([[0.1]], [[0.1]], 1.5), r"threshold must lie in \[0, 1\], got 1.5"),
-        (lambda: foreground_shape([[0.1]], -0.1), r"threshold must lie in \[0, 1\]"),
         (lambda: flip_overlap([[0.1]], [[0.1, 0.2]], 0.5), "must have one shape"),
-        (lambda: soft_f([1, 2], 0.5), "256 whole numbers"),
         (lambda: signals(np.ones(255, int), 0.5), r"^histogram must be 256 whole numbers, got 'int64 of shape \(255,\)'$"),
-        (lambda: signals(np.ones(256), 0.5), "must be 256 whole numbers, got 'float64"),
         (lambda: signals(np.zeros(256, int), 0.5), "counts of at least one pixel"),
-        (lambda: signals(np.full(256, -1), 0.5), "counts of at least one pixel"),
     ],
 )
 def test_bad_input_is_refused(call: Callable[[], Any], line: str) -> None:

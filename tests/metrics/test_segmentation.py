@@ -71,19 +71,6 @@ def test_scores_at_another_threshold(
         assert found.per_image_iou[k] == pytest.approx(f / (2 - f), nan_ok=True)
 
 
-def test_images_without_foreground_have_no_f_but_cost_precision() -> None:
-    crack, blank = np.eye(4, dtype=bool), np.zeros((4, 4), dtype=bool)
-    alone = score([crack], [crack])
-    both = score([crack, np.ones((4, 4))], [crack, blank])
-    assert alone.ods == 1.0
-    assert np.isnan(alone.false_positive_share)
-    assert both.ods == 2 * 4 / (4 + 16 + 4)
-    assert both.false_positive_share == 1.0
-    assert both.ois == both.ois_aggregate == 1.0
-    np.testing.assert_array_equal(both.per_image_f, [1.0, np.nan])
-    np.testing.assert_array_equal(both.per_image_best_threshold, [0.0, np.nan])
-
-
 def test_no_foreground_anywhere_is_undefined_and_no_error() -> None:
     found = score([np.full((2, 2), 0.5)] * 3, [np.zeros((2, 2), dtype=bool)] * 3)
     names = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap", "precision", "recall", "iou", "false_positive_share")

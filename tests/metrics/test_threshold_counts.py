@@ -167,18 +167,6 @@ def test_counts_fall_with_the_threshold_and_rise_with_the_tolerance(picture: tup
     assert (counts.hits_true <= counts.true[:, None]).all()
 
 
-def test_indices_choose_images(pairs: Callable[..., Any]) -> None:
-    parts = [count(values, mask) for values, mask in pairs(8, seed=6)]
-    whole, chosen = stack(parts), stack([parts[4], parts[1]])
-    for by in ([4, 1], np.array([4, 1])):
-        np.testing.assert_array_equal(f(whole, by), f(chosen))
-        assert ods(whole, by) == ods(chosen)
-        assert average_precision(whole, by) == average_precision(chosen)
-    np.testing.assert_array_equal(f(whole, np.isin(np.arange(8), [1, 4])), f(chosen))
-    assert np.isnan(f(whole, [])).all()
-    assert len(whole.take(np.zeros(8, dtype=bool))) == 0
-
-
 @pytest.mark.parametrize(("threshold", "index"), [(0.0, 0), (0.29, 29), (0.57, 57), (0.58, 58), (0.99, 99), (0.1 + 0.2, 30)])
 def test_the_index_of_a_threshold(threshold: float, index: int) -> None:
     assert threshold_index(threshold) == index

@@ -13,7 +13,6 @@ from scipy.spatial.distance import cdist
 from howfar.arrays import as_rows
 from howfar.projection import Projection, Projector, gram, joint_pca, moments, project
 from howfar.projection.gram import both_grams, cross_gram, joined, own_gram
-from howfar.projection.moments import gram_columns, merge, moment_rows, score_rows, subspace_columns
 
 
 def features(
@@ -65,15 +64,6 @@ def test_float32_products_give_distances_to_about_a_millionth(shape: Any, apart:
     # What is fitted on P alone is float64 always, and a rotation to all of few axes keeps every distance.
     assert moved < 1e-12 if mode == "primary" or (mode == "none" and shape[2] == 40) else 0 < moved < 1e-6
     np.testing.assert_allclose(found.explained_variance_ratio, wanted.explained_variance_ratio, atol=1e-6)
-
-
-@pytest.mark.usefixtures("single")
-def test_float64_features_keep_their_digits() -> None:
-    p, s = (x.astype(np.float64) for x in features(30, 20, 400, 100.0, 1.0))
-    rows = np.concatenate([p, s])
-    found = joint_pca(p, s, 49, route="gram")
-    off = ~np.eye(50, dtype=bool)
-    np.testing.assert_allclose(distances(found)[off], cdist(rows, rows)[off], rtol=1e-10)
 
 
 @pytest.mark.parametrize("block", [1, 7, 400, None])
@@ -209,22 +199,3 @@ def test_what_float32_products_cannot_hold_is_float64(size: float) -> None:
     np.testing.assert_array_equal(found.scatter, moments.moments(x, double=True).scatter)
     assert np.isfinite(found.scatter).all()
     assert (np.diag(found.scatter) > 0).all()
-
-
-def test_few_moments_are_float64_and_many_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    p = as_rows(features(90, 10, 8, 0.0, 0.5)[0], "p")
-    assert not moments.moments(p).single
-    monkeypatch.setattr(moments, "SINGLE_FROM", 90 * 8 * 8)
-    assert moments.moments(p).single
-    assert not moments.moments(p, double=True).single
-    assert not moments.moments(as_rows(p.rows(0, 90).astype(np.float64), "p")).single
-    assert merge(moments.moments(p), moments.moments(p, double=True)).single
-    monkeypatch.setattr(moments, "SINGLE_FROM", 90 * 8 * 8 + 1)
-    assert not moments.moments(p).single
-
-
-def test_without_a_budget_the_usual_number_is_taken() -> None:
-    assert gram_columns(4096, 380, 380, 10**6, 1) == 4096
-    assert moment_rows(2730, 768) == 2730
-    assert score_rows(680, 20000, 768, 25) == 680
-    assert subspace_columns(4096, 380, 10**6, 25, 4) == 4096

@@ -122,9 +122,7 @@ def test_a_file_of_weights_beside_a_configuration(folder: Path, tmp_path: Path, 
     assert torch.equal(small(folder, pretrained=file).encoder.pos_embed, small(folder).encoder.pos_embed + 1)
     state.pop("vision_encoder.neck.conv1.weight")
     save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
-    with pytest.raises(
-        InputError, match=r"adsam's base do not fit the network: .* lacks vision_encoder\.neck\.conv1\.weight$"
-    ):
+    with pytest.raises(InputError, match=r"adsam's base do not fit the network: .* lacks vision_encoder\.neck\.conv1\.weight$"):
         small(folder, pretrained=file)
 
 

@@ -102,13 +102,6 @@ def rewritten(file: Path, to: Path, change: Any) -> Path:
     return to
 
 
-def test_an_earlier_checkpoint_is_built_where_its_base_is(trained: tuple[Path, Path, Checkpoint], tmp_path: Path) -> None:
-    earlier = rewritten(trained[0], tmp_path / "m.safetensors", lambda document: document.pop("architecture"))
-    found = Checkpoint.load(earlier)
-    assert found.card.architecture == {}
-    assert hash_state_dict(found.build().state_dict()) == trained[2].card.weights
-
-
 def test_an_earlier_checkpoint_whose_base_is_gone_is_one_line(
     trained: tuple[Path, Path, Checkpoint], gone: None, roads: Path, tmp_path: Path
 ) -> None:

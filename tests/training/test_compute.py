@@ -114,11 +114,3 @@ def test_a_state_brings_its_threads_back(tmp_path: Path, monkeypatch: pytest.Mon
     torch.set_num_threads(2)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert inside(state) == 2
-
-
-@pytest.mark.usefixtures("two")
-@pytest.mark.parametrize("content", [b"", b"no state", None])
-def test_a_state_that_does_not_say_changes_nothing(content: bytes | None, tmp_path: Path) -> None:
-    state = tmp_path / "a.state"
-    torch.save({"history": []}, state) if content is None else state.write_bytes(content)
-    assert inside(state) == 2

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
-from howfar.training.data_loading import EpochOrder, augment, held_out_batches, training_batches
+from howfar.training.data_loading import EpochOrder, augment, training_batches
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.training_settings import TrainSettings, settings_for
 
@@ -120,16 +120,6 @@ def test_balance_needs_images_of_both_kinds(added: int) -> None:
         training_batches(pairs(5), added, settings(4, balance=0.5), 0)
 
 
-def test_held_out_pictures_come_in_order_and_unchanged() -> None:
-    data = pairs(5)
-    batches = list(held_out_batches(data, 2))
-    assert [len(pictures) for pictures, _ in batches] == [2, 2, 1]
-    assert places(batches) == [0, 1, 2, 3, 4]
-    masks = torch.cat([masks for _, masks in batches])
-    assert masks.dtype == torch.bool
-    assert np.array_equal(masks.numpy(), data.masks)
-
-
 SEEDS = range(60)
 SQUARE = 16
 
@@ -145,7 +135,7 @@ def symmetries(mask: Tensor) -> list[Tensor]:
     return [one.rot90(turns, (1, 2)) for one in (mask, mask.flip(2)) for turns in range(4)]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(20))
 def test_a_mask_drawn_into_the_picture_stays_where_it_is(seed: int) -> None:
     picture, mask = drawn()
     changed, moved = augment(picture, mask, seed)

@@ -28,13 +28,10 @@ def test_what_is_not_given_is_the_segmenters_own(name: str) -> None:
     ("given", "words"),
     [
         ({"size": 100}, "size must be a multiple of 32 for deepcrack, got 100: pass 96 or 128"),
-        ({"size": 20}, "size must be a multiple of 32 for deepcrack, got 20: pass 32"),
         ({"rate": float("inf")}, "rate must"),
-        ({"holdout": float("nan")}, "holdout must"),
         ({"epoch": None}, "did you mean epochs?"),
         ({"patience": 3, "holdout": 0}, "patience needs held-out photographs to judge by, and holdout is 0, got 3: hold"),
         ({"loss": "dicee"}, "no losses named 'dicee'"),
-        ({"schedule": "cosin"}, "no schedules named 'cosin'"),
         ({"steps": 2, "epochs": 3}, "steps must be at least 1 in each of the 3 epochs, got 2: pass 3, or fewer epochs"),
         ({"balance": 0.5, "batch": 1}, "balance needs a batch of at least two images, got 1: pass batch=2 or more"),
         ({"rescale": 0.4, "augment": False}, "rescale is a kind of augmentation, and augment is off, got 0.4"),

@@ -1,4 +1,4 @@
-"""The changes of images, alone and with their masks, against their definitions."""
+"""The changes of images, alone and with their masks: by the shipped suite, and against their definitions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,33 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from howfar.perturb import every, labelled_named, named
+from howfar import registry
+from howfar.perturb import every, labelled_every, labelled_named, named
 from howfar.perturb.corruptions import gaussian_blur, gaussian_noise, inpaint, resize, scaled_brightness
+from howfar.perturb.perturbation import KIND
+from howfar.testing import LabelledPerturbationTests
+
+for _name in registry.OURS[KIND]:
+    _facts = {
+        "perturbation": labelled_named(_name),
+        "moves_mask": _name in ("enlarge", "mosaic"),
+        # The lowest frequencies are another image's from the smallest strength on.
+        "continuous": _name != "fourier",
+    }
+    globals()[f"Test{_name.title()}"] = type(
+        f"Test{_name.title()}", (LabelledPerturbationTests,), {**_facts, "__module__": __name__}
+    )
+
+
+@pytest.mark.parametrize("name", labelled_every())
+def test_registered_names_are_their_own(name: str) -> None:
+    assert labelled_named(name).name == name
+
+
+def test_labels_tell_strength_or_factor() -> None:
+    assert [labelled_named("mosaic").label(strength) for strength in (0.5, 2)] == ["mosaic 1.5×", "mosaic 3×"]
+    assert labelled_named("gamma").label(-1.0) == "gamma -1"
+
 
 rng = np.random.default_rng(0)
 PHOTOGRAPH = rng.integers(0, 256, (96, 128, 3)).astype(np.uint8)
@@ -71,14 +96,6 @@ def test_inpainting_continues_light_and_grain_and_leaves_the_rest() -> None:
     assert np.abs((filled - wanted)[mask].mean()) < 2.0
     grain = (filled - wanted)[mask].std()
     assert 4.0 < grain < 8.0
-
-
-def test_inpainting_without_a_background_gives_the_mean_colour_and_without_a_hole_the_image() -> None:
-    pixels, mask = road()
-    np.testing.assert_array_equal(inpaint(pixels, np.zeros_like(mask)), pixels)
-    plain = inpaint(pixels, np.ones_like(mask))
-    np.testing.assert_array_equal(plain[0, 0], np.rint(pixels.mean(axis=(0, 1), dtype=np.float32)))
-    assert np.ptp(plain, axis=(0, 1)).max() == 0
 
 
 @pytest.mark.parametrize("strength", [0.3, 0.5, 0.8, 1.0])

@@ -1,10 +1,13 @@
+"""Fréchet and sliced Wasserstein distances against the usual formulas and POT."""
+
 from __future__ import annotations
 
 import numpy as np
+import ot
 import pytest
 from scipy.linalg import sqrtm
 
-from howfar.distances import frechet
+from howfar.distances import frechet, mind, sliced_wasserstein
 
 
 def fid(s: np.ndarray, p: np.ndarray) -> float:
@@ -52,3 +55,38 @@ def test_a_small_difference_is_not_lost_in_large_variances(rng: np.random.Genera
     s[:, 0] = s[:, 0].mean() + (s[:, 0] - s[:, 0].mean()) * (1 + 1e-9)
     # Only one deviation differs, by a billionth; other columns are nearly uncorrelated with it.
     assert 1e-14 < frechet(s, p) < 2e-12
+
+
+def lines(seed: int, count: int, z: int) -> np.ndarray:
+    drawn = np.random.default_rng(seed).standard_normal((count, z)).T
+    return drawn / np.linalg.norm(drawn, axis=0)
+
+
+@pytest.mark.parametrize("sizes", [(40, 40), (31, 47), (20, 60), (60, 20), (1, 13), (13, 1), (1, 1)])
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+def test_as_pot(rng: np.random.Generator, sizes: tuple[int, int], offset: float) -> None:
+    s, p = rng.normal(0.3, 2.0, size=(sizes[0], 25)), rng.normal(size=(sizes[1], 25))
+    wanted = ot.sliced_wasserstein_distance(s, p, projections=lines(3, 256, 25), p=2)
+    assert sliced_wasserstein(s + offset, p + offset, seed=3) == pytest.approx(float(wanted), rel=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+def test_a_set_is_exactly_at_0_from_itself(rng: np.random.Generator, offset: float) -> None:
+    p = rng.normal(size=(47, 25)) + offset
+    assert sliced_wasserstein(p, p) == 0.0
+    assert sliced_wasserstein(p, rng.permutation(p)) < 1e-9
+    assert sliced_wasserstein(np.repeat(p, 3, axis=0), p) < 1e-9
+
+
+@pytest.mark.parametrize("sizes", [(40, 40), (31, 47)])
+def test_mind_as_defined(rng: np.random.Generator, sizes: tuple[int, int]) -> None:
+    s, p = rng.normal(0.3, 2.0, size=(sizes[0], 25)), rng.normal(size=(sizes[1], 25))
+    wanted = ot.sliced_wasserstein_distance(s, p, projections=lines(3, 1000, 25), p=2) ** 2
+    assert mind(s, p, seed=3) == pytest.approx(3 * 25 * float(wanted), rel=1e-9)
+
+
+def test_many_numbers_in_single_precision_as_in_double(rng: np.random.Generator) -> None:
+    s, p = (rng.normal(mean, 1.0, size=(5000, 450)).astype(np.float32) for mean in (1e3, 1e3 + 0.1))
+    wanted = sliced_wasserstein(s.astype(np.float64), p.astype(np.float64), 20)
+    assert sliced_wasserstein(s, p, 20) == pytest.approx(wanted, rel=1e-5)
+    assert sliced_wasserstein(s, p, 20) != wanted
