@@ -9,15 +9,14 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
-from howfar.backbones.preprocessing import Preprocess, mean_colour
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
 from howfar.errors import InputError, option
 from howfar.weights.onnx_files import OnnxNetwork, hash_onnx, named_tensor_files
 
 
-class OnnxBackbone:
+class OnnxBackbone(ResizingBackbone):
     """Compute features (F of the paper, eq. 1) by one output of an ONNX file, flattened in C order.
 
     Several threads may call `embed` at once.
@@ -49,10 +48,6 @@ class OnnxBackbone:
         moved = copy.copy(self)
         moved._network = OnnxNetwork(self._network.file, device)
         return moved
-
-    def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Resize an image as `Preprocess` does."""
-        return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, height, width, 3) uint8 into (b, q) float32; another shape or type raises `InputError`."""

@@ -14,12 +14,11 @@ from typing import Any, Final, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image
 from torch import Tensor, nn
 
 from howfar.backbones.backbone_family import Options
 from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, on_device
-from howfar.backbones.preprocessing import Preprocess, mean_colour
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.options import Engines, Floats
 from howfar.segmenters.normalisation import Normalise
@@ -45,7 +44,7 @@ class Feature:
     pooling: str
 
 
-class TorchBackbone:
+class TorchBackbone(ResizingBackbone):
     """Compute features (F of the paper, eq. 1) by a torch network: normalise, run, flatten each layer in C order, concatenate.
 
     The network is put in evaluation mode, frozen and moved to `device`, in place. It runs in float32 (without TF32 on CUDA), so
@@ -145,10 +144,6 @@ class TorchBackbone:
         )
         moved._compiled = moved._make_engine()
         return moved
-
-    def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Resize an image as `Preprocess` does."""
-        return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, height, width, 3) uint8 into (b, q) float32; another shape or type raises `InputError`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.weights import published
-from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, random_model, read_json, read_model
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -168,15 +168,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
         raise InputError.of(name, "must be a model of pictures", config.model_type, "of anything else, pass embeddings")
     # A classifier's checkpoint may lack the pooler, which the last hidden state does not need.
     optional = None if options.pool else "pooler"
-    weights = options.weights
-    if weights is None and not options.pretrained:
-        return random_model(lambda: model(config))
-    if weights is None or weights.is_dir():
-        return read_model(name, folder, model.from_pretrained, optional)
-    from howfar.weights.state_dicts import read_state_dict
-
-    state = read_state_dict(weights)
-    return read_model(name, weights, model.from_pretrained, optional, config=config, state_dict=state)
+    return load_model(name, model, options.weights, options.pretrained, lambda: config, lambda: folder, optional)
 
 
 def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:

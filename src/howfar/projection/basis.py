@@ -146,11 +146,6 @@ def _median(squares: Sequence[Float64Array]) -> float:
     return float(np.median(apart)) if len(apart) else np.inf
 
 
-def may_hide(values: Float64Array) -> bool:
-    """Return whether the largest eigenvalue is large enough to cost others precision; `values` (z,) are in descending order."""
-    return bool(values[0] > _RANGE * values[-1])
-
-
 def limit_of(square: float, rows: int) -> float:
     """Compute the largest eigenvalue whose rounding errors leave distances with a typical square of `square` precise."""
     return _RANGE * rows * square
@@ -322,7 +317,9 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, se
     total = float(np.trace(scatter))
     rounding = ROUNDING_SINGLE * total / math.sqrt(len(scatter)) if fitted.single else 0.0
     vectors, values = leading(scatter, z, rounding)
-    square = sampled_square(*sample_of(sets, column)) if may_hide(values) else math.inf
+    # Only then may the largest eigenvalue cost others their digits.
+    spread = values[0] > _RANGE * values[-1]
+    square = sampled_square(*sample_of(sets, column)) if spread else math.inf
     if values[0] > limit_of(square, fitted.count):
         if fitted.single:
             exact = reduce(merge, [moments(rows, double=True) for rows in sets])

@@ -79,6 +79,30 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
     return loaded
 
 
+def load_model(
+    name: str,
+    architecture: Any,
+    weights: Path | None,
+    pretrained: bool,
+    config: Callable[[], Any],
+    folder: Callable[[], Path],
+    optional: str | None = None,
+) -> nn.Module:
+    """Load a model of a transformers class with the weights in `folder`, those of a state dict, or seeded random ones.
+
+    `weights` and `pretrained` are a caller's options; `config` makes the configuration of a state dict or of random weights;
+    `optional` is that of `read_model`.
+    """
+    if weights is None and not pretrained:
+        return random_model(lambda: architecture(config()))
+    if weights is None or not weights.is_file():
+        return read_model(name, folder(), architecture.from_pretrained, optional)
+    from howfar.weights.state_dicts import read_state_dict
+
+    state = read_state_dict(weights)
+    return read_model(name, weights, architecture.from_pretrained, optional, config=config(), state_dict=state)
+
+
 def model_of(name: str, kind: str, config: object, source: str) -> Any:
     """Build transformers' model class `kind` with random weights from its configuration in `source`, for the network `name`."""
     library = published.transformers_for(name)
