@@ -69,6 +69,14 @@ def test_agrees_with_the_convolution(tmp_path: Path) -> None:
     assert backbone.identity["layer"] == "map"
 
 
+def test_a_network_of_a_fixed_batch_gives_the_features_of_one_of_any(tmp_path: Path) -> None:
+    free, eight = (
+        load_backbone(f"onnx:{save_onnx(tmp_path / f'{size}.onnx', (size, 3, 16, 20))}", output="map") for size in ("b", 8)
+    )
+    batch = np.random.default_rng(0).integers(0, 256, (9, 16, 20, 3), dtype=np.uint8)
+    np.testing.assert_allclose(eight.embed(batch), free.embed(batch), rtol=1e-5, atol=1e-5)
+
+
 def test_tensors_beside_the_file_are_part_of_the_weights(tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     for folder, seed in zip(folders, (0, 1, 0), strict=True):

@@ -113,7 +113,7 @@ def test_pickled_and_used_it_is_the_same(name: str, hub_model: Folder) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (2, SIDES[name], SIDES[name], 3), dtype=np.uint8)
     expected = backbone.embed(batch)
     again = pickle.loads(pickle.dumps(backbone))
-    np.testing.assert_array_equal(again.embed(batch), expected)
+    np.testing.assert_allclose(again.embed(batch), expected, rtol=1e-4, atol=1e-4)
     assert again.identity == backbone.identity
 
 

@@ -35,7 +35,7 @@ def family(options: type[ArchitectureOptions] = Plain) -> SegmenterFamily:
     ("given", "line"),
     [
         ({"dept": 3}, "option must be one of plain, got 'dept': did you mean depth?"),
-        ({"zzz": 3}, "option must be one of plain, got 'zzz': its options are depth, kind"),
+        ({"zzz": 3}, "option must be one of plain, got 'zzz': the options are depth, kind"),
         ({"depth": "deep"}, "plain's depth must be a whole number"),
         ({"kind": 3}, "plain's kind must be text, got 3"),
     ],

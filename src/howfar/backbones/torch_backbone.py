@@ -177,7 +177,8 @@ class TorchBackbone(ResizingBackbone):
     def _forward(self, batch: NDArray[Any], compiled: nn.Module | None = None) -> NDArray[np.float32]:
         with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
             start = time.perf_counter()
-            features = np.ascontiguousarray((compiled or self._pixels)(on_device(batch, self._device)).cpu().numpy())
+            run = self._pixels if compiled is None else compiled
+            features = np.ascontiguousarray(run(on_device(batch, self._device)).cpu().numpy())
             if self._device.type == "cuda":
                 # Threads take turns on the GPU (`_exact`), so seconds do not overlap.
                 self.busy = (self.busy or 0.0) + time.perf_counter() - start
