@@ -102,9 +102,15 @@ def disagreement(
     return f"{engine}'s features differ from torch's by up to {gap.max():.2g}; the largest value is {most.max():.2g}"
 
 
+TOLERANCES: Final[Mapping[torch.dtype, tuple[float, float]]] = {
+    torch.float32: (1e-4, 1e-3),
+    torch.float16: (5e-3, 5e-2),
+    torch.bfloat16: (4e-2, 4e-1),
+}
+"""How far a feature may be from torch's, by precision: as a share of its length, and a single value as a share of the largest.
+Fused kernels round less often, by half a unit of the type each time."""
+
 FOLDER: Final = "compiled"  # exported networks lie in it, beside the stored features, named by a hash of what they compute
-TOLERANCE: Final = 1e-4  # how far a feature may be from torch's, as a share of its Euclidean length
-LARGEST: Final = 1e-3  # how far a single value may be from torch's, as a share of the feature's largest
 _FORMAT: Final = 1
 _INPUT: Final = "pictures"
 # torch's exporter changes the process's own state while it runs, so exports take turns.
@@ -149,7 +155,7 @@ class OnnxruntimeEngine(CheckedEngine):
                 if not exported:
                     self._export(batch[:1], path)
                 session = open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
-                fault = disagreement(self.label, _run(session, batch), expected, TOLERANCE, LARGEST)
+                fault = disagreement(self.label, _run(session, batch), expected, *TOLERANCES[torch.float32])
             # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
             except Exception as error:
                 fault = one_line(error, 200)
@@ -229,14 +235,6 @@ def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     rows = [session.run(None, {_INPUT: batch[i : i + 1]})[0] for i in range(len(batch))]
     return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
 
-
-TOLERANCES: Final[Mapping[torch.dtype, tuple[float, float]]] = {
-    torch.float32: (1e-4, 1e-3),
-    torch.float16: (5e-3, 5e-2),
-    torch.bfloat16: (4e-2, 4e-1),
-}
-"""How far a feature may be from torch's, by precision: as a share of its length, and a single value as a share of the largest.
-Fused kernels round less often, by half a unit of the type each time."""
 
 Forward = Callable[[NDArray[np.uint8], nn.Module], NDArray[np.float32]]
 

@@ -316,8 +316,8 @@ class Projector:
         if single:
             return None
         root = np.repeat(np.sqrt(weights), self._layers)
-        blocks, plain = (column_blocks(sets, centre, root, self._block) for centre in (mean, np.zeros_like(mean)))
-        vectors, values = separated(blocks, vectors, values, sampled_square(plain(), self.n), sets)
+        blocks = column_blocks(sets, mean, root, self._block)
+        vectors, values = separated(blocks, vectors, values, sampled_square(sets, root), sets)
         return _Spectrum(vectors, values, weights, blocks)
 
     def _joined(self, own: Gram, cross: Cross, secondary: Gram) -> tuple[Float64Array, float, Float64Array]:
