@@ -107,7 +107,8 @@ def model_of(name: str, kind: str, config: object, source: str) -> Any:
     """Build transformers' model class `kind` with random weights from its configuration in `source`, for the network `name`."""
     library = published.transformers_for(name)
     made: Any = getattr(library, kind, None)
-    if not isinstance(made, type) or not issubclass(made, library.PreTrainedModel) or not isinstance(config, Mapping):
+    known = isinstance(made, type) and issubclass(made, library.PreTrainedModel)
+    if not known or not isinstance(config, Mapping):
         raise InputError(f"{source} does not hold the configuration of a model for {name}: train again")
     try:
         return made(made.config_class.from_dict(dict(config)))
