@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, save
 from PIL import Image
 
 from howfar.backbones import load_backbone
@@ -75,6 +75,16 @@ def test_a_network_of_a_fixed_batch_gives_the_features_of_one_of_any(tmp_path: P
     )
     batch = np.random.default_rng(0).integers(0, 256, (9, 16, 20, 3), dtype=np.uint8)
     np.testing.assert_allclose(eight.embed(batch), free.embed(batch), rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_of_8_bit_pictures_is_given_the_pixels(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT), helper.make_node("GlobalAveragePool", ["f"], ["y"])]
+    entry = helper.make_tensor_value_info("x", TensorProto.UINT8, ("b", 3, 16, 20))
+    graph = helper.make_graph(nodes, "net", [entry], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "net.onnx")
+    batch = np.random.default_rng(0).integers(0, 256, (3, 16, 20, 3), dtype=np.uint8)
+    found = load_backbone(f"onnx:{tmp_path / 'net.onnx'}").embed(batch)
+    np.testing.assert_allclose(found, batch.mean(axis=(1, 2)), rtol=1e-6)
 
 
 def test_tensors_beside_the_file_are_part_of_the_weights(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from howfar import registry
 from howfar.backbones import card_of, load_backbone
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.published_transformers import PublishedModel
-from howfar.backbones.torch_backbone import Feature, TorchBackbone, _exact, fitting, resolve_device
-from howfar.errors import HowfarError, InputError
+from howfar.backbones.torch_backbone import Feature, TorchBackbone, _exact
+from howfar.errors import HowfarError
 from howfar.segmenters import build_segmenter
 from worlds.small_backbone import maps, pictures, small
 
@@ -32,15 +32,6 @@ def test_layers_are_flattened_in_c_order_and_concatenated() -> None:
         parts = maps(small().network, torch.from_numpy(scaled.transpose(0, 3, 1, 2).copy()))
     expected = np.concatenate([part.contiguous().numpy().reshape(2, -1) for part in parts], axis=1)
     np.testing.assert_allclose(backbone.embed(batch), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_cuda_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert resolve_device("auto") == torch.device("cuda")
-    assert resolve_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(InputError, match="got 'cuda:2'"):
-        resolve_device("cuda:2")
 
 
 def test_tf32_is_off_on_cuda_and_put_back() -> None:
@@ -127,11 +118,6 @@ def test_a_network_that_does_not_fit_a_device(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(nn.Module, "to", full)
     with pytest.raises(HowfarError, match="hungry does not fit the memory of cpu"):
         hungry(9)
-
-
-@pytest.mark.parametrize(("free", "each", "expected"), [(32e9, 1e9, 16), (31.9e9, 1e9, 8), (1.0, 1e9, 1), (1e12, 1.0, 256)])
-def test_what_fits(free: float, each: float, expected: int) -> None:
-    assert fitting(free, each) == expected
 
 
 def test_mixed_precision_is_another_feature_nearby() -> None:
