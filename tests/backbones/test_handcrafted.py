@@ -6,14 +6,12 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import imagehash
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from howfar.backbones import load_backbone
-from howfar.backbones.handcrafted import has_structure, mirrored
-from howfar.errors import InputError
+from howfar.backbones.handcrafted import mirrored
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
 
@@ -52,19 +50,6 @@ def test_moments_are_those_of_numpy(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(found, [*flat.mean(axis=0), *flat.std(axis=0)], rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "line"),
-    [
-        ("pixels", (96, 96, 3), r"batch must be uint8 of shape \(b, 96, 96, 3\), got .*: stack what prepare returns"),
-        ("colour_moments", (6,), r"batch must have the shape \(b, 2, 3\)"),
-        ("perceptual_hash", (16,), r"batch must have the shape \(b, 256\)"),
-    ],
-)
-def test_wrong_batches(name: str, shape: tuple[int, ...], line: str) -> None:
-    with pytest.raises(InputError, match=line):
-        load_backbone(name).embed(np.zeros((2, *shape)))
-
-
 # Perceptual hashes stay nearly the same where a picture was altered a little, and are unlike for other pictures
 
 
@@ -88,11 +73,6 @@ def hashed(*pictures: Image.Image) -> np.ndarray:
     return signs
 
 
-def test_it_is_the_hash_of_the_library() -> None:
-    picture = photograph(0)
-    np.testing.assert_array_equal(hashed(picture)[0] > 0, imagehash.phash(picture, hash_size=16).hash.ravel())
-
-
 def test_altered_pictures_agree_and_others_do_not() -> None:
     picture, buffer = photograph(1), io.BytesIO()
     picture.save(buffer, "jpeg", quality=60)
@@ -107,8 +87,3 @@ def test_a_mirrored_picture_is_found_by_its_hash() -> None:
     original, flipped = hashed(picture, ImageOps.mirror(picture))
     assert (mirrored(original[None])[0] == flipped).mean() > 0.9
     assert (original == flipped).mean() < 0.65
-
-
-@pytest.mark.parametrize("colour", ["black", "white", "grey"])
-def test_a_blank_picture_has_no_structure(colour: str) -> None:
-    assert has_structure(hashed(Image.new("RGB", (80, 60), colour), photograph(4))).tolist() == [False, True]

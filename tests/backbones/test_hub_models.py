@@ -7,10 +7,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from huggingface_hub.errors import EntryNotFoundError
 
-from howfar.backbones.transformers import REQUIRED_FILES
 from howfar.errors import MissingPathError
+from howfar.weights.hub_models import REQUIRED_FILES
 from howfar.weights.published import hub_folder
 
 Hub = Callable[..., list[str]]
@@ -119,16 +118,6 @@ def test_what_stands_beside_cached_weights_is_fetched(
     assert not whole
     hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,))
     assert len(requests) == 1
-    assert not caplog.messages
-
-
-def test_a_repository_without_it_needs_none(
-    hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    place = cache_model("owner/a", model_folder)
-    # Its own constructor wants the answer of whatever HTTP library the client has.
-    asked(EntryNotFoundError.__new__(EntryNotFoundError))
-    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert not caplog.messages
 
 

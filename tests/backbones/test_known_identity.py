@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +24,6 @@ from howfar.backbones.known_identity import FOLDER, KnownBackbone, one_torch_thr
 from howfar.backbones.transformers import folder_origin
 from howfar.errors import StoreError
 from howfar.store import local_root
-from worlds.onnx_network import save_onnx
 
 PICTURE = Image.new("RGB", (8, 8), (10, 20, 30))
 built: list[str] = []
@@ -129,17 +126,6 @@ def test_weights_that_are_replaced_while_it_is_built_leave_no_record(weights: Pa
     assert not (local_root() / FOLDER).exists() or not list((local_root() / FOLDER).iterdir())
 
 
-def test_tensors_of_an_onnx_file_are_read_whatever_the_length_of_their_files_name(tmp_path: Path) -> None:
-    found = []
-    for seed in (0, 1):
-        file = save_onnx(tmp_path / f"{'n' * 140}.onnx", seed=seed, beside=True)
-        found.append((known_backbone(f"onnx:{file}", output="map").identity["weights"], file.read_bytes()))
-        # A file of tensors that is there already would be added to.
-        (tmp_path / f"{file.name}.data").unlink()
-    assert found[0][1] == found[1][1]
-    assert found[0][0] != found[1][0]
-
-
 def test_a_folder_whose_index_names_weights_elsewhere_is_always_built(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     options = Options(model=str(tmp_path))
@@ -188,14 +174,6 @@ def test_a_network_that_is_another_than_its_record_says_is_refused_once(weights:
     assert known_backbone("scaling", weights=weights).identity["weights"] == "3.0"
 
 
-def test_a_disk_that_takes_no_record_changes_nothing(weights: Path) -> None:
-    local_root().mkdir(parents=True)
-    (local_root() / FOLDER).write_text("no folder")
-    for _ in range(2):
-        assert known_backbone("scaling", weights=weights).identity["weights"] == "2.0"
-    assert len(built) == 2
-
-
 def test_one_in_every_new_thread_and_put_back() -> None:
     before = torch.get_num_threads()
     seen: list[int] = []
@@ -213,26 +191,3 @@ def test_one_in_every_new_thread_and_put_back() -> None:
     finally:
         torch.set_num_threads(before)
     assert seen == [1, 1, 2, 2]
-
-
-def test_torch_that_is_loaded_within_has_one_thread_too() -> None:
-    code = (
-        "import sys, threading\n"
-        "from howfar.backbones.known_identity import limit_loaded_later, one_torch_thread_each\n"
-        "limit_loaded_later()\n"
-        "with one_torch_thread_each():\n"
-        "    pass\n"
-        "assert 'torch' not in sys.modules\n"
-        "with one_torch_thread_each():\n"
-        "    worker = threading.Thread(target=limit_loaded_later)\n"
-        "    worker.start(); worker.join()\n"
-        "    import torch\n"
-        "    assert torch.get_num_threads() == 1\n"
-        "assert torch.get_num_threads() == 2, torch.get_num_threads()"
-    )
-    subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        timeout=120,
-        env={**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
-    )

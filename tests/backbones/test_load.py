@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from howfar.backbones import cards, load_backbone
-from howfar.errors import InputError, MissingExtraError, UnknownNameError
+from howfar.errors import InputError
 from howfar.testing.backbone_suite import BackboneTests
 
 
@@ -37,10 +37,6 @@ def test_cards_need_no_torch() -> None:
     ("name", "options", "text"),
     [
         ("pixels", {"pool": False}, r"^pixels takes no pool, got 'False': its options are fit, via$"),
-        ("pixels", {"device": "cuda"}, "pixels takes no device, got 'cuda'"),
-        ("pixels:x", {}, "pixels takes no model, got 'x'"),
-        ("colour_moments", {"fit": "crop"}, "colour_moments takes no fit, got 'crop': its options are none"),
-        ("colour_moments", {"via": 448}, "colour_moments takes no via"),
         ("efficientnet_lite0", {"pretrained": False}, "efficientnet_lite0 takes no pretrained"),
         (
             "efficientnet_lite0",
@@ -54,11 +50,7 @@ def test_cards_need_no_torch() -> None:
         ),
         ("pixels", {"fit": "squash"}, "fit must be one of stretch, crop, pad, got 'squash'"),
         ("pixels", {"via": 0}, "via must be a side in pixels, at least 1, got 0"),
-        ("pixels", {"via": True}, "via must be a side in pixels"),
-        ("pixels", {"via": 44.8}, "via must be a side in pixels"),
         ("timm:resnet18", {"pool": "no"}, "pool must be True or False, got 'no'"),
-        ("timm:resnet18", {"pretrained": 0}, "pretrained must be True or False, got 0"),
-        ("timm:resnet18", {"device": 0}, "device must be a name, got 0"),
         ("timm:resnet18", {"weights": 5}, "weights must be a path, got 5"),
         ("timm:resnet18", {"model": "resnet34"}, "model must be named once"),
         ("embeddings", {}, "embeddings are given as datasets"),
@@ -74,11 +66,6 @@ def test_cards_need_no_torch() -> None:
 def test_options_that_are_refused(name: str, options: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
         load_backbone(name, **options)
-
-
-def test_unknown_name() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'pixels'"):
-        load_backbone("pixel")
 
 
 PLUGIN = """
@@ -140,9 +127,3 @@ class TestAnotherPackage(BackboneTests):
         assert "No module named 'a_library_that_is_not_there'" in listed["broken"]
         assert "has no attribute 'ABSENT'" in listed["absent"]
         assert "must be registered as a howfar.backbones.BackboneFamily" in listed["wrong"]
-
-    def test_failures_are_one_line_when_loaded(self) -> None:
-        with pytest.raises(MissingExtraError, match=r"backbone 'broken' cannot be loaded: ModuleNotFoundError: No module"):
-            load_backbone("broken")
-        with pytest.raises(InputError, match="backbone 'wrong' must be registered as"):
-            load_backbone("wrong")

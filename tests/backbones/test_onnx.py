@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, save
 from PIL import Image
 
 from howfar.backbones import load_backbone
-from howfar.backbones.onnx import _providers
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
+from howfar.weights.onnx_files import onnx_providers
 from worlds.onnx_network import save_onnx
 
 
@@ -69,6 +69,24 @@ def test_agrees_with_the_convolution(tmp_path: Path) -> None:
     assert backbone.identity["layer"] == "map"
 
 
+def test_a_network_of_a_fixed_batch_gives_the_features_of_one_of_any(tmp_path: Path) -> None:
+    free, eight = (
+        load_backbone(f"onnx:{save_onnx(tmp_path / f'{size}.onnx', (size, 3, 16, 20))}", output="map") for size in ("b", 8)
+    )
+    batch = np.random.default_rng(0).integers(0, 256, (9, 16, 20, 3), dtype=np.uint8)
+    np.testing.assert_allclose(eight.embed(batch), free.embed(batch), rtol=1e-5, atol=1e-5)
+
+
+def test_a_network_of_8_bit_pictures_is_given_the_pixels(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT), helper.make_node("GlobalAveragePool", ["f"], ["y"])]
+    entry = helper.make_tensor_value_info("x", TensorProto.UINT8, ("b", 3, 16, 20))
+    graph = helper.make_graph(nodes, "net", [entry], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "net.onnx")
+    batch = np.random.default_rng(0).integers(0, 256, (3, 16, 20, 3), dtype=np.uint8)
+    found = load_backbone(f"onnx:{tmp_path / 'net.onnx'}").embed(batch)
+    np.testing.assert_allclose(found, batch.mean(axis=(1, 2)), rtol=1e-6)
+
+
 def test_tensors_beside_the_file_are_part_of_the_weights(tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     for folder, seed in zip(folders, (0, 1, 0), strict=True):
@@ -99,9 +117,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     free = save_onnx(tmp_path / "free.onnx", ("b", 3, "h", "w"))
     (tmp_path / "text.onnx").write_text("text")
     refused(InputError, "onnx must name a file, got None: write onnx:FILE, or pass weights=FILE")
-    refused(MissingPathError, "onnx must name a file, and .*absent.onnx is none", f"onnx:{tmp_path / 'absent.onnx'}")
+    refused(MissingPathError, "no network at .*absent.onnx: pass an .onnx file", f"onnx:{tmp_path / 'absent.onnx'}")
     refused(MissingPathError, "weights must be a file, and .* is a folder", weights=tmp_path)
-    refused(InputError, r"text.onnx cannot be read as an ONNX model \(", weights=tmp_path / "text.onnx")
+    refused(InputError, "network must be an ONNX file that onnxruntime can run .*text.onnx", weights=tmp_path / "text.onnx")
     refused(InputError, "output must be one of map, pooled for .*net.onnx, got None", weights=file)
     refused(InputError, "output must be one of map, pooled for .*net.onnx, got 'x'", weights=file, output="x")
     refused(InputError, "size must be given for .*free.onnx, which takes any", weights=free, output="map")
@@ -110,16 +128,14 @@ def test_what_is_refused(tmp_path: Path) -> None:
     refused(
         InputError, "device must be auto, cpu, cuda or cuda:N for onnx, got 'mps'", weights=file, output="map", device="mps"
     )
-    eight = save_onnx(tmp_path / "eight.onnx", (8, 3, 16, 20))
-    refused(InputError, "the batch of .* must be free, or 1, got 8", weights=eight, output="map")
     half = save_onnx(tmp_path / "half.onnx", ("b", 3, 16, 20), kind=TensorProto.INT32)
-    refused(InputError, "cannot be read as an ONNX model|must be one picture, float32 of four axes", weights=half, output="map")
+    refused(InputError, "network must be an ONNX file|network must take numbers of float32", weights=half, output="map")
 
 
 def test_on_cuda_nothing_is_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="device must be one of onnxruntime's, got 'cuda': pass 'auto'"):
-        _providers("cuda")
+        onnx_providers("cuda")
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    assert _providers("cpu") == ["CPUExecutionProvider"]
+    assert onnx_providers("cpu") == ["CPUExecutionProvider"]
     for device, number in (("auto", 0), ("cuda", 0), ("cuda:1", 1)):
-        assert _providers(device)[0] == ("CUDAExecutionProvider", {"device_id": number, "use_tf32": 0})
+        assert onnx_providers(device)[0] == ("CUDAExecutionProvider", {"device_id": number, "use_tf32": 0})

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,22 +106,6 @@ def test_torch_goes_on_where_the_features_differ(
     assert capfd.readouterr().out == ""
 
 
-def test_torch_goes_on_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    network = small()
-    np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
-    assert network.engine == "torch"
-    assert "onnxruntime" in caplog.text
-
-
-def test_a_folder_that_is_a_file_is_no_hindrance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HOWFAR_STORE", str(tmp_path / "file"))
-    network = small()
-    np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
-    assert network.engine == "torch"
-
-
 def test_a_copy_begins_unchecked() -> None:
     network = small()
     expected = network.embed(pictures())
@@ -146,22 +128,3 @@ def test_threads_follow_torchs() -> None:
     finally:
         torch.set_num_threads(before)
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
-
-
-def test_torch_goes_on_where_onnxruntime_fails_later(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    network = small()
-    network.embed(pictures())
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError("no memory left")
-
-    monkeypatch.setattr(engines, "_run", fail)
-    np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
-    assert network.engine == "torch"
-    assert "no memory left" in caplog.text
-
-
-def test_no_filter_of_warnings_is_left_behind() -> None:
-    before = list(warnings.filters)
-    small().embed(pictures())
-    assert warnings.filters == before

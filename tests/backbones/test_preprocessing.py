@@ -20,29 +20,6 @@ def ramp(width: int, height: int) -> Image.Image:
     return Image.fromarray(values)
 
 
-def test_stretch_is_one_resize() -> None:
-    picture = ramp(300, 100)
-    found = Preprocess((40, 60))(picture)
-    np.testing.assert_array_equal(found, np.asarray(picture.resize((60, 40), Image.Resampling.BICUBIC)))
-    assert found.shape == (40, 60, 3)
-    assert found.flags.writeable
-
-
-def test_shrinking_does_not_alias() -> None:
-    # Lines one pixel wide at every second column: without widening, samples would be black or white.
-    values = np.zeros((64, 256, 3), np.uint8)
-    values[:, ::2] = 255
-    found = Preprocess((8, 32))(Image.fromarray(values))
-    assert np.abs(found.astype(int) - 128).max() <= 8
-
-
-def test_crop_takes_the_middle() -> None:
-    found = Preprocess((50, 50), fit="crop")(ramp(300, 100))
-    # Columns 100 to 200 of 300, all rows.
-    np.testing.assert_allclose(found[25, [0, -1], 0], [86, 170], atol=2)
-    np.testing.assert_allclose(found[[0, -1], 25, 1], [1, 254], atol=2)
-
-
 def test_pad_keeps_the_whole_picture() -> None:
     found = Preprocess((60, 60), fit="pad", fill=(1, 2, 3))(ramp(300, 100))
     assert (found[:20] == (1, 2, 3)).all()
@@ -71,22 +48,6 @@ def test_transparency_is_laid_on_white_as_in_a_file() -> None:
 def test_other_modes_are_refused(mode: str) -> None:
     with pytest.raises(ImageError, match=f"mode {mode} is not 8 bits a channel"):
         Preprocess((8, 8))(Image.new(mode, (2, 2)))
-
-
-def test_description_tells_kinds_apart() -> None:
-    kinds = [
-        Preprocess((8, 8)),
-        Preprocess((8, 9)),
-        Preprocess((9, 8)),
-        Preprocess((8, 8), fit="crop"),
-        Preprocess((8, 8), via=448),
-        Preprocess((8, 8), interpolation="bilinear"),
-        Preprocess((8, 8), fit="pad"),
-        Preprocess((8, 8), fit="pad", fill=(0, 0, 0)),
-    ]
-    assert len({repr(kind.describe()) for kind in kinds}) == len(kinds)
-    # The canvas is not seen but by a pad.
-    assert Preprocess((8, 8), fill=(0, 0, 0)).describe() == Preprocess((8, 8)).describe()
 
 
 # A backbone whose input is perturbed

@@ -6,6 +6,7 @@ import json
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 import transformers
 from PIL import Image
 
-from howfar.backbones import cards, load_backbone
+from howfar.backbones import load_backbone
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
@@ -38,6 +39,17 @@ LENGTHS = {
 }
 
 
+@cache
+def loaded(name: str, saved: Folder) -> Backbone:
+    """The backbone as it is by default, whose engine is chosen once for all tests."""
+    return load_backbone(name, weights=saved(name))
+
+
+def changed(name: str, options: dict[str, Any]) -> Backbone:
+    """One with other options, run by torch, since an engine changes no identity."""
+    return load_backbone(name, **{"engine": "torch", **options})
+
+
 @pytest.mark.parametrize("name", NAMES)
 class TestPublished(BackboneTests):
     @pytest.fixture(autouse=True)
@@ -45,7 +57,7 @@ class TestPublished(BackboneTests):
         self.saved, self.name, self.length = hub_model, name, LENGTHS[name]
 
     def make(self, **options: Any) -> Backbone:
-        return load_backbone(self.name, **({"weights": self.saved(self.name)} | options))
+        return changed(self.name, {"weights": self.saved(self.name), **options}) if options else loaded(self.name, self.saved)
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
         pools = ({"pool": True},) if self.name not in ("clip", "siglip2") else ()
@@ -78,7 +90,7 @@ def plain(name: str, folder: Path, x: torch.Tensor, pool: bool) -> torch.Tensor:
 @pytest.mark.parametrize("pool", [False, True])
 def test_agrees_with_plain_transformers(name: str, pool: bool, hub_model: Folder) -> None:
     vector = name in ("clip", "siglip2")
-    backbone = load_backbone(name, weights=hub_model(name), **({} if vector else {"pool": pool}))
+    backbone = load_backbone(name, weights=hub_model(name), engine="torch", **({} if vector else {"pool": pool}))
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
     seen = backbone.identity["preprocessing"]
     side = SIDES[name]
@@ -97,31 +109,12 @@ def test_agrees_with_plain_transformers(name: str, pool: bool, hub_model: Folder
 
 @pytest.mark.parametrize("name", [*NAMES, "clipseg"])
 def test_pickled_and_used_it_is_the_same(name: str, hub_model: Folder) -> None:
-    backbone = load_backbone(name, weights=hub_model(name))
+    backbone = load_backbone(name, weights=hub_model(name), engine="torch")
     batch = np.random.default_rng(0).integers(0, 256, (2, SIDES[name], SIDES[name], 3), dtype=np.uint8)
     expected = backbone.embed(batch)
     again = pickle.loads(pickle.dumps(backbone))
-    np.testing.assert_array_equal(again.embed(batch), expected)
+    np.testing.assert_allclose(again.embed(batch), expected, rtol=1e-4, atol=1e-4)
     assert again.identity == backbone.identity
-
-
-@pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize("name", NAMES)
-def test_out_of_reach(name: str) -> None:
-    (card,) = (one for one in cards() if one.name == name)
-    repository, size = card.weights.removeprefix("the hub's ").removesuffix("), or weights=FOLDER").split(" (")
-    with pytest.raises(MissingPathError) as caught:
-        load_backbone(name)
-    assert str(caught.value) == (
-        f"the weights of {name} are not on this machine and cannot be fetched (HF_HUB_OFFLINE is set): download config.json, "
-        f"model.safetensors ({size}) of {repository} elsewhere into one folder and pass weights=FOLDER"
-    )
-
-
-def test_the_hubs_cache(hub_model: Folder, cache_model: Callable[..., None]) -> None:
-    cache_model("facebook/dinov2-base", hub_model("dinov2"))
-    found = load_backbone("dinov2")
-    assert found.identity == load_backbone("dinov2", weights=hub_model("dinov2")).identity
 
 
 def test_what_is_written_beside_the_weights_is_no_part_of_the_identity(hub_model: Folder, tmp_path: Path) -> None:
@@ -170,11 +163,6 @@ def test_folders_that_are_refused(hub_model: Folder, tmp_path: Path) -> None:
     )
 
 
-def test_a_state_dict_must_be_of_the_published_configuration(hub_model: Folder) -> None:
-    with pytest.raises(InputError, match=r"do not fit the network: .*model\.safetensors: .* by the configuration"):
-        load_backbone("dinov2", weights=hub_model("dinov2") / "model.safetensors")
-
-
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     for name in (*NAMES, "clipseg", "transformers:a/b"):
@@ -194,7 +182,7 @@ class TestClipSeg(BackboneTests):
         self.saved = hub_model
 
     def make(self, **options: Any) -> Backbone:
-        return load_backbone("clipseg", **({"weights": self.saved("clipseg")} | options))
+        return changed("clipseg", {"weights": self.saved("clipseg"), **options}) if options else loaded("clipseg", self.saved)
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
         return {"weights": self.saved("clipseg", 1)}, {"prompt": "a crack"}, {"pool": True}, {"fit": "crop"}, {"via": 448}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from typing import Any
 from unittest import SkipTest
 
@@ -101,18 +100,14 @@ def only_rgb(self: Any, image: Any) -> Any:
     ("make", "found"),
     [
         (broken(name=""), "test_protocol"),
-        (broken(layers=[3, 3]), "test_protocol"),
         (broken(layers=(3, 4)), "test_shape_and_dtype"),
         (broken(embed=lambda self, batch: Sound.embed(self, batch).astype(np.float64)), "test_shape_and_dtype"),
-        (times(lambda batch: np.inf), "test_shape_and_dtype"),
         (times(lambda batch: 0), "test_tells_pictures_apart"),
         (times(lambda batch: 1 + 1e-3 * next(COUNTER)), "test_deterministic"),
-        (broken(embed=writes), "test_deterministic"),
         (broken(embed=writes), "test_read_only_batch"),
         (times(lambda batch: 1 + 1e-4 * len(batch)), "test_batch_size_does_not_matter"),
         (broken(embed=one_buffer), "test_threads"),
         (broken(embed=records), "test_no_gradients"),
-        (broken(identity={"dtype": "float32", "size": (1, 2)}), "test_identity_is_json"),
         (broken(identity={"dtype": "float16"}), "test_identity_is_json"),
         (broken(identity={"dtype": "float32", "device": "cpu"}), "test_identity_has_no_device"),
         (broken(prepare=only_rgb), "test_modes"),
@@ -132,34 +127,3 @@ def _with_class_identity(make: Any) -> Callable[..., Backbone]:
         return backbone
 
     return made
-
-
-def test_a_sound_backbone_passes() -> None:
-    assert failures(Sound, ({"scale": 2}, {"scale": 3})) == set()
-
-
-def test_an_identity_that_forgets_an_option_is_found() -> None:
-    def forgets(**options: Any) -> Backbone:
-        backbone = Sound(**options)
-        backbone.identity = {"name": "sound", "dtype": "float32"}
-        return backbone
-
-    assert "test_identity_follows_the_feature" in failures(forgets, ({"scale": 2},))
-
-
-def test_an_option_without_effect_is_found() -> None:
-    assert "test_identity_follows_the_feature" in failures(Sound, ({"idle": True},))
-
-
-@pytest.mark.parametrize(("apart", "found"), [(0.0, False), (1e-4, False), (0.01, True)])
-def test_a_device_that_gives_other_features_is_found(apart: float, found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.testing.backbone_suite._gpu", lambda: "cuda")
-
-    class OnBoth(BackboneTests):
-        def make(self, **options: Any) -> Backbone:
-            backbone = Sound()
-            backbone._scale = np.float32(1 + apart * (options.get("device") == "cuda"))
-            return backbone
-
-    with pytest.raises(AssertionError, match=r"differ by more than 0\.001") if found else nullcontext():
-        OnBoth().test_device_move()

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from howfar.distances import image_to_dataset, knn
-from howfar.distances.knn import neighbours
+from howfar.distances import knn
 
 
 @pytest.mark.parametrize("k", [1, 5, 46, 47])
@@ -27,41 +26,6 @@ def test_copies_are_at_0_where_scikit_learn_s_quick_search_loses_them(rng: np.ra
     assert knn(s, p, 1)[:50].max() == 0.0
     assert theirs[:50].max() > 1e-4
     assert np.abs(theirs[50:, 0] / exact[50:] - 1).max() > 1e-8
-
-
-def test_by_hand() -> None:
-    p = [[0.0], [1.0], [3.0], [7.0]]
-    assert knn([[2.0], [7.0]], p, 3).tolist() == [4 / 3, (0 + 4 + 6) / 3]
-    assert knn([[2.0], [7.0]], p, 3, statistic="kth").tolist() == [2.0, 6.0]
-
-
-def test_repeated_images_are_each_other_s_neighbours() -> None:
-    p = [[0.0], [0.0], [5.0]]
-    assert neighbours(p, p, 2).rows.tolist() == [[0, 1], [0, 1], [2, 0]]
-    assert knn([[0.0]], p, 2).tolist() == [0.0]
-    assert knn([[0.0]], p, 3).tolist() == [5 / 3]
-
-
-def test_all_neighbours_are_the_mean_distance(rng: np.random.Generator) -> None:
-    s, p = rng.normal(size=(31, 25)), rng.normal(size=(47, 25))
-    np.testing.assert_allclose(knn(s, p, 47), image_to_dataset(s, p), rtol=1e-12)
-
-
-def test_the_empty_middle_of_two_modes_is_far_though_its_mean_distance_is_small(rng: np.random.Generator) -> None:
-    p = rng.normal(size=(200, 5)) + np.repeat([[-10.0], [10.0]], 100, axis=0)
-    middle, mode = np.zeros((1, 5)), np.full((1, 5), 10.0)
-    assert image_to_dataset(middle, p)[0] < 1.1 * image_to_dataset(mode, p)[0]
-    assert knn(middle, p)[0] > 10 * knn(mode, p)[0]
-
-
-@pytest.mark.parametrize("pairs_per_tile", [1, 47, 100])
-def test_the_tile_changes_nothing(rng: np.random.Generator, pairs_per_tile: int) -> None:
-    s, p = rng.normal(size=(31, 25)), rng.normal(size=(47, 25))
-    np.testing.assert_allclose(knn(s, p, pairs_per_tile=pairs_per_tile), knn(s, p), rtol=1e-9)
-
-
-def test_numpy_integers_are_whole_numbers() -> None:
-    assert knn([[0.0]], [[1.0], [2.0]], np.int64(2)).tolist() == [1.5]  # type: ignore[arg-type] - NumPy's integer has __index__
 
 
 def by_sklearn(s: np.ndarray, p: np.ndarray, k: int) -> np.ndarray:

@@ -45,13 +45,6 @@ def test_gaussian_kernel_as_sklearn(sets: tuple[np.ndarray, np.ndarray], width: 
     assert mmd(s + offset, p + offset, width, unbiased=True) == pytest.approx(unbiased(*wanted), rel=1e-8, abs=1e-12)
 
 
-def test_the_median_is_that_of_all_pairs_of_the_pooled_images(sets: tuple[np.ndarray, np.ndarray]) -> None:
-    s, p = sets
-    median = float(np.quantile(pdist(np.concatenate([s, p])), 0.5, method="lower"))
-    assert mmd(s, p) == pytest.approx(mmd(s, p, median), rel=1e-12)
-    assert mmd(s, p) != pytest.approx(mmd(s, p, 1.01 * median), rel=1e-6)
-
-
 def test_by_hand() -> None:
     # One image each, one apart: 1 + 1 - 2 exp(-1/2); the median distance is that distance.
     assert mmd([[0.0]], [[1.0]], 1.0) == pytest.approx(2 - 2 * np.exp(-0.5))
@@ -67,25 +60,12 @@ def test_cubic_kernel_as_sklearn(sets: tuple[np.ndarray, np.ndarray], scale: flo
     assert kid(s, p) == pytest.approx(unbiased(*wanted), rel=1e-8, abs=1e-12)
 
 
-def test_large_offsets_stay_finite(sets: tuple[np.ndarray, np.ndarray]) -> None:
-    s, p = sets
-    wanted = kernels(polynomial_kernel, s + 1e2, p + 1e2, degree=3, gamma=1 / 25, coef0=1.0)
-    assert kid(s + 1e2, p + 1e2) == pytest.approx(unbiased(*wanted), rel=1e-6)
-    assert np.isfinite(kid(s + 1e4, p + 1e4))
-
-
 @pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
 def test_a_set_is_exactly_at_0_from_itself_where_biased(rng: np.random.Generator, offset: float) -> None:
     p = rng.normal(size=(47, 25)) + offset
     assert mmd(p, p) == 0.0
     assert 0.0 <= mmd(p, rng.permutation(p)) < 1e-14
     assert mmd(np.ones((3, 2)), np.ones((5, 2))) == 0.0
-
-
-def test_unbiased_estimates_of_a_set_and_itself_are_below_0(rng: np.random.Generator) -> None:
-    p = rng.normal(size=(47, 25))
-    assert kid(p, p) < 0.0
-    assert mmd(p, p, unbiased=True) < 0.0
 
 
 def test_unbiased_estimates_are_0_on_average(rng: np.random.Generator) -> None:
@@ -100,13 +80,6 @@ def test_unbiased_estimates_are_0_on_average(rng: np.random.Generator) -> None:
 
 def _unbiased_mmd(s: np.ndarray, p: np.ndarray) -> float:
     return mmd(s, p, 1.0, unbiased=True)
-
-
-def test_mostly_repeated_images_fall_back_on_the_mean_distance() -> None:
-    s, p = np.zeros((9, 1)), np.array([[0.0], [0.0], [4.0]])
-    mean = 2 * 11 * 4.0 / (12 * 11)
-    assert mmd(s, p) == pytest.approx(mmd(s, p, mean), rel=1e-12)
-    assert mmd(s, p) > 0.1
 
 
 @pytest.mark.parametrize("pairs_per_tile", [1, 47, 100])
@@ -144,18 +117,6 @@ def test_ties_of_distances(monkeypatch: pytest.MonkeyPatch, collect: int) -> Non
     assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12) == 1.0
     assert median_distance(np.repeat([[0.0], [1.0]], [2, 9], axis=0)) == 0.0
     assert median_distance(np.full((6, 2), 0.3)) == 0.0
-
-
-def test_more_pairs_than_are_collected(rng: np.random.Generator) -> None:
-    x = rng.normal(size=(1300, 3))
-    assert x.shape[0] ** 2 > module._COLLECT
-    assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12)
-
-
-def test_neither_tile_nor_order_counts(rng: np.random.Generator) -> None:
-    x = rng.normal(size=(60, 4)) + 1e2
-    assert median_distance(x, pairs_per_tile=61) == pytest.approx(median_distance(x), rel=1e-12)
-    assert median_distance(rng.permutation(x)) == pytest.approx(median_distance(x), rel=1e-12)
 
 
 @given(st.lists(st.floats(0, 2.0**127, width=32), min_size=1, max_size=40), st.data())

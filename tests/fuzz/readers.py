@@ -277,7 +277,8 @@ def read_kept_thumbnails(folder: Path) -> object:
 
 
 def read_hub_config(folder: Path) -> object:
-    from howfar.backbones.transformers import model_input, read_json
+    from howfar.backbones.transformers import model_input
+    from howfar.weights.hub_models import read_json
 
     return model_input(read_json(first(folder)), 224)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 from howfar import registry
-from howfar.errors import InputError, UnknownNameError
-from howfar.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Classification, Detection, Multiclass, Segmentation, tallies
+from howfar.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Classification, Detection, Multiclass, Segmentation
 from worlds.metric_suite import MetricTests
 
 
@@ -77,19 +75,3 @@ def test_no_registered_metric_is_left_out() -> None:
     tested = {type(suite.metric) for suite in (TestSegmentation, TestClassification, TestDetection, TestMulticlass)}
     assert tested == {type(registry.load("metrics", name)) for name in registry.OURS["metrics"]}
     assert tested == {Segmentation, Classification, Detection, Multiclass}
-
-
-def test_tallies_come_in_order() -> None:
-    found = tallies(CLASSIFICATION, iter([2, 0, 1]), iter([2, 1, 1]))
-    assert [(one.truth, one.predicted) for one in found] == [(2, 2), (1, 0), (1, 1)]
-
-
-def test_a_bad_image_is_named_by_its_position() -> None:
-    with pytest.raises(InputError, match=r"^image 1 \(from 0\): truth must be a class index of at least 0, got -1$"):
-        tallies(CLASSIFICATION, [0, 0], [0, -1])
-
-
-def test_every_metric_is_registered_under_its_name() -> None:
-    assert [registry.load("metrics", name).name for name in registry.names("metrics")] == list(registry.names("metrics"))
-    with pytest.raises(UnknownNameError, match="did you mean 'segmentation'"):
-        registry.load("metrics", "segmentatoin")

@@ -11,12 +11,6 @@ from howfar.metrics.probability_maps import THRESHOLDS, as_bytes, as_levels, as_
 BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
-def test_the_thresholds() -> None:
-    assert THRESHOLDS.tolist() == [i / 100 for i in range(100)]
-    with pytest.raises(ValueError, match="read-only"):
-        THRESHOLDS[0] = 0.5
-
-
 def test_whole_numbers_decide_as_the_quotients_do() -> None:
     """All 256 values and 100 thresholds: p = value/255 > t = i/100 in float64, in rationals, and in levels."""
     levels, lowest = as_levels(BYTES)
@@ -53,23 +47,15 @@ def test_bytes_of_floats() -> None:
     assert as_bytes(BYTES) is BYTES
 
 
-def test_a_bool_map_is_certain() -> None:
-    assert as_map(np.array([[True, False]])).tolist() == [[255, 0]]
-
-
 @pytest.mark.parametrize(
     ("prediction", "line"),
     [
         ([[0.5, float("nan")]], r"^prediction must lie in \[0, 1\], got nan: mend the model's output$"),
         ([[0.5, 3.25]], r"got 3\.25: divide 8-bit values by 255, or pass them as uint8$"),
         ([[-2.5, 8.0]], r"got -2\.5: apply a sigmoid to logits$"),
-        ([[0.0, float("inf")]], r"got inf: apply a sigmoid"),
         (np.zeros((2, 2), dtype=np.int64), r"uint8, or floating in \[0, 1\], got 'int64': pass map.astype\(np.uint8\)"),
-        (np.zeros((2, 2), dtype=np.uint16), "got 'uint16'"),
         (np.zeros((2, 2, 1)), r"two axes \(height, width\) and at least one pixel, got \(2, 2, 1\)$"),
-        (np.zeros((0, 3)), r"at least one pixel, got \(0, 3\)$"),
         ([[0.1, 0.2], [0.3]], "rows of one length"),
-        ([["a"]], "got 'str"),
     ],
 )
 def test_what_is_no_map_is_refused(prediction: Any, line: str) -> None:
@@ -89,7 +75,6 @@ def test_masks() -> None:
     [
         (np.array([[0, 1]], dtype=np.uint8), r"^mask must be bool, .* got \[0, 1\]: pass mask.astype\(bool\)$"),
         (np.array([[0, 1]]), "got 'int64': pass mask > 0"),
-        (np.array([[0.0, 1.0]]), "got 'float64': pass mask > 0"),
         (np.zeros((2, 2, 3), dtype=bool), r"^mask must have two axes \(height, width\).*got \(2, 2, 3\)$"),
     ],
 )

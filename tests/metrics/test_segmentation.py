@@ -71,33 +71,6 @@ def test_scores_at_another_threshold(
         assert found.per_image_iou[k] == pytest.approx(f / (2 - f), nan_ok=True)
 
 
-def test_perfect_maps_score_1() -> None:
-    mask = np.eye(5, dtype=bool)
-    found = score([mask, mask * 1.0, mask.astype(np.uint8) * np.uint8(255)], [mask] * 3)
-    assert [found.ods, found.ois, found.ois_aggregate, found.ap, found.precision, found.recall, found.iou] == [1.0] * 7
-    assert (found.ods_threshold, found.per_image_f.tolist()) == (0.0, [1.0] * 3)
-
-
-def test_a_tolerance_forgives_a_shift_of_its_length_and_no_more() -> None:
-    mask = np.zeros((20, 20), dtype=bool)
-    mask[:, 8] = True
-    for shift, tolerance, wanted in ((2, 2.0, 1.0), (2, 1.9, 0.0), (3, 2.0, 0.0), (2, 0.0, 0.0)):
-        assert score([np.roll(mask, shift, axis=1)], [mask], tolerance).ods == wanted
-
-
-def test_images_without_foreground_have_no_f_but_cost_precision() -> None:
-    crack, blank = np.eye(4, dtype=bool), np.zeros((4, 4), dtype=bool)
-    alone = score([crack], [crack])
-    both = score([crack, np.ones((4, 4))], [crack, blank])
-    assert alone.ods == 1.0
-    assert np.isnan(alone.false_positive_share)
-    assert both.ods == 2 * 4 / (4 + 16 + 4)
-    assert both.false_positive_share == 1.0
-    assert both.ois == both.ois_aggregate == 1.0
-    np.testing.assert_array_equal(both.per_image_f, [1.0, np.nan])
-    np.testing.assert_array_equal(both.per_image_best_threshold, [0.0, np.nan])
-
-
 def test_no_foreground_anywhere_is_undefined_and_no_error() -> None:
     found = score([np.full((2, 2), 0.5)] * 3, [np.zeros((2, 2), dtype=bool)] * 3)
     names = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap", "precision", "recall", "iou", "false_positive_share")
@@ -128,16 +101,6 @@ def test_maps_are_not_held() -> None:
     assert len(alive) == 40
 
 
-@pytest.mark.parametrize(("maps", "masks"), [(3, 2), (2, 3), (0, 1), (1, 0)])
-def test_numbers_that_differ_are_refused(maps: int, masks: int) -> None:
-    fewer, more = ("masks", "predictions") if maps > masks else ("predictions", "masks")
-    start = "^predictions and masks must be as many, got"
-    with pytest.raises(InputError, match=rf"{start} {maps} and {masks}$"):
-        score([[[0.5]]] * maps, [[[True]]] * masks)
-    with pytest.raises(InputError, match=rf"{start} {min(maps, masks)} {fewer} and more {more}$"):
-        score(iter([[[0.5]]] * maps), [[[True]]] * masks)
-
-
 @pytest.mark.parametrize(
     ("bad", "line"),
     [
@@ -155,26 +118,6 @@ def test_a_bad_image_is_named(bad: tuple[Any, Any], line: str) -> None:
         score(*zip(good, good, bad, strict=True))
 
 
-def test_errors_of_a_generator_pass() -> None:
-    def broken() -> Iterator[Any]:
-        yield [[0.5]]
-        raise OSError("disk")
-
-    with pytest.raises(OSError, match=r"^disk$"):
-        score(broken(), [[[True]]] * 2)
-
-
-def test_the_metric_gives_what_score_gives(pairs: Callable[..., Any]) -> None:
-    images = list(pairs(12, seed=14))
-    whole = scored(images, 2.0)
-    metric = Segmentation(tolerance=2.0)
-    found = metric.score(metric.tally(values, mask) for values, mask in images)
-    assert {name: getattr(whole, name) for name in found.scores if name != "f"} | {"f": whole.ods} == found.scores
-    np.testing.assert_array_equal(found.per_image, whole.per_image_f)
-    assert (found.metric, found.threshold) == (f"F at threshold {whole.ods_threshold:.2f}", whole.ods_threshold)
-    np.testing.assert_array_equal(found.columns["best"], whole.per_image_best)
-
-
 def test_the_metric_at_a_threshold_of_the_caller_s(pairs: Callable[..., Any]) -> None:
     images = list(pairs(12, seed=15))
     metric, whole = Segmentation(threshold=0.7), scored(images)
@@ -185,14 +128,6 @@ def test_the_metric_at_a_threshold_of_the_caller_s(pairs: Callable[..., Any]) ->
     for name in ("precision", "recall", "iou"):
         np.testing.assert_array_equal(found.columns[name], getattr(there, f"per_image_{name}"))
     assert (found.scores["ods"], found.threshold, found.metric) == (whole.ods, 0.7, "F at threshold 0.70")
-
-
-def test_the_repr_is_readable() -> None:
-    found = score([[[0.905, 0.605, 0.0]]], [[[True, False, True]]], tolerance=0.5)
-    assert repr(found) == (
-        "SegmentationScore(ods=0.6667, ods_threshold=0.61, ois=0.6667, ois_aggregate=0.6667, ap=0.5, precision=1, recall=0.5, "
-        "iou=0.5, false_positive_share=–; 1 images, 1 with foreground, tolerance 0.5 px)"
-    )
 
 
 def test_importing_the_metrics_loads_no_torch() -> None:

@@ -82,29 +82,10 @@ def test_a_damaged_file_is_made_anew(damage: bytes | None, tmp_path: Path) -> No
     assert [one.name for one in tmp_path.iterdir()] == [file.name]
 
 
-def test_sums_of_another_make_or_shape_are_taken_anew(tmp_path: Path) -> None:
-    x = as_rows(features(30, 6, 0), "x")
-    for fields in ({"other": np.zeros(3)}, {"mean": np.zeros(5), "scatter": np.zeros((5, 5))}):
-        np.savez(tmp_path / "moments.npz", **fields)
-        np.testing.assert_array_equal(CachedRows(x, tmp_path).moments().scatter, moments(x).scatter)
-
-
-def test_many_layers_have_a_short_name(tmp_path: Path) -> None:
-    x = as_rows(features(5, 600, 0), "x")
-    assert CachedRows(x, tmp_path).gram((6,) * 100).inner.shape == (100, 5, 5)
-    assert max(len(file.name) for file in tmp_path.iterdir()) < 60
-
-
 def test_a_folder_that_cannot_be_written_costs_time_alone(tmp_path: Path) -> None:
     x = as_rows(features(30, 6, 0), "x")
     (tmp_path / "file").write_text("no folder")
     np.testing.assert_array_equal(CachedRows(x, tmp_path / "file" / "sums").moments().scatter, moments(x).scatter)
-
-
-def test_float64_and_float32_products_are_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.projection.gram.SINGLE_FROM", 0)
-    one = CachedRows(as_rows(features(30, 300, 0), "x"), tmp_path)
-    assert (one.gram().single, one.gram(double=True).single, one.gram().single) == (True, False, True)
 
 
 def test_over_another_memory_nothing_is_summed_twice() -> None:

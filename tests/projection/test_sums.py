@@ -13,7 +13,6 @@ from scipy.spatial.distance import cdist
 from howfar.arrays import as_rows
 from howfar.projection import Projection, Projector, gram, joint_pca, moments, project
 from howfar.projection.gram import both_grams, cross_gram, joined, own_gram
-from howfar.projection.moments import gram_columns, merge, moment_rows, score_rows, subspace_columns
 
 
 def features(
@@ -67,52 +66,6 @@ def test_float32_products_give_distances_to_about_a_millionth(shape: Any, apart:
     np.testing.assert_allclose(found.explained_variance_ratio, wanted.explained_variance_ratio, atol=1e-6)
 
 
-@pytest.mark.usefixtures("single")
-def test_layers_are_weighted_the_same() -> None:
-    p, s = features(30, 20, 900, 10.0, 1.0)
-    options: dict[str, Any] = {"scale": "layers", "layers": (100, 500, 300), "route": "gram"}
-    found, wanted = joint_pca(p, s, 10, **options), joint_pca(p.astype(np.float64), s.astype(np.float64), 10, **options)
-    np.testing.assert_allclose(distances(found), distances(wanted), atol=1e-6 * distances(wanted).mean())
-
-
-@pytest.mark.usefixtures("single")
-def test_float64_features_keep_their_digits() -> None:
-    p, s = (x.astype(np.float64) for x in features(30, 20, 400, 100.0, 1.0))
-    rows = np.concatenate([p, s])
-    found = joint_pca(p, s, 49, route="gram")
-    off = ~np.eye(50, dtype=bool)
-    np.testing.assert_allclose(distances(found)[off], cdist(rows, rows)[off], rtol=1e-10)
-
-
-@pytest.mark.usefixtures("single")
-@pytest.mark.parametrize("offset", [0.0, 100.0])
-def test_what_rounding_of_inner_products_leaves_is_no_component(offset: float) -> None:
-    rng = np.random.default_rng(3)
-    rows = (rng.normal(size=(40, 4)) @ rng.normal(size=(4, 700))).astype(np.float32)
-    found = joint_pca((rows + offset)[:24].astype(np.float32), rows[24:] + np.float32(offset), 10, route="gram")
-    assert (found.explained_variance_ratio[:4] > 1e-3).all()
-    assert not found.explained_variance_ratio[4:].any()
-    assert not found.secondary[:, 4:].any()
-
-
-@pytest.mark.usefixtures("single")
-def test_equal_images_are_near_to_rounding() -> None:
-    p, s = features(60, 40, 3000, 1.0, 0.5)
-    s[3], s[7] = p[11], s[5]
-    found = joint_pca(p, s)
-    scale = distances(found).mean()
-    assert np.linalg.norm(found.secondary[3] - found.primary[11]) < 1e-6 * scale
-    assert np.linalg.norm(found.secondary[7] - found.secondary[5]) < 1e-6 * scale
-
-
-def test_few_inner_products_are_float64_and_many_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    p = as_rows(features(30, 20, 400, 0.0, 1.0)[0], "p")
-    assert not own_gram(p).single
-    monkeypatch.setattr(gram, "SINGLE_FROM", 30 * 30 * 400)
-    assert own_gram(p).single
-    assert not cross_gram(p, as_rows(np.ones((1, 400), np.float32), "s"), own_gram(p).centre)[0].single
-
-
 @pytest.mark.parametrize("block", [1, 7, 400, None])
 def test_together_is_the_gram_of_the_stacked_rows(block: int | None) -> None:
     x, y = features(30, 20, 400, 5.0, 3.0)
@@ -126,16 +79,6 @@ def test_together_is_the_gram_of_the_stacked_rows(block: int | None) -> None:
         np.testing.assert_allclose(out, rows @ rows.T, rtol=1e-9, atol=1e-9 * np.abs(out).max())
     np.testing.assert_allclose(own.mean, x.mean(axis=0, dtype=np.float64), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(its.mean, y.mean(axis=0, dtype=np.float64), rtol=1e-12, atol=1e-12)
-
-
-def test_every_column_is_read_once_for_p_alone_and_once_for_a_pair() -> None:
-    x, y = features(30, 20, 400, 5.0, 3.0)
-    p, s = Counted(x), Counted(y)
-    own = own_gram(p, block=37)
-    assert p.reads == Counter(range(400))
-    p.reads.clear()
-    cross_gram(p, s, own.centre, block=37)
-    assert p.reads == s.reads == Counter(range(400))
 
 
 @pytest.mark.usefixtures("single")
@@ -164,13 +107,6 @@ def test_one_product_of_all_rows_holds_the_three(block: int | None) -> None:
         for name, value in vars(one).items():
             wanted = getattr(other, name)
             np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max(), err_msg=name)
-
-
-def test_few_products_of_p_do_not_depend_on_which_s_comes_first() -> None:
-    p, s = features(30, 20, 400, 5.0, 3.0)
-    first, after = Projector(p, 5), Projector(p, 5)
-    next(after.project([s[:7]]))
-    np.testing.assert_array_equal(next(first.project([s])).secondary, next(after.project([s])).secondary)
 
 
 def test_a_read_that_fails_is_raised() -> None:
@@ -263,32 +199,3 @@ def test_what_float32_products_cannot_hold_is_float64(size: float) -> None:
     np.testing.assert_array_equal(found.scatter, moments.moments(x, double=True).scatter)
     assert np.isfinite(found.scatter).all()
     assert (np.diag(found.scatter) > 0).all()
-
-
-def test_few_moments_are_float64_and_many_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    p = as_rows(features(90, 10, 8, 0.0, 0.5)[0], "p")
-    assert not moments.moments(p).single
-    monkeypatch.setattr(moments, "SINGLE_FROM", 90 * 8 * 8)
-    assert moments.moments(p).single
-    assert not moments.moments(p, double=True).single
-    assert not moments.moments(as_rows(p.rows(0, 90).astype(np.float64), "p")).single
-    assert merge(moments.moments(p), moments.moments(p, double=True)).single
-    monkeypatch.setattr(moments, "SINGLE_FROM", 90 * 8 * 8 + 1)
-    assert not moments.moments(p).single
-
-
-@pytest.mark.usefixtures("single")
-def test_what_is_fitted_on_p_alone_is_float64_always() -> None:
-    p, s = features(90, 60, 8, 100.0, 0.5)
-    projector = Projector(p, 5)
-    next(projector.project([s]))
-    wanted = Projector(p.astype(np.float64), 5)
-    np.testing.assert_allclose(projector.own(), wanted.own(), atol=1e-10)
-    np.testing.assert_allclose(projector.basis().matrix, wanted.basis().matrix, atol=1e-10)
-
-
-def test_without_a_budget_the_usual_number_is_taken() -> None:
-    assert gram_columns(4096, 380, 380, 10**6, 1) == 4096
-    assert moment_rows(2730, 768) == 2730
-    assert score_rows(680, 20000, 768, 25) == 680
-    assert subspace_columns(4096, 380, 10**6, 25, 4) == 4096

@@ -11,7 +11,6 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from howfar.errors import InputError
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.architectures import DEEPCRACK
 from howfar.segmenters.deepcrack_network import UnpoolingDecoder, upsampled_convolution
@@ -46,27 +45,6 @@ def test_millions_of_parameters() -> None:
 def small(seed: int = 0, width: int = 8) -> Any:
     torch.manual_seed(seed)
     return build_segmenter("deepcrack", {"width": width}, pretrained=False)
-
-
-def test_maps_hold_values_and_no_positions() -> None:
-    network = small().eval()
-    pictures = torch.rand(2, 3, 64, 64)
-    with torch.no_grad():
-        x = network.normalise(pictures)
-        for block, found in zip(network.encoder, network.encode(pictures), strict=True):
-            x = block(x).unfold(2, 2, 2).unfold(3, 2, 2).amax(dim=(-2, -1))
-            torch.testing.assert_close(found, x)
-
-
-def test_six_maps_and_the_fused_is_of_the_five() -> None:
-    network = small().eval()
-    with torch.no_grad():
-        network.fused.weight.uniform_()
-        *five, fused = network.logits(torch.rand(2, 3, 32, 64))
-        weight, bias = network.fused.weight[0, :, 0, 0], network.fused.bias[0]
-        by_hand = sum(share * one for share, one in zip(weight, five, strict=True)) + bias
-    assert len(five) == 5
-    torch.testing.assert_close(fused, by_hand)
 
 
 def test_unpooling_keeps_positions() -> None:
@@ -133,14 +111,3 @@ def vgg16_with_statistics() -> Any:
         elif one.is_floating_point():
             one.uniform_(0.5, 1.5) if name.endswith(("running_var", "weight")) else one.normal_(0, 0.3)
     return vgg
-
-
-def test_files_of_another_network(tmp_path: Path) -> None:
-    file = tmp_path / "other.safetensors"
-    save_file({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, file)
-    with pytest.raises(InputError, match=r"lacks features\.1\.weight of a vgg16_bn"):
-        build_segmenter("deepcrack", pretrained=file)
-    with pytest.raises(InputError, match="deepcrack's width must"):
-        small(width=0)
-    with pytest.raises(InputError, match="width must be 64 where the encoder begins with VGG-16's weights, got 8"):
-        build_segmenter("deepcrack", {"width": 8}, pretrained=file)

@@ -1,17 +1,25 @@
-"""An architecture's options are checked in one line, and families go by their registered names."""
+"""Options of architectures in one line, families by their registered names, and UNet++."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from howfar import registry
-from howfar.errors import InputError, UnknownNameError
+from howfar.errors import InputError, MissingPathError
 from howfar.segmenters import build_segmenter, segmenter_family
+from howfar.segmenters.architectures import UNETPLUSPLUS
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
+from howfar.testing import SegmenterTests
+from howfar.weights.published import packaged_file, timm_name
+from worlds.hub import go_offline
 
 
 class Plain(ArchitectureOptions):
@@ -23,16 +31,11 @@ def family(options: type[ArchitectureOptions] = Plain) -> SegmenterFamily:
     return SegmenterFamily("plain", options, lambda chosen, pretrained: (chosen, pretrained), TrainingDefaults(), "nothing")
 
 
-def test_options_are_checked_and_filled_up() -> None:
-    assert dict(family().checked({})) == {"depth": 2, "kind": "a"}
-    assert dict(family().checked({"depth": 5})) == {"depth": 5, "kind": "a"}
-
-
 @pytest.mark.parametrize(
     ("given", "line"),
     [
         ({"dept": 3}, "option must be one of plain, got 'dept': did you mean depth?"),
-        ({"zzz": 3}, "option must be one of plain, got 'zzz': its options are depth, kind"),
+        ({"zzz": 3}, "option must be one of plain, got 'zzz': the options are depth, kind"),
         ({"depth": "deep"}, "plain's depth must be a whole number"),
         ({"kind": 3}, "plain's kind must be text, got 3"),
     ],
@@ -56,11 +59,6 @@ def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
         segmenter_family("odd")
 
 
-def test_an_unknown_segmenter_names_the_known() -> None:
-    with pytest.raises(UnknownNameError, match="unetplusplus"):
-        build_segmenter("unet++")
-
-
 def test_reading_recipes_loads_no_network_library() -> None:
     heavy = ("torch", "transformers", "segmentation_models_pytorch", "torchvision")
     code = (
@@ -70,3 +68,41 @@ def test_reading_recipes_loads_no_network_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+class TestLite0(SegmenterTests):
+    family = UNETPLUSPLUS
+
+
+class TestB3(SegmenterTests):
+    family = UNETPLUSPLUS
+    idle = ("network.encoder._conv_head.", "network.encoder._bn1.")
+
+    def options(self) -> Mapping[str, Any]:
+        return {"encoder": "b3"}
+
+
+def test_lite0_begins_with_its_package() -> None:
+    packaged = {timm_name(name): one for name, one in torch.load(packaged_file(), weights_only=True).items()}
+    held = {
+        name.removeprefix("model."): one for name, one in build_segmenter("unetplusplus").network.encoder.state_dict().items()
+    }
+    # All but timm's classification head.
+    assert {name.split(".")[0] for name in packaged.keys() - held.keys()} == {"conv_head", "bn2", "classifier"}
+    assert held.keys() <= packaged.keys()
+    assert all(torch.equal(one, packaged[name]) for name, one in held.items())
+
+
+def test_a_file_in_the_librarys_own_names(tmp_path: Path) -> None:
+    state = build_segmenter("unetplusplus", {"encoder": "b3"}, pretrained=False).network.encoder.state_dict()
+    save_file(state, tmp_path / "b3.safetensors")
+    made = build_segmenter("unetplusplus", {"encoder": "b3"}, pretrained=tmp_path / "b3.safetensors")
+    assert all(torch.equal(state[name], one) for name, one in made.network.encoder.state_dict().items())
+    with pytest.raises(InputError):
+        build_segmenter("unetplusplus", {"encoder": "lite0"}, pretrained=tmp_path / "b3.safetensors")
+
+
+def test_b3_out_of_reach(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    go_offline(monkeypatch, tmp_path)
+    with pytest.raises(MissingPathError, match=r"HF_HUB_OFFLINE is set\): download model.safetensors of smp-hub"):
+        build_segmenter("unetplusplus", {"encoder": "b3"})

@@ -31,13 +31,6 @@ def test_the_parameters_of_norms_are_left(layer: nn.Module, count: int) -> None:
     assert learning == {f"1.0.{name}" for name, _ in layer.named_parameters()}
 
 
-def test_a_network_without_any_is_refused_and_left_as_it_is() -> None:
-    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, affine=False))
-    with pytest.raises(InputError, match="tune must be all for a network without normalisation layers that have parameters"):
-        only_norms(network)
-    assert all(values.requires_grad for values in network.parameters())
-
-
 RNG = np.random.default_rng(0)
 SQUARES = RNG.random((6, 3, 16, 16), np.float32) * np.linspace(0.2, 1, 6, dtype=np.float32)[:, None, None, None]
 
@@ -65,18 +58,6 @@ def test_each_layer_is_mixed_after_those_before_it(share: float) -> None:
         torch.testing.assert_close(layer.running_mean.double(), mean, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(layer.running_var.double(), var, atol=1e-5, rtol=1e-5)
         x = (x - mean[:, None, None]) / torch.sqrt(var + layer.eps)[:, None, None]
-
-
-def test_a_share_of_0_changes_nothing_and_the_network_is_left_as_it_is() -> None:
-    network = two_layers().train()
-    before = state(network)
-    for share in (0.0, 1.0):
-        found = mixed(network, SQUARES, share)
-        assert all(torch.equal(values, before[name]) for name, values in state(network).items())
-        assert network.training
-        assert not found.training
-        same = all(torch.equal(values, before[name]) for name, values in state(found).items())
-        assert same is (share == 0.0)
 
 
 def test_shifted_images_give_the_maps_of_those_that_were_learnt_from() -> None:

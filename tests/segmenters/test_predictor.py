@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -87,11 +87,3 @@ def test_tiles_cover_every_pixel_and_overlap(size: int, more: int) -> None:
         assert one + size - following >= int(size * OVERLAP) - 1
     # And not many more than needed.
     assert len(starts) <= 2 + more / max(int(0.75 * size), 1)
-
-
-@settings(max_examples=25)
-@given(height=st.integers(1, 40), width=st.integers(1, 40), size=st.integers(1, 20), seed=st.integers(0, 99))
-def test_any_size_of_picture_and_tile(height: int, width: int, size: int, seed: int) -> None:
-    one = picture(height, width, seed)
-    assert np.array_equal(Predictor(red, size, tiled=True).maps([one])[0], one[..., 0])
-    assert Predictor(red, size).maps([one])[0].shape == (height, width)

@@ -84,14 +84,6 @@ def test_of_two_channels_the_second_is_foreground() -> None:
     np.testing.assert_allclose(Reading(channel=0).foreground(logits), wanted[:, 0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("channel", [0, 2, -1])
-def test_of_many_channels_one_is_named(channel: int) -> None:
-    logits = torch.randn(2, 3, 4, 4)
-    np.testing.assert_allclose(Reading(channel=channel).foreground(logits), logits.softmax(1)[:, channel], rtol=1e-5)
-    with pytest.raises(InputError, match="the network gives 3 channels: name the foreground's, as channel"):
-        Reading().foreground(logits)
-
-
 def line(kind: type[HowfarError], run: Callable[[], Any]) -> str:
     with pytest.raises(kind) as caught:
         run()
@@ -103,17 +95,13 @@ def line(kind: type[HowfarError], run: Callable[[], Any]) -> str:
     ("reading", "found", "words"),
     [
         ({}, torch.zeros(2, 2), "the network's output must be (batch, channels, height, width), got (2, 2)"),
-        ({}, torch.zeros(1, 1, 1, 2, 2), "the network's output must be (batch, channels, height, width)"),
         ({}, {"out": torch.zeros(1, 1, 2, 2)}, "the network's output must be one tensor, got 'dict'"),
-        ({}, (torch.zeros(1, 1, 2, 2),), "the network's output must be one tensor, got 'tuple'"),
         ({"channel": 2}, torch.zeros(1, 2, 2, 2), "channel must be one of the network's 2, got 2"),
-        ({"channel": -3}, torch.zeros(1, 2, 2, 2), "channel must be one of the network's 2, got -3"),
         (
             {"output": "probabilities"},
             torch.full((1, 1, 2, 2), 1.5),
             "must lie within 0-1, got '1.5 to 1.5': pass output='logits'",
         ),
-        ({"output": "probabilities"}, torch.full((1, 1, 2, 2), -0.1), "must lie within 0-1, got '-0.1 to -0.1'"),
         ({}, torch.full((1, 1, 2, 2), torch.nan), "must lie within 0-1, got 'nan to nan': it gave NaN: look at its weights"),
     ],
 )
@@ -126,7 +114,6 @@ def test_outputs_that_are_no_maps(reading: dict[str, Any], found: Any, words: st
     [
         ({"output": "scores"}, "output must be logits or probabilities, got 'scores'"),
         ({"mean": (0.5, 0.5)}, "mean must be three numbers, for red, green and blue, got (0.5, 0.5)"),
-        ({"std": (0.5,) * 4}, "std must be three numbers"),
         ({"std": (0.5, 0.0, 0.5)}, "std must be above 0, got [0.5, 0.0, 0.5]"),
     ],
 )

@@ -9,12 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as functional
 from safetensors.torch import load_file, save_file
-from transformers import SamConfig, SamModel
+from transformers import SamModel
 
 from howfar.errors import InputError, MissingPathError
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.architectures import SAM_ADAPTER
-from howfar.segmenters.sam_adapter_network import Adapter, high_frequencies, side_of
+from howfar.segmenters.sam_adapter_network import Adapter, high_frequencies
 from howfar.testing import SegmenterTests
 from worlds.hub import go_offline, no_progress_bars, put_into_cache, save_sam
 
@@ -114,16 +114,6 @@ def test_high_frequencies_by_numpy(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(high_frequencies(torch.from_numpy(x)).numpy(), expected, rtol=0, atol=1e-12)
 
 
-def test_only_the_adapter_and_the_decoder_are_trained(folder: Path) -> None:
-    network = small(folder)
-    trained = {name for name, one in network.named_parameters() if one.requires_grad}
-    assert {name.split(".")[0] for name in trained} == {"adapter", "decoder"}
-    # What is left of the decoder makes the other masks and rates them.
-    left = {name for name, one in network.decoder.named_parameters() if not one.requires_grad}
-    heads = {".".join(name.split(".")[:2]) if "mlps" in name else name.split(".")[0] for name in left}
-    assert heads == {"iou_prediction_head", *(f"output_hypernetworks_mlps.{k}" for k in (1, 2, 3))}
-
-
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_a_file_of_weights_beside_a_configuration(folder: Path, tmp_path: Path, suffix: str) -> None:
     state, file = load_file(folder / "model.safetensors"), tmp_path / f"w{suffix}"
@@ -132,7 +122,7 @@ def test_a_file_of_weights_beside_a_configuration(folder: Path, tmp_path: Path, 
     assert torch.equal(small(folder, pretrained=file).encoder.pos_embed, small(folder).encoder.pos_embed + 1)
     state.pop("vision_encoder.neck.conv1.weight")
     save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
-    with pytest.raises(InputError, match=r"weights do not fit adsam's base: .* lacks vision_encoder\.neck\.conv1\.weight$"):
+    with pytest.raises(InputError, match=r"adsam's base do not fit the network: .* lacks vision_encoder\.neck\.conv1\.weight$"):
         small(folder, pretrained=file)
 
 
@@ -141,13 +131,16 @@ def test_bases_that_are_none(folder: Path, tmp_path: Path, offline: Path, pretra
     empty = tmp_path / "empty"
     empty.mkdir()
     wanted = "config.json and model.safetensors" if pretrained else "config.json"
-    with pytest.raises(MissingPathError, match=f"adsam's base must hold {wanted}, and {empty} lacks {wanted}$"):
+    with pytest.raises(MissingPathError, match=f"adsam's base must be a folder with {wanted}: {empty} lacks config.json$"):
         small(empty, pretrained)
     with pytest.raises(
         MissingPathError, match=r"must be a folder, or a hub id such as facebook/sam-vit-base, and .* is neither"
     ):
         small(tmp_path / "absent", pretrained)
-    for content, text in (("{", "has no readable config.json"), ('{"model_type": "vit"}', "must be a SAM .*, got 'vit'")):
+    for content, text in (
+        ("{", "config.json cannot be read"),
+        ('{"model_type": "vit"}', "must be a model of type sam, got 'vit'"),
+    ):
         (empty / "config.json").write_text(content)
         (empty / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
         with pytest.raises(InputError, match=text) as caught:
@@ -157,8 +150,8 @@ def test_bases_that_are_none(folder: Path, tmp_path: Path, offline: Path, pretra
 
 def test_out_of_reach(offline: Path) -> None:
     text = (
-        r"^adsam's base facebook/sam-vit-base is not on this machine and cannot be fetched \(HF_HUB_OFFLINE is set\): "
-        r"download config\.json and model\.safetensors \(375 MB\) of facebook/sam-vit-base elsewhere into one folder and "
+        r"^the weights of adsam's base are not on this machine and cannot be fetched \(HF_HUB_OFFLINE is set\): "
+        r"download config\.json, model\.safetensors \(375 MB\) of facebook/sam-vit-base elsewhere into one folder and "
         r"pass base=FOLDER$"
     )
     with pytest.raises(MissingPathError, match=text):
@@ -176,22 +169,11 @@ def test_the_hubs_cache_comes_first(folder: Path, offline: Path, monkeypatch: py
     assert all(torch.equal(one, expected[name]) for name, one in made.state_dict().items())
 
 
-def test_the_maps_of_the_examples_tiny_sam_depend_on_the_picture() -> None:
-    base = Path(__file__).resolve().parents[2] / "examples" / "tiny-sam"
-    assert side_of(str(base)) == 128
-    network = small(base, pretrained=False).eval()
-    pictures = torch.rand(2, 3, 128, 128, generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        maps = network(pictures)
-    # With weights as small as SAM's own every map would be flat.
-    assert float((maps[0] - maps[1]).abs().max()) > 1e-3
-
-
 def test_a_failing_download_is_one_line(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, local_files_only: bool, **kwargs: object) -> None:
-        raise OSError("not cached") if local_files_only else RuntimeError("bad\ngateway")
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("bad\ngateway")
 
     monkeypatch.setattr("howfar.weights.published.why_unreachable", lambda *_: None)
-    monkeypatch.setattr(SamConfig, "get_config_dict", fail)
-    with pytest.raises(MissingPathError, match=r"cannot be fetched \(bad gateway\): download config.json and model"):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(MissingPathError, match=r"cannot be fetched \(bad gateway\): download config.json, model"):
         build_segmenter("adsam")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from howfar.errors import InputError
@@ -112,35 +111,18 @@ class Thaws(Sound):
         return Sound.logits(self, pictures)
 
 
-class Required(ArchitectureOptions):
-    width: int
-
-
-class Changeable(SoundOptions):
-    model_config = ConfigDict(frozen=False)
-
-
-class Withheld(ArchitectureOptions):
-    width: int = Field(4, exclude=True)
-
-
 @pytest.mark.parametrize(
     ("network", "found"),
     [
         (broken(name="other"), "test_protocol"),
-        (broken(multiple=6), "test_protocol"),
         (whole(lambda one: one[:, 0]), "test_shape_and_dtype"),
-        (whole(lambda one: one.double()), "test_shape_and_dtype"),
         (whole(lambda one: one / 0), "test_shape_and_dtype"),
         (broken(logits=lambda self, x: (self(x), self(x) + 1)), "test_shape_and_dtype"),
         (broken(encode=lambda self, x: list(Sound.encode(self, x))), "test_maps"),
-        (each(lambda one: one / 0), "test_maps"),
         (Shrinks, "test_maps"),
         (each(lambda one: 0 * one), "test_tells_pictures_apart"),
         (whole(lambda one: 0 * one), "test_tells_pictures_apart"),
-        (whole(lambda one: one + torch.rand(())), "test_deterministic"),
         (broken(forward=lambda self, x: Sound.forward(self, x.mul_(0.5))), "test_deterministic"),
-        (each(lambda one: one - one.mean()), "test_pictures_do_not_affect_each_other"),
         (whole(lambda one: one - one.mean()), "test_pictures_do_not_affect_each_other"),
         (broken(check=lambda self, x: None), "test_sides_are_checked"),
         (broken(forward=by_memory), "test_layout_in_memory"),
@@ -151,16 +133,6 @@ class Withheld(ArchitectureOptions):
 )
 def test_faults_are_found(network: type[Sound], found: str) -> None:
     assert found in failures(network)
-
-
-@pytest.mark.parametrize("kind", [Required, Changeable, Withheld])
-def test_faulty_options_are_found(kind: type[ArchitectureOptions]) -> None:
-    assert failures(options=lambda self: {"width": 5}) == set()
-    assert "test_options" in failures(kind=kind, options=lambda self: {"width": 5})
-
-
-def test_a_sound_segmenter_passes() -> None:
-    assert failures() == set()
 
 
 def test_claims_are_held_to() -> None:

@@ -39,10 +39,6 @@ def test_depthwise_layers_alone_compute_in_float32_and_only_inside() -> None:
     assert "forward" not in vars(layers[1])
 
 
-def test_a_convolution_of_one_channel_is_none_of_them() -> None:
-    assert not is_depthwise(nn.Conv2d(1, 1, 3))
-
-
 def test_gradients_are_those_of_float32() -> None:
     layer = nn.Conv2d(8, 8, 3, groups=8)
 
@@ -89,15 +85,6 @@ def test_it_is_said_once_after_some_seconds(clock: list[float], capsys: pytest.C
     assert len(told(clock, capsys, 1, 3, steps=4)) == 1
 
 
-def test_the_first_step_is_not_measured(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TrainingEstimate()
-    shown.begin(600)
-    for seconds in (60.0, 0.5, 0.5, 0.5, 0.5):
-        clock[0] += seconds
-        shown.step()
-    assert "600 steps of 0.50 s" in capsys.readouterr().err
-
-
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give torch the two threads of a machine of two cores, as by default."""
@@ -126,12 +113,4 @@ def test_a_state_brings_its_threads_back(tmp_path: Path, monkeypatch: pytest.Mon
     assert inside(state) == 3
     torch.set_num_threads(2)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert inside(state) == 2
-
-
-@pytest.mark.usefixtures("two")
-@pytest.mark.parametrize("content", [b"", b"no state", None])
-def test_a_state_that_does_not_say_changes_nothing(content: bytes | None, tmp_path: Path) -> None:
-    state = tmp_path / "a.state"
-    torch.save({"history": []}, state) if content is None else state.write_bytes(content)
     assert inside(state) == 2

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
-from howfar.training.data_loading import EpochOrder, augment, held_out_batches, training_batches
+from howfar.training.data_loading import EpochOrder, augment, training_batches
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.training_settings import TrainSettings, settings_for
 
@@ -64,17 +64,6 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert len(EpochOrder(20, 0)) == 20
 
 
-def test_pictures_and_masks_are_of_0_and_1_and_belong_together() -> None:
-    data = pairs(5)
-    batches = fed(loaded(data, 2, 0, False, 0), 0)
-    order = places(batches)
-    assert sorted(order) != order
-    pictures, masks = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    assert pictures.dtype == masks.dtype == torch.float32
-    assert np.array_equal(np.rint(255 * pictures.numpy()), data.pictures[order])
-    assert np.array_equal(masks.numpy(), data.masks[order])
-
-
 def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
     data = pairs(6)
     one = fed(loaded(data, 2, 0, True, 0), 3)
@@ -125,26 +114,10 @@ def test_steps_are_spread_over_the_epochs_and_fill_every_batch() -> None:
     assert places(fed(loader, 1)) != places(batches)
 
 
-def test_an_image_that_comes_again_is_changed_otherwise_and_the_first_time_as_ever() -> None:
-    dataset = training_batches(pairs(3), 1, settings(2, augment=True, balance=0.5), 0).dataset
-    assert torch.equal(dataset[0, 2, 0][0], dataset[0, 2][0])
-    assert not torch.equal(dataset[0, 2, 1][0], dataset[0, 2, 0][0])
-
-
 @pytest.mark.parametrize("added", [0, 5])
 def test_balance_needs_images_of_both_kinds(added: int) -> None:
     with pytest.raises(InputError, match="balance needs added images beside those of the primary dataset"):
         training_batches(pairs(5), added, settings(4, balance=0.5), 0)
-
-
-def test_held_out_pictures_come_in_order_and_unchanged() -> None:
-    data = pairs(5)
-    batches = list(held_out_batches(data, 2))
-    assert [len(pictures) for pictures, _ in batches] == [2, 2, 1]
-    assert places(batches) == [0, 1, 2, 3, 4]
-    masks = torch.cat([masks for _, masks in batches])
-    assert masks.dtype == torch.bool
-    assert np.array_equal(masks.numpy(), data.masks)
 
 
 SEEDS = range(60)
@@ -162,7 +135,7 @@ def symmetries(mask: Tensor) -> list[Tensor]:
     return [one.rot90(turns, (1, 2)) for one in (mask, mask.flip(2)) for turns in range(4)]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", range(20))
 def test_a_mask_drawn_into_the_picture_stays_where_it_is(seed: int) -> None:
     picture, mask = drawn()
     changed, moved = augment(picture, mask, seed)
@@ -181,16 +154,6 @@ def test_every_flip_and_turn_happens_and_nothing_else() -> None:
     assert len({tuple(one) for one in kinds}) == 8
     found = [kinds.index(augment(picture, mask, seed)[1].flatten().tolist()) for seed in SEEDS]
     assert set(found) == set(range(8))
-
-
-def test_the_same_seed_changes_alike_and_another_otherwise() -> None:
-    picture, mask = drawn()
-    one, again, other = (augment(picture, mask, seed)[0] for seed in (3, 3, 4))
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    torch.manual_seed(1234)
-    assert torch.equal(augment(picture, mask, 3)[0], one)
-    assert len({augment(picture, mask, seed)[0].numpy().tobytes() for seed in SEEDS}) == len(SEEDS)
 
 
 def test_a_line_one_pixel_wide_is_not_lost_where_the_picture_shrinks() -> None:

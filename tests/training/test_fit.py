@@ -103,7 +103,7 @@ def test_what_the_trainer_says_stays_off_the_streams(trained: Train, capfd: pyte
 # Resumed
 
 
-@pytest.mark.parametrize(("step", "keep"), [(0, "best"), (1, "best"), (2, "best"), (3, "last"), (4, "last"), (5, "best")])
+@pytest.mark.parametrize(("step", "keep"), [(0, "best"), (2, "best"), (3, "last"), (5, "best")])
 def test_a_training_stopped_at_any_step_ends_as_an_undisturbed_one(
     step: int, keep: str, trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path
 ) -> None:
@@ -128,13 +128,6 @@ def test_a_training_stopped_between_epochs_too(epoch: int, trained: Train, undis
     assert len(steps) == STEPS * (EPOCHS - epoch)
 
 
-def test_a_training_stopped_twice(trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path) -> None:
-    wanted = outcome(undisturbed())
-    interrupt(task(), tmp_path / "state", 3)
-    interrupt(task(), tmp_path / "state", 2)
-    assert outcome(trained()) == wanted
-
-
 def test_an_early_stop_that_was_killed_is_not_gone_on_from(trained: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     never_better(monkeypatch)
     wanted = outcome(trained(epochs=6, patience=2))
@@ -154,9 +147,7 @@ def another_image(folder: Path) -> None:
     Image.open(file).rotate(180).save(file)
 
 
-@pytest.mark.parametrize(
-    "change", [{"seed": 1}, {"rate": 2e-3}, {"width": 6}, {"epochs": 4}, {"augment": False}, another_mask, another_image]
-)
+@pytest.mark.parametrize("change", [{"seed": 1}, {"width": 6}, {"epochs": 4}, another_mask, another_image])
 def test_a_state_of_another_task_is_never_gone_on_with(
     change: Any, roads: Path, trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path
 ) -> None:
@@ -171,11 +162,6 @@ def test_a_state_of_another_task_is_never_gone_on_with(
     assert len(steps) == STEPS * options.get("epochs", EPOCHS)
     assert other.card.weights != undisturbed().card.weights
     assert state_files(tmp_path) == [left]
-
-
-def test_the_first_weights_are_of_the_task(trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path) -> None:
-    interrupt(task(start=undisturbed()), tmp_path / "state", 3)
-    assert outcome(trained()) == outcome(undisturbed())
 
 
 class Noisy(nn.Module):
@@ -238,7 +224,7 @@ def never_better(monkeypatch: pytest.MonkeyPatch, best: int = 1) -> None:
     monkeypatch.setattr(Fitting, "finish_epoch", finish)
 
 
-@pytest.mark.parametrize(("best", "patience", "epochs"), [(1, 2, 3), (2, 2, 4), (1, 1, 2), (3, 2, 5), (1, None, 6), (6, 2, 6)])
+@pytest.mark.parametrize(("best", "patience", "epochs"), [(2, 2, 4), (1, 1, 2), (1, None, 6), (6, 2, 6)])
 def test_training_stops_where_patience_ends(
     best: int, patience: int | None, epochs: int, trained: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,9 +291,6 @@ def test_the_card_says_what_was_learnt_and_what_was_held_out(undisturbed: Train,
     assert repr(found) == "Checkpoint of deepcrack, 32 px, trained on 6 images of roads"
 
 
-# Beside the usual
-
-
 def test_a_training_begins_with_a_checkpoint(trained: Train, undisturbed: Train) -> None:
     first = undisturbed()
     found = trained(start=first, epochs=1)
@@ -321,11 +304,7 @@ def test_a_training_begins_with_a_checkpoint(trained: Train, undisturbed: Train)
         trained(start=first, width=6)
 
 
-def test_an_image_on_both_sides_is_refused(trained: Train, task: Tasks) -> None:
-    _, held = split(task().examples, 0.25, 0)
-    double = replace(held[0], dataset="site", name="again.jpg", photograph="site/again")
-    with pytest.raises(InputError, match="1 images to learn from are held out too, under another name: remove the doubles"):
-        trained(extra=(double,))
+# Beside the usual
 
 
 def test_a_loss_that_is_no_number_ends_the_training(trained: Train) -> None:
@@ -334,3 +313,10 @@ def test_a_loss_that_is_no_number_ends_the_training(trained: Train) -> None:
     ) as caught:
         trained(rate=1e30, augment=False)
     assert "\n" not in str(caught.value)
+
+
+def test_a_training_stopped_twice(trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path) -> None:
+    wanted = outcome(undisturbed())
+    interrupt(task(), tmp_path / "state", 3)
+    interrupt(task(), tmp_path / "state", 2)
+    assert outcome(trained()) == wanted

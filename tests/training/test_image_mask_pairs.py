@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,18 +182,6 @@ def test_a_selection_is_learnt_from_and_never_held_out(
     assert made[0].weights != train(roads, tmp_path, holdout=0.5).card.weights
 
 
-def test_two_lists_add_to_background(roads: Path, site: Path, tmp_path: Path) -> None:
-    (tmp_path / "first.txt").write_text("0002.jpg\n\n0001.jpg\n")
-    (tmp_path / "second.csv").write_text(f"image\n{site}/images/0003.jpg\n")
-    (tmp_path / "bare").mkdir()
-    shutil.copy(site / "images" / "0006.jpg", tmp_path / "bare" / "a.jpg")
-    lists = [f"{site}:{tmp_path}/first.txt", f"{site}:{tmp_path}/second.csv"]
-    made = train(roads, tmp_path / "s", add=lists, background=[tmp_path / "bare"])
-    assert made.card.data["extra"] == ["site/0002.jpg", "site/0001.jpg", "site/0003.jpg", "bare/a.jpg"]
-    own = made.card.data["images"] - 4
-    assert repr(made).endswith(f"trained on {own} images of {roads.name} and 4 added")
-
-
 LISTS = {
     "bare": "image\n0001.jpg\n0006.jpg\n",
     "twice": "image\n0001.jpg\n{site}/images/0001.jpg\n",
@@ -212,15 +199,12 @@ LISTS = {
         ("{site}:{tmp}/bare.csv", "add must name images of site that have a mask, got '0006.jpg': 1 of 2 have none; label it"),
         ("{site}:{tmp}/twice.csv", "add must name each image once, got '{site}/images/0001.jpg': {tmp}/twice.csv has it twice"),
         ("{site}:{tmp}/empty.csv", "add must have a list that names an image, got '{tmp}/empty.csv': choose images with"),
-        ("{site}:{tmp}/blank.csv", "has no column image; its columns: none"),
         ("{site}:{tmp}/column.csv", "has no column image; its columns: picture: name the column of image paths image"),
         ("{site}:{tmp}/stranger.csv", "got '/elsewhere/images/0001.jpg': pass the dataset that {tmp}/stranger.csv was chosen"),
         (
             "{site}:{tmp}/none.csv",
             "none.csv': no file lies behind a colon that has a dataset before it; write SITE:chosen.csv",
         ),
-        ("{site}", "add must be SITE:LIST, a dataset and the list that howfar select wrote of it, got '{site}'"),
-        (":{tmp}/good.csv", "add must be SITE:LIST"),
         ("/no/such:{tmp}/good.csv", "nothing at /no/such"),
         ("{tmp}/e.npy:{tmp}/good.csv", "add must name images with masks, not embeddings, got 'e'"),
         (["{site}:{tmp}/good.csv", "x={site}:{tmp}/good.csv"], "got 'x/0001.jpg': it is site/0001.jpg; take one of them out"),

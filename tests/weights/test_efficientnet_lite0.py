@@ -28,7 +28,7 @@ class TestLite0(BackboneTests):
     length = 1280
 
     def make(self, **options: Any) -> Backbone:
-        return load_backbone("efficientnet_lite0", **options) if options else lite0()
+        return load_backbone("efficientnet_lite0", **{"engine": "torch", **options}) if options else lite0()
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
         return ({"pool": False}, {"fit": "crop"}, {"fit": "pad"}, {"via": 448})
@@ -67,7 +67,7 @@ def synthetic(height: int = 224, width: int = 224) -> Image.Image:
 @pytest.mark.parametrize("pool", [True, False])
 def test_agrees_with_plain_timm(pool: bool) -> None:
     picture = synthetic(300, 500)
-    backbone = load_backbone("efficientnet_lite0", pool=pool)
+    backbone = lite0() if pool else load_backbone("efficientnet_lite0", pool=pool, engine="torch")
     found = backbone.embed(backbone.prepare(picture)[None])[0]
     pixels = np.asarray(picture.resize((224, 224), Image.Resampling.BICUBIC)).astype(np.float32)
     with torch.no_grad():

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from howfar.backbones.backbone_family import Options
 from howfar.backbones.known_identity import known_backbone
-from howfar.backbones.preprocessing import Preprocess, mean_colour
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
 from howfar.backbones.torch_module import module
 from howfar.data.pixel_values import as_array, named
 from howfar.errors import HowfarError, InputError, one_line
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 SIDE = 224  # side in pixels of the pictures that a function is given, where the caller says nothing else
 
 
-class FunctionBackbone:
+class FunctionBackbone(ResizingBackbone):
     """Wrap a caller's function as a backbone; without a name (`stored` is False) its features are kept for this run alone."""
 
     def __init__(self, call: Callable[[NDArray[np.uint8]], Any], name: str | None, preprocess: Preprocess) -> None:
@@ -52,10 +51,6 @@ class FunctionBackbone:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state with a new lock."""
         self.__dict__.update(state, _lock=threading.Lock())
-
-    def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Resize an image as `Preprocess` does."""
-        return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Call the function with (b, height, width, 3) uint8, and return its features as (b, q) float32."""

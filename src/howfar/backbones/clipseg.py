@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import Card, Options
 from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
-from howfar.backbones.transformers import REQUIRED_FILES, describe_architecture, random_model, read_model
 from howfar.errors import InputError, one_line
+from howfar.weights.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model
 from howfar.weights.published import transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.

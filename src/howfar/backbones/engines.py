@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from howfar.errors import one_line
+from howfar.segmenters.normalisation import Normalise
 from howfar.store import local_root
 from howfar.weights.onnx_files import open_session
 
@@ -58,6 +59,25 @@ class CheckedEngine:
         self.__dict__.update(state)
         self._reset()
 
+    def __call__(self, batch: NDArray[np.uint8], by_torch: Embed) -> NDArray[np.float32]:
+        """Compute the features of a batch; `by_torch` checks the first features, and replaces the engine if it fails."""
+        ready = self._checked(batch, by_torch) if len(batch) else None
+        if ready is not None:
+            try:
+                return self._compute(ready, batch)
+            # The engines' errors share no class but Exception; too little memory is one of them.
+            except Exception as error:
+                with self._lock:
+                    self._refuse(one_line(error, 200))
+        return by_torch(batch)
+
+    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed) -> Any:
+        """Return what computes features, once its first features agree with torch's; None if it cannot be used."""
+        raise NotImplementedError
+
+    def _compute(self, ready: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise NotImplementedError
+
     def _refuse(self, fault: str) -> None:
         if not self._fault:
             _LOG.warning("%s is run by torch %s: %s", self._name, self.fallback, fault)
@@ -82,9 +102,15 @@ def disagreement(
     return f"{engine}'s features differ from torch's by up to {gap.max():.2g}; the largest value is {most.max():.2g}"
 
 
+TOLERANCES: Final[Mapping[torch.dtype, tuple[float, float]]] = {
+    torch.float32: (1e-4, 1e-3),
+    torch.float16: (5e-3, 5e-2),
+    torch.bfloat16: (4e-2, 4e-1),
+}
+"""How far a feature may be from torch's, by precision: as a share of its length, and a single value as a share of the largest.
+Fused kernels round less often, by half a unit of the type each time."""
+
 FOLDER: Final = "compiled"  # exported networks lie in it, beside the stored features, named by a hash of what they compute
-TOLERANCE: Final = 1e-4  # how far a feature may be from torch's, as a share of its Euclidean length
-LARGEST: Final = 1e-3  # how far a single value may be from torch's, as a share of the feature's largest
 _FORMAT: Final = 1
 _INPUT: Final = "pictures"
 # torch's exporter changes the process's own state while it runs, so exports take turns.
@@ -107,30 +133,21 @@ class OnnxruntimeEngine(CheckedEngine):
         self._file = f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.onnx"
         self._threads = 0
 
-    def __call__(self, batch: NDArray[np.uint8], by_torch: Embed) -> NDArray[np.float32]:
-        """Compute the features of a batch; `by_torch` checks the first features, and replaces onnxruntime if it fails."""
-        session = self._session(batch, by_torch)
-        if session is not None:
-            try:
-                return _run(session, batch)
-            # onnxruntime's errors share no class but Exception; too little memory is one of them.
-            except Exception as error:
-                with self._lock:
-                    self._refuse(one_line(error, 200))
-        return by_torch(batch)
-
-    def _session(self, batch: NDArray[np.uint8], by_torch: Embed) -> Any:
+    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed) -> Any:
         threads = torch.get_num_threads()
         with self._lock:
-            if self._fault or not len(batch):
+            if self._fault:
                 return None
             # A session keeps its number of threads, so another number needs another session.
             if self._ready is None or self._threads != threads:
-                self._ready = self._checked(batch[:CHECKED], by_torch, threads)
+                self._ready = self._session(batch[:CHECKED], by_torch, threads)
             self._threads = threads
             return self._ready
 
-    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed, threads: int) -> Any:
+    def _compute(self, ready: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return _run(ready, batch)
+
+    def _session(self, batch: NDArray[np.uint8], by_torch: Embed, threads: int) -> Any:
         expected, path = by_torch(batch), local_root() / FOLDER / self._file
         # A file that is there may be damaged, or of another version of the network's library: then it is made anew.
         for exported in (True, False) if path.is_file() else (False,):
@@ -138,7 +155,7 @@ class OnnxruntimeEngine(CheckedEngine):
                 if not exported:
                     self._export(batch[:1], path)
                 session = open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
-                fault = disagreement(self.label, _run(session, batch), expected, TOLERANCE, LARGEST)
+                fault = disagreement(self.label, _run(session, batch), expected, *TOLERANCES[torch.float32])
             # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
             except Exception as error:
                 fault = one_line(error, 200)
@@ -161,20 +178,18 @@ class OnnxruntimeEngine(CheckedEngine):
 class PixelsToFeatures(nn.Module):
     """Wrap a network with its normalisation and the joining of its maps: (b, height, width, 3) of 0-255 in, (b, q) out."""
 
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module, maps: Callable[..., Any], mean: Tensor, std: Tensor) -> None:
+    def __init__(self, network: nn.Module, maps: Callable[..., Sequence[Tensor]], normalise: Normalise) -> None:
         super().__init__()
-        self.network = network
-        self.maps = maps
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("std", std, persistent=False)
+        self.network, self.maps, self.normalise = network, maps, normalise
+
+    def layers(self, pixels: Tensor) -> Sequence[Tensor]:
+        """Turn images into one tensor (b, ...) for each layer of the feature."""
+        # Permuted, the pixels are channels last, which is the faster layout for convolutions on a CPU.
+        return self.maps(self.network, self.normalise(pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Turn images into features."""
-        scaled = (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255 - self.mean) / self.std
-        return joined_maps(self.maps(self.network, scaled))
+        return joined_maps(self.layers(pixels))
 
 
 def joined_maps(maps: Sequence[Tensor]) -> Tensor:
@@ -221,14 +236,6 @@ def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
 
 
-TOLERANCES: Final[Mapping[torch.dtype, tuple[float, float]]] = {
-    torch.float32: (1e-4, 1e-3),
-    torch.float16: (5e-3, 5e-2),
-    torch.bfloat16: (4e-2, 4e-1),
-}
-"""How far a feature may be from torch's, by precision: as a share of its length, and a single value as a share of the largest.
-Fused kernels round less often, by half a unit of the type each time."""
-
 Forward = Callable[[NDArray[np.uint8], nn.Module], NDArray[np.float32]]
 
 
@@ -236,30 +243,18 @@ class TorchCompileEngine(CheckedEngine):
     """Run a network that turns images, uint8 (b, height, width, 3), into features (b, q), compiled for one batch size b.
 
     It is compiled again when a batch of at least twice as many comes; a shorter one is padded. On failure torch goes on
-    uncompiled.
+    uncompiled. `forward` runs a module on the device.
     """
 
     label = "torch.compile"
     fallback = "without compiling, which may be slower"
     _ready: tuple[Any, int] | None
 
-    def __init__(self, name: str, network: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, name: str, network: nn.Module, dtype: torch.dtype, forward: Forward) -> None:
         super().__init__(name, network)
-        self._dtype = dtype
+        self._dtype, self._forward = dtype, forward
 
-    def __call__(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> NDArray[np.float32]:
-        """Compute the features of a batch; `forward` runs a module on the device, `by_torch` checks and replaces it."""
-        compiled = self._checked(batch, forward, by_torch) if len(batch) else None
-        if compiled is not None:
-            try:
-                return _in_pieces(batch, forward, *compiled)
-            # Too little memory is among what it raises.
-            except Exception as error:
-                self._refuse(one_line(error, 200))
-        return by_torch(batch)
-
-    def _checked(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> tuple[Any, int] | None:
-        """Return the compiled network and its batch size, or None if it cannot be used."""
+    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed) -> tuple[Any, int] | None:
         with self._lock:
             # A small first batch would split every later one into many small pieces.
             if self._fault or (self._ready is not None and len(batch) < 2 * self._ready[1]):
@@ -267,7 +262,7 @@ class TorchCompileEngine(CheckedEngine):
             expected = by_torch(batch[:CHECKED])
             try:
                 compiled = torch.compile(self._network, dynamic=False), len(batch)
-                features = _in_pieces(batch, forward, *compiled)[:CHECKED]
+                features = self._compute(compiled, batch)[:CHECKED]
             # The tracer, the compiler and the GPU each fail in their own ways.
             except Exception as error:
                 self._refuse(one_line(error, 200))
@@ -280,15 +275,15 @@ class TorchCompileEngine(CheckedEngine):
                 self._ready = compiled
             return self._ready
 
-
-def _in_pieces(batch: NDArray[np.uint8], forward: Forward, compiled: Any, size: int) -> NDArray[np.float32]:
-    """Run a batch in chunks of the compiled batch size, padding the last chunk."""
-    pieces = []
-    for start in range(0, len(batch), size):
-        piece = batch[start : start + size]
-        blank = np.zeros((size - len(piece), *piece.shape[1:]), np.uint8)
-        pieces.append(forward(np.concatenate([piece, blank]) if len(blank) else piece, compiled)[: len(piece)])
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    def _compute(self, ready: tuple[Any, int], batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Run a batch in chunks of the compiled batch size, padding the last chunk."""
+        compiled, size = ready
+        pieces = []
+        for start in range(0, len(batch), size):
+            piece = batch[start : start + size]
+            blank = np.zeros((size - len(piece), *piece.shape[1:]), np.uint8)
+            pieces.append(self._forward(np.concatenate([piece, blank]) if len(blank) else piece, compiled)[: len(piece)])
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from howfar.backbones.backbone_family import BackboneFamily, Card
-from howfar.backbones.preprocessing import Preprocess, as_rgb
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, as_rgb
 from howfar.errors import InputError
 
 SIDE: Final = 96
 
 
-class Pixels:
+class Pixels(ResizingBackbone):
     """Use the pixels at 96×96 as the feature: x = value / 255, row by row, RGB interleaved; q = 96·96·3 = 27,648."""
 
     name = "pixels"
@@ -26,10 +26,6 @@ class Pixels:
         self._preprocess = preprocess
         preprocessing = {**preprocess.describe(), "scale": 255}
         self.identity = {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
-
-    def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Resize an image to (96, 96, 3) uint8."""
-        return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, 96, 96, 3) uint8 into (b, 27648) float32 in [0, 1]; another shape or type raises `InputError`."""

@@ -100,6 +100,16 @@ class Preprocess:
         return canvas
 
 
+class ResizingBackbone:
+    """Prepare images by resizing them as `Preprocess` says; most backbones do so."""
+
+    _preprocess: Preprocess
+
+    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Resize an image to the network's input size."""
+        return self._preprocess(image)
+
+
 class PerturbedBackbone:
     """Perturb every image before embedding by another backbone.
 

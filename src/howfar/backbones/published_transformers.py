@@ -15,14 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
-from howfar.backbones.transformers import (
-    REQUIRED_FILES,
-    checked_folder,
-    describe_architecture,
-    folder_origin,
-    random_model,
-    read_model,
-)
+from howfar.backbones.transformers import folder_origin
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
@@ -75,7 +69,15 @@ def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
     library = transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
-    network: Any = _loaded(model, getattr(library, model.architecture), options)
+    architecture = getattr(library, model.architecture)
+    network: Any = load_model(
+        name,
+        architecture,
+        options.weights,
+        options.pretrained,
+        lambda: architecture.config_class(**model.config),
+        lambda: source_folder(model, options.weights),
+    )
     side = model.side or int(network.config.image_size)
     pool = model.pooled if options.pool else None
     return TorchBackbone.of(
@@ -101,18 +103,6 @@ def source_folder(
     name = model.card.name
     folder = local or hub_folder(name, model.repository, required, size=model.download, option=option)
     return checked_folder(name, folder, required, model.kinds)
-
-
-def _loaded(model: PublishedModel, architecture: Any, options: Options) -> nn.Module:
-    name, weights = model.card.name, options.weights
-    if weights is None and not options.pretrained:
-        return random_model(lambda: architecture(architecture.config_class(**model.config)))
-    if weights is not None and weights.is_file():
-        from howfar.weights.state_dicts import read_state_dict
-
-        config = architecture.config_class(**model.config)
-        return read_model(name, weights, architecture.from_pretrained, config=config, state_dict=read_state_dict(weights))
-    return read_model(name, source_folder(model, weights), architecture.from_pretrained)
 
 
 def _mean_of_map(network: Any, batch: Tensor) -> tuple[Tensor, ...]:

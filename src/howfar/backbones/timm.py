@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
-from howfar.backbones.transformers import random_model
-from howfar.errors import InputError, MissingExtraError, one_line, option
+from howfar.errors import InputError, MissingExtraError, option
 from howfar.weights import published
+from howfar.weights.hub_models import random_model
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
@@ -104,16 +104,12 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
         raise InputError.of(label, "must have published weights", "none", remedy)
     repository = config.hf_hub_id or config.url
     file = config.hf_hub_filename or published.SAFE_FILE
-    sized = f"{file} ({download})" if download else file
-    reason = published.why_unreachable(repository, (file, "pytorch_model.bin")) if config.hf_hub_id else None
-    if reason is None:
-        try:
-            network: nn.Module = timm.create_model(name, pretrained=True, **create)
-            return network
-        # The hub's client, its HTTP library and timm each fail in their own ways, and timm's list is not fixed.
-        except Exception as error:
-            reason = one_line(error)
-    raise published.missing_weights(label, repository, sized, reason)
+
+    def read() -> nn.Module:
+        network: nn.Module = timm.create_model(name, pretrained=True, **create)
+        return network
+
+    return published.fetched(label, repository, (file, "pytorch_model.bin"), read, download, bool(config.hf_hub_id))
 
 
 def _load_local(network: Any, options: Options) -> None:

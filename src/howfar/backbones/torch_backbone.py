@@ -14,14 +14,14 @@ from typing import Any, Final, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image
 from torch import Tensor, nn
 
 from howfar.backbones.backbone_family import Options
-from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, joined_maps, on_device
-from howfar.backbones.preprocessing import Preprocess, mean_colour
+from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, on_device
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.options import Engines, Floats
+from howfar.segmenters.normalisation import Normalise
 from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict
 
 _CUDA = threading.Lock()
@@ -44,7 +44,7 @@ class Feature:
     pooling: str
 
 
-class TorchBackbone:
+class TorchBackbone(ResizingBackbone):
     """Compute features (F of the paper, eq. 1) by a torch network: normalise, run, flatten each layer in C order, concatenate.
 
     The network is put in evaluation mode, frozen and moved to `device`, in place. It runs in float32 (without TF32 on CUDA), so
@@ -72,7 +72,6 @@ class TorchBackbone:
         self.name = name
         self._device = resolve_device(device)
         self._dtype = dtype_of(precision, self._device)
-        self._feature = feature
         self._preprocess = preprocess
         self.network = network.float().eval()
         for parameter in self.network.parameters():  # one by one, since a module of TorchScript has no requires_grad_
@@ -89,8 +88,7 @@ class TorchBackbone:
         # Channels last is the faster layout for convolutions on a CPU (a mapping, since torch's stubs lack memory_format).
         layout: dict[str, Any] = {"memory_format": torch.channels_last}
         self.network = _moved(self.network, self._device, name).to(**layout)
-        self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
-        self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
+        self._pixels = PixelsToFeatures(self.network, feature.maps, Normalise(mean, std)).eval().to(self._device)
         self._most = _LARGEST_BATCH
         self.busy = 0.0 if self._device.type == "cuda" else None
         """Seconds that its GPU has computed, or copied for it; None on a CPU."""
@@ -130,11 +128,10 @@ class TorchBackbone:
 
     def _make_engine(self) -> OnnxruntimeEngine | TorchCompileEngine | None:
         """Make the engine that runs the network on its device; None for plain torch."""
-        network = PixelsToFeatures(self.network, self._feature.maps, self._mean, self._std).eval()
         if self._engine == "compile":
-            return TorchCompileEngine(self.name, network, self._dtype)
+            return TorchCompileEngine(self.name, self._pixels, self._dtype, self._forward)
         if self._engine == "auto" and self._dtype is torch.float32 and self._device.type == "cpu":
-            return OnnxruntimeEngine(self.name, network, self._preprocess.size, self.identity)
+            return OnnxruntimeEngine(self.name, self._pixels, self._preprocess.size, self.identity)
         return None
 
     def on(self, device: str) -> Self:
@@ -142,19 +139,15 @@ class TorchBackbone:
         moved = copy.copy(self)
         moved._device = resolve_device(device)
         moved.network = _moved(self.network, moved._device, self.name)
-        moved._mean, moved._std = self._mean.to(moved._device), self._std.to(moved._device)
+        moved._pixels = (
+            PixelsToFeatures(moved.network, self._pixels.maps, copy.deepcopy(self._pixels.normalise)).eval().to(moved._device)
+        )
         moved._compiled = moved._make_engine()
         return moved
-
-    def prepare(self, image: Image) -> NDArray[np.uint8]:
-        """Resize an image as `Preprocess` does."""
-        return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, height, width, 3) uint8 into (b, q) float32; another shape or type raises `InputError`."""
         self._preprocess.check_batch(batch)
-        if isinstance(self._compiled, TorchCompileEngine):
-            return self._compiled(batch, self._forward, self._by_torch)
         return self._by_torch(batch) if self._compiled is None else self._compiled(batch, self._by_torch)
 
     def _by_torch(self, batch: NDArray[Any]) -> NDArray[np.float32]:
@@ -184,8 +177,8 @@ class TorchBackbone:
     def _forward(self, batch: NDArray[Any], compiled: nn.Module | None = None) -> NDArray[np.float32]:
         with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
             start = time.perf_counter()
-            joined = joined_maps(self._run(batch)) if compiled is None else compiled(on_device(batch, self._device))
-            features = np.ascontiguousarray(joined.cpu().numpy())
+            run = self._pixels if compiled is None else compiled
+            features = np.ascontiguousarray(run(on_device(batch, self._device)).cpu().numpy())
             if self._device.type == "cuda":
                 # Threads take turns on the GPU (`_exact`), so seconds do not overlap.
                 self.busy = (self.busy or 0.0) + time.perf_counter() - start
@@ -193,11 +186,6 @@ class TorchBackbone:
             remedy = f"pass {option('precision', 'bf16')} or '32'"
             raise HowfarError(f"features of {self.name} are beyond what fp16 holds (65,504): {remedy}")
         return features
-
-    def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:
-        pixels = on_device(batch, self._device).permute(0, 3, 1, 2)
-        scaled = pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
-        return self._feature.maps(self.network, scaled.sub_(self._mean).div_(self._std))
 
     def _fitting(self) -> int:
         """Estimate the batch size that fits half of the GPU's free memory, from the memory of one image and of a few."""
@@ -216,7 +204,7 @@ class TorchBackbone:
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
         try:
             with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
-                maps = self._run(blank)
+                maps = self._pixels.layers(on_device(blank, self._device))
         except HowfarError:
             raise
         except (RuntimeError, MemoryError) as error:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.weights import published
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_json
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from howfar.backbones.torch_backbone import TorchBackbone
 
@@ -83,28 +81,9 @@ def _sides(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) and all(isinstance(side, int) for side in value) else ()
 
 
-SEED: Final = 0
-REQUIRED_FILES: Final = ((published.CONFIG_FILE,), published.WEIGHTS_FILES)
-"""The files of a model in the hub's format, in groups of which one must be there."""
 TRANSFORMERS_PACKAGES: Final = ("torch", "transformers", "safetensors")
 """What decides on the names, shapes and bytes of a model's tensors, and on its configuration."""
 _READ: Final = frozenset({".json", ".safetensors", ".bin"})
-# Keys of a configuration that tell where and how it was written, and do not change a feature.
-_NO_EFFECT: Final = frozenset(
-    {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}
-)
-
-
-def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
-    """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given."""
-    absent = published.lacking(folder, required)
-    if absent:
-        files = " and ".join(group[0] for group in required)
-        raise MissingPathError(f"weights of {name} must be a folder with {files}: {folder} lacks {absent[0]}")
-    kind = read_json(folder / published.CONFIG_FILE).get("model_type")
-    if kinds and kind not in kinds:
-        raise InputError.of(f"weights of {name}", f"must be a model of type {' or '.join(kinds)}", kind, f"see {folder}")
-    return folder
 
 
 def folder_origin(options: Options) -> Origin | None:
@@ -129,89 +108,6 @@ def _has_shards_elsewhere(folder: Path) -> bool:
     except (InputError, AttributeError):
         return True
     return any(Path(shard).name != shard for shard in shards)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a mapping from a JSON file; anything else raises `InputError`."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{file} cannot be read ({one_line(error)})") from error
-    if not isinstance(document, dict):
-        raise InputError(f"{file} cannot be read: it must hold a mapping")
-    return document
-
-
-def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
-    """Load a float32 model by transformers' `from_pretrained`; damaged files and missing tensors raise `InputError`.
-
-    `source` is a folder, or for errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
-    ``from_pretrained``. The module `optional` is removed from the network where the file lacks its tensors.
-    """
-    import torch
-
-    first = None if "state_dict" in options else source
-    try:
-        with _quiet():
-            reading = {"local_files_only": True, "dtype": torch.float32, "output_loading_info": True}
-            # What does not fit is told below, in one line, where transformers would print a table.
-            network, info = read(first, **reading, ignore_mismatched_sizes=True, **options)
-    # Damaged text, shapes that do not fit, strict configurations: errors of several libraries' own kinds.
-    except Exception as error:
-        raise InputError(f"weights of {name} cannot be read: {source} ({one_line(error)})") from error
-    if wrong := sorted(info["mismatched_keys"]):
-        key, held, wanted = wrong[0]
-        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        line = f"{key} is {tuple(held)} there and {tuple(wanted)} by the configuration{more}"
-        raise InputError(f"weights of {name} do not fit the network: {source}: {line}: both must be of one model")
-    missing = sorted(info["missing_keys"])
-    if optional and missing and all(key.startswith(f"{optional}.") for key in missing):
-        setattr(network, optional, None)
-        missing = []
-    if missing:
-        raise InputError(f"weights of {name} do not fit the network: {source} lacks {published.first_three(missing)}")
-    loaded: nn.Module = network
-    return loaded
-
-
-def random_model(make: Callable[[], Any]) -> nn.Module:
-    """Build a network with seeded random weights, without changing the state of torch's generator."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        network: nn.Module = make()
-    return network
-
-
-def describe_architecture(network: Any) -> str:
-    """Return a network's class and a hash of its configuration for the identity, since tensors alone are ambiguous."""
-    config = json.loads(network.config.to_json_string(use_diff=True))
-    text = json.dumps(_effective(config), sort_keys=True)
-    return f"{type(network).__name__} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
-def _effective(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _effective(item) for key, item in value.items() if key not in _NO_EFFECT}
-    return value
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence transformers' progress bar and its report on unused text tensors."""
-    from transformers.utils import logging as untyped
-
-    logging: Any = untyped
-    level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _build_transformers(options: Options) -> TorchBackbone:
@@ -272,15 +168,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
         raise InputError.of(name, "must be a model of pictures", config.model_type, "of anything else, pass embeddings")
     # A classifier's checkpoint may lack the pooler, which the last hidden state does not need.
     optional = None if options.pool else "pooler"
-    weights = options.weights
-    if weights is None and not options.pretrained:
-        return random_model(lambda: model(config))
-    if weights is None or weights.is_dir():
-        return read_model(name, folder, model.from_pretrained, optional)
-    from howfar.weights.state_dicts import read_state_dict
-
-    state = read_state_dict(weights)
-    return read_model(name, weights, model.from_pretrained, optional, config=config, state_dict=state)
+    return load_model(name, model, options.weights, options.pretrained, lambda: config, lambda: folder, optional)
 
 
 def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:

@@ -37,51 +37,31 @@ def ranked_value(
     whole: type[np.integer[Any]] = np.int32 if kind is np.float32 else np.int64
     first, last = (int(kind(value).view(whole)) for value in (low, high))
     while first <= last:
-        between = _Between(first, last, most, _BITS[kind])
+        shift = max(0, (last - first).bit_length() - _BITS[kind])
+        below = count = 0
+        held: list[NDArray[np.integer[Any]]] = []
+        counts = np.zeros(((last - first) >> shift) + 1, np.int64)
         for values in tiles():
-            between.add(values.reshape(-1).view(whole))
-        place = rank - between.below
-        if not 0 <= place < between.count:
+            bits = values.reshape(-1).view(whole)
+            below += int(np.count_nonzero(bits < first))
+            held.append(bits[(bits >= first) & (bits <= last)])
+            count += len(held[-1])
+            if count > most:
+                for some in held:
+                    counts += np.bincount((some - first) >> shift, minlength=len(counts))
+                held.clear()
+        place = rank - below
+        if not 0 <= place < count:
             return None
-        if between.counts is None:
-            candidates = np.concatenate(between.held)
+        if count <= most:
+            candidates = np.concatenate(held)
             candidates.partition(place)
             return float(candidates[place].view(kind))
-        first, last = between.closer(place)
+        first += int(np.searchsorted(np.cumsum(counts), place, side="right")) << shift
+        last = min(last, first + (1 << shift) - 1)
         if first == last:
             return float(whole(first).view(kind))
     return None
-
-
-class _Between:
-    """Collect the values between two bounds, as bits, or count them by bins if there are too many to hold."""
-
-    def __init__(self, first: int, last: int, most: int, bits: int) -> None:
-        self._first, self._last, self._most = first, last, most
-        self._shift = max(0, (last - first).bit_length() - bits)
-        self.below = self.count = 0
-        self.held: list[NDArray[np.integer[Any]]] = []
-        self.counts: NDArray[np.int64] | None = None
-
-    def add(self, bits: NDArray[np.integer[Any]]) -> None:
-        """Add a tile's values."""
-        self.below += int(np.count_nonzero(bits < self._first))
-        inside = bits[(bits >= self._first) & (bits <= self._last)]
-        self.count += len(inside)
-        self.held.append(inside)
-        if self.count > self._most:
-            if self.counts is None:
-                self.counts = np.zeros(((self._last - self._first) >> self._shift) + 1, np.int64)
-            for some in self.held:
-                self.counts += np.bincount((some - self._first) >> self._shift, minlength=len(self.counts))
-            self.held.clear()
-
-    def closer(self, place: int) -> tuple[int, int]:
-        """Return the bounds, as bits, of the bin that contains the counted value of rank `place`."""
-        assert self.counts is not None
-        at = int(np.searchsorted(np.cumsum(self.counts), place, side="right"))
-        first = self._first + (at << self._shift)
-        return first, min(self._last, first + (1 << self._shift) - 1)
 
 
 KEPT = 1 << 28

@@ -165,26 +165,23 @@ class ProductKernel:
 
     def sums(self) -> Float64Array:
         """Sum the distances of each row of S from all rows of P, (m,) float64."""
-        out = np.zeros(len(self._a))
-        for tile in squared_tiles(self._a, self._b, self._same):
-            (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
-            out[rows] += d.sum(axis=1)
-            if self._same and tile.column > tile.row:
-                out[columns] += d.sum(axis=0, dtype=np.float64)
-        out *= self.unit
-        return out
+        return self._sums(self._same)[0]
 
     def both_sums(self) -> tuple[Float64Array, Float64Array]:
         """Sum the distances of each row of S from all rows of P, (m,), and of each row of P from all rows of S, (n,)."""
-        if self._same:
-            of_s = self.sums()
-            return of_s, of_s.copy()
-        of_s, of_p = np.zeros(len(self._a)), np.zeros(len(self._b))
-        for tile in squared_tiles(self._a, self._b):
+        of_s, of_p = self._sums(both=True)
+        return (of_s, of_s.copy()) if self._same else (of_s, of_p)
+
+    def _sums(self, both: bool) -> tuple[Float64Array, Float64Array]:
+        of_s = np.zeros(len(self._a))
+        of_p = of_s if self._same else np.zeros(len(self._b))
+        for tile in squared_tiles(self._a, self._b, self._same):
             (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
             of_s[rows] += d.sum(axis=1)
-            of_p[columns] += d.sum(axis=0, dtype=np.float64)
-        return of_s * self.unit, of_p * self.unit
+            if both and not (self._same and tile.column == tile.row):
+                of_p[columns] += d.sum(axis=0, dtype=np.float64)
+        of_s *= self.unit
+        return of_s, of_p if self._same else of_p * self.unit
 
     def distances(self, start: int, stop: int, first: int) -> Single:
         """Compute float32 distances, in multiples of `unit`, of rows `start` to `stop` of S from rows `first` on of P."""

@@ -43,31 +43,22 @@ def disc_maximum(values: NDArray[Scalar], radius: float) -> NDArray[Scalar]:
     The disc is cut into its rows, runs whose maxima are built up one from another: 4·radius + 1 passes over the image.
     """
     height, width = values.shape
-    widths = _half_widths(radius, height, width)
+    across = np.arange(width, dtype=np.float64) ** 2
+    rows = range(min(height - 1, math.floor(radius)) + 1)
+    # The half-widths of the disc's rows at 0, 1, 2 … pixels from its centre, no longer than the image.
+    widths = [int(np.count_nonzero(np.sqrt(across + dy * dy) <= radius)) - 1 for dy in rows]
     result = values.copy()
     run, reach = values, 0
-    for dy in reversed(range(len(widths))):
+    for dy in reversed(rows):
         while reach < widths[dy]:
+            # Maxima over windows of 2·reach + 1 pixels of a row, from those over windows two pixels shorter.
             reach += 1
-            run = _widened(values, run, reach)
+            run = run.copy()
+            _raise(run[:, reach:], values[:, :-reach])
+            _raise(run[:, :-reach], values[:, reach:])
         _raise(result[: height - dy], run[dy:])
         _raise(result[dy:], run[: height - dy])
     return result
-
-
-def _half_widths(radius: float, height: int, width: int) -> list[int]:
-    """Compute the half-widths of the disc's rows at 0, 1, 2 … pixels from its centre, no longer than the image."""
-    across = np.arange(width, dtype=np.float64) ** 2
-    rows = range(min(height - 1, math.floor(radius)) + 1)
-    return [int(np.count_nonzero(np.sqrt(across + dy * dy) <= radius)) - 1 for dy in rows]
-
-
-def _widened(values: NDArray[Scalar], run: NDArray[Scalar], reach: int) -> NDArray[Scalar]:
-    """Compute maxima over row windows of 2·reach + 1 pixels from the maxima over windows two pixels shorter."""
-    wider = run.copy()
-    _raise(wider[:, reach:], values[:, :-reach])
-    _raise(wider[:, :-reach], values[:, reach:])
-    return wider
 
 
 def _raise(target: NDArray[Scalar], other: NDArray[Scalar]) -> None:

@@ -33,7 +33,6 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.segmenters.norm_adaptation import ADAPTED, WARNING, adapt_statistics
 from howfar.segmenters.predictor import (
-    BYTE,
     READING,
     ForeignNetwork,
     Output,
@@ -47,7 +46,7 @@ from howfar.segmenters.predictor import (
     resized_map,
 )
 from howfar.settings import checked, picked, with_options
-from howfar.weights.onnx_files import hash_onnx
+from howfar.weights.onnx_files import BYTE, hash_onnx
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import hash_state_dict
 

@@ -8,7 +8,7 @@ components are computed from what is left.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -119,21 +119,11 @@ def typical_square(inner: Float64Array, n: int) -> float:
     return _median(squares)
 
 
-def sampled_square(blocks: Iterable[Float64Array], n: int) -> float:
-    """Compute the median squared distance as `typical_square`, but from rows in (rows, b) column blocks."""
-    total: list[Float64Array] = []
-    for block in blocks:
-        parts = (block[_spread(0, n)], block[_spread(n, len(block))])
-        squares = [((part[place + 1 :] - row) ** 2).sum(axis=1) for part in parts for place, row in enumerate(part)]
-        total = [sums + more for sums, more in zip(total, squares, strict=True)] if total else squares
-    return _median(total)
-
-
-def sample_of(sets: Sequence[Rows], root: Float64Array) -> tuple[list[Float64Array], int]:
-    """Read sampled rows of each dataset, times `root` (q,), for `sampled_square`; also return the first dataset's count."""
+def sampled_square(sets: Sequence[Rows], root: Float64Array) -> float:
+    """Compute the median squared distance as `typical_square`, but by differences of sampled rows, times `root` (q,)."""
     some = [np.concatenate([rows.rows(row, row + 1) for row in _spread(0, rows.shape[0])]) for rows in sets]
-    together = np.concatenate(some).astype(np.float64)
-    return [(together - together[0]) * root], len(some[0])
+    parts = [(rows.astype(np.float64) - some[0][0]) * root for rows in some]
+    return _median([((part[place + 1 :] - row) ** 2).sum(axis=1) for part in parts for place, row in enumerate(part)])
 
 
 def _spread(start: int, stop: int) -> list[int]:
@@ -144,11 +134,6 @@ def _median(squares: Sequence[Float64Array]) -> float:
     every = np.concatenate(squares)
     apart = every[every > 0]
     return float(np.median(apart)) if len(apart) else np.inf
-
-
-def may_hide(values: Float64Array) -> bool:
-    """Return whether the largest eigenvalue is large enough to cost others precision; `values` (z,) are in descending order."""
-    return bool(values[0] > _RANGE * values[-1])
 
 
 def limit_of(square: float, rows: int) -> float:
@@ -210,10 +195,10 @@ def column_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, 
     return blocks
 
 
-def row_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, block: int | None = None) -> Blocks:
+def row_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array) -> Blocks:
     """Make a reader of all rows in transposed row blocks, (q, b) float64, minus `mean` (q,) and times `root` (q,)."""
     q = len(mean)
-    step = block or moment_rows(max(1, _COMPONENT_BYTES // (8 * q)), q)
+    step = moment_rows(max(1, _COMPONENT_BYTES // (8 * q)), q)
 
     def blocks() -> Iterator[Float64Array]:
         for rows in sets:
@@ -322,7 +307,9 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, se
     total = float(np.trace(scatter))
     rounding = ROUNDING_SINGLE * total / math.sqrt(len(scatter)) if fitted.single else 0.0
     vectors, values = leading(scatter, z, rounding)
-    square = sampled_square(*sample_of(sets, column)) if may_hide(values) else math.inf
+    # Only then may the largest eigenvalue cost others their digits.
+    spread = values[0] > _RANGE * values[-1]
+    square = sampled_square(sets, column) if spread else math.inf
     if values[0] > limit_of(square, fitted.count):
         if fitted.single:
             exact = reduce(merge, [moments(rows, double=True) for rows in sets])

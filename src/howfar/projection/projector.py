@@ -168,24 +168,26 @@ class Projector:
     def own(self) -> Float64Array:
         """Project P onto the subspace fitted on P alone, (n, z), in which the self-distance is measured."""
         z = min(self._z, self._most(self.n))
-        if self._by_gram(self.n):
-            own = self._primary_spectrum(self._gram, z)
-            if own.blocks is None:
-                return signed(own.scores, self.n, towards_secondary=False)
+        if not self._by_gram(self.n):
+            return signed(self._scores(self._covariance_basis(z), self._held), self.n, towards_secondary=False)
+        own = self._primary_spectrum(self._gram, z)
+        if own.blocks is not None:
             return self.basis().scores(self._p, self._block)
-        basis = by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
-        return signed(self._scores(basis, self._held), self.n, towards_secondary=False)
+        return signed(own.scores, self.n, towards_secondary=False)
 
     def basis(self) -> Basis:
         """Fit the subspace of P alone, for later rows; gives the scores of `own` for P and of mode "primary" for other rows."""
         z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
-            basis = by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
+            basis = self._covariance_basis(z)
             return basis.turned(signs(self._scores(basis, self._held), self.n, towards_secondary=False))
         own = self._primary_spectrum(self._exact, z)
         axes = self._axes(own)
         scores = own.scores if own.blocks is None else axes.scores(self._p, self._block)
         return axes.turned(signs(scores, self.n, towards_secondary=False))
+
+    def _covariance_basis(self, z: int) -> Basis:
+        return by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
 
     def _axes(self, own: _Spectrum) -> Basis:
         shares = ratio(own.values, _total(self._exact, own.weights))
@@ -275,7 +277,7 @@ class Projector:
                 inner = np.tensordot(found.weights, cross.about_primary() - own.off[:, :, None], axes=1)
                 scores = np.concatenate([found.scores, inner.T @ found.factors])
         else:
-            basis = by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
+            basis = self._covariance_basis(z)
             shares = basis.explained_variance_ratio
             scores = self._scores(basis, self._held, s)
         scores = signed(scores, self.n, towards_secondary=False)
@@ -314,8 +316,8 @@ class Projector:
         if single:
             return None
         root = np.repeat(np.sqrt(weights), self._layers)
-        blocks, plain = (column_blocks(sets, centre, root, self._block) for centre in (mean, np.zeros_like(mean)))
-        vectors, values = separated(blocks, vectors, values, sampled_square(plain(), self.n), sets)
+        blocks = column_blocks(sets, mean, root, self._block)
+        vectors, values = separated(blocks, vectors, values, sampled_square(sets, root), sets)
         return _Spectrum(vectors, values, weights, blocks)
 
     def _joined(self, own: Gram, cross: Cross, secondary: Gram) -> tuple[Float64Array, float, Float64Array]:

@@ -62,7 +62,7 @@ def difference(
     b = _as_bounds(bounds)
     places = as_places(images, len(b)) if np.size(images) else np.zeros(0, dtype=np.int64)
     check_level(level)
-    measured = np.nan_to_num(as_row(values, "values"), nan=0.0) if np.size(values) else np.zeros(0)
+    measured = np.nan_to_num(as_row(values, "values", undefined=True), nan=0.0) if np.size(values) else np.zeros(0)
     if measured.ndim != 1 or len(measured) > len(places):
         raise InputError.of("values", f"must be at most the {len(places)} images of the order", measured.shape)
     over = np.abs(measured) > b[places[: len(measured)]] + _ROUNDING

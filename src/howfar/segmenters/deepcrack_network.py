@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -149,11 +150,12 @@ class DeepCrack(nn.Module):
         return encoded, pooled, indices
 
 
-def build(width: int, pretrained: bool | Path) -> DeepCrack:
+def build(options: Any, pretrained: bool | Path) -> DeepCrack:
     """Build DeepCrack; the encoder starts from VGG-16 (batch norm) weights if `pretrained` is a ``vgg16_bn`` file.
 
     True and False alike give random weights, as no weights of DeepCrack are published that howfar could use.
     """
+    width: int = options.width
     network = DeepCrack(width)
     if isinstance(pretrained, Path):
         if width != VGG_WIDTH:

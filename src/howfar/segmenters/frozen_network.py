@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from howfar import registry
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
 from howfar.segmenters.normalisation import Normalise, check_sides
-from howfar.weights.published import HUB_ID, transformers_for
+from howfar.weights.hub_models import model_of
+from howfar.weights.published import HUB_ID
 
 
 def prepare(network: nn.Module) -> nn.Module:
@@ -170,24 +171,9 @@ def restore_encoder(architecture: Mapping[str, Any]) -> Encoder:
     size, weights = _pair(sides), architecture.get("encoder_weights")
     if isinstance(timm, str):
         return _loaded(f"timm:{timm}", f"timm:{timm}", False, size, weights)
-    network = _of_config(str(kind), architecture.get("config"))
+    network = model_of("frozen", str(kind), architecture.get("config"), "the checkpoint")
     # The statistics come with the checkpoint's weights.
     return Encoder(network, {"mean": (0.0,) * 3, "std": (1.0,) * 3}, size, weights)
-
-
-def _of_config(kind: str, config: Any) -> nn.Module:
-    """Build a transformers model from class name and configuration, with random weights."""
-    library = transformers_for("frozen")
-    made: Any = getattr(library, kind, None)
-    known = isinstance(made, type) and issubclass(made, library.PreTrainedModel)
-    if not known or not isinstance(config, Mapping):
-        raise InputError("the checkpoint does not hold the description of a frozen encoder: train again")
-    try:
-        network: nn.Module = made(made.config_class.from_dict(dict(config)))
-    # transformers and the libraries that it uses each fail in their own ways.
-    except Exception as error:
-        raise InputError(f"the configuration of the checkpoint's encoder cannot be read ({one_line(error)})") from error
-    return network
 
 
 def _loaded(
@@ -363,3 +349,18 @@ class Frozen(nn.Module):
     def _checked(self, pictures: Tensor) -> Tensor:
         check_sides(self.name, pictures, self.multiple)
         return pictures
+
+
+def build(options: Any, pretrained: bool | Path) -> Frozen:
+    """Build the network with the encoder that the options name; `pretrained` is that of `load_encoder`."""
+    return Frozen(load_encoder(options.encoder, pretrained), options.decoder, options.width, options.views)
+
+
+def describe(network: Frozen) -> Mapping[str, Any]:
+    """Return the values stored in a checkpoint to rebuild the network without the encoder's folder or the hub."""
+    return network.encoder.describe()
+
+
+def restore(options: Any, architecture: Mapping[str, Any]) -> Frozen:
+    """Build the network from its description, without the encoder's folder."""
+    return Frozen(restore_encoder(architecture), options.decoder, options.width, options.views)

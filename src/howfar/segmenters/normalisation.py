@@ -31,4 +31,4 @@ class Normalise(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Normalise images (b, c, h, w) of 0-1."""
-        return (pictures - self.mean) / self.std
+        return (pictures - self.mean).div_(self.std)

@@ -14,20 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError, option
+from howfar.errors import InputError, option
 from howfar.memory import check_held
 from howfar.options import Floats
-from howfar.weights.onnx_files import open_session, why_refused
+from howfar.weights.onnx_files import Layout, OnnxNetwork
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import computing_in, dtype_of
 
 Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A function from RGB images of 0-1, (b, 3, h, w) float32, to probabilities of foreground, (b, h, w) float32."""
-Layout: TypeAlias = Literal["NCHW", "NHWC"]
 READING: Final = ("mean", "std", "output", "channel")  # the options that say how a foreign network is fed and read
-BYTE: Final = 1 / 255  # divides images of 0-1 where a network takes 0-255
-_TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
 @dataclass(frozen=True)
@@ -167,86 +164,23 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] = frozenset(READING)) -> ForeignNetwork:
-    """Wrap an ONNX file, run by onnxruntime on the CPU; input layout and type are read from the graph.
-
-    By default images are normalised as for ImageNet; for a network that takes 8-bit numbers they are left as they are.
-    """
-    path = Path(file)
-    session = _session(path)
-    entry = _only_input(session)
-    layout: Layout = "NHWC" if entry.shape[3] == 3 and entry.shape[1] != 3 else "NCHW"
-    kind = _TYPES[entry.type]
-    if kind is np.uint8:
+    """Wrap an ONNX file, run by onnxruntime on the CPU; by default images are normalised as `OnnxNetwork` says."""
+    network = OnnxNetwork(Path(file))
+    name, sides = network.file.name, [side for side in network.sides if isinstance(side, int)]
+    if len(set(sides)) > 1:
+        raise InputError.of("network", "must take squares", sides, "export it for a square, or for any height and width")
+    if network.dtype == np.uint8:
         idle = sorted(explicit & {"mean", "std"})
-        if idle and reading is not None and (*reading.mean, *reading.std) != (0.0,) * 3 + (BYTE,) * 3:
-            rule = f"is of no use to {path.name}, which takes 0-255"
+        if idle and reading is not None and (*reading.mean, *reading.std) != (*network.mean, *network.std):
+            rule = f"is of no use to {name}, which takes 0-255"
             raise InputError.of(idle[0], rule, getattr(reading, idle[0]), "leave it out")
-        reading = replace(reading or Reading(), mean=(0.0,) * 3, std=(BYTE,) * 3)
-    batch, sides = entry.shape[0], [side for side in _sides(entry, layout) if isinstance(side, int)]
+        reading = replace(reading or Reading(), mean=network.mean, std=network.std)
 
     def run(pictures: NDArray[np.float32]) -> Tensor:
-        fed = pictures if layout == "NCHW" else pictures.transpose(0, 2, 3, 1)
-        fed = np.ascontiguousarray(np.clip(np.rint(fed), 0, 255) if kind is np.uint8 else fed, kind)
-        count = len(fed)
-        # The file may be exported for a fixed batch size: the last batch is padded with its last image.
-        step = batch if isinstance(batch, int) else count
-        fed = np.concatenate([fed, np.repeat(fed[-1:], -count % step, axis=0)])
-        maps = [_run(session, entry.name, fed[start : start + step], path, sides) for start in range(0, len(fed), step)]
-        return torch.from_numpy(np.concatenate(maps)[:count])
+        return torch.from_numpy(network.run(pictures))
 
     side = sides[0] if sides else None
-    return ForeignNetwork(run, reading or Reading(), explicit, path.name, layout, np.dtype(kind).name, side)
-
-
-def _session(path: Path) -> Any:
-    if not path.is_file():
-        raise MissingPathError(f"no network at {path}: pass an .onnx file")
-    try:
-        return open_session(path.name, path, ["CPUExecutionProvider"])
-    except MissingExtraError:
-        raise
-    # onnxruntime raises many classes of errors, none of them public.
-    except Exception as error:
-        rule = f"must be an ONNX file that onnxruntime can run ({why_refused(error, path)})"
-        raise InputError.of("network", rule, str(path)) from error
-
-
-def _only_input(session: Any) -> Any:
-    """Return a network's only input; `InputError` unless it has three colour channels and an image dtype."""
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or len(inputs[0].shape) != 4:
-        rule, received = "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs]
-        raise InputError.of("network", rule, received, "export one that takes an image")
-    entry = inputs[0]
-    if entry.type not in _TYPES:
-        rule = "must take numbers of float32, float16 or uint8"
-        raise InputError.of("network", rule, entry.type.removeprefix("tensor(").rstrip(")"), "export it with such an input")
-    colours = [size for size in (entry.shape[1], entry.shape[3]) if size == 3]
-    if not colours and isinstance(entry.shape[1], int):
-        rule = "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)"
-        raise InputError.of("network", rule, entry.shape)
-    sides = _sides(entry, "NCHW" if entry.shape[1] == 3 or not colours else "NHWC")
-    if len({side for side in sides if isinstance(side, int)}) > 1:
-        raise InputError.of("network", "must take squares", sides, "export it for a square, or for any height and width")
-    return entry
-
-
-def _sides(entry: Any, layout: Layout) -> list[Any]:
-    return list(entry.shape[2:] if layout == "NCHW" else entry.shape[1:3])
-
-
-def _run(session: Any, name: str, fed: NDArray[Any], path: Path, sides: Sequence[int]) -> NDArray[np.float32]:
-    """Run a network on one batch in the network's layout and dtype."""
-    try:
-        outputs = session.run(None, {name: fed})
-    except Exception as error:
-        if "alloc" in str(error).lower():
-            raise MemoryError(path.name) from error
-        remedy = f"pass {option('size', sides[0])}" if sides else "pass another size, such as a multiple of 32"
-        raise InputError(f"{path.name} cannot be run on pictures of shape {fed.shape}: {remedy}") from error
-    if not isinstance(outputs[0], np.ndarray) or outputs[0].ndim < 2:
-        raise InputError.of(_OUTPUT, _MAPS, getattr(outputs[0], "shape", type(outputs[0]).__name__))
-    return np.asarray(outputs[0], np.float32)
+    return ForeignNetwork(run, reading or Reading(), explicit, name, network.layout, network.dtype.name, side)
 
 
 def _torch(network: nn.Module, device: torch.device, precision: Floats) -> Callable[[NDArray[np.float32]], Any]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError
 from howfar.segmenters.normalisation import Normalise
 from howfar.weights import published
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, model_of, read_json, read_model
 from howfar.weights.published import SAM_BASE, SAM_SIDE, SAM_SIZES
-from howfar.weights.state_dicts import read_state_dict
+from howfar.weights.state_dicts import hash_state_dict, read_state_dict
 
 STD = 0.02
 
@@ -61,7 +62,7 @@ def _begin(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-T = TypeVar("T")
+_BASE = "adsam's base"
 
 
 def load_sam(base: str, pretrained: bool | Path) -> Any:
@@ -71,122 +72,42 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
     configuration is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
     """
     library = published.transformers_for("adsam")
-    wanted = (published.CONFIG_FILE, published.SAFE_FILE) if pretrained is True else (published.CONFIG_FILE,)
-    folder = _folder(base, wanted)
-    if pretrained is not True and base == SAM_BASE and folder is None:
-        config = library.SamConfig()
-    else:
-        config = _config(library, base, folder, wanted)
-    if pretrained is False:
-        return library.SamModel(config)
-    options: dict[str, Any] = {"config": config, "dtype": torch.float32, "output_loading_info": True}
+    read = library.SamModel.from_pretrained
+    if pretrained is True:
+        return read_model(_BASE, _folder(base, REQUIRED_FILES), read)
+    known = base == SAM_BASE and not Path(base).is_dir()
+    config = {} if known else read_json(_folder(base, REQUIRED_FILES[:1]) / published.CONFIG_FILE)
     if isinstance(pretrained, Path):
         state = read_state_dict(pretrained)
-        return _fitting(str(pretrained), lambda: library.SamModel.from_pretrained(None, state_dict=state, **options))
-    options["use_safetensors"] = True
-
-    def read(local: bool) -> Any:
-        return library.SamModel.from_pretrained(folder or base, local_files_only=local, **options)
-
-    return _fitting(base, lambda: _of_hub(base, wanted, read) if folder is None else read(True))
+        return read_model(_BASE, pretrained, read, config=library.SamConfig.from_dict(config), state_dict=state)
+    return model_of("adsam", "SamModel", config, base)
 
 
-def sam_of(config: Any) -> Any:
-    """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration."""
-    library = published.transformers_for("adsam")
-    if not isinstance(config, Mapping) or config.get("model_type") != "sam":
-        raise InputError("the checkpoint does not hold the configuration of a SAM: train again")
-    try:
-        return library.SamModel(library.SamConfig.from_dict(dict(config)))
-    # transformers and the libraries that it uses each fail in their own ways.
-    except Exception as error:
-        raise InputError(f"the checkpoint's configuration of SAM cannot be read ({one_line(error)}): train again") from error
-
-
-def side_of(base: str) -> int | None:
+def side_of(options: Any) -> int | None:
     """Return the image side of a base model that is a folder, published or in the hub's cache; None otherwise."""
+    base: str = options.base
     folder = Path(base).expanduser()
     if not folder.is_dir() and base in SAM_SIZES:
         return SAM_SIDE
-    file = folder / published.CONFIG_FILE if folder.is_dir() else _cached_config(base)
     try:
-        config = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
-        side = config["vision_config"].get("image_size", SAM_SIDE)
+        if not folder.is_dir():
+            folder = published.cached_folder(base, REQUIRED_FILES[:1]) or folder
+        side = read_json(folder / published.CONFIG_FILE)["vision_config"].get("image_size", SAM_SIDE)
     # Errors are raised later, when the base model is built.
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (InputError, KeyError, TypeError, AttributeError):
         return None
     return side if isinstance(side, int) else None
 
 
-def _cached_config(base: str) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    path = try_to_load_from_cache(base, published.CONFIG_FILE) if published.HUB_ID.fullmatch(base) else None
-    return Path(path) if isinstance(path, str) else None
-
-
-def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
-    """Return the folder named by `base`, or None for a hub id."""
+def _folder(base: str, wanted: Sequence[tuple[str, ...]]) -> Path:
+    """Return the folder named by `base`, or that of a hub id in the hub's cache, downloading if needed."""
     folder = Path(base).expanduser()
-    if folder.is_dir():
-        absent = [name for name in wanted if not (folder / name).is_file()]
-        if absent:
-            raise MissingPathError(f"adsam's base must hold {' and '.join(wanted)}, and {base} lacks {' and '.join(absent)}")
-        return folder
-    if published.HUB_ID.fullmatch(base) is None:
-        raise MissingPathError(f"adsam's base must be a folder, or a hub id such as {SAM_BASE}, and {base!r} is neither")
-    return None
-
-
-def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...]) -> Any:
-    def read(local: bool) -> dict[str, Any]:
-        values: dict[str, Any] = library.SamConfig.get_config_dict(folder or base, local_files_only=local)[0]
-        return values
-
-    try:
-        values = read(True) if folder is not None else _of_hub(base, wanted, read)
-        kind = values.get("model_type")
-        config = library.SamConfig.from_dict(values) if kind == "sam" else None
-    except MissingPathError:
-        raise
-    # Damaged text, and values that transformers' strict configurations refuse: errors of several libraries' own kinds.
-    except Exception as error:
-        raise InputError(f"adsam's base has no readable {published.CONFIG_FILE}: {base} ({one_line(error)})") from error
-    if config is None:
-        rule = "must be a SAM (model_type 'sam' in its config.json)"
-        raise InputError.of("adsam's base", rule, kind, f"name {SAM_BASE}, say")
-    return config
-
-
-def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
-    """Call `read(True)`, which uses the cache only, then `read(False)`, which asks the hub, if the cache lacks a file."""
-    try:
-        return read(True)
-    except OSError:
-        reason = published.why_unreachable(base, wanted[-1:])
-    if reason is None:
-        try:
-            return read(False)
-        # The hub's client, its HTTP library and transformers each fail in their own ways.
-        except Exception as error:
-            reason = one_line(error)
-    size = f" ({SAM_SIZES[base]})" if base in SAM_SIZES and published.SAFE_FILE in wanted else ""
-    raise MissingPathError(
-        f"adsam's base {base} is not on this machine and cannot be fetched ({reason}): download {' and '.join(wanted)}{size} "
-        f"of {base} elsewhere into one folder and pass base=FOLDER"
-    )
-
-
-def _fitting(source: str, read: Callable[[], Any]) -> Any:
-    """Return the model if no tensor is missing, since transformers would initialise missing tensors at random."""
-    try:
-        model, info = read()
-    except RuntimeError as error:
-        raise InputError(f"weights do not fit adsam's base: {source} ({one_line(error)})") from error
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise InputError(f"weights do not fit adsam's base: {source} lacks {published.first_three(missing)}")
-    return model
+    if not folder.is_dir():
+        if published.HUB_ID.fullmatch(base) is None:
+            rule = f"must be a folder, or a hub id such as {SAM_BASE}"
+            raise MissingPathError(f"{_BASE} {rule}, and {base!r} is neither")
+        folder = published.hub_folder(_BASE, base, wanted, size=SAM_SIZES.get(base, ""), option="base")
+    return checked_folder(_BASE, folder, tuple(wanted), ("sam",))
 
 
 class SamAdapter(nn.Module):
@@ -259,3 +180,22 @@ class SamAdapter(nn.Module):
         grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
         code: Tensor = self.positions(grid).permute(2, 0, 1)[None]
         return code
+
+
+def build(options: Any, pretrained: bool | Path) -> SamAdapter:
+    """Build the network over the base model that the options name; `pretrained` is that of `load_sam`."""
+    sam = load_sam(options.base, pretrained)
+    return SamAdapter(sam, options.r, None if pretrained is False else hash_state_dict(sam.state_dict()))
+
+
+def describe(network: SamAdapter) -> Mapping[str, Any]:
+    """Return the values stored in a checkpoint to rebuild the network without the base model."""
+    return {"config": network.config, "base_weights": network.base_weights}
+
+
+def restore(options: Any, architecture: Mapping[str, Any]) -> SamAdapter:
+    """Build the network from its description, without the base model on disk."""
+    config = architecture.get("config")
+    known = isinstance(config, Mapping) and config.get("model_type") == "sam"
+    sam = model_of("adsam", "SamModel", config if known else None, "the checkpoint")
+    return SamAdapter(sam, options.r, architecture.get("base_weights"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howfar.errors import InputError, rule_broken
+from howfar.settings import nearest
 
 
 class ArchitectureOptions(BaseModel):
@@ -69,9 +69,7 @@ class SegmenterFamily:
         names = list(self.options.model_fields)
         for name in given:
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"its options are {', '.join(names) or 'none'}"
-                raise InputError.of("option", f"must be one of {self.name}", name, hint)
+                raise InputError.of("option", f"must be one of {self.name}", name, nearest(name, names, "options"))
         try:
             return self.options(**given)
         except ValidationError as error:

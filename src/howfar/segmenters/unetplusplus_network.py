@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from howfar.errors import MissingExtraError, one_line
+from howfar.errors import MissingExtraError
 from howfar.segmenters.normalisation import Normalise, check_sides
 from howfar.weights import published
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
@@ -52,8 +52,9 @@ class UnetPlusPlus(nn.Module):
         return tuple(maps[1:])
 
 
-def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
+def build(options: Any, pretrained: bool | Path) -> UnetPlusPlus:
     """Build UNet++; if `pretrained`, the encoder starts from ImageNet weights, or from the given file."""
+    encoder: str = options.encoder
     network = UnetPlusPlus(encoder)
     if pretrained:
         file = pretrained if isinstance(pretrained, Path) else _published_file(encoder)
@@ -79,13 +80,7 @@ def _published_file(encoder: str) -> Path:
     """Return the file of an encoder's ImageNet weights, from its package or the hub."""
     if encoder == "lite0":
         return published.packaged_file()
-    reason = published.why_unreachable(B3, (published.SAFE_FILE,))
-    if reason is None:
-        from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download
 
-        try:
-            return Path(hf_hub_download(B3, published.SAFE_FILE))
-        # The hub's client and its HTTP library each fail in their own ways.
-        except Exception as error:
-            reason = one_line(error)
-    raise published.missing_weights("unetplusplus with encoder b3", B3, published.SAFE_FILE, reason)
+    files = (published.SAFE_FILE,)
+    return published.fetched("unetplusplus with encoder b3", B3, files, lambda: Path(hf_hub_download(B3, *files)))

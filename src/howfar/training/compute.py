@@ -108,10 +108,8 @@ class TrainingEstimate:
     """
 
     def __init__(self, models: int = 1) -> None:
-        self._models = models
-        self._ahead = self._done = 0
-        self._began: float | None = None
-        self._told = False
+        self._models, self._ahead = models, 0
+        self._times: list[float] = []
 
     def begin(self, ahead: int) -> None:
         """Set the number of steps ahead."""
@@ -119,16 +117,13 @@ class TrainingEstimate:
 
     def step(self) -> None:
         """Count a step; print the line once enough steps are timed."""
-        self._done += 1
-        now = time.monotonic()
-        if self._done == FIRST:
-            self._began = now
-        measured = self._done - FIRST
-        if self._told or not self._models or self._began is None or measured < STEPS or now - self._began < SECONDS:
+        if not self._models:
             return
-        self._told = True
-        each = (now - self._began) / measured
-        tell(line(each, self._ahead, self._models, torch.get_num_threads()))
+        self._times.append(time.monotonic())
+        measured, seconds = len(self._times) - FIRST, self._times[-1] - self._times[FIRST - 1]
+        if measured >= STEPS and seconds >= SECONDS:
+            tell(line(seconds / measured, self._ahead, self._models, torch.get_num_threads()))
+            self._models = 0
 
 
 def line(each: float, ahead: int, models: int, threads: int) -> str:

@@ -39,11 +39,7 @@ def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> t
         turns, blur = int(torch.randint(4, (1,))), float(torch.rand(1))
         if rescale:
             picture, mask = _rescaled(picture, mask, 1.0 + rescale * float(2 * torch.rand(1) - 1), torch.rand(2).tolist())
-        if flip < 0.5:
-            picture, mask = functional.vertical_flip(picture), functional.vertical_flip(mask)
-        if mirror < 0.5:
-            picture, mask = functional.horizontal_flip(picture), functional.horizontal_flip(mask)
-        picture, mask = picture.rot90(turns, (1, 2)), mask.rot90(turns, (1, 2))
+        picture, mask = (_oriented(x, flip < 0.5, mirror < 0.5, turns) for x in (picture, mask))
         picture = v2.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.2, hue=0.03)(picture)
         if blur < _BLUR_CHANCE:
             picture = v2.GaussianBlur(5, _BLUR)(picture)
@@ -53,9 +49,13 @@ def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> t
 def turned(picture: Tensor, mask: Tensor, seed: int, views: int) -> tuple[Tensor, Tensor]:
     """Rotate or flip an image (3, h, h) and its mask (1, h, h) to one of the first `views` of eight orientations, by `seed`."""
     view = int(np.random.default_rng(seed).integers(views))
-    axes = [axis for axis, bit in ((2, 1), (1, 2)) if view & bit]
-    turns = view // 4
-    return picture.flip(axes).rot90(turns, (1, 2)), mask.flip(axes).rot90(turns, (1, 2))
+    flip, mirror, turns = bool(view & 2), bool(view & 1), view // 4
+    return _oriented(picture, flip, mirror, turns), _oriented(mask, flip, mirror, turns)
+
+
+def _oriented(x: Tensor, flip: bool, mirror: bool, turns: int) -> Tensor:
+    """Flip (c, h, h) upside down and left to right if asked, then turn it by right angles."""
+    return x.flip([axis for axis, chosen in ((1, flip), (2, mirror)) if chosen]).rot90(turns, (1, 2))
 
 
 def _rescaled(picture: Tensor, mask: Tensor, scale: float, place: list[float]) -> tuple[Tensor, Tensor]:
@@ -149,19 +149,6 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
         return picture.float() / 255, mask.float()
 
 
-class HeldOut(Dataset[tuple[Tensor, Tensor]]):
-    """Return held-out images and masks by index, without augmentation."""
-
-    def __init__(self, pairs: Pairs) -> None:
-        self._pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(self._pairs.pictures[index]).float() / 255, torch.from_numpy(self._pairs.masks[index])
-
-
 def training_batches(
     pairs: Pairs, added: int, settings: TrainSettings, workers: int, views: int | None = None
 ) -> DataLoader[Any]:
@@ -195,4 +182,5 @@ def _balanced(count: int, added: int, settings: TrainSettings) -> Balanced:
 
 def held_out_batches(pairs: Pairs, size: int) -> DataLoader[Any]:
     """Make the validation loader, in order."""
-    return DataLoader(HeldOut(pairs), batch_size=size)
+    places = [(0, place) for place in range(len(pairs))]
+    return DataLoader(TrainingImages(pairs, 0, augmented=False), batch_size=size, sampler=places)

@@ -61,7 +61,7 @@ class Fitting(lightning.LightningModule):
         pictures, masks = batch
         p = torch.sigmoid(self.segmenter(pictures).float())[:, 0]
         maps = (255 * p).round().to(torch.uint8).cpu().numpy()
-        self._counts += [count(values, mask) for values, mask in zip(maps, masks[:, 0].cpu().numpy(), strict=True)]
+        self._counts += [count(values, mask) for values, mask in zip(maps, masks[:, 0].bool().cpu().numpy(), strict=True)]
 
     def on_validation_epoch_end(self) -> None:
         """Compute the ODS of the held-out images."""

@@ -1,4 +1,4 @@
-"""Hash ONNX files with the files of their tensors, and open their networks by onnxruntime."""
+"""Hash ONNX files with the files of their tensors, and run their networks by onnxruntime."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
-from howfar.errors import MissingExtraError
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.errors import InputError, MissingExtraError, MissingPathError, option
+from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 # A model's file names each file of tensors beside it in an entry "location", a protobuf key and value.
 _EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])", re.DOTALL)
@@ -95,13 +99,112 @@ def _stderr_to_nowhere() -> Iterator[None]:
         os.close(kept)
 
 
-def why_refused(error: object, file: Path) -> str:
+def _why_refused(error: object, file: Path) -> str:
     """Explain briefly why onnxruntime does not open a file, without its own message, which names C++ sources."""
-    named = named_tensor_files(file, file.read_bytes()) if file.is_file() else []
-    if absent := [path.name for path in named if not path.is_file()]:
+    if absent := [path.name for path in named_tensor_files(file, file.read_bytes()) if not path.is_file()]:
         return f"its weights lie in {', '.join(absent)}, which is not beside it"
     for pattern, words in _REFUSALS:
         found = re.search(pattern, str(error))
         if found:
             return words.format(*found.groups())
     return "it is damaged, or no valid ONNX file"
+
+
+Layout: TypeAlias = Literal["NCHW", "NHWC"]
+BYTE: Final = 1 / 255  # divides images of 0-1 where a network takes 0-255
+_TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+class OnnxNetwork:
+    """Run an ONNX file that takes images; layout, type, batch size and sides of its input are read from the graph.
+
+    `sides` are (height, width), text or None where free. `mean` and `std` are the usual normalisation of images of 0-1: that of
+    ImageNet, or none for a network that takes 8-bit numbers.
+    """
+
+    def __init__(self, file: Path, device: str = "cpu") -> None:
+        if not file.is_file():
+            raise MissingPathError(f"no network at {file}: pass an .onnx file")
+        self.file, self._providers = file, onnx_providers(device)
+        self._session = self._open()
+        entry = self._only_input()
+        shape = list(entry.shape)
+        self.layout: Layout = "NHWC" if shape[3] == 3 and shape[1] != 3 else "NCHW"
+        self._input, self.dtype = entry.name, np.dtype(_TYPES[entry.type])
+        self._batch = shape[0] if isinstance(shape[0], int) else None
+        self.sides = shape[2:] if self.layout == "NCHW" else shape[1:3]
+        self.outputs: list[str] = [output.name for output in self._session.get_outputs()]
+        usual = ((0.0,) * 3, (BYTE,) * 3) if self.dtype == np.uint8 else (IMAGENET_MEAN, IMAGENET_STD)
+        self.mean, self.std = usual
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state without the session, which cannot be pickled."""
+        return {name: value for name, value in self.__dict__.items() if name != "_session"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state, and open the session again."""
+        self.__dict__.update(state)
+        self._session = self._open()
+
+    def run(self, pictures: NDArray[np.float32], output: str | None = None) -> NDArray[np.float32]:
+        """Compute an output, the first by default, of normalised images (b, 3, h, w); `InputError` if it cannot be run."""
+        fed = pictures if self.layout == "NCHW" else pictures.transpose(0, 2, 3, 1)
+        fed = np.ascontiguousarray(np.clip(np.rint(fed), 0, 255) if self.dtype == np.uint8 else fed, self.dtype)
+        count = len(fed)
+        # The file may be exported for a fixed batch size: the last batch is padded with its last image.
+        step = self._batch or count
+        fed = np.concatenate([fed, np.repeat(fed[-1:], -count % step, axis=0)]) if count % step else fed
+        parts = [self._run(fed[start : start + step], output) for start in range(0, len(fed), step)]
+        return np.concatenate(parts)[:count]
+
+    def _run(self, fed: NDArray[Any], output: str | None) -> NDArray[np.float32]:
+        try:
+            found = self._session.run([output or self.outputs[0]], {self._input: fed})[0]
+        # onnxruntime raises many classes of errors, none of them public.
+        except Exception as error:
+            if "alloc" in str(error).lower():
+                raise MemoryError(self.file.name) from error
+            sides = [side for side in self.sides if isinstance(side, int)]
+            remedy = f"pass {option('size', sides[0])}" if sides else "pass another size, such as a multiple of 32"
+            raise InputError(f"{self.file.name} cannot be run on pictures of shape {fed.shape}: {remedy}") from error
+        if not isinstance(found, np.ndarray) or found.ndim < 2 or len(found) != len(fed):
+            received = getattr(found, "shape", type(found).__name__)
+            raise InputError.of("the network's output", f"must be numbers for each of {len(fed)} pictures", received)
+        return np.asarray(found, np.float32)
+
+    def _open(self) -> Any:
+        try:
+            return open_session(self.file.name, self.file, self._providers)
+        except MissingExtraError:
+            raise
+        except Exception as error:
+            rule = f"must be an ONNX file that onnxruntime can run ({_why_refused(error, self.file)})"
+            raise InputError.of("network", rule, str(self.file)) from error
+
+    def _only_input(self) -> Any:
+        """Return the only input; `InputError` unless it has three colour channels and an image's type."""
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            rule, received = "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs]
+            raise InputError.of("network", rule, received, "export one that takes an image")
+        entry = inputs[0]
+        if entry.type not in _TYPES:
+            rule = "must take numbers of float32, float16 or uint8"
+            raise InputError.of("network", rule, entry.type.removeprefix("tensor(").rstrip(")"), "export it with such an input")
+        if isinstance(entry.shape[1], int) and 3 not in (entry.shape[1], entry.shape[3]):
+            rule = "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)"
+            raise InputError.of("network", rule, entry.shape)
+        return entry
+
+
+def onnx_providers(device: str) -> list[Any]:
+    """Return onnxruntime's providers for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; `InputError` for a device it lacks."""
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (number and not number.isdecimal()):
+        raise InputError.of("device", "must be auto, cpu, cuda or cuda:N for onnx", device)
+    has_cuda = "CUDAExecutionProvider" in import_onnxruntime("onnx").get_available_providers()
+    if kind == "cuda" and not has_cuda:
+        raise InputError.of("device", "must be one of onnxruntime's", device, "pass 'auto', or install onnxruntime-gpu")
+    # Without TF32, as torch backbones run, so that a feature does not depend on the device.
+    cuda = ("CUDAExecutionProvider", {"device_id": int(number or 0), "use_tf32": 0})
+    return [cuda, "CPUExecutionProvider"] if has_cuda and kind != "cpu" else ["CPUExecutionProvider"]

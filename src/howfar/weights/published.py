@@ -6,15 +6,16 @@ import hashlib
 import logging
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line, option
 
+T = TypeVar("T")
 _LOG = logging.getLogger("howfar")
 SAFE_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -43,11 +44,22 @@ def transformers_for(name: str) -> Any:
     return transformers
 
 
-def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
-    """Make the one-line error for weights that cannot be downloaded: the reason, the file, and how to pass it."""
-    return MissingPathError(
+def fetched(name: str, repository: str, files: tuple[str, ...], read: Callable[[], T], size: str = "", hub: bool = True) -> T:
+    """Return what `read` makes of published weights; `MissingPathError` says why they cannot be downloaded, and the remedy.
+
+    `files` are the names that the weights may have, `size` that of the download; `hub` is False for a plain URL.
+    """
+    reason = why_unreachable(repository, files) if hub else None
+    if reason is None:
+        try:
+            return read()
+        # The hub's client, its HTTP library and timm each fail in their own ways.
+        except Exception as error:
+            reason = one_line(error)
+    sized = f"{files[0]} ({size})" if size else files[0]
+    raise MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): "
-        f"download {file} of {repository} elsewhere and pass {option('weights', 'FILE')}"
+        f"download {sized} of {repository} elsewhere and pass {option('weights', 'FILE')}"
     )
 
 
@@ -85,7 +97,7 @@ def hub_folder(
     One file of each group of `wanted` must be there; those of `beside` are downloaded too where the repository has them. The
     download's `size` and the `option` that passes a local folder are for the error.
     """
-    cached = _cached(repository, wanted)
+    cached = cached_folder(repository, wanted)
     if cached is not None and not _not_looked_up(repository, cached, beside):
         return cached
     reason = why_unreachable(repository, ())
@@ -118,10 +130,11 @@ def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:
     return [group[0] for group in wanted if not any((folder / file).is_file() for file in group)]
 
 
-def _cached(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | None:
+def cached_folder(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | None:
+    """Return the folder of a repository in the hub's cache that has a file of each group of `wanted`, or None."""
     from huggingface_hub import try_to_load_from_cache
 
-    for file in wanted[0]:
+    for file in wanted[0] if HUB_ID.fullmatch(repository) else ():
         path = try_to_load_from_cache(repository, file)
         if isinstance(path, str) and not lacking(Path(path).parent, wanted):
             return Path(path).parent

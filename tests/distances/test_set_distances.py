@@ -1,10 +1,13 @@
+"""Fréchet and sliced Wasserstein distances against the usual formulas and POT."""
+
 from __future__ import annotations
 
 import numpy as np
+import ot
 import pytest
 from scipy.linalg import sqrtm
 
-from howfar.distances import frechet
+from howfar.distances import frechet, mind, sliced_wasserstein
 
 
 def fid(s: np.ndarray, p: np.ndarray) -> float:
@@ -19,12 +22,6 @@ def test_as_the_usual_formula(rng: np.random.Generator, offset: float) -> None:
     s = rng.normal(size=(80, 25)) @ rng.normal(size=(25, 25)) + offset
     p = rng.normal(size=(120, 25)) * np.geomspace(0.1, 10, 25) + offset + 1.0
     assert frechet(s, p) == pytest.approx(fid(s, p), rel=1e-7)
-
-
-def test_gaussians_by_hand() -> None:
-    # Deviations 3 and 1 (divisor m - 1 = 1 for two points at mean ± deviation/√2), means 4 apart: 4² + (3 - 1)².
-    half = np.sqrt(0.5)
-    assert frechet([[-3 * half], [3 * half]], [[4 - half], [4 + half]]) == pytest.approx(20.0, rel=1e-12)
 
 
 def test_diagonal_covariances_in_closed_form(rng: np.random.Generator) -> None:
@@ -52,15 +49,44 @@ def test_a_set_is_at_0_from_itself(rng: np.random.Generator, n: int, offset: flo
     assert frechet(np.repeat(p, 3, axis=0), p) >= 0.0
 
 
-def test_a_single_image_is_a_point() -> None:
-    p = np.array([[0.0, 0.0], [2.0, 0.0]])
-    assert frechet([[1.0, 3.0]], p) == pytest.approx(9.0 + 2.0)
-    assert frechet([[1.0, 3.0]], [[1.0, 0.0]]) == 9.0
-
-
 def test_a_small_difference_is_not_lost_in_large_variances(rng: np.random.Generator) -> None:
     p = 1e3 * rng.normal(size=(100, 25))
     s = p.copy()
     s[:, 0] = s[:, 0].mean() + (s[:, 0] - s[:, 0].mean()) * (1 + 1e-9)
     # Only one deviation differs, by a billionth; other columns are nearly uncorrelated with it.
     assert 1e-14 < frechet(s, p) < 2e-12
+
+
+def lines(seed: int, count: int, z: int) -> np.ndarray:
+    drawn = np.random.default_rng(seed).standard_normal((count, z)).T
+    return drawn / np.linalg.norm(drawn, axis=0)
+
+
+@pytest.mark.parametrize("sizes", [(40, 40), (31, 47), (20, 60), (60, 20), (1, 13), (13, 1), (1, 1)])
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+def test_as_pot(rng: np.random.Generator, sizes: tuple[int, int], offset: float) -> None:
+    s, p = rng.normal(0.3, 2.0, size=(sizes[0], 25)), rng.normal(size=(sizes[1], 25))
+    wanted = ot.sliced_wasserstein_distance(s, p, projections=lines(3, 256, 25), p=2)
+    assert sliced_wasserstein(s + offset, p + offset, seed=3) == pytest.approx(float(wanted), rel=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+def test_a_set_is_exactly_at_0_from_itself(rng: np.random.Generator, offset: float) -> None:
+    p = rng.normal(size=(47, 25)) + offset
+    assert sliced_wasserstein(p, p) == 0.0
+    assert sliced_wasserstein(p, rng.permutation(p)) < 1e-9
+    assert sliced_wasserstein(np.repeat(p, 3, axis=0), p) < 1e-9
+
+
+@pytest.mark.parametrize("sizes", [(40, 40), (31, 47)])
+def test_mind_as_defined(rng: np.random.Generator, sizes: tuple[int, int]) -> None:
+    s, p = rng.normal(0.3, 2.0, size=(sizes[0], 25)), rng.normal(size=(sizes[1], 25))
+    wanted = ot.sliced_wasserstein_distance(s, p, projections=lines(3, 1000, 25), p=2) ** 2
+    assert mind(s, p, seed=3) == pytest.approx(3 * 25 * float(wanted), rel=1e-9)
+
+
+def test_many_numbers_in_single_precision_as_in_double(rng: np.random.Generator) -> None:
+    s, p = (rng.normal(mean, 1.0, size=(5000, 450)).astype(np.float32) for mean in (1e3, 1e3 + 0.1))
+    wanted = sliced_wasserstein(s.astype(np.float64), p.astype(np.float64), 20)
+    assert sliced_wasserstein(s, p, 20) == pytest.approx(wanted, rel=1e-5)
+    assert sliced_wasserstein(s, p, 20) != wanted
