@@ -73,9 +73,9 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
         for position, (backbone, style) in enumerate(seen.items()):
             rows = frame[frame["backbone"] == backbone].set_index("dataset").loc[order].to_dict("records")
             hollow, shift = bool(rows[0]["trivial"]), (position - (len(seen) - 1) / 2) * 0.19 / gap
-            ends = [(row["relative_low"], row["relative_high"]) if measure == "relative" else (None, None) for row in rows]
+            low, high = ("relative_low", "relative_high") if measure == "relative" else ("", "")
             dots = (
-                ForestRow("_dataset", row[measure], *ends[place], style, place=place + shift, hollow=hollow)
+                ForestRow("_dataset", row[measure], row.get(low), row.get(high), style, "", place + shift, hollow)
                 for place, row in enumerate(rows)
             )
             forest(axes, dots, width=2, size=5 if hollow else 6.5, label="_ci")

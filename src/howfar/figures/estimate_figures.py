@@ -126,7 +126,7 @@ def _expectations(rows: Sequence[Expectation], title: str, axis: str, heading: s
 
 
 def _expectation_handles(rows: Sequence[Expectation]) -> list[Any]:
-    dot = {"color": MUTED, "marker": "o", "ms": 7, "mec": PAPER, "lw": 3}
+    dot: dict[str, Any] = {"color": MUTED, "marker": "o", "ms": 7, "mec": PAPER, "lw": 3}
     handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
     if any(row.doubted for row in rows):
         handles.append(Patch(label="outside the gate: not to be believed", **HATCHED))

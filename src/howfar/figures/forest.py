@@ -41,7 +41,12 @@ def forest(
         if row.value is None or np.isnan(row.value):
             continue
         if row.low is not None and row.high is not None and not np.isnan(row.low):
-            style = {"color": colour, "lw": width, "solid_capstyle": "butt", "label": f"interval:{row.name}"} | line
+            style: dict[str, Any] = {
+                "color": colour,
+                "lw": width,
+                "solid_capstyle": "butt",
+                "label": f"interval:{row.name}",
+            } | line
             axes.plot([row.low, row.high], [place, place], **style)
         dot: dict[str, Any] = {"mfc": colour, "mec": PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
         if row.hollow:

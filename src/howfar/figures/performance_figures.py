@@ -99,7 +99,8 @@ def smoothed(curves: pd.DataFrame) -> pd.Series:
         if len(own) >= 2 * FEWEST:
             values = moving_average(own["performance"], max(FEWEST, len(own) // 10))
             averages.append(pd.Series(values, index=own.index))
-    return pd.concat(averages).reindex(curves.index)
+    every: pd.Series = pd.concat(averages).reindex(curves.index)
+    return every
 
 
 def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look) -> None:

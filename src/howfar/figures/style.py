@@ -69,7 +69,8 @@ def look(index: int) -> Look:
     # Further hues lie at the golden angle, none near one before, in two luminances that stand out on white and on black.
     light = np.asarray(hls_to_rgb(0.618034 * index % 1.0, 0.5, 0.7)) ** 2.2
     light *= (0.14, 0.28)[index % 2] / (light @ (0.2126, 0.7152, 0.0722))
-    return Look(to_hex(light.clip(0, 1) ** (1 / 2.2)), DASHES[turn], MARKERS[turn])
+    red, green, blue = (light.clip(0, 1) ** (1 / 2.2)).tolist()
+    return Look(to_hex((red, green, blue)), DASHES[turn], MARKERS[turn])
 
 
 @contextmanager

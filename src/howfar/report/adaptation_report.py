@@ -309,7 +309,7 @@ def _slope(row: Mapping[Any, Any] | None) -> Cell:
 def _retuned(row: Mapping[Any, Any]) -> Cell:
     if row["ods"] != row["ods"]:
         return UNDEFINED
-    return f_mu_sigma(*(float(row[name]) for name in ("ods", "distance_mean", "distance_std")))
+    return f_mu_sigma(float(row["ods"]), float(row["distance_mean"]), float(row["distance_std"]))
 
 
 def _range(bar: Bar | None, several: bool) -> Cell:
@@ -351,7 +351,7 @@ def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterato
     yield "pictures", "Pictures", Section("", [RegisteredFigure("rows")]) if "rows" in figures.drawn else None
     yield "gains", "Gains", Section("", _gain_parts(adaptation), folded=True)
     yield "scores", "Scores", Section("", _score_parts(adaptation), folded=True)
-    by_distance = [
+    by_distance: list[Part] = [
         RegisteredFigure("curves"),
         *shown("slopes", "Slopes", slopes(adaptation), text=_SLOPES, style="models"),
         *shown("strata", "Halves and thirds", strata(adaptation), text=_STRATA, style="models"),
@@ -362,7 +362,7 @@ def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterato
     if suppressed.rows:
         title = "False positives on background, and what suppressing them cost"
         drawn = map(RegisteredFigure, ("suppression", "bars_background", "curves_background"))
-        parts = [TablePart("suppression", title, suppressed, heading="", style="models"), *drawn]
+        parts: list[Part] = [TablePart("suppression", title, suppressed, heading="", style="models"), *drawn]
         yield "background", "Background", Section(adaptation_sentences.suppressed(adaptation), parts, folded=True)
     learnt = [
         TablePart("models", "Models", trained(adaptation), _MODELS, style="models"),

@@ -447,7 +447,7 @@ def _trivial(comparison: Comparison, _: Relation | None) -> Section | None:
 def _images(comparison: Comparison, _: Relation | None) -> Section:
     table = farthest(comparison)
     heading, named = f"The {len(table.rows)} farthest images of all", "The farthest images of all secondary datasets"
-    parts = [RegisteredFigure("thumbnails"), Disclosure(heading, shown("farthest", named, table, style="named"))]
+    parts: list[Part] = [RegisteredFigure("thumbnails"), Disclosure(heading, shown("farthest", named, table, style="named"))]
     return Section("", parts)
 
 

@@ -100,10 +100,11 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
     table, labelled = sites(assessment), list(_answers(assessment, labelled=True))
     ordered = assessment.ordered()
     steps = [named(site.dataset, site.next.text) for site in ordered if site.measured is not None]
+    todo: list[Part] = [Text([], heading="What to do about the labelled sites"), Items([(step, "") for step in steps])]
     parts: list[Part] = [
         *_answers(assessment, labelled=False),
         TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
-        *([Text([], heading="What to do about the labelled sites"), Items([(step, "") for step in steps])] if steps else []),
+        *(todo if steps else []),
         *([Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
         RegisteredFigure("sites"),
         *(

@@ -169,7 +169,7 @@ def _content(_: Comparison, relation: Relation | None) -> Section | None:
     measured_rate = Markup("{} <strong>{}</strong>").format(found(relation), wrong) if wrong else found(relation)
     cut = f"The {len(all_listed.rows)} lowest estimates of {total:,} listed images; all are in relation.parquet"
     summary = f"All {total:,} listed images, the lowest estimates first" if len(all_listed.rows) == total else cut
-    lists_by_dataset = [
+    lists_by_dataset: list[Part] = [
         Text([promise(relation)], "caution"),
         *shown("lists", "Lists of probable failures by dataset", lists(relation)),
     ]

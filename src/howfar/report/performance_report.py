@@ -224,7 +224,7 @@ def _performance_parts(relation: Relation) -> list[Part]:
     halves = "Performance of the near and the far half, as in tables 3a to 5a of the paper"
     thirds = "Performance of the thirds by distance, as in tables 3b to 5b of the paper"
     cut = {name: parts(relation, name) for name in ("halves", "thirds")}
-    tables = [
+    tables: list[Part] = [
         *shown("levels", "Performance of the labelled datasets", table, "Levels"),
         *shown("trends", "How performance goes with distance", trends(relation), "Trends, with 95 % intervals"),
         *shown("halves", halves, cut["halves"], "Near and far halves"),

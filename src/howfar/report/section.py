@@ -153,9 +153,11 @@ def with_interval(
     return Cell(text or f"{write(value)} [{write(low)}, {write(high)}]", float(value), strong=strong, numbers=ends)
 
 
-def row_interval(row: Any, name: str, write: Callable[[float], str], low: str = "", high: str = "", **look: bool) -> Cell:
+def row_interval(
+    row: Any, name: str, write: Callable[[float], str], low: str = "", high: str = "", *, strong: bool = False
+) -> Cell:
     """Format a number of a frame's row with its interval, by default from ``<name>_low`` and ``<name>_high``."""
-    return with_interval(row[name], row[low or f"{name}_low"], row[high or f"{name}_high"], write, **look)
+    return with_interval(row[name], row[low or f"{name}_low"], row[high or f"{name}_high"], write, strong=strong)
 
 
 def with_rank(cell: Cell, rank: float) -> Cell:
