@@ -172,7 +172,9 @@ def prompts(
     out: Annotated[Path, flags.value("DIR", "Keep maps, tables, figures and report in this folder.", "--out", "-o")],
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="Prompt by points, box (SAM), text (CLIPSeg) or persam; repeat it. By default by the first three."),
+        typer.Option(
+            help="Prompt by points, box, box_point (SAM), text (CLIPSeg) or persam; repeat it. By default points, box and text."
+        ),
     ] = None,
     reference: Annotated[Path | None, flags.value("IMAGE", "Show persam this labelled image.")] = None,
     reference_mask: Annotated[Path | None, flags.value("MASK", "Show persam this mask of the image.")] = None,

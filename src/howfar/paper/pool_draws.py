@@ -19,7 +19,6 @@ from howfar.progress import bar
 from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.results.records import matching
 from howfar.runners import LocalRunner
-from howfar.significance import interval
 from howfar.significance.bootstrap import resample_counts
 from howfar.streams import stream
 
@@ -104,8 +103,7 @@ def _count(task: tuple[str, Sequence[str]]) -> list[Counts]:
     """Count all maps of an image against its mask, which is read once."""
     place, maps = task
     try:
-        truth = read_mask(place)
-        counts = []
+        truth, counts = read_mask(place), []
         for place in maps:
             counts.append(count(read_prediction(place).values, truth))
     except (ImageError, InputError) as error:
@@ -137,6 +135,15 @@ class ResampledScores:
         places = [self.datasets.index(name) for name in datasets]
         return np.asarray(self.values[measure][:, self.shots.index(shots)][:, places])
 
+    def mean_f(self, datasets: Sequence[str]) -> Float64Array:
+        """Return the mean of mean F over some datasets, (models, shots, 1 + b)."""
+        return np.stack([self.at(MEAN_F, shots, datasets).mean(axis=1) for shots in self.shots], axis=1)
+
+    @property
+    def fewest(self) -> int:
+        """Return the smallest number of shots above 0."""
+        return min(count for count in self.shots if count)
+
 
 def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float], bootstrap: int, seed: int) -> ResampledScores:
     """Score all models on each dataset, as measured and in every draw of photographs and trainings.
@@ -164,11 +171,6 @@ def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float],
                     by_seed[measure][m, q, d, : len(names)] = rows[:, 0]
                     values[measure][m, q, d] = np.clip(np.einsum("kb,bk->b", rows, trained[model]), 0.0, 1.0)
     return ResampledScores(models, shots, tuple(dataset.dataset for dataset in counted), values, by_seed)
-
-
-def ends(draws: Float64Array) -> tuple[float, float]:
-    """Return the 95 % percentile interval of draws; (NaN, NaN) if no draw is defined."""
-    return interval(draws) if np.isfinite(draws).any() else (float("nan"), float("nan"))
 
 
 def _photograph_weights(dataset: Counted, bootstrap: int, seed: int) -> Float64Array:

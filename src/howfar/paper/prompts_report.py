@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from howfar.data import decode, read_bytes
 from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration
-from howfar.figures.contact_sheets import StandInImage, Thumbnail, extent, middle, probabilities, thumbnail, truth
-from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
+from howfar.figures.contact_sheets import StandInImage, Thumbnail, extent, middle, probabilities, square, thumbnail, truth
+from howfar.figures.style import INK, MUTED, drawing, first, head, name_text, picture_sheet
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.run_figures import draw_figures
 from howfar.report.section import (
@@ -57,7 +57,7 @@ _TITLE: Final = 0.1
 _NUMBER: Final = 0.17
 _GAP: Final = 0.08
 _CHARACTERS: Final = 18
-_NAMES: Final = {"persam": "PerSAM-F"}
+_NAMES: Final = {"persam": "PerSAM-F", "box_point": "box and point"}
 
 
 class PictureCell(NamedTuple):
@@ -91,8 +91,8 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
     points on the foreground, red crosses points beside it, green rectangles boxes; those of PerSAM-F are the points that it
     chose. White is certain. The maps lie below `folder`, the study's; at most `limit` datasets are shown.
     """
-    require_one("limit", limit)
-    shown = [_stand_in(prompting, dataset) for dataset in prompting.datasets[:limit]]
+    datasets, left_out = first(prompting.datasets, limit)
+    shown = [_stand_in(prompting, dataset) for dataset in datasets]
     lines = [_lines(prompting, image, Path(folder)) for image in shown]
     with drawing():
         across = max(_FEWEST, *(len(line) for block in lines for line in block)) * _STEP
@@ -101,9 +101,7 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
         top = 0.0
         for image, block in zip(shown, lines, strict=True):
             top = _block(axes, image, block, top)
-        count = len(prompting.datasets)
-        left_out = "" if count <= limit else f" The first {limit} of {count} datasets are shown."
-        head(figure, "What prompted networks segment", f"{_marks_note(lines)}White is certain; F at 0.5.{left_out}")
+        head(figure, "What prompted networks segment", f"{_marks_note(lines)}White is certain; F at 0.5. {left_out}".strip())
     return figure
 
 
@@ -173,15 +171,10 @@ def _cell(axes: Axes, cell: PictureCell, label: str, left: float, start: float, 
     small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "parse_math": False, "ha": "center"}
     axes.text(left + 0.5, start - 0.04, cell.title, va="bottom", **small)
     axes.text(left + 0.5, start + high + 0.03, cell.number, va="top", **small)
-    if cell.picture.pixels is None:
-        axes.text(left + 0.5, start + high / 2, cell.picture.reason, va="center", **{**small, "color": MUTED})
-        return
-    width, height = extent(cell.picture.pixels)
-    box = (left + (1 - width) / 2, left + (1 + width) / 2, start + height, start)
-    image = axes.imshow(cell.picture.pixels, extent=box, interpolation="nearest", zorder=1.5, aspect="equal")
-    image.set_label(label)
-    if cell.prompt is not None and cell.size is not None:
-        _prompt(axes, cell.prompt, (box[0], start), cell.size, (width, height))
+    square(axes, cell.picture, label, left, start + (high - 1) / 2)
+    if cell.picture.pixels is not None and cell.prompt is not None and cell.size is not None:
+        width, height = extent(cell.picture.pixels)
+        _prompt(axes, cell.prompt, (left + (1 - width) / 2, start + (high - height) / 2), cell.size, (width, height))
 
 
 def _prompt(

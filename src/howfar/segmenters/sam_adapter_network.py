@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.segmenters.normalisation import Normalise
 from howfar.weights import published
 from howfar.weights.published import SAM_BASE, SAM_SIDE, SAM_SIZES
@@ -173,7 +173,7 @@ def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
     size = f" ({SAM_SIZES[base]})" if base in SAM_SIZES and published.SAFE_FILE in wanted else ""
     raise MissingPathError(
         f"adsam's base {base} is not on this machine and cannot be fetched ({reason}): download {' and '.join(wanted)}{size} "
-        f"of {base} elsewhere into one folder and pass base=FOLDER"
+        f"of {base} elsewhere into one folder and pass {option('base', 'FOLDER')}"
     )
 
 

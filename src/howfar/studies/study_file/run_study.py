@@ -30,6 +30,7 @@ from howfar.studies.run_folder import draw
 from howfar.studies.study_file.document import StudyDocument, beside, read_document
 from howfar.studies.study_file.inputs import CheckedFile, Inputs, Planned, check_document
 from howfar.studies.study_file.kind import named
+from howfar.studies.study_file.requirements import missing_networks, refuse_missing
 from howfar.studies.study_inputs import Execution
 
 FORMAT: Final = 1
@@ -195,6 +196,13 @@ class Plan:
         except HowfarError:
             return None
 
+    def load_networks(self, device: str) -> dict[str, Any]:
+        """Load the backbones of the unfinished studies; raise `MissingPathError` that lists all networks that are missing."""
+        unfinished = [planned for planned in self.file.studies if self.kept(planned) is None]
+        inputs = Inputs(self.file, self.root, self.execution, device)
+        refuse_missing(missing_networks(self.file.document, unfinished, inputs.backbone))
+        return inputs.loaded
+
     def inputs(self, planned: Planned, device: str) -> Inputs:
         """Return a study's inputs without the results of other studies."""
         folders = {name: self.root / name for name in planned.needs}
@@ -235,7 +243,7 @@ def seed_of(document: StudyDocument) -> int:
 
 
 def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
-    results, loaded = dict[str, Result](), dict[str, Any]()
+    results, loaded = dict[str, Result](), plan.load_networks(given["device"])
     records, fresh = list[StudyRecord](), False
     shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
     for planned in shown:
