@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ from howfar.figures.style import (
     name_text,
 )
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
-from howfar.paper.report_frame import head
+from howfar.paper.report_frame import Row, count_column, head, interval_text, text_column, three
 from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, priced, rows_part
 from howfar.report.adaptation_sentences import did, in_points, price
 from howfar.report.section import (
@@ -53,7 +53,6 @@ from howfar.report.section import (
     Section,
     Table,
     TablePart,
-    count,
     decimal,
     f_mu_sigma,
     plural,
@@ -63,9 +62,7 @@ from howfar.report.section import (
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptations
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
-from howfar.wording import signed
 
-Row = dict[Any, Any]
 TITLE = "Slope of F on distance"
 COLUMNS = 3
 
@@ -179,32 +176,25 @@ def slopes(result: PerformanceByDistance, measure: str) -> Table:
     over_1 = "change of F over a distance of 1, with its 95 % interval"
     flat = f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"
 
-    def text(name: str) -> Callable[[Row], Cell]:
-        return lambda row: Cell(str(row[name]))
-
     def changed(row: Row) -> Cell:
-        return row_interval(row, "change", _three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
+        return row_interval(row, "change", three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
 
     return tabulate(
         result.slopes[result.slopes["measure"] == measure].to_dict("records"),
-        *((name, "", text(name)) for name in ("segmenter", "model", "dataset")),
-        ("n", "images that have an F", lambda row: count(int(row["n"]))),
+        *map(text_column, ("segmenter", "model", "dataset")),
+        count_column("n", "images that have an F"),
         ("span", span, lambda row: decimal(row["span"], 2)),
         ("mean F", "", lambda row: decimal(row["mean"])),
-        ("slope", over_1, lambda row: row_interval(row, "slope", _three, "low", "high")),
+        ("slope", over_1, lambda row: row_interval(row, "slope", three, "low", "high")),
         ("seeds", "lowest and highest slope of single seeds", _range, len(result.seeds) > 1),
         ("less M's", less, changed),
         ("by distance", flat, lambda row: Cell(WORDS[row["kind"]])),
     )
 
 
-def _three(value: float) -> str:
-    return signed(value, 3)
-
-
 def _range(row: Row) -> Cell:
     low, high = row["lowest"], row["highest"]
-    return UNDEFINED if low != low else Cell(f"[{signed(low, 3)}, {signed(high, 3)}]", low, numbers=(("high", high),))
+    return UNDEFINED if low != low else Cell(f"[{three(low)}, {three(high)}]", low, numbers=(("high", high),))
 
 
 def performance_lead(result: PerformanceByDistance) -> str:
@@ -215,8 +205,8 @@ def performance_lead(result: PerformanceByDistance) -> str:
 
 
 def _short(row: Row) -> str:
-    interval = "" if row["low"] != row["low"] else f" [{signed(row['low'])}, {signed(row['high'])}]"
-    value = "an undefined amount" if row["slope"] != row["slope"] else f"{signed(row['slope'])}{interval}"
+    known = row["slope"] == row["slope"]
+    value = interval_text(row["slope"], row["low"], row["high"]) if known else "an undefined amount"
     return f"{value} ({WORDS[row['kind']]})"
 
 
@@ -226,24 +216,13 @@ def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -
     return own[BASELINE], own[result.adapted]
 
 
-def performance_sentences(result: PerformanceByDistance) -> list[str]:
-    """State each segmenter's verdicts on M and the adapted model, the change of slope, and the other F's verdicts."""
-    lines = []
-    for name in result.segmenters:
-        before, after = _ends(result, name)
-        lines.append(f"{name}, M: {before['verdict']}.")
-        lines.append(f"{name}, {after['model']}: {after['verdict']}. {_changed(after)}{_otherwise(result, name)}")
-    return lines
-
-
 def _changed(row: Row) -> str:
     value, low, high = row["change"], row["change_low"], row["change_high"]
-    if value != value:
-        return ""
-    if low != low:
-        return f"Its slope differs from M's by {signed(value)}, with no interval."
+    differs = f"Its slope differs from M's by {interval_text(value, low, high)}"
+    if value != value or low != low:
+        return f"{differs}, with no interval." if value == value else ""
     judged = "no evidence that adapting changed it" if low <= 0 <= high else "a change, or a difference of two trainings"
-    return f"Its slope differs from M's by {signed(value)} [{signed(low)}, {signed(high)}]: {judged}."
+    return f"{differs}: {judged}."
 
 
 def _otherwise(result: PerformanceByDistance, name: str) -> str:
@@ -287,20 +266,26 @@ def performance_section(result: PerformanceByDistance, context: Context) -> Sect
         "is best for the dataset, as in the paper.",
         performance_lead(result),
     )
+    sentences = []
+    for name in result.segmenters:
+        before, after = _ends(result, name)
+        sentences.append(f"{name}, M: {before['verdict']}.")
+        sentences.append(f"{name}, {after['model']}: {after['verdict']}. {_changed(after)}{_otherwise(result, name)}")
+    unadapted, adapted = _part_tables(result, context)
     studied, drawn = beside(result.of, context.folder), list[Part]()
     if studied is not None:
         models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
         drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, as_called(models))
     return Section(
         lead=performance_lead(result),
-        sentences=performance_sentences(result),
+        sentences=sentences,
         parts=[
-            *_unadapted(result, context),
+            *unadapted,
             *drawn,
             FigurePart("slopes", partial(performance_slopes, result), caption),
             TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
             TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
-            *_adapted(result),
+            *adapted,
         ],
         limits=[*performance_limits(result), *([ABSENT] if studied is None else [])],
     )
@@ -311,40 +296,23 @@ _HONEST = "F is at the threshold tuned on P, which needs no label of the dataset
 _SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
 
 
-def _unadapted(result: PerformanceByDistance, context: Context) -> list[Part]:
-    """Build tables 3 to 5 for the unadapted model, one per segmenter, with the printed numbers."""
-    return [
-        TablePart(
-            f"parts-{name}",
-            f"F of nearer and farther images, {name} trained on {result.primary} alone",
-            parts(result, name, [BASELINE]),
-            _cells(result),
-            TABLES.get(architecture, ""),
-            printed(result, architecture, context.symbols),
-        )
-        for name, architecture in zip(result.segmenters, result.architectures, strict=True)
-    ]
-
-
-def _adapted(result: PerformanceByDistance) -> list[Part]:
-    """Build the same tables for the adapted models."""
-    models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
-    return [
-        TablePart(
-            f"parts-adapted-{name}", f"The same by the adapted models, {name}", parts(result, name, models), _cells(result)
-        )
-        for name in result.segmenters
-    ]
-
-
-def _cells(result: PerformanceByDistance) -> str:
-    """State what a cell of the tables of parts holds."""
+def _part_tables(result: PerformanceByDistance, context: Context) -> tuple[list[Part], list[Part]]:
+    """Build tables 3 to 5 for the unadapted models, one per segmenter, with the printed numbers; then for the adapted ones."""
     seeds = len(result.seeds)
     over = f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
-    return (
+    cells = (
         "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); "
         f"parts by distance as M sees it, nearest first.{over}"
     )
+    models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
+    before, after = list[Part](), list[Part]()
+    for name, architecture in zip(result.segmenters, result.architectures, strict=True):
+        title = f"F of nearer and farther images, {name} trained on {result.primary} alone"
+        paper = (TABLES.get(architecture, ""), printed(result, architecture, context.symbols))
+        before.append(TablePart(f"parts-{name}", title, parts(result, name, [BASELINE]), cells, *paper))
+        same = f"The same by the adapted models, {name}"
+        after.append(TablePart(f"parts-adapted-{name}", same, parts(result, name, models), cells))
+    return before, after
 
 
 def suppression(result: Suppression) -> Figure:
@@ -363,9 +331,6 @@ def suppression(result: Suppression) -> Figure:
         rows.append(SuppressionRow(segmenter, model, look_of[segmenter], share, (), costs.get((segmenter, model))))
     images = f"{result.left} image{plural(result.left)} of {name_text(result.background)}"
     return draw_suppression(rows, f"on {images} that no model learnt from; lines are 95 % intervals")
-
-
-Row = dict[Any, Any]
 
 
 def suppression_lead(result: Suppression) -> str:
@@ -391,16 +356,6 @@ def _most(result: Suppression, segmenter: str) -> Row:
     return most
 
 
-def suppression_sentences(result: Suppression) -> list[str]:
-    """State each segmenter's shares of false positives without and with background."""
-    lines = []
-    for name in result.segmenters:
-        rows = matching(result.shares, segmenter=name).to_dict("records")
-        shares = ", ".join(f"{row['model']} {100 * row['share']:.2f} %" for row in rows)
-        lines.append(f"{name}: false positives of {shares}.")
-    return lines
-
-
 def suppression_table(result: Suppression) -> Table:
     """List false positive shares, their change by background, and its cost, a row per segmenter and model."""
     changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records") if row["of"]}
@@ -411,23 +366,12 @@ def suppression_table(result: Suppression) -> Table:
 
     return tabulate(
         result.shares.to_dict("records"),
-        ("segmenter", "", lambda row: Cell(str(row["segmenter"]))),
-        ("model", "", lambda row: Cell(str(row["model"]))),
+        text_column("segmenter"),
+        text_column("model"),
         ("false positives", share, lambda row: row_interval(row, "share", lambda value: f"{100 * value:.2f} %", "low", "high")),
         ("change, points", "from the same model without background", lambda row: price_of(row)[0]),
         ("change of mean F", "on the secondaries; marked where the interval lies below 0", lambda row: price_of(row)[1]),
     )
-
-
-def suppression_limits(result: Suppression) -> list[str]:
-    """List the limits of the numbers."""
-    few = "" if result.left > 1 else " One photograph gives no interval."
-    return [
-        f"False positives are measured on {result.left} image{plural(result.left)} of {result.background} that no model learnt "
-        f"from, and say nothing of other backgrounds.{few}",
-        "An interval that holds 0 does not prove that background costs nothing.",
-        "Shares are at each model's own threshold, tuned on P: a model that is unsure everywhere may have few false positives.",
-    ]
 
 
 SUPPRESSION_FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figure 16"}
@@ -448,17 +392,30 @@ def suppression_section(result: Suppression, context: Context) -> Section:
         "same model without background, in percentage points; and what that cost on the secondaries. Brackets are 95 % "
         "intervals."
     )
+    sentences = []
+    for name in result.segmenters:
+        rows = matching(result.shares, segmenter=name).to_dict("records")
+        shares = ", ".join(f"{row['model']} {100 * row['share']:.2f} %" for row in rows)
+        sentences.append(f"{name}: false positives of {shares}.")
+    few = "" if result.left > 1 else " One photograph gives no interval."
     studied = beside(result.of, context.folder)
     drawn = [] if studied is None else _suppression_figures(result, studied, context)
     return Section(
         lead=suppression_lead(result),
-        sentences=suppression_sentences(result),
+        sentences=sentences,
         parts=[
             FigurePart("shares", partial(suppression, result), caption),
             TablePart("shares", title, suppression_table(result), cells),
             *drawn,
         ],
-        limits=[*suppression_limits(result), *([ABSENT] if studied is None else [])],
+        limits=[
+            f"False positives are measured on {result.left} image{plural(result.left)} of {result.background} that no model "
+            f"learnt from, and say nothing of other backgrounds.{few}",
+            "An interval that holds 0 does not prove that background costs nothing.",
+            "Shares are at each model's own threshold, tuned on P: a model that is unsure everywhere may have few false "
+            "positives.",
+            *([ABSENT] if studied is None else []),
+        ],
     )
 
 

@@ -319,12 +319,6 @@ def _counted(holds: Mapping[str, bool], one: str, many: str) -> str:
     return f"by {len(holding)} of {len(holds)} {many} ({named})"
 
 
-def distance_sentences(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> list[str]:
-    """State what the answer rests on, and how far backbones agree."""
-    of_answers = (evidence_sentence(answers), apart_sentence(answers), relative_sentence(answers))
-    return [*filter(None, (*of_answers, agreement_sentence(table), p_sentence(table), thirds_sentence(table)))]
-
-
 def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
     """Compare the order of the datasets with that of the trivial backbones, which only see colour."""
     if not answers:
@@ -412,28 +406,27 @@ def thirds_sentence(table: DistanceTable) -> str:
     return f"The end is steepest, {by}, in {'; in '.join(parts)}; 33 % is even."
 
 
-def distance_limits(table: DistanceTable) -> list[str]:
-    """List the limits of the numbers."""
-    few = f"Over {len(table.secondaries)} datasets a rank correlation says little: chance alone gives ±1 often."
-    return [
-        "A row of table 2 sums to 1, so that one share falls where another rises, and a row says nothing of the level: raw and "
-        "relative distances stand beside.",
-        "Each backbone has its own features and each pair its own subspace: compare ranks and relative distances across rows, "
-        "never raw distances.",
-        *([few] if len(table.secondaries) <= FEW_SETS and len(table.backbones) > 1 else []),
-        "The paper's numbers are of its own datasets: ours stand beside where a dataset is of the same kind, not where it is "
-        "the same.",
-    ]
-
-
 def distance_section(result: DistanceTable, context: Context) -> Section:
     """Build the section of a study of distances."""
     answers = orders(result, context.symbols)
+    sentences = (
+        *(sentence(answers) for sentence in (evidence_sentence, apart_sentence, relative_sentence)),
+        *(sentence(result) for sentence in (agreement_sentence, p_sentence, thirds_sentence)),
+    )
+    few = f"Over {len(result.secondaries)} datasets a rank correlation says little: chance alone gives ±1 often."
     return Section(
         lead=distance_lead(result, answers),
-        sentences=distance_sentences(result, answers),
+        sentences=list(filter(None, sentences)),
         parts=[*_tables(result, context, answers), *_figures(result)],
-        limits=distance_limits(result),
+        limits=[
+            "A row of table 2 sums to 1, so that one share falls where another rises, and a row says nothing of the level: raw "
+            "and relative distances stand beside.",
+            "Each backbone has its own features and each pair its own subspace: compare ranks and relative distances across "
+            "rows, never raw distances.",
+            *([few] if len(result.secondaries) <= FEW_SETS and len(result.backbones) > 1 else []),
+            "The paper's numbers are of its own datasets: ours stand beside where a dataset is of the same kind, not where it "
+            "is the same.",
+        ],
     )
 
 

@@ -264,7 +264,13 @@ def scenes_section(result: Scenes, context: Context) -> Section:
             *(part for place, primary in enumerate(result.primaries, 1) for part in _of_primary(result, primary, place)),
             *([agreed] if len(result.agreement) else []),
         ],
-        limits=_limits(result),
+        limits=[
+            "An image of few details, or a category of images that are alike, can be close by I^dist without being alike in "
+            "kind.",
+            "The intervals of relative distances are over the images of both categories; those of the agreement are over the "
+            "images of the secondary categories alone. Neither is over the choice of categories.",
+            *([OWN_SPACES] if result.settings.projection == "pair" else []),
+        ],
     )
 
 
@@ -376,21 +382,12 @@ def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> F
     return FigurePart(f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label)
 
 
-def _limits(result: Scenes) -> list[str]:
-    limits = [
-        "An image of few details, or a category of images that are alike, can be close by I^dist without being alike in kind.",
-        "The intervals of relative distances are over the images of both categories; those of the agreement are over the "
-        "images of the secondary categories alone. Neither is over the choice of categories.",
-    ]
-    if result.settings.projection == "pair":
-        limits.append(
-            "Every pair of categories has its own components, as in the paper: distances of images of two categories are not "
-            "measured in one space, and their order is to be read with that in mind."
-        )
-    return limits
+OWN_SPACES: Final = (
+    "Every pair of categories has its own components, as in the paper: distances of images of two categories are not measured "
+    "in one space, and their order is to be read with that in mind."
+)
 
 
-COLUMNS: Final = 2
 SPREAD: Final = 0.6
 """Height that the perturbations of one backbone share on its line, of 1."""
 
