@@ -235,6 +235,16 @@ Foreground = Annotated[
     ),
 ]
 Tolerance = Annotated[float, _perf(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
+ScoreSize = Annotated[
+    _Count,
+    _perf(
+        None,
+        "Resize map and mask to a square of this side before they are compared; the paper's is 448.",
+        _POSITIVE,
+        "pixels",
+        free=True,
+    ),
+]
 Iou = Annotated[_Number, _perf(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, _perf(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
 Partial = Annotated[bool, _perf(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from howfar.results.records import matching
 from howfar.runners import LocalRunner
 from howfar.significance.bootstrap import resample_counts
 from howfar.streams import stream
+from howfar.tasks.maps import resized
 
 
 class Trained(NamedTuple):
@@ -74,11 +76,12 @@ def count_maps(
             for training, label in trainings(model, study, strategy).items():
                 of_training = matching(own, model=label, seed=training.seed)
                 files[training] = of_training.assign(map=[str(folders[model] / file) for file in of_training["map"]])
-        counted.append(_counted(dataset, files, progress))
+        side = next(iter(studies.values())).settings.get("score_size")
+        counted.append(_counted(dataset, files, side, progress))
     return counted
 
 
-def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool) -> Counted:
+def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], side: int | None, progress: bool) -> Counted:
     by_image = {training: rows.set_index("image") for training, rows in files.items()}
     every = dict.fromkeys(name for rows in by_image.values() for name in rows.index)
     shared = [name for name in every if all(name in rows.index for rows in by_image.values())]
@@ -88,7 +91,13 @@ def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool
     first = next(iter(by_image.values())).loc[shared]
     maps = zip(*(rows.loc[shared, "map"] for rows in by_image.values()), strict=True)
     tasks = list(zip(first["mask"], maps, strict=True))
-    shown = bar(LocalRunner().run(_count, tasks), progress=progress, total=len(tasks), unit="image", desc=f"counting {dataset}")
+    shown = bar(
+        LocalRunner().run(partial(_count, side=side), tasks),
+        progress=progress,
+        total=len(tasks),
+        unit="image",
+        desc=f"counting {dataset}",
+    )
     by_training = zip(*shown, strict=True)
     return Counted(
         dataset=dataset,
@@ -99,13 +108,13 @@ def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool
     )
 
 
-def _count(task: tuple[str, Sequence[str]]) -> list[Counts]:
-    """Count all maps of an image against its mask, which is read once."""
+def _count(task: tuple[str, Sequence[str]], side: int | None) -> list[Counts]:
+    """Count all maps of an image against its mask, which is read once, at the size of the study's scores."""
     place, maps = task
     try:
         truth, counts = read_mask(place), []
         for place in maps:
-            counts.append(count(read_prediction(place).values, truth))
+            counts.append(count(*resized(read_prediction(place).values, truth, side)))
     except (ImageError, InputError) as error:
         raise InputError.of("map or mask", "must be readable", place, f"{error}: run the study of adaptation again") from error
     return counts

@@ -249,7 +249,7 @@ def prompted(
     images = []
     for dataset in sets:
         images += _predicted(dataset, prompters, segment, root, given["progress"])
-    scores, rows = _scored(sets, prompters, pd.DataFrame(images), root)
+    scores, rows = _scored(sets, prompters, pd.DataFrame(images), root, given["score_size"])
     return Prompting(
         datasets=tuple(dataset.name for dataset in sets),
         prompts=tuple(prompter.label for prompter in prompters),
@@ -258,7 +258,7 @@ def prompted(
         images=rows,
         provenance=Provenance.now(),
         skipped=tuple(itertools.chain(*skipped)),
-        notes=tuple(_notes(settings, sets, pretrained)),
+        notes=tuple(_notes(settings, sets, pretrained, given["score_size"])),
     )
 
 
@@ -381,11 +381,12 @@ def folder_of(label: str) -> str:
 
 
 def _scored(
-    sets: Sequence[Dataset], prompters: Sequence[Prompter], images: pd.DataFrame, root: Path
+    sets: Sequence[Dataset], prompters: Sequence[Prompter], images: pd.DataFrame, root: Path, score_size: int | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     scores, parts = [], []
     for prompter, dataset in itertools.product(prompters, sets):
-        evaluation = evaluate(dataset, _folder(root, prompter, dataset), threshold=0.5, progress=False)
+        folder = _folder(root, prompter, dataset)
+        evaluation = evaluate(dataset, folder, threshold=0.5, score_size=score_size, progress=False)
         row: dict[str, Any] = {"prompt": prompter.label, "dataset": dataset.name, "n": evaluation.scored}
         values = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "ois", "ap", "f", "mean_f")}
         scores.append(row | {name: np.nan if value is None else value for name, value in values.items()})
@@ -394,8 +395,10 @@ def _scored(
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
 
 
-def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
+def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool, score_size: int | None) -> list[str]:
     notes = [] if pretrained else [RANDOM_WEIGHTS]
+    if score_size is not None:
+        notes.append(f"maps and masks were resized to {score_size}×{score_size} before they were compared")
     if BY_MASK.keys() & settings["kinds"]:
         notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
     small = [dataset for dataset in sets if len(dataset.items) < 10]
@@ -423,6 +426,7 @@ class PromptsSettings(KindSettings):
     steps: int = setting(options.Steps)
     limit: int | None = setting(options.Limit)
     seed: int = setting(options.Seed)
+    score_size: int | None = setting(options.ScoreSize)
 
 
 def _check(settings: PromptsSettings, inputs: Inputs) -> None:
@@ -448,6 +452,7 @@ def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
     named = {network: getattr(settings, network) for network in NETWORKS}
     weights = {network: inputs.loading(name)[1].get("weights") for network, name in named.items() if name}
     own |= {"pretrained": _pretrained(settings, inputs), "device": inputs.device, "progress": inputs.execution.progress}
+    own |= {"score_size": settings.score_size}
     return checked(PromptOptions, {**own, **weights})
 
 
