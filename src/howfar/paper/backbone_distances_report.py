@@ -457,37 +457,28 @@ def _figures(result: DistanceTable) -> list[Part]:
     comparison = result.comparison
     relative, agreement = (registration("", draw).caption(comparison) for draw in (backbones_relative, backbones_agreement))
     several = len(result.backbones) > 1
-    return [
-        FigurePart("violins", partial(violins, result), _violins_caption(result), "Figure 3"),
-        FigurePart("relative", partial(backbones_relative, comparison), relative),
-        *([FigurePart("agreement", partial(backbones_agreement, comparison), agreement)] if several else []),
-        FigurePart("thirds", partial(sorted_thirds, result), _thirds_caption(result), "Figure 10"),
-    ]
-
-
-def _violins_caption(result: DistanceTable) -> Caption:
     medians = []
-    for comparison in result.comparison.comparisons:
-        by_name = comparison.images.groupby("dataset", sort=False)["i_dist_mean"].median()
-        medians.append(f"{comparison.backbone.name}: {', '.join(f'{name} {value:.3g}' for name, value in by_name.items())}")
-    return Caption(
+    for each in comparison.comparisons:
+        by_name = each.images.groupby("dataset", sort=False)["i_dist_mean"].median()
+        medians.append(f"{each.backbone.name}: {', '.join(f'{name} {value:.3g}' for name, value in by_name.items())}")
+    spread = Caption(
         "How the distances are spread, by each backbone",
         "One panel a backbone, with an axis of its own. Coloured: mean distance of each image to P's images; grey: of P's own "
         "images to the rest of P, in the same subspace. Bars span the quartiles, white dots are medians.",
         f"Half-violins of image distances. Medians by {'; '.join(medians)}.",
     )
-
-
-def _thirds_caption(result: DistanceTable) -> Caption:
-    return Caption(
+    ordered = Caption(
         "Images in order of distance, by each backbone",
         "One panel a backbone, one line a dataset: distances scaled from 0 to 1 within the dataset, from its nearest image to "
         "its farthest. Upright lines part the thirds.",
         thirds_sentence(result) or "No dataset has three images.",
     )
-
-
-COLUMNS = 3
+    return [
+        FigurePart("violins", partial(violins, result), spread, "Figure 3"),
+        FigurePart("relative", partial(backbones_relative, comparison), relative),
+        *([FigurePart("agreement", partial(backbones_agreement, comparison), agreement)] if several else []),
+        FigurePart("thirds", partial(sorted_thirds, result), ordered, "Figure 10"),
+    ]
 
 
 def components_curve(result: Components, *, limit: int = 24) -> Figure:

@@ -130,7 +130,10 @@ def section(result: Edges, context: Context) -> Section:
         TablePart("models", f"What the models draw on {result.dataset}", _models(result), how),
         *([apart] if result.differences else []),
     ]
-    return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most_sentence(result)))), LIMITS)
+    drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
+    draws = plural(len(drawn), "the model draws", "the models draw")
+    most = f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
+    return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most))), LIMITS)
 
 
 LIMITS: Final = (
@@ -170,13 +173,6 @@ def paper_sentence(result: Edges) -> str:
     turned = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
     verdict = "holds here" if held else "is the other way round here" if turned else "does not hold here against every model"
     return f"The paper's claim that its model DC (here {own}) follows edges more {verdict}: {said}."
-
-
-def most_sentence(result: Edges) -> str:
-    """State the share of an image that each model marks as foreground."""
-    drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
-    draws = plural(len(drawn), "the model draws", "the models draw")
-    return f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
 
 
 def _between(result: Edges, one: str, other: str) -> Interval:

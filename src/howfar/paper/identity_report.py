@@ -130,8 +130,11 @@ def _violins(result: Identity, backbone: str, perturbations: Sequence[str], titl
             for axes, perturbation in zip(line, perturbations, strict=True):
                 _panel(axes, result, backbone, perturbation, variation, narrow=several)
                 images = f", {AS_THEY_ARE.get(perturbation, f'with {perturbation}')}" if several else ""
-                violated = _violated(result, backbone, perturbation, variation)
-                head_panel(axes, f"{variation}{images}", violated, longest=40 if several else 24)
+                person, value = primary_set(result, variation)
+                references = result.named(backbone, perturbation, variation, "references")
+                violated = share(float(matching(references, person=person, value=value)["violated"].iloc[0]))
+                of = f"P: {called(person)}, {variation} {value}; {violated} of pairs violated"
+                head_panel(axes, f"{variation}{images}", of, longest=40 if several else 24)
         handles: Sequence[Any] = (
             Patch(color=OWN, alpha=0.7, label="same person"),
             Patch(color=OTHER, alpha=0.7, label="another person"),
@@ -151,14 +154,6 @@ def primary_set(result: Identity, variation: str) -> tuple[str, str]:
     """Return person and value of the figures' primary set, the first from which distances were measured."""
     sets = matching(result.sets, variation=variation, reference=True)
     return str(sets["person"].iloc[0]), str(sets["value"].iloc[0])
-
-
-def _violated(result: Identity, backbone: str, perturbation: str, variation: str) -> str:
-    """Name a panel's primary set, and state its share of violated pairs."""
-    person, value = primary_set(result, variation)
-    rows = result.named(backbone, perturbation, variation, "references")
-    row = matching(rows, person=person, value=value).iloc[0]
-    return f"P: {called(person)}, {variation} {value}; {share(float(row['violated']))} of pairs violated"
 
 
 def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, variation: str, narrow: bool = False) -> None:

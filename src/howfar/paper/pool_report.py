@@ -355,6 +355,17 @@ def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
 def section(result: Pool, context: Context) -> Section:
     """Build the section of a study of a pool of models."""
     claim = pool_answers.papers_claim(result)
+    words = []
+    for wish in result.answered():
+        rows = result.ranking(wish).to_dict("records")
+        words.append(f"{wish}: " + ", ".join(f"{row['model']} {row['rank']} (first in {share(row['first'])})" for row in rows))
+    ranks_caption = Caption(
+        "Ranks under each wish",
+        "One panel a wish, one row a model: its rank, and the 95 % interval of its rank over paired draws of photographs"
+        f"{' and trainings' if len(result.seeds) > 1 else ''}; for speed, of timings. Where intervals overlap the order "
+        "is not sure.",
+        f"Dots and lines. {'; '.join(words)}.",
+    )
     return Section(
         lead=pool_answers.lead(result),
         sentences=[
@@ -363,7 +374,7 @@ def section(result: Pool, context: Context) -> Section:
             *([claim] if claim else []),
         ],
         parts=[
-            FigurePart("ranks", partial(rank_intervals, result), _ranks_caption(result)),
+            FigurePart("ranks", partial(rank_intervals, result), ranks_caption),
             *(
                 TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
                 for wish in result.answered()
@@ -375,7 +386,14 @@ def section(result: Pool, context: Context) -> Section:
 
 
 def _measured(result: Pool) -> list[Part]:
-    plane = FigurePart("precision-recall", partial(precision_recall_plane, result), _plane_caption(result))
+    rows = result.scores[(result.scores["shots"] == result.most) & result.scores["dataset"].isin(result.secondaries)]
+    words = [f"{r['model']} on {r['dataset']} {r['precision']:.2f} and {r['recall']:.2f}" for r in rows.to_dict("records")]
+    plane = Caption(
+        "Precision and recall of each model on each dataset",
+        "Left M, right the model with the most images of each. Above the dashed line a model leans to precision, below it to "
+        "recall. Bars are 95 % intervals.",
+        f"Two panels of dots. Precision and recall with {result.most} of each: {'; '.join(words)}.",
+    )
     verdicts = (
         "Change of F from the nearest image to the farthest by M's own features, with its 95 % interval, at each model's own "
         "threshold, on all images that it was scored on. Consistent: the interval holds 0 and lies within "
@@ -386,7 +404,7 @@ def _measured(result: Pool) -> list[Part]:
     of += " A model has one colour in all tables and figures."
     return [
         TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
-        plane,
+        FigurePart("precision-recall", partial(precision_recall_plane, result), plane),
         TablePart("labels", "Mean F by the number of images of each dataset", labels(result), "“all”: mean of the datasets."),
         FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
         TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
@@ -394,31 +412,6 @@ def _measured(result: Pool) -> list[Part]:
         TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
         TablePart("costs", "Parameters and seconds an image", costs(result), f"Timed on {pool_answers.machine(result)}."),
     ]
-
-
-def _ranks_caption(result: Pool) -> Caption:
-    words = []
-    for wish in result.answered():
-        rows = result.ranking(wish).to_dict("records")
-        words.append(f"{wish}: " + ", ".join(f"{row['model']} {row['rank']} (first in {share(row['first'])})" for row in rows))
-    return Caption(
-        "Ranks under each wish",
-        "One panel a wish, one row a model: its rank, and the 95 % interval of its rank over paired draws of photographs"
-        f"{' and trainings' if len(result.seeds) > 1 else ''}; for speed, of timings. Where intervals overlap the order "
-        "is not sure.",
-        f"Dots and lines. {'; '.join(words)}.",
-    )
-
-
-def _plane_caption(result: Pool) -> Caption:
-    rows = result.scores[(result.scores["shots"] == result.most) & result.scores["dataset"].isin(result.secondaries)]
-    words = [f"{r['model']} on {r['dataset']} {r['precision']:.2f} and {r['recall']:.2f}" for r in rows.to_dict("records")]
-    return Caption(
-        "Precision and recall of each model on each dataset",
-        "Left M, right the model with the most images of each. Above the dashed line a model leans to precision, below it to "
-        "recall. Bars are 95 % intervals.",
-        f"Two panels of dots. Precision and recall with {result.most} of each: {'; '.join(words)}.",
-    )
 
 
 def _labels(result: Pool) -> Caption:
