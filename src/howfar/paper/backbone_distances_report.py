@@ -278,7 +278,8 @@ def spans_of(comparison: Comparison) -> dict[str, float | None]:
 
 
 def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Callable[[float], str]) -> Cell:
-    return with_interval(value, *(interval or (None, None)), write)
+    low, high = interval or (None, None)
+    return with_interval(value, low, high, write)
 
 
 def _yes(answer: bool | None) -> Cell:
@@ -493,7 +494,7 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
         for axes, backbone in zip(panels, result.backbones, strict=True):
             for position, name in enumerate(shown):
                 row, style = matching(result.distances, backbone=backbone, dataset=name), look(position)
-                marks = {"color": style.colour, "ls": style.dash, "marker": style.marker, "ms": 3.5, "lw": 1.6}
+                marks: dict[str, Any] = {"color": style.colour, "ls": style.dash, "marker": style.marker, "ms": 3.5, "lw": 1.6}
                 axes.plot(row["components"], row["relative"], label=name, **marks)
             plateau = result.plateaus[backbone]
             if plateau is not None:

@@ -296,7 +296,7 @@ def _measure(
     datasets = [inputs.dataset(each.name) for each in view if each.name in ends]
     changed = [PerturbedBackbone(backbone, each) for each in perturbations_of(settings.perturbations)]
     first, drawn = by_dataset(before), []
-    draws: dict[str, int] = {"draws": settings.bootstrap, "seed": settings.seed}
+    draws: dict[str, Any] = {"draws": settings.bootstrap, "seed": settings.seed}
     for perturbation, features in zip(settings.perturbations, inputs.features(datasets, changed), strict=True):
         primary, *others = view
         by_name = {each.name: each for each in features}

@@ -185,7 +185,8 @@ def _between(result: Edges, one: str, other: str) -> Interval:
 
 
 def _written(average: Interval) -> str:
-    return interval_text(*(np.nan if each is None else each for each in vars(average).values()))
+    value, low, high = (np.nan if each is None else each for each in (average.value, average.low, average.high))
+    return interval_text(value, low, high)
 
 
 def _models(result: Edges) -> Table:

@@ -347,7 +347,8 @@ def _changed(result: Identity, perturbation: str) -> str:
 
 
 def _change(row: dict[Any, Any]) -> str:
-    change = interval_text(*(100 * row[name] for name in ("change", "change_low", "change_high")), decimals=1)
+    value, low, high = (100 * row[name] for name in ("change", "change_low", "change_high"))
+    change = interval_text(value, low, high, decimals=1)
     return f"{row['backbone']} under {row['variation']} ({change})"
 
 

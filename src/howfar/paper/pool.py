@@ -113,7 +113,7 @@ def scores_of(
     """Build `Pool.scores` from the draws, the counts (ODS) and the studies' slopes."""
     slopes = {model: _slopes(study, trainings(model, study, strategy)) for model, study in studies.items()}
     rows = []
-    for (m, model), (q, shots), (d, dataset) in product(*map(enumerate, (drawn.models, drawn.shots, counted))):
+    for (m, model), (q, shots), (d, dataset) in product(enumerate(drawn.models), enumerate(drawn.shots), enumerate(counted)):
         values = {measure: drawn.values[measure][m, q, d] for measure in MEASURES}
         values["lean"] = values[PRECISION] - values[RECALL]
         row: dict[str, Any] = {"model": model, "shots": shots, "dataset": dataset.dataset, "n": len(dataset.images)}
@@ -147,7 +147,8 @@ def until(f: Float64Array, level: float) -> Float64Array:
     `f` is (models, shots, 1 + b).
     """
     reached = f >= level
-    return np.where(reached.any(axis=1), reached.argmax(axis=1), f.shape[1]).astype(np.float64)
+    places: Float64Array = np.where(reached.any(axis=1), reached.argmax(axis=1), f.shape[1]).astype(np.float64)
+    return places
 
 
 def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFrame:
@@ -189,7 +190,8 @@ def _slopes(study: Adaptation, labels: Mapping[Trained, str]) -> dict[tuple[int,
     rows = matching(study.slopes, measure=F_OWN).join(shots, on=["seed", "model"], how="inner")
     columns = ["n", "photographs", "slope", "low", "high"]
     trends, unknown = {}, Interval(None)
-    for (count, dataset), own in rows.groupby(["of", "dataset"], sort=False)[columns]:
+    by_dataset: Any = rows.groupby(["of", "dataset"], sort=False)[columns]
+    for (count, dataset), own in by_dataset:
         n, photographs, *slope = np.mean(own.to_numpy(dtype=np.float64).tolist(), axis=0).tolist()
         ends = (None if np.isnan(value) else value for value in slope)
         fitted: dict[str, Any] = {"slope": Interval(*ends), "partial": None}
