@@ -160,7 +160,8 @@ def _run_suppression(settings: SuppressionSettings, inputs: Inputs) -> Suppressi
 
 def possible_changes(changes: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
     """Limit the intervals of changes to what a share can change by: it falls by itself at most, and rises to 1 at most."""
-    before = changes.merge(shares, how="left", left_on=["segmenter", "of"], right_on=["segmenter", "model"])["share"].to_numpy()
+    share = shares.set_index(["segmenter", "model"])["share"]
+    before = share.reindex(pd.MultiIndex.from_frame(changes[["segmenter", "of"]])).to_numpy(dtype=np.float64)
     ends = {name: np.clip(changes[name].to_numpy(dtype=np.float64), -before, 1 - before) for name in ("low", "high")}
     return changes.assign(**ends)
 
