@@ -12,7 +12,7 @@ from PIL import Image
 from howfar.arrays import ArrayRows
 from howfar.data import Dataset, Item
 from howfar.paper import identity as study
-from howfar.paper.identity_claims import FromReferences, VariationSets, compared, described, from_references, stacked
+from howfar.paper.identity import FromReferences, VariationSets, compared, described, from_references, stacked
 from howfar.results import Features
 from howfar.results.distance_studies import UNCHANGED, Identity
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from howfar.paper.pool import fast, frugal, highest, is_timed, labels_of, spreads_of, stable, table_of, weighted
-from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, ResampledScores, ends
+from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, ResampledScores
+from howfar.paper.study_frame import interval_columns
 from howfar.results import Provenance
 from howfar.results.segmenter_studies import SECONDS, WEIGHTED, WISHES, Pool
 
@@ -118,8 +119,7 @@ def _scores(drawn: ResampledScores, seeds: int, rng: np.random.Generator) -> pd.
                 row = {"model": model, "shots": shots, "dataset": dataset, "n": 40, "photographs": 30, "left_out": 4}
                 row |= {"ods": float(values[MEAN_F][0]) + 0.05, "mean_f_ods": float(values[MEAN_F][0]) + 0.03}
                 for name, each in values.items():
-                    low, high = ends(each[1:])
-                    row |= {name: float(each[0]), f"{name}_low": low, f"{name}_high": high}
+                    row |= interval_columns(name, each)
                 slope = rng.normal(-0.15, 0.1) if dataset in SECONDARIES else np.nan
                 row |= {"seeds_std": 0.01 if seeds > 1 else np.nan, "slope": slope}
                 row |= {"slope_low": slope - 0.2, "slope_high": slope + 0.2}

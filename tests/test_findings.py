@@ -42,7 +42,8 @@ def test_no_number_stands_in_a_template(name):
 
 def test_every_number_of_the_findings_is_in_the_record(maker):
     results = maker.record()["results"]
-    known = [float(text) for text in re.findall(r"\d+\.\d+", texts(results))]
+    parts = [list(part) for part in maker.threshold_parts(results)]
+    known = [float(text) for text in re.findall(r"\d+\.\d+", texts([results, parts]))]
     for text in NUMBER.findall((DOCS / "findings.md").read_text(encoding="utf-8")):
         decimals = len(text.partition(".")[2])
         assert any(f"{value:.{decimals}f}" == text for value in known), text
@@ -53,3 +54,17 @@ def test_a_cell_that_no_study_gave_is_refused(maker):
     assert maker.cell(tables, "t", "pixels", "x") == "0.25"
     with pytest.raises(LookupError, match="0 rows"):
         maker.cell(tables, "t", "lite1", "x")
+
+
+def test_a_verdict_follows_the_record(maker: ModuleType) -> None:
+    assert [maker.verdict(answers) for answers in ([True, True], [True, False], [False])] == [
+        "holds",
+        "depends",
+        "does not hold",
+    ]
+    assert maker.ends("+0.106 [−0.045, +0.161]") == (-0.045, 0.161)
+    results = maker.record()["results"]
+    assert maker.verdicts(results)["edges"] == "holds"
+    rows = results["tables"]["edges-differences"]["rows"]
+    rows[0][1] = "+0.106 [−0.045, +0.161]"
+    assert maker.verdicts(results)["edges"] == "does not hold"

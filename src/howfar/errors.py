@@ -56,7 +56,7 @@ def _spelt(text: str, flags: Mapping[str, str]) -> str:
         if value is None:
             return flag or name
         if not flag.startswith("-"):
-            return f"{name}={value}"
+            return f"{flag or name}={value}"
         if value in ("True", "False"):
             return flag if value == "True" else flag.replace("--", "--no-", 1)
         return f"{flag}{'=' if ' ' in flag else ' '}{value.strip(chr(39))}"

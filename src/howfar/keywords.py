@@ -233,6 +233,7 @@ class EvaluateOptions(PredictionOptions, ModelOptions, total=False):
     tiles: options.TileMaps
     task: options.Task
     threshold: options.ScoredAt
+    score_size: options.ScoreSize
     truth: options.Truth
     learnt: options.Learnt
     group: options.LearntGroup
@@ -369,6 +370,7 @@ class AdaptOptions(AdaptationOptions, total=False):
     seeds: options.Seeds
     random_seeds: options.RandomSeeds
     pool_share: options.PoolShare
+    score_size: options.ScoreSize
 
 
 class BakeoffOptions(AdaptationOptions, total=False):
@@ -397,6 +399,7 @@ class PromptSettings(TypedDict, total=False):
 class PromptOptions(PromptSettings, MaskOptions, total=False):
     """Declare the options of `howfar.prompts`."""
 
+    score_size: options.ScoreSize
     sam: options.Sam
     clipseg: options.ClipSeg
     pretrained: options.RandomWeights

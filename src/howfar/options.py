@@ -184,6 +184,9 @@ Foreground = Annotated[
     _Colour, _perf(None, "Use this mask colour as foreground (2, #ff0000); by default above 127.", free=True)
 ]
 Tolerance = Annotated[float, _perf(0.0, "Count a pixel as right within this distance of the mask.", unit="pixels", free=True)]
+ScoreSize = Annotated[
+    _Count, _perf(None, "Resize map and mask to this square before scoring (paper: 448).", _POSITIVE, "pixels", free=True)
+]
 Iou = Annotated[_Number, _perf(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, _perf(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
 Partial = Annotated[bool, _perf(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]

@@ -202,3 +202,11 @@ def test_what_cannot_be_checked_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(error):
             check_folder(name, tmp_path / place)
+
+
+def test_a_dataset_that_the_study_draws_from_may_be_whole(tmp_path: Path) -> None:
+    found = check_folder("voc", _copies(tmp_path / "voc", [f"{number}.png" for number in range(501)]))
+    assert (found.agrees, found.findings[0].text) == (
+        True,
+        "501 images, of which a study draws 500 where its dataset has limit = 500",
+    )

@@ -54,13 +54,6 @@ def test_is_worse_on_a_shifted_road(detector: Detector, kind: str) -> None:
     assert shifted < f - 0.1
 
 
-def test_probabilities_are_those_of_its_pixels(detector: Detector) -> None:
-    pictures = list(pavement(6, seed=1, size=SIZE))
-    said = np.mean([detector(image).mean() / 255 for image, _ in pictures])
-    true = np.mean([mask.mean() for _, mask in pictures])
-    assert said == pytest.approx(true, rel=0.3)
-
-
 def test_the_same_seed_gives_the_same_detector() -> None:
     image, _ = next(pavement(1, seed=9, size=64))
     first, again, other = (Detector.fit(pavement(2, seed=0, size=64), seed=seed) for seed in (3, 3, 4))
@@ -71,19 +64,6 @@ def test_the_same_seed_gives_the_same_detector() -> None:
     assert not np.array_equal(first.mean, other.mean)  # other pixels are drawn too
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (5, 31), (40, 17)])
-def test_a_map_has_its_pictures_size_and_type(detector: Detector, shape: tuple[int, int]) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    found = detector(image)
-    assert (found.shape, found.dtype) == (shape, np.uint8)
-
-
-def test_plain_pictures_are_no_trouble(detector: Detector) -> None:
-    for value in (0, 255):
-        found = detector(np.full((20, 20, 3), value, np.uint8))
-        assert (found == found[10, 10]).all()
-
-
 def test_probability_is_its_formula(detector: Detector) -> None:
     image, _ = next(pavement(1, seed=2, size=48))
     x = pixel_features(image).reshape(len(detector.mean), -1).T.astype(np.float64)
@@ -91,19 +71,6 @@ def test_probability_is_its_formula(detector: Detector) -> None:
     hidden = np.tanh(x @ detector.weights + detector.offsets)
     p = 1 / (1 + np.exp(-(detector.coefficients[0] + np.hstack([x, hidden]) @ detector.coefficients[1:])))
     assert np.abs(detector(image).ravel() - 255 * p).max() < 0.6
-
-
-def test_borders_are_as_the_inside_where_the_picture_goes_on() -> None:
-    column = np.random.default_rng(0).integers(40, 200, (1, 64, 1), dtype=np.uint8)
-    found = pixel_features(np.broadcast_to(column, (40, 64, 3)))
-    np.testing.assert_allclose(found, np.broadcast_to(found[:, 20:21], found.shape), atol=1e-4)
-
-
-def test_blocks_do_not_show(detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
-    image, _ = next(pavement(1, seed=2, size=64))
-    whole = detector(image)
-    monkeypatch.setattr("howfar.demo.crack_detector._BLOCK", 1000)
-    assert np.abs(detector(image).astype(int) - whole).max() <= 1
 
 
 def test_a_mirrored_picture_gives_nearly_the_mirrored_map(detector: Detector) -> None:
@@ -137,15 +104,6 @@ def test_brightness_does_not_matter_to_features_but_through_rounding(detector: D
     np.testing.assert_allclose(a, b, atol=2e-3)
 
 
-def test_reads_a_dataset(tmp_path: Path) -> None:
-    folder = write_dataset(tmp_path / "roads", 3, seed=0, size=64)
-    dataset = Dataset.from_folder(folder)
-    pairs = [
-        (np.asarray(Image.open(item.path)), np.asarray(Image.open(item.mask)) > 127) for item in dataset.items if item.mask
-    ]
-    assert np.array_equal(Detector.fit(dataset, seed=1).coefficients, Detector.fit(pairs, seed=1).coefficients)
-
-
 def test_writes_a_map_for_every_image_by_its_name(tmp_path: Path, detector: Detector) -> None:
     folder = write_dataset(tmp_path / "roads", 2, seed=0, size=64)
     (folder / "images" / "north").mkdir()
@@ -161,13 +119,6 @@ def test_writes_a_map_for_every_image_by_its_name(tmp_path: Path, detector: Dete
         found = Image.open(root / Path(item.name).with_suffix(".png"))
         assert found.mode == "L"
         assert np.array_equal(np.asarray(found), detector(np.asarray(Image.open(item.path))))
-
-
-def test_flipped_maps_are_those_of_the_mirrored_pictures(tmp_path: Path, detector: Detector) -> None:
-    dataset = Dataset.from_folder(write_dataset(tmp_path / "roads", 1, seed=0, size=64))
-    root = write_predictions(tmp_path / "flipped", dataset, detector, flipped=True)
-    picture = np.asarray(Image.open(dataset.items[0].path))
-    assert np.array_equal(np.asarray(Image.open(root / "0001.png")), detector(np.ascontiguousarray(picture[:, ::-1])))
 
 
 def test_what_cannot_be_fitted_on_is_refused(tmp_path: Path) -> None:
@@ -223,26 +174,7 @@ def test_as_scipy_finds_the_minimum_of_the_stated_loss(ridge: float) -> None:
     np.testing.assert_allclose(fit_logistic(x, y, ridge), found.x, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("ridge", [0.1, 1.0, 100.0])
-def test_ends_where_the_gradient_is_zero(ridge: float) -> None:
-    x, y = example()
-    assert np.abs(gradient(x, y, fit_logistic(x, y, ridge), ridge)).max() <= TOLERANCE * len(x)
-
-
 def test_rows_on_which_whole_newton_steps_never_settle() -> None:
     x = np.array([[-6.0, 8], [-150, -29], [18, -2], [485, 4], [-2, -18], [-40, 28]])
     y = np.arange(6) < 5
     assert np.abs(gradient(x, y, fit_logistic(x, y, 1.0), 1.0)).max() <= TOLERANCE * len(x)
-
-
-def test_kinds_that_a_line_parts_have_finite_coefficients() -> None:
-    x = np.linspace(-1, 1, 20)[:, None]
-    w = fit_logistic(x, x[:, 0] > 0)
-    assert np.isfinite(w).all()
-    assert w[1] > 1.0
-
-
-@pytest.mark.parametrize("kind", [True, False])
-def test_rows_of_one_kind_are_refused(kind: bool) -> None:
-    with pytest.raises(InputError, match="both kinds"):
-        fit_logistic(np.zeros((3, 1)), np.full(3, kind))

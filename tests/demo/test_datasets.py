@@ -10,8 +10,7 @@ from scipy.ndimage import binary_dilation
 
 from howfar.data import Dataset, decode, read_bytes, read_mask
 from howfar.demo import KINDS, not_pavement, pavement, write_dataset, write_demo, write_pictures
-from howfar.demo.noise import cells, smooth_noise
-from howfar.demo.pavement import asphalt, daylight, draw_cracks, flat_layers, photograph, shade, solid_layer
+from howfar.demo.pavement import draw_cracks
 from howfar.errors import InputError
 
 SIZE = 96
@@ -19,12 +18,6 @@ SIZE = 96
 
 def grey(image: np.ndarray) -> np.ndarray:
     return image.mean(axis=2)
-
-
-def test_shapes_and_types() -> None:
-    for image, mask in (*pavement(2, 0, size=SIZE), *not_pavement(2, 0, size=SIZE)):
-        assert (image.shape, image.dtype) == ((SIZE, SIZE, 3), np.uint8)
-        assert (mask.shape, mask.dtype) == ((SIZE, SIZE), np.bool_)
 
 
 def test_a_picture_depends_on_its_seed_and_place_alone() -> None:
@@ -101,10 +94,6 @@ def test_every_plain_mask_holds_a_crack() -> None:
             assert (draw_cracks(np.random.default_rng(seed), size, 1.0)[0] >= 0.5).any()
 
 
-def test_cloth_has_no_crack() -> None:
-    assert not any(mask.any() for _, mask in not_pavement(3, 0, size=SIZE))
-
-
 def test_written_dataset_reads_back(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "roads", 3, seed=2, shift=0.5, kind="clutter", size=SIZE)
     found = Dataset.from_folder(folder)
@@ -166,37 +155,3 @@ def test_arguments_are_checked_at_once(options: dict[str, object], line: str) ->
 
 
 # The parts that a synthetic scene is drawn from: noise, surface, light, cracks and clutter
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def test_noise() -> None:
-    assert smooth_noise(rng(), 16, 4.0).shape == (16, 16)
-    plane = cells(rng(), 16, 4.0)
-    assert (plane.first <= plane.second).all()
-
-
-def test_surface_and_light() -> None:
-    assert asphalt(rng(), 32, 0.0).colour.shape == (32, 32, 3)
-    assert shade(np.zeros((4, 4), np.float32), 0.0, 0.5).mean() == 1.0
-    assert daylight(rng(), 32, 0.0).field.shape == (32, 32, 3)
-    assert photograph(rng(), np.full((8, 8, 3), 0.5, np.float32)).dtype == np.uint8
-
-
-def test_cracks_cover_some_pixels_fully() -> None:
-    cover, depth = draw_cracks(rng(), 64, 1.0)
-    assert ((cover >= 0) & (cover <= 1)).all()
-    assert cover.max() == 1
-    assert depth.shape == cover.shape == (64, 64)
-
-
-def test_without_clutter_nothing_is_drawn() -> None:
-    assert flat_layers(rng(), 32, 0.0) == []
-    assert solid_layer(rng(), 32, 0.0) is None
-
-
-def test_a_size_that_is_too_small_is_refused() -> None:
-    with pytest.raises(InputError, match="size must be at least 16 pixels, got 8"):
-        pavement(1, seed=0, size=8)

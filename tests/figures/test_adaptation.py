@@ -25,7 +25,7 @@ from howfar.figures.adaptation_models import (
 )
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged, ranges
 from howfar.figures.style import PAPER
-from howfar.paper.suppression_report import suppression
+from howfar.paper.adapted_models_report import suppression
 from howfar.relation.performance_by_distance import moving_average
 from howfar.results import Provenance
 from howfar.results.adaptation_result import Adaptation, Adaptations

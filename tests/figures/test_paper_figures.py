@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,17 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from believable_identity import make as make_identity
-from believable_pool import SECONDARIES
 from believable_pool import make as make_pool
-from categories import write_categories, write_study
-from howfar.errors import InputError
+from howfar.paper.adapted_models_report import performance_slopes
 from howfar.paper.identity_report import OTHER, OWN, identity_pictures, identity_violins, primary_set
-from howfar.paper.performance_by_distance_report import performance_slopes
 from howfar.paper.pool_report import precision_recall_plane
-from howfar.paper.scenes_report import scene_images, scene_violins
-from howfar.results.distance_studies import Identity, Scenes
+from howfar.results.distance_studies import Identity
 from howfar.results.segmenter_studies import PerformanceByDistance
-from howfar.studies.study_file.run_study import study
 from results.test_conformance import sample_of
 
 MODELS = ("M", "far-1", "far-7", "random-7", "far-7-B3")
@@ -77,42 +70,10 @@ def test_along_a_grey_curve_f_is_the_same() -> None:
         assert np.allclose(2 * precision * recall / (precision + recall), f)
 
 
-def test_further_datasets_are_said_to_be_left_out() -> None:
-    figure = precision_recall_plane(make_pool(), limit=2)
-    assert "The first 2 of 3 datasets are shown." in figure.get_suptitle()
-    assert not lines(figure.axes[0], f"adsam:{SECONDARIES[2]}")
-    with pytest.raises(InputError, match="limit"):
-        precision_recall_plane(make_pool(), limit=0)
-
-
 def test_what_has_no_precision_has_no_dot() -> None:
     pool = make_pool()
     pool.scores.loc[pool.scores["model"] == "adsam", "precision"] = np.nan
     assert not lines(precision_recall_plane(pool).axes[0], "adsam:site")
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
-    # More than eight images, from which on they are violins.
-    folder = write_categories(tmp_path_factory.mktemp("categories"), 9)
-    done: Any = study(write_study(folder, "scenes", 'primaries = ["campus"]\nk = 2', "bootstrap = 0"), progress=False)
-    return done["scenes"]
-
-
-def test_named_categories_alone_are_shown(scenes: Scenes) -> None:
-    named = replace(scenes, sets=("sky", "ocean"))
-    figure = scene_violins(named, "campus")
-    assert sorted(label.get_text() for label in figure.axes[0].get_yticklabels()) == ["ocean", "sky"]
-    assert "The categories named" in figure.get_suptitle()
-
-
-def test_an_image_that_is_gone_is_a_grey_box(scenes: Scenes, tmp_path: Path) -> None:
-    gone = scenes.extremes.assign(path=str(tmp_path / "gone.jpg"))
-    figure = scene_images(replace(scenes, extremes=gone), "campus", "closest")
-    (axes,) = figure.axes
-    assert not axes.images
-    assert len(axes.patches) == 4
-    assert sum("not found" in text.get_text() for text in axes.texts) == 4
 
 
 def made(secondaries: tuple[str, ...] = ("site", "walls")) -> PerformanceByDistance:
@@ -133,11 +94,3 @@ def test_a_single_secondary_is_the_dot() -> None:
     (axes,) = performance_slopes(replace(made(("site",)), segmenters=("net",))).axes
     assert lines(axes, "slope:M")[0].get_xdata() == pytest.approx([-0.5])
     assert not lines(axes, "site:M")
-
-
-def test_what_has_no_slope_is_left_out() -> None:
-    result = made()
-    slopes = result.slopes.assign(slope=result.slopes["slope"].where(result.slopes["model"] != "far-1"))
-    axes = performance_slopes(replace(result, slopes=slopes)).axes[0]
-    assert not lines(axes, "slope:far-1")
-    assert lines(axes, "slope:far-7")

@@ -21,16 +21,13 @@ from categories import write_categories, write_study
 from figures import believable
 from figures.believable_relation import of_comparison as relation
 from howfar.paper import (
-    distance_table_report,
+    adapted_models_report,
+    backbone_distances_report,
+    categories_report,
     identity_report,
-    performance_by_distance_report,
     pool_report,
-    robustness_report,
-    scenes_report,
-    suppression_report,
 )
-from howfar.paper.performance_by_distance_study import PERFORMANCE, PerformanceSettings
-from howfar.paper.suppression import SUPPRESSION, SuppressionSettings
+from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION, PerformanceSettings, SuppressionSettings
 from howfar.report.backbones_report import write_backbones_report
 from howfar.report.certificate_report import write_certificate_report
 from howfar.report.comparison_report import write_report
@@ -198,7 +195,9 @@ def test_section_of_distances(name: str) -> None:
     rows = {"net": (1, 2, 5, 6), "other": (1, 5, 2, 6), "pixels": (1, 2, 7, 5)}
     table = believable_distances.make(**{"several": rows, "one": {"net": (4, 4, 5, 6)}, "near": {"net": (0, 4, 5, 6)}}[name])
     symbols = {"roads": "P", "north": "S_1", "south": "S_3", "birds": "S_5", "boats": "S_6"} if name != "one" else {}
-    check_section(distance_table_report.section(table, Context(Path(), symbols)), f"distances, {name}", "distances, several")
+    check_section(
+        backbone_distances_report.distance_section(table, Context(Path(), symbols)), f"distances, {name}", "distances, several"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +230,7 @@ def test_section_of_scenes(name: str, scenes: Scenes) -> None:
         scenes = replace(scenes, distances=scenes.distances.assign(**blank))
     elif name == "by relative":
         scenes = replace(scenes, distances=scenes.distances.assign(relative=scenes.distances["rank"].rsub(9).astype(float)))
-    check_section(scenes_report.section(scenes, Context(Path())), f"scenes, {name}", "scenes, two primaries")
+    check_section(categories_report.scenes_section(scenes, Context(Path())), f"scenes, {name}", "scenes, two primaries")
 
 
 @pytest.mark.parametrize("name", ["three", "one"])
@@ -242,7 +241,7 @@ def test_section_of_robustness(name: str, robustness: Robustness) -> None:
             perturbations={"noise": robustness.perturbations["noise"]},
             stability=robustness.stability[robustness.stability["perturbation"] == "noise"],
         )
-    check_section(robustness_report.section(robustness, Context(Path())), f"robustness, {name}", "robustness, three")
+    check_section(categories_report.robustness_section(robustness, Context(Path())), f"robustness, {name}", "robustness, three")
 
 
 @pytest.mark.parametrize("name", ["two persons", "many persons"])
@@ -281,10 +280,10 @@ def test_section_of_what_segmenters_learnt(name: str, variant: str, several: Ada
     inputs: Any = SimpleNamespace(results={"gain": several})
     if name == "suppression":
         made: Any = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
-        section: Any = suppression_report.section
+        section: Any = adapted_models_report.suppression_section
     else:
         made = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), inputs)
-        section = performance_by_distance_report.section
+        section = adapted_models_report.performance_section
     if variant == ", no interval":
         table = "changes" if name == "suppression" else "slopes"
         made = replace(made, **{table: without_interval(getattr(made, table))})

@@ -62,25 +62,10 @@ def test_agreement_is_pandas(table: DistanceTable) -> None:
     assert images == pytest.approx(np.mean(each))
 
 
-def test_it_is_labelled_by_the_file_and_described(table: DistanceTable) -> None:
-    assert table.backbones == ("pixels", "colours")
-    assert table.trivial == ("pixels", "colours")
-    assert [(each.registered, each.length) for each in table.features] == [("pixels", 27648), ("colour_moments", 6)]
-    assert table.primary == "roads"
-    assert table.secondaries == ("site", "walls")
-
-
 def test_a_note_names_its_backbone(folder: Path) -> None:
     found = study(written(folder, DATASETS + STUDY.replace("components = 5", "components = 7"), "notes"), progress=False)["far"]
     (note,) = [note for note in found.notes if "components were asked for" in note]
     assert note.startswith("colours: 7 components were asked for, and no more than 6")
-
-
-def test_it_is_read_back(table: DistanceTable, folder: Path) -> None:
-    again = DistanceTable.load(folder / "mine" / "far")
-    assert again.to_dict() == table.to_dict()
-    pd.testing.assert_frame_equal(again.comparison.agreement, table.comparison.agreement)
-    assert not list((folder / "mine" / "far").glob("pairs*"))
 
 
 def test_one_backbone_is_enough(folder: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 import howfar
-from howfar.errors import InputError
 from howfar.metrics.image_structure import edge_preference
 from howfar.paper.edges_report import edges_rows, lead, paper_sentence
 from howfar.results.records import Interval, Provenance, matching
@@ -103,15 +102,6 @@ def test_it_is_read_back_and_drawn(edges: Edges, folder: Path) -> None:
     assert lead(edges) in page.replace("&#39;", "'").replace("\xa0", " ")
 
 
-def test_maps_that_are_there_are_kept(edges: Edges, folder: Path) -> None:
-    files = sorted((folder / "mine" / "drawn" / "maps").rglob("*.png"))
-    before = [file.stat().st_mtime_ns for file in files]
-    text = (DATASETS + TRAINED + STUDY).replace("bootstrap = 100", "bootstrap = 0")
-    again = study(written(folder, text), progress=False)["drawn"]
-    assert [file.stat().st_mtime_ns for file in files] == before
-    assert again.models[0].edges == Interval(edges.models[0].edges.value)
-
-
 def test_trained_models_are_backbones(run: StudyRun, folder: Path) -> None:
     found = run["far"]
     assert found.backbones == ("colours", "wide")
@@ -122,12 +112,6 @@ def test_trained_models_are_backbones(run: StudyRun, folder: Path) -> None:
     alone = howfar.compare(rows[0], {"site": rows[1], "walls": rows[2]}, **options)
     measured = [row.o_dist_mean for row in found.comparison["wide"].datasets]
     assert measured == pytest.approx([row.o_dist_mean for row in alone.datasets], rel=1e-5)
-
-
-def test_a_model_that_was_not_trained_is_refused(folder: Path) -> None:
-    text = DATASETS + TRAINED + STUDY.replace('dataset = "walls"', 'dataset = "walls"\nmodels = ["other"]')
-    with pytest.raises(InputError, match="models must be among the models of the study gain, got 'other'"):
-        study(written(folder, text + '[models.other]\nsegmenter = "deepcrack"\n', "bad"), progress=False)
 
 
 def believed(gap: tuple[float, float, float], other: str = "unetplusplus") -> Edges:

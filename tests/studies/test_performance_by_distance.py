@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.paper.performance_by_distance_study import PerformanceSettings, averaged, slopes_of
+from howfar.paper.adapted_models import PerformanceSettings, averaged, slopes_of
 from howfar.results.adaptation_result import Adaptation
 from howfar.studies.adaptation.gains import slopes_of as slopes_by_seed
 from results.test_conformance import adaptation
@@ -100,12 +100,6 @@ def test_verdicts_say_what_the_intervals_hold(rows: list[dict[str, Any]]) -> Non
     assert after["high"] < 0 or after["kind"] == "consistent"
     flat = row(slopes_of(made(0.4, 0.4), [0, 1], SETTINGS, "net"), "far-7", "all")
     assert flat["kind"] == "consistent"
-
-
-def test_single_seeds_show_their_range(rows: list[dict[str, Any]], study: Adaptation) -> None:
-    own = study.slopes[(study.slopes["model"] == "M") & (study.slopes["dataset"] == "wide") & (study.slopes["measure"] == "f")]
-    found = row(rows, "M", "wide", "f")
-    assert (found["lowest"], found["highest"]) == (own["slope"].min(), own["slope"].max())
 
 
 def test_seeds_that_are_not_of_all_models_are_left_out(study: Adaptation) -> None:

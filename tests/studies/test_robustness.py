@@ -14,7 +14,6 @@ import howfar
 from categories import NAMES, write_categories, write_study
 from howfar import perturb
 from howfar.errors import InputError, UnknownNameError
-from howfar.paper import robustness as study_module
 from howfar.results.distance_studies import UNCHANGED, Robustness
 from howfar.studies.study_file.run_study import study
 
@@ -116,14 +115,6 @@ def test_the_differences_are_drawn_with_the_same_images(folder: Path, tmp_path: 
     assert (row["kendall"], row["kendall_low"], row["kendall_high"], row["overlap_high"]) == (0, 0, 0, 0)
 
 
-def test_without_resamples_there_are_no_intervals(folder: Path, tmp_path: Path) -> None:
-    found = run(folder, BODY, "bootstrap = 0", out=tmp_path)
-    assert found.stability[["kendall_low", "overlap_high", "change_low"]].isna().all(axis=None)
-    assert found.stability["kendall"].notna().all()
-    assert all("[" not in cell for row in found.table()[1] for cell in row)
-    assert (tmp_path / "report.html").is_file()
-
-
 @pytest.mark.parametrize(
     ("body", "error", "line"),
     [
@@ -139,21 +130,3 @@ def test_what_is_wrong_is_one_line_before_any_work(
     with pytest.raises(error, match=line):
         run(folder, body, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_finished_study_is_not_measured_again(folder: Path, result: Robustness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_module, "compared", lambda *_: pytest.fail("measured again"))
-    assert run(folder, BODY).table() == result.table()
-
-
-def test_the_work_counts_the_perturbed_images_too(folder: Path, result: Robustness) -> None:
-    settings = study_module.RobustnessSettings(
-        primary="campus", datasets=OTHERS, backbones=("pixels",), k=1, perturbations=("blur",)
-    )
-
-    class Names:
-        names = staticmethod(tuple)
-
-    work = study_module.ROBUSTNESS.work(settings, Names())  # type: ignore[arg-type]  # it asks for names alone
-    assert len(work.embedded["pixels"]) == 5
-    assert len(work.embedded["pixels+blur"]) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from scipy import stats
 import howfar
 from categories import NAMES, write_categories, write_study
 from howfar.errors import InputError
-from howfar.paper import scenes as study_module
+from howfar.paper import categories as study_module
 from howfar.results.distance_studies import Scenes
 from howfar.studies.matrix import SUMS
 from howfar.studies.study_file.run_study import study
@@ -80,17 +79,6 @@ def test_backbones_agree_as_scipy_says(result: Scenes) -> None:
         assert row["kendall_low"] <= row["kendall_high"]
 
 
-def test_named_categories_are_shown_in_the_place_of_the_ends(folder: Path, tmp_path: Path) -> None:
-    body = 'primaries = ["campus"]\nk = 1\nsets = ["sky", "kitchen", "ocean"]'
-    found = run(folder, body, out=tmp_path / "out")
-    shown = found.shown("campus", "pixels")
-    assert sorted(shown) == ["kitchen", "ocean", "sky"]
-    assert shown == [name for name in found.order("campus", "pixels") if name in shown]
-    assert sorted(found.images["dataset"].unique()) == ["kitchen", "ocean", "sky"]
-    assert len(found.distances_of("campus", "colours", "sky")) == 7
-    assert len(found.measured("campus", "pixels")) == 4
-
-
 @pytest.mark.parametrize(
     ("body", "line"),
     [
@@ -141,13 +129,6 @@ def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(
     assert again.agreement.equals(result.agreement)
 
 
-def test_a_finished_study_is_not_measured_again(folder: Path, result: Scenes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(study_module, "compared", lambda *_: pytest.fail("measured again"))
-    again = run(folder, BODY)
-    assert again.table() == result.table()
-    assert re.match(r"the 2 closest and farthest categories by O\^dist", again.caption())
-
-
 def test_a_single_backbone_has_no_agreement(folder: Path, tmp_path: Path) -> None:
     file = write_study(folder, "scenes", 'primaries = ["sky"]\nk = 2', "bootstrap = 0")
     file.write_text(file.read_text(encoding="utf-8").replace('["pixels", "colours"]', '["colours"]'), encoding="utf-8")
@@ -156,17 +137,3 @@ def test_a_single_backbone_has_no_agreement(folder: Path, tmp_path: Path) -> Non
     assert found.distances["relative_low"].isna().all()
     assert "[" not in found.table()[1][0][4]
     assert Scenes.load(tmp_path / "out" / "scenes").agreement.empty
-
-
-def test_what_weakens_the_distances_is_noted(folder: Path, result: Scenes, tmp_path: Path) -> None:
-    few = "campus, highway, kitchen, ocean, sky have fewer than 10 images"
-    assert result.notes[0].startswith(few)
-    assert "25 components were asked for, and no more than 6 can be had of some pairs" in result.notes
-    other = write_categories(tmp_path)
-    images = other / "scenes"
-    (images / "ocean" / "images" / "torn.jpg").write_bytes(b"no picture")
-    copied = (images / "campus" / "images" / "0001.jpg").read_bytes()
-    (images / "sky" / "images" / "copy.jpg").write_bytes(copied)
-    found = run(other, BODY)
-    assert found.notes[0] == "ocean: 1 files could not be read and were left out"
-    assert "campus and sky share 1 image, which brings them nearer" in found.notes

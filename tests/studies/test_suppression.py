@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.paper.suppression import shares_of
+from howfar.paper.adapted_models import possible_changes, shares_of
 from howfar.results.adaptation_result import Adaptation
 from results.test_conformance import adaptation
 
@@ -56,3 +56,11 @@ def test_one_photograph_has_no_interval() -> None:
     assert row["share"] > 0
     assert np.isnan(row["low"])
     assert np.isnan(row["high"])
+
+
+def test_a_change_is_one_that_the_share_allows() -> None:
+    changes = pd.DataFrame({"segmenter": "net", "model": ["far-7", "B3"], "of": ["", "far-7"], "low": -1.39, "high": 1.17})
+    shares = pd.DataFrame({"segmenter": "net", "model": ["far-7", "B3"], "share": [0.25, 0.1]})
+    found = possible_changes(changes, shares)
+    assert found.loc[1, ["low", "high"]].tolist() == [-0.25, 0.75]
+    assert np.isnan(found.loc[0, "low"])

@@ -163,7 +163,7 @@ def prompts(
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help="Prompt by points, box (SAM), text (CLIPSeg) or persam; repeat it. By default by the first three.",
+            help="Prompt by points, box, box_point (SAM), text (CLIPSeg) or persam; repeat it. By default points, box, text.",
         ),
     ] = None,
     reference: Annotated[Path | None, flags.value("IMAGE", "Show persam this labelled image.")] = None,

@@ -27,8 +27,9 @@ class CatalogueEntry:
     """Describe one dataset of the paper; `catalogue.toml` holds them.
 
     `symbol` is the paper's, "" for none. `masks` of cracks are "needed" for the paper's figures and tables, "available" but not
-    needed, or "none". `licence` and `licence_source` are "" where no page that states terms of use could be read. `sizes` are
-    the widths and heights in pixels that an image may have. `prefix` begins the names of its files in a collection of several
+    needed, or "none". Of a dataset that is `drawn`, the study draws so many `images` itself. `licence` and `licence_source` are
+    "" where no page that states terms of use could be read. `sizes` are the widths and heights in pixels that an image may
+    have. `prefix` begins the names of its files in a collection of several
     datasets. `categories` must be there among `n_categories`, with the fewest and most images of one in `per_category`.
     `variations` are how many values each part of a file's name takes, as `howfar.data.variations` reads it.
     """
@@ -45,6 +46,7 @@ class CatalogueEntry:
     citation: str
     used_in: tuple[str, ...]
     images: int | None = None
+    drawn: bool = False
     sizes: tuple[tuple[int, int], ...] = ()
     prefix: str = ""
     categories: tuple[str, ...] = ()
@@ -185,6 +187,8 @@ def _images(names: list[str], wanted: CatalogueEntry) -> Finding:
         return Finding(True, f"{count}; the paper gives no number for the whole of {wanted.title}")
     if len(names) == wanted.images:
         return Finding(True, f"{count}, as the paper's {wanted.title}")
+    if wanted.drawn and len(names) > wanted.images:
+        return Finding(True, f"{count}, of which a study draws {wanted.images} where its dataset has limit = {wanted.images}")
     own = sum(PurePosixPath(name).name.startswith(wanted.prefix) for name in names) if wanted.prefix else 0
     hint = f"; {own} of them are named {wanted.prefix}*: keep those alone" if 0 < own < len(names) else ""
     return Finding(False, f"{count}, the paper has {wanted.images}{hint}")

@@ -174,13 +174,13 @@ def study_note(result: AdaptationResult, rest: str) -> str:
 
 
 def panel_grid(
-    count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH
+    count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH, *, sharex: bool = True, sharey: bool = True
 ) -> tuple[Figure, list[Axes], int]:
     """Make a figure, `narrow` if of one column, with `count` panels on shared axes; return it, panels and number of columns."""
     columns = on_phone(1, min(columns, count))
     lines = -(-count // columns)
     figure = blank(WIDTH if columns > 1 else narrow, height(lines))
-    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+    panels = figure.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False).ravel().tolist()
     for spare in panels[count:]:
         spare.remove()
     return figure, panels[:count], columns

@@ -144,6 +144,14 @@ def square(axes: Axes, picture: Thumbnail, label: str, left: float, top: float) 
     axes.imshow(picture.pixels, extent=(x, x + wide, y + high, y), interpolation="antialiased", label=label)
 
 
+def photograph(axes: Axes, path: str, name: str, left: float, top: float) -> None:
+    """Draw an image's file in a unit square, or a box with its name and the reason for its absence."""
+    picture = thumbnail(path)
+    if picture.pixels is None:
+        picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
+    square(axes, picture, name, left, top)
+
+
 THUMBNAIL_GAP, THUMBNAIL_STEP, THUMBNAIL_ROW_STEP = 0.35, 1.12, 1.62
 
 
@@ -203,10 +211,7 @@ def _line(axes: Axes, row: DatasetRow, k: int, top: float) -> None:
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
     """Draw an image in a unit square with the upper left corner (left, top), and its numbers below."""
-    picture, name = thumbnail(str(record["path"])), str(record["image"])
-    if picture.pixels is None:
-        picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
-    square(axes, picture, name, left, top)
+    photograph(axes, str(record["path"]), str(record["image"]), left, top)
     distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
     share = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
     axes.text(left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", fontsize=8, ha="center", va="top", color=INK)

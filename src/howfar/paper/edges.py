@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import Any, Final
 
@@ -11,15 +12,14 @@ from PIL import Image
 from pydantic import Field
 
 from howfar import options
-from howfar.arrays import Float64Array
 from howfar.data import Dataset, decode, read_bytes
 from howfar.data.predictions import map_paths, read_prediction
 from howfar.metrics.image_structure import edge_preference
-from howfar.paper.baseline_models import AdaptationName, SomeModels, baseline_file, baseline_models, baseline_seed
+from howfar.paper.study_frame import AdaptationName, SomeModels, adapted, baseline_file, baseline_models, baseline_seed
 from howfar.pipeline.prediction import load_model, predict
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
-from howfar.results.adaptation_result import BASELINE, Adaptations
+from howfar.results.adaptation_result import BASELINE
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
@@ -49,46 +49,58 @@ class EdgesSettings(KindSettings):
     seed: int = setting(options.Seed)
 
 
+def _models(settings: EdgesSettings, inputs: Inputs) -> tuple[str, ...]:
+    return baseline_models(inputs, settings.of, settings.models)
+
+
 def _check(settings: EdgesSettings, inputs: Inputs) -> None:
-    baseline_models(inputs, settings.of, settings.models)
+    _models(settings, inputs)
 
 
 def _run(settings: EdgesSettings, inputs: Inputs) -> Edges:
     dataset = drawn(inputs.dataset(settings.dataset), settings.limit, settings.seed)
-    names = baseline_models(inputs, settings.of, settings.models)
-    frames, skipped = [], list[Skipped]()
-    for name in names:
-        frame, left_out = _mapped(name, dataset, settings, inputs)
-        frames.append(frame)
-        skipped += left_out
-    images = pd.concat(frames, ignore_index=True)
+    seed, studied = baseline_seed(inputs, settings.of), adapted(inputs, settings.of)
+    trained: dict[str, Any] = {
+        name: matching(studied[name].models, model=BASELINE, seed=seed).iloc[0] for name in _models(settings, inputs)
+    }
+    mapped = [_mapped(name, dataset, float(row["threshold"]), settings.of, inputs) for name, row in trained.items()]
+    images = pd.concat([frame for frame, _ in mapped], ignore_index=True)
+    weights = partial(image_weights, draws=settings.bootstrap, seed=[settings.seed, _STREAM])
+    models = []
+    for name, row in trained.items():
+        own, ods = matching(images, model=name), row["held_out_ods"]
+        measures = {each: average(own[each].to_numpy(dtype=np.float64), weights(len(own))) for each in _MEASURES}
+        blank, ods = int(own["edges"].isna().sum()), None if pd.isna(ods) else float(ods)
+        segmenter = inputs.model(name).segmenter
+        models.append(ModelEdges(name, segmenter, float(row["threshold"]), ods, n=len(own), blank=blank, **measures))
+    by_model = images.pivot(index="image", columns="model", values="edges").astype(np.float64)
+    differences = (
+        EdgeDifference(one, other, average(by_model[one] - by_model[other], weights(len(by_model))))
+        for one, other in combinations(trained, 2)
+    )
     return Edges(
         dataset=settings.dataset,
         of=settings.of,
-        seed=baseline_seed(inputs, settings.of),
-        models=tuple(_summary(name, images, settings, inputs) for name in names),
-        differences=tuple(_difference(one, other, images, settings) for one, other in combinations(names, 2)),
+        seed=seed,
+        models=tuple(models),
+        differences=tuple(differences),
         shown=_shown(images, settings),
         images=images,
         provenance=Provenance.now(),
-        skipped=tuple(dict.fromkeys(skipped)),
+        skipped=tuple(dict.fromkeys(each for _, skipped in mapped for each in skipped)),
     )
 
 
-def _mapped(name: str, dataset: Dataset, settings: EdgesSettings, inputs: Inputs) -> tuple[pd.DataFrame, tuple[Skipped, ...]]:
+def _mapped(name: str, dataset: Dataset, threshold: float, of: str, inputs: Inputs) -> tuple[pd.DataFrame, tuple[Skipped, ...]]:
     """Predict a model's missing maps, and measure all its maps."""
-    progress = inputs.execution.progress
-    folder = inputs.folder / MAPS / name
-    model = load_model(baseline_file(inputs, settings.of, name), device=inputs.device)
-    predicted = predict(model, dataset, folder, progress=progress)
-    threshold = _of_m("threshold", name, settings, inputs)
+    progress, folder = inputs.execution.progress, inputs.folder / MAPS / name
+    predicted = predict(load_model(baseline_file(inputs, of, name), device=inputs.device), dataset, folder, progress=progress)
     places = {path: item for path, item in map_paths(folder, dataset).items() if path.is_file()}
     rows: list[dict[str, Any]] = []
     for path, item in bar(places.items(), progress=progress, total=len(places), desc=f"edges by {name}", unit="image"):
         own = {"path": str(item.path), "map": path.relative_to(inputs.folder).as_posix()}
-        p = read_prediction(path).values
         picture = decode(read_bytes(item.path)).image.convert("RGB")
-        rows.append({"model": name, "image": item.name, **own, **_measured(p, picture, threshold)})
+        rows.append({"model": name, "image": item.name, **own, **_measured(read_prediction(path).values, picture, threshold)})
     return pd.DataFrame(rows), predicted.skipped
 
 
@@ -103,39 +115,6 @@ def _measured(values: Any, picture: Image.Image, threshold: float) -> dict[str, 
     return {"foreground": share, "probability": float(p.mean()), "edges": np.nan if edges is None else edges}
 
 
-def _of_m(column: str, name: str, settings: EdgesSettings, inputs: Inputs) -> float:
-    """Return M's threshold, or its ODS on held-out photographs (NaN without any), from the adaptation study."""
-    study: Adaptations = inputs.results[settings.of]  # type: ignore[assignment]  # the reference names this kind alone
-    own = matching(study[name].models, model=BASELINE, seed=baseline_seed(inputs, settings.of))
-    return float(pd.to_numeric(own[column]).iloc[0])
-
-
-def _summary(name: str, images: pd.DataFrame, settings: EdgesSettings, inputs: Inputs) -> ModelEdges:
-    own = matching(images, model=name)
-    weights, ods = _weights(len(own), settings), _of_m("held_out_ods", name, settings, inputs)
-    return ModelEdges(
-        model=name,
-        segmenter=inputs.model(name).segmenter,
-        threshold=_of_m("threshold", name, settings, inputs),
-        held_out_ods=None if ods != ods else ods,
-        n=len(own),
-        blank=int(own["edges"].isna().sum()),
-        **{measure: average(own[measure].to_numpy(dtype=np.float64), weights) for measure in _MEASURES},
-    )
-
-
-def _difference(one: str, other: str, images: pd.DataFrame, settings: EdgesSettings) -> EdgeDifference:
-    """Compute the mean difference between two models on images where both have a correlation."""
-    by_model = images.pivot(index="image", columns="model", values="edges")
-    values = (by_model[one] - by_model[other]).to_numpy(dtype=np.float64)
-    return EdgeDifference(one, other, average(values, _weights(len(values), settings)))
-
-
-def _weights(n: int, settings: EdgesSettings) -> Float64Array | None:
-    """Return each image's count in each resample, equal for all models."""
-    return image_weights(n, settings.bootstrap, [settings.seed, _STREAM])
-
-
 def _shown(images: pd.DataFrame, settings: EdgesSettings) -> tuple[str, ...]:
     """Draw a random sample of images for the figure, in their order."""
     names = images["image"].unique()
@@ -145,7 +124,7 @@ def _shown(images: pd.DataFrame, settings: EdgesSettings) -> tuple[str, ...]:
 
 def _work(settings: EdgesSettings, inputs: Inputs) -> Work:
     count = len(drawn(inputs.dataset(settings.dataset), settings.limit, settings.seed))
-    return Work(predicted=dict.fromkeys(baseline_models(inputs, settings.of, settings.models), count))
+    return Work(predicted=dict.fromkeys(_models(settings, inputs), count))
 
 
 EDGES = StudyKind(

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from howfar.figures import Caption, registered, registration
 from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, square, thumbnail
 from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
+from howfar.paper.report_frame import interval_text, three
 from howfar.report.section import (
     Cell,
     Context,
@@ -70,7 +72,7 @@ def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> F
         figure, axes = picture_sheet(across, high + 0.06 + len(models) * (high + _NUMBER), top=-0.02)
         _label(axes, "photograph", "", high / 2)
         for position, (image, picture) in enumerate(zip(result.shown, photographs, strict=True)):
-            square(axes, picture, f"photograph:{image}", _left(position), (high - 1) / 2)
+            square(axes, picture, f"photograph:{image}", _LABELS + position * _STEP, (high - 1) / 2)
         top = high + 0.06
         for model in models:
             _row(axes, result, model, shown, Path(folder), top, high)
@@ -81,23 +83,19 @@ def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> F
     return figure
 
 
-def _left(position: int) -> float:
-    return _LABELS + position * _STEP
-
-
 def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folder: Path, top: float, high: float) -> None:
     """Draw a model's maps below `top`."""
     mean = next(each.edges.value for each in result.models if each.model == model)
     _label(axes, name_text(model, 14), "" if mean is None else f"mean {signed(mean)}", top + high / 2)
     small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "ha": "center", "va": "top", "parse_math": False}
     for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
-        there = model in own.index
+        left, there = _LABELS + position * _STEP, model in own.index
         picture = probabilities(folder / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
-        square(axes, picture, f"{model}:{image}", _left(position), top + (high - 1) / 2)
+        square(axes, picture, f"{model}:{image}", left, top + (high - 1) / 2)
         value = float(own["edges"].loc[model]) if there else float("nan")
         number = "the same everywhere" if value != value else signed(value)
         below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
-        axes.text(_left(position) + 0.5, top + below + 0.02, number, **small)
+        axes.text(left + 0.5, top + below + 0.02, number, **small)
 
 
 def _label(axes: Axes, name: str, number: str, middle: float) -> None:
@@ -132,7 +130,10 @@ def section(result: Edges, context: Context) -> Section:
         TablePart("models", f"What the models draw on {result.dataset}", _models(result), how),
         *([apart] if result.differences else []),
     ]
-    return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most_sentence(result)))), LIMITS)
+    drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
+    draws = plural(len(drawn), "the model draws", "the models draw")
+    most = f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
+    return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most))), LIMITS)
 
 
 LIMITS: Final = (
@@ -169,16 +170,9 @@ def paper_sentence(result: Edges) -> str:
         return ""
     said = listing([f"{_written(gap)} against {name}" for name, gap in gaps], 6)
     held = all(gap.clear and (gap.value or 0.0) > 0 for _, gap in gaps)
-    reversed_ = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
-    verdict = "holds here" if held else "is the other way round here" if reversed_ else "does not hold here against every model"
+    turned = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
+    verdict = "holds here" if held else "is the other way round here" if turned else "does not hold here against every model"
     return f"The paper's claim that its model DC (here {own}) follows edges more {verdict}: {said}."
-
-
-def most_sentence(result: Edges) -> str:
-    """State the share of an image that each model marks as foreground."""
-    drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
-    draws = plural(len(drawn), "the model draws", "the models draw")
-    return f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
 
 
 def _between(result: Edges, one: str, other: str) -> Interval:
@@ -191,9 +185,8 @@ def _between(result: Edges, one: str, other: str) -> Interval:
 
 
 def _written(average: Interval) -> str:
-    low, high = average.low, average.high
-    interval = "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
-    return f"{signed(average.value)}{interval}"
+    value, low, high = (np.nan if each is None else each for each in (average.value, average.low, average.high))
+    return interval_text(value, low, high)
 
 
 def _models(result: Edges) -> Table:
@@ -216,11 +209,8 @@ def _models(result: Edges) -> Table:
     )
 
 
-def _three(value: float) -> str:
-    """Format a number to three decimals, without a sign for zero."""
-    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
-
-
 def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> Cell:
-    write = partial(signed, decimals=3) if sign else _three
-    return with_interval(average.value, average.low, average.high, write, strong=strong)
+    def unsigned(value: float) -> str:
+        return three(value).removeprefix("+")
+
+    return with_interval(average.value, average.low, average.high, three if sign else unsigned, strong=strong)

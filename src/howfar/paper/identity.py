@@ -2,36 +2,284 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
-from howfar import options
-from howfar.arrays import FloatArray
+from howfar.arrays import ArrayRows, Float64Array, FloatArray, quotient
 from howfar.backbones.preprocessing import PerturbedBackbone
+from howfar.data import Dataset
 from howfar.data.image_folder import natural_key
-from howfar.data.variations import FINEGPR
-from howfar.errors import InputError, UnknownNameError
+from howfar.data.variations import FINEGPR, variation_columns, variations
+from howfar.distances.dataset_distances import identity_margin, image_to_dataset, self_distance
+from howfar.errors import InputError
 from howfar.io.finished_parts import KeptArrays, part_key
-from howfar.paper import identity_claims
-from howfar.paper.identity_claims import PERSON, FromReferences, VariationSets, compared, described, from_references, stacked
-from howfar.perturb import named as perturbation_named
+from howfar.options import Space
+from howfar.paper.study_frame import SpaceSettings, perturbations_of
 from howfar.progress import bar
+from howfar.projection import Projector
 from howfar.projection.projector import principal_coordinates
+from howfar.projection.sufficient_statistics import CachedRows
 from howfar.results import Features, Provenance
 from howfar.results.distance_studies import UNCHANGED, Identity
 from howfar.results.records import keyed
+from howfar.settings import nearest
+from howfar.significance import interval, resample_counts
+from howfar.streams import stream
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import BackboneNames, DatasetName, KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import BackboneNames, DatasetName, StudyKind, Work
 
+PERSON: Final = "person"
 NAMED: Final = ("backbone", "perturbation", "variation")
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class PersonSet:
+    """Hold a person's images under one value of a variation, p_i v_k of eqs. 9 to 11, by their ascending rows in the table."""
+
+    person: str
+    value: str
+    rows: NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class VariationSets:
+    """Hold a variation's sets by person, then value, in natural order, and which of them are primary.
+
+    `references` are the (r,) places of the primary sets: each of a person who is seen under another value, too.
+    """
+
+    sets: tuple[PersonSet, ...]
+    references: NDArray[np.intp]
+
+    def own(self, reference: int) -> NDArray[np.bool_]:
+        """Return a mask of the sets of the same person under every other value."""
+        person = self.sets[reference].person
+        return np.array([each.person == person and place != reference for place, each in enumerate(self.sets)])
+
+    def others(self, reference: int) -> NDArray[np.bool_]:
+        """Return a mask of the sets of every other person."""
+        return np.array([each.person != self.sets[reference].person for each in self.sets])
+
+
+def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: Sequence[str | int]) -> pd.DataFrame:
+    """Return a table of the wanted persons' images (default: all), with text columns image, person and each variation.
+
+    The columns come from the dataset's own table where `columns` names some, else from the images' names by the `pattern`.
+    """
+    names = [item.name for item in dataset.items]
+    table = variation_columns(dataset, columns) if columns else variations(names, pattern)
+    if PERSON not in table or len(table.columns) < 2:
+        option, value = ("columns", list(columns)) if columns else ("pattern", pattern)
+        raise InputError.of(option, "must have person, and another for what varies", value, "call who is seen person")
+    table = table.astype(str)
+    wanted, known = [str(person) for person in persons], sorted(set(table[PERSON]), key=natural_key)
+    for person in wanted:
+        if person not in known:
+            raise InputError.of("persons", f"must be persons of {dataset.name}", person, nearest(person, known, "persons"))
+    kept = set(wanted or known)
+    if len(kept) < 2:
+        raise InputError.of("persons", "must be at least two", sorted(kept), "distances tell one from another")
+    table.insert(0, "image", names)
+    return table[table[PERSON].isin(kept)].reset_index(drop=True)
+
+
+def compared(table: pd.DataFrame, wanted: Sequence[str], most: int | None, seed: int) -> dict[str, VariationSets]:
+    """Divide the images of `described` into sets for each wanted variation, by default each with two values for some person.
+
+    At most `most` primary sets of a variation are drawn, by the seed.
+    """
+    known = [str(name) for name in table if name not in ("image", PERSON)]
+    for name in wanted:
+        if name not in known:
+            raise InputError.of("variations", "must be among those of the images", name, nearest(name, known, "variations"))
+    found = {name: _compared(table, name, most, seed) for name in wanted or known}
+    empty = [name for name, each in found.items() if not len(each.references)]
+    if empty and (wanted or len(empty) == len(found)):
+        raise InputError.of("variations", "must have two values for some person", empty[0], "leave it out")
+    return {name: each for name, each in found.items() if len(each.references)}
+
+
+def _compared(table: pd.DataFrame, variation: str, most: int | None, seed: int) -> VariationSets:
+    places: Any = table.groupby([PERSON, variation]).indices
+    ordered = sorted(places, key=lambda key: (natural_key(key[0]), natural_key(key[1])))
+    sets = tuple(PersonSet(person, value, places[person, value]) for person, value in ordered)
+    values = Counter(person for person, _ in ordered)
+    references = np.flatnonzero([values[each.person] > 1 for each in sets])
+    if most is not None and most < len(references):
+        rng = stream(seed, "identity of sets", variation)
+        references = np.sort(rng.choice(references, most, replace=False))
+    return VariationSets(sets, references)
+
+
+class FromReferences(NamedTuple):
+    """Hold the measures from r primary sets to all s sets of a variation with N images.
+
+    `o_dist` (r, s) is in mean form, and `relative` over the primary set's self-distance: NaN at the primary itself, `relative`
+    also where that has one image. `violated` (r,) is the share of violated pairs, beside the `margins`. `i_dist` (N,) is each
+    image's from the first primary set, in the order of the sets; NaN for its own.
+    """
+
+    o_dist: Float64Array
+    relative: Float64Array
+    violated: Float64Array
+    margins: Float64Array
+    i_dist: Float64Array
+
+
+class SetSpaces:
+    """Project two sets of (N, q) features into the space of their distance, caching each single set's sums."""
+
+    def __init__(self, rows: FloatArray, sets: tuple[PersonSet, ...], components: int, mode: Space) -> None:
+        self._components, self._mode = components, mode
+        self._parts: list[FloatArray]
+        if mode == "joint":
+            every = np.sort(np.concatenate([each.rows for each in sets]))
+            fitted = Projector(rows[every], min(components, max(1, len(every) - 1), rows.shape[1])).own()
+            self._parts = [fitted[np.searchsorted(every, each.rows)] for each in sets]
+        else:
+            self._parts = [rows[each.rows] for each in sets]
+        self._cached = [CachedRows(ArrayRows(part)) for part in self._parts]
+
+    def pair(self, primary: int, secondary: int) -> tuple[FloatArray, FloatArray]:
+        """Project a primary and a secondary set to (n, z) and (m, z) scores."""
+        p, s = self._parts[primary], self._parts[secondary]
+        fitted = len(p) if self._mode == "primary" else len(p) + len(s)
+        most = min(fitted - 1, p.shape[1])
+        # Where all components are kept, distances are those of the features themselves.
+        if self._mode in ("none", "joint") or (self._mode == "pair" and most <= self._components):
+            return p, s
+        projector = Projector(self._cached[primary], min(self._components, most))
+        projected = next(projector.project([self._cached[secondary]], self._mode))
+        return projected.primary, projected.secondary
+
+
+def from_references(rows: FloatArray, compared: VariationSets, components: int, mode: Space) -> Iterator[FromReferences]:
+    """Yield the measures from each primary set in turn, one record each, for `stacked` to join."""
+    spaces, sets = SetSpaces(rows, compared.sets, components, mode), compared.sets
+    for order, reference in enumerate(compared.references.tolist()):
+        i_dist = [np.full(len(each.rows), np.nan) for each in sets]
+        own_distance = np.full(len(sets), np.nan)
+        for place in range(len(sets)):
+            if place != reference:
+                p, s = spaces.pair(reference, place)
+                i_dist[place] = image_to_dataset(s, p)
+                own_distance[place] = self_distance(p) if len(p) > 1 else np.nan
+        o_dist = np.array([values.mean() for values in i_dist])
+        found = identity_margin(o_dist[compared.own(reference)].tolist(), o_dist[compared.others(reference)].tolist())
+        yield FromReferences(
+            o_dist[None],
+            quotient(o_dist, own_distance)[None],
+            np.array([found.violated]),
+            np.array([found.margin]),
+            np.empty(0) if order else np.concatenate(i_dist),
+        )
+
+
+def stacked(parts: list[FromReferences]) -> FromReferences:
+    """Join the records of single primary sets."""
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FromReferences._fields[:-1]}
+    return FromReferences(**joined, i_dist=parts[0].i_dist)
+
+
+FEWEST = 5
+"""Persons, or primary sets, from which on an interval over them says something."""
+
+
+class Claim(NamedTuple):
+    """Hold a claim's columns of the result's table, and its shares of violated pairs in every draw (none without an interval).
+
+    `row` has `Identity.claims`'s numbers but for the changes.
+    """
+
+    row: dict[str, Any]
+    violated_draws: Float64Array
+
+
+def unit_of(compared: VariationSets) -> str:
+    """Return the unit that intervals resample: "persons", "primary sets" if persons are few, or "" for no interval."""
+    persons = {compared.sets[reference].person for reference in compared.references}
+    if len(persons) >= FEWEST:
+        return "persons"
+    return "primary sets" if len(compared.references) >= FEWEST else ""
+
+
+def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np.random.Generator) -> Claim:
+    """Summarise the measures from a variation's primary sets.
+
+    A draw takes as many persons as there are, with replacement, each with all primary sets of that person; where there are few
+    persons, it takes each person's primary sets anew. The sets that they are compared with stay.
+    """
+    pairs = np.array([compared.own(place).sum() * compared.others(place).sum() for place in compared.references])
+    times = _times(compared, draws, rng)
+    weighted = times * pairs[:, None]
+    finite = np.isfinite(measured.margins)
+    defined = measured.margins[finite]
+    medians = np.array([np.median(np.repeat(defined, taken)) for taken in times[finite].T if taken.any()])
+    draws_of = np.asarray(measured.violated @ weighted / weighted.sum(axis=0), dtype=np.float64)
+    # If only the value counts, a set of another person under the primary's value is always nearer, of the rest one half.
+    values = np.array([each.value for each in compared.sets])
+    same = [(values[compared.others(place)] == compared.sets[place].value).mean() for place in compared.references]
+    blind = (1 + np.array(same)) / 2
+    row = {
+        "references": len(pairs),
+        "pairs": int(pairs.sum()),
+        "violated": float(measured.violated @ pairs / pairs.sum()),
+        "margin": float(np.median(defined)) if len(defined) else np.nan,
+        "least": float(defined.min()) if len(defined) else np.nan,
+        "holding": int((measured.violated == 0).sum()),
+        "blind": float(blind @ pairs / pairs.sum()),
+        **_ends("", draws_of),
+        **_ends("margin_", medians),
+    }
+    return Claim(row, draws_of)
+
+
+def _times(compared: VariationSets, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Count how often each draw takes each primary set, (r, draws); without an interval there are no draws."""
+    unit = unit_of(compared)
+    persons = np.unique([compared.sets[place].person for place in compared.references], return_inverse=True)[1]
+    if not (unit and draws):
+        return np.zeros((len(persons), 0), np.int64)
+    count = int(persons.max()) + 1
+    if unit == "persons":
+        return resample_counts(count, draws, rng)[persons].astype(np.int64)
+    times = np.zeros((len(persons), draws), np.int64)
+    for person in range(count):
+        times[persons == person] = resample_counts(int((persons == person).sum()), draws, rng)
+    return times
+
+
+def _ends(name: str, draws: Float64Array) -> dict[str, float]:
+    low, high = interval(draws) if len(draws) else (np.nan, np.nan)
+    return {f"{name}low": low, f"{name}high": high}
+
+
+def rows(claims: Mapping[Key, Claim], units: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Build the rows of the result's table of claims by (backbone, perturbation, variation)."""
+    found = []
+    for key, each in claims.items():
+        before = claims[key[0], UNCHANGED, key[2]]
+        # Both claims use the same draws.
+        change = {"change": each.row["violated"] - before.row["violated"]}
+        change |= _ends("change_", each.violated_draws - before.violated_draws)
+        if key[1] == UNCHANGED:
+            change = dict.fromkeys(change, np.nan)
+        over = units[key[2]] if len(each.violated_draws) else ""
+        found.append({**dict(zip(NAMED, key, strict=True)), **each.row, **change, "interval_over": over})
+    return found
+
+
 ACROSS: Final = 8
 PARTS: Final = "parts"
-Key = tuple[str, str, str]
 Measured = Mapping[Key, FromReferences]
 
 
@@ -51,54 +299,26 @@ def sets(compared: Mapping[str, VariationSets]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def distances(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.DataFrame:
-    """List the distances of all other sets from each primary set."""
-    frames = []
+def tables(measured: Measured, compared: Mapping[str, VariationSets], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Build the result's tables of distances, of primary sets (references) and of images."""
+    frames: dict[str, list[pd.DataFrame]] = {"distances": [], "references": [], "images": []}
     for key, each in measured.items():
-        own, references = compared[key[2]].sets, compared[key[2]].references
-        primary, other = np.repeat(references, len(own)), np.tile(np.arange(len(own)), len(references))
-        frame = pd.DataFrame(
-            {
-                "reference_person": [own[place].person for place in primary],
-                "reference_value": [own[place].value for place in primary],
-                "person": [own[place].person for place in other],
-                "value": [own[place].value for place in other],
-                "o_dist_mean": each.o_dist.ravel(),
-                "relative": each.relative.ravel(),
-            }
+        variation, named = compared[key[2]], dict(zip(NAMED, key, strict=True))
+        labels = pd.DataFrame([(own.person, own.value) for own in variation.sets], columns=["person", "value"])
+        references, every = variation.references, np.arange(len(labels))
+        primary, other = np.repeat(references, len(every)), np.tile(every, len(references))
+        pairs = (
+            labels.iloc[primary].add_prefix("reference_").reset_index(drop=True).join(labels.iloc[other].reset_index(drop=True))
         )
-        frames.append(keyed(frame[primary != other], **_keys(key)))
-    return pd.concat(frames, ignore_index=True)
-
-
-def references(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.DataFrame:
-    """List each primary set's share of violated pairs, and its margin."""
-    frames = []
-    for key, each in measured.items():
-        primary = [compared[key[2]].sets[place] for place in compared[key[2]].references]
-        who = {"person": [own.person for own in primary], "value": [own.value for own in primary]}
-        frame = pd.DataFrame({**who, "violated": each.violated, "margin": each.margins})
-        frames.append(keyed(frame, **_keys(key)))
-    return pd.concat(frames, ignore_index=True)
-
-
-def images(measured: Measured, compared: Mapping[str, VariationSets], table: pd.DataFrame) -> pd.DataFrame:
-    """List I^dist from the first primary set for every image outside that set."""
-    frames = []
-    for key, each in measured.items():
-        own = compared[key[2]].sets
-        rows = np.concatenate([one.rows for one in own])
-        place = np.repeat(np.arange(len(own)), [len(one.rows) for one in own])
-        frame = pd.DataFrame(
-            {
-                "person": [own[at].person for at in place],
-                "value": [own[at].value for at in place],
-                "image": table["image"].to_numpy()[rows],
-                "i_dist_mean": each.i_dist,
-            }
-        )
-        frames.append(keyed(frame[place != compared[key[2]].references[0]], **_keys(key)))
-    return pd.concat(frames, ignore_index=True)
+        pairs = pairs.assign(o_dist_mean=each.o_dist.ravel(), relative=each.relative.ravel())
+        frames["distances"].append(keyed(pairs[primary != other], **named))
+        own = labels.iloc[references].assign(violated=each.violated, margin=each.margins)
+        frames["references"].append(keyed(own, **named))
+        place = np.repeat(every, [len(own.rows) for own in variation.sets])
+        names = table["image"].to_numpy()[np.concatenate([own.rows for own in variation.sets])]
+        images = labels.iloc[place].assign(image=names, i_dist_mean=each.i_dist)
+        frames["images"].append(keyed(images[place != references[0]], **named))
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
 
 
 def pictures(table: pd.DataFrame, features: Features, seed: int) -> pd.DataFrame:
@@ -117,11 +337,7 @@ def pictures(table: pd.DataFrame, features: Features, seed: int) -> pd.DataFrame
     return pd.concat(frames, ignore_index=True)
 
 
-def _keys(key: Key) -> dict[str, str]:
-    return dict(zip(NAMED, key, strict=True))
-
-
-class IdentitySettings(KindSettings):
+class IdentitySettings(SpaceSettings):
     """Hold the settings of the study of identity."""
 
     dataset: DatasetName = Field(description="The dataset that holds the images of all persons.")
@@ -136,10 +352,6 @@ class IdentitySettings(KindSettings):
         None, ge=1, description="Draw this many primary sets of each variation, with the seed; by default all are taken."
     )
     perturbations: tuple[str, ...] = Field(("blur",), description="Changes of the images with which all is measured again.")
-    components: int = setting(options.Components)
-    projection: options.Space = setting(options.Projection)
-    bootstrap: int = setting(options.Bootstrap)
-    seed: int = setting(options.Seed)
 
 
 class _People(NamedTuple):
@@ -150,13 +362,7 @@ class _People(NamedTuple):
 
 
 def _check(settings: IdentitySettings, inputs: Inputs) -> None:
-    for name in settings.perturbations:
-        try:
-            perturbation_named(name)
-        except UnknownNameError as error:
-            raise InputError(f"perturbations: {error}") from error
-    if len(set(settings.perturbations)) < len(settings.perturbations):
-        raise InputError.of("perturbations", "must not repeat one", list(settings.perturbations))
+    perturbations_of(settings.perturbations)
     table = described(inputs.file.datasets[settings.dataset], settings.pattern, settings.columns, settings.persons)
     _check_space(settings, compared(table, settings.variations, settings.references, settings.seed))
 
@@ -175,11 +381,12 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
     wanted = set(table["image"])
     dataset = replace(dataset, items=tuple(item for item in dataset.items if item.name in wanted))
     loaded = [inputs.backbone(name) for name in settings.backbones]
-    changes = [perturbation_named(name) for name in settings.perturbations]
-    changed = [PerturbedBackbone(backbone, change) for backbone in loaded for change in changes]
+    changed = [
+        PerturbedBackbone(backbone, change) for backbone, change in product(loaded, perturbations_of(settings.perturbations))
+    ]
     views = [features for (features,) in inputs.features([dataset], [*loaded, *changed])]
     labels = [(name, UNCHANGED) for name in settings.backbones]
-    labels += [(name, change) for name in settings.backbones for change in settings.perturbations]
+    labels += product(settings.backbones, settings.perturbations)
     readable = table[table["image"].isin(views[0].images)].reset_index(drop=True)
     people = _People(readable, compared(readable, settings.variations, settings.references, settings.seed))
     _check_space(settings, people.sets)
@@ -194,12 +401,7 @@ def _measured(
     views: Mapping[tuple[str, str], Features], people: _People, settings: IdentitySettings, kept: KeptArrays, inputs: Inputs
 ) -> Iterator[tuple[Key, FromReferences]]:
     """Yield the measures of each backbone, perturbation and variation in the order of the tables."""
-    keys = [
-        (backbone, change, variation)
-        for backbone in settings.backbones
-        for change in (UNCHANGED, *settings.perturbations)
-        for variation in people.sets
-    ]
+    keys = list(product(settings.backbones, (UNCHANGED, *settings.perturbations), people.sets))
     total = sum(len(people.sets[variation].references) for _, _, variation in keys)
     with bar(progress=inputs.execution.progress, patient=True, total=total, unit="set", desc="sets") as shown:
         rows: dict[tuple[str, str], FloatArray] = {}
@@ -243,10 +445,10 @@ def _part_key(key: Key, features: Features, people: _People, settings: IdentityS
 def _result(
     settings: IdentitySettings, people: _People, features: Features, measured: Mapping[Key, FromReferences]
 ) -> Identity:
-    units = {variation: identity_claims.unit_of(each) for variation, each in people.sets.items()}
+    units = {variation: unit_of(each) for variation, each in people.sets.items()}
     # The same draws by every backbone and perturbation, so that changes are paired.
     found = {
-        key: identity_claims.claim(each, people.sets[key[2]], settings.bootstrap, np.random.default_rng([settings.seed, 1]))
+        key: claim(each, people.sets[key[2]], settings.bootstrap, np.random.default_rng([settings.seed, 1]))
         for key, each in measured.items()
     }
     unstudied = () if settings.variations else [name for name in people.table if name not in ("image", PERSON, *people.sets)]
@@ -261,10 +463,8 @@ def _result(
         components=settings.components,
         projection=settings.projection,
         sets=sets(people.sets),
-        distances=distances(measured, people.sets),
-        references=references(measured, people.sets),
-        claims=pd.DataFrame(identity_claims.rows(found, units)),
-        images=images(measured, people.sets, people.table),
+        **tables(measured, people.sets, people.table),
+        claims=pd.DataFrame(rows(found, units)),
         pictures=pictures(people.table, features, settings.seed),
         provenance=Provenance.now(),
         notes=tuple(notes),

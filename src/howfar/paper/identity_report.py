@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.patches import Patch
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption
-from howfar.figures.contact_sheets import Thumbnail, square, thumbnail
+from howfar.figures.contact_sheets import photograph
 from howfar.figures.distance_figures import FEW, shape
 from howfar.figures.style import (
     COLOURS,
@@ -26,15 +27,16 @@ from howfar.figures.style import (
     WIDTH,
     blank,
     drawing,
+    first,
     head,
     head_panel,
     name_legend,
     name_text,
     picture_sheet,
     plain,
-    require_one,
 )
 from howfar.paper.printed_values import TABLE_9
+from howfar.paper.report_frame import count_column, interval_text, text_column, three
 from howfar.report.section import (
     Cell,
     Context,
@@ -42,13 +44,13 @@ from howfar.report.section import (
     Section,
     Table,
     TablePart,
-    change,
     count,
     listing,
     percentage,
     plural,
     row_interval,
     tabulate,
+    with_interval,
 )
 from howfar.results.distance_studies import UNCHANGED, Identity, called
 from howfar.results.records import matching
@@ -67,31 +69,24 @@ def identity_pictures(result: Identity, *, limit: int = 6) -> Figure:
     Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. At most
     `limit` persons are drawn, the first.
     """
-    require_one("limit", limit)
-    persons = result.persons[:limit]
-    left_out = f"The first {limit} of {len(result.persons)} persons are shown." if len(result.persons) > limit else ""
+    persons, left_out = first(result.persons, limit)
     rows = [result.pictures[result.pictures["person"] == person] for person in persons]
     across = max(map(len, rows))
     lines = max((_lines(text) for row in rows for text in row["text"]), key=len)
     step = TITLE + 1.06 + LINE * len(lines)
+    style: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
+    small: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "top", "color": MUTED, "parse_math": False}
     with drawing():
         figure, axes = picture_sheet(across * STEP, step * len(rows))
         for place, (person, row) in enumerate(zip(persons, rows, strict=True)):
-            style: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
             axes.text(0, place * step + TITLE - 0.05, name_text(called(person), 40), **style)
             for column, record in enumerate(row.to_dict("records")):
-                _cell(axes, str(record["path"]), str(record["image"]), str(record["text"]), column * STEP, place * step + TITLE)
-        head(figure, f"Images of the persons of {name_text(result.dataset)}", left_out)
+                left, top = column * STEP, place * step + TITLE
+                photograph(axes, str(record["path"]), str(record["image"]), left, top)
+                words = "\n".join(name_text(line, 22) for line in _lines(str(record["text"])))
+                axes.text(left + 0.5, top + 1.03, words, **small)
+        head(figure, f"Images of the persons of {name_text(result.dataset)}", left_out.replace("datasets", "persons"))
     return figure
-
-
-def _cell(axes: Axes, path: str, name: str, text: str, left: float, top: float) -> None:
-    picture = thumbnail(path)
-    if picture.pixels is None:
-        picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
-    square(axes, picture, name, left, top)
-    style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "top", "color": MUTED, "parse_math": False}
-    axes.text(left + 0.5, top + 1.03, "\n".join(name_text(line, 22) for line in _lines(text)), linespacing=1.25, **style)
 
 
 def _lines(text: str) -> list[str]:
@@ -115,27 +110,43 @@ def identity_violins(result: Identity, backbone: str, perturbation: str = UNCHAN
     Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
     person: an orange dot on or below it violates equations 9 to 11.
     """
-    with drawing():
-        figure = blank(WIDTH, 0.95 + HEIGHT * len(result.variations))
-        panels = figure.subplots(len(result.variations), 1, squeeze=False)[:, 0]
-        for axes, variation in zip(panels, result.variations, strict=True):
-            _panel(axes, result, backbone, perturbation, variation)
-        changed = "" if perturbation == UNCHANGED else f", images with {perturbation}"
-        _finish(figure, f"Distances of persons by {backbone}{changed}")
-    return figure
+    changed = "" if perturbation == UNCHANGED else f", images with {perturbation}"
+    return _violins(result, backbone, (perturbation,), f"Distances of persons by {backbone}{changed}")
 
 
 def identity_before_after(result: Identity, backbone: str, perturbation: str) -> Figure:
     """Draw the panels of `identity_violins` for original (left) and perturbed images (right) (fig. 32)."""
+    title = f"Distances of persons by {backbone}, images as they are and with {perturbation}"
+    return _violins(result, backbone, (UNCHANGED, perturbation), title)
+
+
+def _violins(result: Identity, backbone: str, perturbations: Sequence[str], title: str) -> Figure:
+    """Draw a row of panels per variation, a panel per perturbation."""
+    several = len(perturbations) > 1
     with drawing():
         figure = blank(WIDTH, 0.95 + HEIGHT * len(result.variations))
-        panels = figure.subplots(len(result.variations), 2, squeeze=False)
+        panels = figure.subplots(len(result.variations), len(perturbations), squeeze=False)
         for line, variation in zip(panels, result.variations, strict=True):
-            for axes, change in zip(line, (UNCHANGED, perturbation), strict=True):
-                _panel(axes, result, backbone, change, variation, narrow=True)
-                name = "as they are" if change == UNCHANGED else f"with {change}"
-                head_panel(axes, f"{variation}, {name}", _violated(result, backbone, change, variation), longest=40)
-        _finish(figure, f"Distances of persons by {backbone}, images as they are and with {perturbation}")
+            for axes, perturbation in zip(line, perturbations, strict=True):
+                _panel(axes, result, backbone, perturbation, variation, narrow=several)
+                images = f", {AS_THEY_ARE.get(perturbation, f'with {perturbation}')}" if several else ""
+                person, value = primary_set(result, variation)
+                references = result.named(backbone, perturbation, variation, "references")
+                violated = share(float(matching(references, person=person, value=value)["violated"].iloc[0]))
+                of = f"P: {called(person)}, {variation} {value}; {violated} of pairs violated"
+                head_panel(axes, f"{variation}{images}", of, longest=40 if several else 24)
+        handles: Sequence[Any] = (
+            Patch(color=OWN, alpha=0.7, label="same person"),
+            Patch(color=OTHER, alpha=0.7, label="another person"),
+            Line2D([], [], color=INK, marker="o", ls="none", ms=4, label="mean: O^dist"),
+            Line2D([], [], color=MUTED, lw=1, ls=(0, (4, 3)), label="farthest O^dist of the same person"),
+        )
+        name_legend(figure, handles, 4)
+        head(
+            figure,
+            title,
+            "An orange mean on or below the dashed line is as near to P as a blue one or nearer: a violated pair.",
+        )
     return figure
 
 
@@ -143,14 +154,6 @@ def primary_set(result: Identity, variation: str) -> tuple[str, str]:
     """Return person and value of the figures' primary set, the first from which distances were measured."""
     sets = matching(result.sets, variation=variation, reference=True)
     return str(sets["person"].iloc[0]), str(sets["value"].iloc[0])
-
-
-def _violated(result: Identity, backbone: str, perturbation: str, variation: str) -> str:
-    """Name a panel's primary set, and state its share of violated pairs."""
-    person, value = primary_set(result, variation)
-    rows = result.named(backbone, perturbation, variation, "references")
-    row = matching(rows, person=person, value=value).iloc[0]
-    return f"P: {called(person)}, {variation} {value}; {share(float(row['violated']))} of pairs violated"
 
 
 def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, variation: str, narrow: bool = False) -> None:
@@ -168,8 +171,7 @@ def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, varia
         _violin(axes, values, place, OWN if same else OTHER, f"{key[0]} {key[1]}")
         farthest = max(farthest, float(values.mean())) if same else farthest
     axes.axhline(farthest, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
-    _label(axes, sets, variation, narrow)
-    head_panel(axes, variation, _violated(result, backbone, perturbation, variation))
+    _label(axes, sets, narrow)
 
 
 def _violin(axes: Axes, values: Float64Array, place: int, colour: str, label: str) -> None:
@@ -183,7 +185,7 @@ def _violin(axes: Axes, values: Float64Array, place: int, colour: str, label: st
         axes.plot([place], [values.mean()], marker="o", ms=3, color=INK, mec=PAPER, mew=0.5, label=f"mean:{label}")
 
 
-def _label(axes: Axes, sets: pd.DataFrame, variation: str, narrow: bool) -> None:
+def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
     """Label sets with their values if there is room, and groups of sets with the person."""
     people = list(dict.fromkeys(sets["person"]))
     few = len(sets) <= (MOST_VALUES // 2 if narrow else MOST_VALUES)
@@ -209,17 +211,6 @@ def _label(axes: Axes, sets: pd.DataFrame, variation: str, narrow: bool) -> None
         plain(label)
 
 
-def _finish(figure: Figure, title: str) -> None:
-    handles: Sequence[Any] = (
-        Patch(color=OWN, alpha=0.7, label="same person"),
-        Patch(color=OTHER, alpha=0.7, label="another person"),
-        Line2D([], [], color=INK, marker="o", ls="none", ms=4, label="mean: O^dist"),
-        Line2D([], [], color=MUTED, lw=1, ls=(0, (4, 3)), label="farthest O^dist of the same person"),
-    )
-    name_legend(figure, handles, 4)
-    head(figure, title, "An orange mean on or below the dashed line is as near to P as a blue one or nearer: a violated pair.")
-
-
 def claims_table(result: Identity) -> Table:
     """Build the table of violated pairs and margins, a row per backbone, variation and perturbation."""
     pairs = "of another set of the same person with a set of another, over all primary sets"
@@ -227,25 +218,24 @@ def claims_table(result: Identity) -> Table:
     not_farther = "share of pairs in which the other person is not farther"
     blind = "the share to expect of distances that see the value and not the person"
     margin = "nearest other over farthest own, minus 1: the median over primary sets"
-    three = partial(signed, decimals=3)
 
-    def least(row: Any) -> Cell:
-        return change(None if row["least"] != row["least"] else float(row["least"]))
+    def images(row: Any) -> Cell:
+        return Cell(AS_THEY_ARE.get(row["perturbation"], row["perturbation"]))
 
     def hold(row: Any) -> Cell:
         return percentage(row["holding"] / row["references"], strong=row["holding"] == row["references"])
 
     return tabulate(
         result.claims.to_dict("records"),
-        ("backbone", "", lambda row: Cell(str(row["backbone"]))),
-        ("variation", "", lambda row: Cell(str(row["variation"]))),
-        ("images", "as they are, or perturbed", lambda row: Cell(AS_THEY_ARE.get(row["perturbation"], row["perturbation"]))),
-        ("pairs", pairs, lambda row: count(int(row["pairs"]))),
+        text_column("backbone"),
+        text_column("variation"),
+        ("images", "as they are, or perturbed", images),
+        count_column("pairs", pairs),
         ("violated [95 % CI]", not_farther, lambda row: row_interval(row, "violated", share, "low", "high")),
         ("blind", blind, lambda row: percentage(row["blind"])),
         ("change [95 % CI]", moved, lambda row: row_interval(row, "change", points)),
         ("margin [95 % CI]", margin, lambda row: row_interval(row, "margin", three)),
-        ("least", "the smallest margin of a primary set", least),
+        ("least", "the smallest margin of a primary set", lambda row: with_interval(row["least"], None, None, three)),
         ("hold", "share of primary sets from which no pair is violated", hold),
     )
 
@@ -357,8 +347,9 @@ def _changed(result: Identity, perturbation: str) -> str:
 
 
 def _change(row: dict[Any, Any]) -> str:
-    interval = f" [{points(row['change_low'])}, {points(row['change_high'])}]" if row["change_low"] == row["change_low"] else ""
-    return f"{row['backbone']} under {row['variation']} ({points(row['change'])}{interval})"
+    value, low, high = (100 * row[name] for name in ("change", "change_low", "change_high"))
+    change = interval_text(value, low, high, decimals=1)
+    return f"{row['backbone']} under {row['variation']} ({change})"
 
 
 FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}
@@ -395,14 +386,14 @@ def section(result: Identity, context: Context) -> Section:
                 TABLE_9 if FINEGPR_VARIATIONS.issuperset(result.variations) else None,
             ),
             FigurePart("persons", partial(identity_pictures, result), pictures, "Figure 30"),
-            *_violins(result),
-            *_before_after(result),
+            *_figures(result),
         ],
         limits=limits(result),
     )
 
 
-def _violins(result: Identity) -> Iterator[FigurePart]:
+def _figures(result: Identity) -> Iterator[FigurePart]:
+    """Draw figure 31 by each backbone, then figure 32 by each backbone and perturbation."""
     for position, backbone in enumerate(result.backbones, 1):
         caption = Caption(
             f"Distances from one person under one value, {backbone}",
@@ -410,19 +401,15 @@ def _violins(result: Identity) -> Iterator[FigurePart]:
             violated_in_words(result, backbone, UNCHANGED),
         )
         yield FigurePart(f"violins-{position}", partial(identity_violins, result, backbone), caption, "Figure 31")
-
-
-def _before_after(result: Identity) -> Iterator[FigurePart]:
-    for position, backbone in enumerate(result.backbones, 1):
-        for perturbation in result.perturbations[1:]:
-            caption = Caption(
-                f"Distances with and without {perturbation}, {backbone}",
-                f"Images as they are (left) and with {perturbation} (right); scales differ. Distances are measured from "
-                f"{_primaries(result)}. {_READ}",
-                f"{violated_in_words(result, backbone, UNCHANGED)} {violated_in_words(result, backbone, perturbation)}",
-            )
-            draw = partial(identity_before_after, result, backbone, perturbation)
-            yield FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")
+    for (position, backbone), perturbation in product(enumerate(result.backbones, 1), result.perturbations[1:]):
+        caption = Caption(
+            f"Distances with and without {perturbation}, {backbone}",
+            f"Images as they are (left) and with {perturbation} (right); scales differ. Distances are measured from "
+            f"{_primaries(result)}. {_READ}",
+            " ".join(violated_in_words(result, backbone, each) for each in (UNCHANGED, perturbation)),
+        )
+        draw = partial(identity_before_after, result, backbone, perturbation)
+        yield FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")
 
 
 def _primaries(result: Identity) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,9 +21,9 @@ from howfar.cores import available_cores
 from howfar.data import Dataset, decode, read_bytes
 from howfar.errors import InputError
 from howfar.metrics import at_threshold, ods
-from howfar.paper.baseline_models import AdaptationName, study_settings
 from howfar.paper.pool_draws import (
     MEAN_F,
+    MEASURES,
     PRECISION,
     RECALL,
     Counted,
@@ -30,15 +31,15 @@ from howfar.paper.pool_draws import (
     Trained,
     count_maps,
     draw_scores,
-    ends,
     trainings,
 )
+from howfar.paper.study_frame import AdaptationName, adapted, interval_columns, study_settings
 from howfar.pipeline.prediction import load_model
 from howfar.progress import bar
 from howfar.relation.rank_stability import ranking, ranks_of
 from howfar.relation.trend import verdict
 from howfar.results import Interval, Provenance, Trend
-from howfar.results.adaptation_result import BASELINE, F_OWN, Adaptation, Adaptations
+from howfar.results.adaptation_result import BASELINE, F_OWN, Adaptation
 from howfar.results.records import keyed, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint
@@ -55,20 +56,19 @@ _PATIENCE: Final = 120.0
 """Seconds after which no further round is begun."""
 
 
-def costs_of(files: Mapping[str, Path]) -> tuple[pd.DataFrame, dict[str, Checkpoint]]:
-    """Count the parameters of each model's network, and return the loaded checkpoints too.
+def costs_of(checkpoints: Mapping[str, Checkpoint]) -> pd.DataFrame:
+    """Count the parameters of each model's network.
 
     A row a model: model, segmenter, size (side of the square input in pixels), parameters, trained (those that training
     changes; the encoder of ``adsam`` is frozen).
     """
-    checkpoints = {model: Checkpoint.load(file) for model, file in files.items()}
     rows = []
     for model, checkpoint in checkpoints.items():
-        network, card = checkpoint.build(), checkpoint.card
-        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
-        counts = {"parameters": sum(n for n, _ in sizes), "trained": sum(n for n, changes in sizes if changes)}
-        rows.append({"model": model, "segmenter": card.segmenter, "size": card.size, **counts})
-    return pd.DataFrame(rows), checkpoints
+        parameters, card = list(checkpoint.build().parameters()), checkpoint.card
+        trained = sum(each.numel() for each in parameters if each.requires_grad)
+        row = {"model": model, "segmenter": card.segmenter, "size": card.size}
+        rows.append({**row, "parameters": sum(each.numel() for each in parameters), "trained": trained})
+    return pd.DataFrame(rows)
 
 
 def timings_of(checkpoints: Mapping[str, Checkpoint], dataset: Dataset, device: str, *, progress: bool) -> pd.DataFrame:
@@ -78,8 +78,7 @@ def timings_of(checkpoints: Mapping[str, Checkpoint], dataset: Dataset, device: 
     model beforehand is not counted. Models take turns, so that whatever else the machine does meets all of them. There are five
     rounds over three images, or fewer (no less than two) where they take more than two minutes.
     """
-    items = dataset.items[:IMAGES]
-    pictures = [(item.name, np.asarray(decode(read_bytes(item.path)).image)) for item in items]
+    pictures = [(item.name, np.asarray(decode(read_bytes(item.path)).image)) for item in dataset.items[:IMAGES]]
     predictors = {model: load_model(checkpoint, device=device).predictor for model, checkpoint in checkpoints.items()}
     for predictor in predictors.values():
         predictor.maps([pictures[0][1]])
@@ -87,12 +86,11 @@ def timings_of(checkpoints: Mapping[str, Checkpoint], dataset: Dataset, device: 
     for number in bar(range(ROUNDS), progress=progress, patient=True, desc="timing models", unit="round"):
         if number >= _ENOUGH_ROUNDS and time.perf_counter() - begun > _PATIENCE:
             break
-        for name, picture in pictures:
-            for model, predictor in predictors.items():
-                started = time.perf_counter()
-                # The map is an array in memory when this returns, so that a GPU's work is waited for.
-                predictor.maps([picture])
-                rows.append({"model": model, "image": name, "round": number, SECONDS: time.perf_counter() - started})
+        for (name, picture), (model, predictor) in product(pictures, predictors.items()):
+            started = time.perf_counter()
+            # The map is an array in memory when this returns, so that a GPU's work is waited for.
+            predictor.maps([picture])
+            rows.append({"model": model, "image": name, "round": number, SECONDS: time.perf_counter() - started})
     return pd.DataFrame(rows)
 
 
@@ -115,62 +113,62 @@ def scores_of(
     """Build `Pool.scores` from the draws, the counts (ODS) and the studies' slopes."""
     slopes = {model: _slopes(study, trainings(model, study, strategy)) for model, study in studies.items()}
     rows = []
-    for m, model in enumerate(drawn.models):
-        for q, shots in enumerate(drawn.shots):
-            for d, dataset in enumerate(counted):
-                values = {measure: drawn.values[measure][m, q, d] for measure in (MEAN_F, PRECISION, RECALL)}
-                values["lean"] = values[PRECISION] - values[RECALL]
-                row: dict[str, Any] = {"model": model, "shots": shots, "dataset": dataset.dataset, "n": len(dataset.images)}
-                row |= {"photographs": len(set(dataset.photographs)), "left_out": dataset.left_out}
-                row |= _at_best(dataset, model, shots)
-                for name, draws in values.items():
-                    row |= _with_ends(name, draws)
-                row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
-                rows.append(row | _judged(slopes[model].get((shots, dataset.dataset)), row[MEAN_F], settings))
+    for (m, model), (q, shots), (d, dataset) in product(enumerate(drawn.models), enumerate(drawn.shots), enumerate(counted)):
+        values = {measure: drawn.values[measure][m, q, d] for measure in MEASURES}
+        values["lean"] = values[PRECISION] - values[RECALL]
+        row: dict[str, Any] = {"model": model, "shots": shots, "dataset": dataset.dataset, "n": len(dataset.images)}
+        row |= {"photographs": len(set(dataset.photographs)), "left_out": dataset.left_out, "chance": _chance(dataset)}
+        row |= _at_best(dataset, model, shots)
+        for name, draws in values.items():
+            row |= interval_columns(name, draws)
+        row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
+        trend = slopes[model].get((shots, dataset.dataset))
+        slope = (None,) * 3 if trend is None else (trend.slope.value, trend.slope.low, trend.slope.high)
+        ends = (np.nan if value is None else value for value in slope)
+        kind = verdict(trend, row[MEAN_F], tau=settings.level, flat=settings.flat).kind
+        rows.append({**row, **dict(zip(("slope", "slope_low", "slope_high"), ends, strict=True)), "verdict": kind})
     return pd.DataFrame(rows)
 
 
 def labels_of(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> pd.DataFrame:
     """Build `Pool.labels`: the number of shots that reaches the level, and the gain of the first shots."""
+    by_name = {name: drawn.mean_f(secondaries if name == ALL_SETS else [name]) for name in (ALL_SETS, *secondaries)}
     rows = []
-    fewest = min(count for count in drawn.shots if count)
-    for m, model in enumerate(drawn.models):
-        for name in (ALL_SETS, *secondaries):
-            f = [drawn.at(MEAN_F, shots, secondaries if name == ALL_SETS else [name])[m].mean(axis=0) for shots in drawn.shots]
-            places = until(np.stack(f), level)
-            reached = (*map(float, drawn.shots), np.nan)[int(places[0])]
-            gain = f[drawn.shots.index(fewest)] - f[0]
-            rows.append({"model": model, "dataset": name, "until": reached, **_with_ends("gain", gain)})
+    for (m, model), (name, f) in product(enumerate(drawn.models), by_name.items()):
+        reached = (*map(float, drawn.shots), np.nan)[int(until(f, level)[m, 0])]
+        gain = interval_columns("gain", f[m, drawn.shots.index(drawn.fewest)] - f[m, 0])
+        rows.append({"model": model, "dataset": name, "until": reached, **gain})
     return pd.DataFrame(rows)
 
 
 def until(f: Float64Array, level: float) -> Float64Array:
-    """Return the place of the first number of shots, by row, whose mean F reaches a level; past the last if none does."""
+    """Return the place of the first number of shots, (models, 1 + b), whose mean F reaches a level; past the last if none does.
+
+    `f` is (models, shots, 1 + b).
+    """
     reached = f >= level
-    return np.where(reached.any(axis=0), reached.argmax(axis=0), len(f)).astype(np.float64)
+    places: Float64Array = np.where(reached.any(axis=1), reached.argmax(axis=1), f.shape[1]).astype(np.float64)
+    return places
 
 
 def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFrame:
     """Build `Pool.spreads`: the variation of mean F between secondary datasets and between seeds."""
     places = [drawn.datasets.index(name) for name in secondaries]
     rows = []
-    for m, model in enumerate(drawn.models):
-        for q, shots in enumerate(drawn.shots):
-            f = drawn.values[MEAN_F][m, q, places, 0]
-            lowest = int(np.argmin(np.where(np.isnan(f), np.inf, f)))
-            rows.append(
-                {
-                    "model": model,
-                    "shots": shots,
-                    "mean": float(f.mean()),
-                    "lowest": float(f[lowest]),
-                    "lowest_dataset": secondaries[lowest],
-                    "highest": float(f.max()),
-                    "sets_std": _std(f),
-                    "seeds_std": _std(drawn.seeds[MEAN_F][m, q, places].mean(axis=0)),
-                }
-            )
+    for (m, model), (q, shots) in product(enumerate(drawn.models), enumerate(drawn.shots)):
+        f = drawn.values[MEAN_F][m, q, places, 0]
+        lowest = int(np.argmin(np.where(np.isnan(f), np.inf, f)))
+        row = {"model": model, "shots": shots, "mean": float(f.mean()), "lowest": float(f[lowest])}
+        row |= {"lowest_dataset": secondaries[lowest], "highest": float(f.max()), "sets_std": _std(f)}
+        rows.append({**row, "seeds_std": _std(drawn.seeds[MEAN_F][m, q, places].mean(axis=0))})
     return pd.DataFrame(rows)
+
+
+def _chance(dataset: Counted) -> float:
+    """Compute the mean F of maps that mark every pixel: 2 π / (1 + π) of an image whose share π of pixels is foreground."""
+    counts = next(iter(dataset.counts.values()))
+    seen = counts.true > 0
+    return float((2 * counts.true[seen] / (counts.true + counts.pixels)[seen]).mean()) if seen.any() else 0.0
 
 
 def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
@@ -180,8 +178,7 @@ def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
         if (training.model, training.shots) == (model, shots):
             best, threshold = ods(counts)
             pairs.append((best, np.nan if np.isnan(threshold) else at_threshold(counts, threshold).mean_f))
-    means = np.mean(pairs, axis=0)
-    return {"ods": float(means[0]), "mean_f_ods": float(means[1])}
+    return dict(zip(("ods", "mean_f_ods"), np.mean(pairs, axis=0).tolist(), strict=True))
 
 
 def _slopes(study: Adaptation, labels: Mapping[Trained, str]) -> dict[tuple[int, str], Trend]:
@@ -189,33 +186,17 @@ def _slopes(study: Adaptation, labels: Mapping[Trained, str]) -> dict[tuple[int,
 
     The interval is no narrower than that of the mean.
     """
-    rows = matching(study.slopes, measure=F_OWN)
-    shots = {(training.seed, label): training.shots for training, label in labels.items()}
-    by_seed: dict[tuple[int, str], list[list[float]]] = {}
-    for row in rows.to_dict("records"):
-        key = (int(row["seed"]), str(row["model"]))
-        if key in shots:
-            values = [float(row[name]) for name in ("n", "photographs", "slope", "low", "high")]
-            by_seed.setdefault((shots[key], str(row["dataset"])), []).append(values)
+    shots = pd.Series({(training.seed, label): training.shots for training, label in labels.items()}, name="of")
+    rows = matching(study.slopes, measure=F_OWN).join(shots, on=["seed", "model"], how="inner")
+    columns = ["n", "photographs", "slope", "low", "high"]
     trends, unknown = {}, Interval(None)
-    for place, seeds in by_seed.items():
-        n, photographs, *slope = np.mean(seeds, axis=0).tolist()
-        ends_of = (None if np.isnan(value) else value for value in slope)
-        trends[place] = Trend(int(n), int(photographs), unknown, unknown, slope=Interval(*ends_of), partial=None)
+    by_dataset: Any = rows.groupby(["of", "dataset"], sort=False)[columns]
+    for (count, dataset), own in by_dataset:
+        n, photographs, *slope = np.mean(own.to_numpy(dtype=np.float64).tolist(), axis=0).tolist()
+        ends = (None if np.isnan(value) else value for value in slope)
+        fitted: dict[str, Any] = {"slope": Interval(*ends), "partial": None}
+        trends[int(count), str(dataset)] = Trend(int(n), int(photographs), unknown, unknown, **fitted)
     return trends
-
-
-def _judged(trend: Trend | None, mean: float, settings: PoolSettings) -> dict[str, float | str]:
-    """Return a slope with its interval and verdict; NaN and "none" without a slope."""
-    slope = Interval(None) if trend is None else trend.slope
-    values = {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
-    kind = verdict(trend, mean, tau=settings.level, flat=settings.flat).kind
-    return {**{name: np.nan if value is None else value for name, value in values.items()}, "verdict": kind}
-
-
-def _with_ends(name: str, draws: Float64Array) -> dict[str, float]:
-    low, high = ends(draws[1:])
-    return {name: float(draws[0]), f"{name}_low": low, f"{name}_high": high}
 
 
 def _std(values: Float64Array) -> float:
@@ -247,10 +228,9 @@ def frugal(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> 
 
     Models that need as many are ranked by what the fewest shots gain.
     """
-    f = np.stack([drawn.at(MEAN_F, shots, secondaries).mean(axis=1) for shots in drawn.shots], axis=1)
-    places = np.stack([until(of_model, level) for of_model in f])
-    fewest = min(count for count in drawn.shots if count)
-    gain = f[:, drawn.shots.index(fewest)] - f[:, 0]
+    f = drawn.mean_f(secondaries)
+    places = until(f, level)
+    gain = f[:, drawn.shots.index(drawn.fewest)] - f[:, 0]
     # A gain lies between -1 and 1, so that a quarter of it never makes up for one step of the numbers of shots.
     return Wished(np.array([*drawn.shots, np.inf])[places.astype(int)], gain / 4 - places, compared=False)
 
@@ -266,9 +246,8 @@ def fast(timings: pd.DataFrame, models: Sequence[str], bootstrap: int, seed: int
     rows = []
     for model in models:
         seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
-        rng = stream(seed, "labels of a pool", model)
-        drawn = np.median(rng.choice(seconds, (bootstrap, len(seconds))), axis=1)
-        rows.append(np.concatenate([[np.median(seconds)], drawn]))
+        drawn = stream(seed, "labels of a pool", model).choice(seconds, (bootstrap, len(seconds)))
+        rows.append(np.concatenate([[np.median(seconds)], np.median(drawn, axis=1)]))
     values = np.stack(rows)
     return Wished(values, -values)
 
@@ -280,24 +259,25 @@ def weighted(wished: Mapping[str, Wished], weights: Mapping[str, float]) -> Wish
     return Wished(mean, -mean)
 
 
-RANKING: Final = (
-    "wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high"
-)  # fmt: skip
-"""The columns of `Pool.rankings`."""
-
-
-def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[tuple[object, ...]]:
+def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[dict[str, Any]]:
     """Build the rows of `Pool.rankings` for one wish: values, ranks and the difference from the best other model."""
     found = ranking(wished.scores[:, 0], wished.scores[:, 1:])
     order = np.argsort(found.rank, kind="stable")
     rows = []
     for place, model in enumerate(models):
+        values = wished.values[place]
         other = order[0] if order[0] != place else order[1]
-        differences = wished.values[place] - wished.values[other] if wished.compared else np.full(2, np.nan)
-        value = (_finite(wished.values[place, 0]), *_ends(wished.values[place, 1:]))
-        ranks = (int(each[place]) for each in (found.rank, found.low, found.high))
-        rows.append((wish, model, *value, *ranks, float(found.first[place]), float(differences[0]), *ends(differences[1:])))
+        differences = values - wished.values[other] if wished.compared else np.full(2, np.nan)
+        row = {"wish": wish, "model": model, "value": _finite(values[0]), **_ends(values)}
+        row |= {"rank": int(found.rank[place]), "rank_low": int(found.low[place]), "rank_high": int(found.high[place])}
+        rows.append({**row, "first": float(found.first[place]), **interval_columns("over", differences)})
     return rows
+
+
+RANKING: Final = (
+    "wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high"
+)  # fmt: skip
+"""The columns of `Pool.rankings`."""
 
 
 def table_of(wished: Mapping[str, Wished], models: Sequence[str]) -> pd.DataFrame:
@@ -310,15 +290,14 @@ def is_timed(wish: str, weights: Mapping[str, float]) -> bool:
     return wish == "fast" or (wish == WEIGHTED and "fast" in weights)
 
 
-def _ends(draws: Float64Array) -> tuple[float, float]:
+def _ends(values: Float64Array) -> dict[str, float]:
     """Return the ends of the 95 % interval of the draws; NaN for an end that no number of shots reached."""
-    known = draws[~np.isnan(draws)]
-    if not len(known):
-        return float("nan"), float("nan")
-    if np.isfinite(known).all():
-        return ends(known)
-    low, high = np.quantile(known, [0.025, 0.975], method="inverted_cdf")
-    return _finite(low), _finite(high)
+    draws = values[1:][~np.isnan(values[1:])]
+    if np.isinf(draws).any():
+        low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
+        return {"low": _finite(low), "high": _finite(high)}
+    ends = interval_columns("", values)
+    return {"low": ends["_low"], "high": ends["_high"]}
 
 
 def _finite(value: float) -> float:
@@ -336,6 +315,7 @@ class PoolSettings(KindSettings):
     )
     strategy: str = Field("", description="The strategy whose models are compared; by default the study's first.")
     level: float = Field(0.5, gt=0, lt=1, description="The mean F that counts as reached.")
+    floor: float = Field(0.1, ge=0, lt=1, description="Recommend no model whose mean F or precision is below this.")
     bootstrap: int = setting(options.Bootstrap, ge=2, description="Draw this many resamples for the intervals.")
     seed: int = setting(options.Seed)
     flat: float = setting(options.Flat)
@@ -368,9 +348,8 @@ def _check(settings: PoolSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
-    adapted = inputs.results[settings.of]
-    assert isinstance(adapted, Adaptations)  # the reference names a study of this kind
-    studies, first = dict(adapted.by_segmenter()), adapted.first
+    studied = adapted(inputs, settings.of)
+    studies, first = dict(studied.by_segmenter()), studied.first
     folders = {model: inputs.folders[settings.of] / model for model in studies}
     strategy = settings.strategy or str(first.settings["strategies"][0])
     # Of the blind datasets those with masks.
@@ -378,25 +357,28 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     progress = inputs.execution.progress
     counted = count_maps(studies, folders, strategy, (*first.secondaries, *blind), progress=progress)
     drawn = draw_scores(counted, _thresholds(studies, strategy), settings.bootstrap, settings.seed)
-    seed = first.settings["seeds"][0]
-    files = {model: folder / f"models/seed{seed}/{BASELINE}.safetensors" for model, folder in folders.items()}
-    costs, checkpoints = costs_of(files)
+    seeds = tuple(int(each) for each in first.settings["seeds"])
+    files = {model: folder / f"models/seed{seeds[0]}/{BASELINE}.safetensors" for model, folder in folders.items()}
+    checkpoints = {model: Checkpoint.load(file) for model, file in files.items()}
     timings = timings_of(checkpoints, inputs.dataset(first.secondaries[0]), inputs.device, progress=progress)
-    wished = _wished(settings, drawn, first.secondaries, blind, timings)
-    timed = [wish for wish in wished if is_timed(wish, settings.weights())]
+    weights = settings.weights()
+    wished = {wish: _wished(wish, settings, drawn, first.secondaries, blind, timings) for wish in settings.wishes()}
+    wished |= {WEIGHTED: weighted(wished, weights)} if weights else {}
+    timed = {wish: each for wish, each in wished.items() if is_timed(wish, weights)}
     return Pool(
         of=settings.of,
         strategy=strategy,
         primary=first.primary,
         secondaries=first.secondaries,
         blind=blind,
-        models=adapted.models,
+        models=studied.models,
         shots=drawn.shots,
-        seeds=tuple(int(each) for each in first.settings["seeds"]),
+        seeds=seeds,
         wishes=settings.wishes(),
-        weights=settings.weights(),
+        weights=weights,
         level=settings.level,
         flat=settings.flat,
+        floor=settings.floor,
         bootstrap=settings.bootstrap,
         tuned=all(bool(study.models["held_out_ods"].notna().all()) for study in studies.values()),
         hardware=hardware(inputs.device),
@@ -404,10 +386,10 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
         labels=labels_of(drawn, first.secondaries, settings.level),
         spreads=spreads_of(drawn, first.secondaries),
         distances=_distances(studies, files, folders, inputs),
-        costs=costs,
+        costs=costs_of(checkpoints),
         timings=timings,
         rankings=table_of({wish: each for wish, each in wished.items() if wish not in timed}, drawn.models),
-        timed_rankings=table_of({wish: wished[wish] for wish in timed}, drawn.models),
+        timed_rankings=table_of(timed, drawn.models),
         provenance=Provenance.now(),
     )
 
@@ -423,18 +405,21 @@ def _thresholds(studies: Mapping[str, Adaptation], strategy: str) -> dict[Traine
 
 
 def _wished(
-    settings: PoolSettings, drawn: ResampledScores, secondaries: tuple[str, ...], blind: tuple[str, ...], timings: pd.DataFrame
-) -> dict[str, Wished]:
-    """Score the models under every requested wish, and under the weighted wish if weights are given."""
-    make: Mapping[str, Any] = {
-        "precision": lambda: highest(drawn, PRECISION, secondaries),
-        "recall": lambda: highest(drawn, RECALL, secondaries),
-        "few labels": lambda: frugal(drawn, secondaries, settings.level),
-        "stable": lambda: stable(drawn, (*secondaries, *blind)),
-        "fast": lambda: fast(timings, drawn.models, settings.bootstrap, settings.seed),
-    }
-    wished: dict[str, Wished] = {wish: make[wish]() for wish in settings.wishes()}
-    return {**wished, WEIGHTED: weighted(wished, settings.weights())} if settings.weights() else wished
+    wish: str,
+    settings: PoolSettings,
+    drawn: ResampledScores,
+    secondaries: Sequence[str],
+    blind: Sequence[str],
+    timings: pd.DataFrame,
+) -> Wished:
+    """Score the models under one wish."""
+    if wish == "few labels":
+        return frugal(drawn, secondaries, settings.level)
+    if wish == "stable":
+        return stable(drawn, (*secondaries, *blind))
+    if wish == "fast":
+        return fast(timings, drawn.models, settings.bootstrap, settings.seed)
+    return highest(drawn, wish, secondaries)
 
 
 def _distances(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
+from howfar.paper.report_frame import Row, three
 from howfar.report.section import listing, plural, sentence_case
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
-from howfar.wording import format_interval, format_number, share, signed
+from howfar.wording import format_interval, format_number, share
 
 SURE, LIKELY = 0.95, 0.8
 PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), "deepcrack": ("DeepCrack", "recall")}
 """Which segmenter the paper suggests for what (section 5)."""
-Row = Mapping[Any, Any]
 
 
 def lead(result: Pool) -> str:
@@ -26,15 +26,36 @@ def lead(result: Pool) -> str:
 
 
 def _answer(result: Pool, wish: str) -> str:
-    rows = result.ranking(wish).sort_values("first", ascending=False, kind="stable").to_dict("records")
-    best = result.ranking(wish).to_dict("records")[0]
-    sure = float(best["first"])
-    if wish == "few labels" and all(row["value"] != row["value"] or row["value"] == inf for row in rows):
+    ranked = result.ranking(wish).to_dict("records")
+    below = {str(row["model"]): why for row in ranked if (why := below_floor(result, str(row["model"]), wish))}
+    rows = sorted((row for row in ranked if row["model"] not in below), key=lambda row: -float(row["first"]))
+    if wish == "few labels" and all(row["value"] != row["value"] or row["value"] == inf for row in ranked):
         return f"none, as no model reaches F {result.level:g} with up to {_images(result.most)}"
-    if sure >= LIKELY:
-        return f"{'' if sure >= SURE else 'probably '}{best['model']} (first in {share(sure)} of draws)"
+    if not rows:
+        return f"none, as no model is above the floor ({'; '.join(f'{name}: {why}' for name, why in below.items())})"
+    passed = [row for row in ranked if row["model"] in below and row["rank"] < rows[0]["rank"]]
+    despite = "".join(f"; {row['model']}, which ranks before it, is below the floor: {below[row['model']]}" for row in passed)
+    sure = float(rows[0]["first"])
+    if passed or sure >= LIKELY:
+        probably = "" if sure >= SURE or passed else "probably "
+        return f"{probably}{rows[0]['model']} (first in {share(sure)} of draws{despite})"
     ahead = [f"{row['model']} in {share(row['first'])}" for row in rows if row["first"] >= 0.1]
     return f"no model stands out (first in draws: {listing(ahead)})"
+
+
+def below_floor(result: Pool, model: str, wish: str) -> str:
+    """State why a model is not recommended: mean F or precision below the floor, or F not above that of marking all pixels.
+
+    They are those of M where the wish is about M, else of the model with the most images of each; "" for a model above it.
+    """
+    rows = _secondaries(result, model, 0 if wish == "stable" else result.most)
+    f, precision = float(rows["mean_f"].mean()), float(rows["precision"].fillna(0.0).mean())
+    # Studies of earlier versions do not hold what chance gives.
+    chance = float(rows["chance"].mean()) if "chance" in rows else 0.0
+    if f >= max(result.floor, chance) and precision >= result.floor:
+        return ""
+    marking = f", where marking every pixel gives {chance:.2f}" if f < chance else ""
+    return f"mean F {f:.2f}{marking}, precision {precision:.2f}"
 
 
 def reason(result: Pool, wish: str) -> str:
@@ -44,8 +65,7 @@ def reason(result: Pool, wish: str) -> str:
 
 def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
     best, second = rows[:2]
-    count = len(result.secondaries)
-    mean = f"with {_images(result.most)}, mean of {count} {plural(count, 'dataset', 'datasets')}"
+    mean = f"with {_images(result.most)}, mean of {_datasets(result)}"
     without = [str(row["model"]) for row in rows if row["value"] != row["value"]]
     none = f"no {measure} on some dataset, as nothing is predicted there"
     if len(without) == len(rows):
@@ -75,10 +95,7 @@ def _of_labels(result: Pool, rows: Sequence[Row]) -> str:
         first = f"{level} is reached by {listing(words)}{behind}"
     else:
         first = f"No model reaches {level} with up to {_images(result.most)}, so that the gain decides"
-    told = [
-        f"{row['model']} {_change(*(float(gains[row['model']][name]) for name in ('gain', 'gain_low', 'gain_high')))}"
-        for row in rows
-    ]
+    told = [f"{row['model']} {_change(gains[row['model']], 'gain')}" for row in rows]
     image = "The first image of each changes" if result.fewest == 1 else f"The first {_images(result.fewest)} change"
     return f"{sentence_case(first)} {image} mean F: {listing(told)}."
 
@@ -137,9 +154,8 @@ def leans(result: Pool, shots: int) -> str:
         }
         parts = [f"{where} {count}" for where, count in counts.items() if count]
         words.append(f"{model} {listing(parts) if parts else 'to neither'}")
-    count = len(result.secondaries)
     whole = "Trained on the primary dataset alone" if not shots else f"With {_images(shots)}"
-    return f"{whole}, of {count} {plural(count, 'dataset', 'datasets')} these lean clearly: {'; '.join(words)}."
+    return f"{whole}, of {_datasets(result)} these lean clearly: {'; '.join(words)}."
 
 
 def papers_claim(result: Pool) -> str:
@@ -200,6 +216,8 @@ def limits(result: Pool) -> list[str]:
         f"{thresholds(result)} A lean is of model and threshold together, and another threshold would move both. ODS does not "
         "depend on it, but looks at labels.",
         "Each dataset counts alike. Ranks are among these models, on these datasets.",
+        f"No model is recommended whose mean F or precision is below {result.floor:g}, or whose mean F is not above that of "
+        "marking every pixel.",
         f"Seconds were measured on {machine(result)}, one image at a time, from the decoded image to its map; "
         f"median of {repeats} timings a model. They differ from run to run, by more than these draws say where the machine "
         "does other work.",
@@ -236,11 +254,15 @@ def _interval(row: Row) -> str:
 
 
 def _difference(row: Row) -> str:
-    return f"the difference is {_change(row['over'], row['over_low'], row['over_high'])}"
+    return f"the difference is {_change(row, 'over')}"
 
 
-def _change(value: float, low: float, high: float) -> str:
-    return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
+def _change(row: Row, name: str) -> str:
+    return "{} [{}, {}]".format(*(three(float(row[key])) for key in (name, f"{name}_low", f"{name}_high")))
+
+
+def _datasets(result: Pool) -> str:
+    return f"{len(result.secondaries)} {plural(len(result.secondaries), 'dataset', 'datasets')}"
 
 
 def _images(count: int) -> str:

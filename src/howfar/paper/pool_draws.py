@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +20,9 @@ from howfar.progress import bar
 from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.results.records import matching
 from howfar.runners import LocalRunner
-from howfar.significance import interval
 from howfar.significance.bootstrap import resample_counts
 from howfar.streams import stream
+from howfar.tasks.maps import resized
 
 
 class Trained(NamedTuple):
@@ -75,11 +76,12 @@ def count_maps(
             for training, label in trainings(model, study, strategy).items():
                 of_training = matching(own, model=label, seed=training.seed)
                 files[training] = of_training.assign(map=[str(folders[model] / file) for file in of_training["map"]])
-        counted.append(_counted(dataset, files, progress))
+        side = next(iter(studies.values())).settings.get("score_size")
+        counted.append(_counted(dataset, files, side, progress))
     return counted
 
 
-def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool) -> Counted:
+def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], side: int | None, progress: bool) -> Counted:
     by_image = {training: rows.set_index("image") for training, rows in files.items()}
     every = dict.fromkeys(name for rows in by_image.values() for name in rows.index)
     shared = [name for name in every if all(name in rows.index for rows in by_image.values())]
@@ -89,7 +91,13 @@ def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool
     first = next(iter(by_image.values())).loc[shared]
     maps = zip(*(rows.loc[shared, "map"] for rows in by_image.values()), strict=True)
     tasks = list(zip(first["mask"], maps, strict=True))
-    shown = bar(LocalRunner().run(_count, tasks), progress=progress, total=len(tasks), unit="image", desc=f"counting {dataset}")
+    shown = bar(
+        LocalRunner().run(partial(_count, side=side), tasks),
+        progress=progress,
+        total=len(tasks),
+        unit="image",
+        desc=f"counting {dataset}",
+    )
     by_training = zip(*shown, strict=True)
     return Counted(
         dataset=dataset,
@@ -100,14 +108,13 @@ def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool
     )
 
 
-def _count(task: tuple[str, Sequence[str]]) -> list[Counts]:
-    """Count all maps of an image against its mask, which is read once."""
+def _count(task: tuple[str, Sequence[str]], side: int | None) -> list[Counts]:
+    """Count all maps of an image against its mask, which is read once, at the size of the study's scores."""
     place, maps = task
     try:
-        truth = read_mask(place)
-        counts = []
+        truth, counts = read_mask(place), []
         for place in maps:
-            counts.append(count(read_prediction(place).values, truth))
+            counts.append(count(*resized(read_prediction(place).values, truth, side)))
     except (ImageError, InputError) as error:
         raise InputError.of("map or mask", "must be readable", place, f"{error}: run the study of adaptation again") from error
     return counts
@@ -137,6 +144,15 @@ class ResampledScores:
         places = [self.datasets.index(name) for name in datasets]
         return np.asarray(self.values[measure][:, self.shots.index(shots)][:, places])
 
+    def mean_f(self, datasets: Sequence[str]) -> Float64Array:
+        """Return the mean of mean F over some datasets, (models, shots, 1 + b)."""
+        return np.stack([self.at(MEAN_F, shots, datasets).mean(axis=1) for shots in self.shots], axis=1)
+
+    @property
+    def fewest(self) -> int:
+        """Return the smallest number of shots above 0."""
+        return min(count for count in self.shots if count)
+
 
 def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float], bootstrap: int, seed: int) -> ResampledScores:
     """Score all models on each dataset, as measured and in every draw of photographs and trainings.
@@ -164,11 +180,6 @@ def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float],
                     by_seed[measure][m, q, d, : len(names)] = rows[:, 0]
                     values[measure][m, q, d] = np.clip(np.einsum("kb,bk->b", rows, trained[model]), 0.0, 1.0)
     return ResampledScores(models, shots, tuple(dataset.dataset for dataset in counted), values, by_seed)
-
-
-def ends(draws: Float64Array) -> tuple[float, float]:
-    """Return the 95 % percentile interval of draws; (NaN, NaN) if no draw is defined."""
-    return interval(draws) if np.isfinite(draws).any() else (float("nan"), float("nan"))
 
 
 def _photograph_weights(dataset: Counted, bootstrap: int, seed: int) -> Float64Array:

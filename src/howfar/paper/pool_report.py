@@ -24,7 +24,6 @@ from howfar.figures.style import (
     blank,
     drawing,
     first,
-    head,
     head_numbers,
     head_panel,
     look,
@@ -33,6 +32,7 @@ from howfar.figures.style import (
 )
 from howfar.paper import pool_answers
 from howfar.paper.pool_answers import millions, seconds_of
+from howfar.paper.report_frame import Row, count_column, fixed_digits, head, label_lowest, text_column, three
 from howfar.report.section import (
     Cell,
     Column,
@@ -109,9 +109,7 @@ def rank_intervals(result: Pool) -> Figure:
         frame_forest(panels[0], [name_text(model, 24) for model in models])
         panels[0].set_xlim(0.6, len(models) + 0.4)
         panels[0].set_xticks(range(1, len(models) + 1))
-        for axes in panels[max(0, len(wishes) - columns) :]:
-            axes.tick_params(labelbottom=True)
-            axes.set_xlabel("rank, 1 for the best")
+        label_lowest(panels, columns, "rank, 1 for the best")
         note = f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first"
         head(figure, "Ranks under each wish", note)
     return figure
@@ -170,13 +168,10 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
         figure, panels, columns = panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
         for axes, dataset in zip(panels, datasets, strict=True):
             _panel(axes, result, dataset)
-        for axes in panels[max(0, len(datasets) - columns) :]:
-            axes.tick_params(labelbottom=True)
-            axes.set_xlabel("images of each dataset")
+        label_lowest(panels, columns, "images of each dataset")
         panels[0].set_ylim(bottom=0)
         figure.supylabel("mean F", fontsize=9.5)
-        handles, _ = panels[0].get_legend_handles_labels()
-        name_legend(figure, [line for line in handles if not str(line.get_label()).startswith("_")], min(len(handles), 6))
+        name_legend(figure, panels[0], min(len(result.models), 6))
         note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
         head(figure, "Mean F by the number of images", note.strip())
     return figure
@@ -197,9 +192,6 @@ def _panel(axes: Axes, result: Pool, dataset: str) -> None:
     head_panel(axes, dataset)
 
 
-Row = Mapping[Any, Any]
-
-
 def scores(result: Pool) -> Table:
     """Build the table of models × datasets, unadapted and with the most images."""
     best = "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"
@@ -207,9 +199,9 @@ def scores(result: Pool) -> Table:
     return tabulate(
         result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        ("images of each", "that it learnt from, beside the primary dataset", lambda row: count(int(row["shots"]))),
-        ("dataset", "", lambda row: Cell(str(row["dataset"]))),
-        ("n", "images that all models were scored on", lambda row: count(int(row["n"]))),
+        count_column("shots", "that it learnt from, beside the primary dataset", "images of each"),
+        text_column("dataset"),
+        count_column("n", "images that all models were scored on"),
         ("ODS", best, lambda row: decimal(row["ods"])),
         ("mean F", "of the images, at each model's own threshold", lambda row: decimal(row["mean_f"])),
         ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: decimal(row["mean_f_ods"])),
@@ -237,10 +229,10 @@ def labels(result: Pool) -> Table:
     return tabulate(
         result.labels.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        ("dataset", "", lambda row: Cell(str(row["dataset"]))),
+        text_column("dataset"),
         *map(mean_f, result.shots),
         (f"until F {result.level:g}", "images of each until mean F reaches it", until),
-        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: row_interval(row, "gain", _three)),
+        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: row_interval(row, "gain", three)),
     )
 
 
@@ -265,10 +257,10 @@ def spreads(result: Pool) -> Table:
     return tabulate(
         result.spreads.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        ("images of each", "", lambda row: count(int(row["shots"]))),
+        count_column("shots", title="images of each"),
         ("mean", "of mean F over the secondary datasets", lambda row: decimal(row["mean"])),
         ("lowest", "", lambda row: decimal(row["lowest"])),
-        ("on", "", lambda row: Cell(str(row["lowest_dataset"]))),
+        text_column("lowest_dataset", title="on"),
         ("highest", "", lambda row: decimal(row["highest"])),
         ("over datasets", "standard deviation of mean F", lambda row: decimal(row["sets_std"])),
         ("over seeds", "standard deviation of the mean; a dash with one seed", lambda row: decimal(row["seeds_std"])),
@@ -296,10 +288,11 @@ def _relative(row: Row) -> Cell:
 def costs(result: Pool) -> Table:
     """Build the table of parameters and seconds."""
     seconds = seconds_of(result)
+    write = fixed_digits([seconds["median"].min()], 2)
 
     def speed(row: Row) -> Cell:
         timed: Any = seconds.loc[row["model"]]
-        return with_interval(timed["median"], timed["min"], timed["max"], lambda value: format_number(value, 3))
+        return with_interval(timed["median"], timed["min"], timed["max"], write)
 
     def size(name: str) -> Callable[[Row], Cell]:
         return lambda row: Cell(millions(int(row[name])), float(row[name]))
@@ -307,8 +300,8 @@ def costs(result: Pool) -> Table:
     return tabulate(
         result.costs.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        ("segmenter", "", lambda row: Cell(str(row["segmenter"]))),
-        ("input", "side of the square that images are resized to, in pixels", lambda row: count(int(row["size"]))),
+        text_column("segmenter"),
+        count_column("size", "side of the square that images are resized to, in pixels", "input"),
         ("parameters", "", size("parameters")),
         ("trained", "parameters that training changes", size("trained")),
         ("seconds an image", "median, with the least and the most", speed),
@@ -327,35 +320,32 @@ MEASURED: Mapping[str, tuple[str, str]] = {
 
 def ranks(result: Pool, wish: str) -> Table:
     """Build the table of a wish's ranking, best model first."""
+    rows = result.ranking(wish)
+    write = fixed_digits([rows["value"].min()], 2) if wish == "fast" else "{:.3f}".format
+
+    def value(row: Row) -> Cell:
+        if wish != "few labels":
+            return with_interval(row["value"], row["low"], row["high"], write)
+        low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
+        known = row["value"] == row["value"]
+        return Cell(f"{row['value']:.0f} [{low}, {high}]", row["value"]) if known else Cell("not reached")
 
     def over(row: Row) -> Cell:
-        return row_interval(row, "over", _small if wish == "fast" else _three)
+        return row_interval(row, "over", _small if wish == "fast" else three)
 
     return tabulate(
-        result.ranking(wish).to_dict("records"),
+        rows.to_dict("records"),
         ("model", "", lambda row: _model(result, row, strong=row["rank"] == 1)),
-        (*MEASURED[wish], lambda row: _value(row, wish)),
+        (*MEASURED[wish], value),
         ("rank", "with its 95 % interval over draws", lambda row: row_interval(row, "rank", "{}".format)),
         ("first in", "share of draws in which it is first", lambda row: percentage(float(row["first"]))),
         ("from the best other", "difference, with its 95 % interval", over, wish != "few labels"),
     )
 
 
-def _three(value: float) -> str:
-    return signed(value, 3)
-
-
 def _small(value: float) -> str:
     """Format a difference with its sign to two significant digits, as seconds may be of any size."""
     return f"{'−' if value < 0 else '+'}{format_number(abs(value), 2)}"
-
-
-def _value(row: Row, wish: str) -> Cell:
-    if wish == "few labels":
-        low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
-        value = row["value"]
-        return Cell("not reached") if value != value else Cell(f"{value:.0f} [{low}, {high}]", value)
-    return with_interval(row["value"], row["low"], row["high"], lambda v: format_number(v, 3) if wish == "fast" else f"{v:.3f}")
 
 
 def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
@@ -365,6 +355,17 @@ def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
 def section(result: Pool, context: Context) -> Section:
     """Build the section of a study of a pool of models."""
     claim = pool_answers.papers_claim(result)
+    words = []
+    for wish in result.answered():
+        rows = result.ranking(wish).to_dict("records")
+        words.append(f"{wish}: " + ", ".join(f"{row['model']} {row['rank']} (first in {share(row['first'])})" for row in rows))
+    ranks_caption = Caption(
+        "Ranks under each wish",
+        "One panel a wish, one row a model: its rank, and the 95 % interval of its rank over paired draws of photographs"
+        f"{' and trainings' if len(result.seeds) > 1 else ''}; for speed, of timings. Where intervals overlap the order "
+        "is not sure.",
+        f"Dots and lines. {'; '.join(words)}.",
+    )
     return Section(
         lead=pool_answers.lead(result),
         sentences=[
@@ -373,7 +374,7 @@ def section(result: Pool, context: Context) -> Section:
             *([claim] if claim else []),
         ],
         parts=[
-            FigurePart("ranks", partial(rank_intervals, result), _ranks_caption(result)),
+            FigurePart("ranks", partial(rank_intervals, result), ranks_caption),
             *(
                 TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
                 for wish in result.answered()
@@ -385,7 +386,14 @@ def section(result: Pool, context: Context) -> Section:
 
 
 def _measured(result: Pool) -> list[Part]:
-    plane = FigurePart("precision-recall", partial(precision_recall_plane, result), _plane_caption(result))
+    rows = result.scores[(result.scores["shots"] == result.most) & result.scores["dataset"].isin(result.secondaries)]
+    words = [f"{r['model']} on {r['dataset']} {r['precision']:.2f} and {r['recall']:.2f}" for r in rows.to_dict("records")]
+    plane = Caption(
+        "Precision and recall of each model on each dataset",
+        "Left M, right the model with the most images of each. Above the dashed line a model leans to precision, below it to "
+        "recall. Bars are 95 % intervals.",
+        f"Two panels of dots. Precision and recall with {result.most} of each: {'; '.join(words)}.",
+    )
     verdicts = (
         "Change of F from the nearest image to the farthest by M's own features, with its 95 % interval, at each model's own "
         "threshold, on all images that it was scored on. Consistent: the interval holds 0 and lies within "
@@ -393,9 +401,10 @@ def _measured(result: Pool) -> list[Part]:
     )
     over = "O^dist over the primary dataset's distance from itself; in brackets O^dist (mean form). By M of the first seed."
     of = f"Models of the study {result.of}, images chosen by the strategy {result.strategy}. {pool_answers.thresholds(result)}"
+    of += " A model has one colour in all tables and figures."
     return [
         TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
-        plane,
+        FigurePart("precision-recall", partial(precision_recall_plane, result), plane),
         TablePart("labels", "Mean F by the number of images of each dataset", labels(result), "“all”: mean of the datasets."),
         FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
         TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
@@ -403,31 +412,6 @@ def _measured(result: Pool) -> list[Part]:
         TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
         TablePart("costs", "Parameters and seconds an image", costs(result), f"Timed on {pool_answers.machine(result)}."),
     ]
-
-
-def _ranks_caption(result: Pool) -> Caption:
-    words = []
-    for wish in result.answered():
-        rows = result.ranking(wish).to_dict("records")
-        words.append(f"{wish}: " + ", ".join(f"{row['model']} {row['rank']} (first in {share(row['first'])})" for row in rows))
-    return Caption(
-        "Ranks under each wish",
-        "One panel a wish, one row a model: its rank, and the 95 % interval of its rank over paired draws of photographs"
-        f"{' and trainings' if len(result.seeds) > 1 else ''}; for speed, of timings. Where intervals overlap the order "
-        "is not sure.",
-        f"Dots and lines. {'; '.join(words)}.",
-    )
-
-
-def _plane_caption(result: Pool) -> Caption:
-    rows = result.scores[(result.scores["shots"] == result.most) & result.scores["dataset"].isin(result.secondaries)]
-    words = [f"{r['model']} on {r['dataset']} {r['precision']:.2f} and {r['recall']:.2f}" for r in rows.to_dict("records")]
-    return Caption(
-        "Precision and recall of each model on each dataset",
-        "Left M, right the model with the most images of each. Above the dashed line a model leans to precision, below it to "
-        "recall. Bars are 95 % intervals.",
-        f"Two panels of dots. Precision and recall with {result.most} of each: {'; '.join(words)}.",
-    )
 
 
 def _labels(result: Pool) -> Caption:

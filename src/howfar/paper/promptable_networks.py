@@ -11,7 +11,7 @@ Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,15 @@ def box_of(mask: NDArray[np.bool_]) -> Prompt:
     if not len(rows):
         raise InputError.of("mask", "must have foreground for a box", "none")
     return Prompt(box=(float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1))
+
+
+def box_and_point_of(mask: NDArray[np.bool_], rng: np.random.Generator) -> Prompt:
+    """Find the box of a mask's foreground, and draw a background point outside it, if the box leaves room (fig. 11)."""
+    box = box_of(mask).box
+    left, top, right, bottom = (int(side) for side in box or ())
+    boxed = np.zeros_like(mask)
+    boxed[top:bottom, left:right] = True
+    return replace(points_of(boxed, 0, 1, rng), box=box)
 
 
 @dataclass(frozen=True)

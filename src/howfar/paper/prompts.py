@@ -7,11 +7,11 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, TypeAlias, Unpack
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ from howfar.paper.promptable_networks import (
     Personal,
     Prompt,
     Sam,
+    box_and_point_of,
     box_of,
     by_example,
     personalise,
@@ -49,10 +50,29 @@ from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import DatasetName, DatasetNames, EntryReference, KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import (
+    DatasetName,
+    DatasetNames,
+    EntryReference,
+    KindSettings,
+    Network,
+    StudyKind,
+    Work,
+    setting,
+)
 from howfar.studies.study_inputs import check_names, parse_all, parse_images
 
-KINDS: Final = ("points", "box", "text", "persam")
+KINDS: Final = ("points", "box", "box_point", "text", "persam")
+SAMS: Final = frozenset(KINDS) - {"text"}
+"""The kinds of prompts that are given to SAM; texts are given to CLIPSeg."""
+BY_MASK: Final = {
+    "points": {"foreground": "foreground_points", "background": "background_points", "seed": "seed"},
+    "box": {},
+    "box_point": {"seed": "seed"},
+}
+"""The kinds that are made from an image's own mask, with the settings on which each depends."""
+FORMAT: Final = 1
+"""Version of the way in which maps are made; another number makes all maps again."""
 
 
 class PromptedKinds(PromptSettings, total=False):
@@ -119,20 +139,18 @@ def prompters_of(
     """Make a prompter for each kind and text in the settings, loading each network once."""
     prompters: list[Prompter] = []
     for kind in dict.fromkeys(settings["kinds"]):
+        identity: dict[str, Any] = {"kind": kind}
         if kind == "text":
             network = ClipSeg(clipseg, pretrained=pretrained, device=device)
             for text in dict.fromkeys(settings["texts"] or TEXTS):
-                identity: dict[str, Any] = {"kind": kind, "weights": network.weights, "text": text}
-                prompters.append(Prompter(f"text: {text}", identity, partial(_of_text, network, text)))
+                own = {**identity, "weights": network.weights, "text": text}
+                prompters.append(Prompter(f"text: {text}", own, partial(_of_text, network, text)))
             continue
         assert sam is not None  # for the type checker: the other kinds are SAM's
-        identity = {"kind": kind, "weights": sam.weights}
-        if kind == "points":
-            identity |= {"foreground": settings["foreground_points"], "background": settings["background_points"]}
-            identity |= {"seed": settings["seed"]}
-            prompters.append(Prompter(kind, identity, partial(_of_points, sam, settings), by_mask=True))
-        elif kind == "box":
-            prompters.append(Prompter(kind, identity, lambda image: _of_prompt(sam, image, box_of(image.mask)), by_mask=True))
+        identity["weights"] = sam.weights
+        if kind in BY_MASK:
+            identity |= {name: cast(Any, settings)[key] for name, key in BY_MASK[kind].items()}
+            prompters.append(Prompter(kind, identity, partial(_of_mask, sam, kind, settings), by_mask=True))
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
             identity |= {"version": VERSION, "reference": example.content, "steps": settings["steps"]}
@@ -145,25 +163,19 @@ def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray
     return network.probabilities(image.picture, text), Prompt(text=text)
 
 
-def _of_points(sam: Sam, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
-    # Seeded by the image's name, so that neither other images nor their order change its points.
-    rng = stream(settings["seed"], "prompts", image.item.name)
-    return _of_prompt(sam, image, points_of(image.mask, settings["foreground_points"], settings["background_points"], rng))
-
-
 def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
     return by_example(sam, personal, image.encoded())
 
 
-def _of_prompt(sam: Sam, image: ImageWithMask, prompt: Prompt) -> tuple[NDArray[np.float32], Prompt]:
+def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    # Seeded by the image's name, so that neither other images nor their order change its points.
+    rng = stream(settings["seed"], "prompts", image.item.name)
+    if kind == "points":
+        prompt = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
+    else:
+        prompt = box_of(image.mask) if kind == "box" else box_and_point_of(image.mask, rng)
     encoded = image.encoded()
     return sam.probabilities(encoded, sam.masks(encoded, prompt).best), prompt
-
-
-SAMS: Final = frozenset({"points", "box", "persam"})
-"""The kinds of prompts that are given to SAM; texts are given to CLIPSeg."""
-FORMAT: Final = 1
-"""Version of the way in which maps are made; another number makes all maps again."""
 
 
 @with_options(PromptOptions)
@@ -185,7 +197,8 @@ def prompts(
     datasets
         One dataset with masks, a list of them, or a mapping from names to them; each a `Dataset` or a dataset argument.
     kinds
-        Any of "points" (SAM), "box" (SAM), "text" (CLIPSeg) and "persam" (PerSAM-F: SAM with a `reference`).
+        Any of "points", "box", "box_point" (the box and a background point outside it; all of SAM), "text" (CLIPSeg) and
+        "persam" (PerSAM-F: SAM with a `reference`).
     out
         Folder of the study: maps, tables, figures, report. A study that was stopped resumes there.
     reference
@@ -236,7 +249,7 @@ def prompted(
     images = []
     for dataset in sets:
         images += _predicted(dataset, prompters, segment, root, given["progress"])
-    scores, rows = _scored(sets, prompters, pd.DataFrame(images), root)
+    scores, rows = _scored(sets, prompters, pd.DataFrame(images), root, given["score_size"])
     return Prompting(
         datasets=tuple(dataset.name for dataset in sets),
         prompts=tuple(prompter.label for prompter in prompters),
@@ -245,7 +258,7 @@ def prompted(
         images=rows,
         provenance=Provenance.now(),
         skipped=tuple(itertools.chain(*skipped)),
-        notes=tuple(_notes(settings, sets, pretrained)),
+        notes=tuple(_notes(settings, sets, pretrained, given["score_size"])),
     )
 
 
@@ -312,17 +325,14 @@ def _predicted(
     folders = [map_paths(_folder(root, prompter, dataset), dataset) for prompter in prompters]
     files = [{item.name: path for path, item in folder.items()} for folder in folders]
     rows = []
-    with bar(progress=progress, total=len(dataset.items), desc=f"prompting {dataset.name}", unit="image") as shown:
-        for item in dataset.items:
-            data = read_bytes(item.path)
-            image = _image_with_mask(item, data, sam)
-            for prompter, paths in zip(prompters, files, strict=True):
-                prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
-                row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name}
-                map_path = paths[item.name].relative_to(root).as_posix()
-                row |= {"path": str(item.path), "mask": str(item.mask), "map": map_path}
-                rows.append({**row, "told": json.dumps(prompt, sort_keys=True)})
-            shown.update()
+    for item in bar(dataset.items, progress=progress, desc=f"prompting {dataset.name}", unit="image"):
+        data = read_bytes(item.path)
+        image = _image_with_mask(item, data, sam)
+        for prompter, paths in zip(prompters, files, strict=True):
+            prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
+            row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name, "path": str(item.path)}
+            row |= {"mask": str(item.mask), "map": paths[item.name].relative_to(root).as_posix()}
+            rows.append({**row, "told": json.dumps(prompt, sort_keys=True)})
     return rows
 
 
@@ -371,25 +381,25 @@ def folder_of(label: str) -> str:
 
 
 def _scored(
-    sets: Sequence[Dataset], prompters: Sequence[Prompter], images: pd.DataFrame, root: Path
+    sets: Sequence[Dataset], prompters: Sequence[Prompter], images: pd.DataFrame, root: Path, score_size: int | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     scores, parts = [], []
-    for prompter in prompters:
-        for dataset in sets:
-            evaluation = evaluate(dataset, _folder(root, prompter, dataset), threshold=0.5, progress=False)
-            row: dict[str, Any] = {"prompt": prompter.label, "dataset": dataset.name, "n": evaluation.scored}
-            values = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "ois", "ap", "f", "mean_f")}
-            scores.append(row | {name: np.nan if value is None else value for name, value in values.items()})
-            f = evaluation.images.set_index("image")["performance"].rename("f")
-            parts.append(matching(images, prompt=prompter.label, dataset=dataset.name).join(f, on="image"))
+    for prompter, dataset in itertools.product(prompters, sets):
+        folder = _folder(root, prompter, dataset)
+        evaluation = evaluate(dataset, folder, threshold=0.5, score_size=score_size, progress=False)
+        row: dict[str, Any] = {"prompt": prompter.label, "dataset": dataset.name, "n": evaluation.scored}
+        values = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "ois", "ap", "f", "mean_f")}
+        scores.append(row | {name: np.nan if value is None else value for name, value in values.items()})
+        f = evaluation.images.set_index("image")["performance"].rename("f")
+        parts.append(matching(images, prompt=prompter.label, dataset=dataset.name).join(f, on="image"))
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
 
 
-def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
-    notes = []
-    if not pretrained:
-        notes.append(RANDOM_WEIGHTS)
-    if {"points", "box"} & set(settings["kinds"]):
+def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool, score_size: int | None) -> list[str]:
+    notes = [] if pretrained else [RANDOM_WEIGHTS]
+    if score_size is not None:
+        notes.append(f"maps and masks were resized to {score_size}×{score_size} before they were compared")
+    if BY_MASK.keys() & settings["kinds"]:
         notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
     small = [dataset for dataset in sets if len(dataset.items) < 10]
     return notes + [f"{dataset.name} has {len(dataset.items)} images: its scores say little" for dataset in small]
@@ -404,7 +414,7 @@ class PromptsSettings(KindSettings):
 
     datasets: DatasetNames = Field(description="The datasets, with masks.")
     prompts: tuple[str, ...] = Field(
-        ("points", "box", "text"), min_length=1, description="Any of points, box, text and persam."
+        ("points", "box", "text"), min_length=1, description="Any of points, box, box_point, text and persam."
     )
     sam: NetworkName = Field("", description="The backbone entry that says where SAM's weights are; by default the published.")
     clipseg: NetworkName = Field("", description="The backbone entry that says where CLIPSeg's are; by default the published.")
@@ -416,6 +426,7 @@ class PromptsSettings(KindSettings):
     steps: int = setting(options.Steps)
     limit: int | None = setting(options.Limit)
     seed: int = setting(options.Seed)
+    score_size: int | None = setting(options.ScoreSize)
 
 
 def _check(settings: PromptsSettings, inputs: Inputs) -> None:
@@ -441,6 +452,7 @@ def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
     named = {network: getattr(settings, network) for network in NETWORKS}
     weights = {network: inputs.loading(name)[1].get("weights") for network, name in named.items() if name}
     own |= {"pretrained": _pretrained(settings, inputs), "device": inputs.device, "progress": inputs.execution.progress}
+    own |= {"score_size": settings.score_size}
     return checked(PromptOptions, {**own, **weights})
 
 
@@ -488,6 +500,15 @@ def _work(settings: PromptsSettings, inputs: Inputs) -> Work:
     return Work(embedded={f"{name}+prompts": seen for name in _prompted(settings).values() if name})
 
 
+def _networks(settings: PromptsSettings, document: Any) -> Iterator[Network]:
+    """Yield the published networks that no backbone of the file stands for, with the keys that provide their weights."""
+    load = {"sam": Sam, "clipseg": ClipSeg}
+    for network, name in _prompted(settings).items():
+        if not name:
+            place = f'{network} of a study of prompts, which reads the weights below where it says {network} = "{network}"'
+            yield place, {network: f"backbones.{network}.weights"}, load[network]
+
+
 PROMPTS = StudyKind(
     name="prompts",
     title="Would a prompt do?",
@@ -497,4 +518,5 @@ PROMPTS = StudyKind(
     result=Prompting,
     work=_work,
     check=_check,
+    networks=_networks,
 )

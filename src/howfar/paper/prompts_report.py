@@ -18,8 +18,8 @@ from matplotlib.figure import Figure
 from howfar.data import decode, read_bytes
 from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration
-from howfar.figures.contact_sheets import StandInImage, Thumbnail, extent, middle, probabilities, thumbnail, truth
-from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
+from howfar.figures.contact_sheets import StandInImage, Thumbnail, extent, middle, probabilities, square, thumbnail, truth
+from howfar.figures.style import INK, MUTED, drawing, first, head, name_text, picture_sheet
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.run_figures import draw_figures
 from howfar.report.section import (
@@ -57,7 +57,7 @@ _TITLE: Final = 0.1
 _NUMBER: Final = 0.17
 _GAP: Final = 0.08
 _CHARACTERS: Final = 18
-_NAMES: Final = {"persam": "PerSAM-F"}
+_NAMES: Final = {"persam": "PerSAM-F", "box_point": "box and point"}
 
 
 class PictureCell(NamedTuple):
@@ -91,8 +91,10 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
     points on the foreground, red crosses points beside it, green rectangles boxes; those of PerSAM-F are the points that it
     chose. White is certain. The maps lie below `folder`, the study's; at most `limit` datasets are shown.
     """
-    require_one("limit", limit)
-    shown = [_stand_in(prompting, dataset) for dataset in prompting.datasets[:limit]]
+    datasets, left_out = first(prompting.datasets, limit)
+    prompt = prompting.prompts[0]
+    own = {name: matching(prompting.images, prompt=prompt, dataset=name) for name in datasets}
+    shown = [StandInImage(name, middle(rows, "f"), f"median of F by {prompt}") for name, rows in own.items()]
     lines = [_lines(prompting, image, Path(folder)) for image in shown]
     with drawing():
         across = max(_FEWEST, *(len(line) for block in lines for line in block)) * _STEP
@@ -101,16 +103,8 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
         top = 0.0
         for image, block in zip(shown, lines, strict=True):
             top = _block(axes, image, block, top)
-        count = len(prompting.datasets)
-        left_out = "" if count <= limit else f" The first {limit} of {count} datasets are shown."
-        head(figure, "What prompted networks segment", f"{_marks_note(lines)}White is certain; F at 0.5.{left_out}")
+        head(figure, "What prompted networks segment", f"{_marks_note(lines)}White is certain; F at 0.5. {left_out}".strip())
     return figure
-
-
-def _stand_in(prompting: Prompting, dataset: str) -> StandInImage:
-    images, prompt = prompting.images, prompting.prompts[0]
-    own = matching(images, prompt=prompt, dataset=dataset)
-    return StandInImage(dataset, middle(own, "f"), f"median of F by {prompt}")
 
 
 def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list[PictureCell]]:
@@ -132,7 +126,8 @@ def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list
     if texts:
         start = [PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), PictureCell(TRUTH, mask, TRUTH)]
         # A long list of texts goes on below; its lines begin with maps.
-        cells = start + [_map(rows, text, folder, _quoted(told[text]["text"])) for text in texts]
+        quoted = {text: fill(f"“{name_text(told[text]['text'], 3 * _CHARACTERS)}”", _CHARACTERS) for text in texts}
+        cells = start + [_map(rows, text, folder, title) for text, title in quoted.items()]
         lines += [cells[at : at + _FEWEST] for at in range(0, len(cells), _FEWEST)]
     return lines
 
@@ -141,10 +136,6 @@ def _map(rows: pd.DataFrame, prompt: str, folder: Path, title: str) -> PictureCe
     value: Any = rows.loc[prompt, "f"]
     number = "" if value != value else f"F {value:.2f}"
     return PictureCell(prompt, probabilities(folder / str(rows.loc[prompt, "map"])), title, number)
-
-
-def _quoted(text: str) -> str:
-    return fill(f"“{name_text(text, 3 * _CHARACTERS)}”", _CHARACTERS)
 
 
 def _marks_note(lines: Sequence[Sequence[Sequence[PictureCell]]]) -> str:
@@ -173,15 +164,10 @@ def _cell(axes: Axes, cell: PictureCell, label: str, left: float, start: float, 
     small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "parse_math": False, "ha": "center"}
     axes.text(left + 0.5, start - 0.04, cell.title, va="bottom", **small)
     axes.text(left + 0.5, start + high + 0.03, cell.number, va="top", **small)
-    if cell.picture.pixels is None:
-        axes.text(left + 0.5, start + high / 2, cell.picture.reason, va="center", **{**small, "color": MUTED})
-        return
-    width, height = extent(cell.picture.pixels)
-    box = (left + (1 - width) / 2, left + (1 + width) / 2, start + height, start)
-    image = axes.imshow(cell.picture.pixels, extent=box, interpolation="nearest", zorder=1.5, aspect="equal")
-    image.set_label(label)
-    if cell.prompt is not None and cell.size is not None:
-        _prompt(axes, cell.prompt, (box[0], start), cell.size, (width, height))
+    square(axes, cell.picture, label, left, start + (high - 1) / 2)
+    if cell.picture.pixels is not None and cell.prompt is not None and cell.size is not None:
+        width, height = extent(cell.picture.pixels)
+        _prompt(axes, cell.prompt, (left + (1 - width) / 2, start + (high - height) / 2), cell.size, (width, height))
 
 
 def _prompt(
@@ -248,7 +234,8 @@ def _sections(prompting: Prompting) -> Iterator[tuple[str, str, Section]]:
     answer: list[Part] = [*notes("Notes of the study", prompting.notes), RegisteredFigure("prompting_rows")]
     yield "answer", "In short", Section(lead(prompting), answer, [trained])
     yield "scores", "Scores", Section("", _tables(prompting))
-    yield made_section(Made([("Settings", _settings(prompting))], prompting.provenance, source=SOURCE, heading="Sources"))
+    chosen = {name: "; ".join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in prompting.settings.items()}
+    yield made_section(Made([("Settings", facts(chosen))], prompting.provenance, source=SOURCE, heading="Sources"))
 
 
 def _tables(prompting: Prompting) -> list[TablePart]:
@@ -256,9 +243,25 @@ def _tables(prompting: Prompting) -> list[TablePart]:
         "Mean of the images' own F at 0.5, where the network itself would cut, with 95 % bootstrap intervals over the images."
     )
     ods = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
+
+    def mean_cell(prompt: str, dataset: str) -> Cell:
+        average = average_f(prompting, prompt, dataset)
+        return with_interval(average.value, average.low, average.high, "{:.3f}".format)
+
+    def ods_cell(prompt: str, dataset: str) -> Cell:
+        row = matching(prompting.scores, prompt=prompt, dataset=dataset).iloc[0]
+        at = "" if row["ods_threshold"] != row["ods_threshold"] else f" at {row['ods_threshold']:.2f}"
+        value = None if row["ods"] != row["ods"] else float(row["ods"])
+        return Cell(f"{format_number(value, 3)}{at}", value)
+
+    def by_prompt(cell: Callable[[str, str], Cell]) -> Table:
+        columns = (Column("prompt"), *map(Column, prompting.datasets))
+        rows = ((Cell(prompt), *(cell(prompt, name) for name in prompting.datasets)) for prompt in prompting.prompts)
+        return Table(columns, tuple(rows))
+
     return [
-        TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", _by_prompt(prompting, _mean_cell), mean),
-        TablePart("ods", "ODS by prompt and dataset", _by_prompt(prompting, _ods_cell), ods),
+        TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", by_prompt(mean_cell), mean),
+        TablePart("ods", "ODS by prompt and dataset", by_prompt(ods_cell), ods),
     ]
 
 
@@ -266,30 +269,6 @@ SOURCE: Final = Markup(
     'A. Achara and R. K. Pandey, <a href="https://arxiv.org/abs/2308.03580" rel="noreferrer">arXiv:2308.03580</a>, 2023, figs. '
     "11 and 12. SAM: Kirillov et al., ICCV 2023. CLIPSeg: Lüddecke and Ecker, CVPR 2022. PerSAM-F: Zhang et al., ICLR 2024."
 )
-
-
-def _by_prompt(prompting: Prompting, cell: Callable[[Prompting, str, str], Cell]) -> Table:
-    """Build a table with a row per prompt and a column per dataset."""
-    columns = (Column("prompt"), *map(Column, prompting.datasets))
-    cells = ((cell(prompting, prompt, dataset) for dataset in prompting.datasets) for prompt in prompting.prompts)
-    return Table(columns, tuple((Cell(prompt), *row) for prompt, row in zip(prompting.prompts, cells, strict=True)))
-
-
-def _mean_cell(prompting: Prompting, prompt: str, dataset: str) -> Cell:
-    mean = average_f(prompting, prompt, dataset)
-    return with_interval(mean.value, mean.low, mean.high, "{:.3f}".format)
-
-
-def _ods_cell(prompting: Prompting, prompt: str, dataset: str) -> Cell:
-    row = matching(prompting.scores, prompt=prompt, dataset=dataset).iloc[0]
-    ods = float(row["ods"])
-    at = "" if row["ods_threshold"] != row["ods_threshold"] else f" at {row['ods_threshold']:.2f}"
-    return Cell(f"{format_number(ods, 3)}{at}", None if ods != ods else ods)
-
-
-def _settings(prompting: Prompting) -> Table:
-    chosen = prompting.settings.items()
-    return facts({name: "; ".join(map(str, value)) if isinstance(value, list | tuple) else value for name, value in chosen})
 
 
 DRAWS: Final = 1000

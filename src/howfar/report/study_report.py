@@ -21,6 +21,7 @@ from howfar.report.run_figures import Figures, PageFigure, embed, runs_of, save
 from howfar.report.section import (
     Cell,
     Context,
+    Disclosure,
     FigurePart,
     Items,
     Made,
@@ -42,6 +43,7 @@ from howfar.wording import cell as guarded_cell
 from howfar.wording import printable
 
 TABLES, FIGURES = "tables", "figures"
+FEW_PARTS: Final = 3
 _SPECIAL: Final = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "±": r"$\pm$", "τ": r"$\tau$", "ρ": r"$\rho$",
@@ -161,7 +163,11 @@ def _filled(
             raise
         failed.append(f"The section of {record.name} could not be made ({type(error).__name__}: {error}).")
         return None
-    return replace(section, parts=[*parts, *notes("Notes of the run", getattr(result, "notes", ()))])
+    parts += notes("Notes of the run", getattr(result, "notes", ()))
+    # On a page of several studies, whose leads are its contents list, long sections are closed.
+    if prefix and len(parts) > FEW_PARTS:
+        parts = [Disclosure(f"{len(parts)} tables, figures and notes", parts)]
+    return replace(section, parts=parts)
 
 
 def _with_files(part: Part, root: Path, prefix: str, run: str) -> Part:

@@ -245,8 +245,9 @@ class Pool(StudyResult):
         The models' names, how many images of each secondary they learnt from, ascending from 0, and the seeds.
     wishes, weights
         The wishes that are answered; their weights, empty where none were given.
-    level, flat
-        The mean F that counts as reached; the change of F over a dataset's distances that counts as none.
+    level, flat, floor
+        The mean F that counts as reached; the change of F over a dataset's distances that counts as none; the mean F and
+        precision below which no model is recommended.
     tuned
         Whether the trainings' thresholds were tuned on photographs of P that were held out.
     hardware
@@ -254,7 +255,8 @@ class Pool(StudyResult):
     scores
         One row a model, number of shots and dataset: n (images with a mask that all models were scored on), photographs,
         left_out (images that some model was not scored on), ods, mean_f, mean_f_low, mean_f_high, mean_f_ods (mean F of the
-        images at the ODS threshold), precision, recall, and lean = precision − recall, each with _low and _high of its 95 %
+        images at the ODS threshold), chance (mean F of marking every pixel), precision, recall, and
+        lean = precision − recall, each with _low and _high of its 95 %
         interval; seeds_std (standard deviation of mean_f over seeds, NaN for one); slope, slope_low, slope_high (of F on
         scaled distance, from the study of adaptation, ends averaged over seeds; NaN for blind datasets) and verdict: falls,
         rises, consistent or none.
@@ -309,6 +311,7 @@ class Pool(StudyResult):
     timings: pd.DataFrame
     rankings: pd.DataFrame
     timed_rankings: pd.DataFrame
+    floor: float = 0.1
 
     @property
     def most(self) -> int:

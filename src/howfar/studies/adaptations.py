@@ -49,7 +49,7 @@ class _AdaptedDatasets(KindSettings):
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Omit newer options that have their default values, so that earlier results remain valid."""
         values: dict[str, Any] = write(self)
-        later = {name: OWN[name].option.default for name in ("way", "without_labels")}
+        later = {name: OWN[name].option.default for name in ("way", "without_labels", "score_size")}
         return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 

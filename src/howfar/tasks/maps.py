@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS, counted, path_text
-from howfar.data.masks import Mask
+from howfar.data.masks import Mask, resize_mask
 from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.location import absolute
@@ -111,8 +112,16 @@ def missing_maps(dataset: Dataset, sources: Sources) -> dict[str, str]:
     return {item.name: lacking[item.name] for item in dataset.items if item.name in lacking}
 
 
-def score_map(item: Item, sources: Sources, tolerance: float) -> ScoredMap:
-    """Score one image's map against its mask, within a tolerance in pixels; raise `ImageError` for what cannot be scored."""
+def resized(values: NDArray[Any], truth: NDArray[np.bool_], side: int | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Resize a map bilinearly, and a mask so that it keeps its lines, to a square; None leaves them as they are."""
+    if side is None:
+        return values, truth
+    picture = Image.fromarray(values if values.dtype == np.uint8 else values.astype(np.float32))
+    return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)), resize_mask(truth, side, side)
+
+
+def score_map(item: Item, sources: Sources, tolerance: float, side: int | None = None) -> ScoredMap:
+    """Score one image's map against its mask, both `resized`, within a tolerance in pixels; raise `ImageError` for bad maps."""
     picture = read_named("the image", item.path, read_bytes)
     file = sources.main.files[item.name]
     prediction = read_named("the prediction", file, read_prediction)
@@ -130,7 +139,7 @@ def score_map(item: Item, sources: Sources, tolerance: float) -> ScoredMap:
         item=item,
         content=content_hash(picture),
         prediction=path_text(file),
-        counts=count(values, truth, 0.0 if mask is None else tolerance),
+        counts=count(*resized(values, truth, side), 0.0 if mask is None else tolerance),
         histogram=histogram(values),
         grey=mask is not None and mask.grey,
         lossy=prediction.lossy,
@@ -165,10 +174,10 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def scored_maps(
-    dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
+    dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool, side: int | None = None
 ) -> tuple[list[ScoredMap], Dataset]:
     """Score every image with maps; return the scores and the dataset of scored images. Raises `InputError` as `read_all`."""
-    score = bound(score_map, sources=sources, tolerance=tolerance)
+    score = bound(score_map, sources=sources, tolerance=tolerance, side=side)
     scored, kept = read_all(dataset, missing_maps(dataset, sources), score, partial, progress)
     # All values are 0 or 1 in 8 bits, so that 1 probably means p = 1, not 1/255.
     if any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored):

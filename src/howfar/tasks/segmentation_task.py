@@ -158,9 +158,10 @@ class SegmentationTask(Task):
     members: tuple[str | Path, ...] = ()
     tiles: str | Path | None = None
     cut: Cut | None = None
+    score_size: int | None = None
 
     name = "segmentation"
-    options = ("foreground", "tolerance", "threshold", "tuned_on", "flipped", "ensemble", "tiles", "model")
+    options = ("foreground", "tolerance", "score_size", "threshold", "tuned_on", "flipped", "ensemble", "tiles", "model")
     noun = "map"
     proxy = "confidence of the model's maps in their foreground"
     means = "mean_f, mean_iou, mean_precision, mean_recall or ois"
@@ -182,6 +183,7 @@ class SegmentationTask(Task):
             members,
             options.get("tiles"),
             choose(threshold, options.get("tuned_on")),
+            options.get("score_size"),
         )
 
     def measure(self, name: str | None) -> MapMeasure:
@@ -196,7 +198,7 @@ class SegmentationTask(Task):
         """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks."""
         sources = find_sources(dataset, predictions, self.flipped, self.members)
         folders = MapFolders.of(predictions, self.flipped, self.members, self.tiles)
-        scored, kept = scored_maps(dataset, sources, self.tolerance, partial, progress)
+        scored, kept = scored_maps(dataset, sources, self.tolerance, partial, progress, self.score_size)
         masked = np.array([image.item.mask is not None for image in scored])
         counts = stack(image.counts for image in scored)
         whole = summarise(counts.take(masked), self.tolerance) if masked.any() else None
@@ -223,9 +225,13 @@ class SegmentationTask(Task):
             threshold=cut.threshold,
             tolerance=self.tolerance,
             columns=_columns(scored, counts, masked, cut.threshold, whole, at_cut, signals),
-            notes=tuple(notes(scored, sources, scores, cut, self.tolerance)),
+            notes=(*self._size_notes(), *notes(scored, sources, scores, cut, self.tolerance)),
             tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
         )
+
+    def _size_notes(self) -> Iterator[str]:
+        if self.score_size is not None:
+            yield f"maps and masks were resized to {self.score_size}×{self.score_size} before they were compared"
 
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> MapAnswers:
         sources = find_sources(dataset, predictions, self.flipped, self.members)

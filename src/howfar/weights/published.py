@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line, option
+from howfar.errors import option as marked
 
 T = TypeVar("T")
 _LOG = logging.getLogger("howfar")
@@ -116,7 +117,7 @@ def hub_folder(
     files = ", ".join(group[0] for group in wanted)
     raise MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): download {files}"
-        f"{f' ({size})' if size else ''} of {repository} elsewhere into one folder and pass {option}=FOLDER"
+        f"{f' ({size})' if size else ''} of {repository} elsewhere into one folder and pass {marked(option, 'FOLDER')}"
     )
 
 

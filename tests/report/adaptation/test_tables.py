@@ -10,8 +10,7 @@ import pytest
 from figures import believable_adaptation
 from howfar import registry
 from howfar.figures.adaptation_scores import adaptation_curves
-from howfar.paper.performance_by_distance_study import PERFORMANCE
-from howfar.paper.suppression import SUPPRESSION
+from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION
 from howfar.report import adaptation_report
 from howfar.report.adaptation_report import beside, curves, section, stacked
 from howfar.report.section import Context, FigurePart

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from believable_identity import make
-from howfar.paper.identity_report import section
-from howfar.report.section import Context
 from howfar.report.study_report import write_section_report
-from howfar.results.distance_studies import Identity
-
-
-def made(identity: Identity) -> Any:
-    return section(identity, Context(Path("run")))
-
-
-def test_other_variations_than_the_papers_stand_alone(tmp_path: Path) -> None:
-    faces = make(tmp_path, persons=tuple("abcde"), single=True, perturbations=())
-    assert "Intervals over persons" in made(faces).limits[0]
-    assert made(faces).sentences[1:] == []
-    named = replace(faces, variations=("picture",), sets=faces.sets.assign(variation="picture"))
-    assert made(named).parts[1].printed is None
 
 
 def test_the_page_of_one_study_is_written_with_all_its_files(tmp_path: Path) -> None:

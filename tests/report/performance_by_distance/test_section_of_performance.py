@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from howfar.paper import performance_by_distance_report
-from howfar.paper.performance_by_distance_report import lead, section, sentences
-from howfar.paper.performance_by_distance_study import PERFORMANCE, PerformanceSettings
+from howfar.paper import adapted_models_report
+from howfar.paper.adapted_models import PERFORMANCE, PerformanceSettings
+from howfar.paper.adapted_models_report import performance_section as section
 from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results.adaptation_result import Adaptations
 from howfar.results.segmenter_studies import PerformanceByDistance
@@ -28,7 +27,7 @@ def result(several: Adaptations) -> PerformanceByDistance:
 
 
 def test_a_cell_is_f_with_mean_and_spread_of_distance_over_the_seeds(result: PerformanceByDistance) -> None:
-    table = performance_by_distance_report.parts(result, "deepcrack", ["M"])
+    table = adapted_models_report.parts(result, "deepcrack", ["M"])
     (row,) = [row for row in table.rows if row[0].text == "walls"]
     own = result.strata.query("segmenter == 'deepcrack' and model == 'M' and dataset == 'walls' and part == '67–100 %'")
     own = own[own["seed"] < 3]
@@ -40,7 +39,7 @@ def test_a_cell_is_f_with_mean_and_spread_of_distance_over_the_seeds(result: Per
 
 @pytest.mark.parametrize("measure", ["f_ods", "f"])
 def test_the_table_of_slopes_is_of_one_f_with_its_verdicts(result: PerformanceByDistance, measure: str) -> None:
-    table = performance_by_distance_report.slopes(result, measure)
+    table = adapted_models_report.slopes(result, measure)
     titles = [column.title for column in table.columns]
     (row,) = [row for row in table.rows if [cell.text for cell in row[:3]] == ["deepcrack", "far-7", "all"]]
     found = dict(zip(titles, row, strict=True))
@@ -49,12 +48,12 @@ def test_the_table_of_slopes_is_of_one_f_with_its_verdicts(result: PerformanceBy
     ).to_dict("records")
     assert found["slope"].sort == pytest.approx(own["slope"])
     assert found["span"].sort == pytest.approx(own["span"])
-    assert found["by distance"].text == performance_by_distance_report.WORDS[own["kind"]]
+    assert found["by distance"].text == adapted_models_report.WORDS[own["kind"]]
     assert found["less M's"].strong == bool(own["change_low"] > 0 or own["change_high"] < 0)
     assert not [row for row in table.rows if "-B" in row[1].text]
     assert "seeds" in titles
     assert "seeds" not in [
-        column.title for column in performance_by_distance_report.slopes(replace(result, seeds=(0,)), measure).columns
+        column.title for column in adapted_models_report.slopes(replace(result, seeds=(0,)), measure).columns
     ]
 
 
@@ -66,23 +65,9 @@ def test_without_the_study_of_adaptation_the_curves_alone_are_missing(result: Pe
 
 
 def test_printed_numbers_are_those_of_the_datasets_kind(result: PerformanceByDistance) -> None:
-    table = performance_by_distance_report.printed(result, "unetplusplus", SYMBOLS)
+    table = adapted_models_report.printed(result, "unetplusplus", SYMBOLS)
     assert table is not None
     assert [row[0].text for row in table.rows] == ["S1 (roads)", "S4 (walls)"]
     assert table.rows[1][-1].text == "0.021 (0.50, 0.17)"
-    assert performance_by_distance_report.printed(result, "unetplusplus", {"roads": "S_5"}) is None
-    assert performance_by_distance_report.printed(result, "other", SYMBOLS) is None
-
-
-def test_a_verdict_that_hangs_on_the_threshold_is_told(result: PerformanceByDistance) -> None:
-    slopes = result.slopes.copy()
-    changed = (slopes["segmenter"] == "deepcrack") & (slopes["model"] == "far-7") & (slopes["measure"] == "f")
-    slopes.loc[changed, "kind"] = "none"
-    told = [line for line in sentences(replace(result, slopes=slopes)) if "At the threshold tuned on P" in line]
-    assert len(told) == 1
-    assert told[0].startswith("deepcrack, far-7")
-
-
-def test_what_has_no_slope_is_said(result: PerformanceByDistance) -> None:
-    slopes = result.slopes.assign(**dict.fromkeys(("slope", "low", "high", "change"), np.nan), kind="none")
-    assert "by an undefined amount (no evidence)" in lead(replace(result, slopes=slopes))
+    assert adapted_models_report.printed(result, "unetplusplus", {"roads": "S_5"}) is None
+    assert adapted_models_report.printed(result, "other", SYMBOLS) is None

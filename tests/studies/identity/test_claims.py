@@ -10,7 +10,7 @@ import pytest
 from howfar.data import Dataset, Item
 from howfar.data.variations import FINEGPR
 from howfar.errors import InputError
-from howfar.paper.identity_claims import FromReferences, PersonSet, VariationSets, claim, compared, described, rows
+from howfar.paper.identity import FromReferences, PersonSet, VariationSets, claim, compared, described, rows
 
 NAMES = [
     f"{person:04d}_c{view:02d}_w01_l{light:02d}_p01.jpg" for person in (1, 2, 10) for view in (1, 2, 10) for light in (3, 4)
@@ -41,15 +41,6 @@ def test_a_person_under_one_value_is_compared_with_and_not_measured_from() -> No
     views = compared(described(images(NAMES[:13]), FINEGPR, (), ()), ("view",), None, 0)["view"]
     assert len(views.sets) == 7
     assert views.references.tolist() == list(range(6))
-
-
-def test_primary_sets_are_drawn_by_the_seed() -> None:
-    table = described(images(NAMES), FINEGPR, (), ())
-    drawn = [compared(table, (), 4, seed)["view"].references.tolist() for seed in (0, 0, 1, 2, 3)]
-    assert drawn[0] == drawn[1] == sorted(set(drawn[0]))
-    assert len(drawn[0]) == 4
-    assert len({tuple(each) for each in drawn}) > 1
-    assert len(compared(table, (), 99, 0)["view"].references) == 9
 
 
 def people(persons: str, values: str = "xyz") -> VariationSets:

@@ -105,16 +105,6 @@ def test_intervals_hold_the_share_and_the_change_is_of_the_same_draws(identity: 
     assert claims["low"][claims["interval_over"] == ""].isna().all()
 
 
-def test_the_result_names_sets_pictures_and_what_it_studied(identity: Identity) -> None:
-    assert identity.variations == ("view", "weather", "light", "scene")
-    assert (identity.persons, identity.perturbations) == (("1", "2"), ("none", "blur"))
-    sets = identity.sets.groupby("variation")["images"].agg(["size", "sum"])
-    assert sets.loc["view"].tolist() == [6, 24]
-    assert identity.pictures.groupby("person").size().tolist() == [8, 8]
-    assert identity.pictures["text"].iloc[0].startswith("view 1 · weather ")
-    assert "pairs in which another of 2 persons of people is not farther" in repr(identity)
-
-
 def test_a_second_run_reads_and_a_killed_one_goes_on(identity: Identity, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from howfar.paper import identity as study
 

@@ -6,14 +6,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+import believable_pool
 from figures.believable_adaptation import make
 from howfar.errors import InputError
 from howfar.metrics import count, f_per_image, stack
-from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, Counted, Trained, count_maps, draw_scores, trainings
+from howfar.paper.pool import Wished, fast, frugal, highest, labels_of, spreads_of, stable, table_of, weighted
+from howfar.paper.pool_answers import lead
+from howfar.paper.pool_draws import (
+    MEAN_F,
+    PRECISION,
+    RECALL,
+    Counted,
+    ResampledScores,
+    Trained,
+    count_maps,
+    draw_scores,
+    trainings,
+)
 from howfar.results.adaptation_result import Adaptation
+from howfar.results.segmenter_studies import SECONDS
 
 SIDE = 12
 
@@ -58,31 +73,10 @@ def test_measured_values_come_first() -> None:
     assert drawn.values[MEAN_F][0, 0, 0, 0] == pytest.approx(f.mean())
 
 
-def test_models_with_the_same_maps_are_equal_in_every_draw() -> None:
-    one = counted(8, ["a"])
-    both = {training._replace(model=model): counts for model in ("a", "b") for training, counts in one.counts.items()}
-    dataset = Counted(one.dataset, one.images, one.photographs, 0, both)
-    drawn = draw_scores([dataset], tuned(dataset), 40, 0)
-    for values in drawn.values.values():
-        assert np.array_equal(values[0], values[1])
-        assert np.ptp(values[0, 0, 0, 1:]) > 0
-
-
 def test_tiles_of_a_photograph_are_drawn_together() -> None:
     dataset = counted(6, ["a"], tiles=6)
     drawn = draw_scores([dataset], tuned(dataset), 20, 0)
     assert np.ptp(drawn.values[MEAN_F], axis=3).max() == pytest.approx(0)
-
-
-def test_two_tiles_alike_of_each_photograph_are_as_good_as_one() -> None:
-    one = counted(5, ["a"])
-    twice = np.repeat(np.arange(5), 2)
-    photographs = tuple(one.photographs[k] for k in twice)
-    names = tuple(f"{k}" for k in range(10))
-    counts = {training: each.take(twice) for training, each in one.counts.items()}
-    both = [draw_scores([dataset], tuned(one), 50, 0) for dataset in (one, Counted("site", names, photographs, 0, counts))]
-    for measure in (MEAN_F, PRECISION, RECALL):
-        assert np.allclose(both[0].values[measure], both[1].values[measure])
 
 
 def test_the_spread_is_the_standard_error_of_the_mean() -> None:
@@ -99,13 +93,6 @@ def test_trainings_add_their_own_spread_over_the_root_of_their_number() -> None:
     by_seed = drawn.seeds[MEAN_F][0, 0, 0]
     assert drawn.values[MEAN_F][0, 0, 0, 0] == pytest.approx(by_seed.mean())
     assert drawn.values[MEAN_F][0, 0, 0, 1:].std() == pytest.approx(by_seed.std(ddof=1) / np.sqrt(3), rel=0.05)
-
-
-def test_the_seed_alone_decides_the_draws() -> None:
-    dataset = counted(8, ["a"], seeds=2)
-    one, again, other = (draw_scores([dataset], tuned(dataset), 20, seed).values[MEAN_F] for seed in (4, 4, 5))
-    assert np.array_equal(one, again)
-    assert not np.array_equal(one, other)
 
 
 def test_a_model_that_predicts_nothing_has_no_precision() -> None:
@@ -165,3 +152,105 @@ def test_a_map_that_cannot_be_counted_is_named(study: Adaptation, tmp_path: Path
         count_maps({"a": study}, {"a": tmp_path}, "far", list(SIZES), progress=False)
     assert "\n" not in str(caught.value)
     assert "run the study of adaptation again" in str(caught.value)
+
+
+MODELS, SHOTS, DATASETS = ("a", "b", "c"), (0, 1, 3), ("north", "south")
+F = [
+    [[0.30, 0.20], [0.55, 0.50], [0.60, 0.58]],  # a reaches .5 with 1 of each
+    [[0.45, 0.35], [0.46, 0.36], [0.70, 0.60]],  # b with 3
+    [[0.40, 0.28], [0.45, 0.30], [0.48, 0.32]],  # c with none
+]
+
+
+def draws_of(noise: float = 0.0, draws: int = 200) -> ResampledScores:
+    rng = np.random.default_rng(0)
+    f = np.array(F)[..., None] + np.concatenate([np.zeros(1), noise * rng.normal(size=draws)])
+    precision, recall = f + 0.1, f[::-1] + 0.2
+    values = {MEAN_F: f, PRECISION: precision, RECALL: recall}
+    return ResampledScores(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
+
+
+def rows_of(wished: Wished, models: tuple[str, ...] = MODELS) -> pd.DataFrame:
+    return table_of({"wish": wished}, models).set_index("model")
+
+
+def ranked(wished: Wished) -> dict[str, int]:
+    return rows_of(wished)["rank"].to_dict()
+
+
+def test_precision_and_recall_are_compared_with_the_most_images() -> None:
+    assert ranked(highest(draws_of(), PRECISION, DATASETS)) == {"b": 1, "a": 2, "c": 3}
+    assert ranked(highest(draws_of(), RECALL, DATASETS)) == {"b": 1, "c": 2, "a": 3}
+    assert highest(draws_of(), PRECISION, DATASETS).values[:, 0] == pytest.approx([0.69, 0.75, 0.5])
+
+
+def test_few_labels_are_the_fewest_shots_that_reach_the_level() -> None:
+    wished = frugal(draws_of(), DATASETS, 0.5)
+    assert wished.values[:, 0].tolist() == [1, 3, np.inf]
+    assert ranked(wished) == {"a": 1, "b": 2, "c": 3}
+    rows = rows_of(wished)
+    assert np.isnan(rows.loc["c", "value"])
+    assert rows["over"].isna().all()
+    # Models that need as many are ranked by the first gain.
+    assert ranked(frugal(draws_of(), DATASETS, 0.9)) == {"a": 1, "c": 2, "b": 3}
+
+
+def test_a_large_gain_makes_up_for_no_label() -> None:
+    f = np.array([[[0.46], [0.51], [0.52]], [[0.05], [0.49], [0.60]]])[..., None].repeat(3, axis=3)
+    both = ResampledScores(("slow", "fast"), SHOTS, ("north",), {MEAN_F: f}, {MEAN_F: f[..., :1]})
+    assert rows_of(frugal(both, ["north"], 0.5), both.models)["rank"].tolist() == [1, 2]
+
+
+def test_stability_is_the_lowest_f_of_the_model_that_saw_none_of_them() -> None:
+    wished = stable(draws_of(), DATASETS)
+    assert wished.values[:, 0].tolist() == [0.2, 0.35, 0.28]
+    assert ranked(wished) == {"b": 1, "c": 2, "a": 3}
+
+
+def test_speed_is_the_median_and_its_draws_are_of_timings() -> None:
+    timings = pd.DataFrame({"model": ["a"] * 3 + ["b"] * 3 + ["c"] * 3, SECONDS: [3, 9, 4, 1, 1, 2, 2, 2, 2.0]})
+    wished = fast(timings, MODELS, 100, 0)
+    assert wished.values[:, 0].tolist() == [4, 1, 2]
+    assert ranked(wished) == {"b": 1, "c": 2, "a": 3}
+    assert rows_of(wished).loc["c", ["low", "high"]].tolist() == [2, 2]
+
+
+def test_weights_average_ranks() -> None:
+    both = {"precision": highest(draws_of(), PRECISION, DATASETS), "recall": highest(draws_of(), RECALL, DATASETS)}
+    wished = weighted(both, {"precision": 3.0, "recall": 1.0})
+    assert wished.values[:, 0].tolist() == [(3 * 2 + 3) / 4, 1, (3 * 3 + 2) / 4]
+    assert ranked(wished) == {"b": 1, "a": 2, "c": 3}
+
+
+def test_an_unsure_order_has_wide_ranks_and_a_shared_first_place() -> None:
+    rng = np.random.default_rng(1)
+    steady, shaken = draws_of(), draws_of()
+    shaken.values[PRECISION][..., 1:] += rng.normal(0, 0.3, shaken.values[PRECISION][..., 1:].shape)
+    sure, unsure = (rows_of(highest(each, PRECISION, DATASETS)) for each in (steady, shaken))
+    assert sure.loc["b", ["rank_low", "rank_high", "first"]].tolist() == [1, 1, 1.0]
+    assert unsure.loc["b", ["rank_low", "rank_high"]].tolist() == [1, 3]
+    assert 0.3 < unsure.loc["b", "first"] < 0.9
+    assert unsure["first"].sum() == pytest.approx(1)
+
+
+def test_tables_of_labels_and_spread() -> None:
+    labels = labels_of(draws_of(0.01), DATASETS, 0.5).set_index(["model", "dataset"])
+    assert labels.loc[("a", "all"), "until"] == 1
+    assert labels.loc[("b", "north"), "until"] == 3
+    assert np.isnan(labels.loc[("c", "all"), "until"])
+    assert labels.loc[("a", "all"), "gain"] == pytest.approx(0.275)
+    spreads = spreads_of(draws_of(), DATASETS).set_index(["model", "shots"])
+    row = spreads.loc[("a", 0)]
+    assert (row["lowest"], row["lowest_dataset"], row["highest"]) == (0.2, "south", 0.3)
+    assert row["sets_std"] == pytest.approx(np.std([0.3, 0.2], ddof=1))
+    assert np.isnan(row["seeds_std"])
+
+
+def test_a_model_below_the_floor_is_not_recommended() -> None:
+    found = believable_pool.make(wishes=("precision",))
+    assert lead(found) == "For precision adsam (first in 100 % of draws)."
+    found.scores.loc[found.scores["model"] == "adsam", "precision"] = 0.02
+    despite = "adsam, which ranks before it, is below the floor: mean F 0.41, precision 0.02"
+    assert lead(found) == f"For precision unetplusplus (first in 0 % of draws; {despite})."
+    blind = replace(found, scores=found.scores.assign(chance=0.9))
+    assert "none, as no model is above the floor (adsam: mean F 0.41, where marking every pixel gives 0.90" in lead(blind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -116,29 +115,6 @@ def test_slopes_are_those_of_the_study_of_adaptation(run: StudyRun, pool: Pool) 
     shown = pool.scores[(pool.scores["model"] == "dc") & (pool.scores["shots"] == 1) & (pool.scores["dataset"] == "walls")]
     assert shown["slope"].item() == pytest.approx(own["slope"].mean())
     assert set(pool.scores["verdict"]) <= {"falls", "rises", "consistent", "none"}
-
-
-def test_distances_are_those_of_the_models_own_features(pool: Pool) -> None:
-    assert len(pool.distances) == 4
-    assert (pool.distances["relative"] > 0).all()
-    assert pool.distances.groupby("model")["o_dist_scaled"].sum().to_list() == pytest.approx([1.0, 1.0])
-
-
-def test_it_comes_back_from_its_folder_and_is_not_made_again(run: StudyRun, pool: Pool, folder: Path) -> None:
-    again = Pool.load(folder / "mine" / "pool")
-    assert again.table() == pool.table()
-    assert json.loads((folder / "mine" / "pool" / "pool.json").read_text())["wishes"] == list(WISHES)
-    kept = howfar.study(folder / "mine.toml", progress=False)["pool"]
-    assert isinstance(kept, Pool)
-    pd.testing.assert_frame_equal(kept.timings, pool.timings)
-
-
-def test_all_but_the_timed_tables_are_the_same_again(pool: Pool, folder: Path) -> None:
-    (folder / "mine" / "pool" / "done.json").unlink()
-    again = howfar.study(folder / "mine.toml", progress=False)["pool"]
-    assert isinstance(again, Pool)
-    for name in Pool.TABLES.keys() - set(Pool.TIMED):
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(pool, name))
 
 
 @pytest.mark.parametrize(

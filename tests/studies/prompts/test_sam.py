@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError
 from howfar.paper.promptable_networks import (
     EncodedImage,
     Masks,
     Personal,
     Prompt,
     Sam,
+    box_and_point_of,
     box_of,
     by_example,
     locate,
@@ -74,24 +75,12 @@ def test_padding_is_no_part_of_the_picture(sam: Sam) -> None:
     assert (found[:26] > 0.99).all()
 
 
-def test_an_earlier_proposal_is_taken_in(sam: Sam) -> None:
-    encoded = sam.encode(picture())
-    prompt = Prompt(points=((3.0, 3.0),), labels=(1,))
-    first = sam.masks(encoded, prompt)
-    assert not torch.equal(first.logits, sam.masks(encoded, prompt, first.best + 3).logits)
-
-
 def test_random_weights_are_of_one_seed(sam_folder: Path) -> None:
     state = torch.random.get_rng_state()
     one, other = (Sam(sam_folder, pretrained=False) for _ in range(2))
     assert one.weights == other.weights
     assert torch.equal(torch.random.get_rng_state(), state)
     assert one.weights != Sam(sam_folder).weights
-
-
-def test_absent_weights_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(MissingPathError):
-        Sam(tmp_path / "nowhere")
 
 
 class Drawn(Sam):
@@ -236,3 +225,13 @@ def test_what_cannot_be_is_one_line() -> None:
         box_of(blank)
     with pytest.raises(InputError, match="background must be at least 0"):
         points_of(~blank, 1, -1, np.random.default_rng(0))
+
+
+@given(MASKS)
+def test_the_background_point_lies_outside_the_box(mask: np.ndarray) -> None:
+    prompt = box_and_point_of(mask, np.random.default_rng(0))
+    assert prompt.box == box_of(mask).box
+    left, top, right, bottom = prompt.box or ()
+    assert prompt.labels == (0,) * len(prompt.points)
+    assert len(prompt.points) == (mask.size > (right - left) * (bottom - top))
+    assert not any(left < x < right and top < y < bottom for x, y in prompt.points)

@@ -1,3 +1,5 @@
+""""""
+
 from __future__ import annotations
 
 import json
@@ -14,10 +16,12 @@ import howfar
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
-from howfar.paper.promptable_networks import ClipSeg, Sam
-from howfar.paper.prompts_report import BACKGROUND, FOREGROUND, lead, prompting_rows, write_prompting_report
-from howfar.results.records import matching
-from howfar.results.segmenter_studies import Prompting
+from howfar.paper.promptable_networks import ClipSeg
+from howfar.paper.prompts_report import BACKGROUND, FOREGROUND, average_f, lead, prompting_rows, section
+from howfar.report.section import Context, FigurePart, TablePart
+from howfar.results.records import Provenance, matching
+from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
+from howfar.studies.study_file.run_study import study
 
 KINDS = ("points", "box", "persam")
 
@@ -68,20 +72,6 @@ def test_every_image_says_what_was_told(made: tuple[Prompting, Path], roads: Pat
         assert (told["box"] is not None) == (row["prompt"] == "box")
 
 
-def test_a_picture_is_encoded_once(sam_folder: Path, roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    plain = Sam.encode
-
-    def counted(self: Sam, picture: Image.Image) -> Any:
-        seen.append(1)
-        return plain(self, picture)
-
-    monkeypatch.setattr(Sam, "encode", counted)
-    howfar.prompts(roads, KINDS, out=tmp_path / "out", **options(sam_folder, roads))
-    # Five, and the reference.
-    assert len(seen) == 6
-
-
 def test_a_study_goes_on_where_it_was(
     made: tuple[Prompting, Path], sam_folder: Path, roads: Path, walls: Path, written: list[Path]
 ) -> None:
@@ -92,17 +82,6 @@ def test_a_study_goes_on_where_it_was(
     assert written == [maps[0]]
     pd.testing.assert_frame_equal(again.images, found.images)
     pd.testing.assert_frame_equal(again.scores, found.scores)
-
-
-def test_fewer_images_leave_the_others_points(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
-    few, all_of = (
-        howfar.prompts(walls, "points", out=tmp_path / str(limit), sam=sam_folder, limit=limit, progress=False)
-        for limit in (2, None)
-    )
-    assert few.scores["n"].tolist() == [2]
-    both = few.images.merge(all_of.images, on="image")
-    assert len(both) == 2
-    assert (both["told_x"] == both["told_y"]).all()
 
 
 def test_images_without_foreground_are_left_out(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
@@ -133,7 +112,7 @@ def test_texts_are_clipsegs(walls: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kinds", "others", "words"),
     [
-        ("clicks", {}, "prompts must be of points, box, text, persam, got 'clicks'"),
+        ("clicks", {}, "prompts must be of points, box, box_point, text, persam, got 'clicks'"),
         ((), {}, "kinds must"),
         ("persam", {}, "reference must be an image and its mask for persam"),
         ("box", {"reference": ("a", "b")}, "reference is of use to persam alone"),
@@ -143,7 +122,7 @@ def test_texts_are_clipsegs(walls: Path, tmp_path: Path) -> None:
         ("text", {"texts": []}, "texts must hold words"),
         ("box", {"texts": ["a"]}, "texts is of use to text alone"),
         ("box", {"clipseg": "a"}, "clipseg is of use to text alone"),
-        ("text", {"sam": "a"}, "sam is of use to box or persam or points alone"),
+        ("text", {"sam": "a"}, "sam is of use to box or box_point or persam or points alone"),
     ],
 )
 def test_what_cannot_be_is_one_line(kinds: Any, others: dict[str, Any], words: str, walls: Path, tmp_path: Path) -> None:
@@ -194,34 +173,6 @@ def test_the_figure_marks_foreground_and_background(made: tuple[Prompting, Path]
         assert sorted(marks) == sorted([(FOREGROUND, "o")] * count + [(BACKGROUND, "X")] * count)
 
 
-def test_the_figure_titles_maps_with_their_texts(walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ClipSeg, "probabilities", lambda *_: np.full((64, 64), 0.7, np.float32))
-    texts = ("road pavement surface", "a crack or multiple cracks", "cracks", "a", "b")
-    found = howfar.prompts(walls, "text", out=tmp_path / "out", texts=texts, pretrained=False, limit=1, progress=False)
-    axes = prompting_rows(found, folder=tmp_path / "out").axes[0]
-    images = {image.get_label(): image.get_extent() for image in axes.get_images()}
-    assert set(images) == {f"walls:{name}" for name in ("photograph", "ground truth", *found.prompts)}
-    titles = {" ".join(text.get_text().split()): text for text in axes.texts}
-    for text in texts:
-        left, right, _, top = images[f"walls:text: {text}"]
-        x, y = titles[f"“{text}”"].get_position()
-        assert left < x < right
-        assert top - 0.1 < y < top
-    # Five texts beside photograph and ground truth take two lines.
-    assert images["walls:text: b"][3] > images["walls:text: a crack or multiple cracks"][2]
-
-
-def test_the_page(made: tuple[Prompting, Path], tmp_path: Path) -> None:
-    out = made[1]
-    found = Prompting.load(out)
-    text = write_prompting_report(found, out).read_text()
-    assert lead(found) in text.replace("&nbsp;", " ").replace("\u00a0", " ")
-    assert 'id="figure-prompting_rows"' in text
-    for row in found.scores.to_dict("records"):
-        assert f"{row['ods']:.3g}" in text
-    assert "points and boxes are taken from the masks" in text
-
-
 def test_the_command(sam_folder: Path, walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     command = ["prompts", str(walls), "-o", str(out), "--kind", "box", "--limit", "2", "--sam", str(sam_folder)]
@@ -249,15 +200,6 @@ def test_a_corrected_mask_is_told_anew(sam_folder: Path, walls: Path, tmp_path: 
     assert json.loads(again.images.loc[changed, "told"].iloc[0])["box"] == [5.0, 3.0, 20.0, 9.0]
 
 
-def test_another_mask_of_the_reference_is_learnt_anew(
-    sam_folder: Path, roads: Path, walls: Path, tmp_path: Path, written: list[Path]
-) -> None:
-    for mask in ("0001", "0002", "0002"):
-        given = (roads / "images" / "0001.jpg", roads / "masks" / f"{mask}.png")
-        howfar.prompts(walls, "persam", out=tmp_path / "out", sam=sam_folder, reference=given, steps=1, limit=1, progress=False)
-    assert len(written) == 2
-
-
 def test_texts_that_differ_in_a_letter_have_maps_of_their_own(
     walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,18 +224,120 @@ def test_images_that_cannot_be_scored_are_skipped(sam_folder: Path, walls: Path,
     assert "is 64×64, and its mask 10×20" in {one.reason for one in found.skipped}
 
 
-def test_absent_weights_name_the_option(walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    for kind, option in (("box", "sam"), ("text", "clipseg")):
-        with pytest.raises(MissingPathError, match=f"pass {option}=FOLDER"):
-            howfar.prompts(walls, kind, out=tmp_path / "out", progress=False)
+STUDY = """
+[datasets]
+roads.path = "{roads}"
+walls = {{ path = "{walls}", limit = 3 }}
+[backbones.small]
+backbone = "sam"
+weights = "{sam}"
+[backbones.pixels]
+[backbones.random]
+backbone = "clipseg"
+pretrained = false
+[studies.prompts]
+datasets = ["roads", "walls"]
+prompts = ["points", "persam"]
+sam = "small"
+reference = "roads"
+reference_image = "0001.jpg"
+steps = 2
+limit = 4
+"""
+FILES = ("prompting.json", "prompting.parquet")
 
 
-def test_the_folder_may_be_named_from_here(
-    sam_folder: Path, walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def study_text(sam_folder: Path, roads: Path, walls: Path) -> str:
+    return STUDY.format(sam=sam_folder, roads=roads, walls=walls)
+
+
+@pytest.fixture(scope="module")
+def run_out(tmp_path_factory: pytest.TempPathFactory, study_text: str) -> Path:
+    root = tmp_path_factory.mktemp("prompts")
+    (root / "mine.toml").write_text(study_text)
+    study(root / "mine.toml", progress=False)
+    return root / "mine"
+
+
+@pytest.fixture(scope="module")
+def run_found(run_out: Path) -> Prompting:
+    return Prompting.load(run_out / "prompts")
+
+
+def test_it_is_what_prompts_gives(
+    run_found: Prompting, run_out: Path, roads: Path, walls: Path, sam_folder: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = howfar.prompts(walls, "box", out="out", sam=sam_folder, limit=1, progress=False)
-    assert all((tmp_path / "out" / name).is_file() for name in found.images["map"])
-    assert (tmp_path / "out" / "report.html").is_file()
+    kept = set(run_found.images.loc[run_found.images["dataset"] == "walls", "image"])
+    assert len(kept) == 3
+    reference = (roads / "images" / "0001.jpg", roads / "masks" / "0001.png")
+    alone = howfar.prompts(
+        roads, ("points", "persam"), out=tmp_path, reference=reference, sam=sam_folder, steps=2, limit=4, progress=False
+    )
+    own = run_found.scores[run_found.scores["dataset"] == "roads"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, alone.scores)
+    assert run_found.to_dict()["settings"] == alone.to_dict()["settings"]
+    assert {path.name for path in (run_out / "prompts").iterdir()} == {"done.json", "maps", *FILES}
+
+
+def test_the_section_has_a_figure_and_intervals(run_found: Prompting, run_out: Path) -> None:
+    made = section(run_found, Context(run_out / "prompts"))
+    figure, mean_f, ods = made.parts
+    assert isinstance(figure, FigurePart)
+    assert figure.label == "Figures 11 and 12"
+    assert isinstance(mean_f, TablePart)
+    assert isinstance(ods, TablePart)
+    images = run_found.images
+    own = images[(images["prompt"] == "points") & (images["dataset"] == "roads")]["f"]
+    average = average_f(run_found, "points", "roads")
+    assert average.value == pytest.approx(own.mean())
+    drawn = np.random.default_rng(0).choice(own, (20000, len(own))).mean(axis=1)
+    assert (average.low, average.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.02)
+    assert mean_f.table.rows[0][1].text.startswith(f"{own.mean():.3f} [")
+
+
+def believed(points: list[float], box: list[float], *notes: str) -> Prompting:
+    """The F of two prompts on the same images."""
+    names = [str(number) for number in range(len(points))]
+    rows = [
+        {"prompt": prompt, "dataset": "roads", "image": name, "f": f}
+        for prompt, values in (("points", points), ("box", box))
+        for name, f in zip(names, values, strict=True)
+    ]
+    settings = {"seed": 0}
+    return Prompting(("roads",), ("points", "box"), settings, pd.DataFrame(), pd.DataFrame(rows), Provenance.now(), (), notes)
+
+
+def test_the_lead_says_what_is_chance() -> None:
+    points = np.linspace(0.2, 0.8, 12)
+    near = points - 0.1 * np.cos(np.arange(12)) - 0.005
+    assert "(beyond chance not above box)" in lead(believed(points.tolist(), near.tolist()))
+    clear = lead(believed(points.tolist(), (points - 0.05).tolist()))
+    assert clear.startswith("On roads points has the highest mean F at 0.5, 0.500 [")
+    assert "chance" not in clear
+    assert lead(believed(points.tolist(), near.tolist(), RANDOM_WEIGHTS)).startswith("The networks have random weights:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('sam = "small"', 'sam = "pixels"', "sam must name an entry of the backbone sam, got 'pixels': write backbone ="),
+        ('reference = "roads"\n', "", "reference goes with persam alone"),
+        ('"points", "persam"', '"points"', "reference goes with persam alone"),
+        ('"0001.jpg"', '"9.jpg"', "reference_image must be an image of the dataset reference"),
+        (
+            '"points", "persam"',
+            '"points", "circles", "persam"',
+            "prompts must be of points, box, box_point, text, persam, got 'circles'",
+        ),
+        ("steps = 2", 'texts = ["a crack"]', "texts is of use to text alone"),
+        ("steps = 2", "stepz = 2", "nearest known|steps"),
+        ('", "persam"]\nsam = "small"', '", "persam", "text"]\nclipseg = "random"\nsam = "small"', "must both have published"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_work(tmp_path: Path, study_text: str, old: str, new: str, line: str) -> None:
+    assert old in study_text
+    (tmp_path / "bad.toml").write_text(study_text.replace(old, new))
+    with pytest.raises(InputError, match=line):
+        study(tmp_path / "bad.toml", progress=False)
+    assert not (tmp_path / "bad").exists()

@@ -414,6 +414,7 @@ def adapt(
         workers=0 if runner.processes else given["workers"] or 0,  # with processes, their number
         progress=given["progress"],
         tracker=given["log"],
+        score_size=given["score_size"],
     )
     own = set(p.contents.values())
     others, unseen = (

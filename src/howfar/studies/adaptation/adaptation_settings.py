@@ -97,7 +97,8 @@ _RECORDED = (
 def recorded(options: AdaptOptions) -> dict[str, Any]:
     """Return the options for training and measuring gains under the names of `Adaptation.settings`."""
     values: Mapping[str, Any] = {**options}
-    return {"pool" if name == "pool_share" else name: values[name] for name in _RECORDED}
+    size = {"score_size": values["score_size"]} if values.get("score_size") else {}
+    return {"pool" if name == "pool_share" else name: values[name] for name in _RECORDED} | size
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class StudyFolder:
     workers: int
     progress: bool
     tracker: str | None = None
+    score_size: int | None = None
 
     def file(self, label: str) -> Path:
         """Return the path of the checkpoint of a label."""
@@ -125,7 +126,7 @@ class StudyFolder:
         """Score the model on a part of a dataset; raise `LeakError` if a model of the study learnt from an image of it."""
         check_unseen(hashed, dataset, taken)
         folder = self._maps(label, model, dataset, flipped=False)
-        return evaluate(dataset, folder, threshold=threshold, progress=False)
+        return evaluate(dataset, folder, threshold=threshold, score_size=self.score_size, progress=False)
 
     def held_out(self, label: str, model: Model, checkpoint: Checkpoint, seed: int, hashed: HashedDataset) -> Evaluation | None:
         """Score the model on the primary dataset's held-out photographs, at their best threshold; None if there are none."""
@@ -136,7 +137,8 @@ class StudyFolder:
         names = {example.name for example in held}
         part = replace(hashed.dataset, items=tuple(item for item in hashed.dataset.items if item.name in names))
         check_unseen(hashed, part, checkpoint.card.data["contents"])
-        return evaluate(part, self._maps(label, model, part, flipped=False), progress=False)
+        maps = self._maps(label, model, part, flipped=False)
+        return evaluate(part, maps, score_size=self.score_size, progress=False)
 
     def _maps(self, label: str, model: Model, dataset: Dataset, flipped: bool) -> Path:
         folder = self.folder / "maps" / label / f"{dataset.name}{'-flipped' if flipped else ''}"

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -28,6 +29,7 @@ from howfar.segmenters import segmenter_family
 from howfar.settings import checked, nearest
 from howfar.studies.run_folder import write_template
 from howfar.studies.study_file.kind import StudyKind, fields_of, named, references, setting
+from howfar.studies.study_file.requirements import missing_networks, missing_paths, refuse_missing
 from howfar.studies.study_inputs import Execution, drawn
 from howfar.url_hosts import allowing
 
@@ -327,6 +329,8 @@ class CheckedFile:
 
 
 _FOLDER: Final = re.compile(r"\w[\w-]*")
+KINDS: Final = frozenset({"images", "masks"})
+"""Folders of a dataset, which are no datasets themselves."""
 RESERVED: Final = frozenset({"figures", "tables", "store", "bundle", "run"})
 """Names of what else lies in a run folder."""
 
@@ -339,8 +343,10 @@ def check_document(document: StudyDocument) -> CheckedFile:
         _check_model(name, model)
     _check_shared(document)
     _check_entries(document)
-    datasets, folders, entries = _datasets(document)
     studies = {name: _study(name, values, document) for name, values in document.studies.items()}
+    if missing := missing_paths(document):
+        refuse_missing(missing + missing_networks(document, studies.values(), partial(load_entry, document)))
+    datasets, folders, entries = _datasets(document)
     known: dict[str, Sequence[str]] = {
         "datasets": [*datasets, *folders],
         "backbones": list(document.backbones),
@@ -372,8 +378,6 @@ def _check_backbone(name: str, entry: BackboneEntry) -> None:
         if option not in taken:
             rule = f"must be an option of {backbone}"
             raise InputError.of(f"key of {place}", rule, option, nearest(option, taken, "options"))
-    if entry.weights is not None and not Path(entry.weights).exists():
-        raise MissingPathError(f"{place}.weights {entry.weights!r} is not there")
 
 
 def _check_model(name: str, entry: ModelEntry) -> None:
@@ -381,8 +385,6 @@ def _check_model(name: str, entry: ModelEntry) -> None:
         segmenter_family(entry.segmenter or name).checked(entry.options)
     except HowfarError as error:
         raise InputError(f"models.{name}: {error}") from error
-    if isinstance(entry.pretrained, str) and not Path(entry.pretrained).exists():
-        raise MissingPathError(f"models.{name}.pretrained {entry.pretrained!r} is not there")
 
 
 def _kinds() -> dict[str, StudyKind]:
@@ -435,19 +437,28 @@ def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tu
 
 
 def _members(name: str, folder: Path) -> dict[str, str]:
-    """Map the names of the folders in a folder of datasets to their paths."""
+    """Map the names of the folders in a folder of datasets to their paths.
+
+    SUN397's own layout has folders of letters above the categories, whose kinds are folders again: f/field/wild is of field.
+    """
     if not folder.is_dir():
         raise MissingPathError(f"datasets.{name}.path {str(folder)!r} is not a folder that is there")
-    members = {each.name: str(each) for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")}
+    inside = [each for each in _visible(folder) if each.is_dir()]
+    by_letter = [below for each in inside for below in _visible(each)]
+    if all(len(each.name) == 1 for each in inside) and all(each.is_dir() and each.name not in KINDS for each in by_letter):
+        inside = by_letter
+    members = {each.name: str(each) for each in inside}
     if not members:
         raise InputError.of(f"datasets.{name}.path", "must hold a folder for each dataset", str(folder), "leave out each")
     return members
 
 
+def _visible(folder: Path) -> list[Path]:
+    return [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
+
+
 def _read(place: str, name: str, path: str) -> Dataset:
     try:
-        if not is_url(path) and not Path(path).exists():
-            raise MissingPathError(f"path {path!r} is not there")
         dataset = parse(path, name=name)
     except HowfarError as error:
         raise type(error)(f"{place}: {error}") from error
@@ -497,6 +508,20 @@ def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
     return list(placed.values())
 
 
+def entry_loading(document: StudyDocument, name: str, device: str = "auto") -> tuple[str, dict[str, Any]]:
+    """Return the registered name of a study file's backbone, and the options to load it."""
+    entry = document.backbones[name]
+    registered, options = entry.backbone or name, entry.chosen()
+    placed = device != "auto" and "device" in takes(registered)
+    return registered, {**options, "device": device} if placed else options
+
+
+def load_entry(document: StudyDocument, name: str, device: str = "auto") -> Backbone:
+    """Load a backbone of a study file."""
+    registered, options = entry_loading(document, name, device)
+    return load_backbone(registered, **options)
+
+
 @dataclass
 class Inputs:
     """Provide a study's inputs by the names in the study file.
@@ -532,16 +557,12 @@ class Inputs:
 
     def loading(self, name: str) -> tuple[str, dict[str, Any]]:
         """Return a backbone's registered name and the options to load it."""
-        entry = self.file.document.backbones[name]
-        options = entry.chosen()
-        placed = self.device != "auto" and "device" in takes(entry.backbone or name)
-        return entry.backbone or name, {**options, "device": self.device} if placed else options
+        return entry_loading(self.file.document, name, self.device)
 
     def backbone(self, name: str) -> Backbone:
         """Load a backbone of the file once for all studies."""
         if name not in self.loaded:
-            registered, options = self.loading(name)
-            self.loaded[name] = load_backbone(registered, **options)
+            self.loaded[name] = load_entry(self.file.document, name, self.device)
         return self.loaded[name]
 
     def model(self, name: str) -> ModelEntry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -108,6 +108,10 @@ class Work:
     predicted: Mapping[str, int] = field(default_factory=dict)
 
 
+Network: TypeAlias = tuple[str, Mapping[str, str], Callable[[], object]]
+"""A network that a study loads: its place in the study file, the keys of its options, and a function that loads it."""
+
+
 @dataclass(frozen=True)
 class StudyKind:
     """Describe a kind of study, registered by name in `howfar.registry` or by an entry point in ``howfar.studies``.
@@ -128,6 +132,8 @@ class StudyKind:
         (settings, inputs) -> what it has to compute.
     check
         (settings, inputs) -> None; raises `HowfarError` for what is wrong together, before any work starts.
+    networks
+        (settings, document) -> the networks that the study loads beside the file's backbones and models.
     """
 
     name: str
@@ -138,6 +144,7 @@ class StudyKind:
     result: type[Result]
     work: Callable[[Any, Any], Work]
     check: Callable[[Any, Any], None] = lambda settings, inputs: None
+    networks: Callable[[Any, Any], Iterable[Network]] = lambda settings, document: ()
 
 
 def references(settings: type[BaseModel]) -> dict[str, EntryReference]:

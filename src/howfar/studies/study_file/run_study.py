@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Unpack
 
-import numpy as np
-
-from howfar.backbones import load_backbone
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.io.atomic import replace_text
@@ -35,6 +32,7 @@ from howfar.settings import checked, nearest, picked, with_options
 from howfar.studies.run_folder import draw
 from howfar.studies.study_file.inputs import CheckedFile, Inputs, Planned, StudyDocument, beside, check_document, read_document
 from howfar.studies.study_file.kind import Work, named
+from howfar.studies.study_file.requirements import missing_networks, refuse_missing
 from howfar.studies.study_inputs import Execution
 from howfar.training.training_settings import settings_for
 from howfar.wording import duration, size_text
@@ -201,6 +199,13 @@ class Plan:
         except HowfarError:
             return None
 
+    def load_networks(self, device: str) -> dict[str, Any]:
+        """Load the networks of the wanted unfinished studies; raise `MissingPathError` that lists all that are missing."""
+        unfinished = [each for each in self.file.studies if each.name in self.wanted and self.kept(each) is None]
+        inputs = Inputs(self.file, self.root, self.execution, device)
+        refuse_missing(missing_networks(self.file.document, unfinished, inputs.backbone))
+        return inputs.loaded
+
     def inputs(self, planned: Planned, device: str) -> Inputs:
         """Return a study's inputs without the results of other studies."""
         folders = {name: self.root / name for name in planned.needs}
@@ -256,7 +261,7 @@ def seed_of(document: StudyDocument) -> int:
 
 
 def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
-    results, loaded = dict[str, Result](), dict[str, Any]()
+    results, loaded = dict[str, Result](), plan.load_networks(given["device"])
     records, fresh = list[StudyRecord](), False
     shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
     for planned in shown:
@@ -315,8 +320,12 @@ def _written(run: StudyRun, plan: Plan, fresh: bool) -> StudyRun:
     return run
 
 
-TIMED: Final = 8
+TIMED: Final = 4
 """Images that each backbone is timed on."""
+SLOW: Final = 2.0
+"""Seconds of a backbone's first image from which it is timed on no other."""
+SMALL: Final = 96
+"""Side in pixels of the picture that segmenters are timed on; a network at its own side does so many times the operations."""
 _FLOAT: Final = 4
 IS_DONE, TO_DO = "done", "to do"
 
@@ -372,8 +381,9 @@ class StudyEstimate(Shown):
         if all(study.state == IS_DONE for study in self.studies):
             return []
         return [
-            f"timed here on {TIMED} images a backbone and one batch a segmenter; features that are in the store already cost "
-            "nothing; distances, intervals and figures, which take seconds to minutes a study, are not in the estimate"
+            f"timed here on at most {TIMED} images a backbone and a small step a segmenter, times its operations at full size; "
+            "features that are in the store already cost nothing; distances, intervals and figures, which take seconds to "
+            "minutes a study, are not in the estimate"
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -386,11 +396,13 @@ def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEsti
     given = checked(StudyFileOptions, options)
     plan = plan_of(file, given)
     rates, seen, studies = dict[tuple[str, str], Rate](), set[tuple[str, str]](), []
+    loaded = plan.load_networks(given["device"])
     for planned in plan.file.studies:
         if plan.kept(planned) is not None:
             studies.append(Estimated(planned.name, planned.kind.name, IS_DONE, 0, 0, 0.0, 0))
         elif planned.name in plan.wanted:
-            studies.append(_estimated(planned, plan.inputs(planned, given["device"]), rates, seen))
+            inputs = replace(plan.inputs(planned, given["device"]), loaded=loaded)
+            studies.append(_estimated(planned, inputs, rates, seen))
     return StudyEstimate(str(plan.root), tuple(studies))
 
 
@@ -427,52 +439,69 @@ def _embedding(name: str, inputs: Inputs) -> Rate:
     """Time a backbone on the first images of the file."""
     if name not in inputs.file.document.backbones:
         return Rate(0.0)  # a segmenter that the run trains: its features are counted with its maps
-    registered, options = inputs.loading(name)
-    backbone = load_backbone(registered, **options)
-    # A few of two datasets, the second set alone timed: the first images pay for what is made once.
-    datasets = [inputs.file.datasets[each] for each in list(inputs.file.datasets)[:2]]
-    first, second = _few(datasets[0]), _few(datasets[-1])
-    with tempfile.TemporaryDirectory() as store:
-        place = inputs.execution._replace(store=store, progress=False)
-        embed_all([replace(first, name="first")], [backbone], *place)
-        begun = time.perf_counter()
-        embed_all([replace(second, name="second")], [backbone], *place._replace(store=f"{store}/second"))
-        seconds = (time.perf_counter() - begun) / len(second)
+    backbone, dataset = inputs.backbone(name), next(iter(inputs.file.datasets.values()))
+    # The first image pays for what is made once.
+    for items in (dataset.items[:1], dataset.items[-TIMED:]):
+        with tempfile.TemporaryDirectory() as store:
+            begun = time.perf_counter()
+            place = inputs.execution._replace(store=store, progress=False)
+            embed_all([replace(dataset, items=items)], [backbone], *place)
+            seconds = (time.perf_counter() - begun) / len(items)
+        if seconds > SLOW:
+            break
     return Rate(seconds, kept=float(sum(backbone.layers) * _FLOAT))
 
 
-def _few(dataset: Dataset) -> Dataset:
-    return replace(dataset, items=dataset.items[:TIMED])
-
-
 def _learning(name: str, inputs: Inputs) -> Rate:
-    """Time a segmenter's forward pass, and a pass with gradients, with random weights on noise."""
+    """Estimate a segmenter's forward pass, and a pass with gradients: seconds for a small picture, times the operations.
+
+    On a GPU, which a small picture does not occupy, a whole batch at full size is timed.
+    """
     import torch
 
     entry = inputs.model(name)
     family = segmenter_family(entry.segmenter)
     settings = settings_for(family, entry.options, **picked(TrainKeywords, entry.training()))
     network = family.build(family.checked(entry.options), False)
-    device = "cuda" if inputs.device != "cpu" and torch.cuda.is_available() else "cpu"
-    network.to(device)
-    rng = np.random.default_rng(0)
-    batch = torch.as_tensor(rng.random((settings.batch, 3, settings.size, settings.size), dtype=np.float32), device=device)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    on_gpu = inputs.device != "cpu" and torch.cuda.is_available()
+    timed, count = network.train().to("cuda" if on_gpu else "cpu"), settings.batch if on_gpu else 1
+    pictures = torch.zeros((count, 3, *[settings.size if on_gpu else min(SMALL, settings.size)] * 2))
+    try:
+        operations = _operations(network, pictures)
+    except ValueError:  # of a network that takes pictures of one size alone
+        timed, pictures = torch.nn.Conv2d(64, 64, 3, padding=1), torch.zeros((1, 64, SMALL, SMALL))
+        operations = _operations(timed, pictures)
+    learning, seconds = _step_seconds(timed, pictures)
+    whole = _operations(network, torch.zeros((1, 3, settings.size, settings.size))) / operations
+    return Rate(seconds * whole, learning * whole * settings.epochs, float(settings.size**2), float(parameters * _FLOAT))
 
-    def outputs() -> Any:
-        found = network(batch)
-        return sum(_tensors(found), torch.zeros((), device=device))
+
+def _operations(network: Any, pictures: Any) -> int:
+    """Count the operations of a forward pass, without computing it."""
+    from copy import deepcopy
+
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        deepcopy(network).to("meta")(pictures.to("meta"))
+    return int(counter.get_total_flops())
+
+
+def _step_seconds(network: Any, pictures: Any) -> tuple[float, float]:
+    """Time a training step and a forward pass, the second time that each is made."""
+    import torch
+
+    pictures = pictures.to(next(network.parameters()).device)
 
     def learn() -> None:
-        outputs().backward()
+        sum(_tensors(network(pictures)), torch.zeros((), device=pictures.device)).backward()
 
     def predict() -> None:
         with torch.no_grad():
-            outputs()
+            float(sum(_tensors(network(pictures)), torch.zeros((), device=pictures.device)))
 
-    network.train()
-    learning = _timed(learn) / settings.batch * settings.epochs
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Rate(_timed(predict) / settings.batch, learning, float(settings.size**2), float(parameters * _FLOAT))
+    return _timed(learn), _timed(predict)
 
 
 def _tensors(found: Any) -> Iterable[Any]:

@@ -1,8 +1,8 @@
-"""Report the study of distances: tables 1 and 2, figs. 3 and 10, and the answer on datasets without cracks."""
+"""Report the studies of distances by several backbones: tables 1, 2 and 6, figures 3 and 10."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -13,31 +13,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registration
+from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.backbone_figures import backbones_agreement, backbones_relative
 from howfar.figures.distance_figures import curve, half_violin, min_max
 from howfar.figures.style import (
     I_DIST,
     MUTED,
     PRIMARY,
-    WIDTH,
     DatasetRow,
-    blank,
     drawing,
     first,
-    head,
     head_panel,
+    look,
     name_legend,
     name_rows,
     name_text,
 )
 from howfar.figures.style import rows as dataset_rows
-from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, scaled_rows
+from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, TABLE_6, scaled_rows
+from howfar.paper.report_frame import fixed_digits, head, label_lowest
 from howfar.report.backbones_report import FEW_SETS
 from howfar.report.backbones_report import lead as agreement_lead
 from howfar.report.section import (
     UNDEFINED,
     Cell,
     Column,
+    ColumnOf,
     Context,
     FigurePart,
     Part,
@@ -47,13 +48,15 @@ from howfar.report.section import (
     count,
     decimal,
     listing,
-    number,
+    percentage,
     plural,
     tabulate,
     with_interval,
 )
 from howfar.results import Comparison, DatasetSummary
 from howfar.results.backbones_result import DistanceTable
+from howfar.results.distance_studies import Components
+from howfar.results.records import matching
 from howfar.wording import format_number, signed
 
 COLUMNS: Final = 3
@@ -66,9 +69,13 @@ def violins(table: DistanceTable, *, limit: int = 12) -> Figure:
     After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own. Datasets stand
     in the study file's order; at most `limit` are drawn, the first.
     """
-    height = 0.5 * min(len(table.secondaries), limit) + 0.75
-    title = f"Distances of images from {name_text(table.primary)}; grey: its own images, leave-one-out"
-    return _panels(table, title, limit, height, _violins, f"mean distance to the images of P ({I_DIST} / n)")
+    with drawing():
+        height = 0.5 * min(len(table.secondaries), limit) + 0.75
+        figure, _, left_out, _ = _panels(table, limit, height, _violins)
+        figure.supxlabel(f"mean distance to the images of P ({I_DIST} / n)", fontsize=9.5)
+        title = f"Distances of images from {name_text(table.primary)}"
+        head(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
+    return figure
 
 
 def sorted_thirds(table: DistanceTable, *, limit: int = 12) -> Figure:
@@ -76,41 +83,30 @@ def sorted_thirds(table: DistanceTable, *, limit: int = 12) -> Figure:
 
     After fig. 10 of Achara & Pandey, with upright lines between the thirds. At most `limit` datasets are drawn, the first.
     """
-    title = f"Images in order of distance from {name_text(table.primary)}, scaled from 0 to 1 in each dataset"
-    figure = _panels(table, title, limit, 2.5, _curves, "share of images, nearest first", legend=True)
-    figure.supylabel(f"scaled {I_DIST}", fontsize=9.5)
+    with drawing():
+        figure, panels, left_out, columns = _panels(table, limit, 2.6, _curves)
+        label_lowest(panels, columns, "share of images, nearest first")
+        name_legend(figure, panels[0], min(limit, len(table.secondaries), 6), handlelength=3)
+        figure.supylabel(f"scaled {I_DIST}", fontsize=9.5)
+        title = f"Images in order of distance from {name_text(table.primary)}"
+        head(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
     return figure
 
 
 Draw = Callable[[Axes, list[DatasetRow]], None]
 
 
-def _panels(
-    table: DistanceTable, title: str, limit: int, height: float, draw: Draw, below: str, *, legend: bool = False
-) -> Figure:
-    """Lay out a panel per backbone, at most three in a row, and call `draw` to fill each."""
+def _panels(table: DistanceTable, limit: int, height: float, draw: Draw) -> tuple[Figure, list[Axes], str, int]:
+    """Fill a panel per backbone with `draw`; return figure, panels, a note on datasets left out, and panels in a row."""
     shown, left_out = first(table.secondaries, limit)
     count = len(table.backbones)
-    columns = min(COLUMNS, count)
-    lines = -(-count // columns)
-    with drawing():
-        figure = blank(WIDTH if columns > 1 else 6.2, 1.1 + height * lines + (0.5 if legend else 0.0))
-        panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel().tolist()
-        for axes, comparison, feature in zip(panels, table.comparison.comparisons, table.features, strict=False):
-            by_name = {row.name: row for row in dataset_rows(comparison, len(comparison.datasets))[0]}
-            draw(axes, [by_name[name] for name in shown])
-            kind = "trivial" if feature.trivial else f"M of {feature.model}" if feature.model else feature.registered
-            head_panel(axes, feature.label, f"{kind}, q = {feature.length:,}")
-        for spare in panels[count:]:
-            spare.remove()
-        if not legend:
-            figure.supxlabel(below, fontsize=9.5)
-        else:
-            for axes in panels[:count][-columns:]:
-                axes.set_xlabel(below)
-            name_legend(figure, panels[0], min(len(shown), 6), handlelength=3)
-        head(figure, title, left_out)
-    return figure
+    figure, panels, columns = panel_grid(count, COLUMNS, lambda lines: 1.4 + height * lines, narrow=6.2, sharex=False)
+    for axes, comparison, feature in zip(panels, table.comparison.comparisons, table.features, strict=True):
+        by_name = {row.name: row for row in dataset_rows(comparison, len(comparison.datasets))[0]}
+        draw(axes, [by_name[name] for name in shown])
+        kind = "trivial" if feature.trivial else f"M of {feature.model}" if feature.model else feature.registered
+        head_panel(axes, feature.label, f"{kind}, q = {feature.length:,}")
+    return figure, panels, left_out, columns
 
 
 def _violins(axes: Axes, shown: list[DatasetRow]) -> None:
@@ -217,9 +213,10 @@ def raw(table: DistanceTable) -> Table:
     own = Column("P itself", "mean distance of P's own images from each other, in P's own subspace or the one that all share")
 
     def cells(comparison: Comparison) -> Iterator[Cell]:
-        yield number(comparison.primary.self_distance, 3)
+        write = fixed_digits(dataset.o_dist_mean for dataset in comparison.datasets)
+        yield with_interval(comparison.primary.self_distance, None, None, write)
         for dataset in comparison.datasets:
-            yield _with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, _digits)
+            yield _with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, write)
 
     return _by_backbone(table, cells, own)
 
@@ -246,7 +243,7 @@ def without_cracks(orders: Mapping[str, BackboneOrder]) -> Table:
     relative = "the same question by O^dist over P's distance from itself in each pair's subspace"
 
     def dataset(each: DatasetSummary) -> Cell:
-        return Cell(f"{each.name} {_digits(each.o_dist_mean)}")
+        return Cell(f"{each.name} {format_number(each.o_dist_mean, 3)}")
 
     return tabulate(
         orders.items(),
@@ -280,13 +277,9 @@ def spans_of(comparison: Comparison) -> dict[str, float | None]:
     return spans
 
 
-def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Any) -> Cell:
+def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Callable[[float], str]) -> Cell:
     low, high = interval or (None, None)
     return with_interval(value, low, high, write)
-
-
-def _digits(value: float) -> str:
-    return format_number(value, 3)
 
 
 def _yes(answer: bool | None) -> Cell:
@@ -297,50 +290,41 @@ NAMED: Final = 6
 LEVEL: Final = 0.05
 
 
-def lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
+def distance_lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
     """State whether the datasets without cracks are farthest; without such datasets, name the farthest dataset."""
     if answers:
         return _without_cracks(answers)
     if len(table.backbones) > 1:
         return agreement_lead(table.comparison)
-    values = {dataset.name: dataset.o_dist_mean for dataset in table.comparison.comparisons[0].datasets}
-    far, near = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
-    beside = f", and {near} nearest" if near != far else ""
-    return f"By {table.backbones[0]} {far} is farthest from {table.primary}{beside}."
+    ordered = sorted(table.comparison.comparisons[0].datasets, key=lambda dataset: dataset.o_dist_mean)
+    beside = f", and {ordered[0].name} nearest" if len(ordered) > 1 else ""
+    return f"By {table.backbones[0]} {ordered[-1].name} is farthest from {table.primary}{beside}."
 
 
 def _without_cracks(answers: Mapping[str, BackboneOrder]) -> str:
-    own = [name for name, answer in answers.items() if not answer.trivial]
-    trivial = [name for name, answer in answers.items() if answer.trivial]
-    kinds = ((own, "backbone", "backbones"), (trivial, "trivial one", "trivial ones"))
-    parts = [_counted(names, answers, one, many) for names, one, many in kinds if names]
-    return f"Every dataset without cracks is farther than every other {' and '.join(parts)}."
+    kinds = ((False, "backbone", "backbones"), (True, "trivial one", "trivial ones"))
+    holds = {kind: {name: each.holds for name, each in answers.items() if each.trivial == kind} for kind, *_ in kinds}
+    parts = [_counted(holds[kind], one, many) for kind, one, many in kinds]
+    return f"Every dataset without cracks is farther than every other {' and '.join(filter(None, parts))}."
 
 
-def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: str, many: str) -> str:
-    """State for how many backbones the claim holds, naming these or the others, whichever are fewer."""
-    holding = [name for name in names if answers[name].holds]
-    failing = [name for name in names if not answers[name].holds]
+def _counted(holds: Mapping[str, bool], one: str, many: str) -> str:
+    """State for how many backbones the claim holds, naming these or the others, whichever are fewer; "" without any."""
+    holding, failing = ([name for name in holds if holds[name] == answer] for answer in (True, False))
     if not holding:
-        return f"by no {one} ({listing(failing, NAMED)})"
+        return f"by no {one} ({listing(failing, NAMED)})" if failing else ""
     if not failing:
-        every = {1: f"the {one}", 2: f"both {many}"}.get(len(names), f"all {len(names)} {many}")
+        every = {1: f"the {one}", 2: f"both {many}"}.get(len(holds), f"all {len(holds)} {many}")
         return f"by {every} ({listing(holding, NAMED)})"
     named = listing(holding, NAMED) if len(holding) <= len(failing) else f"not {listing(failing, NAMED)}"
-    return f"by {len(holding)} of {len(names)} {many} ({named})"
-
-
-def sentences(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> list[str]:
-    """State what the answer rests on, and how far backbones agree."""
-    of_answers = (evidence_sentence(answers), apart_sentence(answers), relative_sentence(answers))
-    return [*filter(None, (*of_answers, agreement_sentence(table), p_sentence(table), thirds_sentence(table)))]
+    return f"by {len(holding)} of {len(holds)} {many} ({named})"
 
 
 def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
     """Compare the order of the datasets with that of the trivial backbones, which only see colour."""
     if not answers:
         return ""
-    trivial = [answer for answer in answers.values() if answer.trivial]
+    trivial = [name for name, answer in answers.items() if answer.trivial]
     if not trivial:
         return (
             "No trivial backbone is listed, so it is open whether colour alone gives this order: name pixels and "
@@ -354,8 +338,8 @@ def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
         )
     if not holding:
         return ""
-    names = listing([name for name, answer in answers.items() if answer.trivial], NAMED)
-    return f"{names}, which see colour and layout alone, give another order."
+    seen = f"{listing(trivial, NAMED)}, which {plural(len(trivial), 'sees', 'see')} colour and layout alone,"
+    return f"{seen} {plural(len(trivial), 'does', 'do')} not put every dataset without cracks farthest."
 
 
 def apart_sentence(answers: Mapping[str, BackboneOrder]) -> str:
@@ -397,20 +381,15 @@ def p_sentence(table: DistanceTable) -> str:
 def agreement_sentence(table: DistanceTable) -> str:
     """State each two backbones' agreement on the order of datasets and of images."""
     agreed = [table.comparison.agreed(*pair) for pair in combinations(table.backbones, 2)]
-    orders = [value for value, _ in agreed if value is not None]
-    images = [value for _, value in agreed if value is not None]
     which = plural(len(agreed), "the two", f"each two of {len(table.backbones)}")
+    orders = [value for value, _ in agreed if value is not None] if len(table.secondaries) > 2 else []
+    images = [value for _, value in agreed if value is not None]
     parts = []
-    if orders and len(table.secondaries) > 2:
-        parts.append(f"{_range_text(orders)} for the order of the datasets")
-    if images:
-        parts.append(f"{_range_text(images)} for the order of a dataset's images, mean over the datasets")
+    for values, of in ((orders, "the datasets"), (images, "a dataset's images, mean over the datasets")):
+        if values:
+            low, high = signed(min(values)), signed(max(values))
+            parts.append(f"{low if low == high else f'from {low} to {high}'} for the order of {of}")
     return f"Between {which} backbones Spearman's rank correlation is {', and '.join(parts)}." if parts else ""
-
-
-def _range_text(values: Sequence[float]) -> str:
-    low, high = signed(min(values)), signed(max(values))
-    return low if low == high else f"from {low} to {high}"
 
 
 def thirds_sentence(table: DistanceTable) -> str:
@@ -428,28 +407,27 @@ def thirds_sentence(table: DistanceTable) -> str:
     return f"The end is steepest, {by}, in {'; in '.join(parts)}; 33 % is even."
 
 
-def limits(table: DistanceTable) -> list[str]:
-    """List the limits of the numbers."""
-    few = f"Over {len(table.secondaries)} datasets a rank correlation says little: chance alone gives ±1 often."
-    return [
-        "A row of table 2 sums to 1, so that one share falls where another rises, and a row says nothing of the level: raw and "
-        "relative distances stand beside.",
-        "Each backbone has its own features and each pair its own subspace: compare ranks and relative distances across rows, "
-        "never raw distances.",
-        *([few] if len(table.secondaries) <= FEW_SETS and len(table.backbones) > 1 else []),
-        "The paper's numbers are of its own datasets: ours stand beside where a dataset is of the same kind, not where it is "
-        "the same.",
-    ]
-
-
-def section(result: DistanceTable, context: Context) -> Section:
+def distance_section(result: DistanceTable, context: Context) -> Section:
     """Build the section of a study of distances."""
     answers = orders(result, context.symbols)
+    sentences = (
+        *(sentence(answers) for sentence in (evidence_sentence, apart_sentence, relative_sentence)),
+        *(sentence(result) for sentence in (agreement_sentence, p_sentence, thirds_sentence)),
+    )
+    few = f"Over {len(result.secondaries)} datasets a rank correlation says little: chance alone gives ±1 often."
     return Section(
-        lead=lead(result, answers),
-        sentences=sentences(result, answers),
+        lead=distance_lead(result, answers),
+        sentences=list(filter(None, sentences)),
         parts=[*_tables(result, context, answers), *_figures(result)],
-        limits=limits(result),
+        limits=[
+            "A row of table 2 sums to 1, so that one share falls where another rises, and a row says nothing of the level: raw "
+            "and relative distances stand beside.",
+            "Each backbone has its own features and each pair its own subspace: compare ranks and relative distances across "
+            "rows, never raw distances.",
+            *([few] if len(result.secondaries) <= FEW_SETS and len(result.backbones) > 1 else []),
+            "The paper's numbers are of its own datasets: ours stand beside where a dataset is of the same kind, not where it "
+            "is the same.",
+        ],
     )
 
 
@@ -480,31 +458,117 @@ def _figures(result: DistanceTable) -> list[Part]:
     comparison = result.comparison
     relative, agreement = (registration("", draw).caption(comparison) for draw in (backbones_relative, backbones_agreement))
     several = len(result.backbones) > 1
-    return [
-        FigurePart("violins", partial(violins, result), _violins_caption(result), "Figure 3"),
-        FigurePart("relative", partial(backbones_relative, comparison), relative),
-        *([FigurePart("agreement", partial(backbones_agreement, comparison), agreement)] if several else []),
-        FigurePart("thirds", partial(sorted_thirds, result), _thirds_caption(result), "Figure 10"),
-    ]
-
-
-def _violins_caption(result: DistanceTable) -> Caption:
     medians = []
-    for comparison in result.comparison.comparisons:
-        by_name = comparison.images.groupby("dataset", sort=False)["i_dist_mean"].median()
-        medians.append(f"{comparison.backbone.name}: {', '.join(f'{name} {value:.3g}' for name, value in by_name.items())}")
-    return Caption(
+    for each in comparison.comparisons:
+        by_name = each.images.groupby("dataset", sort=False)["i_dist_mean"].median()
+        medians.append(f"{each.backbone.name}: {', '.join(f'{name} {value:.3g}' for name, value in by_name.items())}")
+    spread = Caption(
         "How the distances are spread, by each backbone",
         "One panel a backbone, with an axis of its own. Coloured: mean distance of each image to P's images; grey: of P's own "
         "images to the rest of P, in the same subspace. Bars span the quartiles, white dots are medians.",
         f"Half-violins of image distances. Medians by {'; '.join(medians)}.",
     )
-
-
-def _thirds_caption(result: DistanceTable) -> Caption:
-    return Caption(
+    ordered = Caption(
         "Images in order of distance, by each backbone",
         "One panel a backbone, one line a dataset: distances scaled from 0 to 1 within the dataset, from its nearest image to "
         "its farthest. Upright lines part the thirds.",
         thirds_sentence(result) or "No dataset has three images.",
+    )
+    return [
+        FigurePart("violins", partial(violins, result), spread, "Figure 3"),
+        FigurePart("relative", partial(backbones_relative, comparison), relative),
+        *([FigurePart("agreement", partial(backbones_agreement, comparison), agreement)] if several else []),
+        FigurePart("thirds", partial(sorted_thirds, result), ordered, "Figure 10"),
+    ]
+
+
+def components_curve(result: Components, *, limit: int = 24) -> Figure:
+    """Draw each secondary's relative distance by number of components, a panel per backbone (appendix A.1).
+
+    At most `limit` secondaries are drawn, the first.
+    """
+    shown, left_out = first(result.secondaries, limit)
+    with drawing():
+        count = len(result.backbones)
+        figure, panels, _ = panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)
+        for axes, backbone in zip(panels, result.backbones, strict=True):
+            for position, name in enumerate(shown):
+                row, style = matching(result.distances, backbone=backbone, dataset=name), look(position)
+                marks: dict[str, Any] = {"color": style.colour, "ls": style.dash, "marker": style.marker, "ms": 3.5, "lw": 1.6}
+                axes.plot(row["components"], row["relative"], label=name, **marks)
+            plateau = result.plateaus[backbone]
+            if plateau is not None:
+                axes.axvline(plateau, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
+            head_panel(axes, backbone, "no plateau" if plateau is None else f"holds from {plateau}")
+            axes.tick_params(labelbottom=True)
+            axes.set_xticks(result.components)
+            axes.set_xlabel("principal components z")
+        figure.supylabel("relative distance", fontsize=9.5)
+        name_legend(figure, panels[0], min(len(shown), 6))
+        note = f"Distance from {result.primary} over its distance from itself. {left_out}"
+        head(figure, "Distances by the number of components", note.strip())
+    return figure
+
+
+def components_section(result: Components, context: Context) -> Section:
+    """Build the section of a study of components."""
+    shown = "unetplusplus" if "unetplusplus" in result.backbones else result.backbones[0]
+    caption = Caption(
+        "Relative distance by the number of components",
+        "One panel a backbone, one line a dataset: O^dist over P's distance from itself with as many components. The upright "
+        "line marks the plateau, where there is one.",
+        components_lead(result),
+    )
+    printed = scaled_rows(TABLE_6, "components (UNet++)", result.secondaries, context.symbols)
+    cells = "Each row is divided by its sum over the datasets. Explained: the least share of variance, over the pairs."
+    title = "Row-scaled O^dist by the number of components"
+    beside = {shown: (cells + (SHORT_ROWS if printed is not None else ""), "Table 6", printed)}
+    return Section(
+        lead=components_lead(result),
+        sentences=[result.plateau_line(name) for name, z in result.plateaus.items() if z is not None],
+        parts=[
+            FigurePart("curve", partial(components_curve, result), caption),
+            *(
+                TablePart(
+                    f"scaled-{position}",
+                    f"{title}, {backbone}",
+                    _component_table(result, backbone),
+                    *beside.get(backbone, (cells, "Table 6", None)),
+                )
+                for position, backbone in enumerate(result.backbones, 1)
+            ),
+        ],
+        limits=[
+            "A row's scaled distances sum to 1, so that one of them falls where another rises; the figure shows relative "
+            "distances, which do not depend on the other datasets.",
+            "The numbers of components listed are those that were tried: a plateau is one among them.",
+        ],
+    )
+
+
+def components_lead(result: Components) -> str:
+    """State the number of components from which distances are stable, over all backbones."""
+    found = [z for z in result.plateaus.values() if z is not None]
+    without = [name for name, z in result.plateaus.items() if z is None]
+    tried = listing([str(z) for z in result.components], 8)
+    change = f"{100 * result.share:g} %"
+    if not found:
+        return f"No backbone's distances hold within {change} from any number of components on (tried: {tried})."
+    span = f"{min(found)}" if min(found) == max(found) else f"{min(found)} to {max(found)}, by the backbone,"
+    behind = f"; by {listing(without)} from none of those tried ({tried})" if without else ""
+    return f"From {span} components on, the order holds and no relative distance changes by {change} or more{behind}."
+
+
+def _component_table(result: Components, backbone: str) -> Table:
+    measured = matching(result.distances, backbone=backbone)
+    rows = [(z, own.set_index("dataset")) for z, own in measured.groupby("components")]
+
+    def scaled(name: str) -> ColumnOf[Any]:
+        return name, "", lambda row: decimal(float(row[1]["o_dist_scaled"][name]))
+
+    return tabulate(
+        rows,
+        ("components", "", lambda row: Cell(f"{row[0]}", float(row[0]), strong=row[0] == result.plateaus[backbone])),
+        *map(scaled, result.secondaries),
+        ("explained", "", lambda row: percentage(float(row[1]["explained_variance"].min()))),
     )

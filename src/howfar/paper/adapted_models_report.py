@@ -1,8 +1,8 @@
-"""Report the change of F with distance for every model of several segmenters (section 4.2, tables 3-5, figs. 4-6)."""
+"""Report what models learnt: F by distance (tables 3 to 5, figures 4 to 6), and background (figures 13 to 17)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption
-from howfar.figures.adaptation_models import Measure, as_called, by_shots, check_measure, panel_grid, strategy_of
-from howfar.figures.adaptation_scores import adaptation_curves
+from howfar.figures.adaptation_gains import SuppressionRow, draw_suppression
+from howfar.figures.adaptation_models import (
+    CHANGE,
+    COST,
+    Change,
+    Measure,
+    as_called,
+    by_shots,
+    check_measure,
+    panel_grid,
+    strategy_of,
+)
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, adaptation_curves_background, bars_caption
 from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import (
     INK,
@@ -23,14 +34,15 @@ from howfar.figures.style import (
     Look,
     drawing,
     first,
-    head,
     head_panel,
     look,
     name_legend,
     name_text,
 )
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
-from howfar.report.adaptation_report import ABSENT, beside, curves
+from howfar.paper.report_frame import Row, count_column, head, interval_text, text_column, three
+from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, priced, rows_part
+from howfar.report.adaptation_sentences import did, in_points, price
 from howfar.report.section import (
     UNDEFINED,
     Cell,
@@ -41,18 +53,16 @@ from howfar.report.section import (
     Section,
     Table,
     TablePart,
-    count,
     decimal,
     f_mu_sigma,
+    plural,
     row_interval,
     tabulate,
 )
-from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN
+from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptations
 from howfar.results.records import matching
-from howfar.results.segmenter_studies import PerformanceByDistance
-from howfar.wording import signed
+from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 
-Row = dict[Any, Any]
 TITLE = "Slope of F on distance"
 COLUMNS = 3
 
@@ -166,35 +176,28 @@ def slopes(result: PerformanceByDistance, measure: str) -> Table:
     over_1 = "change of F over a distance of 1, with its 95 % interval"
     flat = f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"
 
-    def text(name: str) -> Callable[[Row], Cell]:
-        return lambda row: Cell(str(row[name]))
-
     def changed(row: Row) -> Cell:
-        return row_interval(row, "change", _three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
+        return row_interval(row, "change", three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
 
     return tabulate(
         result.slopes[result.slopes["measure"] == measure].to_dict("records"),
-        *((name, "", text(name)) for name in ("segmenter", "model", "dataset")),
-        ("n", "images that have an F", lambda row: count(int(row["n"]))),
+        *map(text_column, ("segmenter", "model", "dataset")),
+        count_column("n", "images that have an F"),
         ("span", span, lambda row: decimal(row["span"], 2)),
         ("mean F", "", lambda row: decimal(row["mean"])),
-        ("slope", over_1, lambda row: row_interval(row, "slope", _three, "low", "high")),
+        ("slope", over_1, lambda row: row_interval(row, "slope", three, "low", "high")),
         ("seeds", "lowest and highest slope of single seeds", _range, len(result.seeds) > 1),
         ("less M's", less, changed),
         ("by distance", flat, lambda row: Cell(WORDS[row["kind"]])),
     )
 
 
-def _three(value: float) -> str:
-    return signed(value, 3)
-
-
 def _range(row: Row) -> Cell:
     low, high = row["lowest"], row["highest"]
-    return UNDEFINED if low != low else Cell(f"[{signed(low, 3)}, {signed(high, 3)}]", low, numbers=(("high", high),))
+    return UNDEFINED if low != low else Cell(f"[{three(low)}, {three(high)}]", low, numbers=(("high", high),))
 
 
-def lead(result: PerformanceByDistance) -> str:
+def performance_lead(result: PerformanceByDistance) -> str:
     """State each segmenter's change of F from the nearest to the farthest image, before and after adaptation."""
     told = [f"with {name} by {' and '.join(map(_short, _ends(result, name)))}" for name in result.segmenters]
     changes = "From the nearest image to the farthest F changes, before adaptation and after"
@@ -202,8 +205,8 @@ def lead(result: PerformanceByDistance) -> str:
 
 
 def _short(row: Row) -> str:
-    interval = "" if row["low"] != row["low"] else f" [{signed(row['low'])}, {signed(row['high'])}]"
-    value = "an undefined amount" if row["slope"] != row["slope"] else f"{signed(row['slope'])}{interval}"
+    known = row["slope"] == row["slope"]
+    value = interval_text(row["slope"], row["low"], row["high"]) if known else "an undefined amount"
     return f"{value} ({WORDS[row['kind']]})"
 
 
@@ -213,24 +216,13 @@ def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -
     return own[BASELINE], own[result.adapted]
 
 
-def sentences(result: PerformanceByDistance) -> list[str]:
-    """State each segmenter's verdicts on M and the adapted model, the change of slope, and the other F's verdicts."""
-    lines = []
-    for name in result.segmenters:
-        before, after = _ends(result, name)
-        lines.append(f"{name}, M: {before['verdict']}.")
-        lines.append(f"{name}, {after['model']}: {after['verdict']}. {_changed(after)}{_otherwise(result, name)}")
-    return lines
-
-
 def _changed(row: Row) -> str:
     value, low, high = row["change"], row["change_low"], row["change_high"]
-    if value != value:
-        return ""
-    if low != low:
-        return f"Its slope differs from M's by {signed(value)}, with no interval."
+    differs = f"Its slope differs from M's by {interval_text(value, low, high)}"
+    if value != value or low != low:
+        return f"{differs}, with no interval." if value == value else ""
     judged = "no evidence that adapting changed it" if low <= 0 <= high else "a change, or a difference of two trainings"
-    return f"Its slope differs from M's by {signed(value)} [{signed(low)}, {signed(high)}]: {judged}."
+    return f"{differs}: {judged}."
 
 
 def _otherwise(result: PerformanceByDistance, name: str) -> str:
@@ -242,7 +234,7 @@ def _otherwise(result: PerformanceByDistance, name: str) -> str:
     return f" At the threshold tuned on P the verdict is another: {'; '.join(differing)}." if differing else ""
 
 
-def limits(result: PerformanceByDistance) -> list[str]:
+def performance_limits(result: PerformanceByDistance) -> list[str]:
     """List the limits of the numbers."""
     seeds, least = len(result.seeds), float(result.slopes["span"].min())
     trained = (
@@ -262,34 +254,40 @@ def limits(result: PerformanceByDistance) -> list[str]:
 
 
 TABLES = {"unetplusplus": "Table 3", "deepcrack": "Table 4", "adsam": "Table 5"}
-FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure 6"}
+PERFORMANCE_FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure 6"}
 
 
-def section(result: PerformanceByDistance, context: Context) -> Section:
+def performance_section(result: PerformanceByDistance, context: Context) -> Section:
     """Build the section of a study of performance by distance."""
     caption = Caption(
         TITLE,
         "One panel a segmenter, one row a model. Black: within all secondaries, with its 95 % interval over photographs; "
         f"hollow: single datasets. Within the band, of ±{result.flat:g}, a change counts as none; F is at the threshold that "
         "is best for the dataset, as in the paper.",
-        lead(result),
+        performance_lead(result),
     )
+    sentences = []
+    for name in result.segmenters:
+        before, after = _ends(result, name)
+        sentences.append(f"{name}, M: {before['verdict']}.")
+        sentences.append(f"{name}, {after['model']}: {after['verdict']}. {_changed(after)}{_otherwise(result, name)}")
+    unadapted, adapted = _part_tables(result, context)
     studied, drawn = beside(result.of, context.folder), list[Part]()
     if studied is not None:
         models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
-        drawn = curves(studied, adaptation_curves, FIGURES, as_called(models))
+        drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, as_called(models))
     return Section(
-        lead=lead(result),
-        sentences=sentences(result),
+        lead=performance_lead(result),
+        sentences=sentences,
         parts=[
-            *_unadapted(result, context),
+            *unadapted,
             *drawn,
             FigurePart("slopes", partial(performance_slopes, result), caption),
             TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
             TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
-            *_adapted(result),
+            *adapted,
         ],
-        limits=[*limits(result), *([ABSENT] if studied is None else [])],
+        limits=[*performance_limits(result), *([ABSENT] if studied is None else [])],
     )
 
 
@@ -298,37 +296,135 @@ _HONEST = "F is at the threshold tuned on P, which needs no label of the dataset
 _SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
 
 
-def _unadapted(result: PerformanceByDistance, context: Context) -> list[Part]:
-    """Build tables 3 to 5 for the unadapted model, one per segmenter, with the printed numbers."""
-    return [
-        TablePart(
-            f"parts-{name}",
-            f"F of nearer and farther images, {name} trained on {result.primary} alone",
-            parts(result, name, [BASELINE]),
-            _cells(result),
-            TABLES.get(architecture, ""),
-            printed(result, architecture, context.symbols),
-        )
-        for name, architecture in zip(result.segmenters, result.architectures, strict=True)
-    ]
-
-
-def _adapted(result: PerformanceByDistance) -> list[Part]:
-    """Build the same tables for the adapted models."""
-    models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
-    return [
-        TablePart(
-            f"parts-adapted-{name}", f"The same by the adapted models, {name}", parts(result, name, models), _cells(result)
-        )
-        for name in result.segmenters
-    ]
-
-
-def _cells(result: PerformanceByDistance) -> str:
-    """State what a cell of the tables of parts holds."""
+def _part_tables(result: PerformanceByDistance, context: Context) -> tuple[list[Part], list[Part]]:
+    """Build tables 3 to 5 for the unadapted models, one per segmenter, with the printed numbers; then for the adapted ones."""
     seeds = len(result.seeds)
     over = f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
-    return (
+    cells = (
         "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); "
         f"parts by distance as M sees it, nearest first.{over}"
     )
+    models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
+    before, after = list[Part](), list[Part]()
+    for name, architecture in zip(result.segmenters, result.architectures, strict=True):
+        title = f"F of nearer and farther images, {name} trained on {result.primary} alone"
+        paper = (TABLES.get(architecture, ""), printed(result, architecture, context.symbols))
+        before.append(TablePart(f"parts-{name}", title, parts(result, name, [BASELINE]), cells, *paper))
+        same = f"The same by the adapted models, {name}"
+        after.append(TablePart(f"parts-adapted-{name}", same, parts(result, name, models), cells))
+    return before, after
+
+
+def suppression(result: Suppression) -> Figure:
+    """Draw false positives of M and of the most-shots models without and with background, a row per model.
+
+    Left: share of the pixels of background that no model learnt from, with its 95 % interval over photographs and trainings.
+    Right: how mean F of the secondaries changed by adding the background, with its 95 % interval. Rows of a segmenter stand
+    together, in one colour.
+    """
+    costs = {(row["segmenter"], row["model"]): Change.of(row, *COST) for row in result.changes.to_dict("records")}
+    look_of = {name: look(position) for position, name in enumerate(result.segmenters)}
+    rows = []
+    for row in result.shares.to_dict("records"):
+        segmenter, model = str(row["segmenter"]), str(row["model"])
+        share = Change.of(row, "share", "low", "high")
+        rows.append(SuppressionRow(segmenter, model, look_of[segmenter], share, (), costs.get((segmenter, model))))
+    images = f"{result.left} image{plural(result.left)} of {name_text(result.background)}"
+    return draw_suppression(rows, f"on {images} that no model learnt from; lines are 95 % intervals")
+
+
+def suppression_lead(result: Suppression) -> str:
+    """State each segmenter's change in false positives and mean F from the most background images, with intervals."""
+    told, clear = [], False
+    for name in result.segmenters:
+        row = _most(result, name)
+        change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
+        clear = clear or change.below or change.above or cost.below or cost.above
+        unbounded = "changed false positives by an amount without an interval"
+        lowered = f"{did(change)} false positives" if change.bounded else unbounded
+        paid = f"{price(cost)} of the secondaries ({cost})" if cost.known else "and what that cost was not measured"
+        told.append(f"with {name} they {lowered} ({in_points(change)}) {paid}")
+    single = " With one seed that may be a difference of two trainings." if clear and len(result.seeds) == 1 else ""
+    model = _most(result, result.segmenters[0])["model"]
+    return f"Background images, the most that were tried ({model}): {'; '.join(told)}.{single}"
+
+
+def _most(result: Suppression, segmenter: str) -> Row:
+    """Return the row of the first strategy's model with the most background."""
+    rows = result.changes[(result.changes["segmenter"] == segmenter) & (result.changes["of"] != "")]
+    most: Row = rows[rows["of"] == rows["of"].iloc[0]].to_dict("records")[-1]
+    return most
+
+
+def suppression_table(result: Suppression) -> Table:
+    """List false positive shares, their change by background, and its cost, a row per segmenter and model."""
+    changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records") if row["of"]}
+    share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
+
+    def price_of(row: Row) -> tuple[Cell, Cell]:
+        return priced(changes.get((row["segmenter"], row["model"])))
+
+    return tabulate(
+        result.shares.to_dict("records"),
+        text_column("segmenter"),
+        text_column("model"),
+        ("false positives", share, lambda row: row_interval(row, "share", lambda value: f"{100 * value:.2f} %", "low", "high")),
+        ("change, points", "from the same model without background", lambda row: price_of(row)[0]),
+        ("change of mean F", "on the secondaries; marked where the interval lies below 0", lambda row: price_of(row)[1]),
+    )
+
+
+SUPPRESSION_FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figure 16"}
+
+
+def suppression_section(result: Suppression, context: Context) -> Section:
+    """Build the section of a study of suppression."""
+    title = "False positives and their price"
+    caption = Caption(
+        title,
+        f"Left: share of pixels of {result.background} that are taken for foreground although nothing is there. Right: how "
+        "mean F of the secondaries changed by adding the background to what the model learnt from. Lines are 95 % intervals; a "
+        "segmenter has one colour.",
+        suppression_lead(result),
+    )
+    cells = (
+        "Share of the pixels of background above the model's own threshold, mean over images and seeds; its change from the "
+        "same model without background, in percentage points; and what that cost on the secondaries. Brackets are 95 % "
+        "intervals."
+    )
+    sentences = []
+    for name in result.segmenters:
+        rows = matching(result.shares, segmenter=name).to_dict("records")
+        shares = ", ".join(f"{row['model']} {100 * row['share']:.2f} %" for row in rows)
+        sentences.append(f"{name}: false positives of {shares}.")
+    few = "" if result.left > 1 else " One photograph gives no interval."
+    studied = beside(result.of, context.folder)
+    drawn = [] if studied is None else _suppression_figures(result, studied, context)
+    return Section(
+        lead=suppression_lead(result),
+        sentences=sentences,
+        parts=[
+            FigurePart("shares", partial(suppression, result), caption),
+            TablePart("shares", title, suppression_table(result), cells),
+            *drawn,
+        ],
+        limits=[
+            f"False positives are measured on {result.left} image{plural(result.left)} of {result.background} that no model "
+            f"learnt from, and say nothing of other backgrounds.{few}",
+            "An interval that holds 0 does not prove that background costs nothing.",
+            "Shares are at each model's own threshold, tuned on P: a model that is unsure everywhere may have few false "
+            "positives.",
+            *([ABSENT] if studied is None else []),
+        ],
+    )
+
+
+def _suppression_figures(result: Suppression, studied: Adaptations, context: Context) -> list[Part]:
+    """Build figs. 13 to 17: pictures of blind sets (else of background), curves and bars of the secondaries."""
+    datasets, folder = studied.first.blind or (result.background,), folder_of(result.of, context.folder)
+    bars = partial(adaptation_bars, studied, background=True)
+    return [
+        rows_part(studied, folder, datasets, "rows", "Figure 13", background=True),
+        *curves(studied, adaptation_curves_background, SUPPRESSION_FIGURES),
+        FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"),
+    ]

@@ -1,0 +1,210 @@
+"""Run the studies of distances by several backbones: of each dataset (tables 1, 2), and by components (table 6)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from howfar import options
+from howfar.backbones import as_loaded, card_of
+from howfar.data import Dataset
+from howfar.distances.dataset_distances import dataset_to_dataset, self_distance
+from howfar.errors import InputError
+from howfar.keywords import CompareSettings
+from howfar.paper.study_frame import (
+    BackboneStudySettings,
+    SpaceSettings,
+    StudyBackbone,
+    check_backbones,
+    embedding_work,
+    loaded_backbones,
+)
+from howfar.pipeline import forget_pairs
+from howfar.progress import bar
+from howfar.projection import Projector
+from howfar.projection.basis import plateau
+from howfar.results import Comparison, Features, Provenance, Settings
+from howfar.results.backbones_result import BackboneComparison, BackboneFeature, DistanceTable
+from howfar.results.distance_studies import Components
+from howfar.results.records import matching
+from howfar.settings import checked
+from howfar.studies.compare_backbones import by_image, with_agreement
+from howfar.studies.copies import CopySearch, hashing, without_leaks
+from howfar.studies.distance import compared
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import StudyKind, setting
+from howfar.studies.study_inputs import BASELINES, drawn
+
+
+class DistanceSettings(BackboneStudySettings, SpaceSettings):
+    """Hold the settings of the study of distances."""
+
+    permutations: int = setting(options.Permutations)
+    limit: int | None = setting(options.Limit)
+    leaks: options.LeakHandling = setting(options.Leaks)
+
+
+def _run_distance(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
+    given = {name: getattr(settings, name) for name in CompareSettings.__annotations__ if hasattr(settings, name)}
+    chosen = Settings(**checked(CompareSettings, {**given, "rivals": False}))
+    whole = inputs.datasets((settings.primary, *settings.secondaries))
+    datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in whole]
+    labelled = loaded_backbones(settings, inputs)
+
+    def measured(images: Sequence[Dataset | Features]) -> CopySearch:
+        listed = [dataset for dataset in images if isinstance(dataset, Dataset)]
+        *views, hashes = inputs.features(listed, [*(each.backbone for each in labelled), *hashing(listed)])
+        return CopySearch(
+            tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True)), hashes
+        )
+
+    comparisons = without_leaks(datasets, measured, settings.leaks)
+    images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
+    comparison = with_agreement(comparisons, images, chosen)
+    forget_pairs(inputs.folder)
+    return DistanceTable(
+        comparison=comparison,
+        features=tuple(map(_feature, labelled)),
+        provenance=Provenance.now(),
+        notes=tuple(_distance_notes(comparison)),
+    )
+
+
+def _compared(view: tuple[Features, ...], labelled: StudyBackbone, settings: Settings, inputs: Inputs) -> Comparison:
+    comparison = compared(view, labelled.label, settings, inputs.execution, out=inputs.folder)
+    # A path of weights says nothing elsewhere, as where a bundle is run again.
+    loaded = {} if labelled.loading.get("weights") else as_loaded(labelled.registered, labelled.loading)
+    return replace(comparison, options=loaded)
+
+
+def _distance_notes(comparison: BackboneComparison) -> list[str]:
+    """Collect the comparisons' notes; a note that concerns only some backbones names them."""
+    about = {note: [each.backbone.name for each in comparison.comparisons if note in each.notes] for note in comparison.notes()}
+    every = len(comparison.comparisons)
+    return [note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()]
+
+
+def _feature(labelled: StudyBackbone) -> BackboneFeature:
+    return BackboneFeature(
+        label=labelled.label,
+        registered=labelled.registered,
+        feature=card_of(labelled.registered).summary,
+        length=sum(labelled.backbone.layers),
+        model=labelled.model,
+        trivial=labelled.registered in BASELINES,
+    )
+
+
+DISTANCE = StudyKind(
+    name="distance",
+    title="How far is each dataset?",
+    summary="Distances by several backbones, and whether these agree (tables 1 and 2, figures 3 and 10).",
+    settings=DistanceSettings,
+    run=_run_distance,
+    result=DistanceTable,
+    work=embedding_work,
+    check=check_backbones,
+)
+
+
+class ComponentsSettings(BackboneStudySettings):
+    """Hold the settings of the study of components."""
+
+    UNSHARED: ClassVar = frozenset({"components"})
+    components: tuple[int, ...] = Field((5, 10, 15, 20, 25, 30, 40), min_length=2, description="Numbers of components.")
+    share: float = Field(0.02, gt=0, lt=1, description="Largest relative change of a distance that counts as none.")
+    projection: options.Space = setting(options.Projection)
+
+
+def _check_components(settings: ComponentsSettings, inputs: Inputs) -> None:
+    check_backbones(settings, inputs)
+    if min(settings.components) < 1 or len(set(settings.components)) < len(settings.components):
+        raise InputError.of("components", "must be different numbers of at least 1", list(settings.components))
+    if settings.projection == "none":
+        raise InputError.of("projection", "must keep components, as their number is what is studied", settings.projection)
+
+
+def _run_components(settings: ComponentsSettings, inputs: Inputs) -> Components:
+    """Measure all backbones, projecting once with the most components; smaller numbers use the first components."""
+    secondaries = inputs.names(settings.secondaries)
+    loaded = loaded_backbones(settings, inputs)
+    views = inputs.features(inputs.datasets((settings.primary, *secondaries)), [each.backbone for each in loaded])
+    names = tuple(each.label for each in loaded)
+    shown = bar(zip(names, views, strict=True), progress=inputs.execution.progress, patient=True, total=len(views))
+    distances = pd.DataFrame([{"backbone": name, **row} for name, view in shown for row in _rows(view, settings)])
+    return Components(
+        primary=settings.primary,
+        secondaries=secondaries,
+        backbones=names,
+        components=tuple(sorted(settings.components)),
+        share=settings.share,
+        plateaus={name: _plateau(matching(distances, backbone=name), settings.share) for name in names},
+        distances=distances,
+        provenance=Provenance.now(),
+        notes=tuple(_component_notes(distances, settings.components)),
+    )
+
+
+def _rows(features: tuple[Features, ...], settings: ComponentsSettings) -> Iterator[dict[str, Any]]:
+    """Yield a backbone's distances, a row per number of components and secondary."""
+    primary, *others = features
+    layers = None if settings.scale == "none" else primary.layers
+    projector = Projector(primary.rows, max(settings.components), scale=settings.scale, layers=layers)
+    projected = projector.project([dataset.rows for dataset in others], settings.projection)
+    with warnings.catch_warnings():
+        # That there are fewer components than were asked for is a note of the result.
+        warnings.simplefilter("ignore", UserWarning)
+        pairs = dict(zip((dataset.name for dataset in others), projected, strict=True))
+    most = min(len(pair.explained_variance_ratio) for pair in pairs.values())
+    counts = [count for count in sorted(settings.components) if count <= most]
+    if not counts:
+        rule = f"must hold a number of at most {most}, as many as these images and this feature have"
+        raise InputError.of("components", rule, list(settings.components))
+    for count in counts:
+        spaces = {name: (pair.primary[:, :count], pair.secondary[:, :count]) for name, pair in pairs.items()}
+        means = {name: float(dataset_to_dataset(s, p)) for name, (p, s) in spaces.items()}
+        total = sum(means.values())
+        for name, mean in means.items():
+            p = spaces[name][0]
+            own = float(self_distance(p)) if len(p) > 1 else 0.0
+            yield {
+                "components": count,
+                "dataset": name,
+                "o_dist_mean": mean,
+                "o_dist_scaled": mean / total if total else 0.0,
+                "relative": mean / own if own else np.nan,
+                "explained_variance": float(pairs[name].explained_variance_ratio[:count].sum()),
+            }
+
+
+def _component_notes(distances: pd.DataFrame, counts: Sequence[int]) -> Iterator[str]:
+    """Note the backbones with fewer components than requested."""
+    for name, most in distances.groupby("backbone", sort=False)["components"].max().items():
+        beyond = ", ".join(str(count) for count in sorted(counts) if count > most)
+        if beyond:
+            yield f"{name}: so few images or values have fewer components than were asked for; left out: {beyond}"
+
+
+def _plateau(measured: pd.DataFrame, share: float) -> int | None:
+    square = measured.pivot(index="components", columns="dataset", values="relative")
+    if len(square) < 2 or not (square.to_numpy() > 0).all():
+        return None
+    return plateau([int(count) for count in square.index], square.to_numpy(), share)
+
+
+COMPONENTS = StudyKind(
+    name="components",
+    title="How many components are enough?",
+    summary="Distances by the number of principal components, and from which number on they hold (appendix A.1, table 6).",
+    settings=ComponentsSettings,
+    run=_run_components,
+    result=Components,
+    work=embedding_work,
+    check=_check_components,
+)
