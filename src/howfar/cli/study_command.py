@@ -26,7 +26,8 @@ def study(
     **chosen: Unpack[StudyFileOptions],
 ) -> None:
     """Run the studies of STUDY.toml that are not done yet, and write one report of all."""
-    from howfar.studies.study_file.inputs import json_schema, write_start
+    from howfar.studies.study_file.inputs import json_schema
+    from howfar.studies.study_file.kind import write_start
     from howfar.studies.study_file.run_study import estimate
 
     bundled = file.suffix.lower() == ".zip"

@@ -305,7 +305,8 @@ def believed(points: list[float], box: list[float], *notes: str) -> Prompting:
         for name, f in zip(names, values, strict=True)
     ]
     settings = {"seed": 0}
-    return Prompting(("roads",), ("points", "box"), settings, pd.DataFrame(), pd.DataFrame(rows), Provenance.now(), (), notes)
+    tables, made = (pd.DataFrame(), pd.DataFrame(rows)), {"provenance": Provenance.now(), "notes": notes}
+    return Prompting(("roads",), ("points", "box"), settings, *tables, **made)
 
 
 def test_the_lead_says_what_is_chance() -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -25,11 +25,9 @@ from howfar.mask_colour import reading_by
 from howfar.pipeline import embed_all
 from howfar.results import Features
 from howfar.results.result import Result
-from howfar.segmenters import segmenter_family
+from howfar.segmenters import build_segmenter, segmenter_family
 from howfar.settings import checked, nearest
-from howfar.studies.run_folder import write_template
-from howfar.studies.study_file.kind import StudyKind, fields_of, named, references, setting
-from howfar.studies.study_file.requirements import missing_networks, missing_paths, refuse_missing
+from howfar.studies.study_file.kind import Network, Planned, StudyKind, every_kind, fields_of, named, references, setting
 from howfar.studies.study_inputs import Execution, drawn
 from howfar.url_hosts import allowing
 
@@ -267,52 +265,6 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema}
 
 
-TEMPLATE: Final = Path(__file__).with_name("start.toml")
-
-
-def write_start(file: str | Path) -> Path:
-    """Write a start of a study file with every kind of study, and return its path; an existing file is not replaced."""
-    kinds = (_start_of(kind) for name, kind in _kinds().items() if name != "components")
-    return write_template(file, "\n".join([TEMPLATE.read_text(encoding="utf-8"), *kinds]), "study file")
-
-
-_NAMED: Final = {"datasets": ["site_a", "site_b"], "backbones": ["lite0"], "models": ["deepcrack"], "studies": ["adaptation"]}
-"""Entries of the template that a start of each kind of study names."""
-
-
-def _start_of(kind: StudyKind) -> str:
-    """Write a commented start of a kind of study: the entries that it must name, then its options with their defaults."""
-    lines, marks = [f"# [studies.{kind.name}]  # {kind.title}"], references(kind.settings)
-    for name, info in kind.settings.model_fields.items():
-        if info.is_required():
-            mark = marks[name]
-            single = mark.one or mark.to == "studies"
-            lines.append(f"# {name} = {json.dumps('roads' if mark.one else _NAMED[mark.to][0] if single else _NAMED[mark.to])}")
-        elif name != "title" and name not in marks:
-            default = "…" if info.default is None else json.dumps(info.default)
-            lines.append(f"#   # {name} = {default}  # {info.description}")
-    return "\n".join(lines) + "\n"
-
-
-@dataclass(frozen=True)
-class Planned:
-    """Hold a study of the file: its name, kind and checked settings."""
-
-    name: str
-    kind: StudyKind
-    settings: Any
-
-    @property
-    def title(self) -> str:
-        """Return the heading of the study's section."""
-        return str(self.settings.title) or self.kind.title
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Return the names of the studies whose results this study reads."""
-        return named(self.settings, "studies")
-
-
 @dataclass(frozen=True)
 class CheckedFile:
     """Hold a study file with its datasets read, by folder of datasets too, and its checked studies in running order."""
@@ -368,6 +320,53 @@ def check_document(document: StudyDocument) -> CheckedFile:
     return CheckedFile(document, datasets, folders, entries, tuple(_in_order(studies)))
 
 
+def missing_paths(document: StudyDocument) -> list[str]:
+    """List the paths in a study file that do not exist, each with its key."""
+    paths = {f"datasets.{name}: path": entry.path for name, entry in document.datasets.items()}
+    paths |= {f"backbones.{name}.weights": entry.weights for name, entry in document.backbones.items() if entry.weights}
+    trained = {f"models.{name}.pretrained": entry.pretrained for name, entry in document.models.items()}
+    paths |= {key: path for key, path in trained.items() if isinstance(path, str)}
+    return [f"{key} {path!r} is not there" for key, path in paths.items() if not is_url(path) and not Path(path).exists()]
+
+
+def missing_networks(document: StudyDocument, studies: Iterable[Planned], load: Callable[[str], Any]) -> list[str]:
+    """Load every network of some studies with `load`; list those that cannot be loaded, each with the key that provides it."""
+    missing = {}
+    for key, flags, network in _networks(document, list(studies), load):
+        try:
+            network()
+        except HowfarError as error:
+            missing[key] = f"{key}: {' '.join(error.line(flags).split())}"
+    return list(missing.values())
+
+
+def _networks(document: StudyDocument, studies: list[Planned], load: Callable[[str], Any]) -> Iterator[Network]:
+    """Yield the studies' networks."""
+    entries = {(to, name) for planned in studies for to in ("backbones", "models") for name in named(planned.settings, to)}
+    for name, backbone in document.backbones.items():
+        place = f"backbones.{name}"
+        if ("backbones", name) in entries:
+            options = {option: f"{place}.{option}" for option in type(backbone).model_fields}
+            yield place, options, partial(load, name)
+    for name, model in document.models.items():
+        place = f"models.{name}"
+        if ("models", name) in entries and model.pretrained is not False:
+            keys = {"weights": f"{place}.pretrained", "pretrained": f"{place}.pretrained", "base": f"{place}.options.base"}
+            begun = Path(model.pretrained) if isinstance(model.pretrained, str) else True
+            yield place, keys, partial(build_segmenter, model.segmenter or name, model.options, pretrained=begun)
+    for planned in studies:
+        yield from planned.kind.networks(planned.settings, document)
+
+
+def refuse_missing(lines: list[str]) -> None:
+    """Raise `MissingPathError` with all missing items in one line, if there are any."""
+    if len(lines) == 1:
+        raise MissingPathError(lines[0])
+    if lines:
+        listed = "; ".join(f"({number}) {line}" for number, line in enumerate(lines, 1))
+        raise MissingPathError(f"the study file needs {len(lines)} things that are missing: {one_line(listed, 100_000)}")
+
+
 def _check_backbone(name: str, entry: BackboneEntry) -> None:
     place, backbone = f"backbones.{name}", entry.backbone or name
     try:
@@ -387,13 +386,9 @@ def _check_model(name: str, entry: ModelEntry) -> None:
         raise InputError(f"models.{name}: {error}") from error
 
 
-def _kinds() -> dict[str, StudyKind]:
-    return {name: registry.load("studies", name) for name in registry.ordered("studies")}
-
-
 def _check_shared(document: StudyDocument) -> None:
     """Raise `InputError` for a shared setting that no kind of study has (the seed also serves the datasets' limits)."""
-    kinds = [kind.settings for kind in _kinds().values()]
+    kinds = [kind.settings for kind in every_kind().values()]
     known = {"seed"} | {field for settings in kinds for field in settings.model_fields}
     known -= {"title", *(field for settings in kinds for field in references(settings))}
     checked(SelectOptions, {"seed": document.settings.get("seed", 0)})
@@ -468,7 +463,7 @@ def _read(place: str, name: str, path: str) -> Dataset:
 
 
 def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Planned:
-    place, kinds = f"studies.{name}", _kinds()
+    place, kinds = f"studies.{name}", every_kind()
     if not _FOLDER.fullmatch(name) or name.casefold() in RESERVED:
         rule = f"must be words of letters, digits, _ and -, and none of {', '.join(sorted(RESERVED))}"
         raise InputError.of("name of a study", rule, name, "it is the name of its folder: rename it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Type
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from howfar import registry
 from howfar.errors import InputError
 from howfar.options import REQUIRED, Option
 from howfar.settings import declared as declared_options
+from howfar.studies.run_folder import write_template
 
 if TYPE_CHECKING:
     from howfar.results.result import Result
@@ -168,3 +171,54 @@ def named(settings: BaseModel, to: Tables) -> tuple[str, ...]:
             value = getattr(settings, field_name)
             names += [value] if isinstance(value, str) else list(value or ())
     return tuple(dict.fromkeys(filter(None, names)))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Hold a study of the file: its name, kind and checked settings."""
+
+    name: str
+    kind: StudyKind
+    settings: Any
+
+    @property
+    def title(self) -> str:
+        """Return the heading of the study's section."""
+        return str(self.settings.title) or self.kind.title
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of the studies whose results this study reads."""
+        return named(self.settings, "studies")
+
+
+def every_kind() -> dict[str, StudyKind]:
+    """Load every registered kind of study, by name."""
+    return {name: registry.load("studies", name) for name in registry.ordered("studies")}
+
+
+TEMPLATE: Final = Path(__file__).with_name("start.toml")
+
+
+def write_start(file: str | Path) -> Path:
+    """Write a start of a study file with every kind of study, and return its path; an existing file is not replaced."""
+    starts = (_start_of(kind) for name, kind in every_kind().items() if name != "components")
+    return write_template(file, "\n".join([TEMPLATE.read_text(encoding="utf-8"), *starts]), "study file")
+
+
+_NAMED: Final = {"datasets": ["site_a", "site_b"], "backbones": ["lite0"], "models": ["deepcrack"], "studies": ["adaptation"]}
+"""Entries of the template that a start of each kind of study names."""
+
+
+def _start_of(kind: StudyKind) -> str:
+    """Write a commented start of a kind of study: the entries that it must name, then its options with their defaults."""
+    lines, marks = [f"# [studies.{kind.name}]  # {kind.title}"], references(kind.settings)
+    for name, info in kind.settings.model_fields.items():
+        if info.is_required():
+            mark = marks[name]
+            single = mark.one or mark.to == "studies"
+            lines.append(f"# {name} = {json.dumps('roads' if mark.one else _NAMED[mark.to][0] if single else _NAMED[mark.to])}")
+        elif name != "title" and name not in marks:
+            default = "…" if info.default is None else json.dumps(info.default)
+            lines.append(f"#   # {name} = {default}  # {info.description}")
+    return "\n".join(lines) + "\n"

@@ -30,9 +30,17 @@ from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, nearest, picked, with_options
 from howfar.studies.run_folder import draw
-from howfar.studies.study_file.inputs import CheckedFile, Inputs, Planned, StudyDocument, beside, check_document, read_document
-from howfar.studies.study_file.kind import Work, named
-from howfar.studies.study_file.requirements import missing_networks, refuse_missing
+from howfar.studies.study_file.inputs import (
+    CheckedFile,
+    Inputs,
+    StudyDocument,
+    beside,
+    check_document,
+    missing_networks,
+    read_document,
+    refuse_missing,
+)
+from howfar.studies.study_file.kind import Planned, Work, named
 from howfar.studies.study_inputs import Execution
 from howfar.training.training_settings import settings_for
 from howfar.wording import duration, size_text
