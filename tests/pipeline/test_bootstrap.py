@@ -76,6 +76,13 @@ def test_sets_that_are_nearly_alike(z, wide, shift, drawn):
         assert np.abs(moved).max() < 0.06 * values.std(), name
 
 
+def test_sets_that_are_alike_are_drawn_from_all_pairs(drawn):
+    """Their energy is all rest."""
+    p, s = sets(200, 150, 5, None, 0.0, 1.0)
+    for name, values in statistics(drawn(p, s, 50, 0)).items():
+        np.testing.assert_array_equal(values, statistics(drawn(p, s, 50, ALL))[name])
+
+
 @pytest.mark.parametrize("far", [1e5, 1e12, 1e60])
 @pytest.mark.parametrize("of_p", [False, True])
 def test_one_image_far_beyond_all_others(far, of_p, drawn):
@@ -102,6 +109,13 @@ def test_single_images(n, m, drawn):
     assert (exact.within_s is None, exact.within_p is None) == (fast.within_s is None, fast.within_p is None)
     assert fast.between.std() == pytest.approx(exact.between.std(), rel=0.03)
     assert np.isnan(fast.relative_ci() or 0.0).sum() == 0
+
+
+def test_equal_images(drawn):
+    same = np.full((60, 3), 7.0)
+    draws = drawn(same, same + 1.0, 20, 0)
+    np.testing.assert_allclose(draws.between, 3**0.5, rtol=1e-12)
+    assert draws.relative_ci() is None
 
 
 def counts_of(sizes: dict[int, np.ndarray]) -> Callable[..., np.ndarray]:
@@ -136,3 +150,12 @@ def test_threads_and_kernel(threads, drawn, monkeypatch):
     for name, values in statistics(drawn(p, s, 60, 0)).items():
         np.testing.assert_array_equal(values, one[name])
         np.testing.assert_allclose(values, wanted[name], rtol=1e-6)
+
+
+def test_noise_has_a_stream_of_its_own(drawn):
+    p, s = sets(300, 200, 5, None, 3.0)
+    exact, fast, again, other = (drawn(p, s, 500, *given) for given in ((ALL, 1), (0, 1), (0, 1), (0, 2)))
+    np.testing.assert_array_equal(fast.between, again.between)
+    assert (fast.between != other.between).all()
+    # The counts are the same, so that draws differ by the rest alone.
+    assert np.corrcoef(fast.between, exact.between)[0, 1] > 0.99

@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 from howfar import registry
 from howfar.distances import pairwise
 from howfar.distances.knn import knn
+from howfar.distances.mahalanobis import mahalanobis
 from howfar.memory import within
 from howfar.pipeline import measure, permutation_p_value
 from howfar.projection import Projection
@@ -70,6 +71,15 @@ def test_within_a_budget_nothing_is_drawn_before_it_is_needed(monkeypatch):
     with within("1GB"):
         found = measure(one, bootstrap=200)
     assert (found.rivals_ci, found.o_dist_ci, found.energy_ci) == (beside.rivals_ci, beside.o_dist_ci, beside.energy_ci)
+
+
+def test_columns_hold_what_their_names_say():
+    one = pair(1, 20, 15)
+    measured = measure(one, neighbours=3, bootstrap=0)
+    np.testing.assert_allclose(measured.knn, knn(one.secondary, one.primary, k=3))
+    np.testing.assert_allclose(measured.mahalanobis, mahalanobis(one.secondary, one.primary))
+    assert measured.rivals["knn_mean"] == pytest.approx(measured.knn.mean())
+    assert measured.o_dist_ci is None
 
 
 def test_two_images_have_no_interval_of_zero_width():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+import howfar
 from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.errors import InputError
@@ -58,6 +60,17 @@ def test_images_that_cannot_be_read_are_passed_over(trained, site, tmp_path):
     assert len(found.card.data[ADAPTED]["contents"]) == 5
     with pytest.raises(InputError, match=r"must hold an image that can be read"):
         adapt_statistics(trained, replace(site, items=(damaged,)))
+
+
+def test_maps_are_those_of_the_adapted_checkpoint(trained, site, tmp_path):
+    options: dict[str, Any] = {"device": "cpu", "progress": False}
+    found = howfar.predict(trained, site, tmp_path / "maps", adapt="norm", share=0.5, **options)
+    assert "certify it by labels" in found.notes[0]
+    by_hand = load_model(adapt_statistics(trained, site, share=0.5), device="cpu")
+    again = predict(by_hand, site, tmp_path / "maps", progress=False)
+    assert (again.written, again.kept) == (0, 6)
+    assert again.notes == found.notes
+    assert howfar.predict(trained, site, tmp_path / "maps", **options).written == 6
 
 
 def test_what_cannot_be_adapted_is_refused(trained, site, tmp_path):

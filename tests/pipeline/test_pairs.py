@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,11 @@ import pytest
 
 import howfar
 from howfar import registry
+from howfar.arrays import as_rows
 from howfar.io.finished_parts import KeptArrays
-from howfar.pipeline import pairs
-from howfar.pipeline.pairs import FOLDER
-from howfar.results import Comparison
+from howfar.pipeline import measured_pairs, pairs
+from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs
+from howfar.results import Comparison, Features, Settings
 from howfar.runners import RayRunner
 
 P = np.random.default_rng(0).normal(size=(40, 12))
@@ -117,6 +118,14 @@ def test_what_a_pair_depends_on(change, tmp_path, measured, cut_short):
     assert measured[:4] == [31, 32, 33, 34]
 
 
+def test_other_secondaries_make_no_difference_but_in_one_space(tmp_path, measured, cut_short):
+    for projection, wanted in (("pair", [34, 30]), ("joint", [31, 32, 33, 34, 30])):
+        cut_short(out=tmp_path / projection, projection=projection)
+        compare(out=tmp_path / projection, projection=projection, secondaries={**SETS, "new": P[:30] + 2.0})
+        assert measured == wanted
+        del measured[:]
+
+
 def test_a_damaged_file_is_measured_anew(tmp_path, measured, cut_short):
     cut_short(out=tmp_path)
     files = sorted((tmp_path / FOLDER).glob("*.npz"))
@@ -188,6 +197,11 @@ def test_the_images_of_p_are_drawn_once_for_all(monkeypatch):
     assert drawn[4:] == [None] * 4
 
 
+def test_a_folder_of_pairs_that_cannot_be_made_is_done_without(tmp_path):
+    (tmp_path / FOLDER).touch()
+    check_same(compare(out=tmp_path), compare())
+
+
 @pytest.mark.parametrize("projection", ["pair", "primary", "joint"])
 def test_pairs_as_tasks_of_a_cluster(projection, tmp_path, measured):
     pytest.importorskip("ray", reason="needs howfar[ray]")
@@ -202,3 +216,34 @@ def test_pairs_as_tasks_of_a_cluster(projection, tmp_path, measured):
     # In one space for all, all are measured by one process.
     assert len(measured) == (4 if projection == "joint" else 0)
     check_same(there, here, rtol=1e-9)
+
+
+def test_a_task_holds_no_names_and_no_paths():
+    held: list[MeasurePairs] = []
+
+    class Cores:
+        def run(self, function: MeasurePairs, tasks: list[int]) -> Iterator[MeasuredPair]:
+            held.append(function)
+            return map(function, tasks)
+
+    class Elsewhere:
+        """Its own tasks would wait for an accelerator."""
+
+        processes = True
+
+        def on_processors(self) -> Cores:
+            return Cores()
+
+    def features(name: str, rows: np.ndarray) -> Features:
+        there = tuple(f"{name}-{k}" for k in range(len(rows)))
+        return Features(name, as_rows(rows, name), there, there, there, (12,), {"name": "embeddings"})
+
+    settings = Settings(5, "pair", "none", 0, 10, 9, 5)
+    work = MeasurePairs(features("p", P), [features(*one) for one in SETS.items()], settings)
+    found = list(measured_pairs(work, Elsewhere()))  # type: ignore[arg-type]  # all of a runner that is asked for
+    (bare,) = held
+    for one in (bare.primary, *bare.secondaries):
+        assert one.images == one.paths == one.contents == one.skipped == ()
+    for one, other in zip(found, work.each(range(4)), strict=True):
+        np.testing.assert_array_equal(one.found.i_dist, other.found.i_dist)
+        assert (one.p_value, one.found.relative_ci) == (other.p_value, other.found.relative_ci)

@@ -86,6 +86,13 @@ def test_a_folder_of_maps_is_what_evaluate_reads(roads, maps):
     assert howfar.evaluate(roads, maps, progress=False).scored == 5
 
 
+def test_half_precision_moves_maps_by_a_little(roads, maps, tmp_path):
+    run(tiny_checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, tmp_path / "bf16", precision="bf16")
+    half = values(tmp_path / "bf16")
+    assert 0 < max(np.abs(given - half[name].astype(float)).max() for name, given in values(maps).items()) <= 8
+
+
 # Kept and made anew
 
 

@@ -87,6 +87,14 @@ def test_each_resample_is_the_distance_of_its_images(sets, rng):
         assert gaussians[draw] == pytest.approx(frechet(one, other), rel=1e-6)
 
 
+def test_a_draw_of_every_image_once_is_the_distance_itself(sets):
+    s, p = sets
+    once = np.ones((len(s), 3), np.uint8), np.ones((len(p), 3), np.uint8)
+    values = {"frechet": frechet(s, p), "kid": kid(s, p), "mmd": mmd(s, p), "sliced_wasserstein": sliced_wasserstein(s, p)}
+    for name, (low, high) in rival_intervals(s, p, values, *once).items():
+        assert (low, high) == pytest.approx((values[name],) * 2, rel=1e-6), name
+
+
 def test_intervals_hold_the_distance_and_narrow_with_more_images(rng):
     widths = []
     for count in (40, 640):
@@ -108,6 +116,11 @@ def test_p_values_tell_sets_that_differ_from_sets_that_do_not(rng):
         values = [found[name] for found in alike]
         assert min(values) > 0.01 or sum(value <= 0.05 for value in values) <= 4, name
         assert 0.25 < np.mean(values) < 0.75, name
+
+
+def test_without_draws_there_is_neither(sets):
+    assert measure(pair(*sets), bootstrap=0).rivals_ci == {}
+    assert measure(pair(sets[0][:2], sets[1])).rivals_ci == {}
 
 
 @pytest.mark.parametrize("n", [60, 200])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import howfar
 from howfar.errors import InputError
 from howfar.keywords import ScoringOptions
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.scorer import Scorer, arrivals, check_same, flagged, load_again
+from howfar.pipeline.scorer import Scorer, arrivals, check_same, collect, flagged, load_again
 from howfar.protocols import Backbone
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms
@@ -90,6 +92,14 @@ def test_every_image_has_its_outcome_in_order(made, backbone, site, batch_size, 
     np.testing.assert_allclose(numbers([found[k] for k in good]), numbers([wanted[k] for k in good]), rtol=1e-9)
 
 
+def test_so_many_images_go_to_the_backbone_at_a_time(made, backbone, site):
+    outcomes(made, backbone, site, batch_size=3, workers=1)
+    assert backbone.batches == [2, 3, 2]  # the third image was none
+    backbone.batches.clear()
+    outcomes(made, backbone, [str(site / "2.jpg"), str(site / "0.jpg")], batch_size=1, workers=1)
+    assert backbone.batches == [1], "nothing is asked of a batch without a picture"
+
+
 def test_scores_come_as_batches_are_done(made, backbone, site):
     (group,) = arrivals(site)
     each: Iterator[Any] = Scorer(made, backbone, ScoringOptions(batch_size=2, workers=1)).each(group)
@@ -99,7 +109,37 @@ def test_scores_come_as_batches_are_done(made, backbone, site):
     assert len(backbone.batches) == 4
 
 
+def test_one_image_at_a_time(made, backbone, site):
+    scorer = Scorer(made, backbone)
+    one = scorer.one(site / "0.jpg")
+    assert isinstance(one, Score)
+    assert (one.dataset, one.image) == ("site", str(site / "0.jpg"))
+    assert scorer.one(str(site / "gone.png")) == Skipped("site", str(site / "gone.png"), "no such file")
+
+
+def test_what_the_listing_left_out_comes_last(made, backbone, site):
+    (site / "1.dng").touch()
+    found = outcomes(made, backbone, [site, str(site / "0.jpg")])
+    assert isinstance(found[8], Skipped)
+    assert Path(found[8].path).name == "1.dng"
+    assert isinstance(found[9], Score)
+
+
+def test_collected_scores_and_faults_are_told_apart(made, backbone, site):
+    found = collect(Scorer(made, backbone), arrivals([site, site / "0.jpg"]))
+    assert (found.primary, len(found.images), [Path(one.path).name for one in found.skipped]) == (made.primary, 8, ["2.jpg"])
+    assert [Path(one.image).name for one in found.images] == [f"{k}.jpg" for k in (0, 1, 3, 4, 5, 6, 7, 0)]
+    np.testing.assert_allclose(*numbers([found.images[0], found.images[-1]]), rtol=1e-12)
+
+
 # Store
+
+
+def test_without_a_store_every_image_is_embedded_each_time(made, backbone, site):
+    for _ in range(2):
+        outcomes(made, backbone, site)
+    assert backbone.batches == [7, 7]
+    assert not Path(os.environ["HOWFAR_STORE"]).exists()
 
 
 def test_a_store_is_read_and_filled_by_content(made, backbone, site, tmp_path):
@@ -141,6 +181,16 @@ def test_embeddings_of_any_number_are_scored_in_order():
     assert {one.dataset for one in found} == {"new"}
 
 
+def test_embeddings_go_by_their_path_where_they_have_one():
+    made = howfar.profile(rows(0, 30))
+    features = arrivals(rows(1, 2))[0].features
+    assert features is not None
+    named = replace(features, name="site", paths=("a/1.png", ""), skipped=(Skipped("site", "x", "broken"),))
+    found = outcomes(made, None, named)
+    assert [getattr(one, "image", "skipped") for one in found] == ["a/1.png", "row-1", "skipped"]
+    assert {one.dataset for one in found} == {"site"}
+
+
 def test_embeddings_and_images_do_not_meet(made, backbone, site):
     with pytest.raises(InputError, match=r"array must give|new must give"):
         outcomes(made, backbone, rows(0, 2))
@@ -150,6 +200,11 @@ def test_embeddings_and_images_do_not_meet(made, backbone, site):
             outcomes(embedded, None, new)
     with pytest.raises(InputError, match="was profiled from ready-made embeddings"):
         load_again(embedded)
+
+
+def test_another_backbone_is_refused_before_anything_is_read(made):
+    with pytest.raises(InputError, match=r"^backbone pixels must give the features that"):
+        Scorer(made, howfar.load_backbone("pixels"))
 
 
 # Predictions

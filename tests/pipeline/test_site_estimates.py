@@ -66,12 +66,23 @@ def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile):
     assert "not to be believed" in line
 
 
+def test_new_images_of_the_primarys_kind_lie_as_far_off_its_subspace_as_its_own(profile):
+    residuals = [image.readings["residual"] or 0.0 for image in profile.score(features("again", 11, 300)).images]
+    assert np.mean(residuals) == pytest.approx(1.0, abs=0.05)
+
+
 def test_an_image_alone_is_measured_as_among_many(profile):
     rows = features("new", 7, 200, 3.0).to_array()
     many = profile.columns(profile.measure(rows))
     alone = [profile.columns(profile.measure(rows[k : k + 1])) for k in range(len(rows))]
     for name, values in many.items():
         np.testing.assert_array_equal([columns[name][0] for columns in alone], values)
+
+
+def test_each_dataset_is_answered_by_itself(profile):
+    scores = profile.score([features("new", 7, 30, 3.0), features("far", 8, 20, 40.0)])
+    assert [estimate.dataset for estimate in scores.estimates] == ["new", "far"]
+    assert [gate.inside for gate in scores.gates] == [True, False]
 
 
 def test_a_saved_profile_says_the_same(profile, tmp_path):
@@ -143,3 +154,11 @@ def test_an_estimator_that_comes_first_and_wants_maps_is_named_and_remarks_come_
     assert str(caught.value) == (
         "estimator flip_agreement needs flip_agreement: pass the folders of maps that they are read from"
     )
+
+
+def test_lines_for_a_person():
+    assert site_judge.lines(judge(*JUDGED)) == (
+        "performance F at threshold 0.30, known of 36 images (a 12, b 12, c 12)",
+        "estimators  used: flip_agreement (error of a dataset's mean 0.050)",
+    )
+    assert site_judge.lines(judge())[1] == "estimators  not judged: that takes two labelled sets"

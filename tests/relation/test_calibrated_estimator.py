@@ -13,14 +13,17 @@ import pytest
 from scipy import stats
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.calibrated_estimator import Calibrated, calibrate
+from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrate
 from howfar.relation.image_columns import LabelledImages, take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_estimators import (
     FLIP_AGREEMENT,
     MEAN,
     SIGNALS,
+    Consensus,
+    ConsensusFit,
     RegisteredEstimator,
+    named,
 )
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
@@ -141,6 +144,13 @@ def test_an_image_that_lacks_the_column_has_no_interval_and_no_say_in_its_sets()
     assert one.predicted == pytest.approx(np.mean(calibrated.predict({"flip_agreement": [0.2, 0.6]})[0]))
 
 
+def test_one_labelled_set_says_nothing_of_other_sets() -> None:
+    columns, performance = planted()
+    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
+    assert (calibrated.left_out, calibrated.error_scale()) == (0, (2.0, 0.08))
+    assert (calibrated.predict(columns)[1].max(), calibrated.predict(columns)[2].min()) == (0.0, 1.0)
+
+
 def test_a_single_set_is_left_out_in_folds() -> None:
     columns, performance = planted()
     calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
@@ -167,6 +177,23 @@ def test_photographs_choose_the_penalty_too() -> None:
     by_photo = SIGNALS.fit(columns, performance, sets, photo).to_dict()["penalty"]
     # Eight numbers of ten photographs tell them apart, which helps with another image of the same photograph alone.
     assert by_photo > 100 * SIGNALS.fit(columns, performance, sets).to_dict()["penalty"]
+
+
+def test_a_single_image_leaves_nothing_to_calibrate_with() -> None:
+    calibrated = calibrate("mean", {"i_dist": [1.0]}, [0.4], ["cracks"])
+    estimate, low, high = calibrated.predict({"i_dist": [2.0]})
+    assert (estimate.tolist(), low.tolist(), high.tolist()) == ([0.4], [0.0], [1.0])
+    assert (len(calibrated.estimates), calibrated.sets) == (0, ())
+
+
+def test_images_that_lack_the_column_are_left_out() -> None:
+    columns, performance = planted()
+    columns["flip_agreement"][[0, 20]] = np.nan
+    have = np.isfinite(columns["flip_agreement"])
+    calibrated = calibrate("flip_agreement", columns, performance, SETS)
+    other = calibrate("flip_agreement", take(columns, have), performance[have], SETS[have])
+    assert calibrated.to_dict() == other.to_dict()
+    assert calibrated.sets == tuple(SETS[have])
 
 
 @pytest.mark.parametrize("name", ["mean", "flip_agreement", "doc", "signals"])
@@ -314,6 +341,34 @@ def labelled() -> LabelledImages:
     sets = np.repeat(["a", "b", "c", "d"], 12)
     signal = rng.random(48)
     return LabelledImages.of({"flip_agreement": signal}, np.clip(signal + 0.1 * rng.normal(size=48), 0, 1), sets)
+
+
+def test_neither_the_order_of_sets_left_out_nor_a_column_not_read_makes_a_second_fit(labelled: LabelledImages) -> None:
+    known, estimator = KnownFits(), named("flip_agreement")
+    first = labelled.take(labelled.sets != "a").take(np.repeat([False, True, True], 12))
+    other_way = labelled.take(labelled.sets != "b").take(np.repeat([False, True, True], 12))
+    assert known.fit(estimator, first.coded()) is known.fit(estimator, other_way)
+    other = replace(labelled, columns={"soft_f": labelled.performance, **labelled.columns})
+    assert known.fit(estimator, labelled) is known.fit(estimator, other)
+
+
+@pytest.mark.parametrize("changed", ["column", "performance", "sets", "groups"])
+def test_other_images_are_fitted_anew(labelled: LabelledImages, changed: str) -> None:
+    known, estimator = KnownFits(), named("flip_agreement")
+    other = {
+        "column": replace(labelled, columns={"flip_agreement": labelled.columns["flip_agreement"][::-1]}),
+        "performance": replace(labelled, performance=1 - labelled.performance),
+        "sets": replace(labelled, sets=np.roll(labelled.sets, 1)),
+        "groups": replace(labelled, groups=labelled.sets),
+    }[changed]
+    assert known.fit(estimator, labelled) is not known.fit(estimator, other)
+
+
+def test_members_of_a_consensus_are_fitted_once(labelled: LabelledImages) -> None:
+    known = KnownFits()
+    fitted = known.fit(Consensus("both", ("flip_agreement", "mean")).resolve(labelled.columns, labelled.sets), labelled)
+    assert isinstance(fitted, ConsensusFit)
+    assert fitted.fits[0] is known.fit(named("flip_agreement"), labelled)
 
 
 def test_judging_fits_each_pair_of_left_out_sets_once(labelled: LabelledImages, monkeypatch: pytest.MonkeyPatch) -> None:

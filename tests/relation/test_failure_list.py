@@ -53,6 +53,11 @@ def test_the_rate_holds_where_nearly_all_fail_and_estimates_are_poor() -> None:
     assert np.mean(wrong) <= 0.1
 
 
+def test_without_calibration_nothing_is_listed() -> None:
+    p_values, listed = list_failures([], [], [0.0, 0.5], 0.5, 0.9)
+    assert (p_values.tolist(), listed.tolist()) == ([1.0, 1.0], [False, False])
+
+
 def calibrated() -> Calibrated:
     values = np.linspace(0, 1, 41)
     return calibrate("flip_agreement", {"flip_agreement": values}, values, ["a"] * 20 + ["b"] * 21)
@@ -83,6 +88,11 @@ def test_nothing_measured_where_nothing_is_listed_or_labelled() -> None:
     assert (record.measured_error, record.failing, record.found) == (None, 1, 0)
     record, _, _ = failures(calibrated(), [0.1], "walls", tau=0.5, error_rate=0.2, performance=[np.nan])
     assert (record.measured_error, record.failing, record.found) == (None, None, None)
+
+
+def test_performance_at_tau_does_not_fail() -> None:
+    record, _, _ = failures(calibrated(), [0.01, 0.02], "walls", tau=0.5, error_rate=0.2, performance=[0.5, 0.49])
+    assert (record.listed, record.failing, record.found, record.measured_error) == (2, 1, 1, 0.5)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -117,6 +127,11 @@ def test_of_many_sets_the_worst_share_may_err() -> None:
 def test_images_of_one_estimate_are_trusted_together_or_not_at_all(truth: list[float]) -> None:
     assert trusted_below([0.3] * 4, truth, ["a"] * 4, 0.5, 0.2) == np.nextafter(0.3, -np.inf)
     assert trusted_below([0.3, 0.3 + 1e-15, 0.5, 0.5], [0.0, 0.0, *truth[1:3]], ["a"] * 4, 0.5, 0.2) == pytest.approx(0.3)
+
+
+def test_a_set_without_failures_only_says_where_its_own_images_begin() -> None:
+    cut = trusted_below([0.1, 0.2, 0.6, 0.7], [0.0, 0.0, 0.9, 0.9], ["poor", "poor", "good", "good"], 0.5, 0.2)
+    assert cut == 0.2
 
 
 @pytest.mark.parametrize(

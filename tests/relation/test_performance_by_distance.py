@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from howfar.errors import InputError
-from howfar.relation.performance_by_distance import curve, moving_average, parts, scale, split
+from howfar.relation.performance_by_distance import by_distance, curve, moving_average, parts, scale, split
 
 
 def names(m: int) -> list[str]:
@@ -53,6 +53,10 @@ def test_parts_are_every_image_once_in_one_order_whatever_the_rows(values: list[
     assert [(values[i], labels[i]) for i in flat] == sorted(zip(values, labels, strict=True))
 
 
+def test_equal_distances_go_by_name_as_text() -> None:
+    assert by_distance([1.0, 1.0, 1.0, 0.0], ["9", "10", "B", "z"]).tolist() == [3, 1, 0, 2]
+
+
 def test_scale_is_over_all_images_and_constant_is_zero() -> None:
     assert scale([3.0, 1.0, 2.0, 1.5]).tolist() == [1.0, 0.0, 0.5, 0.25]
     assert scale([0.1 + 0.2, 0.3]).tolist() == [0.0, 0.0]
@@ -88,6 +92,12 @@ def test_what_is_undefined_is_none() -> None:
     found = parts([0.0, 1.0], "ab", 2, retuned=lambda _: (nan, nan), common=lambda _: nan, values=[nan, 0.5])
     assert (found[0].performance, found[0].threshold, found[0].performance_common, found[0].mean) == (None,) * 4
     assert found[1].mean == 0.5
+
+
+def test_labels_of_thirds_and_too_few_images() -> None:
+    three = parts(range(3), "abc", 3, retuned=lambda _: (0.5, 0.5), common=lambda _: 0.5, values=[0.5] * 3)
+    assert [part.label for part in three] == ["0–33 %", "33–67 %", "67–100 %"]
+    assert parts([0.0, 1.0], "ab", 3, retuned=lambda _: (0.5, 0.5), common=lambda _: 0.5, values=[0.5] * 2) == ()
 
 
 @pytest.mark.parametrize(
@@ -131,6 +141,22 @@ def test_the_window_is_a_tenth(m: int, window: int) -> None:
     np.testing.assert_array_equal(moving_average(values), moving_average(values, window))
     if m > 1:
         assert (moving_average(values) != moving_average(values, window + 1)).any()
+
+
+def test_a_moving_average_by_hand() -> None:
+    # Three: ends (8 + 2) / 2 and (6 + 1) / 2, between them (8 + 2 + 6) / 3 and (2 + 6 + 1) / 3.
+    assert moving_average([8.0, 2.0, 6.0, 1.0], 3).tolist() == [5.0, 16 / 3, 3.0, 3.5]
+    # Four: two before and one after: (8 + 2) / 2, (8 + 2 + 6) / 3, (8 + 2 + 6 + 1) / 4, (2 + 6 + 1) / 3.
+    assert moving_average([8.0, 2.0, 6.0, 1.0], 4).tolist() == [5.0, 16 / 3, 17 / 4, 3.0]
+    # Undefined values are left out of the means, and a window of them alone is undefined.
+    np.testing.assert_array_equal(moving_average([np.nan, np.nan, 6.0, 1.0], 3), [np.nan, 6.0, 3.5, 3.5])
+
+
+def test_a_constant_stays_exactly_and_a_far_value_leaves_nothing_behind() -> None:
+    np.testing.assert_array_equal(moving_average(np.full(50, 0.75), 7), 0.75)
+    values = np.full(50, 0.5)
+    values[3] = 1e15
+    np.testing.assert_array_equal(moving_average(values, 3)[5:], 0.5)
 
 
 def test_a_curve_leaves_out_images_without_performance() -> None:

@@ -78,6 +78,11 @@ def test_a_line_is_weighted_least_squares() -> None:
     np.testing.assert_allclose(fitted.predict(columns), expected, atol=1e-12)
 
 
+def test_a_line_by_hand() -> None:
+    fitted = FLIP_AGREEMENT.fit({"flip_agreement": [0.2, 0.4, 0.9]}, [0.3, 0.4, 0.65], ["a", "a", "b"])
+    np.testing.assert_allclose(fitted.predict({"flip_agreement": [0.0, 0.6, 5.0, -5.0]}), [0.2, 0.5, 1.0, 0.0], atol=1e-12)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
 def test_a_constant_signal_predicts_the_mean(value: float) -> None:
     columns, performance = {"flip_agreement": np.full(N, value)}, planted()[1]
@@ -118,6 +123,12 @@ def test_average_thresholded_confidence_splits_the_pixels_at_its_threshold() -> 
     assert fitted.to_dict()["share"] == pytest.approx(0.4)
     new = {"histogram": np.stack([pixels(200, 200), pixels(199, 255)]), "predicted_foreground": [1.0, 1.0]}
     np.testing.assert_allclose(fitted.predict(new), [0.4, 0.5])
+
+
+@pytest.mark.parametrize(("performance", "expected"), [([0.0, 0.0], 0.0), ([1.0, 1.0], 1.0)])
+def test_average_thresholded_confidence_at_its_ends(performance: list[float], expected: float) -> None:
+    columns = {"histogram": np.stack([pixels(0, 200), pixels(0, 150)]), "predicted_foreground": [0.5, 0.5]}
+    np.testing.assert_allclose(ATC.fit(columns, performance, ["a", "b"]).predict(columns), [expected] * 2)
 
 
 def test_average_thresholded_confidence_where_too_little_is_predicted() -> None:
@@ -174,6 +185,12 @@ def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(r
         x, performance, sets, fitted.penalty, np.stack([new[name] for name in settled_needs(recipe)], axis=1)
     )
     np.testing.assert_allclose(fitted.predict(new), expected, atol=1e-10)
+
+
+def test_the_penalty_follows_the_evidence() -> None:
+    columns, performance = planted()
+    noise = np.random.default_rng(5).random(N)
+    assert SIGNALS.fit(columns, performance, SETS).penalty < SIGNALS.fit(columns, noise, SETS).penalty
 
 
 def test_constant_and_repeated_columns_do_no_harm_to_ridge() -> None:
@@ -258,6 +275,12 @@ def test_combined_estimators_want_two_columns_and_one_of_each_sort() -> None:
     assert SIGNALS.resolve(one | {"entropy": [1.0, 2.0]}, sets) is None
 
 
+def test_estimators_of_one_signal_want_one_image() -> None:
+    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, 0.5]}, ["a", "b"]) == FLIP_AGREEMENT
+    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) is None
+    assert MEAN.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) == MEAN
+
+
 def test_every_registered_estimator_in_the_registrys_order() -> None:
     assert [one.name for one in every()] == list(registry.OURS["estimators"])
     assert all(sentence_of(one.name) for one in every())
@@ -271,6 +294,20 @@ def test_every_registered_estimator_in_the_registrys_order() -> None:
         **dict.fromkeys(("box_stability", "box_consistency"), "agreement"),
         **dict.fromkeys(("consensus", "signals", "boosted", "all"), "combined"),
     }
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "never"),
+    [
+        ("segmentation", {"foreground_confidence", "soft_f"}, {"entropy", "margin", "mano", "box_count", "box_stability"}),
+        ("classification", {"entropy", "margin", "mano", "nuclear_norm", "atc"}, {"soft_f", "box_count", "flip_agreement"}),
+        ("detection", {"entropy", "box_count", "box_stability", "box_consistency"}, {"atc", "margin", "nuclear_norm"}),
+    ],
+)
+def test_which_estimators_a_task_has(task: str, more: set[str], never: set[str]) -> None:
+    usable = {one.name for one, of in USABLE if of == task}
+    assert usable >= {"mean", "i_dist", "doc", "average_confidence", "signals", "boosted", "all", *more}
+    assert not usable & never
 
 
 def test_combined_estimators_read_the_columns_of_their_task() -> None:
@@ -288,6 +325,15 @@ def test_thresholded_confidence_of_classes_by_hand() -> None:
         [1.0, 0.5, 0.0, np.nan], nan_ok=True
     )
     assert fitted.predict(columns).mean() == 0.5
+
+
+def test_thresholded_confidence_of_classes_has_the_mean_accuracy_of_its_labels() -> None:
+    columns, performance = planted_of("classification")
+    guesses = ATC.fit(columns, performance, SETS).predict(columns)
+    means = [[np.mean(x[np.array(SETS) == one]) for one in set(SETS)] for x in (guesses, performance)]
+    assert np.mean(means[0]) == pytest.approx(np.mean(means[1]), abs=1e-12)
+    for all_alike in (0.0, 1.0):
+        assert ATC.fit(columns, np.full(N, all_alike), SETS).predict(columns).tolist() == [all_alike] * N
 
 
 def test_unknown_names_and_wrong_documents_are_refused() -> None:
@@ -347,6 +393,12 @@ def test_large_sets_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitted_columns, "MOST", 2000)
     assert not np.array_equal(few.predict(columns), BOOSTED.fit(columns, performance, BOOSTED_SETS).predict(columns))
     assert np.abs(few.predict(columns) - performance).mean() < 0.06
+
+
+def test_boosted_trees_read_the_signals_that_every_set_has() -> None:
+    columns, performance = boosted_world()
+    columns["flip_overlap"][BOOSTED_SETS == "b"] = np.nan
+    assert set(BOOSTED.fit(columns, performance, BOOSTED_SETS).needs) == set(NEEDS) - {"flip_overlap"}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from scipy import stats
 from howfar.errors import InputError
 from howfar.relation.rank_stability import (
     agreements,
+    interval_of,
     mean_change,
     order_stability,
     paired_means,
@@ -65,6 +66,15 @@ def test_the_interval_of_a_change_is_that_of_the_images_differences(rng: np.rand
     assert low < change < high
 
 
+def test_two_calls_with_sets_of_the_same_sizes_draw_the_same_images(rng: np.random.Generator) -> None:
+    first = {"a": rng.random(12), "b": rng.random(8)}
+    means = paired_means(first, first, draws=20, seed=3)
+    other = paired_means({name: 2 * values for name, values in first.items()}, first, draws=20, seed=3)
+    np.testing.assert_allclose(other[:, 0], 2 * means[:, 0])
+    np.testing.assert_array_equal(other[:, 1], means[:, 1])
+    assert not np.array_equal(paired_means(first, first, draws=20, seed=4), means)
+
+
 def test_agreements_begin_with_the_measured_ones_and_block_size_changes_nothing(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +85,11 @@ def test_agreements_begin_with_the_measured_ones_and_block_size_changes_nothing(
     np.testing.assert_array_equal(whole[0], agreements(sets, after, 2, draws=0)[0])
     monkeypatch.setattr("howfar.relation.rank_stability._NUMBERS", 1)
     np.testing.assert_array_equal(agreements(sets, after, 2, draws=40), whole)
+
+
+def test_without_resamples_an_interval_is_undefined() -> None:
+    assert np.isnan(interval_of([0.5])).all()
+    assert np.isnan(mean_change({"a": np.ones(2)}, {"a": np.ones(2)}, draws=0)[1]).all()
 
 
 SCORES = arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(1, 30)), elements=st.floats(-1, 1, width=16))
@@ -92,6 +107,18 @@ def test_the_order_of_models_does_not_matter(scores: np.ndarray) -> None:
     one, other = ranking(scores[:, 0], scores), ranking(scores[order, 0], scores[order])
     for name in ("rank", "low", "high", "first"):
         assert np.allclose(getattr(one, name)[order], getattr(other, name))
+
+
+@given(SCORES)
+def test_first_places_sum_to_one_and_intervals_are_ranks_in_order(scores: np.ndarray) -> None:
+    found = ranking(scores[:, 0], scores)
+    assert found.first.sum() == pytest.approx(1)
+    assert (found.low <= found.high).all()
+    assert set(found.low) | set(found.high) <= set(range(1, len(scores) + 1))
+
+
+def test_an_undefined_score_is_last() -> None:
+    assert ranks_of([[np.nan], [-5.0]]).tolist() == [[2.0], [1.0]]
 
 
 def test_paired_draws_tell_models_apart_that_separate_intervals_do_not() -> None:

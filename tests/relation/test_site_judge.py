@@ -123,6 +123,14 @@ def test_no_order_of_datasets_changes_a_digit(task: str) -> None:
     assert said(first.site("new", columns)) == said(second.site("new", columns))
 
 
+def test_without_another_labelled_set_nothing_is_said() -> None:
+    alone = evidence("classes", home=False, sites=("a",))
+    judge = judged(alone)
+    assert judge.judgements == ()
+    assert judge.fits["consensus"].error_scale() == (2.0, 0.08)
+    assert left_out(judge, alone, "a", "auto", KnownFits()) is None
+
+
 def test_only_sites_that_the_gate_lets_pass_tell_how_large_an_error_is() -> None:
     for sites, stopped in ((("a", "b"), set()), (("a", "b", "c"), {"c"}), (("a", "b", "c", "d"), {"d"})):
         judge = judged(evidence("distances", sites=sites))
@@ -132,6 +140,14 @@ def test_only_sites_that_the_gate_lets_pass_tell_how_large_an_error_is() -> None
         errors = [error for name, error in fit.set_errors().items() if name not in stopped]
         scale = np.sqrt((2 * 0.08**2 + np.sum(np.square(errors))) / (2 + len(errors)))
         assert fit.error_scale() == (2 + len(sites) - len(stopped) + 1, pytest.approx(scale))
+
+
+def test_maps_by_tiles_are_not_stopped_for_their_size() -> None:
+    columns, performance, sets = run("distances", ("a", "b"))
+    columns["pixels"][sets == "b"] *= 100
+    large = evidence_of(columns, performance, sets, None, None, "p")
+    for tiled, stopped in ((False, {"b"}), (True, set())):
+        assert judge_of(large, replace(TERMS, tiled=tiled), "F", None).fits["mean"].stopped == stopped
 
 
 def test_between_labelled_sets_and_the_gates_limit_an_interval_widens() -> None:
@@ -185,6 +201,11 @@ def test_a_wanted_estimator_is_used_alone_and_the_mean_where_the_others_lack_it(
         judge.ranked("doc")
     with pytest.raises(InputError, match="estimator must be one whose signals the labelled sets have, got 'doc'"):
         judged(rare, wanted="doc")
+
+
+def test_the_cut_is_the_common_threshold_or_a_half() -> None:
+    of = evidence("distances")
+    assert [judge_of(of, TERMS, "F", threshold, rivals=False).cut for threshold in (0.3, 0.0, None)] == [0.3, 0.0, 0.5]
 
 
 def test_a_set_that_the_judge_learnt_from_is_named() -> None:
@@ -262,3 +283,8 @@ def test_without_predictions_a_distance_that_is_clearly_better_comes_before_the_
 def test_better_is_by_more_than_a_standard_error_over_three_sites(gains: list[float], better: bool) -> None:
     errors = judgements(mean=[0.4] * len(gains), knn=[gain - 0.4 for gain in gains])
     assert clearly_better("knn", "mean", errors) == better
+
+
+def test_what_was_not_judged_is_not_better() -> None:
+    assert not clearly_better("knn", "mean", judgements(knn=[0.0] * 4))
+    assert not clearly_better("knn", "mean", judgements(mean=[0.4] * 4))

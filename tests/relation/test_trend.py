@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from howfar.arrays import Float64Array
@@ -15,10 +17,13 @@ from howfar.relation.correlation import (
     centred,
     concordance_sums,
     correlation,
+    correlation_interval,
     jackknife_error,
+    midranks,
     moments,
     partial_spearman,
     rank_sums,
+    slope_interval,
     slope_of,
     spearman,
 )
@@ -85,6 +90,22 @@ def test_resampled_coefficients_are_scipy_s_on_the_resampled_images(rng: np.rand
         assert partial[k] == pytest.approx(np.corrcoef(*rest)[0, 1], abs=1e-9)
 
 
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3)), min_size=3, max_size=25))
+def test_weights_are_copies(rows: list[tuple[int, int, int]]) -> None:
+    x, y, times = (np.array(column) for column in zip(*sorted(rows), strict=True))
+    weights = times[None, :].astype(np.float64)
+    copies = np.repeat(np.arange(len(x)), times)
+    if len(copies) == 0:
+        return
+    ranks = midranks(x.astype(np.float64), weights)[0]
+    np.testing.assert_allclose((ranks[copies] + 0.5) * len(copies), stats.rankdata(x[copies]) - 0.5, atol=1e-12)
+    found = concordance_sums(x.astype(np.float64), y.astype(np.float64), weights)[0] * len(copies)
+    signs = np.sign(np.subtract.outer(x[copies], x[copies])), np.sign(np.subtract.outer(y[copies], y[copies]))
+    expected = [np.abs(signs[0]).sum() / 2, (signs[0] * signs[1]).sum() / 2, np.abs(signs[1]).sum() / 2]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
 def test_more_images_than_a_block_of_pairs(rng: np.random.Generator) -> None:
     x, y, _ = sample(rng, 1300, True)
     points = PerformancePoints.of(x, y)
@@ -128,6 +149,14 @@ def test_rows_in_any_order_give_the_same_bits(rng: np.random.Generator) -> None:
         shuffled = None if names is None else names[order]
         assert trend(PerformancePoints.of(x[order], y[order], z[order], shuffled), np.random.default_rng(3), 100) == one
         assert trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(4), 100) != one
+
+
+def test_own_groups_by_name_are_no_groups(rng: np.random.Generator) -> None:
+    x, y, z = sample(rng, 40, False)
+    names = [f"{int(i)}.png" for i in rng.permutation(40)]
+    assert trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(0), 100) == trend(
+        PerformancePoints.of(x, y, z), np.random.default_rng(0), 100
+    )
 
 
 def test_blocks_of_draws_change_nothing(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +209,11 @@ def test_groups_widen_intervals_by_the_root_of_their_copies(rng: np.random.Gener
         widths = [high - low for low, _, high in (bounds(getattr(one, name)) for one in (once, grouped, apart))]
         assert widths[1] == pytest.approx(widths[0], rel=0.05), name
         assert widths[2] == pytest.approx(widths[0] / 2, rel=0.25), name
+
+
+def test_pooled_of_one_set_is_its_trend(rng: np.random.Generator) -> None:
+    points = PerformancePoints.of(*sample(rng, 50, True))
+    assert pooled_trend([points], np.random.default_rng(2), 60) == trend(points, np.random.default_rng(2), 60)
 
 
 def test_pooled_ranks_and_values_are_taken_within_sets(rng: np.random.Generator) -> None:
@@ -255,6 +289,22 @@ def test_one_image_that_differs_carries_no_rank_correlation(rng: np.random.Gener
         assert low < 0.0 < high
 
 
+def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def spy(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Interval:
+        seen.append(freedom)
+        return slope_interval(value, draws, jackknife, freedom)
+
+    monkeypatch.setattr(import_module("howfar.relation.trend"), "slope_interval", spy)
+    alike = [PerformancePoints.of(np.tile([0.0, 1.0], 6), rng.random(12), groups=np.repeat(np.arange(6), 2)) for _ in range(3)]
+    pooled_trend(alike, rng, 50)
+    one_far = PerformancePoints.of([0.0] * 11 + [1.0], rng.random(12))
+    trend(one_far, rng, 50)
+    # 18 groups that carry alike, less 3 means and a slope; one image that carries h = 11/12 and eleven h = 1/132.
+    assert seen == pytest.approx([14.0, 1.0 / ((11 / 12) ** 2 + 11 / 132**2)])
+
+
 def test_carrying_and_jackknife(rng: np.random.Generator) -> None:
     points = PerformancePoints.of(np.arange(1000) / 999, rng.random(1000))
     assert effective_groups([points], [moments(points)[:, 1]]) == pytest.approx(1000 / 1.8, rel=0.01)
@@ -278,6 +328,31 @@ def test_the_jackknife_leaves_out_groups_within_sets(rng: np.random.Generator) -
         left = [slope([*everything[:place], one.groups != g, *everything[place + 1 :]]) for g in range(one.n_groups)]
         variance += (one.n_groups - 1) / one.n_groups * float(np.sum((np.array(left) - np.mean(left)) ** 2))
     assert jackknife_error(sets) == pytest.approx(np.sqrt(variance))
+
+
+def test_draws_that_are_undefined() -> None:
+    draws = np.array([np.nan, np.nan, np.nan, 0.1, 0.3])
+    assert slope_interval(0.2, draws, 0.1, 5.0) == Interval(0.2)
+    assert correlation_interval(0.2, draws, 5.0) == Interval(0.2)
+    enough = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 0.0, 1.0)
+    # sd √0.02 and t 12.706 at one degree of freedom.
+    assert enough.high == pytest.approx(0.2 + 12.706 * 0.02**0.5, rel=1e-4)
+    wider = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 1.0, 1.0)
+    assert (wider.low, wider.high) == pytest.approx((0.2 - 12.706, 0.2 + 12.706), rel=1e-4)
+
+
+def test_draws_of_one_image_alone_are_undefined(rng: np.random.Generator) -> None:
+    points = PerformancePoints.of(rng.random(40), rng.random(40), rng.random(40))
+    alone = 40.0 * np.eye(40)
+    assert np.isnan(slope_of(centred(alone @ moments(points)))).all()
+    assert np.isnan(correlation(rank_sums((points.distances, points.performance), alone))).all()
+    assert np.isnan(correlation(concordance_sums(points.distances, points.performance, alone))).all()
+
+
+def test_ranks_that_are_those_of_the_foreground_leave_nothing_in_any_draw(rng: np.random.Generator) -> None:
+    x, y, _ = sample(rng, 60, False)
+    weights, _ = resampled(rng, 60, 200)
+    assert np.isnan(partial_spearman(rank_sums((x, y, -x), weights))).all()
 
 
 @pytest.mark.parametrize(

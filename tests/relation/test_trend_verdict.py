@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.trend import summary, verdict
+from howfar.relation.trend import signed, summary, verdict
 from howfar.results import Interval, Trend, TrendVerdict
 
 NONE = Interval(None)
@@ -55,6 +56,22 @@ def test_flat_and_level_are_the_caller_s() -> None:
     for setting, value in (("flat", 0.0), ("flat", -0.1), ("flat", float("nan")), ("sets", 0)):
         with pytest.raises(InputError, match=f"{setting} must be"):
             verdict(made(FLAT), 0.9, tau=0.5, **{setting: value})
+
+
+def test_rises_in_words_of_another_metric_and_of_photographs() -> None:
+    found = verdict(made(RISES, (0.3, 0.1, 0.5), n=1200, groups=30), 0.8, tau=0.5, metric_name="accuracy")
+    assert found.text == (
+        "Accuracy rises with distance: it changes by +0.20 [+0.10, +0.30] from the nearest to the farthest image "
+        "(mean accuracy 0.80, Spearman +0.30 [+0.10, +0.50], 1,200 images of 30 photographs)"
+    )
+
+
+def test_consistent_in_words() -> None:
+    found = verdict(made(FLAT, (-0.03, -0.2, 0.14)), 0.81, tau=0.5)
+    assert found.text == (
+        "F is consistent over distance: the change of F from the nearest to the farthest image, −0.02 [−0.10, +0.06], may be "
+        "0 and is no more than ±0.2, and mean F is at least 0.5 (mean F 0.81, Spearman −0.03 [−0.20, +0.14], 120 images)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,6 +145,20 @@ def test_what_the_foreground_share_explains(rho: Any, partial: Any, says: str) -
     text = verdict(made(FALLS, rho, partial), 0.9, tau=0.5).text
     assert text.endswith(says)
     assert says or text.endswith("120 images)")
+
+
+@pytest.mark.parametrize("slope", [FALLS, RISES, FLAT, VAGUE])
+def test_pooled_sentences_name_the_sets(slope: tuple[float, ...]) -> None:
+    text = verdict(made(slope), 0.9, tau=0.5, sets=3).text
+    assert re.search(r"(with distance|over distance|either way) within sets: ", text)
+    assert text.endswith("(mean F 0.90, 120 images in 3 sets)")
+    assert "sets" not in verdict(made(slope), 0.9, tau=0.5).text
+
+
+def test_bounds_that_are_not_0_are_not_written_as_0() -> None:
+    text = verdict(made((-0.05, -0.1, -0.002)), 0.9, tau=0.5).text
+    assert "[−0.10, −0.002]" in text
+    assert [signed(value) for value in (0.005, -0.00499, 0.00004, -0.994)] == ["+0.01", "−0.005", "+0.0000", "−0.99"]
 
 
 def test_summary() -> None:

@@ -240,6 +240,15 @@ def test_one_label_says_nothing_and_few_say_something() -> None:
     assert 0.0 <= estimate.low < estimate.value < estimate.high <= 1.0
 
 
+def test_units_of_counts_do_not_matter(counts: tuple[np.ndarray, ...]) -> None:
+    above, below, expected, guessed = counts
+    sample = draw(guessed, 16)
+    own = above[sample.indices], below[sample.indices]
+    one = ratio(*own, expected, sample)
+    thousand = ratio(own[0] * 1000, own[1] * 1000, expected * 1000, sample)
+    np.testing.assert_allclose(vars(one)["low"], vars(thousand)["low"], rtol=1e-9)
+
+
 PROXY = np.linspace(0.1, 0.9, 90)
 
 
@@ -285,3 +294,11 @@ def test_the_mean_of_two_models_is_unbiased_and_held() -> None:
         found.append(cross_fitted_mean(values, proxies, sample, divided))
     assert np.mean([one.value for one in found]) == pytest.approx(truth, abs=0.012)
     assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.87
+
+
+def test_equal_models_give_the_plain_mean() -> None:
+    sample = draw(PROXY, 16)
+    values = PROXY[sample.indices] ** 2
+    assert cross_fitted_mean(values, [PROXY, PROXY], sample, folds(sample)).value == pytest.approx(
+        mean(values, PROXY, sample).value, abs=1e-9
+    )

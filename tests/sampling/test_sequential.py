@@ -67,6 +67,15 @@ def test_intervals_shrink_and_end_at_the_exact_mean(rows: list[tuple[float, floa
     assert ((known.low >= 0) & (known.low <= known.value) & (known.value <= known.high) & (known.high <= 1)).all()
 
 
+def test_what_is_known_after_t_labels_does_not_depend_on_later_ones() -> None:
+    rng = np.random.default_rng(3)
+    truth, proxy = rng.uniform(size=80), rng.uniform(size=80)
+    images = order(80)
+    long, short = sequence(truth[images[:40]], proxy, images), sequence(truth[images[:15]], proxy, images)
+    np.testing.assert_array_equal(long.low[:15], short.low)
+    np.testing.assert_array_equal(long.high[:15], short.high)
+
+
 def test_images_without_a_value_leave_the_question_to_the_others() -> None:
     rng = np.random.default_rng(4)
     truth = np.where(rng.random(150) < 0.3, np.nan, rng.uniform(0.6, 1.0, 150))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from howfar.protocols import Strategy
-from howfar.selection.by_column import FLIP_DISAGREEMENT, NEAR, SHARE_QUANTILES, UNCERTAINTY
+from howfar.selection.by_column import FLIP_DISAGREEMENT, NEAR, RIDGE_RESPONSE, SHARE_QUANTILES, UNCERTAINTY
 from howfar.selection.random_draws import FOREGROUND, FOREGROUND_RANDOM, FOUND, RANDOM, STRATIFIED, STRATIFIED_ENTROPY
 
 
@@ -28,6 +28,11 @@ def test_the_lowest_or_the_highest_first_and_ties_by_position(strategy: Strategy
     assert picks(strategy, values, 5) == wanted
     assert picks(strategy, values, 2) == wanted[:2]
     assert picks(strategy, values, 2, labelled=(wanted[0],)) == wanted[1:3]
+
+
+def test_ties_go_by_name_where_there_are_names() -> None:
+    columns = {"distance": [0.5, 0.5, 0.5], "name": ["c", "a", "b"]}
+    assert NEAR.pick(columns, 3, np.random.default_rng(0)).tolist() == [1, 2, 0]
 
 
 def test_reasons_hold_the_number() -> None:
@@ -48,6 +53,12 @@ def test_foreground_random_draws_alike_among_images_with_foreground() -> None:
     assert set(picks[:3].tolist()) == {2, 3, 4}
 
 
+def test_foreground_random_is_random_where_all_have_foreground() -> None:
+    columns = {"predicted_foreground": np.full(20, 0.1)}
+    first = FOREGROUND_RANDOM.pick(columns, 7, np.random.default_rng(3))
+    np.testing.assert_array_equal(first, RANDOM.pick(columns, 7, np.random.default_rng(3)))
+
+
 def test_share_quantiles_are_at_even_ranks_of_the_shares() -> None:
     shares = np.random.default_rng(0).permutation(np.linspace(0.0, 0.7, 16))
     picks = SHARE_QUANTILES.pick({"predicted_foreground": shares}, 3, np.random.default_rng(0))
@@ -62,6 +73,11 @@ def test_entropies_are_drawn_from_in_turn_and_in_proportion() -> None:
     # The chance is the share of the entropy: 3/4 and 2/3; four standard errors are 0.04.
     assert np.mean(picks[:, 0] == 0) == pytest.approx(0.75, abs=0.04)
     assert np.mean(picks[:, 1] == 2) == pytest.approx(2 / 3, abs=0.042)
+
+
+def test_the_strongest_ridges_are_chosen() -> None:
+    picks = RIDGE_RESPONSE.pick({"ridge_response": [0.1, 0.4, np.nan, 0.2]}, 2, np.random.default_rng(0))
+    assert picks.tolist() == [1, 3]
 
 
 DRAWS = 6000
@@ -90,6 +106,14 @@ def test_strata_with_labels_are_covered() -> None:
     assert {far for _, far in drawn} == {6, 7, 8}
     # Two labels in one of three strata leave two for one pick.
     assert {picks(STRATIFIED, distances, 1, labelled=(0, 1), seed=seed)[0] for seed in range(300)} == {6, 7, 8}
+
+
+def test_stratified_is_not_nested() -> None:
+    distances = np.linspace(0.0, 1.0, 12)
+    assert not STRATIFIED.nested
+    assert any(
+        picks(STRATIFIED, distances, 2, seed=seed) != picks(STRATIFIED, distances, 3, seed=seed)[:2] for seed in range(9)
+    )
 
 
 def test_foreground_draws_in_proportion_and_without_replacement() -> None:

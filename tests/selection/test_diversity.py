@@ -97,6 +97,14 @@ def test_where_the_origin_lies_moves_no_cluster() -> None:
         np.testing.assert_array_equal(kmeans(x + offset, 6, np.random.default_rng(1)).labels, wanted.labels)
 
 
+def test_a_centre_does_not_depend_on_other_clusters() -> None:
+    rng = np.random.default_rng(0)
+    near, far = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
+    for offset in (50.0, 1e3, 1e5):
+        found = kmeans(np.concatenate([near, far + offset]), 2, np.random.default_rng(0))
+        assert found.centres[found.labels[0]].tolist() == [np.bincount([0] * 20, column)[0] / 20 for column in near.T]
+
+
 def test_more_clusters_than_different_rows() -> None:
     """Here scikit-learn, asked for seven clusters, makes four and gives a sum of squares that is not 0."""
     a, b, c, d = [2.0, 0.0], [2.0, 2.0], [1.0, 2.0], [0.0, 2.0]
@@ -154,6 +162,13 @@ def test_a_copy_of_any_centre_is_not_drawn_while_others_are_left() -> None:
         assert set(seeds(x, 2, np.random.default_rng(seed), covered)) == {2, 3}
 
 
+def test_images_that_all_lie_on_centres_are_drawn_evenly() -> None:
+    covered = np.array([True, False, False])
+    found = Counter(seeds(np.zeros((3, 2)), 1, np.random.default_rng(seed), covered)[0] for seed in range(2000))
+    assert set(found) == {1, 2}
+    assert found[1] / 2000 == pytest.approx(0.5, abs=0.05)
+
+
 def test_scikit_learn_s_seeding_draws_a_row_twice_where_rows_are_equal() -> None:
     """So does it while others are left, once all rows are covered; and it has no way to say which images are labelled."""
     x = np.array([[0.0], [0.0], [1.0], [1.0]])
@@ -175,6 +190,7 @@ def test_a_draw_at_the_very_end_is_of_an_image_that_can_be_drawn() -> None:
 
 BOTH = pytest.mark.parametrize("strategy", [TYPICLUST, KMEDOIDS], ids=lambda one: one.name)
 # Its mean is 5.2, so 5 is nearest to the centre; 6 is nearest to the others on average (2.5).
+LOPSIDED = [[0.0], [5.0], [6.0], [7.0], [8.0]]
 
 
 def blobs(seed: int, *sizes: int) -> np.ndarray[Any, Any]:
@@ -184,11 +200,22 @@ def blobs(seed: int, *sizes: int) -> np.ndarray[Any, Any]:
     return rng.normal(size=centres.shape) + centres
 
 
+def test_one_of_a_lopsided_cluster_by_hand() -> None:
+    assert picks(TYPICLUST, LOPSIDED, 1) == [2]
+    assert picks(KMEDOIDS, LOPSIDED, 1) == [1]
+
+
 @BOTH
 def test_one_of_each_cluster_the_largest_first(strategy: Strategy) -> None:
     x = blobs(0, 6, 12, 8)
     chosen = picks(strategy, x, 3)
     assert [np.searchsorted([6, 18, 26], one, side="right") for one in chosen] == [1, 2, 0]
+
+
+@BOTH
+def test_clusters_of_one_size_go_by_their_first_image(strategy: Strategy) -> None:
+    x = blobs(1, 6, 6, 6)
+    assert [one // 6 for one in picks(strategy, x, 3)] == [0, 1, 2]
 
 
 @BOTH
@@ -218,6 +245,14 @@ def test_typiclust_passes_over_small_clusters_while_others_have_images_left() ->
     assert [one // 4 for one in picks(TYPICLUST, blobs(6, 4, 4, 4), 3)] == [0, 1, 2]
 
 
+@BOTH
+def test_within_a_cluster_the_next_best_follows(strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diversity, "MOST", 1)
+    wanted = {"typiclust": [2, 1, 3, 4, 0], "kmedoids": [1, 2, 3, 4, 0]}[strategy.name]
+    assert picks(strategy, LOPSIDED, 5) == wanted
+    assert picks(strategy, LOPSIDED, 2, labelled=(wanted[0],)) == wanted[1:3]
+
+
 def test_typiclust_as_scikit_activeml() -> None:
     for seed in range(5):
         x = blobs(seed, 30, 26, 9, 17, 44)
@@ -244,6 +279,10 @@ def test_kcenter_by_hand() -> None:
     assert picks(KCENTER, FIVE, 5) == [2, 4, 0, 1, 3]
     # 11 is a centre: 0 is 11 from it; then 2 is 2 from 0.
     assert picks(KCENTER, FIVE, 2, labelled=(4,)) == [0, 2]
+
+
+def test_an_image_at_a_centre_comes_last() -> None:
+    assert picks(KCENTER, [[0.0], [0.0], [5.0], [6.0]], 3, labelled=(0,)) == [3, 2, 1]
 
 
 def test_kcenter_as_scikit_activeml() -> None:
@@ -283,6 +322,12 @@ def test_on_features_of_one_length_it_is_welling_s() -> None:
         free.remove(wanted[-1])
         w = w + x.mean(axis=0) - x[wanted[-1]]
     assert picks(HERDING, x, 12) == wanted
+
+
+@pytest.mark.parametrize("strategy", [KCENTER, HERDING], ids=lambda one: one.name)
+def test_where_the_origin_lies_does_not_count(strategy: Strategy) -> None:
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    assert picks(strategy, x + 1000.0, 8) == picks(strategy, x, 8)
 
 
 LINE = [[0.0], [1.0], [2.0], [3.0], [10.0], [11.0]]
@@ -332,16 +377,6 @@ def test_no_larger_radius_is_as_pure(points: list[int], data: st.DataObject) -> 
         assert share(np.nextafter(found, np.inf)) < purity
 
 
-class Ready:
-    """Clusters found already, in scikit-learn's form."""
-
-    def __init__(self, n_clusters: int, labels: Any) -> None:
-        self.labels = labels
-
-    def fit_predict(self, x: Any) -> Any:
-        return self.labels
-
-
 def test_probcover_as_scikit_activeml() -> None:
     """Their balls are closed and their radii a grid; with ours on the grid they find it, and no pick of ours covers less."""
     for seed in range(5):
@@ -368,6 +403,31 @@ def test_probcover_as_scikit_activeml() -> None:
                 assert other.delta_max_ == np.nextafter(delta, 0.0)
                 assert utilities[0][pick] == np.nanmax(utilities[0])
                 known.append(pick)
+
+
+class Ready:
+    """Clusters found already, in scikit-learn's form."""
+
+    def __init__(self, n_clusters: int, labels: Any) -> None:
+        self.labels = labels
+
+    def fit_predict(self, x: Any) -> Any:
+        return self.labels
+
+
+@pytest.mark.parametrize("strategy", [TYPICLUST, KMEDOIDS, PROBCOVER], ids=lambda one: one.name)
+def test_strategies_that_are_not_nested(strategy: Strategy) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    assert not strategy.nested
+    assert any(picks(strategy, x, 3, seed=seed) != picks(strategy, x, 6, seed=seed)[:3] for seed in range(5))
+
+
+def test_blocks_of_distances_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    whole = picks(PROBCOVER, x, 9)
+    blocks = diversity.blocks
+    monkeypatch.setattr(diversity, "blocks", lambda rows, others: blocks(rows, others, pairs=7))
+    assert picks(PROBCOVER, x, 9) == whole
 
 
 CENTRES = np.array([[0.01, 0.0, 0.0], [0.01, 9.0, 0.0], [0.01, 0.0, 9.0], [0.01, 9.0, 9.0]])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from howfar.errors import InputError
 from howfar.selection import far
+from howfar.selection.by_column import FAR
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 TEN = np.linspace(0.6, 1.0, 10)
@@ -74,6 +75,10 @@ def test_a_label_close_by_spends_a_rank_and_one_far_off_does_not() -> None:
     assert far(np.linspace(0.6, 1.0, 4), 3, labelled=mask(4, 1)).tolist() == [2, 3, 0]
 
 
+def test_ties_go_by_position() -> None:
+    assert far([0.8] * 7, 3).tolist() == [3, 1, 5]
+
+
 def test_both_ends_belong_to_the_band_and_the_band_can_be_another() -> None:
     assert far([0.6, 0.599999, 0.0], 1).tolist() == [0]
     assert far([0.1, 0.2, 0.3, 0.4, 1.0], 3, low=0.2, high=0.4).tolist() == [2, 1, 3]
@@ -106,3 +111,14 @@ def test_what_is_refused(distances: Any, options: dict[str, Any], message: str) 
     with pytest.raises(InputError, match=message) as caught:
         far(distances, 1, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_rounding_of_a_scaled_distance_is_forgiven() -> None:
+    assert far([1.0 + 1e-12, -1e-12], 1).tolist() == [0]
+
+
+def test_the_strategy_is_the_function_and_says_why() -> None:
+    columns = {"distance": band(20)}
+    np.testing.assert_array_equal(FAR.pick(columns, 7, np.random.default_rng(0)), far(columns["distance"], 7))
+    assert "at an even rank of those from 0.6 to 1" in FAR.reason({"distance": 0.6})
+    assert "too few images lie at 0.6 to 1" in FAR.reason({"distance": 0.59})

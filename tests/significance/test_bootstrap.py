@@ -10,7 +10,7 @@ from scipy.stats import binom, bootstrap, multinomial
 from howfar.distances import self_distance
 from howfar.distances.pairwise import quadratic_forms
 from howfar.significance import bootstrap as module
-from howfar.significance import interval, resample_weights, unbiased_mean
+from howfar.significance import interval, resample_counts, resample_weights, unbiased_mean
 
 
 def test_weights_are_multinomial(rng: np.random.Generator) -> None:
@@ -42,12 +42,27 @@ def test_a_draw_is_the_mean_over_its_different_images(rng: np.random.Generator) 
         assert found[k] == pytest.approx(distances[different].mean(), rel=1e-9)
 
 
+def test_equal_weights_give_the_leave_one_out_mean(rng: np.random.Generator) -> None:
+    p = rng.normal(size=(12, 3))
+    w = np.full((12, 1), 1 / 12)
+    assert unbiased_mean(quadratic_forms(p, p, w, w), w)[0] == pytest.approx(self_distance(p), rel=1e-12)
+
+
 def test_a_draw_of_one_image_is_undefined_and_left_out_of_the_interval() -> None:
     weights = np.array([[1.0, 0.5, 0.0, 0.5], [0.0, 0.5, 1.0, 0.5]])
     found = unbiased_mean([0.0, 2.0, 0.0, 3.0], weights)
     np.testing.assert_array_equal(found, [np.nan, 4.0, np.nan, 6.0])
     assert interval(found, 0.5) == (4.5, 5.5)
     assert np.isnan(unbiased_mean([0.0, 0.0], np.ones((1, 2)))).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 50, 10_000])
+def test_only_draws_of_one_image_are_undefined(n: int) -> None:
+    weights = np.zeros((n, 2))
+    weights[0] = 1.0
+    weights[0, 1], weights[1, 1] = (n - 1) / n, 1 / n
+    undefined = np.isnan(unbiased_mean([0.0, 0.5 / n], weights))
+    assert undefined.tolist() == [True, False]
 
 
 def test_interval_holds_the_level(rng: np.random.Generator) -> None:
@@ -112,3 +127,20 @@ def test_many_weights_are_counted_and_of_the_same_distribution(monkeypatch: pyte
     np.testing.assert_allclose(shares[0], shares[1], atol=0.006)
     off = np.corrcoef(counts)[~np.eye(n, dtype=bool)]
     assert off.mean() == pytest.approx(-1 / (n - 1), abs=0.003)
+
+
+@pytest.mark.parametrize(("n", "draws"), [(5, 30), (4000, 1100)])
+def test_weights_are_counts_over_the_number_of_images(n: int, draws: int) -> None:
+    counts, weights = (draw(n, draws, np.random.default_rng(0)) for draw in (resample_counts, resample_weights))
+    assert counts.dtype == np.uint8
+    np.testing.assert_array_equal(counts.sum(axis=0), n)
+    np.testing.assert_array_equal(counts / n, weights)
+
+
+def test_the_mean_by_counts_is_that_by_weights() -> None:
+    """Squares of counts beyond 15 do not fit their type."""
+    counts = np.zeros((40, 2), np.uint8)
+    counts[:2] = [[20, 37], [20, 3]]
+    found = unbiased_mean([1.0, 1.0], counts)
+    np.testing.assert_allclose(found, [1 / (1 - 800 / 1600), 1 / (1 - (37**2 + 9) / 1600)], rtol=1e-12)
+    np.testing.assert_allclose(found, unbiased_mean([1.0, 1.0], counts / 40), rtol=1e-12)

@@ -25,6 +25,11 @@ def test_as_counting(scores: list[float], calibration: list[float]) -> None:
     )
 
 
+def test_by_hand() -> None:
+    assert p_values([5.0, 2.0, -1.0], [1.0, 2.0, 2.0, 4.0]).tolist() == [0.2, 0.8, 1.0]
+    assert percentiles([5.0, 2.0, -1.0, 3.0], [1.0, 2.0, 2.0, 4.0]).tolist() == [100.0, 50.0, 0.0, 75.0]
+
+
 def test_valid_for_exchangeable_scores(rng: np.random.Generator) -> None:
     found = np.concatenate([p_values(rng.exponential(size=5), rng.exponential(size=19)) for _ in range(4000)])
     for level in (0.05, 0.1, 0.25, 0.5, 1.0):
@@ -57,6 +62,13 @@ def test_quantile_is_the_ranked_residual(residuals: list[float], level: float) -
     assert quantile(residuals, level) == (sorted(residuals)[rank - 1] if rank <= n else np.inf)
 
 
+def test_k_residuals_allow_the_level_k_in_k_plus_one() -> None:
+    for k in range(1, 200):
+        assert quantile(np.arange(float(k)), k / (k + 1)) == k - 1
+        assert quantile(np.arange(float(k)), (k + 0.01) / (k + 1)) == np.inf
+    assert quantile([], 0.5) == np.inf
+
+
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.integers(1, 40).map(lambda k: k / 40), min_size=1, max_size=20), st.sampled_from([0.05, 0.1, 0.3, 0.9]))
 def test_select_as_scipy(found: list[float], error_rate: float) -> None:
@@ -64,7 +76,19 @@ def test_select_as_scipy(found: list[float], error_rate: float) -> None:
     assert select(found, error_rate).tolist() == (adjusted <= error_rate + 1e-9).tolist()
 
 
+def test_select_takes_all_up_to_the_largest_that_passes() -> None:
+    assert select([0.09, 0.2, 0.11, 0.9], 0.2).tolist() == [False] * 4
+    assert select([0.09, 0.1, 0.11, 0.9], 0.2).tolist() == [True, True, True, False]
+    assert select([0.3], 0.3).tolist() == [True]
+    assert select([], 0.3).tolist() == []
+
+
 def test_roundings_do_not_move_what_is_exact_on_paper() -> None:
     # 100 · 0.55 is 55.00000000000001 in floats, and 0.3 / 3 is less than 0.1.
     assert quantile(np.arange(99.0), 0.55) == 54.0
     assert select([0.1, 0.9, 0.9], 0.3).tolist() == [True, False, False]
+
+
+def test_select_does_not_count_what_is_undefined() -> None:
+    assert select([0.04, np.nan, np.nan], 0.05).tolist() == [True, False, False]
+    assert select([np.nan, np.nan], 0.9).tolist() == [False, False]

@@ -57,6 +57,15 @@ def parts_of(s: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def test_own_effects_leave_rows_that_sum_to_0(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    d = cdist(pair[1], pair[1])
+    mean, own = own_effects(d.sum(axis=1))
+    assert mean == pytest.approx(d.sum() / (50 * 49), rel=1e-12)
+    assert abs(own.sum()) < 1e-10
+    np.testing.assert_allclose(own_residuals(d).sum(axis=1), 0.0, atol=1e-10)
+    assert [part.tolist() if isinstance(part, np.ndarray) else part for part in own_effects(np.zeros(1))] == [0.0, [0.0]]
+
+
 def test_with_the_true_rest_a_draw_is_the_weighted_mean(pair: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
     s, p = pair
     d, own = cdist(s, p), cdist(p, p)
@@ -76,6 +85,13 @@ def test_with_the_true_rest_a_draw_is_the_weighted_mean(pair: tuple[np.ndarray, 
     form = within.draw_within(drawn_p, 50, np.zeros(30)) + within.expected + forms(v, rest, v) / 2500
     np.testing.assert_allclose(form, forms(v, own, v) / 2500, rtol=1e-12)
     assert within.noise == pytest.approx(np.sqrt(2 * 49 / 50) * np.linalg.norm(rest) / 2500, rel=1e-9)
+
+
+def test_noise_is_added_by_its_deviation() -> None:
+    parts, drawn = Decomposition(2.0, np.zeros((1, 1)), 0.0, 0.25), drawn_effects(np.zeros((1, 4)), np.ones((4, 3)))
+    noise = np.array([-1.0, 0.0, 2.0])
+    np.testing.assert_allclose(parts.draw_between(drawn, drawn, 4, 4, noise), [1.75, 2.0, 2.5], rtol=1e-15)
+    np.testing.assert_allclose(parts.draw_within(drawn, 4, noise), [1.25, 1.5, 2.0], rtol=1e-15)
 
 
 def without_interactions(s: np.ndarray, p: np.ndarray) -> tuple[Decomposition, Decomposition]:
@@ -124,3 +140,21 @@ def test_draws_within_lie_around_the_mean_of_different_images(rng: np.random.Gen
     assert found.mean() == pytest.approx(wanted.mean(), abs=0.02 * wanted.std())
     assert found.std() == pytest.approx(wanted.std(), rel=0.02)
     assert np.corrcoef(found, wanted)[0, 1] > 0.97
+
+
+def test_weighing_by_blocks(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    effects, counts = rng.normal(size=(2, 1300)), resample_counts(1300, 20, rng)
+    found = drawn_effects(effects, counts)
+    weights = counts.astype(float)
+    np.testing.assert_allclose(found.first, effects @ weights, rtol=1e-10)
+    np.testing.assert_allclose(found.second, effects @ weights**2, rtol=1e-10)
+    np.testing.assert_array_equal(found.squares, (weights**2).sum(axis=0))
+
+
+def test_equal_images_have_no_rest() -> None:
+    d = np.full((5, 6), 3.0)
+    zero = np.zeros((1, 5)), np.zeros((1, 6))
+    found = Decomposition.between(*zero, np.zeros((1, 1)), 3.0, 9.0)
+    drawn = [drawn_effects(effects, np.ones((effects.shape[1], 4))) for effects in zero]
+    assert found.noise == 0.0
+    np.testing.assert_array_equal(found.draw_between(*drawn, *d.shape, np.ones(4)), 3.0)

@@ -49,6 +49,13 @@ def test_forms_of_the_labels_are_energy_distances(rng: np.random.Generator, offs
         assert found[k] == pytest.approx(energy(pooled[u[:, k] > 0], pooled[u[:, k] < 0]), rel=1e-8)
 
 
+def test_p_value_by_hand() -> None:
+    assert p_value(5.0, [1.0, 2.0, 3.0]) == 0.25
+    assert p_value(2.0, [1.0, 2.0, 3.0]) == 0.75
+    assert p_value(0.0, [1.0, 2.0, 3.0]) == 1.0
+    assert p_value(-1.0, [-2.0, -0.5]) == pytest.approx(2 / 3)
+
+
 def test_ties_within_rounding_count() -> None:
     assert p_value(1.0, [1.0 - 1e-13, 0.5, 0.2]) == 0.5
     assert p_value(1.0, [1.0 - 1e-6, 0.5, 0.2]) == 0.25
@@ -90,6 +97,19 @@ def test_p_values_are_small_where_they_differ() -> None:
     found = p_values_over_trials(shift=1.0, trials=40)
     assert np.mean(found <= 0.05) > 0.9
     assert found.min() == 0.01
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([0.02]) == [0.02]
+    assert holm([]) == []
+    assert holm([0.02, 0.02, 0.02]) == pytest.approx([0.06] * 3)
+
+
+def test_holm_leaves_out_what_is_undefined() -> None:
+    assert holm([None, 0.01, float("nan"), 0.04]) == [None, 0.02, None, 0.04]
+    assert holm([None, None]) == [None, None]
 
 
 def test_holm_keeps_order_and_never_lowers(rng: np.random.Generator) -> None:
@@ -144,3 +164,12 @@ def test_a_slice_of_fewer_photographs_has_neither_interval_nor_test() -> None:
     assert found[1][3:] == (None, None, None)
     assert found[0].p_value is not None
     assert FEWEST == 10
+
+
+def test_undefined_values_are_left_out_and_a_whole_dataset_has_no_rest() -> None:
+    values = np.r_[np.full(15, 2.0), np.full(5, np.nan)]
+    found = slice_means(values, np.r_[np.zeros(15, int), np.ones(5, int)], rng=np.random.default_rng(0))
+    assert found[0].mean == 2.0
+    assert found[0].ci == (2.0, 2.0)
+    assert (found[0].difference, found[0].p_value) == (None, None)
+    assert found[1] == (0, 0, None, None, None, None)

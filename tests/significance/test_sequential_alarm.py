@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, evidence, first_alarm
+from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, evidence, first_alarm, together
 
 
 def direct(factors: list[float], horizon: int) -> float:
@@ -22,6 +22,13 @@ def test_the_recursion_is_the_sum_over_every_beginning(factors: list[float], hor
     path = evidence(factors, horizon)
     for length in range(1, len(factors) + 1):
         assert math.exp(path[length - 1]) == pytest.approx(direct(factors[:length], horizon))
+
+
+def test_the_weights_of_all_beginnings_sum_to_one() -> None:
+    path = evidence([0.0] * 2000, horizon=50)
+    assert np.exp(path[49]) == pytest.approx(0.5)
+    assert np.exp(path[-1]) == pytest.approx(1.0)
+    assert first_alarm(path, rate=0.05) is None
 
 
 @settings(max_examples=60)
@@ -87,3 +94,13 @@ def test_a_single_image_of_a_kind_never_seen_raises_no_alarm() -> None:
     level, residuals = reference()
     lost = LabelledBatch(np.zeros(1), np.ones(1), level)
     assert first_alarm(evidence([SpreadBet.of(level, residuals).log_factor(lost)])) is None
+
+
+def test_a_stake_follows_what_is_known() -> None:
+    narrow, wide = np.full(50, 0.6), np.tile([0.05, 1.0], 50)
+    assert BoundedBet.of(0.5, narrow).stake > BoundedBet.of(0.5, wide).stake
+    assert BoundedBet.of(0.5).stake == 0.5
+
+
+def test_several_bets_are_averaged() -> None:
+    assert np.exp(together([np.log([2.0, 4.0]), np.log([0.5, 1.0])])).tolist() == pytest.approx([1.25, 2.5])

@@ -43,7 +43,7 @@ class LabelPlan:
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row per question."""
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (row.question, "more than there are" if row.labels is None else str(row.labels), row.answer) for row in self.rows
         ]
         return ("question", "labels", "predicted answer"), rows
