@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line, option
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.errors import option as marked
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ def fetched(name: str, repository: str, files: tuple[str, ...], read: Callable[[
     sized = f"{files[0]} ({size})" if size else files[0]
     raise MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): "
-        f"download {sized} of {repository} elsewhere and pass {option('weights', 'FILE')}"
+        f"download {sized} of {repository} elsewhere and pass {marked('weights', 'FILE')}"
     )
 
 
