@@ -46,7 +46,8 @@ class Adapter(nn.Module):
 def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
     """Extract high frequencies of (b, c, h, w) images: |F⁻¹(M · F(x))|, where M is 0 in the middle `share` of the spectrum."""
     spectrum = torch.fft.fftshift(torch.fft.fft2(pictures), dim=(-2, -1))
-    height, width = pictures.shape[-2:]
+    # Plain numbers where the network is traced, too.
+    height, width = map(int, pictures.shape[-2:])
     tall, wide = round(height * share**0.5 / 2), round(width * share**0.5 / 2)
     passed = torch.ones((height, width), dtype=pictures.dtype, device=pictures.device)
     passed[height // 2 - tall : height // 2 + tall, width // 2 - wide : width // 2 + wide] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import howfar
@@ -17,11 +19,22 @@ from howfar.cli.main import run
 from howfar.io.seal import UNSEALED, sealed
 from howfar.studies.study_file.bundle import compare_results
 
+DISTANCE = """
+[studies.distance]
+primary = "roads"
+secondaries = ["north", "south"]
+backbones = ["pixels"]
+components = 4
+bootstrap = 10
+"""
+
 
 @pytest.fixture(scope="module")
 def bundle(linked: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of a study that was run once; tests read it alone."""
     file = linked(tmp_path_factory.mktemp("bundle"))
+    with file.open("a", encoding="utf-8") as more:
+        more.write(DISTANCE)
     assert run(["study", str(file), "--bundle", str(file.with_suffix(".zip"))]) == 0
     return file.with_suffix(".zip")
 
@@ -39,6 +52,13 @@ def test_holds_hashes_and_results_and_no_image(bundle: Path) -> None:
     }
     assert manifest["datasets"]["places"] == {"roads": "roads", "north": "north", "south": "south"}
     assert set(manifest["backbones"]) == {"colours", "pixels"}
+
+
+def test_images_are_named_below_the_common_folder(bundle: Path) -> None:
+    with zipfile.ZipFile(bundle) as archive:
+        assert not any(str(bundle.parent).encode() in archive.read(name) for name in archive.namelist())
+        images = pd.read_parquet(io.BytesIO(archive.read("results/distance/backbones/pixels/images.parquet")))
+    assert set(images["path"].str.rpartition("/")[0]) == {"north/images", "south/images"}
 
 
 def test_again_elsewhere_gives_the_same_numbers(

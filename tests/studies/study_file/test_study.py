@@ -19,7 +19,7 @@ from howfar.errors import InputError
 from howfar.io.lock import alone
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.inputs import json_schema
-from howfar.studies.study_file.run_study import LOCK
+from howfar.studies.study_file.run_study import LOCK, estimate
 
 
 def test_runs_keeps_and_runs_anew_what_changed(study_file: Path) -> None:
@@ -86,6 +86,20 @@ def test_another_run_in_the_folder_is_refused(study_file: Path) -> None:
         howfar.study(study_file, progress=False)
 
 
+TRAININGS = """
+[models.unetplusplus]
+size = 32
+pretrained = false
+[studies.adaptation]
+primary = "roads"
+secondaries = ["north"]
+models = ["unetplusplus"]
+shots = [1]
+seeds = [0]
+random_seeds = []
+"""
+
+
 def test_json_and_dry_run(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["study", str(study_file), "--dry-run", "--json"]) == 0
     planned = json.loads(capsys.readouterr().out)["studies"][0]
@@ -98,6 +112,15 @@ def test_json_and_dry_run(study_file: Path, capsys: pytest.CaptureFixture[str]) 
     assert document["results"]["components"]["components"] == [1, 2, 4]
     assert run(["study", str(study_file), "--dry-run"]) == 0
     assert "all 1 studies are done" in capsys.readouterr().out
+
+
+def test_trainings_on_small_images_are_estimated(study_file: Path) -> None:
+    """One image would be too few for a network that normalises by a batch."""
+    with study_file.open("a", encoding="utf-8") as more:
+        more.write(TRAININGS)
+    (found,) = estimate(study_file, only="adaptation").studies
+    assert found.trainings == 3
+    assert found.seconds > 0
 
 
 def test_the_start_is_a_study_file_with_every_kind_and_the_schema_knows_it(

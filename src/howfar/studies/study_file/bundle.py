@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -10,10 +11,12 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import reduce
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Unpack
 
+import pandas as pd
 from pydantic import BaseModel
 
 from howfar.data import Dataset
@@ -43,14 +46,15 @@ LARGEST: Final = 1 << 20
 def write_bundle(run: StudyRun, plan: Plan, file: str | Path, progress: bool = True) -> Path:
     """Write a study-file run as a bundle, atomically, and return its path.
 
-    It holds no image and no weights, but the content hash of each image and mask, and the identity of each backbone.
+    It holds no image and no weights, but the content hash of each image and mask, and the identity of each backbone. Images
+    are named by their paths below the datasets' common folder.
     """
-    path = check_bundle_path(file)
+    path, datasets = check_bundle_path(file), _datasets(plan, progress)
     manifest = {
         "format": FORMAT,
         "title": run.title,
         "provenance": plain(run.provenance),
-        "datasets": _datasets(plan, progress),
+        "datasets": datasets,
         "backbones": backbones_of(plan),
         "studies": {record.name: {"kind": record.kind, "key": record.key} for record in run.studies},
     }
@@ -60,7 +64,10 @@ def write_bundle(run: StudyRun, plan: Plan, file: str | Path, progress: bool = T
             archive.writestr(STUDY, plan.text)
             for name, beside in _beside(plan).items():
                 archive.write(beside, f"{BESIDE}/{name}")
-            _add_results(archive, run, plan.root)
+            entries = plan.file.document.datasets
+            _add_results(
+                archive, run, plan.root, {entries[name].path: place for name, place in datasets["places"].items() if place}
+            )
     except OSError as error:
         raise InputError.of("bundle", f"must be a file that can be written ({one_line(error)})", str(file)) from error
     return path
@@ -76,16 +83,38 @@ def check_bundle_path(file: str | Path) -> Path:
     return path
 
 
-def _add_results(archive: zipfile.ZipFile, run: StudyRun, root: Path) -> None:
-    """Add every study's result and the report's tables as text."""
+def _add_results(archive: zipfile.ZipFile, run: StudyRun, root: Path, places: Mapping[str, str]) -> None:
+    """Add every study's result, with the datasets' paths replaced by their `places`, and the report's tables as text."""
     with tempfile.TemporaryDirectory() as scratch:
         for name, result in zip((record.name for record in run.studies), run.results, strict=True):
-            result.save(Path(scratch) / name)
+            _placed(result, places).save(Path(scratch) / name)
         for each in sorted(Path(scratch).rglob("*")):
             if each.is_file():
                 archive.write(each, f"{RESULTS}/{each.relative_to(scratch).as_posix()}")
     for table in sorted((root / TABLES).glob("*")):
         archive.write(table, f"{TABLES}/{table.name}")
+
+
+def _placed(value: Any, places: Mapping[str, str]) -> Any:
+    """Replace the paths that `places` names in all texts of a result, its records and tables."""
+    if isinstance(value, str):
+        # A path may begin with another.
+        return reduce(lambda text, path: text.replace(path, places[path]), sorted(places, key=len, reverse=True), value)
+    if isinstance(value, Mapping):
+        return {key: _placed(item, places) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_placed(item, places) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, pd.DataFrame):
+        texts = value.select_dtypes(exclude=["number", "bool", "category"])
+        placed = {name: cells.map(lambda cell: _placed(cell, places)).astype(cells.dtype) for name, cells in texts.items()}
+        return value.assign(**placed)
+    if not is_dataclass(value):
+        return value
+    record = copy.copy(value)
+    for field in fields(value):
+        object.__setattr__(record, field.name, _placed(getattr(value, field.name), places))
+    return record
 
 
 def _datasets(plan: Plan, progress: bool) -> dict[str, Any]:

@@ -473,15 +473,16 @@ def _learning(name: str, inputs: Inputs) -> Rate:
     network = family.build(family.checked(entry.options), False)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     on_gpu = inputs.device != "cpu" and torch.cuda.is_available()
-    timed, count = network.train().to("cuda" if on_gpu else "cpu"), settings.batch if on_gpu else 1
+    timed, count = network.train().to("cuda" if on_gpu else "cpu"), settings.batch if on_gpu else 2
     pictures = torch.zeros((count, 3, *[settings.size if on_gpu else min(SMALL, settings.size)] * 2))
     try:
         operations = _operations(network, pictures)
     except ValueError:  # of a network that takes pictures of one size alone
-        timed, pictures = torch.nn.Conv2d(64, 64, 3, padding=1), torch.zeros((1, 64, SMALL, SMALL))
+        timed, pictures = torch.nn.Conv2d(64, 64, 3, padding=1), torch.zeros((2, 64, SMALL, SMALL))
         operations = _operations(timed, pictures)
     learning, seconds = _step_seconds(timed, pictures)
-    whole = _operations(network, torch.zeros((1, 3, settings.size, settings.size))) / operations
+    # Of two pictures, since networks normalise by a batch.
+    whole = _operations(network, torch.zeros((2, 3, settings.size, settings.size))) / 2 / operations
     return Rate(seconds * whole, learning * whole * settings.epochs, float(settings.size**2), float(parameters * _FLOAT))
 
 
