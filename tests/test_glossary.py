@@ -17,7 +17,8 @@ from howfar.glossary import explain, glossary, names, terms_in
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PLAIN = {
-    "about", "change", "components", "dataset", "different", "disk", "first in", "first that differs", "follows edges",
+    "about", "change", "checked", "components", "dataset", "detail", "different", "disk", "first in", "first that differs",
+    "follows edges", "labels", "outcome", "predicted answer", "question",
     "hold", "image", "images", "images to embed", "input", "label", "largest relative difference", "last used",
     "left by killed writers", "licence", "marks", "masks", "mean probability", "median margin", "name", "nearest", "of it sums",
     "pairs", "panel", "perturbation", "pixels", "place", "prompt", "shards", "size", "state", "study", "symbol", "terms",

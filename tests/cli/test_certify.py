@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,24 @@ def refusal(answered: tuple[int, str, str]) -> str:
     code, out, err = answered
     assert (code, out) == (2, "")
     return next(line for line in err.splitlines() if line.startswith("howfar: "))
+
+
+def test_a_certificate_is_verified_and_another_map_is_named(begun, howfar):
+    given = (begun / "out", "--predictions", begun / "maps", "--images", begun / "site")
+    code, printed, _ = howfar("verify", *given)
+    assert (code, printed.splitlines()[0]) == (0, "site: agrees with all that was checked; 6 agrees, 2 not checked")
+    map_file = next((begun / "maps").iterdir())
+    map_file.write_bytes(map_file.read_bytes() + b" ")
+    code, printed, _ = howfar("verify", *given, "--json")
+    document = json.loads(printed)
+    assert (code, document["agrees"]) == (1, False)
+    assert [check["what"] for check in document["checks"] if check["status"] == "differs"] == ["predictions"]
+
+
+def test_a_plan_is_one_document(begun, howfar):
+    code, printed, _ = howfar("certify", begun / "site", "--predictions", begun / "maps", "--plan", "--json")
+    assert code == 0
+    assert [row["labels"] <= 24 for row in json.loads(printed)["rows"]] == [True, True]
 
 
 def test_the_first_run_hands_out_and_the_second_certifies(begun, certify):

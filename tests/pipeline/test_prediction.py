@@ -253,7 +253,7 @@ def test_where_no_image_can_be_read(roads, maps):
         ("none.onnx", {}, MissingPathError, "no network at none.onnx"),
         (pointwise(), {}, InputError, "size must be given for a network"),
         (3, {"size": 32}, InputError, "model must be a checkpoint, an .onnx file or a torch module, got 'int'"),
-        (tiny_checkpoint(), {"reading": Reading()}, InputError, "are of use only to a foreign network"),
+        (tiny_checkpoint(), {"reading": Reading()}, InputError, "is of use only to a foreign network"),
         (tiny_checkpoint(), {"precision": "16"}, InputError, "precision must be one of 32, bf16, fp16, got '16'"),
         ("net.onnx", {"size": 32, "precision": "bf16"}, InputError, "precision is of no use to an .onnx file"),
     ],

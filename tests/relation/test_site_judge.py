@@ -25,7 +25,7 @@ from howfar.relation.site_judge import (
     left_out,
 )
 from howfar.results import Judgement
-from howfar.studies.performance.image_performance import Home, evidence_of
+from howfar.studies.performance.image_performance import Home, collected
 
 TASKS = {
     "maps": (*CONFIDENCES, "soft_f", "flip_agreement", "flip_overlap", *SHAPES, "histogram"),
@@ -77,7 +77,7 @@ def evidence(
     columns, performance, sets = run(task, sites, CORRUPTED if corrupted else ())
     groups = np.array([f"photo {k // 2}" for k in range(len(sets))])
     known = np.where(sets == hidden, np.nan, performance)
-    return evidence_of(columns, known, sets, groups, home_of(task) if home else None, "p")
+    return collected(columns, known, sets, groups, home_of(task) if home else None, "p")
 
 
 def judged(of: Evidence, **options: Any) -> SiteJudge:
@@ -108,7 +108,7 @@ def test_a_distance_is_clearly_better_or_not_whether_rivals_are_judged_or_not() 
     columns, performance, sets = run("distances", ("a", "b", "e", "f"))
     columns["knn"] = 2.0 - performance
     whole, without = (
-        evidence_of(columns, np.where(sets == hidden, np.nan, performance), sets, None, None, "p") for hidden in ("", "b")
+        collected(columns, np.where(sets == hidden, np.nan, performance), sets, sets, None, "p") for hidden in ("", "b")
     )
     hiding, new = left_out(judged(whole), whole, "b", "auto", KnownFits()), take(columns, sets == "b")
     assert hiding.order == ("knn", "mean")
@@ -145,7 +145,7 @@ def test_only_sites_that_the_gate_lets_pass_tell_how_large_an_error_is() -> None
 def test_maps_by_tiles_are_not_stopped_for_their_size() -> None:
     columns, performance, sets = run("distances", ("a", "b"))
     columns["pixels"][sets == "b"] *= 100
-    large = evidence_of(columns, performance, sets, None, None, "p")
+    large = collected(columns, performance, sets, sets, None, "p")
     for tiled, stopped in ((False, {"b"}), (True, set())):
         assert judge_of(large, replace(TERMS, tiled=tiled), "F", None).fits["mean"].stopped == stopped
 
@@ -188,7 +188,7 @@ def test_an_image_that_lacks_a_column_is_estimated_by_the_next() -> None:
 def test_a_wanted_estimator_is_used_alone_and_the_mean_where_the_others_lack_it() -> None:
     columns, performance, sets = run("distances")
     columns["flip_agreement"] = np.where(sets == "b", performance, np.nan)
-    rare = evidence_of(columns, performance, sets, None, None, "p")
+    rare = collected(columns, performance, sets, sets, None, "p")
     judge = judged(rare, wanted="flip_agreement")
     assert (judge.order, judge.ranked(), judge.ranked("knn")) == (
         ("flip_agreement", "mean"),

@@ -128,7 +128,7 @@ def test_a_section_stands_after_ours_and_in_the_contents(
         broken=SectionKind("broken", "Broken", tmp_path / "gone.html.j2", content),
     )
     parsed = Page(write_report(one, tmp_path / "run"))
-    assert [attributes["id"] for attributes in parsed.of("section")][-4:] == ["made", "edges", "further", "terms"]
+    assert [attributes["id"] for attributes in parsed.of("section")][-5:] == ["files", "made", "edges", "further", "terms"]
     assert {"href": "#edges"} in parsed.of("a")
     assert "training & <set> and <None>" in parsed.text
     assert {"href": "#nothing"} not in parsed.of("a")

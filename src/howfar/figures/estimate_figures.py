@@ -63,7 +63,7 @@ def _estimates_caption(relation: Relation) -> Caption:
     )
 
 
-class Expectation(NamedTuple):
+class ExpectedRow(NamedTuple):
     """Hold a row: dataset, estimate with its interval, measured value if known, the number at the right, and look."""
 
     dataset: str
@@ -92,14 +92,14 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
         text = f"{format_estimate(row.predicted, row.low, row.high)}  {100 * row.level:.0f} %{other}"
         doubted = relation.doubted(row)
         rows.append(
-            Expectation(row.dataset, row.predicted, row.low, row.high, row.measured, text, look_of[row.dataset], doubted)
+            ExpectedRow(row.dataset, row.predicted, row.low, row.high, row.measured, text, look_of[row.dataset], doubted)
         )
     usual = name_text(relation.estimator or shown[0].estimator)
     title = f"{ESTIMATES_TITLE}, by “{usual}”: {name_text(relation.metric, 40)}"
     return _expectations(rows, title, "mean performance", "estimate [interval]  level", left_out)
 
 
-def _expectations(rows: Sequence[Expectation], title: str, axis: str, heading: str, note: str) -> Figure:
+def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: str, note: str) -> Figure:
     """Draw expected and measured values on the scale of 0 to 1; a line stands above the first measured row of several."""
     with drawing():
         figure, (axes,) = side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
@@ -125,7 +125,7 @@ def _expectations(rows: Sequence[Expectation], title: str, axis: str, heading: s
     return figure
 
 
-def _expectation_handles(rows: Sequence[Expectation]) -> list[Any]:
+def _expectation_handles(rows: Sequence[ExpectedRow]) -> list[Any]:
     dot: dict[str, Any] = {"color": MUTED, "marker": "o", "ms": 7, "mec": PAPER, "lw": 3}
     handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
     if any(row.doubted for row in rows):
@@ -179,7 +179,7 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
         expected = f"{format_estimate(site.estimate, site.low, site.high)}{measured}"
         text = "do not believe: outside" if site.doubted else expected
         ends = site.estimate, site.low, site.high
-        rows.append(Expectation(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.doubted))
+        rows.append(ExpectedRow(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.doubted))
     axis = f"{assessment.performance_name}, mean over a site's images"
     title = f"{SITES_TITLE}: {name_text(assessment.metric, 48)}"
     return _expectations(rows, title, axis, f"expected, {100 * shown[0].level:.0f} %", left_out)

@@ -132,8 +132,9 @@ def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
     for line in path.read_bytes().splitlines():
         try:
             row, intact = dict(json.loads(line)), is_intact(line)
+            marked = row.pop(SEAL, None) is not None
             # Earlier versions wrote no checksum.
-            if row.pop(SEAL, None) is None if intact is None else intact:
+            if intact or (intact is None and not marked):
                 rows[str(row.pop("key"))] = row
         # A line that a kill has cut short.
         except (ValueError, TypeError, KeyError, RecursionError):

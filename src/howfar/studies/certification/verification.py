@@ -70,7 +70,7 @@ class Verification:
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row per check."""
-        return ("checked", "", "detail"), [(check.what, check.status, check.detail) for check in self.checks]
+        return ("checked", "outcome", "detail"), [(check.what, check.status, check.detail) for check in self.checks]
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

@@ -224,8 +224,7 @@ class MeasuredImages:
 def evidence_of(measured: MeasuredImages, group: str | None, primary: str, further: MeasuredImages | None = None) -> Evidence:
     """Collect the labelled images of sites and corrupted sets, and of the primary dataset's own kind.
 
-    `further` are labelled images outside the run: corrupted versions of the primary's images. Datasets are taken by name, so
-    that no order in which they were passed changes a digit.
+    `further` are labelled images outside the run: corrupted versions of the primary's images.
     """
     columns, performance, sets = measured.columns, measured.scores.performance, measured.sets
     photographs = np.array(groups_of(measured.images, group), dtype=np.str_)
@@ -233,11 +232,25 @@ def evidence_of(measured: MeasuredImages, group: str | None, primary: str, furth
         columns = joined(columns, len(sets), further.columns, len(further.sets))
         performance = np.concatenate([performance, further.scores.performance])
         sets, photographs = np.concatenate([sets, further.sets]), np.concatenate([photographs, further.sets])
+    return collected(columns, performance, sets, photographs, home_of(measured.own, measured.scores.threshold, group), primary)
+
+
+def collected(
+    columns: Columns,
+    performance: Float64Array,
+    sets: NDArray[np.str_],
+    photographs: NDArray[np.str_],
+    home: Home | None,
+    primary: str,
+) -> Evidence:
+    """Collect the images with a performance (n,), and those of the primary's own kind (`home`), as evidence.
+
+    Datasets are taken by name, so that no order in which they were passed changes a digit.
+    """
     scored = np.isfinite(performance)
     labelled = [str(name) for name in np.unique(sets[scored])]
     order = np.concatenate([np.flatnonzero(scored & (sets == name)) for name in labelled] or [np.zeros(0, dtype=np.intp)])
-    read, home = values_by_set(columns, sets), home_of(measured.own, measured.scores.threshold, group)
-    inputs: dict[str, NDArray[Any]] = dict(take(columns, order))
+    read, inputs = values_by_set(columns, sets), dict[str, NDArray[Any]](take(columns, order))
     values, names, photographs = performance[order], sets[order], photographs[order]
     own: Values = {}
     if home is not None:
