@@ -140,7 +140,6 @@ NOT_FUZZED = {
     "studies/adaptation/adapt.py": IMAGES,
     "studies/adaptation/models.py": IMAGES,
     "studies/certification/sample.py": "parses the signature of a map, fuzzed as map_signature; what is no JSON means none",
-    "studies/certification/verification.py": IMAGES,
     "studies/certification/certify.py": "compares how a table begins with how one of its own does",
     "studies/certification/verification.py": "hashes image files",
     "studies/check/rules.py": OWN,

@@ -107,7 +107,7 @@ def _placed(value: Any, places: Mapping[str, str]) -> Any:
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, pd.DataFrame):
         texts = value.select_dtypes(exclude=["number", "bool", "category"])
-        placed = {name: cells.map(lambda cell: _placed(cell, places)).astype(cells.dtype) for name, cells in texts.items()}
+        placed = {str(name): cells.map(lambda cell: _placed(cell, places)).astype(cells.dtype) for name, cells in texts.items()}
         return value.assign(**placed)
     if not is_dataclass(value):
         return value
