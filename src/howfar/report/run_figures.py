@@ -88,13 +88,18 @@ def _svg(figure: Figure, name: str, run: str = "") -> str:
     return buffer.getvalue()
 
 
-def embed_for_phone(draw: Callable[[], Figure], name: str) -> Embedded:
-    """Draw a figure for a phone, and return it as SVG for a page."""
+def embed_for_phone(draw: Callable[[], Figure], name: str) -> Embedded | None:
+    """Draw a figure for a phone, and return it as SVG for a page; None if its words leave no room there for its axes."""
     with for_phone(), saving(name):
         figure = draw()
         for axes in figure.axes:
             axes.set_xlabel(wrapped(axes.get_xlabel()))
-        _lay_out(figure)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "constrained_layout not applied")
+            try:
+                _lay_out(figure)
+            except UserWarning:
+                return None
     return _for_page(_svg(figure, name), name)
 
 
