@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from howfar.studies.adaptation.adapt import adapt, bakeoff
     from howfar.studies.assessment.assess import assess
     from howfar.studies.certification.certify import certify
+    from howfar.studies.certification.verification import verify
     from howfar.studies.check.check_site import check
     from howfar.studies.compare_backbones import compare_backbones
     from howfar.studies.corruption import corrupt as corrupt

@@ -225,7 +225,7 @@ Measure = Annotated[
         "false_positive_share, ods (of summed pixels). Detection: one of mean_f1, f1, precision, recall.",
     ),
 ]
-Zone = Annotated[bool, _sure(False, "Certify the largest part in which few score below --at-least.", flags=("--zone",))]
+Zone = Annotated[bool, Option(False, "Certify the largest part in which few score below --at-least.", flags=("--zone",))]
 AtLeast = Annotated[_Number, _sure(None, "Ask of each image of the zone for this performance.", _SHARE)]
 Wrong = Annotated[float, _sure(0.1, "Let at most this share of the zone's images score less.", _SHARE)]
 Until = Annotated[_Text, Option(None, "Stop at an interval of ±0.05, or when 'F >= 0.6' is decided (examples).", free=True)]

@@ -172,7 +172,8 @@ PERFORMANCE = "Read what `howfar evaluate -o` wrote, or a table image, performan
 Performance = Annotated[list[Path] | None, value("FILE", PERFORMANCE, "--performance")]
 LABELLED = "Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
 LabelledPrimary = Annotated[str, argument("PRIMARY", LABELLED)]
-TunedOn = Annotated[Path | None, value("FILE", "Take the best threshold of this evaluation (PRIMARY's).")]
+_TUNED_ON = "Take the best threshold of this evaluation (PRIMARY's)."
+TunedOn = Annotated[Path | None, typer.Option(metavar="FILE", help=_TUNED_ON, rich_help_panel="Performance")]
 Model = Annotated[Path | None, value("CKPT", "Predict by this checkpoint of `howfar train`, or an .onnx network.")]
 Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
