@@ -25,6 +25,11 @@ class Opened(NamedTuple):
     folder: Path
 
 
+def unfold(page: Any) -> None:
+    """Open every folded section of a report."""
+    page.evaluate("for (const folded of document.querySelectorAll('section > details')) folded.open = true")
+
+
 def listen(browser: Any, address: str, folder: Path, **options: Any) -> Opened:
     page = browser.new_page(**{"viewport": {"width": 1400, "height": 900}, **options})
     noise: list[str] = []
@@ -38,7 +43,7 @@ def listen(browser: Any, address: str, folder: Path, **options: Any) -> Opened:
     if home is None:
         noise.remove(address)
     page.wait_for_selector("#explore-app[data-ready]", state="attached")
-    page.evaluate("for (const folded of document.querySelectorAll('section > details')) folded.open = true")
+    unfold(page)
     return Opened(page, noise, folder)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from explore_names import FORMULA, HOSTILE
-from explore_pages import Opened, drag, eventually, heading, listen, saved, served, violations
+from explore_pages import Opened, drag, eventually, heading, listen, saved, served, unfold, violations
 from howfar import registry
 from howfar.explore.server import read_picks
 from howfar.studies.run_folder import write_report
@@ -139,6 +139,7 @@ def test_the_tray_of_a_report_survives_a_reload(browser: Any, report: Path) -> N
         page.locator(".tile .collect").nth(place).click()
     page.get_by_text("This browser keeps the collection for this page").wait_for()
     page.reload()
+    unfold(page)
     page.locator(".tray h3", has_text="2 images collected").wait_for()
     names = page.locator(".tile .file").all_inner_texts()
     assert saved(page, "TXT").read_text().splitlines() == ordered(page, names[3], names[1])
@@ -165,6 +166,7 @@ def test_where_storage_is_denied_the_tray_says_so_and_works(browser: Any, report
         "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('denied', 'SecurityError'); }})"
     )
     page.goto(report.as_uri())
+    unfold(page)
     page.locator(".tile .collect").first.click()
     page.get_by_text("This browser keeps nothing for this page: save the list").wait_for()
     assert len(saved(page, "TXT").read_text().splitlines()) == 1
@@ -175,6 +177,7 @@ def test_without_scripts_the_report_says_what_stands_for_it(browser: Any, report
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(report.as_uri())
+    page.locator("section > details > summary", has_text="Explore the").click()
     assert page.locator("#explore-still").is_visible()
     assert not page.locator("#explore-app").is_visible()
     context.close()
@@ -184,6 +187,7 @@ def test_a_browser_that_cannot_read_the_block_says_so(browser: Any, report: Path
     page = browser.new_page()
     page.add_init_script("delete window.DecompressionStream")
     page.goto(report.as_uri())
+    unfold(page)
     page.get_by_text("This part of the page does not work in this browser").wait_for()
     assert page.locator("#explore-app").is_hidden()
     page.close()

@@ -71,9 +71,9 @@ KILLS = int(os.environ.get("HOWFAR_TESTS_KILLS", "2"))
 
 
 def written(place: Path) -> set[str]:
-    """The files that a command leaves, but those of the store and of a Lance dataset, whose names are drawn."""
+    """The files that a command leaves, but those of stores and of a Lance dataset, whose names are drawn."""
     files = (file.relative_to(place) for file in place.rglob("*") if file.is_file())
-    return {file.as_posix() for file in files if file.parts[0] not in ("store", "new.lance")}
+    return {file.as_posix() for file in files if not {"store", "new.lance"} & {*file.parts}}
 
 
 def found(stage: str, place: Path, done: Done) -> Any:
