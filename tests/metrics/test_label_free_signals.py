@@ -106,6 +106,7 @@ def test_the_parts_are_those_of_the_pixels_and_add_up_to_the_entropy() -> None:
         assert foreground + background == pytest.approx(signals(histogram(values), 0.5)["entropy"])
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.uint8, (5, 7)), hnp.arrays(np.uint8, (5, 7)), st.floats(0.0, 0.99))
 def test_it_is_the_dice_of_sets_of_pixels(p: np.ndarray, q: np.ndarray, threshold: float) -> None:
     first, second = (set(np.flatnonzero(values / 255 > threshold).tolist()) for values in (p, q))
