@@ -114,12 +114,12 @@ def certified(truth: np.ndarray, proxy: np.ndarray, limit: float, k: int, draws:
             plan = plan_zone(proxy, min(k, len(truth)), at_least=limit, wrong=WRONG, seed=seed, begin=begin)
         except InputError:
             return sizes, 0.0, 0.0
-        begin = (plan.sizes[0], plan.allowed)
-        tests = zone_tests(plan, truth[plan.images])
+        begin = (plan.zone.sizes[0], plan.zone.allowed)
+        tests = zone_tests(plan.zone, truth[plan.images])
         size = max((test.images for test in tests if test.passed), default=0)
         sizes[seed] = size / len(truth)
-        broken += size > 0 and (truth[plan.ranking[:size]] < limit).mean() > WRONG
-        used += 1 + max(int(plan.reads[number].max()) for number in range(len(tests)))
+        broken += size > 0 and (truth[list(plan.zone.ranking[:size])] < limit).mean() > WRONG
+        used += 1 + max(max(plan.zone.reads[number]) for number in range(len(tests)))
     return sizes, broken / draws, used / draws
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.sampling import draw, labels_for, mean, order, predicted_share, sequence
+from howfar.sampling import draw, labels_for, mean, order, plan_zone, sequence
 
 
 def site(count: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -39,9 +39,20 @@ def test_a_level_is_settled_after_about_as_many_labels() -> None:
 
 def test_more_labels_are_predicted_to_certify_more() -> None:
     predicted, _ = site()
-    shares = [predicted_share(predicted, k, at_least=0.5) for k in (5, 30, 60, 120)]
-    assert shares[0] == 0.0
-    assert 0 < shares[1] < shares[2] < shares[3] <= 1
+    shares = [plan_zone(predicted, k, at_least=0.5).predicted for k in (30, 60, 120)]
+    assert 0 < shares[0] < shares[1] < shares[2] <= 1
+    plan = plan_zone(predicted, 30, at_least=0.5)
+    assert np.isnan(plan_zone(predicted, 60, at_least=0.5, begin=(plan.zone.sizes[0], plan.zone.allowed)).predicted)
+
+
+def test_answers_that_are_right_or_wrong_need_more_labels() -> None:
+    predicted, _ = site(600)
+    count = labels_for(predicted, "±0.05", all_or_nothing=True)
+    assert count is not None
+    assert count > 2 * (labels_for(predicted, "±0.05") or 600)
+    right = (np.random.default_rng(9).random(600) < predicted).astype(float)
+    samples = [draw(predicted, count, seed=seed) for seed in range(30)]
+    assert 0.04 < np.mean([mean(right[one.indices], predicted, one).half_width for one in samples]) < 0.06
 
 
 def test_few_images_and_other_words_get_one_line() -> None:

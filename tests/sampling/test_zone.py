@@ -10,19 +10,19 @@ from scipy.stats import hypergeom
 
 from howfar.errors import InputError
 from howfar.sampling import plan_zone, zone_tests
-from howfar.sampling.zone import labels_needed
+from howfar.sampling.zone import fewest_labels
 
 
 @pytest.mark.parametrize(("size", "allowed", "wrong"), [(40, 0, 0.1), (400, 1, 0.1), (1000, 2, 0.05), (7, 0, 0.3)])
 def test_the_fewest_labels_that_show_it_are_those_of_the_hypergeometric_tail(size: int, allowed: int, wrong: float) -> None:
     too_many = int(wrong * size) + 1
     tail = [hypergeom.cdf(allowed, size, too_many, n) for n in range(size + 1)]
-    assert labels_needed(size, allowed, wrong, 0.9) == next(n for n, chance in enumerate(tail) if chance <= 0.1)
+    assert fewest_labels(size, allowed, wrong, 0.9) == next(n for n, chance in enumerate(tail) if chance <= 0.1)
 
 
 def test_a_large_zone_needs_the_labels_of_the_binomial_test() -> None:
     # 0.9 ** 22 is the first power of 0.9 below 0.1.
-    assert labels_needed(100_000, 0, 0.1, 0.9) == 22
+    assert fewest_labels(100_000, 0, 0.1, 0.9) == 22
 
 
 @settings(max_examples=40, deadline=None)
@@ -35,15 +35,15 @@ def test_each_test_reads_the_first_images_of_its_zone_in_one_random_order(proxy:
     plan = plan_zone(proxy, k, at_least=0.6, wrong=0.2, seed=seed)
     assert len(plan.images) <= k
     assert len(set(plan.images.tolist())) == len(plan.images)
-    ranked = np.array(proxy)[plan.ranking]
+    ranked = np.array(proxy)[list(plan.zone.ranking)]
     known = np.isfinite(ranked)
     assert not known[int(known.sum()) :].any()
     assert (np.diff(ranked[known]) <= 0).all()
     before: set[int] = set()
-    for size, places in zip(plan.sizes, plan.reads, strict=True):
-        images = plan.images[places].tolist()
-        assert set(images) <= set(plan.ranking[:size].tolist())
-        assert len(images) == labels_needed(size, plan.allowed, 0.2, 0.9)
+    for size, places in zip(plan.zone.sizes, plan.zone.reads, strict=True):
+        images = plan.images[list(places)].tolist()
+        assert set(images) <= set(plan.zone.ranking[:size])
+        assert len(images) == fewest_labels(size, plan.zone.allowed, 0.2, 0.9)
         # What an earlier zone read and this one does not lies outside of its first n: it keeps the order of the draw.
         inside = [image for image in plan.images.tolist() if image in set(images)]
         assert len(inside) == len(images)
@@ -58,8 +58,8 @@ def test_reversed_predictions_break_the_promise_in_one_draw_of_ten_at_most() -> 
     draws, broken = 400, 0
     for seed in range(draws):
         plan = plan_zone(proxy, 60, at_least=0.6, seed=seed)
-        size = max((test.images for test in zone_tests(plan, truth[plan.images]) if test.passed), default=0)
-        broken += size > 0 and (truth[plan.ranking[:size]] < 0.6).mean() > 0.1
+        size = max((test.images for test in zone_tests(plan.zone, truth[plan.images]) if test.passed), default=0)
+        broken += size > 0 and (truth[list(plan.zone.ranking[:size])] < 0.6).mean() > 0.1
     assert broken / draws < 0.1 + 3 * np.sqrt(0.09 / draws)
 
 
@@ -68,7 +68,7 @@ def test_good_predictions_find_nearly_all_that_may_be_used_and_none_find_nothing
     found = {}
     for name, proxy in (("predicted", truth), ("not predicted", np.full(400, np.nan))):
         plan = plan_zone(proxy, 100, at_least=0.6, seed=1)
-        found[name] = max((test.images for test in zone_tests(plan, truth[plan.images]) if test.passed), default=0)
+        found[name] = max((test.images for test in zone_tests(plan.zone, truth[plan.images]) if test.passed), default=0)
     assert 180 <= found["predicted"] <= 222
     assert found["not predicted"] == 0
 
@@ -76,20 +76,20 @@ def test_good_predictions_find_nearly_all_that_may_be_used_and_none_find_nothing
 def test_more_labels_go_on_with_the_earlier_ones() -> None:
     proxy = np.linspace(0.3, 0.9, 300)
     first = plan_zone(proxy, 40, at_least=0.5, seed=3)
-    more = plan_zone(proxy, 90, at_least=0.5, seed=3, begin=(first.sizes[0], first.allowed))
+    more = plan_zone(proxy, 90, at_least=0.5, seed=3, begin=(first.zone.sizes[0], first.zone.allowed))
     assert len(more.images) > len(first.images)
     np.testing.assert_array_equal(more.images[: len(first.images)], first.images)
-    assert more.sizes[: len(first.sizes)] == first.sizes
+    assert more.zone.sizes[: len(first.zone.sizes)] == first.zone.sizes
 
 
 def test_missing_labels_leave_a_test_open_and_a_failure_is_known_at_once() -> None:
     proxy = np.linspace(0.3, 0.9, 300)
     plan = plan_zone(proxy, 60, at_least=0.5, seed=3)
-    (waiting,) = zone_tests(plan, [])
+    (waiting,) = zone_tests(plan.zone, [])
     assert waiting.passed is None
-    assert zone_tests(plan, np.full(plan.allowed, 0.1))[-1].passed is None
-    assert zone_tests(plan, np.full(plan.allowed + 1, 0.1))[-1].passed is False
-    assert all(test.passed for test in zone_tests(plan, np.full(len(plan.images), np.nan)))
+    assert zone_tests(plan.zone, np.full(plan.zone.allowed, 0.1))[-1].passed is None
+    assert zone_tests(plan.zone, np.full(plan.zone.allowed + 1, 0.1))[-1].passed is False
+    assert all(test.passed for test in zone_tests(plan.zone, np.full(len(plan.images), np.nan)))
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_bad_input_gets_one_line(change: dict[str, object], line: str) -> None:
 def test_values_of_other_images_are_refused() -> None:
     plan = plan_zone(np.linspace(0, 1, 100), 40, at_least=0.6)
     with pytest.raises(InputError, match="values must be at most"):
-        zone_tests(plan, np.full(len(plan.images) + 1, 0.7))
+        zone_tests(plan.zone, np.full(len(plan.images) + 1, 0.7))

@@ -5,7 +5,7 @@ from howfar.sampling.difference import difference, foreground_bound, order_by_bo
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, mean, ods, ratio
 from howfar.sampling.planning import labels_for
 from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
-from howfar.sampling.zone import ZonePlan, plan_zone, predicted_share, zone_tests
+from howfar.sampling.zone import ZonePlan, plan_zone, zone_tests
 
 __all__ = [
     "ConfidenceSequence",
@@ -25,7 +25,6 @@ __all__ = [
     "order",
     "order_by_bound",
     "plan_zone",
-    "predicted_share",
     "ratio",
     "sequence",
     "zone_tests",

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
-from howfar.results.certificate_result import ZoneTest
+from howfar.results.certificate_result import Zone, ZoneTest
 from howfar.sampling.design import as_count, as_rng, as_shares, filled
 
 _ZONES = 20
@@ -38,21 +38,14 @@ class _Rung(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ZonePlan:
-    """Hold which images to label, in which order, and which zones their labels test.
+    """Hold the zones to test, the positions of the images to label, (k,) in order, and the share predicted to be certified.
 
-    `ranking` (m,) are the site's images, best predicted first: a zone of `sizes` holds its first so many. `images` (k,) are
-    those to label, in order; `reads` are, for each zone, the places in `images` whose labels its test reads. A zone passes with
-    at most `allowed` of them below `at_least`.
+    `predicted` is nan for a plan that goes on with an earlier one.
     """
 
-    ranking: NDArray[np.int64]
+    zone: Zone
     images: NDArray[np.int64]
-    sizes: tuple[int, ...]
-    reads: tuple[NDArray[np.int64], ...]
-    allowed: int
-    at_least: float
-    wrong: float
-    level: float
+    predicted: float
 
 
 def plan_zone(
@@ -79,7 +72,7 @@ def plan_zone(
     >>> from howfar.sampling import plan_zone, zone_tests
     >>> proxy = np.linspace(0, 1, 400)
     >>> plan = plan_zone(proxy, 60, at_least=0.6)
-    >>> passed = [test.images for test in zone_tests(plan, proxy[plan.images]) if test.passed]
+    >>> passed = [test.images for test in zone_tests(plan.zone, proxy[plan.images]) if test.passed]
     >>> 100 < max(passed) < 160 / 0.9
     True
     """
@@ -96,43 +89,50 @@ def plan_zone(
     ladders = {
         start: _ladder(order, [size for size in sizes if size >= start[0]], start[1], k, wrong, level) for start in starts
     }
-    if not any(ladders.values()):
-        fewest = min(labels_needed(size, allowed, wrong, level) for size, allowed in starts)
-        raise InputError.of(
-            "k", f"must be at least {fewest} for any part of the site to be shown", k, "label more, or raise --wrong"
-        )
-    future = _futures(filled(p)[ranking], at_least, rng) if begin is None else np.zeros((1, len(p)), dtype=bool)
-    chosen = max(ladders, key=lambda start: _certified(ladders[start], start[1], future))
-    rungs = ladders[chosen]
+    ladders = {start: rungs for start, rungs in ladders.items() if rungs}
+    if not ladders:
+        fewest = min(fewest_labels(size, allowed, wrong, level) for size, allowed in starts)
+        rule = f"must be at least {fewest} for any part of the site to be shown"
+        raise InputError.of("k", rule, k, "label more, or raise --wrong")
+    predicted = np.nan
+    if begin is None:
+        future = _futures(filled(p)[ranking], at_least, rng)
+        certified = {start: _certified(rungs, start[1], future) for start, rungs in ladders.items()}
+        begin = max(certified, key=lambda start: certified[start])
+        predicted = certified[begin] / len(p)
+    rungs = ladders[begin]
     ranks = list(dict.fromkeys(rank for rung in rungs for rank in rung.ranks.tolist()))
     place = {rank: position for position, rank in enumerate(ranks)}
-    reads = tuple(np.array([place[rank] for rank in rung.ranks.tolist()], dtype=np.int64) for rung in rungs)
-    images = ranking[np.array(ranks, dtype=np.int64)]
-    return ZonePlan(ranking, images, tuple(rung.size for rung in rungs), reads, chosen[1], at_least, wrong, level)
+    reads = tuple(tuple(place[rank] for rank in rung.ranks.tolist()) for rung in rungs)
+    sizes = tuple(rung.size for rung in rungs)
+    zone = Zone(at_least, wrong, k, begin[1], tuple(ranking.tolist()), sizes, reads)
+    return ZonePlan(zone, ranking[np.array(ranks, dtype=np.int64)], predicted)
 
 
-def zone_tests(plan: ZonePlan, values: ArrayLike) -> tuple[ZoneTest, ...]:
-    """Test the zones of a plan in order, by the performance of its first j images, (j,), until one fails or lacks labels.
+def zone_tests(zone: Zone, values: ArrayLike) -> tuple[ZoneTest, ...]:
+    """Test zones in order, by the performance of the first j images of their plan, (j,), until one fails or lacks labels.
 
     An image without performance (NaN: nothing to find) does not score below τ. The certified zone is the last that passed.
     Raises `InputError`: values outside [0, 1], or more than the plan has images.
     """
     measured = as_shares(values, "values") if np.size(values) else np.zeros(0)
-    if len(measured) > len(plan.images):
-        raise InputError.of("values", f"must be at most the plan's {len(plan.images)}", len(measured))
-    below, tests = measured < plan.at_least, []
-    for size, places in zip(plan.sizes, plan.reads, strict=True):
+    planned = 1 + max(map(max, zone.reads))
+    if len(measured) > planned:
+        raise InputError.of("values", f"must be at most the plan's {planned}", len(measured))
+    below, tests = measured < zone.at_least, []
+    for size, reads in zip(zone.sizes, zone.reads, strict=True):
+        places = np.array(reads)
         known = places[places < len(measured)]
         failures = int(below[known].sum())
-        passed = False if failures > plan.allowed else None if len(known) < len(places) else True
-        tests.append(ZoneTest(size, len(places), failures, plan.allowed, passed))
+        passed = False if failures > zone.allowed else None if len(known) < len(places) else True
+        tests.append(ZoneTest(size, len(places), failures, zone.allowed, passed))
         if not passed:
             break
     return tuple(tests)
 
 
 @lru_cache(maxsize=4096)
-def labels_needed(size: int, allowed: int, wrong: float, level: float) -> int:
+def fewest_labels(size: int, allowed: int, wrong: float, level: float) -> int:
     """Return the least n with which `allowed` of n images below τ show, at `level`, that at most `wrong` of `size` images are.
 
     At most `size`: with all images labelled it is known.
@@ -158,7 +158,7 @@ def _ladder(
     for size in sizes:
         if int(wrong * size + 1e-9) < allowed:
             return ()
-        ranks = order[order < size][: labels_needed(size, allowed, wrong, level)]
+        ranks = order[order < size][: fewest_labels(size, allowed, wrong, level)]
         labelled |= set(ranks.tolist())
         if len(labelled) > k:
             break
@@ -170,21 +170,6 @@ def _futures(predicted: Float64Array, at_least: float, rng: np.random.Generator)
     """Simulate which images score below τ, (futures, m), best predicted first."""
     errors = rng.normal(0.0, _SPREAD, (len(_BIASES), _FUTURES, len(predicted))) + np.reshape(_BIASES, (-1, 1, 1))
     return np.asarray((predicted - errors < at_least).reshape(-1, len(predicted)))
-
-
-def predicted_share(
-    proxy: ArrayLike, k: int, *, at_least: float, wrong: float = 0.1, level: float = 0.9, seed: int = 0
-) -> float:
-    """Predict the share of a site that k labels certify, by the simulations that choose the plan; 0 if k is too small."""
-    try:
-        plan = plan_zone(proxy, k, at_least=at_least, wrong=wrong, level=level, seed=seed)
-    except InputError:
-        return 0.0
-    ranked = filled(as_shares(proxy, "proxy"))[plan.ranking]
-    place = {int(image): rank for rank, image in enumerate(plan.ranking)}
-    ranks = np.array([place[int(image)] for image in plan.images])
-    rungs = [_Rung(size, ranks[places]) for size, places in zip(plan.sizes, plan.reads, strict=True)]
-    return _certified(rungs, plan.allowed, _futures(ranked, at_least, as_rng(seed))) / len(ranked)
 
 
 def _certified(rungs: Sequence[_Rung], allowed: int, futures: NDArray[np.bool_]) -> float:

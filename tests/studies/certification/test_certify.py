@@ -22,7 +22,7 @@ from howfar.results import Provenance
 from howfar.results.certificate_result import Certificate
 from howfar.sampling import draw, mean
 from howfar.segmenters.checkpoint import CheckpointCard
-from howfar.studies.certification.sample import first, parse_until, sample_of
+from howfar.studies.certification.question import first, parse_until, sample_of
 from howfar.tasks.map_measures import MEASURES
 
 COUNT = 24

@@ -16,7 +16,7 @@ from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
 from howfar.sampling import difference, foreground_bound, plan_zone, zone_tests
 from howfar.studies.certification.label_plan import plan_labels
-from howfar.studies.certification.sample import share_below
+from howfar.studies.certification.question import share_below
 
 COUNT = 30
 
@@ -56,13 +56,13 @@ def test_a_zone_is_drawn_labelled_and_listed_and_grows(place: Path, tmp_path: Pa
     assert [one.index for one in drawn.sample] == plan.images.tolist()
 
     found = certify(place, 12, labels=place / "truth", **asked)
-    tests = zone_tests(plan, measured(place, "maps", [one.image for one in found.sample]))
+    tests = zone_tests(plan.zone, measured(place, "maps", [one.image for one in found.sample]))
     assert found.zone is not None
     assert found.zone.tests == tests
     size = max((test.images for test in tests if test.passed), default=0)
     assert found.value == size / COUNT
     listed = (tmp_path / "out" / "zone.txt").read_text().split()
-    assert listed == [found.site.images[index] for index in plan.ranking[:size]]
+    assert listed == [found.site.images[index] for index in plan.zone.ranking[:size]]
     assert Certificate.load(tmp_path / "out").zone == found.zone
     assert share_below(found, 0.5) is None
     assert "may the model be used?" in (tmp_path / "out" / "report.html").read_text()
@@ -168,3 +168,14 @@ def test_a_plan_names_labels_and_writes_nothing(place: Path) -> None:
     assert [row.labels for row in zones.rows] == [COUNT]
     assert zones.rows[0].answer.endswith("% of the site")
     assert sorted(place.rglob("*")) == before
+    with pytest.raises(InputError, match="metric must be a mean over images to be planned for"):
+        plan_labels(place / "site", metric="f", **asked)
+
+
+def test_labels_with_nothing_to_find_are_told_of_and_are_not_below() -> None:
+    predicted = np.linspace(0.1, 1.0, 60)
+    drawn = howfar.certify(predicted, k=30, zone=True, at_least=0.6, wrong=0.3)
+    found = howfar.certify(predicted, k=30, zone=True, at_least=0.6, wrong=0.3, labels=[None] * len(drawn.sample))
+    assert found.zone is not None
+    assert all(test.below == 0 for test in found.zone.tests)
+    assert f"{len(drawn.sample)} labelled images have nothing to find" in " ".join(found.notes)

@@ -25,30 +25,29 @@ from howfar.results.certificate_result import DECIDED, Certificate, CertifiedSit
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
-from howfar.studies.certification.sample import (
+from howfar.studies.certification.question import (
     DIFFER,
-    MAPS,
     ORDER,
     SHORT,
     VALUES,
     ZONE,
-    DrawnSite,
-    DrawRequest,
     Looks,
     Question,
-    begin,
     design_of,
+    look,
+    parse_until,
+)
+from howfar.studies.certification.sample import (
+    MAPS,
+    DrawnSite,
+    DrawRequest,
+    begin,
     draw_rows,
     go_on,
     images_of,
-    look,
-    look_at_difference,
-    look_for_zone,
     made_by,
     marked,
-    parse_until,
     recorded,
-    sample_of,
 )
 from howfar.studies.evaluation.evaluate import Seen
 from howfar.studies.run_folder import draw as draw_page
@@ -124,10 +123,8 @@ def _certify_values(
     if len(values) > len(drawn):
         rule = f"must be one row of at most {len(drawn)} measured values, in the order of the sample"
         raise InputError.of("labels", rule, values.shape)
-    if rows.zone is None:
-        found, words = look(question, SampleMeasures(values), proxies, sample_of(drawn)), VALUES.words
-    else:
-        found, words = look_for_zone(rows.zone, values, sample_of(drawn), question.level), zone_words(question, "performance")
+    found = look(question, SampleMeasures(values), drawn, proxies, rows.zone)
+    words = VALUES.words if question.zone is None else zone_words(question, "performance")
     fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": seed}
     return _stated(
         question, found, record, drawn, [None] * len(values), dataset="values", words=words, notes=found.notes, **fields
@@ -427,14 +424,11 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
     population, measure = len(begun.record.images), question.measure
     words = measure.words.format(threshold=task.threshold)
     if begun.zone is not None:
-        found = look_for_zone(begun.zone, measured.values, sample_of(begun.drawn), question.level)
         words = zone_words(question, words.removeprefix("mean "))
     elif begun.others is not None:
-        found = look_at_difference(question, measured.values, begun.proxies, [one.index for one in begun.drawn])
         words = f"{words}, less that of {path_text(begun.others.file)}"
-    else:
-        expected = None if measured.parts is None else task.expected(measure, begun.answers)
-        found = look(question, measured, begun.proxies, sample_of(begun.drawn), expected)
+    expected = None if measured.parts is None else task.expected(measure, begun.answers)
+    found = look(question, measured, begun.drawn, begun.proxies, begun.zone, expected)
     return _stated(
         question,
         found,

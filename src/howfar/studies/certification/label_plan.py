@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Unpack
@@ -9,12 +10,15 @@ from typing import Any, Final, Unpack
 import numpy as np
 
 from howfar.data import DatasetArgument
+from howfar.errors import InputError
 from howfar.keywords import CertifyOptions
 from howfar.results.records import Cells
-from howfar.sampling import labels_for, predicted_share
+from howfar.sampling import labels_for, plan_zone
 from howfar.studies.certification.certify import certify
+from howfar.studies.certification.question import SHORT, VALUES
 
 WIDTHS: Final = ("±0.1", "±0.05")
+MEANS: Final = {*SHORT, "accuracy"}
 LABELS: Final = (30, 60, 120)
 """Numbers of labels for which the size of a zone is predicted."""
 
@@ -66,18 +70,25 @@ def plan_labels(
     measured on four fields (`howfar.sampling.labels_for`), so that a plan is a guess.
     """
     drawn = certify(site, predictions, profile=profile, **options)
+    if drawn.metric not in MEANS and drawn.metric != VALUES.name:
+        raise InputError.of("metric", "must be a mean over images to be planned for", drawn.metric, "leave --plan out")
     proxies, level, seed = np.array(drawn.site.proxies, dtype=np.float64), drawn.level, drawn.seed
-    asked = [*WIDTHS, *([drawn.until] if drawn.until is not None and drawn.until not in WIDTHS else [])]
-    rows = [
-        PlannedQuestion(
-            f"{drawn.words} to {text}" if text in WIDTHS else text, labels_for(proxies, text, level=level, seed=seed)
-        )
-        for text in asked
-    ]
-    if drawn.zone is not None:
-        given = {"at_least": drawn.zone.at_least, "wrong": drawn.zone.wrong}
-        shares = [
-            (k, predicted_share(proxies, min(k, drawn.n), level=level, seed=seed, **given)) for k in LABELS if k // 2 < drawn.n
+    if drawn.zone is None:
+        asked = dict.fromkeys([*WIDTHS, *([] if drawn.until is None else [drawn.until])])
+        all_or_nothing = drawn.task == "classification"
+        rows = [
+            PlannedQuestion(
+                f"{drawn.words} to {text}" if text.startswith("±") else text,
+                labels_for(proxies, text, level=level, all_or_nothing=all_or_nothing, seed=seed),
+            )
+            for text in asked
         ]
-        rows = [PlannedQuestion(drawn.words, min(k, drawn.n), f"{share:.0%} of the site") for k, share in shares]
+        return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))
+    rows = []
+    for k in sorted({min(k, drawn.n) for k in LABELS}):
+        share = 0.0
+        with suppress(InputError):  # too few for any zone
+            zone = drawn.zone
+            share = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed).predicted
+        rows.append(PlannedQuestion(drawn.words, k, f"{share:.0%} of the site"))
     return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))

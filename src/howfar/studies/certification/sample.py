@@ -1,9 +1,8 @@
-"""Draw a certificate's random sample, extend it in later calls, and estimate a measure from its labels."""
+"""Draw a certificate's random sample of images to label, and extend it in later calls."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,279 +19,17 @@ from howfar.data.image_folder import path_text
 from howfar.data.photographs import photographs_of
 from howfar.data.predictions import made_with
 from howfar.errors import ImageError, InputError, LeakError
-from howfar.metrics import THRESHOLDS
 from howfar.pipeline.reference_profile import Profile
-from howfar.results.certificate_result import DECIDED, Certificate, CertifiedSite, SampledImage, Step, Zone
-from howfar.sampling import (
-    ConfidenceSequence,
-    Estimate,
-    Sample,
-    Until,
-    ZonePlan,
-    difference,
-    draw,
-    mean,
-    ods,
-    order,
-    order_by_bound,
-    plan_zone,
-    ratio,
-    sequence,
-    zone_tests,
-)
+from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
+from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
-from howfar.streams import stream
+from howfar.studies.certification.question import DIFFER, ORDER, PERFORMANCE, SIZE, ZONE, Question, design_of
 from howfar.studies.evaluation.evaluate import Seen
 from howfar.tasks.segmentation_task import MapAnswers
-from howfar.tasks.task import Measure, ModelAnswers, Pair, SampleMeasures, Task
-
-_BARE = re.compile(r"\d*\.?\d+")
-_FORMS = 'write ±0.05 (+-0.05, 0.05) or "F >= 0.6"'
-_AHEAD, _FUTURES = 400, 5
-"""How many labels ahead are looked, in how many futures."""
-OF_IMAGES = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
-"""Measures of which an image's own value is its performance, as estimators predict it."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """Hold a rule that ends labelling, None to name the better of two models, and its text."""
-
-    rule: Until | None
-    text: str
-
-
-VALUES = Measure("mean", "mean performance", "mean")
-"""The mean of values in memory."""
-SHORT = {
-    "mean_f": "F", "mean_iou": "IoU", "mean_precision": "precision", "mean_recall": "recall", "ois": "OIS", "mean_f1": "F1",
-}  # fmt: skip
-"""What people call a metric in a question."""
-
-
-def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> Goal | None:
-    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`); None without a goal."""
-    if text is None:
-        return None
-    written = str(text).strip()
-    if written == DECIDED and metric is not None:
-        return Goal(None, DECIDED)
-    try:
-        rule = Until.parse(f"±{written}" if _BARE.fullmatch(written) else written)
-    except InputError as error:
-        raise InputError.of("until", "must be a half width or a performance between 0 and 1", text, _FORMS) from error
-    if rule.kind == "half width":
-        return Goal(rule, f"±{rule.value:g}")
-    name = (re.match(r"[A-Za-z]\w*", written) or [short])[0]
-    if metric is not None and name.lower() not in (metric.lower(), short.lower()):
-        remedy = f"write '{short} >= 0.6', or certify another metric"
-        raise InputError.of("until", f"must be asked of what is certified ({metric})", text, remedy)
-    return Goal(rule, f"{name} {'>=' if rule.kind == 'at least' else '<='} {rule.value:g}")
-
-
-@dataclass(frozen=True)
-class Question:
-    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling.
-
-    `zone` is the performance asked for and the share of images that may have less; `against` the predictions of a second model.
-    """
-
-    measure: Measure
-    level: float
-    goal: Goal | None
-    zone: tuple[float, float] | None = None
-    against: str | Path | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Looks:
-    """Hold the estimate after each number of labels, and each labelled image's own value (nan if undefined)."""
-
-    steps: tuple[Step, ...]
-    values: Float64Array
-    needed: int | None = None
-    notes: tuple[str, ...] = ()
-    zone: Zone | None = None
-
-    @property
-    def last(self) -> Step:
-        """Return the most recent estimate."""
-        return self.steps[-1] if self.steps else Step(0, None, None, None)
-
-
-def look(
-    question: Question, measured: SampleMeasures, proxies: Float64Array, sample: Sample, expected: Pair | None = None
-) -> Looks:
-    """Estimate the measure after each label; the labelled images are the first of the sample."""
-    values, level, goal = measured.values, question.level, question.goal
-    if goal is None and question.measure.kind == "best":
-        return _best(question, measured, sample, expected)
-    if goal is None:
-        counts = range(1, len(measured) + 1)
-        found = [_estimate(question, measured, count, proxies, sample, expected) for count in counts]
-        return Looks(tuple(_step(count, one) for count, one in zip(counts, found, strict=True)), values)
-    if not len(measured) or goal.rule is None:
-        return Looks((), values)
-    steps = _followed(sequence(values, proxies, sample.indices, level=level, until=goal.rule))
-    needed = labels_needed(values, proxies, sample.indices, level, goal) if steps[-1].settled is None else None
-    return Looks(steps, values, needed)
-
-
-def look_for_zone(zone: Zone, values: Float64Array, sample: Sample, level: float) -> Looks:
-    """Test the zones of a site by the performance of the first labelled images."""
-    reads = tuple(np.array(places, dtype=np.int64) for places in zone.reads)
-    ranking = np.array(zone.ranking, dtype=np.int64)
-    plan = ZonePlan(ranking, sample.indices, zone.sizes, reads, zone.allowed, zone.at_least, zone.wrong, level)
-    tested = replace(zone, tests=zone_tests(plan, values))
-    known = tested.certified or any(test.passed is False for test in tested.tests)
-    steps = (Step(len(values), tested.certified / len(ranking), None, None),) if known else ()
-    return Looks(steps, values, zone=tested)
-
-
-def look_at_difference(question: Question, values: Float64Array, bounds: Float64Array, images: Sequence[int]) -> Looks:
-    """Estimate the mean difference of two models after each label."""
-    rule = None if question.goal is None else question.goal.rule
-    half = None if rule is None else rule.value
-    if not images:  # equal predictions differ by nothing
-        return Looks((Step(0, 0.0, 0.0, 0.0),), values)
-    found = difference(values, bounds, images, level=question.level, half_width=half) if len(values) else None
-    return Looks(() if found is None else _followed(found), values)
-
-
-def _followed(known: ConfidenceSequence) -> tuple[Step, ...]:
-    settled = known.settled or ("undecided",) * len(known.value)
-    rows = zip(known.value.tolist(), known.low.tolist(), known.high.tolist(), settled, strict=True)
-    return tuple(
-        Step(count, value, low, high, None if said == "undecided" else said)
-        for count, (value, low, high, said) in enumerate(rows, start=1)
-    )
-
-
-def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] | None:
-    """Estimate the share of a site's images with performance below a limit by a certificate's labels; return it with the count.
-
-    None if the certificate's values are no performance.
-    """
-    drawn = [one for one in certificate.sample if one.labelled]
-    sample = first(sample_of(certificate.sample), len(drawn)) if drawn else None
-    if (
-        certificate.metric not in OF_IMAGES
-        or certificate.design in (ZONE, DIFFER)
-        or sample is None
-        or all(one.performance is None for one in drawn)
-    ):
-        return None
-    values, proxies = (
-        np.array([math.nan if value is None else float(value < limit) for value in several])
-        for several in ([one.performance for one in drawn], certificate.site.proxies)
-    )
-    if certificate.anytime:
-        known = sequence(values, proxies, sample.indices, level=certificate.level)
-        estimate = Estimate(float(known.value[-1]), float(known.low[-1]), float(known.high[-1]))
-    else:
-        estimate = mean(values, proxies, sample, level=certificate.level)
-    return estimate, int(np.nansum(values))
-
-
-def labels_needed(
-    values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal
-) -> int | None:
-    """Estimate the number of further labels that settle the question if the site continues as it began.
-
-    The median of five futures, whose labels repeat the residuals of known ones; None if unsettled within 400 labels.
-    """
-    known = np.flatnonzero(np.isfinite(values))
-    if len(known) < 2:
-        return None
-    predicted = np.where(np.isnan(proxies), np.nanmean(proxies) if np.isfinite(proxies).any() else 0.5, proxies)
-    own = predicted[order[known]]
-    slope = float(np.clip(np.cov(values[known], own)[0, 1] / np.var(own, ddof=1), 0, 1)) if np.ptp(own) > 0 else 0.0
-    residuals = values[known] - slope * own
-    count = len(values)
-    rest = np.setdiff1d(np.arange(len(predicted)), order[:count])
-    rng = stream(count, "labels still needed")
-    needed = []
-    for _ in range(_FUTURES):
-        coming = rng.permutation(rest)[:_AHEAD]
-        future = np.clip(slope * predicted[coming] + rng.choice(residuals, len(coming)), 0.0, 1.0)
-        images = np.concatenate([order[:count], coming])
-        stop = sequence(np.concatenate([values, future]), proxies, images, level=level, until=goal.rule).stop
-        needed.append(np.inf if stop is None else stop - count)
-    middle = float(np.median(needed))
-    return None if middle == np.inf else max(1, round(middle))
-
-
-def marked(drawn: Sequence[SampledImage], values: Float64Array, labels: Sequence[str | None]) -> tuple[SampledImage, ...]:
-    """Mark the first images of a sample as labelled, with their measured values and their labels' hashes."""
-    known = [None if math.isnan(value) else float(value) for value in values.tolist()]
-    labelled = [
-        replace(one, labelled=True, performance=value, label=label)
-        for one, value, label in zip(drawn, known, labels or [None] * len(known), strict=False)
-    ]
-    return (*labelled, *drawn[len(labelled) :])
-
-
-def sample_of(drawn: Sequence[SampledImage]) -> Sample:
-    """Convert the recorded sample to the form that estimators take."""
-    return Sample(
-        np.array([one.index for one in drawn], dtype=np.int64),
-        np.array([one.probability for one in drawn]),
-        np.array([one.stratum for one in drawn], dtype=np.int64),
-    )
-
-
-def first(sample: Sample, count: int) -> Sample | None:
-    """Return the first `count` images in random order as a sample; None if a stratum would be empty.
-
-    The first c_h images of a stratum are a simple random sample of it, each with the chance c_h / N_h.
-    """
-    strata = sample.strata[:count]
-    if set(strata.tolist()) != set(sample.strata.tolist()):
-        return None
-    sizes = {h: np.sum(sample.strata == h) / sample.probabilities[sample.strata == h][0] for h in set(strata.tolist())}
-    shares = np.array([np.sum(strata == h) / sizes[h] for h in strata.tolist()])
-    return Sample(sample.indices[:count], shares, strata)
-
-
-def _estimate(
-    question: Question, measured: SampleMeasures, count: int, proxies: Float64Array, sample: Sample, expected: Pair | None
-) -> Estimate | None:
-    """Estimate from the first `count` labels; return None if they are too few."""
-    part, values = first(sample, count), measured.values[:count]
-    if part is None or not np.isfinite(values).any():
-        return None
-    if measured.parts is None:
-        return mean(values, proxies, part, level=question.level)
-    above, below = (side[:count, 0] for side in measured.parts)
-    return ratio(above, below, _stacked(expected)[..., 0], part, level=question.level) if below.any() else None
-
-
-def _best(question: Question, measured: SampleMeasures, sample: Sample, expected: Pair | None) -> Looks:
-    """Estimate the best ratio over thresholds from all labels."""
-    part = first(sample, len(measured)) if len(measured) else None
-    if part is None or measured.parts is None or not measured.parts[1][:, 0].any():
-        return Looks((), measured.values)
-    found, place = ods(*measured.parts, _stacked(expected), part, level=question.level)
-    notes = (
-        f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the true best "
-        "on average, the more the fewer labels",
-    )
-    return Looks((_step(len(measured), found),), measured.values, notes=notes)
-
-
-def _stacked(expected: Pair | None) -> Float64Array:
-    """Return expected numerators and denominators as one array, (2, m, t)."""
-    return np.stack(expected) if expected is not None else np.zeros((2, 0, 0))
-
-
-def _step(count: int, found: Estimate | None) -> Step:
-    return Step(count, None, None, None) if found is None else Step(count, found.value, found.low, found.high)
-
+from howfar.tasks.task import ModelAnswers, Task
 
 LABELS, LABELS_UNTIL = 16, 64
 """How many images are drawn where nothing else is said, and where labelling goes on until a question is settled."""
-ORDER, PERFORMANCE, SIZE, ZONE, DIFFER = "order", "performance", "size", "zone", "differ"
-"""How a sample may be drawn."""
 MAPS = "maps"
 """The folder in `out` where the maps of a model are kept."""
 SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
@@ -517,15 +254,6 @@ def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
         )
 
 
-def design_of(question: Question) -> str:
-    """Return the design of a sample: for zones, for two models, in random order if each label is looked at, else in strata."""
-    if question.zone is not None:
-        return ZONE
-    if question.against is not None:
-        return DIFFER
-    return ORDER if question.goal is not None else PERFORMANCE if question.measure.kind == "mean" else SIZE
-
-
 def derived_seed(record: CertifiedSite, design: str) -> int:
     """Return the seed that images and predictions determine by their hashes, so that nobody can choose a sample."""
     parts = (design, *record.images, *record.contents, *record.predictions, *record.against)
@@ -555,7 +283,7 @@ def draw_rows(
         begin = None if zone is None else (zone.sizes[0], zone.allowed)
         (limit, wrong), count = question.zone, LABELS_UNTIL if k is None else k
         plan = plan_zone(proxies, count, at_least=limit, wrong=wrong, level=question.level, begin=begin, seed=seed)
-        return _zone_rows(plan, count if zone is None else zone.planned)
+        return _zone_rows(plan.images, plan.zone if zone is None else replace(plan.zone, planned=zone.planned))
     if design in (PERFORMANCE, SIZE):
         sample = draw(proxies, LABELS if k is None else k, groups=record.groups or None, sizes=sizes, seed=seed)
         return DrawnRows(sample.indices, sample.probabilities, sample.strata)
@@ -565,14 +293,13 @@ def draw_rows(
     return DrawnRows(images, chances, np.zeros(len(images), dtype=np.int64))
 
 
-def _zone_rows(plan: ZonePlan, planned: int) -> DrawnRows:
-    first = np.zeros(len(plan.images), dtype=np.int64)
-    for number in reversed(range(len(plan.reads))):
-        first[plan.reads[number]] = number
-    chances = np.array([len(plan.reads[number]) / plan.sizes[number] for number in first])
-    reads = tuple(tuple(places.tolist()) for places in plan.reads)
-    zone = Zone(plan.at_least, plan.wrong, planned, plan.allowed, tuple(plan.ranking.tolist()), plan.sizes, reads)
-    return DrawnRows(plan.images, chances, first, zone)
+def _zone_rows(images: NDArray[np.int64], zone: Zone) -> DrawnRows:
+    """Draw the images of a zone's plan; their stratum is the number of the first zone that reads them."""
+    first = np.zeros(len(images), dtype=np.int64)
+    for number in reversed(range(len(zone.reads))):
+        first[list(zone.reads[number])] = number
+    chances = np.array([len(zone.reads[number]) / zone.sizes[number] for number in first])
+    return DrawnRows(images, chances, first, zone)
 
 
 def recorded(sample: DrawnRows, record: CertifiedSite, paths: Sequence[str]) -> tuple[SampledImage, ...]:
@@ -582,6 +309,16 @@ def recorded(sample: DrawnRows, record: CertifiedSite, paths: Sequence[str]) -> 
         SampledImage(rank, record.images[index], paths[index], index, chance, stratum, record.proxies[index])
         for rank, (index, chance, stratum) in enumerate(rows, start=1)
     )
+
+
+def marked(drawn: Sequence[SampledImage], values: Float64Array, labels: Sequence[str | None]) -> tuple[SampledImage, ...]:
+    """Mark the first images of a sample as labelled, with their measured values and their labels' hashes."""
+    known = [None if math.isnan(value) else float(value) for value in values.tolist()]
+    labelled = [
+        replace(one, labelled=True, performance=value, label=label)
+        for one, value, label in zip(drawn, known, labels or [None] * len(known), strict=False)
+    ]
+    return (*labelled, *drawn[len(labelled) :])
 
 
 def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:

@@ -17,21 +17,8 @@ from howfar.data.dataset import examples
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.records import Cells
-from howfar.studies.certification.sample import (
-    SIZE,
-    VALUES,
-    DrawnRows,
-    Looks,
-    Question,
-    derived_seed,
-    draw_rows,
-    images_of,
-    look,
-    look_at_difference,
-    look_for_zone,
-    parse_until,
-    sample_of,
-)
+from howfar.studies.certification.question import SIZE, VALUES, Question, look, parse_until
+from howfar.studies.certification.sample import DrawnRows, derived_seed, draw_rows, images_of
 from howfar.tasks.by_name import TASKS
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
 
@@ -259,8 +246,11 @@ class _Verifier:
         of = self.certificate
         if measured is None:
             return CertificateCheck("numbers", "not checked", "a ratio of sums needs labels, predictions and images")
+        answers, expected = self.answers["predictions"], None
+        if measured.parts is not None and answers is not None:
+            expected = self.task.expected(self.question.measure, _only(answers, self.site.images))
         try:
-            found = self._looks(measured)
+            found = look(self.question, measured, of.sample, self._predicted, of.zone, expected)
         except InputError as error:
             return CertificateCheck("numbers", "differs", str(error))
         last = found.last if of.labelled or found.steps else Step(0, None, None, None)
@@ -277,18 +267,6 @@ class _Verifier:
             if wrong
             else CertificateCheck("numbers", "agrees")
         )
-
-    def _looks(self, measured: SampleMeasures) -> Looks:
-        of = self.certificate
-        if of.against is not None:
-            return look_at_difference(self.question, measured.values, self._predicted, [one.index for one in of.sample])
-        sample = sample_of(of.sample)
-        if of.zone is not None:
-            return look_for_zone(of.zone, measured.values, sample, of.level)
-        expected = None
-        if measured.parts is not None and self.answers["predictions"] is not None:
-            expected = self.task.expected(self.question.measure, _only(self.answers["predictions"], self.site.images))
-        return look(self.question, measured, self._predicted, sample, expected)
 
 
 def _only(answers: ModelAnswers, names: Sequence[str]) -> ModelAnswers:

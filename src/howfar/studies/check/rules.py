@@ -27,7 +27,7 @@ from howfar.results.relation_result import Gate, SetEstimate
 from howfar.results.scores import Score
 from howfar.settings import nearest
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
-from howfar.studies.certification.sample import share_below
+from howfar.studies.certification.question import share_below
 from howfar.studies.run_folder import write_template
 from howfar.wording import format_interval, share_interval
 
