@@ -14,7 +14,7 @@ from scipy import stats
 
 import believable_identity
 from figures.believable_relation import choices_of
-from howfar.paper import categories_report, identity_report
+from howfar.paper import identity_report, robustness_report
 from howfar.report import backbones_report, estimates_report, failures, performance_report
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
@@ -303,6 +303,6 @@ def test_sentences_of_robustness() -> None:
         "better under one": made({"a": 0.5, "b": 0.8, "c": 0.6}, three, kept=0.9),
         "alone": made({"a": 0.5}, {("x", "y"): (0.0, 0.0, 0.0)}),
     }
-    check_lines(((name, categories_report.robustness_lead(found)) for name, found in worlds.items()), "of_robustness")
-    turned = categories_report.difference(worlds["told apart from one"], "b", "a")
+    check_lines(((name, robustness_report.lead(found)) for name, found in worlds.items()), "of_robustness")
+    turned = robustness_report.difference(worlds["told apart from one"], "b", "a")
     assert (turned["kendall"], turned["kendall_low"], turned["kendall_high"]) == (0.3, 0.1, 0.5)

@@ -23,9 +23,10 @@ from figures.believable_relation import of_comparison as relation
 from howfar.paper import (
     adapted_models_report,
     backbone_distances_report,
-    categories_report,
     identity_report,
     pool_report,
+    robustness_report,
+    scenes_report,
 )
 from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION, PerformanceSettings, SuppressionSettings
 from howfar.report.backbones_report import write_backbones_report
@@ -230,7 +231,7 @@ def test_section_of_scenes(name: str, scenes: Scenes) -> None:
         scenes = replace(scenes, distances=scenes.distances.assign(**blank))
     elif name == "by relative":
         scenes = replace(scenes, distances=scenes.distances.assign(relative=scenes.distances["rank"].rsub(9).astype(float)))
-    check_section(categories_report.scenes_section(scenes, Context(Path())), f"scenes, {name}", "scenes, two primaries")
+    check_section(scenes_report.section(scenes, Context(Path())), f"scenes, {name}", "scenes, two primaries")
 
 
 @pytest.mark.parametrize("name", ["three", "one"])
@@ -241,7 +242,7 @@ def test_section_of_robustness(name: str, robustness: Robustness) -> None:
             perturbations={"noise": robustness.perturbations["noise"]},
             stability=robustness.stability[robustness.stability["perturbation"] == "noise"],
         )
-    check_section(categories_report.robustness_section(robustness, Context(Path())), f"robustness, {name}", "robustness, three")
+    check_section(robustness_report.section(robustness, Context(Path())), f"robustness, {name}", "robustness, three")
 
 
 @pytest.mark.parametrize("name", ["two persons", "many persons"])

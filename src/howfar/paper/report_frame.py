@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import floor, log10
 from textwrap import fill
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +18,12 @@ from howfar.wording import signed
 
 Row: TypeAlias = dict[Any, Any]
 three = partial(signed, decimals=3)
+OWN_SPACES: Final = (
+    "Every pair of categories has its own components, as in the paper: distances of images of two categories are not measured "
+    "in one space, and their order is to be read with that in mind."
+)
+COLUMNS: Final = 2
+"""Panels beside each other in a figure of categories."""
 
 
 def text_column(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:

@@ -279,7 +279,8 @@ class Certificate(RecordedResult):
         """State in one line what is certified, or that labels are awaited."""
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.zone is not None and self.value is not None:
-            images = f"the {self.zone.certified:,} best predicted images ({self.value:.0%})" if self.value else "no part of it"
+            share = f"the {self.zone.certified:,} best predicted images ({100 * self.value:.0f} %)"
+            images = share if self.value else "no part of it"
             return f"{self.dataset}: {self.words}: {images}, with {100 * self.level:g} % confidence; {of}"
         if self.value is None:
             return f"{self.dataset}: {self.words}, {self._why_unknown()}; {of}"

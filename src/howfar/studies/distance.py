@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -299,25 +299,10 @@ def compared(
         _summary(s, len(primary), pair, p_value, total, of_rivals)
         for s, pair, p_value, of_rivals in zip(secondaries, measured, adjusted, _adjusted_rivals(measured), strict=True)
     ]
-    by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
-    leaks = tuple(
-        Leak(s.name, image, by_content[content], content)
-        for s in secondaries
-        for content, image in zip(s.contents, s.images, strict=True)
-        if content in by_content
-    )
+    leaks = tuple(_leaks(primary, secondaries))
     of_primary = PreallocatedColumns(len(primary) * len(secondaries))
     for s, pair in zip(secondaries, measured, strict=True):
-        columns = {
-            "against": s.name,
-            "image": primary.images,
-            "path": primary.paths,
-            "content": primary.contents,
-            "i_dist_mean": np.full(len(primary), np.nan) if pair.found.own is None else pair.found.own,
-            "pc1": pair.primary_plane[:, 0],
-            "pc2": pair.primary_plane[:, 1],
-        }
-        of_primary.add(len(primary), columns)
+        of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
     # O(P, P) in the shared subspace, or in P's own if each pair has one.
     selves = measured[0].found.own
     own_distance = None if selves is None else float(selves.mean())
@@ -336,6 +321,27 @@ def compared(
         leaks=leaks,
         notes=tuple(notes(features, measured, leaks, settings, bool(baselines))),
     )
+
+
+def _leaks(primary: Features, secondaries: Sequence[Features]) -> Iterator[Leak]:
+    """Find the images of secondaries that are files of the primary, by their contents."""
+    by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
+    for s in secondaries:
+        for content, image in zip(s.contents, s.images, strict=True):
+            if content in by_content:
+                yield Leak(s.name, image, by_content[content], content)
+
+
+def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dict[str, Any]:
+    return {
+        "against": against,
+        "image": primary.images,
+        "path": primary.paths,
+        "content": primary.contents,
+        "i_dist_mean": np.full(len(primary), np.nan) if pair.found.own is None else pair.found.own,
+        "pc1": pair.primary_plane[:, 0],
+        "pc2": pair.primary_plane[:, 1],
+    }
 
 
 def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:

@@ -227,15 +227,20 @@ def assess(
         reading=None if prepared.model is None else prepared.model.reading,
     )
     parts.save(folder)
-    # In order of dependence.
+    assessment = _written(folder, comparison, relation, assessment)
+    profile.with_judge(judge).save(folder / PROFILE)
+    return keep_pictures(assessment, read)
+
+
+def _written(folder: Path, comparison: Comparison, relation: Relation, assessment: Assessment) -> Assessment:
+    """Write comparison, relation and assessment, in order of dependence, and their page."""
     comparison.save(folder)
     relation.save(folder)
     assessment = assessment.made_from(comparison, relation)
     assessment.save(folder)
     draw(comparison, folder, relation=relation, assessment=assessment)
     forget_pairs(folder)
-    profile.with_judge(judge).save(folder / PROFILE)
-    return keep_pictures(assessment, read)
+    return assessment
 
 
 def _further(

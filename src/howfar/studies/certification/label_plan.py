@@ -90,5 +90,5 @@ def plan_labels(
         with suppress(InputError):  # too few for any zone
             zone = drawn.zone
             share = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed).predicted
-        rows.append(PlannedQuestion(drawn.words, k, f"{share:.0%} of the site"))
+        rows.append(PlannedQuestion(drawn.words, k, f"{100 * share:.0f} % of the site"))
     return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))

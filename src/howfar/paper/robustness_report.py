@@ -1,0 +1,281 @@
+"""Report the robustness study: whether perturbations change the order of the categories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howfar.arrays import Float64Array
+from howfar.figures import Caption
+from howfar.figures.adaptation_models import panel_grid
+from howfar.figures.distance_figures import half_violin
+from howfar.figures.style import (
+    I_DIST,
+    MUTED,
+    PRIMARY,
+    WIDTH,
+    blank,
+    drawing,
+    head_panel,
+    look,
+    name_legend,
+    name_rows,
+    name_text,
+)
+from howfar.paper.report_frame import COLUMNS, head, text_column
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Context,
+    FigurePart,
+    Section,
+    Table,
+    TablePart,
+    listing,
+    plural,
+    tabulate,
+)
+from howfar.results.distance_studies import UNCHANGED, Robustness
+from howfar.results.distance_studies import with_interval as written
+from howfar.results.records import matching
+
+SPREAD: Final = 0.6
+"""Height that the perturbations of one backbone share on its line, of 1."""
+
+
+def stability(result: Robustness) -> Figure:
+    """Draw Kendall's τ and the overlap of the k closest by backbone and perturbation, with intervals over images."""
+    names = list(result.perturbations)
+    with drawing():
+        figure = blank(WIDTH, 1.5 + (0.2 + 0.13 * len(names)) * len(result.backbones))
+        left, right = figure.subplots(1, 2, sharey=True)
+        for axes, column, title in (
+            (left, "kendall", "Kendall's τ of the order before and after"),
+            (right, "overlap", f"share of the {result.k} closest that stay"),
+        ):
+            for position, perturbation in enumerate(names):
+                _marks(axes, result, column, perturbation, position)
+            axes.set_xlabel(title)
+            axes.axvline(1, color=MUTED, lw=0.8, zorder=1)
+        name_rows(left, [name_text(name, 20) for name in result.backbones])
+        right.tick_params(axis="y", length=0)
+        left.set_ylim(len(result.backbones) - 0.5, -0.5)
+        right.set_xlim(-0.03, 1.03)
+        name_legend(figure, left, min(len(names), 6))
+        head(figure, f"How far the order of categories from {name_text(result.primary)} survives", "Bars: 95 % over the images")
+    return figure
+
+
+def _marks(axes: Axes, result: Robustness, column: str, perturbation: str, position: int) -> None:
+    """Draw a perturbation's number for every backbone, shifted so that perturbations do not overlap."""
+    rows = matching(result.stability, perturbation=perturbation).set_index("backbone")
+    count, style = len(result.perturbations), look(position)
+    offset = SPREAD * (position - (count - 1) / 2) / max(1, count)
+    at = np.arange(len(result.backbones)) + offset
+    values, low, high = (rows.loc[list(result.backbones), f"{column}{end}"].to_numpy() for end in ("", "_low", "_high"))
+    axes.hlines(at, low, high, color=style.colour, lw=1.4)
+    axes.plot(values, at, marker=style.marker, ms=4.5, ls="none", color=style.colour, label=perturbation)
+
+
+def before_and_after(result: Robustness, backbone: str) -> Figure:
+    """Draw the perturbed categories' relative image distances before (above the line) and after (below it).
+
+    One panel a perturbation, one row a category, the closest before it on top.
+    """
+    shown, names = result.perturbed(backbone), list(result.perturbations)
+    panel = 0.6 + 0.36 * len(shown)
+    with drawing():
+        figure, panels, _ = panel_grid(len(names), COLUMNS, lambda lines: 1.3 + lines * panel, narrow=5.6)
+        for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
+            for line, category in enumerate(shown):
+                before, after = (_ascending(result, backbone, which, category) for which in (UNCHANGED, name))
+                half_violin(axes, before, line, -1, PRIMARY, f"before:{category}")
+                half_violin(axes, after, line, +1, look(position).colour, f"after:{category}")
+            axes.axhline(result.k - 0.5, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
+            axes.tick_params(axis="y", length=0)
+            head_panel(axes, name, result.perturbations[name])
+        name_rows(panels[0], [name_text(category, 18) for category in shown])
+        panels[0].set_ylim(len(shown) - 0.45, -0.55)
+        figure.supxlabel(f"{I_DIST} (mean) over the distance of {name_text(result.primary)} from itself", fontsize=9.5)
+        ends = f"the {result.k} closest categories, then the {result.k} farthest"
+        note = f"Above each line the images as they are (grey), below it perturbed; {ends}"
+        head(figure, f"Distances from {name_text(result.primary)} before and after, by {name_text(backbone)}", note)
+    return figure
+
+
+def _ascending(result: Robustness, backbone: str, perturbation: str, category: str) -> Float64Array:
+    values = result.relative_of(backbone, perturbation, category).to_numpy(dtype=np.float64)
+    return np.sort(values[np.isfinite(values)])
+
+
+def section(result: Robustness, context: Context) -> Section:
+    """Build the section of a study of robustness."""
+    interval = "95 % intervals over the images of the categories, the same ones before and after."
+    return Section(
+        lead=lead(result),
+        sentences=list(_robustness_sentences(result)),
+        parts=[
+            TablePart("stability", "The order before and after, by backbone and perturbation", _stability(result), interval),
+            FigurePart("stability", partial(stability, result), _caption(result)),
+            TablePart(
+                "overall",
+                "The order before and after, averaged over the perturbations",
+                _overall(result),
+                "The differences are drawn with the same images for both backbones.",
+            ),
+            TablePart("closest", "The closest and farthest categories before and after", _orders(result)),
+            *(_violins(result, backbone, place) for place, backbone in enumerate(result.backbones, 1)),
+        ],
+        limits=[
+            f"As in the paper, only the {result.k} closest and the {result.k} farthest categories by a backbone are perturbed: "
+            "not the same ones for every backbone. The primary category and those between are as they are.",
+            "The strength of a perturbation is one of many: a backbone that stands these may not stand stronger ones.",
+            "The intervals are over the images of these categories; they do not say what other categories would give. Where "
+            "categories are about as far, resamples put them in another order, so a number may lie at an end of its interval.",
+        ],
+    )
+
+
+def lead(result: Robustness) -> str:
+    """Name the backbone with the most stable order, and the backbones from which its interval differs."""
+    ordered = _ordered(result)
+    best = ordered.iloc[0]
+    which, tau = listing(list(result.perturbations), 8), written(best, "kendall")
+    text = f"{best['backbone']} keeps the order of categories from {result.primary} best: Kendall's τ {tau}"
+    text += f", averaged over {which}" if len(result.perturbations) > 1 else f" under {which}"
+    text += _but(result, str(best["backbone"]))
+    others = [str(name) for name in ordered["backbone"][1:]]
+    if not others:
+        return f"{text.replace(' best:', ' with')}."
+    gaps = {name: difference(result, str(best["backbone"]), name) for name in others}
+    apart = [name for name, gap in gaps.items() if gap["kendall_low"] > 0 or gap["kendall_high"] < 0]
+    alike = [name for name in others if name not in apart]
+    if not apart:
+        return f"{text}; the intervals tell it apart from no other backbone."
+    rest = f", not from {listing(alike, 8)}" if alike else ""
+    return f"{text}; the intervals tell it apart from {listing(apart, 8)}{rest}."
+
+
+def _ordered(result: Robustness) -> pd.DataFrame:
+    return result.overall.sort_values("kendall", ascending=False, kind="stable")
+
+
+def _but(result: Robustness, best: str) -> str:
+    """Name the perturbations under which another backbone has the more stable order."""
+    better = []
+    for name, rows in result.stability.groupby("perturbation", sort=False):
+        by_backbone = dict(zip(rows["backbone"], rows["kendall"].tolist(), strict=True))
+        if best in by_backbone and max(by_backbone.values()) > by_backbone[best]:
+            better.append(str(name))
+    return f", but not under {listing(better, 8)}" if better else ""
+
+
+TURNED: Final = {
+    f"{name}{end}": f"{name}{other}"
+    for name in ("kendall", "overlap")
+    for end, other in (("", ""), ("_low", "_high"), ("_high", "_low"))
+}
+"""The column that holds a number of the opposite difference, by column."""
+
+
+def difference(result: Robustness, one: str, other: str) -> pd.Series:
+    """Return the differences in τ and overlap of one backbone minus another, in either stored direction."""
+    straight = matching(result.differences, one=one, other=other)
+    if len(straight):
+        return straight.iloc[0]
+    row = matching(result.differences, one=other, other=one).iloc[0]
+    return pd.Series({"one": one, "other": other, **{name: -row[turned] for name, turned in TURNED.items()}})
+
+
+def _robustness_sentences(result: Robustness) -> Iterator[str]:
+    """State for each backbone the perturbation that changes the order most."""
+    for backbone in result.backbones:
+        rows = matching(result.stability, backbone=backbone).sort_values("kendall", kind="stable")
+        least = rows.iloc[0]
+        kept = round(float(least["overlap"]) * result.k)
+        stay = f"{kept} of the {result.k} closest categories {plural(kept, 'stays', 'stay')} among them"
+        changes = f"{least['perturbation']} changes the order" + (" the most" if len(rows) > 1 else "")
+        yield f"By {backbone}, {changes}: τ {written(least, 'kendall')}; {stay}."
+
+
+def _stability(result: Robustness) -> Table:
+    stay = f"share of the {result.k} closest categories that stay among them"
+
+    def perturbation(row: Any) -> Cell:
+        return Cell(f"{row['perturbation']} ({result.perturbations[str(row['perturbation'])]})")
+
+    return tabulate(
+        result.stability.to_dict("records"),
+        text_column("backbone"),
+        ("perturbation", "", perturbation),
+        ("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it", lambda row: _cell(row, "kendall")),
+        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: _cell(row, "overlap")),
+        (
+            "change of relative distance [95 % CI]",
+            "of the perturbed categories, on average",
+            lambda row: _cell(row, "change", "+"),
+        ),
+    )
+
+
+def _overall(result: Robustness) -> Table:
+    ordered = _ordered(result)
+    best = str(ordered["backbone"].iloc[0])
+
+    def less(row: Any) -> Cell:
+        return UNDEFINED if row["backbone"] == best else _cell(difference(result, row["backbone"], best), "kendall", "+")
+
+    return tabulate(
+        ordered.to_dict("records"),
+        text_column("backbone"),
+        ("Kendall's τ [95 % CI]", "", lambda row: _cell(row, "kendall")),
+        (f"top-{result.k} overlap [95 % CI]", "", lambda row: _cell(row, "overlap")),
+        (f"τ less that of {best} [95 % CI]", "told apart where the interval leaves out 0", less),
+    )
+
+
+def _orders(result: Robustness) -> Table:
+    rows = [(backbone, images) for backbone in result.backbones for images in (UNCHANGED, *result.perturbations)]
+    return tabulate(
+        rows,
+        ("backbone", "", lambda row: Cell(row[0])),
+        ("images", "", lambda row: Cell("as they are" if row[1] == UNCHANGED else row[1])),
+        (f"{result.k} closest", "", lambda row: Cell(", ".join(result.order(*row)[: result.k]))),
+        (f"{result.k} farthest", "", lambda row: Cell(", ".join(result.order(*row)[: -result.k - 1 : -1]))),
+    )
+
+
+def _cell(row: Any, name: str, sign: str = "") -> Cell:
+    value, *ends = (float(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    numbers = tuple((end, number) for end, number in zip(("low", "high"), ends, strict=True) if number == number)
+    return Cell(written(row, name, sign), None if value != value else value, numbers=numbers)
+
+
+def _caption(result: Robustness) -> Caption:
+    rows = (
+        f"{row['backbone']}, {row['perturbation']}: τ {written(row, 'kendall')}, overlap {written(row, 'overlap')}"
+        for row in result.stability.to_dict("records")
+    )
+    text = (
+        "One line a backbone, one mark a perturbation. Left, Kendall's τ of the categories' order by O^dist before and after; "
+        f"right, the share of the {result.k} closest that stay among them. Bars are 95 % intervals over the images."
+    )
+    return Caption("How far the order survives", text, "; ".join(rows) + ".")
+
+
+def _violins(result: Robustness, backbone: str, place: int) -> FigurePart:
+    text = (
+        "One panel a perturbation, one row a category: relative distances of its images as they are (grey, above the line) "
+        f"and perturbed (below it, in a colour of its own). Above the dashed line the {result.k} closest categories, under it "
+        f"the {result.k} farthest. Bars span the quartiles, dots are medians."
+    )
+    rows = matching(result.stability, backbone=backbone).to_dict("records")
+    words = ", ".join(f"{row['perturbation']} {written(row, 'change', '+')}" for row in rows)
+    caption = Caption(f"Distances before and after, {backbone}", text, f"Mean change of relative distance: {words}.")
+    return FigurePart(f"violins-{place}", partial(before_and_after, result, backbone), caption)
