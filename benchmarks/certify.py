@@ -8,6 +8,9 @@ settled wrongly.
 
 --out is the folder of `benchmarks/trained_performance.py`, whose maps are read (maps/MODEL-SEED/DATASET and DATASET-flipped);
 datasets without maps are left out, and named. --data names the folder of the research data.
+
+--runs measures the sites of the four fields instead, from the run folders that `benchmarks/answer.py` left: the mean alone,
+where the prediction of an image is that of a judge that has not seen the site's labels.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import pandas as pd
 from record import leave, parser
 from scipy import stats
 from trained_performance import SECONDARIES, photograph, rest
+from zone import measured as judged
 
 import howfar
 from adaptation import dataset, primary
@@ -58,13 +62,17 @@ class Site(NamedTuple):
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--out", type=Path, required=True, help="folder of the maps")
+    options.add_argument("--data", type=Path)
+    options.add_argument("--out", type=Path, help="folder of the maps")
+    options.add_argument("--runs", type=Path, help="folder of run folders of four fields; nothing else is measured")
     options.add_argument("--estimator", default="signals", help="of the predicted performance")
     options.add_argument("--models", nargs="+", default=(), metavar="MODEL-SEED", help="by default all that have maps")
     options.add_argument("--draws", type=int, default=2000)
     options.add_argument("--sequences", type=int, default=50, help="a dataset and model")
     arguments = options.parse_args()
+    if arguments.runs is not None:
+        leave("certify_fields", {"draws": arguments.draws, **by_field(arguments.runs, arguments.draws)}, arguments.json)
+        return
     rows = [measured(site, arguments.draws, arguments.sequences) for site in sites(arguments)]
     said = {"estimator of the proxy": arguments.estimator, "draws": arguments.draws}
     leave("certify", {**said, "summary": summary(rows), "datasets": rows}, arguments.json)
@@ -142,6 +150,26 @@ def measured(one: Site, draws: int, sequences: int) -> dict[str, Any]:
         row[f"ODS, {k} labels"] = repeated(partial(best, one, k), one.f[THRESHOLDS].max(), max(2, draws // 20))
     row["sequential"] = followed(one, sequences)
     return rounded(row)
+
+
+def by_field(runs: Path, draws: int) -> dict[str, Any]:
+    """Certify the mean of each labelled site again and again, and summarise its field."""
+    none = np.zeros((0, 0))
+    rows = []
+    for found in judged(runs):
+        model, name = found.name.split(", ")
+        one = Site(model, name, found.truth, found.proxy, np.zeros(0), none, none, none)
+        row: dict[str, Any] = {"model": model, "dataset": name, "n": len(found.truth), "mean F": found.truth.mean()}
+        for k in (*FEWER[-2:], *LABELS):
+            if k < len(found.truth):
+                row[f"{k} labels"] = repeated(partial(stratified, one, k), found.truth.mean(), draws)
+                row[f"{k} labels{RANDOM}"] = repeated(partial(simple, one, k), found.truth.mean(), draws)
+        rows.append(rounded(row))
+    fields = {
+        field: [row for row in rows if row["model"].startswith(field)]
+        for field in dict.fromkeys(row["model"].split("-")[0] for row in rows)
+    }
+    return {"summary": {field: summary(some) for field, some in fields.items()}, "datasets": rows}
 
 
 def repeated(estimate: Callable[[int], Estimate], truth: float, draws: int) -> dict[str, float]:
@@ -230,9 +258,9 @@ def followed(one: Site, sequences: int) -> dict[str, Any]:
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Give median, lowest and highest of every number over models and datasets."""
     said: dict[str, Any] = {"models and datasets": len(rows)}
-    for key, part in rows[0].items():
+    for key, part in max(rows, key=len).items():
         if isinstance(part, dict):
-            said[key] = {name: ends([row[key][name] for row in rows]) for name in part}
+            said[key] = {name: ends([row[key][name] for row in rows if key in row]) for name in part}
     return rounded(said)
 
 

@@ -24,13 +24,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import torch
-from answer import vessels
+from answer import FIELDS, vessels
 from few_labels_summary import summary
 from record import leave, parser
-from trained_performance import SECONDARIES
 
 import howfar
-from adaptation import dataset, primary
 from howfar.adaptation_ways import RESCALE, UNADAPTED, Given, adapted, trained_on
 from howfar.data import content_hash
 from howfar.data.photographs import HashedDataset
@@ -63,7 +61,7 @@ def main() -> None:
     options.add_argument("--data", type=Path)
     options.add_argument("--out", type=Path, help="folder of models; maps and states are kept below it while they are needed")
     options.add_argument("--rows", type=Path, required=True, help="table of all cells' images (.parquet), added to")
-    options.add_argument("--ground", choices=("cracks", "vessels"), default="cracks")
+    options.add_argument("--ground", choices=tuple(FIELDS), default="cracks")
     options.add_argument("--models", nargs="+", default=("unetplusplus", "deepcrack"))
     options.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
     options.add_argument("--draws", type=int, nargs="+", default=(0,))
@@ -159,10 +157,11 @@ def subjects(arguments: Any) -> Iterator[Subject]:
 
 
 def ground(arguments: Any) -> tuple[howfar.Dataset, tuple[howfar.Dataset, ...]]:
-    """List P and the sites: 300 tiles of DeepCrack and five foreign crack sets, or DRIVE's training photographs and HRF's."""
+    """List P and the sites of benchmarks/answer.py; of vessels HRF's photographs are one site."""
     if arguments.ground == "vessels":
         return vessels(arguments.data)[0], (howfar.Dataset.from_folder(arguments.data / "hrf"),)
-    return primary(arguments.data, 300), tuple(dataset(name, arguments.data) for name in SECONDARIES)
+    p, sites = FIELDS[arguments.ground](arguments.data)
+    return p, tuple(sites)
 
 
 def parted(one: HashedDataset, names: Sequence[str]) -> howfar.Dataset:

@@ -1,9 +1,10 @@
 """Draw and label sites again and again: how often is the zone that is certified worse than promised, and how large is it?
 
-Simulated sites (normal and mixed performance, predictions good, noisy, biased, useless and reversed) and, with --runs, the
-labelled sites of run folders that `benchmarks/answer.py` left, where the prediction of an image is that of a judge that has not
-seen the site's labels. The promise is broken where more than 10 % of the certified part scores below the limit; with 90 %
-confidence at most one draw in ten may break it. Beside it the same tests in random order, without predictions.
+Simulated sites (normal performance, and right or wrong as of a classifier; predictions good, noisy, biased, useless and
+reversed) and, with --runs, the labelled sites of run folders that `benchmarks/answer.py` left, where the prediction of an
+image is that of a judge that has not seen the site's labels. The promise is broken where more than 10 % of the certified
+part scores below the limit; with 90 % confidence at most one draw in ten may break it. Beside it the same tests in random
+order, without predictions.
 """
 
 from __future__ import annotations
@@ -67,6 +68,14 @@ def simulated(images: list[int]) -> Iterator[Site]:
                 yield Site(f"{m} images, {name}, {kind}", truth, np.clip(truth + bias + rng.normal(0, spread, m), 0, 1))
             yield Site(f"{m} images, {name}, useless", truth, rng.random(m))
             yield Site(f"{m} images, {name}, reversed", truth, 1 - truth)
+            yield from classified(f"{m} images, {name}", np.clip(rng.normal(mean, 2 * deviation, m), 0, 1), rng)
+
+
+def classified(name: str, chance: np.ndarray, rng: np.random.Generator) -> Iterator[Site]:
+    """Simulate a classifier that is right with a chance, which it predicts well, too high by 0.15, or reversed."""
+    right = (rng.random(len(chance)) < chance).astype(float)
+    for kind, predicted in (("good", chance), ("too high", np.clip(chance + 0.15, 0, 1)), ("reversed", 1 - chance)):
+        yield Site(f"{name}, classes, {kind}", right, predicted)
 
 
 def measured(runs: Path) -> Iterator[Site]:
