@@ -11,7 +11,9 @@ from howfar.errors import InputError
 from howfar.sampling import difference, foreground_bound, order_by_bound
 
 
-@pytest.mark.parametrize(("a", "b", "c"), [(3, 2, 1), (4, 4, 4), (2, 6, 2), (5, 0, 0), (0, 0, 0), (6, 3, 3), (7, 9, 5)])
+@pytest.mark.parametrize(
+    ("a", "b", "c"), [(3, 2, 1), (4, 4, 4), (2, 6, 2), (5, 0, 0), (0, 0, 0), (6, 3, 3), (7, 9, 5), (29, 40, 27)]
+)
 def test_no_truth_makes_two_maps_differ_more_than_their_bound(a: int, b: int, c: int) -> None:
     largest = 0.0
     for both, first, second, none in product(range(c + 1), range(a - c + 1), range(b - c + 1), range(4)):
@@ -43,13 +45,19 @@ def test_intervals_hold_at_every_look(kind: str) -> None:
         "rare and large": np.where(rng.random(80) < 0.1, bounds, -0.05 * bounds),
         "at their bounds": bounds * rng.choice([-1.0, 1.0], 80),
     }[kind]
-    truth, wrong, draws = values.mean(), 0, 300
+    truth, wrong, draws, early = values.mean(), 0, 300, []
     for seed in range(draws):
         images = order_by_bound(bounds, seed=seed)
         known = difference(values[images], bounds, images)
         wrong += bool(((known.low > truth + 1e-9) | (known.high < truth - 1e-9)).any())
         np.testing.assert_allclose([known.value[-1], known.low[-1], known.high[-1]], truth, atol=1e-9)
+        seen, left = np.cumsum(values[images]), bounds.sum() - np.cumsum(bounds[images])
+        wide = known.low < known.high
+        assert (known.low >= (seen - left) / len(bounds) - 1e-9)[wide].all()
+        assert (known.high <= (seen + left) / len(bounds) + 1e-9)[wide].all()
+        early.append(known.value[9])
     assert wrong / draws <= 0.1
+    assert abs(np.mean(early) - truth) < 4 * np.std(early) / np.sqrt(draws) + 0.005
 
 
 def test_the_better_model_is_named_and_few_labels_are_needed_where_they_differ_little() -> None:
@@ -62,6 +70,8 @@ def test_the_better_model_is_named_and_few_labels_are_needed_where_they_differ_l
         known = difference(values[images], bounds, images)
         assert next(said for said in known.settled if said != "undecided") == "yes"
         stops.append(known.stop)
+        reverse = difference(-values[images], bounds, images)
+        assert (reverse.stop, reverse.settled[-1]) == (known.stop, "no")
     assert np.median(stops) < 25
 
 

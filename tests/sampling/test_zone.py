@@ -82,6 +82,11 @@ def test_more_labels_go_on_with_the_earlier_ones() -> None:
     assert more.zone.sizes[: len(first.zone.sizes)] == first.zone.sizes
 
 
+def test_an_image_at_the_limit_is_not_below_it() -> None:
+    plan = plan_zone(np.linspace(0, 1, 100), 60, at_least=0.6, wrong=0.2)
+    assert all(test.passed for test in zone_tests(plan.zone, np.full(len(plan.images), 0.6)))
+
+
 def test_missing_labels_leave_a_test_open_and_a_failure_is_known_at_once() -> None:
     proxy = np.linspace(0.3, 0.9, 300)
     plan = plan_zone(proxy, 60, at_least=0.5, seed=3)

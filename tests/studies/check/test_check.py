@@ -15,6 +15,7 @@ from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.scorer import arrivals
+from howfar.results.certificate_result import Zone
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check import log as logs
 from howfar.studies.check.check_site import _certify, _places
@@ -126,6 +127,12 @@ def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(
         raise AssertionError("scored")
 
     monkeypatch.setattr(Profile, "score", scored)
+    zone = Zone(0.6, 0.1, 12, 0, tuple(range(30)), (30,), ((0, 1),))
+    for changes in ({"zone": zone}, {"against": "other"}):
+        with pytest.raises(
+            InputError, match=r"certificate must be of the performance on a site, got .*: certify it without --zone"
+        ):
+            howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, **changes))
     with pytest.raises(InputError, match="certificate must be one for each dataset, got 'two of new'"):
         howfar.check(file, rows(5, 30), RULES, certificate=[certificate, certificate])
     for given in ({"certificate": certificate}, {"performance": pd.DataFrame({"image": ["a"], "performance": [0.5]})}):
