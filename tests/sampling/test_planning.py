@@ -37,6 +37,10 @@ def test_a_level_is_settled_after_about_as_many_labels() -> None:
     assert 0.5 < count / np.median(stops) < 2
 
 
+def test_a_question_that_2000_labels_leave_open_has_no_number() -> None:
+    assert labels_for(np.full(2200, 0.5), "F >= 0.5") is None
+
+
 def test_more_labels_are_predicted_to_certify_more() -> None:
     predicted, _ = site()
     shares = [plan_zone(predicted, k, at_least=0.5).predicted for k in (30, 60, 120)]
