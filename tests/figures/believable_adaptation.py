@@ -245,7 +245,7 @@ def several(folder: Path, names: Sequence[str] = tuple(SEGMENTERS), **options: A
         (folder / name).mkdir(parents=True)
         (folder / name / "maps").symlink_to(folder / names[0] / "maps")
     made = [replace(_better(first, 0.06 * k), segmenter=SEGMENTERS[name]) for k, name in enumerate(names)]
-    return Adaptations(tuple(names), tuple(made))
+    return Adaptations.of(dict(zip(names, made, strict=True)))
 
 
 def _better(study: Adaptation, by: float) -> Adaptation:

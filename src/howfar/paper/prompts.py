@@ -21,6 +21,7 @@ from pydantic import Field
 
 from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
+from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.predictions import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError, option
@@ -60,7 +61,7 @@ from howfar.studies.study_file.kind import (
     Work,
     setting,
 )
-from howfar.studies.study_inputs import check_names, parse_all, parse_images
+from howfar.studies.study_inputs import check_names, parse_all
 
 KINDS: Final = ("points", "box", "box_point", "text", "persam")
 SAMS: Final = frozenset(KINDS) - {"text"}

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from howfar.backbones.torch_backbone import resolve_device
-from howfar.data import Dataset, DatasetArgument, parse
+from howfar.data import DatasetArgument
+from howfar.data.dataset_argument import parse_images
 from howfar.errors import HowfarError, InputError, MissingExtraError
 from howfar.io.finished_parts import STATE, TRACKED, part_key, remove_abandoned
 from howfar.io.lock import locked
@@ -348,9 +349,13 @@ def train(
     family = segmenter_family(model)
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
     architecture = _architecture(model, given["options"] or {}, start_checkpoint)
-    dataset = _dataset(primary)
+    rule = "must be images with masks, not embeddings"
+    dataset, *empty = (
+        parse_images(argument, unnamed, "dataset", rule)
+        for argument, unnamed in ((primary, "primary"), *((each, "background") for each in background))
+    )
     examples, added = examples_of(dataset, given["group"]), added_examples(add)
-    blank = tuple(example for argument in background for example in examples_of(_dataset(argument, "background"), blank=True))
+    blank = tuple(example for each in empty for example in examples_of(each, blank=True))
     task = TrainingTask(
         segmenter=model,
         options=architecture,
@@ -417,10 +422,3 @@ def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:
     except HowfarError:
         rule = "must be new, or a checkpoint of howfar train to replace"
         raise InputError.of("out", rule, str(out), "choose another file") from None
-
-
-def _dataset(argument: DatasetArgument, unnamed: str = "primary") -> Dataset:
-    dataset = parse(argument, unnamed=unnamed)
-    if not isinstance(dataset, Dataset):
-        raise InputError.of("dataset", "must be images with masks, not embeddings", dataset.name)
-    return dataset
