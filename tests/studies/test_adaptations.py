@@ -144,10 +144,8 @@ def test_the_page_shows_all_three_with_the_papers_numbers(done: StudyRun, folder
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ('background = "plain"\n', "", "background_shots are of no use without background"),
         ("shots = [1, 2]", "shots = [1, 10]", "shots must leave some of the 10 images of site to score, got 10"),
         ("background_shots = [2]", "background_shots = [6]", "background_shots must leave some of the 6 images of plain"),
-        ("shots = [1, 2]", 'pool_share = 0.5\nwithout_labels = ["selftrain"]', "blind must not be given with selftrain"),
         ('blind = ["new"]', 'blind = ["site"]', "must each have one role"),
         ('walls = { path = "walls"', 'walls = { path = "new"', "datasets.walls must have masks to learn from"),
         ('models = ["deepcrack", "wide"]', 'models = ["deepcrack", "Deepcrack"]', "models must be one of models"),

@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias, Unpack, cast
@@ -82,13 +82,20 @@ class PromptedKinds(PromptSettings, total=False):
     kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
 
 
-class ImageWithMask(NamedTuple):
-    """Hold an image, its mask, and a function that encodes the image with SAM once."""
+@dataclass(eq=False)
+class ImageWithMask:
+    """Hold an image, its mask, and SAM, which encodes the image once."""
 
     item: Item
     picture: Image.Image
     mask: NDArray[np.bool_]
-    encoded: Callable[[], EncodedImage]
+    sam: Sam | None
+
+    @functools.cached_property
+    def encoded(self) -> EncodedImage:
+        """Encode the image with SAM."""
+        assert self.sam is not None  # for the type checker: only SAM's prompters ask
+        return self.sam.encode(self.picture)
 
 
 Make: TypeAlias = Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
@@ -165,7 +172,7 @@ def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray
 
 
 def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
-    return by_example(sam, personal, image.encoded())
+    return by_example(sam, personal, image.encoded)
 
 
 def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
@@ -175,8 +182,7 @@ def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask)
         prompt = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
     else:
         prompt = box_of(image.mask) if kind == "box" else box_and_point_of(image.mask, rng)
-    encoded = image.encoded()
-    return sam.probabilities(encoded, sam.masks(encoded, prompt).best), prompt
+    return sam.probabilities(image.encoded, sam.masks(image.encoded, prompt).best), prompt
 
 
 @with_options(PromptOptions)
@@ -328,25 +334,15 @@ def _predicted(
     rows = []
     for item in bar(dataset.items, progress=progress, desc=f"prompting {dataset.name}", unit="image"):
         data = read_bytes(item.path)
-        image = _image_with_mask(item, data, sam)
+        picture = decode(data).image.convert("RGB")
+        mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
+        image = ImageWithMask(item, picture, mask, sam)
         for prompter, paths in zip(prompters, files, strict=True):
             prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
             row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name, "path": str(item.path)}
             row |= {"mask": str(item.mask), "map": paths[item.name].relative_to(root).as_posix()}
             rows.append({**row, "told": json.dumps(prompt, sort_keys=True)})
     return rows
-
-
-def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
-    picture = decode(data).image.convert("RGB")
-    mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
-
-    @functools.cache
-    def encoded() -> EncodedImage:
-        assert sam is not None  # for the type checker: only SAM's prompters ask
-        return sam.encode(picture)
-
-    return ImageWithMask(item, picture, mask, encoded)
 
 
 def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:

@@ -199,7 +199,8 @@ class Adaptation(RecordedResult):
 class Adaptations(Adaptation):
     """Hold the adaptation of the segmenters of a study file, in the same datasets and seeds, as one result (section 4.3).
 
-    `segmenter` names all. `studies` has the study of each, which is kept in a folder of its name below this result's.
+    `segmenter` names all; settings and sources are those of the first. `studies` has the study of each, which is kept in a
+    folder of its name below this result's.
     """
 
     FORMAT: ClassVar = 1

@@ -317,13 +317,6 @@ def test_the_lead_says_what_is_chance() -> None:
         ('reference = "roads"\n', "", "reference goes with persam alone"),
         ('"points", "persam"', '"points"', "reference goes with persam alone"),
         ('"0001.jpg"', '"9.jpg"', "reference_image must be an image of the dataset reference"),
-        (
-            '"points", "persam"',
-            '"points", "circles", "persam"',
-            "prompts must be of points, box, box_point, text, persam, got 'circles'",
-        ),
-        ("steps = 2", 'texts = ["a crack"]', "texts is of use to text alone"),
-        ("steps = 2", "stepz = 2", "nearest known|steps"),
         ('", "persam"]\nsam = "small"', '", "persam", "text"]\nclipseg = "random"\nsam = "small"', "must both have published"),
     ],
 )
