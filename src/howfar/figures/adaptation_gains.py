@@ -107,7 +107,8 @@ SUPPRESSION_TITLE = "False positives with and without background images"
 
 
 def _suppression_caption(adaptation: Adaptation) -> Caption:
-    values = [f"{row_name(adaptation, *key)} {100 * share:.2f} %" for key, share in by_seed(adaptation).mean().items()]
+    shares: Any = by_seed(adaptation).mean()
+    values = [f"{row_name(adaptation, *key)} {100 * share:.2f} %" for key, share in shares.items()]
     return Caption(
         "False positives and their price",
         f"Left: share of pixels of {adaptation.background} that are taken for foreground although nothing is there, on images "
@@ -125,7 +126,7 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
     """
     if not len(adaptation.suppression):
         return nothing(SUPPRESSION_TITLE, "no model learnt from background images, or none was left to measure on")
-    shares = by_seed(adaptation)
+    shares: Any = by_seed(adaptation)
     rows = [
         {"segmenter": name, "model": model, "share": float(seeds.mean()), "seeds": seeds.dropna().tolist()}
         for (name, model), seeds in shares.items()

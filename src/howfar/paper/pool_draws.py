@@ -58,7 +58,7 @@ def trainings(study: Adaptation, strategy: str) -> pd.DataFrame:
     rows = rows.assign(place=rows["segmenter"].map(study.segmenters.index))
     rows = rows.sort_values(["place", "shots", "seed"], kind="stable")
     keys = zip(rows["segmenter"], rows["shots"].tolist(), rows["seed"].tolist(), strict=True)
-    return rows.assign(training=[Trained(*key) for key in keys])
+    return rows.assign(training=pd.Series([Trained(*key) for key in keys], index=rows.index, dtype=object))
 
 
 def count_maps(study: Adaptation, folder: Path, strategy: str, datasets: Sequence[str], *, progress: bool) -> list[Counted]:

@@ -184,7 +184,7 @@ def against_random(result: Adaptation) -> Table:
     pooled = result.gains[(result.gains["dataset"] == ALL) & result.gains["over_random"].notna()]
 
     def over(dataset: str) -> Callable[[Any], Cell]:
-        return lambda row: _change(over_random(result, *_KEY(row), dataset))
+        return lambda row: _change(over_random(result, row["segmenter"], row["model"], dataset))
 
     own = [(name, "", over(name)) for name in result.secondaries]
     verdict = ("verdict", corrected, lambda row: Cell(standing(row)))

@@ -250,7 +250,7 @@ def standing(row: Mapping[Any, Any]) -> str:
 
 def _of_arm(result: Adaptation, model: str, number: str) -> int:
     """Return how many labelled images ("shots") of each dataset, or "background" images, a model learnt from."""
-    return int(arms(result).set_index("model").at[model, number])
+    return int(arms(result).set_index("model")[number].loc[model])
 
 
 def _images(count: int) -> str:

@@ -161,9 +161,8 @@ class Adaptation(RecordedResult):
         shared = self.scores[~self.scores["seed"].isin(self.settings["random_seeds"])]
         mean = shared.groupby(["segmenter", "model", "dataset"])["mean_f"].mean()
         pooled = matching(self.gains, dataset=ALL).set_index(["segmenter", "model"])[["gain", "low", "high"]]
-        gains = {
-            key: format_interval(*row, "+.3f") for key, row in zip(pooled.index.tolist(), pooled.to_numpy(float), strict=True)
-        }
+        rows_of = zip(pooled.index.tolist(), pooled.to_numpy(float).tolist(), strict=True)
+        gains = {key: format_interval(gain, low, high, "+.3f") for key, (gain, low, high) in rows_of}
         rows = []
         for key in self.scores[["segmenter", "model"]].drop_duplicates().itertuples(index=False, name=None):
             cells = [format_number(mean.get((*key, dataset)), 3) for dataset in datasets]
