@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar import registry
-from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
+from howfar.data.dataset_argument import parse_images
 from howfar.data.item import Item
 from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model
@@ -378,7 +379,7 @@ def adapt_model(
     steps = steps_of(way)
     reads = any(step.needs == "images" for step in steps)
     checkpoint = model if isinstance(model, Checkpoint) else Checkpoint.load(model)
-    own = _images(primary, "primary")
+    own = parse_images(primary, "primary", "primary")
     examples = examples_of(own, checkpoint.card.data.get("group"))
     picks = added_examples(add)
     check_new(picks, examples)
@@ -386,9 +387,9 @@ def adapt_model(
     if site is None and reads and len(names) > 1:
         rule = "must be given where images of several datasets are added"
         raise InputError.of("site", rule, ", ".join(names), "pass the one to adapt to")
-    unlabelled = None if site is None else _images(site, "site")
+    unlabelled = None if site is None else parse_images(site, "site", "site")
     if site is None and picks and reads:
-        unlabelled = _images(dataset_and_list(add if isinstance(add, str) else add[0])[0], "add")
+        unlabelled = parse_images(dataset_and_list(add if isinstance(add, str) else add[0])[0], "add", "add")
     if state is None and out is None and any(step.trains for step in steps):
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     if out is not None:
@@ -403,13 +404,6 @@ def adapt_model(
             found.save(out)
         clear_state(folder, own=state is None)
     return found
-
-
-def _images(argument: DatasetArgument, name: str) -> Dataset:
-    dataset = parse(argument, unnamed=name)
-    if not isinstance(dataset, Dataset):
-        raise InputError.of(name, "must be images, not embeddings", dataset.name)
-    return dataset
 
 
 __all__ = ["UNADAPTED", "AdaptationWay", "Given", "adapt_model", "adapted", "steps_of"]

@@ -171,27 +171,14 @@ def _write(folder: Path, images: pd.DataFrame, seed: int, rng: np.random.Generat
 
 
 def _scores(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    rows = []
-    for (seed, model, dataset), part in images.groupby(["seed", "model", "dataset"], sort=False):
-        if part["mask"].eq("").all() and part["false_positive_share"].isna().all():
-            continue
-        mean, share = float(part["f"].mean()), float(part["false_positive_share"].mean())
-        known = not np.isnan(mean)
-        rows.append(
-            {
-                "seed": seed,
-                "model": model,
-                "dataset": dataset,
-                "n": len(part),
-                "ods": mean + 0.05 if known else None,
-                "ods_threshold": round(float(rng.uniform(0.2, 0.8)), 2) if known else None,
-                "f": mean + 0.01 if known else None,
-                "mean_f": mean,
-                "mean_f_ods": float(part["f_ods"].mean()),
-                "false_positive_share": None if np.isnan(share) else share,
-            }
-        )
-    return pd.DataFrame(rows)
+    scored = images[(images["mask"] != "") | images["false_positive_share"].notna()]
+    columns = {"mean_f": "f", "mean_f_ods": "f_ods", "false_positive_share": "false_positive_share"}
+    means: Any = scored.groupby(["seed", "model", "dataset"], sort=False).agg(
+        n=("image", "size"), **{name: (column, "mean") for name, column in columns.items()}
+    )
+    means = means.reset_index()
+    thresholds = [round(float(rng.uniform(0.2, 0.8)), 2) if known else np.nan for known in means["mean_f"].notna()]
+    return means.assign(ods=means["mean_f"] + 0.05, ods_threshold=thresholds, f=means["mean_f"] + 0.01)
 
 
 def _strata(images: pd.DataFrame, secondaries: Sequence[str]) -> pd.DataFrame:
@@ -245,7 +232,7 @@ def several(folder: Path, names: Sequence[str] = tuple(SEGMENTERS), **options: A
         (folder / name).mkdir(parents=True)
         (folder / name / "maps").symlink_to(folder / names[0] / "maps")
     made = [replace(_better(first, 0.06 * k), segmenter=SEGMENTERS[name]) for k, name in enumerate(names)]
-    return Adaptations(tuple(names), tuple(made))
+    return Adaptations.of(dict(zip(names, made, strict=True)))
 
 
 def _better(study: Adaptation, by: float) -> Adaptation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,10 @@ from howfar.figures.adaptation_models import (
 )
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged, ranges
 from howfar.figures.style import PAPER
+from howfar.paper.adapted_models import SUPPRESSION, SuppressionSettings
 from howfar.paper.adapted_models_report import suppression
 from howfar.relation.performance_by_distance import moving_average
-from howfar.results import Provenance
 from howfar.results.adaptation_result import Adaptation, Adaptations
-from howfar.results.segmenter_studies import Suppression
 
 
 def bars(axes: Axes) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study:
         assert x(axes, f"range:{model}:walls") == pytest.approx([values.min(), values.max()])
     values = [scores_of(study, "far-7", name) for name in study.secondaries]
     assert bars(axes)["far-7:all"].get_width() == pytest.approx(np.mean(values))
-    bar = ranges(study, ["far-7"], [0, 1, 2], "ods")["far-7", "all"]
+    bar = ranges(study, ["far-7"], [0, 1, 2], "ods")["unetplusplus", "far-7", "all"]
     assert (bar.low, bar.high) == pytest.approx((np.mean(values, axis=0).min(), np.mean(values, axis=0).max()))
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[-2:] == ["blind, labelled (blind)", "all 4 secondaries"]
@@ -109,7 +109,7 @@ def test_the_paper_s_f_or_the_honest_one_is_drawn(
     assert words in figure.axes[0].get_xlabel()
     assert figure.get_suptitle().startswith("ODS," if measure == "f_ods" else "Mean F,")
     panels = adaptation_bars(several, measure=measure).axes
-    assert len(panels) == 3 == len(several.models)
+    assert len(panels) == 3 == len(several.segmenters)
     assert len({axes.get_xlim() for axes in panels}) == 1
     for axes, (name, each) in zip(panels, several.runs().items(), strict=True):
         assert axes.get_title(loc="left") == name
@@ -119,7 +119,7 @@ def test_the_paper_s_f_or_the_honest_one_is_drawn(
         m, far = (bars(axes)[f"{model}:all"].get_width() for model in ("M", "far-7"))
         assert far == pytest.approx(np.mean([scores_of(each, "far-7", own, column) for own in each.secondaries]))
         assert f"M {m:.3f} → far-7 {far:.3f}" in written(axes)
-    assert len(adaptation_bars(Adaptations(several.models[:1], several.adaptations[:1])).axes) == 1
+    assert len(adaptation_bars(several.alone("deepcrack")).axes) == 1
 
 
 @pytest.mark.parametrize("draw", [adaptation_bars, adaptation_curves])
@@ -144,8 +144,9 @@ def test_a_line_is_the_moving_average_of_means_over_the_shared_seeds(study: Adap
         np.testing.assert_allclose(np.asarray(points[0].get_offsets()), means[["distance", "f_ods"]])
     assert "F at the model's own threshold" in [text.get_text() for text in own.texts]
     assert "F at the dataset's best threshold" in [text.get_text() for text in figure.texts]
-    seeds = pd.DataFrame({"seed": [0, 1], "model": "M", "dataset": "a", "image": "1", "distance": [0.2, 0.4], "f": [1, 0.5]})
-    assert averaged(seeds, ["M"], [0, 1])[["distance", "f"]].to_numpy().round(2).tolist() == [[0.3, 0.75]]
+    rows = {"segmenter": "net", "seed": [0, 1], "model": "M", "dataset": "a", "image": "1"}
+    found = averaged(pd.DataFrame({**rows, "distance": [0.2, 0.4], "f": [1, 0.5]}), ["M"], [0, 1])
+    assert found[["distance", "f"]].to_numpy().round(2).tolist() == [[0.3, 0.75]]
 
 
 def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation) -> None:
@@ -193,29 +194,35 @@ def test_false_positives_of_seeds_their_mean_and_the_cost(study: Adaptation) -> 
     assert not any(label.startswith("seeds:") for label in lines(single))
 
 
-def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model() -> None:
-    shares, changes = [], []
-    for k, name in enumerate(("net", "wide")):
-        for place, model in enumerate(("M", "far-7", "far-7-B3")):
-            share = 0.03 - 0.01 * place + 0.1 * k
-            ends = {"low": share - 0.005, "high": share + 0.005, "lowest": share, "highest": share}
-            shares.append({"segmenter": name, "model": model, "share": share, **ends})
-        blank = dict.fromkeys(("change", "low", "high", "cost", "cost_low", "cost_high"), float("nan"))
-        cost = {"change": -0.01, "low": -0.02, "high": 0.0, "cost": -0.02 - k, "cost_low": -0.03 - k, "cost_high": 0.01 - k}
-        changes += [{"segmenter": name, "model": "far-7", "of": "", **blank}]
-        changes += [{"segmenter": name, "model": "far-7-B3", "of": "far-7", **cost}]
-    frames, nets = (pd.DataFrame(shares), pd.DataFrame(changes)), ("deepcrack", "deepcrack")
-    made = Suppression(
-        "adaptation", "roads", ("site",), "pl$in", ("net", "wide"), nets, (0,), 1, *frames, provenance=Provenance.now()
+def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model(several: Adaptations) -> None:
+    made = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), SimpleNamespace(results={"gain": several}))
+    for figure in (suppression(made), adaptation_suppression(several)):
+        left, right = figure.axes
+        labels = [label.get_text() for label in left.get_yticklabels()]
+        models = ["M", *(f"{name}-7{more}" for name in ("far", "random") for more in ("", "-B3", "-B7"))]
+        assert labels == [f"{name} · {model}" for name in several.segmenters for model in models]
+        for name in several.segmenters:
+            row = several.suppression.query("segmenter == @name and model == 'far-7-B3'").iloc[0]
+            assert x(left, f"{name}:far-7-B3") == pytest.approx([row["share"]])
+            assert x(right, f"cost:{name}:far-7-B3") == [row["cost"]]
+            assert x(right, f"interval:cost:{name}:far-7-B3") == [row["cost_low"], row["cost_high"]]
+            assert f"cost:{name}:far-7" not in lines(right)
+    share = made.shares.query("segmenter == 'deepcrack' and model == 'M'").iloc[0]
+    assert x(suppression(made).axes[0], "interval:deepcrack:M") == [share["low"], share["high"]]
+    few = replace(made, left=1, background="pl$in")
+    assert "on 1 image of pl$in that no model learnt from" in suppression(few).get_suptitle()
+
+
+def test_gains_and_curves_of_several_segmenters_stand_by_segmenter(several: Adaptations) -> None:
+    left = adaptation_gains(several).axes[0]
+    pooled = several.gains[several.gains["dataset"] == "all"]
+    for row in pooled[pooled["model"] == "far-7"].to_dict("records"):
+        assert x(left, f"{row['segmenter']} · far-7") == [row["gain"]]
+    labels = [label.get_text().partition(" · ")[0] for label in left.get_yticklabels()]
+    assert list(dict.fromkeys(labels)) == list(several.segmenters)
+    figure = adaptation_curves(several, limit=2)
+    assert len(figure.axes) == 6
+    alone = panel(adaptation_curves(several.alone("deepcrack")), "roads")
+    np.testing.assert_array_equal(
+        lines(panel(figure, "deepcrack · roads"))["far-7"].get_xydata(), lines(alone)["far-7"].get_xydata()
     )
-    figure = suppression(made)
-    figure.draw_without_rendering()
-    left, right = figure.axes
-    assert x(left, "net:far-7-B3") == pytest.approx([0.01])
-    assert x(left, "interval:wide:M") == pytest.approx([0.125, 0.135])
-    assert x(right, "cost:wide:far-7-B3") == pytest.approx([-1.02])
-    assert x(right, "interval:cost:net:far-7-B3") == pytest.approx([-0.03, 0.01])
-    assert "cost:net:far-7" not in lines(right)
-    names = [label.get_text() for label in left.get_yticklabels()]
-    assert names == [f"{name} · {model}" for name in ("net", "wide") for model in ("M", "far-7", "far-7-B3")]
-    assert "on 1 image of pl$in that no model learnt from" in figure.get_suptitle()

@@ -55,7 +55,7 @@ def test_of_an_even_number_of_equals_it_is_the_lower_by_name() -> None:
 
 
 def test_several_segmenters_show_an_image_that_all_have_by_its_mean(several: Adaptations) -> None:
-    rows = several.rows("images")
+    rows = several.images
     own = rows[(rows["seed"] == 0) & (rows["dataset"] == "walls")]
     mean = own[own["model"] == "M"].groupby("image")["f"].mean().sort_values()
     assert stand_in(own, "walls").image == mean.index[(len(mean) - 1) // 2]
@@ -106,13 +106,14 @@ def test_each_dataset_has_a_row_for_every_segmenter_that_has_the_image(several: 
     figure = adaptation_rows(several, ("roads", "walls"), folder=folder, background=False)
     texts = [text.get_text() for text in figure.axes[0].texts]
     headings = [text for text in texts if " · " in text and text.partition(" · ")[0] in ("roads", "walls")]
-    assert headings == [f"{dataset} · {name}" for dataset in ("roads", "walls") for name in several.models]
+    assert headings == [f"{dataset} · {name}" for dataset in ("roads", "walls") for name in several.segmenters]
     # Photograph, ground truth, M, far-1, far-3, far-7.
     assert len(figure.axes[0].images) == 2 * 3 * 6
-    first, *others = several.adaptations
-    fewer = replace(first, images=first.images[first.images["dataset"] != "roads"])
-    _, texts = drawn(Adaptations(several.models, (fewer, *others)), ("roads",), folder=folder)
-    assert [f"roads · {name}" in texts for name in several.models] == [False, True, True]
+    first = several.segmenters[0]
+    whole = several.studies[first]
+    fewer = replace(whole, images=whole.images[whole.images["dataset"] != "roads"])
+    _, texts = drawn(Adaptations.of({**several.studies, first: fewer}), ("roads",), folder=folder)
+    assert [f"roads · {name}" in texts for name in several.segmenters] == [False, True, True]
 
 
 def test_rows_of_several_with_background(several: Adaptations, run_folder: Path) -> None:

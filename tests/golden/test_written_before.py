@@ -129,7 +129,8 @@ def test_a_result_is_read(unpacked: Path, name: str) -> None:
     result = kind.load(unpacked / place)
     assert_holds(json.loads(json.dumps(result.to_dict())), EXPECTED["results"][name]["document"])
     for attribute, expected in EXPECTED["results"][name]["frames"].items():
-        summed = columns(getattr(result, attribute))
+        # The column segmenter, which is of one value, is not written.
+        summed = columns(getattr(result, attribute).drop(columns="segmenter", errors="ignore"))
         assert summed["rows"] == expected["rows"], attribute
         assert summed["columns"] == pytest.approx(expected["columns"], rel=1e-9, abs=1e-12, nan_ok=True), attribute
 

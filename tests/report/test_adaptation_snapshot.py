@@ -181,9 +181,9 @@ def test_several_segmenters(several: Adaptations, run_folder: Path) -> None:
             models=each.models[each.models["strategy"] != "random"].reset_index(drop=True),
             blind=(),
         )
-        for each in several.adaptations
+        for each in several.studies.values()
     ]
-    first, *others = several.adaptations
+    first = several.studies[several.segmenters[0]]
     gains = {
         "falls": gained(first, -0.15, -0.05),
         "no evidence": gained(first, -0.05, 0.25),
@@ -192,9 +192,9 @@ def test_several_segmenters(several: Adaptations, run_folder: Path) -> None:
     }
     variants = {
         "three segmenters": several,
-        "without random and blind sets": Adaptations(several.models, tuple(plain)),
-        "one seed": Adaptations(several.models, tuple(seeds(each, 1) for each in several.adaptations)),
-        **{title: Adaptations(several.models, (each, *others)) for title, each in gains.items()},
+        "without random and blind sets": Adaptations.of(dict(zip(several.segmenters, plain, strict=True))),
+        "one seed": Adaptations.of({name: seeds(each, 1) for name, each in several.studies.items()}),
+        **{title: Adaptations.of({**several.studies, several.segmenters[0]: each}) for title, each in gains.items()},
     }
     context = Context(run_folder / "gain")
     check("adaptations", {title: section(report.section(each, context)) for title, each in variants.items()})

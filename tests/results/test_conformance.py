@@ -147,7 +147,7 @@ def adaptation() -> Adaptation:
 
 
 def adaptations() -> Adaptations:
-    return Adaptations(("net", "wide.net"), (adaptation(), replace(adaptation(), segmenter="unetplusplus", notes=())))
+    return Adaptations.of({"net": adaptation(), "wide.net": replace(adaptation(), segmenter="unetplusplus", notes=())})
 
 
 def prompting() -> Prompting:
@@ -237,8 +237,9 @@ def assert_equal(one: Any, other: Any) -> None:
         mine, its = getattr(one, field.name), getattr(other, field.name)
         if isinstance(mine, pd.DataFrame):
             pd.testing.assert_frame_equal(mine, its, check_exact=True)
-        elif field.name in ("comparisons", "adaptations"):
-            for pair in zip(mine, its, strict=True):
+        elif field.name in ("comparisons", "studies"):
+            pairs = zip(mine.values(), its.values(), strict=True) if isinstance(mine, dict) else zip(mine, its, strict=True)
+            for pair in pairs:
                 assert_equal(*pair)
         else:
             assert mine == its, field.name
@@ -246,7 +247,7 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def test_every_result_is_here() -> None:
-    kinds = {kind for base in (Result, RecordedResult, StudyResult) for kind in base.__subclasses__()}
+    kinds = {kind for base in (Result, RecordedResult, StudyResult, Adaptation) for kind in base.__subclasses__()}
     assert kinds - ELSEWHERE == {*MAKERS, StudyResult, RecordedResult}
 
 
@@ -301,7 +302,8 @@ def test_a_value_of_another_type_is_one_line_that_names_it(
     place = kept(results[kind], tmp_path / "run")
     whole = document(kind, place)
     fields = {field.name for field in dataclasses.fields(kind)} - set(kind.TABLES)
-    read = ["folders"] if kind is BackboneComparison else [name for name in whole if name in fields]
+    lists = {BackboneComparison: ["folders"], Adaptations: ["models"]}
+    read = lists.get(kind) or [name for name in whole if name in fields]
     for name in read:
         wrong = {"str": 3, "list": {"a": 1}, "dict": ["a"], "int": "3", "float": "0.5", "bool": "yes", "NoneType": [0.5]}
         rewrite(kind, place, json.dumps({**whole, name: wrong[type(whole[name]).__name__]}).encode())

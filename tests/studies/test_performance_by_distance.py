@@ -1,15 +1,17 @@
-"""Slopes of every model, within datasets and less that of M, against least squares by another way."""
+"""What models learnt: slopes of every model, within datasets and less that of M, and shares of false positives."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.paper.adapted_models import PerformanceSettings, averaged, slopes_of
+from figures.believable_adaptation import make
+from howfar.paper.adapted_models import PerformanceSettings, averaged, possible_changes, shares_of, slopes_of
 from howfar.results.adaptation_result import Adaptation
 from howfar.studies.adaptation.gains import slopes_of as slopes_by_seed
 from results.test_conformance import adaptation
@@ -48,7 +50,7 @@ def study() -> Adaptation:
 
 @pytest.fixture(scope="module")
 def rows(study: Adaptation) -> list[dict[str, Any]]:
-    return slopes_of(study, [0, 1], SETTINGS, "net")
+    return slopes_of(study, [0, 1], SETTINGS)
 
 
 def mean_over_seeds(study: Adaptation, model: str, measure: str) -> pd.DataFrame:
@@ -98,7 +100,7 @@ def test_verdicts_say_what_the_intervals_hold(rows: list[dict[str, Any]]) -> Non
     assert before["kind"] == "falls"
     assert "within sets" in before["verdict"]
     assert after["high"] < 0 or after["kind"] == "consistent"
-    flat = row(slopes_of(made(0.4, 0.4), [0, 1], SETTINGS, "net"), "far-7", "all")
+    flat = row(slopes_of(made(0.4, 0.4), [0, 1], SETTINGS), "far-7", "all")
     assert flat["kind"] == "consistent"
 
 
@@ -109,3 +111,42 @@ def test_seeds_that_are_not_of_all_models_are_left_out(study: Adaptation) -> Non
     assert len(found) == sum(SIZES.values()) - len(SIZES)
     pd.testing.assert_series_equal(found["M"], own["f_ods"].loc[found.index], check_names=False)
     pd.testing.assert_series_equal(found["distance"], own["distance"].loc[found.index], check_names=False)
+
+
+def with_background(photographs: int, seeds: tuple[int, ...] = (0, 1, 2)) -> Adaptation:
+    study = make(Path(), sizes={"walls": 3}, blind={}, seeds=seeds, random_seeds=(9,), bootstrap=20, files=False)
+    return replace(study, images=study.images[study.images["photograph"] < f"photo{photographs:03d}"])
+
+
+def test_a_share_is_the_mean_over_images_and_seeds() -> None:
+    study = with_background(6)
+    found = {row["model"]: row for row in shares_of(study, 200)}
+    assert list(found) == ["M", *study.suppression["model"]]
+    own = study.images[(study.images["model"] == "random-7-B3") & (study.images["seed"] < 9)].dropna(
+        subset="false_positive_share"
+    )
+    by_seed = own.groupby("seed")["false_positive_share"].mean()
+    row = found["random-7-B3"]
+    assert row["share"] == pytest.approx(own["false_positive_share"].mean())
+    assert (row["lowest"], row["highest"]) == (by_seed.min(), by_seed.max())
+    assert row["low"] < row["share"] < row["high"]
+
+
+def test_an_interval_stays_within_what_a_share_can_be() -> None:
+    for row in shares_of(with_background(2, (0, 1)), 200):
+        assert 0 <= row["low"] <= row["share"] <= row["high"] <= 1
+
+
+def test_one_photograph_has_no_interval() -> None:
+    (row, *_) = shares_of(with_background(1), 50)
+    assert row["share"] > 0
+    assert np.isnan(row["low"])
+    assert np.isnan(row["high"])
+
+
+def test_a_change_is_one_that_the_share_allows() -> None:
+    changes = pd.DataFrame({"segmenter": "net", "model": ["far-7", "B3"], "of": ["", "far-7"], "low": -1.39, "high": 1.17})
+    shares = pd.DataFrame({"segmenter": "net", "model": ["far-7", "B3"], "share": [0.25, 0.1]})
+    found = possible_changes(changes, shares)
+    assert found.loc[1, ["low", "high"]].tolist() == [-0.25, 0.75]
+    assert np.isnan(found.loc[0, "low"])

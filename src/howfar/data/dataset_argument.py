@@ -283,6 +283,16 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     return replace(dataset, items=items)
 
 
+def parse_images(
+    argument: DatasetArgument, unnamed: str = "", what: str = "dataset", rule: str = "must be images, not embeddings"
+) -> Dataset:
+    """Read a dataset of images, named `unnamed` if it has no name; raise `InputError` about `what` for embeddings."""
+    dataset = parse(argument, unnamed=unnamed)
+    if not isinstance(dataset, Dataset):
+        raise InputError.of(what, rule, dataset.name)
+    return dataset
+
+
 def _parsed(argument: DatasetArgument, name: str | None, unnamed: str) -> Dataset | Features:
     if isinstance(argument, (Dataset, Features)):
         if name is None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,11 @@ from matplotlib.figure import Figure
 from howfar.figures import Caption, registered
 from howfar.figures.adaptation_models import (
     COST,
-    PLAIN,
     RANDOM,
     Change,
     arms,
-    change_text,
     looks,
+    row_name,
     seeds_of,
     seeds_text,
     strategies,
@@ -28,13 +26,15 @@ from howfar.figures.adaptation_models import (
 from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import MUTED, PAPER, Look, drawing, head, head_numbers, name_text, nothing, side_by_side
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
+from howfar.results.records import matching
 
 GAINS_TITLE = "Gain of mean F"
 
 
 def _gains_caption(adaptation: Adaptation) -> Caption:
     rows = sorted_gains(adaptation).to_dict("records")
-    values = [f"{row['model']} {change_text(row['gain'], row['low'], row['high'])}" for row in rows]
+    names = [row_name(adaptation, row["segmenter"], row["model"]) for row in rows]
+    values = [f"{name} {Change.of(row, 'gain', 'low', 'high')}" for name, row in zip(names, rows, strict=True)]
     hollow, against = "", ""
     if RANDOM in strategies(adaptation):
         hollow = " Hollow, on grey: random."
@@ -54,8 +54,8 @@ def _gains_caption(adaptation: Adaptation) -> Caption:
 def adaptation_gains(adaptation: Adaptation) -> Figure:
     """Draw every model's gain of mean F over the unadapted model with its 95 % interval, and its gain over random.
 
-    Each secondary counts alike. A model whose interval, corrected for the number of strategies, excludes 0 has its name in
-    bold.
+    Each secondary counts alike; the models of a segmenter stand together. A model whose interval, corrected for the number of
+    strategies, excludes 0 has its name in bold.
     """
     rows = sorted_gains(adaptation)
     if not len(rows):
@@ -63,9 +63,10 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
     columns = {"over M": ("gain", "low", "high")}
     if rows["over_random"].notna().any():
         columns["over random, as many shots"] = ("over_random", "over_random_low", "over_random_high")
-    shots, look_of = list(zip(rows["shots"], rows["background"], strict=True)), looks(adaptation)
-    groups = [place for place in range(1, len(rows)) if shots[place] != shots[place - 1]]
-    names = [name_text(str(model), 30) for model in rows["model"]]
+    kinds, look_of = rows[["segmenter", "shots", "background"]].to_numpy().tolist(), looks(adaptation)
+    groups = [place for place in range(1, len(rows)) if kinds[place] != kinds[place - 1]]
+    names = [row_name(adaptation, *key) for key in rows[["segmenter", "model"]].itertuples(index=False, name=None)]
+    rows["name"] = names
     judged = rows["beats_random"].eq(True) | rows["below_random"].eq(True)
     with drawing():
         figure, panels = side_by_side(1.5 + 0.27 * len(rows), *[1.0] * len(columns), rows=len(rows), sharey=True)
@@ -73,7 +74,7 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
             axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
             forest(axes, (_gain_row(row, own, look_of) for row in rows.to_dict("records")), width=1.8, size=6, text_size=8)
             # Beside the first panel there are no names.
-            for label, bold in zip(frame_forest(axes, names, groups), judged, strict=False):
+            for label, bold in zip(frame_forest(axes, [name_text(name, 30) for name in names], groups), judged, strict=False):
                 label.set_fontweight("bold" if bold else "normal")
             for place in np.flatnonzero(rows["strategy"] == RANDOM):
                 axes.axhspan(place - 0.5, place + 0.5, color=MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
@@ -90,25 +91,24 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
 def _gain_row(row: Mapping[Any, Any], columns: Sequence[str], look_of: Mapping[str, Look]) -> ForestRow:
     change, hollow = Change.of(row, *columns), row["strategy"] == RANDOM
     seen = replace(look_of[str(row["model"])], marker="D" if hollow else "o")
-    return ForestRow(str(row["model"]), *change.ends, seen, str(change) if change.known else "", hollow=hollow)
+    return ForestRow(str(row["name"]), *change.ends, seen, str(change) if change.known else "", hollow=hollow)
 
 
 def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
-    """Sort the models' pooled rows: without background first, then by increasing shots, then by decreasing gain."""
+    """Sort each segmenter's pooled rows: without background first, then by increasing shots, then by decreasing gain."""
     pooled = adaptation.gains[(adaptation.gains["dataset"] == ALL) & adaptation.gains["gain"].notna()]
     rows = pooled.merge(arms(adaptation), on="model")
-    rows = rows.assign(with_background=rows["background"] > 0)
-    keys = ["with_background", "shots", "background", "gain"]
-    return rows.sort_values(keys, ascending=[True, True, True, False], kind="stable").reset_index(drop=True)
+    rows = rows.assign(place=rows["segmenter"].map(adaptation.segmenters.index), with_background=rows["background"] > 0)
+    keys = ["place", "with_background", "shots", "background", "gain"]
+    return rows.sort_values(keys, ascending=[True] * 4 + [False], kind="stable").reset_index(drop=True)
 
 
 SUPPRESSION_TITLE = "False positives with and without background images"
 
 
 def _suppression_caption(adaptation: Adaptation) -> Caption:
-    models = [BASELINE, *map(str, adaptation.suppression["model"])]
-    shares = by_seed(adaptation, models).mean()
-    values = [f"{model} {100 * float(shares[model]):.2f} %" for model in models]
+    shares: Any = by_seed(adaptation).mean()
+    values = [f"{row_name(adaptation, *key)} {100 * share:.2f} %" for key, share in shares.items()]
     return Caption(
         "False positives and their price",
         f"Left: share of pixels of {adaptation.background} that are taken for foreground although nothing is there, on images "
@@ -126,56 +126,44 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
     """
     if not len(adaptation.suppression):
         return nothing(SUPPRESSION_TITLE, "no model learnt from background images, or none was left to measure on")
-    models = [BASELINE, *adaptation.suppression["model"]]
-    shares, look_of = by_seed(adaptation, models), looks(adaptation)
-    costs = {row["model"]: Change.of(row, *COST) for row in adaptation.suppression.to_dict("records")}
-    rows = []
-    for model in models:
-        seeds = shares[model].dropna()
-        share = Change(float(seeds.mean()), math.nan, math.nan)
-        rows.append(SuppressionRow("", model, look_of.get(model, PLAIN), share, list(seeds), costs.get(model)))
-    dots = "; hollow: single seeds" if len(shares) > 1 else ""
-    seeds_shown = seeds_text(list(shares.index))
-    return draw_suppression(rows, f"on {name_text(str(adaptation.background))} that no model learnt from; {seeds_shown}{dots}")
+    shares: Any = by_seed(adaptation)
+    rows = [
+        {"segmenter": name, "model": model, "share": float(seeds.mean()), "seeds": seeds.dropna().tolist()}
+        for (name, model), seeds in shares.items()
+    ]
+    dots = f"{seeds_text(list(shares.index))}{'; hollow: single seeds' if len(shares) > 1 else ''}"
+    note = f"on {name_text(str(adaptation.background))} that no model learnt from; {dots}"
+    return draw_suppression(rows, adaptation.suppression, looks(adaptation), note)
 
 
-class SuppressionRow(NamedTuple):
-    """Hold a figure row: a segmenter's model, its false positive share in total and by seed, and the cost in F."""
+def draw_suppression(rows: Sequence[Any], changes: pd.DataFrame, look_of: Mapping[str, Look], note: str) -> Figure:
+    """Draw false positives (left) and the cost of background in mean F (right), a row per model, grouped by segmenter.
 
-    segmenter: str
-    model: str
-    look: Look
-    share: Change
-    seeds: Sequence[float] = ()
-    cost: Change | None = None
-
-    @property
-    def label(self) -> str:
-        """Return the label of the row's marks."""
-        return f"{self.segmenter}:{self.model}" if self.segmenter else self.model
-
-
-def draw_suppression(rows: Sequence[SuppressionRow], note: str) -> Figure:
-    """Draw false positives (left) and the cost of background in mean F (right), a row per model, grouped by segmenter."""
-    names = [name_text(f"{row.segmenter} · {row.model}" if row.segmenter else row.model, 36) for row in rows]
-    groups = [place for place in range(1, len(rows)) if rows[place].segmenter != rows[place - 1].segmenter]
-    top = max([0.0, *(value for row in rows for value in (row.share.value, row.share.high, *row.seeds) if value == value)])
+    `rows` have segmenter, model and share, with the seeds' shares or the ends of an interval; `changes` have the costs. Looks
+    are of models or of segmenters.
+    """
+    several = len({row["segmenter"] for row in rows}) > 1
+    labels = [f"{row['segmenter']}:{row['model']}" if several else str(row["model"]) for row in rows]
+    names = [name_text(f"{row['segmenter']} · {row['model']}" if several else row["model"], 36) for row in rows]
+    groups = [place for place in range(1, len(rows)) if rows[place]["segmenter"] != rows[place - 1]["segmenter"]]
+    cost_of = {(row["segmenter"], row["model"]): Change.of(row, *COST) for row in changes.to_dict("records")}
+    known = [value for row in rows for value in (row["share"], row.get("high", 0.0), *row.get("seeds", ())) if value == value]
+    top = max([0.0, *known])
+    left_rows, right_rows = list[ForestRow](), list[ForestRow]()
+    hollow: dict[str, Any] = {"mew": 1.2, "mfc": PAPER, "ms": 4.5, "zorder": 2.4}
     with drawing():
         figure, (left, right) = side_by_side(1.5 + 0.31 * len(rows), 1.35, 1.0, rows=len(rows), sharey=True)
-        hollow: dict[str, Any] = {"mew": 1.2, "mfc": PAPER, "ms": 4.5, "zorder": 2.4}
-        for position, row in enumerate(rows):
-            if len(row.seeds) > 1:
-                left.plot(
-                    row.seeds, [position] * len(row.seeds), "o", mec=row.look.colour, label=f"seeds:{row.label}", **hollow
-                )
-        dots = [replace(row.look, marker="o") for row in rows]
-        shares = [f"{100 * row.share.value:.2f} %" if row.share.known else "" for row in rows]
-        shown = zip(rows, dots, shares, strict=True)
-        forest(left, (ForestRow(row.label, *row.share.ends, dot, text) for row, dot, text in shown), width=1.8, clip_on=False)
-        priced = [(place, row, row.cost) for place, row in enumerate(rows) if row.cost is not None and row.cost.known]
-        costs = (ForestRow(f"cost:{row.label}", *cost.ends, dots[place], f"{cost}", place) for place, row, cost in priced)
-        forest(right, costs, width=1.8, clip_on=False)
-        for axes in (left, right):
+        for place, (row, label) in enumerate(zip(rows, labels, strict=True)):
+            dot = replace(look_of.get(row["model"]) or look_of[row["segmenter"]], marker="o")
+            seeds, share, cost = row.get("seeds", ()), row["share"], cost_of.get((row["segmenter"], row["model"]))
+            if len(seeds) > 1:
+                left.plot(seeds, [place] * len(seeds), "o", mec=dot.colour, label=f"seeds:{label}", **hollow)
+            text = f"{100 * share:.2f} %" if share == share else ""
+            left_rows.append(ForestRow(label, share, row.get("low"), row.get("high"), dot, text))
+            if cost is not None and cost.known:
+                right_rows.append(ForestRow(f"cost:{label}", *cost.ends, dot, f"{cost}", place))
+        for axes, drawn in ((left, left_rows), (right, right_rows)):
+            forest(axes, drawn, width=1.8, clip_on=False)
             frame_forest(axes, names, groups)
         left.set_xlim(0, 1.06 * top if top > 0 else 0.01)
         left.tick_params(axis="y", pad=8)
@@ -193,10 +181,11 @@ def draw_suppression(rows: Sequence[SuppressionRow], note: str) -> Figure:
     return figure
 
 
-def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
-    """Return the mean share of false positives on unseen background images: a column per model, a row per shared seed."""
-    images = adaptation.images
-    table = images[images["dataset"] == adaptation.background].pivot_table(
-        index="seed", columns="model", values="false_positive_share", aggfunc="mean"
+def by_seed(adaptation: Adaptation) -> pd.DataFrame:
+    """Return the mean share of false positives on unseen background: a column per segmenter and model, a row per seed."""
+    models = [BASELINE, *dict.fromkeys(adaptation.suppression["model"])]
+    table = matching(adaptation.images, dataset=adaptation.background).pivot_table(
+        index="seed", columns=["segmenter", "model"], values="false_positive_share", aggfunc="mean"
     )
-    return table.reindex(index=seeds_of(adaptation, models), columns=models)
+    columns = pd.MultiIndex.from_product([adaptation.segmenters, models])
+    return table.reindex(index=seeds_of(adaptation, models), columns=columns)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from howfar.errors import InputError
 from howfar.figures.style import PRIMARY, WIDTH, Look, blank, look, name_text, on_phone
-from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
+from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, Adaptation
 from howfar.wording import signed
 
 RANDOM = "random"
@@ -87,10 +87,22 @@ def looks(adaptation: Adaptation) -> dict[str, Look]:
     return {BASELINE: PLAIN, **{str(row["model"]): look_of[_kind(row)] for row in rows}}
 
 
+def row_name(result: Adaptation, segmenter: str, model: str, between: str = " · ") -> str:
+    """Name a model in a figure's row, with its segmenter before it if there are several."""
+    return f"{segmenter}{between}{model}" if len(result.segmenters) > 1 else model
+
+
+def trained_models(result: Adaptation) -> list[tuple[str, str]]:
+    """List every segmenter's models by segmenter and name: the unadapted one, then those of `arms`."""
+    models = [BASELINE, *arms(result)["model"]]
+    known = set(zip(result.models["segmenter"], result.models["model"], strict=True))
+    return [(name, model) for name in result.segmenters for model in models if (name, model) in known]
+
+
 def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
     """List the seeds in which all of these models were trained; models without a common seed have all of theirs."""
     trained = adaptation.models[adaptation.models["model"].isin(models)]
-    sets = [set(rows["seed"].tolist()) for _, rows in trained.groupby("model")]
+    sets = [set(rows["seed"].tolist()) for _, rows in trained.groupby(["segmenter", "model"])]
     return sorted(set.intersection(*sets) or set.union(*sets)) if sets else []
 
 
@@ -167,9 +179,9 @@ def as_called(models: Sequence[str]) -> str:
     return f"In the paper {', '.join(names)}."
 
 
-def study_note(result: AdaptationResult, rest: str) -> str:
+def study_note(result: Adaptation, rest: str) -> str:
     """Return a figure's note: the segmenter if there is only one, the primary dataset, and `rest`."""
-    segmenters, primary = list(result.by_segmenter()), name_text(result.first.primary)
+    segmenters, primary = result.segmenters, name_text(result.primary)
     return f"{name_text(segmenters[0])} on {primary}{rest}" if len(segmenters) == 1 else f"Trained on {primary}{rest}"
 
 

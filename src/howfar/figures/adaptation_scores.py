@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ from howfar.figures.adaptation_models import (
     image_measure,
     looks,
     panel_grid,
+    row_name,
     scored,
     seeds_of,
     seeds_text,
@@ -53,7 +55,8 @@ from howfar.figures.style import (
     unit_panels,
 )
 from howfar.relation.performance_by_distance import curve
-from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
+from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.results.records import matching
 
 BARS_TITLE, BARS_BACKGROUND = "before and after adaptation", "with and without background images"
 ROOM = 0.84
@@ -67,7 +70,8 @@ class Bar(NamedTuple):
     high: float
 
 
-Bars: TypeAlias = dict[tuple[str, str], Bar]
+Bars: TypeAlias = dict[tuple[str, str, str], Bar]
+"""Scores by segmenter, model and dataset."""
 
 
 SCORES: Mapping[Measure, tuple[str, str, str]] = {
@@ -77,48 +81,48 @@ SCORES: Mapping[Measure, tuple[str, str, str]] = {
 """Column of ``adaptation.scores`` that bars show, its name, and the label of the axis."""
 
 
-def bars_caption(result: AdaptationResult, background: bool = False) -> Caption:
+def bars_caption(result: Adaptation, background: bool = False) -> Caption:
     """Return the caption for bars of M and the adapted models, or of the models without and with background."""
-    studies, study = result.by_segmenter(), result.first
-    chosen = strategy_of(study)
-    models = by_background(study, chosen) if background else [BASELINE, *by_shots(study, chosen)]
+    chosen = strategy_of(result)
+    models = by_background(result, chosen) if background else [BASELINE, *by_shots(result, chosen)]
     which = "the same with background images (B)" if background else f"the models that learnt from images chosen by {chosen}"
-    panels = "One panel a segmenter: " if len(studies) > 1 else ""
-    hollow = " Hollow: as many images drawn at random." if {RANDOM} < set(strategies(study)) and not background else ""
-    seeds = seeds_of(study, models)
+    panels = "One panel a segmenter: " if len(result.segmenters) > 1 else ""
+    hollow = " Hollow: as many images drawn at random." if {RANDOM} < set(strategies(result)) and not background else ""
+    seeds = seeds_of(result, models)
     over = f" Bars are means over {len(seeds)} seeds, lines reach from the lowest to the highest." if len(seeds) > 1 else ""
     return Caption(
         f"ODS by dataset, {BARS_BACKGROUND if background else BARS_TITLE}",
         f"{panels}{models[0]}, and {which}, as in fig. {17 if background else 7} of the paper. {as_called(models)}{hollow}"
         f"{over} ODS is F of the dataset's summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}.",
-        f"Bars of mean ODS over the secondaries: {'; '.join(_means(name, each, models) for name, each in studies.items())}.",
+        f"Bars of mean ODS over the secondaries: {'; '.join(_means(result, models, seeds))}.",
     )
 
 
-def _means(segmenter: str, study: Adaptation, models: list[str]) -> str:
-    bars, dataset = ranges(study, models, seeds_of(study, models), "ods"), _whole(study)
-    values = [f"{model} {bars[model, dataset].mean:.3f}" for model in models if (model, dataset) in bars]
-    return f"{segmenter} {', '.join(values) or 'none'}"
+def _means(result: Adaptation, models: list[str], seeds: list[int]) -> Iterator[str]:
+    bars, whole = ranges(result, models, seeds, "ods"), _whole(result)
+    for name in result.segmenters:
+        values = [f"{model} {bars[name, model, whole].mean:.3f}" for model in models if (name, model, whole) in bars]
+        yield f"{name} {', '.join(values) or 'none'}"
 
 
-def _whole(study: Adaptation) -> str:
+def _whole(result: Adaptation) -> str:
     """Return the name for all secondaries together, or the only secondary."""
-    return ALL if len(study.secondaries) > 1 else study.secondaries[0]
+    return ALL if len(result.secondaries) > 1 else result.secondaries[0]
 
 
-def is_scored(result: AdaptationResult) -> bool:
+def is_scored(result: Adaptation) -> bool:
     """Return whether any image of a study has an F."""
-    return any(map(scored, result.by_segmenter().values()))
+    return bool(scored(result))
 
 
-def has_background(result: AdaptationResult) -> bool:
+def has_background(result: Adaptation) -> bool:
     """Return whether the study has models with background images, and the same model without."""
-    return is_scored(result) and bool(by_background(result.first, strategy_of(result.first)))
+    return is_scored(result) and bool(by_background(result, strategy_of(result)))
 
 
 @registered(partial(bars_caption, background=True), shows=has_background, phone=True)
 def adaptation_bars_background(
-    result: AdaptationResult, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
+    result: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
 ) -> Figure:
     """Draw bars of the most-shots model without and with background images."""
     return adaptation_bars(result, strategy=strategy, background=True, limit=limit, measure=measure)
@@ -129,7 +133,7 @@ BARS_COLUMNS = 3
 
 @registered(bars_caption, shows=is_scored, phone=True)
 def adaptation_bars(
-    result: AdaptationResult,
+    result: Adaptation,
     *,
     strategy: str | None = None,
     background: bool = False,
@@ -143,32 +147,30 @@ def adaptation_bars(
     their range; random's models are hollow. With `background`, the models with background images stand in place of M's.
     """
     check_measure(measure)
-    studies, study = result.by_segmenter(), result.first
-    chosen, (column, score, axis) = strategy_of(study, strategy), SCORES[measure]
+    chosen, (column, score, axis) = strategy_of(result, strategy), SCORES[measure]
     title = f"{score}, {BARS_BACKGROUND if background else BARS_TITLE}"
-    models = by_background(study, chosen) if background else beside_random(study, chosen)
-    datasets = list(dict.fromkeys(name for each in studies.values() for name in scored(each)))
+    models = by_background(result, chosen) if background else beside_random(result, chosen)
+    datasets = scored(result)
     if not models or not datasets:
         return nothing(title, f"no model of {chosen} learnt from background images" if datasets else "no image has an F")
     shown, left_out = first(datasets, limit)
-    groups = [*shown, *([ALL] if len(study.secondaries) > 1 else [])]
-    seeds, faces = seeds_of(study, models), bar_faces(study, models, chosen)
-    bars = {name: ranges(each, models, seeds, column) for name, each in studies.items()}
-    several, tops = len(studies) > 1, [bar.high for own in bars.values() for bar in own.values()]
-    own_models = {*by_shots(study, chosen), *by_background(study, chosen)}
-    ends, whole = (models[0], [model for model in models if model in own_models][-1]), _whole(study)
+    groups = [*shown, *([ALL] if len(result.secondaries) > 1 else [])]
+    seeds, faces, several = seeds_of(result, models), bar_faces(result, models, chosen), len(result.segmenters) > 1
+    bars = ranges(result, models, seeds, column)
+    own_models = {*by_shots(result, chosen), *by_background(result, chosen)}
+    ends, whole = (models[0], [model for model in models if model in own_models][-1]), _whole(result)
     with drawing():
         height = (max(0.17 * len(models), 0.36) + 0.16) * len(groups) + (0.45 if several else 0)
-        figure, panels, _ = panel_grid(len(studies), BARS_COLUMNS, lambda lines: 1.25 + height * lines)
-        for axes, (name, own) in zip(panels, bars.items(), strict=True):
+        figure, panels, _ = panel_grid(len(result.segmenters), BARS_COLUMNS, lambda lines: 1.25 + height * lines)
+        for axes, name in zip(panels, result.segmenters, strict=True):
             for position, dataset in enumerate(groups):
-                draw_group(axes, position, dataset, own, faces)
-            name_rows(axes, [group_name(study, dataset) for dataset in groups])
+                draw_group(axes, position, dataset, {model: bars.get((name, model, dataset)) for model in faces}, faces)
+            name_rows(axes, [group_name(result, dataset) for dataset in groups])
             axes.set_ylim(len(groups) - 0.5, -0.5)
-            axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
+            axes.set_xlim(0, min(max(bar.high for bar in bars.values()) * 1.1 + 0.02, 1.08))
             axes.set_xlabel(score if several else axis)
             if several:
-                means = [f"{model} {own[model, whole].mean:.3f}" for model in ends if (model, whole) in own]
+                means = [f"{model} {bars[name, model, whole].mean:.3f}" for model in ends if (name, model, whole) in bars]
                 head_panel(axes, name, " → ".join(means))
         handles = [Patch(**face, label=model) for model, face in faces.items()]
         name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
@@ -179,20 +181,17 @@ def adaptation_bars(
 
 
 def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
-    """Compute a score's range by model and dataset over these seeds; "all" is the mean over the secondaries in each seed."""
+    """Compute a score's range by segmenter, model and dataset over these seeds.
+
+    The dataset "all" is the mean over the secondaries in each seed.
+    """
     scores = adaptation.scores[adaptation.scores["model"].isin(models) & adaptation.scores["seed"].isin(seeds)]
     scores = scores[scores[column].notna()].astype({column: "float64"})
     pooled = scores[scores["dataset"].isin(adaptation.secondaries)]
-    pooled = pooled.groupby(["model", "seed"], sort=False)[column].mean().reset_index().assign(dataset=ALL)
-    return {**_ranges(scores, column), **_ranges(pooled, column)}
-
-
-def _ranges(rows: pd.DataFrame, column: str) -> Bars:
-    spans = rows.groupby(["model", "dataset"], sort=False)[column].agg(["mean", "min", "max"])
-    return {
-        (str(row["model"]), str(row["dataset"])): Bar(row["mean"], row["min"], row["max"])
-        for row in spans.reset_index().to_dict("records")
-    }
+    pooled = pooled.groupby(["segmenter", "model", "seed"], sort=False)[column].mean().reset_index().assign(dataset=ALL)
+    by_model = pd.concat([scores, pooled]).groupby(["segmenter", "model", "dataset"], sort=False)[column]
+    spans = by_model.agg(["mean", "min", "max"])
+    return {key: Bar(*row) for key, row in zip(spans.index.tolist(), spans.to_numpy().tolist(), strict=True)}
 
 
 def beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
@@ -217,11 +216,13 @@ def bar_faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[
     }
 
 
-def draw_group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
+def draw_group(
+    axes: Axes, position: int, dataset: str, bars: Mapping[str, Bar | None], faces: Mapping[str, dict[str, Any]]
+) -> None:
     """Draw all models' bars for a dataset in order around `position`, each with its number."""
     thick = ROOM / len(faces)
     for k, (model, face) in enumerate(faces.items()):
-        bar = bars.get((model, dataset))
+        bar = bars[model]
         if bar is None:
             continue
         at = position - ROOM / 2 + (k + 0.5) * thick
@@ -287,7 +288,7 @@ def adaptation_curves(
     limit: int = 24,
     measure: Measure | None = None,
 ) -> Figure:
-    """Draw F of unseen images against scaled I^dist, a line per model and a panel per secondary.
+    """Draw F of unseen images against scaled I^dist, a line per model and a panel per segmenter and secondary.
 
     After figs. 4-6 and 14-16 of Achara & Pandey: with F at the threshold that is best for the dataset (`measure` "f_ods"),
     which looks at its labels, or at each model's own ("f"). The line is the centred moving average over a tenth of the
@@ -302,13 +303,14 @@ def adaptation_curves(
         return nothing(title, f"no model of {chosen} learnt from background images")
     seeds = seeds_of(adaptation, models)
     points = averaged(adaptation.images, models, seeds, shows)
-    look_of = looks(adaptation)
+    look_of, places = looks(adaptation), list(product(adaptation.segmenters, shown))
     with drawing():
-        figure, panels, columns = panel_grid(len(shown), CURVES_COLUMNS, lambda lines: 1.3 + 2.75 * lines, narrow=5.6)
-        for axes, name in zip(panels, shown, strict=True):
-            _panel(axes, name, points[points["dataset"] == name], {model: look_of[model] for model in models})
-        unit_panels(panels, len(shown), columns)
-        for axes in panels[max(0, len(shown) - columns) :]:
+        figure, panels, columns = panel_grid(len(places), CURVES_COLUMNS, lambda lines: 1.3 + 2.75 * lines, narrow=5.6)
+        for axes, key in zip(panels, places, strict=True):
+            own = matching(points, segmenter=key[0], dataset=key[1])
+            _panel(axes, row_name(adaptation, *key), own, {model: look_of[model] for model in models})
+        unit_panels(panels, len(places), columns)
+        for axes in panels[max(0, len(places) - columns) :]:
             axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
         figure.supylabel(AXES[shows], fontsize=9.5)
         handles = [Line2D([], [], lw=2.1, color=look_of[model].colour, label=model) for model in models]
@@ -323,7 +325,7 @@ def averaged(images: pd.DataFrame, models: list[str], seeds: list[int], measure:
     """Average each image's F and distance by model over these seeds; images without either are left out. F becomes "f"."""
     rows = images[images["model"].isin(models) & images["seed"].isin(seeds)].assign(**{F_OWN: lambda rows: rows[measure]})
     rows = rows[rows["f"].notna() & rows["distance"].notna()]
-    return rows.groupby(["model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
+    return rows.groupby(["segmenter", "model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
 
 
 def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]) -> None:

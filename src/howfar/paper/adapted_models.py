@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -37,20 +38,20 @@ class PerformanceSettings(KindSettings):
 def _run_performance(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance:
     """Fit the slope of F on distance for every model of every segmenter, over means of the shared seeds."""
     studied, common = adapted(inputs, settings.of), described_adaptation(inputs, settings.of)
-    by_segmenter, strata = studied.by_segmenter().items(), studied.rows("strata")
-    strategy = next((name for name in studied.first.settings["strategies"] if name != RANDOM), RANDOM)
+    strategy = next((name for name in studied.settings["strategies"] if name != RANDOM), RANDOM)
+    slopes = [slopes_of(studied.alone(name), common["seeds"], settings) for name in studied.segmenters]
     return PerformanceByDistance(
         **common,
-        adapted=Arm(strategy, max(studied.first.settings["shots"])).label,
+        adapted=Arm(strategy, max(studied.settings["shots"])).label,
         tau=settings.tau,
         flat=settings.flat,
-        strata=strata[strata["model"].isin(plain_models(studied.first))].reset_index(drop=True),
-        slopes=pd.DataFrame([row for name, study in by_segmenter for row in slopes_of(study, common["seeds"], settings, name)]),
+        strata=studied.strata[studied.strata["model"].isin(plain_models(studied))].reset_index(drop=True),
+        slopes=pd.DataFrame(list(chain(*slopes))),
     )
 
 
-def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings, segmenter: str) -> list[dict[str, Any]]:
-    """Fit each no-background model's slope on every secondary and within all of them, and its difference from M's.
+def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings) -> list[dict[str, Any]]:
+    """Fit a segmenter's no-background model's slope on every secondary and within all of them, and its difference from M's.
 
     The slope is linear in F: that of the differences F(M_q) − F(M) of the same images is the difference of both slopes, so that
     its interval is found by the same draws of photographs.
@@ -65,7 +66,7 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
         for model in (name for name in plain_models(study) if name in points):
             for dataset, names in groups.items():
                 own = matching(single, model=model, dataset=dataset)["slope"]
-                row = {"segmenter": segmenter, "model": str(model), "dataset": dataset, "measure": measure}
+                row = {"segmenter": study.segmenter, "model": str(model), "dataset": dataset, "measure": measure}
                 row |= _judged(points, points[model], names, settings)
                 less = points[model] - points[BASELINE]
                 change = None if model == BASELINE else _fitted(points, less, names, settings.bootstrap)
@@ -142,18 +143,18 @@ def _check_suppression(settings: SuppressionSettings, inputs: Inputs) -> None:
 def _run_suppression(settings: SuppressionSettings, inputs: Inputs) -> Suppression:
     """Collect false positives of every segmenter's models on unseen background images."""
     studied = adapted(inputs, settings.of)
-    background, images = studied.first.background or "", studied.first.images
-    if not all(len(study.suppression) for study in studied.adaptations):
+    background = studied.background or ""
+    if set(studied.suppression["segmenter"]) < set(studied.segmenters):
         remedy = f"lower background_shots in studies.{settings.of}"
         raise InputError.of("background", "must keep a photograph that no model learnt from", background, remedy)
-    by_segmenter = studied.by_segmenter().items()
-    shares = pd.DataFrame([row for name, study in by_segmenter for row in shares_of(study, name, settings.bootstrap)])
+    rows = chain(*(shares_of(studied.alone(name), settings.bootstrap) for name in studied.segmenters))
+    shares = pd.DataFrame(list(rows))
     return Suppression(
         **described_adaptation(inputs, settings.of),
         background=background,
-        left=int(images.loc[images["dataset"] == background, "image"].nunique()),
+        left=int(matching(studied.images, dataset=background)["image"].nunique()),
         shares=shares,
-        changes=possible_changes(studied.rows("suppression"), shares),
+        changes=possible_changes(studied.suppression, shares),
     )
 
 
@@ -165,7 +166,7 @@ def possible_changes(changes: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFram
     return changes.assign(**ends)
 
 
-def shares_of(study: Adaptation, segmenter: str, bootstrap: int) -> list[dict[str, Any]]:
+def shares_of(study: Adaptation, bootstrap: int) -> list[dict[str, Any]]:
     """Measure the false positive share of M and of `Adaptation.suppression`'s models, with intervals."""
     blank = study.images[(study.images["dataset"] == study.background) & study.images["false_positive_share"].notna()]
     rows = []
@@ -176,7 +177,7 @@ def shares_of(study: Adaptation, segmenter: str, bootstrap: int) -> list[dict[st
         _, low, high = interval(measured, bootstrap, stream(None, "suppression", model))
         # A share is none below 0 nor above 1, which an interval of few images by the normal distribution does not know.
         ends = {"low": np.clip(low, 0, 1), "high": np.clip(high, 0, 1), "lowest": by_seed.min(), "highest": by_seed.max()}
-        rows.append({"segmenter": segmenter, "model": model, "share": float(by_seed.mean()), **ends})
+        rows.append({"segmenter": study.segmenter, "model": model, "share": float(by_seed.mean()), **ends})
     return rows
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption
-from howfar.figures.adaptation_gains import SuppressionRow, draw_suppression
+from howfar.figures.adaptation_gains import draw_suppression
 from howfar.figures.adaptation_models import (
     CHANGE,
     COST,
@@ -41,7 +42,7 @@ from howfar.figures.style import (
 )
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
 from howfar.paper.report_frame import Row, count_column, head, interval_text, text_column, three
-from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, priced, rows_part
+from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, rows_part, suppression_table
 from howfar.report.adaptation_sentences import did, in_points, price
 from howfar.report.section import (
     UNDEFINED,
@@ -59,7 +60,7 @@ from howfar.report.section import (
     row_interval,
     tabulate,
 )
-from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptations
+from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 
@@ -135,16 +136,17 @@ WORDS = {"falls": "falls", "rises": "rises", "consistent": "consistent", "none":
 
 def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) -> Table:
     """Lay out F (mean, standard deviation of distance) on halves and thirds, a row per dataset and model."""
-    several = len(models) > 1
-    columns = [Column("dataset"), *([Column("model")] if several else [])]
-    columns += [Column(f"F(μ, σ) {label}") for label in SHOWN]
-    rows = result.strata[(result.strata["segmenter"] == segmenter) & result.strata["seed"].isin(result.seeds)]
-    lines = []
-    for dataset in result.secondaries:
-        for model in models:
-            cells = [_part(matching(rows, dataset=dataset, model=model, part=label)) for label in SHOWN]
-            lines.append((Cell(dataset), *([Cell(model)] if several else []), *cells))
-    return Table(tuple(columns), tuple(lines))
+    rows = matching(result.strata[result.strata["seed"].isin(result.seeds)], segmenter=segmenter)
+
+    def cell(label: str) -> Callable[[tuple[str, str]], Cell]:
+        return lambda key: _part(matching(rows, dataset=key[0], model=key[1], part=label))
+
+    return tabulate(
+        product(result.secondaries, models),
+        ("dataset", "", lambda key: Cell(key[0])),
+        ("model", "", lambda key: Cell(key[1]), len(models) > 1),
+        *((f"F(μ, σ) {label}", "", cell(label)) for label in SHOWN),
+    )
 
 
 def _part(rows: pd.DataFrame) -> Cell:
@@ -274,7 +276,7 @@ def performance_section(result: PerformanceByDistance, context: Context) -> Sect
     unadapted, adapted = _part_tables(result, context)
     studied, drawn = beside(result.of, context.folder), list[Part]()
     if studied is not None:
-        models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
+        models = [BASELINE, *by_shots(studied, strategy_of(studied))]
         drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, as_called(models))
     return Section(
         lead=performance_lead(result),
@@ -322,15 +324,10 @@ def suppression(result: Suppression) -> Figure:
     Right: how mean F of the secondaries changed by adding the background, with its 95 % interval. Rows of a segmenter stand
     together, in one colour.
     """
-    costs = {(row["segmenter"], row["model"]): Change.of(row, *COST) for row in result.changes.to_dict("records")}
     look_of = {name: look(position) for position, name in enumerate(result.segmenters)}
-    rows = []
-    for row in result.shares.to_dict("records"):
-        segmenter, model = str(row["segmenter"]), str(row["model"])
-        share = Change.of(row, "share", "low", "high")
-        rows.append(SuppressionRow(segmenter, model, look_of[segmenter], share, (), costs.get((segmenter, model))))
     images = f"{result.left} image{plural(result.left)} of {name_text(result.background)}"
-    return draw_suppression(rows, f"on {images} that no model learnt from; lines are 95 % intervals")
+    note = f"on {images} that no model learnt from; lines are 95 % intervals"
+    return draw_suppression(result.shares.to_dict("records"), result.changes, look_of, note)
 
 
 def suppression_lead(result: Suppression) -> str:
@@ -356,22 +353,11 @@ def _most(result: Suppression, segmenter: str) -> Row:
     return most
 
 
-def suppression_table(result: Suppression) -> Table:
+def false_positives(result: Suppression) -> Table:
     """List false positive shares, their change by background, and its cost, a row per segmenter and model."""
-    changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records") if row["of"]}
     share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
-
-    def price_of(row: Row) -> tuple[Cell, Cell]:
-        return priced(changes.get((row["segmenter"], row["model"])))
-
-    return tabulate(
-        result.shares.to_dict("records"),
-        text_column("segmenter"),
-        text_column("model"),
-        ("false positives", share, lambda row: row_interval(row, "share", lambda value: f"{100 * value:.2f} %", "low", "high")),
-        ("change, points", "from the same model without background", lambda row: price_of(row)[0]),
-        ("change of mean F", "on the secondaries; marked where the interval lies below 0", lambda row: price_of(row)[1]),
-    )
+    change, cost = "from the same model without background", "on the secondaries; marked where the interval lies below 0"
+    return suppression_table(result, result.shares.to_dict("records"), result.changes, share, change, cost)
 
 
 SUPPRESSION_FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figure 16"}
@@ -399,13 +385,20 @@ def suppression_section(result: Suppression, context: Context) -> Section:
         sentences.append(f"{name}: false positives of {shares}.")
     few = "" if result.left > 1 else " One photograph gives no interval."
     studied = beside(result.of, context.folder)
-    drawn = [] if studied is None else _suppression_figures(result, studied, context)
+    drawn = list[Part]()
+    if studied is not None:
+        # Figs. 13 to 17: pictures of blind sets, else of background; curves and bars of the secondaries.
+        datasets = studied.blind or (result.background,)
+        drawn.append(rows_part(studied, folder_of(result.of, context.folder), datasets, "rows", "Figure 13", background=True))
+        drawn += curves(studied, adaptation_curves_background, SUPPRESSION_FIGURES)
+        bars = partial(adaptation_bars, studied, background=True)
+        drawn.append(FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"))
     return Section(
         lead=suppression_lead(result),
         sentences=sentences,
         parts=[
             FigurePart("shares", partial(suppression, result), caption),
-            TablePart("shares", title, suppression_table(result), cells),
+            TablePart("shares", title, false_positives(result), cells),
             *drawn,
         ],
         limits=[
@@ -417,14 +410,3 @@ def suppression_section(result: Suppression, context: Context) -> Section:
             *([ABSENT] if studied is None else []),
         ],
     )
-
-
-def _suppression_figures(result: Suppression, studied: Adaptations, context: Context) -> list[Part]:
-    """Build figs. 13 to 17: pictures of blind sets (else of background), curves and bars of the secondaries."""
-    datasets, folder = studied.first.blind or (result.background,), folder_of(result.of, context.folder)
-    bars = partial(adaptation_bars, studied, background=True)
-    return [
-        rows_part(studied, folder, datasets, "rows", "Figure 13", background=True),
-        *curves(studied, adaptation_curves_background, SUPPRESSION_FIGURES),
-        FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"),
-    ]

@@ -28,7 +28,6 @@ from howfar.paper.pool_draws import (
     RECALL,
     Counted,
     ResampledScores,
-    Trained,
     count_maps,
     draw_scores,
     trainings,
@@ -108,10 +107,10 @@ def hardware(device: str) -> dict[str, str | int]:
 
 
 def scores_of(
-    drawn: ResampledScores, counted: Sequence[Counted], studies: Mapping[str, Adaptation], settings: PoolSettings, strategy: str
+    drawn: ResampledScores, counted: Sequence[Counted], study: Adaptation, settings: PoolSettings, strategy: str
 ) -> pd.DataFrame:
-    """Build `Pool.scores` from the draws, the counts (ODS) and the studies' slopes."""
-    slopes = {model: _slopes(study, trainings(model, study, strategy)) for model, study in studies.items()}
+    """Build `Pool.scores` from the draws, the counts (ODS) and the study's slopes."""
+    slopes = _slopes(study, strategy)
     rows = []
     for (m, model), (q, shots), (d, dataset) in product(enumerate(drawn.models), enumerate(drawn.shots), enumerate(counted)):
         values = {measure: drawn.values[measure][m, q, d] for measure in MEASURES}
@@ -122,7 +121,7 @@ def scores_of(
         for name, draws in values.items():
             row |= interval_columns(name, draws)
         row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
-        trend = slopes[model].get((shots, dataset.dataset))
+        trend = slopes.get((model, shots, dataset.dataset))
         slope = (None,) * 3 if trend is None else (trend.slope.value, trend.slope.low, trend.slope.high)
         ends = (np.nan if value is None else value for value in slope)
         kind = verdict(trend, row[MEAN_F], tau=settings.level, flat=settings.flat).kind
@@ -181,21 +180,21 @@ def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
     return dict(zip(("ods", "mean_f_ods"), np.mean(pairs, axis=0).tolist(), strict=True))
 
 
-def _slopes(study: Adaptation, labels: Mapping[Trained, str]) -> dict[tuple[int, str], Trend]:
-    """Average the slopes of F at the models' own thresholds, and their ends, over seeds, by shots and dataset.
+def _slopes(study: Adaptation, strategy: str) -> dict[tuple[str, int, str], Trend]:
+    """Average the slopes of F at the models' own thresholds, and their ends, over seeds, by segmenter, shots and dataset.
 
     The interval is no narrower than that of the mean.
     """
-    shots = pd.Series({(training.seed, label): training.shots for training, label in labels.items()}, name="of")
-    rows = matching(study.slopes, measure=F_OWN).join(shots, on=["seed", "model"], how="inner")
+    keys = ["segmenter", "seed", "model"]
+    rows = matching(study.slopes, measure=F_OWN).merge(trainings(study, strategy)[[*keys, "shots"]], on=keys)
     columns = ["n", "photographs", "slope", "low", "high"]
     trends, unknown = {}, Interval(None)
-    by_dataset: Any = rows.groupby(["of", "dataset"], sort=False)[columns]
-    for (count, dataset), own in by_dataset:
+    by_dataset: Any = rows.groupby(["segmenter", "shots", "dataset"], sort=False)[columns]
+    for (segmenter, shots, dataset), own in by_dataset:
         n, photographs, *slope = np.mean(own.to_numpy(dtype=np.float64).tolist(), axis=0).tolist()
         ends = (None if np.isnan(value) else value for value in slope)
         fitted: dict[str, Any] = {"slope": Interval(*ends), "partial": None}
-        trends[int(count), str(dataset)] = Trend(int(n), int(photographs), unknown, unknown, **fitted)
+        trends[str(segmenter), int(shots), str(dataset)] = Trend(int(n), int(photographs), unknown, unknown, **fitted)
     return trends
 
 
@@ -349,29 +348,30 @@ def _check(settings: PoolSettings, inputs: Inputs) -> None:
 
 def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     studied = adapted(inputs, settings.of)
-    studies, first = dict(studied.by_segmenter()), studied.first
-    folders = {model: inputs.folders[settings.of] / model for model in studies}
-    strategy = settings.strategy or str(first.settings["strategies"][0])
+    folder = inputs.folders[settings.of]
+    strategy = settings.strategy or str(studied.settings["strategies"][0])
     # Of the blind datasets those with masks.
-    blind = tuple(name for name in first.blind if (matching(first.images, dataset=name)["mask"] != "").any())
+    blind = tuple(name for name in studied.blind if (matching(studied.images, dataset=name)["mask"] != "").any())
     progress = inputs.execution.progress
-    counted = count_maps(studies, folders, strategy, (*first.secondaries, *blind), progress=progress)
-    drawn = draw_scores(counted, _thresholds(studies, strategy), settings.bootstrap, settings.seed)
-    seeds = tuple(int(each) for each in first.settings["seeds"])
-    files = {model: folder / f"models/seed{seeds[0]}/{BASELINE}.safetensors" for model, folder in folders.items()}
+    counted = count_maps(studied, folder, strategy, (*studied.secondaries, *blind), progress=progress)
+    compared = trainings(studied, strategy)
+    thresholds = dict(zip(compared["training"], compared["threshold"].astype(float), strict=True))
+    drawn = draw_scores(counted, thresholds, settings.bootstrap, settings.seed)
+    seeds = tuple(int(each) for each in studied.settings["seeds"])
+    files = {model: folder / model / f"models/seed{seeds[0]}/{BASELINE}.safetensors" for model in studied.segmenters}
     checkpoints = {model: Checkpoint.load(file) for model, file in files.items()}
-    timings = timings_of(checkpoints, inputs.dataset(first.secondaries[0]), inputs.device, progress=progress)
+    timings = timings_of(checkpoints, inputs.dataset(studied.secondaries[0]), inputs.device, progress=progress)
     weights = settings.weights()
-    wished = {wish: _wished(wish, settings, drawn, first.secondaries, blind, timings) for wish in settings.wishes()}
+    wished = {wish: _wished(wish, settings, drawn, studied.secondaries, blind, timings) for wish in settings.wishes()}
     wished |= {WEIGHTED: weighted(wished, weights)} if weights else {}
     timed = {wish: each for wish, each in wished.items() if is_timed(wish, weights)}
     return Pool(
         of=settings.of,
         strategy=strategy,
-        primary=first.primary,
-        secondaries=first.secondaries,
+        primary=studied.primary,
+        secondaries=studied.secondaries,
         blind=blind,
-        models=studied.models,
+        models=studied.segmenters,
         shots=drawn.shots,
         seeds=seeds,
         wishes=settings.wishes(),
@@ -380,28 +380,18 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
         flat=settings.flat,
         floor=settings.floor,
         bootstrap=settings.bootstrap,
-        tuned=all(bool(study.models["held_out_ods"].notna().all()) for study in studies.values()),
+        tuned=bool(studied.models["held_out_ods"].notna().all()),
         hardware=hardware(inputs.device),
-        scores=scores_of(drawn, counted, studies, settings, strategy),
-        labels=labels_of(drawn, first.secondaries, settings.level),
-        spreads=spreads_of(drawn, first.secondaries),
-        distances=_distances(studies, files, folders, inputs),
+        scores=scores_of(drawn, counted, studied, settings, strategy),
+        labels=labels_of(drawn, studied.secondaries, settings.level),
+        spreads=spreads_of(drawn, studied.secondaries),
+        distances=_distances(studied, files, inputs),
         costs=costs_of(checkpoints),
         timings=timings,
         rankings=table_of({wish: each for wish, each in wished.items() if wish not in timed}, drawn.models),
         timed_rankings=table_of(timed, drawn.models),
         provenance=Provenance.now(),
     )
-
-
-def _thresholds(studies: Mapping[str, Adaptation], strategy: str) -> dict[Trained, float]:
-    """Return the threshold of every training: tuned on P's held-out photographs, or 0.5 without any."""
-    thresholds = {}
-    for model, study in studies.items():
-        tuned = study.models.set_index(["seed", "model"])["threshold"]
-        for training, label in trainings(model, study, strategy).items():
-            thresholds[training] = float(tuned.loc[(training.seed, label)])
-    return thresholds
 
 
 def _wished(
@@ -422,16 +412,14 @@ def _wished(
     return highest(drawn, wish, secondaries)
 
 
-def _distances(
-    studies: Mapping[str, Adaptation], files: Mapping[str, Path], folders: Mapping[str, Path], inputs: Inputs
-) -> pd.DataFrame:
+def _distances(study: Adaptation, files: Mapping[str, Path], inputs: Inputs) -> pd.DataFrame:
     """Measure O^dist of the secondary datasets with each model's own features, stored by its adaptation study."""
     frames = []
-    for model, study in studies.items():
+    for model, architecture in study.architectures.items():
         run = compare(
             inputs.dataset(study.primary),
             inputs.datasets(study.secondaries),
-            study.segmenter,
+            architecture,
             weights=files[model],
             components=study.settings["components"],
             bootstrap=0,
@@ -439,7 +427,7 @@ def _distances(
             rivals=False,
             baselines=False,
             device=inputs.device,
-            **{**inputs.keywords, "store": folders[model] / "store"},
+            **{**inputs.keywords, "store": files[model].parents[2] / "store"},
         )
         frame = run.to_frame().rename(columns={"name": "dataset"})
         frames.append(keyed(frame[["dataset", "o_dist_mean", "o_dist_scaled", "relative"]], model=model))

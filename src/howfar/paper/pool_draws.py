@@ -18,7 +18,6 @@ from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, count, f_per_image, stack, threshold_index
 from howfar.progress import bar
 from howfar.results.adaptation_result import BASELINE, Adaptation
-from howfar.results.records import matching
 from howfar.runners import LocalRunner
 from howfar.significance.bootstrap import resample_counts
 from howfar.streams import stream
@@ -48,36 +47,36 @@ class Counted:
     counts: Mapping[Trained, Counts]
 
 
-def trainings(model: str, adaptation: Adaptation, strategy: str) -> dict[Trained, str]:
-    """List a model's compared trainings with their labels in the study: unadapted, then by shots, in all seeds.
+def trainings(study: Adaptation, strategy: str) -> pd.DataFrame:
+    """Return the compared models' rows of `Adaptation.models`, with the `Trained` of each in the column training.
 
-    Those with background are left out, as are the further seeds of random, which other strategies lack.
+    For every segmenter: unadapted, then by shots, in all seeds. Those with background are left out, as are the further seeds of
+    random, which other strategies lack.
     """
-    rows = adaptation.models[adaptation.models["seed"].isin(adaptation.settings["seeds"])]
-    kept = (rows["model"] == BASELINE) | ((rows["strategy"] == strategy) & (rows["background"] == 0))
-    ordered = rows[kept].sort_values(["shots", "seed"], kind="stable")
-    return {Trained(model, int(row["shots"]), int(row["seed"])): str(row["model"]) for row in ordered.to_dict("records")}
+    rows = study.models[study.models["seed"].isin(study.settings["seeds"])]
+    rows = rows[(rows["model"] == BASELINE) | ((rows["strategy"] == strategy) & (rows["background"] == 0))]
+    rows = rows.assign(place=rows["segmenter"].map(study.segmenters.index))
+    rows = rows.sort_values(["place", "shots", "seed"], kind="stable")
+    keys = zip(rows["segmenter"], rows["shots"].tolist(), rows["seed"].tolist(), strict=True)
+    return rows.assign(training=pd.Series([Trained(*key) for key in keys], index=rows.index, dtype=object))
 
 
-def count_maps(
-    studies: Mapping[str, Adaptation], folders: Mapping[str, Path], strategy: str, datasets: Sequence[str], *, progress: bool
-) -> list[Counted]:
+def count_maps(study: Adaptation, folder: Path, strategy: str, datasets: Sequence[str], *, progress: bool) -> list[Counted]:
     """Count the maps of every training, dataset by dataset, on the images with masks scored by all trainings.
 
     Each model of the pool chose images of its own by its own distances, and was scored on the others. What one of them was not
-    scored on is left out for all, so that no model is compared on easier images than another. `folders` are those below which a
-    model's maps lie.
+    scored on is left out for all, so that no model is compared on easier images than another. The maps lie below `folder`, in a
+    folder of each segmenter.
     """
+    images, compared = study.images[study.images["mask"] != ""], trainings(study, strategy)
+    files = [str(folder / name / file) for name, file in zip(images["segmenter"], images["map"], strict=True)]
+    groups = dict(tuple(images.assign(map=files).groupby(["segmenter", "model", "seed", "dataset"])))
+    keys = compared[["segmenter", "model", "seed"]].itertuples(index=False, name=None)
+    labels = dict(zip(compared["training"], keys, strict=True))
     counted = []
     for dataset in datasets:
-        files: dict[Trained, pd.DataFrame] = {}
-        for model, study in studies.items():
-            own = study.images[(study.images["dataset"] == dataset) & (study.images["mask"] != "")]
-            for training, label in trainings(model, study, strategy).items():
-                of_training = matching(own, model=label, seed=training.seed)
-                files[training] = of_training.assign(map=[str(folders[model] / file) for file in of_training["map"]])
-        side = next(iter(studies.values())).settings.get("score_size")
-        counted.append(_counted(dataset, files, side, progress))
+        rows = {training: groups.get((*key, dataset), images[:0]) for training, key in labels.items()}
+        counted.append(_counted(dataset, rows, study.settings.get("score_size"), progress))
     return counted
 
 

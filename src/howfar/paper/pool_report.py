@@ -35,7 +35,6 @@ from howfar.paper.pool_answers import millions, seconds_of
 from howfar.paper.report_frame import Row, count_column, fixed_digits, head, label_lowest, text_column, three
 from howfar.report.section import (
     Cell,
-    Column,
     ColumnOf,
     Context,
     FigurePart,
@@ -238,13 +237,14 @@ def labels(result: Pool) -> Table:
 
 def slopes(result: Pool) -> Table:
     """Build the table of slopes and verdicts before and after adaptation."""
-    columns = [Column(name) for name in ("model", "dataset", *(f"M{shots}" if shots else "M" for shots in result.shots))]
-    rows = []
-    for (model, dataset), own in result.scores.groupby(["model", "dataset"], sort=False):
-        if dataset in result.secondaries:
-            cells = [_slope(row) for row in own.sort_values("shots").to_dict("records")]
-            rows.append((_model(result, {"model": model}), Cell(str(dataset)), *cells))
-    return Table(tuple(columns), tuple(rows))
+    by_shots = {(row["model"], row["dataset"], row["shots"]): row for row in result.scores.to_dict("records")}
+
+    def slope(shots: int) -> ColumnOf[Row]:
+        return f"M{shots}" if shots else "M", "", lambda row: _slope(by_shots[row["model"], row["dataset"], shots])
+
+    seen = result.scores[result.scores["dataset"].isin(result.secondaries)].drop_duplicates(["model", "dataset"])
+    model: ColumnOf[Row] = ("model", "", lambda row: _model(result, row))
+    return tabulate(seen.to_dict("records"), model, text_column("dataset"), *map(slope, result.shots))
 
 
 def _slope(row: Row) -> Cell:
@@ -270,12 +270,12 @@ def spreads(result: Pool) -> Table:
 def distances(result: Pool) -> Table:
     """Build the table of the secondary datasets' distances by each model's features (M)."""
     by_model = {(row["model"], row["dataset"]): row for row in result.distances.to_dict("records")}
-    columns = tuple(Column(name) for name in ("model", *result.secondaries))
-    rows = (
-        (_model(result, {"model": model}), *(_relative(by_model[model, dataset]) for dataset in result.secondaries))
-        for model in result.models
-    )
-    return Table(columns, tuple(rows))
+
+    def distance(dataset: str) -> ColumnOf[Row]:
+        return dataset, "", lambda row: _relative(by_model[row["model"], dataset])
+
+    models = [{"model": model} for model in result.models]
+    return tabulate(models, ("model", "", lambda row: _model(result, row)), *map(distance, result.secondaries))
 
 
 def _relative(row: Row) -> Cell:

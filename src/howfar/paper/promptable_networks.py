@@ -114,6 +114,13 @@ class Masks:
         return self.logits[int(self.quality.argmax())]
 
 
+def normalised(picture: Image.Image, size: tuple[int, int]) -> Tensor:
+    """Resize an image to (width, height), and scale its colours as for ImageNet; return (3, height, width) float32."""
+    pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR), dtype=np.float32) / 255
+    scaled = (pixels - np.array(IMAGENET_MEAN, dtype=np.float32)) / np.array(IMAGENET_STD, dtype=np.float32)
+    return torch.from_numpy(scaled.transpose(2, 0, 1).copy())
+
+
 class Sam:
     """Load a frozen SAM with transformers; images are resized by their longer side and padded, as in the paper.
 
@@ -140,9 +147,7 @@ class Sam:
         """Encode an image once for all prompts."""
         longest = max(picture.size)
         width, height = (max(1, round(side * self.side / longest)) for side in picture.size)
-        pixels = np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32) / 255
-        scaled = (pixels - np.array(IMAGENET_MEAN, dtype=np.float32)) / np.array(IMAGENET_STD, dtype=np.float32)
-        square = pad(torch.from_numpy(scaled.transpose(2, 0, 1).copy()), (0, self.side - width, 0, self.side - height))
+        square = pad(normalised(picture, (width, height)), (0, self.side - width, 0, self.side - height))
         embedding = self.model.get_image_embeddings(square[None].to(self.device))
         return EncodedImage(embedding, (picture.height, picture.width), (height, width))
 
@@ -298,10 +303,7 @@ class ClipSeg:
             self.model.cpu()
             self._embeddings[text] = self._embed(text).to(self.device)
             self.model.to(self.device)
-        pixels = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        mean, std = (np.array(values, dtype=np.float32) for values in (IMAGENET_MEAN, IMAGENET_STD))
-        scaled = (np.asarray(pixels, dtype=np.float32) / 255 - mean) / std
-        batch = torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None].to(self.device)
+        batch = normalised(picture, (SIDE, SIDE))[None].to(self.device)
         logits = self.model(pixel_values=batch, conditional_embeddings=self._embeddings[text]).logits.reshape(1, 1, SIDE, SIDE)
         enlarged = interpolate(logits.float(), (picture.height, picture.width), mode="bilinear", align_corners=False)
         return enlarged[0, 0].sigmoid().cpu().numpy()

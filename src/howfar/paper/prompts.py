@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias, Unpack, cast
@@ -21,6 +21,7 @@ from pydantic import Field
 
 from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
+from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.predictions import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError, option
@@ -60,7 +61,7 @@ from howfar.studies.study_file.kind import (
     Work,
     setting,
 )
-from howfar.studies.study_inputs import check_names, parse_all, parse_images
+from howfar.studies.study_inputs import check_names, parse_all
 
 KINDS: Final = ("points", "box", "box_point", "text", "persam")
 SAMS: Final = frozenset(KINDS) - {"text"}
@@ -81,13 +82,20 @@ class PromptedKinds(PromptSettings, total=False):
     kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
 
 
-class ImageWithMask(NamedTuple):
-    """Hold an image, its mask, and a function that encodes the image with SAM once."""
+@dataclass(eq=False)
+class ImageWithMask:
+    """Hold an image, its mask, and SAM, which encodes the image once."""
 
     item: Item
     picture: Image.Image
     mask: NDArray[np.bool_]
-    encoded: Callable[[], EncodedImage]
+    sam: Sam | None
+
+    @functools.cached_property
+    def encoded(self) -> EncodedImage:
+        """Encode the image with SAM."""
+        assert self.sam is not None  # for the type checker: only SAM's prompters ask
+        return self.sam.encode(self.picture)
 
 
 Make: TypeAlias = Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
@@ -164,7 +172,7 @@ def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray
 
 
 def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
-    return by_example(sam, personal, image.encoded())
+    return by_example(sam, personal, image.encoded)
 
 
 def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
@@ -174,8 +182,7 @@ def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask)
         prompt = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
     else:
         prompt = box_of(image.mask) if kind == "box" else box_and_point_of(image.mask, rng)
-    encoded = image.encoded()
-    return sam.probabilities(encoded, sam.masks(encoded, prompt).best), prompt
+    return sam.probabilities(image.encoded, sam.masks(image.encoded, prompt).best), prompt
 
 
 @with_options(PromptOptions)
@@ -327,25 +334,15 @@ def _predicted(
     rows = []
     for item in bar(dataset.items, progress=progress, desc=f"prompting {dataset.name}", unit="image"):
         data = read_bytes(item.path)
-        image = _image_with_mask(item, data, sam)
+        picture = decode(data).image.convert("RGB")
+        mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
+        image = ImageWithMask(item, picture, mask, sam)
         for prompter, paths in zip(prompters, files, strict=True):
             prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
             row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name, "path": str(item.path)}
             row |= {"mask": str(item.mask), "map": paths[item.name].relative_to(root).as_posix()}
             rows.append({**row, "told": json.dumps(prompt, sort_keys=True)})
     return rows
-
-
-def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
-    picture = decode(data).image.convert("RGB")
-    mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
-
-    @functools.cache
-    def encoded() -> EncodedImage:
-        assert sam is not None  # for the type checker: only SAM's prompters ask
-        return sam.encode(picture)
-
-    return ImageWithMask(item, picture, mask, encoded)
 
 
 def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from howfar.data import decode, read_bytes
 from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration
-from howfar.figures.contact_sheets import StandInImage, Thumbnail, extent, middle, probabilities, square, thumbnail, truth
-from howfar.figures.style import INK, MUTED, drawing, first, head, name_text, picture_sheet
+from howfar.figures.contact_sheets import StandInImage, middle, probabilities, thumbnail, truth
+from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
+from howfar.figures.style import drawing, first, head, name_text
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.run_figures import draw_figures
 from howfar.report.section import (
@@ -49,26 +50,9 @@ FOREGROUND: Final = "#00a651"
 BACKGROUND: Final = "#e4002b"
 PHOTOGRAPH: Final = "photograph"
 TRUTH: Final = "ground truth"
-_STEP: Final = 1.06
 _FEWEST: Final = 5  # columns that there is room for: 144 pixels look coarse in larger pictures
-# Heights of a dataset's name, of a line of a title, of a number, and of the gap below a line of pictures.
-_NAME: Final = 0.24
-_TITLE: Final = 0.1
-_NUMBER: Final = 0.17
-_GAP: Final = 0.08
 _CHARACTERS: Final = 18
 _NAMES: Final = {"persam": "PerSAM-F", "box_point": "box and point"}
-
-
-class PictureCell(NamedTuple):
-    """Hold a picture, its title above, number below, and the prompt drawn over it."""
-
-    label: str
-    picture: Thumbnail
-    title: str = ""
-    number: str = ""
-    prompt: dict[str, Any] | None = None
-    size: tuple[int, int] | None = None
 
 
 def _caption(prompting: Prompting) -> Caption:
@@ -95,36 +79,34 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
     prompt = prompting.prompts[0]
     own = {name: matching(prompting.images, prompt=prompt, dataset=name) for name in datasets}
     shown = [StandInImage(name, middle(rows, "f"), f"median of F by {prompt}") for name, rows in own.items()]
-    lines = [_lines(prompting, image, Path(folder)) for image in shown]
+    blocks = [PictureBlock(name_text(each.dataset, 40), each, _lines(prompting, each, Path(folder))) for each in shown]
+    images = [(each.dataset, each.image) for each in shown]
+    drawn = prompting.images[prompting.images[["dataset", "image"]].apply(tuple, axis=1).isin(images)]
     with drawing():
-        across = max(_FEWEST, *(len(line) for block in lines for line in block)) * _STEP
-        height = sum(_NAME + sum(_height(line) for line in block) for block in lines)
-        figure, axes = picture_sheet(across, height, top=-0.05)
-        top = 0.0
-        for image, block in zip(shown, lines, strict=True):
-            top = _block(axes, image, block, top)
-        head(figure, "What prompted networks segment", f"{_marks_note(lines)}White is certain; F at 0.5. {left_out}".strip())
+        figure = draw_blocks(blocks, _FEWEST)
+        note = f"{_marks_note(list(map(json.loads, drawn['told'])))}White is certain; F at 0.5. {left_out}"
+        head(figure, "What prompted networks segment", note.strip())
     return figure
 
 
 def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list[PictureCell]]:
     """Build a dataset's lines of pictures: prompts on the photograph, their maps below, then the maps of the texts."""
     rows = matching(prompting.images, dataset=shown.dataset, image=shown.image).set_index("prompt")
-    record = rows.iloc[0]
-    photograph, mask = thumbnail(str(record["path"])), truth(str(record["mask"]))
-    size = _true_size(str(record["path"]))
+    path, mask = (str(rows.iloc[0][name]) for name in ("path", "mask"))
+    photograph, truly = thumbnail(path), truth(mask)
     told = {prompt: json.loads(str(rows.loc[prompt, "told"])) for prompt in prompting.prompts}
     marked = [prompt for prompt in prompting.prompts if not told[prompt]["text"]]
     texts = [prompt for prompt in prompting.prompts if told[prompt]["text"]]
     lines: list[list[PictureCell]] = []
     if marked:
-        names = {prompt: _NAMES.get(prompt, prompt) for prompt in marked}
-        prompted = [PictureCell(f"{p} on the photograph", photograph, name, "", told[p], size) for p, name in names.items()]
-        lines.append([PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), *prompted])
+        size = _true_size(path)
+        marks = {each: partial(_prompt, told[each], size) if size is not None else None for each in marked}
+        over = [PictureCell(f"{p} on the photograph", photograph, _NAMES.get(p, p), "", marks[p]) for p in marked]
+        lines.append([PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), *over])
         maps = [_map(rows, prompt, folder, "") for prompt in marked]
-        lines.append([PictureCell(TRUTH, mask, "", TRUTH), *maps])
+        lines.append([PictureCell(TRUTH, truly, "", TRUTH), *maps])
     if texts:
-        start = [PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), PictureCell(TRUTH, mask, TRUTH)]
+        start = [PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), PictureCell(TRUTH, truly, TRUTH)]
         # A long list of texts goes on below; its lines begin with maps.
         quoted = {text: fill(f"“{name_text(told[text]['text'], 3 * _CHARACTERS)}”", _CHARACTERS) for text in texts}
         cells = start + [_map(rows, text, folder, title) for text, title in quoted.items()]
@@ -138,40 +120,15 @@ def _map(rows: pd.DataFrame, prompt: str, folder: Path, title: str) -> PictureCe
     return PictureCell(prompt, probabilities(folder / str(rows.loc[prompt, "map"])), title, number)
 
 
-def _marks_note(lines: Sequence[Sequence[Sequence[PictureCell]]]) -> str:
+def _marks_note(prompts: Sequence[dict[str, Any]]) -> str:
     """Explain the marks in the figure."""
-    told = [cell.prompt for block in lines for line in block for cell in line if cell.prompt is not None]
-    points = "Green circles: foreground points; red crosses: background points. " if any(one["points"] for one in told) else ""
-    return points + ("Green rectangles: boxes. " if any(one["box"] for one in told) else "")
-
-
-def _block(axes: Axes, shown: StandInImage, lines: Sequence[Sequence[PictureCell]], top: float) -> float:
-    """Draw a dataset's lines below its name, and return the position of the next dataset."""
-    small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
-    axes.text(0, top + 0.16, name_text(shown.dataset, 40), fontsize=9.5, fontweight="bold", color=INK, parse_math=False)
-    edge = (max(len(line) for line in lines) - 1) * _STEP + 1
-    axes.text(edge, top + 0.16, f"{name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}", ha="right", **small)
-    top += _NAME
-    for line in lines:
-        high, start = _pictures_height(line), top + _titles_height(line)
-        for position, cell in enumerate(line):
-            _cell(axes, cell, f"{shown.dataset}:{cell.label}", position * _STEP, start, high)
-        top += _height(line)
-    return top
-
-
-def _cell(axes: Axes, cell: PictureCell, label: str, left: float, start: float, high: float) -> None:
-    small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "parse_math": False, "ha": "center"}
-    axes.text(left + 0.5, start - 0.04, cell.title, va="bottom", **small)
-    axes.text(left + 0.5, start + high + 0.03, cell.number, va="top", **small)
-    square(axes, cell.picture, label, left, start + (high - 1) / 2)
-    if cell.picture.pixels is not None and cell.prompt is not None and cell.size is not None:
-        width, height = extent(cell.picture.pixels)
-        _prompt(axes, cell.prompt, (left + (1 - width) / 2, start + (high - height) / 2), cell.size, (width, height))
+    points = any(prompt["points"] for prompt in prompts)
+    marks = "Green circles: foreground points; red crosses: background points. " if points else ""
+    return marks + ("Green rectangles: boxes. " if any(prompt["box"] for prompt in prompts) else "")
 
 
 def _prompt(
-    axes: Axes, prompt: dict[str, Any], corner: tuple[float, float], true: tuple[int, int], drawn: tuple[float, float]
+    prompt: dict[str, Any], true: tuple[int, int], axes: Axes, corner: tuple[float, float], drawn: tuple[float, float]
 ) -> None:
     """Draw points and a box, in pixels of the full picture, over its thumbnail."""
     x, y = drawn[0] / true[0], drawn[1] / true[1]
@@ -194,20 +151,6 @@ def _true_size(path: str) -> tuple[int, int] | None:
     except (ImageError, OSError):
         return None
     return int(width), int(height)
-
-
-def _pictures_height(line: Sequence[PictureCell]) -> float:
-    return max((extent(cell.picture.pixels)[1] for cell in line if cell.picture.pixels is not None), default=0.3)
-
-
-def _titles_height(line: Sequence[PictureCell]) -> float:
-    lines = max(cell.title.count("\n") + 1 if cell.title else 0 for cell in line)
-    return _TITLE * lines + 0.06 if lines else 0.0
-
-
-def _height(line: Sequence[PictureCell]) -> float:
-    number = _NUMBER if any(cell.number for cell in line) else 0.0
-    return _titles_height(line) + _pictures_height(line) + number + _GAP
 
 
 def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:

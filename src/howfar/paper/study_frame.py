@@ -127,11 +127,11 @@ def described_adaptation(inputs: Inputs, of: str) -> dict[str, Any]:
     studied = adapted(inputs, of)
     return {
         "of": of,
-        "primary": studied.first.primary,
-        "secondaries": studied.first.secondaries,
-        "segmenters": studied.models,
-        "architectures": tuple(study.segmenter for study in studied.adaptations),
-        "seeds": tuple(int(seed) for seed in studied.first.settings["seeds"]),
+        "primary": studied.primary,
+        "secondaries": studied.secondaries,
+        "segmenters": studied.segmenters,
+        "architectures": tuple(studied.architectures.values()),
+        "seeds": tuple(int(seed) for seed in studied.settings["seeds"]),
         "provenance": Provenance.now(),
     }
 

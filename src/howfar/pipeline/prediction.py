@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
-from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
+from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.images import size, unused_bits
 from howfar.data.item import Item, ItemTable, PathTexts
@@ -410,9 +411,7 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
     HowfarError
         As `load_model`; no image can be read; a file at a map's place that no howfar wrote.
     """
-    images = parse(dataset)
-    if not isinstance(images, Dataset):
-        raise InputError.of("dataset", "must be images, not embeddings", images.name)
+    images = parse_images(dataset)
     given, loading = checked(PredictOptions, options), picked(ModelOptions, options)
     if given["adapt"] == "norm":
         model = _adapted(model, images, given)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howfar.errors import MissingPathError
 from howfar.figures import Caption, registration
@@ -23,6 +25,7 @@ from howfar.figures.adaptation_models import (
     seeds_text,
     strategies,
     strategy_of,
+    trained_models,
 )
 from howfar.figures.adaptation_rows import adaptation_rows, rows_caption
 from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption, is_scored, ranges
@@ -35,7 +38,6 @@ from howfar.report.run_figures import Figures, draw_figures
 from howfar.report.section import (
     UNDEFINED,
     Cell,
-    Column,
     ColumnOf,
     Context,
     FigurePart,
@@ -59,9 +61,14 @@ from howfar.report.section import (
     texts,
     with_interval,
 )
-from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult, Adaptations
+from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
 from howfar.wording import signed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Key: TypeAlias = tuple[str, str]
+_KEY = itemgetter("segmenter", "model")
 ADAPTING = "adapting"
 MEANINGS = {
     ADAPTING: "mean gain over M, of all strategies, on a dataset like these and by another training",
@@ -75,58 +82,60 @@ MEANINGS = {
 }
 
 
-def models(adaptation: Adaptation) -> list[str]:
-    """List the unadapted model, then every adapted model."""
-    return [BASELINE, *arms(adaptation)["model"]]
-
-
-def scores(adaptation: Adaptation, column: str) -> Table:
+def scores(result: Adaptation, column: str) -> Table:
     """Compare each model's "mean_f" or "ods" on each dataset: mean, lowest and highest over the shared seeds."""
-    seeds, rows = shared_seeds(adaptation), models(adaptation)
-    bars = ranges(adaptation, rows, seeds, column)
+    seeds = shared_seeds(result)
+    bars = ranges(result, [BASELINE, *arms(result)["model"]], seeds, column)
 
-    def of(dataset: str) -> Callable[[str], Cell]:
-        return lambda model: _range(bars.get((model, dataset)), len(seeds) > 1)
+    def of(dataset: str) -> Callable[[Key], Cell]:
+        return lambda key: _range(bars.get((*key, dataset)), len(seeds) > 1)
 
-    own = [(_title(adaptation, name), "", of(name)) for name in scored(adaptation)]
-    every = ("all", "mean over the secondaries, datasets alike", of(ALL), len(adaptation.secondaries) > 1)
-    return tabulate(rows, ("model", "", _model_cells(adaptation)), *own, every)
+    own = [(_title(result, name), "", of(name)) for name in scored(result)]
+    every = ("all", "mean over the secondaries, datasets alike", of(ALL), len(result.secondaries) > 1)
+    return tabulate(trained_models(result), *_names(result), *own, every)
 
 
-def both(adaptation: Adaptation) -> Table:
+def both(result: Adaptation) -> Table:
     """Compare F at the threshold tuned on the primary with F at each dataset's best, and their changes from the base model."""
-    shown = _model_cells(adaptation)
-    columns = (
-        Column("model"),
-        Column("dataset"),
-        Column("mean F", "of the images, at the model's own threshold, which no label of the dataset chose"),
-        Column("at its best", "mean F of the same images at the dataset's own best threshold, as in the paper's figs. 4 to 6"),
-        Column("ODS", "F of the dataset's summed counts at that threshold, as in the paper's fig. 7"),
-        Column("Δ mean F", "change from M at the models' own thresholds; marked where ODS changes the other way"),
-        Column("Δ at its best", "change from M at the dataset's best thresholds"),
-        Column("Δ ODS", "change of ODS from M"),
+    scored_by = both_scores(result)
+
+    def number(place: int) -> Callable[[Any], Cell]:
+        return lambda key: decimal(scored_by[key][place])
+
+    def gained(place: int) -> Callable[[Any], Cell]:
+        def cell(key: tuple[str, str, str]) -> Cell:
+            now, base = scored_by[key], scored_by[key[0], BASELINE, key[2]]
+            differences = [new - old for new, old in zip(now, base, strict=True)]
+            if key[1] == BASELINE or differences[place] != differences[place]:
+                return UNDEFINED
+            return replace(change(differences[place]), strong=place == 0 and opposed(differences[0], differences[2]))
+
+        return cell
+
+    best = "the dataset's own best threshold"
+    return tabulate(
+        scored_by,
+        *_names(result),
+        ("dataset", "", lambda key: Cell(_title(result, key[2]))),
+        ("mean F", "of the images, at the model's own threshold, which no label of the dataset chose", number(0)),
+        ("at its best", f"mean F of the same images at {best}, as in the paper's figs. 4 to 6", number(1)),
+        ("ODS", "F of the dataset's summed counts at that threshold, as in the paper's fig. 7", number(2)),
+        ("Δ mean F", "change from M at the models' own thresholds; marked where ODS changes the other way", gained(0)),
+        ("Δ at its best", "change from M at the dataset's best thresholds", gained(1)),
+        ("Δ ODS", "change of ODS from M", gained(2)),
     )
-    rows, scored_by = [], both_scores(adaptation)
-    for (model, dataset), now in scored_by.items():
-        base = scored_by[BASELINE, dataset]
-        gained = [None if new != new or old != old else new - old for new, old in zip(now, base, strict=True)]
-        changes = [change(each) if model != BASELINE else UNDEFINED for each in gained]
-        if opposed(now[0] - base[0], now[2] - base[2]):
-            changes[0] = replace(changes[0], strong=True)
-        rows.append((shown(model), Cell(_title(adaptation, dataset)), *map(decimal, now), *changes))
-    return Table(columns, tuple(rows))
 
 
-def slopes(adaptation: Adaptation) -> Table:
+def slopes(result: Adaptation) -> Table:
     """List the slope of both Fs on scaled distance for every model, dataset and seed; empty for earlier versions' studies."""
     own = "F at the model's own threshold; marked, here and in the other column, where the interval excludes 0"
     rows = [
         {**lines.iloc[0].to_dict(), **{line["measure"]: line for line in lines.to_dict("records")}}
-        for _, lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False)
+        for _, lines in result.slopes.groupby(["segmenter", "seed", "model", "dataset"], sort=False)
     ]
-    return _by_model(
-        adaptation,
+    return tabulate(
         rows,
+        *_names(result, _KEY),
         _text("dataset"),
         _integer("seed"),
         _integer("n", "images that have an F"),
@@ -135,13 +144,13 @@ def slopes(adaptation: Adaptation) -> Table:
     )
 
 
-def strata(adaptation: Adaptation) -> Table:
+def strata(result: Adaptation) -> Table:
     """List F on halves and thirds by distance for every model, dataset and seed; empty for earlier versions' studies."""
     retuned = "F re-tuned in the part, as in the paper, which looks at labels; mean and spread of scaled distance"
     common = "F of the part's summed counts at the model's own threshold"
-    return _by_model(
-        adaptation,
-        adaptation.strata.to_dict("records"),
+    return tabulate(
+        result.strata.to_dict("records"),
+        *_names(result, _KEY),
         _text("dataset"),
         _integer("seed"),
         _text("part", "by distance as that seed's M sees it, nearest first"),
@@ -151,37 +160,38 @@ def strata(adaptation: Adaptation) -> Table:
     )
 
 
-def shared_seeds(adaptation: Adaptation) -> list[int]:
+def shared_seeds(result: Adaptation) -> list[int]:
     """List the seeds in which every model was trained; the tables' means are over these seeds."""
-    return seeds_of(adaptation, models(adaptation))
+    return seeds_of(result, [BASELINE, *arms(result)["model"]])
 
 
-def gains(adaptation: Adaptation) -> Table:
+def gains(result: Adaptation) -> Table:
     """List every model's gain over the unadapted model with its 95 % interval: all secondaries equally, then each dataset."""
     alike = "the secondaries, datasets alike; marked, here and in the other columns, where the interval lies below 0"
 
-    def of(dataset: str) -> Callable[[str], Cell]:
-        return lambda model: _change(gain(adaptation, model, dataset))
+    def of(dataset: str) -> Callable[[Key], Cell]:
+        return lambda key: _change(gain(result, *key, dataset))
 
-    own = [(_title(adaptation, name), "", of(name)) for name in scored(adaptation)]
-    return tabulate(models(adaptation)[1:], ("model", "", _model_cells(adaptation)), ("all", alike, of(ALL)), *own)
+    own = [(_title(result, name), "", of(name)) for name in scored(result)]
+    adapted = [key for key in trained_models(result) if key[1] != BASELINE]
+    return tabulate(adapted, *_names(result), ("all", alike, of(ALL)), *own)
 
 
-def against_random(adaptation: Adaptation) -> Table:
+def against_random(result: Adaptation) -> Table:
     """List every model's gain over random with the same number of images; empty if random was no strategy."""
     alike = "the secondaries, datasets alike; the 95 % interval is not corrected"
     corrected = "beside random, by the interval at a level that is corrected for the number of strategies (Bonferroni)"
-    pooled = adaptation.gains[(adaptation.gains["dataset"] == ALL) & adaptation.gains["over_random"].notna()]
+    pooled = result.gains[(result.gains["dataset"] == ALL) & result.gains["over_random"].notna()]
 
     def over(dataset: str) -> Callable[[Any], Cell]:
-        return lambda row: _change(over_random(adaptation, row["model"], dataset))
+        return lambda row: _change(over_random(result, row["segmenter"], row["model"], dataset))
 
-    own = [(name, "", over(name)) for name in adaptation.secondaries]
+    own = [(name, "", over(name)) for name in result.secondaries]
     verdict = ("verdict", corrected, lambda row: Cell(standing(row)))
-    return _by_model(adaptation, pooled.to_dict("records"), ("all", alike, over(ALL)), verdict, *own)
+    return tabulate(pooled.to_dict("records"), *_names(result, _KEY), ("all", alike, over(ALL)), verdict, *own)
 
 
-def contributions(adaptation: Adaptation) -> Table:
+def contributions(result: Adaptation) -> Table:
     """List the mean gain, then the sources of variation in gains as standard deviations; empty if unknown."""
     ends = "with its 95 % interval, which begins at 0 where 0 is not excluded"
 
@@ -189,7 +199,7 @@ def contributions(adaptation: Adaptation) -> Table:
         return row_interval(row, "value", signed if row["source"] == ADAPTING else "{:.3f}".format, "low", "high")
 
     return tabulate(
-        adaptation.contributions.to_dict("records"),
+        result.contributions.to_dict("records"),
         _integer("shots", title="images of each"),
         _text("source", "what is different between two gains"),
         ("gain, or standard deviation of gains", ends, number),
@@ -197,38 +207,46 @@ def contributions(adaptation: Adaptation) -> Table:
     )
 
 
-def suppression(adaptation: Adaptation) -> Table:
+def suppression(result: Adaptation) -> Table:
     """List false positives on unseen background, and the cost of suppressing them; empty if no background was added."""
-    changes = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
-    labels = [BASELINE, *changes] if changes else []
-    shares: Any = by_seed(adaptation, labels).mean() if labels else {}
+    shares: Any = by_seed(result).mean() if len(result.suppression) else {}
     part = "share of pixels above the model's own threshold, mean over images and seeds"
     change = "from the same model without background, in percentage points, with its 95 % interval"
+    rows = [{"segmenter": name, "model": model, "share": share} for (name, model), share in shares.items()]
+    return suppression_table(result, rows, result.suppression, part, change, "on the secondaries, with its 95 % interval")
+
+
+def suppression_table(
+    result: Any, rows: Iterable[Mapping[Any, Any]], changes: pd.DataFrame, share: str, change: str, cost: str
+) -> Table:
+    """List the false positive shares in `rows`, their changes and their costs, a row per segmenter and model."""
+    of = {_KEY(row): row for row in changes.to_dict("records")}
+    unknown: dict[str, float] = dict.fromkeys((*CHANGE, *COST), math.nan)
+
+    def changed(row: Mapping[Any, Any]) -> Cell:
+        each = Change.of(of.get(_KEY(row), unknown), *CHANGE)
+        return replace(with_interval(*each.ends, points), strong=each.above)
+
     return tabulate(
-        labels,
-        ("model", "", _model_cells(adaptation)),
-        ("false positives", part, lambda model: with_interval(shares[model], None, None, lambda value: f"{100 * value:.2f} %")),
-        ("change, points", change, lambda model: priced(changes.get(model))[0]),
-        ("change of mean F", "on the secondaries, with its 95 % interval", lambda model: priced(changes.get(model))[1]),
+        rows,
+        *_names(result, _KEY),
+        ("false positives", share, lambda row: with_interval(row["share"], row.get("low"), row.get("high"), _percent)),
+        ("change, points", change, changed),
+        ("change of mean F", cost, lambda row: _change(Change.of(of.get(_KEY(row), unknown), *COST))),
     )
 
 
-def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
-    """Show the change due to background images in percentage points, and its cost in mean F; dashes without a row."""
-    if row is None:
-        return UNDEFINED, UNDEFINED
-    change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
-    in_points = with_interval(change.value, change.low, change.high, points)
-    return replace(in_points, strong=change.above), _change(cost)
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f} %"
 
 
-def trained(adaptation: Adaptation) -> Table:
+def trained(result: Adaptation) -> Table:
     """List every model and seed with its threshold and its score on the primary's held-out photographs."""
     best = "best on P's held-out photographs; every F here is at it but ODS and what says at its best"
     home = "F of P's held-out photographs at that threshold: what adapting cost at home"
-    return _by_model(
-        adaptation,
-        adaptation.models.to_dict("records"),
+    return tabulate(
+        result.models.to_dict("records"),
+        *_names(result, _KEY),
         _integer("seed"),
         _integer("shots", "images of each secondary that it learnt from", "of each"),
         _integer("background", "images without foreground that it learnt from"),
@@ -278,16 +296,18 @@ def _title(adaptation: Adaptation, dataset: str) -> str:
     return f"{dataset} (blind)" if dataset in adaptation.blind else dataset
 
 
-def _model_cells(adaptation: Adaptation) -> Callable[[str], Cell]:
-    """Return a function that shows a model's name in its colour in the figures."""
-    look_of = looks(adaptation)
-    return lambda model: Cell(model, colour=look_of[model].colour)
+def _names(result: Any, key: Callable[[Any], Any] = tuple) -> list[ColumnOf[Any]]:
+    """Return the columns of a row's segmenter, if there are several, and of its model; `key` takes both from the row.
 
+    The models of an adaptation have their colour in its figures.
+    """
+    look_of = looks(result) if isinstance(result, Adaptation) else {}
 
-def _by_model(adaptation: Adaptation, rows: Iterable[Mapping[Any, Any]], *columns: ColumnOf[Any]) -> Table:
-    """Build a table with a row per record; the first column is the model's coloured name."""
-    shown = _model_cells(adaptation)
-    return tabulate(rows, ("model", "", lambda row: shown(str(row["model"]))), *columns)
+    def model(row: Any) -> Cell:
+        name = str(key(row)[1])
+        return Cell(name, colour=look_of[name].colour if name in look_of else "")
+
+    return [("segmenter", "", lambda row: Cell(str(key(row)[0])), len(result.segmenters) > 1), ("model", "", model)]
 
 
 def _text(name: str, explanation: str = "") -> ColumnOf[Any]:
@@ -318,10 +338,8 @@ def _range(bar: Bar | None, several: bool) -> Cell:
     return Cell(f"{bar.mean:.3f}" + (f" ({bar.low:.3f}–{bar.high:.3f})" if several else ""), bar.mean)
 
 
-def _change(change: Change | None) -> Cell:
-    if change is None or not change.known:
-        return UNDEFINED
-    return replace(with_interval(change.value, change.low, change.high, lambda value: signed(value, 3)), strong=change.below)
+def _change(change: Change) -> Cell:
+    return replace(with_interval(*change.ends, lambda value: signed(value, 3)), strong=change.below)
 
 
 def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
@@ -350,7 +368,7 @@ def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterato
     yield "answer", "In short", _answer(adaptation)
     yield "pictures", "Pictures", Section("", [RegisteredFigure("rows")]) if "rows" in figures.drawn else None
     yield "gains", "Gains", Section("", _gain_parts(adaptation), folded=True)
-    yield "scores", "Scores", Section("", _score_parts(adaptation), folded=True)
+    yield "scores", "Scores", Section("", [*_score_parts(adaptation), RegisteredFigure("bars")], folded=True)
     by_distance: list[Part] = [
         RegisteredFigure("curves"),
         *shown("slopes", "Slopes", slopes(adaptation), text=_SLOPES, style="models"),
@@ -395,38 +413,32 @@ def _answer(adaptation: Adaptation) -> Section:
     return Section(adaptation_sentences.lead(adaptation), parts, [text for text in said if text])
 
 
-def _gain_parts(result: AdaptationResult) -> list[Part]:
+def _gain_parts(result: Adaptation) -> list[Part]:
     """Build the tables of gains over M and over random, and of what gains differ by."""
-    more = len(result.first.settings["random_seeds"])
+    more = len(result.settings["random_seeds"])
     seeds = f" Random has {more} further seed{plural(more)}: a gain is over the seeds that its model has." if more else ""
+    title = "Beside as many images drawn at random"
     parts: list[Part] = [
-        TablePart("gains", "Gain over M", stacked(result, gains), _GAINED + seeds, style="models"),
-        *shown(
-            "over-random",
-            "Beside as many images drawn at random",
-            stacked(result, against_random),
-            text=_RIVALS,
-            style="models",
-        ),
+        TablePart("gains", "Gain over M", gains(result), _GAINED + seeds, style="models"),
+        *shown("over-random", title, against_random(result), text=_RIVALS, style="models"),
     ]
-    if isinstance(result, Adaptation):
+    if len(result.segmenters) == 1:
         text = f"{result.contributed()} One mixed model of the gains, with datasets, strategies and trainings crossed."
         parts += shown("contributions", "What gains differ by", contributions(result), text=text, style="texts")
     return parts
 
 
-def _score_parts(result: AdaptationResult) -> list[Part]:
-    """Build the tables of scores by both measures, and the bars."""
-    seeds = shared_seeds(result.first)
+def _score_parts(result: Adaptation) -> list[Part]:
+    """Build the tables of scores by both measures."""
+    seeds = shared_seeds(result)
     over = f" {seeds_text(seeds).capitalize()}{'; in brackets the lowest and the highest' if len(seeds) > 1 else ''}."
-    f, ods = (stacked(result, partial(scores, column=column)) for column in ("mean_f", "ods"))
     parts: list[Part] = [
-        TablePart("mean-f", "Mean F at each model's own threshold", f, _HONEST + over, style="models"),
-        TablePart("ods", "ODS, as in the paper", ods, _PAPER + over, style="models"),
+        TablePart("mean-f", "Mean F at each model's own threshold", scores(result, "mean_f"), _HONEST + over, style="models"),
+        TablePart("ods", "ODS, as in the paper", scores(result, "ods"), _PAPER + over, style="models"),
     ]
-    if isinstance(result, Adaptation):
-        told = f"Changes are from M. {adaptation_sentences.disagreement(result)}"
-        parts += [TablePart("both", "Both side by side", both(result), told, style="models"), RegisteredFigure("bars")]
+    if len(result.segmenters) == 1:
+        text = f"Changes are from M. {adaptation_sentences.disagreement(result)}"
+        parts.append(TablePart("both", "Both side by side", both(result), text, style="models"))
     return parts
 
 
@@ -452,39 +464,28 @@ def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, 
     `labels` are the paper's numbers by architecture, and `before` is what the first caption begins with.
     """
     parts: list[Part] = []
-    for name, study in studied.by_segmenter().items():
-        named = replace(study, segmenter=name)
-        found = registration(f"curves-{name}", draw).caption(named)
+    for name, architecture in studied.architectures.items():
+        study = studied.alone(name)
+        found = registration(f"curves-{name}", draw).caption(study)
         text = f"Of {name}, drawn as the figure before." if parts else f"{before} {found.text}".strip()
         caption = Caption(f"{found.title}, {name}", text, found.alternative)
-        parts.append(FigurePart(f"curves-{name}", partial(draw, named), caption, labels.get(study.segmenter, "")))
+        parts.append(FigurePart(f"curves-{name}", partial(draw, study), caption, labels.get(architecture, "")))
     return parts
-
-
-def stacked(result: AdaptationResult, make: Callable[[Adaptation], Table]) -> Table:
-    """Stack the tables of all segmenters' studies, with the segmenter's name in the first column; one study has its table."""
-    if isinstance(result, Adaptation):
-        return make(result)
-    made = {name: make(study) for name, study in result.by_segmenter().items()}
-    columns = next(iter(made.values())).columns
-    rows = tuple((Cell(name), *row) for name, table in made.items() for row in table.rows)
-    return Table((Column("segmenter"), *columns), rows)
 
 
 def section(result: Adaptations, context: Context) -> Section:
     """Build the section of an adaptation study."""
-    study, names = result.first, list(result.by_segmenter())
-    rivals = {name: adaptation_sentences.against_random(each) for name, each in result.by_segmenter().items()}
-    compared = RANDOM in strategies(study) and strategy_of(study) != RANDOM
-    told = [f"{name}: {text}" for name, text in rivals.items()] if compared and len(names) > 1 else [rivals[names[0]]]
+    rivals = {name: adaptation_sentences.against_random(result.alone(name)) for name in result.segmenters}
+    compared = RANDOM in strategies(result) and strategy_of(result) != RANDOM and len(rivals) > 1
+    told = [f"{name}: {text}" for name, text in rivals.items()] if compared else list(rivals.values())[:1]
     bars = FigurePart("bars", partial(adaptation_bars, result), bars_caption(result), "Figure 7")
     parts: list[Part] = [*([bars] if is_scored(result) else []), *_gain_parts(result), *_score_parts(result)]
-    parts.append(rows_part(result, context.folder, study.secondaries, "rows", "Figure 8"))
-    if study.blind:
-        parts.append(rows_part(result, context.folder, study.blind, "rows-blind", "Figure 9"))
-    parts.append(TablePart("models", "The models", stacked(result, trained), _MODELS))
+    parts.append(rows_part(result, context.folder, result.secondaries, "rows", "Figure 8"))
+    if result.blind:
+        parts.append(rows_part(result, context.folder, result.blind, "rows-blind", "Figure 9"))
+    parts.append(TablePart("models", "The models", trained(result), _MODELS))
     sentences = [*told, adaptation_sentences.disagreement(result)]
-    return Section(adaptation_sentences.lead(result), parts, sentences, adaptation_sentences.limits(study))
+    return Section(adaptation_sentences.lead(result), parts, sentences, adaptation_sentences.limits(result))
 
 
 _GAINED = "Change of mean F from M on images that no model learnt from, each model at its own threshold, with 95 % intervals."

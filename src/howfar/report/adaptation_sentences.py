@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +19,12 @@ from howfar.figures.adaptation_models import (
     seeds_of,
     strategies,
     strategy_of,
+    trained_models,
 )
 from howfar.figures.adaptation_scores import Bar, ranges
 from howfar.report.section import listing, plural
-from howfar.results.adaptation_result import ALL, BASELINE, Adaptation, AdaptationResult
+from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
+from howfar.results.records import matching
 from howfar.wording import signed
 
 FEW_SEEDS = 5
@@ -29,43 +32,42 @@ MOST_NAMED = 6
 NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
 
 
-def gain(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
-    """Return a model's gain over the unadapted model, on all secondaries equally or on one dataset."""
-    return _change(adaptation, model, dataset, ("gain", "low", "high"))
+def gain(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Change:
+    """Return a model's gain over the unadapted model, on all secondaries equally or on one dataset; NaN if unknown."""
+    return Change.of(_row(result, segmenter, model, dataset), "gain", "low", "high")
 
 
-def over_random(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
-    """Return a model's gain over random with the same number of images; None if random was no strategy."""
-    return _change(adaptation, model, dataset, ("over_random", "over_random_low", "over_random_high"))
+def over_random(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Change:
+    """Return a model's gain over random with the same number of images; NaN if random was no strategy."""
+    return Change.of(_row(result, segmenter, model, dataset), "over_random", "over_random_low", "over_random_high")
 
 
-def lead(result: AdaptationResult) -> str:
+def lead(result: Adaptation) -> str:
     """State each segmenter's gain from the most images, with its interval, and whether the interval contains 0."""
-    study, strategy = result.first, strategy_of(result.first)
-    model = by_shots(study, strategy)[-1]
-    sets = study.secondaries[0] if len(study.secondaries) == 1 else f"each of {len(study.secondaries)} datasets"
-    labelled = f"Labelling {_images(_shots(study, model))} of {sets}, chosen by {strategy}"
-    gains = {name: gain(each, model) for name, each in result.by_segmenter().items()}
+    strategy = strategy_of(result)
+    model = by_shots(result, strategy)[-1]
+    sets = result.secondaries[0] if len(result.secondaries) == 1 else f"each of {len(result.secondaries)} datasets"
+    labelled = f"Labelling {_images(_of_arm(result, model, 'shots'))} of {sets}, chosen by {strategy}"
+    gains = {name: gain(result, name, model) for name in result.segmenters}
+    alone = _alone(result, model) if any(change.above or change.below for change in gains.values()) else ""
     if len(gains) > 1:
-        clear = any(change is not None and (change.above or change.below) for change in gains.values())
         by_segmenter = "; ".join(f"with {name} {judged(change)}" for name, change in gains.items())
-        return f"{labelled}, changed mean F {by_segmenter}.{_alone(study, model) if clear else ''}"
+        return f"{labelled}, changed mean F {by_segmenter}.{alone}"
     (change,) = gains.values()
-    if change is None or not change.known:
+    if not change.known:
         return f"{labelled}, could not be measured: no image that was left out has foreground."
     interval = "(too few photographs for an interval)"
     if change.bounded:
         interval = f"[95 % CI {signed(change.low, 3)}, {signed(change.high, 3)}]"
     if change.above or change.below:
-        did = "raised" if change.above else "lowered"
-        return f"{labelled}, {did} mean F by {abs(change.value):.3f} {interval}.{_alone(study, model)}"
+        return f"{labelled}, {'raised' if change.above else 'lowered'} mean F by {abs(change.value):.3f} {interval}.{alone}"
     unproven = f"There is no evidence that {labelled[0].lower()}{labelled[1:]}, changed mean F"
     return f"{unproven}: {signed(change.value, 3)} {interval}."
 
 
-def judged(change: Change | None) -> str:
+def judged(change: Change) -> str:
     """Format a change with its interval, and state whether the interval is above 0, below, or contains 0."""
-    if change is None or not change.known:
+    if not change.known:
         return "by what could not be measured"
     if not change.bounded:
         return f"by {signed(change.value, 3)} (too few photographs for an interval)"
@@ -83,8 +85,9 @@ def against_random(adaptation: Adaptation) -> str:
     strategy = strategy_of(adaptation)
     if strategy == RANDOM:
         return "The images were drawn at random, and no other way of choosing them was tried."
-    change = over_random(adaptation, by_shots(adaptation, strategy)[-1])
-    if change is None or not change.known:
+    model, (segmenter, *_) = by_shots(adaptation, strategy)[-1], adaptation.segmenters
+    change = over_random(adaptation, segmenter, model)
+    if not change.known:
         return (
             f"Random was no strategy of this study, so it does not tell whether choosing by {strategy} is any better than "
             "labelling as many images drawn at random."
@@ -92,7 +95,7 @@ def against_random(adaptation: Adaptation) -> str:
     text = f"Beside as many images drawn at random, those chosen by {strategy} gained {change} more"
     if not change.above and not change.below:
         return f"{text}: the interval holds 0, no evidence that {strategy} beats random."
-    judged = standing(_row(adaptation, by_shots(adaptation, strategy)[-1], ALL))
+    judged = standing(_row(adaptation, segmenter, model, ALL))
     if judged == UNJUDGED:
         return f"{text}. With one seed that may be a difference of two trainings, and is no verdict on {strategy}."
     rivals = len([name for name in strategies(adaptation) if name != RANDOM])
@@ -120,9 +123,9 @@ def suppressed(adaptation: Adaptation) -> str:
         return ""
     row = rows[labels[-1]]
     change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
-    count = int(arms(adaptation).set_index("model")["background"].loc[labels[-1]])
+    added = f"{_images(_of_arm(adaptation, labels[-1], 'background'))} of {adaptation.background}"
     text = (
-        f"Adding {_images(count)} of {adaptation.background} to {labels[0]} {did(change)} the share of false positives on "
+        f"Adding {added} to {labels[0]} {did(change)} the share of false positives on "
         f"those left out: {in_points(change)}, to {100 * float(row['share']):.2f} %."
     )
     text += _alone(adaptation, labels[-1]) if change.below or change.above else ""
@@ -145,22 +148,18 @@ def price(cost: Change) -> str:
     return "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
 
 
-def both_scores(adaptation: Adaptation) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Average mean_f, mean_f_ods and ods by model and dataset over the shared seeds; NaN if undefined.
+def both_scores(result: Adaptation) -> dict[tuple[str, str, str], tuple[float, ...]]:
+    """Average mean_f, mean_f_ods and ods by segmenter, model and dataset over the shared seeds; NaN if undefined.
 
     Models stand in their order, each with all secondaries alike first, where there are several, then each dataset.
     """
-    models = [BASELINE, *arms(adaptation)["model"]]
-    datasets = [*([ALL] if len(adaptation.secondaries) > 1 else []), *scored(adaptation)]
-    seeds, undefined = seeds_of(adaptation, models), Bar(math.nan, math.nan, math.nan)
+    models = [BASELINE, *arms(result)["model"]]
+    datasets = [*([ALL] if len(result.secondaries) > 1 else []), *scored(result)]
+    seeds, undefined = seeds_of(result, models), Bar(math.nan, math.nan, math.nan)
     columns = ("mean_f", "mean_f_ods", "ods")
-    bars = [ranges(adaptation, models, seeds, name) if name in adaptation.scores else {} for name in columns]
-
-    def means(key: tuple[str, str]) -> tuple[float, float, float]:
-        f, at_best, ods = (float(each.get(key, undefined).mean) for each in bars)
-        return f, at_best, ods
-
-    return {(model, dataset): means((model, dataset)) for model in models for dataset in datasets}
+    bars = [ranges(result, models, seeds, name) if name in result.scores else {} for name in columns]
+    keys = [(*key, dataset) for key in trained_models(result) for dataset in datasets]
+    return {key: tuple(float(each.get(key, undefined).mean) for each in bars) for key in keys}
 
 
 def opposed(one: float, other: float) -> bool:
@@ -168,36 +167,32 @@ def opposed(one: float, other: float) -> bool:
     return round(one, 3) * round(other, 3) < 0
 
 
-def disagreement(result: AdaptationResult) -> str:
+def disagreement(result: Adaptation) -> str:
     """State for each segmenter where mean F at own thresholds and the paper's ODS change from M in opposite directions."""
-    found = {name: _disagreements(study) for name, study in result.by_segmenter().items()}
-    if len(found) > 1:
-        told = listing([f"in {len(lines)} of {count} comparisons with {name}" for name, (count, lines) in found.items()], 8)
+    scores = both_scores(result)
+    compared: dict[str, int] = dict.fromkeys(result.segmenters, 0)
+    opposite: dict[str, list[str]] = {name: [] for name in result.segmenters}
+    for (name, model, dataset), now in scores.items():
+        f, _, ods = (new - old for new, old in zip(now, scores[name, BASELINE, dataset], strict=True))
+        compared[name] += model != BASELINE and f == f and ods == ods
+        if opposed(f, ods):
+            where = "all secondaries alike" if dataset == ALL else dataset
+            change = f"mean F {signed(f, 3)} to {now[0]:.3f}, ODS {signed(ods, 3)} to {now[2]:.3f}"
+            opposite[name].append(f"{model} on {where} ({change})")
+    if len(compared) > 1:
+        told = [f"in {len(opposite[name])} of {count} comparisons with {name}" for name, count in compared.items()]
         both = "From M to an adapted model, mean F at the models' own thresholds and ODS change in opposite directions"
-        return f"{both} {told}. What a new site would see is the first."
-    ((compared, lines),) = found.values()
-    if not compared:
+        return f"{both} {listing(told, 8)}. What a new site would see is the first."
+    ((count, lines),) = zip(compared.values(), opposite.values(), strict=True)
+    if not count:
         return "Neither could be measured."
     if not lines:
         return "Mean F at the models' own thresholds and ODS nowhere change in opposite directions."
     more = f" and {len(lines) - MOST_NAMED} more" if len(lines) > MOST_NAMED else ""
     return (
-        f"In {len(lines)} of {compared} comparisons with M, mean F at the models' own thresholds and ODS change in opposite "
+        f"In {len(lines)} of {count} comparisons with M, mean F at the models' own thresholds and ODS change in opposite "
         f"directions: {'; '.join(lines[:MOST_NAMED])}{more}. What a new site would see is the first."
     )
-
-
-def _disagreements(adaptation: Adaptation) -> tuple[int, list[str]]:
-    """Return the number of comparisons with M in which both scores are known, and sentences on those that disagree."""
-    scores, compared, lines = both_scores(adaptation), 0, []
-    for (model, dataset), now in scores.items():
-        before = scores[BASELINE, dataset]
-        f, ods = now[0] - before[0], now[2] - before[2]
-        compared += model != BASELINE and f == f and ods == ods
-        if opposed(f, ods):
-            where = "all secondaries alike" if dataset == ALL else dataset
-            lines.append(f"{model} on {where} (mean F {signed(f, 3)} to {now[0]:.3f}, ODS {signed(ods, 3)} to {now[2]:.3f})")
-    return compared, lines
 
 
 def limits(adaptation: Adaptation) -> list[str]:
@@ -240,15 +235,10 @@ def points(value: float) -> str:
     return signed(100 * value)
 
 
-def _row(adaptation: Adaptation, model: str, dataset: str) -> dict[Any, Any]:
-    gains = adaptation.gains
-    own = gains[(gains["model"] == model) & (gains["dataset"] == dataset)]
-    return {} if own.empty else own.to_dict("records")[0]
-
-
-def _change(adaptation: Adaptation, model: str, dataset: str, columns: tuple[str, str, str]) -> Change | None:
-    row = _row(adaptation, model, dataset)
-    return Change.of(row, *columns) if row else None
+def _row(result: Adaptation, segmenter: str, model: str, dataset: str) -> Mapping[Any, Any]:
+    """Return a row of gains; one of NaN where the model was not scored on the dataset."""
+    own = matching(result.gains, segmenter=segmenter, model=model, dataset=dataset)
+    return own.to_dict("records")[0] if len(own) else defaultdict(lambda: math.nan)
 
 
 def standing(row: Mapping[Any, Any]) -> str:
@@ -258,8 +248,9 @@ def standing(row: Mapping[Any, Any]) -> str:
     return "better" if row["beats_random"] else "worse" if row["below_random"] else NO_EVIDENCE
 
 
-def _shots(adaptation: Adaptation, model: str) -> int:
-    return int(arms(adaptation).set_index("model")["shots"].loc[model])
+def _of_arm(result: Adaptation, model: str, number: str) -> int:
+    """Return how many labelled images ("shots") of each dataset, or "background" images, a model learnt from."""
+    return int(arms(result).set_index("model")[number].loc[model])
 
 
 def _images(count: int) -> str:

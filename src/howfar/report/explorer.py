@@ -100,7 +100,7 @@ def pictures_of(result: Result) -> ImageFiles | None:
     if isinstance(result, Comparison):
         shown = RunResults.of(result, result.folder)
         return ImageFiles(shown.points, masks_of(result.sources))
-    if isinstance(result, Adaptation) and result.folder is not None:
+    if type(result) is Adaptation and result.folder is not None:
         return ImageFiles(adaptation_points(result, result.folder), masks_in(result))
     return None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from howfar.results.records import Cells, Provenance, keyed, matching, plain
-from howfar.results.result import PART, RecordedResult, Result, holding, parquet_files
+from howfar.results.records import Cells, matching, plain
+from howfar.results.result import PART, RecordedResult, holding, parquet_files
 from howfar.wording import format_interval, format_number
 
 if TYPE_CHECKING:
@@ -31,29 +31,11 @@ def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(columns=list(columns))
 
 
-class AdaptationResult:
-    """Give the adaptation studies of one or several segmenters a common form for figures, tables and sentences."""
-
-    def by_segmenter(self) -> Mapping[str, Adaptation]:
-        """Return each segmenter's study by segmenter name, or by the study file's names if there are several."""
-        raise NotImplementedError
-
-    @property
-    def first(self) -> Adaptation:
-        """Return the first segmenter's study; all studies share its datasets and seeds."""
-        return next(iter(self.by_segmenter().values()))
-
-    def rows(self, table: str) -> pd.DataFrame:
-        """Stack a table of all segmenters' studies, with the first column ``segmenter``."""
-        import pandas as pd
-
-        frames = [keyed(getattr(study, table), segmenter=name) for name, study in self.by_segmenter().items()]
-        return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptation(AdaptationResult, RecordedResult):
+class Adaptation(RecordedResult):
     """Hold the models, scores and gains of an adaptation study (section 4.3, appendix C), made by `howfar.adapt`.
+
+    Every table has the column segmenter, which the files of a single segmenter lack.
 
     Attributes
     ----------
@@ -136,21 +118,56 @@ class Adaptation(AdaptationResult, RecordedResult):
     slopes: pd.DataFrame = field(default_factory=partial(_no_rows, SLOPES))
     contributions: pd.DataFrame = field(default_factory=partial(_no_rows, CONTRIBUTIONS))
 
+    def __post_init__(self) -> None:
+        for name in self.TABLES:
+            frame = getattr(self, name)
+            columns = dict.fromkeys(["segmenter", *frame])
+            object.__setattr__(self, name, frame.assign(segmenter=self.segmenter)[list(columns)])
+
+    @property
+    def architectures(self) -> Mapping[str, str]:
+        """Return the registered segmenter by the name that stands in the tables."""
+        return {self.segmenter: self.segmenter}
+
+    @property
+    def segmenters(self) -> tuple[str, ...]:
+        """Return the segmenters' names in the tables, in the study's order."""
+        return tuple(self.architectures)
+
+    def alone(self, segmenter: str) -> Adaptation:
+        """Return the study of one of the segmenters, called as in the tables."""
+        own = {each.name: getattr(self, each.name) for each in fields(Adaptation)} | {"segmenter": segmenter}
+        tables = {name: matching(own[name], segmenter=segmenter).reset_index(drop=True) for name in Adaptation.TABLES}
+        return Adaptation(**own | tables)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar adapt --json`` and ``adaptation.json``, without the rows of images."""
-        tables = {name: plain(getattr(self, name)) for name in self.TABLES if name != "images"}
+        tables = {name: plain(frame) for name, frame in self._unnamed().items() if name != "images"}
         return self._json(**tables, verdict=self.verdict())
+
+    def _frames(self) -> dict[str, pd.DataFrame]:
+        return {self.TABLES[name]: frame for name, frame in self._unnamed().items()}
+
+    def _unnamed(self) -> dict[str, pd.DataFrame]:
+        return {name: getattr(self, name).drop(columns="segmenter") for name in self.TABLES}
 
     def table(self) -> Cells:
         """Return header and cells, one row per model: mean F of each dataset over the shared seeds, and the gain."""
+        header, rows = self._cells()
+        return header[1:], [row[1:] for row in rows]
+
+    def _cells(self) -> Cells:
         datasets = [name for name in (*self.secondaries, *self.blind) if name in set(self.scores["dataset"])]
         shared = self.scores[~self.scores["seed"].isin(self.settings["random_seeds"])]
-        mean = shared.groupby(["model", "dataset"])["mean_f"].mean()
+        mean = shared.groupby(["segmenter", "model", "dataset"])["mean_f"].mean()
+        pooled = matching(self.gains, dataset=ALL).set_index(["segmenter", "model"])[["gain", "low", "high"]]
+        rows_of = zip(pooled.index.tolist(), pooled.to_numpy(float).tolist(), strict=True)
+        gains = {key: format_interval(gain, low, high, "+.3f") for key, (gain, low, high) in rows_of}
         rows = []
-        for model in dict.fromkeys(self.scores["model"]):
-            cells = [format_number(mean.get((model, dataset)), 3) for dataset in datasets]
-            rows.append((str(model), *cells, self._gain(str(model))))
-        return ("model", *datasets, "gain over M [95 % CI]"), rows
+        for key in self.scores[["segmenter", "model"]].drop_duplicates().itertuples(index=False, name=None):
+            cells = [format_number(mean.get((*key, dataset)), 3) for dataset in datasets]
+            rows.append((*map(str, key), *cells, gains.get(key, "–")))
+        return ("segmenter", "model", *datasets, "gain over M [95 % CI]"), rows
 
     def caption(self) -> str:
         seeds = len(self.settings["seeds"])
@@ -172,91 +189,78 @@ class Adaptation(AdaptationResult, RecordedResult):
         """State the gain of adapting, and its variation by strategy, training and dataset; return "" if unknown."""
         return " ".join(_contributed(int(str(count)), rows) for count, rows in self.contributions.groupby("shots"))
 
-    def _gain(self, model: str) -> str:
-        rows = matching(self.gains, model=model, dataset=ALL)
-        if not len(rows):
-            return "–"
-        gain, low, high = rows.iloc[0][["gain", "low", "high"]]
-        return format_interval(gain, low, high, "+.3f")
-
     def findings(self) -> list[str]:
         """Return the verdict, and the sources of variation in gains."""
         return [*filter(None, [self.verdict(), self.contributed()])]
 
-    def by_segmenter(self) -> Mapping[str, Adaptation]:
-        """Return the study by its segmenter's name."""
-        return {self.segmenter: self}
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptations(AdaptationResult, Result):
-    """Hold one `Adaptation` per segmenter, all with the same datasets, settings and seeds (section 4.3).
+class Adaptations(Adaptation):
+    """Hold the adaptation of the segmenters of a study file, in the same datasets and seeds, as one result (section 4.3).
 
-    Attributes
-    ----------
-    models
-        The segmenters, as the study file calls them, in its order.
-    adaptations
-        The adaptation study of each, kept in a folder of the segmenter's name below this result's.
+    `segmenter` names all; settings and sources are those of the first. `studies` has the study of each, which is kept in a
+    folder of its name below this result's.
     """
 
+    FORMAT: ClassVar = 1
     DOCUMENT: ClassVar = "adaptations.json"
+    TABLES: ClassVar = {}
     COMMAND: ClassVar = "study"
     MISSING: ClassVar = "name a folder that howfar study wrote"
     REPORT: ClassVar = "section"
     SUBJECT: ClassVar = ": the adaptation of several segmenters"
 
-    FILLED: ClassVar = ("models",)
+    studies: Mapping[str, Adaptation] = field(default_factory=dict, metadata={PART: True})
 
-    models: tuple[str, ...]
-    adaptations: tuple[Adaptation, ...] = field(metadata={PART: True})
+    @classmethod
+    def of(cls, studies: Mapping[str, Adaptation]) -> Self:
+        """Stack the studies of several segmenters, by their names in the study file."""
+        import pandas as pd
 
-    def __getitem__(self, model: str) -> Adaptation:
-        return self.by_segmenter()[model]
+        every = [replace(study, segmenter=name) for name, study in studies.items()]
+        shared = {each.name: getattr(every[0], each.name) for each in fields(Adaptation)}
+        for table in Adaptation.TABLES:
+            frames = [getattr(study, table) for study in every]
+            shared[table] = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+        notes = tuple(f"{study.segmenter}: {note}" for study in every for note in study.notes)
+        shared |= {"segmenter": ", ".join(studies), "provenance": every[-1].provenance, "notes": notes}
+        return cls(**shared, studies=dict(studies))
+
+    def __getitem__(self, segmenter: str) -> Adaptation:
+        return self.studies[segmenter]
 
     @property
-    def provenance(self) -> Provenance:
-        """Return the provenance of the last study."""
-        return self.adaptations[-1].provenance
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Return the notes of all studies, segmenter by segmenter."""
-        return tuple(f"{model}: {note}" for model, study in self.by_segmenter().items() for note in study.notes)
-
-    def by_segmenter(self) -> Mapping[str, Adaptation]:
-        """Return each segmenter's study by its name in the study file."""
-        return dict(zip(self.models, self.adaptations, strict=True))
+    def architectures(self) -> Mapping[str, str]:
+        """Return the registered segmenter by its name in the study file."""
+        return {name: study.segmenter for name, study in self.studies.items()}
 
     def runs(self) -> Mapping[str, Adaptation]:
         """Return each segmenter's study by its folder name, which is the segmenter's."""
-        return self.by_segmenter()
+        return self.studies
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document, including every segmenter's study."""
-        return {**self._document(), "adaptations": {model: study.to_dict() for model, study in self.by_segmenter().items()}}
+        studies = {name: study.to_dict() for name, study in self.studies.items()}
+        return {"format": self.FORMAT, **self._document(), "adaptations": studies}
 
     def _document(self) -> dict[str, Any]:
-        return self._json()
+        return {"models": list(self.studies)}
 
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        models: tuple[str, ...] = cls._values(document)["models"]
-        return cls(models, tuple(Adaptation.load(root / model) for model in models))
+        names = document["models"]
+        if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
+            raise TypeError("models: must name segmenters")
+        return cls.of({name: Adaptation.load(root / name) for name in names})
 
     def table(self) -> Cells:
-        """Return header and cells, one row per segmenter and model: mean F of each dataset, and the gain over M."""
-        tables = {model: study.table() for model, study in self.by_segmenter().items()}
-        header = ("segmenter", *tables[self.models[0]][0])
-        return header, [(model, *row) for model, (_, rows) in tables.items() for row in rows]
+        """Return header and cells, one row per segmenter and model."""
+        return self._cells()
 
-    def caption(self) -> str:
-        return self.first.caption().replace(self.first.segmenter, ", ".join(self.models), 1)
-
-    def footer(self) -> list[str]:
-        """Return the verdict on each segmenter's strategies, and the notes."""
-        verdicts = {model: study.verdict() for model, study in self.by_segmenter().items()}
-        return [*(f"{model}: {verdict}" for model, verdict in verdicts.items() if verdict), *self.notes]
+    def findings(self) -> list[str]:
+        """Return the verdict on each segmenter's strategies."""
+        verdicts = {name: self.alone(name).verdict() for name in self.segmenters}
+        return [f"{name}: {verdict}" for name, verdict in verdicts.items() if verdict]
 
 
 def _judged(shots: int, rows: pd.DataFrame) -> str:

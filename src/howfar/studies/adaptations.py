@@ -129,26 +129,24 @@ def _group(names: Sequence[str], inputs: Inputs) -> str | None:
 
 def _run(settings: Any, inputs: Inputs) -> Adaptations:
     """Run the study of each segmenter in its own folder, where an interrupted run continues."""
-    adaptations = []
+    studies = {}
     for name in settings.models:
         entry = inputs.model(name)
-        adaptations.append(
-            adapt(
-                inputs.dataset(settings.primary),
-                inputs.datasets(settings.secondaries),
-                entry.segmenter,
-                out=inputs.folder / name,
-                background=inputs.dataset(settings.background) if settings.background else None,
-                blind=inputs.datasets(settings.blind),
-                group=_group(_names(settings, inputs), inputs),
-                device=inputs.device,
-                workers=inputs.execution.workers,
-                progress=inputs.execution.progress,
-                **_own(settings),
-                **entry.training(),
-            )
+        studies[name] = adapt(
+            inputs.dataset(settings.primary),
+            inputs.datasets(settings.secondaries),
+            entry.segmenter,
+            out=inputs.folder / name,
+            background=inputs.dataset(settings.background) if settings.background else None,
+            blind=inputs.datasets(settings.blind),
+            group=_group(_names(settings, inputs), inputs),
+            device=inputs.device,
+            workers=inputs.execution.workers,
+            progress=inputs.execution.progress,
+            **_own(settings),
+            **entry.training(),
         )
-    return Adaptations(models=settings.models, adaptations=tuple(adaptations))
+    return Adaptations.of(studies)
 
 
 def _work(settings: Any, inputs: Inputs) -> Work:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, read_bytes
+from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import map_paths, write_map
@@ -37,7 +38,6 @@ from howfar.runners import available_cores
 from howfar.settings import checked, picked, with_options
 from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import Seen, evaluate
-from howfar.studies.study_inputs import parse_images
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument

@@ -20,6 +20,7 @@ from PIL import Image
 
 from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.dataset import examples
+from howfar.data.dataset_argument import parse_images
 from howfar.data.documents import readable
 from howfar.data.image_bytes import check_files
 from howfar.data.image_folder import natural_key, stem, walk
@@ -34,7 +35,6 @@ from howfar.keywords import LabelImportOptions
 from howfar.results import Selection
 from howfar.results.labelling_result import ImportedLabel, LabelImport
 from howfar.settings import checked, with_options
-from howfar.studies.study_inputs import parse_images
 from howfar.wording import cell, printable
 
 TASKS = ("segmentation", "detection", "classification")

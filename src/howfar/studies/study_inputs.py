@@ -60,14 +60,6 @@ def parse_all(arguments: DatasetsArgument, unnamed: str) -> list[Dataset | Featu
     return [parse(argument, name, other) for name, other, argument in each_dataset(arguments, unnamed)]
 
 
-def parse_images(argument: DatasetArgument, unnamed: str = "", what: str = "dataset") -> Dataset:
-    """Read a dataset of images, named `unnamed` if it has no name; raise `InputError` about `what` for embeddings."""
-    dataset = parse(argument, unnamed=unnamed)
-    if not isinstance(dataset, Dataset):
-        raise InputError.of(what, "must be images, not embeddings", dataset.name)
-    return dataset
-
-
 def check_out(out: Path | None, datasets: Sequence[Dataset | Features]) -> None:
     """Raise `InputError` if a run folder would lie among a dataset's images and its figures become images later."""
     for dataset in datasets if out is not None else ():

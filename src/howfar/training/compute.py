@@ -122,12 +122,8 @@ class TrainingEstimate:
         self._times.append(time.monotonic())
         measured, seconds = len(self._times) - FIRST, self._times[-1] - self._times[FIRST - 1]
         if measured >= STEPS and seconds >= SECONDS:
-            tell(line(seconds / measured, self._ahead, self._models, torch.get_num_threads()))
+            each, threads, models = seconds / measured, torch.get_num_threads(), self._models
+            steps = f"{self._ahead:,} steps of {each:.2f} s with {threads} thread{'' if threads == 1 else 's'}"
+            own = f"training takes at least {duration(each * self._ahead)}: {steps}"
+            tell(own if models < 2 else f"{own}; {models} models like this at least {duration(each * self._ahead * models)}")
             self._models = 0
-
-
-def line(each: float, ahead: int, models: int, threads: int) -> str:
-    """Format the estimate's line from seconds per step, steps ahead, number of similar trainings, and torch's threads."""
-    shared = f"with {threads} thread{'' if threads == 1 else 's'}"
-    own = f"training takes at least {duration(each * ahead)}: {ahead:,} steps of {each:.2f} s {shared}"
-    return own if models < 2 else f"{own}; {models} models like this at least {duration(each * ahead * models)}"

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
+from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.masks import Mask, mask_content, resize_mask
 from howfar.data.photographs import guess_photographs
@@ -191,9 +192,7 @@ def _contents(examples: Sequence[TrainingExample]) -> Iterator[tuple[TrainingExa
 
 
 def _examples(argument: DatasetArgument, picked: Picked) -> tuple[TrainingExample, ...]:
-    dataset = parse(argument, unnamed="site")
-    if not isinstance(dataset, Dataset):
-        raise InputError.of("add", "must name images with masks, not embeddings", dataset.name)
+    dataset = parse_images(argument, "site", "add", "must name images with masks, not embeddings")
     if isinstance(picked, Selection):
         listed, source = picked.paths, f"the selection of {picked.dataset}"
     elif isinstance(picked, (str, Path)):

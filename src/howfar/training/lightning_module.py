@@ -18,7 +18,7 @@ from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.progress import bar
 from howfar.tracking import Tracking
 from howfar.training.compute import ENTRY, TrainingEstimate
-from howfar.training.training_settings import TrainSettings
+from howfar.training.training_settings import TrainSettings, kept_epoch
 
 
 class Fitting(lightning.LightningModule):
@@ -102,33 +102,31 @@ class Keep(lightning.Callback):
         self.file = file
         self.weights: dict[str, Tensor] | None = None
         self._best, self._patience = best, patience
-        self._highest, self._at = -1.0, 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Stop immediately if the resumed training was killed after its last epoch."""
-        self._stop(trainer, len(pl_module.history))
+        self._stop(trainer, pl_module.history)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Finish the epoch, compare its ODS with the best, and save the state."""
         last = pl_module.finish_epoch()
-        if last.get("ods") is not None and last["ods"] > self._highest:
-            self._highest, self._at = last["ods"], last["epoch"]
-            if self._best:
-                self.weights = pl_module.weights()
-        self._stop(trainer, last["epoch"])
+        if self._best and kept_epoch(pl_module.history, "best") is last:
+            self.weights = pl_module.weights()
+        self._stop(trainer, pl_module.history)
         replace(self.file, trainer.save_checkpoint)
 
-    def _stop(self, trainer: lightning.Trainer, epoch: int) -> None:
-        if self._patience is not None and self._at and epoch - self._at >= self._patience:
+    def _stop(self, trainer: lightning.Trainer, history: Sequence[Mapping[str, Any]]) -> None:
+        best = kept_epoch(history, "best")
+        if self._patience is not None and best is not None and history[-1]["epoch"] - best["epoch"] >= self._patience:
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best weights and ODS so far."""
-        return {"weights": self.weights, "highest": self._highest, "at": self._at}
+        """Return the best weights so far."""
+        return {"weights": self.weights}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Restore the best weights and ODS so far."""
-        self.weights, self._highest, self._at = state_dict["weights"], state_dict["highest"], state_dict["at"]
+        """Restore the best weights so far."""
+        self.weights = state_dict["weights"]
 
 
 class Progress(lightning.Callback):

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from howfar.backbones.torch_backbone import resolve_device
-from howfar.data import Dataset, DatasetArgument, parse
+from howfar.data import DatasetArgument
+from howfar.data.dataset_argument import parse_images
 from howfar.errors import HowfarError, InputError, MissingExtraError
 from howfar.io.finished_parts import STATE, TRACKED, part_key, remove_abandoned
 from howfar.io.lock import locked
@@ -37,7 +38,7 @@ from howfar.training.image_mask_pairs import (
     read_pairs,
     split,
 )
-from howfar.training.training_settings import TrainSettings, check_size, only_side, settings_for
+from howfar.training.training_settings import TrainSettings, check_size, kept_epoch, only_side, settings_for
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 if TYPE_CHECKING:
@@ -97,26 +98,15 @@ def fit(
     state.parent.mkdir(parents=True, exist_ok=True)
     note, described = state.with_suffix(TRACKED), _described(task, len(pairs))
     with locked(state.parent, shared=True), threads_of(state), tracked(log, described, note) as tracking:
-        module, keep = _run(
-            network,
-            task.settings,
-            pairs,
-            len(task.extra),
-            held,
-            state,
-            torch_device,
-            workers,
-            TrainingEstimate(models) if progress else None,
-            tracking,
-        )
-        best = keep.weights if task.settings.keep == "best" else None
-        weights = module.weights() if best is None else best
+        shown = TrainingEstimate(models) if progress else None
+        module, keep = _run(task, network, pairs, held, state, torch_device, workers, shown, tracking)
+        weights = module.weights() if keep.weights is None else keep.weights
         architecture = {} if family.describe is None else family.describe(network)
         checkpoint = Checkpoint(_card(task, pairs, held, module.history, weights, architecture), weights)
         if out is not None:
             checkpoint.save(out)
         state.unlink(missing_ok=True)
-        epoch = _kept_epoch(checkpoint.card.history, task.settings.keep) or {}
+        epoch = kept_epoch(checkpoint.card.history, task.settings.keep) or {}
         tracking.conclude({f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")})
     return checkpoint
 
@@ -145,10 +135,9 @@ def _initial_network(task: TrainingTask) -> Any:
 
 
 def _run(
+    task: TrainingTask,
     network: Any,
-    settings: TrainSettings,
     pairs: Pairs,
-    added: int,
     held: Pairs | None,
     state: Path,
     device: torch.device,
@@ -164,6 +153,7 @@ def _run(
     from howfar.training.data_loading import held_out_batches, training_batches
     from howfar.training.lightning_module import Fitting, Keep, Logged, Progress, log_epochs
 
+    settings = task.settings
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
     with _contained(), _switches_restored(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
@@ -186,7 +176,7 @@ def _run(
         with kept, depthwise_in_float32(network) if slow_layers else nullcontext():
             trainer.fit(
                 module,
-                training_batches(pairs, added, settings, workers, views),
+                training_batches(pairs, len(task.extra), settings, workers, views),
                 None if held is None else held_out_batches(held, settings.batch),
                 ckpt_path=state if state.is_file() else None,
                 weights_only=True,
@@ -254,7 +244,7 @@ def _card(
     weights: Mapping[str, Tensor],
     architecture: Mapping[str, Any],
 ) -> CheckpointCard:
-    epoch = _kept_epoch(history, task.settings.keep)
+    epoch = kept_epoch(history, task.settings.keep)
     return CheckpointCard(
         segmenter=task.segmenter,
         options=dict(segmenter_family(task.segmenter).checked(task.options)),
@@ -287,14 +277,6 @@ def _sides(task: TrainingTask, pairs: Pairs) -> dict[str, float]:
     before = {} if task.start is None else task.start.card.data.get("sides") or {}
     sides = sorted(pairs.sides)
     return {"median": sides[len(sides) // 2], "largest": max(sides[-1], before.get("largest", 0.0))}
-
-
-def _kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, Any] | None:
-    """Return the epoch whose weights are kept by the rule of `lightning_module.Keep`; None without held-out images."""
-    scored = [epoch for epoch in history if epoch.get("ods") is not None]
-    if not scored:
-        return None
-    return max(scored, key=lambda epoch: float(epoch["ods"])) if keep == "best" else scored[-1]
 
 
 @with_options(TrainOptions)
@@ -348,9 +330,13 @@ def train(
     family = segmenter_family(model)
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
     architecture = _architecture(model, given["options"] or {}, start_checkpoint)
-    dataset = _dataset(primary)
+    rule = "must be images with masks, not embeddings"
+    dataset, *empty = (
+        parse_images(argument, unnamed, "dataset", rule)
+        for argument, unnamed in ((primary, "primary"), *((each, "background") for each in background))
+    )
     examples, added = examples_of(dataset, given["group"]), added_examples(add)
-    blank = tuple(example for argument in background for example in examples_of(_dataset(argument, "background"), blank=True))
+    blank = tuple(example for each in empty for example in examples_of(each, blank=True))
     task = TrainingTask(
         segmenter=model,
         options=architecture,
@@ -417,10 +403,3 @@ def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:
     except HowfarError:
         rule = "must be new, or a checkpoint of howfar train to replace"
         raise InputError.of("out", rule, str(out), "choose another file") from None
-
-
-def _dataset(argument: DatasetArgument, unnamed: str = "primary") -> Dataset:
-    dataset = parse(argument, unnamed=unnamed)
-    if not isinstance(dataset, Dataset):
-        raise InputError.of("dataset", "must be images with masks, not embeddings", dataset.name)
-    return dataset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -81,6 +81,14 @@ def settings_of(card: CheckpointCard) -> TrainSettings | None:
         return TrainSettings(**card.settings)
     except ValidationError:
         return None
+
+
+def kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, Any] | None:
+    """Return the epoch whose weights are kept: the best by held-out ODS, or the last; None without held-out images."""
+    scored = [epoch for epoch in history if epoch.get("ods") is not None]
+    if not scored:
+        return None
+    return max(scored, key=lambda epoch: float(epoch["ods"])) if keep == "best" else scored[-1]
 
 
 def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:

@@ -12,7 +12,7 @@ from howfar import registry
 from howfar.figures.adaptation_scores import adaptation_curves
 from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION
 from howfar.report import adaptation_report
-from howfar.report.adaptation_report import beside, curves, section, stacked
+from howfar.report.adaptation_report import beside, curves, section
 from howfar.report.section import Context, FigurePart
 from howfar.results.adaptation_result import Adaptation, Adaptations
 
@@ -25,7 +25,7 @@ def test_scores_are_means_over_the_shared_seeds_with_their_range(column: str, st
     rows = study.scores[(study.scores["model"] == "M") & (study.scores["dataset"] == "walls")]
     values = rows.loc[rows["seed"] < 3, column].astype(float)
     assert [one.title for one in table.columns] == ["model", *LABELLED, "all"]
-    assert [row[0].text for row in table.rows] == adaptation_report.models(study)
+    assert [row[0].text for row in table.rows] == list(study.models["model"].unique())
     found = table.rows[0][1 + LABELLED.index("walls")]
     assert found.sort == pytest.approx(values.mean())
     assert found.text == f"{values.mean():.3f} ({values.min():.3f}–{values.max():.3f})"
@@ -34,7 +34,7 @@ def test_scores_are_means_over_the_shared_seeds_with_their_range(column: str, st
 def test_both_fs_stand_side_by_side_with_their_changes(study: Adaptation) -> None:
     table = adaptation_report.both(study)
     found = {(row[0].text, row[1].text): row for row in table.rows}
-    assert set(found) == {(model, name) for model in adaptation_report.models(study) for name in ("all", *LABELLED)}
+    assert set(found) == {(model, name) for model in study.models["model"].unique() for name in ("all", *LABELLED)}
     own = study.scores[study.scores["seed"] < 3].astype({"ods": float})
     means = own.groupby(["model", "dataset"])[["mean_f", "mean_f_ods", "ods"]].mean()
     changes = means.loc[("far-7", "walls")] - means.loc[("M", "walls")]
@@ -61,11 +61,11 @@ def test_slopes_and_parts_are_listed_for_every_model_dataset_and_seed(study: Ada
 def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(
     several: Adaptations, run_folder: Path, tmp_path: Path
 ) -> None:
-    table = stacked(several, adaptation_report.gains)
-    own = [(name, row) for name, study in several.by_segmenter().items() for row in adaptation_report.gains(study).rows]
+    table = adaptation_report.gains(several)
+    own = [(name, row) for name in several.segmenters for row in adaptation_report.gains(several.alone(name)).rows]
     assert [(row[0].text, row[1:]) for row in table.rows] == own
     parts = curves(several, adaptation_curves, {"deepcrack": "Figure 4"}, "Before.")
-    assert [part.name for part in parts] == [f"curves-{name}" for name in several.models]
+    assert [part.name for part in parts] == [f"curves-{name}" for name in several.segmenters]
     assert [part.label for part in parts] == ["", "Figure 4", ""]
     captions = [part.caption for part in parts if isinstance(part, FigurePart)]
     assert captions[0].text.startswith("Before. One panel a dataset")
@@ -73,7 +73,7 @@ def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(
     assert captions[2].title.endswith(", adsam, 1024 px")
     found = beside("gain", run_folder / "performance")
     assert found is not None
-    assert found.models == several.models
+    assert found.segmenters == several.segmenters
     assert beside("gain", tmp_path / "performance") is None
 
 

@@ -27,6 +27,7 @@ from howfar.relation.performance_by_distance import split as split_at
 from howfar.relation.trend import trend
 from howfar.results import Evaluation
 from howfar.results.adaptation_result import SLOPES, Adaptation
+from howfar.results.records import matching
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.settings import checked
@@ -422,20 +423,16 @@ def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(
 # Halves, thirds and slopes of every model: the paper's F beside the one at the model's own threshold
 
 
-def of(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
-    return table[np.logical_and.reduce([table[name] == value for name, value in values.items()])]
-
-
 @pytest.fixture(scope="module")
 def evaluated(done: tuple[Adaptation, Path], folders: list[Path]) -> Callable[[str], Evaluation]:
     """The maps that a model left, scored anew from its files at its own threshold."""
     found, out = done
 
     def evaluate(model: str) -> Evaluation:
-        names = set(of(found.images, seed=0, model=model, dataset="site")["image"])
+        names = set(matching(found.images, seed=0, model=model, dataset="site")["image"])
         whole = Dataset.from_folder(folders[1])
         part = replace(whole, items=tuple(item for item in whole.items if item.name in names))
-        threshold = float(of(found.models, seed=0, model=model)["threshold"].iloc[0])
+        threshold = float(matching(found.models, seed=0, model=model)["threshold"].iloc[0])
         return howfar.evaluate(part, out / f"maps/seed0/{model}/site", threshold=threshold, progress=False)
 
     return evaluate
@@ -446,10 +443,10 @@ def test_f_ods_is_f_at_the_datasets_best_threshold(
     model: str, done: tuple[Adaptation, Path], evaluated: Callable[[str], Evaluation]
 ) -> None:
     again = evaluated(model)
-    score = of(done[0].scores, seed=0, model=model, dataset="site").iloc[0]
+    score = matching(done[0].scores, seed=0, model=model, dataset="site").iloc[0]
     assert score["ods_threshold"] == again.scores["ods_threshold"]
     expected = at_threshold(counts_of(again.images), score["ods_threshold"])
-    rows = of(done[0].images, seed=0, model=model, dataset="site")
+    rows = matching(done[0].images, seed=0, model=model, dataset="site")
     assert rows["image"].tolist() == again.images["image"].tolist()
     np.testing.assert_allclose(rows["f_ods"], expected.per_image_f)
     assert score["mean_f_ods"] == pytest.approx(expected.mean_f)
@@ -464,9 +461,9 @@ def test_parts_are_scored_as_if_each_were_a_dataset(
     again = evaluated(model)
     counts, threshold = counts_of(again.images), again.threshold
     assert threshold is not None
-    rows = of(done[0].images, seed=0, model=model, dataset="site")
+    rows = matching(done[0].images, seed=0, model=model, dataset="site")
     distance = rows["distance"].to_numpy()
-    found = of(done[0].strata, seed=0, model=model, dataset="site")
+    found = matching(done[0].strata, seed=0, model=model, dataset="site")
     assert found["part"].tolist() == ["0–50 %", "50–100 %", "0–33 %", "33–67 %", "67–100 %"]
     chosen = [part for count in (2, 3) for part in split_at(distance, rows["image"].tolist(), count)]
     for row, part in zip(found.to_dict("records"), chosen, strict=True):
@@ -484,7 +481,7 @@ def test_every_model_has_a_slope_of_both_fs(done: tuple[Adaptation, Path]) -> No
     models = found.images[found.images["dataset"].isin(("site", "tiles"))][keys[:3]].drop_duplicates().to_numpy().tolist()
     assert found.slopes[keys].to_numpy().tolist() == [[*model, measure] for model in models for measure in ("f", "f_ods")]
     for row in found.slopes.to_dict("records"):
-        images = of(found.images, **{key: row[key] for key in keys[:3]}).dropna(subset="f")
+        images = matching(found.images, **{key: row[key] for key in keys[:3]}).dropna(subset="f")
         fitted = np.polyfit(images["distance"], images[row["measure"]], 1)[0]
         assert row["slope"] == pytest.approx(fitted)
         assert (row["n"], row["photographs"]) == (len(images), images["photograph"].nunique())
@@ -510,7 +507,7 @@ def test_a_slope_of_tiles_is_drawn_by_photograph() -> None:
 def test_few_images_have_no_thirds_and_no_slope(evaluated: Callable[[str], Evaluation], done: tuple[Adaptation, Path]) -> None:
     whole = evaluated("M")
     two = replace(whole, images=whole.images.iloc[:2])
-    rows = of(done[0].images, seed=0, model="M", dataset="site").iloc[:2]
+    rows = matching(done[0].images, seed=0, model="M", dataset="site").iloc[:2]
     assert [row["part"] for row in strata_of(two, rows, 0.5)] == ["0–50 %", "50–100 %"]
     assert strata_of(two, rows.assign(distance=np.nan), 0.5) == []
     none = slopes_of(rows, 20)
@@ -525,6 +522,6 @@ def test_images_without_a_mask_count_in_no_part(evaluated: Callable[[str], Evalu
     images.at[0, "true"] = np.nan
     for name in ("predicted", "hits_predicted", "hits_true"):
         images.at[0, name] = None
-    rows = of(done[0].images, seed=0, model="M", dataset="site")
+    rows = matching(done[0].images, seed=0, model="M", dataset="site")
     halves = strata_of(replace(whole, images=images), rows, 0.5)[:2]
     assert sum(row["n"] for row in halves) == len(rows) - 1

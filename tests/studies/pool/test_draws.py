@@ -27,7 +27,7 @@ from howfar.paper.pool_draws import (
     draw_scores,
     trainings,
 )
-from howfar.results.adaptation_result import Adaptation
+from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.results.segmenter_studies import SECONDS
 
 SIDE = 12
@@ -108,25 +108,29 @@ SIZES = {"site": 5, "walls": 4}
 
 @pytest.fixture
 def study(tmp_path: Path) -> Adaptation:
-    """A study of one seed, two strategies and background, with its maps and masks."""
-    return make(tmp_path, sizes=SIZES, seeds=(0,), shots=(1, 3), blind={}, bootstrap=10)
+    """A study of one seed, two strategies and background, with its maps and masks in the folder a."""
+    return make(tmp_path / "a", sizes=SIZES, seeds=(0,), shots=(1, 3), blind={}, bootstrap=10)
 
 
 def test_trainings_are_those_of_one_strategy_without_background(study: Adaptation) -> None:
-    assert trainings("a", study, "far") == {Trained("a", 0, 0): "M", Trained("a", 1, 0): "far-1", Trained("a", 3, 0): "far-3"}
-    assert set(trainings("a", study, "random").values()) == {"M", "random-1", "random-3"}
+    both = trainings(Adaptations.of({"a": study, "b": study}), "far")
+    labels = {(0, 0): "M", (1, 0): "far-1", (3, 0): "far-3"}
+    wanted = {Trained(name, *key): label for name in ("a", "b") for key, label in labels.items()}
+    assert dict(zip(both["training"], both["model"], strict=True)) == wanted
+    assert set(trainings(study, "random")["model"]) == {"M", "random-1", "random-3"}
 
 
 def test_images_that_one_model_was_not_scored_on_are_left_out_for_all(study: Adaptation, tmp_path: Path) -> None:
     fewer = replace(study, images=study.images[study.images["image"] != "photo002.png"])
-    site, walls = count_maps({"a": study, "b": fewer}, {"a": tmp_path, "b": tmp_path}, "far", list(SIZES), progress=False)
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    site, walls = count_maps(Adaptations.of({"a": study, "b": fewer}), tmp_path, "far", list(SIZES), progress=False)
     assert site.images == ("photo000.png", "photo001.png", "photo003.png", "photo004.png")
     assert site.photographs[-1] == "photo004"
     assert (site.left_out, walls.left_out) == (1, 1)
     assert len(site.counts) == 6
     rows = study.images[(study.images["model"] == "far-3") & (study.images["image"] == "photo003.png")]
     row = rows[(rows["dataset"] == "site") & (rows["seed"] == 0)].iloc[0]
-    expected = count(np.asarray(Image.open(tmp_path / row["map"])), np.asarray(Image.open(row["mask"])))
+    expected = count(np.asarray(Image.open(tmp_path / "a" / row["map"])), np.asarray(Image.open(row["mask"])))
     found = site.counts[Trained("a", 3, 0)].take([2])
     assert np.array_equal(found.hits_true, expected.hits_true)
     assert np.array_equal(found.predicted, expected.predicted)
@@ -135,13 +139,13 @@ def test_images_that_one_model_was_not_scored_on_are_left_out_for_all(study: Ada
 def test_a_dataset_that_no_image_is_left_of_is_refused(study: Adaptation, tmp_path: Path) -> None:
     other = replace(study, images=study.images[study.images["dataset"] != "walls"])
     with pytest.raises(InputError, match="dataset walls must hold an image that all models were scored on"):
-        count_maps({"a": study, "b": other}, {"a": tmp_path, "b": tmp_path}, "far", list(SIZES), progress=False)
+        count_maps(Adaptations.of({"a": study, "b": other}), tmp_path, "far", ["walls"], progress=False)
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "small"])
 def test_a_map_that_cannot_be_counted_is_named(study: Adaptation, tmp_path: Path, damage: str) -> None:
     row = study.images[(study.images["model"] == "far-1") & (study.images["seed"] == 0)].iloc[1]
-    file = tmp_path / row["map"]
+    file = tmp_path / "a" / row["map"]
     if damage == "gone":
         file.unlink()
     elif damage == "cut":
@@ -149,7 +153,7 @@ def test_a_map_that_cannot_be_counted_is_named(study: Adaptation, tmp_path: Path
     else:
         Image.fromarray(np.zeros((3, 3), np.uint8)).save(file)
     with pytest.raises(InputError, match=file.name) as caught:
-        count_maps({"a": study}, {"a": tmp_path}, "far", list(SIZES), progress=False)
+        count_maps(Adaptations.of({"a": study}), tmp_path, "far", list(SIZES), progress=False)
     assert "\n" not in str(caught.value)
     assert "run the study of adaptation again" in str(caught.value)
 

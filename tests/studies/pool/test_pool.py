@@ -67,7 +67,7 @@ def test_precision_recall_and_mean_f_are_those_of_the_maps(run: StudyRun, pool: 
     adapted = run["gain"]
     for row in pool.scores.to_dict("records"):
         label = f"far-{row['shots']}" if row["shots"] else "M"
-        names = [set(each.images.loc[each.images["dataset"] == row["dataset"], "image"]) for each in adapted.adaptations]
+        names = [set(each.images.loc[each.images["dataset"] == row["dataset"], "image"]) for each in adapted.studies.values()]
         shared = sorted(set.intersection(*names))
         assert row["n"] == len(shared)
         assert row["left_out"] == len(set.union(*names)) - len(shared)

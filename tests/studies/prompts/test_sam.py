@@ -174,11 +174,6 @@ def test_weights_go_to_the_right_proposal(drawn: tuple[Drawn, np.ndarray]) -> No
     assert prompt.box is None
 
 
-def test_proposals_are_weighed_to_a_whole() -> None:
-    logits = torch.tensor([[[1.0]], [[10.0]], [[100.0]]])
-    assert Personal(torch.zeros(1), (0.2, 0.3)).weigh(logits).item() == pytest.approx(0.2 + 3 + 50)
-
-
 def test_nothing_of_sam_changes(sam_folder: Path) -> None:
     sam = Sam(sam_folder)
     mask = np.zeros((30, 50), dtype=bool)

@@ -15,6 +15,7 @@ import pandas as pd
 from howfar import registry
 from howfar.adaptation_ways import THEN, AdaptationWay, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
+from howfar.data.dataset_argument import parse_images
 from howfar.data.photographs import HashedDataset
 from howfar.errors import InputError, option
 from howfar.io.finished_parts import remove_abandoned
@@ -59,7 +60,7 @@ from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
 from howfar.studies.distance import compare
 from howfar.studies.run_folder import write_run
 from howfar.studies.select_images import select
-from howfar.studies.study_inputs import check_names, keep_pictures, parse_images, sources_of
+from howfar.studies.study_inputs import check_names, keep_pictures, sources_of
 from howfar.tracking import check_tracker, log_result
 from howfar.training.image_mask_pairs import TrainingExample, examples_of
 from howfar.training.train import TrainingTask
