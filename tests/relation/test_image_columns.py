@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.image_columns import LabelledImages, available, column, narrow, rows, take
+from howfar.relation.image_columns import LabelledImages, available, column
 
 
 def test_an_image_lacks_what_is_absent_or_not_finite() -> None:
@@ -30,13 +30,6 @@ def test_histograms_become_shares_and_an_empty_one_is_lacking() -> None:
     assert np.isnan(shares[2]).all()
     assert available({"histogram": counts}, ("histogram",)).tolist() == [True, True, False]
     assert counts[0, 0] == 3
-
-
-def test_narrow_keeps_what_is_needed_or_something_to_count() -> None:
-    columns = {"i_dist": [1.0, 2.0], "knn": [3.0, 4.0]}
-    assert list(narrow(columns, ("knn",))) == ["knn"]
-    assert rows(narrow(columns, ())) == 2
-    assert take(columns, [False, True])["knn"].tolist() == [4.0]
 
 
 @pytest.mark.parametrize(
