@@ -243,7 +243,7 @@ class MapFolders:
         members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
         folders: dict[str, tuple[Path, ...]] = {}
         for name, given in {OWN: (predictions,), "flipped": (flipped,), "ensemble": members, "tiles": (tiles,)}.items():
-            for place in given if given != (None,) else ():
+            for place in (place for place in given if place is not None):
                 folder = absolute(place)
                 if not folder.exists():
                     raise MissingPathError(f"no folder of predictions at {folder}: check the path")

@@ -114,7 +114,7 @@ def _certify_values(
         if value is not None:
             raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
     proxies = as_shares(predicted, "site")
-    question = Question(VALUES, given["level"], parse_until(given["until"]), zone_asked(given))
+    question = Question(VALUES, given["level"], *parse_until(given["until"]), zone_asked(given))
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
     record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
     seed = given["seed"] or 0
@@ -156,7 +156,7 @@ def _stated(
         anytime=fields["design"] in (ORDER, ZONE, DIFFER),
         zone=found.zone,
         against=None if question.against is None else path_text(question.against),
-        until=None if question.goal is None else question.goal.text,
+        until=question.until,
         settled=found.last.settled,
         needed=found.needed,
         site=record,

@@ -32,14 +32,6 @@ OF_IMAGES = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
 """Measures of which an image's own value is its performance, as estimators predict it."""
 
 
-@dataclass(frozen=True)
-class Goal:
-    """Hold a rule that ends labelling, None to name the better of two models, and its text."""
-
-    rule: Until | None
-    text: str
-
-
 VALUES = Measure("mean", "mean performance", "mean")
 """The mean of values in memory."""
 SHORT = {
@@ -48,36 +40,40 @@ SHORT = {
 """What people call a metric in a question."""
 
 
-def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> Goal | None:
-    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`); None without a goal."""
+def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> tuple[str | None, Until | None]:
+    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`): its text, and its rule.
+
+    Both are None without a goal; naming the better of two models has no rule.
+    """
     if text is None:
-        return None
+        return None, None
     written = str(text).strip()
     if written == DECIDED and metric is not None:
-        return Goal(None, DECIDED)
+        return DECIDED, None
     try:
         rule = Until.parse(f"±{written}" if _BARE.fullmatch(written) else written)
     except InputError as error:
         raise InputError.of("until", "must be a half width or a performance between 0 and 1", text, _FORMS) from error
     if rule.kind == "half width":
-        return Goal(rule, f"±{rule.value:g}")
+        return f"±{rule.value:g}", rule
     name = (re.match(r"[A-Za-z]\w*", written) or [short])[0]
     if metric is not None and name.lower() not in (metric.lower(), short.lower()):
         remedy = f"write '{short} >= 0.6', or certify another metric"
         raise InputError.of("until", f"must be asked of what is certified ({metric})", text, remedy)
-    return Goal(rule, f"{name} {'>=' if rule.kind == 'at least' else '<='} {rule.value:g}")
+    return f"{name} {'>=' if rule.kind == 'at least' else '<='} {rule.value:g}", rule
 
 
 @dataclass(frozen=True)
 class Question:
-    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling.
+    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling with its rule.
 
     `zone` is the performance asked for and the share of images that may have less; `against` the predictions of a second model.
     """
 
     measure: Measure
     level: float
-    goal: Goal | None
+    until: str | None = None
+    rule: Until | None = None
     zone: tuple[float, float] | None = None
     against: str | Path | None = None
 
@@ -88,7 +84,7 @@ class Question:
             return ZONE
         if self.against is not None:
             return DIFFER
-        return ORDER if self.goal is not None else PERFORMANCE if self.measure.kind == "mean" else SIZE
+        return ORDER if self.until is not None else PERFORMANCE if self.measure.kind == "mean" else SIZE
 
     def words(self, measure: str) -> str:
         """Describe what is certified by the measure's words: the measure itself, a zone by it, or two models' difference."""
@@ -106,25 +102,25 @@ def asked(measure: Measure, means: str, given: Mapping[str, Any], against: str |
     """
     zone = zone_asked(given)
     until = DECIDED if against is not None and given["until"] is None else given["until"]
-    goal = parse_until(until, measure.name, SHORT.get(measure.name, measure.name))
+    text, ends = parse_until(until, measure.name, SHORT.get(measure.name, measure.name))
     for name in ("zone", "against") if measure.kind != "mean" or given["group"] is not None else ():
         if {"zone": zone, "against": against}[name] is not None:
             other, rule = ("metric", f"must be {means}") if measure.kind != "mean" else ("group", "must be left out")
             raise InputError.of(other, f"{rule} with {option(name)}", given[other] or measure.name)
-    if zone is not None and (against is not None or goal is not None):
+    if zone is not None and (against is not None or text is not None):
         other = "against" if against is not None else "until"
         raise InputError.of("zone", f"cannot be asked with {option(other)}", "both", "leave one of them out")
-    if against is not None and goal is not None and goal.rule is not None and goal.rule.kind != "half width":
+    if against is not None and ends is not None and ends.kind != "half width":
         raise InputError.of("until", "must be decided or a half width where two models are compared", given["until"])
-    if against is None and goal is not None and goal.rule is None:
+    if against is None and text is not None and ends is None:
         raise InputError.of("until", "can be decided between two models only", given["until"], "pass --against DIR")
-    if goal is not None and measure.kind != "mean":
+    if text is not None and measure.kind != "mean":
         raise InputError.of(
             "until", "can be asked of a mean over images only", measure.name, f"certify {means}, or leave it out"
         )
-    if goal is not None and given["group"] is not None:
+    if text is not None and given["group"] is not None:
         raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
-    return Question(measure, given["level"], goal, zone, against)
+    return Question(measure, given["level"], text, ends, zone, against)
 
 
 def zone_asked(given: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -164,18 +160,18 @@ def look(
 
     `measured` holds differences where two models are compared. `zone` are the zones that the sample was drawn to test.
     """
-    values, level, rule = measured.values, question.level, None if question.goal is None else question.goal.rule
+    values, level, rule = measured.values, question.level, question.rule
     if zone is not None:
         return _look_for_zone(zone, values)
     if question.against is not None and not drawn:  # equal predictions differ by nothing
         return Looks((Step(0, 0.0, 0.0, 0.0),), values)
-    if (question.goal is not None or question.against is not None) and not len(values):
+    if (question.until is not None or question.against is not None) and not len(values):
         return Looks((), values)
     images = np.array([one.index for one in drawn], dtype=np.int64)
     if question.against is not None:
         half = None if rule is None else rule.value
         return Looks(_followed(difference(values, proxies, images, level=level, half_width=half)), values)
-    if question.goal is not None:
+    if question.until is not None:
         steps = _followed(sequence(values, proxies, images, level=level, until=rule))
         return Looks(steps, values, None if steps[-1].settled else labels_needed(values, proxies, images, level, rule))
     sample = sample_of(drawn)

@@ -302,7 +302,7 @@ def check_same_options(written: Mapping[str, Any], k: int | None, threshold: flo
     now = {name: written[name] for name in before if name in written}
     if threshold is not None:
         now["threshold"] = threshold
-    if k is not None and not (earlier.anytime and as_count(k, "k") > len(earlier.sample)):
+    if k is not None and not (as_count(k, "k") > len(earlier.sample) and earlier.anytime):
         now["k"], before["k"] = min(k, earlier.n), len(earlier.sample)
     for name, value in now.items():
         if value is not None and value != before[name]:
@@ -312,7 +312,7 @@ def check_same_options(written: Mapping[str, Any], k: int | None, threshold: flo
 
 def check_design(question: Question, drawn: Certificate) -> None:
     """Raise `InputError` for a question the sample's design cannot answer."""
-    measure, goal, anew = question.measure, question.goal, "draw anew in another --out"
+    measure, anew = question.measure, "draw anew in another --out"
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
         # The images that rule a ratio are seldom in such a sample.
         rule = f"must be asked when the sample is drawn: this one is in strata for means, such as {drawn.metric}"
@@ -321,9 +321,9 @@ def check_design(question: Question, drawn: Certificate) -> None:
     if len(designs) > 1 and designs & {ZONE, DIFFER}:
         name = "zone" if ZONE in designs else "against"
         raise InputError.of(name, "must be asked when the sample is drawn", drawn.design, anew)
-    if goal is not None and drawn.design not in (ORDER, DIFFER):
+    if question.until is not None and drawn.design not in (ORDER, DIFFER):
         rule = "must be asked when the sample is drawn: its images are in strata, and one look is all that it allows"
-        raise InputError.of("until", rule, goal.text, f"leave it out, or {anew}")
+        raise InputError.of("until", rule, question.until, f"leave it out, or {anew}")
 
 
 def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:

@@ -129,7 +129,7 @@ class _Verifier:
         measure = VALUES if certificate.metric == VALUES.name else self.task.measure(certificate.metric)
         zone = None if certificate.zone is None else (certificate.zone.at_least, certificate.zone.wrong)
         goal = parse_until(certificate.until, measure.name)
-        self.question = Question(measure, certificate.level, goal, zone, certificate.against)
+        self.question = Question(measure, certificate.level, *goal, zone, certificate.against)
         # Predictions are matched by names; without images their files need not exist.
         items = tuple(Item(name, Path(name)) for name in self.site.images)
         self.dataset = Dataset(certificate.dataset, items) if images is None else images_of(images)

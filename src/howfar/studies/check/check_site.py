@@ -257,7 +257,8 @@ def _check_certificates(read: Mapping[str, Certificate], scores: Scores, groups:
     for dataset, certificate in read.items():
         if dataset not in names:
             raise InputError.of("certificate", f"must be of one of {', '.join(names)}", dataset, "name it as then: NAME=PATH")
-        images = sum(each.dataset == dataset for each in (*scores.images, *scores.skipped))
+        of = [*(score.dataset for score in scores.images), *(skipped.dataset for skipped in scores.skipped)]
+        images = of.count(dataset)
         if certificate.n > images:
             rule = f"must be of the {images} images of {dataset}"
             raise InputError.of("certificate", rule, f"one of {certificate.n}", same)

@@ -6,7 +6,7 @@ import json
 import math
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -303,7 +303,7 @@ class Verdict(NamedTuple):
 
 def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
     """Decide every rule about a single dataset; the alarm rule, about many batches, is excluded."""
-    asked = {
+    asked: dict[str, Callable[[Any, RuleFacts, Rules], Verdict]] = {
         "images": _images,
         "unreadable": _unreadable,
         "gate": _gate,
