@@ -28,14 +28,6 @@ def test_as_counting(calibration: list[tuple[float, float]], estimates: list[flo
     np.testing.assert_array_equal(listed, select(judged, 0.3))
 
 
-def test_an_image_without_estimate_is_never_listed_and_never_counted() -> None:
-    truth = np.linspace(0, 1, 40)
-    p_values, listed = list_failures(truth, truth, [0.1, np.nan, 0.9], 0.5, 0.2)
-    assert np.isnan(p_values).tolist() == [False, True, False]
-    assert not listed[1]
-    np.testing.assert_array_equal(listed[[0, 2]], list_failures(truth, truth, [0.1, 0.9], 0.5, 0.2)[1])
-
-
 def test_where_nearly_all_fail_an_image_that_is_estimated_to_do_well_is_not_listed() -> None:
     truth = np.where(np.arange(100) < 95, 0.1, 0.9)
     p_values, listed = list_failures(truth, truth, [0.1, 0.5, 0.9], 0.5, 0.2)

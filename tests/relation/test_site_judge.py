@@ -142,14 +142,6 @@ def test_only_sites_that_the_gate_lets_pass_tell_how_large_an_error_is() -> None
         assert fit.error_scale() == (2 + len(sites) - len(stopped) + 1, pytest.approx(scale))
 
 
-def test_maps_by_tiles_are_not_stopped_for_their_size() -> None:
-    columns, performance, sets = run("distances", ("a", "b"))
-    columns["pixels"][sets == "b"] *= 100
-    large = collected(columns, performance, sets, sets, None, "p")
-    for tiled, stopped in ((False, {"b"}), (True, set())):
-        assert judge_of(large, replace(TERMS, tiled=tiled), "F", None).fits["mean"].stopped == stopped
-
-
 def test_between_labelled_sets_and_the_gates_limit_an_interval_widens() -> None:
     judge = judge_of(evidence("distances", sites=("a", "b")), replace(TERMS, level=0.5), "F", None)
     columns = run("distances", ("a",))[0]
