@@ -149,6 +149,8 @@ def test_more_labels_are_predicted_to_certify_more() -> None:
     predicted, _ = site()
     shares = [plan_zone(predicted, k, at_least=0.5).predicted for k in (30, 60, 120)]
     assert 0 < shares[0] < shares[1] < shares[2] <= 1
+    # Of so few labels none may be below the limit.
+    assert plan_zone(np.ones(400), 25, at_least=0.4).predicted == pytest.approx(1.0, abs=0.05)
     plan = plan_zone(predicted, 30, at_least=0.5)
     assert np.isnan(plan_zone(predicted, 60, at_least=0.5, begin=(plan.zone.sizes[0], plan.zone.allowed)).predicted)
 
