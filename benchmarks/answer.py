@@ -27,6 +27,7 @@ import howfar
 from adaptation import dataset, primary
 from howfar.keywords import RelateOptions
 from howfar.pipeline.reference_profile import Profile
+from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.image_columns import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
@@ -34,7 +35,7 @@ from howfar.results.assessment_result import Assessment
 from howfar.settings import checked
 from howfar.studies.assessment.answers import GAIN
 from howfar.studies.assessment.preparation import CORRUPTED, TILED, score_file
-from howfar.studies.performance.image_performance import MeasuredImages
+from howfar.studies.performance.image_performance import MeasuredImages, evidence_of
 from howfar.studies.performance.relate import expectation
 from howfar.studies.profile import measured_images
 
@@ -211,18 +212,19 @@ def by_labels(run: Path, sets: Sets, out: Path) -> Iterator[dict[str, Any]]:
     own, *others = (Evaluation.load(score_file(run, one.name)) for one in (sets[0], *sets[1]))
     further = corrupted(run, profile, own.threshold, out)
     given: Any = checked(RelateOptions, {"threshold": own.threshold})
-    said = expectation(comparison, [own, *others], given, further=further, rivals=False)
-    judge, of = said.expected.judge, comparison.images["dataset"].to_numpy(dtype=str)
+    measured, expected = expectation(comparison, [own, *others], given, further=further, rivals=False)
+    everything, known = evidence_of(measured, given["group"], comparison.primary.name, further), KnownFits()
+    judge, of = expected.judge, comparison.images["dataset"].to_numpy(dtype=str)
     for site in (one.dataset for one in others):
         inside = of == site
-        columns, truth = take(said.measured.columns, inside), said.measured.scores.performance[inside]
+        columns, truth = take(measured.columns, inside), measured.scores.performance[inside]
         rest = [one.dataset for one in others if one.dataset != site]
         for count in range(len(rest) + 1):
             for labelled in combinations(rest, count):
-                evidence = said.evidence
+                evidence = everything
                 for hidden in (site, *(name for name in rest if name not in labelled)):
                     evidence = evidence.without(hidden)
-                asked = judge_of(evidence, judge.terms, judge.metric, judge.threshold, known=said.known, rivals=False)
+                asked = judge_of(evidence, judge.terms, judge.metric, judge.threshold, known=known, rivals=False)
                 answer = asked.site(site, columns, performance=truth)
                 estimate, gate = answer.estimate, answer.gate
                 if estimate is not None and gate is not None:
@@ -240,7 +242,7 @@ def by_tiles(run: Path, sets: Sets) -> Iterator[dict[str, Any]]:
     for kind in files:
         evaluations = [Evaluation.load(file) for file in kind]
         given: Any = checked(RelateOptions, {"threshold": evaluations[0].threshold})
-        rows = expectation(comparison, evaluations, given, rivals=False).expected.estimates
+        rows = expectation(comparison, evaluations, given, rivals=False)[1].estimates
         said.append({row.dataset: row for row in rows})
     for site, whole in said[0].items():
         tile = said[1][site]

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import distance_transform_edt, maximum_filter
 from sklearn.metrics import average_precision_score, f1_score, jaccard_score, precision_score, recall_score
@@ -20,14 +18,13 @@ from howfar.metrics import (
     average_precision,
     count,
     f,
-    f_per_image,
-    false_positive_share,
     iou_per_image,
     ods,
     precision_recall,
     stack,
     threshold_index,
 )
+from howfar.metrics.probability_maps import as_levels, as_map, as_mask
 from howfar.metrics.threshold_counts import as_tolerance, disc_maximum
 
 
@@ -54,43 +51,6 @@ def test_counts_within_a_tolerance_as_a_distance_transform(
             np.testing.assert_array_equal(found.hits_true, [wanted.hits_true])
 
 
-def test_200_pairs_give_the_same_ods_threshold_and_f(brute: Callable[..., Any], pairs: Callable[..., Any]) -> None:
-    """Equal to the last bit: F = 2 TP / (2 TP + FP + FN) of whole numbers."""
-    images = list(pairs(200, seed=3))
-    counts = stack(count(prediction, mask) for prediction, mask in images)
-    loops = [brute(prediction, mask) for prediction, mask in images]
-    tp, predicted = (np.array([getattr(one, name) for one in loops]) for name in ("hits_predicted", "predicted"))
-    true = np.array([one.true for one in loops])
-    fp, fn = predicted - tp, true[:, None] - tp
-    with np.errstate(invalid="ignore"):
-        per_image = np.where(true[:, None] > 0, 2 * tp / (2 * tp + fp + fn), np.nan)
-    pooled = [2 * int(a) / (2 * int(a) + int(b) + int(c)) for a, b, c in zip(tp.sum(0), fp.sum(0), fn.sum(0), strict=True)]
-    np.testing.assert_array_equal(f_per_image(counts), per_image)
-    assert f(counts).tolist() == pooled
-    assert ods(counts) == (max(pooled), pooled.index(max(pooled)) / 100)
-
-
-def test_by_hand() -> None:
-    """Two images, three pixels each: pooled and per-image scores worked out on paper."""
-    first = count([[0.905, 0.605, 0.0]], [[True, False, True]])
-    second = count([[0.305, 0.705, 0.105]], [[False, True, False]])
-    both = stack([first, second])
-    assert first.predicted[0, [0, 10, 60, 61, 90, 91]].tolist() == [2, 2, 2, 1, 1, 0]
-    assert first.hits_true[0, [0, 60, 61, 90, 91]].tolist() == [1, 1, 1, 1, 0]
-    # TP, FP, FN of both: t=0: 2,3,1; t=0.11: 2,2,1; t=0.31: 2,1,1; t=0.61: 2,0,1; t=0.71: 1,0,2; t=0.91: 0,0,3
-    wanted = [4 / 8, 4 / 7, 4 / 6, 4 / 5, 2 / 4, 0.0]
-    assert f(both)[[0, 11, 31, 61, 71, 91]].tolist() == wanted
-    assert ods(both) == (0.8, 0.61)
-    assert ods(both, [1]) == (1.0, 0.31)
-    precision, recall = precision_recall(both)
-    assert precision[[0, 61, 71]].tolist() == [2 / 5, 1.0, 1.0]
-    assert recall[[0, 61, 71, 91]].tolist() == [2 / 3, 2 / 3, 1 / 3, 0.0]
-    assert np.isnan(precision[91])
-    assert repr(first) == "Counts of 1 images: 2 of 3 pixels are true"
-    assert average_precision(both) == pytest.approx(1 / 3 + 1 / 3)
-    assert iou_per_image(both)[:, 61].tolist() == [1 / 2, 1.0]
-
-
 def test_ties_go_to_the_lowest_threshold() -> None:
     values = np.array([[255, 255, 0, 0]], dtype=np.uint8)
     assert ods(count(values, [[True, False, False, False]])) == (2 / 3, 0.0)
@@ -109,16 +69,6 @@ def test_equal_f_within_a_tolerance_is_a_tie_whatever_the_counts() -> None:
     assert naive[0] < naive[1]
     rows = [np.repeat(pair, 50)[None] for pair in zip(low, high, strict=True)]
     assert ods(Counts(*rows, np.array([3]), np.array([99]))) == (2 / 7, 0.0)
-
-
-def test_no_true_pixel_anywhere_is_nan_and_no_error() -> None:
-    counts = stack([count([[0.5, 0.0]], [[False, False]])] * 2)
-    assert np.isnan(ods(counts)).all()
-    assert np.isnan(f(counts)).all()
-    assert np.isnan(f_per_image(counts)).all()
-    assert np.isnan(average_precision(counts))
-    assert false_positive_share(counts)[[0, 49, 50]].tolist() == [0.5, 0.5, 0.0]
-    assert np.isnan(false_positive_share(count([[0.5]], [[True]]))).all()
 
 
 def test_as_scikit_learn(pairs: Callable[..., Any]) -> None:
@@ -147,24 +97,6 @@ def test_average_precision_as_scikit_learn_where_each_value_has_a_threshold(rng:
 
 
 maps = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8))
-
-
-@st.composite
-def pictures(draw: st.DrawFn) -> tuple[Any, Any]:
-    prediction = draw(maps)
-    return prediction, draw(hnp.arrays(np.bool_, prediction.shape))
-
-
-@settings(max_examples=60, deadline=None)
-@given(pictures(), st.sampled_from([0.0, 1.0, 2.0]))
-def test_counts_fall_with_the_threshold_and_rise_with_the_tolerance(picture: tuple[Any, Any], tolerance: float) -> None:
-    prediction, mask = picture
-    counts, wider = count(prediction, mask, tolerance), count(prediction, mask, tolerance + 1.0)
-    for name in ("predicted", "hits_predicted", "hits_true"):
-        assert (np.diff(getattr(counts, name)) <= 0).all()
-        assert (getattr(wider, name) >= getattr(counts, name)).all()
-    assert (counts.hits_predicted <= counts.predicted).all()
-    assert (counts.hits_true <= counts.true[:, None]).all()
 
 
 @pytest.mark.parametrize(("threshold", "index"), [(0.0, 0), (0.29, 29), (0.57, 57), (0.58, 58), (0.99, 99), (0.1 + 0.2, 30)])
@@ -217,3 +149,74 @@ def test_bad_input_is_refused(call: Callable[[Any], Any], wrong: list[Any], line
     for value in wrong:
         with pytest.raises(InputError, match=line):
             call(value)
+
+
+# Maps and masks as arrays
+
+BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def test_whole_numbers_decide_as_the_quotients_do() -> None:
+    """All 256 values and 100 thresholds: p = value/255 > t = i/100 in float64, in rationals, and in levels."""
+    levels, lowest = as_levels(BYTES)
+    for i in range(100):
+        by_level = (levels >= lowest[i]).ravel().tolist()
+        assert by_level == [value * 100 > 255 * i for value in range(256)]
+        assert by_level == [value / 255 > i / 100 for value in range(256)]
+        assert by_level == (np.arange(256) / 255 > THRESHOLDS[i]).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+def test_a_floating_copy_of_an_8_bit_map_decides_as_the_map(dtype: type) -> None:
+    copy = BYTES.astype(dtype) / dtype(255)
+    levels, lowest = as_levels(copy)
+    by_byte, lowest_byte = as_levels(BYTES)
+    for i in range(100):
+        np.testing.assert_array_equal(levels >= lowest[i], by_byte >= lowest_byte[i])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_are_compared_in_their_own_precision(dtype: type, rng: np.random.Generator) -> None:
+    """Random values, the thresholds themselves and their neighbours on either side, at all 100 thresholds."""
+    exact = THRESHOLDS.astype(dtype)
+    near = [exact, np.nextafter(exact, dtype(2)), np.maximum(np.nextafter(exact, dtype(-1)), dtype(0))]
+    p = np.concatenate([rng.random(5000).astype(dtype), *near, np.array([0, 1], dtype=dtype)])[None]
+    levels, lowest = as_levels(p)
+    for i in range(100):
+        np.testing.assert_array_equal(levels >= lowest[i], p > exact[i])
+
+
+@pytest.mark.parametrize(
+    ("prediction", "line"),
+    [
+        ([[0.5, float("nan")]], r"^prediction must lie in \[0, 1\], got nan: mend the model's output$"),
+        ([[0.5, 3.25]], r"got 3\.25: divide 8-bit values by 255, or pass them as uint8$"),
+        ([[-2.5, 8.0]], r"got -2\.5: apply a sigmoid to logits$"),
+        (np.zeros((2, 2), dtype=np.int64), r"uint8, or floating in \[0, 1\], got 'int64': pass map.astype\(np.uint8\)"),
+        (np.zeros((2, 2, 1)), r"two axes \(height, width\) and at least one pixel, got \(2, 2, 1\)$"),
+        ([[0.1, 0.2], [0.3]], "rows of one length"),
+    ],
+)
+def test_what_is_no_map_is_refused(prediction: Any, line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        as_map(prediction)
+
+
+def test_masks() -> None:
+    assert as_mask(np.array([[0, 127, 128, 255]], dtype=np.uint8)).tolist() == [[False, False, True, True]]
+    kept = np.array([[True, False]])
+    assert as_mask(kept) is kept
+    assert as_mask(np.zeros((2, 2), dtype=np.uint8)).tolist() == [[False, False]] * 2
+
+
+@pytest.mark.parametrize(
+    ("mask", "line"),
+    [
+        (np.array([[0, 1]], dtype=np.uint8), r"^mask must be bool, .* got \[0, 1\]: pass mask.astype\(bool\)$"),
+        (np.array([[0, 1]]), "got 'int64': pass mask > 0"),
+        (np.zeros((2, 2, 3), dtype=bool), r"^mask must have two axes \(height, width\).*got \(2, 2, 3\)$"),
+    ],
+)
+def test_what_is_no_mask_is_refused(mask: Any, line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        as_mask(mask)

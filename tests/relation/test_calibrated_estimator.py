@@ -20,8 +20,6 @@ from howfar.relation.performance_estimators import (
     FLIP_AGREEMENT,
     MEAN,
     SIGNALS,
-    Consensus,
-    ConsensusFit,
     RegisteredEstimator,
     named,
 )
@@ -144,13 +142,6 @@ def test_an_image_that_lacks_the_column_has_no_interval_and_no_say_in_its_sets()
     assert one.predicted == pytest.approx(np.mean(calibrated.predict({"flip_agreement": [0.2, 0.6]})[0]))
 
 
-def test_one_labelled_set_says_nothing_of_other_sets() -> None:
-    columns, performance = planted()
-    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
-    assert (calibrated.left_out, calibrated.error_scale()) == (0, (2.0, 0.08))
-    assert (calibrated.predict(columns)[1].max(), calibrated.predict(columns)[2].min()) == (0.0, 1.0)
-
-
 def test_a_single_set_is_left_out_in_folds() -> None:
     columns, performance = planted()
     calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
@@ -184,28 +175,6 @@ def test_a_single_image_leaves_nothing_to_calibrate_with() -> None:
     estimate, low, high = calibrated.predict({"i_dist": [2.0]})
     assert (estimate.tolist(), low.tolist(), high.tolist()) == ([0.4], [0.0], [1.0])
     assert (len(calibrated.estimates), calibrated.sets) == (0, ())
-
-
-def test_images_that_lack_the_column_are_left_out() -> None:
-    columns, performance = planted()
-    columns["flip_agreement"][[0, 20]] = np.nan
-    have = np.isfinite(columns["flip_agreement"])
-    calibrated = calibrate("flip_agreement", columns, performance, SETS)
-    other = calibrate("flip_agreement", take(columns, have), performance[have], SETS[have])
-    assert calibrated.to_dict() == other.to_dict()
-    assert calibrated.sets == tuple(SETS[have])
-
-
-@pytest.mark.parametrize("name", ["mean", "flip_agreement", "doc", "signals"])
-def test_json_gives_the_same_bit_for_bit(name: str) -> None:
-    columns, performance = planted()
-    calibrated = calibrate(name, columns, performance, SETS, level=0.8)
-    again = Calibrated.from_dict(json.loads(json.dumps(calibrated.to_dict(), allow_nan=False)))
-    assert again.to_dict() == calibrated.to_dict()
-    assert (again.name, again.needs, again.level) == (name, calibrated.needs, 0.8)
-    for first, second in zip(calibrated.predict(columns), again.predict(columns), strict=True):
-        np.testing.assert_array_equal(first, second)
-    assert again.predict_set(columns, "walls") == calibrated.predict_set(columns, "walls")
 
 
 def test_wrong_input_is_refused() -> None:
@@ -362,13 +331,6 @@ def test_other_images_are_fitted_anew(labelled: LabelledImages, changed: str) ->
         "groups": replace(labelled, groups=labelled.sets),
     }[changed]
     assert known.fit(estimator, labelled) is not known.fit(estimator, other)
-
-
-def test_members_of_a_consensus_are_fitted_once(labelled: LabelledImages) -> None:
-    known = KnownFits()
-    fitted = known.fit(Consensus("both", ("flip_agreement", "mean")).resolve(labelled.columns, labelled.sets), labelled)
-    assert isinstance(fitted, ConsensusFit)
-    assert fitted.fits[0] is known.fit(named("flip_agreement"), labelled)
 
 
 def test_judging_fits_each_pair_of_left_out_sets_once(labelled: LabelledImages, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,14 +28,6 @@ def test_as_counting(calibration: list[tuple[float, float]], estimates: list[flo
     np.testing.assert_array_equal(listed, select(judged, 0.3))
 
 
-def test_an_image_without_estimate_is_never_listed_and_never_counted() -> None:
-    truth = np.linspace(0, 1, 40)
-    p_values, listed = list_failures(truth, truth, [0.1, np.nan, 0.9], 0.5, 0.2)
-    assert np.isnan(p_values).tolist() == [False, True, False]
-    assert not listed[1]
-    np.testing.assert_array_equal(listed[[0, 2]], list_failures(truth, truth, [0.1, 0.9], 0.5, 0.2)[1])
-
-
 def test_where_nearly_all_fail_an_image_that_is_estimated_to_do_well_is_not_listed() -> None:
     truth = np.where(np.arange(100) < 95, 0.1, 0.9)
     p_values, listed = list_failures(truth, truth, [0.1, 0.5, 0.9], 0.5, 0.2)
@@ -63,36 +55,26 @@ def calibrated() -> Calibrated:
     return calibrate("flip_agreement", {"flip_agreement": values}, values, ["a"] * 20 + ["b"] * 21)
 
 
-def test_the_record_of_an_unlabelled_set() -> None:
+@pytest.mark.parametrize(
+    ("estimates", "truth", "listed", "measured"),
+    [
+        ([0.02, 0.1, 0.3, 0.8, np.nan], None, [True, True, True, False, False], (None, None, None)),
+        # A labelled set counts its labelled images alone.
+        ([0.02, 0.1, 0.3, 0.8, np.nan], [0.6, 0.1, np.nan, 0.2, 0.3], [True, True, True, False, False], (0.5, 3, 1)),
+        # Nothing is measured where nothing is listed, or labelled.
+        ([0.8, 0.9], [0.1, 0.9], [False, False], (None, 1, 0)),
+        ([0.1], [np.nan], [True], (None, None, None)),
+        # An image at tau does not fail.
+        ([0.01, 0.02], [0.5, 0.49], [True, True], (0.5, 1, 1)),
+    ],
+)
+def test_the_record_of_a_set(estimates: list[float], truth: Any, listed: list[bool], measured: Any) -> None:
     one = calibrated()
-    estimates = np.array([0.02, 0.1, 0.3, 0.8, np.nan])
-    record, p_values, listed = failures(one, estimates, "walls", tau=0.5, error_rate=0.2)
+    record, p_values, found = failures(one, estimates, "walls", tau=0.5, error_rate=0.2, performance=truth)
     np.testing.assert_array_equal(p_values, list_failures(one.estimates, one.performance, estimates, 0.5, 0.2)[0])
-    assert listed.tolist() == [True, True, True, False, False]
-    assert (record.dataset, record.estimator, record.n, record.listed) == ("walls", "flip_agreement", 5, 3)
-    assert (record.tau, record.error_rate) == (0.5, 0.2)
-    assert (record.measured_error, record.failing, record.found) == (None, None, None)
-
-
-def test_the_record_of_a_labelled_set_counts_labelled_images() -> None:
-    estimates = [0.02, 0.1, 0.3, 0.8, np.nan]
-    truth = [0.6, 0.1, np.nan, 0.2, 0.3]
-    record, _, listed = failures(calibrated(), estimates, "walls", tau=0.5, error_rate=0.2, performance=truth)
-    assert listed.tolist() == [True, True, True, False, False]
-    assert (record.listed, record.measured_error, record.failing, record.found) == (3, 0.5, 3, 1)
-
-
-def test_nothing_measured_where_nothing_is_listed_or_labelled() -> None:
-    record, _, listed = failures(calibrated(), [0.8, 0.9], "walls", tau=0.5, error_rate=0.2, performance=[0.1, 0.9])
-    assert not listed.any()
-    assert (record.measured_error, record.failing, record.found) == (None, 1, 0)
-    record, _, _ = failures(calibrated(), [0.1], "walls", tau=0.5, error_rate=0.2, performance=[np.nan])
-    assert (record.measured_error, record.failing, record.found) == (None, None, None)
-
-
-def test_performance_at_tau_does_not_fail() -> None:
-    record, _, _ = failures(calibrated(), [0.01, 0.02], "walls", tau=0.5, error_rate=0.2, performance=[0.5, 0.49])
-    assert (record.listed, record.failing, record.found, record.measured_error) == (2, 1, 1, 0.5)
+    assert found.tolist() == listed
+    assert (record.dataset, record.estimator, record.n, record.listed) == ("walls", "flip_agreement", len(listed), sum(listed))
+    assert (record.measured_error, record.failing, record.found) == measured
 
 
 @pytest.mark.parametrize("seed", range(5))

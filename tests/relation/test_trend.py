@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import stats
 
 from howfar.arrays import Float64Array
@@ -19,7 +17,6 @@ from howfar.relation.correlation import (
     correlation,
     correlation_interval,
     jackknife_error,
-    midranks,
     moments,
     partial_spearman,
     rank_sums,
@@ -30,13 +27,6 @@ from howfar.relation.correlation import (
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
 from howfar.relation.trend import pooled_trend, trend
 from howfar.results import Interval
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_spearman_with_ties_is_scipys(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    a, b = rng.integers(0, 6, 20).tolist(), rng.integers(0, 6, 20).tolist()
-    assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
 
 
 def test_spearman_is_undefined_for_one_or_equal_values() -> None:
@@ -90,39 +80,6 @@ def test_resampled_coefficients_are_scipy_s_on_the_resampled_images(rng: np.rand
         assert partial[k] == pytest.approx(np.corrcoef(*rest)[0, 1], abs=1e-9)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3)), min_size=3, max_size=25))
-def test_weights_are_copies(rows: list[tuple[int, int, int]]) -> None:
-    x, y, times = (np.array(column) for column in zip(*sorted(rows), strict=True))
-    weights = times[None, :].astype(np.float64)
-    copies = np.repeat(np.arange(len(x)), times)
-    if len(copies) == 0:
-        return
-    ranks = midranks(x.astype(np.float64), weights)[0]
-    np.testing.assert_allclose((ranks[copies] + 0.5) * len(copies), stats.rankdata(x[copies]) - 0.5, atol=1e-12)
-    found = concordance_sums(x.astype(np.float64), y.astype(np.float64), weights)[0] * len(copies)
-    signs = np.sign(np.subtract.outer(x[copies], x[copies])), np.sign(np.subtract.outer(y[copies], y[copies]))
-    expected = [np.abs(signs[0]).sum() / 2, (signs[0] * signs[1]).sum() / 2, np.abs(signs[1]).sum() / 2]
-    np.testing.assert_allclose(found, expected, atol=1e-9)
-
-
-def test_more_images_than_a_block_of_pairs(rng: np.random.Generator) -> None:
-    x, y, _ = sample(rng, 1300, True)
-    points = PerformancePoints.of(x, y)
-    found = correlation(concordance_sums(points.distances, points.performance, np.ones((1, 1300))))
-    assert found[0] == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
-
-
-@pytest.mark.parametrize("ties", [False, True])
-def test_a_trend_is_scipy_s(rng: np.random.Generator, ties: bool) -> None:
-    x, y, _ = sample(rng, 80, ties)
-    found = trend(PerformancePoints.of(x, y), rng, draws=50)
-    assert (found.n, found.groups, found.partial) == (80, 80, None)
-    assert found.spearman.value == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
-    assert found.kendall.value == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
-    assert found.slope.value == pytest.approx(stats.linregress(x, y).slope, abs=1e-12)
-
-
 def test_intervals_are_near_those_of_theory(rng: np.random.Generator) -> None:
     """Even noise: the slope's interval is that of least squares, ρ's and τ's those that Fisher's z has for normal values."""
     x, e = rng.random(400), rng.normal(size=400)
@@ -137,26 +94,6 @@ def test_intervals_are_near_those_of_theory(rng: np.random.Generator) -> None:
     assert (np.arctanh(high) - np.arctanh(low)) / 2 == pytest.approx(theory, rel=0.1)
     low, value, high = bounds(found.kendall)
     assert (np.arctanh(high) - np.arctanh(low)) / 2 == pytest.approx(1.966 * np.sqrt(0.437 / 396), rel=0.1)
-
-
-def test_rows_in_any_order_give_the_same_bits(rng: np.random.Generator) -> None:
-    x, y, z = sample(rng, 40, True)
-    y[3] = np.nan
-    groups = np.array([f"photo {i // 3}" for i in range(40)])
-    order = rng.permutation(40)
-    for names in (None, groups):
-        one = trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(3), 100)
-        shuffled = None if names is None else names[order]
-        assert trend(PerformancePoints.of(x[order], y[order], z[order], shuffled), np.random.default_rng(3), 100) == one
-        assert trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(4), 100) != one
-
-
-def test_own_groups_by_name_are_no_groups(rng: np.random.Generator) -> None:
-    x, y, z = sample(rng, 40, False)
-    names = [f"{int(i)}.png" for i in rng.permutation(40)]
-    assert trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(0), 100) == trend(
-        PerformancePoints.of(x, y, z), np.random.default_rng(0), 100
-    )
 
 
 def test_blocks_of_draws_change_nothing(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,20 +276,6 @@ def test_draws_that_are_undefined() -> None:
     assert enough.high == pytest.approx(0.2 + 12.706 * 0.02**0.5, rel=1e-4)
     wider = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 1.0, 1.0)
     assert (wider.low, wider.high) == pytest.approx((0.2 - 12.706, 0.2 + 12.706), rel=1e-4)
-
-
-def test_draws_of_one_image_alone_are_undefined(rng: np.random.Generator) -> None:
-    points = PerformancePoints.of(rng.random(40), rng.random(40), rng.random(40))
-    alone = 40.0 * np.eye(40)
-    assert np.isnan(slope_of(centred(alone @ moments(points)))).all()
-    assert np.isnan(correlation(rank_sums((points.distances, points.performance), alone))).all()
-    assert np.isnan(correlation(concordance_sums(points.distances, points.performance, alone))).all()
-
-
-def test_ranks_that_are_those_of_the_foreground_leave_nothing_in_any_draw(rng: np.random.Generator) -> None:
-    x, y, _ = sample(rng, 60, False)
-    weights, _ = resampled(rng, 60, 200)
-    assert np.isnan(partial_spearman(rank_sums((x, y, -x), weights))).all()
 
 
 @pytest.mark.parametrize(

@@ -227,12 +227,10 @@ def box_signals(scores: ArrayLike) -> dict[str, float]:
         raise InputError.of("scores", "must be one row of finite numbers", s.shape)
     if not len(s):
         return {"box_score": 0.0, "box_count": 0.0, "box_entropy": 0.0}
+    inner, outer = (np.clip(p, 1e-300, 1.0) for p in (s, 1.0 - s))
+    entropy = float((-s * np.log(inner) - (1.0 - s) * np.log(outer)).mean())
     probable = bool(((s >= 0.0) & (s <= 1.0)).all())
-    return {
-        "box_score": float(s.mean()),
-        "box_count": float(len(s)),
-        "box_entropy": float(_entropy(s).mean()) if probable else float("nan"),
-    }
+    return {"box_score": float(s.mean()), "box_count": float(len(s)), "box_entropy": entropy if probable else float("nan")}
 
 
 def box_stability(boxes: ArrayLike, others: ArrayLike) -> float:
@@ -270,12 +268,6 @@ def mirrored(boxes: ArrayLike, width: float) -> Float64Array:
     """Map boxes of a left-right flipped image back to the original: x becomes width − x, (k, 4) as x0, y0, x1, y1."""
     corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
     return np.stack([width - corners[:, 2], corners[:, 1], width - corners[:, 0], corners[:, 3]], axis=1)
-
-
-def _entropy(s: Float64Array) -> Float64Array:
-    inner = np.clip(s, 1e-300, 1.0)
-    outer = np.clip(1.0 - s, 1e-300, 1.0)
-    return np.asarray(-s * np.log(inner) - (1.0 - s) * np.log(outer), dtype=np.float64)
 
 
 def _matched(gain: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -230,22 +230,8 @@ def _features(
     inside = pieces[window] == number
     around = ndimage.binary_dilation(inside, np.ones((3, 3), dtype=np.bool_), iterations=RIM) & ~foreground[window]
     within, rim = grey[window][inside], grey[window][around]
-    rim = rim if len(rim) else within
-    sides = [side.stop - side.start for side in box]
-    probabilities = p[window][inside]
-    return (
-        len(within) / grey.size,
-        float(np.hypot(*sides) / np.hypot(*grey.shape)),
-        _elongation(inside),
-        float(probabilities.mean()),
-        float(probabilities.std()),
-        float(within.mean()),
-        float(within.std()),
-        float(rim.mean()),
-        float(rim.std()),
-    )
-
-
-def _elongation(inside: BoolMap) -> float:
+    extent = np.hypot(*(side.stop - side.start for side in box)) / np.hypot(*grey.shape)
     small, large = np.linalg.eigvalsh(np.cov(np.array(np.nonzero(inside)), bias=True) + np.eye(2) / 12.0)
-    return float(1.0 - np.sqrt(max(small, 0.0) / large))
+    elongation = 1.0 - np.sqrt(max(small, 0.0) / large)
+    parts = (p[window][inside], within, rim if len(rim) else within)
+    return (len(within) / grey.size, extent, elongation, *(number for part in parts for number in (part.mean(), part.std())))

@@ -86,5 +86,10 @@ def mean_of_defined(values: Float64Array) -> float:
     return float(defined.mean()) if len(defined) else float("nan")
 
 
+def defined(value: float | None) -> float | None:
+    """Return a finite value, else None."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
 def _unequal(names: tuple[str, str], received: str) -> InputError:
     return InputError(f"{names[0]} and {names[1]} must be as many, got {received}")

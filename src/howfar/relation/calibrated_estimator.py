@@ -339,10 +339,15 @@ def calibrated(
 ) -> Calibrated:
     """Fit a resolved estimator to validated images, and compute its leave-one-set-out errors; `stopped` sites' do not count."""
     labelled = whole.having(settled.needs)
-    names = labelled.sets.astype(np.str_)
-    roles = _roles(labelled, names)
+    names, roles = labelled.sets.astype(np.str_), dict[str, Role]()
+    for role, mask in zip(ROLES, (labelled.foreign, labelled.own, labelled.corrupted), strict=True):
+        roles |= dict.fromkeys(names[mask].tolist(), role)
     labelled = labelled.coded()
-    left_out = _left_out(settled, labelled, known)
+    # An image's estimate is by a fit to the other sets; NaN if no images remain to fit to.
+    left_out = np.full(len(names), np.nan)
+    for rest, inside in labelled.rounds():
+        if rest.any():
+            left_out[inside] = known.fit(settled, labelled.take(rest)).predict(take(labelled.columns, inside))
     tried = np.isfinite(left_out)
     known_sets = tuple(names[tried].tolist())
     return Calibrated(
@@ -364,22 +369,6 @@ def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None
     deciding = next((mask for mask in (labelled.foreign, labelled.corrupted) if mask.any()), None)
     foreign = labelled if deciding is None else labelled.take(deciding)
     return estimator.resolve(foreign.columns, foreign.sets)
-
-
-def _roles(labelled: LabelledImages, names: NDArray[np.str_]) -> dict[str, Role]:
-    roles: dict[str, Role] = {}
-    for role, mask in zip(ROLES, (labelled.foreign, labelled.own, labelled.corrupted), strict=True):
-        roles |= dict.fromkeys(names[mask].tolist(), role)
-    return roles
-
-
-def _left_out(estimator: Estimator, labelled: LabelledImages, known: KnownFits) -> Float64Array:
-    """Estimate each labelled image by a fit to the other sets; NaN if no images remain to fit to."""
-    estimates = np.full(len(labelled.performance), np.nan)
-    for rest, inside in labelled.rounds():
-        if rest.any():
-            estimates[inside] = known.fit(estimator, labelled.take(rest)).predict(take(labelled.columns, inside))
-    return estimates
 
 
 def _spread(estimate: Float64Array) -> Float64Array:

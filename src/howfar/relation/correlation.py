@@ -151,7 +151,10 @@ def jackknife_error(sets: Sequence[PerformancePoints]) -> float:
     slope, of which the bootstrap sees too little. Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993),
     chapter 11.
     """
-    by_set = [_group_moments(points) for points in sets]
+    by_set = [
+        np.stack([np.bincount(points.groups, column, minlength=points.n_groups) for column in moments(points).T], axis=1)
+        for points in sets
+    ]
     whole = [centred(groups.sum(axis=0, keepdims=True)) for groups in by_set]
     everything = np.sum(whole, axis=0)
     variance = 0.0
@@ -161,11 +164,6 @@ def jackknife_error(sets: Sequence[PerformancePoints]) -> float:
         slopes = slopes[np.isfinite(slopes)]
         variance += (len(groups) - 1) / len(groups) * float(np.sum((slopes - slopes.mean()) ** 2)) if len(slopes) else 0.0
     return float(np.sqrt(variance))
-
-
-def _group_moments(points: PerformancePoints) -> Float64Array:
-    columns = moments(points).T
-    return np.stack([np.bincount(points.groups, column, minlength=points.n_groups) for column in columns], axis=1)
 
 
 LEVEL = 0.95
@@ -205,6 +203,4 @@ def correlation_interval(value: float, draws: Float64Array, freedom: float) -> I
 
 def _standard_error(draws: Float64Array) -> float | None:
     defined = draws[np.isfinite(draws)]
-    if len(defined) < max(2, _DEFINED * len(draws)):
-        return None
-    return float(defined.std(ddof=1))
+    return float(defined.std(ddof=1)) if len(defined) >= max(2, _DEFINED * len(draws)) else None

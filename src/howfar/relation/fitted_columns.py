@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ PENALTIES = tuple(float(10.0**power) for power in np.arange(2.0, -4.5, -0.5))
 _CONSTANT = 1e-10
 
 
+@dataclass(frozen=True)
 class _Fit:
     FORM: ClassVar[str]
 
@@ -26,6 +27,15 @@ class _Fit:
             for name, value in vars(self).items()
         }
         return {"form": self.FORM, "estimator": values.pop("name"), **values}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Rebuild a fit from the values of `to_dict`; raises `ValueError` for values of other types."""
+        from pydantic import TypeAdapter  # which takes time to load
+
+        values = {field.name: document["estimator" if field.name == "name" else field.name] for field in fields(cls)}
+        fit: Self = TypeAdapter(cls).validate_python(values)
+        return fit
 
 
 @dataclass(frozen=True)
@@ -48,18 +58,6 @@ class Linear(_Fit):
         for name, centre, slope in zip(self.needs, self.centre, self.slope, strict=True):
             total = total + slope * (column(columns, name) - centre)
         return np.asarray(np.clip(total, 0.0, 1.0), dtype=np.float64)
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Linear:
-        """Rebuild a fit from the values of `to_dict`."""
-        return cls(
-            name=str(document["estimator"]),
-            needs=tuple(str(name) for name in document["needs"]),
-            intercept=float(document["intercept"]),
-            centre=tuple(float(value) for value in document["centre"]),
-            slope=tuple(float(value) for value in document["slope"]),
-            penalty=None if document["penalty"] is None else float(document["penalty"]),
-        )
 
 
 def mean(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear:
@@ -159,11 +157,6 @@ class Thresholded(_Fit):
         at_least, above = _shares_at_least(columns)[:, self.value : self.value + 2].T
         return np.asarray(np.clip(above + self.share * (at_least - above), 0.0, 1.0), dtype=np.float64)
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Thresholded:
-        """Rebuild a fit from the values of `to_dict`."""
-        return cls(str(document["estimator"]), int(document["value"]), float(document["share"]))
-
 
 def thresholded(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Thresholded:
     """Learn the confidence threshold above which the share of predicted foreground equals performance on average (ATC).
@@ -207,7 +200,7 @@ class ConfidenceThreshold(_Fit):
     FORM: ClassVar = "confidence_threshold"
 
     name: str
-    needs: tuple[str, ...]
+    needs: tuple[str]
     cut: float
     share: float
 
@@ -216,14 +209,6 @@ class ConfidenceThreshold(_Fit):
         values = column(columns, self.needs[0])
         at = np.where(values == self.cut, self.share, (values > self.cut).astype(np.float64))
         return np.where(np.isnan(values), np.nan, at)
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> ConfidenceThreshold:
-        """Rebuild a fit from the values of `to_dict`; raises `ValueError` unless the fit reads exactly one column."""
-        needs = tuple(str(name) for name in document["needs"])
-        if len(needs) != 1:
-            raise ValueError(f"a threshold on {len(needs)} columns")
-        return cls(str(document["estimator"]), needs, float(document["cut"]), float(document["share"]))
 
 
 def confidence_threshold(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> ConfidenceThreshold:
@@ -240,7 +225,7 @@ def confidence_threshold(name: str, needs: tuple[str, ...], labelled: LabelledIm
     # The highest level whose share, with the images at it, reaches the target; of the lowest level the share is 1.
     position = int(np.flatnonzero(above + at >= target - _ROUNDING)[-1])
     share = float(np.clip((target - above[position]) / at[position], 0.0, 1.0))
-    return ConfidenceThreshold(name, needs, float(levels[position]), share)
+    return ConfidenceThreshold(name, (needs[0],), float(levels[position]), share)
 
 
 BOOSTED_NEEDS: Final = ("foreground_confidence", "flip_agreement", SOFT_F, "predicted_foreground", *AT_THRESHOLD)
@@ -288,7 +273,7 @@ class Boosted(_Fit):
         return np.where(np.isnan(x).any(axis=1), np.nan, np.clip(total, 0.0, 1.0))
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Boosted:
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Rebuild a fit from the values of `to_dict`; raises `ValueError` for invalid trees."""
         whole = [_whole(document[name]) for name in ("feature", "left", "right")]
         real = [np.array(document[name], dtype=np.float64) for name in ("cut", "value")]

@@ -26,7 +26,7 @@ CONFIDENCES = (
     "nuclear_norm",
     "entropy",
 )
-AGREEMENTS = ("flip_agreement", "ensemble_agreement")
+AGREEMENTS = FLIP_AGREEMENT, ENSEMBLE_AGREEMENT = ("flip_agreement", "ensemble_agreement")
 SOFT_F = "soft_f"
 FLIP_OVERLAP = "flip_overlap"
 TILE_AGREEMENT = "tile_agreement"
@@ -147,10 +147,10 @@ class LabelledImages:
 
     def take(self, which: Mask | NDArray[np.integer[Any]]) -> LabelledImages:
         """Select some of the images."""
-        groups = None if self.groups is None else self.groups[which]
-        home = None if self.home is None else self.home[which]
-        kinds = None if self.kinds is None else self.kinds[which]
-        return LabelledImages(take(self.columns, which), self.performance[which], self.sets[which], groups, home, kinds)
+        known: dict[str, Any] = {
+            name: values[which] for name in ("groups", "home", "kinds") if (values := getattr(self, name)) is not None
+        }
+        return LabelledImages(take(self.columns, which), self.performance[which], self.sets[which], **known)
 
     def coded(self) -> LabelledImages:
         """Replace the names of sets and groups by numbers in the same order, which many fits sort faster."""
@@ -207,6 +207,11 @@ class LabelledImages:
     def foreign(self) -> Mask:
         """Mark the images of labelled sites, (n,): sets that are neither home nor corrupted."""
         return ~(self.own | self.corrupted)
+
+    @property
+    def sites(self) -> list[str]:
+        """List the labelled sites."""
+        return list(dict.fromkeys(self.sets[self.foreign].astype(np.str_).tolist()))
 
     def learning(self) -> Mask:
         """Mark the images to fit an estimator to: all but corrupted sets, which are used only if no site is labelled.

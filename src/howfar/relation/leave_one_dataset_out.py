@@ -119,16 +119,29 @@ def judge(
     >>> [judgement.estimator for judgement in judgements], judgements[1].mae_image < 1e-9, judgements[1].auroc
     (['mean', 'flip_agreement'], True, 1.0)
     """
+    labelled = LabelledImages.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home, corrupted)
+    fits = KnownFits() if known is None else known
+    return judge_labelled(estimators, labelled, tau=tau, level=level, known=fits, hidden=hidden or {})
+
+
+def judge_labelled(
+    estimators: Iterable[str | Estimator],
+    labelled: LabelledImages,
+    *,
+    tau: float,
+    level: float,
+    known: KnownFits,
+    hidden: Mapping[str, HiddenSite],
+) -> tuple[tuple[Judgement, ...], dict[str, LeftOut]]:
+    """Evaluate estimators on labelled images that were validated; arguments are those of `judge`."""
     if not np.isfinite(tau):
         raise InputError.of("tau", "must be a finite number", tau)
     check_level(level)
     by_name = {estimator.name: estimator for estimator in (MEAN, *map(named, estimators))}
-    labelled = LabelledImages.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home, corrupted)
-    fits = KnownFits() if known is None else known
     judgements: list[Judgement] = []
     by_estimator: dict[str, LeftOut] = {}
     for estimator in by_name.values():
-        left_out = _leave_out(estimator, labelled, level, fits, hidden or {})
+        left_out = _leave_out(estimator, labelled, level, known, hidden)
         if left_out is not None:
             by_estimator[estimator.name] = left_out
             judgements.append(_judgement(estimator, left_out, labelled, tau))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_row, quotient
 from howfar.errors import InputError
+from howfar.metrics.protocol import defined, mean_of_defined
 from howfar.results import DistancePart
 
 
@@ -175,24 +175,19 @@ def parts(
     measured = []
     for index, indices in enumerate(split(row, names, count)):
         performance, threshold = retuned(indices)
-        defined = own[indices][np.isfinite(own[indices])]
         measured.append(
             DistancePart(
                 label=f"{round(100 * index / count)}–{round(100 * (index + 1) / count)} %",
                 n=len(indices),
-                performance=_defined(performance),
-                threshold=_defined(threshold),
-                performance_common=_defined(common(indices)),
-                mean=float(defined.mean()) if len(defined) else None,
+                performance=defined(performance),
+                threshold=defined(threshold),
+                performance_common=defined(common(indices)),
+                mean=defined(mean_of_defined(own[indices])),
                 distance_mean=float(row[indices].mean()),
                 distance_std=float(row[indices].std()),
             )
         )
     return tuple(measured)
-
-
-def _defined(value: Any) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.errors import InputError, one_line
 from howfar.protocols import Estimator, FittedEstimator
 from howfar.relation.fitted_columns import (
     ATC_NEEDS,
@@ -75,14 +75,11 @@ class TaskColumns(NamedTuple):
         """
         if not self.sorts:
             return TaskColumns(self.needs, self.method) if available(columns, self.needs).any() else None
-        present = tuple(name for name in self.needs if _in_every_set(columns, name, sets))
+        known = {name: np.isfinite(column(narrow(columns, (name,)), name)) for name in self.needs}
+        inside = [sets == dataset for dataset in np.unique(sets)]
+        present = tuple(name for name, have in known.items() if all(have[of].mean() >= 0.5 for of in inside))
         enough = len(present) > 1 and all(set(present) & set(sort) for sort in self.sorts)
         return TaskColumns(present, self.method) if enough else None
-
-
-def _in_every_set(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
-    values = np.isfinite(column(narrow(columns, (name,)), name))
-    return all(bool(values[sets == dataset].mean() >= 0.5) for dataset in np.unique(sets))
 
 
 class _Restoring:
@@ -91,7 +88,8 @@ class _Restoring:
         try:
             return FORMS[document["form"]].from_dict(document)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"document must be that of a fitted estimator ({type(error).__name__}: {error})") from error
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise InputError(f"document must be that of a fitted estimator ({reason})") from error
 
 
 @dataclass(frozen=True)

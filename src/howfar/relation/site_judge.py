@@ -23,7 +23,7 @@ from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrat
 from howfar.relation.failure_list import failures
 from howfar.relation.gate import GateRange, Values, fit, values_of
 from howfar.relation.image_columns import AGREEMENTS, BOX_AGREEMENTS, FLIP_OVERLAP, Columns, LabelledImages, narrow, rows, take
-from howfar.relation.leave_one_dataset_out import HiddenSite, judge
+from howfar.relation.leave_one_dataset_out import HiddenSite, judge_labelled
 from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, SetEstimate
 from howfar.results.records import plain
@@ -83,44 +83,22 @@ ERROR_RATE: Final = 0.2
 class Evidence:
     """Hold the labelled images that a site judge is fitted to, and the gate's values of their sets.
 
-    `home` is the set of the primary dataset's own kind; `corrupted` gives the kind of corruption of each corrupted set by name;
-    `readings` the values of the gate's checks by set, those of the primary dataset under "".
+    `readings` are the values of the gate's checks by set, those of the primary dataset under "".
     """
 
-    columns: Columns
-    performance: Float64Array
-    sets: NDArray[np.str_]
-    groups: NDArray[np.str_] | None
-    home: str | None
-    corrupted: Mapping[str, str]
+    labelled: LabelledImages
     readings: Mapping[str, Values]
 
     def without(self, dataset: str) -> Evidence:
         """Return the evidence without the labelled images of one site."""
-        rest = self.sets != dataset
-        return replace(
-            self,
-            columns=take(self.columns, rest),
-            performance=self.performance[rest],
-            sets=self.sets[rest],
-            groups=None if self.groups is None else self.groups[rest],
-            readings={name: values for name, values in self.readings.items() if name != dataset},
-        )
+        rest = self.labelled.take(self.labelled.sets != dataset)
+        return Evidence(rest, {name: values for name, values in self.readings.items() if name != dataset})
 
-    @property
-    def known(self) -> dict[str, Values]:
-        """Return the readings that make the gate's range: those of mosaics do not."""
-        return {name: values for name, values in self.readings.items() if self.corrupted.get(name) != REPEATED}
-
-    @property
-    def sites(self) -> list[str]:
-        """List the labelled sites: sets that are neither home nor corrupted."""
-        names = dict.fromkeys(str(name) for name in self.sets)
-        return [name for name in names if name != self.home and name not in self.corrupted]
-
-    def labelled(self) -> LabelledImages:
-        """Validate the labelled images; raises `InputError` for lengths or values that do not fit."""
-        return LabelledImages.of(self.columns, self.performance, self.sets, self.groups, self.home, self.corrupted)
+    def gate(self) -> GateRange:
+        """Learn the gate's range from the readings; those of mosaics do not widen it."""
+        kinds = self.labelled.kinds
+        mosaics = set() if kinds is None else set(self.labelled.sets[kinds == REPEATED])
+        return fit({name: values for name, values in self.readings.items() if name not in mosaics})
 
 
 @dataclass(frozen=True)
@@ -306,29 +284,28 @@ def judge_of(
     `wanted` is "auto" or the estimator to use, `known` are fits that were made before. Without `rivals` only the estimators
     that may be used are fitted, and none is judged beside them.
     """
-    fits, labelled, gate = KnownFits() if known is None else known, evidence.labelled(), fit(evidence.known)
+    fits, labelled, gate = KnownFits() if known is None else known, evidence.labelled, evidence.gate()
+    sites, tiled = labelled.sites, terms.tiled
     usable = {estimator.name: settled for estimator in every() if (settled := resolved(estimator, labelled)) is not None}
     judged = list(usable.values()) if rivals else _only(usable, (DISTANCE,))
-    judgements, _ = judge(
-        judged,
-        *(evidence.columns, evidence.performance, evidence.sets),
-        tau=terms.tau,
-        level=terms.level,
-        groups=evidence.groups,
-        home=evidence.home,
-        corrupted=evidence.corrupted,
-        known=fits,
-        hidden={name: _hidden(evidence.sites, gate, name, terms.tiled) for name in evidence.sites},
-    )
+    # The gate without one site's labels: which others it stops, and how far the site is out of their range.
+    hidden = {
+        name: HiddenSite(
+            _stopped([other for other in sites if other != name], gate.without(name), tiled),
+            gate.left_out(name, tiled=tiled).beyond,
+        )
+        for name in sites
+    }
+    judgements, _ = judge_labelled(judged, labelled, tau=terms.tau, level=terms.level, known=fits, hidden=hidden)
     if wanted != AUTO and resolved(named(wanted), labelled) is None:
         raise InputError.of("estimator", "must be one whose signals the labelled sets have", wanted, f"{AUTO} picks from those")
     order = in_order(usable, judgements) if wanted == AUTO else (named(wanted).name, MEAN)
-    stopped = _stopped(evidence.sites, gate, terms.tiled)
+    stopped = _stopped(sites, gate, tiled)
     return SiteJudge(
         metric=metric,
         threshold=threshold,
         terms=terms,
-        sets={name: int(np.count_nonzero(evidence.sets == name)) for name in dict.fromkeys(evidence.sets.tolist())},
+        sets=dict(Counter(labelled.sets.tolist())),
         order=tuple(dict.fromkeys(order)),
         judgements=judgements if rivals else (),
         fits={
@@ -351,12 +328,6 @@ def _stopped(sites: Sequence[str], gate: GateRange, tiled: bool) -> frozenset[st
     return frozenset(name for name in sites if gate.left_out(name, tiled=tiled).inside is False)
 
 
-def _hidden(sites: Sequence[str], gate: GateRange, site: str, tiled: bool) -> HiddenSite:
-    """Evaluate the gate without one site's labels: which other sites are rejected, and how far this site is out of range."""
-    others = [name for name in sites if name != site]
-    return HiddenSite(_stopped(others, gate.without(site), tiled), gate.left_out(site, tiled=tiled).beyond)
-
-
 def left_out(judge: SiteJudge, evidence: Evidence, dataset: str, wanted: str, known: KnownFits) -> SiteJudge | None:
     """Build the site judge without one site's labels; None if no other images are labelled.
 
@@ -364,9 +335,9 @@ def left_out(judge: SiteJudge, evidence: Evidence, dataset: str, wanted: str, kn
     estimator that no other labelled set has the columns for.
     """
     rest = evidence.without(dataset)
-    if not len(rest.performance):
+    if not len(rest.labelled.performance):
         return None
-    usable = wanted == AUTO or resolved(named(wanted), rest.labelled()) is not None
+    usable = wanted == AUTO or resolved(named(wanted), rest.labelled) is not None
     asked = wanted if usable else MEAN
     return judge_of(rest, judge.terms, judge.metric, judge.threshold, wanted=asked, known=known, rivals=False)
 

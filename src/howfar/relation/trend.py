@@ -130,25 +130,26 @@ def _defined_columns(points: PerformancePoints, names: Sequence[str]) -> tuple[t
     return tuple(np.where(defined > 0.0, column, 0.0) for column in columns), defined
 
 
-def _given_foreground(points: PerformancePoints, weights: Float64Array) -> Float64Array:
-    columns, defined = _defined_columns(points, ("distances", "performance", "foreground"))
-    return rank_sums(columns, weights * defined)
+def _ranks_of(*names: str) -> _Statistic:
+    """Define a coefficient of the ranks of quantities, over the images where all are known."""
+
+    def sums(points: PerformancePoints, weights: Float64Array) -> Float64Array:
+        columns, defined = _defined_columns(points, names)
+        return rank_sums(columns, weights * defined)
+
+    return _Statistic(sums, correlation if len(names) == 2 else partial_spearman, _ranked(*names))
 
 
 _SLOPE = _Statistic(
     lambda points, weights: centred(weights @ moments(points)), slope_of, lambda points: (moments(points)[:, 1],)
 )
-_SPEARMAN = _Statistic(
-    lambda points, weights: rank_sums((points.distances, points.performance), weights),
-    correlation,
-    _ranked("distances", "performance"),
-)
+_SPEARMAN = _ranks_of("distances", "performance")
 _KENDALL = _Statistic(
     lambda points, weights: concordance_sums(points.distances, points.performance, weights),
     correlation,
     _ranked("distances", "performance"),
 )
-_PARTIAL = _Statistic(_given_foreground, partial_spearman, _ranked("distances", "performance", "foreground"))
+_PARTIAL = _ranks_of("distances", "performance", "foreground")
 
 
 def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Trend:
@@ -241,10 +242,30 @@ def verdict(
     missing = _missing(trend, metric_name)
     if trend is None or missing:
         return TrendVerdict("none", f"No evidence either way: {missing}")
-    mean_performance = None if mean is None or math.isnan(mean) else mean
-    kind = _kind(trend.slope, mean_performance, tau, flat)
-    words = _Words(trend, mean_performance, tau, flat, metric_name, sets)
-    return TrendVerdict(kind, f"{words.claim(kind)} ({words.numbers()}){words.besides(kind)}")
+    known = None if mean is None or math.isnan(mean) else mean
+    high, sign = known is not None and known >= tau, _sign(trend.slope)
+    kind: Kind = "falls" if sign == -1 else "rises" if sign else "consistent" if high and _flat(trend.slope, flat) else "none"
+    within = " within sets" if sets > 1 else ""
+    change, of_metric = _with_interval(trend.slope), f"the change of {metric_name} {SPAN}, {_with_interval(trend.slope)},"
+    low = f"mean {metric_name} {'is unknown' if known is None else f'is below {tau:g}'}"
+    if kind in ("falls", "rises"):
+        claim = f"{_start(metric_name)} {kind} with distance{within}: it changes by {change} {SPAN}"
+    elif kind == "consistent":
+        claim = (
+            f"{_start(metric_name)} is consistent over distance{within}: {of_metric} may be 0 and is no more than "
+            f"±{flat:g}, and mean {metric_name} is at least {tau:g}"
+        )
+    elif _flat(trend.slope, flat):
+        claim = f"No evidence either way{within}: {of_metric} is no more than ±{flat:g}, but {low}"
+    else:
+        more = "" if high else f", and {low}"
+        claim = f"No evidence either way{within}: {of_metric} may be 0 but also more than ±{flat:g}{more}"
+    numbers = [] if known is None else [f"mean {metric_name} {known:.2f}"]
+    if trend.spearman.value is not None:
+        numbers.append(f"Spearman {_with_interval(trend.spearman)}")
+    photographs = "" if trend.groups == trend.n else f" of {trend.groups:,} photographs"
+    numbers.append(f"{trend.n:,} images{photographs}{f' in {sets} sets' if sets > 1 else ''}")
+    return TrendVerdict(kind, f"{claim} ({', '.join(numbers)}){_besides(trend, kind, flat, metric_name)}")
 
 
 def summary(verdicts: Iterable[TrendVerdict], metric_name: str = "F") -> str:
@@ -260,60 +281,20 @@ def summary(verdicts: Iterable[TrendVerdict], metric_name: str = "F") -> str:
     return f"{_start(metric_name)} {', '.join([first + of_all, *parts[1:]])}"
 
 
-@dataclass(frozen=True)
-class _Words:
-    """Build the parts of a verdict's sentence."""
-
-    trend: Trend
-    mean: float | None
-    tau: float
-    flat: float
-    metric: str
-    sets: int
-
-    def claim(self, kind: Kind) -> str:
-        """Write the claim of the verdict with the slope."""
-        change, within = _with_interval(self.trend.slope), " within sets" if self.sets > 1 else ""
-        if kind in ("falls", "rises"):
-            return f"{_start(self.metric)} {kind} with distance{within}: it changes by {change} {SPAN}"
-        of_metric = f"the change of {self.metric} {SPAN}, {change},"
-        if kind == "consistent":
-            return (
-                f"{_start(self.metric)} is consistent over distance{within}: {of_metric} may be 0 and is no more than "
-                f"±{self.flat:g}, and mean {self.metric} is at least {self.tau:g}"
-            )
-        low = "is unknown" if self.mean is None else f"is below {self.tau:g}"
-        if _flat(self.trend.slope, self.flat):
-            return f"No evidence either way{within}: {of_metric} is no more than ±{self.flat:g}, but mean {self.metric} {low}"
-        more = "" if _high(self.mean, self.tau) else f", and mean {self.metric} {low}"
-        return f"No evidence either way{within}: {of_metric} may be 0 but also more than ±{self.flat:g}{more}"
-
-    def numbers(self) -> str:
-        """List the mean performance, Spearman's ρ and the number of images."""
-        images = f"{self.trend.n:,} images"
-        of = "" if self.trend.groups == self.trend.n else f" of {self.trend.groups:,} photographs"
-        measured = [] if self.mean is None else [f"mean {self.metric} {self.mean:.2f}"]
-        if self.trend.spearman.value is not None:
-            measured.append(f"Spearman {_with_interval(self.trend.spearman)}")
-        return ", ".join([*measured, images + of + (f" in {self.sets} sets" if self.sets > 1 else "")])
-
-    def besides(self, kind: Kind) -> str:
-        """Write how Spearman's ρ differs from the slope, and whether the foreground share explains the trend."""
-        ranks, fixed = _sign(self.trend.spearman), _sign(self.trend.partial)
-        if not ranks:
-            unsure = kind in ("falls", "rises") and ranks == 0
-            return "; ranks alone do not show it, as Spearman's interval holds 0" if unsure else ""
-        way = "falls" if ranks < 0 else "rises"
-        text = ""
-        if kind in ("falls", "rises") and kind != way:
-            text = f"; Spearman contradicts it: by rank {self.metric} {way}"
-        elif kind != way:
-            text = f"; by rank {self.metric} {way}{', if by little' if _flat(self.trend.slope, self.flat) else ''}"
-        if fixed is None or fixed == ranks:
-            return text
-        partial = f"partial Spearman {_with_interval(self.trend.partial)}" if self.trend.partial is not None else ""
-        outcome = "the trend is not there" if fixed == 0 else "the trend goes the other way"
-        return f"{text}; {outcome} once the foreground share is held fixed ({partial})"
+def _besides(trend: Trend, kind: Kind, flat: float, metric: str) -> str:
+    """Write how Spearman's ρ differs from the slope, and whether the foreground share explains the trend."""
+    ranks, fixed, follows = _sign(trend.spearman), _sign(trend.partial), kind in ("falls", "rises")
+    if not ranks:
+        return "; ranks alone do not show it, as Spearman's interval holds 0" if follows and ranks == 0 else ""
+    way, text = "falls" if ranks < 0 else "rises", ""
+    if follows and kind != way:
+        text = f"; Spearman contradicts it: by rank {metric} {way}"
+    elif kind != way:
+        text = f"; by rank {metric} {way}{', if by little' if _flat(trend.slope, flat) else ''}"
+    if trend.partial is None or fixed is None or fixed == ranks:
+        return text
+    outcome = "the trend is not there" if fixed == 0 else "the trend goes the other way"
+    return f"{text}; {outcome} once the foreground share is held fixed (partial Spearman {_with_interval(trend.partial)})"
 
 
 def _missing(trend: Trend | None, metric: str) -> str:
@@ -329,17 +310,6 @@ def _missing(trend: Trend | None, metric: str) -> str:
             return f"{change}, but {trend.groups} {what} are too few for an interval (at least {FEWEST})"
         return f"{change}, but there is no interval that would tell how sure that is"
     return ""
-
-
-def _kind(slope: Interval, mean: float | None, tau: float, flat: float) -> Kind:
-    sign = _sign(slope)
-    if sign:
-        return "falls" if sign < 0 else "rises"
-    return "consistent" if _high(mean, tau) and _flat(slope, flat) else "none"
-
-
-def _high(mean: float | None, tau: float) -> bool:
-    return mean is not None and mean >= tau
 
 
 def _flat(slope: Interval, flat: float) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
 from howfar.sampling.design import as_rng, as_shares
-from howfar.sampling.sequential import MEANS, Capital, ConfidenceSequence, as_places
+from howfar.sampling.sequential import MEANS, Capital, ConfidenceSequence, as_places, ordered
 
 _ROUNDING = 1e-6
 
@@ -67,14 +67,11 @@ def difference(
         raise InputError.of("values", f"must be at most the {len(places)} images of the order", measured.shape)
     over = np.abs(measured) > b[places[: len(measured)]] + _ROUNDING
     if over.any():
-        raise InputError.of(
-            "values", "must not exceed their bounds", float(measured[over][0]), "are these the same predictions?"
-        )
+        remedy = "are these the same predictions?"
+        raise InputError.of("values", "must not exceed their bounds", float(measured[over][0]), remedy)
     low, high, value = _followed(measured, b, places, level)
-    if half_width is not None:
-        settled = np.where((high - low) / 2.0 <= half_width, "yes", "undecided")
-    else:
-        settled = np.where(low > 0.0, "yes", np.where(high < 0.0, "no", "undecided"))
+    better = np.where(low > 0.0, "yes", np.where(high < 0.0, "no", "undecided"))
+    settled = better if half_width is None else np.where((high - low) / 2.0 <= half_width, "yes", "undecided")
     return ConfidenceSequence(value, low, high, tuple(settled.tolist()), level)
 
 
@@ -122,8 +119,7 @@ def _followed(
     rises, falls = Capital(level), Capital(level)
     seen, left = 0.0, total
     low, high = -total, total
-    rows = np.empty((3, len(values)))
-    estimates = np.empty(len(values))
+    rows, estimates = np.empty((3, len(values))), np.empty(len(values))
     for t, (value, place) in enumerate(zip(values, places, strict=False)):
         ratio = value / bounds[place]
         # The mean of the next ratio under each total, which lies within ±1 if the total is possible.
@@ -134,7 +130,7 @@ def _followed(
         seen, left = seen + value, max(0.0, left - float(bounds[place]))
         low = max(low, seen - left, float(totals[max(0, rises.leading() - 1)]))
         high = min(high, seen + left, float(totals[min(len(totals) - 1, len(totals) - falls.trailing())]))
-        ends = (low, high) if low <= high else ((low + high) / 2.0,) * 2
+        ends = ordered(low, high)
         rows[:, t] = *ends, np.clip(estimates[: t + 1].mean(), *ends)
     if len(values) and len(values) == int((bounds > 0.0).sum()):
         rows[:, -1] = seen

@@ -108,7 +108,10 @@ def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_
     measured *= _for_fitting(weight, len(values) - len(cells))
     variance = float(scale @ measured)
     value = weight * predicted_mean + float(weights @ residuals)
-    return Powered(value, variance, float(scale.sum()) / len(values), _freedom(scale * measured, counts), weight)
+    # Degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bull. 2 (1946)).
+    squares = float((np.square(scale * measured) / np.maximum(counts - 1.0, 1.0)).sum())
+    freedom = max(1.0, float((scale * measured).sum()) ** 2 / squares) if squares > 0.0 else 1.0
+    return Powered(value, variance, float(scale.sum()) / len(values), freedom, weight)
 
 
 def _for_fitting(weight: float, freedom: int) -> float:
@@ -155,12 +158,6 @@ def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], sc
     shared = sum(size * part[0] / freedom for size, part, freedom in zip(scale, parts, freedoms, strict=True))
     own = sum(size * part[1] / freedom for size, part, freedom in zip(scale, parts, freedoms, strict=True))
     return float(np.clip(shared / own, 0.0, 1.0)) if own > 0.0 else 0.0
-
-
-def _freedom(variances: Float64Array, counts: Float64Array) -> float:
-    """Compute the degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bull. 2 (1946))."""
-    squares = float((np.square(variances) / np.maximum(counts - 1.0, 1.0)).sum())
-    return max(1.0, float(variances.sum()) ** 2 / squares) if squares > 0.0 else 1.0
 
 
 @dataclass(frozen=True)

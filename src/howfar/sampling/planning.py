@@ -31,7 +31,7 @@ def labels_for(
     A half width is that of `howfar.sampling.mean`, which looks once; a level that of `howfar.sampling.sequence`, which looks
     after each label. Performance is simulated about its predictions, or as 1 and 0 with the predicted chance if it is
     `all_or_nothing`, as of a classifier; the median of five simulated sites counts. None if the
-    predictions leave it open within all labels. Raises `InputError`: proxies outside [0, 1], a text that is no question.
+    predictions leave it open within 2,000 labels. Raises `InputError`: proxies outside [0, 1], a text that is no question.
 
     Examples
     --------

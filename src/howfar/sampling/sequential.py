@@ -176,7 +176,7 @@ def _followed(
         left[place] = False
         low = max(low, float(MEANS[max(0, rises.leading() - 1)]))
         high = min(high, float(MEANS[min(len(MEANS) - 1, len(MEANS) - falls.trailing())]))
-        rows[:, t] = *_ordered(low, high), _point(values[: t + 1], predicted, places[: t + 1], weight)
+        rows[:, t] = *ordered(low, high), _point(values[: t + 1], predicted, places[: t + 1], weight)
     rows[2] = np.clip(rows[2], rows[0], rows[1])
     if len(values) == len(predicted) and np.isfinite(values).any():
         rows[:, -1] = np.nanmean(values)
@@ -226,6 +226,6 @@ def _point(values: Float64Array, predicted: Float64Array, places: NDArray[np.int
     return float(values[known].mean() + weight * (predicted.mean() - predicted[places[known]].mean()))
 
 
-def _ordered(low: float, high: float) -> tuple[float, float]:
+def ordered(low: float, high: float) -> tuple[float, float]:
     """Return low and high, or their midpoint twice if they cross, which has a chance of at most 1 − level."""
     return (low, high) if low <= high else ((low + high) / 2.0, (low + high) / 2.0)

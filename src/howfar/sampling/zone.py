@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, check_level
+from howfar.arrays import check_level
 from howfar.errors import InputError
 from howfar.results.certificate_result import Zone, ZoneTest
 from howfar.sampling.design import as_count, as_rng, as_shares, filled
@@ -29,11 +29,8 @@ _SPREAD, _BIASES, _FUTURES = 0.15, (-0.15, 0.0, 0.15), 40
 """A plan is chosen to do well if predictions err by this spread, and by each of these biases, in so many draws of each."""
 
 
-class _Rung(NamedTuple):
-    """Hold a zone's number of images and the ranks of those that its test reads."""
-
-    size: int
-    ranks: NDArray[np.int64]
+Ladder: TypeAlias = dict[int, NDArray[np.int64]]
+"""From a zone's number of images, smallest first, to the ranks of those that its test reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,25 +84,26 @@ def plan_zone(
     sizes = np.unique(np.ceil(np.arange(1, _ZONES + 1) * len(p) / _ZONES).astype(int)).tolist()
     starts = [(size, allowed) for allowed in range(_MOST_ALLOWED) for size in sizes] if begin is None else [begin]
     ladders = {
-        start: _ladder(order, [size for size in sizes if size >= start[0]], start[1], k, wrong, level) for start in starts
+        (first, allowed): _ladder(order, [s for s in sizes if s >= first], allowed, k, wrong, level)
+        for first, allowed in starts
     }
-    ladders = {start: rungs for start, rungs in ladders.items() if rungs}
+    ladders = {start: ladder for start, ladder in ladders.items() if ladder}
     if not ladders:
         fewest = min(fewest_labels(size, allowed, wrong, level) for size, allowed in starts)
         rule = f"must be at least {fewest} for any part of the site to be shown"
         raise InputError.of("k", rule, k, "label more, or raise --wrong")
     predicted = np.nan
     if begin is None:
-        future = _futures(filled(p)[ranking], at_least, rng)
-        certified = {start: _certified(rungs, start[1], future) for start, rungs in ladders.items()}
+        errors = rng.normal(0.0, _SPREAD, (len(_BIASES), _FUTURES, len(p))) + np.reshape(_BIASES, (-1, 1, 1))
+        below = np.asarray((filled(p)[ranking] - errors < at_least).reshape(-1, len(p)))  # (futures, m), best predicted first
+        certified = {start: _certified(ladder, start[1], below) for start, ladder in ladders.items()}
         begin = max(certified, key=lambda start: certified[start])
         predicted = certified[begin] / len(p)
-    rungs = ladders[begin]
-    ranks = list(dict.fromkeys(rank for rung in rungs for rank in rung.ranks.tolist()))
+    ladder = ladders[begin]
+    ranks = list(dict.fromkeys(rank for read in ladder.values() for rank in read.tolist()))
     place = {rank: position for position, rank in enumerate(ranks)}
-    reads = tuple(tuple(place[rank] for rank in rung.ranks.tolist()) for rung in rungs)
-    sizes = tuple(rung.size for rung in rungs)
-    zone = Zone(at_least, wrong, k, begin[1], tuple(ranking.tolist()), sizes, reads)
+    reads = tuple(tuple(place[rank] for rank in read.tolist()) for read in ladder.values())
+    zone = Zone(at_least, wrong, k, begin[1], tuple(ranking.tolist()), tuple(ladder), reads)
     return ZonePlan(zone, ranking[np.array(ranks, dtype=np.int64)], predicted)
 
 
@@ -149,33 +147,25 @@ def fewest_labels(size: int, allowed: int, wrong: float, level: float) -> int:
     return low
 
 
-def _ladder(
-    order: NDArray[np.int64], sizes: Sequence[int], allowed: int, k: int, wrong: float, level: float
-) -> tuple[_Rung, ...]:
+def _ladder(order: NDArray[np.int64], sizes: Sequence[int], allowed: int, k: int, wrong: float, level: float) -> Ladder:
     """Return the zones that k labels can test, from the smallest of `sizes` up; `order` are ranks in random order."""
-    rungs: list[_Rung] = []
+    ladder: Ladder = {}
     labelled: set[int] = set()
     for size in sizes:
         if int(wrong * size + 1e-9) < allowed:
-            return ()
+            return {}
         ranks = order[order < size][: fewest_labels(size, allowed, wrong, level)]
         labelled |= set(ranks.tolist())
         if len(labelled) > k:
             break
-        rungs.append(_Rung(size, ranks))
-    return tuple(rungs)
+        ladder[size] = ranks
+    return ladder
 
 
-def _futures(predicted: Float64Array, at_least: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Simulate which images score below τ, (futures, m), best predicted first."""
-    errors = rng.normal(0.0, _SPREAD, (len(_BIASES), _FUTURES, len(predicted))) + np.reshape(_BIASES, (-1, 1, 1))
-    return np.asarray((predicted - errors < at_least).reshape(-1, len(predicted)))
-
-
-def _certified(rungs: Sequence[_Rung], allowed: int, futures: NDArray[np.bool_]) -> float:
-    """Return the mean number of images that the tests certify in simulated futures."""
-    going, certified = np.ones(len(futures), dtype=bool), np.zeros(len(futures))
-    for rung in rungs:
-        going &= futures[:, rung.ranks].sum(axis=1) <= allowed
-        certified[going] = rung.size
+def _certified(ladder: Ladder, allowed: int, below: NDArray[np.bool_]) -> float:
+    """Return the mean number of images that the tests certify in simulated futures, where the images `below` score less."""
+    going, certified = np.ones(len(below), dtype=bool), np.zeros(len(below))
+    for size, ranks in ladder.items():
+        going &= below[:, ranks].sum(axis=1) <= allowed
+        certified[going] = size
     return float(certified.mean())

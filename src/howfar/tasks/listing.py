@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
@@ -17,6 +16,7 @@ from howfar.data.dataset import entries_of, examples
 from howfar.data.image_folder import counted, path_text, stem
 from howfar.errors import InputError
 from howfar.metrics import Metric
+from howfar.metrics.protocol import defined
 from howfar.results import Evaluation, Provenance
 from howfar.tasks.reading import content_of, read_all
 
@@ -47,7 +47,7 @@ def evaluation_of(
         dataset=kept.name,
         n=len(images),
         scored=int(np.isfinite(performance).sum()),
-        scores={name: None if value is None or math.isnan(value) else value for name, value in scores.items()},
+        scores={name: defined(value) for name, value in scores.items()},
         images=pd.DataFrame(columns),
         provenance=Provenance.now(),
         skipped=kept.skipped,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial as bound
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,9 @@ from howfar.metrics import (
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.options import Members
 from howfar.relation.image_columns import (
-    AGREEMENTS,
     CONFIDENCES,
+    ENSEMBLE_AGREEMENT,
+    FLIP_AGREEMENT,
     FLIP_OVERLAP,
     HISTOGRAM,
     SHAPES,
@@ -189,17 +190,50 @@ def scored_maps(
     return scored, kept
 
 
+Map: TypeAlias = NDArray[Any]
+
+
+def _of_map(main: Map, _: Sequence[Map], threshold: float) -> dict[str, Any]:
+    counts = histogram(main)
+    of_counts = {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
+    return of_counts | foreground_shape(main, threshold)
+
+
+def _of_flipped(main: Map, flipped: Sequence[Map], threshold: float) -> dict[str, Any]:
+    return {FLIP_AGREEMENT: flip_agreement(main, flipped[0]), FLIP_OVERLAP: flip_overlap(main, flipped[0], threshold)}
+
+
+def _of_tiles(main: Map, tiled: Sequence[Map], threshold: float) -> dict[str, Any]:
+    return {TILE_AGREEMENT: foreground_dice(main, tiled[0], threshold)}
+
+
+def _of_ensemble(main: Map, members: Sequence[Map], threshold: float) -> dict[str, Any]:
+    return {ENSEMBLE_AGREEMENT: ensemble_agreement([main, *members])}
+
+
+class MapSignals(NamedTuple):
+    """Define the signals of a kind of maps: their columns, and their function of the model's map and those maps."""
+
+    columns: tuple[str, ...]
+    compute: Callable[[Map, Sequence[Map], float], dict[str, Any]]
+
+
+OWN: Final = "predictions"
+SIGNALS_OF: Final[Mapping[str, MapSignals]] = {
+    OWN: MapSignals((*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES), _of_map),
+    "flipped": MapSignals((FLIP_AGREEMENT, FLIP_OVERLAP), _of_flipped),
+    "ensemble": MapSignals((ENSEMBLE_AGREEMENT,), _of_ensemble),
+    "tiles": MapSignals((TILE_AGREEMENT,), _of_tiles),
+}
+"""The signals of each kind of maps by the argument that names their folder: the model's own, of mirrored images …"""
 _ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
 
 
 @dataclass(frozen=True)
 class MapFolders:
-    """Hold the folders of probability maps: the model's, of flipped images, of further models, and by tiles."""
+    """Hold the folders of probability maps by the argument of `SIGNALS_OF` that gave them."""
 
-    predictions: Path | None = None
-    flipped: Path | None = None
-    ensemble: tuple[Path, ...] = ()
-    tiles: Path | None = None
+    folders: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -207,83 +241,69 @@ class MapFolders:
     ) -> MapFolders:
         """Check that the folders exist, the model's own among them, and make the object with absolute paths."""
         members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
-        named = [
-            ("predictions", predictions),
-            ("flipped", flipped),
-            *(("ensemble", member) for member in members),
-            ("tiles", tiles),
-        ]
-        given = [(argument, folder) for argument, folder in named if folder is not None]
-        for argument, folder in given:
-            if not absolute(folder).exists():
-                raise MissingPathError(f"no folder of predictions at {absolute(folder)}: check the path")
-            if not absolute(folder).is_dir():
-                raise InputError.of(argument, "must be a folder of probability maps", str(folder))
-        if given and predictions is None:
-            raise InputError.of(
-                "predictions", "must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
-            )
-        main, mirrored, tiled = (None if folder is None else absolute(folder) for folder in (predictions, flipped, tiles))
-        return cls(main, mirrored, tuple(absolute(folder) for folder in members), tiled)
+        folders: dict[str, tuple[Path, ...]] = {}
+        for name, given in {OWN: (predictions,), "flipped": (flipped,), "ensemble": members, "tiles": (tiles,)}.items():
+            for place in (place for place in given if place is not None):
+                folder = absolute(place)
+                if not folder.exists():
+                    raise MissingPathError(f"no folder of predictions at {folder}: check the path")
+                if not folder.is_dir():
+                    raise InputError.of(name, "must be a folder of probability maps", str(place))
+                folders[name] = (*folders.get(name, ()), folder)
+        if folders and OWN not in folders:
+            rule = "must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
+            raise InputError.of(OWN, rule)
+        return cls(folders)
+
+    @property
+    def predictions(self) -> Path | None:
+        """Return the folder of the model's own maps, None if no maps are given."""
+        return next(iter(self.folders.get(OWN, ())), None)
 
     def columns(self) -> tuple[str, ...]:
         """List the signal columns available from these folders."""
-        if self.predictions is None:
-            return ()
-        agreements = tuple(name for name, given in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if given)
-        overlap = (FLIP_OVERLAP,) if self.flipped else ()
-        return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap, *((TILE_AGREEMENT,) if self.tiles else ()))
+        return tuple(column for name in self.folders for column in SIGNALS_OF[name].columns)
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
         """Find the maps of a dataset's images, keyed by image file."""
-        by_folder = [match_maps(dataset, folder).files for folder in self.all()]
-        return {item.path: ImageMaps(tuple(files.get(item.name) for files in by_folder), self) for item in dataset.items}
+        files = {
+            name: [(match_maps(dataset, folder).files, folder) for folder in folders] for name, folders in self.folders.items()
+        }
+        return {
+            item.path: ImageMaps({name: tuple((of.get(item.name), at) for of, at in places) for name, places in files.items()})
+            for item in dataset.items
+        }
 
     def beside(self, image: Path | str) -> ImageMaps:
         """Find the maps of one image: the files with the image's name, regardless of ending."""
         names = [f"{Path(image).stem}{ending}" for ending in _ENDINGS]
-        return ImageMaps(
-            tuple(next((folder / name for name in names if (folder / name).is_file()), None) for folder in self.all()), self
-        )
 
-    def all(self) -> Iterator[Path]:
-        """Yield the given folders in the order of `ImageMaps.files`."""
-        yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble, self.tiles) if folder is not None)
+        def place(folder: Path) -> tuple[Path | None, Path]:
+            return next((folder / name for name in names if (folder / name).is_file()), None), folder
+
+        return ImageMaps({name: tuple(map(place, folders)) for name, folders in self.folders.items()})
 
 
 @dataclass(frozen=True)
 class ImageMaps:
-    """Hold the map files of one image, one (or None) per folder, in the order of the folders."""
+    """Hold the map files of one image, None for a missing one, and their folders, as `MapFolders` does."""
 
-    files: tuple[Path | None, ...]
-    folders: MapFolders
+    places: Mapping[str, tuple[tuple[Path | None, Path], ...]]
 
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
         """Compute the maps' signals by estimator column names; also return the reason for missing signals or ""."""
         columns: dict[str, Any] = {}
-        place, *others = zip(self.files, self.folders.all(), strict=True)
-        try:
-            main = _read_map(*place)
-            counts = histogram(main)
-            columns |= {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
-            columns |= foreground_shape(main, threshold)
-        except (ImageError, InputError) as error:
-            return columns, str(error)
-        why = []
-        mirrored = [others.pop(0)] if self.folders.flipped is not None else []
-        tiled = [others.pop()] if self.folders.tiles is not None else []
-        for places in filter(None, (mirrored, tiled, others)):
+        why: list[str] = []
+        main: Any = None
+        for name, places in self.places.items():
             try:
-                maps = [_read_map(*each) for each in places]
-                if places is mirrored:
-                    columns["flip_agreement"] = flip_agreement(main, maps[0])
-                    columns[FLIP_OVERLAP] = flip_overlap(main, maps[0], threshold)
-                elif places is tiled:
-                    columns[TILE_AGREEMENT] = foreground_dice(main, maps[0], threshold)
-                else:
-                    columns["ensemble_agreement"] = ensemble_agreement([main, *maps])
+                maps = [_read_map(*place) for place in places]
+                main = maps[0] if name == OWN else main
+                columns |= SIGNALS_OF[name].compute(main, maps, threshold)
             except (ImageError, InputError) as error:
                 why.append(str(error))
+                if name == OWN:
+                    break
         return columns, "; ".join(why)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial as bound
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,19 +60,19 @@ def read_all(
     faults = {item.name: Fault(item.name, path_text(item.path), missing[item.name], missing=True) for item in absent}
     skip_faults(list(faults.values()), dataset, partial)
     present = [item for item in dataset.items if item.name not in faults]
-    outcomes = dict(zip((item.name for item in present), with_bar(bound(_tried, read), present, progress, title), strict=True))
+
+    def tried(item: Item) -> R | Fault:
+        try:
+            return read(item)
+        except (ImageError, InputError) as error:
+            return Fault(item.name, path_text(item.path), str(error))
+
+    outcomes = dict(zip((item.name for item in present), with_bar(tried, present, progress, title), strict=True))
     faults |= {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Fault)}
     items = tuple(item for item in dataset.items if item.name not in faults)
     skipped = skip_faults([faults[item.name] for item in dataset.items if item.name in faults], dataset, partial)
     readings = [outcome for item in items if not isinstance(outcome := outcomes[item.name], Fault)]
     return readings, replace(dataset, items=items, skipped=(*dataset.skipped, *skipped))
-
-
-def _tried(read: Callable[[Item], R], item: Item) -> R | Fault:
-    try:
-        return read(item)
-    except (ImageError, InputError) as error:
-        return Fault(item.name, path_text(item.path), str(error))
 
 
 def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool, title: str = "scores") -> Iterator[R]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,7 @@ from howfar.metrics import (
 )
 from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.metrics.probability_maps import as_levels
+from howfar.metrics.protocol import defined
 from howfar.metrics.threshold_counts import as_tolerance
 from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, FLIP_OVERLAP, SHAPES, SOFT_F, TILE_AGREEMENT
 from howfar.results import Evaluation
@@ -46,7 +46,6 @@ from howfar.sampling import foreground_bound
 from howfar.tasks.listing import evaluation_of, spread
 from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
 from howfar.tasks.maps import (
-    ImageMaps,
     MapFolders,
     ScoredMap,
     Sources,
@@ -203,17 +202,21 @@ class SegmentationTask(Task):
         counts = stack(image.counts for image in scored)
         whole = summarise(counts.take(masked), self.tolerance) if masked.any() else None
         # By default the set's own ODS threshold, as in the paper; it is nan where no pixel is true.
-        best = _defined(whole, "ods_threshold")
+        best = defined(getattr(whole, "ods_threshold", None))
         own = Cut(FALLBACK, "no foreground to tune on") if best is None else Cut(best, "best for this set")
         cut = self.cut or own
         at_cut = None if whole is None else whole.at(cut.threshold)
         scores = {
-            **{name: _defined(whole, name) for name in OVER_THRESHOLDS},
-            **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},
-            "false_positive_share": _defined(at_cut, "false_positive_share"),
+            **{name: defined(getattr(whole, name, None)) for name in OVER_THRESHOLDS},
+            **{name: defined(getattr(at_cut, name)) if at_cut and counts.true.any() else None for name in AT_THRESHOLD},
+            "false_positive_share": defined(getattr(at_cut, "false_positive_share", None)),
         }
-        read = bound(_label_free, maps=folders.matched(dataset), threshold=cut.threshold)
-        rows = list(with_bar(read, [image.item for image in scored], progress, "signals"))
+        maps = folders.matched(dataset)
+
+        def label_free(item: Item) -> dict[str, Any]:
+            return maps[item.path].read(cut.threshold)[0]
+
+        rows = list(with_bar(label_free, [image.item for image in scored], progress, "signals"))
         signals = stacked(rows, [*dict.fromkeys([*rows[0], *folders.columns()])])
         return evaluation_of(
             kept,
@@ -225,13 +228,29 @@ class SegmentationTask(Task):
             threshold=cut.threshold,
             tolerance=self.tolerance,
             columns=_columns(scored, counts, masked, cut.threshold, whole, at_cut, signals),
-            notes=(*self._size_notes(), *notes(scored, sources, scores, cut, self.tolerance)),
+            notes=tuple(self._notes(scored, sources, scores, cut)),
             tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
         )
 
-    def _size_notes(self) -> Iterator[str]:
+    def _notes(
+        self, scored: Sequence[ScoredMap], sources: Sources, scores: Mapping[str, float | None], cut: Cut
+    ) -> Iterator[str]:
+        """Yield a sentence for each problem that weakens the scores or explains an undefined score."""
         if self.score_size is not None:
             yield f"maps and masks were resized to {self.score_size}×{self.score_size} before they were compared"
+        yield from _about_masks(scored, scores["false_positive_share"], cut)
+        lossy, faint = (sum(getattr(image, fault) for image in scored) for fault in ("lossy", "faint"))
+        if lossy:
+            maps = counted(lossy, "map is", "maps are")
+            yield f"{maps} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
+        if faint:
+            maps = counted(faint, "map holds", "maps hold")
+            yield f"{maps} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
+        if all(image.histogram[1:-1].sum() == 0 for image in scored):
+            yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
+        yield from _about_files(sources)
+        if cut.tuned_on is not None:
+            yield from _about_tuning(scored, cut.tuned_on, self.tolerance)
 
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> MapAnswers:
         sources = find_sources(dataset, predictions, self.flipped, self.members)
@@ -354,35 +373,11 @@ def _expected_counts(answers: ModelAnswers) -> Counts:
     return stack(expected_counts(each) for each in known or (histogram(read_prediction(file).values) for file in files))
 
 
-def _label_free(item: Item, maps: Mapping[Path | str, ImageMaps], threshold: float) -> dict[str, Any]:
-    """Compute the signals of an image's maps that need no labels, at the threshold."""
-    return maps[item.path].read(threshold)[0]
-
-
 def _label_counts(item: Item, sources: Sources, tolerance: float) -> Counts:
     try:
         return score_map(item, sources, tolerance).counts
     except ImageError as error:
         raise InputError(f"the label of {item.name} cannot be used: {error}") from error
-
-
-def notes(
-    scored: Sequence[ScoredMap], sources: Sources, scores: Mapping[str, float | None], cut: Cut, tolerance: float
-) -> Iterator[str]:
-    """Yield a sentence for each problem that weakens the scores or explains an undefined score."""
-    yield from _about_masks(scored, scores["false_positive_share"], cut)
-    lossy = sum(image.lossy for image in scored)
-    if lossy:
-        maps = counted(lossy, "map is", "maps are")
-        yield f"{maps} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
-    faint = sum(image.faint for image in scored)
-    if faint:
-        maps = counted(faint, "map holds", "maps hold")
-        yield f"{maps} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
-    if all(image.histogram[1:-1].sum() == 0 for image in scored):
-        yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
-    yield from _about_files(sources)
-    yield from _about_tuning(scored, cut, tolerance)
 
 
 def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut: Cut) -> Iterator[str]:
@@ -415,10 +410,7 @@ def _about_files(sources: Sources) -> Iterator[str]:
         yield f"{len(shared)} images have one map, since their names differ only in the ending ({examples(shared)})"
 
 
-def _about_tuning(scored: Sequence[ScoredMap], cut: Cut, tolerance: float) -> Iterator[str]:
-    tuned = cut.tuned_on
-    if tuned is None:
-        return
+def _about_tuning(scored: Sequence[ScoredMap], tuned: Evaluation, tolerance: float) -> Iterator[str]:
     tuning = set(tuned.images["content"])
     both = sum(image.content in tuning for image in scored)
     if both:
@@ -426,11 +418,6 @@ def _about_tuning(scored: Sequence[ScoredMap], cut: Cut, tolerance: float) -> It
         yield f"the threshold was tuned on {these}: F at it is no estimate for unseen ones"
     if tuned.tolerance != tolerance:
         yield f"the threshold was tuned with a tolerance of {tuned.tolerance:g} px, and this is {tolerance:g} px"
-
-
-def _defined(score: SegmentationScore | ThresholdScore | None, name: str) -> float | None:
-    value = math.nan if score is None else float(getattr(score, name))
-    return None if math.isnan(value) else value
 
 
 def _columns(

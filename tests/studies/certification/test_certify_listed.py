@@ -144,18 +144,6 @@ def test_a_label_that_cannot_be_used_is_named(boxes: ListedSet, classes: ListedS
     )
 
 
-def test_one_label_is_too_few_and_no_lack_of_foreground(classes: ListedSet, boxes: ListedSet, tmp_path: Path) -> None:
-    name = certify(classes, 8).sample[0].image
-    found = certify(classes, 8, labels=labels_of(classes, tmp_path / "l.csv", [name]))
-    assert found.value is None
-    assert "not known from 1 label yet: label more images; 1 of 8 drawn images labelled" in found.caption()
-    name = certify(boxes, 8).sample[0].image
-    one = certify(boxes, 8, labels=write_true_boxes(tmp_path / "t.json", {name: boxes.truth[name]}))
-    none = certify(boxes, 8, labels=write_true_boxes(tmp_path / "t.json", {name: []}))
-    assert "not known from 1 label yet" in one.caption()
-    assert "undefined on the labelled images, none of which holds an object" in none.caption()
-
-
 # A segmenter of several classes
 
 

@@ -126,24 +126,6 @@ def test_a_threshold_tuned_on_another_set(roads: Path, maps: Path, tmp_path: Pat
     )
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"threshold": 0.435}, "threshold must be one of 0.00, 0.01 … 0.99, got 0.435: round it to hundredths"),
-        ({"threshold": 0.5, "tuned_on": "e.parquet"}, "threshold and tuned_on cannot both be given"),
-        ({"tuned_on": 0.5}, "tuned_on must be an Evaluation or its file, got 'float'"),
-        ({"truth": "boxes.json"}, "truth is of no use to segmentation, got 'boxes.json': leave it out"),
-        ({"flipped": "maps"}, "flipped must be a folder that is not given already"),
-        ({"ensemble": ["roads/masks", "maps/../roads/masks"]}, "ensemble must be a folder that is not given already"),
-    ],
-)
-def test_options_that_break_a_rule(
-    roads: Path, maps: Path, options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(roads.parent)
-    assert line(roads, maps, **options).startswith(words)
-
-
 def test_empty_masks_have_no_f_and_are_told(roads: Path, maps: Path) -> None:
     for seed in (0, 1):
         save(roads / "masks", f"{seed}.png", np.zeros(draw(seed)[1].shape, np.uint8))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -193,13 +192,15 @@ def test_images_come_by_the_names_of_their_sets_and_the_primarys_own_last() -> N
     sets = np.array(["walls", "roads·blur 3", "walls", "a·b"])
     own = dataclasses.replace(given([0.9, 0.8, None], entropy=[0.3, 0.5, 0.1], dataset="roads"), dataset="roads")
     measured = as_measured({"i_dist": np.arange(4.0)}, np.array([0.1, 0.2, NAN, 0.4]), sets, own=own)
-    found = evidence_of(measured, None, "roads")
+    found = evidence_of(measured, None, "roads").labelled
     assert found.sets.tolist() == ["a·b", "roads·blur 3", "walls", "roads", "roads"]
     assert found.performance.tolist() == [0.4, 0.2, 0.1, 0.9, 0.8]
     np.testing.assert_array_equal(found.columns["entropy"], [NAN, NAN, NAN, 0.3, 0.5])
     assert found.groups is not None
     assert found.groups.tolist()[-2:] == ["roads/0001.jpg", "roads/0002.jpg"]
-    assert (found.home, found.corrupted, found.sites) == ("roads", {"roads·blur 3": "blur"}, ["a·b", "walls"])
+    assert found.sets[found.own].tolist() == ["roads", "roads"]
+    assert (found.kinds is not None, found.sites) == (True, ["a·b", "walls"])
+    assert found.sets[found.kinds == "blur"].tolist() == ["roads·blur 3"]
 
 
 def test_sizes_are_read_from_the_column_or_counted() -> None:
@@ -297,25 +298,6 @@ def of(found: Expectation, name: str) -> Any:
     return next(one for one in found.estimates if one.dataset == name)
 
 
-@pytest.mark.parametrize("estimator", ["auto", "mean", "i_dist", "flip_agreement", "signals", "all"])
-@pytest.mark.parametrize("name", LABELLED)
-def test_a_sets_own_labels_change_nothing_that_is_said_of_it(estimator: str, name: str) -> None:
-    columns, performance = planted()
-    here = name == OF
-    first, second = (
-        expected(columns, values, estimator) for values in (performance, np.where(here, 1.0 - performance, performance))
-    )
-    for field in ("estimate", "low", "high", "p_value", "listed"):
-        np.testing.assert_array_equal(getattr(second, field)[here], getattr(first, field)[here], field)
-    assert not np.array_equal(second.estimate[~here], first.estimate[~here])
-    one, again = of(first, name), of(second, name)
-    assert replace(again, measured=None) == replace(one, measured=None)
-    assert one.measured == pytest.approx(performance[here].mean())
-    assert again.measured == pytest.approx(1.0 - performance[here].mean())
-    gates = ([gate for gate in found.gates if gate.dataset == name] for found in (first, second))
-    assert next(gates) == next(gates)
-
-
 def test_every_labelled_set_is_estimated_by_the_others_and_every_other_set_by_all() -> None:
     columns, performance = planted()
     columns = {name: columns[name] for name in ("flip_agreement", "average_confidence")}  # so that the gate stops none
@@ -337,20 +319,3 @@ def test_every_labelled_set_is_estimated_by_the_others_and_every_other_set_by_al
         assert of(found, name).predicted == pytest.approx(estimate.mean(), rel=1e-12)
         assert next(one for one in found.failures if one.dataset == name).listed == listed.sum()
     assert 0 < found.listed.sum() < N
-
-
-def test_with_one_labelled_set_nothing_is_judged_and_intervals_of_images_say_nothing() -> None:
-    columns, performance = planted()
-    alone = np.where(OF == "tiles", performance, np.nan)
-    found = expected(columns, alone)
-    assert found.judge.judgements == ()
-    assert {one.dataset: one.estimator for one in found.estimates} == {
-        "cracks": "consensus", "wood": "consensus", "new": "consensus", "bare": "mean",
-    }  # fmt: skip
-    here = OF == "tiles"
-    assert np.isnan(found.estimate[here]).all()
-    assert not found.listed[here].any()
-    assert (found.low[~here].max(), found.high[~here].min()) == (0.0, 1.0)
-    assert all(one.measured is None for one in found.estimates)
-    assert [one.dataset for one in found.failures] == ["cracks", "wood", "new", "bare"]
-    assert {one.failing for one in found.failures} == {None}

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import howfar
-from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.errors import InputError, MissingPathError
 from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Evaluation, Relation, RelationSettings, SetEstimate
 from howfar.studies.performance.performance_files import Matched, read_performances
@@ -120,25 +120,6 @@ def test_level_and_error_rate_reach_intervals_and_lists(world: Any, found: Relat
     assert {one.error_rate for one in other.failures} == {0.05}
     assert other.images["listed"].sum() < found.images["listed"].sum()
     assert (other.settings.level, other.settings.error_rate) == (0.6, 0.05)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"threshold": 0.435}, "threshold must be one of 0.00, 0.01 … 0.99, got 0.435: round it to hundredths"),
-        ({"bootstrap": 1}, "bootstrap must be 0 (no intervals) or at least 2, got 1: pass 1000"),
-        ({"group": "(.+"}, "group must be a regular expression (missing ), unterminated subpattern at position 0), got '(.+'"),
-        ({"group": ".+"}, "group must have a group in brackets that names the photograph, got '.+': write "),
-        ({"group": "(row)"}, "group must match the names of images, such as '0001', got '(row)': leave out the ending"),
-        ({"estimator": "oracle"}, "no estimators named 'oracle'; known: all, "),
-        ({"estimator": "ensemble_agreement"}, "estimator must be one whose signals the labelled sets have, got"),
-    ],
-)
-def test_a_setting_that_breaks_a_rule_is_one_line(world: Any, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(HowfarError) as caught:
-        relate(world.run, world.given("road", "near", "far"), **options)
-    assert str(caught.value).startswith(words)
-    assert "\n" not in str(caught.value)
 
 
 def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None:

@@ -271,9 +271,8 @@ class Answers:
     def site(self, name: str) -> SiteAnswer:
         """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
         relation, tau, blank = self.relation, self.relation.settings.tau, self.blank.get(name)
-        estimate = next((row for row in relation.estimates if row.dataset == name), None)
-        listed = next((row for row in relation.failures if row.dataset == name), None)
-        by_tiles = next((row for row in self.tiled if row.dataset == name), None)
+        estimate, by_tiles = ({row.dataset: row for row in rows}.get(name) for rows in (relation.estimates, self.tiled))
+        listed = {row.dataset: row for row in relation.failures}.get(name)
         gate, held = relation.gate(name), self.held(estimate, name)
         n, scored = int((relation.images["dataset"] == name).sum()), self.scored.get(name, 0)
         if blank is not None:

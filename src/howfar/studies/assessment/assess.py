@@ -23,7 +23,7 @@ from howfar.progress import stage
 from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
 from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEstimate
-from howfar.results.assessment_result import Assessment, SiteAnswer
+from howfar.results.assessment_result import Assessment, Basis, SiteAnswer
 from howfar.results.records import plain
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, command_words, declared, picked, with_options
@@ -205,15 +205,9 @@ def assess(
         )
         tiled = _by_tiles(comparison, parts, relating)
     commands = _commands(read, comparison.sources, model, prepared, parts, relation.settings.threshold, backbone)
-    answers = Answers(
-        relation,
-        commands,
-        "sites" if parts.labelled else "corrupted",
-        judge.corrupted(),
-        {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations},
-        blank_sites(parts.evaluations),
-        tiled,
-    )
+    basis: Basis = "sites" if parts.labelled else "corrupted"
+    scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
+    answers = Answers(relation, commands, basis, judge.corrupted(), scored, blank_sites(parts.evaluations), tiled)
     identity = model_identity(prepared, parts)
     called = Path(model).name if isinstance(model, (str, Path)) else "the model"
     assessment = _assessed(
@@ -300,7 +294,7 @@ def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOpti
     if not parts.tiled or not any(evaluation.scored for evaluation in parts.tiled[1:]):
         return ()
     try:
-        return expectation(comparison, parts.tiled, given, rivals=False).expected.estimates
+        return expectation(comparison, parts.tiled, given, rivals=False)[1].estimates
     except InputError:
         if given["estimator"] == AUTO:
             raise

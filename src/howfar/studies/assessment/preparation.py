@@ -203,20 +203,12 @@ class Preparation:
         own = self._scored(held_out, places[0], threshold, partial=True)
         partial = self.given["partial"] or self.model is not None
         tuned = own if threshold is None and own.threshold is not None else None
-        evaluations = [
-            self._scored(site, place, threshold, tuned, partial=partial) for site, place in zip(sites, places[1:], strict=True)
-        ]
+        pairs = zip(sites, places[1:], strict=True)
+        evaluations = tuple(self._scored(site, place, threshold, tuned, partial=partial) for site, place in pairs)
         if not source and own.threshold is not None:
             source = f"found on {own.scored} held-out images of {own.dataset}"
-        parts = AssessmentScores(
-            own,
-            tuple(evaluations),
-            tuple(places[1:]),
-            None,
-            (*warnings, *notes, *further),
-            source,
-            self._by_tiles(datasets, places, own.threshold),
-        )
+        tiled, said = self._by_tiles(datasets, places, own.threshold), (*warnings, *notes, *further)
+        parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tiled)
         if self.model is not None and self.given["corrupted"]:
             few = drawn(held_out, MOST, self.given["seed"])
             how: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
@@ -312,16 +304,10 @@ class Preparation:
             return drawn(primary, limit, seed), ()
         seen = Seen.of(primary, self.model.card, group=self.given["group"])
         unseen = replace(seen.unseen(primary), skipped=primary.skipped)
-        count, name, notes = len(seen.contents) + len(seen.tiles), primary.name, []
-        if count:
-            notes.append(
-                f"{count} images of {name} were not scored: the model learnt from them, or from tiles of their photographs."
-            )
-        if not seen.complete:
-            notes.append(
-                f"The model began with weights of unknown images: it may have learnt from some of {name} that were scored."
-            )
-        return drawn(unseen, limit, seed), tuple(notes)
+        count, name = len(seen.contents) + len(seen.tiles), primary.name
+        learnt = f"{count} images of {name} were not scored: the model learnt from them, or from tiles of their photographs."
+        began = f"The model began with weights of unknown images: it may have learnt from some of {name} that were scored."
+        return drawn(unseen, limit, seed), (*((learnt,) if count else ()), *(() if seen.complete else (began,)))
 
     def _fair(self, sites: Sequence[Dataset]) -> tuple[list[Dataset], tuple[str, ...]]:
         """Hide the masks of site images that the model learnt from, and note these images and any adapted normalization."""

@@ -16,38 +16,40 @@ from howfar import registry
 from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS, path_text, walk
-from howfar.errors import InputError, StoreError, option
+from howfar.errors import InputError, StoreError
 from howfar.io.atomic import replace as replace_file
 from howfar.keywords import CertifyOptions
 from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Provenance
-from howfar.results.certificate_result import DECIDED, Certificate, CertifiedSite, SampledImage
+from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
 from howfar.studies.certification.question import (
     DIFFER,
     ORDER,
-    SHORT,
     VALUES,
     ZONE,
     Looks,
     Question,
-    design_of,
+    asked,
     look,
     parse_until,
+    zone_asked,
 )
 from howfar.studies.certification.sample import (
     MAPS,
     DrawnSite,
-    DrawRequest,
     begin,
-    draw_rows,
+    check_design,
+    check_same_options,
+    check_whole,
+    compared,
+    draw_sample,
     go_on,
     images_of,
     made_by,
-    marked,
-    recorded,
+    refuse_learnt,
 )
 from howfar.studies.evaluation.evaluate import Seen
 from howfar.studies.run_folder import draw as draw_page
@@ -112,20 +114,19 @@ def _certify_values(
         if value is not None:
             raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
     proxies = as_shares(predicted, "site")
-    question = Question(VALUES, given["level"], parse_until(given["until"]), _zone_asked(given))
+    question = Question(VALUES, given["level"], *parse_until(given["until"]), zone_asked(given))
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
     record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
     seed = given["seed"] or 0
-    rows = draw_rows(question, record, k, seed)
-    drawn = recorded(rows, record, [""] * len(proxies))
+    drawn, zone = draw_sample(question, record, k, seed)
     none = labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels))
     values = np.zeros(0) if none else as_shares(labels, "labels")
     if len(values) > len(drawn):
         rule = f"must be one row of at most {len(drawn)} measured values, in the order of the sample"
         raise InputError.of("labels", rule, values.shape)
-    found = look(question, SampleMeasures(values), drawn, proxies, rows.zone)
-    words = VALUES.words if question.zone is None else zone_words(question, "performance")
-    fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": seed}
+    found = look(question, SampleMeasures(values), drawn, proxies, zone)
+    words = VALUES.words if question.zone is None else question.words("performance")
+    fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": question.design, "seed": seed}
     return _stated(
         question, found, record, drawn, [None] * len(values), dataset="values", words=words, notes=found.notes, **fields
     )
@@ -140,6 +141,10 @@ def _stated(
     **fields: Any,
 ) -> Certificate:
     """Build the certificate; `labels` are hashes of those that count, `fields` depend on the task and the draw."""
+    labelled = [
+        replace(one, labelled=True, performance=None if np.isnan(value) else value, label=label)
+        for one, value, label in zip(drawn, found.values.tolist(), labels, strict=False)
+    ]
     return Certificate(
         metric=question.measure.name,
         value=found.last.value,
@@ -151,11 +156,11 @@ def _stated(
         anytime=fields["design"] in (ORDER, ZONE, DIFFER),
         zone=found.zone,
         against=None if question.against is None else path_text(question.against),
-        until=None if question.goal is None else question.goal.text,
+        until=question.until,
         settled=found.last.settled,
         needed=found.needed,
         site=record,
-        sample=marked(drawn, found.values, labels),
+        sample=(*labelled, *drawn[len(labelled) :]),
         steps=found.steps,
         provenance=Provenance.now(),
         **fields,
@@ -233,9 +238,10 @@ def certify(
     if _is_values(site):
         arguments = {"predictions": predictions, **models, "sample": sample, "out": out}
         return _certify_values(site, k, labels, arguments, given)
-    paths = {"predictions": predictions, "labels": labels, "profile": profile, "out": out, "against": against}
-    _check_paths(paths, (str, Path))
-    _check_paths({"sample": sample}, (str, Path, Certificate))
+    paths = {"predictions": predictions, "labels": labels, "profile": profile, "out": out, "against": against, "sample": sample}
+    for name, value in paths.items():
+        if value is not None and not isinstance(value, (str, Path, Certificate) if name == "sample" else (str, Path)):
+            raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
     folder = page_folder("out", out, Certificate.COMMAND)
     earlier = _earlier(folder)
     _check_replaced(folder, earlier, k, labels)
@@ -244,33 +250,48 @@ def certify(
     cut = choose(given["threshold"], tuned_on)
     loaded = None if profile is None or earlier is not None else Profile.load(profile)
     threshold = None if cut is None else cut.threshold
-    judge = None if loaded is None else loaded.judge
-    of_draw = threshold if earlier is None else earlier.threshold
-    otherwise = FALLBACK if judge is None else judge.cut
-    task = TASKS[given["task"]].of({**given, "threshold": otherwise if of_draw is None else of_draw})
+    at = threshold if earlier is None else earlier.threshold
+    if at is None:
+        at = FALLBACK if loaded is None or loaded.judge is None else loaded.judge.cut
+    task = TASKS[given["task"]].of({**given, "threshold": at})
     if against is None and earlier is not None:
         against = earlier.against
-    question = _question(task, given, against)
+    question = asked(task.measure(given["metric"]), task.means, given, against)
     dataset = images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
-    asked = DrawRequest(task, maps, k, loaded, threshold, question, given, options)
-    begun = begin(dataset, asked, seen, over) if earlier is None else go_on(dataset, asked, seen, earlier)
+    before = earlier or over
+    if before is not None:
+        check_whole(before)
+        if before is earlier:
+            check_same_options(options, k, threshold, before)
+        check_design(question, before)
+        refuse_learnt(seen, before)
+    if earlier is None:
+        begun = begin(dataset, task, question, maps, k, given, seen=seen, profile=loaded, over=over)
+    else:
+        begun = go_on(dataset, task, question, maps, k, earlier, given["progress"])
     begun = replace(begun, notes=(*begun.notes, *made_by(begun, weights)))
     certificate = replace(_look(begun, task, question, labels, folder), iou=given["iou"], min_score=given["min_score"])
     lost = 0 if earlier is None else earlier.labelled - certificate.labelled
     if lost > 0:
         what = "1 label that counted before is" if lost == 1 else f"{lost} labels that counted before are"
         certificate = replace(certificate, notes=(*certificate.notes, f"{what} not there now: pass the same labels again"))
-    if folder is not None:
-        if certificate.sample and (earlier is None or len(earlier) < len(certificate)):
-            # The sample is kept last: a run that is killed before leaves none, and draws the same again.
-            first = task.first_labels(begun.answers, [one.image for one in certificate.sample])
-            remarks = registry.load("reports", "to_label")(certificate, first, folder)
-            certificate = replace(certificate, notes=(*certificate.notes, *remarks))
-        certificate.save(folder)
-        if certificate.zone is not None and certificate.zone.tests:
-            replace_file(folder / ZONE_FILE, lambda part: part.write_text(_zone_text(certificate), encoding="utf-8"))
-        draw_page(certificate, folder)
+    return certificate if folder is None else _written(folder, certificate, task, begun, 0 if earlier is None else len(earlier))
+
+
+def _written(folder: Path, certificate: Certificate, task: Task, begun: DrawnSite, handed_out: int) -> Certificate:
+    """Write a certificate, its page and, if more images are drawn than were `handed_out`, the files for labelling."""
+    if len(certificate) > handed_out:
+        # The sample is kept last: a run that is killed before leaves none, and draws the same again.
+        first = task.first_labels(begun.answers, [one.image for one in certificate.sample])
+        remarks = registry.load("reports", "to_label")(certificate, first, folder)
+        certificate = replace(certificate, notes=(*certificate.notes, *remarks))
+    certificate.save(folder)
+    zone = certificate.zone
+    if zone is not None and zone.tests:  # the certified images, best predicted first
+        text = "".join(f"{certificate.site.images[place]}\n" for place in zone.ranking[: zone.certified])
+        replace_file(folder / ZONE_FILE, lambda part: part.write_text(text, encoding="utf-8"))
+    draw_page(certificate, folder)
     return certificate
 
 
@@ -323,60 +344,6 @@ def _of_task(
     return settings
 
 
-def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
-    """Raise `InputError` for an argument that is no path, before any file is read."""
-    for name, value in arguments.items():
-        if value is not None and not isinstance(value, kinds):
-            raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
-
-
-def _question(task: Task, given: Mapping[str, Any], against: str | Path | None) -> Question:
-    """Build the question to certify; raise `InputError` for one that cannot be asked."""
-    measure, zone = task.measure(given["metric"]), _zone_asked(given)
-    until = DECIDED if against is not None and given["until"] is None else given["until"]
-    goal = parse_until(until, measure.name, SHORT.get(measure.name, measure.name))
-    for name in ("zone", "against") if measure.kind != "mean" or given["group"] is not None else ():
-        if {"zone": zone, "against": against}[name] is not None:
-            other = "metric" if measure.kind != "mean" else "group"
-            rule = f"must be {task.means}" if other == "metric" else "must be left out"
-            raise InputError.of(other, f"{rule} with {option(name)}", given[other] or measure.name)
-    if zone is not None and (against is not None or goal is not None):
-        other = "against" if against is not None else "until"
-        raise InputError.of("zone", f"cannot be asked with {option(other)}", "both", "leave one of them out")
-    if against is not None and goal is not None and goal.rule is not None and goal.rule.kind != "half width":
-        raise InputError.of("until", "must be decided or a half width where two models are compared", given["until"])
-    if against is None and goal is not None and goal.rule is None:
-        raise InputError.of("until", "can be decided between two models only", given["until"], "pass --against DIR")
-    if goal is not None and measure.kind != "mean":
-        remedy = f"certify {task.means}, or leave it out"
-        raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)
-    if goal is not None and given["group"] is not None:
-        raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
-    return Question(measure, given["level"], goal, zone, against)
-
-
-def _zone_asked(given: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return the performance asked of a zone's images and the share that may have less; None if no zone is asked for."""
-    if given["zone"] and given["at_least"] is None:
-        raise InputError.of("at_least", "must be given with a zone", None, "pass --at-least 0.6")
-    if given["at_least"] is not None and not given["zone"]:
-        raise InputError.of("at_least", "is of use only to a zone", given["at_least"], "pass --zone")
-    return (given["at_least"], given["wrong"]) if given["zone"] else None
-
-
-def _zone_text(certificate: Certificate) -> str:
-    """List the images of the certified zone, a line each, best predicted first."""
-    zone = certificate.zone
-    certified = () if zone is None else zone.ranking[: zone.certified]
-    return "".join(f"{certificate.site.images[place]}\n" for place in certified)
-
-
-def zone_words(question: Question, performance: str) -> str:
-    """Describe the zone that is asked for."""
-    limit, wrong = question.zone or (0.0, 0.0)
-    return f"zone in which at most {100 * wrong:g} % of images score less than {limit:g} in {performance}"
-
-
 def _maps(
     dataset: Dataset, predictions: str | Path | None, model: ModelArgument | None, folder: Path | None, given: Mapping[str, Any]
 ) -> tuple[str | Path, Seen, str | None]:
@@ -417,18 +384,11 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         counting, remarks = in_order([one.image for one in begun.drawn], labels)
         counted = {name: labels[name] for name in counting}
         hashes = [task.label_hash(label) for label in counted.values()]
-        measured = task.measured(question.measure, begun.answers, counted) if counted else SampleMeasures(np.zeros(0))
-        if begun.others is not None and counted:
-            theirs = task.measured(question.measure, begun.others, counted).values
-            measured = SampleMeasures(np.nan_to_num(measured.values - theirs))
-    population, measure = len(begun.record.images), question.measure
-    words = measure.words.format(threshold=task.threshold)
-    if begun.zone is not None:
-        words = zone_words(question, words.removeprefix("mean "))
-    elif begun.others is not None:
-        words = f"{words}, less that of {path_text(begun.others.file)}"
+        measured = compared(task, question, begun.answers, begun.others, counted)
+    measure = question.measure
     expected = None if measured.parts is None else task.expected(measure, begun.answers)
     found = look(question, measured, begun.drawn, begun.proxies, begun.zone, expected)
+    told = task.remarks(measure, len(counted), len(begun.record.images), found.last.value)
     return _stated(
         question,
         found,
@@ -436,7 +396,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         begun.drawn,
         hashes,
         dataset=begun.answers.dataset.name,
-        words=words,
+        words=question.words(measure.words.format(threshold=task.threshold)),
         threshold=task.threshold,
         tolerance=task.tolerance,
         proxy=begun.proxy,
@@ -444,7 +404,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         seed=begun.seed,
         taken_from=begun.taken_from,
         task=task.name,
-        notes=(*notes, *remarks, *found.notes, *task.remarks(measure, len(counted), population, found.last.value)),
+        notes=(*notes, *remarks, *found.notes, *told),
     )
 
 

@@ -73,22 +73,15 @@ def plan_labels(
     if drawn.metric not in MEANS and drawn.metric != VALUES.name:
         raise InputError.of("metric", "must be a mean over images to be planned for", drawn.metric, "leave --plan out")
     proxies, level, seed = np.array(drawn.site.proxies, dtype=np.float64), drawn.level, drawn.seed
-    if drawn.zone is None:
-        asked = dict.fromkeys([*WIDTHS, *([] if drawn.until is None else [drawn.until])])
-        all_or_nothing = drawn.task == "classification"
-        rows = [
-            PlannedQuestion(
-                f"{drawn.words} to {text}" if text.startswith("±") else text,
-                labels_for(proxies, text, level=level, all_or_nothing=all_or_nothing, seed=seed),
-            )
-            for text in asked
-        ]
-        return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))
-    rows = []
-    for k in sorted({min(k, drawn.n) for k in LABELS}):
-        share = 0.0
-        with suppress(InputError):  # too few for any zone
-            zone = drawn.zone
-            share = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed).predicted
-        rows.append(PlannedQuestion(drawn.words, k, f"{100 * share:.0f} % of the site"))
+    zone, rows, all_or_nothing = drawn.zone, [], drawn.task == "classification"
+    if zone is None:
+        for text in dict.fromkeys((*WIDTHS, drawn.until or WIDTHS[0])):
+            labels = labels_for(proxies, text, level=level, all_or_nothing=all_or_nothing, seed=seed)
+            rows.append(PlannedQuestion(f"{drawn.words} to {text}" if text.startswith("±") else text, labels))
+    else:
+        for k in sorted({min(k, drawn.n) for k in LABELS}):
+            share = 0.0
+            with suppress(InputError):  # too few for any zone
+                share = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed).predicted
+            rows.append(PlannedQuestion(drawn.words, k, f"{100 * share:.0f} % of the site"))
     return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.data.image_folder import path_text
+from howfar.errors import InputError, option
 from howfar.metrics import THRESHOLDS
 from howfar.results.certificate_result import DECIDED, Certificate, SampledImage, Step, Zone
 from howfar.sampling import ConfidenceSequence, Estimate, Sample, Until, difference, mean, ods, ratio, sequence, zone_tests
+from howfar.sampling.design import filled
 from howfar.streams import stream
 from howfar.tasks.task import Measure, Pair, SampleMeasures
 
@@ -29,14 +32,6 @@ OF_IMAGES = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
 """Measures of which an image's own value is its performance, as estimators predict it."""
 
 
-@dataclass(frozen=True)
-class Goal:
-    """Hold a rule that ends labelling, None to name the better of two models, and its text."""
-
-    rule: Until | None
-    text: str
-
-
 VALUES = Measure("mean", "mean performance", "mean")
 """The mean of values in memory."""
 SHORT = {
@@ -45,47 +40,96 @@ SHORT = {
 """What people call a metric in a question."""
 
 
-def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> Goal | None:
-    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`); None without a goal."""
+def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> tuple[str | None, Until | None]:
+    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`): its text, and its rule.
+
+    Both are None without a goal; naming the better of two models has no rule.
+    """
     if text is None:
-        return None
+        return None, None
     written = str(text).strip()
     if written == DECIDED and metric is not None:
-        return Goal(None, DECIDED)
+        return DECIDED, None
     try:
         rule = Until.parse(f"±{written}" if _BARE.fullmatch(written) else written)
     except InputError as error:
         raise InputError.of("until", "must be a half width or a performance between 0 and 1", text, _FORMS) from error
     if rule.kind == "half width":
-        return Goal(rule, f"±{rule.value:g}")
+        return f"±{rule.value:g}", rule
     name = (re.match(r"[A-Za-z]\w*", written) or [short])[0]
     if metric is not None and name.lower() not in (metric.lower(), short.lower()):
         remedy = f"write '{short} >= 0.6', or certify another metric"
         raise InputError.of("until", f"must be asked of what is certified ({metric})", text, remedy)
-    return Goal(rule, f"{name} {'>=' if rule.kind == 'at least' else '<='} {rule.value:g}")
+    return f"{name} {'>=' if rule.kind == 'at least' else '<='} {rule.value:g}", rule
 
 
 @dataclass(frozen=True)
 class Question:
-    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling.
+    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling with its rule.
 
     `zone` is the performance asked for and the share of images that may have less; `against` the predictions of a second model.
     """
 
     measure: Measure
     level: float
-    goal: Goal | None
+    until: str | None = None
+    rule: Until | None = None
     zone: tuple[float, float] | None = None
     against: str | Path | None = None
 
+    @property
+    def design(self) -> str:
+        """Return how its sample is drawn: for zones, for two models, in random order to look at each label, or in strata."""
+        if self.zone is not None:
+            return ZONE
+        if self.against is not None:
+            return DIFFER
+        return ORDER if self.until is not None else PERFORMANCE if self.measure.kind == "mean" else SIZE
 
-def design_of(question: Question) -> str:
-    """Return the design of a sample: for zones, for two models, in random order if each label is looked at, else in strata."""
-    if question.zone is not None:
-        return ZONE
-    if question.against is not None:
-        return DIFFER
-    return ORDER if question.goal is not None else PERFORMANCE if question.measure.kind == "mean" else SIZE
+    def words(self, measure: str) -> str:
+        """Describe what is certified by the measure's words: the measure itself, a zone by it, or two models' difference."""
+        if self.zone is not None:
+            limit, wrong = self.zone
+            name = measure.removeprefix("mean ")
+            return f"zone in which at most {100 * wrong:g} % of images score less than {limit:g} in {name}"
+        return measure if self.against is None else f"{measure}, less that of {path_text(Path(self.against))}"
+
+
+def asked(measure: Measure, means: str, given: Mapping[str, Any], against: str | Path | None) -> Question:
+    """Build the question that checked options ask; raise `InputError` for one that cannot be asked.
+
+    `means` lists the task's measures that are means.
+    """
+    zone = zone_asked(given)
+    until = DECIDED if against is not None and given["until"] is None else given["until"]
+    text, ends = parse_until(until, measure.name, SHORT.get(measure.name, measure.name))
+    for name in ("zone", "against") if measure.kind != "mean" or given["group"] is not None else ():
+        if {"zone": zone, "against": against}[name] is not None:
+            other, rule = ("metric", f"must be {means}") if measure.kind != "mean" else ("group", "must be left out")
+            raise InputError.of(other, f"{rule} with {option(name)}", given[other] or measure.name)
+    if zone is not None and (against is not None or text is not None):
+        other = "against" if against is not None else "until"
+        raise InputError.of("zone", f"cannot be asked with {option(other)}", "both", "leave one of them out")
+    if against is not None and ends is not None and ends.kind != "half width":
+        raise InputError.of("until", "must be decided or a half width where two models are compared", given["until"])
+    if against is None and text is not None and ends is None:
+        raise InputError.of("until", "can be decided between two models only", given["until"], "pass --against DIR")
+    if text is not None and measure.kind != "mean":
+        raise InputError.of(
+            "until", "can be asked of a mean over images only", measure.name, f"certify {means}, or leave it out"
+        )
+    if text is not None and given["group"] is not None:
+        raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
+    return Question(measure, given["level"], text, ends, zone, against)
+
+
+def zone_asked(given: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the performance asked of a zone's images and the share that may have less; None if no zone is asked for."""
+    if given["zone"] and given["at_least"] is None:
+        raise InputError.of("at_least", "must be given with a zone", None, "pass --at-least 0.6")
+    if given["at_least"] is not None and not given["zone"]:
+        raise InputError.of("at_least", "is of use only to a zone", given["at_least"], "pass --zone")
+    return (given["at_least"], given["wrong"]) if given["zone"] else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,23 +160,25 @@ def look(
 
     `measured` holds differences where two models are compared. `zone` are the zones that the sample was drawn to test.
     """
-    values, level, goal = measured.values, question.level, question.goal
+    values, level, rule = measured.values, question.level, question.rule
     if zone is not None:
         return _look_for_zone(zone, values)
-    if question.against is not None:
-        return _look_at_difference(question, values, proxies, [one.index for one in drawn])
-    sample = sample_of(drawn)
-    if goal is None and question.measure.kind == "best":
-        return _best(question, measured, sample, expected)
-    if goal is None:
-        counts = range(1, len(measured) + 1)
-        found = [_estimate(question, measured, count, proxies, sample, expected) for count in counts]
-        return Looks(tuple(_step(count, one) for count, one in zip(counts, found, strict=True)), values)
-    if not len(measured):
+    if question.against is not None and not drawn:  # equal predictions differ by nothing
+        return Looks((Step(0, 0.0, 0.0, 0.0),), values)
+    if (question.until is not None or question.against is not None) and not len(values):
         return Looks((), values)
-    steps = _followed(sequence(values, proxies, sample.indices, level=level, until=goal.rule))
-    needed = labels_needed(values, proxies, sample.indices, level, goal) if steps[-1].settled is None else None
-    return Looks(steps, values, needed)
+    images = np.array([one.index for one in drawn], dtype=np.int64)
+    if question.against is not None:
+        half = None if rule is None else rule.value
+        return Looks(_followed(difference(values, proxies, images, level=level, half_width=half)), values)
+    if question.until is not None:
+        steps = _followed(sequence(values, proxies, images, level=level, until=rule))
+        return Looks(steps, values, None if steps[-1].settled else labels_needed(values, proxies, images, level, rule))
+    sample = sample_of(drawn)
+    if question.measure.kind == "best":
+        return _best(question, measured, sample, expected)
+    counts = range(1, len(measured) + 1)
+    return Looks(tuple(_estimate(question, measured, count, proxies, sample, expected) for count in counts), values)
 
 
 def _look_for_zone(zone: Zone, values: Float64Array) -> Looks:
@@ -143,16 +189,6 @@ def _look_for_zone(zone: Zone, values: Float64Array) -> Looks:
     are = "1 labelled image has" if blank == 1 else f"{blank} labelled images have"
     note = f"{are} nothing to find, and no performance: counted as not below {zone.at_least:g}"
     return Looks(steps, values, notes=(note,) if blank else (), zone=tested)
-
-
-def _look_at_difference(question: Question, values: Float64Array, bounds: Float64Array, images: Sequence[int]) -> Looks:
-    rule = None if question.goal is None else question.goal.rule
-    if not images:  # equal predictions differ by nothing
-        return Looks((Step(0, 0.0, 0.0, 0.0),), values)
-    if not len(values):
-        return Looks((), values)
-    half = None if rule is None else rule.value
-    return Looks(_followed(difference(values, bounds, images, level=question.level, half_width=half)), values)
 
 
 def _followed(known: ConfidenceSequence) -> tuple[Step, ...]:
@@ -191,7 +227,7 @@ def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] 
 
 
 def labels_needed(
-    values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal
+    values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, rule: Until | None
 ) -> int | None:
     """Estimate the number of further labels that settle the question if the site continues as it began.
 
@@ -200,7 +236,7 @@ def labels_needed(
     known = np.flatnonzero(np.isfinite(values))
     if len(known) < 2:
         return None
-    predicted = np.where(np.isnan(proxies), np.nanmean(proxies) if np.isfinite(proxies).any() else 0.5, proxies)
+    predicted = filled(proxies)
     own = predicted[order[known]]
     slope = float(np.clip(np.cov(values[known], own)[0, 1] / np.var(own, ddof=1), 0, 1)) if np.ptp(own) > 0 else 0.0
     residuals = values[known] - slope * own
@@ -212,7 +248,7 @@ def labels_needed(
         coming = rng.permutation(rest)[:_AHEAD]
         future = np.clip(slope * predicted[coming] + rng.choice(residuals, len(coming)), 0.0, 1.0)
         images = np.concatenate([order[:count], coming])
-        stop = sequence(np.concatenate([values, future]), proxies, images, level=level, until=goal.rule).stop
+        stop = sequence(np.concatenate([values, future]), proxies, images, level=level, until=rule).stop
         needed.append(np.inf if stop is None else stop - count)
     middle = float(np.median(needed))
     return None if middle == np.inf else max(1, round(middle))
@@ -242,15 +278,17 @@ def first(sample: Sample, count: int) -> Sample | None:
 
 def _estimate(
     question: Question, measured: SampleMeasures, count: int, proxies: Float64Array, sample: Sample, expected: Pair | None
-) -> Estimate | None:
-    """Estimate from the first `count` labels; return None if they are too few."""
+) -> Step:
+    """Estimate from the first `count` labels; without a value if they are too few."""
     part, values = first(sample, count), measured.values[:count]
-    if part is None or not np.isfinite(values).any():
-        return None
-    if measured.parts is None:
-        return mean(values, proxies, part, level=question.level)
-    above, below = (side[:count, 0] for side in measured.parts)
-    return ratio(above, below, _stacked(expected)[..., 0], part, level=question.level) if below.any() else None
+    known = part is not None and bool(np.isfinite(values).any())
+    if part is not None and known and measured.parts is None:
+        return _step(count, mean(values, proxies, part, level=question.level))
+    if part is not None and known and measured.parts is not None:
+        above, below = (side[:count, 0] for side in measured.parts)
+        if below.any():
+            return _step(count, ratio(above, below, _stacked(expected)[..., 0], part, level=question.level))
+    return Step(count, None, None, None)
 
 
 def _best(question: Question, measured: SampleMeasures, sample: Sample, expected: Pair | None) -> Looks:
@@ -259,11 +297,11 @@ def _best(question: Question, measured: SampleMeasures, sample: Sample, expected
     if part is None or measured.parts is None or not measured.parts[1][:, 0].any():
         return Looks((), measured.values)
     found, place = ods(*measured.parts, _stacked(expected), part, level=question.level)
-    notes = (
+    note = (
         f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the true best "
-        "on average, the more the fewer labels",
+        "on average, the more the fewer labels"
     )
-    return Looks((_step(len(measured), found),), measured.values, notes=notes)
+    return Looks((_step(len(measured), found),), measured.values, notes=(note,))
 
 
 def _stacked(expected: Pair | None) -> Float64Array:
@@ -271,5 +309,5 @@ def _stacked(expected: Pair | None) -> Float64Array:
     return np.stack(expected) if expected is not None else np.zeros((2, 0, 0))
 
 
-def _step(count: int, found: Estimate | None) -> Step:
-    return Step(count, None, None, None) if found is None else Step(count, found.value, found.low, found.high)
+def _step(count: int, found: Estimate) -> Step:
+    return Step(count, found.value, found.low, found.high)

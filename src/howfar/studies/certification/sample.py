@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, parse, read_bytes
@@ -23,10 +21,10 @@ from howfar.pipeline.reference_profile import Profile
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
-from howfar.studies.certification.question import DIFFER, ORDER, PERFORMANCE, SIZE, ZONE, Question, design_of
+from howfar.studies.certification.question import DIFFER, ORDER, PERFORMANCE, SIZE, ZONE, Question
 from howfar.studies.evaluation.evaluate import Seen
 from howfar.tasks.segmentation_task import MapAnswers
-from howfar.tasks.task import ModelAnswers, Task
+from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
 
 LABELS, LABELS_UNTIL = 16, 64
 """How many images are drawn where nothing else is said, and where labelling goes on until a question is settled."""
@@ -57,20 +55,6 @@ class DrawnSite:
         return np.array(self.record.proxies, dtype=np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class DrawRequest:
-    """Hold the arguments of `howfar.certify` for a draw, its options with defaults (`given`) and without (`written`)."""
-
-    task: Task
-    predictions: str | Path
-    k: int | None
-    profile: Profile | None
-    threshold: float | None
-    question: Question
-    given: Mapping[str, Any]
-    written: Mapping[str, Any]
-
-
 def images_of(site: DatasetArgument) -> Dataset:
     """Read the site as a dataset without masks; raise `HowfarError` if it is missing, empty, embeddings, or without files."""
     parsed = parse(site, unnamed="site")
@@ -80,33 +64,34 @@ def images_of(site: DatasetArgument) -> Dataset:
     return parsed.without_masks()
 
 
-def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | None = None) -> DrawnSite:
+def begin(
+    dataset: Dataset,
+    task: Task,
+    question: Question,
+    predictions: str | Path,
+    k: int | None,
+    given: Mapping[str, Any],
+    *,
+    seen: Seen,
+    profile: Profile | None = None,
+    over: Certificate | None = None,
+) -> DrawnSite:
     """Draw a sample of a site without learnt images, or take over the sample of another model's certificate (`over`).
 
     Inclusion chances do not depend on the model, so that a sample serves any model that has not learnt from the site.
     """
-    if over is not None:
-        check_whole(over)
-        refuse_learnt(seen, over)
-        check_design(asked, over)
-    elif asked.k is not None:
-        as_count(asked.k, "k")
-    task, given, question = asked.task, asked.given, asked.question
-    answers, contents = task.answers(seen.unseen(dataset), asked.predictions, given["progress"]).with_images(
-        given["partial"], given["progress"]
-    )
+    if k is not None and over is None:
+        as_count(k, "k")
+    progress, others = given["progress"], None
+    answers, contents = task.answers(seen.unseen(dataset), predictions, progress).with_images(given["partial"], progress)
     images = [item.name for item in answers.dataset.items]
     proxies, words = [answers.by_image[name].confidence for name in images], task.proxy
-    if asked.profile is not None:
-        predicted, words = by_profile(answers.dataset, asked.profile, asked.predictions, given)
-        proxies = predicted.tolist()
-    others = None
+    if profile is not None:
+        proxies, words = by_profile(answers.dataset, profile, predictions, given)
     if question.against is not None:
-        others = second_answers(task, answers.dataset, question.against, given["progress"])
-        proxies, words = (
-            task.bounds(question.measure, answers, others).tolist(),
-            "largest possible difference of the two models",
-        )
+        others = second_answers(task, answers.dataset, question.against, progress)
+        proxies = task.bounds(question.measure, answers, others).tolist()
+        words = "largest possible difference of the two models"
     record = CertifiedSite(
         source="" if answers.dataset.root is None else path_text(answers.dataset.root),
         images=tuple(images),
@@ -117,53 +102,44 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
     )
     notes = [*_notes(seen, answers.dataset)]
-    if over is None and asked.k is not None and asked.k > len(images):
-        notes.append(f"k = {asked.k:,} is more than the {len(images):,} images there are: every image is to be labelled")
-    design = design_of(question)
-    seed = derived_seed(record, design) if given["seed"] is None else given["seed"]
-    begun = DrawnSite(answers, record, (), words, seed, design, tuple(notes), others=others)
-    if over is None:
-        sizes = task.sizes(question.measure, answers)
-        # Where nothing is predicted in any image, none is larger than another.
-        sizes = np.ones(len(sizes)) if sizes is not None and not sizes.any() else sizes
-        rows = draw_rows(question, record, asked.k, begun.seed, sizes)
-        drawn = recorded(rows, record, [path_text(item.path) for item in answers.dataset.items])
-        return replace(begun, drawn=drawn, zone=rows.zone)
-    if (record.images, record.contents) != (over.site.images, over.site.contents):
-        rule = f"must be a sample of the same images: it was drawn from {over.n}"
-        raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
-    drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
-    return replace(begun, drawn=drawn, seed=over.seed, design=over.design, taken_from=over.run_id)
+    if over is not None:
+        if (record.images, record.contents) != (over.site.images, over.site.contents):
+            rule = f"must be a sample of the same images: it was drawn from {over.n}"
+            raise InputError.of("sample", rule, f"{len(images)} images, or others", "draw anew")
+        drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
+        return DrawnSite(
+            answers, record, drawn, words, over.seed, over.design, tuple(notes), others=others, taken_from=over.run_id
+        )
+    if k is not None and k > len(images):
+        notes.append(f"k = {k:,} is more than the {len(images):,} images there are: every image is to be labelled")
+    seed = derived_seed(record, question.design) if given["seed"] is None else given["seed"]
+    paths = [path_text(item.path) for item in answers.dataset.items]
+    drawn, zone = draw_sample(question, record, k, seed, sizes=sizes_of(task, question, answers), paths=paths)
+    return DrawnSite(answers, record, drawn, words, seed, question.design, tuple(notes), zone, others)
 
 
-def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate) -> DrawnSite:
+def go_on(
+    dataset: Dataset,
+    task: Task,
+    question: Question,
+    predictions: str | Path,
+    k: int | None,
+    earlier: Certificate,
+    progress: bool,
+) -> DrawnSite:
     """Continue with the sample of an earlier certificate."""
-    check_whole(earlier)
-    if asked.k is not None:
-        as_count(asked.k, "k")
-    check_same_options(asked, earlier)
-    check_design(asked, earlier)
-    refuse_learnt(seen, earlier)
-    task, question, progress, site = asked.task, asked.question, asked.given["progress"], earlier.site
-    answers = unchanged(task.answers(dataset, asked.predictions, progress), site, site.predictions, task.noun)
-    others = None if question.against is None else second_answers(task, answers.dataset, question.against, progress)
-    others = None if others is None else unchanged(others, site, site.against, task.noun)
+    site = earlier.site
+    answers = unchanged(task.answers(dataset, predictions, progress), site, site.predictions, task.noun)
+    others = None
+    if question.against is not None:
+        others = second_answers(task, answers.dataset, question.against, progress)
+        others = unchanged(others, site, site.against, task.noun)
     drawn, zone = tuple(replace(one, performance=None, labelled=False) for one in earlier.sample), earlier.zone
-    if earlier.anytime and asked.k is not None and asked.k > len(drawn):
-        rows = draw_rows(question, site, asked.k, earlier.seed, zone=zone)
-        drawn, zone = recorded(rows, site, [path_text(item.path) for item in answers.dataset.items]), rows.zone
-    return DrawnSite(
-        answers=answers,
-        record=earlier.site,
-        drawn=drawn,
-        proxy=earlier.proxy,
-        seed=earlier.seed,
-        design=earlier.design,
-        notes=added_note(dataset, earlier),
-        zone=zone,
-        others=others,
-        taken_from=earlier.taken_from,
-    )
+    if earlier.anytime and k is not None and k > len(drawn):
+        paths = [path_text(item.path) for item in answers.dataset.items]
+        drawn, zone = draw_sample(question, site, k, earlier.seed, zone=zone, paths=paths)
+    notes = added_note(dataset, earlier)
+    return DrawnSite(answers, site, drawn, earlier.proxy, earlier.seed, earlier.design, notes, zone, others, earlier.taken_from)
 
 
 def second_answers(task: Task, dataset: Dataset, against: str | Path, progress: bool) -> ModelAnswers:
@@ -173,6 +149,18 @@ def second_answers(task: Task, dataset: Dataset, against: str | Path, progress: 
     if missing:
         raise InputError.of("against", f"must hold a {task.noun} of each image", f"none of {examples(missing)}")
     return answers
+
+
+def compared(
+    task: Task, question: Question, answers: ModelAnswers, others: ModelAnswers | None, labels: Mapping[str, Any]
+) -> SampleMeasures:
+    """Measure a model's answers on labelled images or, with a second model's, by how much they score higher."""
+    if not labels:
+        return SampleMeasures(np.zeros(0))
+    measured = task.measured(question.measure, answers, labels)
+    if others is None:
+        return measured
+    return SampleMeasures(np.nan_to_num(measured.values - task.measured(question.measure, others, labels).values))
 
 
 def unchanged(answers: ModelAnswers, recorded: CertifiedSite, digests: Sequence[str], noun: str) -> ModelAnswers:
@@ -213,7 +201,7 @@ def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
 
 def by_profile(
     dataset: Dataset, profile: Profile, predictions: str | Path, given: Mapping[str, Any]
-) -> tuple[Float64Array, str]:
+) -> tuple[list[float], str]:
     """Predict performance with a profile's estimators (nan if impossible), and name the estimators."""
     chosen = {name: given[name] for name in ("flipped", "ensemble", "estimator") if given[name]}
     scores = profile.score(dataset, predictions=predictions, **chosen)
@@ -224,7 +212,7 @@ def by_profile(
     if not names:
         line = f"the profile of {profile.primary} predicts no performance: make it with labelled datasets and their performance"
         raise InputError(f"{line}, or leave --profile out")
-    return np.clip(values, 0.0, 1.0), f"{', '.join(names)} of the profile of {scores.primary}"
+    return np.clip(values, 0.0, 1.0).tolist(), f"{', '.join(names)} of the profile of {scores.primary}"
 
 
 def check_whole(certificate: Certificate) -> None:
@@ -260,98 +248,82 @@ def derived_seed(record: CertifiedSite, design: str) -> int:
     return int(content_hash("\n".join(parts).encode())[:8], 16)
 
 
-class DrawnRows(NamedTuple):
-    """Hold the positions of drawn images in the order of labelling, their chances, strata, and the zones they test, if any."""
-
-    indices: NDArray[np.int64]
-    probabilities: Float64Array
-    strata: NDArray[np.int64]
-    zone: Zone | None = None
+def sizes_of(task: Task, question: Question, answers: ModelAnswers) -> Float64Array | None:
+    """Return the expected sizes that a ratio's sample is drawn by; all alike where nothing is predicted in any image."""
+    sizes = task.sizes(question.measure, answers)
+    return np.ones(len(sizes)) if sizes is not None and not sizes.any() else sizes
 
 
-def draw_rows(
+def draw_sample(
     question: Question,
     record: CertifiedSite,
     k: int | None,
     seed: int,
+    *,
     sizes: Float64Array | None = None,
     zone: Zone | None = None,
-) -> DrawnRows:
-    """Draw k images of a site by the question's design; with the `zone` of an earlier sample, go on with that."""
-    proxies, design = np.array(record.proxies, dtype=np.float64), design_of(question)
+    paths: Sequence[str] = (),
+) -> tuple[tuple[SampledImage, ...], Zone | None]:
+    """Draw k images of a site by the question's design, in the order of labelling; also return the zones that they test.
+
+    With the `zone` of an earlier sample, go on with that. `paths` are the files of all images of the site.
+    """
+    proxies, design = np.array(record.proxies, dtype=np.float64), question.design
     if question.zone is not None:
         begin = None if zone is None else (zone.sizes[0], zone.allowed)
         (limit, wrong), count = question.zone, LABELS_UNTIL if k is None else k
         plan = plan_zone(proxies, count, at_least=limit, wrong=wrong, level=question.level, begin=begin, seed=seed)
-        return _zone_rows(plan.images, plan.zone if zone is None else replace(plan.zone, planned=zone.planned))
-    if design in (PERFORMANCE, SIZE):
+        zone = plan.zone if zone is None else replace(plan.zone, planned=zone.planned)
+        images, strata = plan.images, np.zeros(len(plan.images), dtype=np.int64)
+        for number in reversed(range(len(zone.reads))):  # an image's stratum is the first zone that reads it
+            strata[list(zone.reads[number])] = number
+        chances = np.array([len(zone.reads[number]) / zone.sizes[number] for number in strata])
+    elif design in (PERFORMANCE, SIZE):
         sample = draw(proxies, LABELS if k is None else k, groups=record.groups or None, sizes=sizes, seed=seed)
-        return DrawnRows(sample.indices, sample.probabilities, sample.strata)
-    images = order(len(proxies), seed=seed) if design == ORDER else order_by_bound(proxies, seed=seed)
-    images = images[: LABELS_UNTIL if k is None else as_count(k, "k")]
-    chances = np.full(len(images), len(images) / len(proxies)) if design == ORDER else proxies[images] / proxies.sum()
-    return DrawnRows(images, chances, np.zeros(len(images), dtype=np.int64))
-
-
-def _zone_rows(images: NDArray[np.int64], zone: Zone) -> DrawnRows:
-    """Draw the images of a zone's plan; their stratum is the number of the first zone that reads them."""
-    first = np.zeros(len(images), dtype=np.int64)
-    for number in reversed(range(len(zone.reads))):
-        first[list(zone.reads[number])] = number
-    chances = np.array([len(zone.reads[number]) / zone.sizes[number] for number in first])
-    return DrawnRows(images, chances, first, zone)
-
-
-def recorded(sample: DrawnRows, record: CertifiedSite, paths: Sequence[str]) -> tuple[SampledImage, ...]:
-    """Return the sample's images in labelling order; `paths` are the files of all images of the site."""
-    rows = zip(sample.indices.tolist(), sample.probabilities.tolist(), sample.strata.tolist(), strict=True)
-    return tuple(
-        SampledImage(rank, record.images[index], paths[index], index, chance, stratum, record.proxies[index])
+        images, chances, strata = sample.indices, sample.probabilities, sample.strata
+    else:
+        images = order(len(proxies), seed=seed) if design == ORDER else order_by_bound(proxies, seed=seed)
+        images = images[: LABELS_UNTIL if k is None else as_count(k, "k")]
+        chances = np.full(len(images), len(images) / len(proxies)) if design == ORDER else proxies[images] / proxies.sum()
+        strata = np.zeros(len(images), dtype=np.int64)
+    rows = zip(images.tolist(), chances.tolist(), strata.tolist(), strict=True)
+    drawn = tuple(
+        SampledImage(rank, record.images[index], paths[index] if paths else "", index, chance, stratum, record.proxies[index])
         for rank, (index, chance, stratum) in enumerate(rows, start=1)
     )
+    return drawn, zone
 
 
-def marked(drawn: Sequence[SampledImage], values: Float64Array, labels: Sequence[str | None]) -> tuple[SampledImage, ...]:
-    """Mark the first images of a sample as labelled, with their measured values and their labels' hashes."""
-    known = [None if math.isnan(value) else float(value) for value in values.tolist()]
-    labelled = [
-        replace(one, labelled=True, performance=value, label=label)
-        for one, value, label in zip(drawn, known, labels or [None] * len(known), strict=False)
-    ]
-    return (*labelled, *drawn[len(labelled) :])
-
-
-def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
+def check_same_options(written: Mapping[str, Any], k: int | None, threshold: float | None, earlier: Certificate) -> None:
     """Raise `InputError` for an option that differs from the one at the time of the draw."""
     before: dict[str, Any] = {
         name: getattr(earlier, name) for name in ("seed", "tolerance", "threshold", "task", "iou", "min_score")
     }
-    now = {name: asked.written[name] for name in before if name in asked.written}
-    if asked.threshold is not None:
-        now["threshold"] = asked.threshold
-    if asked.k is not None and not (earlier.anytime and asked.k > len(earlier.sample)):
-        now["k"], before["k"] = min(asked.k, earlier.n), len(earlier.sample)
+    now = {name: written[name] for name in before if name in written}
+    if threshold is not None:
+        now["threshold"] = threshold
+    if k is not None and not (as_count(k, "k") > len(earlier.sample) and earlier.anytime):
+        now["k"], before["k"] = min(k, earlier.n), len(earlier.sample)
     for name, value in now.items():
         if value is not None and value != before[name]:
             rule = f"must be what it was when the sample was drawn ({before[name]})"
             raise InputError.of(name, rule, value, "leave it out, or draw anew in another --out")
 
 
-def check_design(asked: DrawRequest, drawn: Certificate) -> None:
+def check_design(question: Question, drawn: Certificate) -> None:
     """Raise `InputError` for a question the sample's design cannot answer."""
-    measure, goal = asked.question.measure, asked.question.goal
+    measure, anew = question.measure, "draw anew in another --out"
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
         # The images that rule a ratio are seldom in such a sample.
         rule = f"must be asked when the sample is drawn: this one is in strata for means, such as {drawn.metric}"
-        raise InputError.of("metric", rule, measure.name, "certify a mean, or draw anew in another --out")
-    if (ZONE in (design_of(asked.question), drawn.design) or DIFFER in (design_of(asked.question), drawn.design)) and (
-        design_of(asked.question) != drawn.design
-    ):
-        name = "zone" if ZONE in (design_of(asked.question), drawn.design) else "against"
-        raise InputError.of(name, "must be asked when the sample is drawn", drawn.design, "draw anew in another --out")
-    if goal is not None and drawn.design not in (ORDER, DIFFER):
+        raise InputError.of("metric", rule, measure.name, f"certify a mean, or {anew}")
+    designs = {question.design, drawn.design}
+    if len(designs) > 1 and designs & {ZONE, DIFFER}:
+        name = "zone" if ZONE in designs else "against"
+        raise InputError.of(name, "must be asked when the sample is drawn", drawn.design, anew)
+    if question.until is not None and drawn.design not in (ORDER, DIFFER):
         rule = "must be asked when the sample is drawn: its images are in strata, and one look is all that it allows"
-        raise InputError.of("until", rule, goal.text, "leave it out, or draw anew in another --out")
+        raise InputError.of("until", rule, question.until, f"leave it out, or {anew}")
 
 
 def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:

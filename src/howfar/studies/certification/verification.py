@@ -18,12 +18,13 @@ from howfar.errors import HowfarError, ImageError, InputError
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.records import Cells
 from howfar.studies.certification.question import SIZE, VALUES, Question, look, parse_until
-from howfar.studies.certification.sample import DrawnRows, derived_seed, draw_rows, images_of
+from howfar.studies.certification.sample import compared, derived_seed, draw_sample, images_of, sizes_of
 from howfar.tasks.by_name import TASKS
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
 
 Status = Literal["agrees", "differs", "not checked"]
 _ROUNDING = 1e-9
+_ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,24 @@ def verify(
     >>> howfar.verify(howfar.certify(predicted, k=8, labels=predicted[[one.index for one in drawn.sample]])).agrees
     True
     """
-    file = CertificateCheck("file", "not checked", "it was not read from one")
     if isinstance(certificate, Certificate):
-        found = certificate
+        found, file = certificate, _unchecked("file", "it was not read from one")
     else:
         found = Certificate.load(certificate)  # which checks the checksum, if there is one
-        file = CertificateCheck(
-            "file", *(("agrees", "by its checksum") if found.is_sealed(certificate) else ("not checked", "no checksum"))
-        )
+        sealed = found.is_sealed(certificate)
+        file = CertificateCheck("file", "agrees", "by its checksum") if sealed else _unchecked("file", "no checksum")
     if found.task not in TASKS:
         raise InputError.of("certificate", "must be of a task that this howfar knows", found.task)
     return Verification(found.dataset, (file, *_Verifier(found, predictions, images, labels, against).checks()))
+
+
+def _unchecked(what: str, why: str) -> CertificateCheck:
+    return CertificateCheck(what, "not checked", why)
+
+
+def _outcome(what: str, wrong: str, detail: str = "") -> CertificateCheck:
+    """Return the check that differs as `wrong` says, or agrees if that is ""."""
+    return CertificateCheck(what, "differs", wrong) if wrong else CertificateCheck(what, "agrees", detail)
 
 
 class _Verifier:
@@ -118,155 +126,130 @@ class _Verifier:
         self.certificate, self.site = certificate, certificate.site
         options = {name: getattr(certificate, name) for name in ("threshold", "tolerance", "iou", "min_score")}
         self.task: Task = TASKS[certificate.task].of(options)
-        self.question = self._asked()
-        self.dataset = self._dataset(images)
-        self.images, self.labels, self.files = images, labels, {"predictions": predictions, "against": against}
-        self.answers = {name: self._answers(file) for name, file in self.files.items()}
+        measure = VALUES if certificate.metric == VALUES.name else self.task.measure(certificate.metric)
+        zone = None if certificate.zone is None else (certificate.zone.at_least, certificate.zone.wrong)
+        goal = parse_until(certificate.until, measure.name)
+        self.question = Question(measure, certificate.level, *goal, zone, certificate.against)
+        # Predictions are matched by names; without images their files need not exist.
+        items = tuple(Item(name, Path(name)) for name in self.site.images)
+        self.dataset = Dataset(certificate.dataset, items) if images is None else images_of(images)
+        self.images, self.labels = images, labels
+        self.ours, self.theirs = (
+            None if file is None else self.task.answers(self.dataset, file) for file in (predictions, against)
+        )
+        self.predicted = np.array(self.site.proxies, dtype=np.float64)
 
     def checks(self) -> Iterator[CertificateCheck]:
         """Yield all checks."""
         yield self._seed()
         yield self._contents()
-        yield self._digests("predictions", self.site.predictions)
+        yield self._digests("predictions", "predictions", self.ours, self.site.predictions)
         if self.certificate.against is not None:
-            yield self._digests("against", self.site.against)
+            yield self._digests("second predictions", "against", self.theirs, self.site.against)
         yield self._proxies()
         yield self._draw()
         values, check = self._measured()
         yield check
         yield self._numbers(values)
 
-    def _asked(self) -> Question:
-        of = self.certificate
-        measure = VALUES if of.metric == VALUES.name else self.task.measure(of.metric)
-        zone = None if of.zone is None else (of.zone.at_least, of.zone.wrong)
-        return Question(measure, of.level, parse_until(of.until, measure.name), zone, of.against)
-
-    def _dataset(self, images: DatasetArgument | None) -> Dataset:
-        if images is not None:
-            return images_of(images)
-        # Predictions are matched by names; without images their files need not exist.
-        return Dataset(self.certificate.dataset, tuple(Item(name, Path(name)) for name in self.site.images))
-
-    def _answers(self, file: str | Path | None) -> ModelAnswers | None:
-        return None if file is None else self.task.answers(self.dataset, file)
-
     def _seed(self) -> CertificateCheck:
+        of = self.certificate
         if not self.site.contents:
-            return CertificateCheck("seed", "not checked", "values have no hashes that determine it")
-        if self.certificate.taken_from is not None:
-            return CertificateCheck(
-                "seed", "not checked", f"the sample is that of the certificate {self.certificate.taken_from}"
-            )
-        if self.certificate.seed == derived_seed(self.site, self.certificate.design):
+            return _unchecked("seed", "values have no hashes that determine it")
+        if of.taken_from is not None:
+            return _unchecked("seed", f"the sample is that of the certificate {of.taken_from}")
+        if of.seed == derived_seed(self.site, of.design):
             return CertificateCheck("seed", "agrees", "as images and predictions determine it")
-        return CertificateCheck("seed", "not checked", f"{self.certificate.seed} was chosen by whoever drew the sample")
+        return _unchecked("seed", f"{of.seed} was chosen by whoever drew the sample")
 
     def _contents(self) -> CertificateCheck:
         if self.images is None:
-            return CertificateCheck("images", "not checked", "pass the images")
+            return _unchecked("images", "pass the images")
         files = {item.name: item.path for item in self.dataset.items}
-        return _compared("images", {name: _hash(files.get(name)) for name in self.site.images}, self.site.contents)
+        return _same("images", {name: _hash(files.get(name)) for name in self.site.images}, self.site.contents)
 
-    def _digests(self, name: str, recorded: Sequence[str]) -> CertificateCheck:
-        what, answers = {"predictions": "predictions", "against": "second predictions"}[name], self.answers[name]
+    def _digests(self, what: str, name: str, answers: ModelAnswers | None, recorded: Sequence[str]) -> CertificateCheck:
         if answers is None:
-            return CertificateCheck(what, "not checked", f"pass {name}")
-        return _compared(what, {image: answers.digest(image) for image in self.site.images}, recorded)
+            return _unchecked(what, f"pass {name}")
+        return _same(what, {image: answers.digest(image) for image in self.site.images}, recorded)
 
     def _proxies(self) -> CertificateCheck:
-        what, ours, theirs = "predicted performance", self.answers["predictions"], self.answers["against"]
+        what = "predicted performance" if self.certificate.against is None else "largest differences"
         if self.certificate.against is not None:
-            if ours is None or theirs is None:
-                return CertificateCheck("largest differences", "not checked", "pass predictions and against")
-            known = self.task.bounds(self.question.measure, _only(ours, self.site.images), theirs)
-            return _equal("largest differences", known, self._predicted)
+            if self.ours is None or self.theirs is None:
+                return _unchecked(what, "pass predictions and against")
+            bounds = self.task.bounds(self.question.measure, _only(self.ours, self.site.images), self.theirs)
+            return _equal(what, bounds, self.predicted)
         if self.certificate.proxy != self.task.proxy:
-            return CertificateCheck(what, "not checked", f"it comes from {self.certificate.proxy}")
-        if ours is None or self.images is None:
-            return CertificateCheck(what, "not checked", "pass predictions and images")
+            return _unchecked(what, f"it comes from {self.certificate.proxy}")
+        if self.ours is None or self.images is None:
+            return _unchecked(what, "pass predictions and images")
         try:
-            read, _ = _only(ours, self.site.images).with_images(False, False)
+            read, _ = _only(self.ours, self.site.images).with_images(False, False)
         except HowfarError as error:
             return CertificateCheck(what, "differs", str(error))
-        return _equal(what, np.array([read.by_image[name].confidence for name in self.site.images]), self._predicted)
-
-    @property
-    def _predicted(self) -> Float64Array:
-        return np.array(self.site.proxies, dtype=np.float64)
+        return _equal(what, np.array([read.by_image[name].confidence for name in self.site.images]), self.predicted)
 
     def _draw(self) -> CertificateCheck:
         of = self.certificate
         if of.taken_from is not None:
-            return CertificateCheck("draw", "not checked", f"verify the certificate {of.taken_from}, whose sample it is")
+            return _unchecked("draw", f"verify the certificate {of.taken_from}, whose sample it is")
+        if of.design == SIZE and self.ours is None:
+            return _unchecked("draw", "pass predictions, whose sizes it is drawn by")
         sizes = None
-        if of.design == SIZE:
-            answers = self.answers["predictions"]
-            if answers is None:
-                return CertificateCheck("draw", "not checked", "pass predictions, whose sizes it is drawn by")
-            sizes = self.task.sizes(self.question.measure, _only(answers, self.site.images))
-            sizes = np.ones(len(sizes)) if sizes is not None and not sizes.any() else sizes
-        rows = draw_rows(self.question, self.site, len(of.sample) or None, of.seed, sizes, of.zone)
-        same = _rows(rows) == [(one.index, one.probability, one.stratum) for one in of.sample]
+        if of.design == SIZE and self.ours is not None:
+            sizes = sizes_of(self.task, self.question, _only(self.ours, self.site.images))
+        drawn, zone = draw_sample(self.question, self.site, len(of.sample) or None, of.seed, sizes=sizes, zone=of.zone)
+        first, recorded = ([(one.index, one.probability, one.stratum) for one in sample] for sample in (drawn, of.sample))
+        same = first == recorded
         if of.zone is not None:
-            same = same and rows.zone == replace(of.zone, tests=())
-            planned = draw_rows(self.question, self.site, of.zone.planned, of.seed).zone
-            same = same and planned is not None and (planned.sizes[0], planned.allowed) == (of.zone.sizes[0], of.zone.allowed)
-        return (
-            CertificateCheck("draw", "agrees")
-            if same
-            else CertificateCheck("draw", "differs", "the seed gives other images, or another order")
-        )
+            _, planned = draw_sample(self.question, self.site, of.zone.planned, of.seed)
+            starts = [None if each is None else (each.sizes[0], each.allowed) for each in (planned, of.zone)]
+            same = same and zone == replace(of.zone, tests=()) and starts[0] == starts[1]
+        return _outcome("draw", "" if same else "the seed gives other images, or another order")
 
     def _measured(self) -> tuple[SampleMeasures | None, CertificateCheck]:
         drawn = [one for one in self.certificate.sample if one.labelled]
         recorded = np.array([math.nan if one.performance is None else one.performance for one in drawn])
         given = SampleMeasures(recorded) if self.question.measure.kind == "mean" else None
         if not drawn:
-            return SampleMeasures(np.zeros(0)), CertificateCheck("labels", "not checked", "none counts yet")
-        answers, others = self.answers["predictions"], self.answers["against"]
-        if self.labels is None or answers is None or self.images is None or (self.certificate.against and others is None):
-            return given, CertificateCheck("labels", "not checked", "pass labels, predictions and images")
+            return SampleMeasures(np.zeros(0)), _unchecked("labels", "none counts yet")
+        lacking = self.certificate.against is not None and self.theirs is None
+        if self.labels is None or self.ours is None or self.images is None or lacking:
+            return given, _unchecked("labels", "pass labels, predictions and images")
         with TemporaryDirectory() as scratch:
-            read, _ = self.task.read_labels(answers, self.labels, True, Path(scratch) / "labels")
+            read, _ = self.task.read_labels(self.ours, self.labels, True, Path(scratch) / "labels")
             missing = [one.image for one in drawn if one.image not in read]
             if missing:
                 return given, CertificateCheck("labels", "differs", f"no label of {examples(missing)}")
             labels = {one.image: read[one.image] for one in drawn}
             changed = [one.image for one in drawn if one.label not in (None, self.task.label_hash(labels[one.image]))]
-            measured = self.task.measured(self.question.measure, answers, labels)
-            if others is not None:
-                theirs = self.task.measured(self.question.measure, others, labels)
-                measured = SampleMeasures(np.nan_to_num(measured.values - theirs.values))
+            measured = compared(self.task, self.question, self.ours, self.theirs, labels)
         if changed:
             return measured, CertificateCheck("labels", "differs", f"other than those that counted: {examples(changed)}")
         return measured, _equal("labels", measured.values, recorded)
 
     def _numbers(self, measured: SampleMeasures | None) -> CertificateCheck:
-        of = self.certificate
+        of, expected = self.certificate, None
         if measured is None:
-            return CertificateCheck("numbers", "not checked", "a ratio of sums needs labels, predictions and images")
-        answers, expected = self.answers["predictions"], None
-        if measured.parts is not None and answers is not None:
-            expected = self.task.expected(self.question.measure, _only(answers, self.site.images))
+            return _unchecked("numbers", "a ratio of sums needs labels, predictions and images")
+        if measured.parts is not None and self.ours is not None:
+            expected = self.task.expected(self.question.measure, _only(self.ours, self.site.images))
         try:
-            found = look(self.question, measured, of.sample, self._predicted, of.zone, expected)
+            found = look(self.question, measured, of.sample, self.predicted, of.zone, expected)
         except InputError as error:
             return CertificateCheck("numbers", "differs", str(error))
         last = found.last if of.labelled or found.steps else Step(0, None, None, None)
-        numbers = [(last.value, of.value), (last.low, of.low), (last.high, of.high)]
-        wrong = [name for name, pair in zip(("value", "low", "high"), numbers, strict=True) if not _close(*pair)]
-        wrong += ["settled"] * (last.settled != of.settled)
-        wrong += ["steps"] * (not _same_steps(found.steps, of.steps))
-        wrong += ["labelled"] * (of.labelled != sum(one.labelled for one in of.sample))
-        wrong += ["n"] * (of.n != len(self.site.images))
-        if of.zone is not None and found.zone is not None:
-            wrong += ["zone"] * (found.zone.tests != of.zone.tests)
-        return (
-            CertificateCheck("numbers", "differs", f"{', '.join(wrong)} are other by the sample")
-            if wrong
-            else CertificateCheck("numbers", "agrees")
-        )
+        agree = {
+            **{name: _close(getattr(last, name), getattr(of, name)) for name in _ENDS},
+            "settled": last.settled == of.settled,
+            "steps": len(found.steps) == len(of.steps) and all(map(_same_step, found.steps, of.steps)),
+            "labelled": of.labelled == sum(one.labelled for one in of.sample),
+            "n": of.n == len(self.site.images),
+            "zone": of.zone is None or found.zone is None or found.zone.tests == of.zone.tests,
+        }
+        wrong = [name for name, same in agree.items() if not same]
+        return _outcome("numbers", f"{', '.join(wrong)} are other by the sample" if wrong else "")
 
 
 def _only(answers: ModelAnswers, names: Sequence[str]) -> ModelAnswers:
@@ -283,22 +266,18 @@ def _hash(path: str | Path | None) -> str | None:
         return None
 
 
-def _compared(what: str, found: dict[str, str | None], recorded: Sequence[str]) -> CertificateCheck:
+def _same(what: str, found: dict[str, str | None], recorded: Sequence[str]) -> CertificateCheck:
     missing = [name for name, digest in found.items() if digest is None]
     changed = [name for (name, digest), known in zip(found.items(), recorded, strict=True) if digest not in (None, known)]
     said = [f"{text}: {examples(names)}" for text, names in (("missing", missing), ("changed", changed)) if names]
-    return CertificateCheck(what, "differs", "; ".join(said)) if said else CertificateCheck(what, "agrees", f"all {len(found)}")
+    return _outcome(what, "; ".join(said), f"all {len(found)}")
 
 
 def _equal(what: str, found: Float64Array, recorded: Float64Array) -> CertificateCheck:
-    if found.shape == recorded.shape and np.allclose(found, recorded, rtol=0.0, atol=_ROUNDING, equal_nan=True):
-        return CertificateCheck(what, "agrees", f"all {len(found)}")
-    count = len(found) if found.shape != recorded.shape else int((~np.isclose(found, recorded, 0.0, _ROUNDING, True)).sum())
-    return CertificateCheck(what, "differs", f"{count} of {len(recorded)} are other")
-
-
-def _rows(rows: DrawnRows) -> list[tuple[int, float, int]]:
-    return list(zip(rows.indices.tolist(), rows.probabilities.tolist(), rows.strata.tolist(), strict=True))
+    same = found.shape == recorded.shape
+    others = int((~np.isclose(found, recorded, 0.0, _ROUNDING, True)).sum()) if same else len(found)
+    wrong = "" if same and not others else f"{others} of {len(recorded)} are other"
+    return _outcome(what, wrong, f"all {len(found)}")
 
 
 def _close(found: float | None, recorded: float | None) -> bool:
@@ -307,10 +286,6 @@ def _close(found: float | None, recorded: float | None) -> bool:
     return abs(found - recorded) <= _ROUNDING
 
 
-def _same_steps(found: Sequence[Step], recorded: Sequence[Step]) -> bool:
-    return len(found) == len(recorded) and all(
-        one.labelled == other.labelled
-        and one.settled == other.settled
-        and all(_close(getattr(one, name), getattr(other, name)) for name in ("value", "low", "high"))
-        for one, other in zip(found, recorded, strict=True)
-    )
+def _same_step(found: Step, recorded: Step) -> bool:
+    ends = all(_close(getattr(found, name), getattr(recorded, name)) for name in _ENDS)
+    return ends and (found.labelled, found.settled) == (recorded.labelled, recorded.settled)

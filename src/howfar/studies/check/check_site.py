@@ -109,7 +109,8 @@ def check(
         return _with_history(Check(loaded.primary, ()), asked, file, (), begin, write=write)
     scores, groups = loaded.score(new, backbone, **options), arrivals(new)
     measured = None if read is None else _measured(loaded, scores, groups, read)
-    known = _known(loaded, scores, _certificates(certified, scores, groups), measured)
+    _check_certificates(certified, scores, groups)
+    known = _known(loaded, scores, certified, measured)
     places = _places(new, groups)
     known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
     decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
@@ -223,47 +224,48 @@ def _with_history(
     return replace(judged(earlier), notes=(*found.notes, *notes), log=str(file))
 
 
-def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
-    """Read certificates before scoring; there may be one per dataset, at the profile's threshold."""
-    if given is None:
-        return []
-    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
-    read = [_certificate(each) for each in several]
-    other = next((each for each in read if each.zone is not None or each.against is not None), None)
-    if other is not None:
-        raise InputError.of(
-            "certificate", "must be of the performance on a site", other.words, "certify it without --zone, --against"
-        )
-    names = [each.dataset for each in read]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError.of("certificate", "must be one for each dataset", f"two of {twice}", "pass the one that counts")
+def _read_certificates(given: Any, profile: Profile) -> dict[str, Certificate]:
+    """Read certificates before scoring, by dataset; there may be one per dataset, at the profile's threshold."""
+    several = given if isinstance(given, Sequence) and not isinstance(given, str) else [] if given is None else [given]
     threshold = None if profile.judge is None else profile.judge.threshold
-    for each in read:
-        if threshold is not None and each.threshold not in (None, threshold) and each.metric != "ods":
-            remedy = f"certify {each.dataset} with --threshold {threshold:g}"
-            raise InputError.of("certificate", f"must be at the profile's threshold {threshold:g}", each.threshold, remedy)
+    read: dict[str, Certificate] = {}
+    for each in several:
+        found = Certificate.load(each) if isinstance(each, (str, Path)) else each
+        if not isinstance(found, Certificate):
+            rule = "must be what howfar certify made, or its file"
+            raise InputError.of("certificate", rule, type(each).__name__, "pass certificate.json")
+        if found.of_false_positives:
+            # Much of it would pass for good.
+            rule = "must be of performance, of which more is better"
+            raise InputError.of("certificate", rule, found.metric, "certify mean_f")
+        if found.zone is not None or found.against is not None:
+            remedy = "certify it without --zone, --against"
+            raise InputError.of("certificate", "must be of the performance on a site", found.words, remedy)
+        if found.dataset in read:
+            received = f"two of {found.dataset}"
+            raise InputError.of("certificate", "must be one for each dataset", received, "pass the one that counts")
+        if threshold is not None and found.threshold not in (None, threshold) and found.metric != "ods":
+            remedy = f"certify {found.dataset} with --threshold {threshold:g}"
+            raise InputError.of("certificate", f"must be at the profile's threshold {threshold:g}", found.threshold, remedy)
+        read[found.dataset] = found
     return read
 
 
-def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[Group]) -> dict[str, Certificate]:
-    """Return the certificates of the scored datasets; raise `InputError` for a certificate of other images."""
-    names = _names(scores)
-    for each in read:
-        if each.dataset not in names:
-            raise InputError.of(
-                "certificate", f"must be of one of {', '.join(names)}", each.dataset, "name it as then: NAME=PATH"
-            )
-        images = sum(score.dataset == each.dataset for score in scores.images)
-        images += sum(skipped.dataset == each.dataset for skipped in scores.skipped)
-        if each.n > images:
-            rule = f"must be of the {images} images of {each.dataset}"
-            raise InputError.of("certificate", rule, f"one of {each.n}", "certify these images")
-        other = _other_images(each, groups)
+def _check_certificates(read: Mapping[str, Certificate], scores: Scores, groups: Sequence[Group]) -> None:
+    """Raise `InputError` for a certificate of other images than those that were scored."""
+    names, same = _names(scores), "certify these images"
+    for dataset, certificate in read.items():
+        if dataset not in names:
+            raise InputError.of("certificate", f"must be of one of {', '.join(names)}", dataset, "name it as then: NAME=PATH")
+        of = [*(score.dataset for score in scores.images), *(skipped.dataset for skipped in scores.skipped)]
+        images = of.count(dataset)
+        if certificate.n > images:
+            rule = f"must be of the {images} images of {dataset}"
+            raise InputError.of("certificate", rule, f"one of {certificate.n}", same)
+        other = _other_images(certificate, groups)
         if other:
-            rule = f"must be of the images of {each.dataset} that are given"
-            raise InputError.of("certificate", rule, f"one of {other[0]} too", "certify these images")
-    return {each.dataset: each for each in read}
+            rule = f"must be of the images of {dataset} that are given"
+            raise InputError.of("certificate", rule, f"one of {other[0]} too", same)
 
 
 def _other_images(certificate: Certificate, groups: Sequence[Group]) -> list[str]:
@@ -295,19 +297,16 @@ def _known(
     judgements = () if profile.judge is None else profile.judge.judgements
     known = []
     for name in _names(scores):
-        batch = _batch(name, scores, measured)
         estimate, gate, certificate = estimates.get(name), gates.get(name), certificates.get(name)
         # How far single images lie from the estimator's predictions, as judged on held-out datasets.
         errors = [each.mae_image for each in judgements if estimate is not None and each.estimator == estimate.estimator]
         spread = _OF_MAE * errors[0] if errors else None
         images = [image for image in scores.images if image.dataset == name]
         failing = failing_of(profile.judge, images, certificate)
-        each = RuleFacts(batch, estimate, certificate, gate, spread, failing=failing)
+        each = RuleFacts(_batch(name, scores, measured), estimate, certificate, gate, spread, failing=failing)
         interval = interval_of(each)
-        if interval is not None:
-            batch = replace(batch, value=interval.value, low=interval.low, high=interval.high)
-            batch = replace(batch, level=interval.level, source=interval.source)
-        known.append(replace(each, batch=replace(batch, gate=None if gate is None else gate.inside)))
+        ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
+        known.append(replace(each, batch=replace(each.batch, **ends, gate=None if gate is None else gate.inside)))
     return tuple(known)
 
 
@@ -359,14 +358,3 @@ def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequenc
     key = hashlib.sha256("\n".join([primary, batch.dataset, *images]).encode("utf-8", "backslashreplace")).hexdigest()[:16]
     time = datetime.now(UTC).isoformat(timespec="seconds")
     return LogRow(time, primary, key, batch, {decision.rule: decision.counts for decision in own}, worst(own))
-
-
-def _certificate(given: Any) -> Certificate:
-    read = Certificate.load(given) if isinstance(given, (str, Path)) else given
-    if not isinstance(read, Certificate):
-        rule = "must be what howfar certify made, or its file"
-        raise InputError.of("certificate", rule, type(given).__name__, "pass certificate.json")
-    if read.of_false_positives:
-        # Much of it would pass for good.
-        raise InputError.of("certificate", "must be of performance, of which more is better", read.metric, "certify mean_f")
-    return read

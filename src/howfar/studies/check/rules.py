@@ -6,12 +6,12 @@ import json
 import math
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -22,7 +22,7 @@ from howfar.io.location import absolute
 from howfar.pipeline.scorer import CONSTANT
 from howfar.relation.site_judge import SiteJudge
 from howfar.results.certificate_result import Certificate
-from howfar.results.check_result import CheckedDataset, Decision, Outcome, Severity
+from howfar.results.check_result import CheckedDataset, Decision, Outcome
 from howfar.results.relation_result import Gate, SetEstimate
 from howfar.results.scores import Score
 from howfar.settings import nearest
@@ -284,41 +284,41 @@ class RuleFacts:
         partial = found.source == CERTIFIED and certificate is not None and certificate.n != n
         return f", of {certificate.n} of {n} images" if partial and certificate is not None else ""
 
-    def decision(
-        self,
-        rule: str,
-        severity: Severity,
-        outcome: Outcome,
-        must: str,
-        words: str,
-        remedy: str = "",
-        ends: tuple[float | None, float | None, float | None] = (None, None, None),
-        labels: int | None = None,
-    ) -> Decision:
-        """Return a rule's decision about the dataset; `ends` are the value and its interval."""
-        return Decision(self.batch.dataset, rule, severity, outcome, must, *ends, words, remedy, labels)
-
     @property
     def doubted(self) -> bool:
         """Return whether the dataset lies outside the gate, so that estimates are not to be believed."""
         return self.gate is not None and self.gate.inside is False
 
 
+class Verdict(NamedTuple):
+    """Hold what one rule says of a dataset; `ends` are the value and its interval."""
+
+    outcome: Outcome
+    must: str
+    words: str
+    remedy: str = ""
+    ends: tuple[float | None, float | None, float | None] = (None, None, None)
+    labels: int | None = None
+
+
 def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
     """Decide every rule about a single dataset; the alarm rule, about many batches, is excluded."""
-    batch = known.batch
-    read, mend = batch.n + batch.unreadable, "mend the files: howfar score names each with the reason"
-    words = "are farther than 95 % of the primary dataset's images"
-    look = "look at the far images, and check the model on them: howfar certify"
-    decisions = (
-        _images(rules, known),
-        _share(known, "unreadable", rules.unreadable, (batch.unreadable, read), "could not be read", mend),
-        _gate(rules, known),
-        _performance(rules, known),
-        _failures(rules, known),
-        _share(known, "distance", rules.distance, (batch.far, batch.n), words, look),
-    )
-    return tuple(decision for decision in decisions if decision is not None)
+    asked: dict[str, Callable[[Any, RuleFacts, Rules], Verdict]] = {
+        "images": _images,
+        "unreadable": _unreadable,
+        "gate": _gate,
+        "performance": _performance,
+        "failures": _failures,
+        "distance": _distance,
+    }
+    decisions = []
+    for name, decide in asked.items():
+        rule = getattr(rules, name)
+        if rule is not None:
+            said = decide(rule, known, rules)
+            outcome = (said.outcome, said.must, *said.ends, said.words, said.remedy, said.labels)
+            decisions.append(Decision(known.batch.dataset, name, rule.severity, *outcome))
+    return tuple(decisions)
 
 
 def interval_of(known: RuleFacts) -> SourcedInterval | None:
@@ -349,18 +349,14 @@ def labels_to_decide(value: float, limit: float, spread: float, n: int, level: f
     return min(max(needed - labelled, FEWEST), max(n - labelled, 1))
 
 
-def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
-    rule, found, n = rules.performance, interval_of(known), known.batch.n
-    if rule is None:
-        return None
-    must = f"at least {rule.at_least:g}"
+def _performance(rule: PerformanceRule, known: RuleFacts, rules: Rules) -> Verdict:
+    found, n, must = interval_of(known), known.batch.n, f"at least {rule.at_least:g}"
     if found is None and known.certificate is not None:
-        remedy = "label the images that were drawn, and certify again"
         words = "the certificate has no value yet"
-        return known.decision("performance", rule.severity, "undecided", must, words, remedy)
+        return Verdict("undecided", must, words, "label the images that were drawn, and certify again")
     if found is None:
         remedy = f"make the profile with --labelled and --performance, or certify: {known.certifying(16)}"
-        return known.decision("performance", rule.severity, "undecided", must, "its mean performance is not known", remedy)
+        return Verdict("undecided", must, "its mean performance is not known", remedy)
     outside = found.source == ESTIMATED and known.doubted
     ends = (found.value, found.value) if rule.bound == "value" else (found.low, found.high)
     outcome = "undecided" if outside else compared(*ends, rule.at_least)
@@ -378,9 +374,7 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
         remedy = _label(known, labels, found)
     elif outcome == "breach":
         remedy = "do not use the model here as it is"
-    return known.decision(
-        "performance", rule.severity, outcome, must, words, remedy, (found.value, found.low, found.high), labels
-    )
+    return Verdict(outcome, must, words, remedy, (found.value, found.low, found.high), labels)
 
 
 def _not_believed(known: RuleFacts, told: bool) -> str:
@@ -417,79 +411,74 @@ def _counted(count: int) -> str:
     return "image" if count == 1 else "images"
 
 
-def _failures(rules: Rules, known: RuleFacts) -> Decision | None:
-    rule, n, found = rules.failures, known.batch.n, known.failing
-    if rule is None:
-        return None
-    must = _at_most(rule)
+def _failures(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
+    n, found, must = known.batch.n, known.failing, _at_most(rule)
     if found is None:
         words, remedy = "no estimator looks at the images one by one", "make the profile with --labelled and --performance"
         if known.estimate is not None:
             words, remedy = f"{words} without the model's maps of them", "pass these (--predictions MAPS)"
-        return known.decision("failures", rule.severity, "undecided", must, words, remedy)
+        return Verdict("undecided", must, words, remedy)
     count, of = found.counted
     how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"
     words = f"{count} of {of} {how}: {share_interval(found.value, found.low, found.high)}{known.part(found)}"
     if found.source == ESTIMATED and known.doubted:
         told = rules.gate is not None or rules.performance is not None
-        words, remedy = f"{words}, {_not_believed(known, told)}", _label(known, FEWEST, found)
-        return known.decision("failures", rule.severity, "undecided", must, words, remedy, labels=FEWEST)
-    outcome: Outcome = "pass" if found.high <= rule.at_most_share else "breach"
-    remedy, labels = "" if outcome == "pass" else "look at the flagged images: howfar score lists them", None
+        words = f"{words}, {_not_believed(known, told)}"
+        return Verdict("undecided", must, words, _label(known, FEWEST, found), labels=FEWEST)
+    ends = (found.value, found.low, found.high)
     if found.low <= rule.at_most_share < found.high:
         spread = _spread(found, n, None)
         labels = labels_to_decide(found.value, rule.at_most_share, spread, n, found.level, found.labelled)
-        outcome, remedy = "undecided", _label(known, labels, found)
-    ends = (found.value, found.low, found.high)
-    return known.decision("failures", rule.severity, outcome, must, words, remedy, ends, labels)
+        return Verdict("undecided", must, words, _label(known, labels, found), ends, labels)
+    if found.high <= rule.at_most_share:
+        return Verdict("pass", must, words, "", ends)
+    return Verdict("breach", must, words, "look at the flagged images: howfar score lists them", ends)
 
 
-def _share(
-    known: RuleFacts, name: str, rule: ShareRule | None, counted: tuple[int, int], words: str, remedy: str
-) -> Decision | None:
+def _unreadable(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
+    batch = known.batch
+    mend = "mend the files: howfar score names each with the reason"
+    return _share(rule, batch.unreadable, batch.n + batch.unreadable, "could not be read", mend)
+
+
+def _distance(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
+    look = "look at the far images, and check the model on them: howfar certify"
+    return _share(rule, known.batch.far, known.batch.n, "are farther than 95 % of the primary dataset's images", look)
+
+
+def _share(rule: ShareRule, count: int, of: int, words: str, remedy: str) -> Verdict:
     """Decide on a share: so many of the counted images."""
-    count, of = counted
-    if rule is None:
-        return None
-    must = _at_most(rule)
     if of == 0:
-        words, remedy = "there is no image to count", "pass images that can be read"
-        return known.decision(name, rule.severity, "undecided", must, words, remedy)
-    kept, ends = count / of <= rule.at_most_share, (count / of, None, None)
-    outcome: Outcome = "pass" if kept else "breach"
-    return known.decision(name, rule.severity, outcome, must, f"{count} of {of} {words}", "" if kept else remedy, ends)
+        return Verdict("undecided", _at_most(rule), "there is no image to count", "pass images that can be read")
+    kept = count / of <= rule.at_most_share
+    words, ends = f"{count} of {of} {words}", (count / of, None, None)
+    return Verdict("pass" if kept else "breach", _at_most(rule), words, "" if kept else remedy, ends)
 
 
 def _at_most(rule: ShareRule) -> str:
     return f"at most {100 * rule.at_most_share:g} %"
 
 
-def _images(rules: Rules, known: RuleFacts) -> Decision | None:
-    rule, n = rules.images, known.batch.n
-    if rule is None:
-        return None
-    outcome: Outcome = "pass" if n >= rule.at_least else "breach"
-    remedy = "" if outcome == "pass" else "collect more before anything is decided by them"
+def _images(rule: ImagesRule, known: RuleFacts, rules: Rules) -> Verdict:
+    n = known.batch.n
+    enough = n >= rule.at_least
+    remedy = "" if enough else "collect more before anything is decided by them"
     words = f"{n:,} {'image was' if n == 1 else 'images were'} scored"
-    return known.decision("images", rule.severity, outcome, f"at least {rule.at_least:,}", words, remedy, (n, None, None))
+    return Verdict("pass" if enough else "breach", f"at least {rule.at_least:,}", words, remedy, (n, None, None))
 
 
-def _gate(rules: Rules, known: RuleFacts) -> Decision | None:
-    rule, gate, interval = rules.gate, known.gate, interval_of(known)
-    if rule is None:
-        return None
-    outcome: Outcome = "pass"
-    words, remedy = "inside the range of the labelled datasets", ""
+def _gate(rule: GateRule, known: RuleFacts, rules: Rules) -> Verdict:
+    gate, interval = known.gate, interval_of(known)
     if interval is not None and interval.source == CERTIFIED:
         # What the gate asks is whether an estimate may be believed, which a certificate does not rest on.
-        words = "settled by certificate"
-    elif gate is None or gate.inside is None:
+        return Verdict("pass", rule.must_be, "settled by certificate")
+    if gate is None or gate.inside is None:
         remedy = "make the profile with labelled datasets, so that their range is known"
-        outcome, words = "undecided", "the labelled range is not known"
-    elif not gate.inside:
-        outcome, words = "breach", "; ".join(reading.words for reading in gate.outside)
-        remedy = "; or ".join(dict.fromkeys(reading.remedy for reading in gate.outside if reading.remedy))
-    return known.decision("gate", rule.severity, outcome, rule.must_be, words, remedy)
+        return Verdict("undecided", rule.must_be, "the labelled range is not known", remedy)
+    if gate.inside:
+        return Verdict("pass", rule.must_be, "inside the range of the labelled datasets")
+    remedy = "; or ".join(dict.fromkeys(reading.remedy for reading in gate.outside if reading.remedy))
+    return Verdict("breach", rule.must_be, "; ".join(reading.words for reading in gate.outside), remedy)
 
 
 def judged_of(images: Sequence[Score]) -> list[Score]:

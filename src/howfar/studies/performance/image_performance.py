@@ -16,8 +16,19 @@ from howfar.errors import InputError
 from howfar.keywords import CalibrationOptions
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground, soft_f
+from howfar.metrics.protocol import mean_of_defined
 from howfar.relation.gate import Values, values_by_set, values_of
-from howfar.relation.image_columns import AT_THRESHOLD, EVERY_SIGNAL, HISTOGRAM, SOFT_F, TILE_AGREEMENT, VALUES, Columns, take
+from howfar.relation.image_columns import (
+    AT_THRESHOLD,
+    EVERY_SIGNAL,
+    HISTOGRAM,
+    SOFT_F,
+    TILE_AGREEMENT,
+    VALUES,
+    Columns,
+    LabelledImages,
+    take,
+)
 from howfar.relation.site_judge import Evidence, Terms
 from howfar.results import Evaluation
 from howfar.studies.performance.performance_files import GIVEN, VALUE, Matched, match
@@ -87,13 +98,13 @@ class ImagePerformance:
     def common(self, indices: NDArray[np.intp]) -> float:
         """Compute the performance of several images at the common threshold: F of their summed counts, or the mean."""
         if self.counts is None or self.threshold is None:
-            return _mean(self.performance[indices])
+            return mean_of_defined(self.performance[indices])
         return float(f(self.counts, indices)[threshold_index(self.threshold)])
 
     def retuned(self, indices: NDArray[np.intp]) -> tuple[float, float]:
         """Compute F of several images at their best threshold, and that threshold; without counts their mean and nan."""
         if self.counts is None:
-            return _mean(self.performance[indices]), float("nan")
+            return mean_of_defined(self.performance[indices]), float("nan")
         return ods(self.counts, indices)
 
     def by_threshold(self, indices: NDArray[np.intp]) -> pd.DataFrame:
@@ -179,11 +190,6 @@ def _table(column: pd.Series, width: int, missing: float) -> NDArray[np.float64]
     return np.stack([np.asarray(row, dtype=np.float64) for row in rows])
 
 
-def _mean(values: Float64Array) -> float:
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
-
-
 @dataclass(frozen=True, eq=False)
 class MeasuredImages:
     """Hold the images of several datasets with their performance, the judge's inputs, and the primary's own evaluation."""
@@ -240,7 +246,7 @@ def collected(
     performance: Float64Array,
     sets: NDArray[np.str_],
     photographs: NDArray[np.str_],
-    home: Home | None,
+    home: LabelledImages | None,
     primary: str,
 ) -> Evidence:
     """Collect the images with a performance (n,), and those of the primary's own kind (`home`), as evidence.
@@ -254,16 +260,16 @@ def collected(
     values, names, photographs = performance[order], sets[order], photographs[order]
     own: Values = {}
     if home is not None:
-        count = len(home.performance)
         own = {name: value for name, value in values_of(home.columns).items() if value is not None}
-        inputs = joined(inputs, len(order), home.columns, count)
-        values, names = np.concatenate([values, home.performance]), np.concatenate([names, [home.name] * count])
-        photographs = np.concatenate([photographs, home.groups])
+        inputs = joined(inputs, len(order), home.columns, len(home.sets))
+        values, names = np.concatenate([values, home.performance]), np.concatenate([names, home.sets])
+        photographs = np.concatenate([photographs, home.sets if home.groups is None else home.groups])
     # The primary dataset's own kind is the unit of distances and of the residual.
     readings: dict[str, Values] = {"": {**own, "distance": 1.0, "residual": 1.0}, **{name: read[name] for name in labelled}}
     begin = f"{primary}{SET_OF}"
     corrupted = {name: name.removeprefix(begin).split(" ")[0] for name in labelled if name.startswith(begin)}
-    return Evidence(inputs, values, names, photographs, None if home is None else home.name, corrupted, readings)
+    own_set = None if home is None else str(home.sets[0])
+    return Evidence(LabelledImages.of(inputs, values, names, photographs, own_set, corrupted), readings)
 
 
 def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
@@ -276,17 +282,7 @@ def joined(first: Columns, count: int, second: Columns, further: int) -> dict[st
     return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in [*first, *second]}
 
 
-@dataclass(frozen=True, eq=False)
-class Home:
-    """Hold the labelled images of the primary dataset's own evaluation: dataset name, columns, performance, photographs."""
-
-    name: str
-    columns: Columns
-    performance: Float64Array
-    groups: NDArray[np.str_]
-
-
-def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:
+def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> LabelledImages | None:
     """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None if there are none.
 
     They have no distances: an image of the primary dataset is not as far from it as a new one would be. Without pixel counts,
@@ -311,4 +307,4 @@ def home_of(own: Evaluation | None, threshold: float | None, group: str | None) 
     # By name, so that the order of a file's rows changes no digit.
     order = np.flatnonzero(scored)[np.argsort(images["image"].to_numpy(dtype=str)[scored], kind="stable")]
     columns = {**signals_at(rows, threshold), **sizes_at(rows)}
-    return Home(own.dataset, take(columns, order), performance[order], groups[order])
+    return LabelledImages(take(columns, order), performance[order], np.full(len(order), own.dataset), groups[order])

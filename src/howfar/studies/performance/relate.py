@@ -17,6 +17,7 @@ from howfar.data.photographs import pattern_of
 from howfar.errors import InputError, StoreError
 from howfar.io.location import absolute
 from howfar.keywords import RelateOptions, RelateSettings
+from howfar.metrics.protocol import defined
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.progress import doing
 from howfar.relation.calibrated_estimator import KnownFits
@@ -245,27 +246,17 @@ def related(
     further: MeasuredImages | None = None,
 ) -> tuple[Relation, SiteJudge]:
     """Relate performance to distance by checked options; return the relation and the judge of sites behind its estimates."""
-    said = expectation(comparison, evaluations, given, further=further)
-    numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": said.measured.scores.threshold})
+    measured, expected = expectation(comparison, evaluations, given, further=further)
+    numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": measured.scores.threshold})
     settings = RelationSettings(
-        threshold_source=source or said.measured.scores.source,
+        threshold_source=source or measured.scores.source,
         performance=files,
         estimator=given["estimator"],
         by=columns_of(given["by"]),
         **numbers,
     )
-    relation = _related(comparison, evaluations, said, settings).made_from(comparison)
-    return relation, said.expected.judge
-
-
-@dataclass(frozen=True, eq=False)
-class Said:
-    """Hold a run's images as measured, the judge's evidence, and its statements on every dataset."""
-
-    measured: MeasuredImages
-    evidence: Evidence
-    known: KnownFits
-    expected: Expectation
+    relation = _related(comparison, evaluations, measured, expected, settings).made_from(comparison)
+    return relation, expected.judge
 
 
 def expectation(
@@ -275,8 +266,11 @@ def expectation(
     *,
     further: MeasuredImages | None = None,
     rivals: bool = True,
-) -> Said:
-    """Judge every dataset of a run by the labels of the others; without `rivals` unused estimators are not judged."""
+) -> tuple[MeasuredImages, Expectation]:
+    """Judge every dataset of a run by the labels of the others, and return its measured images and what is said of them.
+
+    Without `rivals` unused estimators are not judged.
+    """
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     measured = MeasuredImages.of(comparison.images, _distances(comparison), others, own, given["threshold"])
     scores, strangers = measured.scores, measured.matched.strangers
@@ -291,7 +285,7 @@ def expectation(
     evidence, known = evidence_of(measured, given["group"], comparison.primary.name, further), KnownFits()
     how: Any = {"wanted": given["estimator"], "known": known, "rivals": rivals}
     judge = judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, **how)
-    return Said(measured, evidence, known, expect(judge, evidence, measured, known, given["estimator"]))
+    return measured, expect(judge, evidence, measured, known, given["estimator"])
 
 
 def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
@@ -309,9 +303,15 @@ def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
         raise InputError.of("performance", f"must be {earlier}, as the relation in {run} is", metric, remedy)
 
 
-def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, settings: RelationSettings) -> Relation:
+def _related(
+    comparison: Comparison,
+    given: Sequence[Evaluation],
+    measured: MeasuredImages,
+    expected: Expectation,
+    settings: RelationSettings,
+) -> Relation:
     """Build the relation of performance and distance, with the expectation for every image."""
-    matched, scores, expected = said.measured.matched, said.measured.scores, said.expected
+    matched, scores = measured.matched, measured.scores
     images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]]
     images = images.assign(
         prediction=matched.rows.get("prediction", ""),
@@ -402,9 +402,9 @@ class _Related:
             scored=len(self.scored(name)),
             unmatched=unmatched,
             mean=mean,
-            pooled=_defined(self.scores.common(rows)),
-            ods=_defined(ods),
-            ods_threshold=_defined(ods_threshold),
+            pooled=defined(self.scores.common(rows)),
+            ods=defined(ods),
+            ods_threshold=defined(ods_threshold),
             halves=self._parts(rows, 2),
             thirds=self._parts(rows, 3),
             trend=own_trend,
@@ -453,7 +453,3 @@ class _Related:
     def _verdict(self, trend: Trend | None, mean: float, sets: int = 1) -> TrendVerdict:
         called = "F" if self.scores.threshold is not None else "performance"
         return verdict(trend, mean, tau=self.settings.tau, flat=self.settings.flat, metric_name=called, sets=sets)
-
-
-def _defined(value: float) -> float | None:
-    return value if np.isfinite(value) else None
