@@ -117,13 +117,13 @@ def read_imported(folder: Path) -> object:
 
 
 def read_box_labels(folder: Path) -> object:
-    from howfar.data.listed_labels import read_box_labels as read_exported
+    from howfar.data.box_files import read_box_labels as read_exported
 
     return read_exported(_two_roads(), first(folder))
 
 
 def read_class_labels(folder: Path) -> object:
-    from howfar.data.listed_labels import read_class_labels as read_exported
+    from howfar.data.label_exports import read_class_labels as read_exported
 
     return read_exported(_two_roads(), first(folder))
 

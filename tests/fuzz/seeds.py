@@ -16,7 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from howfar.data.labelling_exports import PictureToLabel, coco, cvat, label_studio
+from howfar.data.coco import write_coco
+from howfar.data.cvat import write_cvat
+from howfar.data.label_marks import Mark, MarkedImage
+from howfar.data.label_studio import write_label_studio
 from howfar.io import archive
 from packed import image_table, tar_bytes, write_saved
 
@@ -133,18 +136,15 @@ def tar_file() -> bytes:
 
 def exported() -> dict[str, Folder]:
     """Write labels of two images as COCO, CVAT and Label Studio do, with every kind of shape that is read."""
-    foreground = partial(np.eye, 6, 8, dtype=bool)
-    drawn = [
-        PictureToLabel("1.png", "/site/1.png", (8, 6), foreground),
-        PictureToLabel("2.png", "/site/2.png", (8, 6), foreground),
-    ]
-    in_coco = json.loads(coco(drawn, "t"))
+    foreground = Mark("foreground", "mask", partial(np.eye, 6, 8, dtype=bool))
+    drawn = [MarkedImage(name, (8, 6), (foreground,), path=f"/site/{name}") for name in ("1.png", "2.png")]
+    in_coco = json.loads(write_coco(drawn, "t"))
     polygon = {"id": 9, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation": [[1, 1, 5, 1, 5, 4, 1, 4]]}
     packed = {"id": 10, "image_id": 2, "category_id": 1, "segmentation": {"counts": "d01k0", "size": [6, 8]}}
     in_coco["annotations"] = [in_coco["annotations"][0], polygon, packed]
     shapes = '<polygon points="1,1;4,1;4,4" label="foreground"/><box xtl="1" ytl="1" xbr="3" ybr="3" rotation="10"/>'
-    in_cvat = cvat(drawn, "t").replace("</image>", f"{shapes}</image>", 1)
-    studio = json.loads(label_studio(drawn, "t"))
+    in_cvat = write_cvat(drawn, "t").replace("</image>", f"{shapes}</image>", 1)
+    studio = json.loads(write_label_studio(drawn, "t"))
     for task in studio:
         task["annotations"] = [{"result": task.pop("predictions")[0]["result"]}]
     size = {"original_width": 8, "original_height": 6}

@@ -31,7 +31,6 @@ OF_MODULES = {
 FUZZED = {
     "data/box_files.py": "predicted_box_files true_box_files",
     "data/boxes.py": "box_predictions",
-    "data/listed_labels.py": "class_labels",
     "data/predictions.py": "class_map probability_map map_signature",
     "data/classes.py": "class_names true_box_files predicted_box_files",
     "data/containers/parquet.py": "arrow saved_dataset image_parquet embeddings_parquet table",
@@ -46,7 +45,8 @@ FUZZED = {
     "data/table.py": "image_list table",
     "data/images.py": "image",
     "data/documents.py": "box_predictions coco label_studio class_predictions predicted_box_files cvat true_box_files",
-    "data/label_exports.py": "coco cvat label_studio label_import",
+    "data/label_studio.py": "label_studio label_import",
+    "data/label_exports.py": "coco cvat label_studio label_import class_labels",
     "data/masks.py": "mask",
     "data/image_bytes.py": "image tar image_parquet arrow",
     "io/archive.py": "archive profile",

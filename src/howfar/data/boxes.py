@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from howfar.data.classes import named
 from howfar.data.dataset import Dataset
 from howfar.data.documents import read_json, readable
 from howfar.data.images import size
+from howfar.data.label_marks import LabelExport
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.wording import printable
 
@@ -50,11 +50,26 @@ def add_box(boxes: BoxesOf, image: str, corners: Sequence[float], label: str, sc
         entry["scores"].append(score)
 
 
-def renamed(boxes: BoxesOf, names: Sequence[str]) -> BoxesOf:
-    """Replace class numbers by class names."""
-    if not names:
-        return boxes
-    return {image: {**entry, "labels": [named(label, names) for label in entry["labels"]]} for image, entry in boxes.items()}
+def relabelled(boxes: BoxesOf, name: Callable[[str], str]) -> BoxesOf:
+    """Replace each label by its name."""
+    return {image: {**entry, "labels": list(map(name, entry["labels"]))} for image, entry in boxes.items()}
+
+
+def boxes_of_export(export: LabelExport) -> BoxesOf:
+    """Return the boxes of a tool's export; raise `ValueError` for a shape without a label or an upright box."""
+    boxes: BoxesOf = {}
+    for image in export.images:
+        if image.looked_at is not False:
+            boxes[image.name] = no_boxes(predicted=False)
+        for mark in image.marks:
+            if mark.draw is None:
+                continue
+            if not mark.label:
+                raise ValueError(f"a {mark.kind} of {image.name} has no label: give it one, or delete it")
+            if mark.box is None:
+                raise ValueError(f"a {mark.kind} of {image.name} is no upright box")
+            add_box(boxes, image.name, mark.box, mark.label)
+    return boxes
 
 
 FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'

@@ -127,6 +127,14 @@ def cell_texts(column: pd.Series[Any]) -> list[str]:
     return ["" if value is None or value != value else str(value).strip() for value in column]
 
 
+def images_of(column: pd.Series[Any], file: object) -> list[str]:
+    """Return the images that a table's rows name; raise `InputError`, which names the file, for a row without one."""
+    images = cell_texts(column)
+    if "" in images:
+        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    return images
+
+
 def cell_numbers(column: pd.Series[Any], file: object, rule: str = "") -> Float64Array:
     """Return a column's cells as numbers, NaN for empty ones; raise `InputError`, which names the file, for text."""
     try:

@@ -14,7 +14,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset, Item
-from howfar.data.box_files import read_predicted_boxes, read_true_boxes
+from howfar.data.box_files import read_box_labels, read_predicted_boxes, read_true_boxes
 from howfar.data.boxes import BoxesOf, BoxFile, outside
 from howfar.data.classes import class_names
 from howfar.data.dataset import entries_of, examples, matched_entries
@@ -23,7 +23,6 @@ from howfar.data.image_folder import counted, path_text
 from howfar.data.images import size
 from howfar.data.labelling_exports import Boxes as LabelledBoxes
 from howfar.data.labelling_exports import FirstLabels
-from howfar.data.listed_labels import read_box_labels
 from howfar.errors import ImageError, InputError
 from howfar.metrics.detection import Boxes, Detection, box_consistency, box_signals, box_stability, mirrored
 from howfar.relation.image_columns import BOX_AGREEMENTS, BOX_SIGNALS

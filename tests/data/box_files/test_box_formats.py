@@ -12,12 +12,12 @@ import pytest
 from data.box_files import scene
 from data.box_files.scene import HEIGHT, NAMES, PREDICTED, TRUE, WIDTH, written
 from howfar.data import Dataset, Item
-from howfar.data.box_files import read_predicted_boxes, read_results, read_true_boxes
+from howfar.data.box_files import read_box_labels, read_predicted_boxes, read_true_boxes
 from howfar.data.boxes import BoxFile, boxes_in, outside
 from howfar.data.classes import class_names
+from howfar.data.coco import read_results
 from howfar.data.dataset import entries_of
 from howfar.data.documents import column_roles
-from howfar.data.listed_labels import read_box_labels
 from howfar.errors import InputError, MissingPathError
 
 ROLES = column_roles(scene.COLUMNS)
