@@ -17,8 +17,7 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from howfar.data import Dataset, Item
-from howfar.data.box_files import read_box_labels
-from howfar.data.boxes import read_document
+from howfar.data.box_files import read_box_labels, read_document
 from howfar.data.coco import coco_shape, compressed
 from howfar.data.documents import parsed
 from howfar.data.label_exports import read_class_labels, read_export, read_labels

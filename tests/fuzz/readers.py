@@ -151,7 +151,7 @@ def read_image_list(folder: Path) -> object:
 
 
 def read_box_list(folder: Path) -> object:
-    from howfar.data.boxes import boxes_in, read_document
+    from howfar.data.box_files import boxes_in, read_document
     from howfar.metrics.detection import DETECTION
 
     entries = boxes_in(read_document(first(folder), "predictions"), first(folder), "predictions")
@@ -417,10 +417,10 @@ READERS = (
     Reader("adaptation", of_golden("adaptation", "adaptation.json"), result("adaptation"), slow=True),
     Reader("prompting", of_golden("prompting", "prompting.json"), result("prompting")),
     Reader("archive", lambda: [seeds.small_archive()], of_first("howfar.io.archive:read")),
-    Reader("profile", lambda: [seeds.profile()], read_profile),
+    Reader("profile", lambda: [{"p.howfar": seeds.golden()["roads.howfar"]}], read_profile),
     Reader("state_dict", seeds.state_dicts, read_state),
-    Reader("checkpoint", lambda: [seeds.checkpoint()], read_checkpoint),
-    Reader("study", lambda: [seeds.study()], of_first("howfar.studies.study_file.inputs:read_document")),
+    Reader("checkpoint", lambda: [{"m.safetensors": seeds.golden()["model.safetensors"]}], read_checkpoint),
+    Reader("study", lambda: [seeds.STUDY], of_first("howfar.studies.study_file.inputs:read_document")),
     Reader("rules", seeds.rules, of_first("howfar.studies.check.rules:read_rules")),
     Reader("defaults", lambda: [seeds.defaults()], read_defaults),
     Reader("certificate", lambda: [seeds.certificate()], shown(load_certificate)),

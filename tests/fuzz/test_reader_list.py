@@ -29,8 +29,7 @@ OF_MODULES = {
 }
 
 FUZZED = {
-    "data/box_files.py": "predicted_box_files true_box_files",
-    "data/boxes.py": "box_predictions",
+    "data/box_files.py": "predicted_box_files true_box_files box_predictions",
     "data/predictions.py": "class_map probability_map map_signature",
     "data/classes.py": "class_names true_box_files predicted_box_files",
     "data/containers/parquet.py": "arrow saved_dataset image_parquet embeddings_parquet table",
@@ -40,7 +39,6 @@ FUZZED = {
     "data/pixel_values.py": "image",
     "data/dataset_argument.py": "image_parquet embeddings_parquet table saved_dataset",
     "data/embeddings.py": "embeddings_npy embeddings_parquet embeddings_lance",
-    "data/feature_table.py": "embeddings_parquet embeddings_lance",
     "data/photographs.py": "image",
     "data/table.py": "image_list table",
     "data/images.py": "image",

@@ -1,5 +1,6 @@
 """Read true and predicted boxes: COCO, YOLO, Pascal VOC, Ultralytics, tables, exports of labelling tools, own JSON.
 
+Boxes in other units than pixels are noticed.
 Pascal VOC counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012): it reaches from
 ``xmin − 1`` to ``xmax``. A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the
 confidence (docs.ultralytics.com/datasets/detect; Ultralytics' ``save_txt`` with ``save_conf``).
@@ -9,17 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from howfar.data.boxes import BoxesOf, BoxFile, add_box, boxes_in, boxes_of_export, no_boxes, read_document, relabelled
 from howfar.data.classes import CategoryNames, named, read_names
 from howfar.data.coco import read_coco_boxes, read_results
-from howfar.data.dataset import Dataset, match_names, no_match
+from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
 from howfar.data.documents import (
     CORNERS,
     ROLES,
@@ -39,8 +40,48 @@ from howfar.data.image_folder import counted, path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.item import Item
 from howfar.data.label_exports import Labels, matched, read_export
+from howfar.data.label_marks import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.wording import printable
+
+FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
+
+
+def read_document(file: Path, what: str) -> Any:
+    """Parse a JSON file that holds `what`; raise `MissingPathError` if it is missing and `InputError` if it is no JSON."""
+    if not file.is_file():
+        raise MissingPathError(f"no file of {what} at {file}: check the path")
+    with readable(file, f"write {what} as {FORM}"):
+        return read_json(file)
+
+
+def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
+    """Read boxes from a list, or a mapping by image, of objects with image, boxes (corners in pixels), labels and scores."""
+    if isinstance(document, Mapping) and all(isinstance(entry, Mapping) for entry in document.values()):
+        document = [{**entry, "image": name} for name, entry in document.items()]
+    if not isinstance(document, list) or not document:
+        raise InputError(f"{file} must hold a list with one object an image: write {what} as {FORM}")
+    boxes_of: dict[str, dict[str, Any]] = {}
+    for number, entry in enumerate(document, start=1):
+        name, boxes = _entry(file, number, entry)
+        if name in boxes_of:
+            raise InputError(f"{file}: image {printable(name)} is there twice: join its boxes in one object")
+        boxes_of[name] = boxes
+    return boxes_of
+
+
+def _entry(file: Path, number: int, entry: Any) -> tuple[str, dict[str, Any]]:
+    position = f"{file}: entry {number}"
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("image"), str) or not isinstance(entry.get("boxes"), list):
+        raise InputError(f"{position} lacks image or boxes: write {FORM}")
+    rest = {str(key): value for key, value in entry.items() if key != "image"}
+    labels = rest.get("labels", [0] * len(rest["boxes"]))
+    if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
+        line = f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
+        raise InputError(line)
+    return entry["image"], {**rest, "labels": [str(label) for label in labels]}
+
 
 Rows: TypeAlias = Iterator[tuple[Sequence[float], str, float | None]]
 """Corners, label and, where predicted, score of each box in a file."""
@@ -311,15 +352,11 @@ def _by_image(dataset: Dataset, read: BoxFile) -> BoxFile:
     keys = set(map(stem, read.boxes))
     if keys & set(match_names(dataset, keys).values()):
         return read
-    names = [PurePosixPath(item.name).name for item in dataset.items]
-    last = {PurePosixPath(stem(entry)).name: entry for entry in read.boxes}
-    of_image = {item.name: last.get(stem(name)) for item, name in zip(dataset.items, names, strict=True)}
-    hits = {image: entry for image, entry in of_image.items() if entry is not None}
-    if not hits or len(last) < len(read.boxes) or len(set(map(stem, names))) < len(names):
-        return read
+    hits = by_file_name(dataset, keys) if len(keys) == len(read.boxes) else {}
+    entries = {stem(entry): entry for entry in read.boxes}
+    found = {image: read.boxes[entries[key]] for image, key in hits.items()}
     used = set(hits.values())
-    rest: dict[str, Any] = {entry: boxes for entry, boxes in read.boxes.items() if entry not in used}
-    return replace(read, boxes={**{image: read.boxes[entry] for image, entry in hits.items()}, **rest})
+    return replace(read, boxes=found | {entry: boxes for entry, boxes in read.boxes.items() if stem(entry) not in used})
 
 
 def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
@@ -338,3 +375,39 @@ def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
     told = not without or (read.notes and not absent)
     notes = () if told else (f"{what} in {path_text(place)}: taken for images without detections",)
     return replace(read, boxes={**read.boxes, **empty}, notes=(*read.notes, *notes))
+
+
+_SMALL: Final = 16
+"""Pixels from which on a picture is too large for all boxes to lie in its first pixel."""
+
+
+def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]]) -> list[str]:
+    """Return a warning that counts true boxes outside of their pictures; `InputError` if most are, or if all are 0 to 1."""
+    sized: list[tuple[str, Sequence[float], tuple[int, int]]] = []
+    for item in dataset.items:
+        whole = list(filter(_is_box, boxes.get(item.name, ())))
+        with suppress(ImageError):  # one that cannot be read is left to others
+            shape = size(item.path) if whole else (0, 0)
+            sized += [(item.name, box, shape) for box in whole]
+    out = [(name, box, shape) for name, box, shape in sized if min(box[2:]) <= 0 or box[0] >= shape[0] or box[1] >= shape[1]]
+    if sized and all(min(shape) >= _SMALL and min(box) >= 0 and max(box) <= 1 for _, box, shape in sized):
+        name, box, (width, height) = sized[0]
+        rule = "must be corners in pixels, and all lie between 0 and 1"
+        remedy = f"multiply x by the picture's width and y by its height ({width} and {height} of {name})"
+        raise InputError.of("true boxes", rule, list(box), remedy)
+    if not out:
+        return []
+    name, box, (width, height) = out[0]
+    one = len(out) == 1
+    where = f"wholly outside of {'its picture' if one else 'their pictures'}"
+    line = f"{len(out)} of {len(sized)} true boxes {'lies' if one else 'lie'} {where}"
+    line += f" ({name}: {list(box)} in {width} × {height} pixels)"
+    if 2 * len(out) > len(sized):
+        raise InputError(f"{line}: write corners x0, y0, x1, y1 in pixels of the pictures as they are")
+    return [f"{line}, where nothing can match {'it: check its' if one else 'them: check their'} corners"]
+
+
+def _is_box(box: object) -> bool:
+    """Return whether a value is four finite numbers; of a whole number beyond all floats only its comparison is asked."""
+    corners = box if isinstance(box, Sequence) else ()
+    return len(corners) == 4 and all(isinstance(corner, (int, float)) and abs(corner) < math.inf for corner in corners)

@@ -11,18 +11,21 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from howfar.data.boxes import BoxesOf, BoxFile, add_box, boxes_of_export
 from howfar.data.dataset import Dataset
 from howfar.data.image_folder import counted
 from howfar.data.label_marks import (
     CATEGORY,
+    BoxesOf,
+    BoxFile,
     Corners,
     LabelExport,
     Mark,
     MarkedImage,
     Shape,
+    add_box,
     blank,
     bounds,
+    boxes_of_export,
     check_points,
     covering,
     from_runs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, is_zipfile
 
@@ -13,7 +13,7 @@ import numpy as np
 from howfar.data.classes import labelled_by_folders
 from howfar.data.coco import read_coco
 from howfar.data.cvat import read_cvat
-from howfar.data.dataset import Dataset, examples, match_names
+from howfar.data.dataset import Dataset, by_file_name, examples, match_names
 from howfar.data.documents import COPIES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
 from howfar.data.image_folder import natural_key, path_text, stem, walk
 from howfar.data.label_marks import CATEGORY, LabelExport, Shape, blank
@@ -75,10 +75,7 @@ def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) ->
     by_key = {plain.get(key, key): label for key, label in by_key.items()}
     keys = match_names(dataset, by_key)
     if not whole and not any(key in by_key for key in keys.values()):
-        last = {PurePosixPath(key).name: key for key in by_key}
-        short = {name: PurePosixPath(key).name for name, key in keys.items()}
-        if len(last) == len(by_key) and len(set(short.values())) == len(short):
-            keys = {name: last[part] for name, part in short.items() if part in last}
+        keys = by_file_name(dataset, by_key)
     used = set(keys.values())
     return {name: by_key[key] for name, key in keys.items() if key in by_key}, tuple(key for key in by_key if key not in used)
 

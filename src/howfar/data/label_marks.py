@@ -1,11 +1,11 @@
-"""Hold an image's labels as every labelling tool states them, and draw their shapes."""
+"""Hold the labels of images as tools and files of boxes state them, and draw their shapes."""
 
 from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias
 
@@ -84,6 +84,62 @@ class LabelExport:
     tool: str
     images: tuple[MarkedImage, ...]
     unsure: bool
+
+
+BoxesOf: TypeAlias = dict[str, dict[str, Any]]
+"""From an entry's name to ``{"boxes": corners, "labels": texts, "scores": where predicted}``."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoxFile:
+    """Hold the boxes read from a file or folder, by each image's name as the file writes it.
+
+    `whole`: an image that is no entry has no box. `unsure`: nobody may have looked at some entries. `names` and `ids` are the
+    classes and images that the file states, by the ids by which other files refer to them.
+    """
+
+    boxes: BoxesOf
+    whole: bool = False
+    unsure: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def no_boxes(predicted: bool) -> dict[str, Any]:
+    """Return the entry of an image without boxes, with scores if they are predicted."""
+    return {"boxes": [], "labels": []} | ({"scores": []} if predicted else {})
+
+
+def add_box(boxes: BoxesOf, image: str, corners: Sequence[float], label: str, score: float | None = None) -> None:
+    """Add a box to an image's boxes."""
+    entry = boxes.setdefault(image, no_boxes(score is not None))
+    entry["boxes"].append(list(corners))
+    entry["labels"].append(label)
+    if score is not None:
+        entry["scores"].append(score)
+
+
+def relabelled(boxes: BoxesOf, name: Callable[[str], str]) -> BoxesOf:
+    """Replace each label by its name."""
+    return {image: {**entry, "labels": list(map(name, entry["labels"]))} for image, entry in boxes.items()}
+
+
+def boxes_of_export(export: LabelExport) -> BoxesOf:
+    """Return the boxes of a tool's export; raise `ValueError` for a shape without a label or an upright box."""
+    boxes: BoxesOf = {}
+    for image in export.images:
+        if image.looked_at is not False:
+            boxes[image.name] = no_boxes(predicted=False)
+        for mark in image.marks:
+            if mark.draw is None:
+                continue
+            if not mark.label:
+                raise ValueError(f"a {mark.kind} of {image.name} has no label: give it one, or delete it")
+            if mark.box is None:
+                raise ValueError(f"a {mark.kind} of {image.name} is no upright box")
+            add_box(boxes, image.name, mark.box, mark.label)
+    return boxes
 
 
 def blank(height: Any, width: Any) -> Shape:

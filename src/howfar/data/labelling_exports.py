@@ -123,8 +123,7 @@ def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path,
     """Write annotations and images as KIND.zip (copies) or a folder KIND/ (links), and return its path."""
     place, below = LAYOUTS[kind]
     # What XML cannot hold of a name is written out there, and so in the archive.
-    written = {name: xml_text(within(name)) if kind == "cvat" else within(name) for name in images}
-    places = {name: PurePosixPath(below, path) for name, path in written.items()}
+    places = {name: PurePosixPath(below, xml_text(within(name)) if kind == "cvat" else within(name)) for name in images}
     if how == "link":
         root = folder / kind
         remove_archive(kind, folder)
