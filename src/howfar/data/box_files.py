@@ -1,6 +1,5 @@
 """Read true and predicted boxes: COCO, YOLO, Pascal VOC, Ultralytics, tables, exports of labelling tools, own JSON.
 
-Boxes in other units than pixels are noticed.
 Pascal VOC counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012): it reaches from
 ``xmin − 1`` to ``xmax``. A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the
 confidence (docs.ultralytics.com/datasets/detect; Ultralytics' ``save_txt`` with ``save_conf``).

@@ -17,13 +17,13 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from howfar.data.dataset import leads_out, unshared
 from howfar.data.image_bytes import read_bytes
-from howfar.data.label_marks import CATEGORY, Corners, Mark, MarkedImage, Shape
+from howfar.data.label_marks import CATEGORY, Mark, MarkedImage, Shape
 from howfar.errors import ImageError, InputError
 from howfar.io.atomic import STAGING, replace, replace_text
 from howfar.io.location import is_in_memory, is_url
 from howfar.wording import xml_text
 
-Boxes: TypeAlias = Sequence[tuple[str, Corners]]
+Boxes: TypeAlias = Sequence[tuple[str, Sequence[float]]]
 """The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
 
 
@@ -102,13 +102,13 @@ class FirstLabels:
 
     def on(self, image: MarkedImage) -> MarkedImage:
         """Return an image with its first labels as marks, named as in the labelling tool."""
-        marks, label = [], self.classes.get(image.name)
-        if label:
+        marks: list[Mark] = []
+        if label := self.classes.get(image.name):
             marks.append(Mark(self.names.in_tool(label), "class"))
         if image.name in self.foregrounds:
             marks.append(Mark((self.offered() or (CATEGORY,))[0], "mask", self.foregrounds[image.name]))
-        for own, corners in self.boxes.get(image.name, ()):
-            marks.append(Mark.of_box(self.names.in_tool(own), "box", corners, image.size or (0, 0)))
+        for own, (left, top, right, bottom) in self.boxes.get(image.name, ()):
+            marks.append(Mark.of_box(self.names.in_tool(own), "box", (left, top, right, bottom), image.size or (0, 0)))
         return with_changes(image, marks=tuple(marks), looked_at=self.task == "detection" or None)
 
 
