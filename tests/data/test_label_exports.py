@@ -17,11 +17,12 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from howfar.data import Dataset, Item
-from howfar.data.boxes import read_document
+from howfar.data.box_files import read_box_labels, read_document
+from howfar.data.coco import coco_shape, compressed
 from howfar.data.documents import parsed
-from howfar.data.label_exports import coco_shape, polygon, read_export, read_labels, rectangle
-from howfar.data.listed_labels import read_box_labels, read_class_labels
-from howfar.data.masks import compressed, from_brush, from_columns, from_rows, to_brush, to_columns, to_rows
+from howfar.data.label_exports import read_class_labels, read_export, read_labels
+from howfar.data.label_marks import from_runs, polygon, rectangle, to_runs
+from howfar.data.label_studio import from_brush, to_brush
 from howfar.errors import InputError, MissingPathError
 from label_tools import written
 
@@ -96,17 +97,18 @@ def blob(seed: int, height: int = 30, width: int = 41) -> NDArray[np.bool_]:
 def test_run_lengths_come_back(seed: int) -> None:
     mask = blob(seed, 5 + seed, 9)
     mask[0, 0] = seed % 2 == 0
-    assert (from_columns(to_columns(mask), *mask.shape) == mask).all()
-    assert (from_rows(to_rows(mask), *mask.shape) == mask).all()
+    assert (from_runs(to_runs(mask), *mask.shape) == mask).all()
+    by_column = {"counts": to_runs(mask.T), "size": list(mask.shape)}
+    assert (coco_shape(by_column, *mask.shape) == mask).all()
     assert (from_brush(to_brush(mask), *mask.shape) == mask).all()
-    encoded = coco_masks.frPyObjects({"counts": to_columns(mask), "size": list(mask.shape)}, *mask.shape)
+    encoded = coco_masks.frPyObjects(by_column, *mask.shape)
     assert (coco_masks.decode(encoded).astype(bool) == mask).all()
-    assert compressed(encoded["counts"]) == to_columns(mask)
+    assert compressed(encoded["counts"]) == by_column["counts"]
     long = np.repeat([False, True], 30_000).reshape(200, 300)  # whose runs a brush has to cut
     assert (from_brush(to_brush(long), 200, 300) == long).all()
 
 
-@pytest.mark.parametrize(("read", "runs"), [(from_columns, [1, 2]), (from_rows, [5, -1]), (from_brush, [1, 2, 3])])
+@pytest.mark.parametrize(("read", "runs"), [(from_runs, [1, 2]), (from_runs, [5, -1]), (from_brush, [1, 2, 3])])
 def test_run_lengths_of_another_size_are_refused(read, runs: list[int]) -> None:
     with pytest.raises(InputError, match="run lengths"):
         read(runs, 2, 2)

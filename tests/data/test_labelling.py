@@ -13,25 +13,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.data.labelling_exports import (
-    PictureToLabel,
-    check_archive,
-    coco,
-    cvat,
-    label_names,
-    label_studio,
-    remove_archive,
-    write_archive,
-)
-from howfar.data.masks import from_brush, from_columns
+from howfar.data.coco import coco_shape, write_coco
+from howfar.data.cvat import write_cvat
+from howfar.data.label_marks import Mark, MarkedImage
+from howfar.data.label_studio import from_brush, write_label_studio
+from howfar.data.labelling_exports import check_archive, label_names, remove_archive, write_archive
 from howfar.errors import InputError
 
 ODD = 'a <b> & "c" ünï #1?.png'
 
 PICTURES = (
-    PictureToLabel("0001.jpg", "/data/roads/images/0001.jpg", (224, 160)),
-    PictureToLabel("gone.jpg", "/data/roads/images/gone.jpg"),
-    PictureToLabel(f"below/{ODD}", f"/data/roads/images/below/{ODD}", (40, 30)),
+    MarkedImage("0001.jpg", (224, 160), path="/data/roads/images/0001.jpg"),
+    MarkedImage("gone.jpg", None, path="/data/roads/images/gone.jpg"),
+    MarkedImage(f"below/{ODD}", (40, 30), path=f"/data/roads/images/below/{ODD}"),
 )
 
 TITLE = "roads & <more>, chosen by far"
@@ -39,7 +33,7 @@ TITLE = "roads & <more>, chosen by far"
 
 def test_cvat_is_what_its_importer_walks_through(tmp_path: Path) -> None:
     file = tmp_path / "cvat.xml"
-    file.write_text(cvat(PICTURES, TITLE), encoding="utf-8")
+    file.write_text(write_cvat(PICTURES, TITLE), encoding="utf-8")
     assert file.read_bytes().startswith(b'<?xml version="1.0" encoding="utf-8"?>')
     root = ElementTree.parse(file).getroot()
     assert root.tag == "annotations"
@@ -58,7 +52,7 @@ def test_cvat_is_what_its_importer_walks_through(tmp_path: Path) -> None:
 
 
 def test_label_studio_tasks_point_to_the_files() -> None:
-    tasks = json.loads(label_studio(PICTURES, TITLE))
+    tasks = json.loads(write_label_studio(PICTURES, TITLE))
     assert [set(task) for task in tasks] == [{"data", "meta"}] * 3
     for rank, (task, picture) in enumerate(zip(tasks, PICTURES, strict=True), start=1):
         url = urlsplit(task["data"]["image"])
@@ -66,33 +60,35 @@ def test_label_studio_tasks_point_to_the_files() -> None:
         # What the server puts after its document root, which is / where none is set.
         assert parse_qs(url.query) == {"d": [picture.path.lstrip("/")]}
         assert (task["meta"]["image"], task["meta"]["rank"]) == (picture.name, rank)
-    (task,) = json.loads(label_studio([PictureToLabel("a b.png", "s3://roads/a b.png")], TITLE))
+    (task,) = json.loads(write_label_studio([MarkedImage("a b.png", None, path="s3://roads/a b.png")], TITLE))
     assert task["data"]["image"] == "s3://roads/a b.png"
 
 
 def test_images_without_a_size_are_left_out() -> None:
-    document = json.loads(coco(PICTURES, TITLE))
+    document = json.loads(write_coco(PICTURES, TITLE))
     assert document["images"] == [
         {"id": 1, "file_name": "0001.jpg", "width": 224, "height": 160},
         {"id": 2, "file_name": f"below/{ODD}", "width": 40, "height": 30},
     ]
     assert document["categories"] == [{"id": 1, "name": "foreground", "supercategory": ""}]
-    assert json.loads(coco(PICTURES[1:2], TITLE))["images"] == []
-    assert ElementTree.fromstring(cvat(PICTURES[1:2], TITLE)).findtext("meta/task/size") == "0"
+    assert json.loads(write_coco(PICTURES[1:2], TITLE))["images"] == []
+    assert ElementTree.fromstring(write_cvat(PICTURES[1:2], TITLE)).findtext("meta/task/size") == "0"
 
 
 def test_a_foreground_boxes_and_a_class_are_labels_to_correct() -> None:
     mask, names = np.zeros((30, 40), np.bool_), ("foreground", "car")
     mask[5:9, 7:20] = True
-    begun = PictureToLabel("1.jpg", "/1.jpg", (40, 30), lambda: mask, [("car", (1, 2, 5, 4))], "wet")
-    first, second = json.loads(coco([begun], TITLE, names))["annotations"]
-    assert (from_columns(first["segmentation"]["counts"], 30, 40) == mask).all()
+    drawn = Mark("foreground", "mask", lambda: mask)
+    marks = (Mark("wet", "class"), drawn, Mark.of_box("car", "box", (1, 2, 5, 4), (40, 30)))
+    begun = MarkedImage("1.jpg", (40, 30), marks, path="/1.jpg")
+    first, second = json.loads(write_coco([begun], TITLE, names))["annotations"]
+    assert (coco_shape(first["segmentation"], 30, 40) == mask).all()
     assert (first["image_id"], first["area"], first["bbox"], second["bbox"]) == (1, 52, [7, 5, 13, 4], [1, 2, 4, 2])
-    root = ElementTree.fromstring(cvat([begun], TITLE, names))
+    root = ElementTree.fromstring(write_cvat([begun], TITLE, names))
     (area,), (box,) = root.iter("mask"), root.iter("box")
     assert [area.attrib[name] for name in ("label", "rle", "left", "top")] == ["foreground", "0, 52", "7", "5"]
     assert [box.attrib[name] for name in ("label", "xtl", "ytl", "xbr", "ybr")] == ["car", "1", "2", "5", "4"]
-    (task,) = json.loads(label_studio([begun], TITLE, names))
+    (task,) = json.loads(write_label_studio([begun], TITLE))
     label, brush, rectangle = (result["value"] for result in task["predictions"][0]["result"])
     assert (label, brush["brushlabels"], rectangle["rectanglelabels"]) == ({"choices": ["wet"]}, ["foreground"], ["car"])
     assert (from_brush(brush["rle"], 30, 40) == mask).all()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from howfar.data import Dataset, Item
 from howfar.data.classes import ClassPredictions, read_classes
-from howfar.data.dataset import match_names, no_match
+from howfar.data.dataset import by_file_name, match_names, no_match
 from howfar.data.predictions import MatchedMaps, map_paths, match_maps, read_prediction, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError
 
@@ -234,6 +234,12 @@ def test_every_image_finds_its_own_name_below_any_shared_folder(names: list[str]
 def test_which_folders_are_left_out(names: tuple[str, ...], paths: set[str], keys: tuple[str, ...]) -> None:
     assert match_names(roads(*names), paths) == dict(zip(names, keys, strict=True))
     assert no_match(roads(*names), "map", "maps", []).endswith("it holds none: name what the model's maps are in")
+
+
+def test_names_of_files_alone_are_matched_where_each_is_one_image_and_one_entry() -> None:
+    assert by_file_name(roads("a/1.jpg", "b/2.jpg"), {"x/1", "y/3"}) == {"a/1.jpg": "x/1"}
+    assert by_file_name(roads("a/1.jpg", "b/1.jpg"), {"x/1"}) == {}
+    assert by_file_name(roads("a/1.jpg"), {"x/1", "y/1"}) == {}
 
 
 @pytest.mark.parametrize(

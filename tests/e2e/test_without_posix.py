@@ -13,7 +13,7 @@ import pytest
 from howfar import memory
 from howfar.cli.select import folder_name
 from howfar.data import labelling_exports
-from howfar.data.labelling_exports import address
+from howfar.data.label_studio import address
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
 from howfar.io import atomic, lock

@@ -60,21 +60,63 @@ def first(folder: Path) -> Path:
     return next(path for path in sorted(folder.iterdir()) if path.is_file())
 
 
-def of_first(function: str) -> Callable[[Path], object]:
-    """Read the only file of a folder by a function, given as ``module:name``."""
+def called(function: str, *further: object) -> Callable[[Path], object]:
+    """Call a function, given as ``module:name``, with a path and `further` arguments."""
+    module, _, name = function.partition(":")
+
+    def call(path: Path) -> object:
+        return getattr(import_module(module), name)(path, *further)
+
+    return call
+
+
+def of_first(function: str, *further: object) -> Callable[[Path], object]:
+    """Read the only file of a folder by a function, given as ``module:name``, with `further` arguments."""
+    call = called(function, *further)
+
+    def read(folder: Path) -> object:
+        return call(first(folder))
+
+    return read
+
+
+def of_roads(function: str) -> Callable[[Path], object]:
+    """Read labels or boxes of two images, which lie in the folder, from its file or folder ``b``, or else its only file."""
     module, _, name = function.partition(":")
 
     def read(folder: Path) -> object:
-        return getattr(import_module(module), name)(first(folder))
+        roads = Dataset("roads", tuple(Item(name, folder / name) for name in ("1.png", "2.png")))
+        labels = next((path for path in sorted(folder.iterdir()) if path.stem == "b"), None) or first(folder)
+        return vars(getattr(import_module(module), name)(roads, labels))
 
     return read
+
+
+def shown(load: Callable[[Path], Any], file: str = "") -> Callable[[Path], object]:
+    """Make what loads a result from a folder, or from its `file` or only file ("*"), and prints and writes the result."""
+
+    def read(folder: Path) -> object:
+        loaded = load(first(folder) if file == "*" else folder / file)
+        return loaded.to_dict(), loaded.table(), loaded.caption(), loaded.remarks(), repr(loaded)
+
+    return read
+
+
+def result(kind: str) -> Callable[[Path], object]:
+    """Make what loads a registered result, and prints and writes it."""
+
+    def load(folder: Path) -> Any:
+        from howfar import registry
+
+        return registry.load("results", kind).load(folder)
+
+    return shown(load)
 
 
 def read_image(folder: Path) -> object:
     from howfar.data.images import size
 
-    file = first(folder)
-    return size(file), decode(read_bytes(file))
+    return size(first(folder)), decode(read_bytes(first(folder)))
 
 
 def read_signature(folder: Path) -> object:
@@ -84,59 +126,22 @@ def read_signature(folder: Path) -> object:
     return signature_of(first(folder)), _side(first(folder))
 
 
-def read_identity_record(folder: Path) -> object:
-    from howfar.backbones.known_identity import _read
-
-    return _read(first(folder), "weights and options")
-
-
-def read_tracked_note(folder: Path) -> object:
-    from howfar.tracking import _noted
-
-    return _noted(first(folder), "mlflow")
-
-
-def read_labels_file(folder: Path) -> object:
-    from howfar.data.label_exports import read_labels
-
-    roads = Dataset("roads", (Item("1.png", Path("1.png")), Item("2.png", Path("2.png"))))
-    return read_labels(roads, first(folder))
-
-
 def read_imported(folder: Path) -> object:
     """Import an export of two images that lie beside it, as masks."""
     from howfar.studies.label_import import import_labels
 
-    file = first(folder)
     with TemporaryDirectory() as out:
         site = Path(out) / "site"
+        site.mkdir()
         for name in ("1.png", "2.png"):
-            (site / name).parent.mkdir(exist_ok=True)
             (site / name).write_bytes(IMAGES["1.png"])
-        return import_labels(file, site, Path(out) / "labels", complete=True).to_dict()
-
-
-def read_box_labels(folder: Path) -> object:
-    from howfar.data.listed_labels import read_box_labels as read_exported
-
-    return read_exported(_two_roads(), first(folder))
-
-
-def read_class_labels(folder: Path) -> object:
-    from howfar.data.listed_labels import read_class_labels as read_exported
-
-    return read_exported(_two_roads(), first(folder))
-
-
-def _two_roads() -> Dataset:
-    return Dataset("roads", (Item("1.png", Path("1.png")), Item("2.png", Path("2.png"))))
+        return import_labels(first(folder), site, Path(out) / "labels", complete=True).to_dict()
 
 
 def read_variation_columns(folder: Path) -> object:
     from howfar.data.variations import variation_columns
 
-    file = next(path for path in folder.iterdir() if path.stem == "list")
-    return variation_columns(Dataset.from_table(file), ["person"])
+    return variation_columns(Dataset.from_table(_table(folder)), ["person"])
 
 
 def read_image_list(folder: Path) -> object:
@@ -146,7 +151,7 @@ def read_image_list(folder: Path) -> object:
 
 
 def read_box_list(folder: Path) -> object:
-    from howfar.data.boxes import boxes_in, read_document
+    from howfar.data.box_files import boxes_in, read_document
     from howfar.metrics.detection import DETECTION
 
     entries = boxes_in(read_document(first(folder), "predictions"), first(folder), "predictions")
@@ -156,34 +161,24 @@ def read_box_list(folder: Path) -> object:
     return [DETECTION.tally(boxes, boxes) for boxes in entries.values()]
 
 
-def read_true_box_files(folder: Path) -> object:
-    from howfar.data.box_files import read_true_boxes
-
-    return read_true_boxes(_pictured(folder), folder / "b").boxes
-
-
-def read_predicted_box_files(folder: Path) -> object:
-    from howfar.data.box_files import read_predicted_boxes
-
-    given = next(path for path in sorted(folder.iterdir()) if path.stem == "b")
-    return read_predicted_boxes(_pictured(folder), given).boxes
-
-
-def _pictured(folder: Path) -> Dataset:
-    return Dataset("roads", tuple(Item(name, folder / name) for name in ("1.png", "2.png")))
-
-
 def read_performance_file(folder: Path) -> object:
     from howfar.studies.performance.performance_files import read_performances
 
     return [evaluation.images for evaluation in read_performances(first(folder))]
 
 
-def read_evaluation(folder: Path) -> object:
+def load_evaluation(file: Path) -> object:
     from howfar.results import Evaluation
 
-    evaluation = Evaluation.load(first(folder))
-    return evaluation.to_dict(), evaluation.table(), evaluation.caption(), evaluation.remarks()
+    return Evaluation.load(file)
+
+
+def load_certificate(folder: Path) -> Any:
+    from howfar.results.certificate_result import Certificate
+
+    certificate = Certificate.load(folder)
+    certificate.to_frame()
+    return certificate
 
 
 def read_profile(folder: Path) -> object:
@@ -192,12 +187,6 @@ def read_profile(folder: Path) -> object:
 
     profile = Profile.load(first(folder))
     return plain(profile.identity), profile.rows.sum()
-
-
-def read_archive(folder: Path) -> object:
-    from howfar.io import archive
-
-    return archive.read(first(folder))
 
 
 def read_state(folder: Path) -> object:
@@ -224,25 +213,6 @@ def read_defaults(folder: Path) -> object:
     return [config.defaults(commands[name]) for name in ("compare", "train", "study")]
 
 
-def read_picks_file(folder: Path) -> object:
-    from howfar.explore.server import read_picks
-
-    return read_picks(folder)
-
-
-def read_log(folder: Path) -> object:
-    from howfar.studies.check import log
-
-    return log.read(first(folder))
-
-
-def read_certificate(folder: Path) -> object:
-    from howfar.results.certificate_result import Certificate
-
-    certificate = Certificate.load(folder)
-    return certificate.to_dict(), certificate.table(), certificate.caption(), certificate.remarks(), certificate.to_frame()
-
-
 def read_bundle_file(folder: Path) -> object:
     from howfar.studies.study_file.bundle import read_bundle
 
@@ -254,12 +224,6 @@ def read_pair_journal(folder: Path) -> object:
 
     with PairJournal.open(folder) as journal:
         return "a" in journal.rows
-
-
-def read_done_mark(folder: Path) -> object:
-    from howfar.studies.study_file.run_study import done_in
-
-    return done_in(folder)
 
 
 def read_thumbnails(folder: Path) -> object:
@@ -281,19 +245,6 @@ def read_hub_config(folder: Path) -> object:
     from howfar.weights.hub_models import read_json
 
     return model_input(read_json(first(folder)), 224)
-
-
-def result(kind: str) -> Callable[[Path], object]:
-    """Make what loads a result, and prints and writes it."""
-
-    def read(folder: Path) -> object:
-        from howfar import registry
-
-        given = folder / "far.parquet"
-        loaded = registry.load("results", kind).load(given if given.is_file() else folder)
-        return loaded.to_dict(), loaded.table(), loaded.caption(), loaded.remarks(), repr(loaded)
-
-    return read
 
 
 def read_run_and_select(folder: Path) -> object:
@@ -390,12 +341,17 @@ def class_maps() -> list[Folder]:
 
 
 PICKS = b'{"format": 1, "picks": [{"dataset": "cracks", "image": "1.jpg"}, {"dataset": "cracks", "image": "2.jpg"}]}'
+LABELS = of_roads("howfar.data.label_exports:read_labels")
 READERS = (
     Reader("image", seeds.pictures, read_image),
     Reader("mask", seeds.pictures, of_first("howfar.data.masks:read_mask")),
     Reader("probability_map", maps, of_first("howfar.data.predictions:read_prediction")),
-    Reader("identity_record", identity_records, read_identity_record),
-    Reader("tracked_note", lambda: [{"note": b'{"tracker": "mlflow", "run": "0123", "step": 4}'}], read_tracked_note),
+    Reader("identity_record", identity_records, of_first("howfar.backbones.known_identity:_read", "weights and options")),
+    Reader(
+        "tracked_note",
+        lambda: [{"note": b'{"tracker": "mlflow", "run": "0123", "step": 4}'}],
+        of_first("howfar.tracking:_noted", "mlflow"),
+    ),
     Reader("map_signature", lambda: [{"1.png": IMAGES["1.png"]}], read_signature),
     Reader("folder", lambda: [{f"images/{name}": data for name, data in IMAGES.items()}], touched),
     Reader("table", lambda: both("list", LISTED, IMAGES), lambda folder: touched(_table(folder))),
@@ -403,12 +359,12 @@ READERS = (
     Reader(
         "image_list", lambda: [*both("list", {"image": ["1.png", "2.png"]}), {"list.txt": b"1.png\n2.png\n"}], read_image_list
     ),
-    Reader("coco", lambda: [seeds.exported()["coco.json"]], read_labels_file),
-    Reader("cvat", lambda: [seeds.exported()["cvat.xml"]], read_labels_file),
-    Reader("label_studio", lambda: [seeds.exported()["studio.json"]], read_labels_file),
+    Reader("coco", lambda: [seeds.exported()["coco.json"]], LABELS),
+    Reader("cvat", lambda: [seeds.exported()["cvat.xml"]], LABELS),
+    Reader("label_studio", lambda: [seeds.exported()["studio.json"]], LABELS),
     Reader("label_import", lambda: [*seeds.exported().values(), seeds.packed_labels()], read_imported),
-    Reader("box_labels", seeds.box_labels, read_box_labels),
-    Reader("class_labels", seeds.class_labels, read_class_labels),
+    Reader("box_labels", seeds.box_labels, of_roads("howfar.data.box_files:read_box_labels")),
+    Reader("class_labels", seeds.class_labels, of_roads("howfar.data.label_exports:read_class_labels")),
     Reader("tar", lambda: [{"s.tar": seeds.tar_file()}], lambda folder: touched(first(folder))),
     Reader("arrow", lambda: [{"s.arrow": seeds.arrow_stream()}], lambda folder: touched(first(folder))),
     Reader("saved_dataset", lambda: [seeds.saved_dataset()], touched),
@@ -429,7 +385,7 @@ READERS = (
             {"b/1.txt": b"0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.1 0.1\n", "b/classes.txt": b"a\nb\n", **IMAGES},
             {"b/1.xml": b"<annotation>" + VOC + b"</annotation>", **IMAGES},
         ],
-        read_true_box_files,
+        of_roads("howfar.data.box_files:read_true_boxes"),
     ),
     Reader(
         "predicted_box_files",
@@ -439,7 +395,7 @@ READERS = (
             {"b.json": RESULTS, **IMAGES},
             *both("b", BOX_ROWS, IMAGES),
         ],
-        read_predicted_box_files,
+        of_roads("howfar.data.box_files:read_predicted_boxes"),
     ),
     Reader("class_map", class_maps, of_first("howfar.data.predictions:read_class_map")),
     Reader(
@@ -452,7 +408,7 @@ READERS = (
         lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
         read_performance_file,
     ),
-    Reader("evaluation", lambda: [{"far.parquet": seeds.golden()["evaluated/far.parquet"]}], read_evaluation),
+    Reader("evaluation", lambda: [{"far.parquet": seeds.golden()["evaluated/far.parquet"]}], shown(load_evaluation, "*")),
     Reader("comparison", of_golden("run-embeddings", "result.json"), result("comparison")),
     Reader("comparison_select", of_golden("run", "images.parquet"), read_run_and_select, slow=True),
     Reader("relation", of_golden("run", "relation.json"), read_relation),
@@ -460,19 +416,21 @@ READERS = (
     Reader("matrix", of_golden("matrix", "matrix.json"), result("matrix")),
     Reader("adaptation", of_golden("adaptation", "adaptation.json"), result("adaptation"), slow=True),
     Reader("prompting", of_golden("prompting", "prompting.json"), result("prompting")),
-    Reader("archive", lambda: [seeds.small_archive()], read_archive),
-    Reader("profile", lambda: [seeds.profile()], read_profile),
+    Reader("archive", lambda: [seeds.small_archive()], of_first("howfar.io.archive:read")),
+    Reader("profile", lambda: [{"p.howfar": seeds.golden()["roads.howfar"]}], read_profile),
     Reader("state_dict", seeds.state_dicts, read_state),
-    Reader("checkpoint", lambda: [seeds.checkpoint()], read_checkpoint),
-    Reader("study", lambda: [seeds.study()], of_first("howfar.studies.study_file.inputs:read_document")),
+    Reader("checkpoint", lambda: [{"m.safetensors": seeds.golden()["model.safetensors"]}], read_checkpoint),
+    Reader("study", lambda: [seeds.STUDY], of_first("howfar.studies.study_file.inputs:read_document")),
     Reader("rules", seeds.rules, of_first("howfar.studies.check.rules:read_rules")),
     Reader("defaults", lambda: [seeds.defaults()], read_defaults),
-    Reader("certificate", lambda: [seeds.certificate()], read_certificate),
+    Reader("certificate", lambda: [seeds.certificate()], shown(load_certificate)),
     Reader("bundle", lambda: [seeds.bundle()], read_bundle_file),
     Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),
-    Reader("done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], read_done_mark),
-    Reader("check_log", lambda: [{"log.jsonl": LOG}], read_log),
-    Reader("picks", lambda: [{"picks.json": PICKS}], read_picks_file),
+    Reader(
+        "done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], called("howfar.studies.study_file.run_study:done_in")
+    ),
+    Reader("check_log", lambda: [{"log.jsonl": LOG}], of_first("howfar.studies.check.log:read")),
+    Reader("picks", lambda: [{"picks.json": PICKS}], called("howfar.explore.server:read_picks")),
     Reader("thumbnails", seeds.pictures, read_thumbnails),
     Reader("kept_thumbnails", kept_thumbnails, read_kept_thumbnails),
     Reader("hub_config", lambda: [{"preprocessor_config.json": CONFIG}], read_hub_config),

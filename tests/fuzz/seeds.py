@@ -16,7 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from howfar.data.labelling_exports import PictureToLabel, coco, cvat, label_studio
+from howfar.data.coco import write_coco
+from howfar.data.cvat import write_cvat
+from howfar.data.label_marks import Mark, MarkedImage
+from howfar.data.label_studio import write_label_studio
 from howfar.io import archive
 from packed import image_table, tar_bytes, write_saved
 
@@ -25,6 +28,8 @@ Folder: TypeAlias = dict[str, bytes]
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "written_before_0_1" / "files.tar.xz"
 START = Path(__file__).parents[2] / "src" / "howfar" / "studies"
+STUDY: Folder = {"study.toml": (START / "study_file" / "start.toml").read_bytes()}
+"""The study file that howfar writes as a start."""
 
 
 def picture(form: str = "png", mode: str = "L", side: int = 6, **options: Any) -> bytes:
@@ -133,18 +138,15 @@ def tar_file() -> bytes:
 
 def exported() -> dict[str, Folder]:
     """Write labels of two images as COCO, CVAT and Label Studio do, with every kind of shape that is read."""
-    foreground = partial(np.eye, 6, 8, dtype=bool)
-    drawn = [
-        PictureToLabel("1.png", "/site/1.png", (8, 6), foreground),
-        PictureToLabel("2.png", "/site/2.png", (8, 6), foreground),
-    ]
-    in_coco = json.loads(coco(drawn, "t"))
+    foreground = Mark("foreground", "mask", partial(np.eye, 6, 8, dtype=bool))
+    drawn = [MarkedImage(name, (8, 6), (foreground,), path=f"/site/{name}") for name in ("1.png", "2.png")]
+    in_coco = json.loads(write_coco(drawn, "t"))
     polygon = {"id": 9, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation": [[1, 1, 5, 1, 5, 4, 1, 4]]}
     packed = {"id": 10, "image_id": 2, "category_id": 1, "segmentation": {"counts": "d01k0", "size": [6, 8]}}
     in_coco["annotations"] = [in_coco["annotations"][0], polygon, packed]
     shapes = '<polygon points="1,1;4,1;4,4" label="foreground"/><box xtl="1" ytl="1" xbr="3" ybr="3" rotation="10"/>'
-    in_cvat = cvat(drawn, "t").replace("</image>", f"{shapes}</image>", 1)
-    studio = json.loads(label_studio(drawn, "t"))
+    in_cvat = write_cvat(drawn, "t").replace("</image>", f"{shapes}</image>", 1)
+    studio = json.loads(write_label_studio(drawn, "t"))
     for task in studio:
         task["annotations"] = [{"result": task.pop("predictions")[0]["result"]}]
     size = {"original_width": 8, "original_height": 6}
@@ -209,11 +211,6 @@ def below(folder: str) -> Folder:
     return {name: data for name, data in files.items() if name.endswith((".json", ".parquet")) and "select" not in name}
 
 
-def profile() -> Folder:
-    """Return a profile with its estimators' fits."""
-    return {"p.howfar": golden()["roads.howfar"]}
-
-
 @cache
 def state_dicts() -> list[Folder]:
     """Write tensors by name as torch and as safetensors do."""
@@ -223,11 +220,6 @@ def state_dicts() -> list[Folder]:
     state, sink = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2), "n": torch.tensor(3)}, io.BytesIO()
     torch.save({"state_dict": state, "epoch": 3}, sink)
     return [{"w.pth": sink.getvalue()}, {"w.safetensors": save(state, {"format": "pt"})}]
-
-
-def checkpoint() -> Folder:
-    """Return a checkpoint of the smallest network."""
-    return {"m.safetensors": golden()["model.safetensors"]}
 
 
 def rules() -> list[Folder]:
@@ -244,11 +236,6 @@ def defaults() -> Folder:
     return {"howfar.toml": shared + own}
 
 
-def study() -> Folder:
-    """Return the study file that howfar writes as a start."""
-    return {"study.toml": (START / "study_file" / "start.toml").read_bytes()}
-
-
 def small_archive() -> Folder:
     """Write an archive of two arrays."""
     with TemporaryDirectory() as folder:
@@ -263,26 +250,11 @@ def certificate() -> Folder:
     from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Step
 
     drawn = (SampledImage(1, "a.png", "/data/a.png", 1, 0.5, 0, 0.25, 0.5, True), SampledImage(2, "b.png", "", 0, 0.5, 0, None))
-    names = (
-        "dataset",
-        "metric",
-        "words",
-        "value",
-        "low",
-        "high",
-        "level",
-        "labelled",
-        "n",
-        "anytime",
-        "until",
-        "settled",
-        "needed",
-    )
-    values = ("site", "mean_f", "mean F", 0.5, 0.25, 0.75, 0.9, 1, 2, True, "F >= 0.6", None, 1)
-    about = {"threshold": 0.5, "tolerance": 0.0, "proxy": "foreground_confidence", "design": "order", "seed": 0}
+    about = {"dataset": "site", "metric": "mean_f", "words": "mean F", "value": 0.5, "low": 0.25, "high": 0.75, "level": 0.9}
+    about |= {"labelled": 1, "n": 2, "anytime": True, "until": "F >= 0.6", "settled": None, "needed": 1, "seed": 0}
+    about |= {"threshold": 0.5, "tolerance": 0.0, "proxy": "foreground_confidence", "design": "order"}
     site = CertifiedSite("/data/site", ("b.png", "a.png"), ("ab",) * 2, ("cd",) * 2, (None, 0.25))
-    fixed = dict(zip(names, values, strict=True)) | about
-    made = Certificate(**fixed, site=site, sample=drawn, provenance=Provenance.now(), steps=(Step(1, 0.5, 0.25, 0.75),))
+    made = Certificate(**about, site=site, sample=drawn, provenance=Provenance.now(), steps=(Step(1, 0.5, 0.25, 0.75),))
     with TemporaryDirectory() as folder:
         made.save(folder)
         return {"certificate.json": (Path(folder) / "certificate.json").read_bytes()}
@@ -294,7 +266,7 @@ def bundle() -> Folder:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as packed:
         packed.writestr("bundle.json", json.dumps(manifest))
-        packed.writestr("study.toml", study()["study.toml"])
+        packed.writestr("study.toml", STUDY["study.toml"])
         packed.writestr("beside/config.json", "{}")
     return {"b.zip": sink.getvalue()}
 

@@ -14,7 +14,7 @@ import pytest
 
 import howfar
 from howfar.cli.main import run
-from howfar.data import Dataset, Item, content_hash, feature_table, parse
+from howfar.data import Dataset, Item, content_hash, embeddings, parse
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.memory import within
@@ -82,7 +82,7 @@ def test_rows_say_where_an_image_lies_and_what_the_table_says_of_it(tmp_path: Pa
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_change_nothing(roads: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     export(roads, tmp_path / f"whole.{kind}")
-    monkeypatch.setattr(feature_table, "_BLOCK", 2 * (4 * 6 + 1000))
+    monkeypatch.setattr(embeddings, "_WRITTEN_BYTES", 2 * (4 * 6 + 1000))
     read: list[tuple[int, int]] = []
     rows = feature_store.StoredRows.rows
 
@@ -100,7 +100,7 @@ def test_blocks_change_nothing(roads: Path, tmp_path: Path, kind: str, monkeypat
 def test_a_budget_makes_blocks_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     features = Features("roads", np_rows(100), tuple(map(str, range(100))), ("",) * 100, ("0",) * 100, (50_000,), {})
     dataset = Dataset("roads", [Item(str(k), str(k)) for k in range(100)])
-    table = feature_table.FeatureTable([dataset], [features])
+    table = embeddings.FeatureTable([dataset], [features])
     with within("40MB"):
         sizes = [len(block) for block in table.blocks()]
     assert sum(sizes) == 100
@@ -154,7 +154,7 @@ def test_what_fails_leaves_what_was_there(
         return rows(self, start, stop)
 
     monkeypatch.setattr(feature_store.StoredRows, "rows", failing)
-    monkeypatch.setattr(feature_table, "_BLOCK", 2 * (4 * 6 + 1000))
+    monkeypatch.setattr(embeddings, "_WRITTEN_BYTES", 2 * (4 * 6 + 1000))
     with pytest.raises(StoreError, match=r"^the store is gone$"):
         howfar.export(roads, "colour_moments", out=out, store=tmp_path / "store", progress=False)
     assert [path.name for path in out.parent.iterdir()] == ([out.name] if earlier else [])
@@ -177,7 +177,7 @@ def test_a_format_is_what_the_name_ends_in_whether_or_not_its_library_is_there(
     def missing() -> None:
         raise MissingExtraError("Lance datasets need pylance")
 
-    monkeypatch.setattr(feature_table, "check_lance", missing)
+    monkeypatch.setattr(embeddings, "check_lance", missing)
     with pytest.raises(InputError, match=line):
         export(roads, tmp_path / out, to=to)
 

@@ -1,24 +1,25 @@
 """Read true and predicted boxes: COCO, YOLO, Pascal VOC, Ultralytics, tables, exports of labelling tools, own JSON.
 
-COCO's results name an image by ``image_id``; Ultralytics' ``save_json`` writes the stem of the image's file there. Pascal VOC
-counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012): it reaches from ``xmin − 1`` to
-``xmax``. A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the confidence
-(docs.ultralytics.com/datasets/detect; Ultralytics' ``save_txt`` with ``save_conf``).
+Pascal VOC counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012): it reaches from
+``xmin − 1`` to ``xmax``. A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the
+confidence (docs.ultralytics.com/datasets/detect; Ultralytics' ``save_txt`` with ``save_conf``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from howfar.data.boxes import BoxesOf, BoxFile, add_box, boxes_in, no_boxes, read_document, renamed
-from howfar.data.classes import CategoryNames, read_names
-from howfar.data.dataset import Dataset, match_names, no_match
+from howfar.data.classes import CategoryNames, named, read_names
+from howfar.data.coco import read_coco_boxes, read_results
+from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
 from howfar.data.documents import (
     CORNERS,
     ROLES,
@@ -28,6 +29,7 @@ from howfar.data.documents import (
     cell_texts,
     check_columns,
     file_bytes,
+    images_of,
     parsed_xml,
     read_json,
     read_tabular,
@@ -36,11 +38,52 @@ from howfar.data.documents import (
 from howfar.data.image_folder import counted, path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.item import Item
-from howfar.data.label_exports import ExportedImage, LabelExport, check_ids, read_coco, read_export
+from howfar.data.label_exports import Labels, matched, read_export
+from howfar.data.label_marks import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.wording import printable
 
+FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
+
+
+def read_document(file: Path, what: str) -> Any:
+    """Parse a JSON file that holds `what`; raise `MissingPathError` if it is missing and `InputError` if it is no JSON."""
+    if not file.is_file():
+        raise MissingPathError(f"no file of {what} at {file}: check the path")
+    with readable(file, f"write {what} as {FORM}"):
+        return read_json(file)
+
+
+def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
+    """Read boxes from a list, or a mapping by image, of objects with image, boxes (corners in pixels), labels and scores."""
+    if isinstance(document, Mapping) and all(isinstance(entry, Mapping) for entry in document.values()):
+        document = [{**entry, "image": name} for name, entry in document.items()]
+    if not isinstance(document, list) or not document:
+        raise InputError(f"{file} must hold a list with one object an image: write {what} as {FORM}")
+    boxes_of: dict[str, dict[str, Any]] = {}
+    for number, entry in enumerate(document, start=1):
+        name, boxes = _entry(file, number, entry)
+        if name in boxes_of:
+            raise InputError(f"{file}: image {printable(name)} is there twice: join its boxes in one object")
+        boxes_of[name] = boxes
+    return boxes_of
+
+
+def _entry(file: Path, number: int, entry: Any) -> tuple[str, dict[str, Any]]:
+    position = f"{file}: entry {number}"
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("image"), str) or not isinstance(entry.get("boxes"), list):
+        raise InputError(f"{position} lacks image or boxes: write {FORM}")
+    rest = {str(key): value for key, value in entry.items() if key != "image"}
+    labels = rest.get("labels", [0] * len(rest["boxes"]))
+    if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
+        line = f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
+        raise InputError(line)
+    return entry["image"], {**rest, "labels": [str(label) for label in labels]}
+
+
+Rows: TypeAlias = Iterator[tuple[Sequence[float], str, float | None]]
+"""Corners, label and, where predicted, score of each box in a file."""
 _FORM: Final = "image, x0, y0, x1, y1 (or width and height in place of the last two), label, and score where predicted"
 
 
@@ -58,9 +101,7 @@ def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> Box
     if missing:
         listed = f"{path_text(file)} has no column {missing[0]}; its columns: {', '.join(map(path_text, present))}"
         raise InputError(f"{listed}: it needs {_FORM}; name others by --columns")
-    images = cell_texts(table[columns["image"]])
-    if "" in images:
-        raise InputError(f"{path_text(file)}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    images = images_of(table[columns["image"]], path_text(file))
     labels = cell_texts(table[columns["label"]]) if columns["label"] in present else ["0"] * len(table)
     numbers = np.stack([cell_numbers(table[columns[role]], path_text(file)) for role in needed], axis=1)
     empty = np.isnan(numbers[:, :4]).all(axis=1)
@@ -73,141 +114,53 @@ def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> Box
     return BoxFile(boxes, whole=predicted)
 
 
-RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, …]'
-
-
-def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -> BoxFile:
-    """Read COCO results; ids are those of a COCO `truth`, else stems of files; an image without a result has no box."""
+def _in_files(files: Iterable[tuple[str, Path, Rows]], predicted: bool, remedy: str) -> BoxesOf:
+    """Read the files of a folder, each with its entry's name and its rows, which are the boxes of one image."""
     boxes: BoxesOf = {}
-    files: dict[str, list[str]] = {}
-    for item in dataset.items:
-        files.setdefault(_number(PurePosixPath(item.name).stem), []).append(item.name)
-    ids, names = (truth.ids, truth.names) if truth is not None and truth.ids else ({}, {})
-    strange: dict[str, None] = {}
-    for number, row in enumerate(rows, start=1):
-        image, category, corners, score = _row(number, row)
-        name = row.get("file_name") or (ids.get(image) if ids else _one(files, image))
-        if isinstance(name, str):
-            add_box(boxes, name, corners, names.get(category, category), score)
-        else:
-            strange[image] = None
-    first = printable(next(iter(strange), ""))
-    if not boxes:
-        remedy = "pass the COCO file that has these ids (--truth FILE, or --classes FILE where there are no labels)"
-        raise InputError(f"no image_id is one of an image (the first: {first}): {remedy}, or name images by their files' stems")
-    note = f"{counted(len(strange), 'image_id is', 'image_ids are')} of no image (the first: {first})"
-    return BoxFile(boxes, whole=True, notes=(note,) if strange else ())
-
-
-def _one(files: Mapping[str, Sequence[str]], image: str) -> str | None:
-    """Return the image of an id; None if it is unknown. Raises `InputError` if several images match."""
-    names = files.get(_number(image), ())
-    if len(names) > 1:
-        remedy = "pass the COCO file that has these ids (--truth FILE), or write file_name"
-        raise InputError(f"image_id {image} may be {printable(names[0])} or {printable(names[1])}: {remedy}")
-    return names[0] if names else None
-
-
-def _number(text: str) -> str:
-    return (text.lstrip("0") or "0") if text.isdecimal() else text
-
-
-def _row(number: int, row: Any) -> tuple[str, str, tuple[float, float, float, float], float]:
-    """Check a COCO result, and return its image, category, corners and score."""
-    if not isinstance(row, Mapping) or not {"image_id", "category_id", "bbox", "score"} <= set(row):
-        raise InputError(f"result {number} lacks image_id, category_id, bbox or score: write {RESULTS_FORM}")
-    image, category, box, score = (row[name] for name in ("image_id", "category_id", "bbox", "score"))
-    plain = isinstance(box, list) and len(box) == 4 and all(map(_is_number, [*box, score]))
-    if not plain or not all(isinstance(value, (str, int)) for value in (image, category)):
-        raise InputError(f"result {number} is of another form: write {RESULTS_FORM}")
-    left, top, width, height = map(float, box)
-    return str(image), str(category), (left, top, left + width, top + height), float(score)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
-
-
-def of_coco(document: Mapping[str, Any], shown: str) -> BoxFile:
-    """Read the boxes of a COCO document; crowds, which are not single objects, are left out with a note."""
-    annotations = document.get("annotations", [])
-    if not isinstance(annotations, list):
-        raise ValueError("annotations is no list")
-    check_ids(annotations, "annotations")
-    single = [annotation for annotation in annotations if not annotation.get("iscrowd")]
-    boxes = _boxes_of_export(read_coco({**document, "annotations": single}))
-    names = {str(category["id"]): str(category["name"]) for category in document.get("categories", [])}
-    ids = {str(image["id"]): str(image["file_name"]) for image in document["images"]}
-    crowds = len(annotations) - len(single)
-    note = f"{counted(crowds, 'crowd is', 'crowds are')} left out of {shown}: boxes that are predicted there count as false"
-    return BoxFile(boxes, unsure=True, names=names, ids=ids, notes=(note,) if crowds else ())
-
-
-def _boxes_of_export(export: LabelExport) -> BoxesOf:
-    boxes: BoxesOf = {}
-    for image in export.images:
-        if image.looked_at is not False:
-            boxes[image.name] = no_boxes(predicted=False)
-            for label, box in _drawn(image):
-                add_box(boxes, image.name, box, label)
+    for name, file, rows in files:
+        boxes[name] = no_boxes(predicted)
+        with readable(file, remedy):
+            for corners, label, score in rows:
+                add_box(boxes, name, corners, label, score)
     return boxes
-
-
-def _drawn(image: ExportedImage) -> Iterator[tuple[str, Sequence[float]]]:
-    """Yield label and box of each shape; raise `ValueError` for a shape without a label or an upright box."""
-    for mark in image.marks:
-        if mark.draw is None:
-            continue
-        if not mark.label:
-            raise ValueError(f"a {mark.kind} of {image.name} has no label: give it one, or delete it")
-        if mark.box is None:
-            raise ValueError(f"a {mark.kind} of {image.name} is no upright box")
-        yield mark.label, mark.box
 
 
 ULTRALYTICS_FORM: Final = '[{"name": "car", "class": 2, "confidence": 0.9, "box": {"x1": 0, "y1": 0, "x2": 9, "y2": 9}}, …]'
 
 
-def read_ultralytics(folder: Path, files: Sequence[Path]) -> BoxFile:
-    """Read Ultralytics JSON files, each named like its image."""
-    boxes: BoxesOf = {}
-    for file in files:
-        name = file.relative_to(folder).as_posix()
-        boxes[name] = no_boxes(predicted=True)
-        with readable(file, f"write {ULTRALYTICS_FORM}"):
-            rows = read_json(file)
-            if not isinstance(rows, list):
-                raise ValueError("it must hold a list with one object a box")
-            for row in rows:
-                corners = [float(row["box"][side]) for side in ("x1", "y1", "x2", "y2")]
-                add_box(boxes, name, corners, str(row["name"]), float(row["confidence"]))
-    return BoxFile(boxes)
+def _ultralytics_rows(file: Path) -> Rows:
+    rows = read_json(file)
+    if not isinstance(rows, list):
+        raise ValueError("it must hold a list with one object a box")
+    for row in rows:
+        corners = [float(row["box"][side]) for side in ("x1", "y1", "x2", "y2")]
+        yield corners, str(row["name"]), float(row["confidence"])
 
 
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc(folder: Path, files: Sequence[Path]) -> BoxFile:
+def read_voc(files: Mapping[str, Path]) -> BoxFile:
     """Read Pascal VOC files, each named like its image, without ``difficult`` objects; without a file it is not labelled."""
-    boxes: BoxesOf = {}
     difficult = 0
-    for file in files:
-        name = file.relative_to(folder).as_posix()
-        boxes[name] = no_boxes(predicted=False)
-        with readable(file, "pass Pascal VOC annotations"):
-            root = parsed_xml(file_bytes(file), file, file.stat().st_size)
-            if root.tag != "annotation":
-                raise InputError(f"it is no Pascal VOC annotation, but {one_line(root.tag, 40)}")
-            for element in root.iter("object"):
-                if (element.findtext("difficult") or "0").strip() == "1":
-                    difficult += 1
-                    continue
-                label = (element.findtext("name") or "").strip()
-                texts = [element.findtext(f"bndbox/{side}") for side in _SIDES]
-                if not label or not all(texts):
-                    raise InputError(f"an object lacks its name, or bndbox with the numbers {', '.join(_SIDES)}")
-                left, top, right, bottom = (float(text or "") for text in texts)
-                add_box(boxes, name, (left - 1.0, top - 1.0, right, bottom), label)
+
+    def rows(file: Path) -> Rows:
+        nonlocal difficult
+        root = parsed_xml(file_bytes(file), file, file.stat().st_size)
+        if root.tag != "annotation":
+            raise InputError(f"it is no Pascal VOC annotation, but {one_line(root.tag, 40)}")
+        for element in root.iter("object"):
+            if (element.findtext("difficult") or "0").strip() == "1":
+                difficult += 1
+                continue
+            label = (element.findtext("name") or "").strip()
+            texts = [element.findtext(f"bndbox/{side}") for side in _SIDES]
+            if not label or not all(texts):
+                raise InputError(f"an object lacks its name, or bndbox with the numbers {', '.join(_SIDES)}")
+            left, top, right, bottom = (float(text or "") for text in texts)
+            yield (left - 1.0, top - 1.0, right, bottom), label, None
+
+    boxes = _in_files(((name, file, rows(file)) for name, file in files.items()), False, "pass Pascal VOC annotations")
     what = counted(difficult, "object marked difficult is", "objects marked difficult are")
     return BoxFile(boxes, notes=(f"{what} left out: boxes that are predicted there count as false",) if difficult else ())
 
@@ -218,29 +171,28 @@ _COPIES: Final = 61
 """Bytes that a byte of YOLO takes at the most: half a number's text, value, and the places that point to them."""
 
 
-def read_yolo(dataset: Dataset, folder: Path, files: Sequence[Path], predicted: bool, names: Sequence[str]) -> BoxFile:
+def read_yolo(dataset: Dataset, folder: Path, files: Mapping[str, Path], predicted: bool, names: Sequence[str]) -> BoxFile:
     """Read YOLO files for a dataset's images; an image without a file has no box, as in YOLO."""
-    by_key = {stem(file.relative_to(folder).as_posix()): file for file in files}
+    by_key = {stem(name): file for name, file in files.items()}
     keys = match_names(dataset, by_key)
-    found = [(item, by_key[keys[item.name]]) for item in dataset.items if keys[item.name] in by_key]
-    if not found:
-        raise InputError(no_match(dataset, "file", path_text(folder), [file.relative_to(folder).as_posix() for file in files]))
+    own = [(item, by_key[keys[item.name]]) for item in dataset.items if keys[item.name] in by_key]
+    if not own:
+        raise InputError(no_match(dataset, "file", path_text(folder), list(files)))
+    form = "class x y width height" + (" confidence" if predicted else "")
+    parts = ((item.name, file, _yolo_rows(item, file, form)) for item, file in own)
     boxes: BoxesOf = {item.name: no_boxes(predicted) for item in dataset.items}
-    for item, file in found:
-        _add_yolo(item, file, predicted, boxes)
-    empty = len(dataset) - len(found)
+    boxes |= _in_files(parts, predicted, f"write `{form}` a box")
+    empty = len(dataset) - len(own)
     what = counted(empty, "image has no file", "images have no file")
     notes = (f"{what} below {path_text(folder)}: taken for images without {'detections' if predicted else 'objects'}",)
     beside = (place / name for place in (folder, *list(folder.parents)[:2]) for name in NAMES)
     names = names or next((read_names(file) for file in beside if file.is_file()), ())
     numbered = {str(number): name for number, name in enumerate(names)}
-    return BoxFile(renamed(boxes, names), whole=True, names=numbered, notes=notes if empty else ())
+    return BoxFile(_named(boxes, names), whole=True, names=numbered, notes=notes if empty else ())
 
 
-def _add_yolo(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
-    form = "class x y width height" + (" confidence" if predicted else "")
-    with readable(file, f"write `{form}` a box"):
-        lines = file_bytes(file, _COPIES).decode("utf-8-sig").splitlines()
+def _yolo_rows(item: Item, file: Path, form: str) -> Rows:
+    lines = file_bytes(file, _COPIES).decode("utf-8-sig").splitlines()
     try:
         width, height = size(item.path)
     except ImageError as error:
@@ -250,8 +202,7 @@ def _add_yolo(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
         if line.strip():
             label, middle_x, middle_y, across, down, *score = _values(f"{path_text(file)}: line {number}", line, form)
             x, y, half_x, half_y = middle_x * width, middle_y * height, across * width / 2, down * height / 2
-            corners = (x - half_x, y - half_y, x + half_x, y + half_y)
-            add_box(boxes, item.name, corners, f"{label:.0f}", score[0] if score else None)
+            yield (x - half_x, y - half_y, x + half_x, y + half_y), f"{label:.0f}", score[0] if score else None
 
 
 def _values(position: str, line: str, form: str) -> list[float]:
@@ -285,6 +236,17 @@ KINDS_OF_PREDICTIONS: Final = (
 )
 
 
+def read_box_labels(dataset: Dataset, source: str | Path) -> Labels:
+    """Read the true boxes of a dataset's images from what `read_true_boxes` reads."""
+    path = absolute(source)
+    if not path.exists():
+        raise MissingPathError(f"no labels at {path}: pass {KINDS}")
+    read = read_true_boxes(dataset, path)
+    with readable(path, "give each image as many labels as boxes"):
+        by_key = {stem(name): list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in read.boxes.items()}
+    return Labels(*matched(dataset, by_key, whole=True), read.unsure)
+
+
 def read_true_boxes(
     dataset: Dataset, path: str | Path, roles: Mapping[str, str] | None = None, names: Sequence[str] = ()
 ) -> BoxFile:
@@ -292,15 +254,15 @@ def read_true_boxes(
     what = "true boxes"
     place = _place(path, what, KINDS)
     if place.is_dir():
-        files = _files(place, what, {".txt", ".xml"}, KINDS)
-        if files[0].suffix.lower() == ".txt":  # whose numbers are no ids of COCO
+        ending, files = _files(place, what, {".txt", ".xml"}, KINDS)
+        if ending == ".txt":  # whose numbers are no ids of COCO
             return read_yolo(dataset, place, files, False, () if isinstance(names, CategoryNames) else names)
-        read = read_voc(place, files)
+        read = read_voc(files)
     elif place.suffix.lower() in TABLES:
         read = read_box_table(place, roles or {}, predicted=False)
     else:
         read = _true_in_document(place, what)
-    return _by_image(dataset, replace(read, boxes=renamed(read.boxes, names)))
+    return _by_image(dataset, replace(read, boxes=_named(read.boxes, names)))
 
 
 def _true_in_document(file: Path, what: str) -> BoxFile:
@@ -308,11 +270,15 @@ def _true_in_document(file: Path, what: str) -> BoxFile:
     document = None if packed else read_document(file, what)
     with readable(file, "pass COCO annotations, or a file that CVAT (.xml) or Label Studio (.json) exported"):
         if isinstance(document, Mapping) and ("annotations" in document or "shapes" in document):
-            return of_coco(document, path_text(file))
-        if packed or (isinstance(document, list) and document and isinstance(document[0], Mapping) and "data" in document[0]):
+            return read_coco_boxes(document, path_text(file))
+        if packed or _lists_objects_with(document, "data"):
             export = read_export(file)
-            return BoxFile(_boxes_of_export(export), unsure=export.unsure)
+            return BoxFile(boxes_of_export(export), unsure=export.unsure)
     return BoxFile(boxes_in(document, file, what))
+
+
+def _lists_objects_with(document: Any, key: str) -> bool:
+    return isinstance(document, list) and bool(document) and isinstance(document[0], Mapping) and key in document[0]
 
 
 def read_predicted_boxes(
@@ -330,39 +296,37 @@ def read_predicted_boxes(
         if truth is None or not truth.ids:
             truth = BoxFile({}, names={str(number): name for number, name in enumerate(names)}, ids=names.images)
         names = ()
+    ids = truth is not None and bool(truth.ids)
+    known = {} if truth is None else truth.names
     if place.is_dir():
-        read = _predicted_in_folder(dataset, place, truth, names, by_id, what)
+        ending, files = _files(place, what, {".txt", ".json"}, KINDS_OF_PREDICTIONS)
+        if ending == ".json":
+            parts = ((name, file, _ultralytics_rows(file)) for name, file in files.items())
+            read = BoxFile(_in_files(parts, True, f"write {ULTRALYTICS_FORM}"))
+        elif by_id:
+            raise InputError.of("classes", "must count from 0 for YOLO's numbers", "COCO's ids", "pass names, or data.yaml")
+        else:
+            # The order of the names in a truth is that of the classes where it is of the same format alone.
+            read = read_yolo(dataset, place, files, True, names or (() if ids else tuple(known.values())))
     elif place.suffix.lower() in TABLES:
         read = read_box_table(place, roles or {}, predicted=True)
     else:
-        read = _predicted_in_json(dataset, place, truth, names, what)
-    boxes = renamed(read.boxes, names)
-    if truth is not None and truth.ids and not names:
-        boxes = _by_category(boxes, truth)
+        document = read_document(place, what)
+        results = _lists_objects_with(document, "image_id")
+        if results and names:
+            given = ", ".join(names[:3])
+            raise InputError.of("classes", "must be COCO's file, whose ids the results have", given, "pass that, or the truth")
+        read = read_results(dataset, document, truth) if results else BoxFile(boxes_in(document, place, what))
+    boxes = _named(read.boxes, names)
+    if ids and not names:  # labels that are category names stay
+        by_number = {**known, **{name: name for name in known.values()}}
+        boxes = relabelled(boxes, lambda label: by_number.get(label, label))
     return _filled(dataset, _by_image(dataset, replace(read, boxes=boxes)), place)
 
 
-def _predicted_in_folder(
-    dataset: Dataset, folder: Path, truth: BoxFile | None, names: Sequence[str], by_id: bool, what: str
-) -> BoxFile:
-    files = _files(folder, what, {".txt", ".json"}, KINDS_OF_PREDICTIONS)
-    if files[0].suffix.lower() == ".json":
-        return read_ultralytics(folder, files)
-    if by_id:
-        raise InputError.of("classes", "must count from 0 for YOLO's numbers", "COCO's ids", "pass names, or data.yaml")
-    # The order of the names in a truth is that of the classes where it is of the same format alone.
-    known = tuple(truth.names.values()) if truth is not None and not truth.ids else ()
-    return read_yolo(dataset, folder, files, True, names or known)
-
-
-def _predicted_in_json(dataset: Dataset, file: Path, truth: BoxFile | None, names: Sequence[str], what: str) -> BoxFile:
-    document = read_document(file, what)
-    if not (isinstance(document, list) and document and isinstance(document[0], Mapping) and "image_id" in document[0]):
-        return BoxFile(boxes_in(document, file, what))
-    if names:
-        given = ", ".join(names[:3])
-        raise InputError.of("classes", "must be COCO's file, whose ids the results have", given, "pass that, or the truth")
-    return read_results(dataset, document, truth)
+def _named(boxes: BoxesOf, names: Sequence[str]) -> BoxesOf:
+    """Replace class numbers by class names, if there are names."""
+    return relabelled(boxes, partial(named, names=names)) if names else boxes
 
 
 def _place(path: str | Path, what: str, kinds: str) -> Path:
@@ -372,23 +336,14 @@ def _place(path: str | Path, what: str, kinds: str) -> Path:
     return place
 
 
-def _files(folder: Path, what: str, endings: Collection[str], kinds: str) -> list[Path]:
-    """List the folder's files of one format; among several formats, take the one with most files."""
+def _files(folder: Path, what: str, endings: Collection[str], kinds: str) -> tuple[str, dict[str, Path]]:
+    """Return the ending that most of the folder's files have, of these, and the files by their paths below the folder."""
     found = sorted(walk(folder, endings))
     by_ending = {ending: [file for file in found if file.suffix.lower() == ending] for ending in sorted(endings)}
-    most = max(by_ending.values(), key=len)
-    if not most:
+    most = max(by_ending, key=lambda ending: len(by_ending[ending]))
+    if not by_ending[most]:
         raise InputError.of(what, f"must be {kinds}", f"the folder {path_text(folder)}", f"it holds no {' or '.join(endings)}")
-    return most
-
-
-def _by_category(boxes: BoxesOf, truth: BoxFile) -> BoxesOf:
-    """Replace COCO's category ids by category names; labels that are category names stay."""
-    known = set(truth.names.values())
-    return {
-        image: {**entry, "labels": [label if label in known else truth.names.get(label, label) for label in entry["labels"]]}
-        for image, entry in boxes.items()
-    }
+    return most, {file.relative_to(folder).as_posix(): file for file in by_ending[most]}
 
 
 def _by_image(dataset: Dataset, read: BoxFile) -> BoxFile:
@@ -396,15 +351,11 @@ def _by_image(dataset: Dataset, read: BoxFile) -> BoxFile:
     keys = set(map(stem, read.boxes))
     if keys & set(match_names(dataset, keys).values()):
         return read
-    names = [PurePosixPath(item.name).name for item in dataset.items]
-    last = {PurePosixPath(stem(entry)).name: entry for entry in read.boxes}
-    of_image = {item.name: last.get(stem(name)) for item, name in zip(dataset.items, names, strict=True)}
-    hits = {image: entry for image, entry in of_image.items() if entry is not None}
-    if not hits or len(last) < len(read.boxes) or len(set(map(stem, names))) < len(names):
-        return read
+    hits = by_file_name(dataset, keys) if len(keys) == len(read.boxes) else {}
+    entries = {stem(entry): entry for entry in read.boxes}
+    found = {image: read.boxes[entries[key]] for image, key in hits.items()}
     used = set(hits.values())
-    rest: dict[str, Any] = {entry: boxes for entry, boxes in read.boxes.items() if entry not in used}
-    return replace(read, boxes={**{image: read.boxes[entry] for image, entry in hits.items()}, **rest})
+    return replace(read, boxes=found | {entry: boxes for entry, boxes in read.boxes.items() if stem(entry) not in used})
 
 
 def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
@@ -423,3 +374,39 @@ def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
     told = not without or (read.notes and not absent)
     notes = () if told else (f"{what} in {path_text(place)}: taken for images without detections",)
     return replace(read, boxes={**read.boxes, **empty}, notes=(*read.notes, *notes))
+
+
+_SMALL: Final = 16
+"""Pixels from which on a picture is too large for all boxes to lie in its first pixel."""
+
+
+def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]]) -> list[str]:
+    """Return a warning that counts true boxes outside of their pictures; `InputError` if most are, or if all are 0 to 1."""
+    sized: list[tuple[str, Sequence[float], tuple[int, int]]] = []
+    for item in dataset.items:
+        whole = list(filter(_is_box, boxes.get(item.name, ())))
+        with suppress(ImageError):  # one that cannot be read is left to others
+            shape = size(item.path) if whole else (0, 0)
+            sized += [(item.name, box, shape) for box in whole]
+    out = [(name, box, shape) for name, box, shape in sized if min(box[2:]) <= 0 or box[0] >= shape[0] or box[1] >= shape[1]]
+    if sized and all(min(shape) >= _SMALL and min(box) >= 0 and max(box) <= 1 for _, box, shape in sized):
+        name, box, (width, height) = sized[0]
+        rule = "must be corners in pixels, and all lie between 0 and 1"
+        remedy = f"multiply x by the picture's width and y by its height ({width} and {height} of {name})"
+        raise InputError.of("true boxes", rule, list(box), remedy)
+    if not out:
+        return []
+    name, box, (width, height) = out[0]
+    one = len(out) == 1
+    where = f"wholly outside of {'its picture' if one else 'their pictures'}"
+    line = f"{len(out)} of {len(sized)} true boxes {'lies' if one else 'lie'} {where}"
+    line += f" ({name}: {list(box)} in {width} × {height} pixels)"
+    if 2 * len(out) > len(sized):
+        raise InputError(f"{line}: write corners x0, y0, x1, y1 in pixels of the pictures as they are")
+    return [f"{line}, where nothing can match {'it: check its' if one else 'them: check their'} corners"]
+
+
+def _is_box(box: object) -> bool:
+    """Return whether a value is four finite numbers; of a whole number beyond all floats only its comparison is asked."""
+    corners = box if isinstance(box, Sequence) else ()
+    return len(corners) == 4 and all(isinstance(corner, (int, float)) and abs(corner) < math.inf for corner in corners)

@@ -217,7 +217,8 @@ def _sizes(dataset: Dataset, wanted: CatalogueEntry) -> Iterator[Finding]:
 def _categories(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
     folders = Counter(category_of(name) for name in names)
     loose = folders.pop("", 0)
-    kinds = {category: [name for name in folders if _is_kind_of(name, category)] for category in wanted.categories}
+    spellings = {category: {category, *(f"{category}_{kind}" for kind in _KINDS)} for category in wanted.categories}
+    kinds = {category: [name for name in folders if name in known] for category, known in spellings.items()}
     counts = {category: sum(folders[name] for name in of) for category, of in kinds.items() if of}
     missing = [category for category in kinds if category not in counts]
     listed = f"{len(missing)} of the {len(kinds)} categories are missing: {', '.join(missing)}"
@@ -256,10 +257,6 @@ def category_of(name: str) -> str:
     """Return the category in an image's folders, spelt as in the paper's table 7; "" for an image in no folder."""
     parts = [part for part in PurePosixPath(name).parts[:-1] if len(part) > 1 and part != "images"]
     return "_".join(parts).lower().replace(" ", "_").replace("-", "_")
-
-
-def _is_kind_of(folder: str, category: str) -> bool:
-    return folder == category or (folder.startswith(f"{category}_") and folder[len(category) + 1 :] in _KINDS)
 
 
 def _variations(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:

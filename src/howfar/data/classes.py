@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.documents import cell_numbers, cell_texts, file_bytes, parsed, read_tabular, readable, renamed_columns
+from howfar.data.documents import (
+    cell_numbers,
+    cell_texts,
+    file_bytes,
+    images_of,
+    parsed,
+    read_tabular,
+    readable,
+    renamed_columns,
+)
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import absolute
-
-if TYPE_CHECKING:
-    pass
-
 
 Classes: TypeAlias = Sequence[str] | str | Path
 
@@ -144,9 +149,7 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
         listed = ", ".join(map(str, table.columns)) or "none"
         rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
         raise InputError(f"{file} has {len(table)} rows and the columns {listed}: {rule}")
-    images = cell_texts(table[IMAGE])
-    if "" in images:
-        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    images = images_of(table[IMAGE], file)
     repeated = table[IMAGE][table[IMAGE].duplicated()]
     if len(repeated):
         raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")

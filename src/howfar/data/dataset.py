@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -19,16 +20,9 @@ from howfar.results import Skipped
 class Dataset:
     """Hold a named sequence of images in a fixed order.
 
-    Attributes
-    ----------
-    name
-        What tables and figures call it.
-    items
-        Its images. They are kept in columns, as a `howfar.data.item.ItemTable`, which can be used as a tuple of them.
-    skipped
-        What was found and cannot be an image: broken links, missing files.
-    root
-        The folder, table or container that it was read from.
+    `name` is what tables and figures call it. The images, `items`, are kept in columns, as a `howfar.data.item.ItemTable`,
+    which can be used as a tuple of them. `skipped` is what was found and cannot be an image: broken links, missing files.
+    `root` is the folder, table or container that it was read from.
 
     Raises
     ------
@@ -159,6 +153,15 @@ def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str
     return max((found, *between), key=lambda keys: _hits(keys, prediction_paths))
 
 
+def by_file_name(dataset: Dataset, entries: Collection[str]) -> dict[str, str]:
+    """Match images with entries by the names of files alone, without endings; nothing where two share such a name."""
+    last = {PurePosixPath(entry).name: entry for entry in entries}
+    names = {item.name: PurePosixPath(stem(item.name)).name for item in dataset.items}
+    if len(last) < len(entries) or len(set(names.values())) < len(names):
+        return {}
+    return {image: last[name] for image, name in names.items() if name in last}
+
+
 def unshared(names: Sequence[str]) -> dict[str, str]:
     """Strip from each name the leading folders that all names share."""
     paths = [PurePosixPath(name) for name in names]
@@ -202,12 +205,7 @@ def _hits(keys: Mapping[str, str], prediction_paths: Collection[str]) -> int:
 
 def _shared(parents: Sequence[tuple[str, ...]]) -> int:
     """Count the leading folders that all paths share."""
-    count = 0
-    for parts in zip(*parents, strict=False):
-        if len(set(parts)) > 1:
-            break
-        count += 1
-    return count
+    return sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*parents, strict=False)))
 
 
 def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:

@@ -122,9 +122,22 @@ def number_remedy(error: Exception, remedy: str) -> str:
     return "write numbers with a decimal point" if "," in str(error) else remedy
 
 
+def cell_text(value: Any) -> str | None:
+    """Convert a table value to text; None stands for an empty cell (NaN in pandas)."""
+    return None if value is None or value != value else str(value)  # NaN is pandas' empty cell
+
+
 def cell_texts(column: pd.Series[Any]) -> list[str]:
     """Return a column's cells as texts without blanks at their ends; "" stands for an empty cell."""
-    return ["" if value is None or value != value else str(value).strip() for value in column]
+    return [(cell_text(value) or "").strip() for value in column]
+
+
+def images_of(column: pd.Series[Any], file: object) -> list[str]:
+    """Return the images that a table's rows name; raise `InputError`, which names the file, for a row without one."""
+    images = cell_texts(column)
+    if "" in images:
+        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    return images
 
 
 def cell_numbers(column: pd.Series[Any], file: object, rule: str = "") -> Float64Array:

@@ -18,23 +18,11 @@ from howfar import registry
 class ImageFormat:
     """Describe one raster format that howfar reads.
 
-    Attributes
-    ----------
-    plugin
-        The module that adds the format to `PIL.Image.OPEN` when it is imported. Files of the format cannot be read where the
-        module is absent.
-    names
-        Pillow's names of the format, that of its opener first.
-    endings
-        Endings of its files, in lower case.
-    lossy
-        Whether decoded pixels may differ from those that were saved, so that masks of the format are unsafe.
-    deep
-        Whether a pixel may be one number of 16 bits.
-    decoder_bytes
-        Bytes that the decoder holds for each pixel beside Pillow's picture.
-    short_magic
-        Whether two letters begin a file, so that plain text may begin like one.
+    Importing the module `plugin` adds the format to `PIL.Image.OPEN`; its files cannot be read where the module is absent.
+    `names` are Pillow's names of the format, that of its opener first; `endings` those of its files, in lower case. Decoded
+    pixels of a `lossy` format may differ from those that were saved, so that masks of the format are unsafe. `deep`: a pixel
+    may be one number of 16 bits. `decoder_bytes` are held for each pixel beside Pillow's picture. `short_magic`: two letters
+    begin a file, so that plain text may begin like one.
     """
 
     plugin: str

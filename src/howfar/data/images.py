@@ -100,12 +100,10 @@ def decoding_bytes(image: Image.Image) -> int:
     return image.width * image.height * (own + _RGB + (_WIDE if is_wide(image) else 0))
 
 
-class _Shared:
-    """Count the bytes that all threads are decoding into."""
+class _Shared(Condition):
+    """Count the bytes that all threads are decoding into, and tell waiting threads when there are fewer."""
 
-    def __init__(self) -> None:
-        self.changed = Condition()
-        self.bytes = 0
+    bytes = 0
 
 
 _shared = _Shared()
@@ -130,10 +128,10 @@ def pictures_in_use() -> Iterator[None]:
     finally:
         _own.depth -= 1
         if not _own.depth:
-            with _shared.changed:
+            with _shared:
                 _shared.bytes -= _own.taken
                 _own.taken = 0
-                _shared.changed.notify_all()
+                _shared.notify_all()
 
 
 @contextmanager
@@ -143,9 +141,9 @@ def decoding(needed: int, what: str) -> Iterator[None]:
     if needed > limit:
         megabytes = f"{-(-needed // 10**6):,} MB to decode, above the {limit // 10**6:,} MB of memory that are allowed"
         raise ImageError(f"{what} take {megabytes}: give more (--memory), or make the picture smaller")
-    with _shared.changed:
+    with _shared:
         if not _own.taken:
-            _shared.changed.wait_for(lambda: _shared.bytes + needed <= limit or not _shared.bytes)
+            _shared.wait_for(lambda: _shared.bytes + needed <= limit or not _shared.bytes)
         _shared.bytes += needed
         _own.taken += needed
     with pictures_in_use():
@@ -163,8 +161,6 @@ DEPTH_SAMPLE = 8
 _DEEP: Final = FormatWords("endings", "deep")
 _FEW_BITS = 14
 """Most bits that a 16-bit file leaves others unused with: sensors have 10, 12 or 14."""
-
-_NOT_AN_IMAGE = "not an image that Pillow can read"
 
 _WIDTH_TAG, _HEIGHT_TAG, _ORIENTATION_TAG = 0x0100, 0x0101, 0x0112
 _TURNS = {
@@ -345,7 +341,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ImageError):
         return text
     if isinstance(error, UnidentifiedImageError):
-        return _NOT_AN_IMAGE
+        return "not an image that Pillow can read"
     if isinstance(error, Image.DecompressionBombError):
         return f"more pixels in a frame or tile than the limit of {MAX_PIXELS:,}"
     if isinstance(error, MemoryError):

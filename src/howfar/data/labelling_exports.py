@@ -1,234 +1,30 @@
-"""Write lists and archives of images to be labelled, as COCO, CVAT and Label Studio import them.
+"""Hand out a model's answers as first labels, named as in the labelling tool, and write images beside annotations in archives.
 
-A model's foreground and boxes stand there as first labels to correct (pre-annotations). A class does so for Label Studio alone,
-which keeps predictions and annotations apart.
+A model's foreground and boxes stand in the files of COCO, CVAT and Label Studio as labels to correct (pre-annotations). A class
+does so for Label Studio alone, which keeps predictions and annotations apart.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import replace as replace_fields
+from dataclasses import replace as with_changes
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeAlias
-from urllib.parse import quote
-from xml.etree import ElementTree
+from typing import Literal, TypeAlias
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
-
-import numpy as np
-from numpy.typing import NDArray
 
 from howfar.data.dataset import leads_out, unshared
 from howfar.data.image_bytes import read_bytes
-from howfar.data.masks import to_brush, to_columns, to_rows
+from howfar.data.label_marks import CATEGORY, Mark, MarkedImage, Shape
 from howfar.errors import ImageError, InputError
 from howfar.io.atomic import STAGING, replace, replace_text
 from howfar.io.location import is_in_memory, is_url
 from howfar.wording import xml_text
 
-CATEGORY = "foreground"
-"""What is to be labelled, where nobody calls it otherwise."""
-NAMES = (CATEGORY,)
-"""The names of the labels that a tool offers; the first is that of the model's foreground."""
-LOCAL_FILES = "/data/local-files/?d="
-
-
 Boxes: TypeAlias = Sequence[tuple[str, Sequence[float]]]
 """The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
-
-
-@dataclass(frozen=True)
-class PictureToLabel:
-    """Hold an image's name, file and size (width, height; None if unreadable), with the model's answer as a first label.
-
-    `foreground` returns an (h, w) mask each time it is called, so that one mask at a time is in memory. `boxes` are None where
-    no boxes are labelled.
-    """
-
-    name: str
-    path: str
-    size: tuple[int, int] | None = None
-    foreground: Callable[[], NDArray[np.bool_]] | None = field(default=None, compare=False, repr=False)
-    boxes: Boxes | None = None
-    label: str = ""
-
-    def mask(self) -> NDArray[np.bool_] | None:
-        """Return the foreground mask; None if it is absent or empty."""
-        shape = None if self.foreground is None else self.foreground()
-        return shape if shape is not None and shape.any() else None
-
-
-def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
-    """Return images as COCO JSON: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
-
-    Ids count from 1, as 0 is taken for the background by some readers. An image without a size is left out, since COCO has to
-    state it. A foreground is one annotation of uncompressed run lengths, of the first category. COCO has no class of an image.
-    """
-    sized = [(picture, *picture.size) for picture in pictures if picture.size is not None]
-    numbers = {name: number for number, name in enumerate(names, start=1)}
-    annotations = (
-        {"image_id": number, **annotation}
-        for number, (picture, *_) in enumerate(sized, start=1)
-        for annotation in _annotations(picture, numbers)
-    )
-    document = {
-        "info": {"description": title},
-        "licenses": [],
-        "images": [
-            {"id": number, "file_name": picture.name, "width": width, "height": height}
-            for number, (picture, width, height) in enumerate(sized, start=1)
-        ],
-        "annotations": [{"id": count, **annotation} for count, annotation in enumerate(annotations, start=1)],
-        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()],
-    }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def _annotations(picture: PictureToLabel, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """Yield COCO annotations: run lengths (``iscrowd`` 1) for a non-empty foreground, then one annotation per box."""
-    shape = picture.mask()
-    if shape is not None:
-        yield {
-            "category_id": 1,
-            "iscrowd": 1,
-            "segmentation": {"counts": to_columns(shape), "size": list(shape.shape)},
-            "area": int(shape.sum()),
-            "bbox": list(box(shape)),
-        }
-    for label, (left, top, right, bottom) in picture.boxes or ():
-        yield {
-            "category_id": numbers[label],
-            "iscrowd": 0,
-            "bbox": [left, top, right - left, bottom - top],
-            "area": (right - left) * (bottom - top),
-            "segmentation": [],
-        }
-
-
-def cvat(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES, kind: str = "any") -> str:
-    r"""Return images as XML in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
-
-    CVAT looks for the frame whose path ends with the image's name. An image without a size is left out, since the format states
-    it. A class is not set: a class that somebody confirmed could not be told from one that nobody looked at. What XML cannot
-    hold of a name is written out, as ``\x1b``; `howfar.data.label_exports` finds the image again.
-    """
-    sized = [(picture, *picture.size) for picture in pictures if picture.size is not None]
-    root = ElementTree.Element("annotations")
-    _add(root, "version", "1.1")
-    task = _add(_add(root, "meta"), "task")
-    about = {"name": title, "size": str(len(sized)), "mode": "annotation", "overlap": "0"}
-    limits = {"start_frame": "0", "stop_frame": str(max(0, len(sized) - 1))}
-    for tag, text in (about | limits).items():
-        _add(task, tag, text)
-    labels = _add(task, "labels")
-    for name in names:
-        label = _add(labels, "label")
-        for tag, value in (("name", name), ("type", kind), ("attributes", None)):
-            _add(label, tag, value)
-    for number, (picture, width, height) in enumerate(sized):
-        size = {"width": str(width), "height": str(height)}
-        image = _add(root, "image", None, {"id": str(number), "name": picture.name, **size})
-        shape = picture.mask()
-        if shape is not None:
-            _add(image, "mask", None, _mask(shape, names[0]))
-        for own, corners in picture.boxes or ():
-            sides = (f"{side:g}" if side == round(side, 3) else f"{side:.3f}" for side in corners)
-            place = dict(zip(("xtl", "ytl", "xbr", "ybr"), sides, strict=True))
-            _add(image, "box", None, {"label": own, "source": "auto", "occluded": "0", **place, "z_order": "0"})
-    ElementTree.indent(root, " ")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
-
-
-def _add(
-    parent: ElementTree.Element, tag: str, text: str | None = None, attributes: Mapping[str, str] | None = None
-) -> ElementTree.Element:
-    child = ElementTree.SubElement(parent, tag, {name: xml_text(value) for name, value in (attributes or {}).items()})
-    child.text = None if text is None else xml_text(text)
-    return child
-
-
-def _mask(foreground: NDArray[np.bool_], label: str) -> dict[str, str]:
-    """Return the attributes of CVAT's element ``mask``."""
-    left, top, width, height = box(foreground)
-    runs = to_rows(foreground[top : top + height, left : left + width])
-    place = {"left": left, "top": top, "width": width, "height": height}
-    fixed = {"label": label, "source": "auto", "occluded": "0", "rle": ", ".join(map(str, runs))}
-    return {**fixed, **{name: str(value) for name, value in place.items()}, "z_order": "0"}
-
-
-def label_studio(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
-    """Return images as Label Studio import tasks (labelstud.io, basic JSON format), each with its file or URL.
-
-    ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, by default ``/``. ``meta`` keeps
-    the image's name and rank. The model's answer is a prediction by the control ``label`` of `label_studio_interface`.
-    """
-    tasks = []
-    for rank, picture in enumerate(pictures, start=1):
-        meta = {"title": title, "image": picture.name, "rank": rank}
-        task: dict[str, Any] = {"data": {"image": address(picture.path)}, "meta": meta}
-        result = list(_results(picture, names[0] if names else ""))
-        if result or picture.boxes is not None:
-            task["predictions"] = [{"model_version": "model", "result": result}]
-        tasks.append(task)
-    return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n"
-
-
-def _results(picture: PictureToLabel, foreground: str) -> Iterator[dict[str, Any]]:
-    """Yield the results of a Label Studio prediction: the class, the foreground, then each box."""
-    by_label = {"from_name": "label", "to_name": "image"}
-    if picture.label:
-        yield {**by_label, "type": "choices", "value": {"choices": [picture.label]}}
-    if picture.size is None:
-        return
-    width, height = picture.size
-    sizes = {"original_width": width, "original_height": height, "image_rotation": 0}
-    shape = picture.mask()
-    if shape is not None:
-        value: dict[str, Any] = {"format": "rle", "rle": to_brush(shape), "brushlabels": [foreground]}
-        yield {**by_label, "type": "brushlabels", **sizes, "value": value}
-    for label, (left, top, right, bottom) in picture.boxes or ():
-        sides = {"x": left / width, "y": top / height, "width": (right - left) / width, "height": (bottom - top) / height}
-        value = {**{name: 100.0 * share for name, share in sides.items()}, "rotation": 0, "rectanglelabels": [label]}
-        yield {**by_label, "type": "rectanglelabels", **sizes, "value": value}
-
-
-def address(path: str) -> str:
-    """Return the address under which Label Studio finds an image: a local-files path, or the image's own URL."""
-    return path if is_url(path) else LOCAL_FILES + quote(path.replace(os.sep, "/").lstrip("/"))
-
-
-def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return (left, top, width, height) of the bounding box of a non-empty foreground."""
-    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
-    left, top = int(columns[0]), int(rows[0])
-    return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
-
-
-CONTROLS = {
-    "segmentation": (("BrushLabels", "label"), ("PolygonLabels", "outline")),
-    "detection": (("RectangleLabels", "label"),),
-    "classification": (("Choices", "label"),),
-}
-"""By task, the controls and their names; predictions are by the first, which is called ``label``."""
-
-
-def label_studio_interface(task: str, names: Sequence[str]) -> str:
-    """Return the XML for a project's *Labeling Interface* that offers these label names."""
-    if task not in CONTROLS:
-        raise InputError.of("task", f"must be one of {', '.join(CONTROLS)}", task)
-    view = ElementTree.Element("View")
-    ElementTree.SubElement(view, "Image", {"name": "image", "value": "$image", "zoom": "true", "zoomControl": "true"})
-    for tag, name in CONTROLS[task]:
-        chosen = {"choice": "single", "required": "true"} if tag == "Choices" else {}
-        control = ElementTree.SubElement(view, tag, {"name": name, "toName": "image", **chosen})
-        for label in names:
-            ElementTree.SubElement(control, "Choice" if tag == "Choices" else "Label", {"value": xml_text(label)})
-    ElementTree.indent(view, "  ")
-    return ElementTree.tostring(view, encoding="unicode") + "\n"
 
 
 Named: TypeAlias = str | Sequence[str] | Mapping[str, str]
@@ -294,7 +90,7 @@ class FirstLabels:
     task: str = "segmentation"
     names: LabelNames = field(default_factory=lambda: LabelNames({}))
     own: tuple[str, ...] = ()
-    foregrounds: Mapping[str, Callable[[], NDArray[np.bool_]]] = field(default_factory=dict)
+    foregrounds: Mapping[str, Callable[[], Shape]] = field(default_factory=dict)
     boxes: Mapping[str, Boxes] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     maps: Mapping[str, Path] = field(default_factory=dict)
@@ -304,12 +100,16 @@ class FirstLabels:
         """Return the label names that the tool offers; for masks, the foreground's name comes first."""
         return self.names.offered(() if self.task == "segmentation" and self.names.given else self.own)
 
-    def on(self, picture: PictureToLabel) -> PictureToLabel:
-        """Return an image with its first label, named as in the labelling tool."""
-        boxes = [(self.names.in_tool(label), corners) for label, corners in self.boxes.get(picture.name, ())]
-        label = self.names.in_tool(self.classes[picture.name]) if picture.name in self.classes else ""
-        foreground = self.foregrounds.get(picture.name)
-        return replace_fields(picture, foreground=foreground, boxes=boxes if self.task == "detection" else None, label=label)
+    def on(self, image: MarkedImage) -> MarkedImage:
+        """Return an image with its first labels as marks, named as in the labelling tool."""
+        marks: list[Mark] = []
+        if label := self.classes.get(image.name):
+            marks.append(Mark(self.names.in_tool(label), "class"))
+        if image.name in self.foregrounds:
+            marks.append(Mark((self.offered() or (CATEGORY,))[0], "mask", self.foregrounds[image.name]))
+        for own, (left, top, right, bottom) in self.boxes.get(image.name, ()):
+            marks.append(Mark.of_box(self.names.in_tool(own), "box", (left, top, right, bottom), image.size or (0, 0)))
+        return with_changes(image, marks=tuple(marks), looked_at=self.task == "detection" or None)
 
 
 Images = Literal["none", "copy", "link"]
@@ -323,8 +123,7 @@ def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path,
     """Write annotations and images as KIND.zip (copies) or a folder KIND/ (links), and return its path."""
     place, below = LAYOUTS[kind]
     # What XML cannot hold of a name is written out there, and so in the archive.
-    written = {name: xml_text(within(name)) if kind == "cvat" else within(name) for name in images}
-    places = {name: PurePosixPath(below, path) for name, path in written.items()}
+    places = {name: PurePosixPath(below, xml_text(within(name)) if kind == "cvat" else within(name)) for name in images}
     if how == "link":
         root = folder / kind
         remove_archive(kind, folder)

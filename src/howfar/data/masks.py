@@ -1,8 +1,7 @@
-"""Read ground-truth masks of segmentation as boolean arrays, resize them, and write and read them as run lengths."""
+"""Read ground-truth masks of segmentation as boolean arrays, and resize them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,9 +11,8 @@ from numpy.typing import NDArray
 from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.data.image_formats import FormatWords
 from howfar.data.images import damage_named, is_wide, load, pictures_in_use, to_rgb, wide_values
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError
 from howfar.mask_colour import Colour, file_and_colour
-from howfar.memory import check_file
 
 BLACK = (0, 0, 0)
 ABOVE = 127
@@ -188,141 +186,3 @@ def _resize_rows(mask: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     sums = np.concatenate([np.zeros((1, mask.shape[1]), np.int64), np.cumsum(mask, axis=0)])
     covered: NDArray[np.bool_] = sums[last] > sums[first]
     return covered
-
-
-CHANNELS = 4
-"""Label Studio's brush strokes are RGBA pictures, of which the last channel counts."""
-WORD = 8
-MOST = 1 << 30
-"""Pixels of an image at most."""
-SIZES = (3, 4, 8, 16)
-"""How many bits the length of a run may take in a brush's stream."""
-
-
-def to_columns(mask: NDArray[np.bool_]) -> list[int]:
-    """Return COCO's uncompressed RLE: alternating background and foreground run lengths by column, background first."""
-    return _runs(mask.ravel(order="F"))
-
-
-def from_columns(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Make a (height, width) mask from run lengths by column; raise `InputError` if they do not add up to its size."""
-    return _values(counts, height * width).reshape(width, height).T
-
-
-def compressed(text: str | bytes) -> list[int]:
-    """Decode COCO's compressed text to run lengths.
-
-    A number is written in digits of 5 bits from the lowest, each as the character 48 + digit, + 32 where another follows; the
-    fifth bit of its last is its sign. From the third on a number is the difference from the last but one (maskApi.c of
-    github.com/cocodataset/cocoapi).
-    """
-    runs: list[int] = []
-    number = place = 0
-    for byte in text.encode() if isinstance(text, str) else text:
-        digit = byte - 48
-        if not 0 <= digit < 64 or place > 60:
-            raise InputError("the compressed run lengths are no such text: export them again")
-        number |= (digit & 31) << place
-        place += 5
-        if not digit & 32:
-            number -= (1 << place) if digit & 16 else 0
-            runs.append(number + (runs[-2] if len(runs) > 2 else 0))
-            number = place = 0
-    return runs
-
-
-def to_rows(mask: NDArray[np.bool_]) -> list[int]:
-    """Return CVAT's RLE: alternating background and foreground run lengths by row, background first."""
-    return _runs(mask.ravel())
-
-
-def from_rows(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Make a (height, width) mask from run lengths by row; raise `InputError` if they do not add up to its size."""
-    return _values(counts, height * width).reshape(height, width)
-
-
-def to_brush(mask: NDArray[np.bool_]) -> list[int]:
-    """Encode a mask as the bytes of a Label Studio brush (its value ``rle``).
-
-    A stream of bits: 32 for the number of values (four a pixel), 5 for the bits of a value less one, four times 4 for the sizes
-    that a length may have, less one; then for each run a 1, two bits that choose a size, the length less one, and the value.
-    """
-    parts = [(mask.size * CHANNELS, 32), (WORD - 1, 5), *((size - 1, 4) for size in SIZES)]
-    foreground, most = False, 1 << SIZES[-1]
-    for run in _runs(mask.ravel()):
-        left = run * CHANNELS
-        while left:
-            length = min(left, most)
-            chosen = next(index for index, size in enumerate(SIZES) if length <= 1 << size)
-            parts += [(1, 1), (chosen, 2), (length - 1, SIZES[chosen]), (255 * foreground, WORD)]
-            left -= length
-        foreground = not foreground
-    bits = "".join(f"{value:0{size}b}" for value, size in parts)
-    bits += "0" * (-len(bits) % 8)
-    return [int(bits[start : start + 8], 2) for start in range(0, len(bits), 8)]
-
-
-def from_brush(stream: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Decode a Label Studio brush to a (height, width) mask: foreground where the last channel is above 127."""
-    try:
-        if not 0 < height * width <= MOST:
-            raise ValueError(f"an image of {width} × {height} pixels")
-        check_file((CHANNELS + 1) * height * width, "a brush of the labels")
-        values = np.zeros(height * width * CHANNELS, dtype=np.uint8)
-        _read_brush(np.asarray(stream, dtype=np.uint8).tobytes(), values)
-    except InputError:
-        raise
-    except (ValueError, IndexError, OverflowError) as error:
-        raise InputError(f"the run lengths of a brush cannot be read ({error}): export it again") from error
-    return np.asarray(values.reshape(height, width, CHANNELS)[..., -1] > 127)
-
-
-_MOST_BYTES = 8
-"""A value of a brush takes no more bytes than this, itself and the head of a run of its own together."""
-
-
-def _read_brush(data: bytes, values: NDArray[np.uint8]) -> None:
-    """Decode a brush's bit stream into `values`."""
-    total = int.from_bytes(data[:4], "big")
-    if total != len(values):
-        raise ValueError(f"{total // CHANNELS} pixels, and the image has {len(values) // CHANNELS}")
-    if len(data) > _MOST_BYTES * (total + 16):
-        raise ValueError(f"{len(data)} bytes are more than any brush of {total // CHANNELS} pixels takes")
-    bits = "".join(f"{byte:08b}" for byte in data)
-    place = 32
-
-    def take(count: int) -> int:
-        nonlocal place
-        part = bits[place : place + count]
-        place += count
-        return int(part, 2)
-
-    word = take(5) + 1
-    sizes = [take(4) + 1 for _ in range(4)]
-    start = 0
-    while start < total:
-        same = take(1)
-        stop = start + 1 + take(sizes[take(2)])
-        if stop > total:
-            raise ValueError("a run passes the end")
-        values[start:stop] = take(word) if same else [take(word) for _ in range(start, stop)]
-        start = stop
-
-
-def _runs(values: NDArray[np.bool_]) -> list[int]:
-    changes = np.flatnonzero(np.diff(values)) + 1
-    edges = np.concatenate([[0], changes, [len(values)]])
-    lengths: list[int] = np.diff(edges).tolist()
-    return [0, *lengths] if len(values) and values[0] else lengths
-
-
-def _values(counts: Sequence[int], pixels: int) -> NDArray[np.bool_]:
-    lengths = np.asarray(counts)
-    if lengths.ndim != 1 or (len(lengths) and not np.issubdtype(lengths.dtype, np.integer)):
-        raise InputError.of("run lengths", "must be whole numbers", lengths.dtype.name, "export them again")
-    # Each is checked alone too: the sum of huge ones would wrap around.
-    if (lengths < 0).any() or (lengths > pixels).any() or lengths.sum() != pixels:
-        what = "others" if (lengths < 0).any() or (lengths > pixels).any() else int(lengths.sum())
-        raise InputError.of("run lengths", f"must add up to the image's {pixels} pixels", what, "export them again")
-    lengths = lengths.astype(np.int64)
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)

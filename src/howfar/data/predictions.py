@@ -228,19 +228,14 @@ def read_class_map(path: str | Path) -> ClassMap:
 
 
 def _indices(image: Image.Image) -> NDArray[np.int64]:
-    values: NDArray[Any]
-    if image.mode in ("P", "L"):
-        values = np.asarray(image)
-    elif image.mode == "1":
-        values = np.asarray(image).astype(np.uint8)
-    elif is_wide(image) and image.mode != "F":
-        values = wide_values(image)
-    else:
-        channels = np.asarray(to_rgb(image)) if image.mode != "F" else np.array([[[0, 1]]])
-        if not (channels == channels[..., :1]).all():
-            raise ImageError("a colour picture and no map of classes: save the numbers of classes as a grey or palette PNG")
-        values = channels[..., 0]
-    return values.astype(np.int64)
+    if image.mode in ("P", "L", "1"):
+        return np.asarray(image).astype(np.int64)
+    if is_wide(image) and image.mode != "F":
+        return wide_values(image).astype(np.int64)
+    channels = np.asarray(to_rgb(image)) if image.mode != "F" else np.array([[[0, 1]]])
+    if not (channels == channels[..., :1]).all():
+        raise ImageError("a colour picture and no map of classes: save the numbers of classes as a grey or palette PNG")
+    return channels[..., 0].astype(np.int64)
 
 
 KEY = "howfar"

@@ -1,28 +1,35 @@
-"""Read datasets that are Python objects: lists, data frames, arrays and tensors, datasets of torch and of Hugging Face."""
+"""Read datasets that are Python objects: lists, data frames, arrays and tensors, datasets of torch and of Hugging Face.
+
+What gives its images by number, as torch's map-style datasets do, is asked for each image when it is needed.
+"""
 
 from __future__ import annotations
 
+import operator
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.containers.container import MASK
+from howfar.data.containers.container import LABEL, MASK
 from howfar.data.dataset import Dataset, unshared
+from howfar.data.documents import cell_text
 from howfar.data.embeddings import from_array, unique_names
-from howfar.data.image_bytes import Part
+from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.image_folder import EXTENSIONS, home_of, path_text
 from howfar.data.item import BufferedText, Item
-from howfar.data.map_style import MapStyle, in_memory, is_map_style, read_map_style, refuse_streams
 from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of
-from howfar.data.table import WANTED, cell_text, list_rows, why_no_file
-from howfar.errors import ImageError, InputError
+from howfar.data.table import WANTED, list_rows, why_no_file
+from howfar.errors import ImageError, InputError, one_line
 from howfar.io.cell_urls import name_place
 from howfar.io.location import Location, Url, absolute, as_location, is_url
 from howfar.results import Features, Skipped
@@ -68,10 +75,12 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
             raise InputError(f"dataset {rule}, got {named(value)} at position {number}: pass several datasets as secondaries")
     if all(isinstance(value, (str, Path)) for value in values):
         return _files([str(value) if is_url(value) else Path(str(value)) for value in values], name, unnamed)
-    _check_picture(values[0], f"dataset: image 0 of the {type(values).__name__}")
-    shown = [_file_name(value) for value in values]
+    # A Pillow image that was opened from a file knows that file.
+    files = [value if isinstance(value, (str, Path)) else getattr(value, "filename", "") for value in values]
+    shown = [Path(file).name if isinstance(file, (str, Path)) else "" for file in files]
     known = all(shown) and len(set(shown)) == len(shown)
-    return in_memory(lambda part, number: file_bytes(values[number]), name or unnamed, shown if known else len(values))
+    what = f"dataset: image 0 of the {type(values).__name__}"
+    return _pictures(values, name or unnamed, what, names=shown if known else None)
 
 
 def _from_pixels(array: NDArray[Any], name: str) -> Dataset:
@@ -80,9 +89,66 @@ def _from_pixels(array: NDArray[Any], name: str) -> Dataset:
         raise InputError(f"{name} must be several pictures, got one of shape {array.shape}: put it into a list")
     if not len(array):
         raise InputError(f"{name} must hold at least one picture, got an array of shape {array.shape}")
-    for number in range(len(array) if array.dtype.kind == "f" else 1):
+    for number in range(1, len(array) if array.dtype.kind == "f" else 1):
         _check_picture(array[number], f"{name}: image {number}")
-    return in_memory(lambda part, number: file_bytes(array[number]), name, len(array))
+    return _pictures(array, name, f"{name}: image 0")
+
+
+def _pictures(
+    images: Sequence[Any] | NDArray[Any],
+    name: str,
+    first: str,
+    masks: Sequence[Any] = (),
+    texts: Mapping[str, Sequence[str | None]] = MappingProxyType({}),
+    names: Sequence[str] | None = None,
+) -> Dataset:
+    """Make a dataset of pictures in memory, once the first, called `first` in error lines, is seen to be one."""
+    _check_picture(images[0], first)
+
+    def read(part: Part, number: int) -> bytes:
+        if part == "mask" and _is_empty(masks[number]):
+            raise ImageError("no mask in this row")
+        return file_bytes(images[number]) if part == "image" else file_bytes(masks[number], mask=True)
+
+    return in_memory(read, name, len(images) if names is None else names, [not _is_empty(mask) for mask in masks], texts)
+
+
+def in_memory(
+    read: Callable[[Part, int], bytes],
+    name: str,
+    names: Iterable[str] | int,
+    masked: Sequence[bool] = (),
+    texts: Mapping[str, Sequence[str | None]] = MappingProxyType({}),
+    label: Callable[[int], str | None] | None = None,
+) -> Dataset:
+    """Make a dataset of images that `read` returns; `names` are their names or number.
+
+    `masked` says of each image whether it has a mask, `texts` are its label and further columns; `label` returns a class that
+    is known only with the image.
+    """
+    listed = [str(number) for number in range(names)] if isinstance(names, int) else list(names)
+    images = MemoryImages(read, len(listed), label)
+    items = []
+    for number, shown in enumerate(listed):
+        mask = images.path(number, "mask") if masked and masked[number] else None
+        own = texts[LABEL][number] if LABEL in texts else None
+        further = tuple((column, text) for column, cells in texts.items() if column not in WANTED and (text := cells[number]))
+        items.append(Item(shown, images.path(number), mask, own, further))
+    return Dataset(name, tuple(items))
+
+
+def labelled(dataset: Dataset) -> Dataset:
+    """Fill in classes that an object in memory gives only with its images, by reading each; other datasets stay unchanged."""
+    if any(item.label is not None for item in dataset.items):
+        return dataset
+    items = []
+    for item in dataset.items:
+        label = None
+        if isinstance(item.path, MemoryPath) and item.path.images.label is not None:
+            with suppress(ImageError):  # the image will be skipped with the reason
+                label = item.path.images.label(item.path.number)
+        items.append(replace(item, label=label))
+    return replace(dataset, items=tuple(items))
 
 
 def _check_picture(value: object, what: str) -> None:
@@ -130,15 +196,6 @@ def _folder_name(locations: Sequence[Location]) -> str:
     return home_of(Path(os.path.commonpath([str(folder) for folder in folders]))).name
 
 
-def _file_name(value: object) -> str:
-    """Return the file name of a path or of a Pillow image that was opened from a file; "" otherwise."""
-    path = value if isinstance(value, (str, Path)) else getattr(value, "filename", "")
-    return Path(path).name if isinstance(path, (str, Path)) else ""
-
-
-EMBEDDING = "embedding"
-
-
 def _is_of(argument: object, *kinds: str) -> bool:
     """Return whether an argument is an instance of another package's class, as "pandas.DataFrame", without importing it."""
     classes = (getattr(sys.modules.get(module), name, None) for module, name in (kind.split(".") for kind in kinds))
@@ -151,7 +208,7 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
     if doubled := next((column for column in called if called.count(column) > 1), None):
         raise InputError(f"the data frame has the column {printable(doubled)} twice: drop or rename one")
     columns = {str(column): frame[column] for column in frame.columns}
-    if EMBEDDING in columns:
+    if "embedding" in columns:
         return _embeddings(columns, name)
     if "image" not in columns:
         if len(frame) and columns and all(_is_number(column) for column in columns.values()):
@@ -168,35 +225,24 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
     }
     images, masks = columns["image"].to_list(), columns["mask"].to_list() if "mask" in columns else [None] * len(frame)
     if all(isinstance(cell, (str, Path)) or _is_empty(cell) for cell in (*images, *masks)):
-        texts |= {"image": [None if _is_empty(cell) else str(cell) for cell in images]}
-        texts |= {"mask": [None if _is_empty(cell) else str(cell) for cell in masks]}
+        paths = {"image": images, "mask": masks}
+        texts |= {column: [None if _is_empty(cell) else str(cell) for cell in cells] for column, cells in paths.items()}
         # Paths are taken as from a table in the current folder.
         return Dataset(*list_rows(texts, Path.cwd() / "the data frame", "the data frame", name)[:3])
-    return _pictures(images, masks, texts, name)
-
-
-def _pictures(images: Sequence[Any], masks: Sequence[Any], texts: Mapping[str, Sequence[str | None]], name: str) -> Dataset:
     empty = next((row for row, cell in enumerate(images) if _is_empty(cell)), None)
     if empty is not None:
         raise InputError(f"the data frame: row {empty + 1} has no image: fill it in or drop the row")
-    _check_picture(images[0], "the data frame: image in row 1")
-
-    def read(part: Part, row: int) -> bytes:
-        if part == "mask" and _is_empty(masks[row]):
-            raise ImageError("no mask in this row")
-        return file_bytes(images[row]) if part == "image" else file_bytes(masks[row], mask=True)
-
-    return in_memory(read, name, len(images), [not _is_empty(mask) for mask in masks], texts)
+    return _pictures(images, name, "the data frame: image in row 1", masks, texts)
 
 
 def _embeddings(columns: Mapping[str, Any], name: str) -> Features:
-    cells = columns[EMBEDDING].to_list()
+    cells = columns["embedding"].to_list()
     try:
         rows = np.array([np.asarray(cell, dtype=np.float64) for cell in cells])
     except (ValueError, TypeError) as error:
         raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
-    names = [cell_text(cell) for cell in columns["image"].to_list()] if "image" in columns else [None] * len(cells)
-    return from_array(rows, name, images=unique_names([text or f"row-{row}" for row, text in enumerate(names)]))
+    names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
+    return from_array(rows, name, images=unique_names([text or None for text in names]))
 
 
 def _is_number(column: Any) -> bool:
@@ -244,7 +290,10 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
 
     if not len(dataset):
         raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
-    plain = [column for column in dataset.features if column not in columns and _is_single(dataset, column)]
+    single = (column for column, feature in dataset.features.items() if type(feature).__name__ in ("Value", "ClassLabel"))
+    plain = [
+        name for name in single if name not in columns and "binary" not in str(getattr(dataset.features[name], "dtype", ""))
+    ]
     texts = {column: _texts(dataset, column) for column in plain}
     own = getattr(dataset.info, "dataset_name", None) or ""
     own = f"{own}-{dataset.split}" if own and dataset.split else own
@@ -265,11 +314,6 @@ def _image_column(dataset: Any) -> str:
 
 def _is_image(dataset: Any, column: str) -> bool:
     return type(dataset.features[column]).__name__ == "Image"
-
-
-def _is_single(dataset: Any, column: str) -> bool:
-    feature = dataset.features[column]
-    return type(feature).__name__ in ("Value", "ClassLabel") and "binary" not in str(getattr(feature, "dtype", ""))
 
 
 def _texts(dataset: Any, column: str) -> list[str | None]:
@@ -294,6 +338,198 @@ def _names(raw: Any, image: str) -> Sequence[str]:
     if not all(paths) or len(set(paths)) < len(paths):
         return numbers
     return list(unshared([PurePath(path).as_posix() for path in paths]).values())
+
+
+IMAGE_KEYS, MASK_KEYS, LABEL_KEYS = ("image", "img"), ("mask",), ("label", "target")
+"""What the parts of an item that is a mapping are called."""
+_DEEPEST = 50
+
+
+class MapStyle(Protocol):
+    """Give items by number, from 0 to length − 1, as torch's map-style datasets do."""
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        ...
+
+    def __getitem__(self, number: int, /) -> Any:
+        """Return one item: an image, (image, target), (image, mask), or a mapping with image, mask and label."""
+        ...
+
+
+class ItemParts(NamedTuple):
+    """Hold the parts of a dataset item: an image and, if present, its mask and its class."""
+
+    image: Any
+    mask: Any = None
+    target: int | str | None = None
+
+
+def is_map_style(argument: object) -> bool:
+    """Return whether an argument gives items by number and is not a text, mapping or list."""
+    kind = type(argument)
+    if isinstance(argument, (str, bytes, list, tuple, Mapping, type)):
+        return False
+    return hasattr(kind, "__getitem__") and hasattr(kind, "__len__")
+
+
+def refuse_streams(argument: object) -> None:
+    """Raise `InputError` for an object without access by number: a loader, an iterable dataset, a generator."""
+    kind = type(argument).__name__
+    torch = sys.modules.get("torch.utils.data")
+    if torch is not None and isinstance(argument, torch.DataLoader):
+        raise InputError.of("dataset", "must be images, not batches of them", kind, "pass loader.dataset")
+    iterable = torch is not None and isinstance(argument, torch.IterableDataset)
+    if iterable or (hasattr(argument, "__next__") and hasattr(argument, "__iter__")):
+        rule = "must give its images by number and have a length"
+        raise InputError.of("dataset", rule, kind, "pass list(…) of it, or a map-style dataset")
+
+
+def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
+    """Make a dataset from an object that gives images by number, when asked; torchvision's ``ImageFolder`` gives its files."""
+    whole, numbers = _whole(dataset)
+    if not numbers:
+        raise InputError.of("dataset", f"must hold at least one image, got a {type(dataset).__name__} of none")
+    files = _torchvision_files(whole)
+    if files is not None:
+        items = tuple(files[number] for number in numbers)
+        root = absolute(getattr(whole, "root", None) or Path(items[0].path).parent)
+        return Dataset(name or root.name or unnamed, items, (), root)
+    parts = _first(dataset, type(dataset).__name__)
+    targets = _listed_targets(whole)
+    reader = _Reader(dataset, whole)
+    label = reader.label if parts.target is not None else None
+    masked = [parts.mask is not None] * len(numbers)
+    texts = {} if targets is None else {LABEL: [_class(whole, targets[number]) for number in numbers]}
+    return in_memory(reader.read, name or unnamed, len(numbers), masked, texts, label)
+
+
+class _Reader:
+    """Read the parts of an object's items; the last item is kept, as its mask is read after its image."""
+
+    def __init__(self, dataset: Any, whole: Any) -> None:
+        self._dataset, self._whole = dataset, whole
+        self._last: tuple[int, ItemParts] | None = None
+
+    def read(self, part: Part, number: int) -> bytes:
+        parts = self._parts(number)
+        if part == "mask" and parts.mask is None:
+            raise ImageError("no mask")
+        return file_bytes(parts.image) if part == "image" else file_bytes(parts.mask, mask=True)
+
+    def label(self, number: int) -> str | None:
+        return _class(self._whole, self._parts(number).target)
+
+    def _parts(self, number: int) -> ItemParts:
+        if self._last is None or self._last[0] != number:
+            try:
+                item = self._dataset[number]
+            except Exception as error:  # code of the user's, which may raise anything
+                raise ImageError(f"item {number} cannot be had ({type(error).__name__}: {one_line(error, 100)})") from error
+            self._last = number, parts_of(item)
+        return self._last[1]
+
+
+def parts_of(item: object) -> ItemParts:
+    """Split an item into image, mask and class: (image, mask), (image, class), a mapping, or an image alone."""
+    if isinstance(item, Mapping) and not {"bytes", "path"} & set(item):
+        parts = (IMAGE_KEYS, MASK_KEYS, LABEL_KEYS)
+        image, mask, target = (next((item[key] for key in keys if key in item), None) for keys in parts)
+        return ItemParts(item if image is None else image, mask, _as_target(target))
+    if not isinstance(item, (tuple, list)) or not item:
+        return ItemParts(item)
+    image, second = item[0], item[1] if len(item) > 1 else None
+    shape = shape_of(second)
+    is_mask = isinstance(second, Image.Image) or len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)
+    return ItemParts(image, second) if is_mask else ItemParts(image, None, _as_target(second))
+
+
+def _as_target(value: Any) -> int | str | None:
+    if isinstance(value, str) or value is None or isinstance(value, bool):
+        return value if isinstance(value, str) else None
+    try:
+        return operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+
+
+def _class(dataset: Any, target: int | str | None) -> str | None:
+    classes = getattr(dataset, "classes", None)
+    if isinstance(target, int) and isinstance(classes, (list, tuple)) and 0 <= target < len(classes):
+        return str(classes[target])
+    return None if target is None else str(target)
+
+
+def _whole(dataset: Any) -> tuple[Any, list[int]]:
+    """Return the dataset underlying a subset, and the chosen item numbers."""
+    try:
+        numbers = list(range(len(dataset)))
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise InputError.of("dataset", "must have a length", type(dataset).__name__, "give its class __len__") from error
+    for _ in range(_DEEPEST):
+        inner, indices = getattr(dataset, "dataset", None), getattr(dataset, "indices", None)
+        if inner is None or indices is None or not is_map_style(inner) or "Subset" not in type(dataset).__name__:
+            break
+        numbers = [int(indices[number]) for number in numbers]
+        outside = next((number for number in numbers if not -len(inner) <= number < len(inner)), None)
+        if outside is not None:
+            raise InputError.of("dataset", f"must choose among the {len(inner)} items of its dataset", outside)
+        dataset = inner
+    return dataset, numbers
+
+
+def _torchvision_files(dataset: Any) -> list[Item] | None:
+    """List the files of torchvision's own datasets with (path, class) samples, such as ``ImageFolder``; None for others."""
+    samples = getattr(dataset, "samples", None)
+    if not str(getattr(type(dataset).__getitem__, "__module__", "")).startswith("torchvision."):
+        return None
+    if not isinstance(samples, (list, tuple)) or not samples or not hasattr(dataset, "classes"):
+        return None
+    if not all(
+        isinstance(sample, (list, tuple)) and len(sample) == 2 and isinstance(sample[0], (str, Path)) for sample in samples
+    ):
+        return None
+    paths = [absolute(path) for path, _ in samples]
+    if not all(path.suffix.lower() in EXTENSIONS for path in paths):
+        return None
+    root = getattr(dataset, "root", None)
+    if root is not None and all(path.is_relative_to(absolute(root)) for path in paths):
+        names = [path.relative_to(absolute(root)).as_posix() for path in paths]
+    else:
+        short = unshared([path.as_posix() for path in paths])
+        names = [short[path.as_posix()] for path in paths]
+    labels = (_class(dataset, _as_target(target)) for _, target in samples)
+    return [Item(name, path, None, label) for name, path, label in zip(names, paths, labels, strict=True)]
+
+
+def _listed_targets(dataset: Any) -> list[int | str | None] | None:
+    """Return the classes that a dataset lists apart from its images, as in torchvision; None if it lists none."""
+    tensors: Any = getattr(dataset, "tensors", None)
+    second = tensors[1] if isinstance(tensors, (list, tuple)) and len(tensors) > 1 else None
+    for values in (getattr(dataset, "targets", None), getattr(dataset, "labels", None), second):
+        array = None if isinstance(values, (list, tuple)) else as_array(values)
+        listed: Any = array.tolist() if array is not None and array.ndim == 1 else values
+        targets = [_as_target(value) for value in listed] if isinstance(listed, (list, tuple)) else []
+        if len(targets) == len(dataset) and None not in targets:
+            return targets
+    return None
+
+
+def _first(dataset: Any, kind: str) -> ItemParts:
+    """Return the parts of the first item; raise `InputError` unless it is an image and the same each time."""
+    try:
+        parts, again = (parts_of(dataset[0]) for _ in range(2))
+    except Exception as error:
+        line = f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
+        raise InputError(line) from error
+    try:
+        data, other = file_bytes(parts.image), file_bytes(again.image)
+    except ImageError as error:
+        raise InputError(f"dataset: item 0 of the {kind} is no picture: {error}") from error
+    if data != other:
+        rule = "must give the same image each time"
+        raise InputError.of("dataset", rule, f"{kind} with a random transform", "pass it without augmentation")
+    return parts
 
 
 DatasetArgument: TypeAlias = (

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, Final, TypeAlias
 
 from howfar.data.containers.parquet import ParquetFile
-from howfar.data.documents import TABLES, readable, refuse_separator
+from howfar.data.documents import TABLES, cell_text, readable, refuse_separator
 from howfar.data.image_bytes import exists
 from howfar.data.item import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.errors import InputError, MissingPathError, one_line
@@ -186,11 +186,6 @@ def _is_plain(table: ParquetFile, column: str) -> bool:
     kind = kind.value_type if kinds.is_dictionary(kind) else kind
     tests = (kinds.is_string, kinds.is_large_string, kinds.is_integer, kinds.is_floating, kinds.is_boolean, kinds.is_temporal)
     return any(test(kind) for test in tests)
-
-
-def cell_text(value: Any) -> str | None:
-    """Convert a table value to text; None stands for an empty cell (NaN in pandas)."""
-    return None if value is None or value != value else str(value)  # NaN is pandas' empty cell
 
 
 # Controls and line breaks, what is not UTF-8, blanks at an end, and the mark that some programs put before UTF-8.

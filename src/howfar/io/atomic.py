@@ -164,11 +164,8 @@ def move_in(folder: Path, root: Path, names: list[str]) -> None:
 
 def cut_off(root: Path) -> list[str]:
     """List the files that killed writers left in staging folders below `root`, with "" for each folder."""
-    folders = [folder for folder in sorted(root.glob(f"{STAGING}*")) if _is_abandoned(folder)] if root.is_dir() else []
-    return [name for folder in folders for name in ("", *sorted(file.name for file in folder.glob("*")))]
-
-
-def _is_abandoned(folder: Path) -> bool:
-    with suppress(OSError), alone(folder) as free:
-        return free
-    return False
+    names: list[str] = []
+    for folder in sorted(root.glob(f"{STAGING}*")) if root.is_dir() else ():
+        with suppress(OSError), alone(folder) as free:
+            names += ["", *sorted(file.name for file in folder.glob("*"))] if free else []
+    return names

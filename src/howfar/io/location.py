@@ -203,22 +203,18 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
         raise InputError.of(argument, "must be a folder on this machine", str(folder), "copy it there afterwards")
     path = absolute(folder)
     made = [each for each in (path, *path.parents) if not each.exists()]
+    rule, remedy = "must be a folder that can be made", "name another"
     try:
         path.mkdir(parents=True, exist_ok=True)
         _MADE.get([]).extend(reversed(made))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError.of(argument, f"must be a folder that can be made ({reason})", str(folder), "name another") from error
-    if not os.access(path, os.W_OK):
-        raise InputError.of(argument, "must be a folder that can be written to", str(folder), "name another")
-    try:
+        if not os.access(path, os.W_OK):
+            raise InputError.of(argument, "must be a folder that can be written to", str(folder), remedy)
+        rule, remedy = "must be a folder in which files can be written", "make room, or name another"
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(bytes(PROBE))
             os.fsync(probe.fileno())
     except OSError as error:
-        reason = error.strerror or str(error)
-        rule = f"must be a folder in which files can be written ({reason})"
-        raise InputError.of(argument, rule, str(folder), "make room, or name another") from error
+        raise InputError.of(argument, f"{rule} ({error.strerror or error})", str(folder), remedy) from error
     return path
 
 

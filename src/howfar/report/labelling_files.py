@@ -12,23 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from howfar.data.coco import write_coco
+from howfar.data.cvat import write_cvat
 from howfar.data.image_bytes import is_member
 from howfar.data.images import size
-from howfar.data.labelling_exports import (
-    CATEGORY,
-    FirstLabels,
-    Images,
-    PictureToLabel,
-    check_archive,
-    coco,
-    cvat,
-    kept_below,
-    label_studio,
-    label_studio_interface,
-    remove_archive,
-    write_archive,
-)
-from howfar.data.listed_labels import IMAGE, LABEL
+from howfar.data.label_exports import IMAGE, LABEL
+from howfar.data.label_marks import CATEGORY, MarkedImage
+from howfar.data.label_studio import label_studio_interface, write_label_studio
+from howfar.data.labelling_exports import FirstLabels, Images, check_archive, kept_below, remove_archive, write_archive
 from howfar.data.table import list_line
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
@@ -114,7 +105,7 @@ def _write_pictures(selection: Selection, folder: Path, first: FirstLabels, with
 
 
 def write_for_tools(
-    read: Sequence[tuple[PictureToLabel, str]],
+    read: Sequence[tuple[MarkedImage, str]],
     title: str,
     folder: Path,
     first: FirstLabels | None = None,
@@ -137,19 +128,19 @@ def write_for_tools(
     yield from unwritten(read)
 
 
-def texts_for_tools(pictures: Sequence[PictureToLabel], title: str, first: FirstLabels) -> dict[str, str]:
+def texts_for_tools(pictures: Sequence[MarkedImage], title: str, first: FirstLabels) -> dict[str, str]:
     """Return the files for labelling tools by name, without COCO for classification, which COCO cannot express."""
     names = first.offered() or (CATEGORY,)
     files = {
-        "coco.json": coco(pictures, title, names),
-        "cvat.xml": cvat(pictures, title, names, KINDS[first.task]),
-        "label_studio.json": label_studio(pictures, title, names),
+        "coco.json": write_coco(pictures, title, names),
+        "cvat.xml": write_cvat(pictures, title, names, KINDS[first.task]),
+        "label_studio.json": write_label_studio(pictures, title),
         INTERFACE: label_studio_interface(first.task, names),
     }
     return {name: text for name, text in files.items() if name != "coco.json" or first.task != "classification"}
 
 
-def unwritten(read: Sequence[tuple[PictureToLabel, str]]) -> Iterator[str]:
+def unwritten(read: Sequence[tuple[MarkedImage, str]]) -> Iterator[str]:
     """Yield notes on images, given with their faults, that labelling tools cannot open."""
     within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
     if within:
@@ -166,12 +157,12 @@ def unwritten(read: Sequence[tuple[PictureToLabel, str]]) -> Iterator[str]:
         yield f"{len(faults)} {noun} no size that can be read ({path}: {fault}): not in coco.json and cvat.xml"
 
 
-def as_picture(name: str, path: str) -> tuple[PictureToLabel, str]:
+def as_picture(name: str, path: str) -> tuple[MarkedImage, str]:
     """Read an image's size for labelling tools; return the picture, and the reason if it is unreadable, else ""."""
     try:
-        return PictureToLabel(name, path, size(path)), ""
+        return MarkedImage(name, size(path), path=path), ""
     except ImageError as error:
-        return PictureToLabel(name, path), str(error)
+        return MarkedImage(name, None, path=path), str(error)
 
 
 MASKS = "masks"

@@ -10,7 +10,7 @@ from typing import Unpack
 from howfar import protocols
 from howfar.backbones import BackboneArgument, as_backbone
 from howfar.data import Dataset, DatasetsArgument
-from howfar.data.feature_table import FORMATS, FeatureTable, check_columns, check_target, write
+from howfar.data.embeddings import FORMATS, FeatureTable, check_further_columns, check_target, write_features
 from howfar.errors import InputError
 from howfar.io.location import absolute, ready_file
 from howfar.keywords import BackboneOptions, EmbedOptions
@@ -89,12 +89,12 @@ def export(
     check_target(path, kind)
     with within(given["memory"]):
         parsed = _images(parse_all(datasets, "dataset"))
-        check_columns(parsed)
+        check_further_columns(parsed)
         model = as_backbone(backbone, loading)
         how = (given["runner"], given["batch_size"], given["workers"], given["progress"])
         features = [views[0] for views in embed_all(parsed, [model], store, *how)]
         doing("writing the table")
-        write(FeatureTable(parsed, features), path, kind)
+        write_features(FeatureTable(parsed, features), path, kind)
     return FeatureExport(
         path,
         model.name,

@@ -25,8 +25,9 @@ from howfar.data.documents import readable
 from howfar.data.image_bytes import check_files
 from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.images import size
-from howfar.data.label_exports import KINDS, ExportedImage, LabelExport, Mark, matched, read_export
-from howfar.data.labelling_exports import CATEGORY, Images, LabelNames, Named, kept_below, label_names, put
+from howfar.data.label_exports import KINDS, matched, read_export
+from howfar.data.label_marks import CATEGORY, LabelExport, Mark, MarkedImage
+from howfar.data.labelling_exports import Images, LabelNames, Named, kept_below, label_names, put
 from howfar.data.masks import read_mask
 from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.io.atomic import cut_off, staging
@@ -48,7 +49,7 @@ class LabelSite:
     dataset: Dataset
     task: str
     names: LabelNames
-    begun: Mapping[str, ExportedImage]
+    begun: Mapping[str, MarkedImage]
 
 
 def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSite:
@@ -105,8 +106,8 @@ def masks_in(folder: Path) -> LabelExport:
     """Read a folder of masks as an export in which every mask counts as drawn by a person."""
     files = sorted(walk(folder), key=lambda file: natural_key(file.name))
     marks = {file.relative_to(folder).as_posix(): Mark(CATEGORY, "mask", partial(_drawn, file)) for file in files}
-    images = tuple(ExportedImage(name, None, (mark,), looked_at=True) for name, mark in marks.items())
-    return LabelExport(MASKS, images, (CATEGORY,), unsure=False)
+    images = tuple(MarkedImage(name, None, (mark,), looked_at=True) for name, mark in marks.items())
+    return LabelExport(MASKS, images, unsure=False)
 
 
 def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[SettledImage], list[str], list[str]]:
@@ -180,7 +181,7 @@ def _names(export: LabelExport, site: LabelSite) -> LabelNames:
     return LabelNames({})
 
 
-def _counting(image: ExportedImage, names: LabelNames, task: str) -> Iterable[Mark]:
+def _counting(image: MarkedImage, names: LabelNames, task: str) -> Iterable[Mark]:
     """Yield the marks that count, under the dataset's names; marks of excluded labels are dropped."""
     for mark in image.marks:
         if (mark.draw is None) is not (task == "classification"):
@@ -204,7 +205,7 @@ def _counting(image: ExportedImage, names: LabelNames, task: str) -> Iterable[Ma
             yield Mark(own, mark.kind, mark.draw, mark.box)
 
 
-def _fitting(image: ExportedImage, item: Item) -> tuple[int, int]:
+def _fitting(image: MarkedImage, item: Item) -> tuple[int, int]:
     """Return an image's size; raise `InputError` if its labels were drawn at another size."""
     try:
         sides = size(item.path)
@@ -217,7 +218,7 @@ def _fitting(image: ExportedImage, item: Item) -> tuple[int, int]:
 
 
 def _why_not(
-    image: ExportedImage, item: Item, marks: Sequence[Mark], export: LabelExport, site: LabelSite, complete: bool
+    image: MarkedImage, item: Item, marks: Sequence[Mark], export: LabelExport, site: LabelSite, complete: bool
 ) -> str:
     """Return the reason why an image counts as unlabelled; "" if it counts as labelled."""
     if site.task == "classification":

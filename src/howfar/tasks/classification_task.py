@@ -15,9 +15,9 @@ from howfar.data.classes import ClassPredictions, class_names, folder_notes, lab
 from howfar.data.dataset import entries_of, examples
 from howfar.data.documents import TABLES, column_roles
 from howfar.data.image_folder import path_text
+from howfar.data.label_exports import read_class_labels
 from howfar.data.labelling_exports import FirstLabels
-from howfar.data.listed_labels import read_class_labels
-from howfar.data.map_style import labelled
+from howfar.data.python_objects import labelled
 from howfar.errors import InputError
 from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.image_columns import CLASS_SIGNALS, CONFIDENCE

@@ -14,16 +14,15 @@ import numpy as np
 
 from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset, Item
-from howfar.data.box_files import read_predicted_boxes, read_true_boxes
-from howfar.data.boxes import BoxesOf, BoxFile, outside
+from howfar.data.box_files import outside, read_box_labels, read_predicted_boxes, read_true_boxes
 from howfar.data.classes import class_names
 from howfar.data.dataset import entries_of, examples, matched_entries
 from howfar.data.documents import TABLES, column_roles
 from howfar.data.image_folder import counted, path_text
 from howfar.data.images import size
+from howfar.data.label_marks import BoxesOf, BoxFile
 from howfar.data.labelling_exports import Boxes as LabelledBoxes
 from howfar.data.labelling_exports import FirstLabels
-from howfar.data.listed_labels import read_box_labels
 from howfar.errors import ImageError, InputError
 from howfar.metrics.detection import Boxes, Detection, box_consistency, box_signals, box_stability, mirrored
 from howfar.relation.image_columns import BOX_AGREEMENTS, BOX_SIGNALS
@@ -144,7 +143,7 @@ class DetectionTask(Task):
             back = _flipped(others, Path(self.flipped), mirror, self.metric)
         entries = {} if self.truth is None else entries_of(dataset, "entry", Path(self.truth), list(true))
         notes += [] if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
-        notes += outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()}, "true boxes")
+        notes += outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()})
         listing = ListedPredictions(
             task=self.name,
             metric=self.metric,
@@ -172,7 +171,7 @@ class DetectionTask(Task):
         """Read labelled boxes; in a file that lists all images, unchanged boxes of the model do not count as labels."""
         dataset, read = answers.dataset, read_box_labels(answers.dataset, place)
         corners = {name: [box for _, box in boxes] for name, boxes in read.by_image.items()}
-        notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners, "true boxes")]
+        notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners)]
         known = ((name, answers.by_image.get(name), boxes) for name, boxes in read.by_image.items() if read.unsure)
         untouched = [name for name, answer, boxes in known if answer is not None and self._is_own(answer, boxes)]
         remedy = "where they are right as they are, write them as JSON, as predictions are"

@@ -20,7 +20,8 @@ from howfar.data.dataset import examples
 from howfar.data.image_folder import counted
 from howfar.data.images import size
 from howfar.data.label_exports import read_labels
-from howfar.data.labelling_exports import CATEGORY, FirstLabels
+from howfar.data.label_marks import CATEGORY
+from howfar.data.labelling_exports import FirstLabels
 from howfar.data.masks import read_mask
 from howfar.data.predictions import made_with, read_prediction
 from howfar.errors import ImageError, InputError, option

@@ -13,7 +13,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, read_mask
-from howfar.data.masks import from_brush, to_brush
+from howfar.data.label_studio import from_brush, to_brush
 
 SIDES = (12, 17)
 NAMES = ("ünï 1.png", "2.png")

@@ -63,13 +63,6 @@ def _holds_bytes(column_type: Any) -> bool:
     return bool(types.is_binary(column_type) or types.is_large_binary(column_type) or types.is_fixed_size_binary(column_type))
 
 
-def _has_paths(column_type: Any) -> bool:
-    """Return whether a column of files also stores their paths."""
-    import pyarrow.types as types
-
-    return bool(types.is_struct(column_type)) and column_type.get_field_index("path") >= 0
-
-
 def type_of_files(schema: Any, column: str) -> Any:
     """Return the type of a column of files; None if the column is missing or holds no bytes."""
     position = schema.get_field_index(column)
@@ -121,8 +114,11 @@ class TableImages(ABC):
 
     def listing(self) -> ContainerListing:
         """List the images in row order."""
+        import pyarrow as pa
+
         labels = self.cells(LABEL) if LABEL in self.schema.names else []
-        paths = self.cells(IMAGE, "path") if _has_paths(type_of_files(self.schema, IMAGE)) else []
+        kind = type_of_files(self.schema, IMAGE)
+        paths = self.cells(IMAGE, "path") if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else []
         masked = self.masked() if type_of_files(self.schema, MASK) is not None else []
         names = _class_names(self.schema)
         return ContainerListing(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from howfar.data import Dataset
-from howfar.data.boxes import read_document
+from howfar.data.box_files import read_document
 from howfar.data.documents import TABLES
 from howfar.data.images import size
 from howfar.data.predictions import match_maps
