@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from howfar.distances.bit_agreement import FEWEST, best_match, usual_agreement
+from howfar.studies import copies
+from howfar.studies.copies import FEWEST, best_match, usual_agreement
 
 
 def signs(count: int, seed: int) -> np.ndarray:
@@ -14,19 +15,21 @@ def signs(count: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("pairs_per_tile", [1, 50, 1 << 22])
-def test_it_is_the_least_hamming_distance(pairs_per_tile: int) -> None:
+def test_it_is_the_least_hamming_distance(pairs_per_tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "PAIRS_PER_TILE", pairs_per_tile)
     a, b = signs(30, 0), signs(5000, 1)
     distances = cdist(a > 0, b > 0, "hamming")
-    found = best_match(a, b, pairs_per_tile=pairs_per_tile)
+    found = best_match(a, b)
     np.testing.assert_array_equal(found.rows, distances.argmin(axis=1))
     np.testing.assert_allclose(found.agreement, 1 - distances.min(axis=1), atol=1e-12)
 
 
 @pytest.mark.parametrize("pairs_per_tile", [1, 50, 1 << 22])
-def test_only_earlier_rows_count_within_a_set(pairs_per_tile: int) -> None:
+def test_only_earlier_rows_count_within_a_set(pairs_per_tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "PAIRS_PER_TILE", pairs_per_tile)
     a = signs(40, 2)
     a[7] = a[3]
-    found = best_match(a, a, earlier=True, pairs_per_tile=pairs_per_tile)
+    found = best_match(a, a, earlier=True)
     assert (found.rows < np.arange(40)).all()
     assert (found.rows[0], found.agreement[0]) == (-1, 0.0)
     assert (found.rows[7], found.agreement[7]) == (3, 1.0)
@@ -55,22 +58,23 @@ def test_usual_agreement_is_that_of_all_pairs_but_the_best(same: bool) -> None:
 
 def test_bursts_and_copies_do_not_move_it() -> None:
     p, s = signs256(60, 3), signs256(50, 4)
-    plain = usual_agreement(s, p)
+    plain = usual_agreement(s, p, s)
     p[:25], s[:20] = p[0], p[0]
     noise = np.random.default_rng(5)
     p[:25] *= np.where(noise.random((25, 256)) < 0.05, -1, 1)
     s[:20] *= np.where(noise.random((20, 256)) < 0.05, -1, 1)
-    assert usual_agreement(s, p) == pytest.approx(plain, abs=0.03)
+    assert usual_agreement(s, p, s) == pytest.approx(plain, abs=0.03)
     s[20:40] = s[20]
-    assert usual_agreement(s, p) == pytest.approx(plain, abs=0.03)
+    assert usual_agreement(s, p, s) == pytest.approx(plain, abs=0.03)
 
 
 def test_of_few_pairs_nothing_is_told() -> None:
-    alike = framed(6, 0.95, 0)
-    assert usual_agreement(alike[:1], framed(FEWEST, 0.95, 1)) == 0.0
-    assert usual_agreement(alike, alike, same=True) == 0.0
-    assert usual_agreement(np.repeat(alike[:1], 500, axis=0), alike) == 0.0
-    assert usual_agreement(framed(8, 0.95, 2), alike) > 0.9
+    alike, more = framed(6, 0.95, 0), framed(8, 0.95, 2)
+    burst = np.repeat(alike[:1], 500, axis=0)
+    assert usual_agreement(alike[:1], framed(FEWEST, 0.95, 1), alike[:1]) == 0.0
+    assert usual_agreement(alike, alike, alike, same=True) == 0.0
+    assert usual_agreement(burst, alike, burst) == 0.0
+    assert usual_agreement(more, alike, more) > 0.9
 
 
 def signs256(count: int, seed: int) -> np.ndarray:

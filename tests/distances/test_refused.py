@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
 from howfar.distances import kid, knn, leave_one_out, mahalanobis, mmd, sliced_wasserstein
-from howfar.distances.bit_agreement import best_match, usual_agreement
-from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.distances.pairwise import row_sums
 from howfar.errors import InputError
 
@@ -46,11 +43,6 @@ def test_a_bandwidth_and_a_shrinkage(wrong: float) -> None:
         (lambda: knn(ONE, THREE), "pass k = 3"),
         (lambda: knn(ONE, TWO, 1, statistic="median"), "'mean' or 'kth'"),
         (lambda: sliced_wasserstein(ONE, TWO, projections=0), "projections must be"),
-        (lambda: best_match([[0.5, 1.0]], [[1.0, 1.0]]), "a must be rows of signs"),
-        (lambda: best_match([[1, 1]], [[1, 1, 1]]), "b must have as many bits as a, 2, got 3"),
-        (lambda: usual_agreement([[1, 1]], [[1, 1]], [[1, 1], [1, 1]]), "flipped must have the shape of a"),
-        (lambda: subspace_residual(np.ones((4, 5)), np.zeros(3), np.ones((4, 2))), "shapes"),
-        (lambda: leave_one_out_residual([1.0], np.ones((80, 2))), "one row of 80"),
     ],
 )
 def test_refused(call: Callable[[], object], line: str) -> None:

@@ -10,11 +10,10 @@ import pytest
 from PIL import Image, ImageOps
 
 import howfar
-from howfar.distances.bit_agreement import best_match
 from howfar.errors import InputError
 from howfar.results import Comparison
 from howfar.results.comparison_result import COPIES
-from howfar.studies.copies import ALIKE, copy_notes
+from howfar.studies.copies import ALIKE, best_match, copy_notes
 
 QUICK = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "rivals": False}
 

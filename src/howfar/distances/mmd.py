@@ -13,8 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar import memory
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
-from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks, in_single, row_sums
-from howfar.distances.products import Single, Tile, centre_of, double_squared, in_units, product_tiles, squared_tiles, unit_of
+from howfar.distances.pairwise import (
+    PAIRS_PER_TILE,
+    Single,
+    Tile,
+    centre_of,
+    distance_blocks,
+    double_squared,
+    in_single,
+    in_units,
+    product_tiles,
+    row_sums,
+    squared_tiles,
+    unit_of,
+)
 from howfar.errors import InputError
 
 _BITS = {np.float32: 16, np.float64: 20}
@@ -353,26 +365,21 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     if pairs_per_tile < 1:
         raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
     _need_pairs(secondary, primary)
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = _kid(secondary, primary, pairs_per_tile)
-    return found if np.isfinite(found) else float("inf")
-
-
-def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
-    if in_single(s, p) and pairs_per_tile == PAIRS_PER_TILE:
-        discrepancy = cubic_discrepancy(s, p)
-        if discrepancy is not None:
-            return discrepancy
-    s64, p64 = s.astype(np.float64), p.astype(np.float64)
-    z = s64.shape[1]
+    z = primary.shape[1]
 
     def cubic(a: Float64Array, b: Float64Array) -> float:
         step = max(1, pairs_per_tile // len(b))
         tiles = (a[start : start + step] @ b.T for start in range(0, len(a), step))
         return sum(_sum_of_cubes(tile, z) for tile in tiles)
 
-    own_s, own_p = (_sum_of_cubes(np.einsum("ij,ij->i", x, x), z) for x in (s64, p64))
-    return _different_pairs(cubic, s64, p64, (own_s, own_p))
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE
+        found = cubic_discrepancy(secondary, primary) if single else None
+        if found is None:
+            s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
+            own_s, own_p = (_sum_of_cubes(np.einsum("ij,ij->i", x, x), z) for x in (s64, p64))
+            found = _different_pairs(cubic, s64, p64, (own_s, own_p))
+    return found if np.isfinite(found) else float("inf")
 
 
 def median_bandwidth(s: FloatArray, p: FloatArray) -> float:

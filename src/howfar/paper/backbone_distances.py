@@ -25,7 +25,7 @@ from howfar.paper.study_frame import (
     embedding_work,
     loaded_backbones,
 )
-from howfar.pipeline import forget_pairs
+from howfar.pipeline.pairs import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.projection.basis import plateau

@@ -350,7 +350,7 @@ def _check(settings: PoolSettings, inputs: Inputs) -> None:
 def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     studied = adapted(inputs, settings.of)
     studies, first = dict(studied.by_segmenter()), studied.first
-    folders = {model: inputs.folders[settings.of] / model for model in studies}
+    folders = {model: inputs.folder_of(settings.of) / model for model in studies}
     strategy = settings.strategy or str(first.settings["strategies"][0])
     # Of the blind datasets those with masks.
     blind = tuple(name for name in first.blind if (matching(first.images, dataset=name)["mask"] != "").any())
@@ -439,7 +439,7 @@ def _distances(
             rivals=False,
             baselines=False,
             device=inputs.device,
-            **{**inputs.keywords, "store": folders[model] / "store"},
+            **{**inputs.execution._asdict(), "store": folders[model] / "store"},
         )
         frame = run.to_frame().rename(columns={"name": "dataset"})
         frames.append(keyed(frame[["dataset", "o_dist_mean", "o_dist_scaled", "relative"]], model=model))

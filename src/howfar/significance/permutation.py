@@ -136,8 +136,6 @@ def slice_means(
     """
     each, labels = np.asarray(values, dtype=np.float64), np.asarray(slices)
     groups = np.arange(len(each)) if photographs is None else np.unique(np.asarray(photographs), return_inverse=True)[1]
-    if not each.shape == labels.shape == groups.shape:
-        raise InputError.of("slices", f"must have one entry a value, {each.shape}", labels.shape)
     known = np.isfinite(each)
     sums, counts, units = _units(each[known], labels[known], groups[known])
     null = _shuffled(sums, counts, units, permutations, rng) if permutations else {}

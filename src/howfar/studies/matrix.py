@@ -38,8 +38,7 @@ from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset
 from howfar.results.run_files import check_table, page_folder
 from howfar.settings import checked, picked, with_options
-from howfar.studies.comparison_caveats import matrix_notes
-from howfar.studies.distance import features_of
+from howfar.studies.distance import features_of, matrix_notes
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import Execution, check_names, check_out, limited, parse_all, sources_of
 

@@ -17,16 +17,17 @@ from howfar.data.image_bytes import keep_with
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import BackboneOptions, StudyExecution
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline import check_work, embed_all
+from howfar.pipeline.embedding import check_work, embed_all
 from howfar.pipeline.measure import check_plan
 from howfar.protocols import Backbone, Runner, StoreLike
 from howfar.results import Features, Settings
 from howfar.streams import stream
-from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 Images = TypeVar("Images", bound=Dataset | Features)
 Result = TypeVar("Result")
 BASELINES: Final = ("pixels", "colour_moments")
+BASELINE_IMAGES: Final = 1000
+"""The trivial backbones are measured on at most so many images of each dataset."""
 
 
 class Execution(NamedTuple):
