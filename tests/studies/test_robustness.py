@@ -15,6 +15,7 @@ from categories import NAMES, write_categories, write_study
 from howfar import perturb
 from howfar.errors import InputError, UnknownNameError
 from howfar.results.distance_studies import UNCHANGED, Robustness
+from howfar.results.records import matching
 from howfar.studies.study_file.run_study import study
 
 OTHERS = tuple(name for name in NAMES if name != "campus")
@@ -71,7 +72,7 @@ def test_distances_are_those_of_perturbed_files(
             row = rows.loc[each.name]
             assert (row["o_dist_mean"], row["relative"]) == pytest.approx((each.o_dist_mean, each.relative))
             assert row["perturbed"] == (each.name in ends)
-            images = result.relative_of(backbone, which, each.name)
+            images = matching(result.images, backbone=backbone, perturbation=which, dataset=each.name)["relative"]
             assert len(images) == (7 if each.name in ends else 0)
             assert each.name not in ends or images.mean() == pytest.approx(each.relative)
         assert result.order(backbone, which) == [d.name for d in sorted(expected.datasets, key=lambda each: each.o_dist_mean)]

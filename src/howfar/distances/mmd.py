@@ -330,8 +330,18 @@ def mmd(
     secondary, primary = as_pair(s, p)
     if unbiased:
         _need_pairs(secondary, primary)
+    m, n = len(secondary), len(primary)
     if in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
-        return _of_many(secondary, primary, bandwidth, unbiased, pairs_per_tile)
+        squared = SquaredDistances(secondary, primary)
+        median = bandwidth == "median"
+        width = _median_of_many(squared, secondary, primary, pairs_per_tile) if median else _positive(bandwidth)
+        means = squared.gaussian(width)
+        own_s, own_p = means.within_s, means.within_p
+        if not unbiased:
+            # For a set and its copy the biased estimate is exactly 0.
+            own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
+        discrepancy = (own_s - means.between) + (own_p - means.between)
+        return discrepancy if unbiased else max(0.0, discrepancy)
     s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
     width = _median(np.concatenate([s64, p64]), pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
 
@@ -340,10 +350,9 @@ def mmd(
         return float(sum(np.exp(block).sum() for block in exponents))
 
     if not unbiased:
-        m, n = len(s64), len(p64)
         within = gaussian(s64, s64) / m**2 + gaussian(p64, p64) / n**2
         return max(0.0, within - 2.0 * (gaussian(s64, p64) / (m * n)))
-    return _different_pairs(gaussian, s64, p64, (float(len(s64)), float(len(p64))))
+    return _different_pairs(gaussian, s64, p64, (float(m), float(n)))
 
 
 def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
@@ -392,18 +401,6 @@ def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
 def _median_of_many(squared: SquaredDistances, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
     median = squared.median()
     return float(squared.unit * np.sqrt(median)) if median else _median(np.concatenate([s, p]), pairs_per_tile)
-
-
-def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"], unbiased: bool, pairs_per_tile: int) -> float:
-    """Compute the squared MMD in float32 for many pairs; for a set and its copy the biased estimate is exactly 0."""
-    squared = SquaredDistances(s, p)
-    width = _median_of_many(squared, s, p, pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
-    m, n, means = len(s), len(p), squared.gaussian(width)
-    own_s, own_p = means.within_s, means.within_p
-    if not unbiased:
-        own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
-    discrepancy = (own_s - means.between) + (own_p - means.between)
-    return discrepancy if unbiased else max(0.0, discrepancy)
 
 
 def _sum_of_cubes(products: Float64Array, z: int) -> float:

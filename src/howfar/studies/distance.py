@@ -51,8 +51,8 @@ from howfar.studies.study_inputs import (
     BASELINES,
     Execution,
     check_out,
+    drawn,
     keep_pictures,
-    limited,
     loaded,
     read_datasets,
     sources_of,
@@ -193,7 +193,7 @@ def read_and_drawn(
     """Read a comparison's datasets, complete and subsampled; check the run folder and slice columns."""
     read = read_datasets(primary, secondaries)
     check_out(folder, read)
-    datasets = [limited(dataset, settings) for dataset in read]
+    datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in read]
     check_columns(settings.by, datasets[1:])
     return read, datasets
 

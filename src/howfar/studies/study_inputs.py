@@ -143,11 +143,6 @@ def loaded(
     return None
 
 
-def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
-    """Subsample a dataset to the limit in the settings, as `drawn` does."""
-    return drawn(dataset, settings.limit, settings.seed)
-
-
 def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     """Draw at most `limit` images in their original order; the draw depends on the seed and the dataset's name only."""
     count = len(dataset)
@@ -177,7 +172,7 @@ def views(
 ) -> list[tuple[Features, ...]]:
     """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone."""
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
-    sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
+    sample = [drawn(dataset, few, settings.seed) for dataset in datasets]
     for chosen, backbones in ((datasets, models), (sample, trivial)):
         for backbone in backbones:
             sizes, layers = [len(dataset) for dataset in chosen], backbone.layers

@@ -315,7 +315,11 @@ def check_document(document: StudyDocument) -> CheckedFile:
                 if not (reference.to == "studies" and studies[entry].kind.name != reference.kind)
                 and not (reference.one and entry in folders)
             ]
-            _check_reference(f"studies.{name}.{field_name}", value, reference.to, among)
+            place, chosen = f"studies.{name}.{field_name}", [value] if isinstance(value, str) else list(value or ())
+            for unknown in (each for each in chosen if each and each not in among):
+                raise InputError.of(place, f"must be one of {reference.to}", unknown, nearest(unknown, among, reference.to))
+            if len(set(chosen)) < len(chosen):
+                raise InputError.of(place, "must not repeat one", chosen)
     return CheckedFile(document, datasets, folders, entries, tuple(_in_order(studies)))
 
 
@@ -468,15 +472,6 @@ def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Pla
     known = kind.settings.model_fields.keys() - kind.settings.UNSHARED
     shared = {key: value for key, value in document.settings.items() if key in known}
     return Planned(name, kind, checked_model(kind.settings, {**shared, **own}, place))
-
-
-def _check_reference(place: str, value: Any, table: str, among: Sequence[str]) -> None:
-    names = [value] if isinstance(value, str) else list(value or ())
-    for name in filter(None, names):
-        if name not in among:
-            raise InputError.of(place, f"must be one of {table}", name, nearest(name, among, table))
-    if len(set(names)) < len(names):
-        raise InputError.of(place, "must not repeat one", names)
 
 
 def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
