@@ -186,9 +186,9 @@ def test_distances_and_claims_are_those_of_a_pca_of_each_pair(
     np.testing.assert_allclose(merged["o_dist_mean"], merged["o_dist_mean_wanted"], rtol=1e-5)
 
     shares, margins = [], []
-    for _, rows in wanted.groupby(["reference_person", "reference_value"]):
-        own = rows["o_dist_mean"][rows["person"] == rows["reference_person"]].to_numpy()
-        others = rows["o_dist_mean"][rows["person"] != rows["reference_person"]].to_numpy()
+    for _, own_rows in wanted.groupby(["reference_person", "reference_value"]):
+        own = own_rows["o_dist_mean"][own_rows["person"] == own_rows["reference_person"]].to_numpy()
+        others = own_rows["o_dist_mean"][own_rows["person"] != own_rows["reference_person"]].to_numpy()
         shares.append([b <= a for a in own for b in others])
         margins.append(others.min() / own.max() - 1)
     claim = identity.named(backbone, perturbation, variation, "claims").iloc[0]
