@@ -107,7 +107,7 @@ def made(count: int) -> Iterator[Any]:
 
 def work(stage: str, count: int, place: Path) -> Any:
     """Do what a stage measures, and return what is held at its end."""
-    import howfar.pipeline
+    import howfar.pipeline.embedding
     from howfar.backbones import as_backbone
     from howfar.data import Dataset, parse
     from howfar.store import Store
@@ -118,7 +118,8 @@ def work(stage: str, count: int, place: Path) -> Any:
     if stage == TABLE:
         return parse(str(place / "table.csv"))
     if stage == EMBEDDED:
-        return howfar.pipeline.embed_all([Dataset("made", made(count))], [model], Stored(), Workers(), 64, progress=False)
+        embed_all = howfar.pipeline.embedding.embed_all
+        return embed_all([Dataset("made", made(count))], [model], Stored(), Workers(), 64, progress=False)
     if stage == OBJECTS:
         listed = list(made(count))
         return listed, [outcome(item) for item in listed], [str(item.path) for item in listed]

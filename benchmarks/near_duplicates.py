@@ -26,8 +26,7 @@ from scipy.stats import beta
 
 import howfar
 from howfar.backbones.handcrafted import mirrored
-from howfar.distances.bit_agreement import SPREADS, best_match, usual_agreement
-from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, SURE, nearest_columns
+from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, SPREADS, SURE, best_match, nearest_columns, usual_agreement
 
 CHOOSING, JUDGING = ("deepcrack_tiles", "gaps384_tiles", "voc2007"), ("cfd", "crack500_tiles", "bsds500", "sun_scenes")
 FRAMED, FRAMED_JUDGING = "drive", "hrf"

@@ -29,8 +29,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances_chunked
 
 from howfar.cores import numeric_threads
-from howfar.distances.gpu import gpu
-from howfar.distances.pairwise import row_sums
+from howfar.distances.pairwise import gpu, row_sums
 
 Sums = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
 BLOCK = 1000

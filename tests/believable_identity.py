@@ -51,7 +51,7 @@ def make(
         for change in (UNCHANGED, *perturbations)
         for variation in sets
     }
-    return study._result(settings, study._People(table, sets), features, measured)
+    return study._result(settings, table, sets, features, measured)
 
 
 def _measured(sets: VariationSets, persons: list[str], apart: float) -> FromReferences:

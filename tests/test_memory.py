@@ -15,8 +15,7 @@ from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.keywords import CompareSettings
 from howfar.memory import at_a_time, beside, budget, is_set, parse_size, within
-from howfar.pipeline import measure, permutation_p_value
-from howfar.pipeline.measure import check_plan
+from howfar.pipeline.measure import check_plan, measure, permutation_p_value
 from howfar.projection import Projector, joint_pca
 from howfar.results import Settings
 from howfar.runners import LocalRunner, RayRunner

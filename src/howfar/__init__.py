@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from howfar.data import Dataset
     from howfar.errors import HowfarError
     from howfar.paper.prompts import prompts
-    from howfar.pipeline import embed
+    from howfar.pipeline.embedding import embed
     from howfar.pipeline.prediction import predict
     from howfar.pipeline.reference_profile import Profile
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
@@ -77,7 +77,7 @@ _NAMES = {
     "compare": "howfar.studies.distance",
     "compare_backbones": "howfar.studies.compare_backbones",
     "corrupt": "howfar.studies.corruption",
-    "embed": "howfar.pipeline",
+    "embed": "howfar.pipeline.embedding",
     "evaluate": "howfar.studies.evaluation.evaluate",
     "export": "howfar.studies.export",
     "import_labels": "howfar.studies.label_import",

@@ -11,7 +11,7 @@ from howfar.distances import pairwise
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis
 from howfar.memory import within
-from howfar.pipeline import measure, permutation_p_value
+from howfar.pipeline.measure import measure, permutation_p_value
 from howfar.projection import Projection
 from howfar.significance import interval, resample_counts
 

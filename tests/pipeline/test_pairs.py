@@ -13,8 +13,8 @@ import howfar
 from howfar import registry
 from howfar.arrays import as_rows
 from howfar.io.finished_parts import KeptArrays
-from howfar.pipeline import measured_pairs, pairs
-from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs
+from howfar.pipeline import pairs
+from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs, measured_pairs
 from howfar.results import Comparison, Features, Settings
 from howfar.runners import RayRunner
 
@@ -245,5 +245,5 @@ def test_a_task_holds_no_names_and_no_paths():
     for one in (bare.primary, *bare.secondaries):
         assert one.images == one.paths == one.contents == one.skipped == ()
     for one, other in zip(found, work.each(range(4)), strict=True):
-        np.testing.assert_array_equal(one.found.i_dist, other.found.i_dist)
-        assert (one.p_value, one.found.relative_ci) == (other.p_value, other.found.relative_ci)
+        np.testing.assert_array_equal(one.i_dist, other.i_dist)
+        assert (one.p_value, one.relative_ci) == (other.p_value, other.relative_ci)

@@ -28,7 +28,7 @@ from howfar.results import (
 )
 from howfar.results.backbones_result import BackboneComparison
 from howfar.results.distance_studies import Robustness
-from howfar.results.slices_result import DistanceSlice, PerformanceSlice
+from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from snapshots import check
 
 Lines = Iterator[tuple[str, object]]

@@ -38,7 +38,7 @@ from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptations
 from howfar.results.assessment_result import LabelledSet
 from howfar.results.distance_studies import Robustness, Scenes
-from howfar.results.slices_result import DistanceSlice, PerformanceSlice
+from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from howfar.studies.study_file.run_study import study
 from snapshots import check, figure_text, page_text, section_text
 

@@ -220,15 +220,6 @@ def test_a_new_certificate_takes_the_page_of_the_old_one_away(tmp_path: Path) ->
     assert Certificate.load(tmp_path).run_id == second.run_id
 
 
-@pytest.mark.parametrize("name", ["images.parquet", "datasets.parquet"])
-def test_a_damaged_table_is_named(name: str, run: Comparison, tmp_path: Path) -> None:
-    run.save(tmp_path)
-    whole = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(whole[:-9])
-    with pytest.raises(StoreError, match=rf"{tmp_path} is damaged .*{name} cannot be read as Parquet.*: run compare again"):
-        Comparison.load(tmp_path)
-
-
 def test_a_reader_waits_for_a_writer_that_moves_its_files_in(run: Comparison, tmp_path: Path) -> None:
     run.save(tmp_path)
     whole = (tmp_path / "result.json").read_bytes()

@@ -1,4 +1,4 @@
-"""What holds of every strategy, for any columns: hypothesis looks for the exception."""
+"""The shipped suite for every strategy, and what holds of each for any columns: hypothesis looks for the exception."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from howfar import registry
 from howfar.protocols import Strategy
 from howfar.selection import every
+from howfar.testing.strategy_suite import StrategyTests
+
+NAMES = tuple(registry.OURS["strategies"])
+for _name in NAMES:
+    _suite = f"Test{_name.title().replace('_', '')}"
+    globals()[_suite] = type(_suite, (StrategyTests,), {"strategy": registry.load("strategies", _name), "__module__": __name__})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_registry_knows_a_strategy_by_its_own_name(name: str) -> None:
+    assert registry.load("strategies", name).name == name
+
 
 QUICK = settings(max_examples=40, deadline=None, derandomize=True)
 EVERY = pytest.mark.parametrize("strategy", every(), ids=lambda one: one.name)

@@ -10,9 +10,7 @@ import pytest
 from howfar.errors import InputError
 from howfar.significance import assignments, holm, interval, p_value, p_values, percentiles, resample_weights, unbiased_mean
 from howfar.significance.conformal import quantile, select
-from howfar.significance.permutation import slice_means
-from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, evidence, first_alarm
-from howfar.significance.variance_components import variance_components
+from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, first_alarm
 
 NAN, RNG = float("nan"), np.random.default_rng(0)
 NO_SCORES = ([], [NAN], [np.inf, 1.0], [[1.0]], 3.0, ["a"])
@@ -38,7 +36,6 @@ def test_what_is_no_level(level: float) -> None:
         (lambda: interval([1.0, 2.0], level), "level"),
         (lambda: quantile([0.1], level), "level"),
         (lambda: select([0.1], level), "error_rate"),
-        (lambda: variance_components([1.0, 2.0, 3.0], {}, level), "level"),
     ):
         with pytest.raises(InputError, match=f"{name} must lie between 0 and 1"):
             call()
@@ -60,17 +57,10 @@ def test_what_is_no_level(level: float) -> None:
         (lambda: p_value(NAN, [1.0]), "observed must"),
         (lambda: holm([0.1, 1.2]), r"p_values\[1\] must lie between 0 and 1"),
         (lambda: holm([-0.01]), r"p_values\[0\] must lie between 0 and 1"),
-        (lambda: slice_means([1.0, 2.0], [0], rng=RNG), "slices must have one entry a value"),
         (lambda: BoundedBet.of(1.0), "level must lie between 0 and 1, got 1"),
         (lambda: SpreadBet.of(0.5, [0.1, 0.2, 0.3]), "at least 30 labelled images, got 3"),
         (lambda: SpreadBet(0.5, 1.0, 0.1, 0.0).log_factor(LabelledBatch(np.array([0.5]))), "needs the predicted performance"),
-        (lambda: evidence([0.0], horizon=0), "horizon must be at least 1"),
         (lambda: first_alarm(np.zeros(1), rate=1.0), "rate must lie between 0 and 1"),
-        (lambda: variance_components([1.0, 2.0], {}), "values must be at least three numbers"),
-        (lambda: variance_components([1.0, 2.0, NAN], {}), "values must be finite"),
-        (lambda: variance_components([1.0, 2.0, 3.0], {"a": [0, 1]}), r"sources\['a'\] must have one level for each of the 3"),
-        (lambda: variance_components([1.0, 2.0, 3.0], {"a": [0, 0, 0]}), r"sources\['a'\] must have 2 to 2 levels"),
-        (lambda: variance_components([1.0, 2.0, 3.0], {"a": [0, 1, 2]}), r"sources\['a'\] must have 2 to 2 levels"),
     ],
 )
 def test_refused(call: Callable[[], object], line: str) -> None:

@@ -58,7 +58,7 @@ def compare(
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
     """Print each dataset's distance (a sentence and four columns, or all), skipped files, and the report's path."""
     from howfar.results.backbones_result import BackboneComparison
-    from howfar.results.slices_result import distance_table, too_small
+    from howfar.results.relation_result import distance_table, too_small
 
     others = "all are in result.json and the report"
     if isinstance(result, BackboneComparison):

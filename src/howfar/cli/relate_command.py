@@ -60,7 +60,7 @@ def relate(
 
 def show(relation: Relation, page: Path | None) -> None:
     """Print a relation's verdicts, estimators, estimates, slices and failure lists, and the report's path."""
-    from howfar.results.slices_result import performance_table, too_small
+    from howfar.results.relation_result import performance_table, too_small
 
     to = print_result(relation, IN_SENTENCES)
     for dataset in relation.datasets:

@@ -36,7 +36,7 @@ def embed(
     from howfar.errors import InputError
     from howfar.keywords import BackboneOptions
     from howfar.memory import within
-    from howfar.pipeline import embed_all
+    from howfar.pipeline.embedding import embed_all
     from howfar.settings import checked, picked
     from howfar.store import Store
 

@@ -147,7 +147,7 @@ def print_hint(to: Console, line: str) -> None:
 
 def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]]], small: str) -> None:
     """Print the first slices, worst first, the place of the rest, and the number of slices that are too small."""
-    from howfar.results.slices_result import ENERGY
+    from howfar.results.relation_result import ENERGY
 
     header, rows = cells
     if not rows:

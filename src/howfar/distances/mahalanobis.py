@@ -119,9 +119,6 @@ def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -
     """
     rows, centre, inside = as_rows(x, "x"), np.asarray(mean, np.float64), as_features(scores, "scores")
     m, q = rows.shape
-    if centre.shape != (q,) or len(inside) != m:
-        shapes = (rows.shape, centre.shape, inside.shape)
-        raise InputError.of("x, mean and scores", "must be of shapes (m, q), (q,) and (m, z)", shapes)
     squares, step = np.empty(m), max(1, _BLOCK_BYTES // (8 * q))
     for start in range(0, m, step):
         stop = min(start + step, m)
@@ -140,8 +137,6 @@ def leave_one_out_residual(residuals: ArrayLike, scores: ArrayLike) -> Float64Ar
     % of ten-fold refitting on 300 images with 25 components. It makes `subspace_residual` of other images free of a unit.
     """
     off, inside = np.asarray(residuals, np.float64), np.asarray(as_features(scores, "scores"), np.float64)
-    if off.shape != (len(inside),):
-        raise InputError.of("residuals", f"must be one row of {len(inside)} numbers", off.shape)
     squares = inside**2
     total = squares.sum(axis=0)
     leverage = 1 / len(inside) + (squares[:, total > 0] / total[total > 0]).sum(axis=1)

@@ -13,8 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar import memory
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
-from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks, in_single, row_sums
-from howfar.distances.products import Single, Tile, centre_of, double_squared, in_units, product_tiles, squared_tiles, unit_of
+from howfar.distances.pairwise import (
+    PAIRS_PER_TILE,
+    Single,
+    Tile,
+    centre_of,
+    distance_blocks,
+    double_squared,
+    in_single,
+    in_units,
+    product_tiles,
+    row_sums,
+    squared_tiles,
+    unit_of,
+)
 from howfar.errors import InputError
 
 _BITS = {np.float32: 16, np.float64: 20}
@@ -318,8 +330,18 @@ def mmd(
     secondary, primary = as_pair(s, p)
     if unbiased:
         _need_pairs(secondary, primary)
+    m, n = len(secondary), len(primary)
     if in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
-        return _of_many(secondary, primary, bandwidth, unbiased, pairs_per_tile)
+        squared = SquaredDistances(secondary, primary)
+        median = bandwidth == "median"
+        width = _median_of_many(squared, secondary, primary, pairs_per_tile) if median else _positive(bandwidth)
+        means = squared.gaussian(width)
+        own_s, own_p = means.within_s, means.within_p
+        if not unbiased:
+            # For a set and its copy the biased estimate is exactly 0.
+            own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
+        discrepancy = (own_s - means.between) + (own_p - means.between)
+        return discrepancy if unbiased else max(0.0, discrepancy)
     s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
     width = _median(np.concatenate([s64, p64]), pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
 
@@ -328,10 +350,9 @@ def mmd(
         return float(sum(np.exp(block).sum() for block in exponents))
 
     if not unbiased:
-        m, n = len(s64), len(p64)
         within = gaussian(s64, s64) / m**2 + gaussian(p64, p64) / n**2
         return max(0.0, within - 2.0 * (gaussian(s64, p64) / (m * n)))
-    return _different_pairs(gaussian, s64, p64, (float(len(s64)), float(len(p64))))
+    return _different_pairs(gaussian, s64, p64, (float(m), float(n)))
 
 
 def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
@@ -353,26 +374,21 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     if pairs_per_tile < 1:
         raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
     _need_pairs(secondary, primary)
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = _kid(secondary, primary, pairs_per_tile)
-    return found if np.isfinite(found) else float("inf")
-
-
-def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
-    if in_single(s, p) and pairs_per_tile == PAIRS_PER_TILE:
-        discrepancy = cubic_discrepancy(s, p)
-        if discrepancy is not None:
-            return discrepancy
-    s64, p64 = s.astype(np.float64), p.astype(np.float64)
-    z = s64.shape[1]
+    z = primary.shape[1]
 
     def cubic(a: Float64Array, b: Float64Array) -> float:
         step = max(1, pairs_per_tile // len(b))
         tiles = (a[start : start + step] @ b.T for start in range(0, len(a), step))
         return sum(_sum_of_cubes(tile, z) for tile in tiles)
 
-    own_s, own_p = (_sum_of_cubes(np.einsum("ij,ij->i", x, x), z) for x in (s64, p64))
-    return _different_pairs(cubic, s64, p64, (own_s, own_p))
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE
+        found = cubic_discrepancy(secondary, primary) if single else None
+        if found is None:
+            s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
+            own_s, own_p = (_sum_of_cubes(np.einsum("ij,ij->i", x, x), z) for x in (s64, p64))
+            found = _different_pairs(cubic, s64, p64, (own_s, own_p))
+    return found if np.isfinite(found) else float("inf")
 
 
 def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
@@ -385,18 +401,6 @@ def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
 def _median_of_many(squared: SquaredDistances, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
     median = squared.median()
     return float(squared.unit * np.sqrt(median)) if median else _median(np.concatenate([s, p]), pairs_per_tile)
-
-
-def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"], unbiased: bool, pairs_per_tile: int) -> float:
-    """Compute the squared MMD in float32 for many pairs; for a set and its copy the biased estimate is exactly 0."""
-    squared = SquaredDistances(s, p)
-    width = _median_of_many(squared, s, p, pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
-    m, n, means = len(s), len(p), squared.gaussian(width)
-    own_s, own_p = means.within_s, means.within_p
-    if not unbiased:
-        own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
-    discrepancy = (own_s - means.between) + (own_p - means.between)
-    return discrepancy if unbiased else max(0.0, discrepancy)
 
 
 def _sum_of_cubes(products: Float64Array, z: int) -> float:

@@ -4,21 +4,309 @@ Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in fl
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
 differences, so equal rows are at exactly 0 and near ones keep nine digits.
 
-Sums over many pairs are taken by `howfar.distances.products`: products in float32, sums in float64, equal rows at exactly 0.
+Sums over many pairs, and all on a GPU with torch, are of products in float32 of images that are centred and scaled to fit it,
+and sums in float64. Pairs whose squared distance is small beside the squared norms are computed again by differences too, and
+equal rows are at exactly 0. That costs about 1e-7 of a distance and at most 2⁻¹⁷ (1e-5 on a GPU); rounding goes either way, so
+that a sum over many pairs is far closer.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
-from howfar.distances.gpu import gpu, sums_by_torch
-from howfar.distances.products import ProductKernel, centre_of, double_squared, unit_of
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+Single = NDArray[np.float32]
+_VALUES = 1 << 22
+_CACHED = 1 << 15
+_FEWEST, _MOST = 15, 1001
+
+
+def centre_of(p: NDArray[Any]) -> Float64Array:
+    """Compute a robust centre of P, (z,): the median of each component over up to a thousand rows, fewer for large z.
+
+    One row far beyond all others drags the mean away from them, and about it they would have no digits left.
+    """
+    count = max(_FEWEST, min(_MOST, _VALUES // p.shape[1]))
+    some = p[:: -(-len(p) // count)]
+    centre: Float64Array = np.median(some.astype(np.float64, copy=False), axis=0)
+    return centre
+
+
+def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
+    """Centre S and P at P's centre and divide by a power of two at least as large as any value, in float32.
+
+    Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
+    """
+    centre = centre_of(p)
+    unit = unit_of(max(_largest(s, centre), _largest(p, centre)))
+    return _in_unit(s, centre, unit), _in_unit(p, centre, unit), unit
+
+
+def unit_of(largest: float) -> float:
+    """Return the smallest power of two above `largest`."""
+    _, exponent = np.frexp(largest)
+    return float(np.ldexp(1.0, int(exponent)))
+
+
+def _largest(rows: NDArray[Any], centre: Float64Array) -> float:
+    """Return the largest absolute difference of any component from the centre."""
+    if not len(rows):
+        return 0.0
+    return float(max(np.abs(rows.max(axis=0) - centre).max(), np.abs(rows.min(axis=0) - centre).max()))
+
+
+def _in_unit(rows: NDArray[Any], centre: Float64Array, unit: float) -> Single:
+    """Centre and scale rows in blocks, so that the float64 differences stay in the processor's cache."""
+    single, step = np.empty(rows.shape, np.float32), max(1, _CACHED // rows.shape[1])
+    for start in range(0, len(rows), step):
+        single[start : start + step] = (rows[start : start + step] - centre) / unit
+    return single
+
+
+TILE = 1000
+"""Rows of S, and of P, in one tile."""
+NEAR = 2.0**-6
+"""Squared distances below this share of the squared norms are computed by differences: above it at most 2⁻¹⁷ of one is lost."""
+_MANY = 50
+_CANCELLATION = 1e-6
+_NEAR_VALUES = 1 << 22
+_DOUBLES = 1 << 18
+
+
+class Tile(NamedTuple):
+    """Hold values for a block of pairs, (rows, columns) float32; `row` and `column` are the first rows of S and P."""
+
+    row: int
+    column: int
+    values: Single
+
+    def ends(self) -> tuple[slice, slice]:
+        """Return the tile's rows of S and rows of P as slices."""
+        rows, columns = self.values.shape
+        return slice(self.row, self.row + rows), slice(self.column, self.column + columns)
+
+
+def product_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
+    """Yield inner products a·b of rows tile by tile; each tile overwrites the previous one.
+
+    Where `same`, `b` is `a`, and tiles left of the diagonal are left out: they mirror those to the right.
+    """
+    room = np.empty(min(TILE, len(a)) * min(TILE, len(b)), np.float32)
+    for row in range(0, len(a), TILE):
+        left = a[row : row + TILE]
+        for column in range(row if same else 0, len(b), TILE):
+            right = b[column : column + TILE]
+            values = room[: len(left) * len(right)].reshape(len(left), len(right))
+            yield Tile(row, column, np.matmul(left, right.T, out=values))
+
+
+def squared_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
+    """Yield squared distances of rows tile by tile; each tile overwrites the previous one."""
+    norms_a, norms_b = _norms(a), _norms(b)
+    for tile in product_tiles(a, b, same):
+        rows, columns = tile.ends()
+        complete(tile.values, a[rows], b[columns], norms_a[rows], norms_b[columns], same and tile.row == tile.column)
+        yield tile
+
+
+def complete(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single, same: bool = False) -> None:
+    """Convert inner products of rows of `a` and `b` to squared distances in place; `same` sets the diagonal to 0."""
+    values *= np.float32(-2.0)
+    values += norms_a[:, None]
+    values += norms_b
+    if same:
+        np.fill_diagonal(values, np.inf)
+    if values.min() <= NEAR * (float(norms_a.max()) + float(norms_b.max())):
+        _mend(values, a, b, norms_a, norms_b)
+    if same:
+        np.fill_diagonal(values, 0.0)
+
+
+def _mend(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single) -> None:
+    near = np.flatnonzero(values <= np.float32(NEAR) * (norms_a[:, None] + norms_b))
+    if _MANY * len(near) > values.size:
+        right, step = b.astype(np.float64), max(1, _DOUBLES // len(b))
+        squares = np.einsum("ij,ij->i", right, right)
+        for start in range(0, len(a), step):
+            left = a[start : start + step].astype(np.float64)
+            values[start : start + step] = double_squared(left, right, np.einsum("ij,ij->i", left, left), squares)
+        return
+    _by_differences(values, a, b, near)
+
+
+def double_squared(a: Float64Array, b: Float64Array, norms_a: Float64Array, norms_b: Float64Array) -> Float64Array:
+    """Compute squared distances in float64, (m, n), from rows and their squared norms."""
+    scale = norms_a[:, None] + norms_b
+    squared: Float64Array = scale - 2.0 * (a @ b.T)
+    _by_differences(squared, a, b, np.flatnonzero(squared <= _CANCELLATION * scale))
+    return squared
+
+
+def _by_differences(squared: NDArray[Any], a: NDArray[Any], b: NDArray[Any], near: NDArray[np.intp]) -> None:
+    flat, step = squared.reshape(-1), max(1, _NEAR_VALUES // a.shape[1])
+    for start in range(0, len(near), step):
+        pairs = near[start : start + step]
+        i, j = np.divmod(pairs, len(b))
+        difference = a[i] - b[j]
+        flat[pairs] = np.einsum("ij,ij->i", difference, difference)
+
+
+def _norms(rows: Single) -> Single:
+    return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64), np.float32)
+
+
+class ProductKernel:
+    """Compute distances between rows of S and P from inner products, after centring at P's centre and scaling."""
+
+    def __init__(self, s: NDArray[Any], p: NDArray[Any]) -> None:
+        self._same = s is p or (s.shape == p.shape and np.array_equal(s, p))
+        self._a, self._b, self.unit = in_units(s, p)
+        self._norms_a, self._norms_b = _norms(self._a), _norms(self._b)
+
+    def sums(self) -> Float64Array:
+        """Sum the distances of each row of S from all rows of P, (m,) float64."""
+        return self._sums(self._same)[0]
+
+    def both_sums(self) -> tuple[Float64Array, Float64Array]:
+        """Sum the distances of each row of S from all rows of P, (m,), and of each row of P from all rows of S, (n,)."""
+        of_s, of_p = self._sums(both=True)
+        return (of_s, of_s.copy()) if self._same else (of_s, of_p)
+
+    def _sums(self, both: bool) -> tuple[Float64Array, Float64Array]:
+        of_s = np.zeros(len(self._a))
+        of_p = of_s if self._same else np.zeros(len(self._b))
+        for tile in squared_tiles(self._a, self._b, self._same):
+            (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
+            of_s[rows] += d.sum(axis=1)
+            if both and not (self._same and tile.column == tile.row):
+                of_p[columns] += d.sum(axis=0, dtype=np.float64)
+        of_s *= self.unit
+        return of_s, of_p if self._same else of_p * self.unit
+
+    def distances(self, start: int, stop: int, first: int) -> Single:
+        """Compute float32 distances, in multiples of `unit`, of rows `start` to `stop` of S from rows `first` on of P."""
+        a, b = self._a[start:stop], self._b[first:]
+        squared: Single = a @ b.T
+        complete(squared, a, b, self._norms_a[start:stop], self._norms_b[first:])
+        return np.asarray(np.sqrt(squared, out=squared))
+
+    @property
+    def reach(self) -> float:
+        """Return an upper bound of all distances in units: the largest norm in S plus the largest norm in P."""
+        return float(np.sqrt(self._norms_a.max()) + np.sqrt(self._norms_b.max()))
+
+
+GPU_PAIRS = 1 << 23
+"""Pairs at once: some 200 MB."""
+_GPU_NEAR_VALUES = 1 << 24
+_NAMES = re.compile("auto|cuda(:[0-9]+)?")
+
+
+def gpu(name: str) -> torch.device | None:
+    """Return the torch device for ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (CUDA if available); None means the CPU."""
+    if name == "cpu":
+        return None
+    if not _NAMES.fullmatch(name):
+        raise InputError.of("device", "must be auto, cpu, cuda or cuda:N", name)
+    # Some seconds to load, and needed for nothing else here.
+    import torch
+
+    devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda") if devices else None
+    if int(name.partition(":")[2] or 0) >= devices:
+        raise InputError.of("device", "must be on this machine", name, "pass 'auto' or 'cpu'")
+    return torch.device(name)
+
+
+def sums_by_torch(s: NDArray[Any], p: NDArray[Any], device: torch.device) -> tuple[Float64Array, float]:
+    """Sum the distances of each row of `s` from all rows of `p`, (m,) float64; also return the unit of the float32 values.
+
+    A tile that does not fit in memory is halved; `HowfarError` where even one row's distances do not fit.
+    """
+    import torch
+
+    secondary, primary, unit = in_units(s, p)
+    step = min(len(s), max(1, GPU_PAIRS // len(p)))
+    with torch.inference_mode(), _full_precision():
+        a, b, norms_a, norms_b = _moved(secondary, primary, device)
+        sums, start = np.empty(len(s)), 0
+        while start < len(s):
+            rows = slice(start, start + step)
+            of_tile = _tile_sums(a[rows], b, norms_a[rows], norms_b)
+            if of_tile is not None:
+                sums[start : start + len(of_tile)] = of_tile
+                start += len(of_tile)
+            elif step == 1:
+                raise HowfarError(f"the distances of one image from {len(p)} others are more than {device} holds: use the CPU")
+            else:
+                step //= 2
+    return sums * unit, unit
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Make torch multiply in full float32 precision within the block, without TF32 or bfloat16."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _moved(s: NDArray[np.float32], p: NDArray[np.float32], device: torch.device) -> tuple[torch.Tensor, ...]:
+    """Copy both sets to the device, and compute their squared norms."""
+    import torch
+
+    try:
+        a, b = torch.from_numpy(s).to(device), torch.from_numpy(p).to(device)
+        return a, b, a.square().sum(dim=1), b.square().sum(dim=1)
+    except torch.OutOfMemoryError as error:
+        rows = len(s) + len(p)
+        raise HowfarError(f"{rows} images of {s.shape[1]} components are more than {device} holds: use the CPU") from error
+
+
+def _tile_sums(a: torch.Tensor, b: torch.Tensor, norms_a: torch.Tensor, norms_b: torch.Tensor) -> Float64Array | None:
+    """Sum the distances of each row of `a` from all rows of `b`; None if the device runs out of memory."""
+    import torch
+
+    try:
+        distances = _squared(a, b, norms_a, norms_b).sqrt_()
+        sums: Float64Array = distances.sum(dim=1, dtype=torch.float64).cpu().numpy()
+        return sums
+    except torch.OutOfMemoryError:
+        pass
+    # Outside the handler, so that what the tile held is free by now.
+    torch.cuda.empty_cache()
+    return None
+
+
+def _squared(a: torch.Tensor, b: torch.Tensor, norms_a: torch.Tensor, norms_b: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    scale = norms_a[:, None] + norms_b
+    squared = torch.addmm(scale, a, b.T, alpha=-2.0)
+    near = torch.nonzero(squared <= scale.mul_(NEAR))
+    step = max(1, _GPU_NEAR_VALUES // a.shape[1])
+    for first in range(0, len(near), step):
+        i, j = near[first : first + step].unbind(dim=1)
+        squared[i, j] = (a[i] - b[j]).square_().sum(dim=1)
+    return squared
+
 
 PAIRS_PER_TILE = 1 << 20
 SINGLE_FROM = 1 << 24
@@ -99,8 +387,6 @@ def quadratic_forms(
     and `v` is `u`.
     """
     secondary, primary = as_pair(s, p)
-    if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
-        raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
     if not in_single(secondary, primary):
         return _double_forms(secondary, primary, u, v, pairs_per_tile)
     kernel = ProductKernel(secondary, primary)
@@ -114,13 +400,10 @@ def quadratic_forms(
 
 def bilinear_forms(s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array) -> Float64Array:
     """Compute weighted sums of distances for all pairs of weight rows, Σᵢⱼ u[k, i] d(sᵢ, pⱼ) v[l, j], shape (k, l)."""
-    secondary, primary = as_pair(s, p)
-    if (u.shape[1], v.shape[1]) != (len(secondary), len(primary)):
-        raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
     # In a unit of their own, since float32 may not hold the weights of far images.
     unit = unit_of(float(np.abs(v).max()))
     repeated, tiled = np.repeat(u, len(v), axis=0).T, np.tile(v / unit, (len(u), 1)).T
-    return quadratic_forms(secondary, primary, repeated, tiled).reshape(len(u), len(v)) * unit
+    return quadratic_forms(s, p, repeated, tiled).reshape(len(u), len(v)) * unit
 
 
 def _weight(u: NDArray[Any]) -> Float64Array:

@@ -25,7 +25,7 @@ from howfar.paper.study_frame import (
     embedding_work,
     loaded_backbones,
 )
-from howfar.pipeline import forget_pairs
+from howfar.pipeline.pairs import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.projection.basis import plateau
@@ -70,7 +70,17 @@ def _run_distance(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
     forget_pairs(inputs.folder)
     return DistanceTable(
         comparison=comparison,
-        features=tuple(map(_feature, labelled)),
+        features=tuple(
+            BackboneFeature(
+                label=each.label,
+                registered=each.registered,
+                feature=card_of(each.registered).summary,
+                length=sum(each.backbone.layers),
+                model=each.model,
+                trivial=each.registered in BASELINES,
+            )
+            for each in labelled
+        ),
         provenance=Provenance.now(),
         notes=tuple(_distance_notes(comparison)),
     )
@@ -88,17 +98,6 @@ def _distance_notes(comparison: BackboneComparison) -> list[str]:
     about = {note: [each.backbone.name for each in comparison.comparisons if note in each.notes] for note in comparison.notes()}
     every = len(comparison.comparisons)
     return [note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()]
-
-
-def _feature(labelled: StudyBackbone) -> BackboneFeature:
-    return BackboneFeature(
-        label=labelled.label,
-        registered=labelled.registered,
-        feature=card_of(labelled.registered).summary,
-        length=sum(labelled.backbone.layers),
-        model=labelled.model,
-        trivial=labelled.registered in BASELINES,
-    )
 
 
 DISTANCE = StudyKind(

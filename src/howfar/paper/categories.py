@@ -18,14 +18,13 @@ from howfar.backbones import cards
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.errors import InputError
 from howfar.paper.study_frame import SpaceSettings, interval_columns, perturbations_of
-from howfar.pipeline import forget_pairs
+from howfar.pipeline.pairs import forget_pairs
 from howfar.progress import bar
 from howfar.relation.rank_stability import Distances, agreements, mean_change
 from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes, StudiedBackbone
 from howfar.results.records import keyed
-from howfar.studies.comparison_caveats import matrix_notes
-from howfar.studies.distance import compared
+from howfar.studies.distance import compared, matrix_notes
 from howfar.studies.matrix import summed_once
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, StudyKind, Work, setting

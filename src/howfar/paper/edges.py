@@ -78,13 +78,16 @@ def _run(settings: EdgesSettings, inputs: Inputs) -> Edges:
         EdgeDifference(one, other, average(by_model[one] - by_model[other], weights(len(by_model))))
         for one, other in combinations(trained, 2)
     )
+    # A random sample of images for the figure, in their order.
+    names = images["image"].unique()
+    chosen = stream(settings.seed, "edges").choice(len(names), min(settings.images, len(names)), replace=False)
     return Edges(
         dataset=settings.dataset,
         of=settings.of,
         seed=seed,
         models=tuple(models),
         differences=tuple(differences),
-        shown=_shown(images, settings),
+        shown=tuple(str(names[position]) for position in np.sort(chosen)),
         images=images,
         provenance=Provenance.now(),
         skipped=tuple(dict.fromkeys(each for _, skipped in mapped for each in skipped)),
@@ -113,13 +116,6 @@ def _measured(values: Any, picture: Image.Image, threshold: float) -> dict[str, 
     edges = edge_preference(*shrunk)
     share = float((p > threshold).mean())
     return {"foreground": share, "probability": float(p.mean()), "edges": np.nan if edges is None else edges}
-
-
-def _shown(images: pd.DataFrame, settings: EdgesSettings) -> tuple[str, ...]:
-    """Draw a random sample of images for the figure, in their order."""
-    names = images["image"].unique()
-    chosen = stream(settings.seed, "edges").choice(len(names), min(settings.images, len(names)), replace=False)
-    return tuple(str(names[position]) for position in np.sort(chosen))
 
 
 def _work(settings: EdgesSettings, inputs: Inputs) -> Work:

@@ -283,22 +283,6 @@ PARTS: Final = "parts"
 Measured = Mapping[Key, FromReferences]
 
 
-def sets(compared: Mapping[str, VariationSets]) -> pd.DataFrame:
-    """List the image sets of every variation in the order of figures."""
-    rows = [
-        {
-            "variation": variation,
-            "person": own.person,
-            "value": own.value,
-            "images": len(own.rows),
-            "reference": bool(place in each.references),
-        }
-        for variation, each in compared.items()
-        for place, own in enumerate(each.sets)
-    ]
-    return pd.DataFrame(rows)
-
-
 def tables(measured: Measured, compared: Mapping[str, VariationSets], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Build the result's tables of distances, of primary sets (references) and of images."""
     frames: dict[str, list[pd.DataFrame]] = {"distances": [], "references": [], "images": []}
@@ -354,13 +338,6 @@ class IdentitySettings(SpaceSettings):
     perturbations: tuple[str, ...] = Field(("blur",), description="Changes of the images with which all is measured again.")
 
 
-class _People(NamedTuple):
-    """Hold the readable images by person and variations, and their sets."""
-
-    table: pd.DataFrame
-    sets: Mapping[str, VariationSets]
-
-
 def _check(settings: IdentitySettings, inputs: Inputs) -> None:
     perturbations_of(settings.perturbations)
     table = described(inputs.file.datasets[settings.dataset], settings.pattern, settings.columns, settings.persons)
@@ -388,34 +365,41 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
     labels = [(name, UNCHANGED) for name in settings.backbones]
     labels += product(settings.backbones, settings.perturbations)
     readable = table[table["image"].isin(views[0].images)].reset_index(drop=True)
-    people = _People(readable, compared(readable, settings.variations, settings.references, settings.seed))
-    _check_space(settings, people.sets)
+    sets = compared(readable, settings.variations, settings.references, settings.seed)
+    _check_space(settings, sets)
     kept = KeptArrays(inputs.folder / PARTS)
-    measured = dict(_measured(dict(zip(labels, views, strict=True)), people, settings, kept, inputs))
-    result = _result(settings, people, views[0], measured)
+    measured = dict(_measured(dict(zip(labels, views, strict=True)), readable, sets, settings, kept, inputs))
+    result = _result(settings, readable, sets, views[0], measured)
     kept.forget()
     return result
 
 
 def _measured(
-    views: Mapping[tuple[str, str], Features], people: _People, settings: IdentitySettings, kept: KeptArrays, inputs: Inputs
+    views: Mapping[tuple[str, str], Features],
+    table: pd.DataFrame,
+    sets: Mapping[str, VariationSets],
+    settings: IdentitySettings,
+    kept: KeptArrays,
+    inputs: Inputs,
 ) -> Iterator[tuple[Key, FromReferences]]:
     """Yield the measures of each backbone, perturbation and variation in the order of the tables."""
-    keys = list(product(settings.backbones, (UNCHANGED, *settings.perturbations), people.sets))
-    total = sum(len(people.sets[variation].references) for _, _, variation in keys)
+    keys = list(product(settings.backbones, (UNCHANGED, *settings.perturbations), sets))
+    total = sum(len(sets[variation].references) for _, _, variation in keys)
+    # What a part's numbers depend on beside its features and variation.
+    chosen = settings.model_dump(mode="json", exclude={"title", "backbones", "perturbations", "variations", "bootstrap"})
     with bar(progress=inputs.execution.progress, patient=True, total=total, unit="set", desc="sets") as shown:
         rows: dict[tuple[str, str], FloatArray] = {}
         for key in keys:
-            features, sets = views[key[:2]], people.sets[key[2]]
-            part = _part_key(key, features, people, settings)
+            features, of_variation = views[key[:2]], sets[key[2]]
+            part = part_key("identity", chosen, key[2], dict(features.identity), features.contents, table.to_csv())
             arrays = kept.read(part)
             if arrays is None:
                 if key[:2] not in rows:
                     rows = {key[:2]: _rows(features)}
-                arrays = _fresh(rows[key[:2]], sets, settings, shown)._asdict()
+                arrays = _fresh(rows[key[:2]], of_variation, settings, shown)._asdict()
                 kept.keep(part, arrays)
             else:
-                shown.update(len(sets.references))
+                shown.update(len(of_variation.references))
             yield key, FromReferences(**arrays)
 
 
@@ -436,36 +420,39 @@ def _rows(features: Features) -> FloatArray:
     return principal_coordinates(features.rows)[[first[content] for content in features.contents]]
 
 
-def _part_key(key: Key, features: Features, people: _People, settings: IdentitySettings) -> str:
-    """Return the key of a part of the run, from everything that its numbers depend on."""
-    chosen = settings.model_dump(mode="json", exclude={"title", "backbones", "perturbations", "variations", "bootstrap"})
-    return part_key("identity", chosen, key[2], dict(features.identity), features.contents, people.table.to_csv())
-
-
 def _result(
-    settings: IdentitySettings, people: _People, features: Features, measured: Mapping[Key, FromReferences]
+    settings: IdentitySettings,
+    table: pd.DataFrame,
+    sets: Mapping[str, VariationSets],
+    features: Features,
+    measured: Mapping[Key, FromReferences],
 ) -> Identity:
-    units = {variation: unit_of(each) for variation, each in people.sets.items()}
+    units = {variation: unit_of(each) for variation, each in sets.items()}
     # The same draws by every backbone and perturbation, so that changes are paired.
     found = {
-        key: claim(each, people.sets[key[2]], settings.bootstrap, np.random.default_rng([settings.seed, 1]))
+        key: claim(each, sets[key[2]], settings.bootstrap, np.random.default_rng([settings.seed, 1]))
         for key, each in measured.items()
     }
-    unstudied = () if settings.variations else [name for name in people.table if name not in ("image", PERSON, *people.sets)]
+    of_sets = [
+        (variation, own.person, own.value, len(own.rows), bool(place in each.references))
+        for variation, each in sets.items()
+        for place, own in enumerate(each.sets)
+    ]
+    unstudied = () if settings.variations else [name for name in table if name not in ("image", PERSON, *sets)]
     notes = [f"Nobody is seen under two values of {name}: it is not studied." for name in unstudied]
     notes += [f"Not read: {each.path} ({each.reason})." for each in features.skipped]
     return Identity(
         dataset=settings.dataset,
         backbones=settings.backbones,
         perturbations=(UNCHANGED, *settings.perturbations),
-        variations=tuple(people.sets),
-        persons=tuple(dict.fromkeys(each.person for sets in people.sets.values() for each in sets.sets)),
+        variations=tuple(sets),
+        persons=tuple(dict.fromkeys(own.person for each in sets.values() for own in each.sets)),
         components=settings.components,
         projection=settings.projection,
-        sets=sets(people.sets),
-        **tables(measured, people.sets, people.table),
+        sets=pd.DataFrame(of_sets, columns=["variation", "person", "value", "images", "reference"]),
+        **tables(measured, sets, table),
         claims=pd.DataFrame(rows(found, units)),
-        pictures=pictures(people.table, features, settings.seed),
+        pictures=pictures(table, features, settings.seed),
         provenance=Provenance.now(),
         notes=tuple(notes),
     )

@@ -10,24 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from howfar.figures import Caption, registered
-from howfar.figures.style import (
-    MUTED,
-    PAPER,
-    WIDTH,
-    Look,
-    blank,
-    drawing,
-    first,
-    head,
-    head_numbers,
-    looks,
-    name_legend,
-    name_rows,
-    name_text,
-    nothing,
-    row_number,
-)
+from howfar.figures import Caption, registered, style
+from howfar.figures.style import Look
 from howfar.results import DistancePart, Relation
 
 TITLE = "Near and far parts"
@@ -71,24 +55,24 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
     looks at its labels. For a task without thresholds the two are one. An arrow head marks the farthest part and points the way
     that performance goes; the numbers are at the common threshold. At most `limit` datasets are shown, the first.
     """
-    shown, left_out = first(relation.datasets, limit)
-    look_of = looks(relation)
+    shown, left_out = style.first(relation.datasets, limit)
+    look_of = style.looks(relation)
     cuts = [part for row in shown for part in (*row.halves, *row.thirds)]
     two = any(part.performance is not None and part.performance != part.performance_common for part in cuts)
     if not cuts:
-        return nothing(TITLE, "no dataset shown has performances in its parts")
-    with drawing():
-        figure = blank(WIDTH, 1.55 + 0.44 * len(shown))
+        return style.nothing(TITLE, "no dataset shown has performances in its parts")
+    with style.drawing():
+        figure = style.blank(style.WIDTH, 1.55 + 0.44 * len(shown))
         panels = figure.subplots(1, 2, sharey=True)
         for axes, (attribute, name) in zip(panels, PANELS, strict=True):
             for position, row in enumerate(shown):
                 _row(axes, getattr(row, attribute), position, look_of[row.name], two)
             axes.set_title(name)
             axes.set_xlabel("performance of the part")
-            head_numbers(axes, "near → far")
-        _frame(panels, [name_text(row.name) for row in shown])
+            style.head_numbers(axes, "near → far")
+        _frame(panels, [style.name_text(row.name) for row in shown])
         _legend(figure, two)
-        head(figure, f"{TITLE} by distance from {name_text(relation.primary)}", left_out)
+        style.head(figure, f"{TITLE} by distance from {style.name_text(relation.primary)}", left_out)
     return figure
 
 
@@ -98,22 +82,22 @@ def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: Look, two
     if two:
         retuned = [part.performance for part in cut if part.performance is not None]
         _chain(axes, retuned, position + OFFSET, look, filled=False)
-    row_number(axes, position, f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–")
+    style.row_number(axes, position, f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–")
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:
     """Join dots by increasing distance; with several dots, the last one is an arrow head."""
     if not values:
         return
-    kind, face = ("common", look.colour) if filled else ("retuned", PAPER)
-    style: dict[str, Any] = {"ls": "none", "mec": look.colour, "mew": 1.1, "mfc": face, "zorder": 2.5}
+    kind, face = ("common", look.colour) if filled else ("retuned", style.PAPER)
+    dots: dict[str, Any] = {"ls": "none", "mec": look.colour, "mew": 1.1, "mfc": face, "zorder": 2.5}
     axes.plot(values, [height] * len(values), color=look.colour, lw=1.5 if filled else 1.0, zorder=2.1, label=f"{kind}:line")
     earlier = values[:-1] if len(values) > 1 else values
     for position, value in enumerate(earlier):
-        axes.plot([value], [height], marker="o", ms=5.5 if position == 0 else 3.2, label=f"{kind}:{position}", **style)
+        axes.plot([value], [height], marker="o", ms=5.5 if position == 0 else 3.2, label=f"{kind}:{position}", **dots)
     if len(values) > 1:
         head_of = ">" if values[-1] >= values[-2] else "<"
-        axes.plot([values[-1]], [height], marker=head_of, ms=6.5, label=f"{kind}:far", **style)
+        axes.plot([values[-1]], [height], marker=head_of, ms=6.5, label=f"{kind}:far", **dots)
 
 
 def _frame(panels: Sequence[Axes], names: list[str]) -> None:
@@ -124,21 +108,21 @@ def _frame(panels: Sequence[Axes], names: list[str]) -> None:
         axes.set_xlim(low - edge, high + edge)
         axes.locator_params(axis="x", nbins=6)
         for line in range(1, len(names)):
-            axes.axhline(line - 0.5, color=MUTED, lw=0.4, alpha=0.35)
-    name_rows(panels[0], names)
+            axes.axhline(line - 0.5, color=style.MUTED, lw=0.4, alpha=0.35)
+    style.name_rows(panels[0], names)
     panels[1].tick_params(axis="y", length=0)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
 
 
 def _legend(figure: Figure, two: bool) -> None:
-    style: dict[str, Any] = {"color": MUTED, "mec": MUTED, "ls": "none"}
+    dots: dict[str, Any] = {"color": style.MUTED, "mec": style.MUTED, "ls": "none"}
     handles = [
-        Line2D([], [], marker="o", ms=5.5, **style, label="nearest part"),
-        Line2D([], [], marker=">", ms=6.5, **style, label="farthest part"),
+        Line2D([], [], marker="o", ms=5.5, **dots, label="nearest part"),
+        Line2D([], [], marker=">", ms=6.5, **dots, label="farthest part"),
     ]
     if two:
         handles += [
-            Line2D([], [], color=MUTED, marker="o", ms=5.5, lw=1.5, label="at the common threshold"),
-            Line2D([], [], color=MUTED, marker="o", ms=5.5, lw=1.0, mfc=PAPER, label="re-tuned in the part"),
+            Line2D([], [], color=style.MUTED, marker="o", ms=5.5, lw=1.5, label="at the common threshold"),
+            Line2D([], [], color=style.MUTED, marker="o", ms=5.5, lw=1.0, mfc=style.PAPER, label="re-tuned in the part"),
         ]
-    name_legend(figure, handles, 4)
+    style.name_legend(figure, handles, 4)

@@ -348,7 +348,7 @@ def _check(settings: PoolSettings, inputs: Inputs) -> None:
 
 def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     studied = adapted(inputs, settings.of)
-    folder = inputs.folders[settings.of]
+    folder = inputs.folder_of(settings.of)
     strategy = settings.strategy or str(studied.settings["strategies"][0])
     # Of the blind datasets those with masks.
     blind = tuple(name for name in studied.blind if (matching(studied.images, dataset=name)["mask"] != "").any())
@@ -427,7 +427,7 @@ def _distances(study: Adaptation, files: Mapping[str, Path], inputs: Inputs) -> 
             rivals=False,
             baselines=False,
             device=inputs.device,
-            **{**inputs.keywords, "store": files[model].parents[2] / "store"},
+            **{**inputs.execution._asdict(), "store": files[model].parents[2] / "store"},
         )
         frame = run.to_frame().rename(columns={"name": "dataset"})
         frames.append(keyed(frame[["dataset", "o_dist_mean", "o_dist_scaled", "relative"]], model=model))

@@ -110,7 +110,8 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
 
 
 def _ascending(result: Robustness, backbone: str, perturbation: str, category: str) -> Float64Array:
-    values = result.relative_of(backbone, perturbation, category).to_numpy(dtype=np.float64)
+    images = matching(result.images, backbone=backbone, perturbation=perturbation, dataset=category)
+    values = images["relative"].to_numpy(dtype=np.float64)
     return np.sort(values[np.isfinite(values)])
 
 

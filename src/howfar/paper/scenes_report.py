@@ -85,7 +85,8 @@ def _panel(axes: Axes, result: Scenes, primary: str, backbone: str) -> None:
     rows: Any = result.measured(primary, backbone).set_index("dataset")
     for line, name in enumerate(shown):
         near = float(rows.loc[name, "rank"]) <= (len(rows) + 1) / 2
-        values = np.sort(result.distances_of(primary, backbone, name).to_numpy(dtype=np.float64))
+        images = matching(result.images, primary=primary, backbone=backbone, dataset=name)
+        values = np.sort(images["i_dist_mean"].to_numpy(dtype=np.float64))
         half_violin(axes, values, line + 0.2, -1, CLOSEST if near else FARTHEST, name)
         own = float(rows.loc[name, "self_distance"])
         axes.vlines(own, line - 0.25, line + 0.3, color=MUTED, lw=1.2, label=f"own:{name}")

@@ -71,18 +71,16 @@ class StudyBackbone(NamedTuple):
 
 def loaded_backbones(settings: BackboneStudySettings, inputs: Inputs) -> list[StudyBackbone]:
     """Load the file's backbones, then the models M that serve as backbones."""
-    labelled = [StudyBackbone(name, *_loading(name, inputs)) for name in settings.backbones]
+    labelled = []
+    for name in settings.backbones:
+        registered, options = inputs.loading(name)
+        labelled.append(StudyBackbone(name, registered, inputs.backbone(name), options))
     for name in models_of(settings, inputs):
         segmenter = inputs.model(name).segmenter
         loading: dict[str, Any] = {"weights": baseline_file(inputs, settings.of, name)}
         loading |= {} if inputs.device == "auto" else {"device": inputs.device}
         labelled.append(StudyBackbone(name, segmenter, load_backbone(segmenter, **loading), loading, settings.of))
     return labelled
-
-
-def _loading(name: str, inputs: Inputs) -> tuple[str, Backbone, dict[str, Any]]:
-    registered, loading = inputs.loading(name)
-    return registered, inputs.backbone(name), loading
 
 
 def models_of(settings: BackboneStudySettings, inputs: Inputs) -> tuple[str, ...]:
@@ -153,7 +151,7 @@ def baseline_seed(inputs: Inputs, of: str) -> int:
 
 def baseline_file(inputs: Inputs, of: str, model: str) -> Path:
     """Return the checkpoint of M for the study's first seed; raise `MissingPathError` if it is gone."""
-    file = inputs.folders[of] / model / "models" / f"seed{baseline_seed(inputs, of)}" / "M.safetensors"
+    file = inputs.folder_of(of) / model / "models" / f"seed{baseline_seed(inputs, of)}" / "M.safetensors"
     if not file.is_file():
         raise MissingPathError(f"{file} is not there: remove the folder of the study {of}, so that it is trained again")
     return file

@@ -276,6 +276,7 @@ PAUSE = 0.2
 CHECKED = 1 << 16
 """Images whose stored features are checked at a time."""
 _FLOAT = 4
+_NAMING = "howfar.backbones.function(f, name) gives it a name that does"
 
 
 @with_options(EmbedOptions)
@@ -347,9 +348,14 @@ def embed_all(
     task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None, size)
     alone = executor.processes or (workers or available_cores()) == 1
     with nullcontext() if alone else one_torch_thread_each():
-        outcomes = _outcomes(executor, task, datasets, size * _in_a_task(executor, datasets, size), progress)
-    notes = [(*features.faults(), *_unstored(backbone)) for features, backbone in zip(task.stores, backbones, strict=True)]
-    for features in task.stores:
+        images = sum(len(dataset) for dataset in datasets if isinstance(dataset, Dataset))
+        tasks = max(TASKS, getattr(executor, "workers", None) or 0)
+        in_a_task = max(1, min(IN_A_TASK, images // (size * tasks))) if executor.processes else 1
+        outcomes = _outcomes(executor, task, datasets, size * in_a_task, progress)
+    notes = []
+    for features, backbone in zip(task.stores, backbones, strict=True):
+        unstored = f"features of the function {backbone.name} were not stored, as nothing tells it from another: {_NAMING}"
+        notes.append((*features.faults(), *([] if is_stored(backbone) else [unstored])))
         features.refresh()
         features.pack()
     return [
@@ -372,13 +378,6 @@ def _opened(shelf: protocols.StoreLike, backbone: Backbone, executor: Runner) ->
     features = Store(tempfile.mkdtemp(prefix="howfar-")).open(backbone.identity, length)
     features.remove_when_unused()
     return features
-
-
-def _unstored(backbone: Backbone) -> tuple[str, ...]:
-    if is_stored(backbone):
-        return ()
-    remedy = "howfar.backbones.function(f, name) gives it a name that does"
-    return (f"features of the function {backbone.name} were not stored, as nothing tells it from another: {remedy}",)
 
 
 def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> None:
@@ -438,13 +437,6 @@ def _outcomes(
             shown.set_postfix({ELSEWHERE: left}, refresh=False)
             shown.update()
     return outcomes
-
-
-def _in_a_task(executor: Runner, datasets: Sequence[Dataset | Features], size: int) -> int:
-    """Return the number of batches of `size` images per task."""
-    images = sum(len(dataset) for dataset in datasets if isinstance(dataset, Dataset))
-    tasks = max(TASKS, getattr(executor, "workers", None) or 0)
-    return max(1, min(IN_A_TASK, images // (size * tasks))) if executor.processes else 1
 
 
 def _busy(backbones: Sequence[Backbone]) -> float:

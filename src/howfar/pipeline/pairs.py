@@ -99,13 +99,12 @@ _OTHER: Final = "other"
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredPair:
-    """Hold a pair's measures, p-values by energy and rivals, and projected images: two components of P, all (m, z) of S.
+class MeasuredPair(PairMeasures):
+    """Add to a pair's measures p-values by energy and rivals, and projected images: two components of P, all (m, z) of S.
 
     Of more than `KEPT` components of S there are the first two.
     """
 
-    found: PairMeasures
     p_value: float | None
     components: int
     explained_variance: float
@@ -160,7 +159,7 @@ class MeasurePairs:
         found = measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws)
         tests = settings.permutations and settings.rivals
         return MeasuredPair(
-            found=found,
+            **vars(found),
             p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,
@@ -225,11 +224,9 @@ def bare(dataset: Features) -> Features:
 
 
 def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
-    """Convert all fields, including those of `pair.found`, to arrays; other values go into one array as JSON."""
-    values = {**vars(pair), **vars(pair.found)}
-    del values["found"]
-    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    other = {name: value for name, value in values.items() if name not in arrays}
+    """Convert all fields to arrays; values that are no arrays go into one array as JSON."""
+    arrays = {name: value for name, value in vars(pair).items() if isinstance(value, np.ndarray)}
+    other = {name: value for name, value in vars(pair).items() if name not in arrays}
     return {**arrays, _OTHER: np.array(json.dumps(other))}
 
 
@@ -242,9 +239,7 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
         # JSON has no tuples.
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         values["rivals_ci"] = {name: (low, high) for name, (low, high) in values["rivals_ci"].items()}
-        measures = PairMeasures(**{field.name: values[field.name] for field in fields(PairMeasures)})
-        own = {field.name: values[field.name] for field in fields(MeasuredPair) if field.name != "found"}
-        return MeasuredPair(measures, **own)
+        return MeasuredPair(**{field.name: values[field.name] for field in fields(MeasuredPair)})
     return None
 
 

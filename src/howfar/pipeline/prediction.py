@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias, Unpack
@@ -19,7 +20,8 @@ from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
-from howfar.data.images import size, unused_bits
+from howfar.data.images import size as size_of
+from howfar.data.images import unused_bits
 from howfar.data.item import Item, ItemTable, PathTexts
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.predictions import map_paths, signature_of, write_map
@@ -65,7 +67,11 @@ def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, ma
     known = data.get("sides")
     if not known:
         return ""
-    sides = np.array([side for side in map(_side, maps) if side is not None])
+    squares = []
+    for path in maps:
+        with suppress(ImageError):
+            squares.append(math.prod(size_of(path)))
+    sides = np.sqrt(squares)
     # A larger square shows more of an image's detail.
     most = LARGER * float(known["largest"]) * size / trained
     count = int(np.count_nonzero(sides > most))
@@ -76,15 +82,6 @@ def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, ma
         f"{which} of {dataset} are much larger (side up to {sides.max():.0f} px) than what the model learnt from "
         f"(at most {float(known['largest']):.0f} px): thin structures may vanish by resizing, predict by tiles (--tile)"
     )
-
-
-def _side(path: Path) -> float | None:
-    """Read an image's side √(width · height) from the file's header; None if unreadable."""
-    try:
-        width, height = size(path)
-    except ImageError:
-        return None
-    return math.sqrt(width * height)
 
 
 LABELLED, UNLABELLED = 8, 2

@@ -128,7 +128,10 @@ class PrimaryReference:
             "mahalanobis": self._mahalanobis(s),
             "percentile": undefined if own is None else percentiles(mean, own),
             "p_value": undefined if own is None else p_values(mean, own),
-            "residual": self._residual(features, s),
+            # In units of P's own residual.
+            "residual": subspace_residual(features, self.basis.mean, s[:, : self.residual_components]) / self.own_residual
+            if self.own_residual
+            else undefined,
         }
 
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
@@ -178,12 +181,6 @@ class PrimaryReference:
     @cached_property
     def _fitted(self) -> Fitted | None:
         return Fitted.on(self.rows) if np.ptp(self.rows, axis=0).max() > 0 else None
-
-    def _residual(self, features: ArrayLike | Rows, s: Float64Array) -> Float64Array:
-        """Compute images' residuals from P's subspace in units of P's own residual; nan if undefined."""
-        if not self.own_residual:
-            return np.full(len(s), np.nan)
-        return subspace_residual(features, self.basis.mean, s[:, : self.residual_components]) / self.own_residual
 
     def _mahalanobis(self, s: Float64Array) -> Float64Array:
         undefined = np.full(len(s), np.nan)

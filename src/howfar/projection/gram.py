@@ -42,11 +42,6 @@ class Gram:
     single: bool
 
     @property
-    def off(self) -> Float64Array:
-        """Compute the inner products of rows with the offset of the mean from the centre, (x − c)·(mean − c), (layers, n)."""
-        return np.asarray(self.inner.mean(axis=1))
-
-    @property
     def scatter(self) -> Float64Array:
         """Compute each layer's sum of squares about the exact mean, (layers,)."""
         squares: Float64Array = np.trace(self.inner, axis1=1, axis2=2) - self.inner.sum(axis=(1, 2)) / self.inner.shape[1]
@@ -66,10 +61,6 @@ class Cross:
     secondary: Float64Array
     apart: Float64Array
     single: bool
-
-    def about_primary(self) -> Float64Array:
-        """Compute the inner products of P and S about P's centre, (p − c_P)·(s − c_P), (layers, n, m)."""
-        return self.inner + self.primary[:, :, None]
 
 
 def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, *, double: bool = False) -> Gram:

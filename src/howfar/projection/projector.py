@@ -274,7 +274,9 @@ class Projector:
                 scores = self._scores(self._axes(found), self._p, s)
             else:
                 cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
-                inner = np.tensordot(found.weights, cross.about_primary() - own.off[:, :, None], axes=1)
+                # About P's mean: (p − mean)·(s − c_P).
+                about = cross.inner + cross.primary[:, :, None] - own.inner.mean(axis=1)[:, :, None]
+                inner = np.tensordot(found.weights, about, axes=1)
                 scores = np.concatenate([found.scores, inner.T @ found.factors])
         else:
             basis = self._covariance_basis(z)

@@ -33,8 +33,16 @@ from howfar.report.section import (
     with_interval,
 )
 from howfar.results import Comparison, DistancePart, Interval, Relation
-from howfar.results.relation_result import BLANK, without_foreground
-from howfar.results.slices_result import EMPTY, DistanceSlice, PerformanceSlice, distance_table, performance_table, too_small
+from howfar.results.relation_result import (
+    BLANK,
+    EMPTY,
+    DistanceSlice,
+    PerformanceSlice,
+    distance_table,
+    performance_table,
+    too_small,
+    without_foreground,
+)
 from howfar.wording import signed
 
 

@@ -207,12 +207,8 @@ class BackboneFeature:
 class DistanceTable(StudyResult):
     """Hold each secondary's distance by each backbone of a study file (tables 1 and 2, figs. 3 and 10).
 
-    Attributes
-    ----------
-    comparison
-        The comparisons by the backbones, labelled as the study file calls them, and how far they agree.
-    features
-        What each backbone measures, in the order of the comparisons.
+    `comparison`: the comparisons by the backbones, labelled as the study file calls them, and how far they agree.
+    `features`: what each backbone measures, in the order of the comparisons.
     """
 
     DOCUMENT: ClassVar = "distance.json"

@@ -13,9 +13,8 @@ from howfar.errors import InputError
 from howfar.options import Maps
 from howfar.results.assessment_result import Assessment
 from howfar.results.records import Cells, Leak, Provenance, Skipped, as_text, plain
-from howfar.results.relation_result import Relation
+from howfar.results.relation_result import DistanceSlice, Relation, distance_table, too_small
 from howfar.results.result import RecordedResult, Result, holding
-from howfar.results.slices_result import DistanceSlice, distance_table, too_small
 from howfar.wording import format_interval, format_number, format_p, share
 
 if TYPE_CHECKING:
@@ -295,9 +294,13 @@ class Comparison(RecordedResult):
     def rivals_table(self) -> Cells:
         """Return header and cells of the literature's distances, one row per distance and secondary, with interval and p."""
         names = dict.fromkeys(name for dataset in self.datasets for name in dataset.rivals)
-        return ("distance", "dataset", "value", "95 % CI", "p"), [
-            _rival_cells(name, dataset) for name in names for dataset in self.datasets if name in dataset.rivals
-        ]
+        rows: list[tuple[str, ...]] = []
+        for name, dataset in ((name, dataset) for name in names for dataset in self.datasets if name in dataset.rivals):
+            interval = dataset.rivals_ci.get(name)
+            between = "–" if interval is None else f"[{', '.join(map(format_number, interval))}]"
+            value, p_value = format_number(dataset.rivals[name]), format_p(dataset.rivals_p.get(name))
+            rows.append((name, dataset.name, value, between, p_value))
+        return ("distance", "dataset", "value", "95 % CI", "p"), rows
 
     def caption(self) -> str:
         own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
@@ -334,13 +337,6 @@ def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
         format_p(dataset.p_value),
         f"{100 * dataset.explained_variance:.1f} %",
     )
-
-
-def _rival_cells(name: str, dataset: DatasetSummary) -> tuple[str, ...]:
-    interval = dataset.rivals_ci.get(name)
-    between = "–" if interval is None else f"[{', '.join(map(format_number, interval))}]"
-    p_value = dataset.rivals_p.get(name)
-    return (name, dataset.name, format_number(dataset.rivals[name]), between, format_p(p_value))
 
 
 def _flat(dataset: DatasetSummary) -> dict[str, Any]:

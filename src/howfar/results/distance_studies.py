@@ -19,18 +19,11 @@ if TYPE_CHECKING:
 class Components(StudyResult):
     """Hold distances for several numbers of components (appendix A.1, table 6).
 
-    Attributes
-    ----------
-    components
-        The numbers of components z, ascending.
-    share
-        The largest relative change of a distance that counts as none.
-    plateaus
-        By backbone the smallest z from which on the order of the secondaries holds and every relative distance changes by less
-        than `share`; None where there is none among those listed.
-    distances
-        One row a backbone, z and secondary: backbone, components, dataset, o_dist_mean, o_dist_scaled (its share of the row's
-        sum, as the paper prints it), relative (over P's self-distance with the same components), explained_variance.
+    `components`: the numbers of components z, ascending. `share`: the largest relative change of a distance that counts as
+    none. `plateaus`: by backbone the smallest z from which on the order of the secondaries holds and every relative
+    distance changes by less than `share`; None where there is none among those listed. `distances`: one row a backbone, z
+    and secondary: backbone, components, dataset, o_dist_mean, o_dist_scaled (its share of the row's sum, as the paper
+    prints it), relative (over P's self-distance with the same components), explained_variance.
     """
 
     DOCUMENT: ClassVar = "components.json"
@@ -226,10 +219,6 @@ class Robustness(StudyResult):
         order = self.order(backbone)
         return [*order[: self.k], *order[-self.k :]]
 
-    def relative_of(self, backbone: str, perturbation: str, dataset: str) -> pd.Series:
-        """Return the relative distances of a perturbed category's images, before or after a perturbation."""
-        return matching(self.images, backbone=backbone, perturbation=perturbation, dataset=dataset)["relative"]
-
     def table(self) -> Cells:
         """Return header and cells, one row per backbone and perturbation."""
         rows: list[tuple[str, ...]] = []
@@ -336,10 +325,6 @@ class Scenes(StudyResult):
         """Return the categories in the violin plots, closest first."""
         order = self.order(primary, backbone)
         return [name for name in order if name in self.sets] if self.sets else [*order[: self.k], *order[-self.k :]]
-
-    def distances_of(self, primary: str, backbone: str, dataset: str) -> pd.Series:
-        """Return I^dist (mean form) of a category's images in the violin plots."""
-        return matching(self.images, primary=primary, backbone=backbone, dataset=dataset)["i_dist_mean"]
 
     def at_the_end(self, primary: str, backbone: str, end: End) -> pd.DataFrame:
         """Return the k closest or farthest images by I^dist, at most one per category, the extreme one first."""

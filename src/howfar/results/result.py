@@ -196,16 +196,20 @@ class Result(Shown):
         for field_name, name in cls.TABLES.items():
             if field_name in document or field_name not in cls.LATER:
                 cls._check_there(root / name)
-        for name in (*cls.TABLES.values(), *cls.BESIDE):
-            if (root / name).is_file() and run_of_table(root / name) != run:
-                raise StoreError(f"{root}{cls.SUBJECT} is of two runs, {name} and {cls.DOCUMENT}: run {cls.COMMAND} again")
+        tables = [root / name for name in (*cls.TABLES.values(), *cls.BESIDE) if (root / name).is_file()]
+        for table in tables:
+            if run_of_table(table) != run:
+                raise cls._of_two_runs(root, table.name)
         result = cls._read(document, root)._known_as(document, text, root)
         # Last, so that files of another format or run say so.
         check_document(document, text, root / cls.DOCUMENT)
-        for name in (*cls.TABLES.values(), *cls.BESIDE):
-            if (root / name).is_file():
-                check_table(root / name, required=SEAL in document)
+        for table in tables:
+            check_table(table, required=SEAL in document)
         return result
+
+    @classmethod
+    def _of_two_runs(cls, root: Path, part: str) -> StoreError:
+        return StoreError(f"{root}{cls.SUBJECT} is of two runs, {part} and {cls.DOCUMENT}: run {cls.COMMAND} again")
 
     def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
         """Set the ids from the document, and check that subfolders hold the results saved with this one."""
@@ -215,25 +219,21 @@ class Result(Shown):
         self.__dict__["folder"] = root
         for name, run in document.get("runs_of", {}).items():
             if name not in parts or parts[name].run_id != run:
-                raise StoreError(f"{root}{self.SUBJECT} is of two runs, {name} and {self.DOCUMENT}: run {self.COMMAND} again")
+                raise self._of_two_runs(root, name)
         return self
 
     def _parts(self) -> Mapping[str, Result]:
         """Return every result in a subfolder of this result's folder, by folder name."""
         return self.runs()
 
-    def _marked(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a document with the ids of this run, its sources, and the results in subfolders."""
+    def _sealed(self) -> bytes:
+        """Return the bytes of the JSON file, with the ids of this run, its sources and its parts, and their checksum."""
         marks: dict[str, Any] = {RUN: self.run_id}
         if self.parents:
             marks["parents"] = list(self.parents)
         if self._parts():
             marks["runs_of"] = {name: run.run_id for name, run in self._parts().items()}
-        return {"format": self.FORMAT, **marks, **document}
-
-    def _sealed(self) -> bytes:
-        """Return the bytes of the JSON file, with their checksum."""
-        document = {**self._marked(self._document()), SEAL: UNSEALED}
+        document = {"format": self.FORMAT, **marks, **self._document(), SEAL: UNSEALED}
         return sealed(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
     def _document(self) -> dict[str, Any]:

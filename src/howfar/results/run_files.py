@@ -126,10 +126,14 @@ def page_folder(argument: str, folder: str | Path | None, command: str, begun: s
     return root
 
 
+def every_result() -> list[Any]:
+    """Load every registered kind of result."""
+    return [registry.load("results", name) for name in registry.ordered("results")]
+
+
 def _check_answer(root: Path, argument: str, command: str) -> None:
     """Raise `InputError` if a folder holds another command's answer, whose document or page would be replaced."""
-    kinds = [registry.load("results", name) for name in registry.ordered("results")]
-    answers = {kind.DOCUMENT: kind.COMMAND for kind in kinds if (root / kind.DOCUMENT).is_file()}
+    answers = {kind.DOCUMENT: kind.COMMAND for kind in every_result() if (root / kind.DOCUMENT).is_file()}
     if (root / ASSESSMENT).is_file():
         answers = {ASSESSMENT: "assess"}
     other = next((document for document, owner in answers.items() if owner != command), None)
@@ -153,8 +157,7 @@ def check_files(root: Path, argument: str = "folder", *, page: bool = False) -> 
 
 def _foreign_file(root: Path) -> str:
     """Return a file that a result would replace in a folder without a run; "" if there is none."""
-    kinds = [registry.load("results", name) for name in registry.ordered("results")]
-    named = {name for kind in kinds for name in (kind.DOCUMENT, *kind.TABLES.values())} | set(BESIDE)
+    named = {name for kind in every_result() for name in (kind.DOCUMENT, *kind.TABLES.values())} | set(BESIDE)
     folder = next((name for name in sorted(named) if (root / name).is_dir()), "")
     if folder:
         return folder

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from howfar.errors import InputError
 from howfar.selection.random_draws import SHARE, as_shares
-from howfar.selection.strategy import Candidates, FunctionStrategy, Mask, Positions, Rule
+from howfar.selection.strategy import Candidates, FunctionStrategy, Mask, Positions
 
 LOW, HIGH = 0.6, 1.0
 _ROUNDING = 1e-9
@@ -103,54 +103,26 @@ def _reason(values: Mapping[str, float]) -> str:
 FAR = FunctionStrategy("far", ("distance",), True, lambda pool, k, rng: _far(pool, k, LOW, HIGH), _reason)
 
 
-def _lowest(column: str, sign: float = 1.0) -> Rule:
+def _ordered(name: str, column: str, why: str, sign: float = 1.0) -> FunctionStrategy:
+    """Make the strategy that chooses the images with the lowest values of a column, or with `sign` −1 the highest."""
+
     def rule(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
         return pool.free[np.argsort(sign * pool[column][pool.free], kind="stable")[:k]]
 
-    return rule
-
-
-# The smallest distances are what `far` has to beat to be right about distance.
-NEAR = FunctionStrategy(
-    "near",
-    ("distance",),
-    True,
-    _lowest("distance"),
-    lambda values: f"scaled distance {values['distance']:.3f}, among the nearest",
-)
-# Highest mean over pixels of −p ln p − (1 − p) ln(1 − p): Lewis & Gale, SIGIR 1994, of pixels.
-UNCERTAINTY = FunctionStrategy(
-    "uncertainty",
-    ("uncertainty",),
-    True,
-    _lowest("uncertainty", sign=-1.0),
-    lambda values: f"mean entropy {values['uncertainty']:.4f}, among the highest",
-)
-# Lowest soft Dice of the prediction and that of the mirrored image, mirrored back.
-FLIP_DISAGREEMENT = FunctionStrategy(
-    "flip_disagreement",
-    ("flip_agreement",),
-    True,
-    _lowest("flip_agreement"),
-    lambda values: f"flip agreement {values['flip_agreement']:.4f}, among the lowest",
-)
+    return FunctionStrategy(name, (column,), True, rule, lambda values: why.format(values[column]))
 
 
 RIDGE = "ridge_response"
-
-
+# The smallest distances are what `far` has to beat to be right about distance.
+NEAR = _ordered("near", "distance", "scaled distance {:.3f}, among the nearest")
+# Highest mean over pixels of −p ln p − (1 − p) ln(1 − p): Lewis & Gale, SIGIR 1994, of pixels.
+UNCERTAINTY = _ordered("uncertainty", "uncertainty", "mean entropy {:.4f}, among the highest", sign=-1.0)
+# Lowest soft Dice of the prediction and that of the mirrored image, mirrored back.
+FLIP_DISAGREEMENT = _ordered("flip_disagreement", "flip_agreement", "flip agreement {:.4f}, among the lowest")
 # The filter is one of the eigenvalues of the Hessian, after Frangi et al. (MICCAI 1998), Sato et al. (Medical Image Analysis
 # 1998) and Lindeberg (IJCV 1998); that images are chosen by it is howfar's own. It needs no model and no map, so it tells
 # whether a model's maps are worth more than what any image filter sees.
-RIDGE_RESPONSE = FunctionStrategy(
-    "ridge_response",
-    (RIDGE,),
-    True,
-    _lowest(RIDGE, sign=-1.0),
-    lambda values: f"ridge response {values[RIDGE]:.4f}, among the highest",
-)
-
-
+RIDGE_RESPONSE = _ordered(RIDGE, RIDGE, "ridge response {:.4f}, among the highest", sign=-1.0)
 # All N images in order of their share, by the ranks by which `far` goes through its band: systematic sampling of a sorted list
 # (Madow & Madow, Annals of Mathematical Statistics 1944), so that images with much foreground, little and none are chosen in
 # the proportion in which they occur. An image with labels spends a rank, as in `far`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -57,21 +56,20 @@ def evidence(strategy: str) -> StrategyEvidence:
 
 def summaries() -> list[str]:
     """Summarise each record in a sentence: what was measured, and which strategies beat random."""
-    return [_summary(kept) for kept in records()]
-
-
-def _summary(kept: Mapping[str, Any]) -> str:
-    better, worse = (
-        [name for name, row in kept["strategies"].items() if row[said]] for said in ("beats_random", "below_random")
-    )
-    who = f"{', '.join(better)} beat{'s' if len(better) == 1 else ''} it" if better else "none beats it"
-    less = f", and {', '.join(worse)} {'does' if len(worse) == 1 else 'do'} worse" if worse else ""
-    more = f" ({kept['random_seeds']} of random)" if kept["random_seeds"] != kept["seeds"] else ""
-    return (
-        f"Measured against random with {kept['segmenter']} at {kept['shots']} labels of each of {', '.join(kept['sites'])}, "
-        f"way {kept['way']}, {kept['seeds']} seeds{more}, as a difference of mean F with its 95 % interval: of "
-        f"{len(kept['strategies'])} strategies {who}{less}."
-    )
+    sentences = []
+    for kept in records():
+        better, worse = (
+            [name for name, row in kept["strategies"].items() if row[said]] for said in ("beats_random", "below_random")
+        )
+        who = f"{', '.join(better)} beat{'s' if len(better) == 1 else ''} it" if better else "none beats it"
+        less = f", and {', '.join(worse)} {'does' if len(worse) == 1 else 'do'} worse" if worse else ""
+        more = f" ({kept['random_seeds']} of random)" if kept["random_seeds"] != kept["seeds"] else ""
+        sentences.append(
+            f"Measured against random with {kept['segmenter']} at {kept['shots']} labels of each of "
+            f"{', '.join(kept['sites'])}, way {kept['way']}, {kept['seeds']} seeds{more}, as a difference of mean F with its "
+            f"95 % interval: of {len(kept['strategies'])} strategies {who}{less}."
+        )
+    return sentences
 
 
 @cache

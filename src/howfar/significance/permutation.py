@@ -136,26 +136,18 @@ def slice_means(
     """
     each, labels = np.asarray(values, dtype=np.float64), np.asarray(slices)
     groups = np.arange(len(each)) if photographs is None else np.unique(np.asarray(photographs), return_inverse=True)[1]
-    if not each.shape == labels.shape == groups.shape:
-        raise InputError.of("slices", f"must have one entry a value, {each.shape}", labels.shape)
     known = np.isfinite(each)
-    sums, counts, units = _units(each[known], labels[known], groups[known])
+    # Sum, count and slice label of the values of each photograph within each slice.
+    pairs, unit = np.unique(np.stack([labels[known], groups[known]], axis=1), axis=0, return_inverse=True)
+    sums = np.bincount(unit.reshape(-1), weights=each[known], minlength=len(pairs)).astype(np.float64)
+    counts = np.bincount(unit.reshape(-1), minlength=len(pairs)).astype(np.float64)
+    units = pairs[:, 0].astype(np.int64)
     null = _shuffled(sums, counts, units, permutations, rng) if permutations else {}
     found = {}
     for label in np.unique(labels):
         inside = units == label
         found[int(label)] = _of_slice(sums, counts, inside, null.get(int(label)), bootstrap, fewest, rng)
     return found
-
-
-def _units(
-    values: Float64Array, labels: NDArray[np.int64], groups: NDArray[np.intp]
-) -> tuple[Float64Array, Float64Array, NDArray[np.int64]]:
-    """Compute sum, count and slice label of the values of each photograph within each slice."""
-    pairs, unit = np.unique(np.stack([labels, groups], axis=1), axis=0, return_inverse=True)
-    unit = unit.reshape(-1)
-    sums = np.bincount(unit, weights=values, minlength=len(pairs)).astype(np.float64)
-    return sums, np.bincount(unit, minlength=len(pairs)).astype(np.float64), pairs[:, 0].astype(np.int64)
 
 
 def _of_slice(

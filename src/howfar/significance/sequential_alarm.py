@@ -156,8 +156,6 @@ def evidence(log_factors: Sequence[float], horizon: int = HORIZON) -> Float64Arr
 
     Batch t weighs w_t = 2^−(b+1) / horizon, where b = ⌊(t − 1) / horizon⌋, as the one at which harm may have begun.
     """
-    if horizon < 1:
-        raise InputError.of("horizon", "must be at least 1", horizon)
     total, path = -math.inf, []
     for index, factor in enumerate(log_factors):
         weight = -(index // horizon + 1) * math.log(2) - math.log(horizon)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, t
 
-from howfar.arrays import Float64Array, as_row, check_level
-from howfar.errors import InputError
+from howfar.arrays import Float64Array
 from howfar.results.records import Interval
 
 REST = "rest"
@@ -32,11 +31,7 @@ class VarianceComponents:
     deviations: Mapping[str, Interval]
 
 
-def variance_components(
-    values: Sequence[float] | NDArray[np.floating],
-    sources: Mapping[str, Sequence[int] | NDArray[np.integer]],
-    level: float = 0.95,
-) -> VarianceComponents:
+def variance_components(values: ArrayLike, sources: Mapping[str, ArrayLike], level: float = 0.95) -> VarianceComponents:
     """Fit yᵢ = μ + Σₛ uₛ[cₛᵢ] + eᵢ with independent normal uₛ and e, by restricted maximum likelihood (REML).
 
     `sources` give by name which of its levels, as a whole number, each measurement has. Standard deviations have
@@ -46,8 +41,10 @@ def variance_components(
     inter-block information when block sizes are unequal" (Biometrika 58, 1971); Satterthwaite, "An approximate distribution of
     estimates of variance components" (Biometrics Bulletin 2, 1946).
     """
-    y, levels = _checked(values, sources, level)
+    y = np.asarray(values, dtype=np.float64)
     scale = float(y.std()) or 1.0
+    # The indicator matrix of each source's levels, with one column per level.
+    levels = [(np.asarray(codes)[:, None] == np.unique(codes)).astype(np.float64) for codes in sources.values()]
     likelihood = Likelihood(y / scale, levels)
     best = likelihood.maximum()
     mean = likelihood.mean(best, level)
@@ -58,26 +55,6 @@ def variance_components(
         for place, (name, (low, high)) in enumerate(zip(names, ends, strict=True))
     }
     return VarianceComponents(Interval(*(scale * number for number in mean)), deviations)
-
-
-def _checked(
-    values: Sequence[float] | NDArray[np.floating], sources: Mapping[str, Sequence[int] | NDArray[np.integer]], level: float
-) -> tuple[Float64Array, list[Float64Array]]:
-    """Check the arguments, and return the indicator matrix of each source's levels, with one column per level."""
-    y = as_row(values, "values")
-    if len(y) < 3:
-        raise InputError.of("values", "must be at least three numbers", len(y))
-    check_level(level)
-    levels = []
-    for name, codes in sources.items():
-        given = np.asarray(codes)
-        if given.shape != y.shape:
-            raise InputError.of(f"sources[{name!r}]", f"must have one level for each of the {len(y)} values", given.shape)
-        distinct = np.unique(given)
-        if not 1 < len(distinct) < len(y):
-            raise InputError.of(f"sources[{name!r}]", f"must have 2 to {len(y) - 1} levels", len(distinct), "leave it out")
-        levels.append((given[:, None] == distinct).astype(np.float64))
-    return y, levels
 
 
 class Likelihood:

@@ -104,7 +104,7 @@ def _check_models(settings: Any, inputs: Inputs) -> None:
             raise InputError.of("models", rule, name, "rename it in [models]")
         folders.add(name.casefold())
         entry = inputs.model(name)
-        training = {key: value for key, value in entry.training().items() if key not in ("options", "pretrained")}
+        training = {key: value for key, value in entry.chosen().items() if key not in ("options", "pretrained")}
         try:
             settings_for(segmenter_family(entry.segmenter), entry.options, **picked(TrainingOptions, training))
         except HowfarError as error:
@@ -144,7 +144,7 @@ def _run(settings: Any, inputs: Inputs) -> Adaptations:
             workers=inputs.execution.workers,
             progress=inputs.execution.progress,
             **_own(settings),
-            **entry.training(),
+            **entry.chosen(),
         )
     return Adaptations.of(studies)
 

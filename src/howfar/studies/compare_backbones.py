@@ -15,7 +15,7 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
-from howfar.pipeline import forget_pairs
+from howfar.pipeline.pairs import forget_pairs
 from howfar.relation.correlation import correlation, rank_sums, spearman
 from howfar.results import Comparison, Settings
 from howfar.results.backbones_result import SETS, BackboneComparison

@@ -10,19 +10,99 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from howfar.arrays import Float64Array
 from howfar.backbones import load_backbone
 from howfar.backbones.handcrafted import NAME as HASH
 from howfar.backbones.handcrafted import has_structure, mirrored
 from howfar.data import Dataset
-from howfar.distances.bit_agreement import agreement, best_match, usual_agreement
 from howfar.errors import InputError
 from howfar.options import LeakHandling
+from howfar.pipeline.measure import NAMED
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Skipped
 from howfar.results.comparison_result import COPIES, no_copies
 from howfar.studies.study_inputs import at_rows
+
+PAIRS_PER_TILE = 1 << 22
+SPREADS = 3.4
+"""Images that agree in more than median + SPREADS × (median − tenth percentile) of all pairs count as copies.
+
+benchmarks/near_duplicates.py chose it on photographs of eyes, which are framed alike.
+"""
+FEWEST = 30
+"""With fewer pairs nothing is known of how far images usually agree."""
+_SPACED = 512
+
+
+class Match(NamedTuple):
+    """Hold each hash's best match (row, or −1 without a match) and the share of equal bits."""
+
+    rows: NDArray[np.intp]
+    agreement: Float64Array
+
+
+def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False) -> Match:
+    """Find for each hash of `a`, (m, B), the hash of `b`, (n, B), with the most equal bits; ties go to the first.
+
+    Hashes are signs ±1, so the share of equal bits is (1 + a·b / B) / 2, on average 0.5 for unrelated hashes. `earlier`
+    searches a dataset for copies of its own images: only rows of `b` before the row of `a` count.
+    """
+    left, right = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    rows, best = np.full(len(left), -1, np.intp), np.full(len(left), -np.inf, np.float32)
+    height = max(1, min(len(left), PAIRS_PER_TILE // max(1, min(len(right), 4096))))
+    for top in range(0, len(left), height):
+        block = slice(top, top + height)
+        for start in range(0, len(right), 4096):
+            products = left[block] @ right[start : start + 4096].T
+            if earlier:
+                later = np.arange(start, start + products.shape[1]) >= np.arange(top, top + len(products))[:, None]
+                products[later] = -np.inf
+            nearest = products.argmax(axis=1)
+            value = products[np.arange(len(products)), nearest]
+            better = value > best[block]
+            best[block] = np.where(better, value, best[block])
+            rows[block] = np.where(better, nearest + start, rows[block])
+    agreement = np.where(rows >= 0, (1.0 + best.astype(np.float64) / left.shape[1]) / 2.0, 0.0)
+    return Match(rows, agreement)
+
+
+def agreement(a: ArrayLike, b: ArrayLike) -> Float64Array:
+    """Compute the share of equal bits between matching rows of two arrays of hashes."""
+    return np.asarray((np.asarray(a) == np.asarray(b)).mean(axis=1, dtype=np.float64))
+
+
+def usual_agreement(a: ArrayLike, b: ArrayLike, flipped: ArrayLike, *, same: bool = False, spreads: float = SPREADS) -> float:
+    """Estimate the highest hash agreement of images that are no copies: median + 3.4 (median − tenth percentile); 0 if unknown.
+
+    Copies move both numbers little while they are few: a tenth of copies raises the limit of unrelated hashes from 0.63 to
+    0.65, half to 0.85. The best match of each row, which may be a copy, is left out. `flipped` are hashes of the mirrored
+    images of `a`.
+    """
+    left, right, turned = (np.asarray(signs, np.float32) for signs in (a, b, flipped))
+    rows, columns = _spaced(left), _spaced(right)
+    shares = np.maximum(*(_shares(signs[rows], right[columns]) for signs in (left, turned)))
+    if same:
+        np.fill_diagonal(shares, -1.0)
+    shares[np.arange(len(shares)), shares.argmax(axis=1)] = -1.0
+    pairs = shares[shares >= 0]
+    if len(pairs) < FEWEST:
+        return 0.0
+    low, middle = np.quantile(pairs, (0.1, 0.5))
+    return float(middle + spreads * (middle - low))
+
+
+def _shares(a: NDArray[np.float32], b: NDArray[np.float32]) -> Float64Array:
+    """Compute the share of equal bits of each row of `a` with each of `b`."""
+    return np.asarray((1.0 + (a @ b.T).astype(np.float64) / a.shape[1]) / 2.0)
+
+
+def _spaced(signs: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return positions of evenly spaced distinct rows; of equal rows the first is kept."""
+    every = np.arange(0, len(signs), max(1, -(-len(signs) // _SPACED)))
+    return every[np.unique(signs[every], axis=0, return_index=True)[1]]
+
 
 ALIKE: Final = 0.77
 """Share of equal bits from which two images are near duplicates, whatever their features, where they are not framed alike."""
@@ -183,7 +263,7 @@ def _nearest(comparisons: Sequence[Comparison], name: str) -> Iterator[tuple[pd.
     for comparison in comparisons:
         images = comparison.images[comparison.images["dataset"] == name]
         own = next(dataset.self_distance for dataset in comparison.datasets if dataset.name == name)
-        for column in nearest_columns(images):
+        for column in (name for name in (f"nearest{number}" for number in range(1, NAMED + 1)) if name in images):
             near = images[f"{column}_distance"].to_numpy() <= NEAR * (np.inf if own is None else own)
             yield images[column], near
 
@@ -195,11 +275,6 @@ def _share_needed(
     if not ((best >= least) & (best < SURE)).any():
         return least
     return max(least, min(SURE, usual_agreement(a, b, mirrored(a), same=same)))
-
-
-def nearest_columns(images: pd.DataFrame) -> list[str]:
-    """List the columns that name each image's nearest images of P, nearest first."""
-    return [name for name in (f"nearest{number}" for number in range(1, 100)) if name in images]
 
 
 def _left(datasets: Images, gone: pd.DataFrame) -> list[Dataset | Features]:

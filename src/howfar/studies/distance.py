@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,9 +20,9 @@ from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
+from howfar.pipeline.distance_intervals import ROUNDING
 from howfar.pipeline.measure import check_plan, kept
-from howfar.pipeline.pairs import FOLDER
+from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.reference import GATE_COLUMNS, PrimaryReference
 from howfar.progress import bar, doing
 from howfar.protocols import Backbone, StoreLike
@@ -41,17 +42,17 @@ from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.store import local_root
-from howfar.studies.comparison_caveats import CONFORMAL, notes
 from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.image_map import check_map, keep_map
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
 from howfar.studies.study_inputs import (
+    BASELINE_IMAGES,
     BASELINES,
     Execution,
     check_out,
+    drawn,
     keep_pictures,
-    limited,
     loaded,
     read_datasets,
     sources_of,
@@ -192,7 +193,7 @@ def read_and_drawn(
     """Read a comparison's datasets, complete and subsampled; check the run folder and slice columns."""
     read = read_datasets(primary, secondaries)
     check_out(folder, read)
-    datasets = [limited(dataset, settings) for dataset in read]
+    datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in read]
     check_columns(settings.by, datasets[1:])
     return read, datasets
 
@@ -291,9 +292,8 @@ def compared(
             gate = {column: read.get(name, np.full(len(s), np.nan)) for column, name in GATE_COLUMNS.items()}
             images.add(len(s), _image_columns(s, primary, pair) | gate)
             # The table of images has their scores and nearest images already.
-            found = replace(pair.found, nearest=NOTHING, nearest_distances=NOTHING)
-            measured.append(replace(pair, found=found, secondary_scores=NOTHING))
-    total = sum(float(pair.found.i_dist.mean()) for pair in measured)
+            measured.append(replace(pair, nearest=NOTHING, nearest_distances=NOTHING, secondary_scores=NOTHING))
+    total = sum(float(pair.i_dist.mean()) for pair in measured)
     adjusted = holm([pair.p_value for pair in measured])
     summaries = [
         _summary(s, len(primary), pair, p_value, total, of_rivals)
@@ -304,7 +304,7 @@ def compared(
     for s, pair in zip(secondaries, measured, strict=True):
         of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
     # O(P, P) in the shared subspace, or in P's own if each pair has one.
-    selves = measured[0].found.own
+    selves = measured[0].own
     own_distance = None if selves is None else float(selves.mean())
     if selves is not None and settings.projection == "pair":
         own_distance = self_distance(pairs.projector.own())
@@ -338,7 +338,7 @@ def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dic
         "image": primary.images,
         "path": primary.paths,
         "content": primary.contents,
-        "i_dist_mean": np.full(len(primary), np.nan) if pair.found.own is None else pair.found.own,
+        "i_dist_mean": np.full(len(primary), np.nan) if pair.own is None else pair.own,
         "pc1": pair.primary_plane[:, 0],
         "pc2": pair.primary_plane[:, 1],
     }
@@ -362,51 +362,49 @@ def _adjusted_rivals(measured: Sequence[MeasuredPair]) -> list[dict[str, float]]
 def _summary(
     s: Features, n: int, pair: MeasuredPair, p_value: float | None, total: float, rivals_p: Mapping[str, float]
 ) -> DatasetSummary:
-    measures = pair.found
-    mean = float(measures.i_dist.mean())
+    mean = float(pair.i_dist.mean())
     return DatasetSummary(
         name=s.name,
         n=len(s),
         o_dist=n * mean,
         o_dist_mean=mean,
-        o_dist_mean_ci=measures.o_dist_ci,
+        o_dist_mean_ci=pair.o_dist_ci,
         o_dist_scaled=mean / total if total > 0 else 0.0,
-        self_distance=None if measures.own is None else float(measures.own.mean()),
-        relative=measures.relative,
-        relative_ci=measures.relative_ci,
-        energy=measures.energy,
-        energy_ci=measures.energy_ci,
+        self_distance=None if pair.own is None else float(pair.own.mean()),
+        relative=pair.relative,
+        relative_ci=pair.relative_ci,
+        energy=pair.energy,
+        energy_ci=pair.energy_ci,
         p_value=p_value,
         p_value_raw=pair.p_value,
-        beyond=None if measures.conformal is None or n < CONFORMAL else float((measures.conformal <= 0.05).mean()),
+        beyond=None if pair.conformal is None or n < CONFORMAL else float((pair.conformal <= 0.05).mean()),
         components=pair.components,
         explained_variance=pair.explained_variance,
-        rivals=measures.rivals,
-        rivals_ci=measures.rivals_ci,
+        rivals=pair.rivals,
+        rivals_ci=pair.rivals_ci,
         rivals_p=rivals_p,
     )
 
 
 def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[str, Any]:
-    measures, n = pair.found, len(primary)
-    low, high = measures.i_dist.min(), measures.i_dist.max()
+    low, high = pair.i_dist.min(), pair.i_dist.max()
     spread = high - low
     undefined = np.full(len(s), np.nan)
     names, nearest = np.array(primary.images, dtype=object), dict[str, Any]()
-    for number, (rows, distances) in enumerate(zip(measures.nearest.T, measures.nearest_distances.T, strict=True), start=1):
+    for number, (rows, distances) in enumerate(zip(pair.nearest.T, pair.nearest_distances.T, strict=True), start=1):
         nearest |= {f"nearest{number}": names[rows].tolist(), f"nearest{number}_distance": distances}
     return {
         "dataset": s.name,
         "image": s.images,
         "path": s.paths,
         "content": s.contents,
-        "i_dist": n * measures.i_dist,
-        "i_dist_mean": measures.i_dist,
-        "i_dist_scaled": (measures.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
-        "knn": measures.knn,
-        "mahalanobis": undefined if measures.mahalanobis is None else measures.mahalanobis,
-        "percentile": undefined if measures.percentile is None else measures.percentile,
-        "p_value": undefined if measures.conformal is None else measures.conformal,
+        "i_dist": len(primary) * pair.i_dist,
+        "i_dist_mean": pair.i_dist,
+        "i_dist_scaled": (pair.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
+        "knn": pair.knn,
+        "mahalanobis": undefined if pair.mahalanobis is None else pair.mahalanobis,
+        "percentile": undefined if pair.percentile is None else pair.percentile,
+        "p_value": undefined if pair.conformal is None else pair.conformal,
         **{f"pc{number}": column for number, column in enumerate(pair.secondary_scores.T, start=1)},
         "x": pair.secondary_scores[:, 0],
         "y": pair.secondary_scores[:, 1],
@@ -430,11 +428,132 @@ def baseline(name: str, features: Sequence[Features], settings: Settings, execut
     pairs = measured_pairs(
         MeasurePairs(primary, secondaries, plain), execution.runner, baselines_folder(features, execution.store)
     )
-    measured = [pair.found for pair in _with_bar(pairs, len(secondaries), name, execution)]
-    total = sum(float(measures.i_dist.mean()) for measures in measured)
+    measured = list(_with_bar(pairs, len(secondaries), name, execution))
+    total = sum(float(pair.i_dist.mean()) for pair in measured)
     rows, images = [], {}
-    for s, measures in zip(secondaries, measured, strict=True):
-        scaled = float(measures.i_dist.mean()) / total if total > 0 else 0.0
-        rows.append(BaselineSummary(name, s.name, scaled, measures.relative, measures.energy))
-        images[s.name] = pd.Series(measures.i_dist, index=list(s.images))
+    for s, pair in zip(secondaries, measured, strict=True):
+        scaled = float(pair.i_dist.mean()) / total if total > 0 else 0.0
+        rows.append(BaselineSummary(name, s.name, scaled, pair.relative, pair.energy))
+        images[s.name] = pd.Series(pair.i_dist, index=list(s.images))
     return Baseline(tuple(rows), images)
+
+
+FEW_IMAGES = 10
+# Most datasets, or pairs of them, that are named in one note.
+NAMED = 5
+UNEQUAL = 2
+# With fewer images of the primary dataset no conformal p-value can reach 0.05.
+CONFORMAL = 19
+SIGNIFICANCE = 0.05
+# No embedding of an image lies so many times as far from the primary dataset as others of its dataset do.
+ABSURD = 1e6
+
+
+def notes(
+    features: Sequence[Features], measured: Sequence[MeasuredPair], leaks: Sequence[Leak], settings: Settings, baselines: bool
+) -> Iterator[str]:
+    """Yield a sentence for each weakness of a comparison, whose primary's features come first, and each undefined value."""
+    primary, *secondaries = features
+    yield from _of_store(features)
+    # Equal embeddings may be of unlike images, where a backbone sees no difference or rounding took it.
+    what = "images" if any(primary.paths) else "embeddings"
+    if leaks:
+        names = sorted({leak.dataset for leak in leaks})
+        yield f"{primary.name} holds {what} of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
+    for dataset in features:
+        if copies := len(dataset) - len(set(dataset.contents)):
+            yield f"{dataset.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own {what}"
+    yield from _about_primary(primary, measured)
+    for dataset, pair in zip(secondaries, measured, strict=True):
+        yield from _absurd(dataset, pair)
+    yield from _about_size(primary, secondaries, settings)
+    short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
+    if short and settings.projection != "none":
+        most = min(pair.components for pair in measured)
+        yield f"{settings.components} components were asked for, and no more than {most} can be had of {', '.join(short)}"
+    if settings.permutations and len(secondaries) > SIGNIFICANCE * (settings.permutations + 1):
+        least = len(secondaries) / (settings.permutations + 1)
+        yield f"{settings.permutations} permutations cannot give {len(secondaries)} secondaries a corrected p below {least:.2g}"
+    if settings.permutations and settings.projection == "primary":
+        yield "the p-values test the energy distance in the pair projection: one fitted on P alone does not treat both alike"
+    if baselines and max(map(len, features)) > BASELINE_IMAGES:
+        yield f"the trivial backbones were measured on at most {BASELINE_IMAGES} images of each dataset"
+
+
+def _of_store(features: Sequence[Features]) -> dict[str, None]:
+    return dict.fromkeys(note for dataset in features for note in dataset.notes)
+
+
+def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Iterator[str]:
+    n = len(primary)
+    if n == 1:
+        yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
+    elif any(pair.relative is None for pair in measured):
+        # Unlike images may have features that differ by rounding alone, as beside an offset that all have in common.
+        apart = len(set(primary.contents)) > 1
+        yield (
+            f"the features of {primary.name} do not differ{' by more than rounding' if apart else ''}: it has no self-distance "
+            f"to be relative to{', and other distances may be rounding too' if apart else ''}"
+        )
+    if 1 < n < CONFORMAL:
+        yield f"{primary.name} has {n} images: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
+
+
+def _absurd(dataset: Features, pair: MeasuredPair) -> Iterator[str]:
+    """Note an image so much farther than its dataset's others that it alone determines mean and interval."""
+    row, typical = int(np.argmax(pair.i_dist)), float(np.median(pair.i_dist))
+    if pair.i_dist[row] > ABSURD * typical > 0:
+        column = int(np.abs(dataset.rows.rows(row, row + 1)[0]).argmax())
+        yield (
+            f"{dataset.images[row]} of {dataset.name} is {pair.i_dist[row] / typical:.1g} times as far as its others usually "
+            f"are, by column {column}: the dataset's mean and interval tell of that cell alone: drop or mend it"
+        )
+
+
+def _about_size(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
+    small = [s for s in secondaries if len(s) < FEW_IMAGES]
+    if len(small) > NAMED:
+        yield f"{_listed([s.name for s in small])} have fewer than {FEW_IMAGES} images: their intervals and p-values say little"
+    else:
+        for s in small:
+            yield f"{s.name} has {len(s)} image{'s' if len(s) > 1 else ''}: its interval and p-value say little"
+    if settings.neighbours > len(primary):
+        yield f"{settings.neighbours} neighbours were asked for, and {primary.name} has {len(primary)} images to be near to"
+    sizes = [len(dataset) for dataset in secondaries]
+    if settings.projection == "pair" and max(sizes) > UNEQUAL * min(sizes) and min(sizes) >= FEW_IMAGES:
+        yield (
+            f"the secondaries hold {min(sizes)} to {max(sizes)} images, and a small one has little say in the components that "
+            f"it shares with {primary.name}, which moves its relative distance: "
+            f"limit={min(sizes)} (--limit {min(sizes)}) measures all at one size"
+        )
+
+
+def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each weakness of a matrix and each undefined value."""
+    yield from _of_store(features)
+    few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]
+    if few:
+        verb = "has" if len(few) == 1 else "have"
+        yield f"{_listed(few)} {verb} fewer than {FEW_IMAGES} images: what is near to such a set is little more than chance"
+    holders: dict[str, list[str]] = {}
+    for dataset in features:
+        for content in dict.fromkeys(dataset.contents):
+            holders.setdefault(content, []).append(dataset.name)
+    for names, count in Counter(tuple(names) for names in holders.values() if len(names) > 1).most_common(NAMED):
+        yield f"{' and '.join(names)} share {count} image{'s' if count > 1 else ''}, which brings them nearer"
+    sizes = [len(dataset) for dataset in features]
+    if max(sizes) > UNEQUAL * min(sizes):
+        say = ", and in a pair's space it has little say" if settings.projection == "pair" else ""
+        cure = f": limit={min(sizes)} (--limit {min(sizes)}) measures all at one size" if min(sizes) >= FEW_IMAGES else ""
+        yield (
+            f"the datasets hold {min(sizes)} to {max(sizes)} images, and a small sample is never quite like a large one of its "
+            f"kind{say}{cure}"
+        )
+    most = min(int(row["components"]) for row in rows)
+    if most < settings.components and settings.projection != "none":
+        yield f"{settings.components} components were asked for, and no more than {most} can be had of some pairs"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

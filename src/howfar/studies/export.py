@@ -16,7 +16,7 @@ from howfar.io.location import absolute, ready_file
 from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline import embed_all
+from howfar.pipeline.embedding import embed_all
 from howfar.progress import doing
 from howfar.results import Features, Skipped
 from howfar.settings import checked, picked, with_options

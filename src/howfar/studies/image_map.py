@@ -21,7 +21,7 @@ from howfar.pipeline.pairs import KEPT, projector_of
 from howfar.results import Comparison, Features, Settings
 from howfar.results.comparison_result import ImageMap
 from howfar.results.records import Provenance
-from howfar.studies.study_inputs import Execution, at_rows, limited, views
+from howfar.studies.study_inputs import Execution, at_rows, drawn, views
 
 NEIGHBOURS: Final = 15
 """Images that make up the surroundings of one, UMAP's own default."""
@@ -114,18 +114,19 @@ def _check_installed() -> None:
 
 def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
     """Return a run's features again, from the store or recomputed from the images."""
+    settings = comparison.settings
     names = [comparison.primary.name, *(dataset.name for dataset in comparison.datasets)]
     lacking = [name for name in names if name not in comparison.sources]
     if lacking:
         raise InputError.of("map", "needs datasets that can be read again", ", ".join(lacking), _AGAIN)
-    datasets = [limited(parse(comparison.sources[name], name), comparison.settings) for name in names]
+    datasets = [drawn(parse(comparison.sources[name], name), settings.limit, settings.seed) for name in names]
     ready = [dataset for dataset in datasets if isinstance(dataset, Features)]
     if ready:
         return ready
     if not comparison.options:
         raise InputError.of("map", "needs a backbone that can be loaded again", comparison.backbone.name, _AGAIN)
     execution = Execution.of({"store": store, "runner": "local", "batch_size": None, "workers": None, "progress": True})
-    return views(datasets, [load_backbone(**comparison.options)], [], comparison.settings, execution)[0]
+    return views(datasets, [load_backbone(**comparison.options)], [], settings, execution)[0]
 
 
 def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Features]:

@@ -306,23 +306,17 @@ def _label(one: SettledImage, task: str, place: str, folder: Path) -> ImportedLa
     count = len(one.marks)
     if task == "segmentation":
         label = str(PurePosixPath("masks", f"{stem(place)}.png"))
-        count = count if _write_mask(one, folder / label) else 0
+        width, height = one.size
+        mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
+        if mask.shape != (height, width):
+            rule = f"must be of the size of its image, {width}×{height} pixels"
+            raise InputError.of(f"the mask of {one.item.name}", rule, f"{mask.shape[1]}×{mask.shape[0]}")
+        (folder / label).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(folder / label, format="png")
+        count = count if mask.any() else 0
     else:
         label = BOXES if task == "detection" else one.marks[0].label
     return ImportedLabel(one.item.name, str(one.item.path), count, label)
-
-
-def _write_mask(one: SettledImage, file: Path) -> bool:
-    """Write the mask of an image, and return whether it contains foreground."""
-    width, height = one.size
-    mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
-    if mask.shape != (height, width):
-        drawn = f"{mask.shape[1]}×{mask.shape[0]}"
-        rule = f"must be of the size of its image, {width}×{height} pixels"
-        raise InputError.of(f"the mask of {one.item.name}", rule, drawn)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(file, format="png")
-    return bool(mask.any())
 
 
 @with_options(LabelImportOptions)

@@ -38,10 +38,9 @@ from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset
 from howfar.results.run_files import check_table, page_folder
 from howfar.settings import checked, picked, with_options
-from howfar.studies.comparison_caveats import matrix_notes
-from howfar.studies.distance import features_of
+from howfar.studies.distance import features_of, matrix_notes
 from howfar.studies.run_folder import write_run
-from howfar.studies.study_inputs import Execution, check_names, check_out, limited, parse_all, sources_of
+from howfar.studies.study_inputs import Execution, check_names, check_out, drawn, parse_all, sources_of
 
 JOURNAL: Final = "pairs.jsonl"
 """A line for each pair that is not in the folder's result."""
@@ -246,8 +245,8 @@ def matrix(
     folder = page_folder("out", given["out"], Matrix.COMMAND)
     check_out(folder, read)
     with within(given["memory"]):
-        drawn = [limited(dataset, settings) for dataset in read]
-        features, name = features_of(drawn, backbone, loading, settings, execution)
+        sample = [drawn(dataset, settings.limit, settings.seed) for dataset in read]
+        features, name = features_of(sample, backbone, loading, settings, execution)
     with within(given["memory"]), PairJournal.open(folder) as journal, summed_once(features, folder) as summed:
         rows = _measured(summed, settings, journal, execution.runner, execution.progress)
         result = Matrix(
@@ -256,7 +255,7 @@ def matrix(
             settings=settings,
             pairs=pd.DataFrame(rows),
             provenance=Provenance.now(),
-            options={} if isinstance(drawn[0], Features) else as_loaded(backbone, loading),
+            options={} if isinstance(sample[0], Features) else as_loaded(backbone, loading),
             skipped=tuple(skipped for dataset in features for skipped in dataset.skipped),
             notes=tuple(matrix_notes(features, rows, settings)),
         )

@@ -16,7 +16,7 @@ from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline import embed_all
+from howfar.pipeline.embedding import embed_all
 from howfar.pipeline.measure import check_plan
 from howfar.pipeline.reference import PrimaryReference
 from howfar.pipeline.reference_profile import Profile

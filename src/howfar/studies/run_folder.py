@@ -13,6 +13,7 @@ from howfar.keywords import PageOptions
 from howfar.progress import doing
 from howfar.results import Comparison
 from howfar.results.result import Result
+from howfar.results.run_files import every_result
 from howfar.settings import checked, with_options
 
 
@@ -96,7 +97,7 @@ def load(run: str | Path) -> Result:
     'Comparison'
     """
     folder = absolute(run)
-    kinds: list[type[Result]] = [registry.load("results", name) for name in registry.ordered("results")]
+    kinds: list[type[Result]] = every_result()
     written = [kind for kind in kinds if (folder / kind.DOCUMENT).is_file()]
     # Where none is whole, the one whose writing was cut off says so.
     begun = next((kind for kind in kinds if kind.DOCUMENT in cut_off(folder)), Comparison)

@@ -19,7 +19,7 @@ from howfar.io.location import Url
 from howfar.pipeline.measure import SliceEnergy, slice_energies
 from howfar.pipeline.pairs import KEPT
 from howfar.results import Comparison, DatasetSummary, Features, RelationSettings, Settings
-from howfar.results.slices_result import DistanceSlice, PerformanceSlice
+from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from howfar.settings import nearest
 from howfar.significance import holm
 from howfar.significance.permutation import FEWEST, slice_means

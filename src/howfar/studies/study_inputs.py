@@ -17,16 +17,17 @@ from howfar.data.image_bytes import keep_with
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import BackboneOptions, StudyExecution
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline import check_work, embed_all
+from howfar.pipeline.embedding import check_work, embed_all
 from howfar.pipeline.measure import check_plan
 from howfar.protocols import Backbone, Runner, StoreLike
 from howfar.results import Features, Settings
 from howfar.streams import stream
-from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 Images = TypeVar("Images", bound=Dataset | Features)
 Result = TypeVar("Result")
 BASELINES: Final = ("pixels", "colour_moments")
+BASELINE_IMAGES: Final = 1000
+"""The trivial backbones are measured on at most so many images of each dataset."""
 
 
 class Execution(NamedTuple):
@@ -134,11 +135,6 @@ def loaded(
     return None
 
 
-def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
-    """Subsample a dataset to the limit in the settings, as `drawn` does."""
-    return drawn(dataset, settings.limit, settings.seed)
-
-
 def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     """Draw at most `limit` images in their original order; the draw depends on the seed and the dataset's name only."""
     count = len(dataset)
@@ -168,7 +164,7 @@ def views(
 ) -> list[tuple[Features, ...]]:
     """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone."""
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
-    sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
+    sample = [drawn(dataset, few, settings.seed) for dataset in datasets]
     for chosen, backbones in ((datasets, models), (sample, trivial)):
         for backbone in backbones:
             sizes, layers = [len(dataset) for dataset in chosen], backbone.layers

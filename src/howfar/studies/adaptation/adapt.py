@@ -21,7 +21,7 @@ from howfar.errors import InputError, option
 from howfar.io.finished_parts import remove_abandoned
 from howfar.io.location import absolute
 from howfar.keywords import AdaptOptions, BakeoffOptions, TrainingOptions
-from howfar.pipeline import check_reach
+from howfar.pipeline.embedding import check_reach
 from howfar.pipeline.prediction import Model
 from howfar.progress import bar
 from howfar.protocols import Runner

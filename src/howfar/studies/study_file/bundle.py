@@ -280,7 +280,12 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
     study, manifest = read_bundle(path, root / "bundle")
     given = checked(StudyFileOptions, {**options, "out": root / "run", "store": given["store"] or root / "run" / "store"})
     plan = plan_of(study, given, _places(manifest, absolute(data)))
-    _check_images(plan, manifest.datasets.contents)
+    for name, dataset in plan.file.datasets.items():
+        found, wanted = hashes(dataset), manifest.datasets.contents.get(name, {})
+        wrong = [image for image in {**wanted, **found} if found.get(image) != wanted.get(image)]
+        if wrong:
+            rule = f"must hold the {len(wanted)} images of the bundle"
+            raise InputError.of(f"dataset {name}", rule, f"{len(wrong)} others, first {wrong[0]}", "see howfar data")
     bundled = {}
     for planned in plan.file.studies:
         try:
@@ -304,16 +309,6 @@ def _places(manifest: BundleManifest, data: Path) -> dict[str, str]:
             what = f"place of dataset {name} in the bundle"
             raise InputError.of(what, "must be below --data", place, "make the bundle again")
     return {name: str(data / place) for name, place in manifest.datasets.places.items() if place}
-
-
-def _check_images(plan: Plan, contents: Mapping[str, Mapping[str, tuple[str, str | None]]]) -> None:
-    """Raise `InputError` for datasets whose images or masks differ from the bundle's."""
-    for name, dataset in plan.file.datasets.items():
-        found, wanted = hashes(dataset), contents.get(name, {})
-        wrong = [image for image in {**wanted, **found} if found.get(image) != wanted.get(image)]
-        if wrong:
-            rule = f"must hold the {len(wanted)} images of the bundle"
-            raise InputError.of(f"dataset {name}", rule, f"{len(wrong)} others, first {wrong[0]}", "see howfar data")
 
 
 def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:

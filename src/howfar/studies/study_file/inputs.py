@@ -22,7 +22,7 @@ from howfar.errors import HowfarError, InputError, MissingPathError, UnknownName
 from howfar.io.location import absolute, is_url
 from howfar.keywords import BackboneOptions, SelectOptions, TrainingOptions
 from howfar.mask_colour import reading_by
-from howfar.pipeline import embed_all
+from howfar.pipeline.embedding import embed_all
 from howfar.results import Features
 from howfar.results.result import Result
 from howfar.segmenters import build_segmenter, segmenter_family
@@ -111,10 +111,6 @@ class ModelEntry(_MODEL):  # type: ignore[misc]  # its fields are the options of
     LATER: ClassVar[frozenset[str]] = frozenset({"steps", "balance", "rescale", "tune"})
 
     segmenter: str = Field("", description="unetplusplus, deepcrack or adsam; by default the entry's name.")
-
-    def training(self) -> dict[str, Any]:
-        """Return the options of `howfar.train` that differ from their defaults, without the segmenter."""
-        return dict(self.chosen())
 
 
 class StudyDocument(BaseModel):
@@ -215,11 +211,11 @@ def _filled(value: Any, place: str) -> Any:
 
 
 def _placed(entry: Any, folder: Path, name: str) -> Any:
-    """Make an entry's path absolute, relative to the study file's folder."""
-    given = getattr(entry, name)
-    if given is None or is_url(given):
+    """Make an entry's path absolute, relative to the study file's folder; other values than texts stay."""
+    path = getattr(entry, name)
+    if not isinstance(path, str) or is_url(path):
         return entry
-    return entry.model_copy(update={name: str(beside(folder, given))})
+    return entry.model_copy(update={name: str(beside(folder, path))})
 
 
 def beside(folder: Path, path: str) -> Path:
@@ -232,12 +228,12 @@ def beside(folder: Path, path: str) -> Path:
 
 def _local(entry: ModelEntry, folder: Path) -> ModelEntry:
     """Make the paths in a model's entry absolute: its initial weights and path-like options."""
-    placed = _placed(entry, folder, "pretrained") if isinstance(entry.pretrained, str) else entry
     options = {
         name: str(beside(folder, value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
-        for name, value in placed.options.items()
+        for name, value in entry.options.items()
     }
-    local: ModelEntry = ModelEntry.model_validate(placed.model_copy(update={"options": options}).model_dump())
+    placed = _placed(entry, folder, "pretrained").model_copy(update={"options": options})
+    local: ModelEntry = ModelEntry.model_validate(placed.model_dump())
     return local
 
 
@@ -292,7 +288,10 @@ def check_document(document: StudyDocument) -> CheckedFile:
     for name, backbone in document.backbones.items():
         _check_backbone(name, backbone)
     for name, model in document.models.items():
-        _check_model(name, model)
+        try:
+            segmenter_family(model.segmenter or name).checked(model.options)
+        except HowfarError as error:
+            raise InputError(f"models.{name}: {error}") from error
     _check_shared(document)
     _check_entries(document)
     studies = {name: _study(name, values, document) for name, values in document.studies.items()}
@@ -316,7 +315,11 @@ def check_document(document: StudyDocument) -> CheckedFile:
                 if not (reference.to == "studies" and studies[entry].kind.name != reference.kind)
                 and not (reference.one and entry in folders)
             ]
-            _check_reference(f"studies.{name}.{field_name}", value, reference.to, among)
+            place, chosen = f"studies.{name}.{field_name}", [value] if isinstance(value, str) else list(value or ())
+            for unknown in (each for each in chosen if each and each not in among):
+                raise InputError.of(place, f"must be one of {reference.to}", unknown, nearest(unknown, among, reference.to))
+            if len(set(chosen)) < len(chosen):
+                raise InputError.of(place, "must not repeat one", chosen)
     return CheckedFile(document, datasets, folders, entries, tuple(_in_order(studies)))
 
 
@@ -377,13 +380,6 @@ def _check_backbone(name: str, entry: BackboneEntry) -> None:
         if option not in taken:
             rule = f"must be an option of {backbone}"
             raise InputError.of(f"key of {place}", rule, option, nearest(option, taken, "options"))
-
-
-def _check_model(name: str, entry: ModelEntry) -> None:
-    try:
-        segmenter_family(entry.segmenter or name).checked(entry.options)
-    except HowfarError as error:
-        raise InputError(f"models.{name}: {error}") from error
 
 
 def _check_shared(document: StudyDocument) -> None:
@@ -478,15 +474,6 @@ def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Pla
     return Planned(name, kind, checked_model(kind.settings, {**shared, **own}, place))
 
 
-def _check_reference(place: str, value: Any, table: str, among: Sequence[str]) -> None:
-    names = [value] if isinstance(value, str) else list(value or ())
-    for name in filter(None, names):
-        if name not in among:
-            raise InputError.of(place, f"must be one of {table}", name, nearest(name, among, table))
-    if len(set(names)) < len(names):
-        raise InputError.of(place, "must not repeat one", names)
-
-
 def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
     """Order studies after those they need, otherwise as in the file."""
     placed: dict[str, Planned] = {}
@@ -521,17 +508,15 @@ def load_entry(document: StudyDocument, name: str, device: str = "auto") -> Back
 class Inputs:
     """Provide a study's inputs by the names in the study file.
 
-    `folder` is the study's own, for what it keeps besides its result (models, maps). `seed` draws a dataset's limit.
-    `results` and `folders` are those of the studies that this one needs; `loaded` holds backbones for all studies of a run.
+    `folder` is the study's own, for what it keeps besides its result (models, maps). `results` are those of the studies that
+    this one needs; `loaded` holds backbones for all studies of a run.
     """
 
     file: CheckedFile
     folder: Path
     execution: Execution
     device: str = "auto"
-    seed: int = 0
     results: Mapping[str, Result] = field(default_factory=dict)
-    folders: Mapping[str, Path] = field(default_factory=dict)
     loaded: dict[str, Backbone] = field(default_factory=dict)
 
     def names(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -540,7 +525,12 @@ class Inputs:
 
     def dataset(self, name: str) -> Dataset:
         """Return a dataset, subsampled to its limit with the seed."""
-        return drawn(self.file.datasets[name], self.file.entries[name].limit, self.seed)
+        seed = int(self.file.document.settings.get("seed", 0))
+        return drawn(self.file.datasets[name], self.file.entries[name].limit, seed)
+
+    def folder_of(self, study: str) -> Path:
+        """Return the folder of another study of the run."""
+        return self.folder.with_name(study)
 
     def datasets(self, names: Sequence[str]) -> list[Dataset]:
         """Return several datasets, with a folder of datasets replaced by its datasets."""
@@ -570,8 +560,3 @@ class Inputs:
         """Embed datasets with several backbones, decoding each image once; return every dataset's features per backbone."""
         by_dataset = embed_all(list(datasets), list(backbones), *self.execution)
         return [tuple(view) for view in zip(*by_dataset, strict=True)]
-
-    @property
-    def keywords(self) -> dict[str, Any]:
-        """Return the keywords with which `howfar.compare` stores features and computes as this study does."""
-        return self.execution._asdict()

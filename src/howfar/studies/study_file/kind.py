@@ -29,14 +29,8 @@ Tables = Literal["datasets", "backbones", "models", "studies"]
 class EntryReference:
     """Mark a setting as a name, or names, of entries in another table of the study file.
 
-    Attributes
-    ----------
-    to
-        The table: datasets (a name of a folder of datasets stands for all in it), backbones, models or studies.
-    kind
-        Of studies, the kind that is meant.
-    one
-        Whether only a single dataset may be meant.
+    `to`: the table: datasets (a name of a folder of datasets stands for all in it), backbones, models or studies. `kind`:
+    of studies, the kind that is meant. `one`: whether only a single dataset may be meant.
     """
 
     to: Tables
@@ -54,12 +48,8 @@ ModelNames: TypeAlias = Annotated[tuple[str, ...], EntryReference("models"), _SO
 class KindSettings(BaseModel):
     """Hold the settings of one study of a file; a kind's own settings are a subclass.
 
-    Attributes
-    ----------
-    title
-        Heading of the study's section in the report; by default the kind's.
-    UNSHARED
-        Settings that mean something else than in other kinds, so that those of all studies do not reach them.
+    `title`: heading of the study's section in the report; by default the kind's. `UNSHARED`: settings that mean something
+    else than in other kinds, so that those of all studies do not reach them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -96,14 +86,9 @@ def written_type(kind: Any) -> Any:
 class Work:
     """Count a study's computations, for the estimate of ``--dry-run``.
 
-    Attributes
-    ----------
-    embedded
-        By backbone (a perturbed one has a name of its own) the names of the datasets that it sees.
-    trained
-        By model the number of trainings, each on so many images: pairs (trainings, images).
-    predicted
-        By model the number of probability maps.
+    `embedded`: by backbone (a perturbed one has a name of its own) the names of the datasets that it sees. `trained`: by
+    model the number of trainings, each on so many images: pairs (trainings, images). `predicted`: by model the number of
+    probability maps.
     """
 
     embedded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from howfar.io.lock import alone
 from howfar.keywords import StudyFileOptions, TrainKeywords
 from howfar.mask_colour import file_and_colour
 from howfar.memory import within
-from howfar.pipeline import embed_all
+from howfar.pipeline.embedding import embed_all
 from howfar.progress import bar
 from howfar.results.records import Cells, Provenance, Shown, plain
 from howfar.results.result import Result
@@ -33,7 +33,6 @@ from howfar.studies.run_folder import draw
 from howfar.studies.study_file.inputs import (
     CheckedFile,
     Inputs,
-    StudyDocument,
     beside,
     check_document,
     missing_networks,
@@ -188,10 +187,11 @@ class Plan:
     file: CheckedFile
     root: Path
     execution: Execution
-    keys: Mapping[str, str]
+    keys: dict[str, str]
     title: str
     folder_of_file: Path
     wanted: Collection[str]
+    device: str
 
     def folder(self, planned: Planned) -> Path:
         """Return the folder of a study's result."""
@@ -207,17 +207,16 @@ class Plan:
         except HowfarError:
             return None
 
-    def load_networks(self, device: str) -> dict[str, Any]:
+    def load_networks(self) -> dict[str, Any]:
         """Load the networks of the wanted unfinished studies; raise `MissingPathError` that lists all that are missing."""
         unfinished = [each for each in self.file.studies if each.name in self.wanted and self.kept(each) is None]
-        inputs = Inputs(self.file, self.root, self.execution, device)
+        inputs = Inputs(self.file, self.root, self.execution, self.device)
         refuse_missing(missing_networks(self.file.document, unfinished, inputs.backbone))
         return inputs.loaded
 
-    def inputs(self, planned: Planned, device: str) -> Inputs:
-        """Return a study's inputs without the results of other studies."""
-        folders = {name: self.root / name for name in planned.needs}
-        return Inputs(self.file, self.folder(planned), self.execution, device, seed_of(self.file.document), folders=folders)
+    def inputs(self, planned: Planned, **shared: Any) -> Inputs:
+        """Return a study's inputs, with what it has in common with other studies."""
+        return Inputs(self.file, self.folder(planned), self.execution, self.device, **shared)
 
 
 def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
@@ -239,15 +238,14 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     checked_file = check_document(document)
     wanted = _wanted(given["only"], checked_file.studies)
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
-    keys: dict[str, str] = {}
+    title = document.title or path.stem.replace("-", " ").capitalize()
+    plan = Plan(text, checked_file, root, execution, {}, title, path.parent, wanted, given["device"])
     for planned in checked_file.studies:
-        inputs = Inputs(checked_file, root / planned.name, execution, given["device"], seed_of(document))
         with _naming(planned):
             if planned.name in wanted:
-                planned.kind.check(planned.settings, inputs)
-        keys[planned.name] = key_of(planned, checked_file, prints, keys)
-    title = document.title or path.stem.replace("-", " ").capitalize()
-    return Plan(text, checked_file, root, execution, keys, title, path.parent, wanted)
+                planned.kind.check(planned.settings, plan.inputs(planned))
+        plan.keys[planned.name] = key_of(planned, checked_file, prints, plan.keys)
+    return plan
 
 
 def _wanted(only: str | Sequence[str], studies: Sequence[Planned]) -> Collection[str]:
@@ -263,13 +261,8 @@ def _wanted(only: str | Sequence[str], studies: Sequence[Planned]) -> Collection
     return wanted
 
 
-def seed_of(document: StudyDocument) -> int:
-    """Return the seed of a study file's settings."""
-    return int(document.settings.get("seed", 0))
-
-
 def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
-    results, loaded = dict[str, Result](), plan.load_networks(given["device"])
+    results, loaded = dict[str, Result](), plan.load_networks()
     records, fresh = list[StudyRecord](), False
     shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
     for planned in shown:
@@ -277,17 +270,15 @@ def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
         if result is None and planned.name not in plan.wanted:
             continue
         if result is None:
-            inputs = replace(plan.inputs(planned, given["device"]), results=results, loaded=loaded)
-            result, fresh = _one(planned, inputs, key), True
-        written = done_in(plan.folder(planned))
-        seconds = 0.0 if written is None else written.seconds
-        results[planned.name] = result
+            result, fresh = _one(planned, plan.inputs(planned, results=results, loaded=loaded), key), True
+        results[planned.name], done = result, done_in(plan.folder(planned))
+        seconds = 0.0 if done is None else done.seconds
         records.append(StudyRecord(planned.name, planned.kind.name, planned.title, key, seconds))
-    entries = ((name, plan.file.entries[name], dataset) for name, dataset in plan.file.datasets.items())
-    datasets = (
-        StudyDataset(name, min(len(dataset), entry.limit or len(dataset)), str(dataset.root), entry.stands_for)
-        for name, entry, dataset in entries
-    )
+    datasets = []
+    for name, dataset in plan.file.datasets.items():
+        entry = plan.file.entries[name]
+        count = min(len(dataset), entry.limit or len(dataset))
+        datasets.append(StudyDataset(name, count, str(dataset.root), entry.stands_for))
     run = StudyRun(plan.title, plan.text, tuple(records), tuple(results.values()), tuple(datasets), provenance=Provenance.now())
     return _written(run, plan, fresh)
 
@@ -404,13 +395,12 @@ def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEsti
     given = checked(StudyFileOptions, options)
     plan = plan_of(file, given)
     rates, seen, studies = dict[tuple[str, str], Rate](), set[tuple[str, str]](), []
-    loaded = plan.load_networks(given["device"])
+    loaded = plan.load_networks()
     for planned in plan.file.studies:
         if plan.kept(planned) is not None:
             studies.append(Estimated(planned.name, planned.kind.name, IS_DONE, 0, 0, 0.0, 0))
         elif planned.name in plan.wanted:
-            inputs = replace(plan.inputs(planned, given["device"]), loaded=loaded)
-            studies.append(_estimated(planned, inputs, rates, seen))
+            studies.append(_estimated(planned, plan.inputs(planned, loaded=loaded), rates, seen))
     return StudyEstimate(str(plan.root), tuple(studies))
 
 
@@ -469,7 +459,7 @@ def _learning(name: str, inputs: Inputs) -> Rate:
 
     entry = inputs.model(name)
     family = segmenter_family(entry.segmenter)
-    settings = settings_for(family, entry.options, **picked(TrainKeywords, entry.training()))
+    settings = settings_for(family, entry.options, **picked(TrainKeywords, entry.chosen()))
     network = family.build(family.checked(entry.options), False)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     on_gpu = inputs.device != "cpu" and torch.cuda.is_available()
