@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -170,24 +171,26 @@ def test_what_cannot_fit_is_said_before_any_work(sizes, what, monkeypatch):
         compared(pair, "made", settings, Execution(None, LocalRunner(), None, None, progress=False))
 
 
-def test_every_job_takes_it(tmp_path):
+def test_every_job_takes_it_and_plans_every_step_before_an_image_is_read(tmp_path):
     roads, site = (write_dataset(tmp_path / name, 6, seed=k, size=48) for k, name in enumerate(("roads", "site")))
     given: dict[str, Any] = {"store": tmp_path / "store", "progress": False}
-    refused: list[Any] = [
-        lambda memory: howfar.compare(roads, site, "colour_moments", memory=memory, **given),
-        lambda memory: howfar.compare_backbones(roads, site, ["colour_moments", "pixels"], memory=memory, **given),
-        lambda memory: matrix([roads, site], "colour_moments", memory=memory, **given),
-        lambda memory: howfar.profile(roads, "colour_moments", memory=memory, **given),
-        lambda memory: howfar.embed(roads, "colour_moments", memory=memory, **given),
+    planned: list[Any] = [
+        partial(howfar.compare, roads, site, "colour_moments", **given),
+        partial(howfar.compare_backbones, roads, site, ["colour_moments", "pixels"], **given),
+        partial(matrix, [roads, site], "colour_moments", **given),
     ]
-    for job in refused:
+    jobs = [*planned, *(partial(job, roads, "colour_moments", **given) for job in (howfar.profile, howfar.embed))]
+    for job in jobs:
         with pytest.raises(InputError, match="memory must be at least"):
-            job("2MB")
+            job(memory="2MB")
         with pytest.raises(InputError, match="memory must be a size"):
-            job("some")
+            job(memory="some")
+    for job in planned:
+        with pytest.raises(InputError, match="for distances of 12 images"):
+            job(memory="60MB", bootstrap=300_000)
     assert not list((tmp_path / "store").rglob("*.npy"))
-    for job in refused:
-        job("300MB")
+    for job in jobs:
+        job(memory="300MB")
 
 
 def test_batches_are_made_to_fit(tmp_path):
@@ -203,19 +206,6 @@ def test_batches_are_made_to_fit(tmp_path):
         pytest.raises(InputError, match="for an image of each of 4 workers, got '28 MB': give more, or have fewer"),
     ):
         _fitting(16, [pixels], 4)
-
-
-def test_the_plan_knows_every_step_before_an_image_is_read(tmp_path):
-    roads, site = (write_dataset(tmp_path / name, 6, seed=k, size=48) for k, name in enumerate(("roads", "site")))
-    given: dict[str, Any] = {"store": tmp_path / "store", "progress": False, "memory": "60MB", "bootstrap": 300_000}
-    for job in (
-        lambda: howfar.compare(roads, site, "colour_moments", **given),
-        lambda: howfar.compare_backbones(roads, site, ["colour_moments", "pixels"], **given),
-        lambda: matrix([roads, site], "colour_moments", **given),
-    ):
-        with pytest.raises(InputError, match="for distances of 12 images"):
-            job()
-    assert not list((tmp_path / "store").rglob("*.npy"))
 
 
 def test_a_matrix_is_planned_by_its_two_largest_sets():

@@ -42,7 +42,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         ),
         CommandEntry(
             "relate",
-            "relate_command:relate",
+            "compare:relate",
             "run --performance roads.parquet --performance site-a.parquet",
             "compare evaluate select",
         ),
@@ -59,7 +59,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "New images as they arrive": (
         CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check"),
         CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
-        CommandEntry("check", "check_command:check", "roads.howfar new --rules rules.yaml", "profile score"),
+        CommandEntry("check", "score:check", "roads.howfar new --rules rules.yaml", "profile score"),
     ),
     "Train and predict": (
         CommandEntry(
@@ -75,7 +75,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("prompts", "evaluate_command:prompts", "points site-a -o prompted", "predict evaluate"),
     ),
     "Studies and reports": (
-        CommandEntry("study", "study_command:study", "study.toml --out run", "report compare"),
+        CommandEntry("study", "pages:study", "study.toml --out run", "report compare"),
         CommandEntry("report", "pages:report", "run", "compare explore"),
     ),
     "Data and stored features": (
@@ -85,4 +85,6 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     ),
 }
 """Commands by their heads, in the order of the help."""
-TARGETS: Final = {each.name: f"howfar.cli.{each.target}" for entries in COMMANDS.values() for each in entries}
+HEADS: Final = {each.name: head for head, entries in COMMANDS.items() for each in entries}
+ENTRIES: Final = {each.name: each for entries in COMMANDS.values() for each in entries}
+TARGETS: Final = {name: f"howfar.cli.{entry.target}" for name, entry in ENTRIES.items()}

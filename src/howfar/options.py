@@ -18,26 +18,12 @@ from howfar import protocols, registry
 class Option:
     """Declare what an option's type does not say: default, help, rule, unit, and names on the command line.
 
-    Attributes
-    ----------
-    default
-        The value where none is given; `REQUIRED` where one must be.
-    help
-        One sentence that says what the option does.
-    rule
-        Bounds as keywords of `pydantic.Field`: ge, gt, le, lt, min_length.
-    unit
-        What a number counts.
-    free
-        Whether the value is checked where it is used instead of here.
-    flags
-        Names on the command line, if they differ from the Python name.
-    was
-        An earlier name, still accepted.
-    choices
-        Allowed words, if the type does not list them; other packages may add some.
-    topic
-        The head that the option stands under; `--help` lists those under "Options", `--help-all` all.
+    `default` is `REQUIRED` where a value must be given; `help` is one sentence that says what the option does; `rule` holds
+    bounds as keywords of `pydantic.Field` (ge, gt, le, lt, min_length); `unit` is what a number counts. A `free` value is
+    checked where it is used instead of here. `flags` are names on the command line, if they differ from the Python name;
+    `was` is an earlier name, still accepted; `choices` are allowed words, if the type does not list them, and other
+    packages may add some. `topic` is the head that the option stands under: `--help` lists those under "Options",
+    `--help-all` all.
     """
 
     default: Any

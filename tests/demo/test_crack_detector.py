@@ -151,30 +151,25 @@ def test_maps_never_take_the_place_of_images_or_of_one_another(tmp_path: Path, d
 # Logistic regression: the minimum of the stated loss, whatever the input
 
 
-def gradient(x: np.ndarray, y: np.ndarray, w: np.ndarray, ridge: float) -> np.ndarray:
+def gradient(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
     error = expit(w[0] + x @ w[1:]) - y
-    return np.append(error.sum(), x.T @ error + ridge * w[1:])
+    return np.append(error.sum(), x.T @ error + w[1:])
 
 
-def loss(x: np.ndarray, y: np.ndarray, w: np.ndarray, ridge: float) -> float:
+def loss(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> float:
     margin = w[0] + x @ w[1:]
-    return float(np.logaddexp(0.0, np.where(y, -margin, margin)).sum() + 0.5 * ridge * (w[1:] ** 2).sum())
+    return float(np.logaddexp(0.0, np.where(y, -margin, margin)).sum() + 0.5 * (w[1:] ** 2).sum())
 
 
-def example(n: int = 400, q: int = 5) -> tuple[np.ndarray, np.ndarray]:
+def test_as_scipy_finds_the_minimum_of_the_stated_loss() -> None:
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((n, q))
-    return x, rng.random(n) < expit(x @ np.linspace(-2, 2, q) - 2.0)
-
-
-@pytest.mark.parametrize("ridge", [0.1, 1.0, 100.0])
-def test_as_scipy_finds_the_minimum_of_the_stated_loss(ridge: float) -> None:
-    x, y = example()
-    found = minimize(lambda w: loss(x, y, w, ridge), np.zeros(6), jac=lambda w: gradient(x, y, w, ridge), method="BFGS")
-    np.testing.assert_allclose(fit_logistic(x, y, ridge), found.x, rtol=1e-4, atol=1e-5)
+    x = rng.standard_normal((400, 5))
+    y = rng.random(400) < expit(x @ np.linspace(-2, 2, 5) - 2.0)
+    found = minimize(lambda w: loss(x, y, w), np.zeros(6), jac=lambda w: gradient(x, y, w), method="BFGS")
+    np.testing.assert_allclose(fit_logistic(x, y), found.x, rtol=1e-4, atol=1e-5)
 
 
 def test_rows_on_which_whole_newton_steps_never_settle() -> None:
     x = np.array([[-6.0, 8], [-150, -29], [18, -2], [485, 4], [-2, -18], [-40, 28]])
     y = np.arange(6) < 5
-    assert np.abs(gradient(x, y, fit_logistic(x, y, 1.0), 1.0)).max() <= TOLERANCE * len(x)
+    assert np.abs(gradient(x, y, fit_logistic(x, y))).max() <= TOLERANCE * len(x)

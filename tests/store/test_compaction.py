@@ -9,7 +9,7 @@ import pytest
 import howfar.store.feature_store
 from howfar.errors import StoreError
 from howfar.store import Store, shard_catalog, shards
-from howfar.store.local_folder import folder_at
+from howfar.store.shard_folder import folder_at
 from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}

@@ -14,14 +14,14 @@ from howfar import store as stores
 from howfar.errors import StoreError
 from howfar.io import lock
 from howfar.store import Store
-from howfar.store.local_folder import Claims, FolderUse, LocalFolder
+from howfar.store.local_folder import FolderUse, LocalFolder
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from howfar.store.local_folder import Claims
-with Claims(Path(sys.argv[1])).take(["cat", "dog"], set):
+from howfar.store.local_folder import LocalFolder
+with LocalFolder(Path(sys.argv[1])).claim(["cat", "dog"], set):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -32,32 +32,32 @@ def stored(*contents: str) -> Callable[[], set[str]]:
 
 
 def test_what_is_stored_or_in_hand_is_not_granted(tmp_path):
-    claims, others = Claims(tmp_path / "claims"), Claims(tmp_path / "claims")
-    with claims.take(["a", "b", "a"], stored("b")) as mine:
+    claims, others = LocalFolder(tmp_path), LocalFolder(tmp_path)
+    with claims.claim(["a", "b", "a"], stored("b")) as mine:
         assert mine == ("a",)
-        assert others.taken() == {"a"}
-        with others.take(["a", "b", "c"], stored("b")) as theirs:
+        assert others.claimed() == {"a"}
+        with others.claim(["a", "b", "c"], stored("b")) as theirs:
             assert theirs == ("c",)
-            assert claims.taken() == {"a", "c"}
-        assert claims.taken() == {"a"}
-    with others.take(["a"], stored()) as theirs:
+            assert claims.claimed() == {"a", "c"}
+        assert claims.claimed() == {"a"}
+    with others.claim(["a"], stored()) as theirs:
         assert theirs == ("a",)
-    assert claims.taken() == set()
+    assert claims.claimed() == set()
 
 
 def test_a_claim_ends_with_an_exception(tmp_path):
-    claims = Claims(tmp_path / "claims")
-    with pytest.raises(RuntimeError), claims.take(["a"], stored()):
+    claims = LocalFolder(tmp_path)
+    with pytest.raises(RuntimeError), claims.claim(["a"], stored()):
         raise RuntimeError
-    with claims.take(["a"], stored()) as mine:
+    with claims.claim(["a"], stored()) as mine:
         assert mine == ("a",)
 
 
 def test_claims_are_looked_at_before_the_store(tmp_path):
     # Who ends between the two looks has stored before, so that the second look sees it; the other way round it would be missed.
-    claims = Claims(tmp_path / "claims")
+    claims = LocalFolder(tmp_path)
     done: set[str] = set()
-    holder = claims.take(["a"], stored())
+    holder = claims.claim(["a"], stored())
     holder.__enter__()
 
     def look() -> set[str]:
@@ -65,34 +65,33 @@ def test_claims_are_looked_at_before_the_store(tmp_path):
         holder.__exit__(None, None, None)
         return done
 
-    with Claims(tmp_path / "claims").take(["a"], look) as mine:
+    with LocalFolder(tmp_path).claim(["a"], look) as mine:
         assert mine == ()
 
 
 def test_a_killed_holder_holds_nothing(tmp_path):
-    folder = tmp_path / "claims"
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "held\n"
-            assert Claims(folder).taken() == {"cat", "dog"}
-            with Claims(folder).take(["cat", "cow"], stored()) as mine:
+            assert LocalFolder(tmp_path).claimed() == {"cat", "dog"}
+            with LocalFolder(tmp_path).claim(["cat", "cow"], stored()) as mine:
                 assert mine == ("cow",)
         finally:
             holder.kill()
-    assert Claims(folder).taken() == set()
-    with Claims(folder).take(["cat", "cow"], stored()) as mine:
+    assert LocalFolder(tmp_path).claimed() == set()
+    with LocalFolder(tmp_path).claim(["cat", "cow"], stored()) as mine:
         assert mine == ("cat", "cow")
-    assert [path.name for path in folder.iterdir()] == [".door"]
+    assert [path.name for path in (tmp_path / "claims").iterdir()] == [".door"]
 
 
 def test_of_many_threads_one_gets_each_content(tmp_path):
     start, granted = Barrier(8), []
 
     def work() -> None:
-        claims = Claims(tmp_path / "claims")
+        claims = LocalFolder(tmp_path)
         start.wait(20)
-        with claims.take([str(k) for k in range(50)], stored()) as mine:
+        with claims.claim([str(k) for k in range(50)], stored()) as mine:
             granted.extend(mine)
             start.wait(20)
 
@@ -106,8 +105,8 @@ def test_of_many_threads_one_gets_each_content(tmp_path):
 
 def test_without_file_locks_everything_is_granted(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "fcntl", None)
-    claims = Claims(tmp_path / "claims")
-    with claims.take(["a"], stored()) as mine, claims.take(["a", "b"], stored("b")) as others:
+    claims = LocalFolder(tmp_path)
+    with claims.claim(["a"], stored()) as mine, claims.claim(["a", "b"], stored("b")) as others:
         assert (mine, others) == (("a",), ("a",))
 
 

@@ -79,6 +79,8 @@ DAMAGE = {
     "index without rows": (".parquet", lambda data: index_of(THREE)),
     "index with a gap": (".parquet", lambda data: index_of({**THREE, "row": [0, None, 2]})),
     "index with rows that are no numbers": (".parquet", lambda data: index_of({**THREE, "row": ["0", "1", "2"]})),
+    "index of other columns": (".parquet", lambda data: index_of({"a": [1], "b": ["x"]})),
+    "index of lists": (".parquet", lambda data: index_of({"content": [["a"]], "path": ["a"], "row": [[1]]})),
     "index beyond the matrix": (".parquet", lambda data: index_of({**THREE, "row": [0, 1, 3]})),
     "index below the matrix": (".parquet", lambda data: index_of({**THREE, "row": [-1, 0, 1]})),
 }

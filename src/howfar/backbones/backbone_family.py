@@ -94,23 +94,24 @@ class Origin:
     packages: tuple[str, ...]
 
 
+def weights_origin(*packages: str) -> Callable[[Options], Origin | None]:
+    """Make the origin of a family that reads a caller's file of weights; None for others, unknown before building."""
+
+    def origin(options: Options) -> Origin | None:
+        return Origin((options.weights,), packages) if options.weights is not None and options.weights.is_file() else None
+
+    return origin
+
+
 @dataclass(frozen=True)
 class BackboneFamily:
     """Register a family of backbones under one name, in the registry or as an entry point.
 
-    Attributes
-    ----------
-    build
-        Makes the backbone; heavy libraries are imported inside it, not at the top of its file.
-    takes
-        The fields of `Options` that `build` reads; any other that is set raises `InputError`.
-    defaults
-        Fields of `Options` whose default differs for this family: ``{"pool": False}``, say.
-    folder
-        Whether `Options.weights` may be a folder.
-    origin
-        Names the files and packages that the identity depends on beside the options, so that it can be known without building;
-        returns None where that cannot be said. None for a family that is always built.
+    `build` makes the backbone; heavy libraries are imported inside it, not at the top of its file. `takes` are the fields
+    of `Options` that it reads; any other that is set raises `InputError`. `defaults` are fields of `Options` whose default
+    differs for this family (``{"pool": False}``, say); `folder` says whether `Options.weights` may be a folder. `origin`
+    names the files and packages that the identity depends on beside the options, so that it can be known without building;
+    it returns None where that cannot be said, and is None for a family that is always built.
     """
 
     card: Card

@@ -122,21 +122,16 @@ def family_of(
     return BackboneFamily(model.card, partial(build, model), takes, defaults, folder=True, origin=origin)
 
 
-def _model(
-    name: str, length: int, input_: str, licence: str, summary: str, repository: str, download: str, **rest: Any
-) -> PublishedModel:
-    card = Card(name, length, input_, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
+def _model(about: tuple[str, int, str, str, str], source: tuple[str, str], **rest: Any) -> PublishedModel:
+    """Describe a model by its name, length, input, licence and summary, and by its repository and the download's size."""
+    (name, length, picture, licence, summary), (repository, download) = about, source
+    card = Card(name, length, picture, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
     return PublishedModel(card=card, repository=repository, download=download, **rest)
 
 
 SAM_MODEL: Final = _model(
-    "sam",
-    1_048_576,
-    "1024×1024 RGB",
-    "Apache-2.0",
-    "SAM ViT-B's image embedding, 256×64×64 (table 1)",
-    "facebook/sam-vit-base",
-    "375 MB",
+    ("sam", 1_048_576, "1024×1024 RGB", "Apache-2.0", "SAM ViT-B's image embedding, 256×64×64 (table 1)"),
+    ("facebook/sam-vit-base", "375 MB"),
     architecture="SamVisionModel",
     kinds=("sam", "sam_vision_model"),
     # transformers' default deviation of random weights, 1e-10, leaves nothing of the picture.
@@ -148,13 +143,8 @@ SAM_MODEL: Final = _model(
     pooling="mean",
 )
 _CLIP = _model(
-    "clip",
-    512,
-    "224×224 RGB",
-    "MIT",
-    "CLIP ViT-B/16's projected image embedding (table 8)",
-    "openai/clip-vit-base-patch16",
-    "599 MB",
+    ("clip", 512, "224×224 RGB", "MIT", "CLIP ViT-B/16's projected image embedding (table 8)"),
+    ("openai/clip-vit-base-patch16", "599 MB"),
     architecture="CLIPVisionModelWithProjection",
     kinds=("clip", "clip_vision_model"),
     config={"patch_size": 16},
@@ -165,52 +155,32 @@ _CLIP = _model(
     pooled=None,
 )
 _DINOV2 = _model(
-    "dinov2",
-    197_376,
-    "224×224 RGB",
-    "Apache-2.0",
-    "DINOv2 ViT-B/14's last hidden state, 257×768 (table 8)",
-    "facebook/dinov2-base",
-    "346 MB",
+    ("dinov2", 197_376, "224×224 RGB", "Apache-2.0", "DINOv2 ViT-B/14's last hidden state, 257×768 (table 8)"),
+    ("facebook/dinov2-base", "346 MB"),
     architecture="Dinov2Model",
     kinds=("dinov2",),
     config={"image_size": 518},
     side=224,
 )
 _CONVNEXTV2 = _model(
-    "convnextv2",
-    50_176,
-    "224×224 RGB",
-    "Apache-2.0",
-    "ConvNeXt V2 base's last hidden state, 1024×7×7 (table 8)",
-    "facebook/convnextv2-base-22k-224",
-    "355 MB",
+    ("convnextv2", 50_176, "224×224 RGB", "Apache-2.0", "ConvNeXt V2 base's last hidden state, 1024×7×7 (table 8)"),
+    ("facebook/convnextv2-base-22k-224", "355 MB"),
     architecture="ConvNextV2Model",
     kinds=("convnextv2",),
     config={"depths": [3, 3, 27, 3], "hidden_sizes": [128, 256, 512, 1024]},
     side=224,
 )
 _SWINV2 = _model(
-    "swinv2",
-    36_864,
-    "192×192 RGB",
-    "Apache-2.0",
-    "Swin V2 base's last hidden state, 36×1024 (table 8)",
-    "microsoft/swinv2-base-patch4-window12-192-22k",
-    "440 MB",
+    ("swinv2", 36_864, "192×192 RGB", "Apache-2.0", "Swin V2 base's last hidden state, 36×1024 (table 8)"),
+    ("microsoft/swinv2-base-patch4-window12-192-22k", "440 MB"),
     architecture="Swinv2Model",
     kinds=("swinv2",),
     config={"image_size": 192, "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12},
     side=192,
 )
 _DINOV3 = _model(
-    "dinov3",
-    154_368,
-    "224×224 RGB",
-    "DINOv3 License (accept it on the hub)",
-    "DINOv3 ViT-B/16's last hidden state, 201×768",
-    "facebook/dinov3-vitb16-pretrain-lvd1689m",
-    "343 MB",
+    ("dinov3", 154_368, "224×224 RGB", "DINOv3 License (accept it on the hub)", "DINOv3 ViT-B/16's last hidden state, 201×768"),
+    ("facebook/dinov3-vitb16-pretrain-lvd1689m", "343 MB"),
     architecture="DINOv3ViTModel",
     kinds=("dinov3_vit",),
     config={"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "num_register_tokens": 4},
@@ -218,13 +188,8 @@ _DINOV3 = _model(
     interpolation="bilinear",
 )
 _SIGLIP2 = _model(
-    "siglip2",
-    768,
-    "224×224 RGB",
-    "Apache-2.0",
-    "SigLIP 2 ViT-B/16's image embedding",
-    "google/siglip2-base-patch16-224",
-    "1.5 GB",
+    ("siglip2", 768, "224×224 RGB", "Apache-2.0", "SigLIP 2 ViT-B/16's image embedding"),
+    ("google/siglip2-base-patch16-224", "1.5 GB"),
     architecture="SiglipVisionModel",
     kinds=("siglip", "siglip_vision_model"),
     side=None,

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin, weights_origin
 from howfar.errors import InputError, MissingExtraError, option
 from howfar.weights import published
 from howfar.weights.hub_models import random_model
@@ -53,11 +53,6 @@ def _lite0_origin(_: Options) -> Origin | None:
     """List the package's weight file, which is compared with the published file when the network is built."""
     file = published.installed_file()
     return None if file is None else Origin((file,), TORCH_PACKAGES)
-
-
-def _weights_origin(options: Options) -> Origin | None:
-    """List the weight file given by the caller; None for published and random weights, which are unknown before building."""
-    return Origin((options.weights,), TORCH_PACKAGES) if options.weights is not None and options.weights.is_file() else None
 
 
 def _import_timm(family: str) -> Any:
@@ -175,7 +170,7 @@ TIMM: Final = BackboneFamily(
     ),
     _build_timm,
     takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
-    origin=_weights_origin,
+    origin=weights_origin(*TORCH_PACKAGES),
 )
 
 
@@ -202,7 +197,7 @@ ENET: Final = BackboneFamily(
     partial(build_timm_model, "enet", "efficientnet_b3.ra2_in1k", "49 MB", {"num_classes": 0}, _B3_INPUT),
     takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
     defaults={"pool": False},
-    origin=_weights_origin,
+    origin=weights_origin(*TORCH_PACKAGES),
 )
 MOBILECLIP: Final = BackboneFamily(
     Card(
@@ -216,5 +211,5 @@ MOBILECLIP: Final = BackboneFamily(
     # The head projects to CLIP's space, so it is part of the embedding.
     partial(build_timm_model, "mobileclip", "fastvit_mci0.apple_mclip2_dfndr2b", "46 MB", {}, _CLIP_INPUT),
     takes=("device", "weights", "pretrained", "fit", "via", "engine", "precision"),
-    origin=_weights_origin,
+    origin=weights_origin(*TORCH_PACKAGES),
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, weights_origin
 from howfar.errors import InputError
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
@@ -41,13 +41,6 @@ def _build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
     )
 
 
-def _checkpoint_origin(options: Options) -> Origin | None:
-    """List the checkpoint file, which holds weights and architecture; None if no checkpoint is given."""
-    checkpoint = options.weights
-    packages = ("torch", "timm", "transformers", "safetensors")
-    return Origin((checkpoint,), packages) if checkpoint is not None and checkpoint.is_file() else None
-
-
 def _encoded(network: Any, pictures: Tensor) -> Sequence[Tensor]:
     maps: Sequence[Tensor] = network.encode(pictures)
     return maps
@@ -65,7 +58,7 @@ def _family(name: str, side: int, summary: str) -> BackboneFamily:
         takes=("device", "weights", "pool", "fit", "via", "engine", "precision"),
         defaults={"pool": False},
         # The encoder of `frozen` is a backbone of its own, read from elsewhere.
-        origin=None if name == "frozen" else _checkpoint_origin,
+        origin=None if name == "frozen" else weights_origin("torch", "timm", "transformers", "safetensors"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,11 +23,7 @@ def backbones(json: flags.Json = False) -> None:
         print_json([asdict(card) for card in listed])
         return
     header = ("name", "q", "input", "weights", "licence", "what it is")
-    lengths = ["any" if card.length is None else f"{card.length:,}" for card in listed]
-    rows = [
-        (card.name, length, card.input, card.weights, card.licence, card.summary)
-        for card, length in zip(listed, lengths, strict=True)
-    ]
+    rows = [(card.name, "any" if card.length is None else f"{card.length:,}", *astuple(card)[2:]) for card in listed]
     print_table(console(), header, rows, left=(header[0], *header[2:]))
 
 

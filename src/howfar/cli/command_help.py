@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typer.core import TyperCommand, TyperGroup
 
 from howfar.cli.terminal import say
-from howfar.commands import COMMANDS, CommandEntry
+from howfar.commands import COMMANDS, ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +29,6 @@ ORDER: Final = (
 )
 """The heads of options, in the order of a long help."""
 OTHERS = "Of other packages"
-
-
-def head_of(command: str) -> str:
-    """Return the heading of a command of howfar; commands of other packages share one heading."""
-    return next((head for head, entries in COMMANDS.items() if command in {each.name for each in entries}), OTHERS)
 
 
 class HeadedGroup(TyperGroup):
@@ -75,8 +70,8 @@ class ToldCommand(TyperCommand):
         """
         if not args and not ctx.resilient_parsing and any(parameter.required for parameter in self.params):
             say(self.get_usage(ctx), err=True)
-            for entry in self._entries():
-                say(f"Example: howfar {entry.name} {entry.example}", err=True)
+            if self.name in ENTRIES:
+                say(f"Example: howfar {self.name} {ENTRIES[self.name].example}", err=True)
         return list(super().parse_args(ctx, joined_channels(args)))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -100,12 +95,10 @@ class ToldCommand(TyperCommand):
         if left_out:
             formatter.write(f"\n{left_out} more options: howfar {self.name} --help-all\n")
 
-    def _entries(self) -> list[CommandEntry]:
-        return [each for entries in COMMANDS.values() for each in entries if each.name == self.name]
-
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write an example and the related commands."""
-        for entry in self._entries():
+        if self.name in ENTRIES:
+            entry = ENTRIES[self.name]
             with formatter.section("Example"):
                 formatter.write(f"{' ' * formatter.current_indent}howfar {entry.name} {entry.example}\n")
             with formatter.section("See also"):

@@ -128,13 +128,14 @@ def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             end()
 
-    keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own]
-    keyword_only += [
-        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for key, (kind, default) in added.items()
-    ]
-    call.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]  # PEP 362
+    _sign(call, [*own, *(_named(key, kind, default) for key, (kind, default) in added.items())])
     return call
+
+
+def _sign(call: Callable[..., Any], parameters: Sequence[inspect.Parameter]) -> None:
+    """Give a function the signature that typer reads, of keywords alone."""
+    keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
+    call.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]  # PEP 362
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -266,8 +267,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
                 function(**{parameter.name: written[parameter.name] for parameter in own}, **values)
 
         parameters.sort(key=lambda parameter: parameter.name == "json")
-        keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
-        call.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]  # PEP 362
+        _sign(call, parameters)
         vars(call)["keywords"] = keywords
         return cast("Command", call)
 

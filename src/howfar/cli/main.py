@@ -11,11 +11,12 @@ import typer
 
 import howfar
 from howfar import registry
-from howfar.cli.command_help import HeadedGroup, ToldCommand, head_of
+from howfar.cli.command_help import OTHERS, HeadedGroup, ToldCommand
 from howfar.cli.config_file import Config
 from howfar.cli.flags import with_common
 from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.terminal import set_level
+from howfar.commands import HEADS
 from howfar.settings import check_variables
 
 _ABOUT = {"--help", "--help-all", "--version"}
@@ -33,7 +34,7 @@ app = typer.Typer(
 
 
 def _add(name: str, function: Callable[..., Any]) -> None:
-    app.command(name, cls=ToldCommand, rich_help_panel=head_of(name))(with_common(name, function))
+    app.command(name, cls=ToldCommand, rich_help_panel=HEADS.get(name, OTHERS))(with_common(name, function))
 
 
 for _name in registry.OURS["commands"]:

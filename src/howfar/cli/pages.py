@@ -1,15 +1,17 @@
-"""Rewrite a run's report (`howfar report`), or serve its images on a page (`howfar explore`)."""
+"""Run a study file (`howfar study`), rewrite a report (`howfar report`), or serve images on a page (`howfar explore`)."""
 
 from __future__ import annotations
 
+import json as text_json
 from pathlib import Path
 from typing import Annotated, Unpack
 
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import say
-from howfar.keywords import PageOptions
+from howfar.cli.terminal import answer, console, print_paths, say, show
+from howfar.errors import InputError
+from howfar.keywords import PageOptions, StudyFileOptions
 
 
 @flags.command(PageOptions)
@@ -37,7 +39,6 @@ def explore(
     **chosen: Unpack[PageOptions],
 ) -> None:
     """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
-    from howfar.errors import InputError
     from howfar.explore.server import Server
     from howfar.report.explorer import site_of
 
@@ -53,3 +54,60 @@ def explore(
             server.serve_forever()
         except KeyboardInterrupt:
             say("ended", err=True)
+
+
+@flags.command(StudyFileOptions)
+def study(
+    file: Annotated[Path, flags.argument("STUDY.toml", "The study file; with --new the file to write.")] = Path("study.toml"),
+    new: Annotated[bool, typer.Option("--new", help="Write a commented start of a study file, and run nothing.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of study files, and run nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, with time and disk; run nothing.")] = False,
+    bundle: Annotated[Path | None, flags.value("FILE.zip", "Write study file, hashes and results there, no images.")] = None,
+    data: Annotated[Path | None, flags.value("DIR", "Run a bundle again on the datasets in this folder, and compare.")] = None,
+    json: flags.Json = False,
+    **chosen: Unpack[StudyFileOptions],
+) -> None:
+    """Run the studies of STUDY.toml that are not done yet, and write one report of all."""
+    from howfar.studies.study_file.inputs import json_schema
+    from howfar.studies.study_file.kind import write_start
+    from howfar.studies.study_file.run_study import estimate
+
+    bundled = file.suffix.lower() == ".zip"
+    if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
+        raise InputError("--new, --schema, --dry-run, --bundle and a bundle to run again must be given one at a time")
+    if bundled != (data is not None):
+        raise InputError("--data must be given with a bundle to run again, and only there: howfar study BUNDLE.zip --data DIR")
+    if schema:
+        for line in text_json.dumps(json_schema(), indent=1).splitlines():
+            say(line)
+    elif data is not None:
+        _rerun(file, data, json, chosen)
+    elif new:
+        print_paths(console(), {"written": write_start(file)})
+    elif dry_run:
+        answer(estimate(file, **chosen), json, show, {})
+    else:
+        _run(file, bundle, json, chosen)
+
+
+def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) -> None:
+    from howfar.settings import checked
+    from howfar.studies.study_file.bundle import check_bundle_path, write_bundle
+    from howfar.studies.study_file.run_study import PAGE, plan_of, run_plan
+
+    given = checked(StudyFileOptions, chosen)
+    if bundle is not None:
+        check_bundle_path(bundle)
+    plan = plan_of(file, given)
+    run = run_plan(plan, given)
+    written = None if bundle is None else write_bundle(run, plan, bundle)
+    answer(run, json, show, {"report": plan.root / PAGE, "bundle": written})
+
+
+def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None:
+    from howfar.studies.study_file.bundle import rerun_bundle
+
+    found = rerun_bundle(file, data, **chosen)
+    answer(found, json, show, {"run": Path(found.folder)})
+    if not found.agrees:
+        raise typer.Exit(1)

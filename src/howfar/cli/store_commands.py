@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from howfar.results import Skipped
     from howfar.store import StoreCheck, StorePrune, StoreRepair, StoreSize
     from howfar.store.integrity import Damage
-    from howfar.store.space import FeatureSize, LeftFeature
+    from howfar.store.inventory import FeatureSize, LeftFeature
 
 
 @flags.command(StoredEmbedOptions)
@@ -137,21 +137,21 @@ def store(
         answer(gone, json, _show_sizes, gone.removed, f" to remove, {size_text(gone.freed)}", gone.left)
         if not json and not dry_run and gone.removed:
             gone = stores.prune(folder, names, older_than=older_than, max_size=max_size)
-            _show_left(gone.left)
+            _show_left([(each.feature, each.reason) for each in gone.left])
             console().print(f"removed {_count(len(gone.removed), 'feature')}, {size_text(gone.freed)} freed")
 
 
-def _show_features(store: str, more: str, header: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
+def _show_features(store: str, more: str, header: Sequence[str], rows: Sequence[tuple[str | int, ...]]) -> None:
     """Print how many features of a store a table lists, and the table."""
     to = console()
     to.print(f"{store}: {_count(len(rows), 'feature')}{more}", style="bold")
     if rows:
-        print_table(to, header, rows, optional=("of it sums", "type"))
+        cells = [[cell if isinstance(cell, str) else f"{cell:,}" for cell in row] for row in rows]
+        print_table(to, header, cells, optional=("of it sums", "type"))
 
 
 def _show_check(found: StoreCheck) -> None:
-    counts = [(each.images, each.shards, each.without_checksum, each.leftovers) for each in found.features]
-    rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(found.features, counts, strict=True)]
+    rows = [(each.feature, each.images, each.shards, each.without_checksum, each.leftovers) for each in found.features]
     _show_features(found.store, "", ("feature", "images", "shards", "without checksum", "left by killed writers"), rows)
     _show_damage(found.damage, "damaged")
     remedy = f"{_count(len(found.damage), 'damaged file')}: howfar store repair {found.store}"
@@ -159,30 +159,27 @@ def _show_check(found: StoreCheck) -> None:
 
 
 def _show_repair(done: StoreRepair) -> None:
-    counts = [(len(each.dropped), each.checksums_added, each.merged) for each in done.features]
-    rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(done.features, counts, strict=True)]
+    rows = [(each.feature, len(each.dropped), each.checksums_added, each.merged) for each in done.features]
     _show_features(done.store, "", ("feature", "damaged", "checksums added", "shards merged"), rows)
     _show_damage([damage for each in done.features for damage in each.dropped], "dropped")
-    for each in done.features:
-        if each.left:
-            console().print(f"left: {each.feature}: {each.left}", soft_wrap=True)
+    _show_left([(each.feature, each.left) for each in done.features if each.left])
 
 
 def _show_sizes(
     found: StoreSize | StorePrune, features: Sequence[FeatureSize], more: str, left: Sequence[LeftFeature] = ()
 ) -> None:
     rows = [
-        (each.feature, "?" if each.length is None else f"{each.length:,}", each.dtype or "?", f"{each.images:,}",
-         size_text(each.bytes), size_text(each.sums_bytes), each.used.replace("T", " ")[:16])
+        (each.feature, "?" if each.length is None else each.length, each.dtype or "?", each.images, size_text(each.bytes),
+         size_text(each.sums_bytes), each.used.replace("T", " ")[:16])
         for each in features
     ]  # fmt: skip
     _show_features(found.store, more, ("feature", "q", "type", "images", "size", "of it sums", "last used"), rows)
-    _show_left(left)
+    _show_left([(each.feature, each.reason) for each in left])
 
 
-def _show_left(left: Sequence[LeftFeature]) -> None:
-    for each in left:
-        console().print(f"left: {each.feature}: {each.reason}", soft_wrap=True)
+def _show_left(left: Sequence[tuple[str, str]]) -> None:
+    for feature, reason in left:
+        console().print(f"left: {feature}: {reason}", soft_wrap=True)
 
 
 def _show_damage(damage: Sequence[Damage], word: str) -> None:

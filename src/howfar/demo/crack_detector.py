@@ -20,26 +20,16 @@ from howfar.data.predictions import map_paths, write_map
 from howfar.demo.noise import Field
 from howfar.errors import InputError
 
-Array = NDArray[np.float64]
-
 TOLERANCE = 1e-8
 """Largest entry of the gradient, as a share of the number of rows, at which the fit has converged."""
 
 
-def fit_logistic(x: Array, y: NDArray[np.bool_], ridge: float = 1.0) -> Array:
-    """Fit P(y | x) = 1 / (1 + exp(-(w₀ + w·x))) by Newton's method, which is iteratively reweighted least squares.
-
-    It minimises Σ log(1 + exp(-±(w₀ + w·x))) + ridge/2 · |w|² over the rows, the sign + where y is true.
-
-    Rows (n, q) and labels (n,) give coefficients (1 + q,), the intercept first, which is not penalised. Labels that are all
-    equal raise `InputError`; `ridge` is above 0.
-    """
-    if y.all() or not y.any():
-        raise InputError.of("y", "must hold both kinds", bool(y[0]), "give rows of the other kind too")
+def fit_logistic(x: NDArray[np.float64], y: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Minimise Σ log(1 + exp(-±(w₀ + w·x))) + |w|²/2 over rows (n, q), + where y is true; return (1 + q,), w₀ first."""
     # It takes a second to load.
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=1.0 / ridge, tol=TOLERANCE, solver="newton-cholesky").fit(x, y)
+    fitted = LogisticRegression(tol=TOLERANCE, solver="newton-cholesky").fit(x, y)
     return np.append(fitted.intercept_, fitted.coef_[0])
 
 
@@ -70,14 +60,8 @@ class Detector:
     NIPS 2008) make it nonlinear, and not symmetric: flip agreement could measure nothing on a detector that treats mirrored
     images alike. Pixels are drawn evenly, not balanced, so probabilities reflect the share of cracks in the images.
 
-    Attributes
-    ----------
-    mean, deviation
-        Mean and deviation of each feature over the pixels it was fitted on, float64 (q,).
-    weights, offsets
-        Parameters of the hidden units, float64 (q, UNITS) and (UNITS,).
-    coefficients
-        The intercept, then one coefficient for each feature and hidden unit, float64 (1 + q + UNITS,).
+    `mean` and `deviation`, (q,), are those of each feature over the pixels it was fitted on; `weights`, (q, UNITS), and
+    `offsets`, (UNITS,), are the hidden units' parameters; `coefficients`, (1 + q + UNITS,), begin with the intercept.
     """
 
     mean: NDArray[np.float64]

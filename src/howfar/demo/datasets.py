@@ -28,23 +28,7 @@ _SETT = 24
 def not_pavement(n: int, seed: int, *, size: int = 224) -> Iterator[Picture]:
     """Draw images of cloth: plain, striped and checked weaves in soft folds, with masks that hold no crack.
 
-    Parameters
-    ----------
-    n
-        Number of images.
-    seed
-        Not negative; the same seed gives the same images.
-    size
-        Side in pixels, at least 16.
-
-    Yields
-    ------
-    Image, uint8 (size, size, 3), and mask, bool (size, size), all false.
-
-    Raises
-    ------
-    InputError
-        An argument is out of its range.
+    The arguments, what is yielded and the errors are those of `howfar.demo.pavement`.
     """
     check_count(n, seed, size)
     return (_cloth(seed, index, size) for index in range(n))
@@ -105,17 +89,7 @@ def write_dataset(
 ) -> Path:
     """Write images of pavement to a folder that `howfar.Dataset.from_folder` reads, and return the folder.
 
-    Parameters
-    ----------
-    folder
-        Where ``images/0001.jpg`` … and ``masks/0001.png`` … go; created if absent.
-    n, seed, shift, kind, size
-        Arguments of `pavement`.
-
-    Raises
-    ------
-    InputError
-        An argument is out of its range; or the folder holds other images, which would mix with these.
+    The other arguments are those of `pavement`. Raises `InputError` as `pavement` and `write_pictures`.
     """
     return write_pictures(folder, n, pavement(n, seed, shift=shift, kind=kind, size=size))
 
@@ -123,10 +97,7 @@ def write_dataset(
 def write_pictures(folder: str | Path, n: int, pictures: Iterable[Picture], *, masks: bool = True) -> Path:
     """Write n images as JPEG (quality 92) and their masks as PNG, numbered from 0001, and return the folder.
 
-    Raises
-    ------
-    InputError
-        The folder holds other images, which would mix with these.
+    They go to ``images/0001.jpg`` … and ``masks/0001.png`` … in it. Raises `InputError` for a folder with other images.
     """
     root = Path(folder)
     names = [f"{number:04d}" for number in range(1, n + 1)]
@@ -149,21 +120,7 @@ def write_demo(folder: str | Path, seed: int = 0, n_primary: int = 120, n_second
     """Write the demo's six datasets, a primary one, four shifted ones and one that is not pavement; return their folders.
 
     The primary one is ``pavement``; ``lighting``, ``texture``, ``wide_cracks`` and ``clutter`` show other roads, each with one
-    shift (`SHIFTED`); ``fabric`` is cloth, without masks.
-
-    Parameters
-    ----------
-    folder
-        Where the six folders go.
-    seed
-        Not negative; the same seed writes the same files.
-    n_primary, n_secondary
-        Images in the primary dataset, and in each of the others.
-
-    Raises
-    ------
-    InputError
-        An argument is out of its range; or a folder holds other images.
+    shift (`SHIFTED`); ``fabric`` is cloth, without masks. The same seed writes the same files.
     """
     check_count(n_primary, seed, 224)
     root = Path(folder)

@@ -385,28 +385,11 @@ def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", s
     Image i depends on the seed, i and the size alone, not on n. A shift changes what its kind names and
     leaves the rest of the scene, so the same seed at two shifts gives the same roads, and at shift 0 all kinds agree.
 
-    Parameters
-    ----------
-    n
-        Number of images.
-    seed
-        Not negative; the same seed gives the same images, to the byte under the same versions of NumPy, SciPy and Pillow.
-    shift
-        From 0 (plain) to 1.
-    kind
-        What is shifted: ``lighting``, ``texture``, ``crack_width`` or ``clutter``.
-    size
-        Side in pixels, at least 16.
-
-    Yields
-    ------
-    Image, uint8 (size, size, 3), and mask, bool (size, size): the pixels that a crack covers by at least half, less
-    those where a leaf or the like hides it.
-
-    Raises
-    ------
-    InputError
-        An argument is out of its range, or the kind is unknown.
+    `n` is the number of images; the same `seed`, not negative, gives the same images, to the byte under the same versions of
+    NumPy, SciPy and Pillow. `shift` goes from 0 (plain) to 1; `kind` says what is shifted: ``lighting``, ``texture``,
+    ``crack_width`` or ``clutter``. `size` is the side in pixels, at least 16. Yields an image, uint8 (size, size, 3), and its
+    mask, bool (size, size): the pixels that a crack covers by at least half, less those where a leaf or the like hides it.
+    Raises `InputError` for an argument out of its range, and for an unknown kind.
     """
     check_count(n, seed, size)
     if kind not in KINDS:

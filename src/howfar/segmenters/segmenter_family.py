@@ -36,22 +36,12 @@ class TrainingDefaults:
 class SegmenterFamily:
     """Register a family of segmenters under one name, in the registry or as an entry point.
 
-    Attributes
-    ----------
-    options
-        The architecture's options, a subclass of `ArchitectureOptions` whose fields all have defaults.
-    build
-        (options, pretrained) -> torch module; heavy libraries are imported inside it, not at the top of its file.
-    summary
-        One line: the architecture and its source.
-    multiple
-        Number that the sides of its input must be a multiple of.
-    describe
-        network -> JSON values that suffice to build it, where its options name files or a hub; a checkpoint keeps them.
-    restore
-        (options, those values) -> torch module with any weights, built from the two alone.
-    side
-        options -> the one side that its input may have, None where they do not determine it; left out where any multiple fits.
+    `options` is a subclass of `ArchitectureOptions` whose fields all have defaults. `build`, (options, pretrained) -> torch
+    module, imports heavy libraries inside it, not at the top of its file. `summary` is one line: the architecture and its
+    source; `multiple` is the number that the sides of its input must be a multiple of. `describe`, network -> JSON values,
+    gives what suffices to build the network where its options name files or a hub, as a checkpoint keeps it; `restore`,
+    (options, those values) -> torch module, builds it from the two alone, with any weights. `side`, options -> the one side
+    that its input may have, returns None where they do not determine it; it is left out where any multiple fits.
     """
 
     name: str

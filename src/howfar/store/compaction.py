@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
 from howfar.store.index import SORTED
-from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shard_folder import Folder, ShardDamagedError, ShardGoneError
@@ -69,16 +68,11 @@ def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) 
     planned = {shard_id for group in groups for shard_id in group}
     for shard_id in catalog.ids:
         alone = shard_id not in planned
-        if alone and (shard_id in catalog.lost or (renew and rows_without_checksums(catalog.shard(shard_id)))):
+        if alone and (shard_id in catalog.lost or (renew and catalog.shard(shard_id).without_checksums)):
             groups.append([shard_id])
     for group in groups:
         _merge(catalog, group)
     return sum(map(len, groups))
-
-
-def rows_without_checksums(shard: Shard) -> int:
-    """Count a shard's rows without checksums, which an earlier version wrote."""
-    return int((shard.checksums[list(shard.rows)] == ABSENT).sum())
 
 
 def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from howfar.errors import StoreError, one_line
 from howfar.store import shards
-from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, rows_without_checksums, sweep
+from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, sweep
 from howfar.store.feature_store import TARGET_BYTES
 from howfar.store.index_file import ABSENT
 from howfar.store.inventory import SUMS, StoredFeature, features_in, store_folder
@@ -96,11 +96,8 @@ def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> Store
     [('1 of 2 rows do not match their checksums', ('dog.png',))]
     """
     checked = [_of_feature(found) for found in features_in(store, feature)]
-    return StoreCheck(
-        str(store_folder(store).path),
-        tuple(counts for counts, _ in checked),
-        tuple(damage for _, damages in checked for damage in damages),
-    )
+    damage = tuple(damage for _, damages in checked for damage in damages)
+    return StoreCheck(str(store_folder(store).path), tuple(counts for counts, _ in checked), damage)
 
 
 def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
@@ -110,14 +107,9 @@ def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
         return FeatureCheck(feature.name, feature.backbone, 0, 0, 0, 0), damage
     damage += check_rows(feature.name, catalog)
     damage += [Damage(feature.name, str(name), reason, 0) for name, reason in damaged_sums(feature)]
-    without = without_checksums(catalog)
+    without = sum(catalog.shard(shard_id).without_checksums for shard_id in catalog.ids)
     left = sum(name[:32] not in catalog.damaged for _, name in leftovers(feature.home, catalog))
     return FeatureCheck(feature.name, feature.backbone, len(catalog), len(catalog.ids), without, left), damage
-
-
-def without_checksums(catalog: ShardCatalog) -> int:
-    """Count the rows without checksums, which an earlier version wrote."""
-    return sum(rows_without_checksums(catalog.shard(shard_id)) for shard_id in catalog.ids)
 
 
 def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
@@ -234,7 +226,7 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
     try:
         with feature.home.alone(LOCK) as first:
             if not first:
-                return FeatureRepair(feature.name, feature.backbone, (), 0, 0, "another process packs it: repair it later")
+                return replace(nothing, left="another process packs it: repair it later")
             spoilt = [Damage(feature.name, name, why, 0) for name, why in damaged_sums(feature)]
             for each in spoilt:
                 folder, _, name = each.file.rpartition("/")
@@ -250,7 +242,7 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
             catalog.refresh()
             sweep(feature.home, catalog)
             drop_idle(catalog)
-            without = without_checksums(catalog)
+            without = sum(catalog.shard(shard_id).without_checksums for shard_id in catalog.ids)
             merged = rewrite(catalog, TARGET_BYTES, 1, renew=True)
             return FeatureRepair(feature.name, feature.backbone, (*spoilt, *damage), without, merged, left)
     except (ShardGoneError, ShardDamagedError) as error:

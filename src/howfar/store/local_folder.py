@@ -16,17 +16,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, ClassVar, Final
 from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import InputError
 from howfar.io.atomic import appearing
-from howfar.io.location import EXTRAS, as_location, is_url
 from howfar.io.lock import Share, alone, held, locked
-from howfar.store.shard_folder import Folder
 
 _held: WeakSet[FolderUse] = WeakSet()
 _lock = Lock()
@@ -53,55 +50,6 @@ class FolderUse:
 
 CLAIMS: Final = "claims"
 _LOCK: Final = ".door"
-
-
-class Claims:
-    """Keep the claims of threads and processes on the contents of one feature, in a folder made by the first claim.
-
-    Where files cannot be locked (another system than POSIX, some network folders) everything is granted: features may be
-    computed twice there, and none is lost.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    @contextmanager
-    def take(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
-        """Claim contents until the block ends; yield, each once, those neither claimed by others nor in `stored()`."""
-        distinct = dict.fromkeys(wanted)
-        self._folder.mkdir(exist_ok=True)
-        path = self._folder / secrets.token_hex(8)
-        with ExitStack() as claim:
-            with locked(self._folder / _LOCK):
-                # In this order: what is let go of between the two looks has been stored before, and the second look sees it.
-                taken = self._taken(sweep=True)
-                in_store = stored()
-                granted = tuple(content for content in distinct if content not in taken and content not in in_store)
-                if granted:
-                    path.write_text("\n".join(granted), encoding="utf-8")
-                    claim.enter_context(locked(path))
-            # Deleted before it is unlocked, so that nobody meets it unlocked.
-            claim.callback(path.unlink, missing_ok=True)
-            yield granted
-
-    def taken(self) -> set[str]:
-        """Return the contents that are claimed now."""
-        return self._taken(sweep=False) if self._folder.is_dir() else set()
-
-    def _taken(self, sweep: bool) -> set[str]:
-        """Read all claims; with `sweep`, delete abandoned claims, which only the holder of the lock may do."""
-        contents: set[str] = set()
-        with os.scandir(self._folder) as entries:
-            claims = [Path(entry.path) for entry in entries if entry.name != _LOCK]
-        for claim in claims:
-            named = held(claim)
-            if named is not None:
-                contents.update(named.split())
-            elif sweep:
-                claim.unlink(missing_ok=True)
-        return contents
-
-
 # About as much of a matrix is in memory at a time, beside the block that is filled.
 PIECE_BYTES = 16 * 2**20
 # Where one byte is touched the kernel may map this much around it: the largest page that common systems give to files.
@@ -114,7 +62,8 @@ class LocalFolder:
 
     path: Path
 
-    near = True
+    near: ClassVar = True
+    """Reads cost next to nothing; elsewhere several files are requested at a time."""
 
     def child(self, name: str) -> LocalFolder:
         """Return a subfolder."""
@@ -125,24 +74,23 @@ class LocalFolder:
         if not self.path.is_dir():
             self.path.mkdir(parents=True, exist_ok=True)
 
+    def _entries(self) -> list[os.DirEntry[str]]:
+        with os.scandir(self.path) as entries:
+            return list(entries)
+
     def names(self) -> set[str]:
         """List the files in the folder, without links."""
-        with os.scandir(self.path) as entries:
-            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+        return {entry.name for entry in self._entries() if entry.is_file(follow_symlinks=False)}
 
     def sizes(self) -> dict[str, int]:
         """Return the size in bytes of each file in the folder, without links."""
-        with os.scandir(self.path) as entries:
-            return {
-                entry.name: entry.stat(follow_symlinks=False).st_size
-                for entry in entries
-                if entry.is_file(follow_symlinks=False)
-            }
+        files = [entry for entry in self._entries() if entry.is_file(follow_symlinks=False)]
+        return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in files}
 
     def folders(self) -> set[str]:
-        """List the subfolders, without links."""
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.path) as entries:
-            return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+        """List the subfolders, without links; empty if the folder does not exist."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return {entry.name for entry in self._entries() if entry.is_dir(follow_symlinks=False)}
         return set()
 
     def discard(self) -> None:
@@ -213,13 +161,42 @@ class LocalFolder:
                 stack.callback(use.share.take)
             yield stack.enter_context(alone(self.path, make=False))
 
-    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Claim contents to compute until the block ends (`howfar.store.local_folder.Claims.take`)."""
-        return Claims(self.path / CLAIMS).take(wanted, stored)
+    @contextmanager
+    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
+        """Claim contents to compute until the block ends; yield, each once, those neither claimed by others nor in `stored()`.
 
-    def claimed(self) -> set[str]:
-        """Return the contents that are claimed now."""
-        return Claims(self.path / CLAIMS).taken()
+        Where files cannot be locked (another system than POSIX, some network folders) everything is granted: features may be
+        computed twice there, and none is lost.
+        """
+        folder = self.path / CLAIMS
+        folder.mkdir(exist_ok=True)
+        path = folder / secrets.token_hex(8)
+        with ExitStack() as claim:
+            with locked(folder / _LOCK):
+                # In this order: what is let go of between the two looks has been stored before, and the second look sees it.
+                taken = self.claimed(sweep=True)
+                in_store = stored()
+                free = (content for content in dict.fromkeys(wanted) if content not in taken)
+                granted = tuple(content for content in free if content not in in_store)
+                if granted:
+                    path.write_text("\n".join(granted), encoding="utf-8")
+                    claim.enter_context(locked(path))
+            # Deleted before it is unlocked, so that nobody meets it unlocked.
+            claim.callback(path.unlink, missing_ok=True)
+            yield granted
+
+    def claimed(self, sweep: bool = False) -> set[str]:
+        """Return the contents that are claimed now; with `sweep`, delete abandoned claims, as the holder of their lock may."""
+        contents: set[str] = set()
+        folder = self.child(CLAIMS)
+        for name in folder.names() - {_LOCK} if folder.path.is_dir() else ():
+            claim = folder.path / name
+            named = held(claim)
+            if named is not None:
+                contents.update(named.split())
+            elif sweep:
+                claim.unlink(missing_ok=True)
+        return contents
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,21 +254,3 @@ def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int6
     fresh = end - np.maximum(begin, np.concatenate([begin[:1], end[:-1]]))
     piece = np.cumsum(fresh + width) // PIECE_BYTES
     return np.flatnonzero(np.diff(piece)) + 1
-
-
-def folder_at(folder: str | Path) -> Folder:
-    """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
-
-    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows none such.
-    """
-    text = str(folder)
-    if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
-        raise InputError.of("store", "must be a folder or a URL with one in it", folder, "write DIR or s3://BUCKET/FOLDER")
-    if isinstance(folder, str) and not is_url(text) and ":/" in text and text.partition(":/")[0].lower() in EXTRAS:
-        raise InputError.of("store", "must have two slashes after the colon of a URL", folder, "write s3://BUCKET/FOLDER")
-    location = as_location(folder, "store")
-    if isinstance(location, Path):
-        return LocalFolder(location)
-    from howfar.store.remote_folder import RemoteFolder
-
-    return RemoteFolder(location)

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, ClassVar, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import one_line
 from howfar.io.location import file_system
-from howfar.store.shard_folder import Folder
 
 GAP: Final = 1 << 16
 """Bytes between two pieces that are read with them, rather than asked for apart."""
@@ -33,12 +32,14 @@ _OPEN: Final = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True)
-class RemoteFolder(Folder):
-    """Serve a folder by its URL; pickled, it is the URL alone, without keys."""
+class RemoteFolder:
+    """Serve a folder by its URL, as `LocalFolder` does by its path; pickled, it is the URL alone, without keys.
+
+    Nobody can lock it, and it is no more than a prefix of names: it need not be made, and all that is not stored is granted.
+    """
 
     url: str
-
-    near = False
+    near: ClassVar = False
 
     def __post_init__(self) -> None:
         _ = self._fs
@@ -122,6 +123,36 @@ class RemoteFolder(Folder):
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> RangedMatrix:
         """Return the matrix that begins at an offset in an object."""
         return RangedMatrix(self.url, self._fs, self._at(name), shape, dtype, offset)
+
+    def make(self) -> None:
+        """Do nothing: an object's name makes its folder."""
+
+    def discard(self) -> None:
+        """Do nothing: an empty folder does not exist."""
+
+    def touch(self, name: str) -> None:
+        """Do nothing: no use is recorded."""
+
+    def hold(self) -> object:
+        """Return None: nobody can be kept from removing it."""
+        return None
+
+    def alone(self, name: str) -> AbstractContextManager[bool]:
+        """Yield True: nobody else can hold a lock."""
+        return nullcontext(True)
+
+    def unused(self) -> AbstractContextManager[bool]:
+        """Yield True: nobody else can hold the folder."""
+        return nullcontext(True)
+
+    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
+        """Grant the contents that are not in `stored()`, each once."""
+        there = stored()
+        return nullcontext(tuple(content for content in dict.fromkeys(wanted) if content not in there))
+
+    def claimed(self) -> set[str]:
+        """Return the contents that are claimed now: none."""
+        return set()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,17 +1,16 @@
-"""Define the interface of a store's folder, open one by path or URL, and explain what its disk or service refuses."""
+"""Open a store's folder by path or URL, and explain what its disk or service refuses."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Final, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from howfar.errors import StoreError, one_line
+from howfar.errors import InputError, StoreError, one_line
+from howfar.io.location import EXTRAS, as_location, is_url
+from howfar.store.local_folder import LocalFolder, MappedMatrix
+from howfar.store.remote_folder import RangedMatrix, RemoteFolder
 
 
 class ShardGoneError(Exception):
@@ -22,95 +21,24 @@ class ShardDamagedError(Exception):
     """Report a shard whose files contradict each other or their checksums, or are cut short."""
 
 
-class FileMatrix(Protocol):
-    """Read a (count, q) matrix in a file, in pieces."""
-
-    def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Copy columns of rows (in non-decreasing order) to a block: ``block[positions] = matrix[rows, columns]``."""
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Read whole rows in their stored type."""
-
-    def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield (first, last, block) for pieces of the ascending `rows`; a block may be gone once the next is asked for."""
+Folder: TypeAlias = LocalFolder | RemoteFolder
+"""A folder whose files appear whole or not at all; failures raise `OSError`, missing files `FileNotFoundError`."""
+FileMatrix: TypeAlias = MappedMatrix | RangedMatrix
+"""A (count, q) matrix in a file, read in pieces."""
 
 
-class Folder(Protocol):
-    """Serve a folder whose files appear whole or not at all; failures raise OSError, missing files FileNotFoundError.
+def folder_at(folder: str | Path) -> Folder:
+    """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
 
-    Methods with a body are for folders that nobody can lock and that are only prefixes of names, as in a bucket.
+    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows none such.
     """
-
-    @property
-    def near(self) -> bool:
-        """Return whether reads cost next to nothing, as on a disk; otherwise several files are requested at a time."""
-
-    @property
-    def path(self) -> Path | str:
-        """Return the folder's path, or its URL."""
-
-    def child(self, name: str) -> Folder:
-        """Return a subfolder."""
-
-    def make(self) -> None:
-        """Make the folder if needed."""
-        return
-
-    def names(self) -> set[str]:
-        """List the files in the folder."""
-
-    def sizes(self) -> dict[str, int]:
-        """Return the size in bytes of each file in the folder."""
-
-    def folders(self) -> set[str]:
-        """List the subfolders; empty if the folder does not exist."""
-
-    def discard(self) -> None:
-        """Delete the folder if it is empty and more than a prefix of names."""
-        return
-
-    def touch(self, name: str) -> None:
-        """Record that a file was used now, if that can be recorded."""
-        return
-
-    def read(self, name: str) -> bytes:
-        """Read a file's bytes."""
-
-    def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """Read the first bytes of a file, and the file's size."""
-
-    def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Open a file for writing that appears under its name if the block ends without an exception."""
-
-    def remove(self, name: str) -> None:
-        """Delete a file if it exists."""
-
-    def written(self, name: str) -> float:
-        """Return a file's modification time in seconds since 1970; infinity if the file is missing."""
-
-    def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> FileMatrix:
-        """Return the row-major matrix that begins at an offset in a file."""
-
-    def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Try to hold the named lock until the block ends; the context yields whether it was free."""
-        return nullcontext(True)
-
-    def hold(self) -> object:
-        """Make the folder if missing, and keep others from removing it as long as the returned object lives."""
-        return None
-
-    def unused(self) -> AbstractContextManager[bool]:
-        """Yield whether no other process holds the folder, and let none begin to until the block ends."""
-        return nullcontext(True)
-
-    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Claim contents to compute until the block ends (`howfar.store.local_folder.Claims.take`)."""
-        there = stored()
-        return nullcontext(tuple(content for content in dict.fromkeys(wanted) if content not in there))
-
-    def claimed(self) -> set[str]:
-        """Return the contents that are claimed now."""
-        return set()
+    text = str(folder)
+    if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
+        raise InputError.of("store", "must be a folder or a URL with one in it", folder, "write DIR or s3://BUCKET/FOLDER")
+    if isinstance(folder, str) and not is_url(text) and ":/" in text and text.partition(":/")[0].lower() in EXTRAS:
+        raise InputError.of("store", "must have two slashes after the colon of a URL", folder, "write s3://BUCKET/FOLDER")
+    location = as_location(folder, "store")
+    return LocalFolder(location) if isinstance(location, Path) else RemoteFolder(location)
 
 
 _REMEDIES: Final[Mapping[int, str]] = {

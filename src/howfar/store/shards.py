@@ -63,6 +63,11 @@ class Shard:
     rows: Sequence[int] | NDArray[np.int64]
     checksums: NDArray[np.uint64]
 
+    @property
+    def without_checksums(self) -> int:
+        """Count the rows without checksums, which an earlier version wrote."""
+        return int((self.checksums[list(self.rows)] == ABSENT).sum())
+
     def without(self, lost: Container[int]) -> Shard:
         """Return the shard without the entries of some rows."""
         left = [k for k, row in enumerate(self.rows) if row not in lost]

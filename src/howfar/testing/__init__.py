@@ -16,30 +16,16 @@ if TYPE_CHECKING:
     from howfar.testing.segmenter_suite import SegmenterTests
     from howfar.testing.strategy_suite import StrategyTests
 
-_NAMES = {
-    "AdaptationWayTests": "howfar.testing.adaptation_way_suite",
-    "BackboneTests": "howfar.testing.backbone_suite",
-    "DistanceTests": "howfar.testing.distance_suite",
-    "RunnerTests": "howfar.testing.runner_suite",
-    "SegmenterTests": "howfar.testing.segmenter_suite",
-    "StrategyTests": "howfar.testing.strategy_suite",
-}
-
-__all__ = [
-    "AdaptationWayTests",
-    "BackboneTests",
-    "DistanceTests",
-    "RunnerTests",
-    "SegmenterTests",
-    "StrategyTests",
-]
+__all__ = ["AdaptationWayTests", "BackboneTests", "DistanceTests", "RunnerTests", "SegmenterTests", "StrategyTests"]
+_MODULES = ("adaptation_way", "backbone", "distance", "runner", "segmenter", "strategy")
+"""The suites' modules, in the order of their classes."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        return getattr(import_module(_NAMES[name]), name)
+    if name in __all__:
+        return getattr(import_module(f"howfar.testing.{_MODULES[__all__.index(name)]}_suite"), name)
     raise AttributeError(f"module 'howfar.testing' has no attribute {name!r}; it has {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

@@ -49,7 +49,7 @@ def perform(task: RecordedTask) -> int:
 
 
 def scaled(number: int, by: int) -> int:
-    """Multiply two numbers; with `functools.partial` it is a function with a bound argument."""
+    """Multiply two numbers; with `functools.partial`, a function with a bound argument."""
     return number * by
 
 
@@ -73,36 +73,19 @@ class RunnerTests:
         assert self.make_runner().reduce(function=abs, combine=_sum, tasks=[-2, 3]) == 5
         assert list(self.make_runner().on_processors().run(abs, [-2])) == [2]
 
-    def test_results_come_in_the_order_of_the_tasks(self, tmp_path: Path) -> None:
-        """Check that results come in order although the first tasks take longest."""
-        tasks = [RecordedTask(tmp_path, k, seconds=0.03 if k < 3 else 0.0) for k in range(20)]
-        assert list(self.make_runner().run(perform, tasks)) == list(range(20))
+    def test_every_task_runs_once_and_results_come_in_order(self, tmp_path: Path) -> None:
+        """Check that every task is run, and gives its result at its turn although the first tasks take longest."""
+        tasks = [RecordedTask(tmp_path, k, seconds=0.03 if k < 3 else 0.0) for k in range(self.many)]
+        assert list(self.make_runner().run(perform, tasks)) == list(range(self.many))
+        assert _begun(tmp_path) == _ended(tmp_path) == set(range(self.many))
 
-    def test_every_task_runs_once(self, tmp_path: Path) -> None:
-        """Check that every task is run, and gives one result."""
-        tasks = [RecordedTask(tmp_path, k) for k in range(self.many)]
-        assert len(list(self.make_runner().run(perform, tasks))) == len(tasks)
-        assert _begun(tmp_path) == _ended(tmp_path) == set(range(len(tasks)))
-
-    @pytest.mark.parametrize("count", [0, 1])
-    def test_few_tasks(self, count: int) -> None:
-        """Check that no tasks give no results, and one task gives one."""
-        assert list(self.make_runner().run(abs, [-1] * count)) == [1] * count
-
-    def test_results_may_be_none(self) -> None:
-        """Check that a result of None is yielded like any other."""
-        assert list(self.make_runner().run(_nothing, [1, 2, 3])) == [None] * 3
-
-    def test_functions_and_tasks_that_pickle(self) -> None:
-        """Check that a function may have bound arguments, a task may be a record, and a result a container."""
+    def test_functions_tasks_and_results_of_many_kinds(self) -> None:
+        """Check bound arguments, records as tasks, containers and None as results, no task, and several runs at once."""
         runner = self.make_runner()
+        assert list(runner.run(abs, [])) == []
+        assert list(runner.run(_nothing, [1, 2, 3])) == [None] * 3
         assert list(runner.run(partial(scaled, by=7), range(5))) == [0, 7, 14, 21, 28]
         assert list(runner.run(_echo, [(Path("a"), 1.5), (Path("b"), None)])) == [[(Path("a"), 1.5)], [(Path("b"), None)]]
-
-    def test_runs_again(self) -> None:
-        """Check that one runner can run several lists of tasks, one after another and interleaved."""
-        runner = self.make_runner()
-        assert list(runner.run(abs, [-1, -2])) == [1, 2]
         first, second = runner.run(abs, range(-6, 0)), runner.run(abs, range(-9, -3))
         assert list(zip(first, second, strict=True)) == [(6 - k, 9 - k) for k in range(6)]
 
@@ -123,24 +106,21 @@ class RunnerTests:
         _close(results)
 
     def test_an_exception_is_raised_at_its_turn(self, tmp_path: Path) -> None:
-        """Check that an exception comes after the results before it, with the task's type and text, and ends the run."""
-        results = self.make_runner().run(perform, _failing(tmp_path, at=5, count=12))
+        """Check that an exception has the task's type and text and comes after the results before it, and ends the run.
+
+        The tasks that had begun have ended by then, and no other begins.
+        """
+        results = self.make_runner().run(perform, _failing(tmp_path, at=5, count=self.many))
         assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
         with pytest.raises(ValueError, match="task 5 fails"):
             next(results)
-        with pytest.raises(StopIteration):
-            next(results)
-
-    def test_nothing_starts_after_an_exception(self, tmp_path: Path) -> None:
-        """Check that when the exception reaches the caller, the tasks that had begun have ended and no other begins."""
-        results = self.make_runner().run(perform, _failing(tmp_path, at=2, count=self.many))
-        with pytest.raises(ValueError, match="task 2 fails"):
-            list(results)
         begun = _begun(tmp_path)
-        assert _ended(tmp_path) == begun - {2}
-        assert len(begun) <= 3 + self.look_ahead
+        assert _ended(tmp_path) == begun - {5}
+        assert len(begun) <= 6 + self.look_ahead
         time.sleep(SETTLE_SECONDS)
         assert _begun(tmp_path) == begun
+        with pytest.raises(StopIteration):
+            next(results)
 
     def test_it_says_whether_tasks_have_processes_of_their_own(self) -> None:
         """Check that `processes` tells whether tasks run in other processes, as numerics that use all cores must know."""
@@ -148,20 +128,16 @@ class RunnerTests:
         own = os.getpid()
         assert runner.processes == all(pid != own for pid in runner.run(_process, range(3)))
 
-    def test_a_reduction_is_bracketed_by_the_number_of_tasks_alone(self) -> None:
-        """Check that neighbours are combined first, then pairs of neighbours, so that every runner rounds sums alike."""
-        runner = self.make_runner()
+    def test_a_reduction_is_bracketed_by_the_number_of_tasks_alone(self, tmp_path: Path) -> None:
+        """Check that neighbours are combined first, then pairs of them, so that every runner rounds sums alike.
+
+        A reduction takes far more tasks than the look-ahead, and raises a task's exception.
+        """
+        runner, count = self.make_runner(), self.many
         assert runner.reduce(str, _bracket, [7]) == "7"
         assert runner.reduce(str, _bracket, range(5)) == "(((01)(23))4)"
         assert runner.reduce(str, _bracket, range(7)) == "(((01)(23))((45)6))"
-
-    def test_a_reduction_of_many_tasks(self) -> None:
-        """Check that a reduction takes far more tasks than the look-ahead."""
-        count = self.many
-        assert self.make_runner().reduce(abs, _sum, range(-count, 0)) == count * (count + 1) // 2
-
-    def test_an_exception_ends_a_reduction(self, tmp_path: Path) -> None:
-        """Check that an exception in a reduction has the task's type and text."""
+        assert runner.reduce(abs, _sum, range(-count, 0)) == count * (count + 1) // 2
         with pytest.raises(ValueError, match="task 2 fails"):
             self.make_runner().reduce(perform, _sum, _failing(tmp_path, at=2, count=6))
 

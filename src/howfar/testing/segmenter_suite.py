@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,20 +23,10 @@ TOLERANCE = 1e-4
 class SegmenterTests:
     """Check what every segmenter must keep; inherit it in a class whose name starts with ``Test``, and set `family`.
 
-    Attributes
-    ----------
-    family
-        The registered family.
-    side
-        Side of the square test images: a small multiple of the segmenter's `multiple`.
-    rectangles
-        Whether it takes images that are not square.
-    length
-        Number of values in all maps of `encode` for a test image, where the subclass knows it.
-    refusal
-        Class of the error for an image whose sides break the rule.
-    idle
-        Beginnings of the names of parameters that do not affect any map: a library's classification head.
+    `family` is the registered family; `side` that of the square test images, a small multiple of the segmenter's
+    `multiple`; `rectangles` says whether it takes images that are not square. `length` is the number of values in all maps
+    of `encode` for a test image, where the subclass knows it; `refusal` the class of the error for sides that break the
+    rule. Parameters whose names begin with one of `idle`, as a library's classification head, need not affect any map.
 
     Examples
     --------
@@ -103,50 +93,40 @@ class SegmenterTests:
             assert torch.equal(logits[-1], last), "the last of `logits` is not what `forward` gives"
 
     def test_maps(self) -> None:
-        """Check that `encode` gives finite float32 maps of (b, c, h', w') whose shapes depend on the images' sides alone."""
+        """Check that `encode` gives finite float32 maps (b, c, h', w') whose shapes depend on the images' sides alone.
+
+        Different images have different maps and logits.
+        """
         network, side = self.make(), self.side
+        pictures = _pictures(3, side, side)
         with torch.no_grad():
-            three, single = network.encode(_pictures(3, side, side)), network.encode(_pictures(1, side, side, 9))
-            blank = network.encode(torch.zeros(1, 3, side, side))
+            three, logits = network.encode(pictures), network(pictures)
+            others = [network.encode(x) for x in (_pictures(1, side, side, 9), torch.zeros(1, 3, side, side))]
         assert isinstance(three, tuple)
         assert three
         for map_ in three:
-            assert map_.dtype == torch.float32
-            assert map_.ndim == 4
-            assert len(map_) == 3
+            assert (map_.dtype, map_.ndim, len(map_)) == (torch.float32, 4, 3)
             assert map_.isfinite().all()
         shapes = [map_.shape[1:] for map_ in three]
-        assert [map_.shape[1:] for map_ in single] == shapes
-        assert [map_.shape[1:] for map_ in blank] == shapes
+        assert all([map_.shape[1:] for map_ in other] == shapes for other in others)
         assert self.length is None or sum(shape.numel() for shape in shapes) == self.length
-
-    def test_tells_pictures_apart(self) -> None:
-        """Check that different images have different logits and different maps."""
-        network = self.make()
-        pictures = _pictures(3, self.side, self.side)
-        with torch.no_grad():
-            for map_ in (network(pictures), *network.encode(pictures)):
-                assert len(torch.unique(map_.flatten(1), dim=0)) == 3
+        assert all(len(torch.unique(map_.flatten(1), dim=0)) == 3 for map_ in (logits, *three)), "images are not told apart"
 
     def test_deterministic(self) -> None:
-        """Check that the same images give the same bits, and neither images nor weights nor batch statistics change."""
+        """Check that the same images give the same bits, neither images nor network change, and images stand alone.
+
+        Three images at once and one by one give the same in evaluation mode, within 1e-4 of the largest value.
+        """
         network = self.make()
-        pictures = _pictures(2, self.side, self.side)
+        pictures = _pictures(3, self.side, self.side)
         before, weights = pictures.clone(), hash_state_dict(network.state_dict())
         with torch.no_grad():
             first, second = _all_maps(network, pictures), _all_maps(network, pictures)
+            singly = map(torch.cat, zip(*(_all_maps(network, picture[None]) for picture in pictures), strict=True))
+            _assert_close(first, list(singly))
         assert all(map(torch.equal, first, second))
         assert torch.equal(pictures, before)
         assert hash_state_dict(network.state_dict()) == weights, "evaluation changes the network"
-
-    def test_pictures_do_not_affect_each_other(self) -> None:
-        """Check that three images at once and one by one give the same in evaluation mode, within 1e-4 of the largest value."""
-        network = self.make()
-        pictures = _pictures(3, self.side, self.side)
-        with torch.no_grad():
-            together = _all_maps(network, pictures)
-            singly = map(torch.cat, zip(*(_all_maps(network, picture[None]) for picture in pictures), strict=True))
-        _assert_close(together, list(singly))
 
     def test_sides_are_checked(self) -> None:
         """Check that sides that are no multiple of `multiple` are refused, never rounded."""
@@ -155,7 +135,8 @@ class SegmenterTests:
             return
         for height, width in ((self.side + 1, self.side), (self.side, self.side + network.multiple // 2), (1, 1)):
             for call in (network, network.logits):
-                _assert_refused(self.refusal, call, torch.rand(1, 3, height, width))
+                with torch.no_grad(), pytest.raises(self.refusal):
+                    call(torch.rand(1, 3, height, width))
 
     def test_layout_in_memory(self) -> None:
         """Check that channels last, the faster memory layout, gives the same within 1e-4 of the largest value."""
@@ -213,8 +194,3 @@ def _all_maps(network: Any, pictures: Tensor) -> list[Tensor]:
 def _assert_close(maps: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
     for map_, other in zip(maps, expected, strict=True):
         assert (map_ - other).abs().max() <= TOLERANCE * other.abs().max(), "values differ by more than 1e-4 of the largest"
-
-
-def _assert_refused(refusal: type[Exception], call: Callable[[Tensor], Any], pictures: Tensor) -> None:
-    with torch.no_grad(), pytest.raises(refusal):
-        call(pictures)

@@ -21,14 +21,8 @@ class StrategyTests:
 
     Subclass it in a test file under a name that pytest collects and set `strategy`; where it needs a column that
     `columns` does not make, override that too. Every test is then inherited. Warnings that a strategy gives where its rule
-    cannot be met (too few images far away, say) are ignored.
-
-    Attributes
-    ----------
-    strategy
-        The strategy.
-    by_name
-        With names given, the order of rows does not change which images are chosen, nor their order.
+    cannot be met (too few images far away, say) are ignored. If a strategy goes `by_name`, with names given, the order of rows
+    changes neither which images are chosen nor their order.
 
     Examples
     --------
@@ -111,15 +105,14 @@ class StrategyTests:
                 assert len(set(picks.tolist())) == k, f"an image is picked twice: {picks}"
                 assert not labelled[picks].any(), f"picked although it has labels: {picks[labelled[picks]]}"
 
-    def test_no_labels_is_no_mask(self) -> None:
-        """Check that a mask without any label gives the picks that no mask gives."""
-        np.testing.assert_array_equal(self.picked(self.columns(), 7), self.picked(self.columns(), 7, self.mask([])))
-
     def test_again(self) -> None:
-        """Check that a generator in the same state gives the same picks."""
+        """Check that a generator in the same state gives the same picks, also by a mask without labels and other columns."""
+        more = {"something": np.random.default_rng(5).random(40), **self.columns()}
         for seed in range(3):
             first = self.picked(self.columns(), 7, seed=seed)
             np.testing.assert_array_equal(self.picked(self.columns(), 7, seed=seed), first)
+            np.testing.assert_array_equal(self.picked(self.columns(), 7, self.mask([]), seed), first)
+            np.testing.assert_array_equal(self.picked(more, 7, seed=seed), first)
 
     def test_nested(self) -> None:
         """Check that fewer picks are the first of more if the strategy is `nested`, with labels and without."""
@@ -141,32 +134,24 @@ class StrategyTests:
                 assert again.tolist() == first.tolist()
 
     def test_equal_images(self) -> None:
-        """Check that of images with equal columns k different ones are picked."""
-        columns = self.columns()
+        """Check that k different images are picked although columns are equal, even all pairs of copies, and a single one."""
+        equal, pairs = self.columns(), self.columns()
         for name in self.needs:
-            columns[name] = np.repeat(np.asarray(columns[name])[:1], 40, axis=0)
-        for labelled in (None, self.mask([0, 1])):
-            picks = self.picked(columns, 5, labelled)
-            assert len(set(picks.tolist())) == 5, f"an image is picked twice: {picks}"
+            equal[name] = np.repeat(np.asarray(equal[name])[:1], 40, axis=0)
+            pairs[name] = np.repeat(np.asarray(pairs[name])[:20], 2, axis=0)
+        for columns, k, labelled in ((equal, 5, None), (equal, 5, self.mask([0, 1])), *((pairs, k, None) for k in (7, 25, 40))):
+            picks = self.picked(columns, k, labelled)
+            assert len(set(picks.tolist())) == k, f"an image is picked twice: {picks}"
             assert labelled is None or not labelled[picks].any(), "picked although it has labels"
-
-    def test_pairs_of_equal_images(self) -> None:
-        """Check that where each image has a copy, k different ones are picked, even all of them."""
-        columns = self.columns()
-        for name in self.needs:
-            columns[name] = np.repeat(np.asarray(columns[name])[:20], 2, axis=0)
-        for k in (7, 25, 40):
-            assert len(set(self.picked(columns, k).tolist())) == k, "an image is picked twice"
-
-    def test_one_image(self) -> None:
-        """Check that the only image of a dataset is picked."""
         assert self.picked(self.columns(1), 1).tolist() == [0]
 
     @pytest.mark.parametrize("k", _NO_COUNTS, ids=repr)
     def test_what_is_no_count_is_refused(self, k: Any) -> None:
-        """Check that a k that is no whole number of images is refused with an `InputError`."""
+        """Check that a k that is no whole number of images, and a seed for a generator, raise an `InputError`."""
         with pytest.raises(InputError, match="k must"):
             self.picked(self.columns(), k)
+        with pytest.raises(InputError, match="Generator"):
+            self.strategy.pick(self.columns(), 2, 0)
 
     def test_more_than_are_left_is_refused(self) -> None:
         """Check that a k above the number of images without labels is refused, and the error gives that number."""
@@ -211,11 +196,6 @@ class StrategyTests:
             with pytest.raises(InputError):
                 self.picked(columns, 39)
 
-    def test_other_columns_do_not_count(self) -> None:
-        """Check that columns that the strategy does not need change nothing."""
-        more = {"something": np.random.default_rng(5).random(40), **self.columns()}
-        np.testing.assert_array_equal(self.picked(more, 7), self.picked(self.columns(), 7))
-
     def test_columns_are_left_alone(self) -> None:
         """Check that read-only arrays are accepted and not changed."""
         columns, labelled = {name: np.array(values) for name, values in self.columns().items()}, self.mask([2])
@@ -238,8 +218,3 @@ class StrategyTests:
                 for name, values in columns.items()
             }
             np.testing.assert_array_equal(self.picked(given, 7), picks)
-
-    def test_what_is_no_generator_is_refused(self) -> None:
-        """Check that a seed in place of a generator is refused with an `InputError`."""
-        with pytest.raises(InputError, match="Generator"):
-            self.strategy.pick(self.columns(), 2, 0)
