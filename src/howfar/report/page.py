@@ -19,7 +19,7 @@ from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
 from howfar.report import section as doc
-from howfar.report.run_figures import Figures, check_unchanged
+from howfar.report.run_figures import Figures, check_unchanged, tolerated
 from howfar.report.run_results import RunResults
 from howfar.results.records import Provenance
 from howfar.results.run_files import PAGE, check_page
@@ -184,7 +184,7 @@ def fill_sections(run: RunResults, figures: Figures) -> list[FilledSection]:
     opened = {"answer" if run.assessment is None else "assessment", pictures}
     filled = []
     for name in registry.ordered("sections"):
-        try:
+        with tolerated("sections", name, figures.notes, f"The section {name} could not be made"):
             section: SectionKind = registry.load("sections", name)
             takes = "assessment" in inspect.signature(section.content).parameters
             shown = run.whole if section.whole else (run.comparison, run.relation)
@@ -195,8 +195,4 @@ def fill_sections(run: RunResults, figures: Figures) -> list[FilledSection]:
             elif content is not None:
                 read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
                 filled.append(FilledSection(section.name, section.title, fill(section.template, read, section.name)))
-        except Exception as error:
-            if registry.is_ours("sections", name):
-                raise
-            figures.notes.append(f"The section {name} could not be made ({type(error).__name__}: {error}).")
     return sorted(filled, key=attrgetter("folded"))

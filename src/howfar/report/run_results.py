@@ -15,6 +15,7 @@ from howfar.results.assessment_result import Assessment
 from howfar.results.comparison_result import ImageMap
 
 Kept = TypeVar("Kept", Comparison, Relation | None)
+Saved = TypeVar("Saved", Relation, Assessment)
 
 
 def without_corrupted(result: Kept, assessment: Assessment | None) -> Kept:
@@ -77,9 +78,12 @@ class RunResults:
         return cls(*shown, answers, (comparison, related))
 
 
+def _loaded(kind: type[Saved], folder: Path | None) -> Saved | None:
+    return kind.load(folder) if folder is not None and (folder / kind.DOCUMENT).is_file() else None
+
+
 def _relation_of(comparison: Comparison, folder: Path | None, relation: Relation | None) -> Relation | None:
-    if relation is None and folder is not None and (folder / Relation.DOCUMENT).is_file():
-        relation = Relation.load(folder)
+    relation = relation or _loaded(Relation, folder)
     if relation is None:
         return None
     if relation.parents and comparison.run_id not in relation.parents:
@@ -91,8 +95,7 @@ def _relation_of(comparison: Comparison, folder: Path | None, relation: Relation
 
 
 def _assessment_of(relation: Relation | None, folder: Path | None, assessment: Assessment | None) -> Assessment | None:
-    if assessment is None and folder is not None and (folder / Assessment.DOCUMENT).is_file():
-        assessment = Assessment.load(folder)
+    assessment = assessment or _loaded(Assessment, folder)
     if assessment is None or relation is None or not assessment.fits(relation):
         return None
     return assessment if not assessment.parents or relation.run_id in assessment.parents else None

@@ -18,7 +18,7 @@ from howfar.io import atomic
 from howfar.io.atomic import replace_text
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page
-from howfar.report.run_figures import Figures, PageFigure, embed, runs_of, save
+from howfar.report.run_figures import Figures, PageFigure, embed, runs_of, save, tolerated
 from howfar.results.result import Result
 from howfar.results.run_files import MARK
 from howfar.results.study_run import StudyRecord, StudyRun
@@ -129,19 +129,15 @@ def _filled(
     record: StudyRecord, result: Result, context: doc.Context, root: Path, prefix: str, failed: list[str]
 ) -> doc.Section | None:
     """Build a study's section and its files; a failing kind of another package adds a message to `failed`."""
-    try:
+    with tolerated("study_sections", record.kind, failed, f"The section of {record.name} could not be made"):
         section: doc.Section = registry.load("study_sections", record.kind)(result, context)
         parts = [_with_files(part, root, prefix, result.run_id) for part in section.parts]
-    except Exception as error:
-        if registry.is_ours("study_sections", record.kind):
-            raise
-        failed.append(f"The section of {record.name} could not be made ({type(error).__name__}: {error}).")
-        return None
-    parts += doc.notes("Notes of the run", getattr(result, "notes", ()))
-    # On a page of several studies, whose leads are its contents list, long sections are closed.
-    if prefix and len(parts) > FEW_PARTS:
-        parts = [doc.Disclosure(f"{len(parts)} tables, figures and notes", parts)]
-    return replace(section, parts=parts)
+        parts += doc.notes("Notes of the run", getattr(result, "notes", ()))
+        # On a page of several studies, whose leads are its contents list, long sections are closed.
+        if prefix and len(parts) > FEW_PARTS:
+            parts = [doc.Disclosure(f"{len(parts)} tables, figures and notes", parts)]
+        return replace(section, parts=parts)
+    return None
 
 
 def _with_files(part: doc.Part, root: Path, prefix: str, run: str) -> doc.Part:
