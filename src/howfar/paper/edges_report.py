@@ -192,4 +192,4 @@ def _models(result: Edges) -> doc.Table:
 
 
 def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> doc.Cell:
-    return doc.with_interval(*astuple(average), three if sign else partial(unsigned, decimals=3), strong=strong)
+    return doc.interval_cell(average, three if sign else partial(unsigned, decimals=3), strong=strong)

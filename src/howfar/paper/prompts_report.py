@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -229,7 +228,7 @@ def _tables(prompting: Prompting) -> list[doc.TablePart]:
     ods = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
 
     def mean_cell(prompt: str, dataset: str) -> doc.Cell:
-        return doc.with_interval(*astuple(average_f(prompting, prompt, dataset)), "{:.3f}".format)
+        return doc.interval_cell(average_f(prompting, prompt, dataset), "{:.3f}".format)
 
     def ods_cell(prompt: str, dataset: str) -> doc.Cell:
         row = matching(prompting.scores, prompt=prompt, dataset=dataset).iloc[0]

@@ -89,7 +89,7 @@ def prometheus_text(check: Check, now: datetime | None = None) -> str:
         ({**whole, "dataset": each.dataset, "rule": each.rule, "severity": each.severity}, EXIT_CODES[each.outcome])
         for each in check.decisions
     ]
-    metrics = [
+    metrics: list[_Metric] = [
         ("exit_code", "Exit code of the check: 0 pass, 3 breach, 4 undecided.", [(whole, check.exit_code)]),
         ("timestamp_seconds", "Time of the check, in seconds since 1970.", [(whole, at)]),
         ("labels_to_decide", "Labels expected to decide what is undecided.", [(whole, check.labels)]),

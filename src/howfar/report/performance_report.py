@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 
 from howfar.figures.performance_figures import VERDICTS
 from howfar.report import section as doc
@@ -111,7 +110,7 @@ def relation_settings(relation: Relation) -> doc.Table:
 
 def coefficient(value: Interval | None) -> doc.Cell:
     """Format a coefficient with its interval."""
-    return doc.UNDEFINED if value is None else doc.with_interval(*astuple(value), signed)
+    return doc.UNDEFINED if value is None else doc.interval_cell(value, signed)
 
 
 def _part(part: DistancePart) -> doc.Cell:

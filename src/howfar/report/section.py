@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from howfar.report.run_figures import PageFigure
-    from howfar.results.records import Provenance
+    from howfar.results.records import Interval, Provenance
 
 Row = TypeVar("Row")
 
@@ -173,6 +173,11 @@ def with_interval(
         return Cell(text or write(value), float(value), strong=strong)
     ends = (("low", float(low)), ("high", float(high)))
     return Cell(text or f"{write(value)} [{write(low)}, {write(high)}]", float(value), strong=strong, numbers=ends)
+
+
+def interval_cell(interval: Interval, write: Callable[[float], str], *, strong: bool = False) -> Cell:
+    """Format a number that has its interval with it."""
+    return with_interval(interval.value, interval.low, interval.high, write, strong=strong)
 
 
 def written(value: float | None, write: Callable[[float], str]) -> Cell:
