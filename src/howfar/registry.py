@@ -141,11 +141,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "relation.performance_estimators: soft_f=SOFT_F_LINE flip_overlap=FLIP_OVERLAP_LINE SIGNALS BOOSTED ALL ENTROPY",
         "relation.performance_estimators: margin=MARGIN_LINE MANO box_count=BOX_COUNT_LINE BOX_STABILITY BOX_CONSISTENCY",
     ),
-    "evaluation_figures": _entries("figures.thresholds: thresholds"),
+    "evaluation_figures": _entries("figures.performance_figures: thresholds"),
     "relation_figures": _entries(
         "figures.performance_figures: performance",
         "paper.near_and_far_parts: parts",
-        "figures.thresholds: thresholds=relation_thresholds",
+        "figures.performance_figures: thresholds=relation_thresholds",
         "figures.estimate_figures: judgements estimates failures",
     ),
     "selection_figures": _entries("figures.contact_sheets: contact_sheet"),

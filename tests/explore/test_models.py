@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -13,26 +12,20 @@ import pytest
 from PIL import Image
 
 from explore_pages import eventually, listen, served, violations
+from figures import believable_adaptation
 from howfar import registry
 from howfar.explore.points import adaptation_points
 from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.explorer import site_of
 from howfar.results.adaptation_result import Adaptation
 
-FACTORY = Path(__file__).parents[1] / "figures" / "believable_adaptation.py"
-
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Adaptation:
     """A study of one strategy and two seeds in a folder, of which the first has maps."""
-    spec = importlib.util.spec_from_file_location("believable_adaptation", FACTORY)
-    assert spec is not None
-    assert spec.loader is not None
-    factory = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(factory)
     folder = tmp_path_factory.mktemp("study")
     options: dict[str, Any] = {"strategies": ("far",), "seeds": (0, 1), "background_shots": (), "blind": {}, "bootstrap": 5}
-    made: Adaptation = factory.make(folder, sizes={"decks": 12, "<b>walls": 10}, **options)
+    made = believable_adaptation.make(folder, sizes={"decks": 12, "<b>walls": 10}, **options)
     made.save(folder)
     return made
 

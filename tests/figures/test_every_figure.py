@@ -13,7 +13,7 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from figures import believable, believable_relation
+from figures import believable
 from howfar.errors import InputError
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_rows import adaptation_rows
@@ -21,9 +21,8 @@ from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves
 from howfar.figures.contact_sheets import thumbnails
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
 from howfar.figures.estimate_figures import estimates, failures, judgements
-from howfar.figures.performance_figures import performance
+from howfar.figures.performance_figures import performance, relation_thresholds
 from howfar.figures.style import PHONE, WIDTH, for_phone
-from howfar.figures.thresholds import relation_thresholds
 from howfar.paper.near_and_far_parts import parts
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
@@ -108,11 +107,6 @@ def test_takes_dollars_in_names_literally(
     assert "$" in texts(draw(results[name]))
 
 
-@pytest.mark.parametrize("edge", [believable.without_yardstick, believable.constant], ids=lambda edge: edge.__name__)
-def test_thumbnails_where_values_are_undefined_or_equal(edge: Callable[[Comparison], Comparison], six: Comparison) -> None:
-    assert texts(thumbnails(edge(six)))
-
-
 def test_long_names_keep_both_ends(sized: Callable[..., Relation]) -> None:
     name = "a-very-long-name-of-a-dataset-" * 4 + "2024"
     relation = sized((name, 60), ("b", 40))
@@ -120,7 +114,3 @@ def test_long_names_keep_both_ends(sized: Callable[..., Relation]) -> None:
         seen = texts(draw(relation))
         assert name not in seen
         assert draw is failures or "2024" in seen
-
-
-def test_missing_files_do_not_stop_the_sheet(related: Relation) -> None:
-    assert "no file" in texts(failures(believable_relation.without_photographs(related)))

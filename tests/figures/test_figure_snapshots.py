@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 import howfar
 from assessed_sites import assessment
-from figures import believable
+from figures import believable, believable_relation
+from howfar.errors import InputError
 from howfar.figures import registration
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_bars_background, adaptation_curves
 from howfar.figures.certificate_figures import certificate_sample, certificate_steps
+from howfar.figures.contact_sheets import contact_sheet, near_duplicates, shown_pairs, thumbnails
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
-from howfar.figures.estimate_figures import estimates, judgements, sites
+from howfar.figures.estimate_figures import estimates, failures, judgements, sites
 from howfar.figures.matrix_figures import matrix_map, matrix_relative
-from howfar.figures.performance_figures import performance
-from howfar.figures.thresholds import relation_thresholds
+from howfar.figures.performance_figures import performance, relation_thresholds
 from howfar.paper.near_and_far_parts import parts
-from howfar.results import Comparison, Interval, Relation
+from howfar.report.comparison_report import NEAR_DUPLICATES, pairs
+from howfar.results import Comparison, Interval, Pick, Provenance, Relation, Selection
 from snapshots import check, figure_text
 
 HERE = Path(__file__).parent / "snapshots"
@@ -60,6 +65,43 @@ COMPARISONS: dict[str, Callable[[Comparison], Comparison]] = {
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_figures_of_a_comparison(name: str, six: Comparison) -> None:
     check_figures([relative, violin, sorted_distances, scatter], COMPARISONS[name](six), f"comparison, {name}")
+
+
+def nine(folder: Path) -> Selection:
+    """Nine picks: each a picture of one colour, 60 × 30 or 30 × 60, but for the fifth, whose file is gone."""
+    picks = []
+    for rank in range(1, 10):
+        path = folder / f"image {rank}.png"
+        if rank != 5:
+            Image.new("RGB", (60, 30) if rank % 2 else (30, 60), (rank * 20, 0, 0)).save(path)
+        picks.append(Pick(rank, f"below/image {rank}.png", str(path), rank / 10, "why"))
+    return Selection("roads$x$", "a$b_{$", "far", True, 0, 1200, 0, tuple(picks), provenance=Provenance.now())
+
+
+def test_sheets_of_pictures(six: Comparison, related: Relation, tmp_path: Path) -> None:
+    copied, chosen = believable.with_copies(six), nine(tmp_path)
+    gone = replace(copied, near_duplicates=copied.near_duplicates.assign(path=str(tmp_path / "gone.png")))
+    sheets: dict[str, list[Callable[..., Figure]]] = {
+        "thumbnails": [
+            partial(thumbnails, six),
+            partial(thumbnails, replace(six, images=six.images.assign(path="")), k=1),
+            partial(thumbnails, believable.without_yardstick(believable.only(six, 0))),
+            partial(thumbnails, believable.constant(believable.only(six, 0))),
+        ],
+        "near duplicates": [partial(near_duplicates, copied), partial(near_duplicates, gone, limit=1)],
+        "failures": [partial(failures, related), partial(failures, believable_relation.without_photographs(related), k=2)],
+        "contact sheet": [partial(contact_sheet, chosen), partial(contact_sheet, chosen, limit=2)],
+    }
+    for name, draws in sheets.items():
+        check("\n\n".join(figure_text(draw()) for draw in draws), HERE / f"sheet, {name}.md")
+    with pytest.raises(InputError, match="limit must be at least 1, got 0"):
+        contact_sheet(chosen, limit=0)
+    words = registration("near_duplicates", near_duplicates)
+    assert [words.shows(result) for result in (copied, six)] == [True, False]
+    assert "p2.png" in words.caption(copied).alternative
+    assert NEAR_DUPLICATES.content(six, None) is None
+    listed = [row[0].text for row in pairs(copied).rows if row[2].text.startswith("nearly")]
+    assert shown_pairs(copied)["image"].tolist() == listed
 
 
 @pytest.mark.parametrize("name", ["study", "bakeoff"])

@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import matplotlib
@@ -16,33 +15,22 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from figures import believable
 from howfar.errors import InputError
-from howfar.figures import registration
 from howfar.figures.contact_sheets import (
     SIDE,
-    contact_sheet,
     ends,
     grey,
     highest,
     middle,
-    near_duplicates,
-    shown_pairs,
     thumbnail,
     thumbnails,
     truth,
 )
 from howfar.figures.estimate_figures import OVERLAY, failures, lowest, overlay
-from howfar.report import comparison_report
-from howfar.report.comparison_report import NEAR_DUPLICATES
-from howfar.results import Comparison, Failures, Pick, Provenance, Relation, Selection
+from howfar.results import Comparison, Failures, Relation
 from packed import tar_bytes
 
 DAMAGED = b"\x89PNG\r\n\x1a\n"
-
-
-def pictures(figure: Figure) -> dict[str, Any]:
-    return {str(image.get_label()): image for image in figure.axes[0].images}
 
 
 def texts(figure: Figure) -> list[str]:
@@ -92,26 +80,10 @@ def test_pictures_come_out_of_containers_and_from_urls_and_others_have_a_reason(
     assert [thumbnail("").reason, truth("").reason, truth("gone.png").reason] == ["no file", "none", "not found"]
 
 
-def test_shows_the_closest_left_and_the_farthest_right(six: Comparison) -> None:
-    near, far = ends(six.images[six.images["dataset"] == "street photographs"], 3)
-    places = [(str(image.get_label()), image.get_extent()[0]) for image in thumbnails(six, k=3).axes[0].images]
-    assert set(near["image"]) <= {name for name, left in places if left < 3.3}
-    assert set(far["image"]) <= {name for name, left in places if left > 3.3}
+def test_no_image_is_shown_as_close_and_as_far(six: Comparison) -> None:
     near, far = ends(six.images[six.images["dataset"] == "tunnel linings $x$"], 5)
     assert (len(near), len(far)) == (5, 2)
     assert not set(near["image"]) & set(far["image"])
-
-
-def test_counts_pictures_and_boxes_and_writes_distance_and_percentile(six: Comparison) -> None:
-    (axes,) = thumbnails(six, k=5).axes
-    # Of 10 images a row, 6 have files; of the 7 tunnel images 6 have, and there is one image in the last set.
-    assert len(axes.images) == 4 * 6 + 6 + 1
-    assert len(axes.patches) == 4 * 4 + 1 == sum("not found" in text.get_text() for text in axes.texts)
-    row = six.images[six.images["dataset"] == "roads-dry"].iloc[0]
-    assert f"{row['i_dist_mean']:#.3g} · {row['percentile']:.0f} %" in texts(thumbnails(six, k=1))
-    bare = thumbnails(replace(six, images=six.images.assign(path="")), k=1)
-    assert not bare.axes[0].images
-    assert sum("no file" in text for text in texts(bare)) == 11
     with pytest.raises(InputError, match="k must be at least 1, got 0"):
         thumbnails(six, k=0)
 
@@ -127,74 +99,6 @@ def test_pictures_keep_their_proportions_and_stay_small(tmp_path: Path, six: Com
     left, right, bottom, top = axes.images[0].get_extent()
     assert (right - left) / (bottom - top) == pytest.approx(4.0)
     np.testing.assert_array_equal(np.asarray(axes.images[0].get_array())[0, 0], [10, 200, 30])
-
-
-def test_nearly_equal_pairs_of_p_are_shown_first(six: Comparison, tmp_path: Path) -> None:
-    copied = believable.with_copies(six)
-    assert NEAR_DUPLICATES.content(six, None) is None
-    words = registration("near_duplicates", near_duplicates)
-    assert words.shows(copied)
-    assert not words.shows(six)
-    assert shown_pairs(copied)["agreement"].tolist() == [0.9, 0.7]
-    listed = [row[0].text for row in comparison_report.pairs(copied).rows if row[2].text.startswith("nearly")]
-    assert shown_pairs(copied)["image"].tolist() == listed
-    seen = "\n".join(texts(near_duplicates(copied, limit=1)))
-    assert "90 %, mirrored" in seen
-    assert "1 of 2 pairs are shown" in seen
-    assert "p2.png" in words.caption(copied).alternative
-    gone = replace(copied, near_duplicates=copied.near_duplicates.assign(path=str(tmp_path / "gone.png")))
-    assert "not found" in texts(near_duplicates(gone))
-
-
-@pytest.fixture
-def nine(tmp_path: Path) -> Selection:
-    """Nine picks: each a picture of one colour, 60 × 30 or 30 × 60, but for the fifth, whose file is gone."""
-    picks = []
-    for rank in range(1, 10):
-        path = tmp_path / f"image {rank}.png"
-        Image.new("RGB", (60, 30) if rank % 2 else (30, 60), (rank * 20, 0, 0)).save(path)
-        picks.append(Pick(rank, f"below/image {rank}.png", str(path), rank / 10, "why"))
-    Path(picks[4].path).unlink()
-    return Selection("roads$x$", "a$b_{$", "far", True, 0, 1200, 0, tuple(picks), provenance=Provenance.now())
-
-
-def test_chosen_images_stand_seven_a_row_in_the_order_of_choice(nine: Selection) -> None:
-    shown, ranks = pictures(contact_sheet(nine)), (1, 2, 3, 4, 6, 7, 8, 9)
-    assert list(shown) == [pick.image for pick in nine.picks if pick.rank != 5]
-    middles = [np.mean(np.reshape(image.get_extent(), (2, 2)), axis=1) for image in shown.values()]
-    np.testing.assert_allclose([middle[0] for middle in middles], [0.5 + 1.12 * ((rank - 1) % 7) for rank in ranks])
-    np.testing.assert_allclose([middle[1] for middle in middles], [0.5] * 6 + [1.92] * 2)
-    for image, rank in zip(shown.values(), ranks, strict=True):
-        assert np.asarray(image.get_array())[0, 0].tolist() == [rank * 20, 0, 0]
-        left, right, bottom, top = image.get_extent()
-        assert (right - left) / (bottom - top) == pytest.approx(2.0 if rank % 2 else 0.5)
-
-
-def test_a_sheet_has_place_distance_and_name_below_and_a_box_for_a_file_that_is_gone(nine: Selection) -> None:
-    before = dict(matplotlib.rcParams)
-    figure = nine.plot.contact_sheet()
-    assert dict(matplotlib.rcParams) == before
-    seen = "\n".join(texts(figure))
-    for pick in nine.picks:
-        assert f"{pick.rank} · {pick.distance:.2f}" in seen
-        assert f"image {pick.rank}.png" in seen
-    assert "9 of 1,200 images of a$b_{$, chosen by far" in seen
-    assert "scaled distance from roads$x$" in seen
-    assert "not found" in seen
-    (box,) = figure.axes[0].patches
-    assert box.get_label() == nine.picks[4].image
-    assert box.get_xy() == (pytest.approx(4 * 1.12), 0.0)
-
-
-def test_a_sheet_grows_with_the_picks_and_says_how_many_it_leaves_out(nine: Selection) -> None:
-    heights = [contact_sheet(replace(nine, picks=nine.picks[:count])).get_size_inches()[1] for count in (1, 7, 8)]
-    assert heights[0] == heights[1] < heights[2]
-    two = contact_sheet(nine, limit=2)
-    assert len(two.axes[0].images) == 2
-    assert "The first 2 are shown." in two.get_suptitle()
-    assert "are shown" not in contact_sheet(nine, limit=9).get_suptitle()
-    with pytest.raises(InputError, match="limit must be at least 1, got 0"):
-        contact_sheet(nine, limit=0)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from assessed_sites import assessment
 from howfar.report.comparison_report import write_report
 from howfar.report.estimates_report import ASSESSMENT
-from howfar.report.run_results import RunResults, gates_as_answered, related_without_corrupted, without_corrupted
+from howfar.report.run_results import RunResults, gates_as_answered, without_corrupted
 from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment, LabelledSet
 from howfar.results.relation_result import Gate, GateReading
@@ -35,7 +35,7 @@ def answers(related: Relation, corrupted: str) -> Assessment:
 
 
 def test_a_corrupted_set_is_in_no_row(six: Comparison, related: Relation, answers: Assessment, corrupted: str) -> None:
-    shown, narrowed = without_corrupted(six, answers), related_without_corrupted(related, answers)
+    shown, narrowed = without_corrupted(six, answers), without_corrupted(related, answers)
     assert narrowed is not None
     assert [row.name for row in shown.datasets] == [row.name for row in six.datasets if row.name != corrupted]
     for frame, column in ((shown.images, "dataset"), (shown.primary_images, "against"), (narrowed.images, "dataset")):
@@ -46,7 +46,7 @@ def test_a_corrupted_set_is_in_no_row(six: Comparison, related: Relation, answer
     assert narrowed.pooled is None
     assert (shown.run_id, narrowed.run_id) == (six.run_id, related.run_id)
     assert without_corrupted(six, None) is six
-    assert related_without_corrupted(related, replace(answers, labelled=())) is related
+    assert without_corrupted(related, replace(answers, labelled=())) is related
 
 
 def test_the_page_shows_it_only_where_estimators_were_judged(

@@ -12,20 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-import howfar
-from figures import believable, believable_adaptation, believable_relation
+import believable_identity
+from figures import believable, believable_relation
 from howfar.errors import InputError, StoreError
-from howfar.figures.adaptation_models import change_text
-from howfar.figures.backbone_figures import looks
 from howfar.glossary import terms_in
-from howfar.report import comparison_report
-from howfar.report.adaptation_report import scores, write_adaptation_report
-from howfar.report.backbones_report import write_backbones_report
+from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.comparison_report import write_report
 from howfar.report.page import _visible, fill
-from howfar.report.rerun import rerun_backbones
 from howfar.report.section import Cell, Column, Table, TablePart, listing, plural, sentence_case, with_interval
-from howfar.report.study_report import as_csv, as_latex
+from howfar.report.study_report import as_csv, as_latex, write_section_report
 from howfar.results import Comparison, Leak, Relation, Skipped
 from howfar.results.adaptation_result import Adaptation
 from worlds.html_page import Page
@@ -68,36 +63,7 @@ def test_a_page_is_whole_in_itself_sound_and_can_be_read_by_all(name: str, reque
     assert escape("a <b>bold</b> & long") in page.source
 
 
-def test_names_and_files_are_shown_as_they_are(report: Path, six: Comparison) -> None:
-    page = Page(report)
-    told = [" ".join(dataset.name.split()) for dataset in six.datasets] + ["training & <set>", *six.notes]
-    told += [text for skipped in six.skipped for text in (skipped.path, skipped.reason)]
-    told += [text for leak in six.leaks for text in (leak.image, leak.primary_image)]
-    assert all(text in page.text for text in told)
-    assert "<i>&" not in page.source
-    assert not SECTIONS["related_report"] & page.anchors()
-    assert "labelled" not in page.text
-    assert "estimator" not in page.text
-
-
-def test_the_numbers_of_a_study_are_there(study_report: Path, study: Adaptation) -> None:
-    text = Page(study_report).text
-    told = [*study.secondaries, *study.blind, study.primary, study.background, *study.notes, *study.picks["image"]]
-    for row in study.gains.to_dict("records"):
-        told.append(change_text(row["gain"], row["low"], row["high"]))
-        if not np.isnan(row["over_random"]) and row["dataset"] in ("all", *study.secondaries):
-            told.append(change_text(row["over_random"], row["over_random_low"], row["over_random_high"]))
-    suppressed = study.suppression.dropna().to_dict("records")
-    told += [change_text(row["cost"], row["cost_low"], row["cost_high"]) for row in suppressed]
-    models = study.models.to_dict("records")
-    told += [f"{row['threshold']:.2f} {row['held_out_ods']:.3f} {row['weights'][:12]}" for row in models]
-    told += [cell.text for column in ("mean_f", "ods") for row in scores(study, column).rows for cell in row]
-    told += ["howfar.adapt(", "Achara", "numpy 2.1.0", "photograph ground truth"]
-    assert [each for each in told if str(each) not in text] == []
-    # Maps are found below the study's folder.
-    assert "not found" not in text
-    assert "None" not in text.replace("=None", "")
-    assert "nan" not in text.lower().split()
+def test_the_words_of_a_page_are_explained(study_report: Path) -> None:
     explained = re.findall(r"<dt>(.*?)</dt>", study_report.read_text().split('<section id="terms"')[1])
     assert {"ODS", "primary dataset", "M", "shots", "I<sup>dist</sup>"} <= set(explained)
     assert "reference profile" not in explained
@@ -181,78 +147,12 @@ def test_the_relation_of_the_folder_is_read(
         quick(six, believable_relation.sized({"roads": 9}))
 
 
-@pytest.mark.usefixtures("without_figures")
-def test_a_study_without_background_random_or_files_speaks_of_none(bakeoff: Adaptation, tmp_path: Path) -> None:
-    text = Page(write_adaptation_report(bakeoff, tmp_path / "all")).text
-    assert not [word for word in ("False positives", "Background", "Pictures") if word in text]
-    assert "At 7 images of each dataset far beats random. This is corrected" in text
-    options: dict[str, Any] = {"background_shots": (), "blind": {}, "files": False}
-    alone = believable_adaptation.make(tmp_path, strategies=("far",), seeds=(0,), **options)
-    text = Page(write_adaptation_report(alone, tmp_path / "one")).text
-    assert "Random was no strategy of this study" in text
-    assert "With one seed nothing is known of how trainings differ" in text
-    assert not [word for word in ("Beside random", "Random has") if word in text]
-
-
-def test_the_page_of_backbones(demo_folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    primary, *secondaries = demo_folders
-    names = ("pixels", "colour_moments")
-    options: dict[str, Any] = {"bootstrap": 50, "permutations": 0, "progress": False, "store": tmp_path / "store"}
-    found = howfar.compare_backbones(primary, secondaries, names, **options)
-    text = write_backbones_report(found, tmp_path).read_text()
-    for name in ("backbones_relative", "backbones_agreement"):
-        assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 1000
-        assert f'id="figure-{name}"' in text
-    pages = {f"{folder}/report.html": name for name, folder in found.folders().items()}
-    assert all(f'<a href="{page}">{name}</a>' in text for page, name in pages.items())
-    # Beside those, only the paper's address.
-    links = {one for one in re.findall(r'href="([^#][^"]*)"', text) if not one.startswith("data:")}
-    assert links == {"https://arxiv.org/abs/2308.03580", *pages}
-    assert "howfar.compare_backbones(" in text
-    value = found[names[0]].datasets[0]
-    assert value.relative_ci is not None
-    assert f"{value.relative:.2f} [{value.relative_ci[0]:.2f}, {value.relative_ci[1]:.2f}]" in text
-    seen = looks(found)
-    assert list(seen) == [*names, *found.trivial]
-    assert len({(look.colour, look.marker) for look in seen.values()}) == len(seen)
-    monkeypatch.chdir(tmp_path)
-    scope: dict[str, Any] = {}
-    exec(rerun_backbones(found), scope)
-    assert scope["found"].to_frame().equals(found.to_frame())
-
-
-def column(table: Table, title: str) -> list[Cell]:
-    place = [one.title for one in table.columns].index(title)
-    return [row[place] for row in table.rows]
-
-
-def test_neighbours_mark_the_ranks_that_differ(six: Comparison) -> None:
-    near, far = six.datasets[0], six.datasets[4]
-    images = six.images.copy()
-    images.loc[images["dataset"] == near.name, "knn"] += 100.0
-    table = comparison_report.neighbours(replace(six, datasets=(near, far), images=images))
-    assert [cell.text for cell in column(table, "rank")] == ["1", "2"]
-    assert [(cell.text, cell.strong) for cell in column(table, "rank by kNN")] == [("2 ≠", True), ("1 ≠", True)]
-    alike = comparison_report.neighbours(replace(six, datasets=(near, far)))
-    assert not any(cell.strong for cell in column(alike, "rank by kNN"))
-
-
-def test_rivals_have_ranks_and_signs_and_identity_is_laid_out_flat(six: Comparison) -> None:
-    pair = zip(six.datasets[:2], (-0.5, -0.25), strict=True)
-    table = comparison_report.rivals(
-        replace(six, datasets=tuple(replace(d, rivals={"kid": kid, "mine": 1.0}) for d, kid in pair))
-    )
-    assert [cell.text for cell in column(table, "KID")] == ["−0.5 (1)", "−0.25 (2)"]
-    assert [cell.text for cell in column(table, "mine")] == ["1 (1.5)", "1 (1.5)"]
-    identity = {"name": "efficientnet_lite0", "preprocessing": {"size": [224, 224], "via": None}}
-    flat = comparison_report.backbone(replace(six, backbone=replace(six.backbone, identity=identity, layers=(1000, 280))))
-    assert {row[0].text: row[1].text for row in flat.rows} == {
-        "name": "efficientnet_lite0",
-        "feature length (q)": "1,280",
-        "layers": "1,000 + 280",
-        "preprocessing: size": "224, 224",
-        "preprocessing: via": "none",
-    }
+def test_one_study_has_a_page_with_all_its_files(tmp_path: Path) -> None:
+    page = write_section_report(believable_identity.make(tmp_path, apart={"lite0": 3.0}), tmp_path / "identity")
+    assert "Do distances tell persons apart?" in page.read_text(encoding="utf-8")
+    names = {file.name for file in (tmp_path / "identity" / "figures").iterdir()}
+    assert {"persons.png", "violins-1.svg", "blur-1.pdf"} <= names
+    assert (tmp_path / "identity" / "tables" / "claims.tex").is_file()
 
 
 def test_tables_are_written_in_full_precision_and_for_latex() -> None:

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import believable_distances
 import believable_identity
 from figures.believable_relation import choices_of
-from howfar.paper import identity_report, robustness_report
+from howfar.paper import backbone_distances_report, identity_report, robustness_report
 from howfar.report import backbones_report, estimates_report, failures, performance_report
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
@@ -32,6 +33,7 @@ from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from snapshots import check
 
 Lines = Iterator[tuple[str, object]]
+SYMBOLS = {"roads": "P", "north": "S_1", "south": "S_3", "birds": "S_5", "boats": "S_6"}
 P = PrimarySummary("bridges", 200, 3.0)
 ROADS = DatasetSummary(
     "roads", 50, 660.0, 3.3, (3.2, 3.4), 0.5, 3.0, 1.1, (1.07, 1.13), 0.4, (0.3, 0.5), 0.001, 0.001, 0.14, 25, 0.6
@@ -172,7 +174,7 @@ def of_failures(_: Comparison, related: Relation) -> Lines:
         "all listed, nearly all fail": listed(range(10), [0.1] * 9 + [0.9]),
     }
     for name, relation in worlds.items():
-        for function in ("measured", "lead", "found", "whole"):
+        for function in ("lead", "found", "whole"):
             yield f"{name}: {function}", getattr(failures, function)(relation)
     lists = [
         Failures("a", 0.5, 0.1, "atc", 10, 5, 0.2),
@@ -245,6 +247,38 @@ def test_sentences_of_backbones(six: Comparison) -> None:
     check_lines(
         ((f"{name}: {write.__name__}", write(found)) for name, found in worlds.items() for write in said), "of_backbones"
     )
+
+
+def test_sentences_of_distances() -> None:
+    table = believable_distances.make(net=(1, 2, 5, 6), other=(1, 5, 2, 6), pixels=(1, 2, 7, 5))
+    answers, every = backbone_distances_report.orders(table, SYMBOLS), dict.fromkeys(believable_distances.SETS, "S_5")
+    own = {name: answer for name, answer in answers.items() if not answer.trivial}
+    near = believable_distances.make(net=(0, 4, 5, 6))
+    few = replace(near.comparison, comparisons=(believable_distances.measured("net", (0, 4, 5, 6), 19),))
+    lead, evidence = backbone_distances_report.distance_lead, backbone_distances_report.evidence_sentence
+    said = {
+        "no such datasets": [backbone_distances_report.orders(table, each) for each in ({}, every)],
+        "not asked": backbone_distances_report.distance_section(table, Context(Path(), {})).lead,
+        "by none": lead(table, {"other": answers["other"]}),
+        "by both": lead(table, {"net": answers["net"], "again": answers["net"]}),
+        "no trivial backbone": evidence(own),
+        "a trivial one fails": evidence({**own, "pixels": replace(answers["pixels"], holds=False)}),
+        "close": backbone_distances_report.apart_sentence({**answers, "net": replace(answers["net"], apart=False)}),
+        "turned": backbone_distances_report.relative_sentence({**own, "other": replace(answers["other"], relative=True)}),
+        "few permutations": backbone_distances_report.p_sentence(replace(near, comparison=few)),
+    }
+    check_lines(iter(said.items()), "of_distances")
+    assert answers["pixels"].ratio == pytest.approx(
+        answers["pixels"].nearest.o_dist_mean / answers["pixels"].farthest.o_dist_mean
+    )
+
+
+def test_the_last_third_spans_what_numpy_says() -> None:
+    scaled = pd.Series(np.linspace(0, 1, 10) ** 2)
+    found = believable_distances.make(net=(1, 2, 5, 6)).comparison["net"]
+    images = pd.DataFrame({"dataset": ["north"] * 10 + ["few"] * 2, "i_dist_scaled": [*scaled[::-1], 0.0, 1.0]})
+    spans = backbone_distances_report.spans_of(replace(found, images=images))
+    assert spans == {"north": pytest.approx(1 - (7 / 9) ** 2), "few": None}
 
 
 def test_sentences_of_persons(tmp_path: Path) -> None:

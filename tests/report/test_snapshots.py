@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -150,7 +151,10 @@ def test_page_of_backbones(demo_folders: list[Path], tmp_path: Path) -> None:
     names = ("pixels", "colour_moments")
     options: dict[str, Any] = {"bootstrap": 50, "permutations": 0, "progress": False, "store": tmp_path / "store"}
     found = howfar.compare_backbones(primary, secondaries, names, **options)
-    check_page(write_backbones_report(found, tmp_path / "run"), "backbones")
+    page = write_backbones_report(found, tmp_path / "run")
+    check_page(page, "backbones")
+    links = {one for one in re.findall(r'href="([^#][^"]*)"', page.read_text()) if not one.startswith("data:")}
+    assert links == {"https://arxiv.org/abs/2308.03580", *(f"{folder}/report.html" for folder in found.folders().values())}
 
 
 def test_page_of_a_matrix(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def page_data(points: RunImages, *, small: Sequence[Small] = (), asked: Mapping[
     of_secondaries = points.rows["dataset"][: points.secondary_count]
     where = [*of_secondaries.map(names), *([len(names) - 1] * (len(points) - len(of_secondaries)))]
     places = points.places
+    plane_facts, model_facts = ("name", "title", "axes", "about"), ("name", "seed", "threshold")
     header = {
         "title": points.primary,
         "threshold": points.threshold,
@@ -67,10 +68,8 @@ def page_data(points: RunImages, *, small: Sequence[Small] = (), asked: Mapping[
         "names": points.rows["image"].tolist(),
         "datasets": [{"name": name, "colour": colour} for name, colour in zip(points.datasets, points.colours, strict=True)],
         "panels": list(places.panels),
-        "planes": [
-            {"name": plane.name, "title": plane.title, "axes": plane.axes, "about": plane.about} for plane in places.planes
-        ],
-        "models": [{"name": model.name, "seed": model.seed, "threshold": model.threshold} for model in points.models],
+        "planes": [{name: getattr(plane, name) for name in plane_facts} for plane in places.planes],
+        "models": [{name: getattr(model, name) for name in model_facts} for model in points.models],
         "columns": [_column(column) for column in points.columns],
         "ramp": ramp(),
         "asked": None if asked is None else dict(asked),
@@ -92,10 +91,9 @@ def _column(column: ImageProperty) -> dict[str, Any]:
 
 
 def _pictures(small: Sequence[Small], models: int) -> dict[str, Any]:
+    names = ("row", "width", "height")
     arrays: dict[str, Any] = {
-        "small_row": np.array([one.row for one in small], dtype=np.uint32),
-        "small_width": np.array([one.width for one in small], dtype=np.uint32),
-        "small_height": np.array([one.height for one in small], dtype=np.uint32),
+        f"small_{name}": np.array([getattr(one, name) for one in small], dtype=np.uint32) for name in names
     }
     files = {"photograph": [one.photograph for one in small], "mask": [one.mask for one in small]}
     files |= {f"prediction_{model}": [one.predictions[model] for one in small] for model in range(models)}

@@ -49,43 +49,33 @@ def places_of(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, i
     """Place all images of a comparison, the primary's once per panel; the initially displayed plane comes first."""
     names = [dataset.name for dataset in comparison.datasets]
     panelled = comparison.settings.projection == "pair"
-    order = {name: index for index, name in enumerate(names)}
     row_of = {name: len(images) + index for index, name in enumerate(own["image"])}
     primary = comparison.primary_images
     if not panelled:
         primary = primary[primary["against"] == names[0]]
-    panels = [*images["dataset"].map(order), *primary["against"].map(order)] if panelled else [0] * (len(images) + len(primary))
-    planes = [_components(images, primary)]
+    theirs = images.assign(against=images["dataset"], row=range(len(images)))
+    ours = primary.assign(dataset=comparison.primary.name, row=primary["image"].map(row_of))
+    shared = ["against", "dataset", "image", "row", "pc1", "pc2"]
+    placed = pd.concat([theirs.filter(shared), ours.filter(shared)], ignore_index=True)
+    about = "Distances are measured in all components: what overlaps here may be apart in others."
+    axes = placed.reindex(columns=["pc1", "pc2"], fill_value=0.0).to_numpy(np.float32).T
+    planes = [Plane("pca", "First two components", ("component 1", "component 2"), about, *axes)]
     if image_map is not None:
-        further = _mapped(image_map, images, primary, comparison.primary.name)
-        planes.insert(0 if image_map.first == "umap" else 1, further)
+        planes.insert(0 if image_map.first == "umap" else 1, _mapped(image_map, placed))
     return Places(
-        row=np.array([*range(len(images)), *primary["image"].map(row_of)], dtype=np.uint32),
-        panel=np.array(panels, dtype=np.uint16),
+        row=placed["row"].to_numpy(np.uint32),
+        panel=(placed["against"].map(names.index) if panelled else placed["row"] * 0).to_numpy(np.uint16),
         panels=tuple(names) if panelled else ("",),
         planes=tuple(planes),
     )
 
 
-def _components(images: pd.DataFrame, primary: pd.DataFrame) -> Plane:
-    def component(number: int) -> NDArray[np.float32]:
-        name = f"pc{number}"
-        frames = (images, primary)
-        return np.concatenate([frame[name] if name in frame else np.zeros(len(frame)) for frame in frames]).astype(np.float32)
-
-    about = "Distances are measured in all components: what overlaps here may be apart in others."
-    return Plane("pca", "First two components", ("component 1", "component 2"), about, component(1), component(2))
-
-
-def _mapped(image_map: ImageMap, images: pd.DataFrame, primary: pd.DataFrame, title: str) -> Plane:
+def _mapped(image_map: ImageMap, placed: pd.DataFrame) -> Plane:
     """Return the UMAP positions of the rows; NaN for an image outside the map."""
-    known = image_map.places.set_index(["against", "dataset", "image"])[["x", "y"]]
-    known = known[~known.index.duplicated()]
-    shared = images["dataset"] if image_map.panelled else [""] * len(images)
-    theirs = pd.MultiIndex.from_arrays([shared, images["dataset"], images["image"]])
-    against: Any = primary["against"] if image_map.panelled else [""] * len(primary)
-    own = pd.MultiIndex.from_arrays([against, [title] * len(primary), primary["image"]])
-    found = np.concatenate([known.reindex(keys).to_numpy(np.float32) for keys in (theirs, own)])
+    keys = ["against", "dataset", "image"]
+    known = image_map.places.drop_duplicates(keys).set_index(keys)[["x", "y"]]
+    wanted = placed if image_map.panelled else placed.assign(against="")
+    found = known.reindex(pd.MultiIndex.from_frame(wanted[keys])).to_numpy(np.float32)
     about = (
         f"UMAP of {image_map.components} components ({image_map.neighbours} neighbours, seed {image_map.seed}): "
         "near images are alike, but distances between far groups, and the size of groups, mean little."
@@ -344,13 +334,9 @@ def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: in
     keys = pd.MultiIndex.from_frame(images[_KEYS])
     rows = adaptation.models.to_dict("records")
     tuned = {(row["seed"], str(row["model"])): float(row.get("threshold", np.nan)) for row in rows}
-    known_models = adaptation.models.drop_duplicates(["seed", "model"])
-    every = [
-        (seed, str(name))
-        for seed in dict.fromkeys(known_models["seed"])
-        for name in sorted(known_models.loc[known_models["seed"] == seed, "model"], key=lambda name: str(name) != BASELINE)
-    ]
-    for seed, name in every if most is None else [each for each in every if each[0] == every[0][0]][:most]:
+    order = list(dict.fromkeys(row["seed"] for row in rows))
+    every = sorted(tuned, key=lambda each: (order.index(each[0]), each[1] != BASELINE))
+    for seed, name in every if most is None else [each for each in every if each[0] == order[0]][:most]:
         scored = adaptation.images[(adaptation.images["seed"] == seed) & (adaptation.images["model"] == name)]
         known = scored.drop_duplicates(_KEYS).set_index(_KEYS).reindex(keys)
         threshold = tuned[seed, name]

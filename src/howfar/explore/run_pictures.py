@@ -201,10 +201,9 @@ def _small(path: str, side: int) -> SmallPhotograph | None:
 
 def _packed(photographs: Sequence[SmallPhotograph]) -> dict[str, NDArray[Any]]:
     """Pack files into one array, with their lengths and sizes."""
-    files = [each.file for each in photographs]
-    sizes = [(*each.size, each.width, each.height) for each in photographs]
-    numbers = np.column_stack([[len(file) for file in files], np.array(sizes).reshape(-1, 4)])
-    return {"numbers": numbers.astype(np.int64), "files": np.frombuffer(b"".join(files), dtype=np.uint8)}
+    numbers = [(len(each.file), *each.size, each.width, each.height) for each in photographs]
+    files = np.frombuffer(b"".join(each.file for each in photographs), dtype=np.uint8)
+    return {"numbers": np.array(numbers, dtype=np.int64).reshape(-1, 5), "files": files}
 
 
 def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[SmallPhotograph] | None:
@@ -214,10 +213,8 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> lis
     numbers, files = (np.asarray(arrays.get(name)) for name in ("numbers", "files"))
     if numbers.dtype != np.int64 or numbers.shape[1:] != (5,) or files.dtype != np.uint8:
         return None
-    stream, photographs = io.BytesIO(files.tobytes()), list[SmallPhotograph]()
-    for length, small_width, small_height, width, height in numbers.tolist():
-        photographs.append(SmallPhotograph(stream.read(length), (small_width, small_height), width, height))
-    return photographs
+    stream = io.BytesIO(files.tobytes())
+    return [SmallPhotograph(stream.read(length), (wide, high), *whole) for length, wide, high, *whole in numbers.tolist()]
 
 
 BUDGET = 2_200_000

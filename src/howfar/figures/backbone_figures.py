@@ -141,8 +141,7 @@ def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str],
         axes.text(column, row, signed(cells[row, column]), ha="center", va="center", fontsize=8.5, color=colour)
     axes.imshow(cells, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     name_rows(axes, [name_text(name, 24) for name in names])
-    axes.set_ylim(size - 0.5, 0.5)
-    axes.set_xlim(-0.5, size - 1.5)
+    axes.set(ylim=(size - 0.5, 0.5), xlim=(-0.5, size - 1.5))
     axes.set_xticks(range(size - 1), labels=[name_text(name, 16) for name in names[:-1]], rotation=35, ha="right")
     for label in axes.get_xticklabels():
         plain(label)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from howfar.figures import Caption, registered
-from howfar.figures.style import COLOURS, INK, MUTED, PRIMARY, blank, drawing
+from howfar.figures.style import COLOURS, INK, MUTED, PRIMARY, blank, drawing, unit_plane
 from howfar.results.certificate_result import Certificate, Step
 from howfar.wording import format_interval
 
@@ -43,10 +43,8 @@ def certificate_steps(certificate: Certificate) -> Figure:
         asked = _asked(certificate)
         if asked is not None:
             axes.axhline(asked, color=COLOURS[1], linestyle="--", linewidth=1)
-        axes.set_ylim(0 if certificate.against is None else -1, 1)
-        axes.set_xlabel("labels")
-        performance = "performance" if certificate.against is None else "difference"
-        axes.set_ylabel("share" if certificate.of_false_positives else performance)
+        performance, least = ("performance", 0) if certificate.against is None else ("difference", -1)
+        axes.set(ylim=(least, 1), xlabel="labels", ylabel="share" if certificate.of_false_positives else performance)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=True, axis="both")
     return figure
@@ -81,11 +79,8 @@ def certificate_sample(certificate: Certificate) -> Figure:
         proxies = [proxy for proxy in certificate.site.proxies if proxy is not None]
         axes.plot(proxies, np.zeros(len(proxies)), "|", color=MUTED, alpha=0.35, markersize=7, clip_on=False)
         axes.plot(known[:, 0], known[:, 1], "o", color=COLOURS[0], markeredgecolor=INK, markeredgewidth=0.4, markersize=5)
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("measured")
-        axes.grid(visible=True, axis="both")
+        unit_plane(axes)
+        axes.set(xlabel="predicted", ylabel="measured")
     return figure
 
 

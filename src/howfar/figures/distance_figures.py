@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -155,15 +156,20 @@ def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     with drawing():
         shown, left_out = rows(comparison, limit)
         figure, (axes,) = side_by_side(1.25 + 0.62 * len(shown), 1, rows=len(shown))
-        for position, row in enumerate(shown):
-            half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
-            half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
-        name_rows(axes, [f"{name_text(row.name)}\nn = {row.summary.n:,}" for row in shown])
-        axes.set_ylim(len(shown) - 0.45, -0.55)
+        dataset_violins(axes, shown, [f"{name_text(row.name)}\nn = {row.summary.n:,}" for row in shown])
         axes.set_xlabel(f"mean distance to the images of P ({I_DIST} / n)")
         against = f"; grey: {own_name(comparison)}, leave-one-out" if any(len(row.own) for row in shown) else ""
         head(figure, f"Distances of images from {name_text(comparison.primary.name)}{against}", left_out)
     return figure
+
+
+def dataset_violins(axes: Axes, shown: Sequence[DatasetRow], labels: Sequence[str]) -> None:
+    """Draw each dataset's distances above a labelled line, and the primary's own in the same subspace below it."""
+    for position, row in enumerate(shown):
+        half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
+        half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
+    name_rows(axes, labels)
+    axes.set_ylim(len(shown) - 0.45, -0.55)
 
 
 def half_violin(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
@@ -238,8 +244,7 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
         if yardstick:
             level.axhline(1.0, color=MUTED, lw=1, ls=(0, (2, 2)), label="_one")
         for axes in (scaled, level):
-            axes.set_xlabel("share of the dataset's images, nearest first")
-            axes.set_xlim(-0.02, 1.02)
+            axes.set(xlabel="share of the dataset's images, nearest first", xlim=(-0.02, 1.02))
             axes.grid(True, axis="y")
         name_legend(figure, scaled, handlelength=3)
         head(figure, f"Images in order of distance from {name_text(comparison.primary.name)}", left_out)

@@ -116,9 +116,7 @@ def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: s
         asked = sum(row.measured is None for row in rows)
         ordered = all(row.measured is None for row in rows[:asked])
         frame_forest(axes, [name_text(row.dataset, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ())
-        axes.set_xlim(-0.03, 1.03)
-        axes.set_xlabel(axis)
-        axes.set_title(" ")
+        axes.set(xlim=(-0.03, 1.03), xlabel=axis, title=" ")
         head_numbers(axes, heading)
         name_legend(figure, _expectation_handles(rows), 3)
         head(figure, title, note)
@@ -238,8 +236,8 @@ def judgements(relation: Relation) -> Figure:
         names = [name_text(judgement.estimator) for judgement in shown]
         for label, judgement in zip(frame_forest(errors, names), shown, strict=True):
             label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
-        errors.set_xlim(0, 1.08 * max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown)))
-        errors.set_xlabel("mean absolute error")
+        most = max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
+        errors.set(xlim=(0, 1.08 * most), xlabel="mean absolute error")
         _errors_legend(figure, shown)
         sets = f"{shown[0].sets} datasets, {shown[0].images:,} images"
         head(figure, ERRORS_TITLE, f"{name_text(relation.metric, 40)}; {sets}")

@@ -290,17 +290,20 @@ def head_panel(axes: Axes, name: str, *lines: str, longest: int = 24) -> None:
         plain(at)
 
 
+def unit_plane(axes: Axes, grid: Literal["both", "y"] = "both") -> None:
+    """Set both axes to 0-1, with a grid."""
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.grid(True, axis=grid)
+
+
 def unit_panels(panels: Sequence[Axes], shown: int, columns: int) -> None:
     """Set panels to 0-1 on both axes, label the x axis of the lowest panels, and remove panels from `shown` on."""
     for position, axes in enumerate(panels):
         if position >= shown:
             axes.remove()
             continue
-        axes.grid(True, axis="both")
-        axes.set_xlim(-0.02, 1.02)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_xticks(np.linspace(0, 1, 6))
-        axes.set_yticks(np.linspace(0, 1, 6))
+        unit_plane(axes)
+        axes.set(xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
         axes.tick_params(labelsize=8, labelbottom=position + columns >= shown)
 
 
@@ -324,9 +327,7 @@ def picture_sheet(across: float, height: float, left: float = 0.0, top: float = 
     figure = blank(WIDTH, on_phone(PHONE, WIDTH) * height / across + 0.5)
     axes = figure.add_subplot()
     axes.set_axis_off()
-    axes.set_xlim(left, across - left)
-    axes.set_ylim(height, top)
-    axes.set_aspect("equal")
+    axes.set(xlim=(left, across - left), ylim=(height, top), aspect="equal")
     return figure, axes
 
 

@@ -15,44 +15,25 @@ from matplotlib.figure import Figure
 from howfar.figures import Caption, registration
 from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.backbone_figures import backbones_agreement, backbones_relative
-from howfar.figures.distance_figures import curve, half_violin, min_max
+from howfar.figures.distance_figures import curve, dataset_violins, min_max
 from howfar.figures.style import (
     I_DIST,
     MUTED,
-    PRIMARY,
     DatasetRow,
     drawing,
     first,
     head_panel,
     look,
     name_legend,
-    name_rows,
     name_text,
+    unit_plane,
 )
 from howfar.figures.style import rows as dataset_rows
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, TABLE_6, scaled_rows
 from howfar.paper.report_frame import fixed_digits, head, label_lowest
+from howfar.report import section as doc
 from howfar.report.backbones_report import FEW_SETS
 from howfar.report.backbones_report import lead as agreement_lead
-from howfar.report.section import (
-    UNDEFINED,
-    Cell,
-    Column,
-    ColumnOf,
-    Context,
-    FigurePart,
-    Part,
-    Section,
-    Table,
-    TablePart,
-    count,
-    decimal,
-    listing,
-    percentage,
-    plural,
-    tabulate,
-    with_interval,
-)
 from howfar.results import Comparison, DatasetSummary
 from howfar.results.backbones_result import DistanceTable
 from howfar.results.distance_studies import Components
@@ -110,11 +91,7 @@ def _panels(table: DistanceTable, limit: int, height: float, draw: Draw) -> tupl
 
 
 def _violins(axes: Axes, shown: list[DatasetRow]) -> None:
-    for position, row in enumerate(shown):
-        half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
-        half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
-    name_rows(axes, [name_text(row.name, 20) for row in shown])
-    axes.set_ylim(len(shown) - 0.45, -0.55)
+    dataset_violins(axes, shown, [name_text(row.name, 20) for row in shown])
     axes.tick_params(labelsize=8.5)
 
 
@@ -123,9 +100,7 @@ def _curves(axes: Axes, shown: list[DatasetRow]) -> None:
         axes.axvline(share, color=MUTED, lw=0.9, ls=(0, (2, 2)), label="_third", zorder=1)
     for row in shown:
         curve(axes, min_max(row.distances), row)
-    axes.grid(True, axis="y")
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
+    unit_plane(axes, "y")
     axes.tick_params(labelsize=8.5)
 
 
@@ -185,84 +160,86 @@ FARTHEST: Final = 2
 """How many of the farthest datasets of a row are marked, as in table 2 of the paper."""
 
 
-def features(table: DistanceTable) -> Table:
+def features(table: DistanceTable) -> doc.Table:
     """List each backbone's feature (table 1)."""
     named = "the registered name (howfar backbones); M of a study is its model trained on P alone"
-    return tabulate(
+    return doc.tabulate(
         table.features,
-        ("backbone", "", lambda each: Cell(each.label)),
-        ("loaded as", named, lambda each: Cell(each.registered + (f", M of {each.model}" if each.model else ""))),
-        ("feature", "", lambda each: Cell(each.feature)),
-        ("q", "length of the feature", lambda each: count(each.length)),
+        ("backbone", "", lambda each: doc.Cell(each.label)),
+        ("loaded as", named, lambda each: doc.Cell(each.registered + (f", M of {each.model}" if each.model else ""))),
+        ("feature", "", lambda each: doc.Cell(each.feature)),
+        ("q", "length of the feature", lambda each: doc.count(each.length)),
     )
 
 
-def scaled(table: DistanceTable) -> Table:
+def scaled(table: DistanceTable) -> doc.Table:
     """Build table 2: row-scaled O^dist, with the two farthest datasets of each row bold if there are more than two."""
 
-    def cells(comparison: Comparison) -> Iterator[Cell]:
+    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
         values = {dataset.name: dataset.o_dist_scaled for dataset in comparison.datasets}
         far = set(sorted(values, key=lambda name: -values[name])[:FARTHEST]) if len(values) > FARTHEST else set()
-        return (decimal(values[name], strong=name in far) for name in table.secondaries)
+        return (doc.decimal(values[name], strong=name in far) for name in table.secondaries)
 
     return _by_backbone(table, cells)
 
 
-def raw(table: DistanceTable) -> Table:
+def raw(table: DistanceTable) -> doc.Table:
     """List O^dist in mean form with its interval, and P's self-distance."""
-    own = Column("P itself", "mean distance of P's own images from each other, in P's own subspace or the one that all share")
+    own = doc.Column(
+        "P itself", "mean distance of P's own images from each other, in P's own subspace or the one that all share"
+    )
 
-    def cells(comparison: Comparison) -> Iterator[Cell]:
+    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
         write = fixed_digits(dataset.o_dist_mean for dataset in comparison.datasets)
-        yield with_interval(comparison.primary.self_distance, None, None, write)
+        yield doc.written(comparison.primary.self_distance, write)
         for dataset in comparison.datasets:
             yield _with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, write)
 
     return _by_backbone(table, cells, own)
 
 
-def relative(table: DistanceTable) -> Table:
+def relative(table: DistanceTable) -> doc.Table:
     """List O^dist over P's self-distance, with its interval."""
-
-    def cells(comparison: Comparison) -> Iterator[Cell]:
-        return (_with_ci(dataset.relative, dataset.relative_ci, "{:.2f}".format) for dataset in comparison.datasets)
-
-    return _by_backbone(table, cells)
+    return _by_backbone(table, lambda each: (_with_ci(row.relative, row.relative_ci, doc.two) for row in each.datasets))
 
 
-def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[Cell]], *before: Column) -> Table:
+def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[doc.Cell]], *before: doc.Column) -> doc.Table:
     """Build a table with a row per backbone, the columns `before`, and a column per secondary dataset."""
-    rows = ((Cell(each.backbone.name), *cells(each)) for each in table.comparison.comparisons)
-    return Table((Column("backbone"), *before, *map(Column, table.secondaries)), tuple(rows))
+    rows = ((doc.Cell(each.backbone.name), *cells(each)) for each in table.comparison.comparisons)
+    return doc.Table((doc.Column("backbone"), *before, *map(doc.Column, table.secondaries)), tuple(rows))
 
 
-def without_cracks(orders: Mapping[str, BackboneOrder]) -> Table:
+def without_cracks(orders: Mapping[str, BackboneOrder]) -> doc.Table:
     """List by backbone the nearest dataset without cracks and the farthest other one."""
     least = "the dataset standing for S5 or S6 with the least O^dist (mean form)"
     farther = "whether every dataset without cracks is farther than every other, by O^dist"
     relative = "the same question by O^dist over P's distance from itself in each pair's subspace"
 
-    def dataset(each: DatasetSummary) -> Cell:
-        return Cell(f"{each.name} {format_number(each.o_dist_mean, 3)}")
+    def dataset(each: DatasetSummary) -> doc.Cell:
+        return doc.Cell(f"{each.name} {format_number(each.o_dist_mean, 3)}")
 
-    return tabulate(
+    return doc.tabulate(
         orders.items(),
-        ("backbone", "", lambda row: Cell(f"{row[0]} (trivial)" if row[1].trivial else row[0])),
+        ("backbone", "", lambda row: doc.Cell(f"{row[0]} (trivial)" if row[1].trivial else row[0])),
         ("nearest without cracks", least, lambda row: dataset(row[1].nearest)),
         ("farthest other", "the other dataset with the greatest O^dist", lambda row: dataset(row[1].farthest)),
-        ("ratio", "of the two distances; above 1 all datasets without cracks are farthest", lambda row: decimal(row[1].ratio)),
+        (
+            "ratio",
+            "of the two distances; above 1 all datasets without cracks are farthest",
+            lambda row: doc.decimal(row[1].ratio),
+        ),
         ("farthest?", farther, lambda row: _yes(row[1].holds)),
         ("intervals apart", "whether the 95 % intervals of the two distances do not overlap", lambda row: _yes(row[1].apart)),
         ("by relative", relative, lambda row: _yes(row[1].relative)),
     )
 
 
-def last_thirds(table: DistanceTable) -> Table:
+def last_thirds(table: DistanceTable) -> doc.Table:
     """List the share of each dataset's I^dist range covered by its last third; 1/3 is an even spread."""
 
-    def cells(comparison: Comparison) -> Iterator[Cell]:
+    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
         spans = spans_of(comparison)
-        return (decimal(spans[name], 2) for name in table.secondaries)
+        return (doc.decimal(spans[name], 2) for name in table.secondaries)
 
     return _by_backbone(table, cells)
 
@@ -277,13 +254,13 @@ def spans_of(comparison: Comparison) -> dict[str, float | None]:
     return spans
 
 
-def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Callable[[float], str]) -> Cell:
+def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Callable[[float], str]) -> doc.Cell:
     low, high = interval or (None, None)
-    return with_interval(value, low, high, write)
+    return doc.with_interval(value, low, high, write)
 
 
-def _yes(answer: bool | None) -> Cell:
-    return UNDEFINED if answer is None else Cell("yes" if answer else "no", float(answer), strong=not answer)
+def _yes(answer: bool | None) -> doc.Cell:
+    return doc.UNDEFINED if answer is None else doc.Cell("yes" if answer else "no", float(answer), strong=not answer)
 
 
 NAMED: Final = 6
@@ -312,11 +289,11 @@ def _counted(holds: Mapping[str, bool], one: str, many: str) -> str:
     """State for how many backbones the claim holds, naming these or the others, whichever are fewer; "" without any."""
     holding, failing = ([name for name in holds if holds[name] == answer] for answer in (True, False))
     if not holding:
-        return f"by no {one} ({listing(failing, NAMED)})" if failing else ""
+        return f"by no {one} ({doc.listing(failing, NAMED)})" if failing else ""
     if not failing:
         every = {1: f"the {one}", 2: f"both {many}"}.get(len(holds), f"all {len(holds)} {many}")
-        return f"by {every} ({listing(holding, NAMED)})"
-    named = listing(holding, NAMED) if len(holding) <= len(failing) else f"not {listing(failing, NAMED)}"
+        return f"by {every} ({doc.listing(holding, NAMED)})"
+    named = doc.listing(holding, NAMED) if len(holding) <= len(failing) else f"not {doc.listing(failing, NAMED)}"
     return f"by {len(holding)} of {len(holds)} {many} ({named})"
 
 
@@ -338,8 +315,8 @@ def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
         )
     if not holding:
         return ""
-    seen = f"{listing(trivial, NAMED)}, which {plural(len(trivial), 'sees', 'see')} colour and layout alone,"
-    return f"{seen} {plural(len(trivial), 'does', 'do')} not put every dataset without cracks farthest."
+    seen = f"{doc.listing(trivial, NAMED)}, which {doc.plural(len(trivial), 'sees', 'see')} colour and layout alone,"
+    return f"{seen} {doc.plural(len(trivial), 'does', 'do')} not put every dataset without cracks farthest."
 
 
 def apart_sentence(answers: Mapping[str, BackboneOrder]) -> str:
@@ -349,14 +326,14 @@ def apart_sentence(answers: Mapping[str, BackboneOrder]) -> str:
     if not close:
         known = any(answer.apart for answer in answers.values())
         return f"By every backbone the intervals {both} do not overlap." if known else ""
-    return f"By {listing(close, NAMED)} the intervals {both} overlap: the answer may be chance."
+    return f"By {doc.listing(close, NAMED)} the intervals {both} overlap: the answer may be chance."
 
 
 def relative_sentence(answers: Mapping[str, BackboneOrder]) -> str:
     """Name the backbones with a different answer by relative distance."""
     differs = [name for name, answer in answers.items() if answer.relative is not None and answer.relative != answer.holds]
     other = "By relative distance the answer is the other one by"
-    return f"{other} {listing(differs, NAMED)}: P's own spread differs between pairs." if differs else ""
+    return f"{other} {doc.listing(differs, NAMED)}: P's own spread differs between pairs." if differs else ""
 
 
 def p_sentence(table: DistanceTable) -> str:
@@ -374,14 +351,14 @@ def p_sentence(table: DistanceTable) -> str:
             f"Every dataset differs from {table.primary} by every backbone (permutation test of the energy distance, p at most "
             "0.05 after Holm)."
         )
-    parts = [f"{listing(names, NAMED)} by {name}" for name, names in alike.items()]
-    return f"Not told from {table.primary} by the permutation test (p above 0.05 after Holm): {listing(parts, NAMED)}."
+    parts = [f"{doc.listing(names, NAMED)} by {name}" for name, names in alike.items()]
+    return f"Not told from {table.primary} by the permutation test (p above 0.05 after Holm): {doc.listing(parts, NAMED)}."
 
 
 def agreement_sentence(table: DistanceTable) -> str:
     """State each two backbones' agreement on the order of datasets and of images."""
     agreed = [table.comparison.agreed(*pair) for pair in combinations(table.backbones, 2)]
-    which = plural(len(agreed), "the two", f"each two of {len(table.backbones)}")
+    which = doc.plural(len(agreed), "the two", f"each two of {len(table.backbones)}")
     orders = [value for value, _ in agreed if value is not None] if len(table.secondaries) > 2 else []
     images = [value for _, value in agreed if value is not None]
     parts = []
@@ -402,12 +379,12 @@ def thirds_sentence(table: DistanceTable) -> str:
             steepest.setdefault(most, []).append(f"{comparison.backbone.name} ({100 * spans[most]:.0f} %)")
     if not steepest:
         return ""
-    parts = [f"{dataset} by {listing(backbones, NAMED)}" for dataset, backbones in steepest.items()]
+    parts = [f"{dataset} by {doc.listing(backbones, NAMED)}" for dataset, backbones in steepest.items()]
     by = "by the share of the range that the last third of the images spans"
     return f"The end is steepest, {by}, in {'; in '.join(parts)}; 33 % is even."
 
 
-def distance_section(result: DistanceTable, context: Context) -> Section:
+def distance_section(result: DistanceTable, context: doc.Context) -> doc.Section:
     """Build the section of a study of distances."""
     answers = orders(result, context.symbols)
     sentences = (
@@ -415,7 +392,7 @@ def distance_section(result: DistanceTable, context: Context) -> Section:
         *(sentence(result) for sentence in (agreement_sentence, p_sentence, thirds_sentence)),
     )
     few = f"Over {len(result.secondaries)} datasets a rank correlation says little: chance alone gives ±1 often."
-    return Section(
+    return doc.Section(
         lead=distance_lead(result, answers),
         sentences=list(filter(None, sentences)),
         parts=[*_tables(result, context, answers), *_figures(result)],
@@ -431,21 +408,21 @@ def distance_section(result: DistanceTable, context: Context) -> Section:
     )
 
 
-def _tables(result: DistanceTable, context: Context, answers: dict[str, BackboneOrder]) -> list[Part]:
+def _tables(result: DistanceTable, context: doc.Context, answers: dict[str, BackboneOrder]) -> list[doc.Part]:
     printed = scaled_rows(TABLE_2, "model", result.secondaries, context.symbols)
     far = " The two farthest are marked, as in the paper." if len(result.secondaries) > FARTHEST else ""
     divided = f"Each row is divided by its sum over the datasets.{far}{SHORT_ROWS if printed else ''}"
     ci = "Mean over the pairs of images, with 95 % bootstrap intervals over the images of both; times n it is the paper's sum."
     over = "Over the mean distance of P's own images from each other, in the same subspace: 1 is as far as P's own images."
     title = "Are the datasets without cracks the farthest?"
-    asked = [TablePart("without-cracks", title, without_cracks(answers))] if answers else []
+    asked = [doc.TablePart("without-cracks", title, without_cracks(answers))] if answers else []
     return [
-        TablePart("features", "What each backbone measures", features(result), "", "Table 1"),
-        TablePart("scaled", "Row-scaled O^dist", scaled(result), divided, "Table 2", printed),
-        TablePart("relative", "Relative distance, with 95 % intervals", relative(result), over),
-        TablePart("raw", "O^dist in mean form, with 95 % intervals", raw(result), ci),
+        doc.TablePart("features", "What each backbone measures", features(result), "", "Table 1"),
+        doc.TablePart("scaled", "Row-scaled O^dist", scaled(result), divided, "Table 2", printed),
+        doc.TablePart("relative", "Relative distance, with 95 % intervals", relative(result), over),
+        doc.TablePart("raw", "O^dist in mean form, with 95 % intervals", raw(result), ci),
         *asked,
-        TablePart(
+        doc.TablePart(
             "last-third",
             "Share of the range of I^dist that the last third of the images spans",
             last_thirds(result),
@@ -454,7 +431,7 @@ def _tables(result: DistanceTable, context: Context, answers: dict[str, Backbone
     ]
 
 
-def _figures(result: DistanceTable) -> list[Part]:
+def _figures(result: DistanceTable) -> list[doc.Part]:
     comparison = result.comparison
     relative, agreement = (registration("", draw).caption(comparison) for draw in (backbones_relative, backbones_agreement))
     several = len(result.backbones) > 1
@@ -475,10 +452,10 @@ def _figures(result: DistanceTable) -> list[Part]:
         thirds_sentence(result) or "No dataset has three images.",
     )
     return [
-        FigurePart("violins", partial(violins, result), spread, "Figure 3"),
-        FigurePart("relative", partial(backbones_relative, comparison), relative),
-        *([FigurePart("agreement", partial(backbones_agreement, comparison), agreement)] if several else []),
-        FigurePart("thirds", partial(sorted_thirds, result), ordered, "Figure 10"),
+        doc.FigurePart("violins", partial(violins, result), spread, "Figure 3"),
+        doc.FigurePart("relative", partial(backbones_relative, comparison), relative),
+        *([doc.FigurePart("agreement", partial(backbones_agreement, comparison), agreement)] if several else []),
+        doc.FigurePart("thirds", partial(sorted_thirds, result), ordered, "Figure 10"),
     ]
 
 
@@ -510,7 +487,7 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
     return figure
 
 
-def components_section(result: Components, context: Context) -> Section:
+def components_section(result: Components, context: doc.Context) -> doc.Section:
     """Build the section of a study of components."""
     shown = "unetplusplus" if "unetplusplus" in result.backbones else result.backbones[0]
     caption = Caption(
@@ -523,13 +500,13 @@ def components_section(result: Components, context: Context) -> Section:
     cells = "Each row is divided by its sum over the datasets. Explained: the least share of variance, over the pairs."
     title = "Row-scaled O^dist by the number of components"
     beside = {shown: (cells + (SHORT_ROWS if printed is not None else ""), "Table 6", printed)}
-    return Section(
+    return doc.Section(
         lead=components_lead(result),
         sentences=[result.plateau_line(name) for name, z in result.plateaus.items() if z is not None],
         parts=[
-            FigurePart("curve", partial(components_curve, result), caption),
+            doc.FigurePart("curve", partial(components_curve, result), caption),
             *(
-                TablePart(
+                doc.TablePart(
                     f"scaled-{position}",
                     f"{title}, {backbone}",
                     _component_table(result, backbone),
@@ -550,25 +527,25 @@ def components_lead(result: Components) -> str:
     """State the number of components from which distances are stable, over all backbones."""
     found = [z for z in result.plateaus.values() if z is not None]
     without = [name for name, z in result.plateaus.items() if z is None]
-    tried = listing([str(z) for z in result.components], 8)
+    tried = doc.listing([str(z) for z in result.components], 8)
     change = f"{100 * result.share:g} %"
     if not found:
         return f"No backbone's distances hold within {change} from any number of components on (tried: {tried})."
     span = f"{min(found)}" if min(found) == max(found) else f"{min(found)} to {max(found)}, by the backbone,"
-    behind = f"; by {listing(without)} from none of those tried ({tried})" if without else ""
+    behind = f"; by {doc.listing(without)} from none of those tried ({tried})" if without else ""
     return f"From {span} components on, the order holds and no relative distance changes by {change} or more{behind}."
 
 
-def _component_table(result: Components, backbone: str) -> Table:
+def _component_table(result: Components, backbone: str) -> doc.Table:
     measured = matching(result.distances, backbone=backbone)
     rows = [(z, own.set_index("dataset")) for z, own in measured.groupby("components")]
 
-    def scaled(name: str) -> ColumnOf[Any]:
-        return name, "", lambda row: decimal(float(row[1]["o_dist_scaled"][name]))
+    def scaled(name: str) -> doc.ColumnOf[Any]:
+        return name, "", lambda row: doc.decimal(float(row[1]["o_dist_scaled"][name]))
 
-    return tabulate(
+    return doc.tabulate(
         rows,
-        ("components", "", lambda row: Cell(f"{row[0]}", float(row[0]), strong=row[0] == result.plateaus[backbone])),
+        ("components", "", lambda row: doc.Cell(f"{row[0]}", float(row[0]), strong=row[0] == result.plateaus[backbone])),
         *map(scaled, result.secondaries),
-        ("explained", "", lambda row: percentage(float(row[1]["explained_variance"].min()))),
+        ("explained", "", lambda row: doc.percentage(float(row[1]["explained_variance"].min()))),
     )

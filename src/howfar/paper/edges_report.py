@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,22 +14,8 @@ from matplotlib.figure import Figure
 from howfar.figures import Caption, registered, registration
 from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, square, thumbnail
 from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
-from howfar.paper.report_frame import interval_text, three
-from howfar.report.section import (
-    Cell,
-    Context,
-    FigurePart,
-    Part,
-    Section,
-    Table,
-    TablePart,
-    count,
-    decimal,
-    listing,
-    plural,
-    tabulate,
-    with_interval,
-)
+from howfar.paper.report_frame import interval_text, three, unsigned
+from howfar.report import section as doc
 from howfar.results.records import Interval
 from howfar.results.segmenter_studies import Edges, ModelEdges
 from howfar.wording import share, signed
@@ -109,31 +95,31 @@ PAPERS: Final = "deepcrack"
 """The segmenter of which the paper says that it draws edges."""
 
 
-def section(result: Edges, context: Context) -> Section:
+def section(result: Edges, context: doc.Context) -> doc.Section:
     """Build the section of a study of edges."""
     n = result.models[0].n
     how = (
-        f"Means over {n} {plural(n, 'image', 'images')}, with 95 % bootstrap intervals. Follows edges: Spearman's rank "
+        f"Means over {n} {doc.plural(n, 'image', 'images')}, with 95 % bootstrap intervals. Follows edges: Spearman's rank "
         "correlation, over the pixels of an image, of the map with the strength of the image's gradient (Sobel); 0 has nothing "
         "to do with edges."
     )
-    differences = tabulate(
+    differences = doc.tabulate(
         result.differences,
-        ("models", "", lambda each: Cell(f"{each.model} − {each.other}")),
+        ("models", "", lambda each: doc.Cell(f"{each.model} − {each.other}")),
         ("difference", "", lambda each: _cell(each.edges, sign=True)),
     )
     same = "Difference of the rank correlations of map and gradient on the same images, with its 95 % bootstrap interval."
-    apart = TablePart("differences", "How much more one model follows edges than another", differences, same)
+    apart = doc.TablePart("differences", "How much more one model follows edges than another", differences, same)
     caption = registration("edges_rows", edges_rows).caption(result)
-    parts: list[Part] = [
-        FigurePart("rows", partial(edges_rows, result, folder=context.folder), caption, "Figure 2"),
-        TablePart("models", f"What the models draw on {result.dataset}", _models(result), how),
+    parts: list[doc.Part] = [
+        doc.FigurePart("rows", partial(edges_rows, result, folder=context.folder), caption, "Figure 2"),
+        doc.TablePart("models", f"What the models draw on {result.dataset}", _models(result), how),
         *([apart] if result.differences else []),
     ]
     drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
-    draws = plural(len(drawn), "the model draws", "the models draw")
-    most = f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
-    return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most))), LIMITS)
+    draws = doc.plural(len(drawn), "the model draws", "the models draw")
+    most = f"Of an image {draws} as foreground, at the threshold tuned on P: {doc.listing(drawn, 6)}."
+    return doc.Section(lead(result), parts, list(filter(None, (paper_sentence(result), most))), LIMITS)
 
 
 LIMITS: Final = (
@@ -153,11 +139,12 @@ def lead(result: Edges) -> str:
     if not ordered:
         return f"No model draws anything on {result.dataset} that differs within an image."
     first = ordered[0]
-    said = f"{first.model} follows the edges of {result.dataset} with a rank correlation of {_written(first.edges)}"
+    correlation = interval_text(*astuple(first.edges))
+    said = f"{first.model} follows the edges of {result.dataset} with a rank correlation of {correlation}"
     if len(ordered) == 1:
         return f"{said}."
     unclear = [each.model for each in ordered[1:] if not _between(result, first.model, each.model).clear]
-    sure = f"; beyond chance not more than {listing(unclear)}" if unclear else ", more than every other model"
+    sure = f"; beyond chance not more than {doc.listing(unclear)}" if unclear else ", more than every other model"
     return f"Of {len(result.models)} models {said}{sure}."
 
 
@@ -168,7 +155,7 @@ def paper_sentence(result: Edges) -> str:
     gaps = [(name, gap) for name, gap in gaps if gap.value is not None]
     if not gaps:
         return ""
-    said = listing([f"{_written(gap)} against {name}" for name, gap in gaps], 6)
+    said = doc.listing([f"{interval_text(*astuple(gap))} against {name}" for name, gap in gaps], 6)
     held = all(gap.clear and (gap.value or 0.0) > 0 for _, gap in gaps)
     turned = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
     verdict = "holds here" if held else "is the other way round here" if turned else "does not hold here against every model"
@@ -180,37 +167,29 @@ def _between(result: Edges, one: str, other: str) -> Interval:
     gaps = {(each.model, each.other): each.edges for each in result.differences}
     if (other, one) not in gaps:
         return gaps.get((one, other), Interval(None))
-    value, low, high = (None if each is None else -each for each in vars(gaps[other, one]).values())
+    value, low, high = (None if each is None else -each for each in astuple(gaps[other, one]))
     return Interval(value, high, low)
 
 
-def _written(average: Interval) -> str:
-    value, low, high = (np.nan if each is None else each for each in (average.value, average.low, average.high))
-    return interval_text(value, low, high)
-
-
-def _models(result: Edges) -> Table:
+def _models(result: Edges) -> doc.Table:
     most = max((each.edges.value for each in result.models if each.edges.value is not None), default=None)
     held_out = "on the held-out photographs of P: how well the model does what it was trained for"
     blank = "images whose map is the same everywhere, which have no correlation"
 
-    def follows(each: ModelEdges) -> Cell:
+    def follows(each: ModelEdges) -> doc.Cell:
         return _cell(each.edges, strong=len(result.models) > 1 and each.edges.value == most)
 
-    return tabulate(
+    return doc.tabulate(
         result.models,
-        ("model", "", lambda each: Cell(each.model)),
-        ("ODS on P", held_out, lambda each: decimal(each.held_out_ods)),
-        ("threshold", "tuned on the same photographs", lambda each: decimal(each.threshold, 2)),
+        ("model", "", lambda each: doc.Cell(each.model)),
+        ("ODS on P", held_out, lambda each: doc.decimal(each.held_out_ods)),
+        ("threshold", "tuned on the same photographs", lambda each: doc.decimal(each.threshold, 2)),
         ("foreground", "share of an image above the threshold", lambda each: _cell(each.foreground)),
         ("mean probability", "", lambda each: _cell(each.probability)),
         ("follows edges", "rank correlation of map and gradient, mean over the images", follows),
-        ("blank", blank, lambda each: count(each.blank)),
+        ("blank", blank, lambda each: doc.count(each.blank)),
     )
 
 
-def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> Cell:
-    def unsigned(value: float) -> str:
-        return three(value).removeprefix("+")
-
-    return with_interval(average.value, average.low, average.high, three if sign else unsigned, strong=strong)
+def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> doc.Cell:
+    return doc.interval_cell(average, three if sign else partial(unsigned, decimals=3), strong=strong)

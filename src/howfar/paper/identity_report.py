@@ -37,21 +37,7 @@ from howfar.figures.style import (
 )
 from howfar.paper.printed_values import TABLE_9
 from howfar.paper.report_frame import count_column, interval_text, text_column, three
-from howfar.report.section import (
-    Cell,
-    Context,
-    FigurePart,
-    Section,
-    Table,
-    TablePart,
-    count,
-    listing,
-    percentage,
-    plural,
-    row_interval,
-    tabulate,
-    with_interval,
-)
+from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, Identity, called
 from howfar.results.records import matching
 from howfar.wording import share, signed
@@ -211,31 +197,29 @@ def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
         plain(label)
 
 
-def claims_table(result: Identity) -> Table:
+def claims_table(result: Identity) -> doc.Table:
     """Build the table of violated pairs and margins, a row per backbone, variation and perturbation."""
+    perturbed = "as they are, or perturbed"
     pairs = "of another set of the same person with a set of another, over all primary sets"
     moved = "of that share, in percentage points, from images as they are; both share their draws"
     not_farther = "share of pairs in which the other person is not farther"
     blind = "the share to expect of distances that see the value and not the person"
     margin = "nearest other over farthest own, minus 1: the median over primary sets"
 
-    def images(row: Any) -> Cell:
-        return Cell(AS_THEY_ARE.get(row["perturbation"], row["perturbation"]))
+    def hold(row: Any) -> doc.Cell:
+        return doc.percentage(row["holding"] / row["references"], strong=row["holding"] == row["references"])
 
-    def hold(row: Any) -> Cell:
-        return percentage(row["holding"] / row["references"], strong=row["holding"] == row["references"])
-
-    return tabulate(
+    return doc.tabulate(
         result.claims.to_dict("records"),
         text_column("backbone"),
         text_column("variation"),
-        ("images", "as they are, or perturbed", images),
+        ("images", perturbed, lambda row: doc.Cell(AS_THEY_ARE.get(row["perturbation"], row["perturbation"]))),
         count_column("pairs", pairs),
-        ("violated [95 % CI]", not_farther, lambda row: row_interval(row, "violated", share, "low", "high")),
-        ("blind", blind, lambda row: percentage(row["blind"])),
-        ("change [95 % CI]", moved, lambda row: row_interval(row, "change", points)),
-        ("margin [95 % CI]", margin, lambda row: row_interval(row, "margin", three)),
-        ("least", "the smallest margin of a primary set", lambda row: with_interval(row["least"], None, None, three)),
+        ("violated [95 % CI]", not_farther, lambda row: doc.row_interval(row, "violated", share, "low", "high")),
+        ("blind", blind, lambda row: doc.percentage(row["blind"])),
+        ("change [95 % CI]", moved, lambda row: doc.row_interval(row, "change", points)),
+        ("margin [95 % CI]", margin, lambda row: doc.row_interval(row, "margin", three)),
+        ("least", "the smallest margin of a primary set", lambda row: doc.written(row["least"], three)),
         ("hold", "share of primary sets from which no pair is violated", hold),
     )
 
@@ -245,21 +229,21 @@ def points(value: float) -> str:
     return signed(100 * value, 1)
 
 
-def variations_table(result: Identity) -> Table:
+def variations_table(result: Identity) -> doc.Table:
     """Build table 9: the values of each variation, and the images of a set."""
 
-    def images(row: tuple[str, pd.DataFrame]) -> Cell:
+    def images(row: tuple[str, pd.DataFrame]) -> doc.Cell:
         low, high = int(row[1]["images"].min()), int(row[1]["images"].max())
-        return Cell(f"{low}" if low == high else f"{low}–{high}", float(low))
+        return doc.Cell(f"{low}" if low == high else f"{low}–{high}", float(low))
 
-    return tabulate(
+    return doc.tabulate(
         [(variation, result.sets[result.sets["variation"] == variation]) for variation in result.variations],
-        ("variation", "", lambda row: Cell(row[0])),
-        ("values", "", lambda row: count(row[1]["value"].nunique())),
-        ("sets", "persons times values, where all are seen", lambda row: count(len(row[1]))),
-        ("measured from", "sets that were primary", lambda row: count(int(row[1]["reference"].sum()))),
+        ("variation", "", lambda row: doc.Cell(row[0])),
+        ("values", "", lambda row: doc.count(row[1]["value"].nunique())),
+        ("sets", "persons times values, where all are seen", lambda row: doc.count(len(row[1]))),
+        ("measured from", "sets that were primary", lambda row: doc.count(int(row[1]["reference"].sum()))),
         ("images a set", "", images),
-        ("which", "", lambda row: Cell(listing(list(dict.fromkeys(row[1]["value"])), 12))),
+        ("which", "", lambda row: doc.Cell(doc.listing(list(dict.fromkeys(row[1]["value"])), 12))),
     )
 
 
@@ -271,8 +255,8 @@ def lead(result: Identity) -> str:
     blind = sorted(float(value) for value in plain["blind"])
     span = share(blind[0]) if share(blind[0]) == share(blind[-1]) else f"{share(blind[0])} to {share(blind[-1])}"
     return (
-        f"Another of {len(result.persons)} persons is at least as near as the same one in {listing(by_backbone, 8)}; distances "
-        f"that see what varies and not the person would give {span}."
+        f"Another of {len(result.persons)} persons is at least as near as the same one in {doc.listing(by_backbone, 8)}; "
+        f"distances that see what varies and not the person would give {span}."
     )
 
 
@@ -280,8 +264,8 @@ def sentences(result: Identity) -> list[str]:
     """State where the paper's claim holds fully, and the effect of each perturbation."""
     plain = result.claims[result.claims["perturbation"] == UNCHANGED].to_dict("records")
     whole = [f"{row['backbone']} under {row['variation']}" for row in plain if row["holding"] == row["references"]]
-    cases = f"{len(plain)} combination{plural(len(plain))} of a backbone and a variation"
-    held = f"for {listing(whole, 6)}" if whole else "for none"
+    cases = f"{len(plain)} combination{doc.plural(len(plain))} of a backbone and a variation"
+    held = f"for {doc.listing(whole, 6)}" if whole else "for none"
     first = f"Of {cases} the claim of equations 9 to 11 holds from every primary set {held}."
     return [first, *(_changed(result, name) for name in result.perturbations[1:])]
 
@@ -336,13 +320,13 @@ def _changed(result: Identity, perturbation: str) -> str:
     more = [_change(row) for row in rows if row["change_low"] > 0]
     less = [_change(row) for row in rows if row["change_high"] < 0]
     rest = len(rows) - len(more) - len(less)
-    parts = [f"raises the share of violated pairs for {listing(more, 6)}"] if more else []
-    parts += [f"lowers {'it' if more else 'the share of violated pairs'} for {listing(less, 6)}"] if less else []
+    parts = [f"raises the share of violated pairs for {doc.listing(more, 6)}"] if more else []
+    parts += [f"lowers {'it' if more else 'the share of violated pairs'} for {doc.listing(less, 6)}"] if less else []
     if not parts:
         largest = _change(max(rows, key=lambda row: float(abs(row["change"]))))
         every = f"Every interval of a change of the share of violated pairs by {perturbation} holds 0"
         return f"{every}; the largest change is {largest}."
-    others = f"; the intervals of {rest} other change{plural(rest)} hold 0"
+    others = f"; the intervals of {rest} other change{doc.plural(rest)} hold 0"
     return f"In percentage points, {perturbation} {' and '.join(parts)}{others if rest else ''}."
 
 
@@ -355,19 +339,19 @@ def _change(row: dict[Any, Any]) -> str:
 FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}
 
 
-def section(result: Identity, context: Context) -> Section:
+def section(result: Identity, context: doc.Context) -> doc.Section:
     """Build the section of a study of identity."""
     units = {"persons": "the persons that are measured from", "primary sets": "the primary sets of each person"}
     over = [units[unit] for unit in dict.fromkeys(result.claims["interval_over"]) if unit]
     shown = result.pictures.groupby("person", sort=False).size()
-    counts = listing([f"{number} of {called(str(person))}" for person, number in shown.items()], 8)
+    counts = doc.listing([f"{number} of {called(str(person))}" for person, number in shown.items()], 8)
     rows = "One row a person, drawn by the seed; under each image the values of its variations."
     pictures = Caption("Images of the persons", rows, f"Rows of small photographs: {counts}.")
-    return Section(
+    return doc.Section(
         lead=lead(result),
         sentences=sentences(result),
         parts=[
-            TablePart(
+            doc.TablePart(
                 "claims",
                 "Violated pairs and margins",
                 claims_table(result),
@@ -377,7 +361,7 @@ def section(result: Identity, context: Context) -> Section:
                 + (f" Intervals draw {' or '.join(over)} anew." if over else ""),
                 "Appendix E",
             ),
-            TablePart(
+            doc.TablePart(
                 "variations",
                 "Variations",
                 variations_table(result),
@@ -385,14 +369,14 @@ def section(result: Identity, context: Context) -> Section:
                 "Table 9",
                 TABLE_9 if FINEGPR_VARIATIONS.issuperset(result.variations) else None,
             ),
-            FigurePart("persons", partial(identity_pictures, result), pictures, "Figure 30"),
+            doc.FigurePart("persons", partial(identity_pictures, result), pictures, "Figure 30"),
             *_figures(result),
         ],
         limits=limits(result),
     )
 
 
-def _figures(result: Identity) -> Iterator[FigurePart]:
+def _figures(result: Identity) -> Iterator[doc.FigurePart]:
     """Draw figure 31 by each backbone, then figure 32 by each backbone and perturbation."""
     for position, backbone in enumerate(result.backbones, 1):
         caption = Caption(
@@ -400,7 +384,7 @@ def _figures(result: Identity) -> Iterator[FigurePart]:
             f"One panel a variation; distances are measured from {_primaries(result)}. {_READ}",
             violated_in_words(result, backbone, UNCHANGED),
         )
-        yield FigurePart(f"violins-{position}", partial(identity_violins, result, backbone), caption, "Figure 31")
+        yield doc.FigurePart(f"violins-{position}", partial(identity_violins, result, backbone), caption, "Figure 31")
     for (position, backbone), perturbation in product(enumerate(result.backbones, 1), result.perturbations[1:]):
         caption = Caption(
             f"Distances with and without {perturbation}, {backbone}",
@@ -409,12 +393,12 @@ def _figures(result: Identity) -> Iterator[FigurePart]:
             " ".join(violated_in_words(result, backbone, each) for each in (UNCHANGED, perturbation)),
         )
         draw = partial(identity_before_after, result, backbone, perturbation)
-        yield FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")
+        yield doc.FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")
 
 
 def _primaries(result: Identity) -> str:
     named = [(variation, *primary_set(result, variation)) for variation in result.variations]
-    return listing([f"{called(person)} under {variation} {value}" for variation, person, value in named], 8)
+    return doc.listing([f"{called(person)} under {variation} {value}" for variation, person, value in named], 8)
 
 
 _READ = (

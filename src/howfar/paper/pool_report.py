@@ -29,27 +29,12 @@ from howfar.figures.style import (
     look,
     name_legend,
     name_text,
+    unit_plane,
 )
 from howfar.paper import pool_answers
 from howfar.paper.pool_answers import millions, seconds_of
 from howfar.paper.report_frame import Row, count_column, fixed_digits, head, label_lowest, text_column, three
-from howfar.report.section import (
-    Cell,
-    ColumnOf,
-    Context,
-    FigurePart,
-    Part,
-    Section,
-    Table,
-    TablePart,
-    count,
-    decimal,
-    name_cell,
-    percentage,
-    row_interval,
-    tabulate,
-    with_interval,
-)
+from howfar.report import section as doc
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, Pool
 from howfar.wording import format_number, share, signed
@@ -124,9 +109,7 @@ def _plane(axes: Axes) -> None:
         axes.plot(recall[inside], precision[inside], color=MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
         axes.annotate(f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=MUTED)
     axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
-    axes.grid(True, axis="both")
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_ylim(-0.02, 1.02)
+    unit_plane(axes)
     axes.set_aspect("equal")
 
 
@@ -191,113 +174,112 @@ def _panel(axes: Axes, result: Pool, dataset: str) -> None:
     head_panel(axes, dataset)
 
 
-def scores(result: Pool) -> Table:
+def scores(result: Pool) -> doc.Table:
     """Build the table of models × datasets, unadapted and with the most images."""
     best = "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"
     two = "{:.2f}".format
-    return tabulate(
+    return doc.tabulate(
         result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
         count_column("shots", "that it learnt from, beside the primary dataset", "images of each"),
         text_column("dataset"),
         count_column("n", "images that all models were scored on"),
-        ("ODS", best, lambda row: decimal(row["ods"])),
-        ("mean F", "of the images, at each model's own threshold", lambda row: decimal(row["mean_f"])),
-        ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: decimal(row["mean_f_ods"])),
-        ("precision", "of summed counts, at each model's own threshold", lambda row: row_interval(row, "precision", two)),
-        ("recall", "at the same threshold", lambda row: row_interval(row, "recall", two)),
-        ("lean", "precision − recall", lambda row: row_interval(row, "lean", signed)),
+        ("ODS", best, lambda row: doc.decimal(row["ods"])),
+        ("mean F", "of the images, at each model's own threshold", lambda row: doc.decimal(row["mean_f"])),
+        ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: doc.decimal(row["mean_f_ods"])),
+        ("precision", "of summed counts, at each model's own threshold", lambda row: doc.row_interval(row, "precision", two)),
+        ("recall", "at the same threshold", lambda row: doc.row_interval(row, "recall", two)),
+        ("lean", "precision − recall", lambda row: doc.row_interval(row, "lean", signed)),
     )
 
 
-def labels(result: Pool) -> Table:
+def labels(result: Pool) -> doc.Table:
     """Build the table of mean F by the number of images, and the number that reaches the level."""
     f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
     means = result.spreads.set_index(["model", "shots"])["mean"]
 
-    def mean_f(shots: int) -> ColumnOf[Row]:
-        def cell(row: Row) -> Cell:
+    def mean_f(shots: int) -> doc.ColumnOf[Row]:
+        def cell(row: Row) -> doc.Cell:
             key = (row["model"], shots) if row["dataset"] == ALL_SETS else (row["model"], row["dataset"], shots)
-            return decimal(float((means if row["dataset"] == ALL_SETS else f)[key]))
+            return doc.decimal(float((means if row["dataset"] == ALL_SETS else f)[key]))
 
         return f"M{shots}" if shots else "M", f"mean F with {shots} of each", cell
 
-    def until(row: Row) -> Cell:
-        return Cell("not reached") if row["until"] != row["until"] else count(int(row["until"]))
+    def until(row: Row) -> doc.Cell:
+        return doc.Cell("not reached") if row["until"] != row["until"] else doc.count(int(row["until"]))
 
-    return tabulate(
+    return doc.tabulate(
         result.labels.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
         text_column("dataset"),
         *map(mean_f, result.shots),
         (f"until F {result.level:g}", "images of each until mean F reaches it", until),
-        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: row_interval(row, "gain", three)),
+        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: doc.row_interval(row, "gain", three)),
     )
 
 
-def slopes(result: Pool) -> Table:
+def slopes(result: Pool) -> doc.Table:
     """Build the table of slopes and verdicts before and after adaptation."""
     by_shots = {(row["model"], row["dataset"], row["shots"]): row for row in result.scores.to_dict("records")}
 
-    def slope(shots: int) -> ColumnOf[Row]:
+    def slope(shots: int) -> doc.ColumnOf[Row]:
         return f"M{shots}" if shots else "M", "", lambda row: _slope(by_shots[row["model"], row["dataset"], shots])
 
     seen = result.scores[result.scores["dataset"].isin(result.secondaries)].drop_duplicates(["model", "dataset"])
-    model: ColumnOf[Row] = ("model", "", lambda row: _model(result, row))
-    return tabulate(seen.to_dict("records"), model, text_column("dataset"), *map(slope, result.shots))
+    model: doc.ColumnOf[Row] = ("model", "", lambda row: _model(result, row))
+    return doc.tabulate(seen.to_dict("records"), model, text_column("dataset"), *map(slope, result.shots))
 
 
-def _slope(row: Row) -> Cell:
-    cell = row_interval(row, "slope", signed)
+def _slope(row: Row) -> doc.Cell:
+    cell = doc.row_interval(row, "slope", signed)
     return cell if cell.sort is None or row["verdict"] == "none" else replace(cell, text=f"{cell.text} {row['verdict']}")
 
 
-def spreads(result: Pool) -> Table:
+def spreads(result: Pool) -> doc.Table:
     """Build the table of variation in mean F between datasets and between seeds."""
-    return tabulate(
+    return doc.tabulate(
         result.spreads.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
         count_column("shots", title="images of each"),
-        ("mean", "of mean F over the secondary datasets", lambda row: decimal(row["mean"])),
-        ("lowest", "", lambda row: decimal(row["lowest"])),
+        ("mean", "of mean F over the secondary datasets", lambda row: doc.decimal(row["mean"])),
+        ("lowest", "", lambda row: doc.decimal(row["lowest"])),
         text_column("lowest_dataset", title="on"),
-        ("highest", "", lambda row: decimal(row["highest"])),
-        ("over datasets", "standard deviation of mean F", lambda row: decimal(row["sets_std"])),
-        ("over seeds", "standard deviation of the mean; a dash with one seed", lambda row: decimal(row["seeds_std"])),
+        ("highest", "", lambda row: doc.decimal(row["highest"])),
+        ("over datasets", "standard deviation of mean F", lambda row: doc.decimal(row["sets_std"])),
+        ("over seeds", "standard deviation of the mean; a dash with one seed", lambda row: doc.decimal(row["seeds_std"])),
     )
 
 
-def distances(result: Pool) -> Table:
+def distances(result: Pool) -> doc.Table:
     """Build the table of the secondary datasets' distances by each model's features (M)."""
     by_model = {(row["model"], row["dataset"]): row for row in result.distances.to_dict("records")}
 
-    def distance(dataset: str) -> ColumnOf[Row]:
-        return dataset, "", lambda row: _relative(by_model[row["model"], dataset])
+    def model(name: str) -> doc.Cell:
+        return _model(result, {"model": name})
 
-    models = [{"model": model} for model in result.models]
-    return tabulate(models, ("model", "", lambda row: _model(result, row)), *map(distance, result.secondaries))
+    return doc.crossed("model", result.models, result.secondaries, model, lambda name, each: _relative(by_model[name, each]))
 
 
-def _relative(row: Row) -> Cell:
+def _relative(row: Row) -> doc.Cell:
     relative, distance = row["relative"], float(row["o_dist_mean"])
     if relative is None or relative != relative:
-        return Cell(format_number(distance), distance)
-    return Cell(f"{relative:.2f} ({format_number(distance)})", float(relative), numbers=(("O^dist", distance),))
+        return doc.Cell(format_number(distance), distance)
+    return doc.Cell(f"{relative:.2f} ({format_number(distance)})", float(relative), numbers=(("O^dist", distance),))
 
 
-def costs(result: Pool) -> Table:
+def costs(result: Pool) -> doc.Table:
     """Build the table of parameters and seconds."""
     seconds = seconds_of(result)
     write = fixed_digits([seconds["median"].min()], 2)
 
-    def speed(row: Row) -> Cell:
+    def speed(row: Row) -> doc.Cell:
         timed: Any = seconds.loc[row["model"]]
-        return with_interval(timed["median"], timed["min"], timed["max"], write)
+        return doc.with_interval(timed["median"], timed["min"], timed["max"], write)
 
-    def size(name: str) -> Callable[[Row], Cell]:
-        return lambda row: Cell(millions(int(row[name])), float(row[name]))
+    def size(name: str) -> Callable[[Row], doc.Cell]:
+        return lambda row: doc.Cell(millions(int(row[name])), float(row[name]))
 
-    return tabulate(
+    return doc.tabulate(
         result.costs.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
         text_column("segmenter"),
@@ -318,28 +300,26 @@ MEASURED: Mapping[str, tuple[str, str]] = {
 }
 
 
-def ranks(result: Pool, wish: str) -> Table:
+def ranks(result: Pool, wish: str) -> doc.Table:
     """Build the table of a wish's ranking, best model first."""
     rows = result.ranking(wish)
     write = fixed_digits([rows["value"].min()], 2) if wish == "fast" else "{:.3f}".format
 
-    def value(row: Row) -> Cell:
+    def value(row: Row) -> doc.Cell:
         if wish != "few labels":
-            return with_interval(row["value"], row["low"], row["high"], write)
+            return doc.with_interval(row["value"], row["low"], row["high"], write)
         low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
         known = row["value"] == row["value"]
-        return Cell(f"{row['value']:.0f} [{low}, {high}]", row["value"]) if known else Cell("not reached")
+        return doc.Cell(f"{row['value']:.0f} [{low}, {high}]", row["value"]) if known else doc.Cell("not reached")
 
-    def over(row: Row) -> Cell:
-        return row_interval(row, "over", _small if wish == "fast" else three)
-
-    return tabulate(
+    over, change = "difference, with its 95 % interval", _small if wish == "fast" else three
+    return doc.tabulate(
         rows.to_dict("records"),
         ("model", "", lambda row: _model(result, row, strong=row["rank"] == 1)),
         (*MEASURED[wish], value),
-        ("rank", "with its 95 % interval over draws", lambda row: row_interval(row, "rank", "{}".format)),
-        ("first in", "share of draws in which it is first", lambda row: percentage(float(row["first"]))),
-        ("from the best other", "difference, with its 95 % interval", over, wish != "few labels"),
+        ("rank", "with its 95 % interval over draws", lambda row: doc.row_interval(row, "rank", "{}".format)),
+        ("first in", "share of draws in which it is first", lambda row: doc.percentage(float(row["first"]))),
+        ("from the best other", over, lambda row: doc.row_interval(row, "over", change), wish != "few labels"),
     )
 
 
@@ -348,11 +328,11 @@ def _small(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{format_number(abs(value), 2)}"
 
 
-def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
-    return replace(name_cell(str(row["model"]), result.models.index(str(row["model"]))), strong=strong)
+def _model(result: Pool, row: Row, *, strong: bool = False) -> doc.Cell:
+    return replace(doc.name_cell(str(row["model"]), result.models.index(str(row["model"]))), strong=strong)
 
 
-def section(result: Pool, context: Context) -> Section:
+def section(result: Pool, context: doc.Context) -> doc.Section:
     """Build the section of a study of a pool of models."""
     claim = pool_answers.papers_claim(result)
     words = []
@@ -366,7 +346,7 @@ def section(result: Pool, context: Context) -> Section:
         "is not sure.",
         f"Dots and lines. {'; '.join(words)}.",
     )
-    return Section(
+    return doc.Section(
         lead=pool_answers.lead(result),
         sentences=[
             *(f"{wish.capitalize()}: {pool_answers.reason(result, wish)}" for wish in result.answered()),
@@ -374,9 +354,9 @@ def section(result: Pool, context: Context) -> Section:
             *([claim] if claim else []),
         ],
         parts=[
-            FigurePart("ranks", partial(rank_intervals, result), ranks_caption),
+            doc.FigurePart("ranks", partial(rank_intervals, result), ranks_caption),
             *(
-                TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
+                doc.TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
                 for wish in result.answered()
             ),
             *_measured(result),
@@ -385,7 +365,7 @@ def section(result: Pool, context: Context) -> Section:
     )
 
 
-def _measured(result: Pool) -> list[Part]:
+def _measured(result: Pool) -> list[doc.Part]:
     rows = result.scores[(result.scores["shots"] == result.most) & result.scores["dataset"].isin(result.secondaries)]
     words = [f"{r['model']} on {r['dataset']} {r['precision']:.2f} and {r['recall']:.2f}" for r in rows.to_dict("records")]
     plane = Caption(
@@ -403,14 +383,16 @@ def _measured(result: Pool) -> list[Part]:
     of = f"Models of the study {result.of}, images chosen by the strategy {result.strategy}. {pool_answers.thresholds(result)}"
     of += " A model has one colour in all tables and figures."
     return [
-        TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
-        FigurePart("precision-recall", partial(precision_recall_plane, result), plane),
-        TablePart("labels", "Mean F by the number of images of each dataset", labels(result), "“all”: mean of the datasets."),
-        FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
-        TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
-        TablePart("spreads", "Spread of mean F over datasets and seeds", spreads(result)),
-        TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
-        TablePart("costs", "Parameters and seconds an image", costs(result), f"Timed on {pool_answers.machine(result)}."),
+        doc.TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
+        doc.FigurePart("precision-recall", partial(precision_recall_plane, result), plane),
+        doc.TablePart(
+            "labels", "Mean F by the number of images of each dataset", labels(result), "“all”: mean of the datasets."
+        ),
+        doc.FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
+        doc.TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
+        doc.TablePart("spreads", "Spread of mean F over datasets and seeds", spreads(result)),
+        doc.TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
+        doc.TablePart("costs", "Parameters and seconds an image", costs(result), f"Timed on {pool_answers.machine(result)}."),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -21,26 +21,9 @@ from howfar.figures import Caption, registered, registration
 from howfar.figures.contact_sheets import StandInImage, middle, probabilities, thumbnail, truth
 from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
 from howfar.figures.style import drawing, first, head, name_text
+from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.run_figures import draw_figures
-from howfar.report.section import (
-    Cell,
-    Column,
-    Context,
-    FigurePart,
-    Made,
-    Part,
-    RegisteredFigure,
-    Section,
-    Table,
-    TablePart,
-    facts,
-    listing,
-    notes,
-    plural,
-    sentence_case,
-    with_interval,
-)
 from howfar.results.records import Interval, matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.significance.bootstrap import average, image_weights
@@ -163,48 +146,43 @@ def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
         kicker="Prompting report",
         question="Would a prompt do?",
         title="What prompted networks segment",
-        facts=[f"{len(prompting.datasets)} dataset{plural(len(prompting.datasets))}", ", ".join(prompting.prompts)],
+        facts=[f"{len(prompting.datasets)} dataset{doc.plural(len(prompting.datasets))}", ", ".join(prompting.prompts)],
         provenance=prompting.provenance,
         sections=fill_page(_sections(prompting), figures),
     ).write(folder, figures)
 
 
-def _sections(prompting: Prompting) -> Iterator[tuple[str, str, Section]]:
+def _sections(prompting: Prompting) -> Iterator[tuple[str, str, doc.Section]]:
     trained = Markup(
         "The networks were trained on none of these images. A prompt may do where F is near what a trained segmenter reaches "
         "on the same images (<code>howfar evaluate</code>); where it is not, labels and training are the way."
     )
-    answer: list[Part] = [*notes("Notes of the study", prompting.notes), RegisteredFigure("prompting_rows")]
-    yield "answer", "In short", Section(lead(prompting), answer, [trained])
-    yield "scores", "Scores", Section("", _tables(prompting))
+    answer: list[doc.Part] = [*doc.notes("Notes of the study", prompting.notes), doc.RegisteredFigure("prompting_rows")]
+    yield "answer", "In short", doc.Section(lead(prompting), answer, [trained])
+    yield "scores", "Scores", doc.Section("", _tables(prompting))
     chosen = {name: "; ".join(map(str, v)) if isinstance(v, list | tuple) else v for name, v in prompting.settings.items()}
-    yield made_section(Made([("Settings", facts(chosen))], prompting.provenance, source=SOURCE, heading="Sources"))
+    yield made_section(doc.Made([("Settings", doc.facts(chosen))], prompting.provenance, source=SOURCE, heading="Sources"))
 
 
-def _tables(prompting: Prompting) -> list[TablePart]:
+def _tables(prompting: Prompting) -> list[doc.TablePart]:
     mean = (
         "Mean of the images' own F at 0.5, where the network itself would cut, with 95 % bootstrap intervals over the images."
     )
     ods = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
 
-    def mean_cell(prompt: str, dataset: str) -> Cell:
-        average = average_f(prompting, prompt, dataset)
-        return with_interval(average.value, average.low, average.high, "{:.3f}".format)
+    def mean_cell(prompt: str, dataset: str) -> doc.Cell:
+        return doc.interval_cell(average_f(prompting, prompt, dataset), "{:.3f}".format)
 
-    def ods_cell(prompt: str, dataset: str) -> Cell:
+    def ods_cell(prompt: str, dataset: str) -> doc.Cell:
         row = matching(prompting.scores, prompt=prompt, dataset=dataset).iloc[0]
         at = "" if row["ods_threshold"] != row["ods_threshold"] else f" at {row['ods_threshold']:.2f}"
         value = None if row["ods"] != row["ods"] else float(row["ods"])
-        return Cell(f"{format_number(value, 3)}{at}", value)
+        return doc.Cell(f"{format_number(value, 3)}{at}", value)
 
-    def by_prompt(cell: Callable[[str, str], Cell]) -> Table:
-        columns = (Column("prompt"), *map(Column, prompting.datasets))
-        rows = ((Cell(prompt), *(cell(prompt, name) for name in prompting.datasets)) for prompt in prompting.prompts)
-        return Table(columns, tuple(rows))
-
+    by_prompt = partial(doc.crossed, "prompt", prompting.prompts, prompting.datasets, doc.Cell)
     return [
-        TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", by_prompt(mean_cell), mean),
-        TablePart("ods", "ODS by prompt and dataset", by_prompt(ods_cell), ods),
+        doc.TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", by_prompt(mean_cell), mean),
+        doc.TablePart("ods", "ODS by prompt and dataset", by_prompt(ods_cell), ods),
     ]
 
 
@@ -218,13 +196,13 @@ DRAWS: Final = 1000
 _STREAM: Final = 8
 
 
-def section(result: Prompting, context: Context) -> Section:
+def section(result: Prompting, context: doc.Context) -> doc.Section:
     """Build the section of a study of prompts."""
     caption = registration("prompting_rows", prompting_rows).caption(result)
     draw = partial(prompting_rows, result, folder=context.folder)
-    return Section(
+    return doc.Section(
         lead=lead(result),
-        parts=[FigurePart("rows", draw, caption, "Figures 11 and 12"), *_tables(result)],
+        parts=[doc.FigurePart("rows", draw, caption, "Figures 11 and 12"), *_tables(result)],
         sentences=SENTENCES,
         limits=LIMITS,
     )
@@ -243,8 +221,8 @@ LIMITS: Final = (
 def lead(result: Prompting) -> str:
     """State the best prompt on each dataset, its score, and the prompts not worse beyond chance."""
     parts = list(filter(None, (_best(result, dataset) for dataset in result.datasets)))
-    said = sentence_case("; ".join(parts)) or "Nothing could be scored."
-    return f"{sentence_case(RANDOM_WEIGHTS)} {said}" if RANDOM_WEIGHTS in result.notes else said
+    said = doc.sentence_case("; ".join(parts)) or "Nothing could be scored."
+    return f"{doc.sentence_case(RANDOM_WEIGHTS)} {said}" if RANDOM_WEIGHTS in result.notes else said
 
 
 def _best(result: Prompting, dataset: str) -> str:
@@ -255,7 +233,7 @@ def _best(result: Prompting, dataset: str) -> str:
     best = max(scored, key=scored.__getitem__)
     others = (prompt for prompt in scored if prompt != best)
     alike = [prompt for prompt in others if not average_f(result, best, dataset, prompt).clear]
-    chance = f" (beyond chance not above {listing(alike, 3)})" if alike else ""
+    chance = f" (beyond chance not above {doc.listing(alike, 3)})" if alike else ""
     return f"on {dataset} {best} has the highest mean F at 0.5, {means[best]}{chance}"
 
 

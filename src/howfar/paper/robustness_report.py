@@ -28,19 +28,8 @@ from howfar.figures.style import (
     name_rows,
     name_text,
 )
-from howfar.paper.report_frame import COLUMNS, head, text_column
-from howfar.report.section import (
-    UNDEFINED,
-    Cell,
-    Context,
-    FigurePart,
-    Section,
-    Table,
-    TablePart,
-    listing,
-    plural,
-    tabulate,
-)
+from howfar.paper.report_frame import COLUMNS, head, text_column, three, unsigned
+from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, Robustness
 from howfar.results.distance_studies import with_interval as written
 from howfar.results.records import matching
@@ -115,22 +104,24 @@ def _ascending(result: Robustness, backbone: str, perturbation: str, category: s
     return np.sort(values[np.isfinite(values)])
 
 
-def section(result: Robustness, context: Context) -> Section:
+def section(result: Robustness, context: doc.Context) -> doc.Section:
     """Build the section of a study of robustness."""
     interval = "95 % intervals over the images of the categories, the same ones before and after."
-    return Section(
+    return doc.Section(
         lead=lead(result),
         sentences=list(_robustness_sentences(result)),
         parts=[
-            TablePart("stability", "The order before and after, by backbone and perturbation", _stability(result), interval),
-            FigurePart("stability", partial(stability, result), _caption(result)),
-            TablePart(
+            doc.TablePart(
+                "stability", "The order before and after, by backbone and perturbation", _stability(result), interval
+            ),
+            doc.FigurePart("stability", partial(stability, result), _caption(result)),
+            doc.TablePart(
                 "overall",
                 "The order before and after, averaged over the perturbations",
                 _overall(result),
                 "The differences are drawn with the same images for both backbones.",
             ),
-            TablePart("closest", "The closest and farthest categories before and after", _orders(result)),
+            doc.TablePart("closest", "The closest and farthest categories before and after", _orders(result)),
             *(_violins(result, backbone, place) for place, backbone in enumerate(result.backbones, 1)),
         ],
         limits=[
@@ -147,7 +138,7 @@ def lead(result: Robustness) -> str:
     """Name the backbone with the most stable order, and the backbones from which its interval differs."""
     ordered = _ordered(result)
     best = ordered.iloc[0]
-    which, tau = listing(list(result.perturbations), 8), written(best, "kendall")
+    which, tau = doc.listing(list(result.perturbations), 8), written(best, "kendall")
     text = f"{best['backbone']} keeps the order of categories from {result.primary} best: Kendall's τ {tau}"
     text += f", averaged over {which}" if len(result.perturbations) > 1 else f" under {which}"
     text += _but(result, str(best["backbone"]))
@@ -159,8 +150,8 @@ def lead(result: Robustness) -> str:
     alike = [name for name in others if name not in apart]
     if not apart:
         return f"{text}; the intervals tell it apart from no other backbone."
-    rest = f", not from {listing(alike, 8)}" if alike else ""
-    return f"{text}; the intervals tell it apart from {listing(apart, 8)}{rest}."
+    rest = f", not from {doc.listing(alike, 8)}" if alike else ""
+    return f"{text}; the intervals tell it apart from {doc.listing(apart, 8)}{rest}."
 
 
 def _ordered(result: Robustness) -> pd.DataFrame:
@@ -174,7 +165,7 @@ def _but(result: Robustness, best: str) -> str:
         by_backbone = dict(zip(rows["backbone"], rows["kendall"].tolist(), strict=True))
         if best in by_backbone and max(by_backbone.values()) > by_backbone[best]:
             better.append(str(name))
-    return f", but not under {listing(better, 8)}" if better else ""
+    return f", but not under {doc.listing(better, 8)}" if better else ""
 
 
 TURNED: Final = {
@@ -200,62 +191,56 @@ def _robustness_sentences(result: Robustness) -> Iterator[str]:
         rows = matching(result.stability, backbone=backbone).sort_values("kendall", kind="stable")
         least = rows.iloc[0]
         kept = round(float(least["overlap"]) * result.k)
-        stay = f"{kept} of the {result.k} closest categories {plural(kept, 'stays', 'stay')} among them"
+        stay = f"{kept} of the {result.k} closest categories {doc.plural(kept, 'stays', 'stay')} among them"
         changes = f"{least['perturbation']} changes the order" + (" the most" if len(rows) > 1 else "")
         yield f"By {backbone}, {changes}: τ {written(least, 'kendall')}; {stay}."
 
 
-def _stability(result: Robustness) -> Table:
+def _stability(result: Robustness) -> doc.Table:
     stay = f"share of the {result.k} closest categories that stay among them"
-
-    def perturbation(row: Any) -> Cell:
-        return Cell(f"{row['perturbation']} ({result.perturbations[str(row['perturbation'])]})")
-
-    return tabulate(
+    perturbed = "of the perturbed categories, on average"
+    return doc.tabulate(
         result.stability.to_dict("records"),
         text_column("backbone"),
-        ("perturbation", "", perturbation),
-        ("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it", lambda row: _cell(row, "kendall")),
-        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: _cell(row, "overlap")),
-        (
-            "change of relative distance [95 % CI]",
-            "of the perturbed categories, on average",
-            lambda row: _cell(row, "change", "+"),
-        ),
+        ("perturbation", "", lambda row: doc.Cell(f"{row['perturbation']} ({result.perturbations[row['perturbation']]})")),
+        ("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it", tau),
+        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: doc.row_interval(row, "overlap", unsigned)),
+        ("change of relative distance [95 % CI]", perturbed, lambda row: doc.row_interval(row, "change", three)),
     )
 
 
-def _overall(result: Robustness) -> Table:
+def tau(row: Any) -> doc.Cell:
+    """Format a row's Kendall's τ with its interval."""
+    return doc.row_interval(row, "kendall", unsigned)
+
+
+def _overall(result: Robustness) -> doc.Table:
     ordered = _ordered(result)
     best = str(ordered["backbone"].iloc[0])
 
-    def less(row: Any) -> Cell:
-        return UNDEFINED if row["backbone"] == best else _cell(difference(result, row["backbone"], best), "kendall", "+")
+    def less(row: Any) -> doc.Cell:
+        if row["backbone"] == best:
+            return doc.UNDEFINED
+        return doc.row_interval(difference(result, row["backbone"], best), "kendall", three)
 
-    return tabulate(
+    return doc.tabulate(
         ordered.to_dict("records"),
         text_column("backbone"),
-        ("Kendall's τ [95 % CI]", "", lambda row: _cell(row, "kendall")),
-        (f"top-{result.k} overlap [95 % CI]", "", lambda row: _cell(row, "overlap")),
+        ("Kendall's τ [95 % CI]", "", tau),
+        (f"top-{result.k} overlap [95 % CI]", "", lambda row: doc.row_interval(row, "overlap", unsigned)),
         (f"τ less that of {best} [95 % CI]", "told apart where the interval leaves out 0", less),
     )
 
 
-def _orders(result: Robustness) -> Table:
+def _orders(result: Robustness) -> doc.Table:
     rows = [(backbone, images) for backbone in result.backbones for images in (UNCHANGED, *result.perturbations)]
-    return tabulate(
+    return doc.tabulate(
         rows,
-        ("backbone", "", lambda row: Cell(row[0])),
-        ("images", "", lambda row: Cell("as they are" if row[1] == UNCHANGED else row[1])),
-        (f"{result.k} closest", "", lambda row: Cell(", ".join(result.order(*row)[: result.k]))),
-        (f"{result.k} farthest", "", lambda row: Cell(", ".join(result.order(*row)[: -result.k - 1 : -1]))),
+        ("backbone", "", lambda row: doc.Cell(row[0])),
+        ("images", "", lambda row: doc.Cell("as they are" if row[1] == UNCHANGED else row[1])),
+        (f"{result.k} closest", "", lambda row: doc.Cell(", ".join(result.order(*row)[: result.k]))),
+        (f"{result.k} farthest", "", lambda row: doc.Cell(", ".join(result.order(*row)[: -result.k - 1 : -1]))),
     )
-
-
-def _cell(row: Any, name: str, sign: str = "") -> Cell:
-    value, *ends = (float(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
-    numbers = tuple((end, number) for end, number in zip(("low", "high"), ends, strict=True) if number == number)
-    return Cell(written(row, name, sign), None if value != value else value, numbers=numbers)
 
 
 def _caption(result: Robustness) -> Caption:
@@ -270,7 +255,7 @@ def _caption(result: Robustness) -> Caption:
     return Caption("How far the order survives", text, "; ".join(rows) + ".")
 
 
-def _violins(result: Robustness, backbone: str, place: int) -> FigurePart:
+def _violins(result: Robustness, backbone: str, place: int) -> doc.FigurePart:
     text = (
         "One panel a perturbation, one row a category: relative distances of its images as they are (grey, above the line) "
         f"and perturbed (below it, in a colour of its own). Above the dashed line the {result.k} closest categories, under it "
@@ -279,4 +264,4 @@ def _violins(result: Robustness, backbone: str, place: int) -> FigurePart:
     rows = matching(result.stability, backbone=backbone).to_dict("records")
     words = ", ".join(f"{row['perturbation']} {written(row, 'change', '+')}" for row in rows)
     caption = Caption(f"Distances before and after, {backbone}", text, f"Mean change of relative distance: {words}.")
-    return FigurePart(f"violins-{place}", partial(before_and_after, result, backbone), caption)
+    return doc.FigurePart(f"violins-{place}", partial(before_and_after, result, backbone), caption)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -28,26 +28,10 @@ from howfar.figures.style import (
 )
 from howfar.paper import printed_values
 from howfar.paper.printed_values import is_listed
-from howfar.paper.report_frame import COLUMNS, OWN_SPACES, fixed_digits, head, interval_text, text_column
-from howfar.report.section import (
-    Cell,
-    Column,
-    ColumnOf,
-    Context,
-    FigurePart,
-    Part,
-    Section,
-    Table,
-    TablePart,
-    count,
-    listing,
-    row_interval,
-    tabulate,
-    with_interval,
-)
+from howfar.paper.report_frame import COLUMNS, OWN_SPACES, fixed_digits, head, interval_text, text_column, unsigned
+from howfar.report import section as doc
 from howfar.results.distance_studies import End, Scenes
 from howfar.results.records import matching
-from howfar.wording import signed
 
 CLOSEST, FARTHEST = COLOURS[:2]
 STEP: Final = 1.12
@@ -147,111 +131,105 @@ def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: flo
     axes.text(left + 0.5, top + 1.03 + layout.line, numbers, fontsize=7.5, color=MUTED, **text)
 
 
-def categories(result: Scenes) -> Table:
+def categories(result: Scenes) -> doc.Table:
     """Build table 7: every category with its number of images."""
 
-    def yes(true: bool) -> Cell:
-        return Cell("yes" if true else "–")
+    def yes(true: bool) -> doc.Cell:
+        return doc.Cell("yes" if true else "–")
 
-    return tabulate(
+    return doc.tabulate(
         result.sizes.items(),
-        ("category", "", lambda row: Cell(row[0])),
-        ("images", "", lambda row: count(row[1])),
+        ("category", "", lambda row: doc.Cell(row[0])),
+        ("images", "", lambda row: doc.count(row[1])),
         ("primary", "whether all others are compared with it", lambda row: yes(row[0] in result.primaries)),
         ("in the paper", "whether it is one of the 50 categories of table 7", lambda row: yes(is_listed(row[0]))),
     )
 
 
-def backbones(result: Scenes) -> Table:
+def backbones(result: Scenes) -> doc.Table:
     """Build table 8: every backbone with its feature."""
-    return tabulate(
+    return doc.tabulate(
         result.backbones,
-        ("backbone", "", lambda each: Cell(each.name)),
-        ("model", "", lambda each: Cell(each.registered)),
-        ("feature", "", lambda each: Cell(each.feature)),
-        ("q", "length of the feature", lambda each: count(each.length)),
+        ("backbone", "", lambda each: doc.Cell(each.name)),
+        ("model", "", lambda each: doc.Cell(each.registered)),
+        ("feature", "", lambda each: doc.Cell(each.feature)),
+        ("q", "length of the feature", lambda each: doc.count(each.length)),
     )
 
 
-def ends(result: Scenes, primary: str) -> Table:
+def ends(result: Scenes, primary: str) -> doc.Table:
     """Build the table of the closest and farthest categories, a row per backbone and place."""
-    rows = []
+    rows: list[tuple[str, int, Any, Any, Callable[[float], str]]] = []
     for backbone in result.names():
         measured: Any = result.measured(primary, backbone)
-        write, by_name = fixed_digits(measured["o_dist_mean"], 4), measured.set_index("dataset")
+        write, by_name = fixed_digits(measured["o_dist_mean"], 4), measured.set_index("dataset", drop=False)
         places = zip(result.closest(primary, backbone), result.farthest(primary, backbone), strict=True)
-        for place, names in enumerate(places, 1):
-            cells = [Cell(backbone), count(place)]
-            for name in names:
-                row = by_name.loc[name]
-                cells += [Cell(name), with_interval(row["o_dist_mean"], None, None, write), _relative(row)]
-            rows.append(tuple(cells))
-    mean, relative = ("O^dist", "mean over all pairs of images"), ("relative [95 % CI]", "O^dist over P's distance from itself")
-    columns = (
-        ("backbone", ""),
-        ("place", "from the closest, and from the farthest"),
-        ("closest", ""),
-        mean,
-        relative,
-        ("farthest", ""),
-        ("O^dist", ""),
-        ("relative [95 % CI]", ""),
+        rows += [(backbone, place, *map(by_name.loc.__getitem__, names), write) for place, names in enumerate(places, 1)]
+
+    def of_end(place: int, title: str, mean: str = "", relative: str = "") -> tuple[doc.ColumnOf[Any], ...]:
+        return (
+            (title, "", lambda row: doc.Cell(row[place]["dataset"])),
+            ("O^dist", mean, lambda row: doc.written(row[place]["o_dist_mean"], row[-1])),
+            ("relative [95 % CI]", relative, lambda row: _relative(row[place])),
+        )
+
+    return doc.tabulate(
+        rows,
+        ("backbone", "", lambda row: doc.Cell(row[0])),
+        ("place", "from the closest, and from the farthest", lambda row: doc.count(row[1])),
+        *of_end(2, "closest", "mean over all pairs of images", "O^dist over P's distance from itself"),
+        *of_end(3, "farthest"),
     )
-    return Table(tuple(Column(*each) for each in columns), tuple(rows))
 
 
-def distances(result: Scenes, primary: str) -> Table:
+def distances(result: Scenes, primary: str) -> doc.Table:
     """Build the table of all categories in the first backbone's order: relative distance and place by each backbone."""
     by_backbone: dict[str, Any] = {name: result.measured(primary, name).set_index("dataset") for name in result.names()}
 
-    def columns(name: str) -> tuple[ColumnOf[str], ColumnOf[str]]:
+    def columns(name: str) -> tuple[doc.ColumnOf[str], doc.ColumnOf[str]]:
         rows = by_backbone[name]
         return (
             (f"{name}: relative [95 % CI]", "", lambda category: _relative(rows.loc[category])),
-            (f"{name}: place", "", lambda category: count(int(rows.loc[category]["rank"]))),
+            (f"{name}: place", "", lambda category: doc.count(int(rows.loc[category]["rank"]))),
         )
 
     further = [column for name in result.names() for column in columns(name)]
-    return tabulate(result.order(primary, result.names()[0]), ("category", "", Cell), *further)
+    return doc.tabulate(result.order(primary, result.names()[0]), ("category", "", doc.Cell), *further)
 
 
-def agreement(result: Scenes) -> Table:
+def agreement(result: Scenes) -> doc.Table:
     """Build the table of each two backbones' agreement by primary category."""
     orders = "1: the same order; 0: unrelated orders; −1: the opposite order"
     both = f"share of the {result.k} closest categories that both name"
-
-    def unsigned(value: float) -> str:
-        return signed(value).removeprefix("+")
-
-    return tabulate(
+    return doc.tabulate(
         result.agreement.to_dict("records"),
         text_column("primary"),
-        ("backbones", "", lambda row: Cell(f"{row['one']} and {row['other']}")),
-        ("Kendall's τ [95 % CI]", orders, lambda row: row_interval(row, "kendall", unsigned)),
-        (f"top-{result.k} overlap [95 % CI]", both, lambda row: row_interval(row, "overlap", unsigned)),
+        ("backbones", "", lambda row: doc.Cell(f"{row['one']} and {row['other']}")),
+        ("Kendall's τ [95 % CI]", orders, lambda row: doc.row_interval(row, "kendall", unsigned)),
+        (f"top-{result.k} overlap [95 % CI]", both, lambda row: doc.row_interval(row, "overlap", unsigned)),
     )
 
 
-def _relative(row: Any) -> Cell:
-    return row_interval(row, "relative", "{:.3f}".format)
+def _relative(row: Any) -> doc.Cell:
+    return doc.row_interval(row, "relative", "{:.3f}".format)
 
 
 NAMED = 3
 
 
-def section(result: Scenes, context: Context) -> Section:
+def section(result: Scenes, context: doc.Context) -> doc.Section:
     """Build the section of a study of scenes."""
     shares = (
         f"Kendall's τ of the order by O^dist, and the share of the {result.k} closest that two backbones have in common; "
         "95 % intervals over the images of the categories."
     )
-    agreed = TablePart("agreement", "How far backbones agree on the order of the categories", agreement(result), shares)
-    return Section(
+    agreed = doc.TablePart("agreement", "How far backbones agree on the order of the categories", agreement(result), shares)
+    return doc.Section(
         lead=lead(result),
         sentences=[*_shared(result), *_agreement(result), *_by_relative(result)],
         parts=[
-            TablePart("categories", "The categories and their images", categories(result), label="Table 7"),
-            TablePart("backbones", "The backbones and their features", backbones(result), label="Table 8"),
+            doc.TablePart("categories", "The categories and their images", categories(result), label="Table 7"),
+            doc.TablePart("backbones", "The backbones and their features", backbones(result), label="Table 8"),
             *(part for place, primary in enumerate(result.primaries, 1) for part in _of_primary(result, primary, place)),
             *([agreed] if len(result.agreement) else []),
         ],
@@ -269,7 +247,7 @@ def lead(result: Scenes) -> str:
     """Name the categories closest to each primary by the first backbone, and state the backbones' agreement."""
     first = result.names()[0]
     count = min(NAMED, result.k) if len(result.primaries) <= NAMED else 1
-    head, *rest = [(primary, listing(result.closest(primary, first)[:count])) for primary in result.primaries]
+    head, *rest = [(primary, doc.listing(result.closest(primary, first)[:count])) for primary in result.primaries]
     verb, what = ("is", "closest category") if count == 1 else ("are", f"{count} closest categories")
     closest = [f"to {head[0]} {verb} {head[1]}", *(f"to {primary} {names}" for primary, names in rest)]
     text = f"By {first} the {what} {_joined(closest)}"
@@ -291,7 +269,7 @@ def _shared(result: Scenes) -> Iterator[str]:
         common = [name for name in result.closest(primary, result.names()[0]) if all(name in each for each in closest)]
         who = f"All {len(closest)} backbones" if len(closest) > 2 else "Both backbones"
         if common:
-            yield f"{who} put {listing(common, 8)} among the {result.k} closest to {primary}."
+            yield f"{who} put {doc.listing(common, 8)} among the {result.k} closest to {primary}."
         else:
             yield f"No category is among the {result.k} closest to {primary} by all backbones."
 
@@ -319,7 +297,7 @@ def _by_relative(result: Scenes) -> Iterator[str]:
             others = [str(name) for name in rows["dataset"][: result.k] if name not in result.closest(primary, backbone)]
             if rows["relative"].notna().all() and others:
                 among = "to" if changed else f"would be among the {result.k} closest to"
-                changed.append(f"{listing(others, 8)} {among} {primary} by {backbone}")
+                changed.append(f"{doc.listing(others, 8)} {among} {primary} by {backbone}")
     if changed:
         yield f"By relative distance in place of O^dist, {_joined(changed)}."
 
@@ -328,9 +306,9 @@ def _tau(row: Any) -> str:
     return f"τ {interval_text(row['kendall'], row['kendall_low'], row['kendall_high'])}".replace("+", "")
 
 
-def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[Part]:
+def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[doc.Part]:
     """Build the tables and figures of one primary category."""
-    yield TablePart(
+    yield doc.TablePart(
         f"ends-{place}",
         f"The {result.k} closest and farthest categories from {primary}",
         ends(result, primary),
@@ -338,7 +316,7 @@ def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[Part]:
     )
     ends_of = f"the {result.k} closest categories and the {result.k} farthest"
     shown = "the categories that were named" if result.sets else ends_of
-    yield FigurePart(
+    yield doc.FigurePart(
         f"violins-{place}",
         partial(scene_violins, result, primary),
         Caption(
@@ -351,7 +329,7 @@ def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[Part]:
     )
     yield _images(result, primary, place, "closest", printed_values.label(printed_values.CLOSEST, primary, "Figure 19"))
     yield _images(result, primary, place, "farthest", printed_values.label(printed_values.FARTHEST, primary, "Figure 20"))
-    yield TablePart(
+    yield doc.TablePart(
         f"distances-{place}",
         f"Relative distance of every category from {primary}",
         distances(result, primary),
@@ -359,7 +337,7 @@ def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[Part]:
     )
 
 
-def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> FigurePart:
+def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> doc.FigurePart:
     rows = []
     for backbone in result.names():
         found = result.at_the_end(primary, backbone, end)
@@ -370,4 +348,4 @@ def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> F
         f"{end}. Under each: its category, its mean distance, and the category's place by O^dist, 1 being the closest."
     )
     draw = partial(scene_images, result, primary, end)
-    return FigurePart(f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label)
+    return doc.FigurePart(f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label)

@@ -9,24 +9,9 @@ from typing import Final
 
 from markupsafe import Markup
 
+from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.run_figures import draw_figures
-from howfar.report.section import (
-    Cell,
-    Made,
-    Part,
-    RegisteredFigure,
-    Section,
-    Table,
-    TablePart,
-    count,
-    decimal,
-    facts,
-    notes,
-    plural,
-    tabulate,
-    with_interval,
-)
 from howfar.results.certificate_result import Certificate, Step, Zone
 
 _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
@@ -40,22 +25,18 @@ def lead(certificate: Certificate) -> str:
     if certificate.value is None or certificate.low is None or certificate.high is None:
         if not labelled:
             return f"Nothing is known yet: {drawn} of {certificate.n:,} images were drawn and wait for their labels."
+        known = f"{labelled} of {drawn} drawn images {doc.plural(labelled, 'is', 'are')} labelled"
         if all(one.performance is None for one in certificate.sample):
-            are = plural(labelled, "is", "are")
-            return f"{labelled} of {drawn} drawn images {are} labelled, in none of which the {certificate.words} is defined."
-        return (
-            f"{labelled} of {drawn} drawn images {plural(labelled, 'is', 'are')} labelled: too few for an "
-            "estimate, since a part of the site has no label yet."
-        )
+            return f"{known}, in none of which the {certificate.words} is defined."
+        return f"{known}: too few for an estimate, since a part of the site has no label yet."
     sure = f"between {certificate.low:.3f} and {certificate.high:.3f} with {100 * certificate.level:g} % confidence"
     exact = certificate.low == certificate.high
     whole = "which is exact: every image of the site is labelled" if exact else f"{sure}, whatever the shift"
     if certificate.against is not None and not certificate.sample:
         return f"On {certificate.dataset} both models predict the same of every image: no label is needed."
-    if certificate.against is not None:
-        return f"On {certificate.dataset} the {certificate.words} is {certificate.value:+.3f}, {whole}."
-    if certificate.of_false_positives:
-        return f"On {certificate.dataset} the {certificate.words} is {certificate.value:.3f}, {whole}."
+    if certificate.against is not None or certificate.of_false_positives:
+        form = "+.3f" if certificate.against is not None else ".3f"
+        return f"On {certificate.dataset} the {certificate.words} is {certificate.value:{form}}, {whole}."
     return f"On {certificate.dataset} the model reaches a {certificate.words} of {certificate.value:.3f}, {whole}."
 
 
@@ -93,10 +74,7 @@ def design(certificate: Certificate) -> str:
 def sentences(certificate: Certificate) -> list[str]:
     """State what the labels settled, how much of the sample is labelled, and the predicted performance."""
     drawn, labelled = len(certificate.sample), certificate.labelled
-    lines = []
-    answer = certificate.answer()
-    if answer:
-        lines.append(f"{answer[:1].upper()}{answer[1:]}.")
+    lines = list(filter(None, [doc.sentence_case(certificate.answer())]))
     if 0 < labelled < drawn:
         lines.append(
             f"{labelled} of the {drawn} drawn images are labelled. They are the first in the order of the draw, which is "
@@ -158,21 +136,21 @@ def _asked(certificate: Certificate) -> str:
     return f"What does the model reach on {certificate.dataset}?"
 
 
-def _sections(certificate: Certificate) -> Iterator[tuple[str, str, Section]]:
+def _sections(certificate: Certificate) -> Iterator[tuple[str, str, doc.Section]]:
     steps = len(certificate.steps)
-    answer: list[Part] = [*notes("Notes", certificate.notes), RegisteredFigure("steps")]
-    yield "answer", "In short", Section(lead(certificate), answer, sentences(certificate))
+    answer: list[doc.Part] = [*doc.notes("Notes", certificate.notes), doc.RegisteredFigure("steps")]
+    yield "answer", "In short", doc.Section(lead(certificate), answer, sentences(certificate))
     if certificate.zone is not None and certificate.zone.tests:
-        tests = TablePart("zones", "The zones that were tested, smallest first", _tests(certificate.zone), heading="")
-        yield "zones", "Zones", Section("The first test that fails, or lacks labels, ends the search.", [tests])
-    sample = TablePart("sample", "The drawn images in the order of labelling", _sample(certificate), heading="")
-    yield "sample", "Sample", Section("", [RegisteredFigure("sample"), sample], [design(certificate)])
+        tests = doc.TablePart("zones", "The zones that were tested, smallest first", _tests(certificate.zone), heading="")
+        yield "zones", "Zones", doc.Section("The first test that fails, or lacks labels, ends the search.", [tests])
+    sample = doc.TablePart("sample", "The drawn images in the order of labelling", _sample(certificate), heading="")
+    yield "sample", "Sample", doc.Section("", [doc.RegisteredFigure("sample"), sample], [design(certificate)])
     if steps > 1:
         summary = f"What was known after each of {steps} labels"
-        table = TablePart("steps", "What was known after each label", _steps(certificate), heading="", summary=summary)
-        yield "steps", "Label by label", Section("", [replace(table, explained=False)])
+        table = doc.TablePart("steps", "What was known after each label", _steps(certificate), heading="", summary=summary)
+        yield "steps", "Label by label", doc.Section("", [replace(table, explained=False)])
     yield limits_section(limits(certificate))
-    yield made_section(Made([("Settings", _settings(certificate))], certificate.provenance, source=SOURCE))
+    yield made_section(doc.Made([("Settings", _settings(certificate))], certificate.provenance, source=SOURCE))
 
 
 SOURCE: Final = Markup(
@@ -184,69 +162,60 @@ SOURCE: Final = Markup(
 )
 
 
-def _sample(certificate: Certificate) -> Table:
+def _sample(certificate: Certificate) -> doc.Table:
     other = certificate.zone is not None or certificate.against is not None
     alike = "size" if certificate.design == "size" else "performance"
     stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
     stands_for = "how many images of the site: 1 over its chance of being drawn"
     defined = "by its label; – where the measure is not defined for the image"
-    return tabulate(
+    return doc.tabulate(
         certificate.sample,
-        ("image", "", lambda one: Cell(one.image)),
-        ("order", "in which the images were drawn, and are to be labelled", lambda one: count(one.rank)),
-        ("stratum", stratum, lambda one: count(one.stratum), not other),
-        ("stands for", stands_for, lambda one: decimal(1 / one.probability, 1), not other),
-        ("predicted" if certificate.against is None else "may differ by", certificate.proxy, lambda one: decimal(one.proxy)),
-        ("measured", defined, lambda one: decimal(one.performance) if one.labelled else Cell("to label")),
+        ("image", "", lambda one: doc.Cell(one.image)),
+        ("order", "in which the images were drawn, and are to be labelled", lambda one: doc.count(one.rank)),
+        ("stratum", stratum, lambda one: doc.count(one.stratum), not other),
+        ("stands for", stands_for, lambda one: doc.decimal(1 / one.probability, 1), not other),
+        (
+            "predicted" if certificate.against is None else "may differ by",
+            certificate.proxy,
+            lambda one: doc.decimal(one.proxy),
+        ),
+        ("measured", defined, lambda one: doc.decimal(one.performance) if one.labelled else doc.Cell("to label")),
     )
 
 
-def _tests(zone: Zone) -> Table:
+def _tests(zone: Zone) -> doc.Table:
     said = {True: "passed", False: "failed", None: "waits for labels"}
-    return tabulate(
+    return doc.tabulate(
         zone.tests,
-        ("best predicted images", "of the site", lambda test: count(test.images)),
-        ("labels", "that the test reads", lambda test: count(test.labels)),
-        ("below", f"labels that score below {zone.at_least:g}", lambda test: count(test.below)),
-        ("allowed", "largest number with which it passes", lambda test: count(test.allowed)),
-        ("test", "", lambda test: Cell(said[test.passed])),
+        ("best predicted images", "of the site", lambda test: doc.count(test.images)),
+        ("labels", "that the test reads", lambda test: doc.count(test.labels)),
+        ("below", f"labels that score below {zone.at_least:g}", lambda test: doc.count(test.below)),
+        ("allowed", "largest number with which it passes", lambda test: doc.count(test.allowed)),
+        ("test", "", lambda test: doc.Cell(said[test.passed])),
     )
 
 
-def _steps(certificate: Certificate) -> Table:
-    def half(step: Step) -> Cell:
-        return decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2)
+def _steps(certificate: Certificate) -> doc.Table:
+    def half(step: Step) -> doc.Cell:
+        return doc.decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2)
 
-    def estimate(step: Step) -> Cell:
-        return with_interval(step.value, step.low, step.high, "{:.3f}".format)
-
-    return tabulate(
+    interval = f"{100 * certificate.level:g} % interval"
+    return doc.tabulate(
         certificate.steps,
-        ("labels", "", lambda step: Cell(f"{step.labelled}", step.labelled)),
-        ("estimate", f"{100 * certificate.level:g} % interval", estimate),
+        ("labels", "", lambda step: doc.Cell(f"{step.labelled}", step.labelled)),
+        ("estimate", interval, lambda step: doc.with_interval(step.value, step.low, step.high, "{:.3f}".format)),
         ("half width", "", half),
-        ("settled", "", lambda step: Cell(step.settled or "–"), certificate.until is not None),
+        ("settled", "", lambda step: doc.Cell(step.settled or "–"), certificate.until is not None),
     )
 
 
-def _settings(certificate: Certificate) -> Table:
-    return facts(
-        {
-            "site": certificate.site.source or None,
-            "images": certificate.n,
-            "drawn": len(certificate.sample),
-            "task": certificate.task,
-            "metric": certificate.metric,
-            "level": certificate.level,
-            "until": certificate.until,
-            "at least": None if certificate.zone is None else certificate.zone.at_least,
-            "wrong": None if certificate.zone is None else certificate.zone.wrong,
-            "second model": certificate.against,
-            "threshold": certificate.threshold,
-            "tolerance": certificate.tolerance or None,
-            "boxes match from": certificate.iou,
-            "boxes scored from": certificate.min_score,
-            "predicted by": certificate.proxy,
-            "seed": certificate.seed,
-        }
+def _settings(certificate: Certificate) -> doc.Table:
+    values: dict[str, object] = {"site": certificate.site.source or None}
+    values |= {"images": certificate.n, "drawn": len(certificate.sample)}
+    values |= {name: getattr(certificate, name) for name in ("task", "metric", "level", "until")}
+    values |= {name.replace("_", " "): getattr(certificate.zone, name, None) for name in ("at_least", "wrong")}
+    values |= {"second model": certificate.against, "threshold": certificate.threshold}
+    values |= {"tolerance": certificate.tolerance or None, "boxes match from": certificate.iou}
+    return doc.facts(
+        values | {"boxes scored from": certificate.min_score, "predicted by": certificate.proxy, "seed": certificate.seed}
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -74,6 +74,7 @@ def _escaped_cell(text: str) -> str:
 
 
 _Sample = tuple[Mapping[str, str], float | None]
+_Metric = tuple[str, str, Sequence[_Sample]]
 
 
 def prometheus_text(check: Check, now: datetime | None = None) -> str:
@@ -84,27 +85,26 @@ def prometheus_text(check: Check, now: datetime | None = None) -> str:
     """
     at = (datetime.now(UTC) if now is None else now).timestamp()
     whole: dict[str, str] = {"primary": check.primary}
-    return "".join(
-        [
-            _metric("exit_code", "Exit code of the check: 0 pass, 3 breach, 4 undecided.", [(whole, check.exit_code)]),
-            _metric("timestamp_seconds", "Time of the check, in seconds since 1970.", [(whole, at)]),
-            _metric("labels_to_decide", "Labels expected to decide what is undecided.", [(whole, check.labels)]),
-            *_of_rules(check, whole),
-            *_of_batches(check, whole),
-            *_of_alarm(check, whole),
-        ]
-    )
-
-
-def _of_rules(check: Check, whole: Mapping[str, str]) -> list[str]:
-    samples = [
+    rules = [
         ({**whole, "dataset": each.dataset, "rule": each.rule, "severity": each.severity}, EXIT_CODES[each.outcome])
         for each in check.decisions
     ]
-    return [_metric("rule_outcome", "Outcome of a rule: 0 pass, 3 breach, 4 undecided.", samples)]
+    metrics: list[_Metric] = [
+        ("exit_code", "Exit code of the check: 0 pass, 3 breach, 4 undecided.", [(whole, check.exit_code)]),
+        ("timestamp_seconds", "Time of the check, in seconds since 1970.", [(whole, at)]),
+        ("labels_to_decide", "Labels expected to decide what is undecided.", [(whole, check.labels)]),
+        ("rule_outcome", "Outcome of a rule: 0 pass, 3 breach, 4 undecided.", rules),
+        *_of_batches(check, whole),
+    ]
+    if check.alarm is not None:
+        labels, raised = {**whole, "basis": check.alarm.basis}, check.alarm.raised is not None
+        evidence = "Evidence that performance fell; 1 is an alarm."
+        metrics.append(("alarm_evidence", evidence, [(labels, check.alarm.evidence[-1])]))
+        metrics.append(("alarm_raised", "Whether the alarm was ever raised.", [(labels, raised)]))
+    return "".join(_metric(*metric) for metric in metrics)
 
 
-def _of_batches(check: Check, whole: Mapping[str, str]) -> list[str]:
+def _of_batches(check: Check, whole: Mapping[str, str]) -> Iterator[_Metric]:
     columns = (
         ("images", "n", "Images that were scored."),
         ("unreadable_images", "unreadable", "Files that could not be read."),
@@ -118,36 +118,22 @@ def _of_batches(check: Check, whole: Mapping[str, str]) -> list[str]:
         for labels, batch in named
         for bound in ("value", "low", "high")
     ]
-    return [
-        *(_metric(name, meaning, [(labels, getattr(batch, own)) for labels, batch in named]) for name, own, meaning in columns),
-        _metric("performance", "Mean performance and the ends of its interval.", performance),
-    ]
-
-
-def _of_alarm(check: Check, whole: Mapping[str, str]) -> list[str]:
-    if check.alarm is None:
-        return []
-    labels = {**whole, "basis": check.alarm.basis}
-    return [
-        _metric("alarm_evidence", "Evidence that performance fell; 1 is an alarm.", [(labels, check.alarm.evidence[-1])]),
-        _metric("alarm_raised", "Whether the alarm was ever raised.", [(labels, check.alarm.raised is not None)]),
-    ]
+    for name, own, meaning in columns:
+        yield name, meaning, [(labels, getattr(batch, own)) for labels, batch in named]
+    yield "performance", "Mean performance and the ends of its interval.", performance
 
 
 def _metric(name: str, meaning: str, samples: Iterable[_Sample]) -> str:
     """Format one metric; return "" if all its samples are unknown."""
-    lines = [f"howfar_check_{name}{_labels(labels)} {_number(value)}\n" for labels, value in samples if value is not None]
+    lines = [f"howfar_check_{name}{{{_labels(labels)}}} {_number(value)}\n" for labels, value in samples if value is not None]
     return "".join([f"# HELP howfar_check_{name} {meaning}\n# TYPE howfar_check_{name} gauge\n", *lines]) if lines else ""
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped_label(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped_label(value: str) -> str:
     # A lone surrogate, of a file name that is no UTF-8, cannot be written.
-    text = value.encode("utf-8", "replace").decode("utf-8")
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    texts = {name: value.encode("utf-8", "replace").decode("utf-8") for name, value in labels.items()}
+    escapes = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
+    return ",".join(f'{name}="{text.translate(escapes)}"' for name, text in texts.items())
 
 
 def _number(value: float) -> str:

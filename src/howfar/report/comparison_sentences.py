@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from howfar.report.section import AGREES, listing, plural, ranks, sentence_case
+from howfar.report import section as doc
 from howfar.results import Comparison, DatasetSummary, PrimarySummary
 from howfar.wording import format_number, p_text, share, times
 
@@ -87,16 +87,16 @@ def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest
         return ""
     if count < 3:
         return "With fewer than three secondary datasets, orders cannot tell the backbone from raw colour and layout."
-    alike = [name for name, rho in agreements.items() if rho is not None and rho >= AGREES]
+    alike = [name for name, rho in agreements.items() if rho is not None and rho >= doc.AGREES]
     if alike:
         return (
-            f"{listing(alike)} alone {plural(len(alike), 'puts', 'put')} the datasets in much the same order as the "
+            f"{doc.listing(alike)} alone {doc.plural(len(alike), 'puts', 'put')} the datasets in much the same order as the "
             "backbone does: the order by itself is no evidence that the backbone sees more than colour and layout."
         )
     text = "No trivial backbone puts the datasets in the backbone's order, so that order is not colour and layout alone"
     if also:
-        put = plural(len(also), "puts", "put")
-        return f"{text}; but {listing(also)} {put} {farthest} farthest too, so that it is farthest proves little."
+        put = doc.plural(len(also), "puts", "put")
+        return f"{text}; but {doc.listing(also)} {put} {farthest} farthest too, so that it is farthest proves little."
     return f"{text}, nor does one find {farthest} farthest."
 
 
@@ -105,7 +105,10 @@ def rank_changes(comparison: Comparison) -> list[str]:
     datasets = comparison.datasets
     if any(dataset.relative is None for dataset in datasets):
         return []
-    raw, relative = ranks([dataset.o_dist_mean for dataset in datasets]), ranks([_relative(dataset) for dataset in datasets])
+    raw, relative = (
+        doc.ranks([dataset.o_dist_mean for dataset in datasets]),
+        doc.ranks([_relative(dataset) for dataset in datasets]),
+    )
     return [dataset.name for dataset, a, b in zip(datasets, raw, relative, strict=True) if a != b]
 
 
@@ -128,9 +131,9 @@ def _settled(ordered: Sequence[DatasetSummary]) -> str:
         rivals = [other.name for other in end[1:] if _overlap(end[0].relative_ci, other.relative_ci)]
         if rivals:
             remarks.append(
-                f"which is {word} is not settled: the interval of {end[0].name} overlaps with that of {listing(rivals)}"
+                f"which is {word} is not settled: the interval of {end[0].name} overlaps with that of {doc.listing(rivals)}"
             )
-    return sentence_case("; ".join(remarks))
+    return doc.sentence_case("; ".join(remarks))
 
 
 def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:

@@ -3,49 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
 from howfar.relation.performance_estimators import sentence_of
 from howfar.relation.site_judge import CONSENSUS
 from howfar.relation.site_judge import DISTANCE as FIXED_DISTANCE
+from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
-from howfar.report.section import (
-    UNDEFINED,
-    Cell,
-    Column,
-    Columns,
-    Definitions,
-    Disclosure,
-    Items,
-    Part,
-    RegisteredFigure,
-    Section,
-    Table,
-    TablePart,
-    Text,
-    bracketed,
-    change,
-    count,
-    decimal,
-    estimated,
-    listing,
-    name_cell,
-    named,
-    notes,
-    part_of,
-    percentage,
-    shown,
-    tabulate,
-    texts,
-)
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 from howfar.wording import percentage_of, share
 
 
-def sites(assessment: Assessment) -> Table:
+def sites(assessment: Assessment) -> doc.Table:
     """Build the table of numbers behind the answers, one row per site."""
     places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
     levels = {f"{100 * site.level:.0f} %" for site in assessment.sites}
@@ -57,28 +30,29 @@ def sites(assessment: Assessment) -> Table:
     def blank(site: SiteAnswer) -> bool:
         return site.false_positive_share is not None
 
-    def estimate(site: SiteAnswer) -> Cell:
+    def estimate(site: SiteAnswer) -> doc.Cell:
         ends = site.estimate, site.low, site.high
-        return Cell("undefined") if blank(site) else estimated(*ends, doubted=site.doubted)
+        return doc.Cell("undefined") if blank(site) else doc.estimated(*ends, doubted=site.doubted)
 
-    def measured(site: SiteAnswer) -> Cell:
-        return Cell("no foreground") if blank(site) else decimal(site.measured, 2)
+    def measured(site: SiteAnswer) -> doc.Cell:
+        return doc.Cell("no foreground") if blank(site) else doc.decimal(site.measured, 2)
 
-    def failing(site: SiteAnswer) -> Cell:
-        return UNDEFINED if blank(site) else bracketed(percentage(site.listed_share), site.doubted)
+    def failing(site: SiteAnswer) -> doc.Cell:
+        cell = doc.UNDEFINED if blank(site) else doc.percentage(site.listed_share)
+        return replace(cell, text=f"({cell.text})") if site.doubted and cell.sort is not None else cell
 
-    return tabulate(
+    return doc.tabulate(
         assessment.ordered(),
-        ("site", "", lambda site: name_cell(site.dataset, places[site.dataset])),
-        ("gate", known, lambda site: Cell(gate_word(site.inside), strong=site.inside is False)),
+        ("site", "", lambda site: doc.name_cell(site.dataset, places[site.dataset])),
+        ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("probably fail", "share of its images that are listed as probable failures", failing),
-        ("images", "", lambda site: count(site.n)),
+        ("images", "", lambda site: doc.count(site.n)),
     )
 
 
-def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[Text]:
+def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
     """Yield the answers about labelled or unlabelled sites in reading order, warnings first; each command stands once."""
     places, said = {site.dataset: place for place, site in enumerate(assessment.sites)}, set[str]()
     dot = Markup('<span class="dot" style="background:{}"></span><strong>{}</strong>: {}')
@@ -86,36 +60,39 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[Text]:
     for site in assessment.ordered():
         if labelled is (site.measured is not None):
             text = dot.format(
-                name_cell("", places[site.dataset]).colour, site.dataset, site.answer.removeprefix(f"{site.dataset}: ")
+                doc.name_cell("", places[site.dataset]).colour, site.dataset, site.answer.removeprefix(f"{site.dataset}: ")
             )
             text += "" if labelled else step.format(site.next.text)
             text += "" if site.next.command in said else command.format(site.next.command)
             said.add(site.next.command)
-            yield Text([text], "caution answer" if site.inside is False and not labelled else "inside")
+            yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> Section | None:
+def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:
     if assessment is None or relation is None:
         return None
     table, labelled = sites(assessment), list(_answers(assessment, labelled=True))
     ordered = assessment.ordered()
-    steps = [named(site.dataset, site.next.text) for site in ordered if site.measured is not None]
-    todo: list[Part] = [Text([], heading="What to do about the labelled sites"), Items([(step, "") for step in steps])]
-    parts: list[Part] = [
+    steps = [doc.named(site.dataset, site.next.text) for site in ordered if site.measured is not None]
+    todo: list[doc.Part] = [
+        doc.Text([], heading="What to do about the labelled sites"),
+        doc.Items([(step, "") for step in steps]),
+    ]
+    parts: list[doc.Part] = [
         *_answers(assessment, labelled=False),
-        TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
+        doc.TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
         *(todo if steps else []),
-        *([Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
-        RegisteredFigure("sites"),
+        *([doc.Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
+        doc.RegisteredFigure("sites"),
         *(
-            Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label)))
+            doc.Disclosure(f"Images of {site.dataset} to label first", doc.texts(", ".join(site.to_label)))
             for site in ordered
             if site.to_label
         ),
-        Disclosure("What the columns mean", [Columns(table)]),
-        *notes("Notes", assessment.notes),
+        doc.Disclosure("What the columns mean", [doc.Definitions(table.explained())]),
+        *doc.notes("Notes", assessment.notes),
     ]
-    return Section("", parts, title="The answer")
+    return doc.Section("", parts, title="The answer")
 
 
 ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_content)
@@ -155,28 +132,28 @@ def lead(relation: Relation) -> str:
     on = "1 labelled dataset, left out" if first.sets == 1 else f"{first.sets} labelled datasets, each left out in turn"
     judged = f"{len(relation.judgements)} estimators were judged on {on}."
     if len(relation.judgements) == 1 and first.estimator == MEAN:
-        missed = f"{_error(mean.mae_set)} and an image's by {_error(mean.mae_image)}"
+        missed = f"{mean.mae_set:.3f} and an image's by {mean.mae_image:.3f}"
         return f"Only predicting the mean could be judged, on {on}: it misses a dataset's mean performance by {missed}."
     if first.estimator == MEAN:
         return (
-            f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {_error(mean.mae_set)} and "
-            f"an image's by {_error(mean.mae_image)}."
+            f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {mean.mae_set:.3f} and "
+            f"an image's by {mean.mae_image:.3f}."
         )
     best_of = (
-        f"{judged} The best, “{first.estimator}”, misses a dataset's mean performance by {_error(first.mae_set)} and an "
-        f"image's by {_error(first.mae_image)}; predicting the mean misses by {_error(mean.mae_set)} and "
-        f"{_error(mean.mae_image)}."
+        f"{judged} The best, “{first.estimator}”, misses a dataset's mean performance by {first.mae_set:.3f} and an "
+        f"image's by {first.mae_image:.3f}; predicting the mean misses by {mean.mae_set:.3f} and "
+        f"{mean.mae_image:.3f}."
     )
     choice = _choice(relation, EVERYTHING)
     if choice is None:
         used = next((row for row in relation.judgements if row.estimator == relation.estimator != first.estimator), None)
         if used is None:
             return best_of
-        errors = f"{_error(used.mae_set)} and {_error(used.mae_image)}"
+        errors = f"{used.mae_set:.3f} and {used.mae_image:.3f}"
         return f"{best_of} “{used.estimator}”, by which the estimates are made, misses by {errors}."
     return (
         f"{best_of} Chosen for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses "
-        f"by {_error(choice.mae_set)} and {_error(choice.mae_image)}."
+        f"by {choice.mae_set:.3f} and {choice.mae_image:.3f}."
     )
 
 
@@ -209,7 +186,7 @@ def in_use(relation: Relation) -> str:
     if estimator is None or not relation.estimates:
         return ""
     others = sorted({row.estimator for row in relation.estimates} - {estimator})
-    instead = f" Where a dataset lacks what it reads, {listing(quoted(others))} stands in." if others else ""
+    instead = f" Where a dataset lacks what it reads, {doc.listing(quoted(others))} stands in." if others else ""
     if first is None:
         return f"The estimates are by “{estimator}”, which nothing here could test.{instead}"
     if estimator == first.estimator:
@@ -246,16 +223,12 @@ def _choice(relation: Relation, among: str) -> Choice | None:
     return next((row for row in relation.choices if row.among == among), None)
 
 
-def _error(value: float) -> str:
-    return f"{value:.3f}"
-
-
 def _beats(a: float, b: float) -> bool:
     """Return whether an error is smaller than another after rounding for display."""
     return round(a, 3) < round(b, 3)
 
 
-def judgements(relation: Relation) -> Table:
+def judgements(relation: Relation) -> doc.Table:
     """Build the table of estimators judged on left-out datasets, with the one in use marked."""
     fewer = len({(row.sets, row.images) for row in relation.judgements}) > 1
     level, tau = percentage_of(relation.settings.level), f"{relation.settings.tau:g}"
@@ -272,95 +245,98 @@ def judgements(relation: Relation) -> Table:
     reads = "images that it was judged on: those that have what it reads"
     image = "mean absolute error of an image's performance; each dataset counts alike"
 
-    def sets_held(row: Judgement) -> Cell:
+    def sets_held(row: Judgement) -> doc.Cell:
         share = row.set_coverage
-        return UNDEFINED if share is None else part_of(round(share * row.sets), row.sets, share)
+        return doc.UNDEFINED if share is None else doc.Cell(f"{round(share * row.sets)} of {row.sets}", share)
 
-    return tabulate(
+    return doc.tabulate(
         relation.judgements,
-        ("estimator", marked, lambda row: Cell(row.estimator, strong=row.estimator == relation.estimator)),
-        ("kind", kind, lambda row: Cell("the mean" if row.kind == "baseline" else row.kind)),
-        ("sets", "datasets that it was judged on, each left out in turn", lambda row: count(row.sets), fewer),
-        ("images", reads, lambda row: count(row.images), fewer),
-        ("error, set", "mean absolute error of a dataset's mean performance", lambda row: decimal(row.mae_set)),
-        ("error, image", image, lambda row: decimal(row.mae_image)),
+        ("estimator", marked, lambda row: doc.Cell(row.estimator, strong=row.estimator == relation.estimator)),
+        ("kind", kind, lambda row: doc.Cell("the mean" if row.kind == "baseline" else row.kind)),
+        ("sets", "datasets that it was judged on, each left out in turn", lambda row: doc.count(row.sets), fewer),
+        ("images", reads, lambda row: doc.count(row.images), fewer),
+        ("error, set", "mean absolute error of a dataset's mean performance", lambda row: doc.decimal(row.mae_set)),
+        ("error, image", image, lambda row: doc.decimal(row.mae_image)),
         ("sets held", held, sets_held),
-        ("coverage", coverage, lambda row: percentage(row.coverage)),
-        ("width", "mean length of those intervals; one of 1 says nothing", lambda row: decimal(row.width, 2)),
-        ("AUROC", auroc, lambda row: decimal(row.auroc, 2)),
-        ("AUROC within", within, lambda row: decimal(row.auroc_within, 2)),
-        ("AURC", aurc, lambda row: decimal(row.aurc)),
+        ("coverage", coverage, lambda row: doc.percentage(row.coverage)),
+        ("width", "mean length of those intervals; one of 1 says nothing", lambda row: doc.decimal(row.width, 2)),
+        ("AUROC", auroc, lambda row: doc.decimal(row.auroc, 2)),
+        ("AUROC within", within, lambda row: doc.decimal(row.auroc_within, 2)),
+        ("AURC", aurc, lambda row: doc.decimal(row.aurc)),
     )
 
 
-def _gate(relation: Relation, dataset: str) -> Cell:
+def _gate(relation: Relation, dataset: str) -> doc.Cell:
     gate = relation.gate(dataset)
     if gate is None or gate.inside is None:
-        return UNDEFINED
-    return Cell("inside" if gate.inside else ", ".join(reading.check for reading in gate.outside), strong=not gate.inside)
+        return doc.UNDEFINED
+    return doc.Cell("inside" if gate.inside else ", ".join(reading.check for reading in gate.outside), strong=not gate.inside)
 
 
-def set_errors(relation: Relation) -> Table:
+def set_errors(relation: Relation) -> doc.Table:
     """List every estimator's error for each labelled dataset when left out, one row per estimator."""
-    names = list(dict.fromkeys(name for row in relation.judgements for name in row.set_errors))
-    rows = [
-        (Cell(row.estimator, strong=row.estimator == relation.estimator), *(change(row.set_errors.get(name)) for name in names))
-        for row in relation.judgements
-    ]
-    return Table((Column("estimator"), *(Column(name) for name in names)), tuple(rows))
+    names = dict.fromkeys(name for row in relation.judgements for name in row.set_errors)
+
+    def estimator(row: Judgement) -> doc.Cell:
+        return doc.Cell(row.estimator, strong=row.estimator == relation.estimator)
+
+    return doc.crossed(
+        "estimator", relation.judgements, names, estimator, lambda row, name: doc.change(row.set_errors.get(name))
+    )
 
 
-def estimates(relation: Relation) -> Table:
+def estimates(relation: Relation) -> doc.Table:
     """List each dataset's estimated mean performance, and the measured one if known."""
     names = dataset_cells(relation)
     gate = "whether labelled datasets like it are known: outside their range no estimate is to be believed"
     student = "made without any label of this dataset; the interval is Student's, from errors on the datasets left out"
 
-    def mean(row: SetEstimate) -> Cell:
-        return estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row))
+    less = "estimated less measured"
 
-    def held(row: SetEstimate) -> Cell:
-        return UNDEFINED if row.measured is None else Cell("yes" if row.held else "no", strong=not row.held)
+    def mean(row: SetEstimate) -> doc.Cell:
+        return doc.estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row))
 
-    def error(row: SetEstimate) -> Cell:
-        return change(None if row.measured is None else row.predicted - row.measured)
+    def held(row: SetEstimate) -> doc.Cell:
+        return doc.UNDEFINED if row.measured is None else doc.Cell("yes" if row.held else "no", strong=not row.held)
 
-    return tabulate(
+    return doc.tabulate(
         relation.estimates,
         ("dataset", "", lambda row: names[row.dataset]),
-        ("images", "that have an estimate", lambda row: count(row.n)),
-        ("estimator", "", lambda row: Cell(row.estimator)),
+        ("images", "that have an estimate", lambda row: doc.count(row.n)),
+        ("estimator", "", lambda row: doc.Cell(row.estimator)),
         ("estimated mean [interval]", student, mean),
-        ("level", "of the interval", lambda row: percentage(row.level)),
+        ("level", "of the interval", lambda row: doc.percentage(row.level)),
         ("gate", gate, lambda row: _gate(relation, row.dataset)),
-        ("measured mean", "where the dataset has performances", lambda row: decimal(row.measured)),
-        ("error", "estimated less measured", error),
+        ("measured mean", "where the dataset has performances", lambda row: doc.decimal(row.measured)),
+        ("error", less, lambda row: doc.change(None if row.measured is None else row.predicted - row.measured)),
         ("held", "whether the interval holds the measured mean", held),
     )
 
 
-def _estimates_content(_: Comparison, relation: Relation | None) -> Section | None:
+def _estimates_content(_: Comparison, relation: Relation | None) -> doc.Section | None:
     if relation is None:
         return None
-    parts = list[Part]()
+    parts = list[doc.Part]()
     if relation.estimates:
         parts += [
-            *shown("estimates", "Estimated mean performance of every dataset", estimates(relation)),
-            Text([intervals(relation)], "caution"),
-            RegisteredFigure("estimates"),
+            *doc.shown("estimates", "Estimated mean performance of every dataset", estimates(relation)),
+            doc.Text([intervals(relation)], "caution"),
+            doc.RegisteredFigure("estimates"),
         ]
     if relation.judgements:
         errors = "Error of every dataset's mean, estimated less measured"
         known = [(row.estimator, sentence_of(row.estimator)) for row in relation.judgements]
         explained = [(name, sentence) for name, sentence in known if sentence]
         parts += [
-            *shown("judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"),
-            *([Disclosure("What each estimator is", [Definitions(explained)])] if explained else []),
-            Disclosure(errors, shown("errors", errors, set_errors(relation))),
-            RegisteredFigure("judgements"),
+            *doc.shown(
+                "judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"
+            ),
+            *([doc.Disclosure("What each estimator is", [doc.Definitions(explained)])] if explained else []),
+            doc.Disclosure(errors, doc.shown("errors", errors, set_errors(relation))),
+            doc.RegisteredFigure("judgements"),
         ]
     sentences = [text for text in (distance(relation), in_use(relation)) if text]
-    return Section(lead(relation), parts, sentences)
+    return doc.Section(lead(relation), parts, sentences)
 
 
 ESTIMATES = SectionKind("estimates", "Estimates", SECTION, _estimates_content, whole=True)

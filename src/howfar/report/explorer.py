@@ -40,8 +40,7 @@ def bundle(name: str) -> Markup:
 
 
 def _content(comparison: Comparison, relation: Relation | None) -> Section:
-    points = points_of(comparison, relation, ImageMap.of(comparison))
-    return section(points, masks_of(comparison.sources), comparison.folder)
+    return section(points_of(comparison, relation, ImageMap.of(comparison)), masks_of(comparison.sources), comparison.folder)
 
 
 def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Section:

@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from markupsafe import Markup
 
+from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
-from howfar.report.section import (
-    Cell,
-    Disclosure,
-    Part,
-    RegisteredFigure,
-    Section,
-    Table,
-    Text,
-    count,
-    decimal,
-    listing,
-    percentage,
-    plural,
-    shown,
-    span,
-    tabulate,
-)
 from howfar.results import Comparison, Failures, Relation
 from howfar.wording import percentage_of, share
 
 FEW, MOST = 30, 200
-
-
-@dataclass(frozen=True)
-class ListCounts:
-    """Hold the counts over all lists: images of known performance that are listed, listed wrongly, failing, and found."""
-
-    listed: int
-    wrong: int
-    failing: int
-    found: int
-
-
-def measured(relation: Relation) -> ListCounts:
-    """Count the images with a known performance."""
-    images = relation.images
-    labelled = images[images["performance"].notna()]
-    listed, fails = labelled["listed"].astype(bool), labelled["performance"] < relation.settings.tau
-    return ListCounts(int(listed.sum()), int((listed & ~fails).sum()), int(fails.sum()), int((listed & fails).sum()))
 
 
 def lead(relation: Relation) -> str:
@@ -59,8 +22,8 @@ def lead(relation: Relation) -> str:
         how = f"No list of images that score below τ = {tau} can be given at an error rate of {rate}"
         return f"{how}: of {total:,} images none is listed, whether or not it fails."
     sets, every = sum(row.listed > 0 for row in relation.failures), len(relation.failures)
-    among = f"in {sets} of {every} dataset{plural(every)}"
-    return f"{listed:,} of {total:,} images, {among}, probably score{plural(listed, 's', '')} below τ = {tau}."
+    among = f"in {sets} of {every} dataset{doc.plural(every)}"
+    return f"{listed:,} of {total:,} images, {among}, probably score{doc.plural(listed, 's', '')} below τ = {tau}."
 
 
 def promise(relation: Relation) -> str:
@@ -75,21 +38,23 @@ def promise(relation: Relation) -> str:
 
 def found(relation: Relation) -> str:
     """State the measured error of the labelled datasets' lists, each made without its dataset's labels."""
-    counts, rate, tau = measured(relation), relation.settings.error_rate, f"{relation.settings.tau:g}"
+    rate, tau, images = relation.settings.error_rate, f"{relation.settings.tau:g}", relation.images
+    labelled = images[images["performance"].notna()]
+    on_list, fails = labelled["listed"].astype(bool), labelled["performance"] < relation.settings.tau
+    listed_images, failing, caught = int(on_list.sum()), int(fails.sum()), int((on_list & fails).sum())
     condition = "on the labelled datasets, each list made without the dataset's own labels"
-    if not counts.listed:
-        failed = f", although {counts.failing:,} of them scored below {tau}" if counts.failing else ""
+    if not listed_images:
+        failed = f", although {failing:,} of them scored below {tau}" if failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
-    error = counts.wrong / counts.listed
+    error = (listed_images - caught) / listed_images
     stated = f"the stated {percentage_of(rate)}"
     against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
-    wrong = f"{counts.wrong:,} of {counts.listed:,} listed images scored {tau} or more ({share(error)})"
-    little = " So few images measure the rate only roughly." if counts.listed < FEW else ""
+    wrong = f"{listed_images - caught:,} of {listed_images:,} listed images scored {tau} or more ({share(error)})"
+    little = " So few images measure the rate only roughly." if listed_images < FEW else ""
     text = f"Measured {condition}: {wrong}, {against}.{little}"
-    if not counts.failing:
+    if not failing:
         return f"{text} No image with a known performance failed."
-    hold = f"{counts.found:,} ({share(counts.found / counts.failing)})"
-    return f"{text} Of {counts.failing:,} images that failed the lists hold {hold}."
+    return f"{text} Of {failing:,} images that failed the lists hold {caught:,} ({share(caught / failing)})."
 
 
 def broken(relation: Relation) -> str:
@@ -101,8 +66,8 @@ def broken(relation: Relation) -> str:
     ]
     if not beyond or len(judged) == 1:
         return ""
-    lists = plural(len(beyond), "is the list", "are the lists")
-    return f"Wrong more often than stated {lists} of {listing(beyond)}."
+    lists = doc.plural(len(beyond), "is the list", "are the lists")
+    return f"Wrong more often than stated {lists} of {doc.listing(beyond)}."
 
 
 def whole(relation: Relation) -> str:
@@ -112,7 +77,7 @@ def whole(relation: Relation) -> str:
         return ""
     performances = relation.images["performance"].dropna()
     fail = float((performances < relation.settings.tau).mean())
-    every = f"Every image of {listing(names)} is listed"
+    every = f"Every image of {doc.listing(names)} is listed"
     if fail < 1.0 - relation.settings.error_rate:
         return f"{every}."
     return (
@@ -121,64 +86,66 @@ def whole(relation: Relation) -> str:
     )
 
 
-def lists(relation: Relation) -> Table:
+def lists(relation: Relation) -> doc.Table:
     """List each dataset's number of listed images, with their measured error if known."""
     tau, names = f"{relation.settings.tau:g}", dataset_cells(relation)
     wrong = f"share of the listed images that scored {tau} or more, where performances are known"
 
-    def error(row: Failures) -> Cell:
-        return percentage(row.measured_error, strong=row.measured_error is not None and row.measured_error > row.error_rate)
+    def error(row: Failures) -> doc.Cell:
+        return doc.percentage(row.measured_error, strong=row.measured_error is not None and row.measured_error > row.error_rate)
 
-    return tabulate(
+    return doc.tabulate(
         relation.failures,
         ("dataset", "", lambda row: names[row.dataset]),
-        ("images", "", lambda row: count(row.n)),
-        ("listed", f"images that probably score below {tau}", lambda row: count(row.listed)),
+        ("images", "", lambda row: doc.count(row.n)),
+        ("listed", f"images that probably score below {tau}", lambda row: doc.count(row.listed)),
         ("measured error", wrong, error),
-        ("failing", f"images that scored below {tau}", lambda row: count(row.failing)),
-        ("found", "failing images that are listed", lambda row: count(row.found)),
+        ("failing", f"images that scored below {tau}", lambda row: doc.count(row.failing)),
+        ("found", "failing images that are listed", lambda row: doc.count(row.found)),
     )
 
 
-def listed(relation: Relation) -> Table:
+def listed(relation: Relation) -> doc.Table:
     """List the listed images by increasing estimate, up to a limit."""
     names, tau = dataset_cells(relation), relation.settings.tau
     images = relation.images[relation.images["listed"].astype(bool)]
     ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(MOST)
     p = "conformal p-value of “this image does not fail”: small where few images that did well are estimated as low"
     known = "where the dataset has performances; marked where the image did not fail"
+    level = f"claiming {percentage_of(relation.settings.level)}"
 
-    def interval(row: Any) -> Cell:
-        return span(row["estimate_low"], row["estimate_high"], "{:.2f}".format)
-
-    return tabulate(
+    return doc.tabulate(
         ordered.to_dict("records"),
-        ("image", "", lambda row: Cell(str(row["image"]))),
+        ("image", "", lambda row: doc.Cell(str(row["image"]))),
         ("dataset", "", lambda row: names[str(row["dataset"])]),
-        ("estimate", "estimated performance, made without any label of the dataset", lambda row: decimal(row["estimate"])),
-        ("interval", f"claiming {percentage_of(relation.settings.level)}", interval),
-        ("p", p, lambda row: decimal(row["p_value"])),
-        ("measured", known, lambda row: decimal(row["performance"], strong=row["performance"] >= tau)),
+        ("estimate", "estimated performance, made without any label of the dataset", lambda row: doc.decimal(row["estimate"])),
+        ("interval", level, lambda row: doc.span((row["estimate_low"], row["estimate_high"]), doc.two)),
+        ("p", p, lambda row: doc.decimal(row["p_value"])),
+        ("measured", known, lambda row: doc.decimal(row["performance"], strong=row["performance"] >= tau)),
     )
 
 
-def _content(_: Comparison, relation: Relation | None) -> Section | None:
+def _content(_: Comparison, relation: Relation | None) -> doc.Section | None:
     if relation is None or not relation.failures:
         return None
     wrong, all_listed, total = broken(relation), listed(relation), int(relation.images["listed"].sum())
     measured_rate = Markup("{} <strong>{}</strong>").format(found(relation), wrong) if wrong else found(relation)
     cut = f"The {len(all_listed.rows)} lowest estimates of {total:,} listed images; all are in relation.parquet"
     summary = f"All {total:,} listed images, the lowest estimates first" if len(all_listed.rows) == total else cut
-    lists_by_dataset: list[Part] = [
-        Text([promise(relation)], "caution"),
-        *shown("lists", "Lists of probable failures by dataset", lists(relation)),
+    lists_by_dataset: list[doc.Part] = [
+        doc.Text([promise(relation)], "caution"),
+        *doc.shown("lists", "Lists of probable failures by dataset", lists(relation)),
     ]
-    parts: list[Part] = [
-        RegisteredFigure("failures"),
-        Disclosure("How many listed images really fail", lists_by_dataset),
-        *([Disclosure(summary, shown("listed", "Images that probably fail", all_listed, style="named"))] if total else []),
+    parts: list[doc.Part] = [
+        doc.RegisteredFigure("failures"),
+        doc.Disclosure("How many listed images really fail", lists_by_dataset),
+        *(
+            [doc.Disclosure(summary, doc.shown("listed", "Images that probably fail", all_listed, style="named"))]
+            if total
+            else []
+        ),
     ]
-    return Section(lead(relation), parts, [text for text in (measured_rate, whole(relation)) if text])
+    return doc.Section(lead(relation), parts, [text for text in (measured_rate, whole(relation)) if text])
 
 
 SECTION_OF_FAILURES = SectionKind("failures", "Probable failures", SECTION, _content)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -31,6 +32,9 @@ from howfar.report.section import plural
 from howfar.results import Selection
 from howfar.results.certificate_result import Certificate
 from howfar.wording import cell, unguarded
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag"}
 """What CVAT calls the labels of a task."""
@@ -66,7 +70,7 @@ def write_selection(
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
     remarks = tuple(write_list_file(selection.paths, folder))
-    replace(folder / "chosen.csv", partial(guarded(table(selection)).to_csv, index=False))
+    write_table(table(selection), folder / "chosen.csv")
     remarks += tuple(_write_pictures(selection, folder, first or FirstLabels(), with_images))
     selection.save(folder)
     (folder / UNFINISHED).unlink()
@@ -90,9 +94,9 @@ def table(selection: Selection) -> pd.DataFrame:
     return frame[["image", "distance", "rank", "reason", "dataset", "name"]]
 
 
-def guarded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Escape the cells of a table so that no spreadsheet reads a text as a formula."""
-    return frame.map(cell)
+def write_table(frame: pd.DataFrame | Mapping[str, Sequence[object]], path: Path) -> None:
+    """Write a table as CSV whose cells no spreadsheet reads as a formula."""
+    replace(path, partial(pd.DataFrame(frame).map(cell).to_csv, index=False))
 
 
 def _write_pictures(selection: Selection, folder: Path, first: FirstLabels, with_images: Images) -> Iterator[str]:
@@ -142,19 +146,17 @@ def texts_for_tools(pictures: Sequence[MarkedImage], title: str, first: FirstLab
 
 def unwritten(read: Sequence[tuple[MarkedImage, str]]) -> Iterator[str]:
     """Yield notes on images, given with their faults, that labelling tools cannot open."""
-    within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
-    if within:
-        noun = plural(len(within), "image lies", "images lie")
-        yield f"{len(within)} {noun} within a tar, Parquet or Arrow file ({within[0]}): take them out for a labelling tool"
-    held = [picture.name for picture, fault in read if not fault and is_in_memory(picture.path)]
-    if held:
-        noun = plural(len(held), "image is", "images are")
-        yield f"{len(held)} {noun} in memory alone ({held[0]}): save them under these names for a labelling tool"
-    faults = [(picture.path, fault) for picture, fault in read if fault]
-    if faults:
-        path, fault = faults[0]
-        noun = plural(len(faults), "image has", "images have")
-        yield f"{len(faults)} {noun} no size that can be read ({path}: {fault}): not in coco.json and cvat.xml"
+    sized = [picture for picture, fault in read if not fault]
+    within = [picture.path for picture in sized if is_member(picture.path)]
+    held = [picture.name for picture in sized if is_in_memory(picture.path)]
+    faults = [f"{picture.path}: {fault}" for picture, fault in read if fault]
+    for found, one, many, rest in (
+        (within, "image lies", "images lie", "within a tar, Parquet or Arrow file ({}): take them out for a labelling tool"),
+        (held, "image is", "images are", "in memory alone ({}): save them under these names for a labelling tool"),
+        (faults, "image has", "images have", "no size that can be read ({}): not in coco.json and cvat.xml"),
+    ):
+        if found:
+            yield f"{len(found)} {plural(len(found), one, many)} {rest.format(found[0])}"
 
 
 def as_picture(name: str, path: str) -> tuple[MarkedImage, str]:
@@ -188,43 +190,37 @@ def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> 
     if task in HINTS:
         (folder / MASKS).mkdir(exist_ok=True)
         replace_text(folder / MASKS / "README.txt", HINTS[task])
-    replace(folder / "chosen.csv", partial(_table, certificate))
-    replace(folder / "contact_sheet.png", partial(_draw, certificate))
+    # The sample is a dataset too, as `image` is the file.
+    frame = certificate.to_frame().rename(columns={"image": "name", "path": "image", "proxy": "predicted"})
+    write_table(frame[["image", "rank", "predicted", "stratum", "probability", "name"]], folder / "chosen.csv")
+    replace(folder / "contact_sheet.png", partial(save, _contact_sheet(certificate), kind="png"))
     remarks = tuple(write_list_file([one.path for one in certificate.sample], folder))
     if task != "segmentation" and (first.own or task != "multiclass"):
-        replace(folder / "classes.csv", partial(guarded(pd.DataFrame({"class": list(first.own)})).to_csv, index=False))
+        write_table({"class": list(first.own)}, folder / "classes.csv")
     if task == "multiclass":
-        rows = {IMAGE: list(first.maps), "map": list(map(str, first.maps.values()))}
-        replace(folder / "first-maps.csv", partial(guarded(pd.DataFrame(rows)).to_csv, index=False))
+        write_table({IMAGE: list(first.maps), "map": list(map(str, first.maps.values()))}, folder / "first-maps.csv")
         return remarks
     if task == "classification":
-        replace(folder / "labels.csv", partial(_to_fill_in, certificate, first.classes, folder / "labels.csv"))
+        write_table(_to_fill_in(certificate, first.classes, folder / "labels.csv"), folder / "labels.csv")
     read = [as_picture(one.image, one.path) for one in certificate.sample]
     return (*remarks, *write_for_tools(read, f"{certificate.dataset}, drawn to certify", folder, first))
 
 
-def _table(certificate: Certificate, path: Path) -> None:
-    """Write the sample as a table, which is a dataset too, as `image` is the file."""
-    frame = certificate.to_frame().rename(columns={"image": "name", "path": "image", "proxy": "predicted"})
-    guarded(frame[["image", "rank", "predicted", "stratum", "probability", "name"]]).to_csv(path, index=False)
-
-
-def _draw(certificate: Certificate, path: Path) -> None:
+def _contact_sheet(certificate: Certificate) -> Figure:
     cells = [
         ContactImage(one.image, one.path, f"{one.rank} · {'–' if one.proxy is None else format(one.proxy, '.2f')}")
         for one in certificate.sample
     ]
     title = f"{len(cells)} of {certificate.n:,} images of {name_text(certificate.dataset)}, drawn at random"
-    save(sheet(cells, title, "place in the order of labelling · predicted performance (0–1)"), path, "png")
+    return sheet(cells, title, "place in the order of labelling · predicted performance (0–1)")
 
 
-def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: Path, path: Path) -> None:
-    """Write the table of labels, keeping the entries of an existing one."""
+def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: Path) -> dict[str, list[str]]:
+    """Return the table of labels, with the entries of an existing one."""
     known: dict[str, str] = {}
     if before.is_file():
         table = pd.read_csv(before, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         if {IMAGE, LABEL} <= set(table):
             known = dict(zip(table[IMAGE].map(unguarded), table[LABEL].map(unguarded), strict=True))
     names = [one.image for one in certificate.sample]
-    rows = {IMAGE: names, LABEL: [known.get(name, "") for name in names], PREDICTED: [predicted[name] for name in names]}
-    guarded(pd.DataFrame(rows)).to_csv(path, index=False)
+    return {IMAGE: names, LABEL: [known.get(name, "") for name in names], PREDICTED: [predicted[name] for name in names]}

@@ -9,27 +9,10 @@ from typing import Any, Final
 import pandas as pd
 
 from howfar.figures.matrix_figures import arranged
+from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.rerun import rerun_matrix
 from howfar.report.run_figures import draw_figures
-from howfar.report.section import (
-    Cell,
-    ColumnOf,
-    Made,
-    RegisteredFigure,
-    Section,
-    Table,
-    TablePart,
-    count,
-    decimal,
-    facts,
-    notes,
-    paper_source,
-    plural,
-    row_interval,
-    tabulate,
-    texts,
-)
 from howfar.results.comparison_result import PAIRS, Matrix
 
 
@@ -98,44 +81,44 @@ def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
     ).write(folder, figures)
 
 
-def _sections(matrix: Matrix) -> Iterator[tuple[str, str, Section]]:
-    remarks, maps = notes("Notes of the run", matrix.notes), map(RegisteredFigure, ("matrix_map", "matrix_relative"))
+def _sections(matrix: Matrix) -> Iterator[tuple[str, str, doc.Section]]:
+    remarks, maps = doc.notes("Notes of the run", matrix.notes), map(doc.RegisteredFigure, ("matrix_map", "matrix_relative"))
     said = list(filter(None, [beside_compare(matrix)]))
-    yield "answer", "In short", Section(lead(matrix), [*remarks, *maps], said)
+    yield "answer", "In short", doc.Section(lead(matrix), [*remarks, *maps], said)
     skipped, all_pairs, half = len(matrix.skipped), len(matrix.pairs), SHOWN // 2
-    files = f"{skipped} file{plural(skipped)} could not be used; matrix.json lists them." if skipped else ""
+    files = f"{skipped} file{doc.plural(skipped)} could not be used; matrix.json lists them." if skipped else ""
     named = "Each dataset with its nearest and its farthest other"
-    datasets = TablePart("datasets", named, _datasets(matrix), heading="", explained=False)
-    yield "datasets", "Datasets", Section("", [datasets, *texts(files)])
+    datasets = doc.TablePart("datasets", named, _datasets(matrix), heading="", explained=False)
+    yield "datasets", "Datasets", doc.Section("", [datasets, *doc.texts(files)])
     few = f"The {half} most and the {half} least alike; all {all_pairs:,} are in {PAIRS}." if all_pairs > SHOWN else ""
-    pairs = TablePart("pairs", "Distances of every two datasets", _pairs(matrix), few, heading="")
-    yield "pairs", "Pairs", Section("", [pairs])
+    pairs = doc.TablePart("pairs", "Distances of every two datasets", _pairs(matrix), few, heading="")
+    yield "pairs", "Pairs", doc.Section("", [pairs])
     yield limits_section(limits(matrix))
     energy = "Inhomogeneity: G. J. Székely and M. L. Rizzo, “Energy statistics”, J. Stat. Plan. Inference 143, 2013."
-    source = paper_source("equations 2 to 7", energy)
+    source = doc.paper_source("equations 2 to 7", energy)
     settings: dict[str, object] = {"backbone": f"{matrix.backbone.name}, q = {matrix.backbone.length:,}"}
     settings |= {name: getattr(matrix.settings, name) for name in SETTINGS}
     settings |= {"bootstrap": matrix.settings.bootstrap or None, "limit": matrix.settings.limit or None}
-    yield made_section(Made([("Settings", facts(settings))], matrix.provenance, rerun_matrix(matrix), source))
+    yield made_section(doc.Made([("Settings", doc.facts(settings))], matrix.provenance, rerun_matrix(matrix), source))
 
 
-def _datasets(matrix: Matrix) -> Table:
+def _datasets(matrix: Matrix) -> doc.Table:
     """List the datasets in tree order."""
     rows = matrix.nearest().iloc[arranged(matrix)[0]].to_dict("records")
     relative = "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
     nearest = "the other dataset of the smallest relative distance, the row taken as the primary dataset"
-    return tabulate(
+    return doc.tabulate(
         rows,
-        ("dataset", "", lambda row: Cell(row["dataset"])),
-        ("images", "", lambda row: count(int(row["n"]))),
-        ("nearest", nearest, lambda row: Cell(row["nearest"] or "–")),
-        ("relative", relative, lambda row: decimal(row["nearest_value"], 2)),
-        ("farthest", "", lambda row: Cell(row["farthest"] or "–")),
-        ("relative", "", lambda row: decimal(row["farthest_value"], 2)),
+        ("dataset", "", lambda row: doc.Cell(row["dataset"])),
+        ("images", "", lambda row: doc.count(int(row["n"]))),
+        ("nearest", nearest, lambda row: doc.Cell(row["nearest"] or "–")),
+        ("relative", relative, lambda row: doc.decimal(row["nearest_value"], 2)),
+        ("farthest", "", lambda row: doc.Cell(row["farthest"] or "–")),
+        ("relative", "", lambda row: doc.decimal(row["farthest_value"], 2)),
     )
 
 
-def _pairs(matrix: Matrix) -> Table:
+def _pairs(matrix: Matrix) -> doc.Table:
     """List each two datasets, most alike first."""
     ordered = matrix.pairs.assign(mutual=matrix.mutual()).sort_values("mutual", kind="stable")
     if len(ordered) > SHOWN:
@@ -143,19 +126,18 @@ def _pairs(matrix: Matrix) -> Table:
     unit = "energy over twice the mean distance: 0 for equal datasets, at most 1"
     kept = "share of the variance that the components keep"
 
-    def measured(title: str, explanation: str, name: str) -> ColumnOf[Any]:
-        form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
-        low, high = f"{name}_ci_low", f"{name}_ci_high"
-        return title, f"{explanation} [95 % interval]", lambda row: row_interval(row, name, form.format, low, high)
+    def measured(title: str, explanation: str, name: str) -> doc.ColumnOf[Any]:
+        write, low, high = doc.two if name.startswith("relative") else "{:.4g}".format, f"{name}_ci_low", f"{name}_ci_high"
+        return title, f"{explanation} [95 % interval]", lambda row: doc.row_interval(row, name, write, low, high)
 
-    def share(row: Any) -> Cell:
-        return Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"]))
+    def share(row: Any) -> doc.Cell:
+        return doc.Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"]))
 
-    return tabulate(
+    return doc.tabulate(
         ordered.to_dict("records"),
-        ("datasets", "", lambda row: Cell(f"{row['one']} and {row['other']}")),
-        ("mutual", MUTUAL, lambda row: decimal(row["mutual"], 2)),
-        ("inhomogeneity", unit, lambda row: decimal(row["inhomogeneity"])),
+        ("datasets", "", lambda row: doc.Cell(f"{row['one']} and {row['other']}")),
+        ("mutual", MUTUAL, lambda row: doc.decimal(row["mutual"], 2)),
+        ("inhomogeneity", unit, lambda row: doc.decimal(row["inhomogeneity"])),
         measured("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′)", "energy"),
         measured("mean distance", "over all pairs of an image of the one and one of the other", "o_dist_mean"),
         measured("relative, first as P", "mean distance over the first one's self-distance", "relative_one"),

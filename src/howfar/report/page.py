@@ -18,9 +18,9 @@ from howfar import registry
 from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
-from howfar.report.run_figures import Figures, check_unchanged
+from howfar.report import section as doc
+from howfar.report.run_figures import Figures, check_unchanged, tolerated
 from howfar.report.run_results import RunResults
-from howfar.report.section import Items, Made, Section
 from howfar.results.records import Provenance
 from howfar.results.run_files import PAGE, check_page
 from howfar.wording import format_number, printable_lines
@@ -83,25 +83,25 @@ class Page:
         return write_page("sections.html.j2", {"page": self}, folder, figures)
 
 
-def fill_section(name: str, title: str, section: Section, figures: Figures) -> FilledSection:
+def fill_section(name: str, title: str, section: doc.Section, figures: Figures) -> FilledSection:
     """Render a section with the anchor `name` and the title `title` in the page's contents."""
     content = {"name": name, "title": title, "section": section, "figures": figures}
     return FilledSection(name, title, fill(SECTION, content), section.folded)
 
 
-def fill_page(sections: Iterable[tuple[str, str, Section | None]], figures: Figures) -> list[FilledSection]:
+def fill_page(sections: Iterable[tuple[str, str, doc.Section | None]], figures: Figures) -> list[FilledSection]:
     """Render a page's sections, each given with anchor and title; None omits a section."""
     return [fill_section(name, title, section, figures) for name, title, section in sections if section is not None]
 
 
-def limits_section(lines: Sequence[str]) -> tuple[str, str, Section]:
+def limits_section(lines: Sequence[str]) -> tuple[str, str, doc.Section]:
     """Build the section on the limits of a page's numbers."""
-    return "limits", "Limits", Section("", [Items([(line, "") for line in lines])], folded=True)
+    return "limits", "Limits", doc.Section("", [doc.Items([(line, "") for line in lines])], folded=True)
 
 
-def made_section(made: Made) -> tuple[str, str, Section]:
+def made_section(made: doc.Made) -> tuple[str, str, doc.Section]:
     """Build the section on the making of a page's numbers."""
-    return "made", "How it was made", Section("", [made], folded=True)
+    return "made", "How it was made", doc.Section("", [made], folded=True)
 
 
 def write_summary(page: Path) -> Path:
@@ -171,7 +171,7 @@ class SectionKind:
     name: str
     title: str
     template: str | Path
-    content: Callable[..., Section | Mapping[str, Any] | None]
+    content: Callable[..., doc.Section | Mapping[str, Any] | None]
     whole: bool = False
 
 
@@ -184,19 +184,15 @@ def fill_sections(run: RunResults, figures: Figures) -> list[FilledSection]:
     opened = {"answer" if run.assessment is None else "assessment", pictures}
     filled = []
     for name in registry.ordered("sections"):
-        try:
+        with tolerated("sections", name, figures.notes, f"The section {name} could not be made"):
             section: SectionKind = registry.load("sections", name)
             takes = "assessment" in inspect.signature(section.content).parameters
             shown = run.whole if section.whole else (run.comparison, run.relation)
             content = section.content(*shown, **({"assessment": run.assessment} if takes else {}))
-            if isinstance(content, Section):
+            if isinstance(content, doc.Section):
                 content = replace(content, folded=name not in opened)
                 filled.append(fill_section(section.name, section.title, content, figures))
             elif content is not None:
                 read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
                 filled.append(FilledSection(section.name, section.title, fill(section.template, read, section.name)))
-        except Exception as error:
-            if registry.is_ours("sections", name):
-                raise
-            figures.notes.append(f"The section {name} could not be made ({type(error).__name__}: {error}).")
     return sorted(filled, key=attrgetter("folded"))

@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from howfar.figures.performance_figures import VERDICTS
-from howfar.figures.style import looks
+from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
-from howfar.report.section import (
-    UNDEFINED,
-    Cell,
-    Column,
-    ColumnOf,
-    Disclosure,
-    Part,
-    RegisteredFigure,
-    Section,
-    Table,
-    Text,
-    change,
-    count,
-    decimal,
-    f_mu_sigma,
-    facts,
-    listing,
-    name_cell,
-    notes,
-    plural,
-    shown,
-    tabulate,
-    texts,
-    with_interval,
-)
 from howfar.results import Comparison, DistancePart, Interval, Relation
 from howfar.results.relation_result import (
     BLANK,
@@ -46,12 +21,12 @@ from howfar.results.relation_result import (
 from howfar.wording import signed
 
 
-def dataset_cells(relation: Relation) -> dict[str, Cell]:
+def dataset_cells(relation: Relation) -> dict[str, doc.Cell]:
     """Return cells with each dataset's name, labelled or not, in its colour in the figures."""
-    return {name: Cell(name, colour=look.colour) for name, look in looks(relation).items()}
+    return doc.name_cells(relation.images["dataset"])
 
 
-def levels(relation: Relation) -> Table:
+def levels(relation: Relation) -> doc.Table:
     """List each labelled dataset's performance: the mean, and F at the common and its own best threshold if there are any."""
     tuned, names = relation.settings.threshold is not None, dataset_cells(relation)
     at = " at the common threshold" if tuned else ""
@@ -59,37 +34,37 @@ def levels(relation: Relation) -> Table:
     best = "the same at the threshold that is best for this dataset, which looks at its labels"
     scored = "those that have a performance: an image without a label, or with nothing to find, has none"
     verdict = "how performance goes with distance within the dataset"
-    return tabulate(
+    return doc.tabulate(
         relation.datasets,
         ("dataset", "", lambda row: names[row.name]),
-        ("images", "measured images of the dataset", lambda row: count(row.n)),
-        ("scored", scored, lambda row: count(row.scored)),
-        ("mean", f"mean performance of its images{at}: what estimates below aim at", lambda row: decimal(row.mean)),
-        ("pooled", pooled, lambda row: decimal(row.pooled), tuned),
-        ("ODS", best, lambda row: decimal(row.ods), tuned),
-        ("at threshold", "where the ODS is reached", lambda row: decimal(row.ods_threshold, 2), tuned),
-        ("verdict", verdict, lambda row: Cell(VERDICTS[row.verdict.kind])),
+        ("images", "measured images of the dataset", lambda row: doc.count(row.n)),
+        ("scored", scored, lambda row: doc.count(row.scored)),
+        ("mean", f"mean performance of its images{at}: what estimates below aim at", lambda row: doc.decimal(row.mean)),
+        ("pooled", pooled, lambda row: doc.decimal(row.pooled), tuned),
+        ("ODS", best, lambda row: doc.decimal(row.ods), tuned),
+        ("at threshold", "where the ODS is reached", lambda row: doc.decimal(row.ods_threshold, 2), tuned),
+        ("verdict", verdict, lambda row: doc.Cell(VERDICTS[row.verdict.kind])),
     )
 
 
-def trends(relation: Relation) -> Table:
+def trends(relation: Relation) -> doc.Table:
     """List each labelled dataset's correlations and slopes with intervals, also pooled within the datasets."""
     names = dataset_cells(relation)
     rows = [(names[row.name], row.trend) for row in relation.datasets if row.trend is not None]
     grouped = any(trend.groups != trend.n for _, trend in rows)
     partial = any(trend.partial is not None for _, trend in rows)
     if relation.pooled is not None and len(rows) > 1:
-        rows.append((Cell("all, each within itself", strong=True), relation.pooled))
+        rows.append((doc.Cell("all, each within itself", strong=True), relation.pooled))
     spearman = "rank correlation of distance and performance: below 0, farther images do worse"
     kendall = "the same by pairs (τ-b), in which outlying images weigh less"
     slope = "change of performance from the nearest image (0) to the farthest (1), by least squares"
     held = "with the share of true foreground held fixed, on which F depends: far images may only hold thinner objects"
     photographs = "photographs that they come from, which the intervals resample"
-    return tabulate(
+    return doc.tabulate(
         rows,
         ("dataset", "", lambda row: row[0]),
-        ("images", "that have a performance", lambda row: count(row[1].n)),
-        ("groups", photographs, lambda row: count(row[1].groups), grouped),
+        ("images", "that have a performance", lambda row: doc.count(row[1].n)),
+        ("groups", photographs, lambda row: doc.count(row[1].groups), grouped),
         ("Spearman", spearman, lambda row: coefficient(row[1].spearman)),
         ("Kendall", kendall, lambda row: coefficient(row[1].kendall)),
         ("slope", slope, lambda row: coefficient(row[1].slope)),
@@ -97,7 +72,7 @@ def trends(relation: Relation) -> Table:
     )
 
 
-def parts(relation: Relation, attribute: str) -> Table:
+def parts(relation: Relation, attribute: str) -> doc.Table:
     """Build one of the paper's tables 3-5: F (μ, σ) of each dataset's "halves" or "thirds", nearest first."""
     labels = ("nearest half", "farthest half") if attribute == "halves" else ("nearest third", "middle third", "farthest third")
     cuts: dict[str, Sequence[DistancePart]] = {row.name: getattr(row, attribute) for row in relation.datasets}
@@ -107,25 +82,22 @@ def parts(relation: Relation, attribute: str) -> Table:
     of_sums = "of the counts summed over the part's images at the common threshold, as in the paper: not the mean of its images"
     what = of_sums if retuned else "mean over the part's images"
     explained = f"performance (μ, σ): {what}; in brackets mean and standard deviation of its scaled distances"
-    names = dataset_cells(relation)
+    titles = ("{} (pooled)", "{}, re\u2011tuned") if retuned else ("{}",)
+    header, names = [title.format(label) for label in labels for title in titles], dataset_cells(relation)
+    meanings = dict(zip(header, (explained, _RETUNED)[: len(titles)], strict=False))
+    meanings["change"] = f"{labels[-1]} less {labels[0]}{', at the common threshold' if retuned else ''}"
 
-    def of(place: int, cell: Callable[[DistancePart], Cell]) -> Callable[[str], Cell]:
-        return lambda name: cell(cuts[name][place])
+    def row(name: str) -> list[doc.Cell]:
+        cells = [cell(part) for part in cuts[name] for cell in (_part, _retuned)[: len(titles)]]
+        return [names[name], *cells, _change(cuts[name])]
 
-    columns: list[ColumnOf[str]] = [("dataset", "", lambda name: names[name])]
-    for place, label in enumerate(labels):
-        said, tuned = (explained, _RETUNED) if place == 0 else ("", "")
-        title = f"{label} (pooled)" if retuned else label
-        columns.append((title, said, of(place, _part)))
-        columns.append((f"{label}, re\u2011tuned", tuned, of(place, _retuned), retuned))
-    change = f"{labels[-1]} less {labels[0]}{', at the common threshold' if retuned else ''}"
-    return tabulate(cuts, *columns, ("change", change, lambda name: _change(cuts[name])))
+    return doc.from_texts(["dataset", *header, "change"], map(row, cuts), meanings)
 
 
 _RETUNED = "performance at the threshold that is best for the part, as in the paper, and that threshold; it looks at labels"
 
 
-def relation_settings(relation: Relation) -> Table:
+def relation_settings(relation: Relation) -> doc.Table:
     """List the caller's settings, and the time of the relation."""
     chosen = relation.settings
     values = {
@@ -141,31 +113,31 @@ def relation_settings(relation: Relation) -> Table:
         "photograph": "each image for itself" if chosen.group is None else chosen.group,
         "made": relation.provenance.created.replace("T", " ").replace("+00:00", " UTC"),
     }
-    return facts(values)
+    return doc.facts(values)
 
 
-def coefficient(value: Interval | None) -> Cell:
+def coefficient(value: Interval | None) -> doc.Cell:
     """Format a coefficient with its interval."""
-    return UNDEFINED if value is None else with_interval(value.value, value.low, value.high, signed)
+    return doc.UNDEFINED if value is None else doc.interval_cell(value, signed)
 
 
-def _part(part: DistancePart) -> Cell:
+def _part(part: DistancePart) -> doc.Cell:
     if part.performance_common is None:
-        return UNDEFINED
-    return f_mu_sigma(part.performance_common, part.distance_mean, part.distance_std)
+        return doc.UNDEFINED
+    return doc.f_mu_sigma(part.performance_common, part.distance_mean, part.distance_std)
 
 
-def _retuned(part: DistancePart) -> Cell:
+def _retuned(part: DistancePart) -> doc.Cell:
     if part.performance is None:
-        return UNDEFINED
+        return doc.UNDEFINED
     if part.threshold is None:
-        return decimal(part.performance)
-    return Cell(f"{part.performance:.3f} at {part.threshold:.2f}", part.performance, numbers=(("at", part.threshold),))
+        return doc.decimal(part.performance)
+    return doc.Cell(f"{part.performance:.3f} at {part.threshold:.2f}", part.performance, numbers=(("at", part.threshold),))
 
 
-def _change(cut: Sequence[DistancePart]) -> Cell:
+def _change(cut: Sequence[DistancePart]) -> doc.Cell:
     near, far = cut[0].performance_common, cut[-1].performance_common
-    return change(None if near is None or far is None else far - near)
+    return doc.change(None if near is None or far is None else far - near)
 
 
 def lead(relation: Relation) -> str:
@@ -188,7 +160,7 @@ def tally(relation: Relation) -> str:
     for kind, begin in begins.items():
         names = [dataset.name for dataset in relation.datasets if dataset.verdict.kind == kind]
         if names:
-            parts.append(f"{begin} {VERDICTS[kind]} in {len(names)} ({listing(names)})")
+            parts.append(f"{begin} {VERDICTS[kind]} in {len(names)} ({doc.listing(names)})")
     return f"Dataset by dataset, {'; '.join(parts)}."
 
 
@@ -201,18 +173,18 @@ def unknown(relation: Relation) -> str:
     blank = without_foreground(relation.images)
     names = [f"{name} ({BLANK})" if name in blank else name for name in names]
     expected = ": what to expect there stands under Estimates" if relation.estimates else ""
-    return f"No performance is known of {listing(names)}{expected}."
+    return f"No performance is known of {doc.listing(names)}{expected}."
 
 
-def _performance_content(_: Comparison, relation: Relation | None) -> Section | None:
+def _performance_content(_: Comparison, relation: Relation | None) -> doc.Section | None:
     if relation is None:
         return None
     said = f"{tally(relation)} {unknown(relation)}".strip()
-    parts = [*_performance_parts(relation), *notes("Notes on performance", relation.notes)]
-    return Section(lead(relation), parts, [said] if said else [])
+    parts = [*_performance_parts(relation), *doc.notes("Notes on performance", relation.notes)]
+    return doc.Section(lead(relation), parts, [said] if said else [])
 
 
-def _performance_parts(relation: Relation) -> list[Part]:
+def _performance_parts(relation: Relation) -> list[doc.Part]:
     """Build the tables and figures of the labelled datasets; [] if no dataset has labels."""
     table = levels(relation)
     if not table.rows:
@@ -232,18 +204,18 @@ def _performance_parts(relation: Relation) -> list[Part]:
     halves = "Performance of the near and the far half, as in tables 3a to 5a of the paper"
     thirds = "Performance of the thirds by distance, as in tables 3b to 5b of the paper"
     cut = {name: parts(relation, name) for name in ("halves", "thirds")}
-    tables: list[Part] = [
-        *shown("levels", "Performance of the labelled datasets", table, "Levels"),
-        *shown("trends", "How performance goes with distance", trends(relation), "Trends, with 95 % intervals"),
-        *shown("halves", halves, cut["halves"], "Near and far halves"),
-        *shown("thirds", thirds, cut["thirds"], "Thirds", explained=False),
-        RegisteredFigure("parts"),
-        RegisteredFigure("thresholds"),
+    tables: list[doc.Part] = [
+        *doc.shown("levels", "Performance of the labelled datasets", table, "Levels"),
+        *doc.shown("trends", "How performance goes with distance", trends(relation), "Trends, with 95 % intervals"),
+        *doc.shown("halves", halves, cut["halves"], "Near and far halves"),
+        *doc.shown("thirds", thirds, cut["thirds"], "Thirds", explained=False),
+        doc.RegisteredFigure("parts"),
+        doc.RegisteredFigure("thresholds"),
     ]
     return [
-        RegisteredFigure("performance"),
-        Disclosure("How performance is measured, and what the verdicts mean", [Text([scaled, verdicts], "prose")]),
-        Disclosure("Levels, trends, halves and thirds, and thresholds", tables),
+        doc.RegisteredFigure("performance"),
+        doc.Disclosure("How performance is measured, and what the verdicts mean", [doc.Text([scaled, verdicts], "prose")]),
+        doc.Disclosure("Levels, trends, halves and thirds, and thresholds", tables),
     ]
 
 
@@ -268,7 +240,7 @@ EXPLAINED = {
 }
 
 
-def slice_distance(comparison: Comparison) -> Table:
+def slice_distance(comparison: Comparison) -> doc.Table:
     """List the slices by distance, farthest first."""
     known = any(each.energy is not None for each in comparison.slices)
     sorts = [
@@ -276,16 +248,16 @@ def slice_distance(comparison: Comparison) -> Table:
         + ((each.energy, each.energy_p_value) if known else ())
         for each in comparison.slices
     ]
-    return _table(*distance_table(comparison.slices), sorts, [dataset.name for dataset in comparison.datasets])
+    names = doc.name_cells(dataset.name for dataset in comparison.datasets)
+    return _table(*distance_table(comparison.slices), sorts, names)
 
 
-def slice_performance(relation: Relation) -> Table:
+def slice_performance(relation: Relation) -> doc.Table:
     """List the slices by performance, worst first."""
     sorts = [
         (each.n, each.scored, each.mean, each.difference, each.p_value, each.estimate, each.listed) for each in relation.slices
     ]
-    names = [str(name) for name in relation.images["dataset"].unique()]
-    return _table(*performance_table(relation.slices), sorts, names)
+    return _table(*performance_table(relation.slices), sorts, dataset_cells(relation))
 
 
 def slice_lead(by_distance: Sequence[DistanceSlice], by_performance: Sequence[PerformanceSlice]) -> str:
@@ -299,8 +271,9 @@ def slice_lead(by_distance: Sequence[DistanceSlice], by_performance: Sequence[Pe
 def _sentence(slices: Sequence[DistanceSlice | PerformanceSlice], verb: str, many: str, how: str) -> str:
     if not slices:
         return f"No slice is shown to {many} {how} than the rest of its dataset."
-    names = listing([f"{each.column} = {each.value or EMPTY} of {each.dataset}" for each in slices])
-    return f"{names} {plural(len(slices), verb, many)} {how} than the rest of {plural(len(slices), 'its', 'their')} dataset."
+    names = doc.listing([f"{each.column} = {each.value or EMPTY} of {each.dataset}" for each in slices])
+    does, of = (doc.plural(len(slices), *words) for words in ((verb, many), ("its", "their")))
+    return f"{names} {does} {how} than the rest of {of} dataset."
 
 
 def _clear(each: DistanceSlice | PerformanceSlice) -> bool:
@@ -311,27 +284,27 @@ def _table(
     header: Sequence[str],
     texts: Sequence[Sequence[str]],
     sorts: Sequence[Sequence[float | None]],
-    datasets: Sequence[str],
-) -> Table:
-    rows = []
-    for cells, numbers in zip(texts, sorts, strict=True):
-        values = (Cell(text, number) for text, number in zip(cells[2:], numbers, strict=True))
-        rows.append((Cell(cells[0]), name_cell(cells[1], datasets.index(cells[1])), *values))
-    return Table(tuple(Column(title, EXPLAINED.get(title, "")) for title in header), tuple(rows))
+    names: Mapping[str, doc.Cell],
+) -> doc.Table:
+    rows = [
+        (doc.Cell(column), names[name], *map(doc.Cell, cells, numbers))
+        for (column, name, *cells), numbers in zip(texts, sorts, strict=True)
+    ]
+    return doc.from_texts(header, rows, EXPLAINED)
 
 
-def _slices_content(comparison: Comparison, relation: Relation | None) -> Section | None:
+def _slices_content(comparison: Comparison, relation: Relation | None) -> doc.Section | None:
     performance = () if relation is None else relation.slices
     if not comparison.slices and not performance:
         return None
     tables = [("Distance", slice_distance(comparison), too_small(comparison.slices))]
     tables += [("Performance", slice_performance(relation), too_small(performance))] if relation else []
-    parts: list[Part] = []
+    parts: list[doc.Part] = []
     for title, table, small in tables:
-        summary = f"{len(table.rows)} slice{plural(len(table.rows), '', 's, the worst first')}"
-        parts += shown(title, f"{title} by slice", table, f"{title} by slice", summary=summary, style="named")
-        parts += texts(f"{small}." if small and table.rows else "")
-    return Section(slice_lead(comparison.slices, performance), parts)
+        summary = f"{len(table.rows)} slice{doc.plural(len(table.rows), '', 's, the worst first')}"
+        parts += doc.shown(title, f"{title} by slice", table, f"{title} by slice", summary=summary, style="named")
+        parts += doc.texts(f"{small}." if small and table.rows else "")
+    return doc.Section(slice_lead(comparison.slices, performance), parts)
 
 
 SLICES = SectionKind("slices", "Slices", SECTION, _slices_content)

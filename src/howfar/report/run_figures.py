@@ -204,25 +204,29 @@ def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "
 def _draw_all(kind: str, result: Any, page: Figures, prefix: str, root: Path, beside: Path) -> Iterator[str]:
     """Draw a page's figures of one kind into the folder `beside`, and yield each name, also of figures without content."""
     for registered_name in registry.ordered(kind):
-        own, name = registry.is_ours(kind, registered_name), re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
-        if not own and name in page.drawn:
+        name = re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
+        if name in page.drawn and not registry.is_ours(kind, registered_name):
             page.notes.append(f"The figure {registered_name} was left out: another has its name.")
             continue
         yield name
-        try:
-            drawn = (
-                None
-                if result is None
-                else _draw(registered_name, name, registry.load(kind, registered_name), result, root, beside)
-            )
-        except Exception as error:
-            # What the disk refuses is no fault of a figure.
-            if own or isinstance(error, OSError):
-                raise
-            page.notes.append(f"The figure {registered_name} could not be drawn ({type(error).__name__}: {error}).")
+        if result is None:
             continue
-        if drawn is not None:
-            page.drawn[name] = drawn
+        # What the disk refuses is no fault of a figure.
+        with tolerated(kind, registered_name, page.notes, f"The figure {registered_name} could not be drawn", OSError):
+            drawn = _draw(registered_name, name, registry.load(kind, registered_name), result, root, beside)
+            if drawn is not None:
+                page.drawn[name] = drawn
+
+
+@contextmanager
+def tolerated(kind: str, name: str, notes: list[str], said: str, *errors: type[Exception]) -> Iterator[None]:
+    """Add to `notes` what fails of another package's object; what is ours raises, and so do these errors."""
+    try:
+        yield
+    except Exception as error:
+        if registry.is_ours(kind, name) or isinstance(error, errors):
+            raise
+        notes.append(f"{said} ({type(error).__name__}: {error}).")
 
 
 def runs_of(*results: Any) -> dict[str, str]:

@@ -14,14 +14,16 @@ from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment
 from howfar.results.comparison_result import ImageMap
 
-Kept = TypeVar("Kept", Comparison, Relation)
+Kept = TypeVar("Kept", Comparison, Relation | None)
+Saved = TypeVar("Saved", Relation, Assessment)
 
 
-def _narrowed(result: Kept, assessment: Assessment | None, **changes: Any) -> Kept:
-    """Remove the rows of datasets that an assessment made itself from a result's tables and tuples; judgements stay."""
+def without_corrupted(result: Kept, assessment: Assessment | None) -> Kept:
+    """Remove from a result's tables and tuples the datasets that an assessment made itself, and the pooled trend if any."""
     made = {row.dataset for row in assessment.labelled if row.origin == "corrupted"} if assessment is not None else set()
-    if not made:
+    if result is None or not made:
         return result
+    changes: dict[str, Any] = {"pooled": None, "pooled_verdict": None} if isinstance(result, Relation) else {}
     for field in fields(result):
         value = getattr(result, field.name)
         if isinstance(value, pd.DataFrame):
@@ -32,16 +34,6 @@ def _narrowed(result: Kept, assessment: Assessment | None, **changes: Any) -> Ke
             own = (row for row in value if made.isdisjoint({getattr(row, "dataset", None), getattr(row, "name", None)}))
             changes.setdefault(field.name, tuple(own))
     return replace(result, **changes).part_of(result)
-
-
-def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> Comparison:
-    """Remove from a comparison the datasets that an assessment made itself."""
-    return _narrowed(comparison, assessment)
-
-
-def related_without_corrupted(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
-    """Remove from a relation the datasets that an assessment made, and the pooled trend; judgements stay."""
-    return None if relation is None else _narrowed(relation, assessment, pooled=None, pooled_verdict=None)
 
 
 def gates_as_answered(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
@@ -82,13 +74,16 @@ class RunResults:
         related = _relation_of(comparison, folder, relation)
         answers = _assessment_of(related, folder, assessment)
         related = gates_as_answered(related, answers)
-        shown = without_corrupted(comparison, answers), related_without_corrupted(related, answers)
+        shown = without_corrupted(comparison, answers), without_corrupted(related, answers)
         return cls(*shown, answers, (comparison, related))
 
 
+def _loaded(kind: type[Saved], folder: Path | None) -> Saved | None:
+    return kind.load(folder) if folder is not None and (folder / kind.DOCUMENT).is_file() else None
+
+
 def _relation_of(comparison: Comparison, folder: Path | None, relation: Relation | None) -> Relation | None:
-    if relation is None and folder is not None and (folder / Relation.DOCUMENT).is_file():
-        relation = Relation.load(folder)
+    relation = relation or _loaded(Relation, folder)
     if relation is None:
         return None
     if relation.parents and comparison.run_id not in relation.parents:
@@ -100,8 +95,7 @@ def _relation_of(comparison: Comparison, folder: Path | None, relation: Relation
 
 
 def _assessment_of(relation: Relation | None, folder: Path | None, assessment: Assessment | None) -> Assessment | None:
-    if assessment is None and folder is not None and (folder / Assessment.DOCUMENT).is_file():
-        assessment = Assessment.load(folder)
+    assessment = assessment or _loaded(Assessment, folder)
     if assessment is None or relation is None or not assessment.fits(relation):
         return None
     return assessment if not assessment.parents or relation.run_id in assessment.parents else None

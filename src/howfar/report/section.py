@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from howfar.figures import Caption
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from howfar.report.run_figures import PageFigure
-    from howfar.results.records import Provenance
+    from howfar.results.records import Interval, Provenance
 
 Row = TypeVar("Row")
 
@@ -44,10 +46,7 @@ def sentence_case(text: str) -> str:
 
 def ranks(values: Sequence[float]) -> list[float]:
     """Rank values from 1 for the smallest; equal values share the mean of their ranks."""
-    array = np.asarray(values, dtype=np.float64)
-    ordered = np.sort(array)
-    low, high = np.searchsorted(ordered, array, side="left"), np.searchsorted(ordered, array, side="right")
-    return [float(rank) for rank in (low + high + 1) / 2]
+    return pd.Series(values, dtype=np.float64).rank().tolist()
 
 
 def agreement(rho: float | None, count: int) -> str:
@@ -95,6 +94,10 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    def explained(self) -> list[tuple[str, str]]:
+        """Return the titles and explanations of the columns that have one."""
+        return [(column.title, column.explanation) for column in self.columns if column.explanation]
+
 
 ColumnOf: TypeAlias = tuple[str, str, Callable[[Row], "Cell"]] | tuple[str, str, Callable[[Row], "Cell"], bool]
 
@@ -104,6 +107,20 @@ def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
     shown = [column for column in columns if len(column) == 3 or column[3]]
     lines = tuple(tuple(column[2](row) for column in shown) for row in rows)
     return Table(tuple(Column(column[0], column[1]) for column in shown), lines)
+
+
+def crossed(
+    corner: str, rows: Iterable[Row], names: Iterable[str], head: Callable[[Row], Cell], cell: Callable[[Row, str], Cell]
+) -> Table:
+    """Build a table with a row per record, which `head` names below the title `corner`, and a column per name."""
+    titles = list(names)
+    lines = tuple((head(row), *(cell(row, title) for title in titles)) for row in rows)
+    return Table((Column(corner), *map(Column, titles)), lines)
+
+
+def from_texts(header: Sequence[str], rows: Iterable[Sequence[Cell]], explained: Mapping[str, str]) -> Table:
+    """Build a table under a result's own header, with an explanation of the columns that `explained` knows."""
+    return Table(tuple(Column(title, explained.get(title, "")) for title in header), tuple(map(tuple, rows)))
 
 
 def facts(values: Mapping[str, object]) -> Table:
@@ -125,14 +142,19 @@ def name_cell(name: str, index: int) -> Cell:
     return Cell(name, colour=look(index).colour)
 
 
+def name_cells(names: Iterable[object]) -> dict[str, Cell]:
+    """Return cells with the names of a run's datasets, in the run's order, in their colours in the figures."""
+    return {name: name_cell(name, index) for index, name in enumerate(map(str, dict.fromkeys(names)))}
+
+
 def decimal(value: float | None, decimals: int = 3, strong: bool = False) -> Cell:
     """Format a number with `decimals` decimals, or a dash if undefined."""
-    return UNDEFINED if value is None or value != value else Cell(f"{value:.{decimals}f}", float(value), strong=strong)
+    return with_interval(value, None, None, f"{{:.{decimals}f}}".format, strong=strong)
 
 
 def number(value: float | None, digits: int = 4) -> Cell:
     """Format a number with significant digits, or a dash if undefined."""
-    return UNDEFINED if value is None or value != value else Cell(format_number(value, digits), float(value))
+    return written(value, partial(format_number, digits=digits))
 
 
 def with_interval(
@@ -153,6 +175,19 @@ def with_interval(
     return Cell(text or f"{write(value)} [{write(low)}, {write(high)}]", float(value), strong=strong, numbers=ends)
 
 
+def interval_cell(interval: Interval, write: Callable[[float], str], *, strong: bool = False) -> Cell:
+    """Format a number that has its interval with it."""
+    return with_interval(interval.value, interval.low, interval.high, write, strong=strong)
+
+
+def written(value: float | None, write: Callable[[float], str]) -> Cell:
+    """Format a number without an interval, or a dash if undefined."""
+    return with_interval(value, None, None, write)
+
+
+two = "{:.2f}".format
+
+
 def row_interval(
     row: Any, name: str, write: Callable[[float], str], low: str = "", high: str = "", *, strong: bool = False
 ) -> Cell:
@@ -167,21 +202,11 @@ def with_rank(cell: Cell, rank: float) -> Cell:
     return replace(cell, text=f"{cell.text} ({rank:g})", numbers=(*cell.numbers, ("rank", rank)))
 
 
-def ranked(text: str, value: float | None, rank: float) -> Cell:
-    """Format a number with its rank in brackets, or a dash if undefined."""
-    return UNDEFINED if value is None or value != value else with_rank(Cell(text, float(value)), rank)
-
-
-def part_of(count: int, of: int, share: float | None = None) -> Cell:
-    """Format a count out of a total; the cell sorts by the share."""
-    return Cell(f"{count} of {of}", count / of if share is None else share)
-
-
-def span(low: float | None, high: float | None, write: Callable[[float], str]) -> Cell:
+def span(ends: tuple[float, float] | None, write: Callable[[float], str]) -> Cell:
     """Format an interval by its ends, or a dash if undefined."""
-    if low is None or high is None or low != low or high != high:
+    if ends is None or any(end != end for end in ends):
         return UNDEFINED
-    return Cell(f"{write(low)} – {write(high)}", float(low), numbers=(("high", float(high)),))
+    return Cell(" – ".join(map(write, ends)), float(ends[0]), numbers=(("high", float(ends[1])),))
 
 
 def f_mu_sigma(f: float, mean: float, std: float, text: str = "") -> Cell:
@@ -192,11 +217,6 @@ def f_mu_sigma(f: float, mean: float, std: float, text: str = "") -> Cell:
 def estimated(value: float | None, low: float | None, high: float | None, *, doubted: bool = False) -> Cell:
     """Format an estimated mean performance with its interval, in brackets if doubted."""
     return with_interval(value, low, high, str, text=format_estimate(value, low, high, doubted=doubted))
-
-
-def bracketed(cell: Cell, doubted: bool) -> Cell:
-    """Put a number in brackets if it is doubted."""
-    return replace(cell, text=f"({cell.text})") if doubted and cell.sort is not None else cell
 
 
 def change(value: float | None) -> Cell:
@@ -284,13 +304,6 @@ class Definitions:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Explain the columns of a table earlier on the page."""
-
-    table: Table
-
-
-@dataclass(frozen=True)
 class Disclosure:
     """Hold parts that a reader can unfold."""
 
@@ -310,7 +323,7 @@ class Made:
     rerun_heading: str = "The same again"
 
 
-Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Definitions | Columns | Disclosure | Made | Markup
+Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Definitions | Disclosure | Made | Markup
 
 
 @dataclass(frozen=True)

@@ -16,26 +16,9 @@ from markupsafe import Markup
 from howfar import registry
 from howfar.io import atomic
 from howfar.io.atomic import replace_text
+from howfar.report import section as doc
 from howfar.report.page import Page, fill_page
-from howfar.report.run_figures import Figures, PageFigure, embed, runs_of, save
-from howfar.report.section import (
-    Cell,
-    Context,
-    Disclosure,
-    FigurePart,
-    Items,
-    Made,
-    Part,
-    Section,
-    Table,
-    TablePart,
-    count,
-    notes,
-    paper_source,
-    plural,
-    shown,
-    tabulate,
-)
+from howfar.report.run_figures import Figures, PageFigure, embed, runs_of, save, tolerated
 from howfar.results.result import Result
 from howfar.results.run_files import MARK
 from howfar.results.study_run import StudyRecord, StudyRun
@@ -54,32 +37,28 @@ _NUMBER: Final = re.compile(r"[-−+]?[\d.,]+(\s?%)?")
 _ESCAPED: Final = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
-def as_csv(table: Table) -> str:
+def as_csv(table: doc.Table) -> str:
     """Format a table as CSV: full-precision numbers in separate columns (value, low, high, rank), texts in others.
 
     A dash, which is undefined, is left empty.
     """
+    columns = []
+    for place, column in enumerate(table.columns):
+        cells = [row[place] for row in table.rows]
+        numbers = [dict(cell.numbers) for cell in cells]
+        columns.append([column.title, *map(_plain, cells)])
+        for name in dict.fromkeys(name for known in numbers for name in known):
+            columns.append([f"{column.title} {name}", *(repr(known[name]) if name in known else "" for known in numbers)])
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    further = [
-        list(dict.fromkeys(name for row in table.rows for name, _ in row[place].numbers)) for place in range(len(table.columns))
-    ]
-    titles = [
-        [column.title, *(f"{column.title} {name}" for name in names)]
-        for column, names in zip(table.columns, further, strict=True)
-    ]
-    writer.writerow([guarded_cell(title) for every in titles for title in every])
-    for row in table.rows:
-        cells = [[_plain(cell), *_further(cell, names)] for cell, names in zip(row, further, strict=True)]
-        writer.writerow([guarded_cell(text) for every in cells for text in every])
+    csv.writer(buffer, lineterminator="\n").writerows(map(guarded_cell, line) for line in zip(*columns, strict=True))
     return buffer.getvalue()
 
 
-def as_latex(part: TablePart, name: str) -> str:
+def as_latex(part: doc.TablePart, name: str) -> str:
     """Format a table as LaTeX with booktabs rules; strong cells are bold."""
     table = part.table
     head = " & ".join(_latex(column.title) for column in table.columns)
-    body = [" & ".join(_cell(cell) for cell in row) + r" \\" for row in table.rows]
+    body = [" & ".join(map(_cell, row)) + r" \\" for row in table.rows]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -98,19 +77,14 @@ def as_latex(part: TablePart, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plain(cell: Cell) -> str:
+def _plain(cell: doc.Cell) -> str:
     """Return a cell's number in full precision if its text is that number, else the text."""
     if cell.sort is not None and (cell.numbers or _NUMBER.fullmatch(cell.text)):
         return repr(cell.sort)
     return "" if cell.text == "–" else cell.text
 
 
-def _further(cell: Cell, names: Sequence[str]) -> list[str]:
-    numbers = dict(cell.numbers)
-    return [repr(numbers[name]) if name in numbers else "" for name in names]
-
-
-def _cell(cell: Cell) -> str:
+def _cell(cell: doc.Cell) -> str:
     text = _latex(cell.text)
     return rf"\textbf{{{text}}}" if cell.strong else text
 
@@ -128,7 +102,7 @@ def write_study_report(run: StudyRun, folder: str | Path) -> Path:
     filled = [
         (record.name, record.title, section)
         for record, result in paired
-        if (section := _filled(record, result, Context(root / record.name, run.symbols), root, f"{record.name}-", failed))
+        if (section := _filled(record, result, doc.Context(root / record.name, run.symbols), root, f"{record.name}-", failed))
     ]
     return _write(run, run.title, filled, root, failed, _datasets(run), run.text)
 
@@ -138,7 +112,7 @@ def write_section_report(result: Result, folder: str | Path) -> Path:
     root, failed = Path(folder), list[str]()
     kind = next(name for name in registry.ordered("studies") if registry.load("studies", name).result is type(result))
     record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
-    section = _filled(record, result, Context(root), root, "", failed)
+    section = _filled(record, result, doc.Context(root), root, "", failed)
     return _write(result, record.title, [(record.name, record.title, section)] if section else [], root, failed)
 
 
@@ -146,36 +120,32 @@ def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
     """Return each study's lead sentence, as on the page."""
     found = {}
     for record, result in zip(run.studies, run.results, strict=True):
-        context = Context(Path(folder) / record.name, run.symbols)
+        context = doc.Context(Path(folder) / record.name, run.symbols)
         found[record.name] = registry.load("study_sections", record.kind)(result, context).lead
     return found
 
 
 def _filled(
-    record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]
-) -> Section | None:
+    record: StudyRecord, result: Result, context: doc.Context, root: Path, prefix: str, failed: list[str]
+) -> doc.Section | None:
     """Build a study's section and its files; a failing kind of another package adds a message to `failed`."""
-    try:
-        section: Section = registry.load("study_sections", record.kind)(result, context)
+    with tolerated("study_sections", record.kind, failed, f"The section of {record.name} could not be made"):
+        section: doc.Section = registry.load("study_sections", record.kind)(result, context)
         parts = [_with_files(part, root, prefix, result.run_id) for part in section.parts]
-    except Exception as error:
-        if registry.is_ours("study_sections", record.kind):
-            raise
-        failed.append(f"The section of {record.name} could not be made ({type(error).__name__}: {error}).")
-        return None
-    parts += notes("Notes of the run", getattr(result, "notes", ()))
-    # On a page of several studies, whose leads are its contents list, long sections are closed.
-    if prefix and len(parts) > FEW_PARTS:
-        parts = [Disclosure(f"{len(parts)} tables, figures and notes", parts)]
-    return replace(section, parts=parts)
+        parts += doc.notes("Notes of the run", getattr(result, "notes", ()))
+        # On a page of several studies, whose leads are its contents list, long sections are closed.
+        if prefix and len(parts) > FEW_PARTS:
+            parts = [doc.Disclosure(f"{len(parts)} tables, figures and notes", parts)]
+        return replace(section, parts=parts)
+    return None
 
 
-def _with_files(part: Part, root: Path, prefix: str, run: str) -> Part:
+def _with_files(part: doc.Part, root: Path, prefix: str, run: str) -> doc.Part:
     """Write a table (.csv, .tex) or a figure (.png, .svg, .pdf), which carries the run's id; return the part for the page."""
-    if not isinstance(part, TablePart | FigurePart):
+    if not isinstance(part, doc.TablePart | doc.FigurePart):
         return part
     name = f"{prefix}{part.name}"
-    if isinstance(part, TablePart):
+    if isinstance(part, doc.TablePart):
         (root / TABLES).mkdir(parents=True, exist_ok=True)
         texts = {f"{TABLES}/{name}.csv": as_csv(part.table), f"{TABLES}/{name}.tex": as_latex(part, name)}
         for file, text in texts.items():
@@ -193,24 +163,24 @@ def _with_files(part: Part, root: Path, prefix: str, run: str) -> Part:
 def _write(
     result: Result,
     title: str,
-    sections: Sequence[tuple[str, str, Section]],
+    sections: Sequence[tuple[str, str, doc.Section]],
     root: Path,
     failed: list[str],
-    datasets: Table | None = None,
+    datasets: doc.Table | None = None,
     text: str = "",
 ) -> Path:
     provenance: Any = result.provenance  # type: ignore[attr-defined]  # every study's result has one
     figures = Figures({}, failed, runs_of(result))
     links = [(Markup('<a href="#{}">{}</a> {}').format(name, heading, section.lead), "") for name, heading, section in sections]
-    answer = [("answer", "In short", Section("", [Items(links)]))] if len(sections) > 1 else []
-    listed = shown("datasets", "The datasets of the study file", datasets, "Datasets") if datasets else []
-    made = Section("", [*listed, Made([], provenance, text, paper_source(), rerun_heading="The study file")])
+    answer = [("answer", "In short", doc.Section("", [doc.Items(links)]))] if len(sections) > 1 else []
+    listed = doc.shown("datasets", "The datasets of the study file", datasets, "Datasets") if datasets else []
+    made = doc.Section("", [*listed, doc.Made([], provenance, text, doc.paper_source(), rerun_heading="The study file")])
     return Page(
         kicker="Study report",
         question=title,
         title=title,
         facts=[
-            f"{len(sections)} stud{plural(len(sections), 'y', 'ies')}",
+            f"{len(sections)} stud{doc.plural(len(sections), 'y', 'ies')}",
             f"{len(datasets.rows)} datasets" if datasets else "",
         ],
         provenance=provenance,
@@ -218,11 +188,11 @@ def _write(
     ).write(root, figures)
 
 
-def _datasets(run: StudyRun) -> Table:
+def _datasets(run: StudyRun) -> doc.Table:
     symbol = "the paper's symbol of the dataset whose kind it is"
-    return tabulate(
+    return doc.tabulate(
         run.datasets,
-        ("dataset", "", lambda each: Cell(each.name)),
-        ("images", "that are drawn of it at most", lambda each: count(each.n)),
-        ("stands for", symbol, lambda each: Cell(each.stands_for.replace("_", "") or "–")),
+        ("dataset", "", lambda each: doc.Cell(each.name)),
+        ("images", "that are drawn of it at most", lambda each: doc.count(each.n)),
+        ("stands for", symbol, lambda each: doc.Cell(each.stands_for.replace("_", "") or "–")),
     )

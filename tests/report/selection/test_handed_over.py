@@ -124,14 +124,6 @@ def test_a_name_that_xml_cannot_hold_is_the_same_in_annotations_and_archive(
         assert f"images/default/{name}" in archive.namelist()
 
 
-def test_an_image_that_is_gone_is_no_part_of_an_archive(selection: Selection, masks: FirstLabels, tmp_path: Path) -> None:
-    Path(selection.picks[0].path).unlink()
-    (remark,) = write_selection(selection, tmp_path / "out", masks, "copy")
-    assert "no size that can be read" in remark
-    with ZipFile(tmp_path / "out" / "coco.zip") as archive:
-        assert len(archive.namelist()) == 3
-
-
 def test_names_from_elsewhere_stay_below_the_archive(selection: Selection, masks: FirstLabels, tmp_path: Path) -> None:
     absolute = with_changes(selection, picks=tuple(with_changes(pick, image=pick.path) for pick in selection.picks))
     first = with_changes(masks, foregrounds={pick.image: partial(mask_of, 0) for pick in absolute.picks})
