@@ -28,7 +28,7 @@ from adaptation import dataset, primary
 from howfar.keywords import RelateOptions
 from howfar.pipeline.reference_profile import Profile
 from howfar.relation.calibrated_estimator import KnownFits
-from howfar.relation.image_columns import take
+from howfar.relation.labelled_images import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment

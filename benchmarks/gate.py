@@ -44,7 +44,7 @@ from scipy import stats
 import howfar
 from adaptation import PRIMARY
 from howfar.relation.gate import values_by_set
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES
+from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES
 
 BACKBONES = ("efficientnet_lite0", "pixels", "colour_moments")
 SIGNALS = (*CONFIDENCES, AGREEMENTS[0])

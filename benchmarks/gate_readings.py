@@ -21,7 +21,7 @@ from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residu
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.pipeline.prediction import load_model
 from howfar.projection import Projector
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES
+from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES
 from howfar.tasks.maps import MapFolders
 
 SPACES = ("pair", "primary", "none")

@@ -13,7 +13,7 @@ from gate_readings import TILED, Trained, distances, seen
 
 import howfar
 from howfar.relation.gate import fit, values_by_set
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES
+from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES
 from howfar.relation.performance_estimators import SIGNALS
 
 OWN, REST, GROUPS = "drive", "drive_rest", ("dr", "g", "h")

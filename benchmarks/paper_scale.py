@@ -33,7 +33,7 @@ import pyarrow, scipy.stats
 import howfar
 from importlib import import_module
 from howfar.studies import distance
-matrix = import_module("howfar.studies.matrix")
+matrix = import_module("howfar.studies.distance_matrix")
 from howfar.memory import peak_mib
 files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))
 before, begin, of_cores = peak_mib(), time.perf_counter(), time.process_time()

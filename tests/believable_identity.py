@@ -11,8 +11,8 @@ from PIL import Image
 
 from howfar.arrays import ArrayRows
 from howfar.data import Dataset, Item
-from howfar.paper import identity as study
-from howfar.paper.identity import FromReferences, VariationSets, compared, described, from_references, stacked
+from howfar.paper import person_identity as study
+from howfar.paper.person_identity import FromReferences, VariationSets, compared, described, from_references, stacked
 from howfar.results import Features
 from howfar.results.distance_studies import UNCHANGED, Identity
 

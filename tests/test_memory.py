@@ -22,7 +22,7 @@ from howfar.results import Settings
 from howfar.runners import LocalRunner, RayRunner
 from howfar.settings import checked
 from howfar.significance import relabellings
-from howfar.studies.matrix import matrix
+from howfar.studies.distance_matrix import matrix
 
 
 @pytest.mark.parametrize(

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from howfar.studies.adaptation.adapt import adapt, bakeoff
     from howfar.studies.assessment.assess import assess
     from howfar.studies.certification.certify import certify
-    from howfar.studies.certification.verification import verify
+    from howfar.studies.certification.verify_certificate import verify
     from howfar.studies.check.check_site import check
     from howfar.studies.compare_backbones import compare_backbones
     from howfar.studies.corruption import corrupt as corrupt
     from howfar.studies.distance import compare
+    from howfar.studies.distance_matrix import matrix
     from howfar.studies.evaluation.evaluate import evaluate
-    from howfar.studies.export import export
+    from howfar.studies.feature_export import export
     from howfar.studies.label_import import import_labels as import_labels
-    from howfar.studies.matrix import matrix
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
     from howfar.studies.run_folder import load, write_report
@@ -72,18 +72,18 @@ _NAMES = {
     "assess": "howfar.studies.assessment.assess",
     "bakeoff": "howfar.studies.adaptation.adapt",
     "certify": "howfar.studies.certification.certify",
-    "verify": "howfar.studies.certification.verification",
+    "verify": "howfar.studies.certification.verify_certificate",
     "check": "howfar.studies.check.check_site",
     "compare": "howfar.studies.distance",
     "compare_backbones": "howfar.studies.compare_backbones",
     "corrupt": "howfar.studies.corruption",
     "embed": "howfar.pipeline.embedding",
     "evaluate": "howfar.studies.evaluation.evaluate",
-    "export": "howfar.studies.export",
+    "export": "howfar.studies.feature_export",
     "import_labels": "howfar.studies.label_import",
     "load": "howfar.studies.run_folder",
     "load_backbone": "howfar.backbones",
-    "matrix": "howfar.studies.matrix",
+    "matrix": "howfar.studies.distance_matrix",
     "predict": "howfar.pipeline.prediction",
     "profile": "howfar.studies.profile",
     "prompts": "howfar.paper.prompts",

@@ -1,4 +1,4 @@
-"""Adapt a trained segmenter to a site, by its unlabelled images or by a few labelled ones, in one of several ways."""
+"""Adapt a trained segmenter to a new site, from unlabelled images or from a few labelled ones."""
 
 from __future__ import annotations
 

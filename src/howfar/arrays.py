@@ -1,4 +1,4 @@
-"""Validate feature arrays, wrap them to be read in pieces, and divide without warnings where a divisor is 0."""
+"""Validate feature arrays, read large ones in blocks, and divide with 0 where a divisor is 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List the commands of the command line: where each is defined, its head in the help, an example, and commands to see also."""
+"""List the commands of the command line: defining function, group in the help, example, and related commands."""
 
 from __future__ import annotations
 

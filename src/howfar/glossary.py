@@ -1,4 +1,4 @@
-"""Explain the words of howfar's tables and reports, each in the sentences of one file, ``glossary.toml``."""
+"""Look up and explain the terms of howfar's tables and reports, defined in ``glossary.toml``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show on stderr what is being done: bars with rate and time left, and a spinner where no end is known; in a log, few lines."""
+"""Show progress on stderr: bars with rate and time left, spinners where no end is known, few lines in a log."""
 
 from __future__ import annotations
 

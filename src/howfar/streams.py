@@ -1,4 +1,4 @@
-"""Name the random streams of studies, so that each draw follows from the user's seed and from what it is drawn for."""
+"""Derive named random streams from the user's seed, one for each purpose."""
 
 from __future__ import annotations
 

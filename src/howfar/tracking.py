@@ -1,4 +1,4 @@
-"""Log trainings and results to a tracker of experiments: MLflow, Weights & Biases, or another package's."""
+"""Log trainings and results to an experiment tracker: MLflow, Weights & Biases, or a registered one."""
 
 from __future__ import annotations
 

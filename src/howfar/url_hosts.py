@@ -1,4 +1,4 @@
-"""Hold the hosts that the user allows: URLs in tables and containers may point only to these."""
+"""Hold the hosts that the user allows for URLs in tables and containers."""
 
 from __future__ import annotations
 

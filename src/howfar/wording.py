@@ -1,4 +1,4 @@
-r"""Write numbers as people read them, and make text from outside safe to print, to draw and to put into files.
+r"""Format numbers for readers, and make untrusted text safe to print, draw and save.
 
 A name may hold whatever a file system lets through: terminal escapes, line breaks, marks that turn the direction of writing.
 None of them is ever printed; each is shown as Python would write it, as ``\x1b``.

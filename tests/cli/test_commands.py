@@ -117,7 +117,7 @@ def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
 CALLED = {
     "assess": ("howfar.studies.assessment.assess.assess", "{roads} {near} --predictions {maps}"),
     "compare": ("howfar.studies.distance.compare", "p s"),
-    "matrix": ("howfar.studies.matrix.matrix", "p s"),
+    "matrix": ("howfar.studies.distance_matrix.matrix", "p s"),
     "evaluate": ("howfar.studies.evaluation.evaluate.evaluate", "p --predictions m"),
     "relate": ("howfar.studies.performance.relate.relate", "r --performance f"),
     "select": ("howfar.studies.select_images.select", "r --dataset s -k 3"),
@@ -130,7 +130,7 @@ CALLED = {
     "prompts": ("howfar.paper.prompts.prompts", "p -o {out}"),
     "profile": ("howfar.studies.profile.profile", "p -o {out}.howfar"),
     "check": ("howfar.studies.check.check_site.check", "f n --rules r"),
-    "export": ("howfar.studies.export.export", "p -o {out}.parquet"),
+    "export": ("howfar.studies.feature_export.export", "p -o {out}.parquet"),
     "report": ("howfar.studies.run_folder.write_report", "r"),
     "explore": ("howfar.report.explorer.site_of", "r"),
 }

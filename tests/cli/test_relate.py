@@ -10,7 +10,7 @@ import pytest
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.report import estimates_report as words_estimates
-from howfar.report import failures as words_failures
+from howfar.report import probable_failures as words_failures
 from howfar.results import Relation
 from howfar.wording import format_number
 

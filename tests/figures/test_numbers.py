@@ -21,9 +21,9 @@ from howfar.figures.matrix_figures import arranged, matrix_map, matrix_relative
 from howfar.figures.performance_figures import pooled, relation_thresholds, thresholds
 from howfar.figures.style import ON_DARK, ON_LIGHT, first, look, looks, rows
 from howfar.metrics import THRESHOLDS
-from howfar.paper.identity_report import identity_pictures
+from howfar.paper.person_identity_report import identity_pictures
 from howfar.paper.pool_report import precision_recall_plane
-from howfar.report.run_figures import PAGE_COLOURS
+from howfar.report.report_figures import PAGE_COLOURS
 from howfar.results import Comparison, Evaluation, Provenance, Relation
 from howfar.results.comparison_result import Matrix
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from howfar.figures import style
 from howfar.figures.style import DASHES, MARKERS, PAPER, drawing, look, name_text
-from howfar.report.run_figures import embed, save
+from howfar.report.report_figures import embed, save
 
 ROAD = "\u9053"
 """A character that matplotlib's own fonts lack."""

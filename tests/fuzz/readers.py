@@ -220,7 +220,7 @@ def read_bundle_file(folder: Path) -> object:
 
 
 def read_pair_journal(folder: Path) -> object:
-    from howfar.studies.matrix import PairJournal
+    from howfar.studies.distance_matrix import PairJournal
 
     with PairJournal.open(folder) as journal:
         return "a" in journal.rows

@@ -66,7 +66,7 @@ FUZZED = {
     "studies/performance/performance_files.py": "performance evaluation",
     "studies/study_file/inputs.py": "study",
     "studies/study_file/bundle.py": "bundle",
-    "studies/matrix.py": "pair_journal",
+    "studies/distance_matrix.py": "pair_journal",
     "studies/study_file/run_study.py": "done_mark",
 }
 """Which readers of `fuzz.readers` lead to the calls of a file."""
@@ -105,7 +105,7 @@ NOT_FUZZED_WHY = {
     "parses a text that transformers just wrote of a network in memory": "segmenters/frozen_network.py",
     "a file of the package itself": "selection/evidence.py",
     "reads again the table that an earlier run of it wrote, for the labels filled in there": "report/labelling_files.py",
-    "reads the id in a document; what is no JSON counts as unchanged": "report/run_figures.py",
+    "reads the id in a document; what is no JSON counts as unchanged": "report/report_figures.py",
     "none of its own": "results/comparison_result.py",
     "hashes the installed weights, which must be the published ones": "weights/published.py",
     "hashes a model's file, and those beside it that it names; any bytes there are a name at most": "weights/onnx_files.py",
@@ -117,10 +117,10 @@ NOT_FUZZED_WHY = {
     ),
     "parses the signature of a map, fuzzed as map_signature; what is no JSON means none": "studies/certification/sample.py",
     "compares how a table begins with how one of its own does": "studies/certification/certify.py",
-    "hashes image files": "studies/certification/verification.py",
+    "hashes image files": "studies/certification/verify_certificate.py",
     "reads images, and predictions and labels by the readers of data/": "tasks",
     "reads /proc/cpuinfo": "paper/pool.py",
-    "opens the journal, fuzzed as pair_journal": "studies/matrix.py",
+    "opens the journal, fuzzed as pair_journal": "studies/distance_matrix.py",
     "shipped conformance suites, which read what they wrote": "testing",
     "maps again, in a worker, an array that io/npy has checked": "data/embeddings.py",
 }

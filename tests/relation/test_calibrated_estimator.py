@@ -14,7 +14,7 @@ from scipy import stats
 
 from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrate
-from howfar.relation.image_columns import LabelledImages, take
+from howfar.relation.labelled_images import LabelledImages, take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_estimators import (
     FLIP_AGREEMENT,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from howfar.errors import InputError
-from howfar.relation.image_columns import take
+from howfar.relation.labelled_images import take
 from howfar.relation.leave_one_dataset_out import aurc, auroc, judge
 from howfar.relation.performance_estimators import every
 from howfar.results.relation_result import Judgement

@@ -16,8 +16,8 @@ from howfar.protocols import Estimator
 from howfar.relation import fitted_columns
 from howfar.relation.fitted_columns import BOOSTED_NEEDS as NEEDS
 from howfar.relation.fitted_columns import PENALTIES, Boosted
-from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, LabelledImages, available, column, take
-from howfar.relation.image_columns import SIGNALS as SIGNAL_COLUMNS
+from howfar.relation.labelled_images import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, LabelledImages, available, column, take
+from howfar.relation.labelled_images import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.performance_estimators import (
     ALL,
     ATC,

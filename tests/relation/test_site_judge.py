@@ -12,7 +12,7 @@ import pytest
 from howfar.arrays import Float64Array
 from howfar.errors import HowfarError, InputError
 from howfar.relation.calibrated_estimator import KnownFits
-from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, CONFIDENCES, SHAPES, LabelledImages, take
+from howfar.relation.labelled_images import BOX_SIGNALS, CLASS_SIGNALS, CONFIDENCES, SHAPES, LabelledImages, take
 from howfar.relation.site_judge import (
     Evidence,
     SiteJudge,

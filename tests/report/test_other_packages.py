@@ -139,7 +139,7 @@ def test_a_section_stands_before_what_is_folded_and_in_the_contents(
 
 
 def test_a_study_elsewhere_has_a_kind_of_figures_of_its_own(installed: Callable[..., None], tmp_path: Path) -> None:
-    from howfar.report.run_figures import draw_figures
+    from howfar.report.report_figures import draw_figures
 
     installed("edge_figures", edges_map=lambda result: plain(result))
     assert registry.ordered("edge_figures") == ("edges_map",)

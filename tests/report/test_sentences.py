@@ -15,8 +15,8 @@ from scipy import stats
 import believable_distances
 import believable_identity
 from figures.believable_relation import choices_of
-from howfar.paper import backbone_distances_report, identity_report, robustness_report
-from howfar.report import backbones_report, estimates_report, failures, performance_report
+from howfar.paper import backbone_distances_report, person_identity_report, robustness_report
+from howfar.report import backbones_report, estimates_report, performance_report, probable_failures
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
 from howfar.results import (
@@ -175,15 +175,15 @@ def of_failures(_: Comparison, related: Relation) -> Lines:
     }
     for name, relation in worlds.items():
         for function in ("lead", "found", "whole"):
-            yield f"{name}: {function}", getattr(failures, function)(relation)
+            yield f"{name}: {function}", getattr(probable_failures, function)(relation)
     lists = [
         Failures("a", 0.5, 0.1, "atc", 10, 5, 0.2),
         Failures("b", 0.5, 0.1, "atc", 10, 5, 0.1),
         Failures("c", 0.5, 0.1, "atc", 9, 9),
     ]
     for rows in (lists, lists[1:]):
-        yield "broken", failures.broken(replace(related, failures=tuple(rows)))
-    yield "promise", failures.promise(related)
+        yield "broken", probable_failures.broken(replace(related, failures=tuple(rows)))
+    yield "promise", probable_failures.promise(related)
 
 
 def of_slices(_: Comparison, __: Relation) -> Lines:
@@ -294,9 +294,10 @@ def test_sentences_of_persons(tmp_path: Path) -> None:
     worlds = {"as made": identity.claims, "none holds": identity.claims.assign(holding=0), "one holds": held}
     worlds |= {"within their intervals": steady, "beyond": moved}
     sections = {
-        name: identity_report.section(replace(identity, claims=claims), Context(Path())) for name, claims in worlds.items()
+        name: person_identity_report.section(replace(identity, claims=claims), Context(Path()))
+        for name, claims in worlds.items()
     }
-    sections["one image a set"] = identity_report.section(
+    sections["one image a set"] = person_identity_report.section(
         believable_identity.make(tmp_path, persons=tuple("abcde"), single=True, perturbations=()), Context(Path())
     )
     check_lines(((name, [made.lead, *made.sentences, *made.limits]) for name, made in sections.items()), "of_persons")

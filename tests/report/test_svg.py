@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from howfar.figures.style import GRID, INK, MUTED, PAPER, drawing
-from howfar.report.run_figures import DPI, embed
+from howfar.report.report_figures import DPI, embed
 
 
 def draw(pixels: np.ndarray | None = None) -> Figure:

@@ -14,10 +14,10 @@ import howfar
 from categories import NAMES, write_categories, write_study
 from howfar import perturb
 from howfar.errors import InputError, UnknownNameError
-from howfar.paper import categories as study_module
+from howfar.paper import scene_categories as study_module
 from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes
 from howfar.results.records import matching
-from howfar.studies.matrix import SUMS
+from howfar.studies.distance_matrix import SUMS
 from howfar.studies.study_file.run_study import study
 
 BODY = 'primaries = ["campus", "kitchen"]\nk = 2'

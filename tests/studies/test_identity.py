@@ -20,7 +20,7 @@ from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset, Item
 from howfar.data.variations import FINEGPR, variations
 from howfar.errors import HowfarError, InputError
-from howfar.paper.identity import PARTS, FromReferences, PersonSet, VariationSets, claim, compared, described, rows
+from howfar.paper.person_identity import PARTS, FromReferences, PersonSet, VariationSets, claim, compared, described, rows
 from howfar.perturb import named
 from howfar.projection import joint_pca
 from howfar.results.distance_studies import Identity
@@ -223,7 +223,7 @@ def test_intervals_hold_the_share_and_the_change_is_of_the_same_draws(identity: 
 
 
 def test_a_second_run_reads_and_a_killed_one_goes_on(identity: Identity, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from howfar.paper import identity as study
+    from howfar.paper import person_identity as study
 
     file = people / "again.toml"
     file.write_text((people / "study.toml").read_text().replace("bootstrap = 200", "bootstrap = 100"))

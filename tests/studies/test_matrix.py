@@ -21,9 +21,8 @@ from howfar.errors import HowfarError, InputError, StoreError
 from howfar.results import Features
 from howfar.results.comparison_result import MEASURES, Matrix
 from howfar.runners import RayRunner
-from howfar.studies import matrix
-from howfar.studies import matrix as study
-from howfar.studies.matrix import JOURNAL, PairJournal
+from howfar.studies import distance_matrix
+from howfar.studies.distance_matrix import JOURNAL, PairJournal
 
 SIZES = {"a": 40, "b": 30, "c": 25, "d": 20}
 
@@ -58,13 +57,13 @@ def stopped_after(count: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by 1 with each pair that is measured."""
     calls: list[int] = []
-    plain = matrix.between
+    plain = distance_matrix.between
 
     def counted(*arguments: Any) -> Any:
         calls.append(1)
         return plain(*arguments)
 
-    monkeypatch.setattr(matrix, "between", counted)
+    monkeypatch.setattr(distance_matrix, "between", counted)
     return calls
 
 
@@ -124,7 +123,7 @@ def test_a_run_that_was_stopped_is_gone_on_with(tmp_path: Path, measured: list[i
     with stopped_after(4, monkeypatch):
         measure(out=tmp_path)
     assert len((tmp_path / JOURNAL).read_text().splitlines()) == 4
-    assert (tmp_path / study.SUMS).is_dir()
+    assert (tmp_path / distance_matrix.SUMS).is_dir()
     # A line with a flipped bit, and what a kill leaves of a line.
     text = (tmp_path / JOURNAL).read_text()
     place = text.index(".", text.index('"o_dist_mean": ')) + 1
@@ -227,7 +226,7 @@ def features_by(scale: float, **identity: Any) -> dict[str, Any]:
 def test_another_feature_of_the_same_images_takes_no_sums_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with stopped_after(1, monkeypatch):
         measure(features_by(1.0, fit="stretch"), out=tmp_path)
-    assert any((tmp_path / study.SUMS).iterdir())
+    assert any((tmp_path / distance_matrix.SUMS).iterdir())
     found = measure(features_by(2.0, fit="crop"), out=tmp_path)
     pd.testing.assert_frame_equal(found.pairs, measure(features_by(2.0, fit="crop")).pairs, check_exact=True)
 

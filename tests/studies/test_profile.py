@@ -18,7 +18,7 @@ from howfar.arrays import ArrayRows
 from howfar.data import parse
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.pipeline.reference_profile import Profile
-from howfar.relation.image_columns import CONFIDENCES
+from howfar.relation.labelled_images import CONFIDENCES
 from howfar.results import Evaluation, Features
 from howfar.results.scores import Score
 from howfar.studies.evaluation.evaluate import evaluate

@@ -13,7 +13,7 @@ from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
 from howfar.metrics.label_free_signals import foreground_dice
-from howfar.relation.image_columns import CONFIDENCES, SHAPES
+from howfar.relation.labelled_images import CONFIDENCES, SHAPES
 from howfar.tasks.maps import ImageMaps, MapFolders, stacked
 
 SIDE = 12

@@ -1,4 +1,4 @@
-"""Use the hidden states of CLIPSeg's decoder, given a text, as a backbone's features of an image.
+"""Use hidden states of CLIPSeg's text-conditioned decoder as image features.
 
 Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022).
 """

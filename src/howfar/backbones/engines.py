@@ -1,4 +1,4 @@
-"""Run a torch backbone by onnxruntime or torch.compile, which are faster, after checking that its features match."""
+"""Run a torch backbone faster by onnxruntime or torch.compile, after checking that its features are the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from howfar.errors import one_line
-from howfar.segmenters.normalisation import Normalise
+from howfar.segmenters.input_normalisation import Normalise
 from howfar.store import local_root
 from howfar.weights.onnx_files import open_session
 

@@ -1,4 +1,4 @@
-"""Record backbone identities, so that networks are built only when needed, and limit torch to one thread.
+"""Record the identity (hash) of backbones, so that a network is built only when features are missing from the store.
 
 Building a network imports torch and reads its weights, which takes seconds; where all features are stored, its identity alone
 is needed. A record is used only where everything agrees that the identity was computed from: name and options, the bytes of

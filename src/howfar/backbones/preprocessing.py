@@ -1,4 +1,4 @@
-"""Prepare images for a network: resize them by stretching, cropping or padding, or perturb them first."""
+"""Prepare images for a network: optionally perturb them, then resize them by stretching, cropping or padding."""
 
 from __future__ import annotations
 

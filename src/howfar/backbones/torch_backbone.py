@@ -21,7 +21,7 @@ from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchC
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.options import Engines, Floats
-from howfar.segmenters.normalisation import Normalise
+from howfar.segmenters.input_normalisation import Normalise
 from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict
 
 _CUDA = threading.Lock()

@@ -113,7 +113,7 @@ def matrix(
     **chosen: Unpack[MatrixOptions],
 ) -> None:
     """Measure how far every DATASET is from every other."""
-    from howfar.studies.matrix import matrix as study
+    from howfar.studies.distance_matrix import matrix as study
 
     found = study(datasets, backbone, **chosen)
     answer(found, json, show, {"report": report_in(chosen.get("out"))}, "all are in matrix.json")
@@ -178,10 +178,10 @@ def show_relation(relation: Relation, page: Path | None) -> None:
 
 def _findings(relation: Relation) -> list[str]:
     """Return the report's sentences on estimators and failure lists."""
-    from howfar.report import estimates_report, failures
+    from howfar.report import estimates_report, probable_failures
 
     estimators = [estimates_report.lead(relation), estimates_report.in_use(relation), estimates_report.distance(relation)]
-    lists = [failures.found(relation), failures.broken(relation), failures.whole(relation)]
+    lists = [probable_failures.found(relation), probable_failures.broken(relation), probable_failures.whole(relation)]
     return [*estimators, *lists] if relation.estimates else estimators
 
 

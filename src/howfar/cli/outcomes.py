@@ -1,4 +1,4 @@
-"""Turn an exception into an exit code and one line in command-line terms, and an unexpected error into a report file."""
+"""Turn exceptions into exit codes and one-line messages; write unexpected errors to a report file."""
 
 from __future__ import annotations
 

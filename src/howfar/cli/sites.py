@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment
     from howfar.results.certificate_result import Certificate
     from howfar.studies.certification.label_plan import LabelPlan
-    from howfar.studies.certification.verification import Verification
+    from howfar.studies.certification.verify_certificate import Verification
 
 
 @flags.command(AssessOptions)
@@ -112,7 +112,7 @@ def verify(
     json: flags.Json = False,
 ) -> None:
     """Verify a certificate: draw and compute again, and say what agrees, what differs, and what could not be checked."""
-    from howfar.studies.certification.verification import verify as study
+    from howfar.studies.certification.verify_certificate import verify as study
 
     found = study(certificate, predictions, images=images, labels=labels, against=against)
     answer(found, json, _show_table)

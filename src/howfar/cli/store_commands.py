@@ -80,7 +80,7 @@ def export(
     **chosen: Unpack[StoredEmbedOptions],
 ) -> None:
     """Write the features of every DATASET as a table, Parquet or Lance, that vector tools read; embed what is not stored."""
-    from howfar.studies.export import export as study
+    from howfar.studies.feature_export import export as study
 
     made = study(datasets, backbone, out=out, to=to, **chosen)
     if json:

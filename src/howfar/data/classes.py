@@ -1,4 +1,4 @@
-"""Read the classes of images: their names, those that a model predicted, and the folders that images are sorted into."""
+"""Read the classes of images: class names, predicted classes, and folders named after classes."""
 
 from __future__ import annotations
 

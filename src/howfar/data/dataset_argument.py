@@ -24,8 +24,8 @@ from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
-from howfar.io.cell_urls import name_place
 from howfar.io.location import Location, Url, absolute, as_location, file_system, is_url
+from howfar.io.safe_cell_urls import name_place
 from howfar.mask_colour import by_colour, is_asked
 from howfar.results import Features, Skipped
 

@@ -1,4 +1,4 @@
-"""Read JSON, XML, CSV and Parquet documents of predictions and labels, and find the columns that they need."""
+"""Read JSON, XML, CSV and Parquet files of predictions and labels, and map their columns to roles (image, class, score)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the bytes of images from a file, from behind a URL, from within a tar, Parquet or Arrow file, or from memory.
+"""Read the bytes of an image from a file, a URL, a tar, Parquet or Arrow file, or memory.
 
 The text of an image in memory is ``python://TOKEN/NUMBER``, that of its mask ``python://TOKEN/NUMBER/mask``. A token is drawn
 anew for each object, so that a text in an old table never leads to another image.
@@ -20,8 +20,8 @@ from typing import BinaryIO, Final, Literal, TypeAlias
 
 from howfar.data.containers import find
 from howfar.errors import ImageError, InputError, one_line
-from howfar.io.cell_urls import recorded
 from howfar.io.location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
+from howfar.io.safe_cell_urls import recorded
 from howfar.mask_colour import file_and_colour
 from howfar.protocols import DatasetLike, ItemLike
 

@@ -1,4 +1,4 @@
-"""Define one image of a dataset, and hold millions of images in columns of some 40 bytes an image."""
+"""Define one image of a dataset, and store millions of them in compact columns (about 40 bytes an image)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from howfar.io.cell_urls import CellUrl
 from howfar.io.location import Url
+from howfar.io.safe_cell_urls import CellUrl
 from howfar.results import Skipped
 
 

@@ -1,4 +1,4 @@
-"""Read the masks, classes and boxes that somebody gave images: from files, folders, tables, or a labelling tool's export."""
+"""Read the masks, classes and boxes of labelled images: from files, folders, tables, or the export of a labelling tool."""
 
 from __future__ import annotations
 

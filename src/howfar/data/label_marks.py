@@ -1,4 +1,4 @@
-"""Hold the labels of images as tools and files of boxes state them, and draw their shapes."""
+"""Hold shapes labelled in an image (masks, polygons, boxes), and rasterise them."""
 
 from __future__ import annotations
 

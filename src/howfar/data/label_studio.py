@@ -1,4 +1,4 @@
-"""Read and write tasks of Label Studio (labelstud.io, basic JSON format), and write the interface of a project."""
+"""Read and write Label Studio tasks (labelstud.io, basic JSON format), and write a project's labelling configuration (XML)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hand out a model's answers as first labels, named as in the labelling tool, and write images beside annotations in archives.
+"""Export a model's predictions as pre-annotations for labelling tools, with their images.
 
 A model's foreground and boxes stand in the files of COCO, CVAT and Label Studio as labels to correct (pre-annotations). A class
 does so for Label Studio alone, which keeps predictions and annotations apart.

@@ -1,4 +1,4 @@
-"""Turn a picture in memory (Pillow's, an array, a tensor, a file's bytes) into the bytes of an image file, without loss.
+"""Convert images in memory (Pillow, arrays, tensors, file bytes) to the bytes of an image file, without loss.
 
 Pixels are written as PPM or PGM, which are a short header and the pixels themselves, so that the content hash of an image in
 memory is one of its pixels: it does not depend on how a version of a library compresses.

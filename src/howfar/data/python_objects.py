@@ -30,8 +30,8 @@ from howfar.data.item import BufferedText, Item
 from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of
 from howfar.data.table import WANTED, list_rows, why_no_file
 from howfar.errors import ImageError, InputError, one_line
-from howfar.io.cell_urls import name_place
 from howfar.io.location import Location, Url, absolute, as_location, is_url
+from howfar.io.safe_cell_urls import name_place
 from howfar.results import Features, Skipped
 from howfar.wording import printable
 

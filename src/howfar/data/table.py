@@ -16,8 +16,8 @@ from howfar.data.documents import TABLES, cell_text, readable, refuse_separator
 from howfar.data.image_bytes import exists
 from howfar.data.item import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.io.cell_urls import cell_location
 from howfar.io.location import Location, absolute, as_location, is_url, open_binary
+from howfar.io.safe_cell_urls import cell_location
 from howfar.results import Skipped
 from howfar.wording import printable, unguarded, written_out
 

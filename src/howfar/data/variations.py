@@ -1,4 +1,4 @@
-"""Read from images' names or a table who or what each shows and under which variation: person, view, weather, light."""
+"""Read which subject an image shows, and under which variation (person, view, weather, light), from names or a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute the paper's distances, from images to a dataset, between datasets and between identities, and energy."""
+"""Compute the paper's image-to-dataset (I^dist) and dataset-to-dataset (O^dist) distances, the identity margin, and energy."""
 
 from __future__ import annotations
 

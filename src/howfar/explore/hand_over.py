@@ -1,4 +1,4 @@
-"""Turn the images picked on the page into selections, one per dataset, in the form of a strategy's selections."""
+"""Turn images picked on the interactive page into selections, one per dataset."""
 
 from __future__ import annotations
 

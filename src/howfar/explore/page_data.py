@@ -1,4 +1,4 @@
-"""Pack the interactive page's data on a run into one compressed block."""
+"""Pack the data of a run's interactive page into one compressed block."""
 
 from __future__ import annotations
 

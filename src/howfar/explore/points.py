@@ -1,4 +1,4 @@
-"""Collect the interactive page's data on each image of a run or adaptation study: columns and plane positions."""
+"""Collect what the interactive page shows of each image: its columns and its position in the plane."""
 
 from __future__ import annotations
 

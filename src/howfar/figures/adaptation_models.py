@@ -1,4 +1,4 @@
-"""Choose the order, colours and seeds of an adaptation study's models in figures and tables."""
+"""Order and colour the models of an adaptation study in figures and tables."""
 
 from __future__ import annotations
 

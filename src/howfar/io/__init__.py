@@ -1,1 +1,1 @@
-"""Locate files on this machine or behind URLs, write them whole, lock them, and keep checkpoints of long runs."""
+"""Locate local and remote files, write them atomically, lock them, and save the progress of long runs."""

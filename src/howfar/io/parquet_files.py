@@ -1,4 +1,4 @@
-"""Read Parquet tables of other people: what they take in memory is stated first, and what they hold is checked.
+"""Read untrusted Parquet tables: estimate the memory that they need first, then validate their contents.
 
 Arrow's own access to the footer of a damaged file ends the interpreter (``terminate called after throwing``), so what a file
 will take in memory is looked up here. The footer is a Thrift structure in the compact protocol

@@ -1,4 +1,4 @@
-"""Seal a file by a checksum of all its bytes, so that a changed byte is found before anything in the file is believed.
+"""Seal files with a checksum of all bytes, so that damage is detected before anything is read.
 
 The seal is a text in the file, ``howfar-xxh3:`` and 16 digits: XXH3, 64 bits (https://github.com/Cyan4973/xxHash), of a key and
 of all bytes of the file, where these digits are zeros. It is the last such text of the file: the value of `SEAL` in a JSON

@@ -1,4 +1,4 @@
-"""Score predictions against ground truth (segmentation, classification, detection), and read label-free signals of them."""
+"""Score predictions against ground truth (segmentation, classification, detection), and compute label-free signals."""
 
 from howfar.metrics.classification import CLASSIFICATION, Classification
 from howfar.metrics.detection import DETECTION, Detection

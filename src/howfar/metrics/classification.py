@@ -1,4 +1,4 @@
-"""Score predicted classes (accuracy, macro F1), and compute signals of class probabilities that need no labels.
+"""Score classifiers (accuracy, macro F1), and compute label-free signals from class probabilities.
 
 Two of the signals are of a whole set of images: the nuclear norm and MaNo. Both are homogeneous of degree 1 in the matrix of
 probabilities that they are computed from, so that by Euler's theorem each is a sum over the rows, Σ_i q_i · ∂S/∂q_i. An

@@ -1,4 +1,4 @@
-"""Score predicted boxes by mAP and F1, and compute their confidence and stability, which need no labels."""
+"""Score predicted boxes (mAP, F1), and compute label-free signals: their confidence and stability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score segmentations of several classes by F and IoU, and compute their signals that need no labels."""
+"""Score multi-class segmentation (F, IoU), and compute its label-free signals."""
 
 from __future__ import annotations
 

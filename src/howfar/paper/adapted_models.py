@@ -1,4 +1,4 @@
-"""Run the studies of what models learnt: F by distance (tables 3 to 5), and suppression of noise (appendix C)."""
+"""Run the studies of adapted models: F against distance (tables 3 to 5), and fewer false positives (appendix C)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report what models learnt: F by distance (tables 3 to 5, figures 4 to 6), and background (figures 13 to 17)."""
+"""Report the studies of adapted models: F against distance (tables 3 to 5, figs. 4 to 6), false positives (figs. 13 to 17)."""
 
 from __future__ import annotations
 

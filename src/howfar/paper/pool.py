@@ -1,4 +1,4 @@
-"""Run the study of the pool of models (section 6): rank several models under each wish, with intervals."""
+"""Run the study of a pool of models (section 6): rank models by each criterion, with intervals."""
 
 from __future__ import annotations
 

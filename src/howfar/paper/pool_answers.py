@@ -1,4 +1,4 @@
-"""Write sentences on the best model for each wish, with the reason and the certainty."""
+"""Write sentences on the best model of the pool by each criterion, with reason and certainty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count the pixels of several models' maps, and score all models in the same resamples of photographs and trainings."""
+"""Count the pixels of several models' maps, and score all models on the same bootstrap resamples."""
 
 from __future__ import annotations
 

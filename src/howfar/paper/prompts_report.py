@@ -23,7 +23,7 @@ from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
 from howfar.figures.style import drawing, first, head, name_text
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, made_section
-from howfar.report.run_figures import draw_figures
+from howfar.report.report_figures import draw_figures
 from howfar.results.records import Interval, matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.significance.bootstrap import average, image_weights

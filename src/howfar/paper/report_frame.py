@@ -1,4 +1,4 @@
-"""Share what the reports of the paper's studies have in common: columns of tables, numbers, and labels of panels."""
+"""Build the columns, numbers and panel labels that reports of the paper's studies share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Share what the paper's studies have in common: settings, models of another study, perturbations, columns with intervals."""
+"""Define what the paper's studies share: settings, models of another study, perturbations, columns with intervals."""
 
 from __future__ import annotations
 

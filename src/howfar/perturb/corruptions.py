@@ -1,4 +1,4 @@
-"""Change images, some with their masks: brightness, blur, noise, tones, texture, contrast of foreground, and scale."""
+"""Corrupt images, some with their masks: brightness, blur, noise, tones, texture, foreground contrast, and scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Project and measure pairs of datasets: the primary with each secondary in turn, or two with neither as primary."""
+"""Project and measure pairs of datasets: the primary with each secondary, or any two for a matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure new images by a primary dataset's saved profile, without its images."""
+"""Measure the distance of new images from a saved profile, without the primary images."""
 
 from __future__ import annotations
 

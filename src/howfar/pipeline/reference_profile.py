@@ -1,4 +1,4 @@
-"""Save, load and score by a profile: one file that stands for a primary dataset when new images are scored."""
+"""Save and load a profile: one file that replaces a primary dataset's images when new images are scored."""
 
 from __future__ import annotations
 

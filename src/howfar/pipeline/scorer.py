@@ -32,7 +32,7 @@ from howfar.pipeline.reference import PrimaryReference
 from howfar.protocols import Backbone, Rows
 from howfar.relation import site_judge
 from howfar.relation.gate import values_of
-from howfar.relation.image_columns import DISTANCES, HISTOGRAM
+from howfar.relation.labelled_images import DISTANCES, HISTOGRAM
 from howfar.relation.site_judge import AUTO, SiteJudge
 from howfar.results import Failures, Features, SetEstimate, Skipped
 from howfar.results.relation_result import Gate

@@ -1,4 +1,4 @@
-"""Keep the sums that a PCA needs of a dataset (mean and scatter, or inner products), computed once and in parallel."""
+"""Cache the sums that a PCA needs of a dataset (mean and scatter, or inner products), computed in parallel."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation.image_columns import Columns, LabelledImages, narrow, take
+from howfar.relation.labelled_images import Columns, LabelledImages, narrow, take
 from howfar.relation.performance_estimators import Consensus, ConsensusFit, named, restore
 from howfar.results.relation_result import SetEstimate
 from howfar.significance.bootstrap import student

@@ -1,4 +1,4 @@
-"""List the images on which a model probably fails, at a stated error rate, by conformal p-values."""
+"""List the images on which a model probably fails, at a nominal error rate, by conformal p-values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, as_row
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
-from howfar.relation.image_columns import Mask
+from howfar.relation.labelled_images import Mask
 from howfar.results.relation_result import Failures
 from howfar.significance.conformal import select
 

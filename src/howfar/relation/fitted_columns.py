@@ -1,4 +1,4 @@
-"""Fit an image's performance to its columns: by lines, ridge regression, thresholded confidence or boosted trees."""
+"""Predict performance from image columns: lines, ridge regression, thresholded confidence, boosted trees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.relation.image_columns import AT_THRESHOLD, HISTOGRAM, SOFT_F, VALUES, Columns, LabelledImages, column, rows
+from howfar.relation.labelled_images import AT_THRESHOLD, HISTOGRAM, SOFT_F, VALUES, Columns, LabelledImages, column, rows
 
 PENALTIES = tuple(float(10.0**power) for power in np.arange(2.0, -4.5, -0.5))
 _CONSTANT = 1e-10

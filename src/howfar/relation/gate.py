@@ -1,4 +1,4 @@
-"""Check whether a dataset is similar enough to the labelled datasets to trust an estimate, with reasons in words.
+"""Decide whether a dataset is similar enough to the labelled datasets to trust an estimate, with reasons.
 
 Distance does not tell the score: it tells when an estimate of the score may be believed. Every check sets one value of a new
 dataset against the range of the labelled datasets, the primary dataset's own kind among them.
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
-from howfar.relation.image_columns import Columns, column, rows
+from howfar.relation.labelled_images import Columns, column, rows
 from howfar.results.relation_result import Gate, GateReading
 from howfar.wording import format_number
 

@@ -1,4 +1,4 @@
-"""Evaluate performance estimators by leaving one labelled dataset out at a time, compared with predicting the mean."""
+"""Evaluate performance estimators by leaving out one labelled dataset at a time, against predicting the mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.arrays import Float64Array, as_row, check_level
 from howfar.errors import InputError
 from howfar.protocols import Estimator
 from howfar.relation.calibrated_estimator import KnownFits, calibrated, resolved
-from howfar.relation.image_columns import Columns, LabelledImages, Mask, available, narrow
+from howfar.relation.labelled_images import Columns, LabelledImages, Mask, available, narrow
 from howfar.relation.performance_estimators import MEAN, named
 from howfar.results.relation_result import Judgement, SetEstimate
 

@@ -1,4 +1,4 @@
-"""Measure performance over distance: of the near and far parts of a dataset (tables 3-5), and as a curve (figs 4-6)."""
+"""Measure performance over distance: in near and far parts of a dataset (tables 3-5), and as a curve (figs 4-6)."""
 
 from __future__ import annotations
 

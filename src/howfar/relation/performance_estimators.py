@@ -1,4 +1,4 @@
-"""Define the estimators of an image's performance in one table: name, kind of evidence, sentence, columns and fit by task.
+"""Define the estimators of image performance: the evidence each uses, the columns it reads, how it is fitted.
 
 An estimator learns from labelled images, whose sets weigh alike, and then reads only what is known without labels. An image
 that lacks a column that an estimator needs is left out of its fit and gets no estimate (NaN) from it; this touches no other
@@ -33,7 +33,7 @@ from howfar.relation.fitted_columns import (
     ridge,
     thresholded,
 )
-from howfar.relation.image_columns import (
+from howfar.relation.labelled_images import (
     AGREEMENTS,
     BOX_COUNT,
     BOX_SIGNALS,
@@ -47,7 +47,7 @@ from howfar.relation.image_columns import (
     narrow,
     rows,
 )
-from howfar.relation.image_columns import DISTANCES as DISTANCE_NAMES
+from howfar.relation.labelled_images import DISTANCES as DISTANCE_NAMES
 
 KIND = "estimators"
 Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold

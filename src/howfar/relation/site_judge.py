@@ -1,4 +1,4 @@
-"""Judge an unlabelled site from labelled sets: estimate, interval, gate, probable failures, and reliability.
+"""Judge an unlabelled site: estimate, interval, gate, probable failures, and how reliable they are.
 
 The least left-out error of many estimators is smaller than what the winner does on a further set (Varma & Simon, "Bias in error
 estimation when using cross-validation for model selection", BMC Bioinformatics 7, 2006). So nothing is chosen among those that
@@ -22,7 +22,16 @@ from howfar.protocols import Estimator
 from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrated, resolved
 from howfar.relation.failure_list import failures
 from howfar.relation.gate import GateRange, Values, fit, values_of
-from howfar.relation.image_columns import AGREEMENTS, BOX_AGREEMENTS, FLIP_OVERLAP, Columns, LabelledImages, narrow, rows, take
+from howfar.relation.labelled_images import (
+    AGREEMENTS,
+    BOX_AGREEMENTS,
+    FLIP_OVERLAP,
+    Columns,
+    LabelledImages,
+    narrow,
+    rows,
+    take,
+)
 from howfar.relation.leave_one_dataset_out import HiddenSite, judge_labelled
 from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, SetEstimate

@@ -1,1 +1,1 @@
-"""Write reports: one folder per topic with page or section, text, tables and template, and shared modules."""
+"""Write reports: a module per topic, with shared modules for sections, pages and figures."""

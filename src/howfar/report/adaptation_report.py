@@ -33,8 +33,8 @@ from howfar.report import adaptation_sentences
 from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_random, points, standing
 from howfar.report.explorer import adaptation_section
 from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.report_figures import Figures, draw_figures
 from howfar.report.rerun import rerun_adaptation
-from howfar.report.run_figures import Figures, draw_figures
 from howfar.report.section import (
     UNDEFINED,
     Cell,

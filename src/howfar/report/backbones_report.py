@@ -12,8 +12,8 @@ from howfar.figures.backbone_figures import looks, nearest_first
 from howfar.report import section as doc
 from howfar.report.comparison_report import settings
 from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.report_figures import draw_figures
 from howfar.report.rerun import rerun_backbones
-from howfar.report.run_figures import draw_figures
 from howfar.results import Comparison
 from howfar.results.backbones_result import SETS, BackboneComparison
 from howfar.results.run_files import PAGE

@@ -1,4 +1,4 @@
-"""Report a certificate on one page: the performance shown on a site, and the labels behind it."""
+"""Report a certificate on one page: the certified performance of a site, and the labels behind it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
-from howfar.report.run_figures import draw_figures
+from howfar.report.report_figures import draw_figures
 from howfar.results.certificate_result import Certificate, Step, Zone
 
 _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}

@@ -27,8 +27,8 @@ from howfar.report.comparison_sentences import (
 )
 from howfar.report.page import SECTION, Page, SectionKind, fill_sections
 from howfar.report.performance_report import relation_settings
+from howfar.report.report_figures import draw_figures
 from howfar.report.rerun import rerun
-from howfar.report.run_figures import draw_figures
 from howfar.report.run_results import RunResults
 from howfar.results import BaselineSummary, Comparison, DatasetSummary, Relation
 from howfar.results.assessment_result import Assessment

@@ -1,4 +1,4 @@
-"""State a comparison's distances, the certainty of their order, and the trivial backbones' results in sentences."""
+"""Write sentences on a comparison: distances, the certainty of their order, and trivial backbones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the report's sections on performance without labels: each site's answer, and the estimates behind it."""
+"""Write the report's sections on performance without labels: each site's answer and its estimates."""
 
 from __future__ import annotations
 

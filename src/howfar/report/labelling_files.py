@@ -27,7 +27,7 @@ from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text
 from howfar.io.atomic import replace, replace_text
 from howfar.io.location import is_in_memory
-from howfar.report.run_figures import save
+from howfar.report.report_figures import save
 from howfar.report.section import plural
 from howfar.results import Selection
 from howfar.results.certificate_result import Certificate

@@ -19,7 +19,7 @@ from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
 from howfar.report import section as doc
-from howfar.report.run_figures import Figures, check_unchanged, tolerated
+from howfar.report.report_figures import Figures, check_unchanged, tolerated
 from howfar.report.run_results import RunResults
 from howfar.results.records import Provenance
 from howfar.results.run_files import PAGE, check_page

@@ -1,4 +1,4 @@
-"""Collect the results that belong to a run folder's comparison, without corrupted versions of the primary dataset."""
+"""Collect the results shown beside a comparison, without corrupted versions of the primary dataset."""
 
 from __future__ import annotations
 

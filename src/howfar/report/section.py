@@ -1,4 +1,4 @@
-"""Hold the content of a report's section as data: sentences, tables with their columns and cells, and figures."""
+"""Hold the content of a report's section as data: sentences, tables and figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from howfar.wording import format_estimate, format_number, share, signed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from howfar.report.run_figures import PageFigure
+    from howfar.report.report_figures import PageFigure
     from howfar.results.records import Interval, Provenance
 
 Row = TypeVar("Row")

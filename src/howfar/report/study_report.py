@@ -18,7 +18,7 @@ from howfar.io import atomic
 from howfar.io.atomic import replace_text
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page
-from howfar.report.run_figures import Figures, PageFigure, embed, runs_of, save, tolerated
+from howfar.report.report_figures import Figures, PageFigure, embed, runs_of, save, tolerated
 from howfar.results.result import Result
 from howfar.results.run_files import MARK
 from howfar.results.study_run import StudyRecord, StudyRun

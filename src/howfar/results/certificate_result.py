@@ -1,4 +1,4 @@
-"""Hold the certificate of a model on a site: its performance shown by the labels of a few randomly drawn images."""
+"""Hold a certificate: the performance of a model on a site, shown by labels of randomly drawn images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mark every file of a result with the id of its run, so that files of different runs are never mixed."""
+"""Tag every file of a result with its run's id, so that files of different runs are never mixed."""
 
 from __future__ import annotations
 

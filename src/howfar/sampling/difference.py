@@ -1,4 +1,4 @@
-"""Follow the mean difference of two models label by label, until it is settled which is better.
+"""Estimate which of two models is better, label by label, until the question is settled.
 
 The difference d_i of two models' performance on image i cannot exceed a bound b_i in [0, 1] that their predictions give
 without a label: 0 where both predict the same. Images are drawn one after another, each of those left with a chance in

@@ -1,4 +1,4 @@
-"""Predict, from predictions alone, how many labels a question will need."""
+"""Predict from unlabelled predictions how many labels a question will need."""
 
 from __future__ import annotations
 

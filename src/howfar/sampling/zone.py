@@ -1,4 +1,4 @@
-"""Find the zone of a site in which a model may be used: best predicted images first, at most a share α of which scores below τ.
+"""Find the largest part of a site, best predicted first, of which at most a share α scores below τ.
 
 Nested zones P_1 ⊂ P_2 ⊂ … are tested in this order, and the first that fails ends the search: tests in a fixed order need no
 correction (Maurer, Hothorn & Lehmacher, 1995; "Learn then Test": Angelopoulos, Bates, Candès, Jordan & Lei, 2021,

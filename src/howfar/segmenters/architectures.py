@@ -1,4 +1,4 @@
-"""Register the segmenters UNet++, DeepCrack, frozen encoder and SAM-Adapter: options, default training, and how to build."""
+"""Register the segmenters UNet++, DeepCrack, frozen encoder and SAM-Adapter, with their options and training defaults."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from howfar.errors import InputError
-from howfar.segmenters.normalisation import Normalise, check_sides
+from howfar.segmenters.input_normalisation import Normalise, check_sides
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 

@@ -1,4 +1,4 @@
-"""Define the network of a frozen encoder (any backbone of timm or transformers) and a small trained decoder."""
+"""Define a segmenter with a frozen encoder (any backbone of timm or transformers) and a small trained decoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
-from howfar.segmenters.normalisation import Normalise, check_sides
+from howfar.segmenters.input_normalisation import Normalise, check_sides
 from howfar.weights.hub_models import model_of
 from howfar.weights.published import HUB_ID
 

@@ -12,7 +12,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters.normalisation import Normalise
+from howfar.segmenters.input_normalisation import Normalise
 from howfar.weights import published
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, model_of, read_json, read_model
 from howfar.weights.published import SAM_BASE, SAM_SIDE, SAM_SIZES

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from howfar.errors import MissingExtraError
-from howfar.segmenters.normalisation import Normalise, check_sides
+from howfar.segmenters.input_normalisation import Normalise, check_sides
 from howfar.weights import published
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 

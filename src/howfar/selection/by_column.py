@@ -1,4 +1,4 @@
-"""Choose images by the order of one column: far, near, uncertainty, flip disagreement, ridges, foreground share."""
+"""Choose images by one column: farthest, nearest, most uncertain, most disagreement, ridges, foreground share."""
 
 from __future__ import annotations
 

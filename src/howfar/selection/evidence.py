@@ -1,4 +1,4 @@
-"""Report for each strategy whether it beat random choice in the recorded measurements."""
+"""Report whether each selection strategy beat random choice in the recorded measurements."""
 
 from __future__ import annotations
 

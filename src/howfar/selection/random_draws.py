@@ -1,4 +1,4 @@
-"""Draw images at random: all alike, by stratum of distance, by predicted foreground, or by entropy."""
+"""Draw images at random: uniformly, or stratified by distance, predicted foreground or entropy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judge whether a distance is more than chance: bootstrap intervals, permutation and conformal p-values, Holm's correction."""
+"""Test whether a distance is more than chance: bootstrap intervals, permutation and conformal p-values, Holm."""
 
 from howfar.significance.bootstrap import interval, resample_counts, resample_weights, unbiased_mean
 from howfar.significance.conformal import p_values, percentiles, quantile, select

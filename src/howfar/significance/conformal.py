@@ -1,4 +1,4 @@
-"""Compute conformal p-values, percentiles and interval widths against calibration values, and select at an error rate."""
+"""Compute conformal p-values, percentiles and half-widths, and select at a false discovery rate (Benjamini-Hochberg)."""
 
 from __future__ import annotations
 

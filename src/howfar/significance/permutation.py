@@ -1,4 +1,4 @@
-"""Test by permutation whether two datasets, or a slice and the rest, are one distribution, and correct after Holm."""
+"""Test by permutation whether two datasets have one distribution, with Holm correction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate how much each of several crossed sources makes a measurement vary, by a linear mixed model."""
+"""Estimate how much of a measurement's variance each crossed source contributes, by a linear mixed model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the oldest shard and row of each image content, in SQLite.
+"""Look up which shard and row hold an image's features, in SQLite; the oldest shard wins.
 
 What a process has read or written itself is in a private database. The index of a large store is also in a file beside the
 shards, ``shards/index.sqlite``, that all processes share. It is derived from the indexes of the shards: nothing is lost with

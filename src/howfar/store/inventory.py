@@ -1,4 +1,4 @@
-"""Find the features in a store, say how much each takes, and remove them by name, age or the store's size."""
+"""List the features in a store with their sizes, and remove them by name, age or total size."""
 
 from __future__ import annotations
 

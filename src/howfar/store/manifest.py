@@ -1,4 +1,4 @@
-"""Name a feature's folder by a hash of all that the feature depends on, and write and check its manifest."""
+"""Name the folder of a feature by the hash of all that it depends on, and write and check its manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open a store's folder by path or URL, and explain what its disk or service refuses."""
+"""Open a store's folder by path or URL, and explain errors of its disk or service."""
 
 from __future__ import annotations
 

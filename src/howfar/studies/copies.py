@@ -1,4 +1,4 @@
-"""Find equal and nearly equal images, and warn, leave them out, or raise an error."""
+"""Find duplicate and near-duplicate images, and warn about them, leave them out, or stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score a model on corrupted versions of the primary dataset's own labelled images, which needs no labels from other sites."""
+"""Score a model on corrupted versions of the primary dataset's own labelled images (`howfar corrupt`)."""
 
 from __future__ import annotations
 

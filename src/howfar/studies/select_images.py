@@ -30,7 +30,7 @@ from howfar.metrics.label_free_signals import class_entropy
 from howfar.metrics.multiclass import METRIC
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
-from howfar.relation.image_columns import HISTOGRAM
+from howfar.relation.labelled_images import HISTOGRAM
 from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.runners import LocalRunner
 from howfar.selection import named

@@ -1,1 +1,1 @@
-"""Serve each task (segmentation, several classes, classification, detection) to every command by one interface."""
+"""Give every command one interface to the tasks: segmentation, several classes, classification, detection."""

@@ -1,4 +1,4 @@
-"""List tasks by name, and collect task-specific options."""
+"""Look up tasks by name, and collect their own options."""
 
 from __future__ import annotations
 

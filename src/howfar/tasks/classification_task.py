@@ -1,4 +1,4 @@
-"""Serve classification: read tables of predicted classes and class labels, and measure accuracy."""
+"""Implement classification: read predicted classes and labels, and measure accuracy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from howfar.data.labelling_exports import FirstLabels
 from howfar.data.python_objects import labelled
 from howfar.errors import InputError
 from howfar.metrics.classification import CLASSIFICATION, class_signals
-from howfar.relation.image_columns import CLASS_SIGNALS, CONFIDENCE
+from howfar.relation.labelled_images import CLASS_SIGNALS, CONFIDENCE
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.listing import ListedPredictions, ListedSignals, TalliedImage, evaluate_listing, no_common_class, spread

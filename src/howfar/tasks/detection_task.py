@@ -1,4 +1,4 @@
-"""Serve detection: read predicted and true boxes, and match them."""
+"""Implement detection: read predicted and true boxes, and match them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from howfar.data.labelling_exports import Boxes as LabelledBoxes
 from howfar.data.labelling_exports import FirstLabels
 from howfar.errors import ImageError, InputError
 from howfar.metrics.detection import Boxes, Detection, box_consistency, box_signals, box_stability, mirrored
-from howfar.relation.image_columns import BOX_AGREEMENTS, BOX_SIGNALS
+from howfar.relation.labelled_images import BOX_AGREEMENTS, BOX_SIGNALS
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.listing import (

@@ -1,4 +1,4 @@
-"""Score predictions that one file lists, make evaluations of scored images, and compute signals of listed images."""
+"""Evaluate predictions that one file lists for all images: scores and label-free signals."""
 
 from __future__ import annotations
 

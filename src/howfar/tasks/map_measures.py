@@ -1,4 +1,4 @@
-"""Define the measures of probability maps that a certificate may state."""
+"""Define the measures of probability maps that a certificate can state."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from howfar.metrics import (
 )
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.options import Members
-from howfar.relation.image_columns import (
+from howfar.relation.labelled_images import (
     CONFIDENCES,
     ENSEMBLE_AGREEMENT,
     FLIP_AGREEMENT,

@@ -1,4 +1,4 @@
-"""Serve segmentation of several classes: read maps and masks of classes, and compare them."""
+"""Implement multi-class segmentation: read maps and masks of classes, and compare them."""
 
 from __future__ import annotations
 

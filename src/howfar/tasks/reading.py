@@ -1,4 +1,4 @@
-"""Read images one by one, and either list images that cannot be scored or stop with a one-line error."""
+"""Read the images of a task one by one; list those that cannot be scored, or stop at the first."""
 
 from __future__ import annotations
 

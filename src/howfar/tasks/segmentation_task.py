@@ -1,4 +1,4 @@
-"""Serve segmentation: read probability maps and masks, and measure maps at a threshold."""
+"""Implement binary segmentation: read probability maps and masks, and measure maps at a threshold."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.metrics.probability_maps import as_levels
 from howfar.metrics.protocol import defined
 from howfar.metrics.threshold_counts import as_tolerance
-from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES, FLIP_OVERLAP, SHAPES, SOFT_F, TILE_AGREEMENT
+from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES, FLIP_OVERLAP, SHAPES, SOFT_F, TILE_AGREEMENT
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.sampling import foreground_bound

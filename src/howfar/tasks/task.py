@@ -1,4 +1,4 @@
-"""Define the interface by which commands use a task: its measures, a model's answers, labels, and first labels to correct."""
+"""Define the interface of a task (such as segmentation): its measures, predictions, labels, and pre-annotations."""
 
 from __future__ import annotations
 

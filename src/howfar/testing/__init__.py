@@ -1,4 +1,4 @@
-"""Test your own backbone, distance, runner or other plug-in for howfar by subclassing a pytest conformance suite.
+"""Conformance suites for plug-ins: subclass one to test your own backbone, distance, runner or strategy.
 
 A suite is imported on first use, since it needs pytest and the libraries of what it tests.
 """

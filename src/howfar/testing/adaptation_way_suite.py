@@ -1,4 +1,4 @@
-"""Test the contract of a way of adapting, by a suite that any package's test class can inherit."""
+"""Conformance suite of ways of adapting."""
 
 from __future__ import annotations
 

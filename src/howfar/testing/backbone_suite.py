@@ -1,4 +1,4 @@
-"""Test the contract of a backbone, by a suite that any package's test class can inherit."""
+"""Conformance suite of backbones."""
 
 from __future__ import annotations
 

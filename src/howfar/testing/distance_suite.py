@@ -1,4 +1,4 @@
-"""Test the contract of a distance, by a suite that any package's test class can inherit."""
+"""Conformance suite of distances."""
 
 from __future__ import annotations
 

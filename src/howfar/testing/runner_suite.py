@@ -1,4 +1,4 @@
-"""Test the contract of a runner, by a suite that any package's test class can inherit.
+"""Conformance suite of runners.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Test the contract of a segmentation network, by a suite that any package's test class can inherit."""
+"""Conformance suite of segmentation networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test the contract of a selection strategy, by a suite that any package's test class can inherit."""
+"""Conformance suite of selection strategies."""
 
 from __future__ import annotations
 

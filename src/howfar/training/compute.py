@@ -1,4 +1,4 @@
-"""Control a training's threads, precision and cached features, and estimate its duration."""
+"""Control a training's threads, precision and feature cache, and estimate its duration."""
 
 from __future__ import annotations
 

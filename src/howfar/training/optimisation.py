@@ -1,4 +1,4 @@
-"""Define the losses and learning-rate schedules that a training may name."""
+"""Define the losses and learning-rate schedules of trainings."""
 
 from __future__ import annotations
 

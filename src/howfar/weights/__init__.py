@@ -1,1 +1,1 @@
-"""Find published weights on disk or on a hub, read them without running code from them, and hash them."""
+"""Find published weights on disk or on a hub, load them without running their code, and hash them."""

@@ -1,4 +1,4 @@
-"""Hash ONNX files with the files of their tensors, and run their networks by onnxruntime."""
+"""Hash ONNX files with their external tensors, and run them by onnxruntime."""
 
 from __future__ import annotations
 

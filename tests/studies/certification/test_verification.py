@@ -15,7 +15,7 @@ import howfar
 from certified_site import write_site
 from howfar.errors import StoreError
 from howfar.results.certificate_result import Certificate
-from howfar.studies.certification.verification import Verification
+from howfar.studies.certification.verify_certificate import Verification
 
 COUNT = 24
 

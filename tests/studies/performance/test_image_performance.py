@@ -13,7 +13,7 @@ from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import KnownFits, calibrate
 from howfar.relation.failure_list import list_failures, trusted_below
 from howfar.relation.gate import fit, values_by_set
-from howfar.relation.image_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES, take
+from howfar.relation.labelled_images import AGREEMENTS, AT_THRESHOLD, CONFIDENCES, take
 from howfar.relation.site_judge import AUTO, Terms, judge_of
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import (

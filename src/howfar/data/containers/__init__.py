@@ -1,4 +1,4 @@
-"""Read files that hold many images, without unpacking them: tar shards, Parquet and Arrow files with images' bytes."""
+"""Read images from files that hold many of them, without unpacking: tar shards, Parquet and Arrow files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define the interface of files that hold images, and read the columns of Parquet and Arrow files that hold them."""
+"""Define the interface of files that hold many images, and read image columns of Parquet and Arrow files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from howfar.errors import ImageError, InputError
-from howfar.io.cell_urls import cell_location
 from howfar.io.location import Location, as_location, is_url
+from howfar.io.safe_cell_urls import cell_location
 
 
 class Member(NamedTuple):

@@ -1,4 +1,4 @@
-"""Train, load and score the models of an adaptation study; refuse to score a model on images it learnt from."""
+"""Train, load and score the models of an adaptation study, never on images they learnt from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put an assessment into sentences: the expected score of each site, its certainty and the next step."""
+"""Write the sentences of an assessment: the expected score of each site, its certainty, the next step."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.pairs import forget_pairs
 from howfar.pipeline.reference_profile import PROFILE, Profile
 from howfar.progress import stage
-from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM
+from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
 from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, Basis, SiteAnswer

@@ -1,4 +1,4 @@
-"""Certify a model on a site: draw random images, hand them out for labelling, and state what the labels show."""
+"""Certify a model on a site: draw random images, export them for labelling, and compute what the labels show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say, before anything is labelled, how many labels a certificate will need: what `howfar certify --plan` prints."""
+"""Predict how many labels a certificate will need, before labelling (`howfar certify --plan`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say what a certificate is asked, and answer from the labels of its sample: a mean, a ratio, a zone, a difference."""
+"""Define a certificate's question (mean, ratio, zone, difference), and answer it from the labels of its sample."""
 
 from __future__ import annotations
 

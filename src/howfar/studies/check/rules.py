@@ -1,4 +1,4 @@
-"""Read the rules of `howfar check` (YAML or TOML), and decide by them: pass, breach, or undecided until more is labelled."""
+"""Read the rules of `howfar check` (YAML or TOML), and decide them: pass, breach or undecided."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_re
 from howfar.metrics.label_free_signals import predicted_foreground, soft_f
 from howfar.metrics.protocol import mean_of_defined
 from howfar.relation.gate import Values, values_by_set, values_of
-from howfar.relation.image_columns import (
+from howfar.relation.labelled_images import (
     AT_THRESHOLD,
     EVERY_SIGNAL,
     HISTOGRAM,

@@ -21,7 +21,7 @@ from howfar.metrics.protocol import defined
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.progress import doing
 from howfar.relation.calibrated_estimator import KnownFits
-from howfar.relation.image_columns import take
+from howfar.relation.labelled_images import take
 from howfar.relation.performance_by_distance import PerformancePoints, curve, parts
 from howfar.relation.site_judge import DISTANCE, MEAN, Evidence, SiteJudge, SiteJudgement, judge_of, left_out
 from howfar.relation.trend import can_be_pooled, pooled_trend, trend, verdict

@@ -1,4 +1,4 @@
-"""Run the study of identity (appendix E, eqs. 9-11): is a person, under any view, weather or light, nearer than another?"""
+"""Run the identity study (appendix E, eqs. 9-11): are one person's images, across views and weather, closest to each other?"""
 
 from __future__ import annotations
 

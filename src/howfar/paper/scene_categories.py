@@ -1,4 +1,4 @@
-"""Run the studies of categories (appendix D): which scenes are close (tables 7, 8), and whether their order is robust."""
+"""Rank scene categories by distance (appendix D, tables 7 and 8), and test whether the ranking survives perturbations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes, StudiedBackbone
 from howfar.results.records import keyed
 from howfar.studies.distance import compared, matrix_notes
-from howfar.studies.matrix import summed_once
+from howfar.studies.distance_matrix import summed_once
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, StudyKind, Work, setting
 

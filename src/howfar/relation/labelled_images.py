@@ -1,4 +1,4 @@
-"""Check the columns that describe images without labels, and the labelled images that estimators learn from."""
+"""Validate per-image columns, and hold the labelled images that estimators are fitted to, with cross-validation splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the report's section on probable failures: the lists, the stated error rate and the measured one."""
+"""Write the report's section on images on which the model probably fails, with nominal and measured error rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verify a certificate that somebody else made: draw and compute again, and say what agrees, differs, or is not checked."""
+"""Verify a certificate: repeat its draw and computation, and report what agrees, differs or cannot be checked."""
 
 from __future__ import annotations
 

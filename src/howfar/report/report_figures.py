@@ -1,4 +1,4 @@
-"""Draw the registered figures of a page's results, and write figures as files and as SVG within the page."""
+"""Draw a report's figures, save them as files, and embed them in the HTML page as SVG."""
 
 from __future__ import annotations
 

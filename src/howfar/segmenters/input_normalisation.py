@@ -1,4 +1,4 @@
-"""Check the sides of the images that a segmenter is given, and normalise them as its first layer."""
+"""Check that a segmenter accepts an input's height and width, and normalise its channels in a first layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export the features of datasets as a table for vector tools: Parquet or Lance."""
+"""Export image features as a Parquet or Lance table, for vector databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure the distance between every two datasets; a killed run resumes."""
+"""Measure the distance between every pair of datasets; an interrupted run resumes."""
 
 from __future__ import annotations
 

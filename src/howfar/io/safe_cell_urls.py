@@ -1,4 +1,4 @@
-"""Decide which URLs the cells of a table may name, and fetch those without being led to other hosts or the local network.
+"""Guard the URLs in table cells: allow only permitted hosts, and follow no redirect elsewhere or into the local network.
 
 A table may come from anybody, and a URL that is fetched because a cell says so acts with the rights of whoever reads the table:
 it reaches the services of the local network and of the machine itself (server-side request forgery, CWE-918,

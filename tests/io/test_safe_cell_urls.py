@@ -24,9 +24,9 @@ from howfar.data import Dataset, parse
 from howfar.data.image_bytes import read_bytes
 from howfar.data.table import _beside
 from howfar.errors import ImageError, InputError
-from howfar.io import cell_urls
-from howfar.io.cell_urls import CellUrl, cell_location, is_local, recorded
+from howfar.io import safe_cell_urls
 from howfar.io.location import Url
+from howfar.io.safe_cell_urls import CellUrl, cell_location, is_local, recorded
 from howfar.url_hosts import VARIABLE, allowing
 
 LOCAL = [
@@ -101,14 +101,14 @@ def public(monkeypatch: pytest.MonkeyPatch) -> None:
         return resolve("127.0.0.1" if str(host).endswith(".example") else host, *arguments, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    written = cell_urls.is_local_address
-    monkeypatch.setattr(cell_urls, "is_local_address", lambda text: text != "127.0.0.1" and written(text))
-    monkeypatch.setattr(cell_urls, "_is_written_local", lambda host: host == "127.0.0.1")
-    cell_urls._is_local_now.cache_clear()
-    cell_urls._guarded.cache_clear()
+    written = safe_cell_urls.is_local_address
+    monkeypatch.setattr(safe_cell_urls, "is_local_address", lambda text: text != "127.0.0.1" and written(text))
+    monkeypatch.setattr(safe_cell_urls, "_is_written_local", lambda host: host == "127.0.0.1")
+    safe_cell_urls._is_local_now.cache_clear()
+    safe_cell_urls._guarded.cache_clear()
     yield
-    cell_urls._is_local_now.cache_clear()
-    cell_urls._guarded.cache_clear()
+    safe_cell_urls._is_local_now.cache_clear()
+    safe_cell_urls._guarded.cache_clear()
 
 
 def table(folder: Path, *cells: str, column: str = "image") -> Path:
@@ -177,7 +177,7 @@ def test_a_named_host_is_read_and_its_redirects_are_checked(tmp_path: Path, serv
 def test_an_address_that_changes_between_look_and_fetch_is_not_reached(server: int, public: None, monkeypatch: Any) -> None:
     with allowing("images.example"):
         url = cell_location(Path("/data/list.csv"), f"http://images.example:{server}/1.png")
-    monkeypatch.setattr(cell_urls, "is_local_address", lambda text: text == "127.0.0.1")
+    monkeypatch.setattr(safe_cell_urls, "is_local_address", lambda text: text == "127.0.0.1")
     with pytest.raises(ImageError, match="local network"):
         read_bytes(url)
     assert Server.asked == []
@@ -194,7 +194,7 @@ def test_a_table_from_the_local_network_reads_its_own_place_alone(server: int) -
 
 
 def test_a_record_of_a_run_is_not_led_to_the_local_network(server: int) -> None:
-    cell_urls._named.clear()
+    safe_cell_urls._named.clear()
     with pytest.raises(ImageError, match="local network"):
         read_bytes(f"http://127.0.0.1:{server}/secret.png")
     assert Server.asked == []
@@ -258,7 +258,7 @@ def test_a_host_is_local_where_one_of_its_addresses_is(monkeypatch: pytest.Monke
 )
 def test_names_addresses_and_buckets_are_hosts(given: str) -> None:
     with allowing(f" {given} "):
-        assert given in cell_urls.allowed()
+        assert given in safe_cell_urls.allowed()
 
 
 @pytest.mark.parametrize(
