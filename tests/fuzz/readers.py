@@ -173,6 +173,12 @@ def _pictured(folder: Path) -> Dataset:
     return Dataset("roads", tuple(Item(name, folder / name) for name in ("1.png", "2.png")))
 
 
+def read_bench_entries(folder: Path) -> object:
+    from howfar.studies.bench.comparison import read_entries
+
+    return [entry.table for entry in read_entries(folder)]
+
+
 def read_performance_file(folder: Path) -> object:
     from howfar.studies.performance.performance_files import read_performances
 
@@ -452,6 +458,7 @@ READERS = (
         lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
         read_performance_file,
     ),
+    Reader("bench_entry", lambda: both("cracks-net-0", PERFORMANCE), read_bench_entries),
     Reader("evaluation", lambda: [{"far.parquet": seeds.golden()["evaluated/far.parquet"]}], read_evaluation),
     Reader("comparison", of_golden("run-embeddings", "result.json"), result("comparison")),
     Reader("comparison_select", of_golden("run", "images.parquet"), read_run_and_select, slow=True),

@@ -141,12 +141,14 @@ def test_a_bad_method_gets_one_line(text, said, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda each: each.drop(columns="performance"), "lacks the column performance"),
+        (lambda each: each.drop(columns="performance"), "has no column performance"),
         (lambda each: each.assign(performance=2.0), "must lie between 0 and 1"),
-        (lambda each: each.assign(performance="good"), "must be numbers"),
+        (lambda each: each.assign(performance="good"), "column performance must hold numbers"),
+        (lambda each: each.drop(columns="dataset"), "has no column dataset"),
+        (lambda each: pd.concat([each, each]), "image a0.png is there twice"),
         (None, "must hold Parquet or CSV files"),
     ],
-    ids=["column", "range", "text", "empty"],
+    ids=["column", "range", "text", "dataset", "twice", "empty"],
 )
 def test_a_bad_entry_gets_one_line(change, said, tmp_path):
     folder = entries(tmp_path, *([] if change is None else [change(table())]))

@@ -31,6 +31,7 @@ import pandas as pd
 
 from howfar import registry
 from howfar.arrays import Float64Array, as_row
+from howfar.data.documents import check_separator, readable
 from howfar.errors import InputError, MissingPathError, UnknownNameError, one_line
 from howfar.io.parquet_files import read_frame
 from howfar.progress import doing
@@ -38,6 +39,7 @@ from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.image_columns import HISTOGRAM, VALUES
 from howfar.results.records import plain
 from howfar.studies.assessment.answers import GAIN
+from howfar.studies.performance.performance_files import evaluations_of
 
 Ask: TypeAlias = Callable[[Any], Float64Array]
 KINDS: Final = ("estimator", "gate", "selector", "certificate")
@@ -47,7 +49,6 @@ COUNTS: Final = (4, 8, 12, 16, 24, 32, 48)
 """Numbers of labels that are tried, up to one less than the site has images."""
 CHECKED, DRAWS, FEWEST = 8, 20, 20
 """Labels at which intervals are held against the truth, draws at each number, and the least images of a certified site."""
-NEEDED: Final = ("dataset", "image", "performance")
 ANSWERS: Final = ("images", "mean", "low", "high", "images_low", "images_high")
 INCLUDED: Final = (
     *("howfar", "mean", "atc", "doc", "distance_atc", "conformal_rca", "pairwise_dice", "s_otdd"),
@@ -88,17 +89,19 @@ def read_entries(folder: str | Path) -> list[Entry]:
 
 
 def _table(file: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(file) if file.suffix == ".csv" else read_frame(file, (HISTOGRAM,))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read as a table ({one_line(error)})") from error
-    for name in NEEDED:
-        if name not in table:
-            raise InputError(f"{file} lacks the column {name}: an entry has {', '.join(NEEDED)} and signals")
-    known = as_row(table["performance"], f"performance of {file}", undefined=True)
-    if ((known < 0) | (known > 1)).any():
-        raise InputError(f"performance of {file} must lie between 0 and 1")
-    return table.assign(role=table.get("role", "site"), maps=table.get("maps", "whole"))
+    with readable(file, "pass UTF-8 CSV (named .csv) or Parquet"):
+        if file.suffix == ".csv":
+            check_separator(file)
+            table = pd.read_csv(file, dtype={"dataset": str, "image": str})
+        else:
+            table = read_frame(file, (HISTOGRAM,))
+    if "dataset" not in table:
+        raise InputError(f"{file} has no column dataset: an entry has dataset, image, performance and signals")
+    table = table.assign(**{name: table.get(name, default) for name, default in (("role", "site"), ("maps", "whole"))})
+    parts = [evaluations_of(rows, str(file)) for _, rows in table.groupby("maps", sort=False)] or [
+        evaluations_of(table, str(file))
+    ]
+    return pd.concat([each.images for part in parts for each in part], ignore_index=True)
 
 
 def columns_of(images: pd.DataFrame) -> dict[str, Any]:
