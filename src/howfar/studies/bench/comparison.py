@@ -98,10 +98,8 @@ def _table(file: Path) -> pd.DataFrame:
     if "dataset" not in table:
         raise InputError(f"{file} has no column dataset: an entry has dataset, image, performance and signals")
     table = table.assign(**{name: table.get(name, default) for name, default in (("role", "site"), ("maps", "whole"))})
-    parts = [evaluations_of(rows, str(file)) for _, rows in table.groupby("maps", sort=False)] or [
-        evaluations_of(table, str(file))
-    ]
-    return pd.concat([each.images for part in parts for each in part], ignore_index=True)
+    halves = [rows for _, rows in table.groupby("maps", sort=False)] or [table]
+    return pd.concat([each.images for rows in halves for each in evaluations_of(rows, str(file))], ignore_index=True)
 
 
 def columns_of(images: pd.DataFrame) -> dict[str, Any]:
@@ -175,40 +173,31 @@ def registered(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], Any]:
     return estimator
 
 
-@dataclass(frozen=True)
-class MethodScore:
-    """Hold a method's answers, a row a site (see `score_site`), and whether its gate stopped each stranger."""
-
-    method: str
-    sites: pd.DataFrame
-    strangers: pd.DataFrame
-
-    def summary(self, field: str = "") -> dict[str, Any]:
-        """Average over the sites of a field, or of all; sites outside the gate count for `needless` and `set_error_all`."""
-        begin = f"{field}-" if field else ""
-        rows, strangers = (table[table["entry"].str.startswith(begin)] for table in (self.sites, self.strangers))
-        known, gated = rows[rows["error"].notna()], bool(rows["inside"].notna().any())
-        outside = known["inside"].eq(False)
-        inside, stopped, advised = known[~outside], known[outside], rows[rows["advised"].notna()]
-        gains = advised.loc[advised["advised"] >= GAIN, "gain"]
-        held = inside["held"].dropna()
-        return {
-            "sites": len(rows),
-            "answered": len(known),
-            "inside": len(inside) if gated and len(known) else None,
-            "set_error": _mean(inside["error"]),
-            "set_error_all": _mean(known["error"]),
-            "interval_score": _mean(inside["interval_score"]),
-            "held": [int(held.sum()), len(held)] if len(held) else None,
-            "images_held": _mean(inside["images_held"]),
-            "misses": int((inside["error"] > MISS).sum()) if len(known) else None,
-            "needless": int((stopped["error"] <= NEEDLESS).sum()) if gated and len(known) else None,
-            "strangers": [int(strangers["stopped"].sum()), len(strangers)] if len(strangers) else None,
-            **{name: _mean(rows[name]) for name in ("aurc", "labels", "certified")},
-            "advised": [len(gains), len(advised)] if len(advised) else None,
-            "gain": _mean(gains),
-            "worst_gain": float(gains.min()) if len(gains) else None,
-        }
+def summary(sites: pd.DataFrame, strangers: pd.DataFrame, field: str = "") -> dict[str, Any]:
+    """Average a method's scores over the sites of a field, or of all; `set_error_all` alone counts sites outside its gate."""
+    rows, others = (table[table["entry"].str.startswith(f"{field}-" if field else "")] for table in (sites, strangers))
+    known, gated = rows[rows["error"].notna()], bool(rows["inside"].notna().any())
+    outside = known["inside"].eq(False)
+    inside, stopped, advised = known[~outside], known[outside], rows[rows["advised"].notna()]
+    gains = advised.loc[advised["advised"] >= GAIN, "gain"]
+    held = inside["held"].dropna()
+    return {
+        "sites": len(rows),
+        "answered": len(known),
+        "inside": len(inside) if gated and len(known) else None,
+        "set_error": _mean(inside["error"]),
+        "set_error_all": _mean(known["error"]),
+        "interval_score": _mean(inside["interval_score"]),
+        "held": [int(held.sum()), len(held)] if len(held) else None,
+        "images_held": _mean(inside["images_held"]),
+        "misses": int((inside["error"] > MISS).sum()) if len(known) else None,
+        "needless": int((stopped["error"] <= NEEDLESS).sum()) if gated and len(known) else None,
+        "strangers": [int(others["stopped"].sum()), len(others)] if len(others) else None,
+        **{name: _mean(rows[name]) for name in ("aurc", "labels", "certified")},
+        "advised": [len(gains), len(advised)] if len(advised) else None,
+        "gain": _mean(gains),
+        "worst_gain": float(gains.min()) if len(gains) else None,
+    }
 
 
 def _mean(values: pd.Series) -> float | None:
@@ -224,15 +213,15 @@ def bench(methods: Sequence[str] = INCLUDED, entries: str | Path | None = None) 
     loaded, tables = [load_method(word) for word in methods], read_entries(HERE / "entries" if entries is None else entries)
     names, found = [entry.name for entry in tables], list[dict[str, Any]]()
     for method in loaded:
-        scores = score(method, tables)
-        fields = {field: scores.summary(field) for field in dict.fromkeys(name.partition("-")[0] for name in names)}
-        answers = {"answers": plain(scores.sites), "strangers_stopped": plain(scores.strangers)}
-        found.append({"method": method.name, **scores.summary(), "by_field": fields, **answers})
+        sites, strangers = score(method, tables)
+        fields = {field: summary(sites, strangers, field) for field in dict.fromkeys(name.partition("-")[0] for name in names)}
+        answers = {"answers": plain(sites), "strangers_stopped": plain(strangers)}
+        found.append({"method": method.name, **summary(sites, strangers), "by_field": fields, **answers})
     return {"entries": names, "methods": found}
 
 
-def score(method: Method, entries: Sequence[Entry]) -> MethodScore:
-    """Ask a method about every site of the entries, and about every stranger if it has a gate."""
+def score(method: Method, entries: Sequence[Entry]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Ask a method about every site of the entries (see `score_site`), and its gate about every stranger."""
     sites, strangers = list[dict[str, Any]](), list[tuple[str, str, bool]]()
     for entry in entries:
         doing(f"{method.name} on {entry.name}")
@@ -240,7 +229,7 @@ def score(method: Method, entries: Sequence[Entry]) -> MethodScore:
         if "gate" in method.functions:
             strangers += [(entry.name, name, not _inside(method, entry, name)) for name in entry.datasets("stranger")]
     table = pd.DataFrame(sites, columns=[*SCORED]).astype(dict.fromkeys(("inside", "held"), object))
-    return MethodScore(method.name, table, pd.DataFrame(strangers, columns=["entry", "dataset", "stopped"]))
+    return table, pd.DataFrame(strangers, columns=["entry", "dataset", "stopped"])
 
 
 SCORED: Final = (
