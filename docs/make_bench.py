@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,8 +46,17 @@ def page(record: Mapping[str, Any]) -> str:
     environment.filters |= {"table": lines, "explained": explained}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     made = f"Made by `{record['command']}` on {record['created'][:10]}, with Python {record['python']}."
-    signature = (comparison.__doc__ or "").partition("\n\n")[2].strip()
-    return template.render(lead=filled.lead, methods=methods, fields=fields, by_name=by_name, made=made, signature=signature)
+    signature = re.sub(
+        r"^(``\w+\(.*\)``)$", r"- \1", (comparison.__doc__ or "").partition("\n\n")[2].strip(), flags=re.MULTILINE
+    )
+    return template.render(
+        lead=filled.lead,
+        methods=methods,
+        fields=fields,
+        by_name=by_name,
+        made=made,
+        signature=signature.replace("``", "`").replace("`pandas.DataFrame`", "pandas data frame"),
+    )
 
 
 def main() -> int:

@@ -21,16 +21,12 @@ KNOWN: Final = KnownFits()
 
 def evidence(labelled: pd.DataFrame) -> Evidence:
     """Collect the labelled images as an assessment does."""
-    of_home = labelled["role"] == "home"
+    of_home, photographs = labelled["role"] == "home", (labelled["dataset"] + "/" + labelled["image"]).to_numpy(dtype=str)
     own, rest = labelled[of_home], labelled[~of_home]
-    home, primary = None, ""
-    if len(own):
-        primary = str(own["dataset"].iloc[0])
-        columns = {name: values for name, values in columns_of(own).items() if np.isfinite(values).any()}
-        home = Home(primary, columns, own["performance"].to_numpy(), (own["dataset"] + "/" + own["image"]).to_numpy(dtype=str))
-    photographs = np.where(rest["role"] == "corrupted", rest["dataset"], rest["dataset"] + "/" + rest["image"]).astype(str)
-    performance, names = rest["performance"].to_numpy(), rest["dataset"].to_numpy(dtype=str)
-    return collected(columns_of(rest), performance, names, photographs, home, primary)
+    primary = "" if own.empty else str(own["dataset"].iloc[0])
+    home = Home(primary, columns_of(own), own["performance"].to_numpy(), photographs[of_home]) if len(own) else None
+    names, performance = rest["dataset"].to_numpy(dtype=str), rest["performance"].to_numpy()
+    return collected(columns_of(rest), performance, names, photographs[~of_home], home, primary)
 
 
 def estimator(labelled: pd.DataFrame, site: pd.DataFrame) -> dict[str, Any] | None:
