@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from howfar.report.section import UNDEFINED, Cell, ColumnOf, Section, TablePart, count, decimal, part_of, tabulate
+from howfar.report.section import UNDEFINED, Cell, ColumnOf, Section, TablePart, change, count, decimal, part_of, tabulate
 
 UNKNOWN: Final = "No entry has maps by tiles: the harm of adapting is not known."
 SCORE: Final = "width of the 90 % interval + 20 × what the truth lies outside by; smaller is better"
@@ -38,19 +38,19 @@ def _inside(one: Mapping[str, Any]) -> Cell:
 
 COLUMNS: Final[tuple[ColumnOf[Any], ...]] = (
     ("method", "", lambda one: Cell(one["method"])),
-    ("sites", "sites that it answers and its gate lets pass, of all; without a gate all pass", _inside),
+    ("sites", "sites that it answers and that its gate, if any, lets pass", _inside),
     _number("error", "mean error of the estimated mean performance of these sites", "set_error"),
     _number("of all", "the same of all sites that it answers, those outside its gate among them", "set_error_all"),
     _number("interval score", SCORE, "interval_score"),
     _share("held", "90 % intervals of these sites that hold the measured mean", "held"),
     _number("images", "share of images whose performance lies in their own 90 % interval", "images_held", 2),
-    ("misses", "sites that its gate lets pass with an error above 0.15", lambda one: count(one["misses"])),
+    ("misses", "sites with an error above 0.15 that its gate, if any, lets pass", lambda one: count(one["misses"])),
     ("needless", "sites that its gate stops, with an error of at most 0.1", lambda one: count(one["needless"])),
     _share("strangers", "datasets without the structures that its gate stops", "strangers"),
     _number("AURC", "area under the risk–coverage curve of its ranking of images; smaller is better", "aurc"),
     _number("labels", "labels for a mean half-width of 0.05, over sites of 20 images and more", "labels", 1),
     _number("at 8", "share of its 90 % intervals from 8 labels that hold the mean", "certified", 2),
     _share("advised", "sites where it expects 0.02 or more of predicting by tiles, of those with such maps", "advised"),
-    _number("gain", "mean true gain of the sites where it advises tiles", "gain"),
-    _number("worst", "smallest true gain there, a harm below 0", "worst_gain"),
+    ("gain", "mean true gain of the sites where it advises tiles", lambda one: change(one["gain"])),
+    ("worst", "smallest true gain there, a harm below 0", lambda one: change(one["worst_gain"])),
 )

@@ -218,7 +218,10 @@ def test_howfar_mean_and_atc_say_what_the_record_of_answers_says(vessels):
 
 
 def test_every_included_method_answers(vessels):
-    assert {name for name, one in vessels.items() if one["answered"] == 4} == set(INCLUDED) - {"ppi", "ssepy", "random"}
+    ranked = {name for name, one in vessels.items() if one["aurc"] is not None}
+    assert ranked == set(INCLUDED) - {"ppi", "ssepy"}
+    assert {name for name, one in vessels.items() if one["set_error"] is not None} == ranked - {"pairwise_dice", "random"}
+    assert {name: one["answered"] for name, one in vessels.items()} == dict.fromkeys(INCLUDED, 4) | {"ppi": 1, "ssepy": 1}
     assert {name for name, one in vessels.items() if one["labels"]} == {"howfar", "ppi", "ssepy", "random"}
     assert vessels["howfar"]["strangers"] == [7, 7]
 

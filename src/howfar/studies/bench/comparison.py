@@ -183,7 +183,7 @@ def summary(sites: pd.DataFrame, strangers: pd.DataFrame, field: str = "") -> di
     held = inside["held"].dropna()
     return {
         "sites": len(rows),
-        "answered": len(known),
+        "answered": int(rows[["error", "aurc", "labels"]].notna().any(axis=1).sum()),
         "inside": len(inside) if gated and len(known) else None,
         "set_error": _mean(inside["error"]),
         "set_error_all": _mean(known["error"]),
