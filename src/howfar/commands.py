@@ -77,6 +77,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Studies and reports": (
         CommandEntry("study", "pages:study", "study.toml --out run", "report compare"),
         CommandEntry("report", "pages:report", "run", "compare explore"),
+        CommandEntry("bench", "bench_command:bench", "method.py howfar mean", "assess certify"),
     ),
     "Data and stored features": (
         CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),

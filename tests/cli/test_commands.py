@@ -271,7 +271,12 @@ JSON: dict[str, tuple[str, str, str]] = {
 """By command: what is typed, the file of the run folder that holds the same, and keys of the document."""
 IDS = ("run", "parents", "runs_of", "seal")
 """What a document in a run folder has beside."""
-OWN_JSON = {"assess": "test_assess.py", "verify": "test_certify.py", "prompts": "tests/studies/prompts"}
+OWN_JSON = {
+    "assess": "test_assess.py",
+    "verify": "test_certify.py",
+    "prompts": "tests/studies/prompts",
+    "bench": "tests/studies/bench",
+}
 """Commands that take long to run, and where their documents are tested."""
 
 

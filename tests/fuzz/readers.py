@@ -161,6 +161,12 @@ def read_box_list(folder: Path) -> object:
     return [DETECTION.tally(boxes, boxes) for boxes in entries.values()]
 
 
+def read_bench_entries(folder: Path) -> object:
+    from howfar.studies.bench.comparison import read_entries
+
+    return [entry.table for entry in read_entries(folder)]
+
+
 def read_performance_file(folder: Path) -> object:
     from howfar.studies.performance.performance_files import read_performances
 
@@ -408,6 +414,7 @@ READERS = (
         lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
         read_performance_file,
     ),
+    Reader("bench_entry", lambda: both("cracks-net-0", PERFORMANCE), read_bench_entries),
     Reader("evaluation", lambda: [{"far.parquet": seeds.golden()["evaluated/far.parquet"]}], shown(load_evaluation, "*")),
     Reader("comparison", of_golden("run-embeddings", "result.json"), result("comparison")),
     Reader("comparison_select", of_golden("run", "images.parquet"), read_run_and_select, slow=True),

@@ -64,6 +64,7 @@ FUZZED = {
     "studies/check/rules.py": "rules",
     "cli/config_file.py": "defaults",
     "studies/performance/performance_files.py": "performance evaluation",
+    "studies/bench/comparison.py": "bench_entry",
     "studies/study_file/inputs.py": "study",
     "studies/study_file/bundle.py": "bundle",
     "studies/distance_matrix.py": "pair_journal",

@@ -5,7 +5,7 @@ from howfar.distances.frechet import frechet
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis
 from howfar.distances.mmd import kid, mmd
-from howfar.distances.wasserstein import mind, sliced_wasserstein
+from howfar.distances.wasserstein import mind, sliced_otdd, sliced_wasserstein
 
 __all__ = [
     "dataset_to_dataset",
@@ -19,5 +19,6 @@ __all__ = [
     "mind",
     "mmd",
     "self_distance",
+    "sliced_otdd",
     "sliced_wasserstein",
 ]

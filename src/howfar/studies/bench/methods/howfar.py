@@ -1,0 +1,52 @@
+"""What `howfar assess` says of a site, its gate, and what `howfar certify` says of a few labels."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from howfar.arrays import Float64Array
+from howfar.relation import gate as gates
+from howfar.relation.calibrated_estimator import KnownFits
+from howfar.relation.site_judge import Evidence, Terms, judge_of
+from howfar.sampling import draw, mean
+from howfar.studies.bench.comparison import Ask, columns_of
+from howfar.studies.performance.image_performance import Home, collected
+
+TERMS: Final = Terms(tau=0.5, level=0.9, error_rate=0.2)
+KNOWN: Final = KnownFits()
+
+
+def evidence(labelled: pd.DataFrame) -> Evidence:
+    """Collect the labelled images as an assessment does."""
+    of_home, photographs = labelled["role"] == "home", (labelled["dataset"] + "/" + labelled["image"]).to_numpy(dtype=str)
+    own, rest = labelled[of_home], labelled[~of_home]
+    primary = "" if own.empty else str(own["dataset"].iloc[0])
+    home = Home(primary, columns_of(own), own["performance"].to_numpy(), photographs[of_home]) if len(own) else None
+    names, performance = rest["dataset"].to_numpy(dtype=str), rest["performance"].to_numpy()
+    return collected(columns_of(rest), performance, names, photographs[~of_home], home, primary)
+
+
+def estimator(labelled: pd.DataFrame, site: pd.DataFrame) -> dict[str, Any] | None:
+    """Judge the site by the labels of the others."""
+    judge = judge_of(evidence(labelled), TERMS, "performance", None, known=KNOWN, rivals=False)
+    said = judge.site("site", columns_of(site))
+    if said.estimate is None:
+        return None
+    ends = {} if np.isnan(said.low).any() else {"images_low": said.low, "images_high": said.high}
+    whole = {"mean": said.estimate.predicted, "low": said.estimate.low, "high": said.estimate.high}
+    return {"images": said.predicted, **whole, **ends}
+
+
+def gate(labelled: pd.DataFrame, site: pd.DataFrame) -> bool:
+    """Say whether the site lies in the range of the labelled ones."""
+    return gates.fit(evidence(labelled).known).read("site", gates.values_of(columns_of(site))).inside is not False
+
+
+def certificate(proxy: Float64Array, k: int, ask: Ask, seed: int) -> tuple[float, float, float]:
+    """Draw k images in strata of the predicted performance."""
+    sample = draw(proxy, k, seed=seed)
+    found = mean(ask(sample.indices), proxy, sample)
+    return found.value, found.low, found.high

@@ -1,0 +1,22 @@
+"""The floor of every comparison: a random ranking, and a simple random sample with Student's t."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from howfar.arrays import Float64Array
+from howfar.significance.bootstrap import student
+from howfar.studies.bench.comparison import Ask
+
+
+def selector(labelled: pd.DataFrame, site: pd.DataFrame) -> Float64Array:
+    """Rank the images at random."""
+    return np.random.default_rng(0).random(len(site))
+
+
+def certificate(proxy: Float64Array, k: int, ask: Ask, seed: int) -> tuple[float, float, float]:
+    """Estimate the mean by that of k images drawn at random."""
+    values = ask(np.random.default_rng(seed).choice(len(proxy), k, replace=False))
+    half = student(k - 1, 0.9) * float(values.std(ddof=1)) / np.sqrt(k)
+    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
