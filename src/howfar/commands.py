@@ -57,8 +57,9 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("explore", "pages:explore", "run --port 8000", "compare select"),
     ),
     "New images as they arrive": (
-        CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check"),
+        CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check fuse"),
         CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
+        CommandEntry("fuse", "score:fuse", "model.onnx roads.howfar -o both.onnx", "profile score"),
         CommandEntry("check", "check_command:check", "roads.howfar new --rules rules.yaml", "profile score"),
     ),
     "Train and predict": (
@@ -76,7 +77,8 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     ),
     "Studies and reports": (
         CommandEntry("study", "study_command:study", "study.toml --out run", "report compare"),
-        CommandEntry("report", "pages:report", "run", "compare explore"),
+        CommandEntry("report", "pages:report", "run", "compare explore card"),
+        CommandEntry("card", "pages:card", "assessment -o README.md", "assess certify report"),
     ),
     "Data and stored features": (
         CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),
