@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,9 +44,8 @@ def small() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1))
 
 
-@pytest.mark.parametrize("own", [False, True], ids=["registered", "own encoder"])
-@pytest.mark.filterwarnings("ignore")  # Lightning's own, on workers and loggers
-def test_lightning_trains_two_epochs_and_the_profile_lies_beside_the_best_checkpoint(own, images, tmp_path):
+def trained(tmp_path: Path, *callbacks: Any, **options: Any) -> Any:
+    """Train two epochs with Lightning; the logged loss is worse in the second, so that the best weights are not the last."""
     lightning = pytest.importorskip("lightning", reason="pip install 'howfar[train]'")
 
     class Net(lightning.LightningModule):
@@ -54,10 +54,8 @@ def test_lightning_trains_two_epochs_and_the_profile_lies_beside_the_best_checkp
             self.net = small()
 
         def training_step(self, batch, _):
-            loss = self.net(batch).square().mean()
-            # The second epoch is worse, so that the best weights are not the last.
             self.log("loss", float(self.current_epoch), on_epoch=True)
-            return loss
+            return self.net(batch).square().mean()
 
         def train_dataloader(self):
             return torch.utils.data.DataLoader(torch.rand(8, 3, 32, 32), batch_size=4)
@@ -65,18 +63,19 @@ def test_lightning_trains_two_epochs_and_the_profile_lies_beside_the_best_checkp
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), lr=0.1)
 
-    howfar = Howfar(images, "colour_moments", encoder=encoder if own else None, store=tmp_path / "store", progress=False)
-    best = lightning.pytorch.callbacks.ModelCheckpoint(tmp_path / "saved", "best", monitor="loss")
     network = Net()
-    trainer = lightning.Trainer(
-        max_epochs=2,
-        callbacks=[howfar, best],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        accelerator="cpu",
-    )
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
+    trainer = lightning.Trainer(max_epochs=2, callbacks=[*callbacks], default_root_dir=tmp_path / "root", **quiet, **options)
     trainer.fit(network)
+    return network
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["registered", "own encoder"])
+@pytest.mark.filterwarnings("ignore")  # Lightning's own, on workers and loggers
+def test_lightning_trains_two_epochs_and_the_profile_lies_beside_the_best_checkpoint(own, images, tmp_path):
+    callbacks = pytest.importorskip("lightning.pytorch.callbacks", reason="pip install 'howfar[train]'")
+    howfar = Howfar(images, "colour_moments", encoder=encoder if own else None, store=tmp_path / "store", progress=False)
+    network = trained(tmp_path, howfar, callbacks.ModelCheckpoint(tmp_path / "saved", "best", monitor="loss"))
     assert howfar.file == tmp_path / "saved" / "best.howfar"
     profile = Profile.load(howfar.file)
     assert profile.n == 10
@@ -90,13 +89,8 @@ def test_lightning_trains_two_epochs_and_the_profile_lies_beside_the_best_checkp
 
 @pytest.mark.filterwarnings("ignore")
 def test_lightning_without_a_checkpoint_has_its_profile_in_the_root_folder(images, tmp_path):
-    lightning = pytest.importorskip("lightning", reason="pip install 'howfar[train]'")
     howfar = Howfar(images, "colour_moments", store=tmp_path / "store", progress=False)
-    trainer = lightning.Trainer(
-        max_epochs=1, callbacks=[howfar], logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, accelerator="cpu", default_root_dir=tmp_path / "root",
-    )  # fmt: skip
-    trainer.fit(lightning.pytorch.demos.boring_classes.BoringModel())
+    trained(tmp_path, howfar, enable_checkpointing=False)
     assert howfar.file == tmp_path / "root" / "profile.howfar"
     assert howfar.file.is_file()
 

@@ -63,4 +63,5 @@ def card(
     """Write results with intervals, the gate's range and the profile's digest into a Hugging Face model card, offline."""
     from howfar.integrations.model_card import write_card
 
-    say(str(write_card(run, out, name)))
+    written = write_card(run, out, name)
+    say(str(out or written))

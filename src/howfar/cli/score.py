@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
@@ -54,11 +54,11 @@ def profile(
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "so that no other file is written over")
     ready_file("out", out)
-    paths = {"profile": out} | ({} if onnx is None else {"graph": onnx_path("onnx", onnx)})
+    if onnx is not None:
+        onnx_path("onnx", onnx)
     reference = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
     if onnx is not None:
-        # What cannot be a graph is refused before the profile is written.
-        constants(reference)
+        constants(reference)  # before the profile is written
         if reference.judge is not None:
             say("note: the graph's flag is by the p-value alone: predicted performance takes predictions", err=True)
     reference.save(out)
@@ -67,10 +67,10 @@ def profile(
     if json:
         print_json(document(reference))
     else:
-        _show(reference, paths)
+        _show(reference, out, onnx)
 
 
-def _show(reference: Profile, paths: Mapping[str, Path]) -> None:
+def _show(reference: Profile, out: Path, onnx: Path | None) -> None:
     """Print a profile's content, the judgement of its estimators, and the written paths."""
     to = console()
     for line in repr(reference).split("\n"):
@@ -78,7 +78,7 @@ def _show(reference: Profile, paths: Mapping[str, Path]) -> None:
     if reference.judge is not None:
         relate_command.show_judgements(to, reference.judge.judgements, reference.judge.order[0], reference.judge.threshold)
     print_skipped(to, reference.skipped[:SHOWN], "")
-    print_paths(to, paths)
+    print_paths(to, {"profile": out, "graph": onnx})
 
 
 def fuse(
@@ -87,9 +87,10 @@ def fuse(
     out: Annotated[Path, flags.value("FILE", "Write this network, both.onnx say.", "--out", "-o")],
 ) -> None:
     """Write one ONNX network with the outputs of MODEL.onnx, and each image's distance, percentile, p-value and flag."""
-    from howfar.integrations.onnx_gate import fuse as write_fused
+    from howfar.integrations import onnx_gate
 
-    print_paths(console(), {"network": write_fused(model, profile, out)})
+    onnx_gate.fuse(model, profile, out)
+    print_paths(console(), {"network": out})
 
 
 STDIN = "-"

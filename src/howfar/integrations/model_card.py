@@ -67,10 +67,10 @@ def write_card(run: str | Path, file: str | Path | None = None, name: str | None
 
 
 _Row = tuple[str, str, float, dict[str, Any]]
-"""A result: dataset, measure, value, and how it was had with its interval."""
 
 
 def _row(dataset: str, measure: str, value: float, how: str, **interval: float | None) -> _Row:
+    """Return a result: dataset, measure, value, and how it was had with its interval."""
     return dataset, measure, value, {"how": how, **{name: round(end, 4) for name, end in interval.items() if end is not None}}
 
 

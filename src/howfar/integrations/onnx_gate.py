@@ -96,8 +96,7 @@ def fuse(model: str | Path, profile: str | Path, out: str | Path) -> Path:
     opset = next((entry.version for entry in loaded.opset_import if entry.domain in ("", "ai.onnx")), 0)
     newest = onnx.defs.onnx_opset_version()
     if not OLDEST_OPSET <= opset <= newest:
-        rule = f"must be of opset {OLDEST_OPSET} to {newest}"
-        raise InputError.of("model", rule, opset, f"export it with opset {OPSET}, and profile with that file")
+        raise InputError.of("model", f"must be of opset {OLDEST_OPSET} to {newest}", opset, f"export it with opset {OPSET}")
     gate = _gate(reference)
     if any(entry in loaded.graph.output for entry in gate.output):
         raise InputError.of("model", "must not have howfar's outputs yet", str(model), "fuse the model as it was exported")
@@ -118,8 +117,7 @@ def onnx_path(argument: str, file: str | Path) -> Path:
 
 def digest_of(profile: str | Path) -> str:
     """Return the SHA-256 of a profile's file."""
-    with place_of(profile).open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    return f"sha256:{hashlib.sha256(place_of(profile).read_bytes()).hexdigest()}"
 
 
 def constants(profile: Profile) -> dict[str, NDArray[Any]]:
@@ -131,10 +129,9 @@ def constants(profile: Profile) -> dict[str, NDArray[Any]]:
     rows = profile.rows - centre
     basis = {"mean": profile.basis.mean, "basis": profile.basis.matrix, "minus_centre": -centre, "rows": -2.0 * rows}
     columns = {"row_norms": np.einsum("ij,ij->i", rows, rows)[:, None], "own": profile.own[:, None]}
-    vectors = {"ones": np.ones(z), "shares": np.full(n, 1.0 / n), "counting": np.ones(n)}
+    vectors = {"ones": np.ones(z), "shares": np.full(n, 1.0 / n), "counting": np.ones(n), "self_distance": profile.own.mean()}
     scalars = {"zero": 0.0, "one": 1.0, "hundred": 100.0, "minus_percent": -50.0 / n, "most": n + 1.0, "far": FAR}
-    scalars |= {"self_distance": float(profile.own.mean())}
-    return basis | columns | vectors | {name: np.array(value) for name, value in scalars.items()}
+    return {name: np.asarray(values) for name, values in (basis | columns | vectors | scalars).items()}
 
 
 def _gate(profile: Profile) -> Any:
