@@ -374,7 +374,7 @@ DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
                 "image": (0.2, 0.0, "images"),
                 "encoder": (3.0, 0.0, "encoder\nof MODEL.onnx"),
                 "head": (6.0, 0.7, "head\nof MODEL.onnx"),
-                "gate": (6.0, -0.7, "howfar: 29 operators\nwith the profile's numbers"),
+                "gate": (6.0, -0.7, "howfar: 30 operators\nwith the profile's numbers"),
                 "scores": (9.4, 0.7, "the model's outputs"),
                 "answers": (9.4, -0.7, "howfar_i_dist_mean, _relative,\n_percentile, _p_value, _flag"),
             },

@@ -159,8 +159,8 @@ REFUSED = {
     "{f}/net.onnx {f}/net.onnx -o {w}/b.onnx": "net.onnx is no such archive",
     "{f}/net.onnx {f}/map.howfar -o {w}/b.howfar": "--out must end in .onnx",
     "{f}/net.onnx {f}/map.howfar -o {f}/net.onnx": "--out must be another file than the model",
-    "{f}/11.onnx {f}/11.howfar -o {w}/b.onnx": "MODEL.onnx must be of opset 13 to … got 11: export it with opset 17",
-    "{f}/both.onnx {f}/both.howfar -o {w}/b.onnx": "MODEL.onnx must not have howfar's outputs yet",
+    "{f}/11.onnx {f}/11.howfar -o {w}/b.onnx": "MODEL must be of opset 13 to … got 11: export it with opset 17",
+    "{f}/both.onnx {f}/both.howfar -o {w}/b.onnx": "MODEL must not have howfar's outputs yet",
 }  # fmt: skip
 
 

@@ -82,11 +82,11 @@ def _show(reference: Profile, out: Path, onnx: Path | None) -> None:
 
 
 def fuse(
-    model: Annotated[Path, flags.argument("MODEL.onnx", "The network that is deployed.")],
+    model: Annotated[Path, flags.argument("MODEL", "The .onnx network that is deployed.")],
     profile: Annotated[Path, flags.argument("PROFILE", "What `howfar profile --backbone onnx:MODEL.onnx` wrote.")],
     out: Annotated[Path, flags.value("FILE", "Write this network, both.onnx say.", "--out", "-o")],
 ) -> None:
-    """Write one ONNX network with the outputs of MODEL.onnx, and each image's distance, percentile, p-value and flag."""
+    """Write one ONNX network with the outputs of MODEL, and each image's distance, percentile, p-value and flag."""
     from howfar.integrations import onnx_gate
 
     onnx_gate.fuse(model, profile, out)

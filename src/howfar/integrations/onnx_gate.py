@@ -31,18 +31,19 @@ gate (float[batch, q] features) => (float[batch] howfar_i_dist_mean, float[batch
   s = Gemm (shifted, matrix, minus_centre)
   squares = Mul (s, s)
   norms = MatMul (squares, ones)
-  products = Gemm <transB = 1> (rows, s, row_norms)
+  products = Gemm (s, rows, row_norms)
   sums = Add (products, norms)
   clipped = Max (sums, zero)
   distances = Sqrt (clipped)
-  distance = MatMul (shares, distances)
+  distance = MatMul (distances, shares)
+  column = Unsqueeze (distance, last)
   relative = Div (distance, self_distance)
-  is_from = GreaterOrEqual (own, distance)
-  is_above = Greater (own, distance)
+  is_from = GreaterOrEqual (own, column)
+  is_above = Greater (own, column)
   from_each = Cast <to = 11> (is_from)
   above_each = Cast <to = 11> (is_above)
-  at_least = MatMul (counting, from_each)
-  above = MatMul (counting, above_each)
+  at_least = MatMul (from_each, counting)
+  above = MatMul (above_each, counting)
   both = Add (at_least, above)
   share = Mul (both, minus_percent)
   percentile = Add (share, hundred)
@@ -55,7 +56,7 @@ gate (float[batch, q] features) => (float[batch] howfar_i_dist_mean, float[batch
   howfar_p_value = Cast <to = 1> (p)
 }
 """
-"""Distances √(‖s‖² + ‖p‖² − 2 s·p) of P's n images from b new ones, (n, b) float64 (11), and counts of P's own at least as far.
+"""Distances √(‖s‖² + ‖p‖² − 2 s·p) of b new images from P's n, (b, n) float64 (11), and counts of P's own at least as far.
 
 Features that are not finite give an undefined distance, farther than all of P's own.
 """
@@ -127,11 +128,11 @@ def constants(profile: Profile) -> dict[str, NDArray[Any]]:
         raise InputError.of("profile", rule, f"{profile.n} of {profile.primary}", "profile more images")
     centre, (n, z) = centre_of(profile.rows), profile.rows.shape
     rows = profile.rows - centre
-    basis = {"mean": profile.basis.mean, "basis": profile.basis.matrix, "minus_centre": -centre, "rows": -2.0 * rows}
-    columns = {"row_norms": np.einsum("ij,ij->i", rows, rows)[:, None], "own": profile.own[:, None]}
-    vectors = {"ones": np.ones(z), "shares": np.full(n, 1.0 / n), "counting": np.ones(n), "self_distance": profile.own.mean()}
+    basis = {"mean": profile.basis.mean, "basis": profile.basis.matrix, "minus_centre": -centre, "rows": -2.0 * rows.T}
+    own = {"row_norms": np.einsum("ij,ij->i", rows, rows)[None], "own": profile.own[None], "ones": np.ones((z, 1)), "last": [1]}
+    vectors = {"shares": np.full(n, 1.0 / n), "counting": np.ones(n), "self_distance": profile.own.mean()}
     scalars = {"zero": 0.0, "one": 1.0, "hundred": 100.0, "minus_percent": -50.0 / n, "most": n + 1.0, "far": FAR}
-    return {name: np.asarray(values) for name, values in (basis | columns | vectors | scalars).items()}
+    return {name: np.asarray(values) for name, values in (basis | own | vectors | scalars).items()}
 
 
 def _gate(profile: Profile) -> Any:

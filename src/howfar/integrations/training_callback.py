@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import DatasetArgument, parse
-from howfar.errors import HowfarError
+from howfar.errors import one_line
 from howfar.keywords import ProfileOptions
 from howfar.options import DEFAULT_BACKBONE
 from howfar.settings import checked
@@ -60,14 +60,16 @@ class Howfar(_lightning_callback()):  # type: ignore[misc]  # the class is known
         """Write the profile beside a checkpoint, and return its path; raises `HowfarError` as `howfar.profile` does."""
         from howfar.studies.profile import profile
 
-        backbone = self.backbone if self.encoder is None else self.encoder(Path(checkpoint))
-        self.file = profile(self.primary, backbone, **self.options).save(Path(checkpoint).with_suffix(".howfar"))
+        file = Path(checkpoint)
+        backbone = self.backbone if self.encoder is None else self.encoder(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.file = profile(self.primary, backbone, **self.options).save(file.with_suffix(".howfar"))
         return self.file
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the profile at the end of Lightning's training, beside the best checkpoint, or else the last one."""
         kept, unsaved = trainer.checkpoint_callback, Path(trainer.default_root_dir) / "profile"
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and not trainer.fast_dev_run:
             self._end(getattr(kept, "best_model_path", "") or getattr(kept, "last_model_path", "") or unsaved)
 
     def on_train_end(self, trainer: Any, pl_module: Any = None) -> None:
@@ -78,5 +80,5 @@ class Howfar(_lightning_callback()):  # type: ignore[misc]  # the class is known
     def _end(self, checkpoint: str | Path) -> None:
         try:
             _LOG.info("profile: %s", self.write(checkpoint))
-        except (HowfarError, OSError) as error:
-            _LOG.error("no profile lies beside %s: %s", checkpoint, error)
+        except Exception as error:  # also those of the user's encoder
+            _LOG.error("no profile lies beside %s: %s", checkpoint, one_line(error, 600))
