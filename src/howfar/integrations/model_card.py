@@ -78,7 +78,13 @@ def _assessed(folder: Path) -> tuple[Assessment, list[_Row], str, list[str], dic
     run = Assessment.load(folder)
     measure, own = run.performance_name, [] if run.own is None else [(run.primary, run.own.performance, run.own.n)]
     scored = own + [(site.dataset, site.measured, site.scored) for site in run.sites if site.measured is not None]
-    rows = [_measured(folder, name, measure, value, n) for name, value, n in scored]
+    rows = []
+    for name, value, n in scored:
+        file = folder / "performance" / f"{name}.parquet"
+        values = Evaluation.load(file).images["performance"] if file.is_file() else []
+        mean = average(values, image_weights(len(values), 1000, [0]))
+        interval = {} if mean.low is None else {"level": 0.95, "low": mean.low, "high": mean.high}
+        rows.append(_row(name, measure, value, f"measured on {n} images", **interval))
     for site in run.sites:
         is_known = site.estimate is not None and not says_nothing(site.low, site.high) and site.false_positive_share is None
         if site.measured is None and site.inside and is_known:
@@ -97,15 +103,6 @@ def _assessed(folder: Path) -> tuple[Assessment, list[_Row], str, list[str], dic
     after.append(f"Profile: `{PROFILE}`, `{digest}`; `howfar score {PROFILE} NEW` measures new images.")
     ranges = {check.name: [None if end is None else round(end, 4) for end in ends] for check, ends in limits}
     return run, rows, title, after, {"profile": digest, "gate": ranges}
-
-
-def _measured(folder: Path, dataset: str, measure: str, value: float, n: int) -> _Row:
-    """Return a measured mean, with its bootstrap interval over images where the run holds their performance."""
-    file = folder / "performance" / f"{dataset}.parquet"
-    values = Evaluation.load(file).images["performance"] if file.is_file() else []
-    mean = average(values, image_weights(len(values), 1000, [0]))
-    interval = {} if mean.low is None else {"level": 0.95, "low": mean.low, "high": mean.high}
-    return _row(dataset, measure, value, f"measured on {n} images", **interval)
 
 
 def _certified(folder: Path) -> tuple[Certificate, list[_Row], str, list[str], dict[str, Any]]:

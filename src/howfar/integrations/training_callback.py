@@ -8,16 +8,15 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
+from howfar.backbones import BackboneArgument
 from howfar.data import DatasetArgument, parse
 from howfar.errors import one_line
 from howfar.keywords import ProfileOptions
 from howfar.options import DEFAULT_BACKBONE
 from howfar.settings import checked
-
-if TYPE_CHECKING:
-    from howfar.backbones import BackboneArgument
+from howfar.studies.profile import profile
 
 _LOG = logging.getLogger("howfar")
 
@@ -58,8 +57,6 @@ class Howfar(_lightning_callback()):  # type: ignore[misc]  # the class is known
 
     def write(self, checkpoint: str | Path) -> Path:
         """Write the profile beside a checkpoint, and return its path; raises `HowfarError` as `howfar.profile` does."""
-        from howfar.studies.profile import profile
-
         file = Path(checkpoint)
         backbone = self.backbone if self.encoder is None else self.encoder(file)
         file.parent.mkdir(parents=True, exist_ok=True)
