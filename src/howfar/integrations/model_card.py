@@ -81,7 +81,7 @@ def _assessed(folder: Path) -> tuple[Assessment, list[_Row], str, list[str], dic
     rows = []
     for name, value, n in scored:
         file = folder / "performance" / f"{name}.parquet"
-        values = Evaluation.load(file).images["performance"] if file.is_file() else []
+        values: Any = Evaluation.load(file).images["performance"] if file.is_file() else []
         mean = average(values, image_weights(len(values), 1000, [0]))
         interval = {} if mean.low is None else {"level": 0.95, "low": mean.low, "high": mean.high}
         rows.append(_row(name, measure, value, f"measured on {n} images", **interval))
