@@ -334,6 +334,28 @@ def related(name: str, **options: Any) -> Callable[[Path], Figure]:
     return draw
 
 
+def flow(boxes: dict[str, tuple[float, float, str]], arrows: tuple[tuple[str, str], ...]) -> Callable[[Path], Figure]:
+    """Draw boxes, each with its place and text, and arrows between them; those whose text begins with howfar are blue."""
+
+    def draw(demo: Path) -> Figure:
+        figure = blank(9.0, 2.4)
+        axes = figure.subplots()
+        axes.set(xlim=(-0.5, 11.0), ylim=(-1.25, 1.25))
+        axes.axis("off")
+        frames = {}
+        for name, (x, y, text) in boxes.items():
+            edge = BLUE if "howfar" in text else MUTED
+            frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": edge}
+            frames[name] = axes.text(x, y, text, ha="center", va="center", fontsize=9, color=INK, bbox=frame).get_bbox_patch()
+        for first, second in arrows:
+            between = {"patchA": frames[first], "patchB": frames[second], "shrinkA": 4, "shrinkB": 4}
+            arrow = {"arrowstyle": "-|>", "color": MUTED, **between}
+            axes.annotate("", xy=boxes[second][:2], xytext=boxes[first][:2], arrowprops=arrow)
+        return figure
+
+    return draw
+
+
 DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
     "projection": (projection, "svg"),
     "distances": (distances, "png"),
@@ -346,6 +368,47 @@ DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
     "judgements": (related("judgements"), "svg"),
     "estimates": (related("estimates"), "svg"),
     "failures": (related("failures", k=4), "png"),
+    "onnx-gate": (
+        flow(
+            {
+                "image": (0.2, 0.0, "images"),
+                "encoder": (3.0, 0.0, "encoder\nof MODEL.onnx"),
+                "head": (6.0, 0.7, "head\nof MODEL.onnx"),
+                "gate": (6.0, -0.7, "howfar: 30 operators\nwith the profile's numbers"),
+                "scores": (9.4, 0.7, "the model's outputs"),
+                "answers": (9.4, -0.7, "howfar_i_dist_mean, _relative,\n_percentile, _p_value, _flag"),
+            },
+            (("image", "encoder"), ("encoder", "head"), ("encoder", "gate"), ("head", "scores"), ("gate", "answers")),
+        ),
+        "svg",
+    ),
+    "callbacks": (
+        flow(
+            {
+                "images": (0.4, 0.0, "training images"),
+                "training": (3.2, 0.7, "the training\nends"),
+                "profile": (3.2, -0.7, "howfar.callbacks\n.Howfar"),
+                "checkpoint": (6.2, 0.7, "best.ckpt"),
+                "file": (6.2, -0.7, "best.howfar"),
+                "score": (9.4, -0.7, "howfar score\nbest.howfar NEW"),
+            },
+            (("images", "training"), ("images", "profile"), ("training", "checkpoint"), ("profile", "file"), ("file", "score")),
+        ),
+        "svg",
+    ),
+    "model-card": (
+        flow(
+            {
+                "assessment": (0.8, 0.7, "howfar assess\nestimates, gate, profile"),
+                "certificate": (0.8, -0.7, "howfar certify\nvalue with interval"),
+                "card": (4.6, 0.0, "howfar card"),
+                "metadata": (8.6, 0.7, "README.md, metadata:\nmodel-index, gate, digest"),
+                "text": (8.6, -0.7, "README.md, text:\ntables and reasons"),
+            },
+            (("assessment", "card"), ("certificate", "card"), ("card", "metadata"), ("card", "text")),
+        ),
+        "svg",
+    ),
 }
 
 

@@ -57,8 +57,9 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("explore", "pages:explore", "run --port 8000", "compare select"),
     ),
     "New images as they arrive": (
-        CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check"),
+        CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check fuse"),
         CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
+        CommandEntry("fuse", "score:fuse", "model.onnx roads.howfar -o both.onnx", "profile score"),
         CommandEntry("check", "score:check", "roads.howfar new --rules rules.yaml", "profile score"),
     ),
     "Train and predict": (
@@ -76,7 +77,8 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     ),
     "Studies and reports": (
         CommandEntry("study", "pages:study", "study.toml --out run", "report compare"),
-        CommandEntry("report", "pages:report", "run", "compare explore"),
+        CommandEntry("report", "pages:report", "run", "compare explore card"),
+        CommandEntry("card", "pages:card", "assessment -o README.md", "assess certify report"),
         CommandEntry("bench", "bench_command:bench", "method.py howfar mean", "assess certify"),
     ),
     "Data and stored features": (

@@ -142,7 +142,7 @@ Sides = int | Sequence[int] | None
 InputSize = Annotated[Sides, _net(None, "Feed the network this square, or this height and width.", unit="pixels", **_FURTHER)]
 Mean = Annotated[_Channels, _net(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
 Std = Annotated[_Channels, _net(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
-Output = Annotated[_Text, _net(None, "Take this output of an ONNX file as the feature.", **_FURTHER)]
+Output = Annotated[_Text, _net(None, "Take this output or inner tensor of an ONNX file as the feature.", **_FURTHER)]
 PromptText = Annotated[_Text, _net(None, "Give the network this text with the image.", **_FURTHER)]
 Engines = Literal["auto", "torch", "compile"]
 Engine = Annotated[Engines, _net("auto", "Run with onnxruntime on a CPU (auto), with torch, or compiled by torch.", **_FURTHER)]

@@ -17,16 +17,15 @@ from howfar.weights.onnx_files import OnnxNetwork, hash_onnx, named_tensor_files
 
 
 class OnnxBackbone(ResizingBackbone):
-    """Compute features (F of the paper, eq. 1) by one output of an ONNX file, flattened in C order.
+    """Compute features (F of the paper, eq. 1) by one output or inner tensor of an ONNX file, flattened in C order.
 
     Several threads may call `embed` at once.
     """
 
     def __init__(self, name: str, network: OnnxNetwork, options: Options) -> None:
         self.name, self._network = name, network
-        if options.output not in network.outputs and (options.output is not None or len(network.outputs) > 1):
-            rule = f"must be one of {', '.join(network.outputs)} for {network.file}"
-            raise InputError.of("output", rule, options.output)
+        if options.output is None and len(network.outputs) > 1:
+            raise InputError.of("output", f"must be one of {', '.join(network.outputs)} for {network.file}", None)
         self._output = options.output or network.outputs[0]
         mean, std = tuple(options.mean or network.mean), tuple(options.std or network.std)
         size = _size(network.file, network.sides, options.sides)
@@ -46,7 +45,7 @@ class OnnxBackbone(ResizingBackbone):
     def on(self, device: str) -> Self:
         """Open the file on another device; a device unavailable to onnxruntime raises `InputError`."""
         moved = copy.copy(self)
-        moved._network = OnnxNetwork(self._network.file, device)
+        moved._network = OnnxNetwork(self._network.file, device, self._output)
         return moved
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
@@ -76,7 +75,7 @@ def _build_onnx(options: Options) -> OnnxBackbone:
     file = _file(options)
     if file is None:
         raise InputError.of("onnx", "must name a file", None, f"write onnx:FILE, or pass {option('weights', 'FILE')}")
-    return OnnxBackbone(f"onnx:{options.model or file}", OnnxNetwork(file, options.device), options)
+    return OnnxBackbone(f"onnx:{options.model or file}", OnnxNetwork(file, options.device, options.output), options)
 
 
 def _size(file: Path, fixed: list[Any], wanted: tuple[int, ...]) -> tuple[int, int]:

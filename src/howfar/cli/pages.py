@@ -111,3 +111,15 @@ def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None
     answer(found, json, show, {"run": Path(found.folder)})
     if not found.agrees:
         raise typer.Exit(1)
+
+
+def card(
+    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar assess` or `howfar certify` wrote.")],
+    out: Annotated[Path | None, flags.value("FILE", "Write this card; by default README.md in RUN.", "--out", "-o")] = None,
+    name: Annotated[str | None, flags.value("NAME", "Name the model so; by default as its card or file does.")] = None,
+) -> None:
+    """Write results with intervals, the gate's range and the profile's digest into a Hugging Face model card, offline."""
+    from howfar.integrations.model_card import write_card
+
+    written = write_card(run, out, name)
+    say(str(out or written))

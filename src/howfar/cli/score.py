@@ -42,6 +42,7 @@ def profile(
         list[str] | None, flags.value("SET", "Learn from this dataset of known performance; repeat it.")
     ] = None,
     performance: flags.Performance = None,
+    onnx: Annotated[Path | None, flags.value("FILE", "Write an ONNX graph too, from features to their scores.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[ProfileOptions],
 ) -> None:
@@ -49,29 +50,50 @@ def profile(
 
     With labelled datasets and their performance, scores predict whether the model will fail.
     """
+    from howfar.integrations.onnx_gate import constants, onnx_path, write_gate
     from howfar.pipeline.reference_profile import document
     from howfar.studies.profile import profile as study
 
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "so that no other file is written over")
     ready_file("out", out)
+    if onnx is not None:
+        onnx_path("onnx", onnx)
     reference = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
+    if onnx is not None:
+        constants(reference)  # before the profile is written
+        if reference.judge is not None:
+            say("note: the graph's flag is by the p-value alone: predicted performance takes predictions", err=True)
     reference.save(out)
+    if onnx is not None:
+        write_gate(out, onnx)
     if json:
         print_json(document(reference))
     else:
-        _show(reference, out)
+        _show(reference, out, onnx)
 
 
-def _show(reference: Profile, out: Path) -> None:
-    """Print a profile's content, the judgement of its estimators, and its path."""
+def _show(reference: Profile, out: Path, onnx: Path | None) -> None:
+    """Print a profile's content, the judgement of its estimators, and the written paths."""
     to = console()
     for line in repr(reference).split("\n"):
         to.print(line, soft_wrap=True)
     if reference.judge is not None:
         show_judgements(to, reference.judge.judgements, reference.judge.order[0], reference.judge.threshold)
     print_skipped(to, reference.skipped[:SHOWN], "")
-    print_paths(to, {"profile": out})
+    print_paths(to, {"profile": out, "graph": onnx})
+
+
+def fuse(
+    model: Annotated[Path, flags.argument("MODEL", "The .onnx network that is deployed.")],
+    profile: Annotated[Path, flags.argument("PROFILE", "What `howfar profile --backbone onnx:MODEL.onnx` wrote.")],
+    out: Annotated[Path, flags.value("FILE", "Write this network, both.onnx say.", "--out", "-o")],
+) -> None:
+    """Write one ONNX network with the outputs of MODEL, and each image's distance, percentile, p-value and flag."""
+    from howfar.integrations import onnx_gate
+
+    onnx_gate.fuse(model, profile, out)
+    print_paths(console(), {"network": out})
 
 
 STDIN = "-"

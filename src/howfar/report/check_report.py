@@ -52,22 +52,23 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&])")
 
 def markdown_text(check: Check) -> str:
     """Format the verdict, a table of the decisions and, if there is a log, its last rows."""
-    lines = [f"## howfar check: {_escaped_cell(check.caption())}", ""]
+    lines = [f"## howfar check: {escaped_markdown(check.caption())}", ""]
     if check.decisions:
-        lines += _table((*HEADER, "why"), [(*decision.cells(), decision.why()) for decision in check.decisions])
+        lines += markdown_table((*HEADER, "why"), [(*decision.cells(), decision.why()) for decision in check.decisions])
     if check.rows:
         more = f", the last {_ROWS} of {len(check.rows)}" if len(check.rows) > _ROWS else ""
-        lines += [f"Batches over time{more}:", "", *_table(LOG_HEADER, [row.cells() for row in check.rows[-_ROWS:]])]
-    lines += [f"- {_escaped_cell(note)}" for note in check.notes]
+        lines += [f"Batches over time{more}:", "", *markdown_table(LOG_HEADER, [row.cells() for row in check.rows[-_ROWS:]])]
+    lines += [f"- {escaped_markdown(note)}" for note in check.notes]
     return "\n".join(lines) + ("\n" if lines[-1] else "")
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(cells)} |" for cells in (header, *([_escaped_cell(cell) for cell in row] for row in rows))]
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Format a table as lines of Markdown with escaped cells, and a blank line."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, *([escaped_markdown(cell) for cell in row] for row in rows))]
     return [lines[0], f"|{'---|' * len(header)}", *lines[1:], ""]
 
 
-def _escaped_cell(text: str) -> str:
+def escaped_markdown(text: str) -> str:
     """Escape text for a Markdown table, on one line."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return _SPECIAL.sub(r"\\\1", line).replace(r"\(", "(").replace(r"\)", ")").replace(r"\[", "[").replace(r"\+", "+")

@@ -72,13 +72,28 @@ def import_onnxruntime(name: str) -> Any:
     return library
 
 
-def open_session(name: str, file: Path, providers: list[Any], threads: int = 0) -> Any:
-    """Open a network's file with onnxruntime, silently; its errors share no class but Exception. 0 threads: it chooses."""
+def open_session(name: str, file: Path | bytes, providers: list[Any], threads: int = 0) -> Any:
+    """Open a network's file or bytes with onnxruntime, silently; its errors share no class but Exception. 0: it chooses."""
     library = import_onnxruntime(name)
     settings = library.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.log_severity_level = _FATAL
-    return library.InferenceSession(str(file), settings, providers=providers)
+    return library.InferenceSession(file if isinstance(file, bytes) else str(file), settings, providers=providers)
+
+
+def _giving(file: Path, tensor: str) -> Path | bytes:
+    """Return a network that gives a tensor, an output or one inside its graph; raise `InputError` if it has no such tensor."""
+    import onnx
+
+    model = onnx.load(str(file))
+    outputs = [output.name for output in model.graph.output]
+    if tensor in outputs:
+        return file
+    if tensor not in {name for node in model.graph.node for name in node.output}:
+        rule = f"must be one of {', '.join(outputs)} for {file}"
+        raise InputError.of("output", rule, tensor, "or the name of a tensor inside it")
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
+    return bytes(model.SerializeToString())
 
 
 @contextmanager
@@ -119,13 +134,13 @@ class OnnxNetwork:
     """Run an ONNX file that takes images; layout, type, batch size and sides of its input are read from the graph.
 
     `sides` are (height, width), text or None where free. `mean` and `std` are the usual normalisation of images of 0-1: that of
-    ImageNet, or none for a network that takes 8-bit numbers.
+    ImageNet, or none for a network that takes 8-bit numbers. `tensor` is given too.
     """
 
-    def __init__(self, file: Path, device: str = "cpu") -> None:
+    def __init__(self, file: Path, device: str = "cpu", tensor: str | None = None) -> None:
         if not file.is_file():
             raise MissingPathError(f"no network at {file}: pass an .onnx file")
-        self.file, self._providers = file, onnx_providers(device)
+        self.file, self._providers, self._tensor = file, onnx_providers(device), tensor
         self._session = self._open()
         entry = self._only_input()
         shape = list(entry.shape)
@@ -174,8 +189,9 @@ class OnnxNetwork:
 
     def _open(self) -> Any:
         try:
-            return open_session(self.file.name, self.file, self._providers)
-        except MissingExtraError:
+            source = self.file if self._tensor is None else _giving(self.file, self._tensor)
+            return open_session(self.file.name, source, self._providers)
+        except (MissingExtraError, InputError):
             raise
         except Exception as error:
             rule = f"must be an ONNX file that onnxruntime can run ({_why_refused(error, self.file)})"
