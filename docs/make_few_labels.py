@@ -20,7 +20,7 @@ TITLES = {
     "frozen": "Frozen encoder",
     "deepcrack": "The DeepCrack network",
 }
-GROUNDS = {"cracks": "cracks", "vessels": "vessels of the eye"}
+GROUNDS = {"cracks": "cracks", "vessels": "vessels of the eye", "polyps": "polyps", "nuclei": "nuclei"}
 
 
 def gain(value: Mapping[str, float] | None, sure: bool = True) -> str:
