@@ -1,4 +1,4 @@
-"""Compare methods on tables of signals and scores (`howfar bench`)."""
+"""Compare methods that estimate a model's score, rank failures or choose labels, on stored tables (`howfar bench`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the help of `howfar` and its commands: headed commands and options, an example, related commands.
+"""Write the help of `howfar` and its commands: commands and options under headings, an example, related commands.
 
 `--help` lists a command's own options and those declared under the head "Options"; `--help-all` lists every option.
 """

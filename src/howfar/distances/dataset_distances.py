@@ -1,4 +1,4 @@
-"""Compute the paper's image-to-dataset (I^dist) and dataset-to-dataset (O^dist) distances, the identity margin, and energy."""
+"""Compute the paper's distances I^dist and O^dist, how well O^dist separates identities, and the energy distance."""
 
 from __future__ import annotations
 

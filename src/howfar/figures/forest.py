@@ -1,4 +1,4 @@
-"""Draw rows with a dot, interval and number, the common form of figures that compare estimates."""
+"""Draw forest plots: a row for each estimate, with its dot, interval and number."""
 
 from __future__ import annotations
 

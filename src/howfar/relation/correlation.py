@@ -1,4 +1,4 @@
-"""Compute rank correlations and slopes over bootstrap resamples, with 95 % intervals.
+"""Compute rank correlations and slopes of performance over distance in bootstrap resamples, with 95 % intervals.
 
 A resample is a row of weights, how often each image was drawn. An image's rank among those drawn is the mean place of the
 copies that tie with it, which cumulative weights in sorted order give exactly. Ranks are divided by their number and centred

@@ -1,4 +1,4 @@
-"""Write sentences on a comparison: distances, the certainty of their order, and trivial backbones."""
+"""Write sentences on distances: which dataset is nearest or farthest, how certain that is, what trivial backbones say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collect the results shown beside a comparison, without corrupted versions of the primary dataset."""
+"""Collect a run's comparison, relation and assessment for its report, without the corrupted sets that assess made itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define the records, tables and JSON values from which results are built."""
+"""Define what results share: text and HTML views, JSON conversion, intervals, provenance, skipped images, features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adapt only a segmenter's normalisation layers: by new images' statistics, or by training their parameters."""
+"""Adapt only a segmenter's normalisation layers: mix in new images' statistics, or freeze all other parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute conformal p-values, percentiles and half-widths, and select at a false discovery rate (Benjamini-Hochberg)."""
+"""Compute conformal p-values, percentiles and interval half-widths; select p-values at a false discovery rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make the profile of a primary dataset: one file for scoring new images without the dataset's images."""
+"""Make a primary dataset's profile: it tells how far new images are, and what a model will score, without the dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read probability maps and masks image by image, count their pixels, and list the images that cannot be scored."""
+"""Match probability maps to images, score each against its mask (pixel counts), and list the images that cannot be scored."""
 
 from __future__ import annotations
 

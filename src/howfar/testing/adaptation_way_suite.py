@@ -1,4 +1,4 @@
-"""Conformance suite of ways of adapting."""
+"""Check that a way of adapting keeps its contract: tests to inherit."""
 
 from __future__ import annotations
 

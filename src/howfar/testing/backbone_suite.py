@@ -1,4 +1,4 @@
-"""Conformance suite of backbones."""
+"""Check that a backbone keeps its contract: tests to inherit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conformance suite of distances."""
+"""Check that a distance keeps its contract: tests to inherit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conformance suite of runners.
+"""Check that a runner keeps its contract: tests to inherit.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Conformance suite of segmentation networks."""
+"""Check that a segmentation network keeps its contract: tests to inherit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conformance suite of selection strategies."""
+"""Check that a selection strategy keeps its contract: tests to inherit."""
 
 from __future__ import annotations
 

