@@ -47,7 +47,7 @@ NIGHTLY = {
     "tests/numerics/test_numerics.py::test_numbers_of_another_process_do_not_depend_on",
     "tests/pipeline/test_on_ray.py",
     "tests/pipeline/test_pairs.py",
-    "tests/pipeline/test_sufficient_statistics.py",
+    "tests/pipeline/test_cached_sums.py",
     "tests/report/test_browser.py",
     "tests/report/test_the_same_again.py",
     "tests/runners/test_ray.py",

@@ -49,7 +49,7 @@ FUZZED = {
     "data/image_bytes.py": "image tar image_parquet arrow",
     "io/archive.py": "archive profile",
     "io/location.py": "table tar image_parquet",
-    "io/parquet_files.py": "class_predictions performance comparison",
+    "io/untrusted_parquet.py": "class_predictions performance comparison",
     "results/certificate_result.py": "certificate",
     "results/evaluation_result.py": "evaluation",
     "results/run_files.py": "comparison relation",

@@ -83,7 +83,7 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
         return
     from howfar.data.dataset_argument import location_and_name
     from howfar.errors import InputError
-    from howfar.io.parquet_files import is_cut_short
+    from howfar.io.untrusted_parquet import is_cut_short
     from howfar.results import Evaluation
 
     if file.suffix.lower() not in ENDINGS:

@@ -14,7 +14,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, MissingExtraError, one_line
-from howfar.io.parquet_files import read_frame
+from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import check_file
 from howfar.settings import nearest
 from howfar.wording import printable

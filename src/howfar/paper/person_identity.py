@@ -25,8 +25,8 @@ from howfar.options import Space
 from howfar.paper.study_frame import SpaceSettings, perturbations_of
 from howfar.progress import bar
 from howfar.projection import Projector
+from howfar.projection.cached_sums import CachedRows
 from howfar.projection.projector import principal_coordinates
-from howfar.projection.sufficient_statistics import CachedRows
 from howfar.results import Features, Provenance
 from howfar.results.distance_studies import UNCHANGED, Identity
 from howfar.results.records import keyed

@@ -29,7 +29,7 @@ from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import at_a_time, is_set, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.progress import bar
-from howfar.projection.sufficient_statistics import with_sums
+from howfar.projection.cached_sums import with_sums
 from howfar.protocols import Backbone, ItemLike, Runner
 from howfar.results import Features, Skipped
 from howfar.runners import available_cores, make_runner

@@ -18,8 +18,8 @@ from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameE
 from howfar.io.atomic import cut_off, move_in, naming, staging
 from howfar.io.location import absolute
 from howfar.io.lock import locked
-from howfar.io.parquet_files import read_frame
 from howfar.io.seal import SEAL, UNSEALED, sealed
+from howfar.io.untrusted_parquet import read_frame
 from howfar.results.records import Provenance, Shown, plain
 from howfar.results.run_files import (
     ASSESSMENT,

@@ -27,7 +27,7 @@ from howfar.store.shard_folder import Folder, folder_at, reason_and_remedy, refu
 from howfar.store.shards import ARRAY, INDEX, ShardFormat
 
 SUMS: Final = "sums"
-"""Folder below a feature's where means and inner products of datasets are kept (`howfar.projection.sufficient_statistics`)."""
+"""Folder below a feature's where means and inner products of datasets are kept (`howfar.projection.cached_sums`)."""
 JUST_NOW: Final = 600.0
 """Seconds for which features behind a URL, where nobody can lock, count as being written after the last was."""
 IN_USE: Final = "another process uses it: prune it later"

@@ -24,15 +24,15 @@ from howfar.errors import InputError
 from howfar.io.atomic import replace_text
 from howfar.io.finished_parts import digest, part_key
 from howfar.io.lock import alone
-from howfar.io.parquet_files import read_frame
 from howfar.io.seal import SEAL, UNSEALED, is_intact, sealed
+from howfar.io.untrusted_parquet import read_frame
 from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.measure import check_plan
 from howfar.pipeline.pairs import PairDistances, bare, between, projector_of
 from howfar.progress import bar
-from howfar.projection.sufficient_statistics import CachedRows
+from howfar.projection.cached_sums import CachedRows
 from howfar.protocols import Runner
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset

@@ -16,7 +16,7 @@ from howfar.data.containers.container import IMAGE, MASK, TableImages, filled, t
 from howfar.data.separate_process import batches, first_look
 from howfar.errors import HowfarError, ImageError, InputError, one_line
 from howfar.io.location import Location, open_binary
-from howfar.io.parquet_files import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
+from howfar.io.untrusted_parquet import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
 from howfar.memory import check_file, file_limit
 
 # What one request fetches behind a URL: metadata and small columns need little.

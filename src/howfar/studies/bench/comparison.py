@@ -33,7 +33,7 @@ from howfar import registry
 from howfar.arrays import Float64Array, as_row
 from howfar.data.documents import check_separator, readable
 from howfar.errors import InputError, MissingPathError, UnknownNameError, one_line
-from howfar.io.parquet_files import read_frame
+from howfar.io.untrusted_parquet import read_frame
 from howfar.progress import doing
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.labelled_images import HISTOGRAM, VALUES

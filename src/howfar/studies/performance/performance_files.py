@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from howfar.data.documents import check_separator, number_remedy, readable, renamed_columns
 from howfar.errors import InputError, MissingPathError, option
 from howfar.io.location import as_location, was_url
-from howfar.io.parquet_files import read_frame
+from howfar.io.untrusted_parquet import read_frame
 from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM, VALUES
 from howfar.results import Evaluation, Provenance
 from howfar.results.evaluation_result import KEY

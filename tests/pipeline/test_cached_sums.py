@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from howfar.arrays import ArrayRows
-from howfar.projection import joint_pca, sufficient_statistics
+from howfar.projection import cached_sums, joint_pca
+from howfar.projection.cached_sums import CachedRows, with_sums
 from howfar.projection.gram import Gram, own_gram
 from howfar.projection.moments import Moments, moments
-from howfar.projection.sufficient_statistics import CachedRows, with_sums
 from howfar.runners import LocalRunner, RayRunner
 
 CONTENTS = [f"{k:032x}" for k in range(300)]
@@ -19,8 +19,8 @@ CONTENTS = [f"{k:032x}" for k in range(300)]
 
 @pytest.fixture
 def rows(rng, monkeypatch) -> ArrayRows:
-    monkeypatch.setattr(sufficient_statistics, "MOMENTS_LARGE", 1000)
-    monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
+    monkeypatch.setattr(cached_sums, "MOMENTS_LARGE", 1000)
+    monkeypatch.setattr(cached_sums, "SPAN", 700)
     return ArrayRows(rng.normal(5, 1, (300, 7)).astype(np.float32))
 
 
@@ -66,7 +66,7 @@ def test_the_bracketing_is_one_for_every_runner(rows, tmp_path):
     pytest.importorskip("ray", reason="needs howfar[ray]")
     spans = [(start, min(start + 100, 300)) for start in range(0, 300, 100)]
     here, there = (
-        runner.reduce(partial(sufficient_statistics.span_moments, rows), sufficient_statistics.merge, spans)
+        runner.reduce(partial(cached_sums.span_moments, rows), cached_sums.merge, spans)
         for runner in (LocalRunner(1), RayRunner(workers=2))
     )
     np.testing.assert_array_equal(here.scatter, there.scatter)
@@ -79,7 +79,7 @@ def test_other_images_have_sums_of_their_own(rows, tmp_path):
 
 
 def test_what_was_used_longest_ago_goes(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(sufficient_statistics, "KEPT", 3000)
+    monkeypatch.setattr(cached_sums, "KEPT", 3000)
     for k in range(4):
         found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
         found.moments()
@@ -91,8 +91,8 @@ def test_what_was_used_longest_ago_goes(rows, tmp_path, monkeypatch):
 
 def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="needs howfar[ray]")
-    monkeypatch.setattr(sufficient_statistics, "GRAM_LARGE", 1000)
-    monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
+    monkeypatch.setattr(cached_sums, "GRAM_LARGE", 1000)
+    monkeypatch.setattr(cached_sums, "SPAN", 700)
     wide = ArrayRows(np.random.default_rng(1).normal(5, 1, (7, 300)).astype(np.float32))
     found = with_sums(wide, CONTENTS[:7], tmp_path, RayRunner(workers=2))
     assert found.knows(Gram)
