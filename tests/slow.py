@@ -19,7 +19,6 @@ SLOW = 0.3
 """Seconds, with set-up, from which a test is slow; then it is with all its parameters."""
 KEPT = {
     "tests/cli/test_printed.py::test_the_report_of_an_adaptation_is_recognised_by_its_file",
-    "tests/distances/test_properties.py",
     "tests/e2e/test_command.py::test_compare_prints_the_table_and_writes_the_run",
     "tests/e2e/test_imports.py",
     "tests/golden/test_written_before.py::test_json_has_the_keys_that_it_had",

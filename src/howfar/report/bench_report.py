@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from howfar.report.section import UNDEFINED, Cell, ColumnOf, Section, TablePart, change, count, decimal, part_of, tabulate
+from howfar.report.section import UNDEFINED, Cell, ColumnOf, Section, TablePart, change, count, decimal, tabulate
 
 UNKNOWN: Final = "No entry has maps by tiles: the harm of adapting is not known."
 SCORE: Final = "width of the 90 % interval + 20 × what the truth lies outside by; smaller is better"
@@ -28,12 +28,16 @@ def _number(title: str, explanation: str, key: Any, decimals: int = 3) -> Column
 
 
 def _share(title: str, explanation: str, key: str) -> ColumnOf[Any]:
-    return title, explanation, lambda one: UNDEFINED if one[key] is None else part_of(*one[key])
+    return title, explanation, lambda one: UNDEFINED if one[key] is None else _part(*one[key])
+
+
+def _part(count: int, of: int) -> Cell:
+    return Cell(f"{count} of {of}", count / of)
 
 
 def _inside(one: Mapping[str, Any]) -> Cell:
     passed = one["answered"] if one["inside"] is None else one["inside"]
-    return part_of(passed, one["sites"]) if one["answered"] else UNDEFINED
+    return _part(passed, one["sites"]) if one["answered"] else UNDEFINED
 
 
 COLUMNS: Final[tuple[ColumnOf[Any], ...]] = (

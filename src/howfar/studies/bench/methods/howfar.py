@@ -10,10 +10,11 @@ import pandas as pd
 from howfar.arrays import Float64Array
 from howfar.relation import gate as gates
 from howfar.relation.calibrated_estimator import KnownFits
+from howfar.relation.labelled_images import LabelledImages
 from howfar.relation.site_judge import Evidence, Terms, judge_of
 from howfar.sampling import draw, mean
 from howfar.studies.bench.comparison import Ask, columns_of
-from howfar.studies.performance.image_performance import Home, collected
+from howfar.studies.performance.image_performance import collected
 
 TERMS: Final = Terms(tau=0.5, level=0.9, error_rate=0.2)
 KNOWN: Final = KnownFits()
@@ -24,7 +25,8 @@ def evidence(labelled: pd.DataFrame) -> Evidence:
     of_home, photographs = labelled["role"] == "home", (labelled["dataset"] + "/" + labelled["image"]).to_numpy(dtype=str)
     own, rest = labelled[of_home], labelled[~of_home]
     primary = "" if own.empty else str(own["dataset"].iloc[0])
-    home = Home(primary, columns_of(own), own["performance"].to_numpy(), photographs[of_home]) if len(own) else None
+    of_own = own["dataset"].to_numpy(dtype=str)
+    home = LabelledImages(columns_of(own), own["performance"].to_numpy(), of_own, photographs[of_home]) if len(own) else None
     names, performance = rest["dataset"].to_numpy(dtype=str), rest["performance"].to_numpy()
     return collected(columns_of(rest), performance, names, photographs[~of_home], home, primary)
 
@@ -42,7 +44,7 @@ def estimator(labelled: pd.DataFrame, site: pd.DataFrame) -> dict[str, Any] | No
 
 def gate(labelled: pd.DataFrame, site: pd.DataFrame) -> bool:
     """Say whether the site lies in the range of the labelled ones."""
-    return gates.fit(evidence(labelled).known).read("site", gates.values_of(columns_of(site))).inside is not False
+    return evidence(labelled).gate().read("site", gates.values_of(columns_of(site))).inside is not False
 
 
 def certificate(proxy: Float64Array, k: int, ask: Ask, seed: int) -> tuple[float, float, float]:
