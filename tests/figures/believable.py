@@ -40,7 +40,7 @@ def draw_images(folder: Path, name: str, n: int, rng: np.random.Generator, files
     """The first and last few images of a dataset as real files (those that thumbnails may show), the rest as names alone."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}-{i:04d}.png" for i in range(n)]
-    for path in {*paths[:files], *paths[-files:]}:
+    for path in dict.fromkeys([*paths[:files], *paths[-files:]]):
         size = (int(rng.integers(40, 90)), int(rng.integers(40, 90)), 3)
         Image.fromarray(rng.integers(0, 255, size, dtype=np.uint8)).save(path)
     return [str(path) for path in paths]

@@ -121,9 +121,9 @@ def read_image(folder: Path) -> object:
 
 def read_signature(folder: Path) -> object:
     from howfar.data.predictions import signature_of
-    from howfar.pipeline.prediction import _side
+    from howfar.pipeline.prediction import size_note
 
-    return signature_of(first(folder)), _side(first(folder))
+    return signature_of(first(folder)), size_note("site", {"sides": {"largest": 4}}, 8, 8, [first(folder)])
 
 
 def read_imported(folder: Path) -> object:

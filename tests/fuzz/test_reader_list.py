@@ -118,6 +118,8 @@ NOT_FUZZED_WHY = {
     ),
     "parses the signature of a map, fuzzed as map_signature; what is no JSON means none": "studies/certification/sample.py",
     "compares how a table begins with how one of its own does": "studies/certification/certify.py",
+    "reads a model card by huggingface_hub, whose errors are one line": "integrations/model_card.py",
+    "hashes a profile's file": "integrations/onnx_gate.py",
     "hashes image files": "studies/certification/verify_certificate.py",
     "reads images, and predictions and labels by the readers of data/": "tasks",
     "reads /proc/cpuinfo": "paper/pool.py",
