@@ -68,10 +68,8 @@ def answer(
         return f"{site}: {performance_name} is not known yet ({wide}). A labelled site, or labels of this one, would narrow it."
     how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
     sentences = [f"{site}: expected {performance_name} {estimate.text()} ({level}{how_often})."]
-    if gate is not None and gate.inside is None:
-        sentences.append("The gate could check nothing.")
-    elif gate is not None and (unknown := [reading.check for reading in gate.readings if reading.inside is None]):
-        sentences.append(f"The gate could not check {', '.join(unknown)}.")
+    if gate is not None and gate.unchecked():
+        sentences.append(f"{gate.unchecked().capitalize()}.")
     if listed is not None and listed.listed:
         verb = "fails" if listed.listed == 1 else "fail"
         sentences.append(f"{listed.listed} of {listed.n} images probably {verb} ({performance_name} below {tau:g}).")
