@@ -20,7 +20,7 @@ from howfar.errors import ImageError, InputError
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import ScorerOptions
 from howfar.pipeline.reference_profile import Profile, place_of
-from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
+from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
@@ -114,7 +114,8 @@ def check(
     known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
     decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
     rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
-    found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=scores.notes)
+    notes = (*scores.notes, *(() if asked.distance is None else (OWN_SUBSPACE,)))
+    found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=notes)
     return _with_history(found, asked, file, rows, begin, write=write)
 
 
