@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.distances.products import centre_of
+from howfar.distances.pairwise import centre_of
 from howfar.errors import InputError, one_line
 from howfar.io.atomic import replace
 from howfar.io.location import absolute, ready_file
