@@ -302,7 +302,7 @@ class AssessOptions(StudyExecution, TaskOptions, FedOptions, total=False):
     group: options.Group
     estimator: options.Estimator
     corrupted: options.Corrupted
-    only: options.Only
+    only: Annotated[options.Only, options.But(topic="Performance")]
 
 
 class TrainingOptions(TypedDict, total=False):

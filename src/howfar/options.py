@@ -152,7 +152,7 @@ Precision = Annotated[Floats, _net("32", "Compute in 32 bits, or in mixed precis
 # How performance is known and related to distance.
 Threshold = Annotated[_Number, Option(None, "Score at this threshold (0.00-0.99); by default the primary's or 0.5.", _BELOW_1)]
 ScoredAt = Annotated[Threshold, But(help="Score images at this threshold; by default at the best for this set.", free=True)]
-Retune = Annotated[bool, _perf(False, "Tune the threshold on PRIMARY's held-out images, and report what that changes.")]
+Retune = Annotated[bool, _perf(False, "Find the threshold on PRIMARY's images, as for ONNX and maps, not the checkpoint's.")]
 Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
 Flat = Annotated[float, _perf(0.2, "Treat a change of performance up to this as none.", _RATE)]
 Level = Annotated[float, _sure(0.9, "Give intervals of this level.", _SHARE)]

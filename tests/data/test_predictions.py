@@ -347,7 +347,7 @@ def test_predicted_classes_with_and_without_confidence(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("name,dry,wet\n1.jpg,0.5,0.5\n", "has 1 rows and the columns name, dry, wet: it needs rows with the column image"),
-        ("image\n1.jpg\n", "has 1 rows and the columns image"),
+        ("image\n1.jpg\n", "name others by --columns image=NAME,label=NAME"),
         ("image,dry,wet\n", "has 0 rows"),
         ("image,dry,wet\n1.jpg,0.5,0.5\n,1,0\n", "row 2 has no image"),
         ("image,dry,wet\n1.jpg,0.5,0.5\n1.jpg,1,0\n", "image 1.jpg is there twice"),

@@ -71,6 +71,13 @@ def test_the_github_action(outcome: str, undecided: str, code: int, place: Path,
     assert "<testsuite" in (tmp_path / "check.xml").read_text()
 
 
+@pytest.mark.parametrize("name", ["flipped", "tiles"])
+def test_the_github_action_passes_further_maps(name: str, place: Path, tmp_path: Path) -> None:
+    ended, _, _ = action(place, tmp_path, profile="roads.howfar", new="new images", rules="pass.yaml", **{name: "more maps"})
+    assert ended.returncode == 2
+    assert f"--{name}" in ended.stderr
+
+
 def test_the_github_action_ends_with_bad_input(place: Path, tmp_path: Path) -> None:
     ended, outputs, _ = action(place, tmp_path, profile="none.howfar", new="$(touch ran)", rules="pass.yaml")
     assert (ended.returncode, outputs) == (2, {})

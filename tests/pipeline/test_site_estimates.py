@@ -15,6 +15,7 @@ from howfar.errors import InputError
 from howfar.pipeline.scorer import site_estimates
 from howfar.relation import site_judge
 from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.gate import GateRange
 from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Judgement
 
@@ -56,6 +57,14 @@ def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile):
     assert scores.answers() == [f"new: mean performance not known yet (90 %) by {row.estimator}, of 30 images"]
     narrow = replace(scores, estimates=(replace(row, predicted=0.5, low=0.4, high=0.6),)).answers()
     assert narrow == [f"new: mean performance 0.50 [0.40, 0.60] (90 %) by {row.estimator}, of 30 images"]
+
+
+def test_the_answer_names_what_the_gate_could_not_check(profile):
+    range_of = profile.judge.gate
+    with_maps = GateRange({name: {**values, "share": 0.1} for name, values in range_of.sets.items()})
+    judged = profile.with_judge(replace(profile.judge, gate=with_maps))
+    (line,) = judged.score(features("new", 7, 30, 3.0)).answers()
+    assert line.endswith("of 30 images; the gate could not check share")
 
 
 def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile):

@@ -54,6 +54,8 @@ def mistyped(error: Any, arguments: Sequence[str]) -> str:
     """Reword typer's error about a value of a wrong kind in the form of howfar's other error lines."""
     said, parameter = str(error.format_message()), getattr(error, "param", None)
     rule = next((rule for words, rule in _KINDS.items() if words in said), "")
+    if "unexpected extra argument" in said:
+        return f"{said}{_to_repeat(error, arguments)}"
     if parameter is None or not rule:
         return said
     flags = list(getattr(parameter, "opts", ()))
@@ -61,6 +63,14 @@ def mistyped(error: Any, arguments: Sequence[str]) -> str:
     beside = [word.partition("=")[2] or rest for word, (flag, rest) in zip(arguments, named, strict=True) if flag in flags]
     name = max(flags, key=len) if parameter.param_type_name == "option" else str(parameter.metavar or parameter.name)
     return f"{name} must be {rule}, got {beside[-1]!r}" if beside else f"{name} must be {rule}"
+
+
+def _to_repeat(error: Any, arguments: Sequence[str]) -> str:
+    """Say how several values are given; return "" if no option that takes several is followed by two words."""
+    several = {flag for each in error.ctx.command.params if getattr(each, "multiple", False) for flag in each.opts}
+    pairs = zip(arguments, arguments[2:], strict=False)
+    flag = next((first for first, third in pairs if first in several and not third.startswith("-")), "")
+    return f": an option with several values is repeated, as in {flag} ONE {flag} OTHER" if flag else ""
 
 
 INTERRUPTED: Final = 130

@@ -12,6 +12,7 @@ from howfar.cli import flags
 from howfar.cli.terminal import answer, console, print_paths, say, show
 from howfar.errors import InputError
 from howfar.keywords import PageOptions, StudyFileOptions
+from howfar.progress import stage
 
 
 @flags.command(PageOptions)
@@ -26,10 +27,13 @@ def report(
     from howfar.report.page import write_summary
     from howfar.studies.run_folder import write_report
 
-    page = write_report(run, **chosen)
+    with stage(f"drawing the report of {run}"):
+        page = write_report(run, **chosen)
     say(str(page))
     if summary:
-        say(str(write_summary(page)))
+        with stage("writing the answer on one page"):
+            written = write_summary(page)
+        say(str(written))
 
 
 @flags.command(PageOptions)

@@ -98,10 +98,6 @@ def fuse(
 
 STDIN = "-"
 WIDTHS = (9, 9, 10, 7, 18, 5)
-OWN_SUBSPACE = (
-    "distances are in the subspace of the primary alone: compare them with one another, not with those of `howfar compare`, "
-    "which by default fits a subspace to each pair of datasets"
-)
 
 
 @flags.command(ScoreOptions)
@@ -117,7 +113,7 @@ def score(
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """
     from howfar.pipeline.reference_profile import Profile
-    from howfar.pipeline.scorer import Scorer, arrivals, load_again
+    from howfar.pipeline.scorer import OWN_SUBSPACE, Scorer, arrivals, load_again
     from howfar.settings import picked
 
     given = [argument for argument in new or [] if argument != STDIN]
@@ -252,14 +248,16 @@ def check(
         print_paths(console(), {"written": write_start(rules or RULES)})
         return
     if file is None:
-        raise InputError("PROFILE must be given: howfar profile PRIMARY -o PROFILE writes it")
+        remedy = "howfar check PROFILE NEW --rules FILE, with what howfar profile or assess wrote"
+        raise InputError(f"PROFILE must be given: {remedy} (--new writes rules, --help shows more)")
     written = {"junit": junit, "markdown": markdown, "prometheus": prometheus}
     for option, path in written.items():
         ready_folder(option, None if path is None else path.absolute().parent)
         if path is not None and path.is_dir():
             raise InputError.of(option, "must be a file, not a folder", str(path), "name a file in it")
     beside: dict[str, Any] = {"certificate": certificate or None, "performance": performance or None}
-    found = study(file, new or None, rules, **beside, keep=keep, log=log, since=since, **chosen)
+    with stage("scoring and judging images"):
+        found = study(file, new or None, rules, **beside, keep=keep, log=log, since=since, **chosen)
     texts = {"junit": junit_text, "markdown": markdown_text, "prometheus": prometheus_text}
     for option, path in written.items():
         if path is not None:

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from howfar.studies.certification.verify_certificate import Verification
 
 
+HOME = "Its labelled images that the model did not learn from give its score at home."
+
+
 @flags.command(AssessOptions)
 def assess(
-    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on, with masks or labels. {flags.DATASET}")],
+    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {HOME} {flags.DATASET}")],
     sites: Annotated[list[str], flags.argument("SITE", "New images, one site or more; labelled sites improve the estimates.")],
     model: flags.Model = None,
     predictions: Annotated[

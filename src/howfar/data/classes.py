@@ -147,7 +147,10 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     table = renamed_columns(read_tabular(file), roles, _CALLED, file)
     if IMAGE not in table or len(table.columns) < 2 or table.empty:
         listed = ", ".join(map(str, table.columns)) or "none"
-        rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
+        rule = (
+            "it needs rows with the column image, and predicted or a column of probabilities for each class; "
+            "name others by --columns image=NAME,label=NAME"
+        )
         raise InputError(f"{file} has {len(table)} rows and the columns {listed}: {rule}")
     images = images_of(table[IMAGE], file)
     repeated = table[IMAGE][table[IMAGE].duplicated()]

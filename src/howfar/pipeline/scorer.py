@@ -159,6 +159,10 @@ def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
 
 
 FAR = 0.05
+OWN_SUBSPACE: Final = (
+    "distances are in the subspace of the primary alone: compare them with one another, not with those of `howfar compare`, "
+    "which by default fits a subspace to each pair of datasets"
+)
 # The estimators that predict the same for every image.
 CONSTANT = ("mean",)
 

@@ -310,8 +310,11 @@ class Certificate(RecordedResult):
             if self.until == DECIDED:
                 said = f"the {'first' if self.settled == 'yes' else 'second'} model is better"
             return f"settled after {after} {'label' if after == 1 else 'labels'}: {said}"
-        more = "" if self.needed is None else f"; about {self.needed} more {'label' if self.needed == 1 else 'labels'} needed"
-        return f"not settled: {self.until}{more}"
+        if self.needed is None:
+            return f"not settled: {self.until}"
+        more, total = "label" if self.needed == 1 else "labels", self.labelled + self.needed
+        drawn = f": -k {total}" if total > len(self.sample) else ""
+        return f"not settled: {self.until}; about {self.needed} more {more} needed{drawn}"
 
     def findings(self) -> list[str]:
         """Return the answer to `until`, if anything was asked."""

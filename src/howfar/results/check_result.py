@@ -219,7 +219,10 @@ class Check(Shown):
     def footer(self) -> list[str]:
         """Return the explanation of each unmet rule, the basis of the alarm, and the notes."""
         told = [each for each in self.decisions if each.outcome != "pass" or each.dataset == OVER_TIME]
-        return [*(f"{each.dataset}, {each.rule}: {each.why()}" for each in told), *self.notes]
+        # What several rules ask of a dataset is said once.
+        first = {(each.dataset, each.remedy): each for each in reversed(told)}
+        lines = (each.why() if first[each.dataset, each.remedy] is each else each.words for each in told)
+        return [*(f"{each.dataset}, {each.rule}: {line}" for each, line in zip(told, lines, strict=True)), *self.notes]
 
     def remarks(self) -> list[str]:
         """Return the lines that the terminal shows under the table."""

@@ -188,6 +188,18 @@ class Gate:
         """Return the checks that lie outside the labelled range."""
         return tuple(reading for reading in self.readings if reading.inside is False)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return the checks with a labelled range but no value of the dataset, which may lie outside."""
+        return tuple(reading.check for reading in self.readings if reading.value is None)
+
+    def unchecked(self) -> str:
+        """Name the checks that were not possible; return "" if there are none."""
+        if self.inside is None:
+            return "the gate could check nothing"
+        names = ", ".join(reading.check for reading in self.readings if reading.inside is None)
+        return f"the gate could not check {names}" if names else ""
+
     def warning(self) -> str:
         """Return a one-line reason for distrusting an estimate, with the remedy; "" if no check is outside.
 

@@ -163,7 +163,8 @@ class Scores(Shown):
             if gate is not None and gate.inside is False:
                 lines.append(f"{gate.warning()} (the estimate that is not to be believed: {expected})")
             else:
-                known = "; the gate could check nothing" if gate is None or gate.inside is None else ""
+                unchecked = "the gate could check nothing" if gate is None else gate.unchecked()
+                known = f"; {unchecked}" if unchecked else ""
                 listed = failing.get(row.dataset)
                 fail = "" if listed is None or not listed.listed else f"; {listed.listed} are listed as probable failures"
                 lines.append(f"{row.dataset}: mean performance {expected}, of {row.n} images{fail}{known}")

@@ -119,16 +119,19 @@ def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
     otherwise over all labelled ones; in every other case ``random``.
     """
     if relation is None:
-        return "random", "auto took random: howfar relate has not said of this run that performance falls with distance"
+        return "random", "auto took random: nothing says of this run that performance falls with distance"
     own = next((each.verdict for each in relation.datasets if each.name == dataset), None)
     verdict, where = (own, dataset) if own is not None else (relation.pooled_verdict, "the labelled datasets")
     if verdict is None:
-        return "random", "auto took random: howfar relate has no verdict on this run"
+        return "random", "auto took random: too little of this run is labelled to say whether performance falls with distance"
     if verdict.kind == "falls":
-        return "far", f"auto took far: howfar relate says that performance falls with distance in {where}"
+        return (
+            "far",
+            f"auto took far: performance falls with distance in {where}; labels so chosen cannot certify (--strategy random)",
+        )
     words = {"rises": "rises with distance", "consistent": "is consistent over distance"}
-    found = f"that performance {words[verdict.kind]}" if verdict.kind in words else "there is no evidence either way"
-    return "random", f"auto took random: howfar relate says {found} in {where}"
+    found = f"performance {words[verdict.kind]}" if verdict.kind in words else "there is no evidence of a trend with distance"
+    return "random", f"auto took random: {found} in {where}"
 
 
 SIDE = 512

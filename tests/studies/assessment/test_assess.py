@@ -96,8 +96,8 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(
         walls.next.command
         == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 6 --threshold 0.25"
     )
-    assert found.first.startswith("On 8 held-out images of road the model scores F ")
-    assert "at threshold 0.25 (found on 8 held-out images of road)" in found.first
+    assert found.first.startswith("On 8 images of road the model scores F ")
+    assert "at threshold 0.25 (found on 8 images of road). howfar cannot know" in found.first
     assert found.footer()[0] == found.first
     assert found.footer()[1].startswith(walls.answer)
     assert new.inside is True
@@ -158,6 +158,12 @@ def test_a_site_is_answered_alike_by_every_command(places: Path, assessed: tuple
         assert gate == site.gate
         assert said.failures[0].listed == site.listed
     assert (batch.value, batch.low, batch.high, batch.gate) == (site.estimate, site.low, site.high, site.inside)
+    # Without maps the gate knows a part of its checks, on which it does not pass.
+    bare = howfar.check(run, places / "new", RULES)
+    gate_rule = next(each for each in bare.decisions if each.rule == "gate")
+    assert (gate_rule.outcome, bare.exit_code, bare.batches[0].gate) == ("undecided", 4, None)
+    assert "the gate could not check share, scale" in gate_rule.words
+    assert any("reads predictions: pass them" in note for note in bare.notes)
     assert site.gate is not None
     assert "residual" in {reading.check for reading in site.gate.readings}
 

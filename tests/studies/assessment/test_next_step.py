@@ -64,6 +64,10 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     trained = "--model unetplusplus --way scale --shots 0,3,7 --out 'run-adapted-a b'"
     assert low.command == f"howfar adapt p=/p 'a b=/data/a b' {trained}"
     assert low.text.startswith("the model scores below 0.5 here")
+    assert low.text.endswith("; howfar cannot train this model, and tries it with its own unetplusplus.")
+    own = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, replace(COMMANDS, segmenter="frozen"), 80)
+    assert own.text.endswith("train on a few of its labelled images.")
+    assert "--model frozen" in own.command
     by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.onnx", Path("run/maps"), Path("run"), chosen=("--limit", "30"))
     again = next_step("s", estimate(0.7, 0.1), Gate("s", (THIN,)), None, 0.5, by_model, 80)
     assert again.command == "howfar assess p=/p s=/s t=/t --model m.onnx --tile --limit 30 --out run-tiled"
@@ -72,7 +76,7 @@ def test_commands_are_quoted_and_name_the_run() -> None:
 def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that_are_drawn() -> None:
     classes = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("answers"), Path("run"), task=TASKS["classification"])
     low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, classes, 80)
-    assert (low.action, low.command) == ("adapt", "howfar select run --dataset 'a b' -k 8 --strategy random")
+    assert (low.action, low.command) == ("label", "howfar select run --dataset 'a b' -k 8 --strategy random")
     assert "by your own code" in low.text
     told = answer("a b", estimate(0.58, 0.09), None, None, (4, 5), 0.5, "labelled sets", classes.task.performance_name)
     assert told.startswith("a b: expected accuracy 0.58")
@@ -99,7 +103,7 @@ HELD = "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such 
         (
             (estimate(0.58, 0.09, measured=0.6), (FAR,), None, (4, 5)),
             "a b: F 0.60 measured on 12 of 60 images. Without its labels 0.58 [0.49, 0.67] would have been expected, which "
-            "held. It lies outside the other labelled datasets. Farther than anything labelled (distance 1.42).",
+            "held. It lies outside all else that is labelled. Farther than anything labelled (distance 1.42).",
         ),
         (
             (estimate(0.5, 0.1, measured=0.7), (IN,), None, (2, 2)),
@@ -138,12 +142,16 @@ def test_tiles_are_advised_where_they_are_expected_to_gain(whole: SetEstimate, t
 
 
 def test_the_primarys_own_score_names_its_threshold_and_a_better_one() -> None:
-    told = own_words(OwnScore(30, 0.79, 0.46, "the checkpoint's", 0.83, 0.61), "roads", "F")
+    told = own_words(OwnScore(30, 0.79, 0.46, "the checkpoint's", 0.83, 0.61), "roads", "F", True)
     assert told == (
         "On 30 held-out images of roads the model scores F 0.79, at threshold 0.46 (the checkpoint's); at 0.61, the best for "
         "these images, it would score 0.83."
     )
-    assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy").endswith("the model scores accuracy 0.90.")
+    assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy", True).endswith("the model scores accuracy 0.90.")
+    assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy", False) == (
+        "On 9 images of scenes the model scores accuracy 0.90. howfar cannot know whether it learnt from these: if it did, "
+        "every estimate is too high."
+    )
 
 
 def test_an_answer_that_rests_on_corrupted_sets_says_so() -> None:

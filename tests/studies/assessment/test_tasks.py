@@ -181,7 +181,7 @@ def test_every_command_that_is_told_runs(task: str, tmp_path: Path, request: pyt
             ]
             assert (words[0], run(words[1:])) == ("howfar", 0), site.next.command
             shutil.rmtree(tmp_path / "out" / site.dataset)
-    assert {("certify", "certify"), ("assess", "check"), ("select", "adapt")} <= actions
+    assert {("certify", "certify"), ("assess", "check"), ("select", "label")} <= actions
 
 
 def test_detections_are_read_by_the_ids_of_coco_and_are_certified_so(nuclei: Path, tmp_path: Path) -> None:

@@ -312,6 +312,9 @@ def test_values_that_are_asked_until() -> None:
     few = howfar.certify(predicted, k=200, until="±0.05", labels=truth[order][:20])
     found = howfar.certify(predicted, k=200, until="±0.05", labels=truth[order])
     assert (few.settled, found.settled) == (None, "yes")
+    assert few.answer().endswith("more labels needed")  # drawn already
+    used_up = howfar.certify(predicted, k=20, until="±0.05", labels=truth[order][:20])
+    assert used_up.answer().endswith(f"about {used_up.needed} more labels needed: -k {20 + (used_up.needed or 0)}")
     stop = next(step.labelled for step in found.steps if step.settled)
     assert 0.5 * (stop - 20) <= few.needed <= 2 * (stop - 20)  # type: ignore[operator]
     assert howfar.certify(predicted, until="F >= 0.99", labels=truth[order][:30]).settled == "no"

@@ -170,6 +170,8 @@ def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:
     (batch,) = found.batches
     assert batch.far == sum(image.p_value is not None and image.p_value <= 0.05 for image in scores.images) > 20
     assert batch.judged == 30
+    assert found.notes[:-1] == scores.notes
+    assert found.notes[-1].startswith("distances are in the subspace of the primary alone")
     assert batch.failures == len(scores.flagged)
     # Farther than anything labelled: what estimators say of it decides nothing.
     assert batch.gate is False

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.relation.gate import fit
 from howfar.results.check_result import Check, CheckedDataset, Decision
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check.rules import (
@@ -287,6 +288,43 @@ def test_the_gate(gate: Gate | None, outcome: str) -> None:
     decision = decided({"gate": "inside"}, RuleFacts(batch(), gate=gate))
     assert decision.outcome == outcome
     assert (outcome == "pass") == (decision.remedy == "")
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "unchecked", "remedy"),
+    [
+        ({"distance": 1.1}, "undecided", "share, scale, tiles", "pass the model's maps (--predictions MAPS)"),
+        ({"distance": 1.1, "share": 0.1, "scale": 2.0}, "undecided", "tiles", "pass its maps by tiles (--tiles DIR)"),
+        ({"distance": 1.1, "share": 0.0, "tiles": 0.9}, "undecided", "scale", "howfar certify site -k 8"),
+        ({"distance": 1.1, "share": 0.1, "scale": 2.0, "tiles": 0.9}, "pass", "", ""),
+        ({"distance": 9.0}, "breach", "", "howfar certify site -k 8"),
+    ],
+    ids=["no maps", "no tiles", "blank maps", "all", "outside"],
+)
+def test_the_gate_does_not_pass_on_a_part_of_its_checks(
+    values: dict[str, float], outcome: str, unchecked: str, remedy: str
+) -> None:
+    labelled = {"distance": 1.0, "share": 0.1, "scale": 2.0, "tiles": 0.9}
+    decision = decided({"gate": "inside"}, RuleFacts(batch(), gate=fit({"own": labelled}).read("site", values)))
+    assert decision.outcome == outcome
+    assert decision.words.endswith(f"; the gate could not check {unchecked}") is bool(unchecked)
+    assert remedy in decision.remedy
+
+
+def test_the_gate_of_a_profile_without_maps_passes_without_maps() -> None:
+    known = fit({"own": {"distance": 1.0}})
+    assert decided({"gate": "inside"}, RuleFacts(batch(), gate=known.read("site", {"distance": 1.05}))).outcome == "pass"
+    beside = decided({"gate": "inside"}, RuleFacts(batch(), gate=known.read("site", {"distance": 1.05, "share": 0.1})))
+    assert (beside.outcome, beside.words.partition("; ")[2]) == ("pass", "the gate could not check share")
+
+
+def test_what_several_rules_ask_of_a_dataset_is_said_once() -> None:
+    far = fit({"own": {"distance": 1.0}}).read("site", {"distance": 2.0})
+    known = RuleFacts(batch(), estimate(0.5, 0.4, 0.6), gate=far, failing=failing(0.0, 0.5))
+    rules = read_rules({"gate": "inside", "performance": {"at_least": 0.6}, "failures": {"at_most_share": 0.1}})
+    found = Check("roads", decisions_of(rules, known))
+    assert [each.counts for each in found.decisions] == ["breach", "undecided", "undecided"]
+    assert sum("howfar certify site -k 8" in line for line in found.footer()) == 1
 
 
 def test_unreadable_files_images_and_distance() -> None:

@@ -25,18 +25,23 @@ WIDE = 0.2
 GAIN = 0.02
 """From this gain on tiles are advised: ten larger true changes on cracks all had the expected sign (benchmarks/answer.py)."""
 TILE_FLAG = "--tile"
+LEARNT = "howfar cannot know whether it learnt from these: if it did, every estimate is too high."
+UNKNOWN_NETWORK = "unetplusplus"
+"""The segmenter that adapting is tried with where the model is none of howfar's."""
 
 
-def own_words(own: OwnScore, primary: str, performance_name: str) -> str:
-    """State the model's score on the primary's held-out images, the threshold, and a better threshold if worthwhile."""
-    images = "image" if own.n == 1 else "images"
-    said = f"On {own.n} held-out {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
-    if own.threshold is None:
-        return f"{said}."
-    said = f"{said}, at threshold {own.threshold:.2f} ({own.source})"
-    if own.best is None or own.best_threshold is None or own.best - own.performance < CHANGES:
-        return f"{said}."
-    return f"{said}; at {own.best_threshold:.2f}, the best for these images, it would score {own.best:.2f}."
+def own_words(own: OwnScore, primary: str, performance_name: str, held_out: bool) -> str:
+    """State the model's score on the primary's images, the threshold, and a better threshold if worthwhile.
+
+    `held_out` says that the model is known not to have learnt from these images.
+    """
+    images = f"{'held-out ' if held_out else ''}{'image' if own.n == 1 else 'images'}"
+    said = f"On {own.n} {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
+    if own.threshold is not None:
+        said = f"{said}, at threshold {own.threshold:.2f} ({own.source})"
+        if own.best is not None and own.best_threshold is not None and own.best - own.performance >= CHANGES:
+            said = f"{said}; at {own.best_threshold:.2f}, the best for these images, it would score {own.best:.2f}"
+    return f"{said}." if held_out else f"{said}. {LEARNT}"
 
 
 def answer(
@@ -58,7 +63,7 @@ def answer(
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
-        beyond = "" if gate is None or not gate.outside else f" It lies outside the other labelled datasets. {_reasons(gate)}."
+        beyond = "" if gate is None or not gate.outside else f" It lies outside all else that is labelled. {_reasons(gate)}."
         return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
     if gate is not None and gate.inside is False:
         return f"{site}: do not believe an estimate. {_reasons(gate)}."
@@ -68,10 +73,8 @@ def answer(
         return f"{site}: {performance_name} is not known yet ({wide}). A labelled site, or labels of this one, would narrow it."
     how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
     sentences = [f"{site}: expected {performance_name} {estimate.text()} ({level}{how_often})."]
-    if gate is not None and gate.inside is None:
-        sentences.append("The gate could check nothing.")
-    elif gate is not None and (unknown := [reading.check for reading in gate.readings if reading.inside is None]):
-        sentences.append(f"The gate could not check {', '.join(unknown)}.")
+    if gate is not None and gate.unchecked():
+        sentences.append(f"{gate.unchecked().capitalize()}.")
     if listed is not None and listed.listed:
         verb = "fails" if listed.listed == 1 else "fail"
         sentences.append(f"{listed.listed} of {listed.n} images probably {verb} ({performance_name} below {tau:g}).")
@@ -131,7 +134,7 @@ class Commands:
     scored: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
-    segmenter: str = "unetplusplus"
+    segmenter: str | None = None
     task: type[Task] = SegmentationTask
     predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -154,7 +157,7 @@ class Commands:
     def adapt(self, site: str) -> str:
         """Build the command that trains on a few labelled images of a site and measures the gain."""
         # Going on from the model at several scales did best of what was measured (docs/few-labels.md).
-        training = ("--model", self.segmenter, "--way", "scale", "--shots", "0,3,7")
+        training = ("--model", self.segmenter or UNKNOWN_NETWORK, "--way", "scale", "--shots", "0,3,7")
         return _command("adapt", self.primary, self.sites[site], *training, "--out", f"{self.run}-adapted-{folder_of(site)}")
 
     def check(self, site: str) -> str:
@@ -211,7 +214,7 @@ def next_step(
     if better and not commands.tiled:
         return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
     measure = commands.certify(site, "-k", str(more_labels))
-    nothing = f"nothing now, as nothing says that it scores below {tau:g}; ask again when new images come."
+    nothing = f"nothing now, as nothing says that it scores below {tau:g} (--tau sets it); ask again when new images come."
     if estimate is None:
         return NextStep("certify", f"label {more_labels} images drawn at random.", measure)
     if estimate.measured is not None:
@@ -219,10 +222,11 @@ def next_step(
             return NextStep("check", nothing, commands.check(site))
         text = f"the model scores below {tau:g} here: train on a few of its labelled images"
         if commands.task.trained:
-            return NextStep("adapt", f"{text}.", commands.adapt(site))
+            own = f"; howfar cannot train this model, and tries it with its own {UNKNOWN_NETWORK}"
+            return NextStep("adapt", f"{text}{'' if commands.segmenter else own}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
         text = f"{text} by your own code (howfar trains segmenters alone); the command draws {few}."
-        return NextStep("adapt", text, commands.select(site, few))
+        return NextStep("label", text, commands.select(site, few))
     if estimate.high < tau:
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
         text = f"a score below {tau:g} is expected here: label {few} images and train on them{below}."

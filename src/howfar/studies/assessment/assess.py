@@ -131,8 +131,9 @@ def assess(
     Parameters
     ----------
     primary
-        P, with masks, labels or true boxes: what the model was trained on. Of these images those that a checkpoint learnt from
-        are not scored; for any other model, have predictions of images alone that it did not learn from.
+        P: what the model was trained on. Distances are from all of its images; the score at home is that of the labelled ones
+        (masks, labels, true boxes). Those that a checkpoint of howfar learnt from are not scored; for any other model, label,
+        or have predictions of, images alone that it did not learn from.
     sites
         One dataset, a list of them, or a mapping from names. Those with masks (labels, true boxes) are the labelled foreign
         sets, from which the score of those without is predicted; each is answered too, with its labels hidden.
@@ -210,12 +211,13 @@ def assess(
     answers = Answers(relation, commands, basis, judge.corrupted(), scored, blank_sites(parts.evaluations), tiled)
     identity = model_identity(prepared, parts)
     called = Path(model).name if isinstance(model, (str, Path)) else "the model"
+    maps = absolute(prepared.maps) if Path(prepared.maps).name in ("", "..") else predictions
     assessment = _assessed(
         comparison,
         answers,
         parts,
         changes(folder, identity),
-        model=called if predictions is None else f"the model of {predictions}",
+        model=called if predictions is None else f"the model of {maps}",
         command=command_again(commands, given["tiled"]),
         identity=identity,
         reading=None if prepared.model is None else prepared.model.reading,
@@ -283,7 +285,7 @@ def _commands(
         scored=(*command_words(CertifyOptions, {"task": given["task"]}), *at, *command_words(CertifyOptions, scored)),
         read=(*size, *(() if reading is None else reading.options())),
         chosen=(*(("--backbone", by) if by != DEFAULT_BACKBONE else ()), *command_words(AssessOptions, rest)),
-        segmenter="unetplusplus" if card is None else card.segmenter,
+        segmenter=None if card is None else card.segmenter,
         task=prepared.task,
         predictions=dict(zip(sites, files, strict=True)) if loaded is None else {},
     )
@@ -322,13 +324,13 @@ def _assessed(
         provenance=Provenance.now(),
         notes=tuple(note for note in notes if note),
         own=own,
-        first="" if own is None else own_words(own, primary, called),
+        first="" if own is None else own_words(own, primary, called, parts.held_out),
     )
 
 
 def _with_labels(site: SiteAnswer, comparison: Comparison, seed: int) -> SiteAnswer:
     """Add the images to label if the next step is to label; the recommended command chooses the same images."""
-    if site.next.action != "label":
+    if site.next.action != "label" or site.measured is not None:
         return site
     chosen = select(comparison, site.dataset, min(LABELS, site.n), "random", seed=seed)
     return replace(site, to_label=tuple(pick.image for pick in chosen.picks))

@@ -149,7 +149,10 @@ def labelled_part(dataset: Dataset, task: Task) -> Dataset:
 
 @dataclass(frozen=True)
 class AssessmentScores:
-    """Hold the evaluations of the primary dataset, the sites, the corrupted sets and the maps by tiles (primary first)."""
+    """Hold the evaluations of the primary dataset, the sites, the corrupted sets and the maps by tiles (primary first).
+
+    `held_out` says that the model is known not to have learnt from the primary's scored images.
+    """
 
     own: Evaluation
     evaluations: tuple[Evaluation, ...]
@@ -158,6 +161,7 @@ class AssessmentScores:
     notes: tuple[str, ...]
     source: str = ""
     tiled: tuple[Evaluation, ...] = ()
+    held_out: bool = False
 
     @property
     def labelled(self) -> int:
@@ -195,6 +199,7 @@ class Preparation:
         """Score the primary's held-out images and every site; with a model, make corrupted sets unless `corrupted` is off."""
         held_out, notes = self._held_out(primary)
         warnings = () if self.model is None else self.model.warnings
+        known = self.model is not None and self.model.card is not None
         sites, further = self._fair(sites)
         datasets = [held_out, *sites]
         places = [self._found(dataset) for dataset in datasets] if self.model is None else self._made(self.model, datasets)
@@ -206,9 +211,9 @@ class Preparation:
         pairs = zip(sites, places[1:], strict=True)
         evaluations = tuple(self._scored(site, place, threshold, tuned, partial=partial) for site, place in pairs)
         if not source and own.threshold is not None:
-            source = f"found on {own.scored} held-out images of {own.dataset}"
+            source = f"found on {own.scored} {'held-out ' if known else ''}images of {own.dataset}"
         tiled, said = self._by_tiles(datasets, places, own.threshold), (*warnings, *notes, *further)
-        parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tiled)
+        parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tiled, known)
         if self.model is not None and self.given["corrupted"]:
             few = drawn(held_out, MOST, self.given["seed"])
             how: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}

@@ -20,8 +20,7 @@ from howfar.errors import ImageError, InputError
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import ScorerOptions
 from howfar.pipeline.reference_profile import Profile, place_of
-from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
-from howfar.relation.site_judge import learnt_notes
+from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
@@ -115,7 +114,7 @@ def check(
     known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
     decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
     rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
-    notes = learnt_notes(loaded.judge, (each.batch.dataset for each in known))
+    notes = (*scores.notes, *(() if asked.distance is None else (OWN_SUBSPACE,)))
     found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=notes)
     return _with_history(found, asked, file, rows, begin, write=write)
 
@@ -304,9 +303,10 @@ def _known(
         images = [image for image in scores.images if image.dataset == name]
         failing = failing_of(profile.judge, images, certificate)
         each = RuleFacts(_batch(name, scores, measured), estimate, certificate, gate, spread, failing=failing)
+        inside = None if gate is None or (gate.inside and gate.missing) else gate.inside
         interval = interval_of(each)
         ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
-        known.append(replace(each, batch=replace(each.batch, **ends, gate=None if gate is None else gate.inside)))
+        known.append(replace(each, batch=replace(each.batch, **ends, gate=inside)))
     return tuple(known)
 
 

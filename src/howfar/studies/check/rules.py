@@ -20,6 +20,7 @@ from scipy.stats import norm
 from howfar.errors import InputError, MissingPathError, one_line, rule_broken
 from howfar.io.location import absolute
 from howfar.pipeline.scorer import CONSTANT
+from howfar.relation.gate import CERTIFY
 from howfar.relation.site_judge import SiteJudge
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import CheckedDataset, Decision, Outcome
@@ -475,10 +476,17 @@ def _gate(rule: GateRule, known: RuleFacts, rules: Rules) -> Verdict:
     if gate is None or gate.inside is None:
         remedy = "make the profile with labelled datasets, so that their range is known"
         return Verdict("undecided", rule.must_be, "the labelled range is not known", remedy)
+    certify = f"label about {FEWEST} images, drawn at random: {known.certifying(FEWEST)}"
     if gate.inside:
-        return Verdict("pass", rule.must_be, "inside the range of the labelled datasets")
-    remedy = "; or ".join(dict.fromkeys(reading.remedy for reading in gate.outside if reading.remedy))
-    return Verdict("breach", rule.must_be, "; ".join(reading.words for reading in gate.outside), remedy)
+        words = "; ".join(filter(None, ["inside the range of the labelled datasets", gate.unchecked()]))
+        if not gate.missing:
+            return Verdict("pass", rule.must_be, words)
+        maps = "pass the model's maps (--predictions MAPS)" if "share" in gate.missing else certify
+        remedy = "pass its maps by tiles (--tiles DIR)" if gate.missing == ("tiles",) else maps
+        return Verdict("undecided", rule.must_be, words, remedy)
+    remedies = (certify if reading.remedy == CERTIFY else reading.remedy for reading in gate.outside if reading.remedy)
+    words = "; ".join(reading.words for reading in gate.outside)
+    return Verdict("breach", rule.must_be, words, "; or ".join(dict.fromkeys(remedies)))
 
 
 def judged_of(images: Sequence[Score]) -> list[Score]:

@@ -52,7 +52,10 @@ def evaluations_of(table: pd.DataFrame, source: str, remedy: str = "") -> list[E
     for dataset, rows in frame.groupby("dataset", sort=False):
         repeated = rows["image"][rows["image"].duplicated()]
         if len(repeated):
-            raise InputError(f"{source}: image {repeated.iloc[0]} is there twice: keep one row an image")
+            raise InputError(
+                f"{source}: image {repeated.iloc[0]} is there twice: keep one row an image"
+                + ("" if dataset else ", or name each row's dataset in a column dataset")
+            )
         parts.append(
             Evaluation(
                 dataset=str(dataset),
