@@ -33,7 +33,8 @@ def own_words(own: OwnScore, primary: str, performance_name: str) -> str:
     said = f"On {own.n} held-out {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
     if own.threshold is None:
         return f"{said}."
-    said = f"{said}, at threshold {own.threshold:.2f} ({own.source})"
+    source = own.source.replace(f"{own.n} held-out {images} of {primary}", "these" if own.n > 1 else "this one")
+    said = f"{said}, at threshold {own.threshold:.2f} ({source})"
     if own.best is None or own.best_threshold is None or own.best - own.performance < CHANGES:
         return f"{said}."
     return f"{said}; at {own.best_threshold:.2f}, the best for these images, it would score {own.best:.2f}."
@@ -58,10 +59,11 @@ def answer(
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
-        beyond = "" if gate is None or not gate.outside else f" It lies outside the other labelled datasets. {_reasons(gate)}."
+        beyond = "" if gate is None or not gate.outside else f" With its labels hidden the gate warns: {_reasons(gate)}."
         return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
     if gate is not None and gate.inside is False:
-        return f"{site}: do not believe an estimate. {_reasons(gate)}."
+        reasons = _reasons(gate)
+        return f"{site}: do not believe an estimate. {reasons[:1].upper()}{reasons[1:]}."
     level = percentage_of(estimate.level)
     if says_nothing(estimate.low, estimate.high):
         wide = f"[{estimate.low:.2f}, {estimate.high:.2f}], {level}"
@@ -98,7 +100,7 @@ def _reasons(gate: Gate) -> str:
     """State the most important reason with its numbers, and name the others."""
     first, *others = (reading.words for reading in gate.outside)
     also = f"; also {', and '.join(words.partition(' (')[0] for words in others)}" if others else ""
-    return f"{first[:1].upper()}{first[1:]}{also}"
+    return f"{first}{also}"
 
 
 def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
