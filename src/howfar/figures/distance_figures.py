@@ -173,7 +173,7 @@ def dataset_violins(axes: Axes, shown: Sequence[DatasetRow], labels: Sequence[st
     for position, row in enumerate(shown):
         half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
         half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
-    name_rows(axes, labels, HALF)
+    name_rows(axes, labels, 0.8 * HALF)
     axes.set_ylim(len(shown) - 0.45, -0.55 - on_phone(0.2, 0.0))
 
 

@@ -81,7 +81,9 @@ def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: Look, two
     if two:
         retuned = [part.performance for part in cut if part.performance is not None]
         _chain(axes, retuned, position + OFFSET, look, filled=False)
-    style.row_number(axes, position, f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–")
+    style.row_number(
+        axes, position - style.on_phone(OFFSET, 0), f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
+    )
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:
@@ -109,7 +111,7 @@ def _frame(panels: Sequence[Axes], names: list[str]) -> None:
         for line in range(1, len(names)):
             axes.axhline(line - style.on_phone(0.72, 0.5), color=style.MUTED, lw=0.4, alpha=0.35)
         axes.set_ylim(len(names) - 0.5, -0.5 - style.on_phone(0.3, 0.0))
-        style.name_rows(axes, names if axes is panels[0] or style.on_phone(True, False) else [""] * len(names))
+        style.name_rows(axes, names if style.on_phone(True, axes is panels[0]) else [""] * len(names), OFFSET)
 
 
 def _legend(figure: Figure, two: bool) -> None:
