@@ -24,7 +24,7 @@ from figures.believable_relation import of_comparison as relation
 from howfar.paper import (
     adapted_models_report,
     backbone_distances_report,
-    identity_report,
+    person_identity_report,
     pool_report,
     robustness_report,
     scenes_report,
@@ -257,7 +257,7 @@ def test_section_of_identity(name: str, tmp_path: Path) -> None:
         if name == "two persons"
         else believable_identity.make(tmp_path, persons=names, single=True)
     )
-    check_section(identity_report.section(made, Context(Path("run"))), f"identity, {name}", f"identity, {name}")
+    check_section(person_identity_report.section(made, Context(Path("run"))), f"identity, {name}", f"identity, {name}")
 
 
 POOLS: dict[str, dict[str, Any]] = {

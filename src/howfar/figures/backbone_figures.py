@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered
-from howfar.figures.distance_figures import AXIS, SHAPES
+from howfar.figures.distance_figures import SHAPES, relative_axis
 from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import (
     INK,
@@ -85,7 +85,7 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
         if len(values) and values.min() > 0 and values.max() > 8 * values.min():
             log_ticks(axes)
         frame_forest(axes, [name_text(name) for name in order], range(1, len(order)))
-        axes.set_xlabel(AXIS if measure == "relative" else SCALED_AXIS)
+        axes.set_xlabel(relative_axis() if measure == "relative" else SCALED_AXIS)
         left_out = "" if len(order) == frame["dataset"].nunique() else f"The farthest {limit} datasets are shown."
         primary = name_text(comparison.comparisons[0].primary.name)
         title = f"Distance from {primary} over its self-distance" if measure == "relative" else f"Distance from {primary}"

@@ -37,7 +37,6 @@ from howfar.figures.style import (
 from howfar.results import Comparison
 from howfar.wording import format_interval, format_number, times
 
-AXIS = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)   (1: as far as P's own images from each other)"
 UNDEFINED = "undefined: P's own images have no distance from each other"
 SHAPES = ("s", "^", "D", "v", "P", "X")
 
@@ -82,6 +81,12 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
     return figure
 
 
+def relative_axis() -> str:
+    """Return the label of an axis of `relative`, on a phone in two lines."""
+    ratio, read = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)", "(1: as far as P's own images lie apart)"
+    return on_phone("\n", "   ").join((ratio, read))
+
+
 def _estimate(row: DatasetRow) -> ForestRow:
     value, (low, high) = row.summary.relative, row.summary.relative_ci or (None, None)
     return ForestRow(row.name, value, low, high, row.look, format_interval(value, low, high))
@@ -113,7 +118,7 @@ def _frame(figure: Figure, axes: Axes, shown: list[DatasetRow], seen: list[str])
         axes.set_xlim(0.5, 1.5)
         axes.text(0.5, 0.5, UNDEFINED, transform=axes.transAxes, ha="center", va="center", bbox={"fc": PAPER, "ec": "none"})
     frame_forest(axes, [name_text(row.name) for row in shown])
-    axes.set_xlabel(AXIS)
+    axes.set_xlabel(relative_axis())
     handles = [line for line in axes.get_lines() if line.get_label() in seen and line.get_markerfacecolor() == "none"]
     if handles:
         legend = name_legend(figure, handles, 4, title="Trivial backbones")
@@ -155,7 +160,7 @@ def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
-        figure, (axes,) = side_by_side(1.25 + 0.62 * len(shown), 1, rows=len(shown))
+        figure, (axes,) = side_by_side(1.25 + 0.62 * len(shown), 1, rows=2 * len(shown))
         dataset_violins(axes, shown, [f"{name_text(row.name)}\nn = {row.summary.n:,}" for row in shown])
         axes.set_xlabel(f"mean distance to the images of P ({I_DIST} / n)")
         against = f"; grey: {own_name(comparison)}, leave-one-out" if any(len(row.own) for row in shown) else ""
@@ -168,8 +173,8 @@ def dataset_violins(axes: Axes, shown: Sequence[DatasetRow], labels: Sequence[st
     for position, row in enumerate(shown):
         half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
         half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
-    name_rows(axes, labels)
-    axes.set_ylim(len(shown) - 0.45, -0.55)
+    name_rows(axes, labels, 0.8 * HALF)
+    axes.set_ylim(len(shown) - 0.45, -0.55 - on_phone(0.2, 0.0))
 
 
 def half_violin(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
@@ -322,7 +327,7 @@ def _panel(axes: Axes, row: DatasetRow, projection: str) -> None:
     axes.grid(True, axis="both")
     axes.margins(0.06)
     summary = row.summary
-    components = f"z = {summary.components} ({100 * summary.explained_variance:.0f} % of variance)"
+    components = f"z = {summary.components} ({100 * summary.explained_variance:.0f} %{on_phone('', ' of variance')})"
     text = f"n = {summary.n:,}; {components if projection != 'none' else 'no projection'}"
     plain(axes.set_title(name_text(row.name, on_phone(20, 24)), color=INK, fontweight="bold", pad=17))
     # The line may run past the panel's edge; were it part of the layout, the panels would shrink to make room for it.

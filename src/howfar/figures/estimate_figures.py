@@ -148,7 +148,7 @@ def _sites_caption(assessment: Assessment) -> Caption:
         f"Expected {assessment.performance_name} with its interval; hatched where nothing labelled is like the site, so that "
         "no estimate is to be believed. Below the line labelled sites, estimated from the others: the diamond is what was "
         "measured there, and shows "
-        f"how far such intervals may be trusted.{without}",
+        f"how far such intervals may be trusted. Of an interval over more than half the scale no numbers are given.{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
 
@@ -174,8 +174,7 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     rows = []
     for site in shown:
         measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-        expected = f"{format_estimate(site.estimate, site.low, site.high)}{measured}"
-        text = "do not believe: outside" if site.doubted else expected
+        text = "do not believe: outside" if site.doubted else f"{site.expected()}{measured}"
         ends = site.estimate, site.low, site.high
         rows.append(ExpectedRow(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.doubted))
     axis = f"{assessment.performance_name}, mean over a site's images"
@@ -304,10 +303,11 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     shown, left_out = first([row for row in relation.failures if row.listed], limit)
     if not shown:
         return nothing(FAILURES_TITLE, "no image is listed as a probable failure")
+    doubted = relation.doubted_sets()
     with drawing():
         figure, axes = picture_sheet(k * STEP - GAP, ROW_STEP * len(shown), left=-0.01)
         for line, row in enumerate(shown):
-            _line(axes, row, lowest(relation.images, row.dataset, k), line * ROW_STEP)
+            _line(axes, row, row.dataset in doubted, lowest(relation.images, row.dataset, k), line * ROW_STEP)
         note = "Under each: estimate [interval] · measured performance, where it is known"
         head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
     return figure
@@ -341,9 +341,9 @@ def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
     return Thumbnail(np.round(mixed).astype(np.uint8))
 
 
-def _line(axes: Axes, row: Failures, images: pd.DataFrame, top: float) -> None:
+def _line(axes: Axes, row: Failures, doubted: bool, images: pd.DataFrame, top: float) -> None:
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
-    counts = f"{row.listed:,} of {row.n:,} listed"
+    counts = f"{row.listed:,} of {row.n:,} listed{': do not believe, outside' if doubted else ''}"
     axes.text(0, top + 0.20, f"{name_text(row.dataset, 40)}  ({counts})", **title)
     for position, record in enumerate(images.to_dict("records")):
         _cell(axes, record, position * STEP, top + 0.26)

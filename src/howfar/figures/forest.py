@@ -59,5 +59,5 @@ def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -
     labels = name_rows(axes, names)
     axes.set_ylim(len(names) - 0.5, -0.5 - on_phone(0.3, 0.0))
     for place in groups:
-        axes.axhline(place - 0.5, color=MUTED, lw=0.6, alpha=0.6, label="_rule")
+        axes.axhline(place - on_phone(0.72, 0.5), color=MUTED, lw=0.6, alpha=0.6, label="_rule")
     return labels

@@ -5,6 +5,7 @@ Nothing here changes matplotlib's global settings: figures are made inside `draw
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from colorsys import hls_to_rgb
@@ -39,6 +40,7 @@ ON_DARK, ON_LIGHT = "#fefefe", "#1e2227"
 WIDTH, PHONE = 9.0, 4.0
 """Inches; a figure of `PHONE` can be read on a screen that is 390 pixels wide."""
 _LETTERS: Final = 42  # of a title or label of an axis in one line on a phone
+_RAISING: Final = re.compile(r"\$\^\{\\mathrm\{|\}\}\$")
 _ON_PHONE: ContextVar[bool] = ContextVar("on_phone", default=False)
 I_DIST = r"I$^{\mathrm{dist}}$"
 
@@ -117,7 +119,7 @@ def blank(width: float, height: float) -> Figure:
 
 def side_by_side(height: float, *widths: float, rows: float = 0, **options: Any) -> tuple[Figure, list[Axes]]:
     """Make panels of relative widths beside each other, on a phone below each other, with room for so many `rows` of names."""
-    height += on_phone(0.14, 0.0) * rows
+    height += on_phone(0.2, 0.0) * rows
     figure = blank(WIDTH, on_phone(len(widths), 1) * height)
     shape: dict[str, Any] = on_phone({"nrows": len(widths)}, {"ncols": len(widths), "width_ratios": widths})
     panels: list[Axes] = figure.subplots(squeeze=False, **shape, **options).ravel().tolist()
@@ -132,22 +134,27 @@ def head(figure: Figure, title: str, note: str = "") -> None:
 
 def wrapped(text: str) -> str:
     """Break the lines of a text that are longer than a phone is wide, where a figure is drawn for one."""
-    return on_phone("\n".join(textwrap.fill(line, _LETTERS) for line in text.splitlines()), text)
+    # The signs that raise an exponent take no room.
+    lines = [textwrap.fill(line, _LETTERS + sum(map(len, _RAISING.findall(line)))) for line in text.splitlines()]
+    return on_phone("\n".join(lines), text)
 
 
-def name_rows(axes: Axes, labels: Sequence[str]) -> list[Text]:
-    """Label the rows 0, 1, 2 … of a horizontal plot at the left, on a phone above each row; return the labels."""
+def name_rows(axes: Axes, labels: Sequence[str], rise: float = 0.0) -> list[Text]:
+    """Label the rows 0, 1, 2 … of a horizontal plot at the left, on a phone `rise` above each row; return the labels."""
     axes.set_yticks(range(len(labels)), labels=on_phone([""] * len(labels), labels))
     axes.tick_params(axis="y", length=0)
     if _ON_PHONE.get():
-        return [_above(axes, row, 0.0, label.replace("\n", ", "), 9.0) for row, label in enumerate(labels)]
+        axes.spines["left"].set_visible(False)
+        return [_above(axes, row - rise, 0.0, label.replace("\n", ", "), 9.0) for row, label in enumerate(labels)]
     return [plain(label) for label in axes.get_yticklabels()]
 
 
 def _above(axes: Axes, row: float, side: float, text: str, size: float) -> Text:
     """Write a text above a row, from the left edge (side 0) or up to the right one (1)."""
-    place = axes.annotate(text, (side, row), (0, 6), xycoords=axes.get_yaxis_transform(), textcoords="offset points")
+    place = axes.annotate(text, (side, row), (0, 7), xycoords=axes.get_yaxis_transform(), textcoords="offset points")
     place.set(ha=("left", "right")[int(side)], va="bottom", fontsize=size, color=INK, in_layout=False)
+    # Upright lines would strike through the words.
+    place.set_bbox({"fc": PAPER, "ec": "none", "pad": 1})
     named: Text = plain(place)
     return named
 

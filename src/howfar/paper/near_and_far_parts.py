@@ -47,7 +47,7 @@ def _has_parts(relation: Relation) -> bool:
     return any(part.n for row in relation.datasets for part in (*row.halves, *row.thirds))
 
 
-@registered(_caption, shows=_has_parts)
+@registered(_caption, shows=_has_parts, phone=True)
 def parts(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw the performance of each dataset's halves and thirds, joined from nearest to farthest (tables 3-5).
 
@@ -62,8 +62,7 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
     if not cuts:
         return style.nothing(TITLE, "no dataset shown has performances in its parts")
     with style.drawing():
-        figure = style.blank(style.WIDTH, 1.55 + 0.44 * len(shown))
-        panels = figure.subplots(1, 2, sharey=True)
+        figure, panels = style.side_by_side(1.55 + 0.44 * len(shown), 1, 1, rows=len(shown))
         for axes, (attribute, name) in zip(panels, PANELS, strict=True):
             for position, row in enumerate(shown):
                 _row(axes, getattr(row, attribute), position, look_of[row.name], two)
@@ -82,7 +81,9 @@ def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: Look, two
     if two:
         retuned = [part.performance for part in cut if part.performance is not None]
         _chain(axes, retuned, position + OFFSET, look, filled=False)
-    style.row_number(axes, position, f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–")
+    style.row_number(
+        axes, position - style.on_phone(OFFSET, 0), f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
+    )
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:
@@ -108,10 +109,9 @@ def _frame(panels: Sequence[Axes], names: list[str]) -> None:
         axes.set_xlim(low - edge, high + edge)
         axes.locator_params(axis="x", nbins=6)
         for line in range(1, len(names)):
-            axes.axhline(line - 0.5, color=style.MUTED, lw=0.4, alpha=0.35)
-    style.name_rows(panels[0], names)
-    panels[1].tick_params(axis="y", length=0)
-    panels[0].set_ylim(len(names) - 0.5, -0.5)
+            axes.axhline(line - style.on_phone(0.72, 0.5), color=style.MUTED, lw=0.4, alpha=0.35)
+        axes.set_ylim(len(names) - 0.5, -0.5 - style.on_phone(0.3, 0.0))
+        style.name_rows(axes, names if style.on_phone(True, axes is panels[0]) else [""] * len(names), OFFSET)
 
 
 def _legend(figure: Figure, two: bool) -> None:

@@ -79,18 +79,18 @@ class GateCheck:
         if not labelled:
             return GateReading(self.name, value, low, high, None, f"{measured}, not known of a labelled dataset")
         least, most = min(labelled.values()), max(labelled.values())
-        known = "labelled " + " to ".join(dict.fromkeys((self._text(least), self._text(most))))
+        known = " to ".join(dict.fromkeys((self._text(least), self._text(most))))
         beyond = max(_towards(value, least, low), _towards(value, most, high))
         for limit, outside, meaning in (
             (low, low is not None and value < low, self.smaller),
             (high, high is not None and value > high, self.larger),
         ):
             if outside:
-                words = f"{meaning} ({measured}, {known}, limit {self._text(limit)})"
+                words = f"{meaning} ({measured}; labelled datasets have {known}, the limit is {self._text(limit)})"
                 remedy = TILE if self.by_tiles and not tiled else CERTIFY
                 return GateReading(self.name, value, low, high, False, words, remedy, beyond)
         ends = (f"{word} {self._text(limit)}" for word, limit in (("above", low), ("below", high)) if limit is not None)
-        words = f"{measured}, as it should be {' and '.join(ends)} ({known})"
+        words = f"{measured}, as it should be {' and '.join(ends)} (labelled {known})"
         return GateReading(self.name, value, low, high, True, words, "", beyond)
 
     def _text(self, value: float | None) -> str:
@@ -113,7 +113,7 @@ CHECKS: Final = (
         "distance off the primary's subspace",
         0.1,
         unit=" times the primary's own",
-        larger="different from the primary in ways that nothing labelled is",
+        larger="different from the primary in ways that labelled datasets are not",
     ),
     GateCheck(
         "share",
@@ -121,7 +121,7 @@ CHECKS: Final = (
         "predicted foreground",
         0.5,
         unit=" of the pixels",
-        larger="more foreground predicted than on anything labelled",
+        larger="on average more foreground predicted than on anything labelled",
     ),
     GateCheck(
         "scale",
@@ -241,8 +241,8 @@ class GateRange:
         >>> gate = known.read("highway", {"distance": 1.42, "share": 0.05})
         >>> gate.inside, [reading.check for reading in gate.outside]
         (False, ['distance'])
-        >>> print(gate.outside[0].words)
-        farther than anything labelled (distance 1.42 times the primary's own, labelled 1 to 1.2, limit 1.32)
+        >>> print(gate.outside[0].words.partition(" (")[0])
+        farther than anything labelled
         """
         if not isinstance(values, Mapping):
             raise InputError.of("values", "must be a mapping of checks to values", type(values).__name__)

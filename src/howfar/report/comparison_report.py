@@ -93,7 +93,7 @@ def _ranks(values: Mapping[str, float]) -> dict[str, float]:
 
 def intervals(comparison: Comparison) -> doc.Table:
     """List numbers beyond the summary table: intervals, self-distances, uncorrected p, components."""
-    own = "leave-one-out, in this dataset's subspace: what `relative` divides by"
+    own = "leave-one-out, in this dataset's subspace: what “relative” divides by"
     return _by_dataset(
         comparison,
         ("O^dist (mean), 95 % CI", "", lambda row: doc.span(row.o_dist_mean_ci, format_number)),
@@ -303,7 +303,7 @@ def _assessment_head(assessment: Assessment) -> tuple[str, str, list[str]]:
     asked = [site for site in assessment.ordered() if site.measured is None] or assessment.ordered()
     own = assessment.first or f"P is {assessment.primary}"
     sites = doc.listing([site.dataset for site in asked])
-    return "Assessment", f"What will {assessment.model} score on {sites}?", [own]
+    return "Assessment", f"What will {assessment.model} score on {sites}?", [own.removesuffix(".")]
 
 
 def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section:
@@ -319,7 +319,14 @@ def _answer(comparison: Comparison, relation: Relation | None, assessment: Asses
     ]
     doubts = [Markup("<strong>Do not believe the estimate</strong> of {}").format(warning) for warning in warnings]
     title = "In short" if assessment is None else "How far each site is"
-    return doc.Section(lead(comparison), parts, warnings=doubts, title=title)
+    ruler = [GATE_RULER] if relation is not None and relation.gates and comparison.settings.projection == "pair" else []
+    return doc.Section(lead(comparison), parts, ruler, warnings=doubts, title=title)
+
+
+GATE_RULER: Final = (
+    "The distances by which the gate judges are other numbers: it measures all datasets in one subspace, fitted to P alone; "
+    "here each is measured in a subspace fitted to it and P together."
+)
 
 
 def _caution(comparison: Comparison, relation: Relation | None) -> Markup:

@@ -25,14 +25,17 @@ def sites(assessment: Assessment) -> doc.Table:
     expected = (
         f"{name} expected without the site's own labels, a mean over its images, with its interval; in brackets if doubted"
     )
-    known = "whether labelled datasets like the site are known; outside, no estimate is to be believed"
+    known = (
+        "whether labelled datasets like the site are known; outside, no estimate is to be believed. Its distances are measured "
+        "in the subspace of the primary alone"
+    )
 
     def blank(site: SiteAnswer) -> bool:
         return site.false_positive_share is not None
 
     def estimate(site: SiteAnswer) -> doc.Cell:
-        ends = site.estimate, site.low, site.high
-        return doc.Cell("undefined") if blank(site) else doc.estimated(*ends, doubted=site.doubted)
+        cell = doc.estimated(site.estimate, site.low, site.high)
+        return doc.Cell("undefined") if blank(site) else replace(cell, text=site.expected())
 
     def measured(site: SiteAnswer) -> doc.Cell:
         return doc.Cell("no foreground") if blank(site) else doc.decimal(site.measured, 2)
@@ -44,9 +47,9 @@ def sites(assessment: Assessment) -> doc.Table:
     return doc.tabulate(
         assessment.ordered(),
         ("site", "", lambda site: doc.name_cell(site.dataset, places[site.dataset])),
-        ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
+        ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
         ("probably fail", "share of its images that are listed as probable failures", failing),
         ("images", "", lambda site: doc.count(site.n)),
     )
@@ -68,6 +71,9 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
+BRACKETS = "In brackets: not to be believed, as the site lies outside the gate."
+
+
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:
     if assessment is None or relation is None:
         return None
@@ -81,6 +87,7 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
     parts: list[doc.Part] = [
         *_answers(assessment, labelled=False),
         doc.TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
+        *doc.texts(BRACKETS if any(site.doubted for site in ordered) else "", style="small"),
         *(todo if steps else []),
         *([doc.Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
         doc.RegisteredFigure("sites"),
@@ -288,7 +295,11 @@ def set_errors(relation: Relation) -> doc.Table:
 def estimates(relation: Relation) -> doc.Table:
     """List each dataset's estimated mean performance, and the measured one if known."""
     names = dataset_cells(relation)
-    gate = "whether labelled datasets like it are known: outside their range no estimate is to be believed"
+    gate = (
+        "whether labelled datasets like it are known; outside their range no estimate is to be believed, and the checks that "
+        "say so stand here: distance, knn, residual (features off P's subspace), share (of pixels predicted as foreground), "
+        "scale (of structures), size (of images), tiles"
+    )
     student = "made without any label of this dataset; the interval is Student's, from errors on the datasets left out"
 
     less = "estimated less measured"

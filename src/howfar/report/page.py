@@ -35,10 +35,12 @@ TERMS = "<!-- terms -->"
 """Stands where the page explains its words, until it is known which there are."""
 SUMMARY = "summary.html"
 _BEYOND_SUMMARY = re.compile(
-    r'<section id="(?:[^"]*" class="folded|further)">.*?</section>|<nav\b.*?</nav>|<details>.*?</details>|<script>.*?</script>',
+    r'<section id="(?:[^"]*" class="folded|further)">.*?</section>|<nav\b.*?</nav>|<details>.*?</details>',
     re.DOTALL,
 )
 _HIDDEN = re.compile(r"<(style|script|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
+_NAME = re.compile(r"`([^`\s]+)`")
+_PATH = re.compile(r"(?<!\S)[^\s/]+/\S+")
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
@@ -84,9 +86,9 @@ class Page:
 
 
 def fill_section(name: str, title: str, section: doc.Section, figures: Figures) -> FilledSection:
-    """Render a section with the anchor `name` and the title `title` in the page's contents."""
+    """Render a section with the anchor `name`; its own title or else `title` stands above it and in the page's contents."""
     content = {"name": name, "title": title, "section": section, "figures": figures}
-    return FilledSection(name, title, fill(SECTION, content), section.folded)
+    return FilledSection(name, section.title or title, fill(SECTION, content), section.folded)
 
 
 def fill_page(sections: Iterable[tuple[str, str, doc.Section | None]], figures: Figures) -> list[FilledSection]:
@@ -140,14 +142,30 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": format_number, "raised": _raised, "bound": _bound}
+    environment.filters |= {
+        "number": format_number,
+        "raised": _raised,
+        "bound": _bound,
+        "breakable": _breakable,
+        "whole": _whole,
+    }
     environment.filters["kind"] = lambda part: type(part).__name__
     return environment
 
 
 def _raised(text: str) -> Markup:
-    """Set the exponent of ``O^dist`` in superscript; keep all other text."""
-    return Markup(str(escape(text)).replace("^dist", "<sup>dist</sup>"))
+    """Set the exponent of ``O^dist`` in superscript, and names in backticks as code; keep all other text."""
+    return Markup(_NAME.sub(r"<code>\1</code>", str(escape(text)).replace("^dist", "<sup>dist</sup>")))
+
+
+def _breakable(text: str) -> Markup:
+    """Allow a line to break after each underscore of a name."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
+
+
+def _whole(text: str) -> Markup:
+    """Keep each path on one line where it fits."""
+    return Markup(_PATH.sub(r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 def _bound(text: str) -> Markup:
@@ -161,11 +179,11 @@ def _bound(text: str) -> Markup:
 class SectionKind:
     """Describe a section of a run's report, registered in `howfar.registry` or by an entry point in ``howfar.sections``.
 
-    Its anchor is `name`, its name in the page's contents `title`. `content` makes, from the comparison and the relation or
-    None, a `Section`, or what the jinja template reads beside `c` (the comparison), `r` (the relation) and the macros of
-    ``report/macros.html.j2``; None leaves the section out. One that takes an `assessment` is given the run's, or None. The
-    template's block called `name` is filled where it has one. A section that is `whole` is also about the corrupted versions
-    of the primary's images that an assessment made to learn from.
+    Its anchor is `name`, its name in the page's contents `title`, unless the `Section` has a title. `content` makes, from the
+    comparison and the relation or None, a `Section`, or what the jinja template reads beside `c` (the comparison), `r` (the
+    relation) and the macros of ``report/macros.html.j2``; None leaves the section out. One that takes an `assessment` is given
+    the run's, or None. The template's block called `name` is filled where it has one. A section that is `whole` is also about
+    the corrupted versions of the primary's images that an assessment made to learn from.
     """
 
     name: str

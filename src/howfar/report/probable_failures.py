@@ -14,16 +14,22 @@ FEW, MOST = 30, 200
 
 
 def lead(relation: Relation) -> str:
-    """State the number of listed images and of their datasets."""
-    total, tau = sum(row.n for row in relation.failures), f"{relation.settings.tau:g}"
-    listed = sum(row.listed for row in relation.failures)
+    """State the number of listed images and of their datasets, without the lists that are not to be believed."""
+    outside, tau = relation.doubted_sets(), f"{relation.settings.tau:g}"
+    believed = [row for row in relation.failures if row.dataset not in outside]
+    doubted = [
+        f"{row.dataset} ({row.listed:,} of {row.n:,})" for row in relation.failures if row.dataset in outside and row.listed
+    ]
+    lists = doc.plural(len(doubted), "is the list", "are the lists")
+    apart = f" Not to be believed, as outside the gate, {lists} of {doc.listing(doubted)}." if doubted else ""
+    total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
         how = f"No list of images that score below τ = {tau} can be given at an error rate of {rate}"
-        return f"{how}: of {total:,} images none is listed, whether or not it fails."
-    sets, every = sum(row.listed > 0 for row in relation.failures), len(relation.failures)
+        return f"{how}: of {total:,} images none is listed, whether or not it fails.{apart}"
+    sets, every = sum(row.listed > 0 for row in believed), len(believed)
     among = f"in {sets} of {every} dataset{doc.plural(every)}"
-    return f"{listed:,} of {total:,} images, {among}, probably score{doc.plural(listed, 's', '')} below τ = {tau}."
+    return f"{listed:,} of {total:,} images, {among}, probably score{doc.plural(listed, 's', '')} below τ = {tau}.{apart}"
 
 
 def promise(relation: Relation) -> str:
@@ -54,7 +60,9 @@ def found(relation: Relation) -> str:
     text = f"Measured {condition}: {wrong}, {against}.{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
-    return f"{text} Of {failing:,} images that failed the lists hold {caught:,} ({share(caught / failing)})."
+    return (
+        f"{text} {failing:,} image{doc.plural(failing)} failed; the lists hold {caught:,} of them ({share(caught / failing)})."
+    )
 
 
 def broken(relation: Relation) -> str:
@@ -88,17 +96,20 @@ def whole(relation: Relation) -> str:
 
 def lists(relation: Relation) -> doc.Table:
     """List each dataset's number of listed images, with their measured error if known."""
-    tau, names = f"{relation.settings.tau:g}", dataset_cells(relation)
+    tau, names, doubted = f"{relation.settings.tau:g}", dataset_cells(relation), relation.doubted_sets()
     wrong = f"share of the listed images that scored {tau} or more, where performances are known"
 
     def error(row: Failures) -> doc.Cell:
         return doc.percentage(row.measured_error, strong=row.measured_error is not None and row.measured_error > row.error_rate)
 
+    def number(row: Failures) -> doc.Cell:
+        return doc.Cell(f"({row.listed:,})", row.listed) if row.dataset in doubted else doc.count(row.listed)
+
     return doc.tabulate(
         relation.failures,
         ("dataset", "", lambda row: names[row.dataset]),
         ("images", "", lambda row: doc.count(row.n)),
-        ("listed", f"images that probably score below {tau}", lambda row: doc.count(row.listed)),
+        ("listed", f"images that probably score below {tau}; in brackets if outside the gate", number),
         ("measured error", wrong, error),
         ("failing", f"images that scored below {tau}", lambda row: doc.count(row.failing)),
         ("found", "failing images that are listed", lambda row: doc.count(row.found)),

@@ -32,7 +32,7 @@ const watch = new ResizeObserver((entries) => {
 for (const wide of document.querySelectorAll(".wide")) watch.observe(wide);
 // A link to a folded section opens it.
 const unfold = () => {
-  const folded = location.hash && document.getElementById(location.hash.slice(1))?.querySelector(":scope > details");
+  const folded = location.hash && document.querySelector(`section.folded[id="${CSS.escape(location.hash.slice(1))}"] > details`);
   if (!folded) return;
   folded.open = true;
   folded.scrollIntoView();

@@ -11,7 +11,7 @@ from howfar.results.records import Cells, NetworkReading
 from howfar.results.relation_result import Gate, Relation
 from howfar.results.result import RecordedResult
 from howfar.results.run_files import ASSESSMENT
-from howfar.wording import format_estimate
+from howfar.wording import NOT_KNOWN, format_estimate
 
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
@@ -105,6 +105,11 @@ class SiteAnswer:
     def doubted(self) -> bool:
         """Return whether the estimate is not to be trusted: the site lies outside the gate and has no measured score."""
         return self.inside is False and self.measured is None
+
+    def expected(self) -> str:
+        """Write the estimate with its interval: in brackets if doubted; one too wide "was not known" where labels are."""
+        text = format_estimate(self.estimate, self.low, self.high, doubted=self.doubted)
+        return "was not known" if text == NOT_KNOWN and self.measured is not None else text
 
 
 @dataclass(frozen=True)
@@ -220,7 +225,7 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         site.dataset,
         str(site.n),
         gate_word(site.inside),
-        "undefined" if blank else format_estimate(site.estimate, site.low, site.high, doubted=site.doubted),
+        "undefined" if blank else site.expected(),
         "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         "–" if site.listed is None or blank else f"({listed})" if site.doubted else listed,

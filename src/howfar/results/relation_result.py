@@ -503,6 +503,10 @@ class Relation(RecordedResult):
         gate = self.gate(row.dataset)
         return row.measured is None and gate is not None and gate.inside is False
 
+    def doubted_sets(self) -> set[str]:
+        """Return the names of the datasets whose estimates are not to be trusted."""
+        return {row.dataset for row in self.estimates if self.doubted(row)}
+
     def warnings(self) -> list[str]:
         """Return a warning for each unlabelled dataset outside the gate."""
         new = {row.dataset for row in self.estimates if row.measured is None}

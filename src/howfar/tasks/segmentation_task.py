@@ -169,7 +169,7 @@ class SegmentationTask(Task):
     performance_name = PERFORMANCE_NAMES[name]
     further = (FLIPPED, TILED)
     trained = True
-    if_blank = f"Should they hold no foreground, F is undefined: add --metric {FALSE_ALARMS}, with the same labels."
+    if_blank = f"If none of them holds foreground, F is undefined: then add --metric {FALSE_ALARMS} to the command."
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:

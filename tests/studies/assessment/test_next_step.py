@@ -103,7 +103,7 @@ HELD = "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such 
         (
             (estimate(0.58, 0.09, measured=0.6), (FAR,), None, (4, 5)),
             "a b: F 0.60 measured on 12 of 60 images. Without its labels 0.58 [0.49, 0.67] would have been expected, which "
-            "held. It lies outside all else that is labelled. Farther than anything labelled (distance 1.42).",
+            "held. With its labels hidden the gate warns: farther than anything labelled (distance 1.42).",
         ),
         (
             (estimate(0.5, 0.1, measured=0.7), (IN,), None, (2, 2)),

@@ -38,7 +38,8 @@ def own_words(own: OwnScore, primary: str, performance_name: str, held_out: bool
     images = f"{'held-out ' if held_out else ''}{'image' if own.n == 1 else 'images'}"
     said = f"On {own.n} {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
     if own.threshold is not None:
-        said = f"{said}, at threshold {own.threshold:.2f} ({own.source})"
+        source = own.source.replace(f"{own.n} {images} of {primary}", "these" if own.n > 1 else "this one")
+        said = f"{said}, at threshold {own.threshold:.2f} ({source})"
         if own.best is not None and own.best_threshold is not None and own.best - own.performance >= CHANGES:
             said = f"{said}; at {own.best_threshold:.2f}, the best for these images, it would score {own.best:.2f}"
     return f"{said}." if held_out else f"{said}. {LEARNT}"
@@ -63,10 +64,11 @@ def answer(
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
-        beyond = "" if gate is None or not gate.outside else f" It lies outside all else that is labelled. {_reasons(gate)}."
+        beyond = "" if gate is None or not gate.outside else f" With its labels hidden the gate warns: {_reasons(gate)}."
         return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
     if gate is not None and gate.inside is False:
-        return f"{site}: do not believe an estimate. {_reasons(gate)}."
+        reasons = _reasons(gate)
+        return f"{site}: do not believe an estimate. {reasons[:1].upper()}{reasons[1:]}."
     level = percentage_of(estimate.level)
     if says_nothing(estimate.low, estimate.high):
         wide = f"[{estimate.low:.2f}, {estimate.high:.2f}], {level}"
@@ -101,7 +103,7 @@ def _reasons(gate: Gate) -> str:
     """State the most important reason with its numbers, and name the others."""
     first, *others = (reading.words for reading in gate.outside)
     also = f"; also {', and '.join(words.partition(' (')[0] for words in others)}" if others else ""
-    return f"{first[:1].upper()}{first[1:]}{also}"
+    return f"{first}{also}"
 
 
 def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
