@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
+VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "wbr"}
 
 
 class Page(HTMLParser):

@@ -97,7 +97,7 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(
         == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 6 --threshold 0.25"
     )
     assert found.first.startswith("On 8 images of road the model scores F ")
-    assert "at threshold 0.25 (found on 8 images of road). howfar cannot know" in found.first
+    assert "at threshold 0.25 (found on these). howfar cannot know" in found.first
     assert found.footer()[0] == found.first
     assert found.footer()[1].startswith(walls.answer)
     assert new.inside is True
