@@ -39,7 +39,7 @@ def test_screenshots_are_of_every_view_small_and_shown_in_both_schemes(monkeypat
     assert files == set(PICTURES.glob("*.webp"))
     assert sum(file.stat().st_size for file in files) < MOST_BYTES
     readme = {file.name for file in pictures(ROOT / "README.md")}
-    assert {f"explore-1400-{scheme}.webp" for scheme in script.SCHEMES} <= readme
+    assert {f"report-1400-{scheme}.webp" for scheme in script.SCHEMES} <= readme
     for name in ("make_screenshots", "make_pictures"):
         sys.modules.pop(name, None)
 
