@@ -186,7 +186,7 @@ def test_refused_in_one_line_and_nothing_is_written(line, folder, tmp_path, caps
     assert {file: file.read_bytes() for root in (folder, tmp_path) for file in root.glob("*.*")} == before
 
 
-@pytest.mark.parametrize(("images", "rule"), [(1, "two images or more"), (3, "two images or more")])
+@pytest.mark.parametrize(("images", "rule"), [(1, "at least two different images"), (3, "at least two different images")])
 def test_images_that_are_all_alike_make_no_graph(images, rule, tmp_path, capsys):
     (tmp_path / "same").mkdir()
     for number in range(images):

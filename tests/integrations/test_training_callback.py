@@ -152,6 +152,6 @@ def test_an_error_at_the_end_is_a_line_of_the_log_and_the_training_is_kept(image
 
     with caplog.at_level(logging.ERROR, "howfar"):
         howfar.on_train_end(Trainer())
-    assert "no profile lies beside" in caplog.text
+    assert "no profile was saved next to" in caplog.text
     assert howfar.file is None
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["best.pt"]

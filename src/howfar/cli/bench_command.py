@@ -40,5 +40,7 @@ def _show(found: dict[str, Any]) -> None:
             print_table(
                 to, [each.title for each in part.table.columns], [[cell.text for cell in row] for row in part.table.rows]
             )
+            for each in (column for column in part.table.columns if column.explanation):
+                to.print(f"{each.title}: {each.explanation}", style="dim")
     for sentence in filled.sentences:
         to.print(sentence)

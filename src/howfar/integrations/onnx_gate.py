@@ -122,9 +122,9 @@ def digest_of(profile: str | Path) -> str:
 
 
 def constants(profile: Profile) -> dict[str, NDArray[Any]]:
-    """Return the numbers that `_GATE` names; raise `InputError` for a profile by whose images no distance can be told."""
+    """Return the numbers that `_GATE` names; raise `InputError` for a profile without two different images."""
     if profile.own is None or not np.ptp(profile.rows, axis=0).max() > 0:
-        rule = "must be of two images or more that differ, or no distance can be told"
+        rule = "must hold at least two different images"
         raise InputError.of("profile", rule, f"{profile.n} of {profile.primary}", "profile more images")
     centre, (n, z) = centre_of(profile.rows), profile.rows.shape
     rows = profile.rows - centre

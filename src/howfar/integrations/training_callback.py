@@ -1,4 +1,4 @@
-"""Write the profile of the training images beside the checkpoint when a training ends: `howfar.callbacks.Howfar`."""
+"""Save a profile of the training images next to the checkpoint when a training ends: `howfar.callbacks.Howfar`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _lightning_callback() -> Any:
 
 
 class Howfar(_lightning_callback()):  # type: ignore[misc]  # the class is known when the module is loaded
-    """Write the profile of a model's training images beside its checkpoint when the training ends: best.howfar by best.ckpt.
+    """Save a profile of a model's training images next to its checkpoint when training ends: best.howfar, best.ckpt.
 
     Lightning: ``Trainer(callbacks=[Howfar("roads")])``. Ultralytics: ``model.add_callback("on_train_end",
     Howfar("roads").on_train_end)``. A loop of one's own: ``Howfar("roads").write("model.pt")``.
@@ -56,7 +56,7 @@ class Howfar(_lightning_callback()):  # type: ignore[misc]  # the class is known
         self.file: Path | None = None
 
     def write(self, checkpoint: str | Path) -> Path:
-        """Write the profile beside a checkpoint, and return its path; raises `HowfarError` as `howfar.profile` does."""
+        """Save the profile next to a checkpoint and return its path; raises `HowfarError` as `howfar.profile` does."""
         file = Path(checkpoint)
         backbone = self.backbone if self.encoder is None else self.encoder(file)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,13 +64,13 @@ class Howfar(_lightning_callback()):  # type: ignore[misc]  # the class is known
         return self.file
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Write the profile at the end of Lightning's training, beside the best checkpoint, or else the last one."""
+        """Save the profile at the end of a Lightning training, next to the best checkpoint, or else the last one."""
         kept, unsaved = trainer.checkpoint_callback, Path(trainer.default_root_dir) / "profile"
         if trainer.is_global_zero and not trainer.fast_dev_run:
             self._end(getattr(kept, "best_model_path", "") or getattr(kept, "last_model_path", "") or unsaved)
 
     def on_train_end(self, trainer: Any, pl_module: Any = None) -> None:
-        """Write the profile at the end of Ultralytics' training, beside its best checkpoint; Lightning's is `on_fit_end`."""
+        """Save the profile at the end of an Ultralytics training, next to its best checkpoint; Lightning has `on_fit_end`."""
         if pl_module is None:
             self._end(trainer.best if trainer.best.is_file() else trainer.last)
 
@@ -78,4 +78,4 @@ class Howfar(_lightning_callback()):  # type: ignore[misc]  # the class is known
         try:
             _LOG.info("profile: %s", self.write(checkpoint))
         except Exception as error:  # also those of the user's encoder
-            _LOG.error("no profile lies beside %s: %s", checkpoint, one_line(error, 600))
+            _LOG.error("no profile was saved next to %s: %s", checkpoint, one_line(error, 600))

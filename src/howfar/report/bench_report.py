@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from howfar.report.section import UNDEFINED, Cell, ColumnOf, Section, TablePart, change, count, decimal, tabulate
+from howfar.report.section import UNDEFINED, Cell, ColumnOf, Section, TablePart, change, count, decimal, plural, tabulate
 
 UNKNOWN: Final = "No entry has maps by tiles: the harm of adapting is not known."
 SCORE: Final = "width of the 90 % interval + 20 × what the truth lies outside by; smaller is better"
@@ -14,7 +14,8 @@ SCORE: Final = "width of the 90 % interval + 20 × what the truth lies outside b
 def section(found: Mapping[str, Any]) -> Section:
     """Fill the section from what `howfar.studies.bench.comparison.bench` returns."""
     methods, fields = found["methods"], list(found["methods"][0]["by_field"])
-    lead = f"{len(methods)} methods on {methods[0]['sites']} sites of {len(found['entries'])} models in {len(fields)} fields."
+    compared = f"{len(methods)} method{plural(len(methods))} on {methods[0]['sites']} sites"
+    lead = f"{compared} of {len(found['entries'])} models in {len(fields)} fields."
     by_field = [_number(field, "", lambda one, field=field: one["by_field"][field]["set_error"]) for field in fields]
     parts = [
         TablePart("bench", "Methods", tabulate(methods, *COLUMNS)),

@@ -35,7 +35,7 @@ TERMS = "<!-- terms -->"
 """Stands where the page explains its words, until it is known which there are."""
 SUMMARY = "summary.html"
 _BEYOND_SUMMARY = re.compile(
-    r'<section id="(?:[^"]*" class="folded|further)">.*?</section>|<nav\b.*?</nav>|<details>.*?</details>',
+    r'<section id="(?:[^"]*" class="folded|further)">.*?</section>|<nav\b.*?</nav>|<details>.*?</details>|<script>.*?</script>',
     re.DOTALL,
 )
 _HIDDEN = re.compile(r"<(style|script|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)

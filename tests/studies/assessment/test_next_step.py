@@ -64,7 +64,7 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     trained = "--model unetplusplus --way scale --shots 0,3,7 --out 'run-adapted-a b'"
     assert low.command == f"howfar adapt p=/p 'a b=/data/a b' {trained}"
     assert low.text.startswith("the model scores below 0.5 here")
-    assert low.text.endswith("; howfar cannot train this model, and tries it with its own unetplusplus.")
+    assert low.text.endswith("; howfar cannot train this model: the command trains its own unetplusplus instead.")
     own = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, replace(COMMANDS, segmenter="frozen"), 80)
     assert own.text.endswith("train on a few of its labelled images.")
     assert "--model frozen" in own.command
@@ -149,8 +149,8 @@ def test_the_primarys_own_score_names_its_threshold_and_a_better_one() -> None:
     )
     assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy", True).endswith("the model scores accuracy 0.90.")
     assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy", False) == (
-        "On 9 images of scenes the model scores accuracy 0.90. howfar cannot know whether it learnt from these: if it did, "
-        "every estimate is too high."
+        "On 9 images of scenes the model scores accuracy 0.90. howfar cannot know whether the model was trained on these "
+        "images; if it was, every estimate is too high."
     )
 
 

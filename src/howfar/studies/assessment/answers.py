@@ -25,7 +25,7 @@ WIDE = 0.2
 GAIN = 0.02
 """From this gain on tiles are advised: ten larger true changes on cracks all had the expected sign (benchmarks/answer.py)."""
 TILE_FLAG = "--tile"
-LEARNT = "howfar cannot know whether it learnt from these: if it did, every estimate is too high."
+LEARNT = "howfar cannot know whether the model was trained on these images; if it was, every estimate is too high."
 UNKNOWN_NETWORK = "unetplusplus"
 """The segmenter that adapting is tried with where the model is none of howfar's."""
 
@@ -224,7 +224,7 @@ def next_step(
             return NextStep("check", nothing, commands.check(site))
         text = f"the model scores below {tau:g} here: train on a few of its labelled images"
         if commands.task.trained:
-            own = f"; howfar cannot train this model, and tries it with its own {UNKNOWN_NETWORK}"
+            own = f"; howfar cannot train this model: the command trains its own {UNKNOWN_NETWORK} instead"
             return NextStep("adapt", f"{text}{'' if commands.segmenter else own}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
         text = f"{text} by your own code (howfar trains segmenters alone); the command draws {few}."

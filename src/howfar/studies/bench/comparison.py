@@ -78,7 +78,7 @@ class Entry:
 
 
 def read_entries(folder: str | Path) -> list[Entry]:
-    """Read the Parquet and CSV files of a folder; raise `HowfarError` for none, or one that is no entry."""
+    """Read the Parquet and CSV files of a folder; raise `HowfarError` if there is none, or if one is not an entry."""
     place = Path(folder)
     if not place.is_dir():
         raise MissingPathError(f"entries {folder} is no folder: name one of Parquet or CSV files, one a model")
@@ -121,7 +121,7 @@ class Method:
     functions: Mapping[str, Callable[..., Any]]
 
     def call(self, kind: str, where: str, *arguments: Any) -> Any:
-        """Call one of the functions; raise `InputError` in one line for whatever it raises."""
+        """Call one of the functions; any exception becomes an `InputError` of one line."""
         try:
             return self.functions[kind](*arguments)
         except Exception as error:
@@ -239,7 +239,7 @@ SCORED: Final = (
 
 
 def score_site(method: Method, entry: Entry, site: str) -> dict[str, Any]:
-    """Hold a method's answer on a site against what is true.
+    """Score a method's answers on one site against the measured performance.
 
     `interval_score` is width + (2 / α) · what the truth lies outside by, α = 0.1 (Gneiting & Raftery, JASA 102 (2007), equation
     43), `images_held` the share of images whose performance lies in their interval, `advised` and `gain` the expected and the

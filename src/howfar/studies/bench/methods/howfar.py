@@ -1,4 +1,4 @@
-"""What `howfar assess` says of a site, its gate, and what `howfar certify` says of a few labels."""
+"""howfar itself: the estimate and the gate of `howfar assess`, and the interval of `howfar certify`."""
 
 from __future__ import annotations
 
