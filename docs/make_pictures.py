@@ -334,6 +334,28 @@ def related(name: str, **options: Any) -> Callable[[Path], Figure]:
     return draw
 
 
+def flow(boxes: dict[str, tuple[float, float, str]], arrows: tuple[tuple[str, str], ...]) -> Callable[[Path], Figure]:
+    """Draw boxes, each with its place and text, and arrows between them; those whose text begins with howfar are blue."""
+
+    def draw(demo: Path) -> Figure:
+        figure = blank(9.0, 2.4)
+        axes = figure.subplots()
+        axes.set(xlim=(-0.5, 11.0), ylim=(-1.25, 1.25))
+        axes.axis("off")
+        frames = {}
+        for name, (x, y, text) in boxes.items():
+            edge = BLUE if "howfar" in text else MUTED
+            frame = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": edge}
+            frames[name] = axes.text(x, y, text, ha="center", va="center", fontsize=9, color=INK, bbox=frame).get_bbox_patch()
+        for first, second in arrows:
+            between = {"patchA": frames[first], "patchB": frames[second], "shrinkA": 4, "shrinkB": 4}
+            arrow = {"arrowstyle": "-|>", "color": MUTED, **between}
+            axes.annotate("", xy=boxes[second][:2], xytext=boxes[first][:2], arrowprops=arrow)
+        return figure
+
+    return draw
+
+
 DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
     "projection": (projection, "svg"),
     "distances": (distances, "png"),
@@ -346,6 +368,40 @@ DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
     "judgements": (related("judgements"), "svg"),
     "estimates": (related("estimates"), "svg"),
     "failures": (related("failures", k=4), "png"),
+    "mcp": (
+        flow(
+            {
+                "you": (0.2, 0.0, "you"),
+                "assistant": (2.6, 0.0, "assistant"),
+                "howfar": (5.6, 0.0, "howfar mcp\nten tools"),
+                "data": (9.2, 0.7, "images, maps, profiles:\nread"),
+                "folder": (9.2, -0.7, "FOLDER:\nruns, logs, features written"),
+            },
+            (("you", "assistant"), ("assistant", "howfar"), ("data", "howfar"), ("howfar", "folder")),
+        ),
+        "svg",
+    ),
+    "watch": (
+        flow(
+            {
+                "images": (0.3, 0.0, "new images"),
+                "watch": (3.2, 0.0, "howfar watch\n= howfar check, again"),
+                "log": (6.3, 0.7, "one log"),
+                "label": (6.3, -0.7, "one image\nto label"),
+                "verdict": (9.6, 0.7, "verdict and alarm"),
+                "person": (9.6, -0.7, "labels.csv,\nfilled in by you"),
+            },
+            (
+                ("images", "watch"),
+                ("watch", "log"),
+                ("watch", "label"),
+                ("log", "verdict"),
+                ("label", "person"),
+                ("person", "verdict"),
+            ),
+        ),
+        "svg",
+    ),
 }
 
 

@@ -77,6 +77,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Studies and reports": (
         CommandEntry("study", "pages:study", "study.toml --out run", "report compare"),
         CommandEntry("report", "pages:report", "run", "compare explore"),
+        CommandEntry("mcp", "pages:mcp", "howfar-runs", "assess explain"),
     ),
     "Data and stored features": (
         CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),

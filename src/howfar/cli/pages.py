@@ -1,8 +1,9 @@
-"""Run a study file (`howfar study`), rewrite a report (`howfar report`), or serve images on a page (`howfar explore`)."""
+"""Run a study file (`howfar study`), rewrite a report, serve images on a page (`explore`) or tools to an assistant (`mcp`)."""
 
 from __future__ import annotations
 
 import json as text_json
+import sys
 from pathlib import Path
 from typing import Annotated, Unpack
 
@@ -54,6 +55,18 @@ def explore(
             server.serve_forever()
         except KeyboardInterrupt:
             say("ended", err=True)
+
+
+def mcp(folder: Annotated[Path, flags.argument("FOLDER", "Let the assistant write below this folder alone.")]) -> None:
+    """Serve ten tools to an assistant over MCP, on stdin and stdout: assess, compare, certify, check, select, score and more.
+
+    Your assistant's program starts this command itself; the documentation says where it is named.
+    """
+    from howfar.integrations.mcp_server import serve
+
+    if sys.stdin.isatty():
+        say("howfar mcp waits for an MCP client on stdin; Ctrl-C ends it", err=True)
+    serve(folder)
 
 
 @flags.command(StudyFileOptions)
