@@ -59,7 +59,8 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "New images as they arrive": (
         CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check"),
         CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
-        CommandEntry("check", "score:check", "roads.howfar new --rules rules.yaml", "profile score"),
+        CommandEntry("check", "score:check", "roads.howfar new --rules rules.yaml", "profile score watch"),
+        CommandEntry("watch", "score:watch", "incoming --profile roads.howfar --rules rules.yaml --out watched", "check score"),
     ),
     "Train and predict": (
         CommandEntry(

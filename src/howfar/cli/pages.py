@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as text_json
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Unpack
 
@@ -40,21 +42,14 @@ def explore(
     **chosen: Unpack[PageOptions],
 ) -> None:
     """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
-    from howfar.explore.server import Server
+    from howfar.explore.server import serving
     from howfar.report.explorer import site_of
 
-    site = site_of(run, **chosen)
-    try:
-        server = Server(site, port)
-    except OSError as error:
-        rule = f"cannot be listened on ({error.strerror or error})"
-        raise InputError.of("port", rule, port, "choose another, or leave it out") from error
-    with server:
-        say(f"{server.address} shows {run}; Ctrl-C ends it", err=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say("ended", err=True)
+    with serving(site_of(run, **chosen), port) as address, suppress(KeyboardInterrupt):
+        say(f"{address} shows {run}; Ctrl-C ends it", err=True)
+        while True:
+            time.sleep(3600)
+    say("ended", err=True)
 
 
 def mcp(folder: Annotated[Path, flags.argument("FOLDER", "Let the assistant write below this folder alone.")]) -> None:

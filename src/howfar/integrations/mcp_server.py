@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, redirect_stdout
+from contextlib import ExitStack, asynccontextmanager, redirect_stdout
 from pathlib import Path
 from sys import stderr
-from threading import Lock, Thread
+from threading import Lock
 from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -16,7 +16,7 @@ from pydantic_core import ArgsKwargs
 import howfar
 from howfar import glossary
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line, rule_broken
-from howfar.explore.server import Server
+from howfar.explore.server import serving
 from howfar.io.location import ready_folder, was_url
 from howfar.options import DEFAULT_BACKBONE
 from howfar.report import certificate_report
@@ -53,7 +53,7 @@ class Tools:
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(ready_folder("folder", folder) or folder).resolve()
-        self._pages: dict[Path, Server] = {}
+        self.pages = ExitStack()
 
     def assess(
         self,
@@ -195,18 +195,8 @@ class Tools:
     def explore_link(self, run: Run) -> str:
         """Serve a page with the images of a run of compare, on this machine alone, and give its address to the user."""
         place = self._place("run", run)
-        page = Server(site_of(place))
-        earlier = self._pages.pop(place, None)
-        if earlier is not None:
-            _end(earlier)
-        self._pages[place] = page
-        Thread(target=page.serve_forever, daemon=True).start()
-        return _text(f"{run} is shown at {page.address} on this machine alone, until the server ends.")
-
-    def close(self) -> None:
-        """End the pages that are served."""
-        for page in self._pages.values():
-            _end(page)
+        address = self.pages.enter_context(serving(site_of(place)))
+        return _text(f"{run} is shown at {address} on this machine alone, until the server ends.")
 
     def _place(self, argument: str, name: str) -> Path:
         """Return a path below the server's folder; raise `InputError` for any other."""
@@ -216,11 +206,6 @@ class Tools:
         if path.is_relative_to(self._folder / STORE):
             raise InputError.of(argument, "must not be the store of features", name, "name another")
         return path
-
-
-def _end(page: Server) -> None:
-    page.shutdown()
-    page.server_close()
 
 
 def _of_run(place: Path, name: str) -> str:
@@ -247,7 +232,7 @@ class Desk:
     """Answer calls by name with checked arguments, one at a time."""
 
     def __init__(self, tools: Tools) -> None:
-        names = [name for name in vars(Tools) if not name.startswith("_") and name != "close"]
+        names = [name for name in vars(Tools) if not name.startswith("_")]
         self.functions: dict[str, Any] = {name: getattr(tools, name) for name in names}
         self._adapters = {name: TypeAdapter(function) for name, function in self.functions.items()}
         self._lock = Lock()
@@ -303,10 +288,8 @@ def server(folder: str | Path) -> Any:
 
     @asynccontextmanager
     async def life(_: Any) -> AsyncIterator[None]:
-        try:
+        with tools.pages:
             yield
-        finally:
-            tools.close()
 
     async def list_tools(_: Any, __: Any) -> Any:
         return types.ListToolsResult(tools=listed)
