@@ -59,7 +59,7 @@ class Batch:
     drawn: int | None = None
 
 
-class Look(NamedTuple):
+class WatchState(NamedTuple):
     """Hold what a look found: the last batch's check (None before any), new and waiting images, and what is to be labelled."""
 
     check: Check | None
@@ -140,7 +140,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def look(self, paths: Sequence[str] = (), close: bool = False) -> Look:
+    def look(self, paths: Sequence[str] = (), close: bool = False) -> WatchState:
         """Take the images that are new, check the batches that have changed, and return what is known.
 
         A batch is closed, and one of its images drawn at random to be labelled, if `close`, or on the day after it began.
@@ -162,7 +162,7 @@ class Watch:
         labels = self._labels()
         waits = [(str(number), batch) for number, batch in enumerate(self._batches, 1) if str(number) not in labels]
         to_label = tuple((number, batch.scores[batch.drawn].image) for number, batch in waits if batch.drawn is not None)
-        return Look(self._check(labels), len(arrived), waiting, to_label)
+        return WatchState(self._check(labels), len(arrived), waiting, to_label)
 
     def _note(self, line: Mapping[str, Any]) -> None:
         """Write a line of the journal, and count it."""
@@ -280,7 +280,7 @@ class WatchPage:
     """Answer requests for the page of a watch: the verdict, and the image that is to be labelled."""
 
     title: str
-    found: Look | None = None
+    found: WatchState | None = None
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def get(self, path: str) -> Response:
