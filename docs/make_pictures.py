@@ -409,6 +409,40 @@ DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
         ),
         "svg",
     ),
+    "mcp": (
+        flow(
+            {
+                "you": (0.2, 0.0, "you"),
+                "assistant": (2.6, 0.0, "assistant"),
+                "howfar": (5.6, 0.0, "howfar mcp\nten tools"),
+                "data": (9.2, 0.7, "images, maps, profiles:\nread"),
+                "folder": (9.2, -0.7, "FOLDER:\nruns, logs, features written"),
+            },
+            (("you", "assistant"), ("assistant", "howfar"), ("data", "howfar"), ("howfar", "folder")),
+        ),
+        "svg",
+    ),
+    "watch": (
+        flow(
+            {
+                "images": (0.3, 0.0, "new images"),
+                "watch": (3.2, 0.0, "howfar watch\n= howfar check, again"),
+                "log": (6.3, 0.7, "one log"),
+                "label": (6.3, -0.7, "one image\nto label"),
+                "verdict": (9.6, 0.7, "verdict and alarm"),
+                "person": (9.6, -0.7, "labels.csv,\nfilled in by you"),
+            },
+            (
+                ("images", "watch"),
+                ("watch", "log"),
+                ("watch", "label"),
+                ("log", "verdict"),
+                ("label", "person"),
+                ("person", "verdict"),
+            ),
+        ),
+        "svg",
+    ),
 }
 
 

@@ -60,7 +60,8 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check fuse"),
         CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
         CommandEntry("fuse", "score:fuse", "model.onnx roads.howfar -o both.onnx", "profile score"),
-        CommandEntry("check", "score:check", "roads.howfar new --rules rules.yaml", "profile score"),
+        CommandEntry("check", "score:check", "roads.howfar new --rules rules.yaml", "profile score watch"),
+        CommandEntry("watch", "score:watch", "incoming --profile roads.howfar --rules rules.yaml --out watched", "check score"),
     ),
     "Train and predict": (
         CommandEntry(
@@ -80,6 +81,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("report", "pages:report", "run", "compare explore card"),
         CommandEntry("card", "pages:card", "assessment -o README.md", "assess certify report"),
         CommandEntry("bench", "bench_command:bench", "method.py howfar mean", "assess certify"),
+        CommandEntry("mcp", "pages:mcp", "howfar-runs", "assess explain"),
     ),
     "Data and stored features": (
         CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),

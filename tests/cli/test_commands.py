@@ -260,6 +260,8 @@ JSON: dict[str, tuple[str, str, str]] = {
               "dataset image i_dist i_dist_mean relative knn mahalanobis percentile p_value predicted predicted_low "
               "predicted_high estimator flag reason"),
     "check": ("{world}/roads.howfar {new} --rules {world}/rules.yaml", "", "outcome exit_code decisions"),
+    "watch": ("{new} --profile {world}/roads.howfar --rules {world}/rules.yaml --out {out} --once", "",
+              "new waiting to_label check"),
     "train": ("{near} -o {out}.safetensors TINY --epochs 1", "", "segmenter options settings"),
     "predict": ("{world}/m.safetensors {new} -o {out}", "", "folder written kept skipped notes"),
     "adapt": ("{near} {far} -o {out} TINY --shots 1 --epochs 1 --bootstrap 20", "adaptation.json", "primary settings"),

@@ -1,8 +1,11 @@
-"""Run a study file (`howfar study`), rewrite a report (`howfar report`), or serve images on a page (`howfar explore`)."""
+"""Run a study file (`howfar study`), rewrite a report, serve images on a page (`explore`) or tools to an assistant (`mcp`)."""
 
 from __future__ import annotations
 
 import json as text_json
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Unpack
 
@@ -43,21 +46,26 @@ def explore(
     **chosen: Unpack[PageOptions],
 ) -> None:
     """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
-    from howfar.explore.server import Server
+    from howfar.explore.server import serving
     from howfar.report.explorer import site_of
 
-    site = site_of(run, **chosen)
-    try:
-        server = Server(site, port)
-    except OSError as error:
-        rule = f"cannot be listened on ({error.strerror or error})"
-        raise InputError.of("port", rule, port, "choose another, or leave it out") from error
-    with server:
-        say(f"{server.address} shows {run}; Ctrl-C ends it", err=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say("ended", err=True)
+    with serving(site_of(run, **chosen), port) as address, suppress(KeyboardInterrupt):
+        say(f"{address} shows {run}; Ctrl-C ends it", err=True)
+        while True:
+            time.sleep(3600)
+    say("ended", err=True)
+
+
+def mcp(folder: Annotated[Path, flags.argument("FOLDER", "Let the assistant write below this folder alone.")]) -> None:
+    """Serve ten tools to an assistant over MCP, on stdin and stdout: assess, compare, certify, check, select, score and more.
+
+    Your assistant's program starts this command itself; the documentation says where it is named.
+    """
+    from howfar.integrations.mcp_server import serve
+
+    if sys.stdin.isatty():
+        say("howfar mcp waits for an MCP client on stdin; Ctrl-C ends it", err=True)
+    serve(folder)
 
 
 @flags.command(StudyFileOptions)

@@ -1,10 +1,13 @@
-"""Save a profile of a primary dataset (`howfar profile`), and score or check new images by it (`howfar score`, `check`)."""
+"""Save a profile of a primary dataset (`howfar profile`), and score new images by it (`score`, `check`, `watch`)."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -283,3 +286,49 @@ def _show_check(found: Check, files: dict[str, Path | None], whole: bool) -> Non
         to.print(f"{len(found.rows) - len(rows)} earlier batches: howfar check PROFILE --since DATE")
     print_skipped(to, found.skipped, "howfar score lists them")
     print_paths(to, {"log": None if found.log is None else Path(found.log), **files})
+
+
+@flags.command(ScoreOptions)
+def watch(
+    images: Annotated[str, flags.argument("FOLDER", "Where images arrive, or its URL; - reads a list of paths from stdin.")],
+    profile: Annotated[Path, flags.value("FILE", "A file of `howfar profile`, or a run folder of `howfar assess`.")],
+    rules: Annotated[Path, flags.value("FILE", "Decide by these rules; howfar check --new writes a start.")],
+    out: Annotated[Path, flags.value("DIR", "Keep journal, log and labels in this folder.", "--out", "-o")],
+    once: Annotated[bool, typer.Option("--once", help="Look once, and close the batch: for cron.")] = False,
+    every: Annotated[float, typer.Option(min=0.0, help="Look again after this many seconds.")] = 60.0,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Serve a page here on 127.0.0.1; 0: a free one.")] = None,
+    prometheus: Annotated[Path | None, flags.value("FILE", "Write metrics for the textfile collector there.")] = None,
+    json: Annotated[bool, flags.output_flag("--json", "Print each look as one JSON document on a line of stdout.")] = False,
+    **chosen: Unpack[ScoreOptions],
+) -> None:
+    """Check images as they arrive: a verdict, an alarm over time, and one image a day to label, until Ctrl-C.
+
+    It goes on where it was stopped. With --once the exit code is that of `howfar check`.
+    """
+    from howfar.explore.server import serving
+    from howfar.integrations.watch import Watch, WatchPage
+    from howfar.io.atomic import replace_text
+    from howfar.report.check_report import prometheus_text
+
+    ready_folder("prometheus", None if prometheus is None else prometheus.absolute().parent)
+    paths = [os.fsdecode(line) for line in sys.stdin.buffer.read().splitlines() if line] if images == STDIN else []
+    ends = once or images == STDIN
+    with ExitStack() as held:
+        eye = held.enter_context(Watch(None if images == STDIN else images, profile, rules, out, chosen))
+        page = WatchPage(f"howfar watch {images}")
+        if port is not None:
+            say(f"{held.enter_context(serving(page, port))} shows the verdict; Ctrl-C ends it", err=True)
+        before: list[str] = []
+        while True:
+            found = page.found = eye.look(paths, close=ends)
+            if prometheus is not None and found.check is not None:
+                replace_text(prometheus, prometheus_text(found.check))
+            if json:
+                print_json(found.to_dict())
+            elif ends or found.lines() != before:
+                before = found.lines()
+                for line in (f"{datetime.now(UTC):%Y-%m-%d %H:%M} {before[0]}", *before[1:]):
+                    _print(line)
+            if ends:
+                raise typer.Exit(0 if found.check is None else found.check.exit_code)
+            time.sleep(every)

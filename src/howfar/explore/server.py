@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Thread
+from typing import Any, NamedTuple, Protocol
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.explore.page_data import page_data
@@ -138,6 +140,20 @@ class RunSite:
         return [row for row in found if row is not None]
 
 
+class Site(Protocol):
+    """Answer the requests of a page; a request must show `token`."""
+
+    token: str
+
+    def get(self, path: str) -> Response:
+        """Answer a GET of a path below the token."""
+        ...
+
+    def keep(self, body: bytes) -> Response:
+        """Save what the page posts."""
+        ...
+
+
 HOST = "127.0.0.1"
 MOST_BYTES = 4_000_000
 MOST_DIGITS = 10
@@ -163,7 +179,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, site: RunSite, port: int = 0) -> None:
+    def __init__(self, site: Site, port: int = 0) -> None:
         self.site = site
         super().__init__((HOST, port), _Handler)
 
@@ -180,6 +196,20 @@ class Server(ThreadingHTTPServer):
     def names(self) -> set[str]:
         """Return the hosts that a request may name, so that DNS names of other pages pointing here are refused."""
         return {f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"}
+
+
+@contextmanager
+def serving(site: Site, port: int = 0) -> Iterator[str]:
+    """Serve a site until the block ends, and yield its address; raise `InputError` for a port that is taken."""
+    try:
+        server = Server(site, port)
+    except OSError as error:
+        rule = f"cannot be listened on ({error.strerror or error})"
+        raise InputError.of("port", rule, port, "choose another, or leave it out") from error
+    with server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.address
+        server.shutdown()
 
 
 class _Handler(BaseHTTPRequestHandler):

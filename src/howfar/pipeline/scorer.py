@@ -398,7 +398,11 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
 
 def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
     """Score all groups of images."""
-    outcomes = [outcome for group in groups for outcome in scorer.each(group)]
+    return gathered(scorer, [outcome for group in groups for outcome in scorer.each(group)])
+
+
+def gathered(scorer: Scorer, outcomes: Sequence[Score | Skipped]) -> Scores:
+    """Judge the datasets of images that are scored."""
     images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
     return Scores(
         primary=scorer.profile.primary,

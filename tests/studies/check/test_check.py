@@ -18,7 +18,7 @@ from howfar.pipeline.scorer import arrivals
 from howfar.results.certificate_result import Zone
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check import log as logs
-from howfar.studies.check.check_site import _certify, _places
+from howfar.studies.check.check_site import _places, certifying
 
 RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}
 
@@ -150,11 +150,11 @@ def test_the_command_that_certifies_is_of_each_datasets_place(tmp_path: Path) ->
     known = _places(places, groups)
     assert known == dict(zip(("one", "two sites"), places, strict=True))
     options = {"predictions": "maps", "flipped": "mirrored"}
-    words = _certify(MEMORY, "roads.howfar", known, "two sites", options)
+    words = certifying(MEMORY, "roads.howfar", known, "two sites", options)
     assert words == f"howfar certify '{places[1]}' --predictions maps --flipped mirrored --profile roads.howfar"
     # A profile in memory has no file to name, without which mirrored maps are of no use.
-    assert _certify(MEMORY, MEMORY, known, "one", options) == f"howfar certify {places[0]} --predictions maps"
-    assert _certify(MEMORY, MEMORY, known, "three", options) == ""
+    assert certifying(MEMORY, MEMORY, known, "one", options) == f"howfar certify {places[0]} --predictions maps"
+    assert certifying(MEMORY, MEMORY, known, "three", options) == ""
     assert _places([f"{places[0]}/images/0001.jpg", f"{places[0]}/images/0002.jpg"], groups[:1]) == {}
     assert _places(rows(5, 3), groups[:1]) == {}
 

@@ -98,7 +98,7 @@ def check(
     file, write = _log_file(profile, keep, log, since), keep or log is not None
     if file is not None and write and file.parent.is_dir():
         ready_folder("log", file.parent)
-    begin = _begin(asked, since)
+    begin = judged_since(asked, since)
     read = None if performance is None else read_performances(performance)
     certified = _read_certificates(certificate, loaded)
     if new is None:
@@ -109,14 +109,36 @@ def check(
     scores, groups = loaded.score(new, backbone, **options), arrivals(new)
     measured = None if read is None else _measured(loaded, scores, groups, read)
     _check_certificates(certified, scores, groups)
-    known = _known(loaded, scores, certified, measured)
     places = _places(new, groups)
-    known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
-    decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
-    rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
-    notes = (*scores.notes, *(() if asked.distance is None else (OWN_SUBSPACE,)))
-    found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=notes)
-    return _with_history(found, asked, file, rows, begin, write=write)
+    commands = {name: certifying(loaded, profile, places, name, options) for name in _names(scores)}
+    return decided(loaded, asked, scores, file, begin, certified, measured, commands, write=write)
+
+
+def decided(
+    profile: Profile,
+    rules: Rules,
+    scores: Scores,
+    file: Path | None = None,
+    begin: datetime | None = None,
+    certificates: Mapping[str, Certificate] | None = None,
+    measured: Float64Array | None = None,
+    commands: Mapping[str, str] | None = None,
+    *,
+    write: bool = True,
+    key: str = "",
+) -> Check:
+    """Decide by rules on datasets that are scored, and log the decisions in a file.
+
+    `measured` is the performance of the scored images, nan if unknown, `commands` certify each dataset; a dataset that grows
+    keeps its row in the log by a `key`.
+    """
+    known = _known(profile, scores, certificates or {}, measured)
+    known = tuple(replace(each, certify=(commands or {}).get(each.batch.dataset, "")) for each in known)
+    decisions = tuple(decision for each in known for decision in decisions_of(rules, each))
+    rows = tuple(_row(profile.primary, each.batch, scores, decisions, key) for each in known)
+    notes = (*scores.notes, *(() if rules.distance is None else (OWN_SUBSPACE,)))
+    found = Check(profile.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=notes)
+    return _with_history(found, rules, file, rows, begin, write=write)
 
 
 def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
@@ -130,7 +152,7 @@ def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
     }
 
 
-def _certify(
+def certifying(
     loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
 ) -> str:
     """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps."""
@@ -170,7 +192,8 @@ def _path(argument: str, given: Any) -> str | Path:
     return given
 
 
-def _begin(rules: Rules, since: str | None) -> datetime | None:
+def judged_since(rules: Rules, since: str | None = None) -> datetime | None:
+    """Return the moment from which on the alarm judges a log's rows; raise `InputError` if it needs one that is not given."""
     text = since if since is not None or rules.alarm is None else rules.alarm.since
     if text is None:
         if rules.alarm is not None and rules.alarm.compares:
@@ -351,10 +374,11 @@ def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: S
     return values
 
 
-def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequence[Decision]) -> LogRow:
+def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequence[Decision], key: str) -> LogRow:
     own = tuple(decision for decision in decisions if decision.dataset == batch.dataset)
     # The distance tells images of one name apart that a camera has written over.
     images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == batch.dataset)
-    key = hashlib.sha256("\n".join([primary, batch.dataset, *images]).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    named = "\n".join([primary, batch.dataset, *images]).encode("utf-8", "backslashreplace")
+    key = key or hashlib.sha256(named).hexdigest()[:16]
     time = datetime.now(UTC).isoformat(timespec="seconds")
     return LogRow(time, primary, key, batch, {decision.rule: decision.counts for decision in own}, worst(own))

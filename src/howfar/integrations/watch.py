@@ -1,0 +1,303 @@
+"""Watch where images arrive: score each once, check its batch by rules, and ask for the label of one image a batch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+import numpy as np
+
+from howfar.data import Dataset, content_hash, decode, read_bytes
+from howfar.data.dataset_argument import location_and_name, parse_images
+from howfar.data.documents import read_tabular
+from howfar.data.image_bytes import place_of as image_place
+from howfar.data.image_folder import counted, path_text, walk
+from howfar.data.item import Item
+from howfar.data.predictions import match_maps
+from howfar.errors import ImageError, InputError, StoreError
+from howfar.explore.server import NOT_FOUND, Response
+from howfar.io.atomic import replace_text
+from howfar.io.location import Location, absolute, as_location, ready_folder, stamp
+from howfar.io.lock import alone
+from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
+from howfar.pipeline.reference_profile import Profile, place_of
+from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
+from howfar.results.check_result import Check
+from howfar.results.records import Skipped
+from howfar.results.scores import Score
+from howfar.settings import picked
+from howfar.studies.check import log as logs
+from howfar.studies.check.check_site import certifying, decided, judged_since
+from howfar.studies.check.rules import read_rules
+
+FORMAT: Final = 1
+JOURNAL, LOG, LABELS = "arrived.jsonl", "log.jsonl", "labels.csv"
+SETTLE: Final = 2.0
+"""Seconds for which a new file must stay as it is, so that none is taken half written."""
+
+
+@dataclass
+class Batch:
+    """Hold the images of one batch in the order of arrival, whether it is closed, and the place of the drawn one."""
+
+    day: str
+    scores: list[Score] = field(default_factory=list)
+    unread: dict[str, Skipped] = field(default_factory=dict)
+    closed: bool = False
+    drawn: int | None = None
+
+
+class WatchState(NamedTuple):
+    """Hold what a look found: the last batch's check (None before any), new and waiting images, and what is to be labelled."""
+
+    check: Check | None
+    new: int
+    waiting: int
+    to_label: tuple[tuple[str, str], ...]
+
+    def lines(self) -> list[str]:
+        """Return the verdict, the reasons with the alarm, and the request for a label."""
+        waits = f", {counted(self.waiting, 'image waits', 'images wait')} for the whole file or its map" if self.waiting else ""
+        if self.check is None:
+            return [f"no image has come yet{waits}"]
+        lines = [f"{self.check.caption()} ({self.new} new{waits})", *self.check.remarks()]
+        if self.to_label:
+            (batch, image), earlier = self.to_label[-1], len(self.to_label) - 1
+            others = f"; {counted(earlier, 'earlier image waits', 'earlier images wait')} there" if earlier else ""
+            lines.append(f"label {image}: write its performance into {LABELS}, batch {batch}{others}")
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return {**self._asdict(), "check": self.check and self.check.to_dict(), "to_label": dict(self.to_label)}
+
+
+class Watch:
+    """Watch one source of images by a profile and rules, and keep all that is known in one folder.
+
+    `images` is a dataset argument, or None where `look` is given paths. Each image adds one line to the folder's journal, from
+    which all else follows, so that a kill at any moment loses no image and counts none twice.
+    """
+
+    def __init__(
+        self, images: str | None, profile: str | Path, rules: Any, folder: str | Path, options: ScoreOptions | None = None
+    ) -> None:
+        self._images, self._file, self._rules = images, profile, read_rules(rules)
+        self._options: Mapping[str, Any] = dict(options or {})
+        self._begin, self._profile = judged_since(self._rules), Profile.load(profile)
+        place, name = (absolute(folder), None) if images is None else location_and_name(images)
+        self._place, self.name = place, name or str(place.parent.name if place.name == "images" else place.name)
+        if isinstance(place, Path) and images is not None and not place.exists():
+            raise InputError.of("FOLDER", "must be there", images, "make it, also if no image has come yet")
+        maps = self._options.get("predictions")
+        if maps is not None and not Path(maps).is_dir():
+            raise InputError.of("predictions", "must be a folder of maps, one for each image as it comes", str(maps))
+        self._folder = Path(ready_folder("out", folder) or folder)
+        self._backbone: Any = None
+        self._batches: list[Batch] = []
+        self._known: dict[str, tuple[list[str], str | None]] = {}
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Take the folder for this process alone, and read its journal."""
+        path = self._folder / JOURNAL
+        with ExitStack() as held:
+            if not held.enter_context(alone(path)):
+                rule = "must be of one howfar watch at a time"
+                raise InputError.of("out", rule, str(self._folder), "wait for the other's end")
+            self._journal = held.enter_context(path.open("r+b"))
+            data = self._journal.read()
+            whole = data.rfind(b"\n") + 1
+            self._journal.truncate(whole)  # a kill may have cut off the last line, whose image comes again
+            self._journal.seek(whole)
+            begun = {"format": FORMAT, "profile": hashlib.sha256(place_of(self._file).read_bytes()).hexdigest()}
+            try:
+                lines = [json.loads(line) for line in data[:whole].splitlines()] or [begun]
+                for line in lines:
+                    self._count(line)
+            except (ValueError, LookupError, TypeError) as error:
+                raise StoreError(f"{path} is damaged: move {self._folder} away, and all images count as new") from error
+            if lines[0] != begun:
+                rule = f"must be that with which {self._folder} was begun"
+                raise InputError.of("profile", rule, str(self._file), "watch into another folder (--out)")
+            if not whole:
+                self._note(begun)
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def look(self, paths: Sequence[str] = (), close: bool = False) -> WatchState:
+        """Take the images that are new, check the batches that have changed, and return what is known.
+
+        A batch is closed, and one of its images drawn at random to be labelled, if `close`, or on the day after it began.
+        """
+        today = datetime.now(UTC).date().isoformat()
+        if self._batches and self._batches[-1].day < today:
+            self._close()
+        arrived, waiting = self._arrived(paths)
+        if arrived:
+            self._backbone = self._backbone or load_again(self._profile, **picked(BackboneOptions, self._options))
+            members = tuple(Arrival(self.name, line["path"], item.path) for item, line in arrived)
+            group = Group(members, dataset=Dataset(self.name, tuple(item for item, _ in arrived)))
+            for (_, line), outcome in zip(arrived, self._scorer().each(group), strict=True):
+                told: dict[str, Any] = {"score": asdict(outcome)} if isinstance(outcome, Score) else {"reason": outcome.reason}
+                self._note({"day": today, **line, **told})
+        if close:
+            self._close()
+        os.fsync(self._journal.fileno())
+        labels = self._labels()
+        waits = [(str(number), batch) for number, batch in enumerate(self._batches, 1) if str(number) not in labels]
+        to_label = tuple((number, batch.scores[batch.drawn].image) for number, batch in waits if batch.drawn is not None)
+        return WatchState(self._check(labels), len(arrived), waiting, to_label)
+
+    def _note(self, line: Mapping[str, Any]) -> None:
+        """Write a line of the journal, and count it."""
+        self._journal.write(json.dumps(line).encode() + b"\n")
+        self._journal.flush()
+        self._count(line)
+
+    def _count(self, line: Mapping[str, Any]) -> None:
+        if "profile" in line:
+            return
+        if "closed" in line:
+            self._batches[-1].closed, self._batches[-1].drawn = True, line["drawn"]
+            return
+        if not self._batches or self._batches[-1].closed:
+            self._batches.append(Batch(line["day"]))
+        path, batch = line["path"], self._batches[-1]
+        self._known[path] = line["stamp"], line["content"]
+        batch.unread.pop(path, None)  # a file that could not be read and has changed since was not whole then
+        if "score" in line:
+            batch.scores.append(Score(**line["score"]))
+        else:
+            batch.unread[path] = Skipped(self.name, path, line["reason"])
+
+    def _close(self) -> None:
+        """Close the last batch, and draw one of its images."""
+        if self._batches and not self._batches[-1].closed:
+            count = len(self._batches[-1].scores)
+            self._note({"closed": True, "drawn": secrets.randbelow(count) if count else None})
+
+    def _arrived(self, paths: Sequence[str]) -> tuple[list[tuple[Item, dict[str, Any]]], int]:
+        """Return the new images with their line of the journal, and how many wait for their map or are being written."""
+        items = [Item(path_text(place), place) for place in dict.fromkeys(map(as_location, paths))]
+        if self._images is not None:
+            is_empty = isinstance(self._place, Path) and self._place.is_dir() and not walk(self._place)
+            items = [] if is_empty else list(parse_images(self._images).items)
+        before = {item.name: _stamp(item.path) for item in items}
+        fresh = [item for item in items if before[item.name] != self._known.get(path_text(image_place(item)), ([], None))[0]]
+        maps: Mapping[str, Path] | None = None
+        if fresh and self._options.get("predictions") is not None:
+            maps = {}
+            with suppress(InputError):  # no map is there yet
+                maps = match_maps(Dataset(self.name, tuple(items)), self._options["predictions"]).files
+        at_first = {name: _stamp(file) for name, file in (maps or {}).items()}
+        if any(isinstance(item.path, Path) for item in fresh):
+            time.sleep(SETTLE)
+        new, waiting = list[tuple[Item, dict[str, Any]]](), 0
+        for item in fresh:
+            has_map = maps is None or (item.name in maps and at_first[item.name] == _stamp(maps[item.name]))
+            if not has_map or before[item.name] != _stamp(item.path):
+                waiting += 1
+                continue
+            path, content = path_text(image_place(item)), None
+            with suppress(ImageError):
+                content = content_hash(read_bytes(item.path))
+            if path in self._known and self._known[path][1] == content:
+                self._known[path] = before[item.name], content  # touched alone
+            else:
+                new.append((item, {"path": path, "stamp": before[item.name], "content": content}))
+        return new, waiting
+
+    def _scorer(self) -> Scorer:
+        return Scorer(self._profile, self._backbone, picked(ScoringOptions, self._options))
+
+    def _labels(self) -> dict[str, float]:
+        """Read the performance of drawn images by batch, and add rows for those that have none yet."""
+        file, labels = self._folder / LABELS, dict[str, float]()
+        text = file.read_text(encoding="utf-8-sig") if file.is_file() else "batch,image,performance\n"
+        table = read_tabular(file).to_dict("records") if file.is_file() else []
+        for row in table:
+            batch, value = str(row.get("batch", "")), str(row.get("performance", "")).strip()
+            try:
+                labels |= {batch: float(value)} if value else {}
+            except ValueError:
+                labels[batch] = math.nan
+            if batch in labels and not 0 <= labels[batch] <= 1:
+                raise InputError.of("performance", f"of batch {batch} in {file} must lie between 0 and 1", value)
+        listed = {str(row.get("batch", "")) for row in table}
+        drawn = [(str(number), batch) for number, batch in enumerate(self._batches, 1) if batch.drawn is not None]
+        missing = [(number, batch.scores[batch.drawn or 0].image) for number, batch in drawn if number not in listed]
+        if missing:
+            rows = "".join(f'{number},"{image.replace(chr(34), 2 * chr(34))}",\n' for number, image in missing)
+            replace_text(file, f"{text}{'' if text.endswith(chr(10)) else chr(10)}{rows}")
+        return labels
+
+    def _check(self, labels: Mapping[str, float]) -> Check | None:
+        """Check each batch whose row in the log is not of what is known now, and return the check of the last one."""
+        rows = {row.key: row.batch for row in logs.read(self._folder / LOG)[0]}
+        places = {} if self._images is None else {self.name: self._images}
+        commands = {self.name: certifying(self._profile, self._file, places, self.name, self._options)}
+        found = None
+        for number, batch in enumerate(self._batches, 1):
+            measured = np.full(len(batch.scores), np.nan)
+            if batch.drawn is not None:
+                measured[batch.drawn] = labels.get(str(number), np.nan)
+            now = (len(batch.scores), len(batch.unread), tuple(measured[np.isfinite(measured)].tolist()))
+            row = rows.get(f"batch {number}")
+            is_new = row is None or (row.n, row.unreadable, row.measured) != now
+            if is_new or batch is self._batches[-1]:
+                scores = gathered(self._scorer(), [*batch.scores, *batch.unread.values()])
+                beside: dict[str, Any] = {"measured": measured, "commands": commands, "write": is_new}
+                found = decided(
+                    self._profile, self._rules, scores, self._folder / LOG, self._begin, **beside, key=f"batch {number}"
+                )
+        return found
+
+
+def _stamp(place: Location | str) -> list[str]:
+    with suppress(OSError):
+        return [str(part) for part in stamp(as_location(place))]
+    return []
+
+
+@dataclass(eq=False)
+class WatchPage:
+    """Answer requests for the page of a watch: the verdict, and the image that is to be labelled."""
+
+    title: str
+    found: WatchState | None = None
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    def get(self, path: str) -> Response:
+        """Answer a GET of the page or of its picture."""
+        lines = [] if self.found is None else self.found.lines()
+        asked = self.found.to_label[-1][1] if self.found is not None and self.found.to_label else None
+        if path == "/image" and asked is not None:
+            decode(read_bytes(asked)).image.convert("RGB").save(data := io.BytesIO(), "PNG")
+            return Response(200, "image/png", data.getvalue())
+        if path != "/":
+            return NOT_FOUND
+        shown = "".join(f"<p>{escape(line)}</p>" for line in lines) + ('<img src="image" alt="to label">' if asked else "")
+        head = f'<meta charset="utf-8"><meta http-equiv="refresh" content="60"><title>{escape(self.title)}</title>'
+        style = "<style>body { font: 16px/1.5 sans-serif; max-width: 70em; margin: 2em auto } img { max-width: 100% }</style>"
+        page = f"<!doctype html>{head}{style}<h1>{escape(self.title)}</h1>{shown}"
+        return Response(200, "text/html; charset=utf-8", page.encode())
+
+    def keep(self, body: bytes) -> Response:
+        """Take nothing from the page."""
+        return NOT_FOUND
