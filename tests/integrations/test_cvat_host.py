@@ -15,7 +15,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.data import read_mask
 from howfar.errors import InputError
-from howfar.integrations.cvat_host import EXPORT, FORMAT, KEY
+from howfar.integrations.cvat_host import EXPORT, FORMAT, CvatHost
 from howfar.integrations.labelling_host import connect
 from label_tools import export_cvat
 
@@ -103,7 +103,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     exceptions.CvatSdkException = KeyError  # type: ignore[attr-defined]
     for module in (sdk, core, exceptions):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setenv(KEY, "right")
+    monkeypatch.setenv(CvatHost.KEY, "right")
     return found
 
 
@@ -141,9 +141,9 @@ def test_a_project_of_another_type_and_a_refused_key_are_one_line(site, server, 
     with pytest.raises(InputError, match=r"must have the label 'foreground' of type any .*: add it there, or name a new title"):
         connect(ADDRESS).send(tmp_path / "certificate")
     assert server.tasks_made == []
-    monkeypatch.setenv(KEY, "wrong")
-    with pytest.raises(InputError, match=f"refuses the key in {KEY}"):
+    monkeypatch.setenv(CvatHost.KEY, "wrong")
+    with pytest.raises(InputError, match=f"refuses the key in {CvatHost.KEY}"):
         connect(ADDRESS)
-    monkeypatch.delenv(KEY)
-    with pytest.raises(InputError, match=f"{KEY} must hold your key: make one in CVAT"):
+    monkeypatch.delenv(CvatHost.KEY)
+    with pytest.raises(InputError, match=f"{CvatHost.KEY} must hold your key: make one in CVAT"):
         connect(ADDRESS)

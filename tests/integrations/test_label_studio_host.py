@@ -17,7 +17,7 @@ from howfar.cli.main import run
 from howfar.data import read_mask
 from howfar.data.label_studio import label_studio_interface, to_brush
 from howfar.errors import InputError
-from howfar.integrations.label_studio_host import KEY, Backend
+from howfar.integrations.label_studio_host import Backend, LabelStudioHost
 from howfar.integrations.labelling_host import connect
 from label_studio_server import free_port, running
 
@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 @pytest.fixture
 def address(server: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a project that does not exist yet."""
-    monkeypatch.setenv(KEY, server[1])
+    monkeypatch.setenv(LabelStudioHost.KEY, server[1])
     return f"labelstudio{server[0].removeprefix('http')}/bridges-{secrets.token_hex(4)}"
 
 
@@ -155,8 +155,8 @@ def test_the_backend_predicts_in_the_drawn_order(certified, sdk, address):
 
 
 def test_a_refused_key_is_one_line(address, monkeypatch):
-    monkeypatch.setenv(KEY, "no-such-key")
-    with pytest.raises(InputError, match=f"refuses the key in {KEY}: make a new one"):
+    monkeypatch.setenv(LabelStudioHost.KEY, "no-such-key")
+    with pytest.raises(InputError, match=f"refuses the key in {LabelStudioHost.KEY}: make a new one"):
         connect(address)
 
 
@@ -173,7 +173,7 @@ def test_a_refused_key_is_one_line(address, monkeypatch):
 def test_an_address_that_leads_nowhere_is_one_line(address, line, monkeypatch):
     if "no answer" in line:
         pytest.importorskip("label_studio_sdk", reason="label-studio-sdk is not installed")
-    monkeypatch.setenv(KEY, "any")
+    monkeypatch.setenv(LabelStudioHost.KEY, "any")
     here = f"127.0.0.1:{free_port()}"
     with pytest.raises(InputError, match=line.replace("HERE", here)) as caught:
         connect(address.replace("HERE", here))

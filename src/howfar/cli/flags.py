@@ -144,7 +144,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 Written = Mapping[str, Any]
 DATASET = (
     "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, "
-    "a Hugging Face dataset (a saved folder, or hf://owner/name), the URL of any, embeddings (.npy, .parquet, .lance); "
+    "a Hugging Face dataset (a saved folder, or hf://owner/name), fiftyone:NAME, the URL of any, embeddings (.npy, .parquet, "
+    ".lance); "
     "NAME=PATH names it."
 )
 BESIDE = 48

@@ -3,113 +3,82 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
-
-import pandas as pd
 
 from howfar.data.documents import read_json, readable
 from howfar.data.image_bytes import read_bytes
 from howfar.data.label_marks import LabelExport
 from howfar.data.label_studio import read_label_studio
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.integrations.labelling_host import Address, asking, extra, key, sent
+from howfar.integrations.labelling_host import Address, LabellingHost, places
 from howfar.io.location import absolute
 from howfar.report.labelling_files import INTERFACE
-from howfar.wording import unguarded
 
-KEY: Final = "LABEL_STUDIO_API_KEY"
 TASKS: Final = "label_studio.json"
-_WHERE: Final = "Label Studio (Account & Settings, Personal Access Token)"
 _EMPTY: Final = ("", "<View></View>")
 
 
-class LabelStudioHost:
-    """Hold one project of a Label Studio server; a title that no project has stands for a new one."""
+class LabelStudioHost(LabellingHost):
+    """Hold one project of a Label Studio server."""
 
-    def __init__(self, address: Address) -> None:
-        try:
-            from httpx import Client, HTTPError
-            from label_studio_sdk import LabelStudio
-            from label_studio_sdk.core import ApiError
-        except ImportError as error:
-            raise extra("label-studio-sdk", "labelstudio") from error
-        self.address, self.errors = address, (ApiError, HTTPError)
-        secret = key(KEY, _WHERE)
-        self.http = Client(timeout=60.0)
-        try:
-            with self.asking():
-                self.client = LabelStudio(base_url=address.url, api_key=secret, httpx_client=self.http)
-                self.project = self._found()
-        except BaseException:
-            self.close()
-            raise
+    KEY = "LABEL_STUDIO_API_KEY"
+    WHERE = "Label Studio (Account & Settings, Personal Access Token)"
+    SDK = "label-studio-sdk"
+    FILE = TASKS
+    http: Any = None
+
+    def load(self) -> None:
+        from httpx import Client, HTTPError
+        from label_studio_sdk import LabelStudio
+        from label_studio_sdk.core import ApiError
+
+        self.make_client, self.make_connection, self.errors = LabelStudio, Client, (ApiError, HTTPError)
+
+    def projects(self, key: str) -> Iterator[tuple[str, Any]]:
+        self.http = self.make_connection(timeout=60.0)
+        self.client = self.make_client(base_url=self.address.url, api_key=key, httpx_client=self.http)
+        yield from ((each.title, each) for each in self.client.projects.list())
+
+    def create(self, folder: Path) -> Any:
+        return self.client.projects.create(title=self.address.project, label_config=_interface(folder))
+
+    def remove(self) -> None:
+        self.client.projects.delete(self.project.id)
 
     def close(self) -> None:
-        """Close the connection."""
-        self.http.close()
+        if self.http is not None:
+            self.http.close()
 
-    def asking(self) -> Any:
-        """Turn the errors of the SDK in a block into one line."""
-        return asking(self.address, KEY, *self.errors)
+    def export(self) -> LabelExport:
+        return read_label_studio(self.client.projects.exports.as_json(self.project.id))
 
-    def _found(self) -> Any:
-        """Return the project of the address; None where a title is new."""
-        wanted = self.address.project
-        if wanted.isdecimal():
-            found = next((each for each in self.client.projects.list(ids=wanted)), None)
-            if found is None:
-                raise InputError.of(
-                    "project", f"must be one of {self.address.url}", wanted, "write a number or a title of its list"
-                )
-            return found
-        same = [each for each in self.client.projects.list() if each.title == wanted]
-        if len(same) > 1:
-            numbers = " or ".join(str(each.id) for each in same)
-            raise InputError.of("project", "must be the title of one project", wanted, f"write its number, {numbers}")
-        return same[0] if same else None
-
-    def send(self, folder: Path) -> str:
-        """Upload the images that the project lacks, and import them as tasks with the model's marks, in their order."""
-        tasks, interface = tasks_of(folder), (folder / INTERFACE).read_text(encoding="utf-8")
-        with self.asking():
-            made = None
-            if self.project is None:
-                made = self.project = self.client.projects.create(title=self.address.project, label_config=interface)
-            try:
-                return self._sent(folder, tasks, interface)
-            except BaseException:
-                if made is not None:
-                    self.client.projects.delete(made.id)
-                raise
-
-    def _sent(self, folder: Path, tasks: Sequence[dict[str, Any]], interface: str) -> str:
-        number = self.project.id
-        there = {(task.get("meta") or {}).get("image") for task in self._tasks()}
+    def add(self, folder: Path) -> tuple[int, int]:
+        number, tasks, files = self.project.id, tasks_of(folder), places(folder)
+        exported = self.client.projects.exports.as_json(number)
+        there = {(task.get("meta") or {}).get("image") for task in exported}
         if self.project.label_config.strip() in _EMPTY and not there:
-            self.client.projects.update(number, label_config=interface)
+            self.client.projects.update(number, label_config=_interface(folder))
         else:
-            _check_interface(self.project.label_config, interface, self.address)
-        places = _places(folder)
+            _check_interface(self.project.label_config, _interface(folder), self.address)
         new = [task for task in tasks if task["meta"]["image"] not in there]
         uploads: list[Any] = []
         try:
             for task in new:
-                upload = self._uploaded(number, places[task["meta"]["image"]])
-                uploads.append(upload)
-                task["data"]["image"] = f"/data/{upload.file}"
+                uploads.append(self._uploaded(number, files[task["meta"]["image"]]))
+                task["data"]["image"] = f"/data/{uploads[-1].file}"
             if new:
                 self.client.projects.import_tasks(number, request=new)
         except BaseException:
             for upload in uploads:
                 self.client.files.delete(upload.id)
             raise
-        if new and any("predictions" in task for task in new):
+        if any("predictions" in task for task in new):
             self.client.projects.update(number, model_version="model", show_collab_predictions=True)
-        return sent(len(new), len(tasks), f"{self.address.url}/projects/{number}/data")
+        return len(new), len(tasks)
 
     def _uploaded(self, number: int, place: str) -> Any:
         try:
@@ -117,43 +86,24 @@ class LabelStudioHost:
         except ImageError as error:
             raise InputError(f"the image {place} cannot be sent: {error}") from error
         # The SDK's import takes tasks alone, so that files go by the connection beneath it.
-        answer = self.client._client_wrapper.httpx_client.request(
-            f"api/projects/{number}/import",
-            method="POST",
-            params={"commit_to_project": "false"},
-            files={"file": (Path(place).name, data)},
-        )
+        asked: dict[str, Any] = {"params": {"commit_to_project": "false"}, "files": {"file": (Path(place).name, data)}}
+        answer = self.client._client_wrapper.httpx_client.request(f"api/projects/{number}/import", method="POST", **asked)
         if answer.status_code >= 400:
-            raise self.errors[0](status_code=answer.status_code, body=answer.json())
+            raise self.errors[0](status_code=answer.status_code, body=answer.json())  # type: ignore[call-arg]
         return self.client.files.get(answer.json()["file_upload_ids"][0])
 
-    def _tasks(self) -> list[dict[str, Any]]:
-        exported: list[dict[str, Any]] = self.client.projects.exports.as_json(self.project.id)
-        return exported
 
-    def labels(self) -> LabelExport:
-        """Return the labels of all tasks; those that nobody has submitted are there as such."""
-        if self.project is None:
-            raise InputError.of("project", f"must be one of {self.address.url}", self.address.project, "check the title")
-        with self.asking():
-            return read_label_studio(self._tasks())
+def _interface(folder: Path) -> str:
+    return (folder / INTERFACE).read_text(encoding="utf-8")
 
 
 def tasks_of(folder: Path) -> list[dict[str, Any]]:
     """Read the tasks that `howfar select` or `howfar certify` wrote into a folder."""
-    file = folder / TASKS
-    if not file.is_file():
+    if not (folder / TASKS).is_file():
         raise MissingPathError(f"no {TASKS} in {folder}: pass a folder of howfar select or certify, of images in files")
-    with readable(file, "select or certify again"):
-        tasks: list[dict[str, Any]] = read_json(file)
-        assert all("image" in task["meta"] for task in tasks)
-    return tasks
-
-
-def _places(folder: Path) -> Mapping[str, str]:
-    """Return the file or URL of each image of a folder, by its name."""
-    table = pd.read_csv(folder / "chosen.csv", dtype=str, keep_default_na=False)
-    return dict(zip(table["name"].map(unguarded), table["image"].map(unguarded), strict=True))
+    with readable(folder / TASKS, "select or certify again"):
+        tasks: list[dict[str, Any]] = read_json(folder / TASKS)
+        return tasks
 
 
 def _check_interface(there: str, ours: str, address: Address) -> None:
