@@ -208,5 +208,5 @@ def _home(dataset: Any) -> Path:
 def said(dataset: Any) -> str:
     """Return what the panel shows: the last verdict of each operator."""
     notes = dataset.info.get(NOTE, {})
-    parts = [f"**{entry.label.removeprefix('howfar: ')}**\n\n{notes[entry.name]}" for entry in ENTRIES if entry.name in notes]
+    parts = [f"### {entry.label.removeprefix('howfar: ')}\n\n{notes[entry.name]}" for entry in ENTRIES if entry.name in notes]
     return "\n\n".join(parts) or "Nothing is known yet: run the operator *howfar: assess* (press the key `)."
