@@ -53,6 +53,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Look, choose and label": (
         CommandEntry("select", "select:select", "run --dataset site-a -k 7 --strategy random", "strategies labels explore"),
         CommandEntry("labels", "select:labels", "import coco.json --images site-a -o labelled", "select evaluate train"),
+        CommandEntry("prelabel", "select:prelabel", "certify-site-a --port 9090", "select certify labels"),
         CommandEntry("strategies", "catalogue_commands:strategies", "--json", "select adapt"),
         CommandEntry("explore", "pages:explore", "run --port 8000", "compare select"),
     ),

@@ -123,6 +123,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "paper.robustness_report: robustness=section",
         "paper.person_identity_report: identity=section",
     ),
+    "labelling_hosts": _entries(
+        "integrations.label_studio_host: labelstudio=LabelStudioHost", "integrations.cvat_host: cvat=CvatHost"
+    ),
+    "labels_at": _entries("integrations.labelling_host: address=labels_at"),
+    "dataset_hosts": _entries("integrations.fiftyone_host: fiftyone=read_dataset"),
     "runners": _entries("runners: local=LocalRunner ray=RayRunner"),
     "trackers": _entries("tracking: mlflow=MlflowRun wandb=WandbRun"),
     "figures": _entries(

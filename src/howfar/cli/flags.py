@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get_args
@@ -22,6 +23,7 @@ from howfar.settings import declared
 from howfar.url_hosts import allowing
 
 if TYPE_CHECKING:
+    from howfar.integrations.labelling_host import LabellingHost
     from howfar.protocols import Runner
 
 
@@ -142,7 +144,8 @@ Command = TypeVar("Command", bound=Callable[..., None])
 Written = Mapping[str, Any]
 DATASET = (
     "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, "
-    "a Hugging Face dataset (a saved folder, or hf://owner/name), the URL of any, embeddings (.npy, .parquet, .lance); "
+    "a Hugging Face dataset (a saved folder, or hf://owner/name), fiftyone:NAME, the URL of any, embeddings (.npy, .parquet, "
+    ".lance); "
     "NAME=PATH names it."
 )
 BESIDE = 48
@@ -176,6 +179,12 @@ LabelledPrimary = Annotated[str, argument("PRIMARY", LABELLED)]
 _TUNED_ON = "Take the best threshold of this evaluation (PRIMARY's)."
 TunedOn = Annotated[Path | None, typer.Option(metavar="FILE", help=_TUNED_ON, rich_help_panel="Performance")]
 Model = Annotated[Path | None, value("CKPT", "Predict by this checkpoint of `howfar train`, or an .onnx network.")]
+LabellingAddress = Annotated[
+    str | None,
+    value(
+        "ADDRESS", "Send the images to this project to be labelled: labelstudio://HOST/PROJECT, cvat://HOST/PROJECT.", "--to"
+    ),
+]
 Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
 _ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP, rich_help_panel="Where it runs")]
@@ -382,3 +391,19 @@ def numbers(option: str, text: str) -> list[int]:
     if not all(part.isdecimal() for part in parts):
         raise InputError.of(option, "must be whole numbers with commas between them", text, "write 1,3,7")
     return [int(part) for part in parts]
+
+
+def labelling_host(to: str | None) -> LabellingHost | None:
+    """Return the project at an address, before anything is computed; None without an address."""
+    if to is None:
+        return None
+    from howfar.integrations.labelling_host import connect
+
+    return connect(to)
+
+
+def send(host: LabellingHost | None, folder: Path) -> None:
+    """Send the images of a folder to a project, and say how many on stderr."""
+    if host is not None:
+        with closing(host):
+            say(host.send(folder.absolute()), err=True)

@@ -49,6 +49,7 @@ def select(
         bool, typer.Option("--picked", help="Hand over the images picked with `howfar explore`, not -k.")
     ] = False,
     out: Annotated[Path | None, flags.value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
+    to: flags.LabellingAddress = None,
     json: flags.Json = False,
     **chosen: Unpack[SelectOptions],
 ) -> None:
@@ -56,7 +57,8 @@ def select(
     from howfar.studies.select_images import select as study
 
     if picked:
-        others: dict[str, Any] = {"k": k, "labelled": labelled, "performance": performance, "seed": chosen.pop("seed", None)}
+        others: dict[str, Any] = {"k": k, "labelled": labelled, "performance": performance, "to": to}
+        others["seed"] = chosen.pop("seed", None)
         others |= {} if strategy == "auto" else {"strategy": strategy}
         hand_over(run, dataset, out, json, others, {"predictions": predictions, **chosen})
         return
@@ -64,12 +66,14 @@ def select(
         missing = "dataset" if dataset is None else "k"
         rule = "must be given, unless --picked hands over what was picked"
         raise InputError.of(missing, rule, None, "write --dataset NAME -k 7")
+    host = flags.labelling_host(to)
     folder = out or run / f"select-{folder_name(dataset)}"
     read: dict[str, Any] = {"predictions": predictions, "labelled": labelled, "performance": performance}
     selection, remarks = _with_remarks(partial(study, run, dataset, k, strategy, **read, out=folder, **chosen))
     if json:
         print_json(selection.to_dict())
     _finish(selection, folder, remarks, json)
+    flags.send(host, folder)
 
 
 def _with_remarks(choose: Callable[[], Selection]) -> tuple[Selection, list[str]]:
@@ -128,14 +132,17 @@ def show_selection(selection: Selection, folder: Path, remarks: Sequence[str] = 
 
 
 Action = Literal["import"]
-_FILE = "A file that COCO (.json), CVAT (.xml, .zip) or Label Studio (.json) exported, or a folder of masks."
+_FILE = (
+    "A file that COCO (.json), CVAT (.xml, .zip) or Label Studio (.json) exported, a folder of masks, or a running tool's "
+    "project: labelstudio://HOST/PROJECT, cvat://HOST/PROJECT."
+)
 _IMAGES = "The images that were labelled: the folder that `howfar select` wrote, its chosen.csv, or a dataset."
 
 
 @flags.command(LabelImportOptions)
 def labels(
     action: Annotated[Action, flags.argument("ACTION", "import: write a dataset of the labels in FILE.")],
-    file: Annotated[Path, flags.argument("FILE", _FILE)],
+    file: Annotated[str, flags.argument("FILE", _FILE)],
     images: Annotated[str, flags.value("DATASET", _IMAGES)],
     out: Annotated[Path, flags.value("DIR", "Write the labels into this new or empty folder.", "--out", "-o")],
     json: flags.Json = False,
@@ -146,3 +153,21 @@ def labels(
 
     done = import_labels(file, images, out, **chosen)
     answer(done, json, show, {"dataset": out / TABLE, "boxes": out / BOXES if done.task == "detection" else None})
+
+
+def prelabel(
+    folder: Annotated[Path, flags.argument("FOLDER", "What `howfar select` or `howfar certify` wrote.")],
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Listen on this port; 0: any free one.")] = 9090,
+    host: Annotated[
+        str, flags.value("ADDRESS", "Listen on this address of the machine; 0.0.0.0 lets other machines in, unasked.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve the model's marks of the images in FOLDER to Label Studio, as its ML backend, the images in their drawn order."""
+    from howfar.integrations.label_studio_host import Backend
+
+    with Backend(folder, port, host) as server:
+        say(f"{len(server.of_name)} images: http://{host}:{server.server_port} (Ctrl+C ends it)", err=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("ended", err=True)

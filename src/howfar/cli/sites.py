@@ -80,6 +80,7 @@ def certify(
     tuned_on: flags.TunedOn = None,
     sample: Annotated[Path | None, flags.value("FILE", "Use this certificate's sample, for another model.")] = None,
     out: Annotated[Path | None, flags.value("DIR", "Keep all in this folder; by default certify-SITE.", "--out", "-o")] = None,
+    to: flags.LabellingAddress = None,
     plan: Annotated[bool, typer.Option("--plan", help="Predict how many labels are needed; draw nothing.")] = False,
     json: flags.Json = False,
     **chosen: Unpack[CertifyOptions],
@@ -98,10 +99,12 @@ def certify(
 
         answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, _show_table)
         return
+    host = flags.labelling_host(to)
     folder = out or Path(f"certify-{folder_name(dataset.name)}")
     beside = {"against": against, "profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
     answer(certificate, json, show_certificate, folder)
+    flags.send(host, folder)
 
 
 def verify(

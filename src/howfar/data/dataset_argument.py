@@ -11,6 +11,7 @@ from math import prod
 from pathlib import Path
 from urllib.parse import unquote
 
+from howfar import registry
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
 from howfar.data.containers.container import IMAGE, type_of_files
@@ -223,11 +224,13 @@ def _is_file_name(name: object) -> bool:
 
 KINDS = (
     "a folder of images, NAME=PATH, a table (.csv, .parquet), images in .tar, .parquet or .arrow files, a Hugging Face dataset "
-    "(saved, or hf://owner/name), a URL of any, embeddings (.npy, .parquet, .lance or an array), or a Dataset"
+    "(saved, or hf://owner/name), fiftyone:NAME, a URL of any, embeddings (.npy, .parquet, .lance or an array), or a Dataset"
 )
 PARQUET = (".parquet", ".pq")
 FILES = {".npy", ".csv", *KINDS_OF_CONTAINERS}
 """Endings of files that are datasets."""
+_HOSTED = re.compile(r"((?P<called>[^=:/]+)=)?(?P<host>[a-z]{2,}):(?P<name>(?!//).+)")
+"""A dataset of another program by its name there: ``fiftyone:NAME``."""
 _COMPRESSED = re.compile(r"\.(tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|zstd|lz4))$")
 
 
@@ -243,7 +246,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
         ``.tar`` shard, a ``.parquet`` or ``.arrow`` file whose column ``image`` holds bytes, a folder of such files alone, or a
         pattern (``shard-{000..011}.tar``); a folder that Hugging Face's ``save_to_disk`` wrote, or
         ``hf://owner/name[@revision][/config][:split]``. Of all but the last the URL serves, too (``s3://``, ``gs://``,
-        ``az://``, ``memory://`` … by fsspec).
+        ``az://``, ``memory://`` … by fsspec). A dataset of FiftyOne, or its saved view, is ``fiftyone:NAME[:VIEW]``.
 
         A mapping of one name to any of these names it, as ``NAME=PATH`` does.
 
@@ -299,6 +302,10 @@ def _parsed(argument: DatasetArgument, name: str | None, unnamed: str) -> Datase
             return argument
         return replace(argument, name=name, skipped=tuple(replace(fault, dataset=name) for fault in argument.skipped))
     if isinstance(argument, (str, Path)):
+        hosted = _HOSTED.fullmatch(str(argument))
+        if hosted and hosted["host"] in registry.names("dataset_hosts") and not absolute(argument).exists():
+            read: Dataset = registry.load("dataset_hosts", hosted["host"])(hosted["name"], name or hosted["called"])
+            return read
         try:
             location, written_name = location_and_name(argument)
             called = name or written_name

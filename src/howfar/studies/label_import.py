@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from howfar import registry
 from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.dataset import examples
 from howfar.data.dataset_argument import parse_images
@@ -31,7 +32,7 @@ from howfar.data.labelling_exports import Images, LabelNames, Named, kept_below,
 from howfar.data.masks import read_mask
 from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.io.atomic import cut_off, staging
-from howfar.io.location import absolute, ready_folder
+from howfar.io.location import absolute, is_url, ready_folder
 from howfar.keywords import LabelImportOptions
 from howfar.results import Selection
 from howfar.results.labelling_result import ImportedLabel, LabelImport
@@ -327,7 +328,8 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
     ----------
     source
         What a tool exported: COCO's JSON (polygons, run lengths, boxes), CVAT for images 1.1 (XML, or its .zip), Label Studio's
-        JSON (brushes, polygons, rectangles, choices), or a folder of masks named as the images.
+        JSON (brushes, polygons, rectangles, choices), or a folder of masks named as the images; or a project of a running tool,
+        ``labelstudio://HOST/PROJECT`` or ``cvat://HOST/PROJECT``, whose key is LABEL_STUDIO_API_KEY or CVAT_ACCESS_TOKEN.
     images
         The images that were labelled: the folder that `howfar.select` wrote, its chosen.csv, or a dataset.
     out
@@ -365,7 +367,9 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
     if folder is None or (any(folder.iterdir()) and not cut_off(folder)):
         raise InputError.of("out", "must be a new or empty folder", str(out), "name another")
     site = site_of(images, given["task"], given["label_names"])
-    if file.is_dir():
+    if is_url(source):
+        export = registry.load("labels_at", "address")(str(source))
+    elif file.is_dir():
         if site.task != "segmentation":
             raise InputError.of("labels", f"must be a file for a {site.task}, not a folder of masks", str(source))
         export = masks_in(file)
@@ -387,7 +391,7 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
         result = LabelImport(
             dataset=site.dataset.name,
             tool=export.tool,
-            source=printable(file),
+            source=printable(str(source) if is_url(source) else file),
             task=site.task,
             folder=printable(folder),
             names=dict(site.names.given),
