@@ -348,7 +348,7 @@ def embed_all(
     gpus = bool(getattr(executor, "gpus", 0))
     own = (int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size"))
     size = (ON_GPUS if gpus else min(own, default=BATCH_SIZE)) if batch_size is None else batch_size
-    size = _fitting(size, backbones, workers or available_cores())
+    size = fitting_batch(size, backbones, workers or available_cores())
     stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
     if executor.processes and any(str(features.folder).startswith("memory://") for features in stores):
         rule = "must be where other processes find it"
@@ -398,9 +398,9 @@ def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> Non
         raise InputError.of("runner", rule, held, "save them as files, which other processes can read")
 
 
-def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
+def fitting_batch(size: int, backbones: Sequence[Backbone], workers: int) -> int:
     """Reduce the images held at a time (inputs and features, each twice) to fit the memory budget."""
-    if not is_set():
+    if not (is_set() and backbones):
         return size
     from PIL import Image
 
