@@ -1,4 +1,4 @@
-"""Measure what the store's checksums cost, and flip bits in a store: every one must be found or do no harm.
+"""Measure what the checksums of stores and results cost, and flip bits in a store: every one must be found or do no harm.
 
 Time is the process's own on the processor, of runs that take turns, each with checksums and without. Two costs are given: the
 ratio of the medians, and the share of a run's time that is spent in the checks, which the noise of a busy machine moves less.
@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -25,12 +26,15 @@ from howfar.backbones import load_backbone
 from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.io import seal
+from howfar.results import evaluation_result, result
 from howfar.store import FeatureStore, Store, index_file, shard_catalog, shards
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from worlds.store_trials import flip_bits, shares
 
 WARM = {"pooled, q = 1,280": (1280, 250), "SAM's, q = 1,048,576": (1 << 20, 50)}
+RESULTS = 2000
+"""Images of a run and of an evaluation that are read."""
 EMBEDDED = ("efficientnet_lite0", "pixels")
 
 
@@ -65,6 +69,10 @@ def main() -> None:
         for backbone in EMBEDDED:
             case = embedding(root / backbone, backbone, arguments.embedded)
             results["embedding"][backbone] = {"images": arguments.embedded, **measured(case, WRITING, arguments.repeats)}
+        results["reading results"] = {
+            name: measured(case, READING, arguments.repeats)
+            for name, case in reading(root / "results", max(50, int(RESULTS * arguments.images))).items()
+        }
         results["flipped bits"] = flipped(root / "flips", arguments.flips)
     leave("checksums", results, arguments.json)
 
@@ -107,6 +115,24 @@ def embedding(root: Path, name: str, images: int) -> Callable[[], Any]:
     return lambda turn: howfar.embed(root / "roads", backbone, root / f"store-{turn}", progress=False, workers=1)
 
 
+def reading(root: Path, images: int) -> dict[str, Callable[[Any], Any]]:
+    """Write a run and an evaluation of made numbers of so many images, and return what loads the one and the other."""
+    root.mkdir()
+    rng = np.random.default_rng(0)
+    p, s = (rng.normal(place, 1, (images, 16)) for place in range(2))
+    howfar.compare(p, s, bootstrap=9, permutations=9, rivals=False, out=root / "run", progress=False)
+    few = write_dataset(root / "few", 8, seed=0, size=32)
+    evaluation = howfar.evaluate(few, few / "masks", progress=False)
+    rows = evaluation.images.iloc[np.arange(images) % len(evaluation.images)].reset_index(drop=True)
+    replace(evaluation, images=rows.assign(image=[f"{row}.jpg" for row in range(images)])).save(root / "e.parquet")
+    run, file = root / "run", root / "e.parquet"
+    # A load takes milliseconds: too little for one measurement.
+    return {
+        "run": lambda _: [howfar.Comparison.load(run).images for _ in range(20)],
+        "evaluation": lambda _: [howfar.Evaluation.load(file) for _ in range(20)],
+    }
+
+
 def measured(run: Callable[[int], Any], costly: tuple[tuple[Any, str], ...], repeats: int) -> dict[str, Any]:
     """Time a run with checksums and without, in turns after one that is not counted."""
     run(-1)
@@ -129,6 +155,7 @@ def measured(run: Callable[[int], Any], costly: tuple[tuple[Any, str], ...], rep
 
 
 CHECKING = ((FeatureStore, "verify"), (shard_catalog.ShardCatalog, "check"), (seal, "_digits"))
+READING = ((result, "check_table"), (result, "check_document"), (evaluation_result, "check_table"))
 WRITING = ((shards, "checksums_of"), (seal, "_digits"))
 
 
@@ -142,12 +169,12 @@ def timed(functions: tuple[tuple[Any, str], ...]) -> Iterator[list[float]]:
     here = local()
 
     def clocked(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
             if getattr(here, "inside", False):
-                return function(*arguments)
+                return function(*arguments, **named)
             here.inside, begun = True, time.thread_time()
             try:
-                return function(*arguments)
+                return function(*arguments, **named)
             finally:
                 here.inside = False
                 spent.append(time.thread_time() - begun)
@@ -179,6 +206,8 @@ def none() -> Iterator[list[float]]:
         patches.enter_context(mock.patch.object(shards, "checksums_of", lambda block: [0] * len(block)))
         patches.enter_context(mock.patch.object(shard_catalog, "checksums_of", lambda block: [0] * len(block)))
         patches.enter_context(mock.patch.object(seal, "_digits", lambda data, at, _: data[at : at + 16]))
+        for owner, name in READING:
+            patches.enter_context(mock.patch.object(owner, name))
         yield []
 
 

@@ -195,17 +195,17 @@ def test_every_job_takes_it_and_plans_every_step_before_an_image_is_read(tmp_pat
 
 def test_batches_are_made_to_fit(tmp_path):
     from howfar.backbones import load_backbone
-    from howfar.pipeline.embedding import _fitting
+    from howfar.pipeline.embedding import fitting_batch
 
     pixels = load_backbone("pixels")
-    assert _fitting(16, [pixels], 4) == 16
+    assert fitting_batch(16, [pixels], 4) == 16
     with within("32MB"):
-        assert 1 <= _fitting(16, [pixels], 4) < 16
+        assert 1 <= fitting_batch(16, [pixels], 4) < 16
     with (
         within("28MB"),
         pytest.raises(InputError, match="for an image of each of 4 workers, got '28 MB': give more, or have fewer"),
     ):
-        _fitting(16, [pixels], 4)
+        fitting_batch(16, [pixels], 4)
 
 
 def test_a_matrix_is_planned_by_its_two_largest_sets():

@@ -174,24 +174,29 @@ def _check(needed: int, limit: int, purpose: str, remedy: str) -> None:
 
 @contextmanager
 def plan() -> Iterator[None]:
-    """Check all steps of the block's code against the budget, and refuse the largest when the block ends.
+    """Check all steps of the block's code against the budget, and refuse the largest when the outermost such block ends.
 
     Raises `InputError` where a step does not fit: the line names the one that needs the most.
     """
     steps: list[tuple[Budget, int, str, str]] = []
-    token = _steps.set(steps)
+    token = _steps.set(steps) if _steps.get() is None else None
     try:
         yield
     finally:
-        _steps.reset(token)
+        if token is not None:
+            _steps.reset(token)
     if steps:
-        raise _too_little(*max(steps, key=lambda step: step[1]))
+        raise _too_little(*max(steps, key=lambda step: _least(*step[:2])))
+
+
+def _least(whole: Budget, needed: int) -> int:
+    """Return the least budget of the user's with which each of several processes gets what it needs."""
+    return needed if whole.parts == 1 else whole.requested - whole.parts * (whole.total - needed)
 
 
 def _too_little(whole: Budget, needed: int, what: str, remedy: str) -> InputError:
-    beside_tasks = whole.requested - whole.parts * whole.total if whole.parts > 1 else 0
     at_once = f", {whole.parts} tasks at a time" if whole.parts > 1 else ""
-    rule = f"must be at least {-(-(beside_tasks + whole.parts * needed) // 10**6):,} MB for {what}{at_once}"
+    rule = f"must be at least {-(-_least(whole, needed) // 10**6):,} MB for {what}{at_once}"
     fewer = "have fewer workers, or " if whole.parts > 1 else ""
     return InputError.of("memory", rule, f"{whole.requested // 10**6:,} MB", f"give more, or {fewer}{remedy}")
 

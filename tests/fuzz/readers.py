@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from json import loads
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 
@@ -266,6 +269,63 @@ def read_relation(folder: Path) -> object:
     return relation.to_dict(), relation.table(), relation.footer()
 
 
+def read_watch(folder: Path) -> object:
+    """Begin where an earlier watch ended, in a copy, since it writes there."""
+    from howfar.integrations.watch import Watch
+
+    with TemporaryDirectory() as copy:
+        place = copytree(folder, Path(copy) / "watch")
+        with Watch(None, place / "roads.howfar", seeds.WATCHED, place) as watch:
+            return watch.look().to_dict()
+
+
+def read_drawn(folder: Path) -> object:
+    """Read what Label Studio, CVAT and an ML backend are told of a drawn sample."""
+    from howfar.integrations.cvat_host import CvatHost, _labels
+    from howfar.integrations.label_studio_host import Backend, tasks_of
+    from howfar.integrations.labelling_host import places
+
+    backend, document = Backend(folder, 0), CvatHost._document(CvatHost, folder)  # type: ignore[arg-type]  # its file alone
+    backend.server_close()
+    names = [task["meta"]["image"] for task in tasks_of(folder)]
+    return backend.predict(tasks_of(folder)), _labels(document), places(folder, names)
+
+
+def read_interface(folder: Path) -> object:
+    """Compare the interface of a project of Label Studio with one of our own, either of which may be damaged."""
+    from howfar.integrations.label_studio_host import _check_interface
+    from howfar.integrations.labelling_host import Address
+
+    there = (folder / "there.xml").read_text(encoding="utf-8", errors="surrogateescape")
+    return _check_interface(there, folder / "label_studio.xml", Address("labelstudio://localhost/1", "http://localhost", "1"))
+
+
+def read_host_answer(folder: Path) -> object:
+    """Take the labels of a project from what Label Studio answers."""
+    from howfar.integrations.label_studio_host import LabelStudioHost
+    from howfar.integrations.labelling_host import Address
+
+    host, client = object.__new__(LabelStudioHost), MagicMock()
+    host.address, host.project, host.client = Address("labelstudio://localhost/1", "http://localhost", "1"), client, client
+    try:
+        client.projects.exports.as_json.return_value = loads(first(folder).read_bytes())
+    except (ValueError, RecursionError):  # its SDK's errors
+        return None
+    return host.export()
+
+
+def read_request(folder: Path) -> object:
+    """Answer a request of Label Studio to the ML backend."""
+    from howfar.integrations.label_studio_host import Backend, _Answer
+
+    handler, backend, data = object.__new__(_Answer), object.__new__(Backend), first(folder).read_bytes()
+    backend.version, backend.of_name, backend.of_address = "howfar", {"1.png": {"score": 0.5}}, {}
+    handler.server, handler.path, handler.requestline, handler.request_version = backend, "/predict", "", "HTTP/1.1"
+    handler.headers, handler.rfile, handler.wfile = {"Content-Length": str(len(data))}, io.BytesIO(data), io.BytesIO()
+    handler.do_POST()
+    return handler.wfile.getvalue()
+
+
 VOC = b"<object><name>a</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax><ymax>2</ymax></bndbox></object>"
 ULTRALYTICS = b'[{"name": "a", "class": 0, "confidence": 0.5, "box": {"x1": 0, "y1": 0, "x2": 2.5, "y2": 2}}]'
 RESULTS = b'[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.5}]'
@@ -440,6 +500,11 @@ READERS = (
     Reader("picks", lambda: [{"picks.json": PICKS}], called("howfar.explore.server:read_picks")),
     Reader("thumbnails", seeds.pictures, read_thumbnails),
     Reader("kept_thumbnails", kept_thumbnails, read_kept_thumbnails),
+    Reader("watch", seeds.watch, read_watch),
+    Reader("drawn", seeds.drawn, read_drawn),
+    Reader("interface", seeds.interfaces, read_interface),
+    Reader("host_answer", lambda: [seeds.exported()["studio.json"]], read_host_answer),
+    Reader("backend_request", lambda: [{"asked.json": b'{"tasks": [{"data": {}, "meta": {"image": "1.png"}}]}'}], read_request),
     Reader("hub_config", lambda: [{"preprocessor_config.json": CONFIG}], read_hub_config),
 )
 

@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 import zipfile
+from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from PIL import Image
 from howfar.data.coco import write_coco
 from howfar.data.cvat import write_cvat
 from howfar.data.label_marks import Mark, MarkedImage
-from howfar.data.label_studio import write_label_studio
+from howfar.data.label_studio import label_studio_interface, write_label_studio
 from howfar.io import archive
 from packed import image_table, tar_bytes, write_saved
 
@@ -269,6 +270,47 @@ def bundle() -> Folder:
         packed.writestr("study.toml", STUDY["study.toml"])
         packed.writestr("beside/config.json", "{}")
     return {"b.zip": sink.getvalue()}
+
+
+WATCHED = {"images": {"at_least": 1}, "alarm": {"at_least": 0.5}}
+
+
+@cache
+def watch() -> list[Folder]:
+    """Watch two images, one of which is damaged, and draw the other: its journal, its labels or its log are damaged most."""
+    from howfar.integrations.watch import JOURNAL, LABELS, LOG, Watch
+    from howfar.results.scores import Score
+
+    score = Score("site", "1.png", 1.0, 0.5, 0.9, 0.4, None, 50.0, 0.6, None, None, None, None, False, "p = 0.6")
+    came = {"day": "2026-01-01", "stamp": ["1", "2"], "content": "ab"}
+    with TemporaryDirectory() as folder:
+        profile = Path(folder) / "roads.howfar"
+        profile.write_bytes(golden()[profile.name])
+        with Watch(None, profile, WATCHED, folder) as eye:
+            eye._note({**came, "path": "1.png", "score": asdict(score)})
+            eye._note({**came, "path": "2.png", "reason": "is damaged"})
+            eye.look(close=True)
+        files = {name: (Path(folder) / name).read_bytes() for name in (JOURNAL, LABELS, LOG, profile.name)}
+    return [{name: files[name], **files} for name in (JOURNAL, LABELS, LOG)]
+
+
+def drawn() -> list[Folder]:
+    """Write the files of a drawn sample for labelling tools, each of which is damaged most in its turn."""
+    images = [
+        MarkedImage(name, (8, 6), (Mark("car", "box", box=(1, 1, 3, 3)),), path=f"/site/{name}") for name in ("1.png", "2.png")
+    ]
+    files = {
+        "chosen.csv": b"rank,name,image\n1,1.png,/site/1.png\n2,2.png,/site/2.png\n",
+        "label_studio.json": write_label_studio(images, "t").encode(),
+        "cvat.xml": write_cvat(images, "t").encode(),
+    }
+    return [{name: files[name], **files} for name in files]
+
+
+def interfaces() -> list[Folder]:
+    """Write the interface of a project of Label Studio twice: ours, and the one that is there."""
+    ours = label_studio_interface("segmentation", ["foreground"]).encode()
+    return [{"there.xml": ours, "label_studio.xml": ours}, {"label_studio.xml": ours, "there.xml": ours}]
 
 
 def pair_journal() -> Folder:

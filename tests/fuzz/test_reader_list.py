@@ -69,6 +69,10 @@ FUZZED = {
     "studies/study_file/bundle.py": "bundle",
     "studies/distance_matrix.py": "pair_journal",
     "studies/study_file/run_study.py": "done_mark",
+    "integrations/watch.py": "watch check_log",
+    "integrations/labelling_host.py": "drawn",
+    "integrations/cvat_host.py": "drawn cvat label_import",
+    "integrations/label_studio_host.py": "drawn interface host_answer backend_request",
 }
 """Which readers of `fuzz.readers` lead to the calls of a file."""
 
@@ -120,6 +124,7 @@ NOT_FUZZED_WHY = {
     "compares how a table begins with how one of its own does": "studies/certification/certify.py",
     "reads a model card by huggingface_hub, whose errors are one line": "integrations/model_card.py",
     "hashes a profile's file": "integrations/onnx_gate.py",
+    "reads tables and JSON by data/documents, with `readable` around them": "integrations/fiftyone_host.py",
     "hashes image files": "studies/certification/verify_certificate.py",
     "reads images, and predictions and labels by the readers of data/": "tasks",
     "reads /proc/cpuinfo": "paper/pool.py",

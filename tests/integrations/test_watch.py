@@ -275,12 +275,22 @@ def test_the_command_prints_and_exits_as_check_does_and_takes_a_list(world, plac
     assert first.endswith("UNDECIDED: 3 images checked against roads (3 new)")
 
 
+def spoil(file: Path, mark: bytes) -> None:
+    """Change the digit behind a mark."""
+    data = bytearray(file.read_bytes())
+    at = data.index(mark) + len(mark)
+    data[at] = ord("7") if data[at] != ord("7") else ord("3")
+    file.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
         (lambda place: label(place, b1="1.5"), r"performance of batch 1 in .*labels\.csv must lie between 0 and 1, got '1\.5'"),
         (lambda place: label(place, b1="good"), r"performance of batch 1 .* got 'good'"),
         (lambda place: (place / "state" / "arrived.jsonl").write_text("{}\n"), r"arrived\.jsonl is damaged: move .*state away"),
+        (lambda place: spoil(place / "state" / "arrived.jsonl", b'"i_dist_mean": '), r"arrived\.jsonl is damaged: move "),
+        (lambda place: (place / "state" / "labels.csv").write_bytes(b"\xff"), r"labels\.csv cannot be read .*pass UTF-8 CSV"),
         (lambda place: (place / "in").rename(place / "gone"), "FOLDER must be there, got .*in'"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 from scipy.signal import convolve2d
 from scipy.stats import spearmanr
 
@@ -15,6 +15,7 @@ from howfar.metrics.image_structure import (
     FEATURES,
     edge_preference,
     foreground_regions,
+    foreground_shape,
     gradient_magnitude,
     ridge_response,
     ridge_strength,
@@ -105,3 +106,15 @@ def test_a_line_answers_most_at_half_its_width_whatever_its_sign() -> None:
 def test_bad_input_is_refused(call: Callable[[], object], line: str) -> None:
     with pytest.raises(InputError, match=line):
         call()
+
+
+@pytest.mark.parametrize("at_once", [1 << 20, 50])
+@pytest.mark.parametrize("size", [(7, 30), (1, 40), (90, 70)])
+def test_the_foreground_is_as_wide_as_scipy_says_also_in_pieces(
+    at_once: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.metrics.probability_maps._AT_ONCE", at_once)
+    p = np.random.default_rng(0).random(size)
+    found, foreground = foreground_shape(p, 0.4), p > 0.4
+    assert found["foreground_width"] == pytest.approx(distance_transform_edt(foreground)[foreground].mean(), rel=1e-12)
+    assert found["foreground_components"] == label(foreground, np.ones((3, 3)))[1]

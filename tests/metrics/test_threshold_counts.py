@@ -108,7 +108,7 @@ def test_a_map_that_is_counted_in_pieces_is_counted_whole(monkeypatch: pytest.Mo
     rng = np.random.default_rng(0)
     prediction, mask = rng.integers(0, 256, (37, 11), dtype=np.uint8), rng.random((37, 11)) < 0.3
     whole = count(prediction, mask)
-    monkeypatch.setattr("howfar.metrics.threshold_counts._AT_ONCE", 40)
+    monkeypatch.setattr("howfar.metrics.probability_maps._AT_ONCE", 40)
     pieces = count(prediction, mask)
     np.testing.assert_array_equal(pieces.predicted, whole.predicted)
     np.testing.assert_array_equal(pieces.hits_predicted, whole.hits_predicted)

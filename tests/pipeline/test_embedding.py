@@ -13,6 +13,7 @@ import howfar
 from howfar.backbones import load_backbone
 from howfar.data import Item, parse
 from howfar.demo import write_dataset
+from howfar.memory import within
 from howfar.pipeline import embedding
 from howfar.pipeline.embedding import Batches, EmbedBatch, Outcome, Outcomes
 from howfar.runners import LocalRunner
@@ -102,6 +103,16 @@ class InProcesses(LocalRunner):
     def run(self, function: Any, tasks: Any) -> Any:
         self.lengths += [len(task) for task in tasks if isinstance(task, tuple)]
         return super().run(function, tasks)
+
+
+def test_no_more_files_are_held_than_memory_allows(roads, tmp_path):
+    backbone, items = Lengths(tmp_path / "diary"), parse(str(roads)).items
+    size = max(Path(item.path).stat().st_size for item in items)
+    with within(2 * 8 * size):
+        outcomes = EmbedBatch((backbone,), (Store(tmp_path / "store").open(backbone.identity, 3),), threads=2)(items)
+    assert [outcome.item for outcome in outcomes] == list(items)
+    assert max(backbone.lengths) == 2
+    assert sum(backbone.lengths) == len(items)
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from howfar.data.documents import readable
+from howfar.data.documents import file_bytes, parsed_xml, readable
 from howfar.data.label_exports import read_export
 from howfar.data.label_marks import LabelExport
 from howfar.data.labelling_exports import put
 from howfar.errors import InputError
-from howfar.integrations.labelling_host import LabellingHost, places
+from howfar.integrations.labelling_host import AGAIN, LabellingHost, places
 from howfar.wording import xml_text
 
 FORMAT: Final = "CVAT 1.1"
@@ -59,7 +59,8 @@ class CvatHost(LabellingHost):
                 raise InputError.of(f"the project {self.address.text}", rule, remedy="add it there, or name a new title")
         before = {task.id: task for task in self.project.get_tasks()}
         there = {frame.name for task in before.values() for frame in task.get_frames_info()}
-        images = {image.get("name", ""): image for image in root.iter("image")}
+        images = {image.get("name", ""): image for image in root.findall("image")}
+        count = len(images)
         if len({PurePosixPath(name).name for name in images}) < len(images):
             remedy = "add cvat.zip in CVAT by hand (--with-images copy)"
             raise InputError.of("the names of images", "must differ in the last part of their paths", remedy=remedy)
@@ -73,16 +74,16 @@ class CvatHost(LabellingHost):
                     if task.id not in before:
                         task.remove()
                 raise
-        return len(images), len(places(folder))
+        return len(images), count
 
     def _make_task(self, folder: Path, root: ElementTree.Element, images: dict[str, ElementTree.Element], title: str) -> None:
         """Send images under the last parts of their names, by which CVAT calls a file, and their marks under the same."""
-        sources = {xml_text(name): place for name, place in places(folder).items()}
+        sources = places(folder, images, xml_text)
         with TemporaryDirectory() as staged:
             files = []
-            for name, image in images.items():
+            for (name, image), source in zip(images.items(), sources, strict=True):
                 files.append(Path(staged, "images", PurePosixPath(name).name))
-                put(sources[name], files[-1], "copy")
+                put(source, files[-1], "copy")
                 image.set("name", files[-1].name)
             marks = Path(staged, self.FILE)
             ElementTree.ElementTree(root).write(marks, encoding="utf-8", xml_declaration=True)
@@ -102,8 +103,9 @@ class CvatHost(LabellingHost):
                 return read_export(file)
 
     def _document(self, folder: Path) -> ElementTree.Element:
-        with readable(folder / self.FILE, "select or certify again"):
-            return ElementTree.parse(folder / self.FILE).getroot()
+        file = folder / self.FILE
+        with readable(file, AGAIN):
+            return parsed_xml(file_bytes(file), file, file.stat().st_size)
 
 
 def _labels(root: ElementTree.Element) -> list[dict[str, str]]:

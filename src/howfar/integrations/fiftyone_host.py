@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final
 
 from howfar.data.dataset import Dataset, unshared
+from howfar.data.documents import read_json, readable, texts_of_csv
 from howfar.data.images import size
 from howfar.data.item import Item
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.results import Comparison, Relation, Skipped
 from howfar.wording import unguarded
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRUTH: Final = "ground_truth"
 """The field whose masks and classes are a dataset's truth."""
@@ -115,8 +116,9 @@ def add_draw(dataset: Any, folder: str | Path, kind: str) -> int:
     file = absolute(folder) / "chosen.csv"
     if not file.is_file():
         raise MissingPathError(f"no chosen.csv in {folder}: pass a folder of howfar select or certify")
-    table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    ranks = dict(zip(table["image"].map(unguarded), table["rank"].astype(int), strict=True))
+    with readable(file, "select or certify again"):
+        table = texts_of_csv(file)
+        ranks = dict(zip(table["image"].map(unguarded), table["rank"].astype(int).tolist(), strict=True))
     tag, field = f"howfar {kind}", f"howfar_{kind.rpartition(' ')[2]}_rank"
     drawn = dataset.select_by("filepath", list(ranks), ordered=True)
     if not len(drawn):
@@ -137,15 +139,16 @@ def add_labels(samples: Any, folder: str | Path, field: str = TRUTH) -> int:
     root = absolute(folder)
     if not (root / "labels.csv").is_file():
         raise MissingPathError(f"no labels.csv in {folder}: pass a folder of howfar labels import")
-    table = pd.read_csv(root / "labels.csv", dtype=str, keep_default_na=False).map(unguarded)
-    paths = [str(root / image) for image in table["image"]]
-    if "mask" in table:
-        values = [Segmentation(mask_path=str(root / mask)) for mask in table["mask"]]
-    elif "label" in table:
-        values = [Classification(label=label) for label in table["label"]]
-    else:
-        boxes = {one["image"]: one for one in json.loads((root / "boxes.json").read_text(encoding="utf-8"))}
-        values = [Detections(detections=_boxes(boxes[name], path)) for name, path in zip(table["name"], paths, strict=True)]
+    with readable(folder, "import the labels again"):
+        table = texts_of_csv(root / "labels.csv").map(unguarded)
+        paths = [str(root / image) for image in table["image"]]
+        if "mask" in table:
+            values = [Segmentation(mask_path=str(root / mask)) for mask in table["mask"]]
+        elif "label" in table:
+            values = [Classification(label=label) for label in table["label"]]
+        else:
+            boxes = {one["image"]: one for one in read_json(root / "boxes.json")}
+            values = [Detections(detections=_boxes(boxes[name], path)) for name, path in zip(table["name"], paths, strict=True)]
     known = set(samples.values("filepath"))
     found = {path: value for path, value in zip(paths, values, strict=True) if path in known}
     if not found:

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from xml.etree import ElementTree
 
-from howfar.data.documents import read_json, readable
+from howfar.data.documents import file_bytes, parsed_xml, read_json, readable
 from howfar.data.image_bytes import read_bytes
 from howfar.data.label_marks import LabelExport
 from howfar.data.label_studio import read_label_studio
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.integrations.labelling_host import Address, LabellingHost, places
+from howfar.integrations.labelling_host import AGAIN, Address, LabellingHost, places
 from howfar.io.location import absolute
 from howfar.report.labelling_files import INTERFACE
 
 TASKS: Final = "label_studio.json"
+MOST_BYTES: Final = 64_000_000
+"""Bytes of one request to the backend."""
 _EMPTY: Final = ("", "<View></View>")
 
 
@@ -54,21 +55,25 @@ class LabelStudioHost(LabellingHost):
             self.http.close()
 
     def export(self) -> LabelExport:
-        return read_label_studio(self.client.projects.exports.as_json(self.project.id))
+        tasks = self.client.projects.exports.as_json(self.project.id)
+        with readable(self.address.text, "export it by hand, and import the file"):
+            return read_label_studio(tasks)
 
     def add(self, folder: Path) -> tuple[int, int]:
-        number, tasks, files = self.project.id, tasks_of(folder), places(folder)
+        number, tasks = self.project.id, tasks_of(folder)
         exported = self.client.projects.exports.as_json(number)
-        there = {(task.get("meta") or {}).get("image") for task in exported}
+        with readable(self.address.text, "name a new title"):
+            there = {str((task.get("meta") or {}).get("image")) for task in exported}
         if self.project.label_config.strip() in _EMPTY and not there:
             self.client.projects.update(number, label_config=_interface(folder))
         else:
-            _check_interface(self.project.label_config, _interface(folder), self.address)
+            _check_interface(self.project.label_config, folder / INTERFACE, self.address)
         new = [task for task in tasks if task["meta"]["image"] not in there]
+        files = places(folder, [task["meta"]["image"] for task in new])
         uploads: list[Any] = []
         try:
-            for task in new:
-                uploads.append(self._uploaded(number, files[task["meta"]["image"]]))
+            for task, file in zip(new, files, strict=True):
+                uploads.append(self._uploaded(number, file))
                 task["data"]["image"] = f"/data/{uploads[-1].file}"
             if new:
                 self.client.projects.import_tasks(number, request=new)
@@ -89,8 +94,10 @@ class LabelStudioHost(LabellingHost):
         asked: dict[str, Any] = {"params": {"commit_to_project": "false"}, "files": {"file": (Path(place).name, data)}}
         answer = self.client._client_wrapper.httpx_client.request(f"api/projects/{number}/import", method="POST", **asked)
         if answer.status_code >= 400:
-            raise self.errors[0](status_code=answer.status_code, body=answer.json())  # type: ignore[call-arg]
-        return self.client.files.get(answer.json()["file_upload_ids"][0])
+            raise self.errors[0](status_code=answer.status_code, body=answer.text)  # type: ignore[call-arg]
+        with readable(self.address.url, f"upload {place} by hand"):
+            uploaded = int(answer.json()["file_upload_ids"][0])
+        return self.client.files.get(uploaded)
 
 
 def _interface(folder: Path) -> str:
@@ -101,20 +108,24 @@ def tasks_of(folder: Path) -> list[dict[str, Any]]:
     """Read the tasks that `howfar select` or `howfar certify` wrote into a folder."""
     if not (folder / TASKS).is_file():
         raise MissingPathError(f"no {TASKS} in {folder}: pass a folder of howfar select or certify, of images in files")
-    with readable(folder / TASKS, "select or certify again"):
+    with readable(folder / TASKS, AGAIN):
         tasks: list[dict[str, Any]] = read_json(folder / TASKS)
+        if not all(isinstance(each, str) for task in tasks for each in (task["data"]["image"], task["meta"]["image"])):
+            raise ValueError("an image of it has no name")
         return tasks
 
 
-def _check_interface(there: str, ours: str, address: Address) -> None:
+def _check_interface(there: str, ours: Path, address: Address) -> None:
     """Raise `InputError` for a project that is not for labels of this kind, or lacks one of them."""
 
-    def controls(text: str) -> dict[tuple[str, str], set[str]]:
-        found = [each for each in ElementTree.fromstring(text).iter() if each.get("toName") == "image"]
+    def controls(data: bytes, name: object) -> dict[tuple[str, str], set[str]]:
+        found = [each for each in parsed_xml(data, name, len(data)).iter() if each.get("toName") == "image"]
         return {(each.tag, each.get("name", "")): {label.get("value", "") for label in each} for each in found}
 
-    known, wanted = controls(there), controls(ours)
-    control, labels = next(iter(wanted.items()))
+    with readable(address.text, "name a new title"):
+        known = controls(there.encode(), address.text)
+    with readable(ours, AGAIN):
+        control, labels = next(iter(controls(file_bytes(ours), ours).items()), (("a control", ""), {"labels"}))
     if not labels <= known.get(control, set()):
         kinds = ", ".join(f"{tag} {name!r}" for tag, name in known) or "none of images"
         rule = f"must have {control[0]} {control[1]!r} with {', '.join(sorted(labels))} (it has {kinds})"
@@ -133,7 +144,8 @@ class Backend(ThreadingHTTPServer):
     def __init__(self, folder: str | Path, port: int, host: str = "127.0.0.1") -> None:
         tasks = tasks_of(absolute(folder))
         self.version = f"howfar {absolute(folder).name}"
-        self.of_name = {str(task["meta"]["image"]): self._prediction(task, len(tasks)) for task in tasks}
+        with readable(absolute(folder) / TASKS, AGAIN):
+            self.of_name = {task["meta"]["image"]: self._prediction(task, len(tasks)) for task in tasks}
         self.of_address = {task["data"]["image"]: self.of_name[task["meta"]["image"]] for task in tasks}
         try:
             super().__init__((host, port), _Answer)
@@ -165,13 +177,16 @@ class _Answer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Predict, or acknowledge a setup, a training or a changed annotation, of which nothing is learnt."""
         try:
-            asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
+            length = int(self.headers.get("Content-Length") or 0)
+            if not 0 <= length <= MOST_BYTES:
+                raise ValueError("a body of that length is not taken")
+            asked = json.loads(self.rfile.read(length) or "{}")
             if self.path == "/predict":
                 self._answer({"results": self.server.predict(asked["tasks"])})
             else:
                 known = self.path in ("/setup", "/train", "/webhook")
                 self._answer({"model_version": self.server.version, "status": "ok"} if known else None)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._answer({"detail": "not a request of Label Studio"}, 400)
 
     def _answer(self, document: Mapping[str, Any] | None, status: int = 200) -> None:

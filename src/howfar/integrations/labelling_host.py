@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import pandas as pd
-
 from howfar import registry
+from howfar.data.documents import readable, texts_of_csv
 from howfar.data.label_marks import LabelExport
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.report.section import plural
@@ -176,7 +175,13 @@ def labels_at(text: str) -> LabelExport:
         return host.labels()
 
 
-def places(folder: Path) -> dict[str, str]:
-    """Return the file or URL of each image of a folder of `howfar select` or `certify`, by its name."""
-    table = pd.read_csv(folder / "chosen.csv", dtype=str, keep_default_na=False)
-    return dict(zip(table["name"].map(unguarded), table["image"].map(unguarded), strict=True))
+AGAIN: Final = "select or certify again"
+
+
+def places(folder: Path, names: Iterable[str], spelt: Callable[[str], str] = str) -> list[str]:
+    """Return the files or URLs of named images in a folder of `howfar select` or `certify`; `spelt` alters the names there."""
+    file = folder / "chosen.csv"
+    with readable(file, AGAIN):
+        table = texts_of_csv(file).map(unguarded)
+        known = dict(zip(table["name"].map(spelt), table["image"], strict=True))
+        return [known[name] for name in names]

@@ -31,6 +31,7 @@ from howfar.explore.server import NOT_FOUND, Response
 from howfar.io.atomic import replace_text
 from howfar.io.location import Location, absolute, as_location, ready_folder, stamp
 from howfar.io.lock import alone
+from howfar.io.seal import SEAL, UNSEALED, is_intact, sealed
 from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
 from howfar.pipeline.reference_profile import Profile, place_of
 from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
@@ -124,7 +125,7 @@ class Watch:
             self._journal.seek(whole)
             begun = {"format": FORMAT, "profile": hashlib.sha256(place_of(self._file).read_bytes()).hexdigest()}
             try:
-                lines = [json.loads(line) for line in data[:whole].splitlines()] or [begun]
+                lines = [_intact(line) for line in data[:whole].splitlines()] or [begun]
                 for line in lines:
                     self._count(line)
             except (ValueError, LookupError, TypeError) as error:
@@ -165,8 +166,8 @@ class Watch:
         return WatchState(self._check(labels), len(arrived), waiting, to_label)
 
     def _note(self, line: Mapping[str, Any]) -> None:
-        """Write a line of the journal, and count it."""
-        self._journal.write(json.dumps(line).encode() + b"\n")
+        """Write a line of the journal with its checksum, and count it."""
+        self._journal.write(sealed(json.dumps({**line, SEAL: UNSEALED}).encode()) + b"\n")
         self._journal.flush()
         self._count(line)
 
@@ -174,7 +175,10 @@ class Watch:
         if "profile" in line:
             return
         if "closed" in line:
-            self._batches[-1].closed, self._batches[-1].drawn = True, line["drawn"]
+            batch = self._batches[-1]
+            batch.closed, batch.drawn = True, line["drawn"]
+            if batch.drawn is not None and batch.drawn >= len(batch.scores):
+                raise LookupError("an image that was drawn is missing")
             return
         if not self._batches or self._batches[-1].closed:
             self._batches.append(Batch(line["day"]))
@@ -229,8 +233,8 @@ class Watch:
     def _labels(self) -> dict[str, float]:
         """Read the performance of drawn images by batch, and add rows for those that have none yet."""
         file, labels = self._folder / LABELS, dict[str, float]()
-        text = file.read_text(encoding="utf-8-sig") if file.is_file() else "batch,image,performance\n"
         table = read_tabular(file).to_dict("records") if file.is_file() else []
+        text = file.read_text(encoding="utf-8-sig") if file.is_file() else "batch,image,performance\n"
         for row in table:
             batch, value = str(row.get("batch", "")), str(row.get("performance", "")).strip()
             try:
@@ -267,6 +271,15 @@ class Watch:
                     self._profile, self._rules, scores, self._folder / LOG, self._begin, **beside, key=f"batch {number}"
                 )
         return found
+
+
+def _intact(line: bytes) -> dict[str, Any]:
+    """Parse a line of the journal; `ValueError` for one with another checksum."""
+    if not is_intact(line):
+        raise ValueError(f"a line of it has changed: {line[:80]!r}")
+    found: dict[str, Any] = json.loads(line)
+    del found[SEAL]
+    return found
 
 
 def _stamp(place: Location | str) -> list[str]:

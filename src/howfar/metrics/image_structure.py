@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.metrics.probability_maps import BoolMap, above, as_map
+from howfar.metrics.probability_maps import BoolMap, IntArray, above, as_map, row_blocks
 
 LUMA: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -157,11 +157,33 @@ def foreground_shape(prediction: ArrayLike, threshold: float) -> dict[str, float
     if not b.any():
         return {"foreground_extent": 0.0, "foreground_width": 0.0, "foreground_components": 0.0}
     pieces, count = ndimage.label(b, structure=np.ones((3, 3), dtype=np.int8))
-    largest = 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
+    largest = 1 + int(np.argmax(_areas(pieces, count)[1:]))
     rows, columns = ndimage.find_objects(pieces)[largest - 1]
     extent = float(np.hypot(rows.stop - rows.start, columns.stop - columns.start)) / diagonal
-    width = diagonal if b.all() else float(ndimage.distance_transform_edt(b)[b].mean())
+    del pieces
+    width = diagonal if b.all() else _mean_depth(b)
     return {"foreground_extent": extent, "foreground_width": width, "foreground_components": float(count)}
+
+
+def _areas(pieces: NDArray[Any], count: int) -> IntArray:
+    """Count the pixels of the background and of each of `count` numbered pieces, (count + 1,)."""
+    areas = np.zeros(count + 1, dtype=np.int64)
+    for rows in row_blocks(pieces.shape):
+        areas += np.bincount(pieces[rows].ravel(), minlength=count + 1)
+    return areas
+
+
+def _mean_depth(foreground: BoolMap) -> float:
+    """Compute the mean distance of foreground pixels from the nearest background pixel; all at once take 38 bytes a pixel."""
+    from scipy import ndimage
+
+    nearest = ndimage.distance_transform_edt(foreground, return_distances=False, return_indices=True)
+    total = 0.0
+    for rows in row_blocks(foreground.shape):
+        down, across = np.nonzero(foreground[rows])
+        steps = nearest[0, rows][down, across] - (down + rows.start), nearest[1, rows][down, across] - across
+        total += float(np.sqrt(steps[0] ** 2 + steps[1] ** 2, dtype=np.float64).sum())
+    return total / int(np.count_nonzero(foreground))
 
 
 FEATURES: Final = (
@@ -210,8 +232,8 @@ def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: 
     if values.shape != grey.shape:
         raise InputError.of("prediction and picture", "must have one size", (values.shape, grey.shape))
     foreground = above(values, threshold)
-    pieces, _ = ndimage.label(foreground, structure=np.ones((3, 3), dtype=np.int8))
-    areas = np.bincount(pieces.ravel())
+    pieces, count = ndimage.label(foreground, structure=np.ones((3, 3), dtype=np.int8))
+    areas = _areas(pieces, count)
     areas[0] = 0
     largest = np.argsort(-areas, kind="stable")[:MOST]
     boxes = ndimage.find_objects(pieces)

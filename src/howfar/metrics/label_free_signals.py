@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.metrics.probability_maps import IntArray, above, as_bytes, as_map
+from howfar.metrics.probability_maps import IntArray, above, as_bytes, as_map, row_blocks
 
 _P: Float64Array = np.arange(256) / 255
 _ENTROPIES: Float64Array = np.zeros(256)
@@ -32,7 +32,10 @@ def histogram(prediction: ArrayLike) -> IntArray:
     >>> histogram(np.array([[0, 255, 255]], dtype=np.uint8))[[0, 1, 255]].tolist()
     [1, 0, 2]
     """
-    return np.bincount(as_bytes(prediction).ravel(), minlength=256).astype(np.int64, copy=False)
+    values, counts = as_map(prediction), np.zeros(256, dtype=np.int64)
+    for rows in row_blocks(values.shape):
+        counts += np.bincount(as_bytes(values[rows]).ravel(), minlength=256)
+    return counts
 
 
 def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:

@@ -6,6 +6,7 @@ then a histogram of levels, summed from above, counts the pixels with p > t_i at
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -85,6 +86,15 @@ def above(values: NDArray[Any], threshold: float) -> BoolMap:
         # Only 0, 0.2, 0.4, 0.6, 0.8 and 1 are whole numbers of 255ths, and their products are exact.
         return np.asarray(values > 255 * threshold)
     return np.asarray(values > values.dtype.type(threshold))
+
+
+_AT_ONCE = 1 << 20
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield blocks of rows of about a million pixels: counting and measuring take many bytes a pixel."""
+    rows = max(_AT_ONCE // shape[1], 1)
+    yield from (slice(start, start + rows) for start in range(0, shape[0], rows))
 
 
 def _plane(x: ArrayLike, name: str) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError
-from howfar.metrics.probability_maps import THRESHOLDS, BoolMap, ByteMap, IntArray, as_levels, as_mask
+from howfar.metrics.probability_maps import THRESHOLDS, BoolMap, ByteMap, IntArray, as_levels, as_mask, row_blocks
 
 Scalar = TypeVar("Scalar", np.uint8, np.bool_)
 
@@ -66,7 +66,6 @@ def _raise(target: NDArray[Scalar], other: NDArray[Scalar]) -> None:
 
 
 LEVELS = 256
-_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -269,15 +268,11 @@ def threshold_index(threshold: float) -> int:
 
 
 def _histograms(levels: ByteMap, where: BoolMap) -> NDArray[np.int64]:
-    """Compute level histograms outside and inside `where`, (2, 256), in one pass by blocks of rows.
-
-    Counting takes eight bytes a pixel beside the map, so a large map is not counted at once.
-    """
+    """Compute level histograms outside and inside `where`, (2, 256), in one pass by blocks of rows."""
     histograms = np.zeros(2 * LEVELS, dtype=np.int64)
-    rows = max(_AT_ONCE // levels.shape[1], 1)
-    for start in range(0, len(levels), rows):
-        joint = np.multiply(where[start : start + rows], np.uint16(LEVELS), dtype=np.uint16)
-        joint += levels[start : start + rows]
+    for rows in row_blocks(levels.shape):
+        joint = np.multiply(where[rows], np.uint16(LEVELS), dtype=np.uint16)
+        joint += levels[rows]
         histograms += np.bincount(joint.ravel(), minlength=2 * LEVELS)
     return histograms.reshape(2, LEVELS)
 

@@ -26,7 +26,7 @@ from howfar.data.item import Item as ImageItem
 from howfar.errors import ImageError, InputError
 from howfar.io.location import is_in_memory
 from howfar.keywords import BackboneOptions, EmbedOptions
-from howfar.memory import at_a_time, is_set, within
+from howfar.memory import at_a_time, file_limit, is_set, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.progress import bar
 from howfar.projection.cached_sums import with_sums
@@ -67,6 +67,8 @@ class EmbedBatch:
     """Device that backbones move to when the task is unpickled: the GPU of another machine's worker."""
     at_a_time: int | None = None
     """Images that are held and embedded at a time; None for all of a batch."""
+    threads: int = 1
+    """How many threads of this process run the task at once, and share the memory for files."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the task, refresh the stores, and move the backbones to `device` if possible."""
@@ -79,8 +81,10 @@ class EmbedBatch:
 
     def __call__(self, items: Sequence[ItemLike]) -> list[Outcome]:
         """Embed a batch of images, and return the outcome of each, in order."""
-        step = self.at_a_time or max(1, len(items))
-        return [outcome for start in range(0, len(items), step) for outcome in self._outcomes(items[start : start + step])]
+        step, outcomes = self.at_a_time or max(1, len(items)), list[Outcome]()
+        while len(outcomes) < len(items):
+            outcomes += self._outcomes(items[len(outcomes) :][:step])
+        return outcomes
 
     def _outcomes(self, items: Sequence[ItemLike]) -> list[Outcome]:
         outcomes, files = self._read(items)
@@ -110,10 +114,12 @@ class EmbedBatch:
         return any(not store.contains(content) for store in self.stores)
 
     def _read(self, items: Iterable[ItemLike]) -> tuple[list[Outcome], dict[str, tuple[ItemLike, bytes]]]:
-        """Read and hash each image; return the outcomes and, by content hash, the files missing from a store."""
-        outcomes = []
+        """Read and hash images while memory allows; return the outcomes and, by content hash, files missing from a store."""
+        outcomes, held, most = list[Outcome](), 0, file_limit() // (_OF_MEMORY * self.threads)
         files: dict[str, tuple[ItemLike, bytes]] = {}
         for item in items:
+            if held > most:
+                break
             try:
                 data = read_bytes(item.path)
             except ImageError as error:
@@ -124,6 +130,7 @@ class EmbedBatch:
             outcomes.append(Outcome(item, content=content, reused=stored))
             if not stored:
                 files[content] = (item, data)
+                held += len(data)
         return outcomes, files
 
     def _embed(self, files: Mapping[str, tuple[ItemLike, bytes]]) -> dict[str, str]:
@@ -276,6 +283,8 @@ PAUSE = 0.2
 CHECKED = 1 << 16
 """Images whose stored features are checked at a time."""
 _FLOAT = 4
+_OF_MEMORY: Final = 8
+"""Files of images that wait to be decoded take one part of this many of the memory that files may take."""
 _NAMING = "howfar.backbones.function(f, name) gives it a name that does"
 
 
@@ -339,15 +348,15 @@ def embed_all(
     gpus = bool(getattr(executor, "gpus", 0))
     own = (int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size"))
     size = (ON_GPUS if gpus else min(own, default=BATCH_SIZE)) if batch_size is None else batch_size
-    size = _fitting(size, backbones, workers or available_cores())
+    size = fitting_batch(size, backbones, workers or available_cores())
     stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
     if executor.processes and any(str(features.folder).startswith("memory://") for features in stores):
         rule = "must be where other processes find it"
         raise InputError.of("store", rule, str(stores[0].folder), "name a folder or a bucket")
     check_reach(datasets, executor)
-    task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None, size)
-    alone = executor.processes or (workers or available_cores()) == 1
-    with nullcontext() if alone else one_torch_thread_each():
+    threads = 1 if executor.processes else workers or available_cores()
+    task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None, size, threads)
+    with nullcontext() if threads == 1 else one_torch_thread_each():
         images = sum(len(dataset) for dataset in datasets if isinstance(dataset, Dataset))
         tasks = max(TASKS, getattr(executor, "workers", None) or 0)
         in_a_task = max(1, min(IN_A_TASK, images // (size * tasks))) if executor.processes else 1
@@ -389,9 +398,9 @@ def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> Non
         raise InputError.of("runner", rule, held, "save them as files, which other processes can read")
 
 
-def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
+def fitting_batch(size: int, backbones: Sequence[Backbone], workers: int) -> int:
     """Reduce the images held at a time (inputs and features, each twice) to fit the memory budget."""
-    if not is_set():
+    if not (is_set() and backbones):
         return size
     from PIL import Image
 

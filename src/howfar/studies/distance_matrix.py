@@ -246,7 +246,10 @@ def matrix(
     check_out(folder, read)
     with within(given["memory"]):
         sample = [drawn(dataset, settings.limit, settings.seed) for dataset in read]
-        features, name = features_of(sample, backbone, loading, settings, execution)
+        # The two largest take the most, and either may be the first: so the plan before anything is embedded is for these two.
+        order = sorted(range(len(sample)), key=lambda k: -len(sample[k]))
+        ordered, name = features_of([sample[k] for k in order], backbone, loading, settings, execution)
+        features = [ordered[order.index(k)] for k in range(len(sample))]
     with within(given["memory"]), PairJournal.open(folder) as journal, summed_once(features, folder) as summed:
         rows = _measured(summed, settings, journal, execution.runner, execution.progress)
         result = Matrix(
@@ -279,9 +282,8 @@ def _measured(
     features: Sequence[Features], settings: Settings, journal: PairJournal, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
     """Return a row for every two datasets, measuring the pairs missing from the journal."""
-    sizes = sorted(map(len, features))
-    # The two largest take the most, where it is not all at once.
-    together = sizes if settings.projection == "joint" else sizes[-2:]
+    sizes = sorted(map(len, features), reverse=True)
+    together = sizes if settings.projection == "joint" else sizes[:2]
     check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings, executor=executor)
     digests = [digest(dataset.contents) for dataset in features]
     feature = {"identity": dict(features[0].identity), "layers": list(features[0].layers), "format": _FORMAT}

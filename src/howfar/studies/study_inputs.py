@@ -11,14 +11,16 @@ import numpy as np
 
 from howfar.arrays import ArrayRows
 from howfar.backbones import BackboneArgument, as_backbone
+from howfar.cores import available_cores
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, each_dataset, parse
 from howfar.data.dataset_argument import location_and_name
 from howfar.data.image_bytes import keep_with
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import BackboneOptions, StudyExecution
+from howfar.memory import beside, plan
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline.embedding import check_work, embed_all
-from howfar.pipeline.measure import check_plan
+from howfar.pipeline.embedding import check_work, embed_all, fitting_batch
+from howfar.pipeline.measure import check_plan, kept
 from howfar.protocols import Backbone, Runner, StoreLike
 from howfar.results import Features, Settings
 from howfar.streams import stream
@@ -165,11 +167,15 @@ def views(
     """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone."""
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
     sample = [drawn(dataset, few, settings.seed) for dataset in datasets]
-    for chosen, backbones in ((datasets, models), (sample, trivial)):
-        for backbone in backbones:
-            sizes, layers = [len(dataset) for dataset in chosen], backbone.layers
-            check_plan(sizes, sum(layers), len(layers), settings, executor=execution.runner)
-    if all(chosen is dataset for chosen, dataset in zip(sample, datasets, strict=True)):
+    whole = all(chosen is dataset for chosen, dataset in zip(sample, datasets, strict=True))
+    with plan():
+        for chosen, backbones in ((datasets, models), (sample, trivial)):
+            for backbone in backbones:
+                sizes, layers = [len(dataset) for dataset in chosen], backbone.layers
+                with beside(kept(sizes, sum(layers), settings)):
+                    check_plan(sizes, sum(layers), len(layers), settings, executor=execution.runner)
+        fitting_batch(1, [*models, *trivial] if whole else models, execution.workers or available_cores())
+    if whole:
         by_dataset = embed_all(datasets, [*models, *trivial], *execution)
     else:
         main = embed_all(datasets, models, *execution)
