@@ -90,8 +90,8 @@ def whole(relation: Relation) -> str:
     if fail < 1.0 - relation.settings.error_rate:
         return f"{every}."
     return (
-        f"{every}: {share(fail)} of the images with a known performance fail, so a list of all that are estimated below τ is "
-        "right often enough. A lower τ tells the worst from the bad."
+        f"{every}: {share(fail)} of the labelled images fail, so even a list of all images keeps the stated rate. A lower τ "
+        "lists only the worst."
     )
 
 
