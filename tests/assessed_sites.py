@@ -7,7 +7,7 @@ from howfar.results.assessment_result import Assessment, LabelledSet, NextStep, 
 from howfar.results.relation_result import Gate, GateReading
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
-FAR = GateReading("distance", 1.42, None, 1.33, False, "farther than anything labelled (distance 1.42)", "label 8")
+FAR = GateReading("distance", 1.42, None, 1.33, False, "farther than any labelled dataset (distance 1.42)", "label 8")
 NEAR = GateReading("distance", 1.1, None, 1.33, True, "distance 1.1, as it should be")
 
 

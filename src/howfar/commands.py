@@ -6,12 +6,16 @@ from typing import Final, NamedTuple
 
 
 class CommandEntry(NamedTuple):
-    """Hold a command: module and function in `howfar.cli`, the words of an example after its name, and commands to see also."""
+    """Hold a command: module and function in `howfar.cli`, the words of an example after its name, and commands to see also.
+
+    `common` names the parameters of the options that ``--help`` lists, where a command has many.
+    """
 
     name: str
     target: str
     example: str
     see_also: str
+    common: str = ""
 
 
 COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
@@ -22,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "sites:assess",
             "roads site-a site-b --model model.safetensors --out assessment",
             "compare evaluate relate certify",
+            "model predictions out task truth threshold tau limit store json",
         ),
         CommandEntry("explain", "catalogue_commands:explain", "relative", "compare relate"),
     ),
@@ -46,12 +51,24 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "run --performance roads.parquet --performance site-a.parquet",
             "compare evaluate select",
         ),
-        CommandEntry("certify", "sites:certify", "site-a --predictions maps/site-a -k 16 --out certificate", "evaluate assess"),
+        CommandEntry(
+            "certify",
+            "sites:certify",
+            "site-a --predictions maps/site-a -k 16 --out certificate",
+            "evaluate assess",
+            "predictions k labels out profile model task until plan json",
+        ),
         CommandEntry("verify", "sites:verify", "certificate --predictions maps/site-a --images site-a", "certify check"),
         CommandEntry("corrupt", "evaluate_command:corrupt", "roads -o corrupted --model model.safetensors", "evaluate relate"),
     ),
     "Look, choose and label": (
-        CommandEntry("select", "select:select", "run --dataset site-a -k 7 --strategy random", "strategies labels explore"),
+        CommandEntry(
+            "select",
+            "select:select",
+            "run --dataset site-a -k 7 --strategy random",
+            "strategies labels explore",
+            "dataset k strategy predictions labelled picked to with_images out json",
+        ),
         CommandEntry("labels", "select:labels", "import coco.json --images site-a -o labelled", "select evaluate train"),
         CommandEntry("prelabel", "select:prelabel", "certify-site-a --port 9090", "select certify labels"),
         CommandEntry("strategies", "catalogue_commands:strategies", "--json", "select adapt"),
@@ -61,8 +78,20 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check fuse"),
         CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
         CommandEntry("fuse", "score:fuse", "model.onnx roads.howfar -o both.onnx", "profile score"),
-        CommandEntry("check", "score:check", "roads.howfar new --rules rules.yaml", "profile score watch"),
-        CommandEntry("watch", "score:watch", "incoming --profile roads.howfar --rules rules.yaml --out watched", "check score"),
+        CommandEntry(
+            "check",
+            "score:check",
+            "roads.howfar new --rules rules.yaml",
+            "profile score watch",
+            "rules start predictions certificate performance keep junit store device json",
+        ),
+        CommandEntry(
+            "watch",
+            "score:watch",
+            "incoming --profile roads.howfar --rules rules.yaml --out watched",
+            "check score",
+            "profile rules out once every predictions prometheus store device json",
+        ),
     ),
     "Train and predict": (
         CommandEntry(

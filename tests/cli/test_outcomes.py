@@ -42,7 +42,7 @@ def test_the_unforeseen_is_one_line_and_a_file(json, broken, capsys, monkeypatch
     lines = [line for line in err.splitlines() if line.startswith("howfar: ")]
     assert (out, len(lines)) == ("", 2)
     assert "Traceback" not in err
-    assert "this is a fault of howfar (KeyError: 'no such key'): please send in" in lines[0]
+    assert "this is a bug in howfar (KeyError: 'no such key'): please send in" in lines[0]
     kept = sorted((broken / "temporary").glob("howfar-error-*.txt"))
     assert len(kept) == 2  # a second one is not written over the first
     text = kept[0].read_text(encoding="utf-8")
@@ -71,9 +71,9 @@ def test_a_traceback_that_cannot_be_kept(broken, capsys, monkeypatch):
     [
         (KeyboardInterrupt(), 130, "stopped; run the same command to go on"),
         (MemoryError(), 1, "memory ran out: pass a smaller --batch-size"),
-        (np.linalg.LinAlgError("odd"), 1, "a fault of howfar (LinAlgError: odd)"),
+        (np.linalg.LinAlgError("odd"), 1, "a bug in howfar (LinAlgError: odd)"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "memory ran out (DefaultCPUAllocator"),
-        (RecursionError("maximum depth"), 1, "a value is nested too deep, or a fault of howfar"),
+        (RecursionError("maximum depth"), 1, "a value is nested too deep, or a bug in howfar"),
         (refused(errno.ENOSPC, "/runs/a"), 1, "no space is left on the disk of /runs/a: make room, or name another"),
         (refused(errno.ENAMETOOLONG, "/a"), 1, "/a is longer than the system lets a path be: pass a shorter one"),
         (refused(errno.ENOSPC), 1, "no space is left on the disk of the output: make room"),
@@ -91,7 +91,7 @@ def test_what_the_system_refuses_has_a_line_of_its_own(error, code, words, capsy
     err = capsys.readouterr().err
     assert words in err
     assert len(err.splitlines()) == 1
-    assert bool(list(tmp_path.iterdir())) == ("fault of howfar" in words)
+    assert bool(list(tmp_path.iterdir())) == ("bug in howfar" in words)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

@@ -23,7 +23,7 @@ WRITTEN = {
     "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml",
     "selection.json",
 }  # fmt: skip
-WHY = "auto took random: nothing says of this run that performance falls with distance"
+WHY = "auto took random: no strategy has been shown to beat random (howfar strategies)"
 
 
 @pytest.fixture(scope="module")

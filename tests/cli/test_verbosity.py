@@ -35,7 +35,9 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
 
 def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets, capsys):
     lines = printed(capsys, *sets)
-    assert lines[0] == ("Distance from roads (30 images) by embeddings; relative 1 is as far as images of roads lie apart")
+    assert lines[0] == (
+        "Distance from roads (30 images) by embeddings; relative 1 is as far as images of roads are from each other"
+    )
     assert " ".join(lines[1].split()) == "dataset n relative [95 % CI] beyond 95 % of roads"
     sentences = lines[7:12]
     assert [sentence.split()[0] for sentence in sentences] == [f"site{number}" for number in range(5)]

@@ -47,7 +47,7 @@ def line(err: str) -> str:
     """The one line of a command that fails."""
     (told,) = [line for line in err.splitlines() if line.startswith("howfar: ")]
     assert "Traceback" not in err
-    assert "fault of howfar" not in told
+    assert "bug in howfar" not in told
     return told
 
 

@@ -90,9 +90,9 @@ def found(stage: str, place: Path, done: Done) -> Any:
 
 
 def is_told(done: Done) -> bool:
-    """A reader gives its answer, or one line that names a remedy; never a fault of howfar."""
+    """A reader gives its answer, or one line that names a remedy; never a bug in howfar."""
     lines = [line for line in done.err.splitlines() if line.startswith("howfar: ")]
-    return done.code == 0 or (done.code in (1, 2) and len(lines) == 1 and "fault of howfar" not in lines[0])
+    return done.code == 0 or (done.code in (1, 2) and len(lines) == 1 and "bug in howfar" not in lines[0])
 
 
 @pytest.mark.parametrize("stage", COMMANDS)

@@ -121,7 +121,7 @@ def test_all_tools_over_stdio_begin_with_the_verdict_and_write_below_the_folder_
         assert lines[0] == f"{scored.caption()}."
         for image in scored.images:
             (line,) = (line for line in lines if line.startswith(f"new/images/{Path(image.image).name}: "))
-            assert f"relative {image.relative:.3g} (1: as far as images of roads lie apart)" in line
+            assert f"relative {image.relative:.3g} (1: as far as images of roads are from each other)" in line
             assert ("a flag has no stated error rate" if image.flag else "near is not right") in line
 
         rules = {"images": {"at_least": 5}, "distance": {"at_most_share": 0.2}}

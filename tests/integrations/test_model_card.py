@@ -84,7 +84,7 @@ def test_an_assessment_s_results_gate_and_digest(assessed, tmp_path, capsys):
     assert card.data.howfar["gate"]["distance"] == [None, round(gate.limits("distance")[1], 4)]
     assert (card.data.model_name, card.data.pipeline_tag, card.data.tags) == ("crackle", "image-segmentation", ["howfar"])
     assert "- masonry: F, estimated 0.580 [0.490, 0.670\\] (90 %), estimated without labels by boosted" in card.text
-    assert "- highway: farther than anything labelled" in card.text
+    assert "- highway: farther than any labelled dataset" in card.text
     assert digest in card.text
 
 

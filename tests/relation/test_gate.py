@@ -68,13 +68,13 @@ def test_the_highway_photographs_are_stopped() -> None:
     assert gate.warning().endswith(f": {CERTIFY}; or {TILE}")
     for said in (
         "1.42",
-        "1 to 1.22",
+        "at most 1.22",
         "limit is 1.34",
         "1,200",
         "152 to 392",
         "limit is 980",
         "0.16",
-        "0.39 to 1",
+        "at least 0.39",
         "limit is 0.26",
     ):
         assert said in gate.warning()
@@ -97,7 +97,7 @@ def test_ranges_are_of_the_labelled_sets_that_are_not_left_out() -> None:
     known = fit({"own": {"distance": 1.0, "scale": 3.0}})
     assert known.limits("distance") == (None, pytest.approx(1.1))
     assert known.limits("scale") == (pytest.approx(2.0), pytest.approx(4.5))
-    assert "labelled datasets have 1, the limit is 1.1" in known.read("site", {"distance": 1.2}).warning()
+    assert "labelled datasets have at most 1, the limit is 1.1" in known.read("site", {"distance": 1.2}).warning()
     (reading,) = fit({"own": {"share": 0.08}, "roads": {"share": 0.02}}).read("site", {"share": 0.05}).readings
     assert reading.words == "predicted foreground 5 % of the pixels, as it should be below 12 % (labelled 2 % to 8 %)"
     assert outside(fit(LABELLED), **LABELLED["cfd"]) == []

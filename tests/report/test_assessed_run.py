@@ -60,7 +60,7 @@ def test_the_page_shows_it_only_where_estimators_were_judged(
 
 def test_gates_are_those_that_the_answers_read(related: Relation, answers: Assessment) -> None:
     name, other = related.estimates[0].dataset, related.estimates[1].dataset
-    large = GateReading("size", 999.0, None, 500.0, False, "images larger than anything labelled")
+    large = GateReading("size", 999.0, None, 500.0, False, "images larger than any labelled dataset")
     near = GateReading("distance", 1.1, None, 1.3, True, "distance 1.1")
     gated = replace(related, gates=(Gate(name, (large, near)), Gate(other, (near,))))
     site = replace(answers.sites[0], dataset=name, gate=Gate(name, (near,)))

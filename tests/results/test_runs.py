@@ -319,7 +319,7 @@ def test_a_table_that_cannot_be_drawn_is_one_line(
     folder = run.save(tmp_path / "run")
     assert command(["report", str(folder)]) == 1
     told = capsys.readouterr().err
-    assert told.startswith(f"howfar: {folder} cannot be drawn (KeyError: 'pc1'): its files are not as they were written")
+    assert told.startswith(f"howfar: {folder} cannot be drawn (KeyError: 'pc1'): its files were changed")
     assert told.count("\n") == 1
 
 

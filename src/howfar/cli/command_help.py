@@ -1,6 +1,7 @@
 """Write the help of `howfar` and its commands: commands and options under headings, an example, related commands.
 
-`--help` lists a command's own options and those declared under the head "Options"; `--help-all` lists every option.
+`--help` lists at most ten options: those that `CommandEntry.common` names, else a command's own and those declared under the
+head "Options". `--help-all` lists every option.
 """
 
 from __future__ import annotations
@@ -49,11 +50,9 @@ class HeadedGroup(TyperGroup):
                 yield name, (command.help or "").partition("\n\n")[0].replace("\n", " ")
 
 
-LONG = 12
-"""Number of options from which `--help` lists only the common ones."""
-ALWAYS: Final = ("json", "help", "help_all")
-"""Names of the options of the head OUTPUT that `--help` lists."""
-KINDS: Final = {"<int>": "N", "<int range>": "N", "<float>": "NUMBER"}
+MOST = 10
+"""Number of options above which `--help` lists only the common ones."""
+KINDS: Final = {"<int>": "N", "<int range>": "N", "<float>": "NUMBER", "<float range>": "NUMBER"}
 """The word for a value in a help, by typer's name of its type; a text is called TEXT."""
 _KIND: Final = re.compile(r"<[a-z \[\]]+>")
 CHANNELS: Final = 3
@@ -82,10 +81,12 @@ class ToldCommand(TyperCommand):
         """Write a section for the arguments and one per topic, in the order of `ORDER`."""
         sections: dict[str, list[tuple[str, str]]] = {}
         parameters, left_out = self.get_params(ctx), 0
-        short = ALL not in ctx.meta and sum(parameter.param_type_name == "option" for parameter in parameters) >= LONG
+        short = ALL not in ctx.meta and sum(parameter.param_type_name == "option" for parameter in parameters) > MOST
+        common = ENTRIES[self.name].common.split() if self.name in ENTRIES else []
         for parameter in parameters:
             head = _head(parameter)
-            if short and not (head in ("Arguments", FIRST) or parameter.name in ALWAYS):
+            named = parameter.name in common if common else head == FIRST or parameter.name == "json"
+            if short and head != "Arguments" and not named:
                 left_out += 1
             elif (record := parameter.get_help_record(ctx)) is not None:
                 sections.setdefault(head, []).append((_in_words(parameter, record[0]), record[1]))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from howfar.results import Comparison, DatasetSummary, Evaluation, Relation
 
 SCALES = (
-    "relative 1: as far as images of {} lie apart; F 1: every crack is found, and nothing else; F without labels: with a 90 % "
-    "interval, to be believed at most inside the gate, where some labelled set is like this one"
+    "relative 1: as far as images of {} are from each other. F 1: every crack is found, and nothing else. F without labels has "
+    "a 90 % interval: believe it only inside the gate, where a labelled set is like this one"
 )
 WIDE = ("beyond 95 %", "F by distance")
 """Columns left out on a narrow terminal."""

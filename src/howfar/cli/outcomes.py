@@ -156,7 +156,7 @@ def _with_places(remedy: str, flags: Mapping[str, str]) -> str:
 def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
     """Write the traceback into a new file, and state its path."""
     known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"
-    what = f"{known} a fault of howfar ({one_line(f'{type(error).__name__}: {error}')})"
+    what = f"{known} a bug in howfar ({one_line(f'{type(error).__name__}: {error}')})"
     try:
         # A new name in the folder for temporary files, so that no run folder or earlier report is touched.
         descriptor, path = tempfile.mkstemp(prefix="howfar-error-", suffix=".txt")

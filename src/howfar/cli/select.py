@@ -31,7 +31,7 @@ def select(
         str,
         typer.Option(
             metavar="NAME",
-            help="Choose by a strategy of `howfar strategies`; auto: far if performance falls with distance, else random.",
+            help="Choose by a strategy of `howfar strategies`; auto: random, which none has been shown to beat.",
         ),
     ] = "auto",
     predictions: Annotated[

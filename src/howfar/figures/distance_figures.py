@@ -83,7 +83,7 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
 
 def relative_axis() -> str:
     """Return the label of an axis of `relative`, on a phone in two lines."""
-    ratio, read = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)", "(1: as far as P's own images lie apart)"
+    ratio, read = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)", "(1: as far as P's images are from each other)"
     return on_phone("\n", "   ").join((ratio, read))
 
 

@@ -145,10 +145,9 @@ def _sites_caption(assessment: Assessment) -> Caption:
     values = [f"{site.dataset} {_spoken(site)}" for site in assessment.ordered()]
     return Caption(
         SITES_TITLE,
-        f"Expected {assessment.performance_name} with its interval; hatched where nothing labelled is like the site, so that "
-        "no estimate is to be believed. Below the line labelled sites, estimated from the others: the diamond is what was "
-        "measured there, and shows "
-        f"how far such intervals may be trusted. Of an interval over more than half the scale no numbers are given.{without}",
+        f"Expected {assessment.performance_name} with its interval. A hatched interval is not to be believed: no labelled site "
+        "is like this one. Labelled sites stand below the line, each estimated from the others: their diamond is the measured "
+        f"score, and shows how far such intervals can be trusted. Intervals over half the scale have no numbers.{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
 

@@ -171,7 +171,7 @@ class Tools:
         lines = []
         for image in ordered[:SHOWN]:
             flag = "flagged (a flag has no stated error rate)" if image.flag else "not flagged (near is not right)"
-            far = f"relative {format_number(image.relative, 3)} (1: as far as images of {found.primary} lie apart)"
+            far = f"relative {format_number(image.relative, 3)} (1: as far as images of {found.primary} are from each other)"
             expected = format_interval(image.predicted, image.predicted_low, image.predicted_high)
             guess = "" if image.predicted is None else f"; predicted {expected}, of one image and not measured"
             p = "" if "p = " in image.reason else f", p = {format_p(image.p_value)}"

@@ -79,18 +79,18 @@ class GateCheck:
         if not labelled:
             return GateReading(self.name, value, low, high, None, f"{measured}, not known of a labelled dataset")
         least, most = min(labelled.values()), max(labelled.values())
-        known = " to ".join(dict.fromkeys((self._text(least), self._text(most))))
         beyond = max(_towards(value, least, low), _towards(value, most, high))
-        for limit, outside, meaning in (
-            (low, low is not None and value < low, self.smaller),
-            (high, high is not None and value > high, self.larger),
+        for limit, outside, meaning, known in (
+            (low, low is not None and value < low, self.smaller, f"at least {self._text(least)}"),
+            (high, high is not None and value > high, self.larger, f"at most {self._text(most)}"),
         ):
             if outside:
                 words = f"{meaning} ({measured}; labelled datasets have {known}, the limit is {self._text(limit)})"
                 remedy = TILE if self.by_tiles and not tiled else CERTIFY
                 return GateReading(self.name, value, low, high, False, words, remedy, beyond)
+        span = " to ".join(dict.fromkeys((self._text(least), self._text(most))))
         ends = (f"{word} {self._text(limit)}" for word, limit in (("above", low), ("below", high)) if limit is not None)
-        words = f"{measured}, as it should be {' and '.join(ends)} (labelled {known})"
+        words = f"{measured}, as it should be {' and '.join(ends)} (labelled {span})"
         return GateReading(self.name, value, low, high, True, words, "", beyond)
 
     def _text(self, value: float | None) -> str:
@@ -98,22 +98,29 @@ class GateCheck:
 
 
 CHECKS: Final = (
-    GateCheck("distance", "i_dist", "distance", 0.1, unit=" times the primary's own", larger="farther than anything labelled"),
+    GateCheck(
+        "distance",
+        "i_dist",
+        "distance",
+        0.1,
+        unit=" times that of the primary's own images",
+        larger="farther than any labelled dataset",
+    ),
     GateCheck(
         "knn",
         "knn",
         "distance from the nearest images",
         0.25,
-        unit=" times the primary's own distance",
-        larger="farther from its nearest primary images than anything labelled",
+        unit=" times that of the primary's own images",
+        larger="farther from its nearest primary images than any labelled dataset",
     ),
     GateCheck(
         "residual",
         "residual",
         "distance off the primary's subspace",
         0.1,
-        unit=" times the primary's own",
-        larger="different from the primary in ways that labelled datasets are not",
+        unit=" times that of the primary's own images",
+        larger="different from the primary in ways that no labelled dataset is",
     ),
     GateCheck(
         "share",
@@ -121,7 +128,7 @@ CHECKS: Final = (
         "predicted foreground",
         0.5,
         unit=" of the pixels",
-        larger="on average more foreground predicted than on anything labelled",
+        larger="on average more foreground predicted than on any labelled dataset",
     ),
     GateCheck(
         "scale",
@@ -130,8 +137,8 @@ CHECKS: Final = (
         0.5,
         below=0.5,
         unit=" px",
-        larger="structures wider than on anything labelled",
-        smaller="structures thinner than on anything labelled",
+        larger="structures wider than on any labelled dataset",
+        smaller="structures thinner than on any labelled dataset",
         positive=True,
         by_tiles=True,
     ),
@@ -141,7 +148,7 @@ CHECKS: Final = (
         "image side",
         1.5,
         unit=" px",
-        larger="images larger than anything labelled",
+        larger="images larger than any labelled dataset",
         typical=True,
         positive=True,
         by_tiles=True,
@@ -152,7 +159,7 @@ CHECKS: Final = (
         "Dice of whole and tiled maps",
         None,
         below=0.5,
-        smaller="whole images and their tiles agree less than on anything labelled",
+        smaller="whole images and their tiles agree less than on any labelled dataset",
         by_tiles=True,
     ),
 )
@@ -242,7 +249,7 @@ class GateRange:
         >>> gate.inside, [reading.check for reading in gate.outside]
         (False, ['distance'])
         >>> print(gate.outside[0].words.partition(" (")[0])
-        farther than anything labelled
+        farther than any labelled dataset
         """
         if not isinstance(values, Mapping):
             raise InputError.of("values", "must be a mapping of checks to values", type(values).__name__)

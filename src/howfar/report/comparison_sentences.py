@@ -19,15 +19,14 @@ def lead(comparison: Comparison) -> str:
         return f"{_no_yardstick(comparison.primary)} What follows are raw distances from P, with no yardstick to read them by."
     ordered = sorted(datasets, key=_relative)
     near, far = ordered[0], ordered[-1]
+    unit = f"as images of {primary} are from each other"
     if len(ordered) == 1:
-        return (
-            f"{near.name} lies {times(_relative(near))} as far from {primary} as the images of {primary} lie from each other."
-        )
-    if times(_relative(near)) == times(_relative(far)):
-        return f"All {len(ordered)} datasets lie equally far from {primary}: {times(_relative(near))} as far as its own images."
+        return f"{near.name} is {_far(_relative(near))} times as far from {primary} {unit}."
+    if _far(_relative(near)) == _far(_relative(far)):
+        return f"All {len(ordered)} datasets are equally far from {primary}: {_far(_relative(near))} times as far {unit}."
     text = (
-        f"Of {len(ordered)} datasets {near.name} lies nearest to {primary} and {far.name} farthest: {times(_relative(near))} "
-        f"and {times(_relative(far))} as far as its own images lie from each other."
+        f"Of {len(ordered)} datasets, {near.name} is nearest to {primary} and {far.name} farthest: {_far(_relative(near))} and "
+        f"{_far(_relative(far))} times as far {unit}."
     )
     return f"{text} {_settled(ordered)}".strip()
 
@@ -38,14 +37,19 @@ def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
     low, high = (None, None) if dataset.relative_ci is None else dataset.relative_ci
     if dataset.relative is None:
         at = format_number(dataset.o_dist_mean)
-        text = f"{dataset.name} lies at a mean distance of {at} from {home}, with no yardstick to read that by"
+        text = f"{dataset.name} is at a mean distance of {at} from {home}, without a unit to compare it with"
     else:
-        text = f"{dataset.name} lies {times(dataset.relative)} as far as images of {home} lie apart"
+        text = f"{dataset.name} is {_far(dataset.relative)} times as far from {home} as images of {home} are from each other"
     if low is not None and high is not None and low <= 1:
         text += ", as a set of little variety can" if high < 1 else ", so that it is not shown to be farther"
     unusual = _unusual(primary, dataset)
     differs = "" if dataset.p_value is None or (low is not None and low > 1) else _test(dataset)
     return f"{'; '.join(part for part in (text, unusual, differs) if part)}."
+
+
+def _far(relative: float) -> str:
+    """Write a ratio of distances without its sign."""
+    return times(relative).removesuffix("×")
 
 
 def smallest_p(permutations: int, secondaries: int) -> float | None:

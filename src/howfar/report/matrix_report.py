@@ -22,7 +22,7 @@ def lead(matrix: Matrix) -> str:
     if not len(pairs):
         return "No two datasets can be compared: all images of one of each two are equal."
     near, far = pairs.iloc[0], pairs.iloc[-1]
-    yardstick = "as images of the one that varies less lie from each other"
+    yardstick = "as images of the one that varies less are from each other"
     if len(pairs) == 1:
         return f"{near['one']} and {near['other']} lie {near['mutual']:.2f} times as far apart {yardstick}."
     return (
@@ -60,7 +60,9 @@ def limits(matrix: Matrix) -> list[str]:
 
 
 SETTINGS: Final = ("components", "projection", "scale", "seed")
-MUTUAL: Final = "mean distance over self-distance, the larger of both directions: 1 is as far as their own images lie apart"
+MUTUAL: Final = (
+    "mean distance over self-distance, the larger of both directions: 1 is as far as their own images are from each other"
+)
 SHOWN: Final = 66  # pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many
 
 

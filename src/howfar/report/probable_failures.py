@@ -20,13 +20,15 @@ def lead(relation: Relation) -> str:
     doubted = [
         f"{row.dataset} ({row.listed:,} of {row.n:,})" for row in relation.failures if row.dataset in outside and row.listed
     ]
-    lists = doc.plural(len(doubted), "is the list", "are the lists")
-    apart = f" Not to be believed, as outside the gate, {lists} of {doc.listing(doubted)}." if doubted else ""
+    apart = ""
+    if doubted:
+        lists, verb = doc.plural(len(doubted), "list", "lists"), doc.plural(len(doubted), "is", "are")
+        apart = f" The {lists} of {doc.listing(doubted)} {verb} not to be believed: outside the gate."
     total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
         how = f"No list of images that score below τ = {tau} can be given at an error rate of {rate}"
-        return f"{how}: of {total:,} images none is listed, whether or not it fails.{apart}"
+        return f"{how}. So none of {total:,} images is listed, whether it fails or not.{apart}"
     sets, every = sum(row.listed > 0 for row in believed), len(believed)
     among = f"in {sets} of {every} dataset{doc.plural(every)}"
     return f"{listed:,} of {total:,} images, {among}, probably score{doc.plural(listed, 's', '')} below τ = {tau}.{apart}"
@@ -36,9 +38,9 @@ def promise(relation: Relation) -> str:
     """State the error rate and the condition under which it holds."""
     rate, tau = percentage_of(relation.settings.error_rate), f"{relation.settings.tau:g}"
     return (
-        f"The lists are made so that at most {rate} of the images on them are expected to score {tau} or more after all, where "
-        "images are exchangeable with the labelled ones. For a dataset unlike the labelled ones nothing promises it. An image "
-        "that is not listed is not said to do well."
+        f"At most {rate} of the listed images are expected to score {tau} or more after all, if the images are exchangeable "
+        "with the labelled ones. There is no such guarantee for a dataset unlike the labelled ones. An image that is not "
+        "listed may fail too."
     )
 
 
@@ -48,7 +50,6 @@ def found(relation: Relation) -> str:
     labelled = images[images["performance"].notna()]
     on_list, fails = labelled["listed"].astype(bool), labelled["performance"] < relation.settings.tau
     listed_images, failing, caught = int(on_list.sum()), int(fails.sum()), int((on_list & fails).sum())
-    condition = "on the labelled datasets, each list made without the dataset's own labels"
     if not listed_images:
         failed = f", although {failing:,} of them scored below {tau}" if failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
@@ -57,7 +58,7 @@ def found(relation: Relation) -> str:
     against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
     wrong = f"{listed_images - caught:,} of {listed_images:,} listed images scored {tau} or more ({share(error)})"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"Measured {condition}: {wrong}, {against}.{little}"
+    text = f"On the labelled datasets, with the labels of each hidden from its own list, {wrong}, {against}.{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return (
@@ -74,8 +75,8 @@ def broken(relation: Relation) -> str:
     ]
     if not beyond or len(judged) == 1:
         return ""
-    lists = doc.plural(len(beyond), "is the list", "are the lists")
-    return f"Wrong more often than stated {lists} of {doc.listing(beyond)}."
+    lists, verb = doc.plural(len(beyond), "list", "lists"), doc.plural(len(beyond), "is", "are")
+    return f"The {lists} of {doc.listing(beyond)} {verb} wrong more often than stated."
 
 
 def whole(relation: Relation) -> str:
@@ -89,8 +90,8 @@ def whole(relation: Relation) -> str:
     if fail < 1.0 - relation.settings.error_rate:
         return f"{every}."
     return (
-        f"{every}: {share(fail)} of the images with a known performance fail, so a list of all that are estimated below τ is "
-        "right often enough. A lower τ tells the worst from the bad."
+        f"{every}: {share(fail)} of the labelled images fail, so even a list of all images keeps the stated rate. A lower τ "
+        "lists only the worst."
     )
 
 

@@ -1,5 +1,5 @@
 "use strict";
-// Everything can be read without this: it lets tables be sorted, says which are wider than the page, and opens what is folded before printing.
+// Everything can be read without this: it lets tables be sorted, says which are wider than the page, and opens a folded section that a link names.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const key = (row, column) => {
@@ -39,6 +39,3 @@ const unfold = () => {
 };
 window.addEventListener("hashchange", unfold);
 unfold();
-window.addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("details")) folded.open = true;
-});

@@ -189,9 +189,19 @@ class Adaptation(RecordedResult):
         """State the gain of adapting, and its variation by strategy, training and dataset; return "" if unknown."""
         return " ".join(_contributed(int(str(count)), rows) for count, rows in self.contributions.groupby("shots"))
 
+    def harmed(self) -> str:
+        """Name the models that score lower than the unadapted one, with the interval below 0; return "" if none does."""
+        worse = [row for row in self.gains.to_dict("records") if row["high"] < 0]
+        named = (
+            f"{row['model']} {'over all datasets' if row['dataset'] == ALL else 'on ' + str(row['dataset'])} "
+            f"({format_interval(row['gain'], row['low'], row['high'], '+.3f')})"
+            for row in worse
+        )
+        return f"Adapting made these worse: {'; '.join(named)}. Keep the model M there." if worse else ""
+
     def findings(self) -> list[str]:
-        """Return the verdict, and the sources of variation in gains."""
-        return [*filter(None, [self.verdict(), self.contributed()])]
+        """Return the verdict, the sources of variation in gains, and the models that adapting made worse."""
+        return [*filter(None, [self.verdict(), self.contributed(), self.harmed()])]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

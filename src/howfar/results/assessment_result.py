@@ -107,9 +107,9 @@ class SiteAnswer:
         return self.inside is False and self.measured is None
 
     def expected(self) -> str:
-        """Write the estimate with its interval: in brackets if doubted; one too wide "was not known" where labels are."""
+        """Write the estimate with its interval: in brackets if doubted; "too wide to use" where labels tell the score."""
         text = format_estimate(self.estimate, self.low, self.high, doubted=self.doubted)
-        return "was not known" if text == NOT_KNOWN and self.measured is not None else text
+        return "too wide to use" if text == NOT_KNOWN and self.measured is not None else text
 
 
 @dataclass(frozen=True)

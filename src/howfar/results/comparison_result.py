@@ -289,7 +289,7 @@ class Comparison(RecordedResult):
         beyond = ("–" if dataset.beyond is None else share(dataset.beyond) for dataset in self.datasets)
         cells = [(*(row[i] for i in chosen), one) for row, one in zip(rows, beyond, strict=True)]
         columns = (*(header[i] for i in chosen), f"beyond 95 % of {home}")
-        return f"{caption}relative 1 is as far as images of {home} lie apart", (columns, cells)
+        return f"{caption}relative 1 is as far as images of {home} are from each other", (columns, cells)
 
     def rivals_table(self) -> Cells:
         """Return header and cells of the literature's distances, one row per distance and secondary, with interval and p."""
@@ -494,5 +494,5 @@ class Matrix(RecordedResult):
         return (
             f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
             f"{self.settings.projection} projection, seed {self.settings.seed}; "
-            "relative 1: as far as the row's images lie apart"
+            "relative 1: as far as the row's images are from each other"
         )

@@ -205,9 +205,9 @@ class Gate:
 
         Examples
         --------
-        >>> far = GateReading("distance", 1.41, 1.0, 1.21, False, "farther than anything labelled")
+        >>> far = GateReading("distance", 1.41, 1.0, 1.21, False, "farther than any labelled dataset")
         >>> Gate("highway", (far,)).warning()
-        'highway: farther than anything labelled'
+        'highway: farther than any labelled dataset'
         """
         if not self.outside:
             return ""

@@ -71,8 +71,8 @@ def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
     # What drawing stumbles over in a folder that was whole when it was written.
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         what = f"{folder} cannot be drawn ({one_line(f'{type(error).__name__}: {error}')})"
-        why = "its files are not as they were written, or this is a fault of howfar"
-        on = f"run {result.COMMAND} again, and where that does not help send in what HOWFAR_DEBUG=1 prints"
+        why = "its files were changed, or this is a bug in howfar"
+        on = f"run {result.COMMAND} again; if that does not help, send in what HOWFAR_DEBUG=1 prints"
         raise StoreError(f"{what}: {why}; {on}") from error
 
 

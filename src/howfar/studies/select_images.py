@@ -109,29 +109,8 @@ def _first_label_notes(picks: Sequence[Pick], found: Collection[str], faults: Ma
         yield f"{len(faults)} of {len(picks)} images are without a first label ({image}: {reason})"
 
 
-AUTO = "auto"
-
-
-def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
-    """Return the strategy that `auto` takes for a dataset, and a one-line reason.
-
-    It is ``far`` where `howfar.relate` says that performance falls with distance, in the dataset itself if that is labelled,
-    otherwise over all labelled ones; in every other case ``random``.
-    """
-    if relation is None:
-        return "random", "auto took random: nothing says of this run that performance falls with distance"
-    own = next((each.verdict for each in relation.datasets if each.name == dataset), None)
-    verdict, where = (own, dataset) if own is not None else (relation.pooled_verdict, "the labelled datasets")
-    if verdict is None:
-        return "random", "auto took random: too little of this run is labelled to say whether performance falls with distance"
-    if verdict.kind == "falls":
-        return (
-            "far",
-            f"auto took far: performance falls with distance in {where}; labels so chosen cannot certify (--strategy random)",
-        )
-    words = {"rises": "rises with distance", "consistent": "is consistent over distance"}
-    found = f"performance {words[verdict.kind]}" if verdict.kind in words else "there is no evidence of a trend with distance"
-    return "random", f"auto took random: {found} in {where}"
+AUTO, AUTO_STRATEGY = "auto", "random"
+AUTO_REASON = "auto took random: no strategy has been shown to beat random (howfar strategies)"
 
 
 SIDE = 512
@@ -207,8 +186,7 @@ def select(
         How many images.
     strategy
         ``auto``; a registered name (``howfar strategies`` lists them: far, random, kmedoids …); or a strategy. ``auto`` takes
-        far where `howfar.relate` has said of the run folder that performance falls with distance, else random, which no
-        strategy beat; `Selection.why` says which and why.
+        random, which no strategy has been shown to beat; `Selection.why` says so.
     predictions
         What the model says of the dataset, for the files that `out` gets: a folder of probability maps, a table of classes
         (.csv, .parquet) or a file of boxes (.json), as for `howfar.evaluate`. It stands there as first labels to correct. By
@@ -287,17 +265,14 @@ def _resolved(
     run: Comparison | str | Path, dataset: str, strategy: str | Strategy
 ) -> tuple[Comparison, Relation | None, Strategy, str]:
     """Return the run, the relation in its folder, the strategy, and the reason for `auto`'s choice."""
-    chosen_by = named("random" if strategy == AUTO else strategy)
+    chosen_by, why = (named(AUTO_STRATEGY), AUTO_REASON) if strategy == AUTO else (named(strategy), "")
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     relation = None
     if not isinstance(run, Comparison) and (absolute(run) / Relation.DOCUMENT).is_file():
         relation = Relation.load(absolute(run))
         if relation.parents and comparison.run_id not in relation.parents:
             raise StoreError(f"{absolute(run)}: relation.json is of another run than result.json: run relate again")
-    if strategy != AUTO:
-        return comparison, relation, chosen_by, ""
-    name, why = chosen_strategy(relation, dataset)
-    return comparison, relation, named(name), why
+    return comparison, relation, chosen_by, why
 
 
 def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,3 +91,13 @@ def test_one_segmenter_of_one_dataset_and_seed_is_reported(tmp_path: Path) -> No
     assert all(part.draw() for each in made for part in each.parts if isinstance(part, FigurePart))
     assert made[0].lead.startswith("Labelling 2 images of walls, chosen by far, raised mean F by")
     assert [part.label for part in made[0].parts if part.label] == ["Figure 7", "Figure 8"]
+
+
+def test_a_model_that_adapting_made_worse_is_named_with_its_dataset_and_interval(study: Adaptation) -> None:
+    assert not replace(study, gains=study.gains.assign(high=0.1)).harmed()
+    one = (study.gains["model"] == "far-7") & (study.gains["dataset"] == "walls")
+    gains = study.gains.assign(high=0.1)
+    gains.loc[one, ["gain", "low", "high"]] = [-0.2, -0.25, -0.15]
+    found = replace(study, gains=gains)
+    worse = "Adapting made these worse: far-7 on walls (-0.200 [-0.250, -0.150]). Keep the model M there."
+    assert found.harmed() == found.findings()[-1] == worse

@@ -16,7 +16,7 @@ from howfar.studies.assessment.preparation import TASKS
 
 COMMANDS = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("maps"), Path("run"))
 FAR = GateReading(
-    "distance", 1.42, None, 1.33, False, "farther than anything labelled (distance 1.42)", "label 8: howfar certify SITE"
+    "distance", 1.42, None, 1.33, False, "farther than any labelled dataset (distance 1.42)", "label 8: howfar certify SITE"
 )
 THIN = GateReading("tiles", 0.1, 0.5, None, False, "whole images and their tiles agree less", "predict by tiles: --tile")
 IN = GateReading("distance", 1.1, None, 1.33, True, "distance 1.1")
@@ -63,10 +63,10 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, COMMANDS, 80)
     trained = "--model unetplusplus --way scale --shots 0,3,7 --out 'run-adapted-a b'"
     assert low.command == f"howfar adapt p=/p 'a b=/data/a b' {trained}"
-    assert low.text.startswith("the model scores below 0.5 here")
-    assert low.text.endswith("; howfar cannot train this model: the command trains its own unetplusplus instead.")
+    assert low.text.startswith("train on a few of its labelled images, as the model scores below 0.5 here. ")
+    assert low.text.endswith("howfar cannot train this model: the command trains howfar's own unetplusplus instead.")
     own = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, replace(COMMANDS, segmenter="frozen"), 80)
-    assert own.text.endswith("train on a few of its labelled images.")
+    assert own.text == "train on a few of its labelled images, as the model scores below 0.5 here."
     assert "--model frozen" in own.command
     by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.onnx", Path("run/maps"), Path("run"), chosen=("--limit", "30"))
     again = next_step("s", estimate(0.7, 0.1), Gate("s", (THIN,)), None, 0.5, by_model, 80)
@@ -77,7 +77,7 @@ def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that
     classes = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("answers"), Path("run"), task=TASKS["classification"])
     low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, classes, 80)
     assert (low.action, low.command) == ("label", "howfar select run --dataset 'a b' -k 8 --strategy random")
-    assert "by your own code" in low.text
+    assert "Use your own code" in low.text
     told = answer("a b", estimate(0.58, 0.09), None, None, (4, 5), 0.5, "labelled sets", classes.task.performance_name)
     assert told.startswith("a b: expected accuracy 0.58")
 
@@ -97,18 +97,23 @@ HELD = "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such 
         ),
         (
             (estimate(0.58, 0.09), (FAR, THIN), LISTED, (4, 5)),
-            "a b: do not believe an estimate. Farther than anything labelled (distance 1.42); also whole images and their "
+            "a b: do not believe an estimate. Farther than any labelled dataset (distance 1.42); also whole images and their "
             "tiles agree less.",
         ),
         (
             (estimate(0.58, 0.09, measured=0.6), (FAR,), None, (4, 5)),
-            "a b: F 0.60 measured on 12 of 60 images. Without its labels 0.58 [0.49, 0.67] would have been expected, which "
-            "held. With its labels hidden the gate warns: farther than anything labelled (distance 1.42).",
+            "a b: F 0.60 measured on 12 of 60 images, 0.20 lower than on p. The estimate without its labels, 0.58 "
+            "[0.49, 0.67], holds the measured score. With its labels hidden, the gate warns: farther than any labelled dataset "
+            "(distance 1.42).",
         ),
         (
             (estimate(0.5, 0.1, measured=0.7), (IN,), None, (2, 2)),
-            "a b: F 0.70 measured on 12 of 60 images. Without its labels 0.50 [0.40, 0.60] would have been expected, which did "
-            "not hold.",
+            "a b: F 0.70 measured on 12 of 60 images, 0.10 lower than on p. The estimate without its labels, 0.50 "
+            "[0.40, 0.60], does not hold the measured score.",
+        ),
+        (
+            (estimate(0.5, 0.3, measured=0.8), (IN,), None, (2, 2)),
+            "a b: F 0.80 measured on 12 of 60 images. An estimate without its labels would have been too wide to use.",
         ),
         (
             (estimate(0.5, 0.3), (IN,), None, (2, 2)),
@@ -123,7 +128,7 @@ HELD = "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such 
 def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals_held(said: Any, words: str) -> None:
     expected, readings, listed, held = said
     gate = Gate("a b", readings)
-    assert answer("a b", expected, gate, listed, held, 0.5, "labelled sites", "F", (12, 60)) == words
+    assert answer("a b", expected, gate, listed, held, 0.5, "labelled sites", "F", (12, 60), ("p", 0.8)) == words
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:
     assert found.notes[:-1] == scores.notes
     assert found.notes[-1].startswith("distances are in the subspace of the primary alone")
     assert batch.failures == len(scores.flagged)
-    # Farther than anything labelled: what estimators say of it decides nothing.
+    # Farther than any labelled dataset: what estimators say of it decides nothing.
     assert batch.gate is False
     assert (found.decisions[0].outcome, found.decisions[0].value) == ("undecided", None)
     inside = howfar.check(profile, rows(5, 30), rules, estimator="distances")

@@ -129,7 +129,8 @@ def test_the_start_is_a_rules_file_and_so_is_it_with_its_comments_taken_away(tmp
 
 
 FAR = Gate(
-    "site", (GateReading("distance", 1.4, 1.0, 1.2, False, "farther than anything labelled", "label 8: howfar certify SITE"),)
+    "site",
+    (GateReading("distance", 1.4, 1.0, 1.2, False, "farther than any labelled dataset", "label 8: howfar certify SITE"),),
 )
 NEAR = Gate("site", (GateReading("distance", 1.1, 1.0, 1.2, True, "as far as labelled datasets"),))
 UNKNOWN = Gate("site", (GateReading("distance", None, None, None, None, "not known"),))
@@ -193,7 +194,7 @@ def test_an_estimate_outside_the_gate_decides_nothing() -> None:
     for low, high in ((0.8, 0.9), (0.1, 0.2)):
         decision = decided({"performance": {"at_least": 0.6}}, RuleFacts(batch(), estimate(0.5, low, high), gate=FAR))
         assert decision.outcome == "undecided"
-        assert "farther than anything labelled" in decision.words
+        assert "farther than any labelled dataset" in decision.words
         assert "howfar certify site -k 8" in decision.remedy
 
 
@@ -263,7 +264,7 @@ def test_predicted_failures_outside_the_gate_decide_nothing_and_labelled_ones_do
     for low, high in ((0.0, 0.1), (0.3, 0.4)):
         predicted = decided(rule, RuleFacts(batch(), gate=FAR, failing=failing(low, high)))
         assert (predicted.outcome, predicted.value, predicted.labels) == ("undecided", None, 8)
-        assert "not to be believed outside the gate: farther than anything labelled" in predicted.words
+        assert "not to be believed outside the gate: farther than any labelled dataset" in predicted.words
         known = RuleFacts(batch(), gate=FAR, failing=failing(low, high))
         *_, both = decisions_of(read_rules({**rule, "gate": "inside"}), known)
         assert both.words.endswith("not to be believed outside the gate")  # the rule on the gate has said why

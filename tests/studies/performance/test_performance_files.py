@@ -286,7 +286,7 @@ def test_what_is_no_histogram_is_one_line(counts: Any) -> None:
         (pd.DataFrame(), "t.csv has no column image; its columns: none: it needs image and performance"),
         (plain().iloc[:0], "t.csv has no row: it needs one for each image"),
         (plain(image=["1.png", None]), "t.csv: row 2 has no image: name it"),
-        (plain(image=["1.png", "1.png"]), "t.csv: image 1.png is there twice: keep one row an image, or name"),
+        (plain(image=["1.png", "1.png"]), "t.csv: image 1.png is there twice: name each row's dataset"),
         (plain(performance=[0.5, 1.01]), "t.csv: column performance must lie between 0 and 1, got '1.01 in row 2': divide"),
         (plain(foreground=[0.5, 5]), "t.csv: column foreground must lie between 0 and 1, got '5 in row 2': divide"),
         (plain(performance=[0.5, np.inf]), "t.csv: column performance must be finite, got 'infinity in row 2': leave it empty"),

@@ -15,7 +15,7 @@ from howfar.studies.assessment.preparation import BlankSite, folder_of
 from howfar.tasks.map_measures import FALSE_ALARMS
 from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import Task
-from howfar.wording import format_interval, percentage_of, says_nothing
+from howfar.wording import percentage_of, says_nothing
 
 CHANGES = 0.02
 """From this change of the mean performance on, another threshold is worth a word."""
@@ -24,6 +24,8 @@ WIDE = 0.2
 """An interval longer than this says too little to act on."""
 GAIN = 0.02
 """From this gain on tiles are advised: ten larger true changes on cracks all had the expected sign (benchmarks/answer.py)."""
+LOST = 0.05
+"""From this loss against the primary's own images on, the answer states the loss."""
 TILE_FLAG = "--tile"
 LEARNT = "howfar cannot know whether the model was trained on these images; if it was, every estimate is too high."
 UNKNOWN_NETWORK = "unetplusplus"
@@ -55,17 +57,18 @@ def answer(
     kind: str,
     performance_name: str = "F",
     measured: tuple[int, int] = (0, 0),
+    home: tuple[str, float] | None = None,
 ) -> str:
     """State the score expected of a site, its interval, and the number of images that probably fail.
 
     `held` counts the label-hidden intervals of other datasets (`kind`) that held, and all of them; `measured` counts the site's
-    images with a measured performance, and all of them.
+    images with a measured performance, and all of them; `home` is the primary's name and score.
     """
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
-        beyond = "" if gate is None or not gate.outside else f" With its labels hidden the gate warns: {_reasons(gate)}."
-        return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
+        beyond = "" if gate is None or not gate.outside else f" With its labels hidden, the gate warns: {_reasons(gate)}."
+        return f"{_measured(site, estimate, performance_name, measured, home)}{beyond}"
     if gate is not None and gate.inside is False:
         reasons = _reasons(gate)
         return f"{site}: do not believe an estimate. {reasons[:1].upper()}{reasons[1:]}."
@@ -88,15 +91,17 @@ def answer(
     return " ".join(sentences)
 
 
-def _measured(site: str, estimate: SetEstimate, performance_name: str, measured: tuple[int, int]) -> str:
-    scored, images = measured
+def _measured(
+    site: str, estimate: SetEstimate, performance_name: str, counts: tuple[int, int], home: tuple[str, float] | None
+) -> str:
+    (scored, images), measured = counts, estimate.measured or 0.0
     on = f" on {scored} of {images} images" if scored else ""
-    said = f"{site}: {performance_name} {estimate.measured:.2f} measured{on}."
+    lost = "" if home is None or home[1] - measured < LOST else f", {home[1] - measured:.2f} lower than on {home[0]}"
+    said = f"{site}: {performance_name} {measured:.2f} measured{on}{lost}."
     if says_nothing(estimate.low, estimate.high):
-        return f"{said} Without its labels it would not have been known."
-    held = "held" if estimate.held else "did not hold"
-    expected = format_interval(estimate.predicted, estimate.low, estimate.high)
-    return f"{said} Without its labels {expected} would have been expected, which {held}."
+        return f"{said} An estimate without its labels would have been too wide to use."
+    held = "holds the measured score" if estimate.held else "does not hold the measured score"
+    return f"{said} The estimate without its labels, {estimate.text()}, {held}."
 
 
 def _reasons(gate: Gate) -> str:
@@ -112,8 +117,8 @@ def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] 
         return ""
     none = "No site is labelled" + "".join(f" but {name}, without foreground" for name in blank)
     return (
-        f"{none}: estimates are learnt from {corrupted} corrupted versions of images of {primary}, which are like "
-        "each other, so that intervals promise less for a real site. Label a site to be surer."
+        f"{none}: estimates are learnt from {corrupted} corrupted versions of images of {primary}. They resemble each other, "
+        "so intervals are less reliable for a real site. Label a site for better estimates."
     )
 
 
@@ -181,9 +186,9 @@ def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
     """Choose the next step for a site without foreground: certify false alarms if some images lack a mask."""
     if blank.whole:
         return NextStep(
-            "check", "nothing now; F takes images with foreground. Ask again when new images come.", commands.check(site)
+            "check", "nothing now; F needs images with foreground. Assess again when new images come.", commands.check(site)
         )
-    text = f"label {LABELS} images drawn at random, which say how often foreground is predicted where there is none."
+    text = f"label {LABELS} randomly drawn images, to measure how often the model predicts foreground where there is none."
     return NextStep("certify", text, commands.certify(site, "-k", str(LABELS), "--metric", FALSE_ALARMS))
 
 
@@ -210,24 +215,24 @@ def next_step(
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        text = f"label {few} images drawn at random: what they say holds whatever the shift. {commands.task.if_blank}"
+        text = f"label {few} randomly drawn images, which measure the score however far the site is. {commands.task.if_blank}"
         return NextStep("certify", text.rstrip(), commands.certify(site, "-k", str(few)))
     better = _better_by_tiles(estimate, by_tiles)
     if better and not commands.tiled:
         return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
     measure = commands.certify(site, "-k", str(more_labels))
-    nothing = f"nothing now, as nothing says that it scores below {tau:g} (--tau sets it); ask again when new images come."
+    nothing = f"nothing now if a score of {tau:g} is enough (--tau sets it). Assess again when new images come."
     if estimate is None:
         return NextStep("certify", f"label {more_labels} images drawn at random.", measure)
     if estimate.measured is not None:
         if estimate.measured >= tau:
             return NextStep("check", nothing, commands.check(site))
-        text = f"the model scores below {tau:g} here: train on a few of its labelled images"
+        text = f"train on a few of its labelled images, as the model scores below {tau:g} here"
         if commands.task.trained:
-            own = f"; howfar cannot train this model: the command trains its own {UNKNOWN_NETWORK} instead"
+            own = f". howfar cannot train this model: the command trains howfar's own {UNKNOWN_NETWORK} instead"
             return NextStep("adapt", f"{text}{'' if commands.segmenter else own}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
-        text = f"{text} by your own code (howfar trains segmenters alone); the command draws {few}."
+        text = f"{text}. Use your own code (howfar trains only segmenters); the command draws {few} images."
         return NextStep("label", text, commands.select(site, few))
     if estimate.high < tau:
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
@@ -237,8 +242,7 @@ def next_step(
         return NextStep("certify", f"label {more_labels} images drawn at random to measure it.", measure)
     if estimate.predicted < tau:
         text = (
-            f"whether the model reaches {tau:g} here is open: label images drawn at random until it is settled; where it does "
-            "not, train on them."
+            f"label randomly drawn images until they show whether the model scores {tau:g} here; if it does not, train on them."
         )
         until = f"{commands.task.performance_name} >= {tau:g}"
         return NextStep("certify", text, commands.certify(site, "--until", until))
@@ -263,7 +267,8 @@ def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> st
 class Answers:
     """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates.
 
-    `corrupted` are estimates of corrupted sets with the gate's reading; `scored` counts each site's scored images.
+    `corrupted` are estimates of corrupted sets with the gate's reading; `scored` counts each site's scored images; `home` is
+    the primary's name and score.
     """
 
     relation: Relation
@@ -273,6 +278,7 @@ class Answers:
     scored: Mapping[str, int]
     blank: Mapping[str, BlankSite] = field(default_factory=dict)
     tiled: Sequence[SetEstimate] = ()
+    home: tuple[str, float] | None = None
 
     def site(self, name: str) -> SiteAnswer:
         """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
@@ -286,7 +292,7 @@ class Answers:
         else:
             kind = "corrupted sets" if self.basis == "corrupted" else "labelled sites"
             called = self.commands.task.performance_name
-            words = answer(name, estimate, gate, listed, held, tau, kind, called, (scored, n))
+            words = answer(name, estimate, gate, listed, held, tau, kind, called, (scored, n), self.home)
             following = next_step(name, estimate, gate, listed, tau, self.commands, n, by_tiles)
         estimated: dict[str, Any] = {end: getattr(estimate, end, None) for end in ("estimator", "low", "high", "measured")}
         return SiteAnswer(

@@ -23,7 +23,7 @@ from howfar.progress import stage
 from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
 from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEstimate
-from howfar.results.assessment_result import Assessment, Basis, SiteAnswer
+from howfar.results.assessment_result import Assessment, Basis, OwnScore, SiteAnswer
 from howfar.results.records import plain
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, command_words, declared, picked, with_options
@@ -208,7 +208,9 @@ def assess(
     commands = _commands(read, comparison.sources, model, prepared, parts, relation.settings.threshold, backbone)
     basis: Basis = "sites" if parts.labelled else "corrupted"
     scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
-    answers = Answers(relation, commands, basis, judge.corrupted(), scored, blank_sites(parts.evaluations), tiled)
+    own = own_score(parts.own, parts.source)
+    home = None if own is None else (comparison.primary.name, own.performance)
+    answers = Answers(relation, commands, basis, judge.corrupted(), scored, blank_sites(parts.evaluations), tiled, home)
     identity = model_identity(prepared, parts)
     called = Path(model).name if isinstance(model, (str, Path)) else "the model"
     maps = absolute(prepared.maps) if Path(prepared.maps).name in ("", "..") else predictions
@@ -218,6 +220,7 @@ def assess(
         parts,
         changes(folder, identity),
         model=called if predictions is None else f"the model of {maps}",
+        own=own,
         command=command_again(commands, given["tiled"]),
         identity=identity,
         reading=None if prepared.model is None else prepared.model.reading,
@@ -304,13 +307,17 @@ def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOpti
 
 
 def _assessed(
-    comparison: Comparison, answers: Answers, parts: AssessmentScores, changed: Iterator[str], **fields: Any
+    comparison: Comparison,
+    answers: Answers,
+    parts: AssessmentScores,
+    changed: Iterator[str],
+    own: OwnScore | None,
+    **fields: Any,
 ) -> Assessment:
     relation, commands = answers.relation, answers.commands
     primary, called = comparison.primary.name, commands.task.performance_name
     basis = basis_note(answers.basis, len(answers.corrupted), primary, answers.blank)
     notes = [*changed, basis, *_notes(relation), *parts.notes]
-    own = own_score(parts.own, parts.source)
     return Assessment(
         **fields,
         primary=primary,

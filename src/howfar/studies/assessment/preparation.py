@@ -211,7 +211,7 @@ class Preparation:
         pairs = zip(sites, places[1:], strict=True)
         evaluations = tuple(self._scored(site, place, threshold, tuned, partial=partial) for site, place in pairs)
         if not source and own.threshold is not None:
-            source = f"found on {own.scored} {'held-out ' if known else ''}images of {own.dataset}"
+            source = f"chosen on {own.scored} {'held-out ' if known else ''}images of {own.dataset}"
         tiled, said = self._by_tiles(datasets, places, own.threshold), (*warnings, *notes, *further)
         parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tiled, known)
         if self.model is not None and self.given["corrupted"]:

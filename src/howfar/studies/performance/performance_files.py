@@ -53,8 +53,9 @@ def evaluations_of(table: pd.DataFrame, source: str, remedy: str = "") -> list[E
         repeated = rows["image"][rows["image"].duplicated()]
         if len(repeated):
             raise InputError(
-                f"{source}: image {repeated.iloc[0]} is there twice: keep one row an image"
-                + ("" if dataset else ", or name each row's dataset in a column dataset")
+                f"{source}: image {repeated.iloc[0]} is there twice: "
+                + ("" if dataset else "name each row's dataset in a column dataset, or ")
+                + "keep one row an image"
             )
         parts.append(
             Evaluation(
