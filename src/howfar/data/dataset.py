@@ -82,7 +82,7 @@ class Dataset:
 
     @classmethod
     def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:
-        r"""Read a CSV or Parquet table with a column ``image`` and optional columns ``mask`` and ``label``.
+        r"""Read a CSV or Parquet table with a column ``image`` and optional columns ``mask``, ``label`` and ``group``.
 
         Paths are relative to the table's folder; one may also be a URL, of the host or bucket that the table is from or of one
         that is allowed (`howfar.url_hosts.allowing`), or lie within a tar or Parquet file. An image's name is

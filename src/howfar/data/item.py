@@ -259,6 +259,7 @@ class ItemTable(BufferedText[Item]):
         self._columns: list[tuple[str, ...]] = []
         self._code_of: dict[tuple[str, ...], int] = {}
         self._labelled = 0
+        self._grouped = 0
         self._as_given: dict[int, Item] = {}
 
     @classmethod
@@ -285,6 +286,11 @@ class ItemTable(BufferedText[Item]):
     def labelled(self) -> int:
         """Count the images that have a label."""
         return self._labelled + sum(item.label is not None for item in self._as_given.values())
+
+    @property
+    def grouped(self) -> int:
+        """Count the images that have a group."""
+        return self._grouped + sum(item.group is not None for item in self._as_given.values())
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -327,6 +333,7 @@ class ItemTable(BufferedText[Item]):
         self._paths.add(item.name, item.path)
         self._masks.add(item.name, item.mask)
         self._labelled += item.label is not None
+        self._grouped += item.group is not None
         if item.label is not None or item.group is not None or item.further:
             columns = tuple(column for column, _ in item.further)
             if columns not in self._code_of:
