@@ -4,22 +4,32 @@ The images of P and of S are normal, or of two normal kinds of which one in five
 distances are known in closed form. Each trial draws both sets anew and computes both kinds of intervals from the same
 resamples. An energy's interval is that of a V-statistic, which lies above the true energy by (1/n) E d(p, p') +
 (1/m) E d(s, s'): it is judged by that.
+
+--groups simulates images of groups instead (scenes, patients, clips) whose features, and performances, are correlated within a
+group by 0, 0.5 and 0.9: intervals and p-values by groups beside those that take images as independent, of distances, of the
+permutation test and of single images under "no difference", and of certificates for the site and for further groups.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from record import leave, parser
-from scipy.special import gammaln, hyp1f1
+from scipy.special import gammaln, hyp1f1, ndtr
 
+from howfar.distances import image_to_dataset
+from howfar.distances.dataset_distances import leave_one_out
 from howfar.pipeline import distance_intervals
-from howfar.pipeline.distance_intervals import DistanceDraws, Resamples, RowSums
-from howfar.significance import interval
+from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
+from howfar.pipeline.measure import permutation_p_value
+from howfar.projection import Projection
+from howfar.sampling import draw, further_groups, mean, order, plan_zone, sequence, zone_tests
+from howfar.significance import interval, p_values
 
 WIDE = 1.2
 KINDS = {"normal": ((1.0, 1.0),), "two kinds": ((0.8, 0.8), (0.2, 2.0))}
@@ -34,7 +44,15 @@ def main() -> None:
     options.add_argument("--sizes", type=int, nargs="+", default=(40, 100, 250), help="images of P; S has four fifths of them")
     options.add_argument("--dimensions", type=int, nargs="+", default=(2, 25))
     options.add_argument("--shift", type=float, default=2.0)
+    options.add_argument("--groups", type=int, nargs="+", default=(), help="groups of P and of S; nothing else is simulated")
+    options.add_argument("--each", type=int, default=8, help="images of a group")
     arguments = options.parse_args()
+    given = {name: getattr(arguments, name) for name in ("trials", "draws", "shift")}
+    if arguments.groups:
+        cases = list(product(arguments.groups, CORRELATIONS))
+        found = [{"groups": count, "correlation": rho, **of_groups(count, rho, arguments)} for count, rho in cases]
+        leave("group_coverage", {**given, "each": arguments.each, "coverage": found}, arguments.json)
+        return
     rows = [
         {
             "images of P": n,
@@ -45,7 +63,6 @@ def main() -> None:
         }
         for n, z, kind in product(arguments.sizes, arguments.dimensions, KINDS)
     ]
-    given = {name: getattr(arguments, name) for name in ("trials", "draws", "shift")}
     leave("interval_coverage", {**given, "coverage": rows}, arguments.json)
 
 
@@ -91,6 +108,116 @@ def mean_distance(z: int, variance: float, apart: float) -> float:
     """Compute the mean length of a normal vector of z components, of this variance about a point so far from the origin."""
     scale = np.sqrt(2 * variance) * np.exp(gammaln((z + 1) / 2) - gammaln(z / 2))
     return float(scale * hyp1f1(-0.5, z / 2, -(apart**2) / (2 * variance)))
+
+
+CORRELATIONS = (0.0, 0.5, 0.9)
+COMPONENTS, LEVEL, LABELS, SITE = 5, 0.9, 16, 40
+CENTRE, SPREAD = 0.6, 1.0
+"""Of a performance before it is brought into 0 to 1 by the normal distribution."""
+ALPHA = 0.05
+
+
+def of_groups(count: int, rho: float, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Simulate P and S of `count` groups each: coverage, false rejections and certificates, by groups and by images."""
+    rng = np.random.default_rng([count, round(10 * rho), arguments.each])
+    distances = of_distances(count, rho, arguments, rng)
+    null = of_null(count, rho, arguments, rng)
+    return {"distances": distances, "under the null": null, "certificates": of_certificates(count, rho, arguments, rng)}
+
+
+def grouped(count: int, each: int, rho: float, rng: np.random.Generator, z: int = COMPONENTS) -> Rows:
+    """Draw normal images of variance 1, `each` in a group, of which two of a group correlate by rho."""
+    shared = np.repeat(rng.normal(size=(count, z)), each, axis=0)
+    return np.asarray(np.sqrt(rho) * shared + np.sqrt(1 - rho) * rng.normal(size=(count * each, z)))
+
+
+def of_distances(count: int, rho: float, arguments: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
+    """Count the trials whose 95 % intervals hold the true value, and their mean width."""
+    each, z, n = arguments.each, COMPONENTS, count * arguments.each
+    numbers = np.repeat(np.arange(count), each)
+    between, own = mean_distance(z, WIDE**2 + 1, arguments.shift), mean_distance(z, 2.0, 0.0)
+    inside, near = (each - 1) / n, mean_distance(z, 2.0 * (1 - rho), 0.0) if rho < 1 else 0.0
+    # Of all pairs within a set 1/n are an image with itself, and some are of one group.
+    all_pairs = (1 + WIDE) * (own * (1 - each / n) + near * inside)
+    truth = {"o_dist": between, "relative": between / own, "energy": 2 * between - all_pairs}
+    known: dict[str, PairGroups | None] = {"groups": PairGroups(numbers, numbers), "images": None}
+    held = {how: {name: [0, 0.0] for name in truth} for how in known}
+    for trial in range(arguments.trials):
+        p, s = grouped(count, each, rho, rng), WIDE * grouped(count, each, rho, rng) + arguments.shift / np.sqrt(z)
+        sums = RowSums.of(p, s)
+        for how, groups in known.items():
+            drawn = Resamples.drawn(n, n, arguments.draws, np.random.default_rng(trial), groups=groups)
+            draws = DistanceDraws.of(p, s, sums, drawn)
+            intervals = draws.between_ci(), draws.relative_ci(), draws.energy_ci()
+            for (name, value), ends in zip(truth.items(), intervals, strict=True):
+                low, high = ends or (np.nan, np.nan)
+                held[how][name][0] += low <= value <= high
+                held[how][name][1] += high - low
+    trials = arguments.trials
+    return {
+        how: {name: {"held": hits / trials, "width": width / trials} for name, (hits, width) in by.items()}
+        for how, by in held.items()
+    }
+
+
+def of_null(count: int, rho: float, arguments: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
+    """Count false rejections at 5 %: of the permutation test where S is like P, and of an image of a new group."""
+    each, numbers = arguments.each, np.repeat(np.arange(count), arguments.each)
+    alone = np.arange(count * each)
+    # S of single images beside a P of groups, and groups in both.
+    known = {"groups": (numbers, numbers), "images": None, "groups of P alone": (numbers, alone)}
+    rejected, flagged = dict.fromkeys(known, 0), {"groups": 0.0, "images": 0.0}
+    for trial in range(arguments.trials):
+        p, new = grouped(count, each, rho, rng), grouped(count, each, rho, rng)
+        for how, groups in known.items():
+            s = grouped(count * each, 1, 0.0, rng) if how == "groups of P alone" else new
+            pair = Projection(p, s, np.ones(COMPONENTS))
+            value = permutation_p_value(pair, 199, (trial,), None if groups is None else PairGroups(*groups))
+            rejected[how] += value <= ALPHA
+        distance = image_to_dataset(new, p)
+        by_group = p_values(distance, leave_one_out(p, groups=numbers), numbers)
+        flagged["groups"] += float((by_group <= ALPHA).mean())
+        flagged["images"] += float((p_values(distance, leave_one_out(p)) <= ALPHA).mean())
+    shares = ({how: hits / arguments.trials for how, hits in of.items()} for of in (rejected, flagged))
+    return dict(zip(("permutation", "images beyond"), shares, strict=True))
+
+
+def of_certificates(count: int, rho: float, arguments: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
+    """Count certificates that hold at 90 %: of a site's own mean by each design, and of the mean of further groups."""
+    each, trials, m = arguments.each, arguments.trials, count * arguments.each
+    numbers = np.repeat(np.arange(count), each)
+    names = (
+        "mean, spread over groups",
+        "mean, by images",
+        "at any time",
+        "zone",
+        "further groups",
+        "further groups, by images",
+    )
+    held, widths = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
+    expected = float(ndtr(CENTRE / np.sqrt(1 + SPREAD**2)))
+    for trial in range(trials):
+        hidden = CENTRE + SPREAD * grouped(count, each, rho, rng, 1)[:, 0]
+        truth, proxy = ndtr(hidden), ndtr(hidden + rng.normal(size=m))
+        for name, groups in (("mean, spread over groups", numbers), ("mean, by images", None)):
+            sample = draw(proxy, LABELS, groups=groups, seed=trial)
+            found = mean(truth[sample.indices], proxy, sample, level=LEVEL)
+            held[name] += found.low <= truth.mean() <= found.high
+            widths[name] += found.high - found.low
+            of_all = found if groups is None else further_groups(truth[sample.indices], sample, numbers, level=LEVEL)
+            beyond = "further groups, by images" if groups is None else "further groups"
+            held[beyond] += of_all.low <= expected <= of_all.high
+            widths[beyond] += of_all.high - of_all.low
+        places = order(m, seed=trial)[:LABELS]
+        known = sequence(truth[places], proxy, places, level=LEVEL)
+        held["at any time"] += bool(((known.low <= truth.mean()) & (truth.mean() <= known.high)).all())
+        widths["at any time"] += float(known.high[-1] - known.low[-1])
+        plan = plan_zone(proxy, SITE, at_least=0.6, wrong=0.2, level=LEVEL, seed=trial)
+        tested = replace(plan.zone, tests=zone_tests(plan.zone, truth[plan.images]))
+        inside = truth[list(tested.ranking[: tested.certified])]
+        held["zone"] += not tested.certified or float((inside < 0.6).mean()) <= 0.2
+        widths["zone"] += tested.certified / m
+    return {name: {"held": held[name] / trials, "width": widths[name] / trials} for name in names}
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.errors import InputError
+from howfar.errors import InputError, one_line
 from howfar.protocols import Rows
 
 LARGEST = 1e100
@@ -74,6 +76,26 @@ def as_row(x: ArrayLike, name: str, *, length: int | None = None, undefined: boo
         position = int(np.argmax(wrong))
         raise InputError.of(name, "must be finite", f"{row[position]} at position {position}", "leave that image out")
     return row
+
+
+def as_groups(groups: ArrayLike, length: int) -> NDArray[np.int64]:
+    """Convert names of groups, one an image, to numbers from 0; raise `InputError` unless there are `length` of one kind."""
+    names = np.asarray(groups)
+    if names.shape != (length,):
+        raise InputError.of("groups", f"must name {length} groups, one an image", names.shape)
+    try:
+        return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+    except TypeError as error:
+        raise InputError.of("groups", "must be names of one kind", one_line(error), "pass text") from error
+
+
+def group_numbers(groups: Sequence[str | None]) -> NDArray[np.int64] | None:
+    """Number the groups of images from 0; None where no two images share one. An image without a group (None) has its own."""
+    named = {name: None for name in groups if name is not None}
+    numbers = dict(zip(named, range(len(named)), strict=True))
+    alone = itertools.count(len(named))
+    row = np.array([next(alone) if name is None else numbers[name] for name in groups], dtype=np.int64)
+    return None if not len(row) or int(row.max()) + 1 == len(row) else row
 
 
 def check_level(level: float, name: str = "level", remedy: str = "pass 0.9") -> None:

@@ -32,6 +32,7 @@ class CompareSettings(TypedDict, total=False):
     limit: options.Limit
     rivals: options.Rivals
     leaks: options.Leaks
+    group: options.Group
 
 
 class ExecutionOptions(DatasetOptions, total=False):
@@ -96,6 +97,7 @@ class MatrixOptions(StudyExecution, BackboneOptions, total=False):
     seed: options.Seed
     bootstrap: Annotated[options.Bootstrap, options.But(default=0)]
     limit: options.Limit
+    group: options.Group
     out: options.Out
 
 

@@ -157,7 +157,10 @@ Tau = Annotated[float, Option(0.5, "Count an image as failed where its performan
 Flat = Annotated[float, _perf(0.2, "Treat a change of performance up to this as none.", _RATE)]
 Level = Annotated[float, _sure(0.9, "Give intervals of this level.", _SHARE)]
 ErrorRate = Annotated[float, _sure(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
-Group = Annotated[_Text, _label(None, "Name photographs by this regular expression's first group: '(.+)-[0-9]+' for tiles.")]
+Group = Annotated[
+    _Text,
+    _label(None, "Name photographs (or scenes, patients, clips) by this expression's first group: '(.+)-[0-9]+' for tiles."),
+]
 LearntGroup = Annotated[
     Group, But(help="Name photographs by this expression's first group; by default as in training.", free=True)
 ]

@@ -145,3 +145,9 @@ def test_what_no_line_holds_is_written_out_and_found_again(name: str, line: str,
     assert match_list([printable(path)], [name], [path]) == [0]  # as earlier versions wrote it
     # A path that stands as it is counts before one that is written out.
     assert match_list([f"/site/{line}"], ["1", "2"], [path, f"/site/{line}"]) == [1]
+
+
+def test_a_column_of_groups_is_read(folder: Path) -> None:
+    found = Dataset.from_table(csv(folder, "image,group,camera\nimages/1.png,north,a\nimages/2.png,,b\n"))
+    assert found.groups == ["north", None]
+    assert [item.further for item in found.items] == [(("camera", "a"),), (("camera", "b"),)]

@@ -73,7 +73,7 @@ COUNTS, NAN = np.arange(8.0), float("nan")
         (lambda: draw([], 1), "proxy must be one row"),
         (lambda: draw(["good"], 1), "proxy must be numbers"),
         (lambda: draw([0.5, np.inf], 1), "proxy must be finite"),
-        (lambda: draw([0.5, 0.6], 1, groups=["a"]), "groups must name 2 photographs"),
+        (lambda: draw([0.5, 0.6], 1, groups=["a"]), "groups must name 2 groups"),
         (lambda: Sample(np.array([0, 0]), np.ones(2), np.zeros(2, int)), "sample must name each image once"),
         (lambda: Sample(np.array([0, 1]), np.ones(1), np.zeros(2, int)), "sample must give an index"),
         (lambda: Sample(np.array([0, 1]), np.array([0.0, 1.0]), np.zeros(2, int)), "sample must have probabilities above 0"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howfar.sampling import Sample, cross_fitted_mean, draw, folds, mean, ods, ratio
+from howfar.sampling import Sample, cross_fitted_mean, draw, folds, further_groups, mean, ods, ratio
 from howfar.sampling.estimates import betting_interval, lower_bound, prediction_powered
 
 
@@ -302,3 +302,19 @@ def test_equal_models_give_the_plain_mean() -> None:
     assert cross_fitted_mean(values, [PROXY, PROXY], sample, folds(sample)).value == pytest.approx(
         mean(values, PROXY, sample).value, abs=1e-9
     )
+
+
+def test_of_further_groups_the_labels_show_as_much_as_there_are_groups() -> None:
+    rng, held, narrow = np.random.default_rng(0), 0, 0
+    groups = np.repeat(np.arange(20), 10)
+    for seed in range(300):
+        site = np.clip(np.repeat(0.5 + 0.15 * rng.normal(size=20), 10), 0, 1)
+        sample = draw(np.full(200, 0.5), 24, groups=groups, seed=seed)
+        estimate = further_groups(site[sample.indices], sample, groups)
+        held += estimate.low <= 0.5 <= estimate.high
+        own = mean(site[sample.indices], np.full(200, 0.5), sample)
+        narrow += own.low <= site.mean() <= own.high
+    assert held >= 0.87 * 300
+    assert narrow >= 0.87 * 300
+    one = further_groups([0.2] * 24, sample, np.zeros(200))
+    assert (one.value, one.low, one.high) == (pytest.approx(0.2), 0.0, 1.0)

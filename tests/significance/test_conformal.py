@@ -92,3 +92,10 @@ def test_roundings_do_not_move_what_is_exact_on_paper() -> None:
 def test_select_does_not_count_what_is_undefined() -> None:
     assert select([0.04, np.nan, np.nan], 0.05).tolist() == [True, False, False]
     assert select([np.nan, np.nan], 0.9).tolist() == [False, False]
+
+
+def test_each_group_counts_once() -> None:
+    calibration, groups = [1.0, 2.0, 3.0, 9.0], ["a", "a", "a", "b"]
+    assert p_values([0.0, 2.0, 4.0, 10.0], calibration, groups) == pytest.approx([1, (1 + 2 / 3 + 1) / 3, 2 / 3, 1 / 3])
+    alone = np.arange(4)
+    assert p_values([0.0, 2.0, 4.0], calibration, alone) == pytest.approx(p_values([0.0, 2.0, 4.0], calibration))

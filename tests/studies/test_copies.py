@@ -245,3 +245,12 @@ def test_of_few_pairs_nothing_is_told() -> None:
 
 def signs256(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).choice([-1, 1], (count, 256))
+
+
+def test_images_of_one_group_are_no_copies_of_each_other() -> None:
+    signs = np.sign(np.random.default_rng(0).normal(size=(5, 64)))
+    signs[1] = signs[3] = signs[0]
+    match = best_match(signs, signs, earlier=True, groups=np.array([0, 0, 1, 1, 2]))
+    assert match.agreement[1] == 0
+    assert match.rows[1] == -1
+    assert (match.rows[3], match.agreement[3]) == (0, 1.0)

@@ -82,7 +82,7 @@ class Dataset:
 
     @classmethod
     def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:
-        r"""Read a CSV or Parquet table with a column ``image`` and optional columns ``mask`` and ``label``.
+        r"""Read a CSV or Parquet table with a column ``image`` and optional columns ``mask``, ``label`` and ``group``.
 
         Paths are relative to the table's folder; one may also be a URL, of the host or bucket that the table is from or of one
         that is allowed (`howfar.url_hosts.allowing`), or lie within a tar or Parquet file. An image's name is
@@ -114,6 +114,11 @@ class Dataset:
         'dry'
         """
         return cls(*list_table(as_location(path), name))
+
+    @property
+    def groups(self) -> list[str | None]:
+        """Return each image's group: its scene, patient, clip or photograph; None for an image that shares none."""
+        return [item.group for item in self.items]
 
     def without_masks(self) -> Dataset:
         """Return the dataset without its masks."""

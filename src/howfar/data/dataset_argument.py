@@ -60,7 +60,9 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
         first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image in {root}{first}: pass files with images in them")
     items = tuple(
-        Item(shown, file / member.inner_path, None if member.mask is None else file / member.mask, member.label)
+        Item(
+            shown, file / member.inner_path, None if member.mask is None else file / member.mask, member.label, (), member.group
+        )
         for shown, (file, member) in zip(_names(members), members, strict=True)
     )
     return Dataset(name, items, tuple(skipped), root)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from importlib.util import find_spec
@@ -26,7 +26,7 @@ from howfar.cores import numeric_threads
 from howfar.data import separate_process
 from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
-from howfar.data.documents import readable
+from howfar.data.documents import cell_text, readable
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
 from howfar.data.item import Item, ItemTable
@@ -231,11 +231,15 @@ def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
     if "embedding" not in columns:
         listed = ", ".join(map(printable, columns))
         raise InputError(f"{source} has no column embedding; its columns: {listed}: name the column of vectors embedding")
-    read = table.read([column for column in ("image", "embedding") if column in columns])
+    read = table.read([column for column in ("image", "embedding", "group") if column in columns])
     vectors = read.column("embedding")
     cells = read.column("image").to_pylist() if "image" in columns else [None] * len(vectors)
     images, skipped = _named(cells, vectors.is_valid().to_pylist(), name, source)
-    return from_array(_stack(table.location, vectors, images), name, source, images, skipped)
+    found = from_array(_stack(table.location, vectors, images), name, source, images, skipped)
+    if "group" not in columns:
+        return found
+    of = dict(zip(unique_names(cells), map(cell_text, read.column("group").to_pylist()), strict=True))
+    return replace(found, groups=tuple(of[image] or None for image in found.images))
 
 
 def from_lance(folder: Location, name: str | None = None) -> Features:

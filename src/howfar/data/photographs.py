@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from howfar.data.dataset import Dataset
 from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.errors import ImageError, InputError
+from howfar.results import Features
 
 _TILE = re.compile(r"(.+)-[0-9]+$")
 _MOST, _FEWER = 0.5, 0.9
@@ -45,14 +47,54 @@ def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
     return [(hit and hit.group(1)) or name for hit, name in zip(hits, stems, strict=True)]
 
 
+def image_groups(names: Sequence[str], own: Sequence[str | None], group: str | None) -> list[str]:
+    """Return the group of each image: by the expression, else the dataset's own, else the image by itself (its name)."""
+    if group is not None:
+        return photographs_of(names, group)
+    return [name if of is None else of for name, of in zip(names, own or [None] * len(names), strict=True)]
+
+
+Grouped = TypeVar("Grouped", Dataset, Features, Dataset | Features)
+
+
+def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
+    """Return datasets with each image's group by an expression, where that fits any of its names, else as they are.
+
+    Raises `InputError` for an expression that fits no dataset.
+    """
+    if group is None:
+        return list(datasets)
+    named = [list(_names(dataset)) for dataset in datasets]
+    fitting = [bool(names) and fits(names, group) for names in named]
+    if not any(fitting):
+        example = next((names[0] for names in named if names), "")
+        raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
+    return [
+        _with_groups(dataset, photographs_of(names, group)) if fit else dataset
+        for dataset, names, fit in zip(datasets, named, fitting, strict=True)
+    ]
+
+
+def _names(dataset: Dataset | Features) -> Sequence[str]:
+    return dataset.images if isinstance(dataset, Features) else [item.name for item in dataset.items]
+
+
+def _with_groups(dataset: Grouped, groups: Sequence[str]) -> Grouped:
+    if isinstance(dataset, Features):
+        return replace(dataset, groups=tuple(groups))
+    return replace(dataset, items=tuple(replace(item, group=of) for item, of in zip(dataset.items, groups, strict=True)))
+
+
 def fits(names: Sequence[str], group: str) -> bool:
     """Return whether the expression matches the start of any image's name without extension."""
     pattern = pattern_of(group)
     return any(pattern.match(_stem(name)) for name in names)
 
 
-def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
-    """Return each image's photograph; without an expression, use ``<photo>-<tile>`` names if they look tiled."""
+def guess_photographs(names: Sequence[str], group: str | None, own: Sequence[str | None] = ()) -> list[str]:
+    """Return each image's group as `image_groups`; without any, use ``<photo>-<tile>`` names if they look tiled."""
+    if group is None and any(of is not None for of in own):
+        return image_groups(names, own, None)
     tiled = group is None and look_tiled(len(names), *tiles(names))
     return photographs_of(names, _TILE.pattern if tiled else group)
 
@@ -97,7 +139,7 @@ class HashedDataset:
             raise InputError.of(f"dataset {dataset.name}", "must hold an image that can be read", "none")
         names = [item.name for item in dataset.items]
         own = group if group is not None and fits(names, group) else None
-        photographs = dict(zip(names, guess_photographs(names, own), strict=True))
+        photographs = dict(zip(names, guess_photographs(names, own, dataset.groups), strict=True))
         items = tuple(item for item in dataset.items if item.name in contents)
         return cls(replace(dataset, items=items), contents, photographs, own)
 

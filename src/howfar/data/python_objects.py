@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.containers.container import LABEL, MASK
+from howfar.data.containers.container import GROUP, LABEL, MASK
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.documents import cell_text
 from howfar.data.embeddings import from_array, unique_names
@@ -131,9 +131,9 @@ def in_memory(
     items = []
     for number, shown in enumerate(listed):
         mask = images.path(number, "mask") if masked and masked[number] else None
-        own = texts[LABEL][number] if LABEL in texts else None
+        own, group = (texts[column][number] if column in texts else None for column in (LABEL, GROUP))
         further = tuple((column, text) for column, cells in texts.items() if column not in WANTED and (text := cells[number]))
-        items.append(Item(shown, images.path(number), mask, own, further))
+        items.append(Item(shown, images.path(number), mask, own, further, group or None))
     return Dataset(name, tuple(items))
 
 
@@ -242,7 +242,10 @@ def _embeddings(columns: Mapping[str, Any], name: str) -> Features:
     except (ValueError, TypeError) as error:
         raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
     names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
-    return from_array(rows, name, images=unique_names([text or None for text in names]))
+    found = from_array(rows, name, images=unique_names([text or None for text in names]))
+    if GROUP not in columns or len(found) < len(cells):
+        return found
+    return replace(found, groups=tuple(None if _is_empty(cell) else cell_text(cell) for cell in columns[GROUP].to_list()))
 
 
 def _is_number(column: Any) -> bool:

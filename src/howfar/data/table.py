@@ -22,7 +22,7 @@ from howfar.results import Skipped
 from howfar.wording import printable, unguarded, written_out
 
 Columns: TypeAlias = Mapping[str, Sequence[str | None]]
-WANTED: Final = ("image", "mask", "label")
+WANTED: Final = ("image", "mask", "label", "group")
 _ROWS: Final = 1 << 14
 
 
@@ -106,7 +106,7 @@ def _item(table: Location, what: str, number: int, row: Mapping[str, str | None]
             faults = [(mask, f"mask: {fault}; the image is kept without it")]
         mask = None
     further = tuple((column, text) for column, text in row.items() if column not in WANTED and text)
-    return Item(name, path, mask, row.get("label") or None, further), faults
+    return Item(name, path, mask, row.get("label") or None, further, row.get("group") or None), faults
 
 
 def _beside(table: Location, cell: str) -> tuple[str, Location]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_features, as_pair, quotient
+from howfar.arrays import Float64Array, FloatArray, as_features, as_groups, as_pair, quotient
 from howfar.distances.pairwise import row_sums
 from howfar.errors import InputError
 
@@ -43,10 +43,11 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float
     return float(image_to_dataset(s, p, device).mean())
 
 
-def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
+def leave_one_out(p: ArrayLike, device: str = "cpu", groups: ArrayLike | None = None) -> Float64Array:
     """Compute the mean distance of each image of P, (n, z), from the other images of P, (n,): its leave-one-out I^dist.
 
-    Raises `InputError` for features that are empty or not finite, one image only, or a device that there is not.
+    With `groups`, (n,), the group of each image is left out with it: a new image has no other tile of its photograph in P.
+    Raises `InputError` for features that are empty or not finite, one image or one group only, or a device that there is not.
 
     Examples
     --------
@@ -56,10 +57,31 @@ def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
     primary = as_features(p, "p")
     if len(primary) < 2:
         raise InputError.of("p", "must hold at least two images", f"{len(primary)} row", "a self-distance needs pairs")
-    return row_sums(primary, primary, device=device) / (len(primary) - 1)
+    sums = row_sums(primary, primary, device=device)
+    if groups is None:
+        return sums / (len(primary) - 1)
+    return of_other_groups(sums, primary, as_groups(groups, len(primary)))
 
 
-def self_distance(p: ArrayLike, device: str = "cpu") -> float:
+def of_other_groups(sums: Float64Array, rows: FloatArray, groups: NDArray[np.int64]) -> Float64Array:
+    """Compute each image's mean distance from the images of other groups, (n,), from `sums` of its distances from all."""
+    sizes = np.bincount(groups)
+    if len(sizes) < 2:
+        raise InputError.of("groups", "must be at least two", len(sizes), "a self-distance needs images of different groups")
+    return (sums - own_group_sums(rows, groups)) / (len(rows) - sizes[groups])
+
+
+def own_group_sums(rows: FloatArray, groups: NDArray[np.int64]) -> Float64Array:
+    """Sum each image's distances from the images of its own group, (n,)."""
+    sums = np.zeros(len(rows))
+    order, sizes = np.argsort(groups, kind="stable"), np.bincount(groups)
+    for members in np.split(order, np.cumsum(sizes)[:-1]):
+        if len(members) > 1:
+            sums[members] = row_sums(rows[members], rows[members])
+    return sums
+
+
+def self_distance(p: ArrayLike, device: str = "cpu", groups: ArrayLike | None = None) -> float:
     """Compute the self-distance O^dist(P, P), the mean over different images; `relative` is O^dist(S, P) divided by it.
 
     Arguments and errors are those of `leave_one_out`.
@@ -69,7 +91,7 @@ def self_distance(p: ArrayLike, device: str = "cpu") -> float:
     >>> self_distance([[0.0], [1.0], [3.0]])
     2.0
     """
-    return float(leave_one_out(p, device).mean())
+    return float(leave_one_out(p, device, groups).mean())
 
 
 def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:

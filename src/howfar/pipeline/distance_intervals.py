@@ -13,14 +13,23 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.arrays import Float64Array
-from howfar.distances.dataset_distances import energy_of_sums
+from howfar.arrays import Float64Array, group_numbers
+from howfar.distances.dataset_distances import energy_of_sums, of_other_groups, own_group_sums
 from howfar.distances.frechet import frechet_of_draws
 from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
 from howfar.distances.pairwise import bilinear_forms, both_sums, in_single, quadratic_forms, row_sums
 from howfar.distances.wasserstein import Slices
+from howfar.results import Features
 from howfar.significance import interval, resample_counts, unbiased_mean
-from howfar.significance.bootstrap import Decomposition, drawn_effects, mean_of_different, own_effects
+from howfar.significance.bootstrap import (
+    Decomposition,
+    drawn_effects,
+    effective,
+    mean_of_different,
+    own_effects,
+    widened,
+    widening,
+)
 
 ROUNDING = 1e-12
 FEW = 3
@@ -60,18 +69,76 @@ class RowSums(NamedTuple):
         return energy_of_sums(self.between, self.within_p, self.within_s)
 
 
+class PairGroups(NamedTuple):
+    """Hold the group of each image of P, (n,), and of S, (m,), by numbers from 0; an image of no group has one of its own."""
+
+    p: NDArray[np.int64]
+    s: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, primary: Features, secondary: Features) -> PairGroups | None:
+        """Return the groups of two datasets' images; None if no two images of either share one."""
+        of_p, of_s = group_numbers(primary.groups), group_numbers(secondary.groups)
+        if of_p is None and of_s is None:
+            return None
+        known = ((primary, of_p), (secondary, of_s))
+        return cls(*(np.arange(len(dataset)) if each is None else each for dataset, each in known))
+
+    @property
+    def pooled(self) -> NDArray[np.int64]:
+        """Return the groups of S's images followed by P's, as no dataset shares a group with another."""
+        return np.concatenate([self.s, self.p + int(self.s.max()) + 1])
+
+
+def own_distances(sums: Float64Array, rows: Float64Array, groups: NDArray[np.int64] | None) -> Float64Array | None:
+    """Compute each image's mean distance from its dataset's others, or from those of other groups; None if there are none.
+
+    `sums` (n,) are of its distances from all.
+    """
+    if groups is not None and len(rows) > 1:
+        return of_other_groups(sums, rows, groups) if groups.any() else None
+    return sums / (len(rows) - 1) if len(rows) > 1 else None
+
+
 class Resamples(NamedTuple):
-    """Hold bootstrap counts of the images of P, (n, draws), and of S, (m, draws), with a generator for further draws."""
+    """Hold bootstrap counts of the images of P, (n, draws), and of S, (m, draws), with a generator for further draws.
+
+    With `groups` whole groups were drawn.
+    """
 
     of_p: Counts
     of_s: Counts
     rng: np.random.Generator
+    groups: PairGroups | None = None
 
     @classmethod
-    def drawn(cls, n: int, m: int, draws: int, rng: np.random.Generator, of_p: Counts | None = None) -> Resamples:
+    def drawn(
+        cls,
+        n: int,
+        m: int,
+        draws: int,
+        rng: np.random.Generator,
+        of_p: Counts | None = None,
+        groups: PairGroups | None = None,
+    ) -> Resamples:
         """Draw `draws` bootstrap resamples of n images of P and m of S; counts of P can be given as `of_p`."""
-        of_p = resample_counts(n, draws, rng) if of_p is None else of_p
-        return cls(of_p, resample_counts(m, draws, rng), rng)
+        in_p, in_s = (None, None) if groups is None else groups
+        of_p = resample_counts(n, draws, rng, in_p) if of_p is None else of_p
+        return cls(of_p, resample_counts(m, draws, rng, in_s), rng, groups)
+
+
+class GroupDraws(NamedTuple):
+    """Hold what intervals by groups need beside draws of all three means: draws of each dataset alone, and numbers of groups.
+
+    `between_p` and `between_s` are mean distances between S and P where P, or S, alone is drawn anew. `all_p` and `all_s` are
+    means over all pairs within each set, in which two copies of a group are as far apart as different groups.
+    """
+
+    between_p: Float64Array
+    between_s: Float64Array
+    all_p: Float64Array
+    all_s: Float64Array
+    groups: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,32 +150,91 @@ class DistanceDraws:
     within_s: Float64Array | None
     n: int
     m: int
+    by_group: GroupDraws | None = None
 
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array, sums: RowSums, resamples: Resamples) -> DistanceDraws:
         """Compute the mean distances of resamples of both sets, with the projection held fixed.
 
-        Means of many pairs are drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), others from all pairs.
+        Means of many pairs are drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), others from all pairs, as
+        are all means of resampled groups.
         """
-        n, m, (of_p, of_s, rng) = len(p), len(s), resamples
+        n, m, (of_p, of_s, rng, groups) = len(p), len(s), resamples
+        if groups is not None:
+            return cls._of_groups(p, s, sums, of_p, of_s, groups)
         parts = _decomposed(p, s, sums)
         # What is None here is computed from all pairs.
         between, within_p, within_s = (None,) * 3 if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
         between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
         return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
 
-    def relative_ci(self, to_s: bool = False) -> tuple[float, float] | None:
+    @classmethod
+    def _of_groups(
+        cls, p: Float64Array, s: Float64Array, sums: RowSums, of_p: Counts, of_s: Counts, groups: PairGroups
+    ) -> DistanceDraws:
+        """Compute the mean distances of resampled groups: within a set between images of different groups."""
+        n, m = len(p), len(s)
+        in_p, in_s = (counts.sum(axis=0, dtype=np.float64) for counts in (of_p, of_s))
+        columns = row_sums(p, s) if sums.between_p is None else sums.between_p
+        (within_p, all_p), (within_s, all_s) = _within_groups(p, of_p, groups.p), _within_groups(s, of_s, groups.s)
+        beside = GroupDraws(
+            between_p=columns @ of_p / (in_p * m),
+            between_s=sums.between @ of_s / (in_s * n),
+            all_p=all_p,
+            all_s=all_s,
+            groups=(effective(groups.p), effective(groups.s)),
+        )
+        return cls(quadratic_forms(s, p, of_s, of_p) / (in_s * in_p), within_p, within_s, n, m, beside)
+
+    def between_ci(self) -> Ends | None:
+        """Compute the interval of the mean distance between S and P; None for a single group."""
+        by = self.by_group
+        return interval(self.between) if by is None else self._widened(self.between, by.between_p, by.between_s)
+
+    def relative_ci(self, to_s: bool = False) -> Ends | None:
         """Compute the interval of distance / self-distance of P, or of S; None if that has too few or only equal images."""
         within, count = (self.within_s, self.m) if to_s else (self.within_p, self.n)
-        if within is None or count < FEW or not above_rounding(np.nanmin(within), self.between.max()):
+        if within is None or count < FEW or not above_rounding(np.nanmin(within, initial=np.inf), self.between.max()):
             return None
-        return interval(self.between / within)
+        if self.by_group is None:
+            return interval(self.between / within)
+        own, typical = self.by_group, np.nanmedian(within)
+        of_p, of_s = (typical, within) if to_s else (within, typical)
+        return self._widened(self.between / within, own.between_p / of_p, own.between_s / of_s)
 
-    def energy_ci(self) -> tuple[float, float]:
+    def energy_ci(self) -> Ends | None:
         """Compute the interval of the energy distance, a V-statistic that includes self-pairs at distance 0."""
+        if self.by_group is not None:
+            by = self.by_group
+            draws = np.maximum(0.0, 2 * self.between - by.all_p - by.all_s)
+            ends = self._widened(draws, 2 * by.between_p - by.all_p, 2 * by.between_s - by.all_s)
+            return None if ends is None else (max(0.0, ends[0]), ends[1])
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
+
+    def _widened(self, draws: Float64Array, of_p: Float64Array, of_s: Float64Array) -> Ends | None:
+        """Compute an interval from draws of both sets, widened for few groups by the variance that each set alone gives."""
+        if self.by_group is None:
+            return None
+        return widened(draws, widening([float(np.nanvar(alone)) for alone in (of_p, of_s)], self.by_group.groups))
+
+
+def _within_groups(rows: Float64Array, counts: Counts, groups: NDArray[np.int64]) -> tuple[Float64Array | None, Float64Array]:
+    """Draw a set's mean distance between images of different groups, None for a single group, and over all pairs.
+
+    Copies of a group in a draw stand for different groups, whose distance is that between groups.
+    """
+    first = np.unique(groups, return_index=True)[1]
+    drawn, sizes = counts[first].astype(np.float64), np.bincount(groups).astype(np.float64)
+    own = np.bincount(groups, own_group_sums(rows, groups))
+    total = np.square(counts.sum(axis=0, dtype=np.float64))
+    apart = total - np.square(sizes) @ np.square(drawn)
+    forms = quadratic_forms(rows, rows, counts, counts) - own @ np.square(drawn)
+    different = np.divide(forms, apart, out=np.full(len(forms), np.nan), where=apart > 0)
+    share = np.square(sizes) @ drawn / total
+    every = (1 - share) * np.nan_to_num(different) + own @ drawn / total
+    return (different if len(sizes) > 1 else None), every
 
 
 def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None) -> Float64Array | None:

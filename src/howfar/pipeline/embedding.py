@@ -261,6 +261,13 @@ class Outcomes(BufferedText[Outcome]):
         names = TextColumn(self._items.names[row] for row in rows)
         return names, PathTexts(self._items, rows), HashColumn(self._contents[row] for row in rows)
 
+    def groups(self) -> tuple[str | None, ...]:
+        """Return the groups of the images with features; () if no image has one."""
+        if not self._items.grouped:
+            return ()
+        used = (np.array(memoryview(self._flags)) & _FAILED) == 0
+        return tuple(self._items[row].group for row in np.flatnonzero(used).tolist())
+
     def _at(self, flag: int, start: int = 0, stop: int | None = None) -> list[int]:
         flags = np.array(memoryview(self._flags)[start:stop])
         return (start + np.flatnonzero(flags & flag)).tolist()
@@ -508,4 +515,5 @@ def _features(
         identity=dict(backbone.identity),
         skipped=skipped,
         notes=(*notes, *filter(None, [unused_bits(dataset.name, paths)])),
+        groups=outcomes.groups(),
     )

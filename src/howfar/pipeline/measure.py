@@ -24,9 +24,11 @@ from howfar.pipeline.distance_intervals import (
     MOST_RELABELLINGS,
     Counts,
     DistanceDraws,
+    PairGroups,
     Resamples,
     RowSums,
     above_rounding,
+    own_distances,
     rival_intervals,
     rival_null,
 )
@@ -36,6 +38,7 @@ from howfar.projection.moments import DOUBLE, SINGLE, gram_columns, kept_moments
 from howfar.protocols import Runner
 from howfar.results import Settings
 from howfar.significance import interval, p_value, p_values, percentiles, relabellings, resample_counts, unbiased_mean
+from howfar.significance.bootstrap import effective, widened, widening
 from howfar.significance.permutation import FEWEST as FEWEST_OF_SLICE
 from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
 
@@ -152,14 +155,16 @@ def measure(
     seed: Sequence[int] = (0,),
     rivals: bool = True,
     primary_draws: NDArray[np.uint8] | None = None,
+    groups: PairGroups | None = None,
 ) -> PairMeasures:
     """Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
 
     `neighbours` is k of the nearest-neighbour distance; `bootstrap` 0 leaves intervals out, and `rivals` False the registered
     dataset distances, of which some take far longer than all else. `primary_draws`, (n, bootstrap) counts of P's images, are
-    shared by several secondaries; else they are drawn from `seed`.
+    shared by several secondaries; else they are drawn from `seed`. With `groups` whole groups are resampled, an image of P is
+    measured against other groups' images alone, and dataset distances that are not the paper's have no interval.
     """
-    with _drawn_beside(pair, bootstrap, seed, primary_draws) as (of_distances, of_rivals):
+    with _drawn_beside(pair, bootstrap, seed, primary_draws, groups) as (of_distances, of_rivals):
         p, s = pair.primary, pair.secondary
         near = nearest_images(s, p, k=min(neighbours, len(p)))
         nearest = near.distances.mean(axis=1)
@@ -169,41 +174,50 @@ def measure(
         means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
         sums = RowSums.of(p, s)
         i_dist = sums.between / len(p)
-        own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
+        of_groups = None if groups is None else groups.p
+        own = own_distances(sums.within_p, p, of_groups)
         resampled = None if of_distances is None else DistanceDraws.of(p, s, sums, of_distances())
         return PairMeasures(
             i_dist=i_dist,
             knn=nearest,
             mahalanobis=mahalanobis,
             percentile=None if own is None else percentiles(i_dist, own),
-            conformal=None if own is None else p_values(i_dist, own),
+            conformal=None if own is None else p_values(i_dist, own, of_groups),
             own=own,
             relative=None
             if own is None or not above_rounding(own.mean(), i_dist.mean())
             else float(i_dist.mean() / own.mean()),
             energy=sums.energy(),
             rivals=means,
-            o_dist_ci=None if resampled is None else interval(resampled.between),
+            o_dist_ci=None if resampled is None else resampled.between_ci(),
             relative_ci=None if resampled is None else resampled.relative_ci(),
             energy_ci=None if resampled is None else resampled.energy_ci(),
             nearest=near.rows[:, :NAMED],
             nearest_distances=near.distances[:, :NAMED],
-            rivals_ci={} if of_rivals is None else _rival_intervals(pair, others, means, *of_rivals()),
+            rivals_ci={} if of_rivals is None else _rival_intervals(pair, others, means, *of_rivals(), groups),
         )
 
 
-def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
+def permutation_p_value(
+    pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,), groups: PairGroups | None = None
+) -> float:
     """Test by permutation whether S and P come from one distribution, with the energy distance as statistic.
 
     Valid where the projection treats P and S alike (modes pair, joint and none), so that labels may be exchanged. The smallest
-    p of B = `permutations` random relabellings is 1 / (B + 1).
+    p of B = `permutations` random relabellings is 1 / (B + 1). With `groups` whole groups are relabelled.
     """
     pooled = np.concatenate([pair.secondary, pair.primary])
     m, n, energies = len(pair.secondary), len(pair.primary), []
-    for labels in _pair_labellings(pair, permutations, seed):
-        # 1/m and −1/n, times m n: no weight is rounded then.
-        weights = np.where(labels, np.float32(n), np.float32(-m))
-        energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
+    for labels in _pair_labellings(pair, permutations, seed, groups):
+        if groups is None:
+            # 1/m and −1/n, times m n: no weight is rounded then.
+            weights = np.where(labels, np.float32(n), np.float32(-m))
+            energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
+            continue
+        of_s = labels.sum(axis=0, dtype=np.float64)
+        of_p = m + n - of_s
+        weights = np.where(labels, of_p.astype(np.float32), -of_s.astype(np.float32))
+        energies.append(quadratic_forms(pooled, pooled, weights, weights) / -np.square(of_s * of_p))
     return _tested(energies, pooled)
 
 
@@ -233,25 +247,37 @@ def rival_p_values(
 
 
 def _labellings(
-    true: NDArray[np.uint8], components: int, permutations: int, rng: np.random.Generator
+    true: NDArray[np.uint8],
+    components: int,
+    permutations: int,
+    rng: np.random.Generator,
+    groups: NDArray[np.int64] | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield labels (images, draws) in blocks of draws; the first column of the first block is the true labels."""
     m, n = int(true.sum()), int(len(true) - true.sum())
     step = relabellings_at_once(permutations, n, m, components)
     for start in range(0, permutations, step):
-        drawn = relabellings(m, n, min(step, permutations - start), rng)
+        drawn = relabellings(m, n, min(step, permutations - start), rng, groups)
         yield drawn if start else np.concatenate([true[:, None], drawn], axis=1)
 
 
-def _pair_labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+def _pair_labellings(
+    pair: Projection, permutations: int, seed: Sequence[int], groups: PairGroups | None = None
+) -> Iterator[NDArray[np.uint8]]:
     """Yield blocks of labels for S's images followed by P's."""
-    true = np.repeat(np.array([1, 0], np.uint8), [len(pair.secondary), len(pair.primary)])
-    return _labellings(true, pair.components, permutations, np.random.default_rng(list(seed)))
+    true, pooled = np.repeat(np.array([1, 0], np.uint8), [len(pair.secondary), len(pair.primary)]), None
+    if groups is not None:
+        pooled = groups.pooled
+    return _labellings(true, pair.components, permutations, np.random.default_rng(list(seed)), pooled)
 
 
 @contextmanager
 def _drawn_beside(
-    pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
+    pair: Projection,
+    bootstrap: int,
+    seed: Sequence[int],
+    primary_draws: NDArray[np.uint8] | None,
+    groups: PairGroups | None = None,
 ) -> Iterator[tuple[Callable[[], Resamples] | None, Callable[[], tuple[Counts, Counts]] | None]]:
     """Draw resamples of S and P on a spare core during measurement, or only when needed under a memory budget."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
@@ -260,12 +286,13 @@ def _drawn_beside(
         return
 
     def of_distances() -> Resamples:
-        return Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), primary_draws)
+        return Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), primary_draws, groups)
 
     def of_rivals() -> tuple[Counts, Counts]:
         rng = np.random.default_rng([*seed, 1])
-        of_s = resample_counts(m, draws, rng)
-        return of_s, resample_counts(n, draws, rng) if primary_draws is None else primary_draws[:, :draws]
+        in_p, in_s = (None, None) if groups is None else groups
+        of_s = resample_counts(m, draws, rng, in_s)
+        return of_s, resample_counts(n, draws, rng, in_p) if primary_draws is None else primary_draws[:, :draws]
 
     drawn = (m if primary_draws is not None else m + n) * bootstrap
     if numeric_threads() == 1 or drawn > _BESIDE or is_set():
@@ -277,12 +304,21 @@ def _drawn_beside(
 
 
 def _rival_intervals(
-    pair: Projection, others: Mapping[str, Any], means: Mapping[str, float], of_s: Counts, of_p: Counts
+    pair: Projection,
+    others: Mapping[str, Any],
+    means: Mapping[str, float],
+    of_s: Counts,
+    of_p: Counts,
+    groups: PairGroups | None,
 ) -> dict[str, tuple[float, float]]:
     """Compute intervals of rivals: image distances by resampling S, dataset distances by resampling both sets."""
     of_images = {name: np.asarray(values, np.float64) for name, values in others.items() if np.ndim(values) == 1}
     weights = of_s.astype(np.float64)
-    of_means = {name: interval(values @ weights / len(values)) for name, values in of_images.items()}
+    draws = {name: values @ weights / weights.sum(axis=0) for name, values in of_images.items()}
+    if groups is not None:
+        factor = widening([1.0], [effective(groups.s)])
+        return {name: ends for name, values in draws.items() if (ends := widened(values, factor)) is not None}
+    of_means = {name: interval(values) for name, values in draws.items()}
     return of_means | rival_intervals(pair.secondary, pair.primary, means, of_s, of_p)
 
 

@@ -16,14 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar import registry
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, group_numbers
 from howfar.io.finished_parts import KeptArrays, code_stamp, digest, part_key
-from howfar.pipeline.distance_intervals import DistanceDraws, Ends, Resamples, RowSums, above_rounding
+from howfar.pipeline.distance_intervals import (
+    DistanceDraws,
+    Ends,
+    PairGroups,
+    Resamples,
+    RowSums,
+    above_rounding,
+    own_distances,
+)
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
 from howfar.protocols import Rows, Runner
 from howfar.results import Features, Settings
-from howfar.significance import interval, resample_counts
+from howfar.significance import resample_counts
 from howfar.store.manifest import canonical
 
 
@@ -52,7 +60,9 @@ class PairDistances:
     explained_variance: float
 
 
-def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> PairDistances:
+def between(
+    pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,), groups: PairGroups | None = None
+) -> PairDistances:
     """Measure a projected pair symmetrically, with intervals by `bootstrap` resamples (0 leaves them out)."""
     p, s = pair.primary, pair.secondary
     n, m = len(p), len(s)
@@ -62,8 +72,11 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
         float(within.sum()) / (len(within) * (len(within) - 1)) if len(within) > 1 else None
         for within in (sums.within_p, sums.within_s)
     )
+    if groups is not None:
+        own = own_distances(sums.within_p, p, groups.p), own_distances(sums.within_s, s, groups.s)
+        self_one, self_other = (None if distances is None else float(distances.mean()) for distances in own)
     energy = sums.energy()
-    resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), groups=groups) if bootstrap else None
     draws = None if resamples is None else DistanceDraws.of(p, s, sums, resamples)
     varies = above_rounding(o_dist, float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0))))
     return PairDistances(
@@ -74,7 +87,7 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
         relative_other=_over(o_dist, self_other),
         energy=energy,
         inhomogeneity=energy / (2 * o_dist) if varies else None,
-        o_dist_mean_ci=None if draws is None else interval(draws.between),
+        o_dist_mean_ci=None if draws is None else draws.between_ci(),
         relative_one_ci=None if draws is None else draws.relative_ci(),
         relative_other_ci=None if draws is None else draws.relative_ci(to_s=True),
         energy_ci=None if draws is None else draws.energy_ci(),
@@ -132,10 +145,15 @@ class MeasurePairs:
         return projector_of(self.primary, self.settings)
 
     @cached_property
+    def groups(self) -> NDArray[np.int64] | None:
+        """Return the numbers of the groups of P's images; None if no two share one."""
+        return group_numbers(self.primary.groups)
+
+    @cached_property
     def draws(self) -> NDArray[np.uint8] | None:
-        """Draw the bootstrap counts of P's images."""
-        count = self.settings.bootstrap
-        return resample_counts(len(self.primary), count, np.random.default_rng([self.settings.seed])) if count else None
+        """Draw the bootstrap counts of P's images, or of its groups."""
+        count, rng = self.settings.bootstrap, np.random.default_rng([self.settings.seed])
+        return resample_counts(len(self.primary), count, rng, self.groups) if count else None
 
     def __call__(self, index: int) -> MeasuredPair:
         """Measure the pair with the secondary dataset of this index."""
@@ -152,15 +170,16 @@ class MeasurePairs:
         tests = None if alike or not settings.permutations else self.projector.project(rows, "pair")
         for index, pair in zip(chosen, pairs, strict=True):
             if index in indices:
-                yield self._measured(self.secondaries[index].name, pair, pair if tests is None else next(tests))
+                yield self._measured(self.secondaries[index], pair, pair if tests is None else next(tests))
 
-    def _measured(self, name: str, pair: Projection, tested: Projection) -> MeasuredPair:
-        settings, seed = self.settings, (self.settings.seed, zlib.crc32(name.encode()))
-        found = measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws)
-        tests = settings.permutations and settings.rivals
+    def _measured(self, secondary: Features, pair: Projection, tested: Projection) -> MeasuredPair:
+        settings, seed = self.settings, (self.settings.seed, zlib.crc32(secondary.name.encode()))
+        groups = PairGroups.of(self.primary, secondary)
+        found = measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws, groups)
+        tests = settings.permutations and settings.rivals and groups is None
         return MeasuredPair(
             **vars(found),
-            p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
+            p_value=permutation_p_value(tested, settings.permutations, (*seed, 1), groups) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,
             primary_plane=_padded(pair.primary[:, :2]),
@@ -201,15 +220,24 @@ def _keys(pairs: MeasurePairs) -> list[str]:
     """Compute each pair's cache key from both datasets' images, all settings and the measuring code."""
     primary, settings = pairs.primary, pairs.settings
     # Images that a limit, or the search for leaks, has left out are in no digest; slices are made of what is measured.
-    chosen = {name: value for name, value in asdict(settings).items() if name not in ("limit", "leaks", "by")}
-    datasets = [[dataset.name, digest(dataset.contents), _stored(dataset.rows)] for dataset in pairs.secondaries]
+    chosen = {name: value for name, value in asdict(settings).items() if name not in ("limit", "leaks", "by", "group")}
+    datasets = [
+        [dataset.name, digest(dataset.contents), _stored(dataset.rows), *grouping(dataset)] for dataset in pairs.secondaries
+    ]
     # A row without a rival that is registered now does not stand beside one that has it.
     rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []
     by = [_FORMAT, code_stamp(*_CODE), np.__version__, rivals]
     common = [*by, canonical(primary.identity), list(primary.layers), chosen, digest(primary.contents), _stored(primary.rows)]
+    common += grouping(primary)
     # In one space a pair depends on all datasets.
     shared = datasets if settings.projection == "joint" else []
     return [part_key(dataset, shared, *common) for dataset in datasets]
+
+
+def grouping(dataset: Features) -> list[list[int]]:
+    """Return the numbers of a dataset's groups in a list; an empty list if no two images share one."""
+    numbers = group_numbers(dataset.groups)
+    return [] if numbers is None else [numbers.tolist()]
 
 
 def _stored(rows: Rows) -> str:

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, significant
+from howfar.arrays import Float64Array, group_numbers, significant
 from howfar.distances.dataset_distances import image_to_dataset, leave_one_out
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspace_residual
@@ -58,6 +58,7 @@ class PrimaryReference:
     judge: SiteJudge | None = None
     own_residual: float | None = None
     residual_components: int | None = None
+    groups: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
@@ -79,6 +80,8 @@ class PrimaryReference:
             leading = rows[:, :count]
             residuals = leave_one_out_residual(subspace_residual(features.rows, basis.mean, leading), leading)
             own_residual = float(residuals.mean())
+        groups = group_numbers(features.groups)
+        alone = len(rows) < 2 or (groups is not None and not groups.any())
         return cls(
             primary=features.name,
             n=len(features),
@@ -91,11 +94,12 @@ class PrimaryReference:
             neighbours=settings.neighbours,
             basis=basis,
             rows=rows,
-            own=leave_one_out(rows) if len(rows) > 1 else None,
+            own=None if alone else leave_one_out(rows, groups=groups),
             provenance=Provenance.now(),
             skipped=features.skipped,
             own_residual=own_residual,
             residual_components=count,
+            groups=groups,
         )
 
     @property
@@ -127,7 +131,7 @@ class PrimaryReference:
             "knn": knn(s, self.rows, k=min(self.neighbours, self.n)),
             "mahalanobis": self._mahalanobis(s),
             "percentile": undefined if own is None else percentiles(mean, own),
-            "p_value": undefined if own is None else p_values(mean, own),
+            "p_value": undefined if own is None else p_values(mean, own, self.groups),
             # In units of P's own residual.
             "residual": subspace_residual(features, self.basis.mean, s[:, : self.residual_components]) / self.own_residual
             if self.own_residual
@@ -150,13 +154,16 @@ class PrimaryReference:
     def notes(self) -> tuple[str, ...]:
         """List caveats about the profile's distances."""
         notes = []
+        count = self.n if self.groups is None else int(self.groups.max()) + 1
         if self.own is None:
-            notes.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
+            of = "a single image" if self.n == 1 else "of a single group"
+            notes.append(f"{self.primary} is {of}: it has no self-distance, so relative distances are undefined")
         elif self._fitted is None:
             notes.append(f"the images of {self.primary} are all alike: no distance from them can be told")
-        elif self.n < CONFORMAL:
+        elif count < CONFORMAL:
+            of = "images" if self.groups is None else "groups"
             notes.append(
-                f"{self.primary} has {self.n} images: with fewer than {CONFORMAL} no image can be called far by its p-value"
+                f"{self.primary} has {count} {of}: with fewer than {CONFORMAL} no image can be called far by its p-value"
             )
         if self.basis.components < self.components:
             notes.append(

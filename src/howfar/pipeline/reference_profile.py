@@ -38,8 +38,9 @@ class Profile(PrimaryReference):
     fitted on P ((q,) mean, (q, z) matrix, explained variance), `rows` (n, z) are P's images in it, and `own` (n,) their
     leave-one-out distances; None where P is a single image. `own_residual` is how far P's images lie off the subspace of its
     leading `residual_components` on average, leave-one-out; None where it holds all of them, where layers are scaled, and in
-    profiles of howfar 0.1. `judge` judges sites, where labelled datasets were given. `skipped` are the files of P that could
-    not be read.
+    profiles of howfar 0.1. `groups` (n,) number the groups of P's images, None if no two share one: distances in `own` are then
+    from other groups' images, and a p-value counts each group once. `judge` judges sites, where labelled datasets were given.
+    `skipped` are the files of P that could not be read.
     """
 
     @with_options(ScorerOptions)
@@ -108,7 +109,8 @@ class Profile(PrimaryReference):
             "rows": self.rows,
         }
         manifest = document(self) | {"fits": None if self.judge is None else self.judge.fitted()}
-        archive.write(Path(file), manifest, arrays if self.own is None else {**arrays, "own": self.own})
+        further = {"own": self.own, "groups": self.groups}
+        archive.write(Path(file), manifest, arrays | {name: array for name, array in further.items() if array is not None})
         return Path(file)
 
     @classmethod
@@ -171,7 +173,13 @@ def _fields(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     n, layers = int(manifest["primary"]["n"]), tuple(int(length) for length in manifest["backbone"]["layers"])
     z = arrays["rows"].shape[1]
     shapes = {"mean": (sum(layers),), "basis": (sum(layers), z), "explained_variance_ratio": (z,), "rows": (n, z)}
-    for name, shape in (shapes | ({"own": (n,)} if n > 1 else {})).items():
+    groups = arrays.get("groups")
+    if groups is not None and (
+        groups.shape != (n,) or groups.dtype != np.int64 or set(groups.tolist()) != set(range(groups.max() + 1))
+    ):
+        raise ValueError(f"groups must number the groups of {n} images from 0, got {groups.dtype} {groups.shape}")
+    alone = n < 2 or (groups is not None and not groups.any())
+    for name, shape in (shapes | ({} if alone else {"own": (n,)})).items():
         array, types = arrays[name], (np.float32, np.float64) if name == "basis" else (np.float64,)
         if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():
             raise ValueError(f"{name} must hold finite numbers of the shape {shape}, got {array.dtype} {array.shape}")
@@ -188,10 +196,11 @@ def _fields(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
         **manifest["settings"],
         basis=Basis(arrays["mean"], arrays["basis"], arrays["explained_variance_ratio"]),
         rows=arrays["rows"],
-        own=arrays["own"] if n > 1 else None,
+        own=None if alone else arrays["own"],
         provenance=Provenance(**manifest["provenance"]),
         skipped=tuple(Skipped(**file) for file in manifest["skipped"]),
         judge=None if performance is None else SiteJudge.from_dict(performance, manifest["fits"]),
         own_residual=None if manifest.get("own_residual") is None else float(manifest["own_residual"]),
         residual_components=count,
+        groups=groups,
     )

@@ -158,13 +158,20 @@ class Calibrated:
         return self.of_estimates(estimates, dataset, measured)
 
     def of_estimates(
-        self, estimates: Float64Array, dataset: str, measured: float | None = None, beyond: float = 0.0
+        self,
+        estimates: Float64Array,
+        dataset: str,
+        measured: float | None = None,
+        beyond: float = 0.0,
+        independent: float | None = None,
     ) -> SetEstimate:
         """Estimate a set's mean performance and interval, clipped to [0, 1], from its images' estimates, (m,) finite.
 
-        `beyond` says where between the range of the labelled sets (0) and the gate's limit (1) the set lies.
+        `beyond` says where between the range of the labelled sets (0) and the gate's limit (1) the set lies; `independent` is
+        the effective number of groups of its images, by default each is one: chance counts groups.
         """
-        predicted, half, chance = float(np.mean(estimates)), self.set_half_width(), self._chance(estimates)
+        predicted, half = float(np.mean(estimates)), self.set_half_width()
+        chance = self._chance(estimates, len(estimates) if independent is None else min(independent, len(estimates)))
         half *= 1.0 + (AT_THE_LIMIT - 1.0) * min(max(beyond, 0.0), 1.0)
         if chance > 0.0:
             half = math.sqrt(half**2 + chance)
@@ -235,14 +242,14 @@ class Calibrated:
         low, high = max(share - half, 0.0), min(share + half, 1.0)
         return share, low if below.any() else 0.0, 1.0 if below.all() else high
 
-    def _chance(self, estimates: Float64Array) -> float:
+    def _chance(self, estimates: Float64Array, independent: float) -> float:
         """Compute what sampling noise adds to the squared half-width of a small set with binary performance; 0 otherwise."""
         if not self.right_or_wrong:
             return 0.0
         counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
-        return self._chance_of_few(float(np.mean(estimates * (1.0 - estimates))), len(estimates), counts)
+        return self._chance_of_few(float(np.mean(estimates * (1.0 - estimates))), independent, counts)
 
-    def _chance_of_few(self, variance: float, m: int, counts: NDArray[np.integer[Any]]) -> float:
+    def _chance_of_few(self, variance: float, m: float, counts: NDArray[np.integer[Any]]) -> float:
         """Compute z² · variance · (1 / m − mean of 1 / counts), at least 0: the extra sampling variance of m images."""
         from scipy.special import ndtri
 

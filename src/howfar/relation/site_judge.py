@@ -191,11 +191,19 @@ class SiteJudge:
         return predictions[0], predictions[1], predictions[2], tuple(names)
 
     def site(
-        self, dataset: str, columns: Columns, wanted: str = AUTO, performance: Float64Array | None = None
+        self,
+        dataset: str,
+        columns: Columns,
+        wanted: str = AUTO,
+        performance: Float64Array | None = None,
+        independent: float | None = None,
     ) -> SiteJudgement:
-        """Judge a site by the columns of its m images; a known `performance` (m,) serves only to score the answer."""
+        """Judge a site by the columns of its m images; a known `performance` (m,) serves only to score the answer.
+
+        `independent` is the effective number of groups of the images, by default each is one.
+        """
         gate = None if self.gate is None else self.gate.read(dataset, values_of(columns), tiled=self.terms.tiled)
-        return self.of_predictions(dataset, *self.predict(columns, wanted), gate, performance)
+        return self.of_predictions(dataset, *self.predict(columns, wanted), gate, performance, independent)
 
     def of_predictions(
         self,
@@ -206,6 +214,7 @@ class SiteJudge:
         estimators: tuple[str | None, ...],
         gate: Gate | None,
         performance: Float64Array | None = None,
+        independent: float | None = None,
     ) -> SiteJudgement:
         """Judge a site from the per-image results of `predict`; the estimator of most images gives the interval."""
         used = Counter(name for name in estimators if name is not None).most_common(1)
@@ -220,6 +229,7 @@ class SiteJudge:
             dataset,
             float(np.mean(known)) if len(known) else None,
             0.0 if gate is None else gate.beyond,
+            independent,
         )
         asked = {"tau": self.terms.tau, "error_rate": self.terms.error_rate}
         failing, p_value, listed = failures(fit, predicted, dataset, **asked, performance=performance)

@@ -117,6 +117,7 @@ class Settings:
     rivals: bool = True
     leaks: Literal["warn", "drop", "refuse"] = "warn"
     by: tuple[str, ...] = ()
+    group: str | None = None
 
 
 @dataclass(frozen=True)

@@ -213,6 +213,8 @@ class Features:
         The images that could not be used.
     notes
         What a reader should know: what of the store was damaged, and was embedded anew.
+    groups
+        Per row: the group of the image (scene, patient, clip, photograph), None if it has none; empty if no image has one.
     """
 
     name: str
@@ -224,9 +226,16 @@ class Features:
     identity: Mapping[str, Any]
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: Sequence[str | None] = ()
 
     def __len__(self) -> int:
         return self.rows.shape[0]
+
+    @property
+    def independent(self) -> int:
+        """Count the groups of the images, where an image without a group is one."""
+        alone = self.groups.count(None) if self.groups else len(self)
+        return alone + len({group for group in self.groups if group is not None})
 
     def to_array(self) -> FloatArray:
         """Read all features as an array of shape (n, q)."""

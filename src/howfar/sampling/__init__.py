@@ -2,7 +2,7 @@
 
 from howfar.sampling.design import Sample, draw
 from howfar.sampling.difference import difference, foreground_bound, order_by_bound
-from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, mean, ods, ratio
+from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, further_groups, mean, ods, ratio
 from howfar.sampling.planning import labels_for
 from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
 from howfar.sampling.zone import ZonePlan, plan_zone, zone_tests
@@ -19,6 +19,7 @@ __all__ = [
     "draw",
     "folds",
     "foreground_bound",
+    "further_groups",
     "labels_for",
     "mean",
     "ods",

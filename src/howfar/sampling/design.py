@@ -8,8 +8,8 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_row
-from howfar.errors import InputError, one_line
+from howfar.arrays import Float64Array, as_groups, as_row
+from howfar.errors import InputError
 
 _ROUNDING = 1e-9
 
@@ -101,17 +101,6 @@ def filled(proxy: Float64Array) -> Float64Array:
     return np.where(np.isnan(proxy), known.mean() if len(known) else 0.5, proxy)
 
 
-def as_groups(groups: ArrayLike, length: int) -> NDArray[np.int64]:
-    """Convert names of photographs to numbers from 0."""
-    names = np.asarray(groups)
-    if names.shape != (length,):
-        raise InputError.of("groups", f"must name {length} photographs, one an image", names.shape)
-    try:
-        return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
-    except TypeError as error:
-        raise InputError.of("groups", "must be names of one kind", one_line(error), "pass text") from error
-
-
 def as_sizes(sizes: ArrayLike, length: int) -> Float64Array:
     """Validate expected sizes of images as a one-dimensional array of numbers ≥ 0, not all 0."""
     values = as_row(sizes, "sizes", length=length, undefined=True)
@@ -188,9 +177,11 @@ def draw(
     being drawn, however good the predictions are, so that weighting by its inverse is unbiased: wrong predictions make
     intervals wider, not false. Fewer than 8 labels are a simple random sample, each image with the chance k / m.
 
-    With `groups`, (m,) the photograph that each tile shows, each image has the same chance as without, but in a stratum images
-    of one photograph are drawn together as seldom as the numbers allow: photographs are put in random order and images are
-    taken at equal steps from a random start (systematic sampling; Madow & Madow, Ann. Math. Stat. 15 (1944)).
+    With `groups`, (m,) the photograph that each tile shows (or scene, patient, clip), and 8 labels or more, each image has the
+    same chance as without, but in a stratum images of one group are drawn together as seldom as the numbers allow: groups are
+    put in random order and images are taken at equal steps from a random start (systematic sampling; Madow & Madow, Ann. Math.
+    Stat. 15 (1944)). The more alike the images of a group are, the less such a sample varies; intervals state the variance of a
+    sample without groups.
 
     With `sizes`, (m,) the expected 2TP + FP + FN of each image such as the predicted pixels plus the sum of probabilities,
     strata are cut by size instead, each with the same total size, and the spread of an image is multiplied by its size. Most of
@@ -220,6 +211,8 @@ def draw(
     cells = _strata(p, k, rng) if weights is None else _strata_of_size(weights, k, rng)
     spreads = predicted_spread(np.where(np.isnan(p), 0.5, p)) * (1.0 if weights is None else weights)
     counts = _allocation([len(cell) for cell in cells], [float(spreads[cell].mean()) for cell in cells], k)
+    # Bounds for so few labels hold of a simple random sample alone.
+    photographs = None if k < STRATIFIED_FROM else photographs
     taken = [_take(cell, count, photographs, rng) for cell, count in zip(cells, counts, strict=True)]
     return _sample(list(zip(taken, map(len, cells), strict=True)), rng)
 

@@ -17,13 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_row, check_level
+from howfar.arrays import Float64Array, as_groups, as_row, check_level
 from howfar.errors import InputError
 from howfar.sampling.design import (
     STRATIFIED_FROM,
     Sample,
     as_count,
-    as_groups,
     as_rng,
     as_shares,
     check_fits,
@@ -213,6 +212,44 @@ def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 
     measured, predicted = as_shares(values, "values", len(sample)), filled(as_shares(proxy, "proxy"))
     check_fits(sample, len(predicted))
     return of_values(measured, predicted[sample.indices], float(predicted.mean()), sample, level)
+
+
+def further_groups(values: ArrayLike, sample: Sample, groups: ArrayLike, *, level: float = 0.9) -> Estimate:
+    """Estimate the mean performance over further groups (scenes, patients, clips) like those of a site, from k labels.
+
+    `mean` speaks of the site's own images, and holds however much images of one group depend on each other. Of other groups the
+    labels show as much as the groups that they are from: the variance is between groups, Σ_g (Σ_i w_i (y_i − ȳ))² · G / (G − 1)
+    over the G groups with labels (Särndal, Swensson & Wretman, "Model Assisted Survey Sampling" (1992), section 4.2), without a
+    correction for the size of the site, with Student's t of as many degrees of freedom as groups of equal weight, less one, and
+    with the same widening for unseen values as in `mean`. `values` (k,) may be NaN; `groups` (m,) name the group of each image
+    of the site. The interval is 0 to 1 where fewer than two groups are labelled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import draw
+    >>> groups = np.repeat(np.arange(20), 10)
+    >>> sample = draw(np.full(200, 0.5), 40, groups=groups)
+    >>> estimate = further_groups((groups / 20)[sample.indices], sample, groups)
+    >>> round(estimate.half_width, 2)
+    0.13
+    """
+    check_sample(sample)
+    check_level(level)
+    measured = as_shares(values, "values", len(sample))
+    known = np.isfinite(measured)
+    if not known.any():
+        raise InputError.of("values", "must hold at least one that is not NaN", f"none of {len(measured)}")
+    weights = sample.weights[known] / sample.weights[known].sum()
+    of = np.unique(as_groups(groups, sample.population)[sample.indices[known]], return_inverse=True)[1]
+    value, shares = float(weights @ measured[known]), np.bincount(of, weights)
+    if len(shares) < _LEAST:
+        return Estimate.clipped(value, 0.0, 1.0)
+    count, effective = len(shares), 1.0 / float(np.square(shares).sum())
+    totals = np.bincount(of, weights * (measured[known] - value))
+    variance = float(np.square(totals).sum()) * count / (count - 1)
+    powered = Powered(value, variance, 1.0 / effective**2, max(effective - 1.0, 1e-3), 0.0)
+    return Estimate.clipped(value, *powered.interval(level))
 
 
 def of_values(measured: Float64Array, predicted: Float64Array, predicted_mean: float, sample: Sample, level: float) -> Estimate:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import LARGEST, Float64Array, as_features
 from howfar.errors import InputError
+from howfar.protocols import Strategy
 
 Mask: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
@@ -178,3 +179,36 @@ class FunctionStrategy:
     def reason(self, values: Mapping[str, float]) -> str:
         """Explain in words why the strategy picked an image, from the image's column values."""
         return self.why(values)
+
+
+def pick_by_group(
+    strategy: Strategy,
+    columns: Mapping[str, ArrayLike],
+    k: int,
+    rng: np.random.Generator,
+    labelled: Mask,
+    groups: NDArray[np.integer[Any]] | None,
+) -> Positions:
+    """Choose k of m images by a strategy, of different groups as long as there are groups without a label or a choice.
+
+    `groups` (m,) number the groups of the images (scenes, patients, clips); None: the strategy alone chooses. Images of a group
+    that has one count as labelled, so as covered, until every group that the strategy can choose from has one.
+    """
+    if groups is None or k > int((~labelled).sum()):
+        return np.asarray(strategy.pick(columns, k, rng, labelled), dtype=np.intp)
+    chosen, closed = list[int](), np.isin(groups, groups[labelled])
+    while len(chosen) < k:
+        taken = labelled | closed
+        taken[chosen] = True
+        try:
+            found = strategy.pick(columns, min(k - len(chosen), int((~taken).sum())), rng, taken)
+        except InputError:
+            if not closed.any():
+                raise
+            closed = np.zeros_like(closed)
+            continue
+        for position in found.tolist():
+            if not closed[position]:
+                chosen.append(position)
+                closed |= groups == groups[position]
+    return np.array(chosen, dtype=np.intp)

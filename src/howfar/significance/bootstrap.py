@@ -36,10 +36,14 @@ COUNTED_FROM = 1 << 21
 _BLOCK = 1 << 19
 
 
-def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def resample_counts(
+    n: int, draws: int, rng: np.random.Generator, groups: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.uint8]:
     """Draw multinomial bootstrap counts of n images, (n, draws); every column sums to n.
 
-    The same state of `rng` gives the same counts. They are uint8: of more than 255 images, none is taken 256 times (a chance
+    With `groups`, (n,) numbers from 0, as many groups as there are are drawn, each with all of its images (cluster bootstrap:
+    Davison & Hinkley, "Bootstrap Methods and their Application" (1997), section 3.8); columns then sum to what was drawn. The
+    same state of `rng` gives the same counts. They are uint8: of more than 255 images, none is taken 256 times (a chance
     below 10⁻⁵⁰⁰). Raises `InputError` for fewer than one image or draw.
 
     Examples
@@ -50,6 +54,8 @@ def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.
     for name, value in (("n", n), ("draws", draws)):
         if value < 1:
             raise InputError.of(name, "must be at least 1", value)
+    if groups is not None:
+        return resample_counts(int(groups.max()) + 1, draws, rng)[groups]
     if n * draws >= COUNTED_FROM:
         return _counted(n, draws, rng)
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
@@ -144,6 +150,63 @@ def student(freedom: float, level: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1.0 + level) / 2.0))
+
+
+FEW_GROUPS = 10
+"""Groups below which an answer says how much wider they make its interval."""
+
+
+def effective(groups: NDArray[np.integer[Any]]) -> float:
+    """Compute the effective number of groups, (Σ n_g)² / Σ n_g²: their number where all have as many images (Kish 1965)."""
+    sizes = np.bincount(groups).astype(np.float64)
+    return float(sizes.sum() ** 2 / np.square(sizes).sum())
+
+
+def widening(variances: Sequence[float], groups: Sequence[float], level: float = 0.95) -> float:
+    """Compute by what factor few groups widen a bootstrap interval; 1 for many, infinite for a single group that varies.
+
+    Resampling G groups states the variance (G − 1) / G times too small, and the estimate is as uncertain as Student's t, not as
+    a normal. `variances` are what resampling each set alone gives, `groups` the numbers of groups; degrees of freedom of their
+    sum are Satterthwaite's (Biometrics Bull. 2 (1946)).
+
+    Examples
+    --------
+    >>> round(widening([1.0], [5]), 2), round(widening([1.0], [1000]), 2), widening([1.0], [1])
+    (1.58, 1.0, inf)
+    """
+    stated, counts = np.asarray(variances, np.float64), np.asarray(groups, np.float64)
+    single = counts <= 1.0 + _SINGLE
+    if single.any():
+        return float("inf")
+    if not stated.any():
+        return 1.0
+    corrected = stated * counts / (counts - 1.0)
+    freedom = corrected.sum() ** 2 / np.sum(np.square(corrected) / (counts - 1.0))
+    return float(np.sqrt(corrected.sum() / stated.sum())) * student(float(freedom), level) / student(np.inf, level)
+
+
+def widened(draws: ArrayLike, factor: float) -> tuple[float, float] | None:
+    """Compute the percentile interval of draws, stretched about their median; None for an infinite factor or no finite draw."""
+    values = np.asarray(draws, dtype=np.float64)
+    known = values[np.isfinite(values)]
+    if not len(known) or not np.isfinite(factor):
+        return None
+    (low, high), middle = interval(known), float(np.median(known))
+    return middle - factor * (middle - low), middle + factor * (high - middle)
+
+
+def few_groups(name: str, images: int, groups: NDArray[np.integer[Any]] | None) -> str | None:
+    """Say by how much fewer than `FEW_GROUPS` groups widen the intervals of a dataset; None for more, or for no groups."""
+    count = FEW_GROUPS if groups is None else int(groups.max()) + 1
+    if groups is None or count >= FEW_GROUPS:
+        return None
+    if count == 1:
+        return f"all {images} images of {name} are of one group, which shows nothing of others: it has no interval"
+    factor = widening([1.0], [effective(groups)])
+    return (
+        f"the {images} images of {name} are of {count} groups: intervals are over groups, and so few make them up to "
+        f"{factor:.2g} times as wide as those of many groups"
+    )
 
 
 def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | None:

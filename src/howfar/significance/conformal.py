@@ -7,14 +7,14 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_row, check_level
+from howfar.arrays import Float64Array, as_groups, as_row, check_level
 from howfar.errors import InputError
 
 # (n + 1) · level and k · error_rate / m are often whole or equal in exact arithmetic, and off by a rounding in floats.
 _ROUNDING = 1e-9
 
 
-def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
+def p_values(scores: ArrayLike, calibration: ArrayLike, groups: ArrayLike | None = None) -> Float64Array:
     """Compute the conformal p-value of each score: (1 + #{calibration ≥ score}) / (n + 1).
 
     `scores` (m,) are distances of new images, `calibration` (n,) those of the primary dataset P's own images, each from the
@@ -24,6 +24,11 @@ def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
     Leave-one-out distances are such a calibration up to 1/n: an image of P is measured against n − 1 others, a new one against
     n.
 
+    With `groups`, (n,) the group of each calibration image, each group counts as one: (1 + Σ_g share of g's calibration ≥
+    score) / (G + 1). This holds for an image of a new group, exchangeable with these groups, however much the images of one
+    depend on each other (Lee, Barber & Willett, "Distribution-free inference with hierarchical data", arXiv:2306.06342); their
+    distances must then be from the other groups' images.
+
     Returns (m,) float64, between 1 / (n + 1) and 1. Raises `InputError` for input that is not one-dimensional, empty, or not
     finite.
 
@@ -32,9 +37,19 @@ def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
     >>> p_values([0.0, 2.0, 9.0], [1.0, 2.0, 3.0]).tolist()
     [1.0, 0.75, 0.25]
     """
-    ordered, values = np.sort(as_row(calibration, "calibration", least=1)), as_row(scores, "scores", least=1)
+    known, values = as_row(calibration, "calibration", least=1), as_row(scores, "scores", least=1)
+    if groups is not None:
+        return _of_groups(values, known, as_groups(groups, len(known)))
+    ordered = np.sort(known)
     at_least = len(ordered) - np.searchsorted(ordered, values, side="left")
     return np.asarray((1 + at_least) / (len(ordered) + 1), dtype=np.float64)
+
+
+def _of_groups(values: Float64Array, known: Float64Array, groups: NDArray[np.int64]) -> Float64Array:
+    order, sizes = np.argsort(known, kind="stable"), np.bincount(groups)
+    above = np.concatenate([np.cumsum((1.0 / sizes[groups[order]])[::-1])[::-1], [0.0]])
+    at_least = above[np.searchsorted(known[order], values, side="left")]
+    return np.asarray((1.0 + at_least) / (len(sizes) + 1), dtype=np.float64)
 
 
 def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:

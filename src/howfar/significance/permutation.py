@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,11 +18,14 @@ SINGLE_ROUNDING = 2e-5
 """The same where distances and products are float32."""
 
 
-def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def relabellings(
+    m: int, n: int, draws: int, rng: np.random.Generator, groups: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.uint8]:
     """Draw random labels of m + n pooled images, (m + n, draws) uint8: 1 for m images of S, 0 for n images of P.
 
-    The same state of `rng` gives the same labels. Raises `InputError` for fewer than one image on a side, or fewer than one
-    draw.
+    The same state of `rng` gives the same labels. With `groups`, (m + n,) numbers from 0 of which S's come first, labels are
+    those of groups: as many are S's as S has, each with all of its images, so that columns may have other sums. Raises
+    `InputError` for fewer than one image on a side, or fewer than one draw.
 
     Examples
     --------
@@ -33,6 +36,9 @@ def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArra
     for name, value in (("m", m), ("n", n), ("draws", draws)):
         if value < 1:
             raise InputError.of(name, "must be at least 1", value)
+    if groups is not None:
+        of_s = int(groups[:m].max()) + 1
+        return relabellings(of_s, int(groups.max()) + 1 - of_s, draws, rng)[groups]
     labels = np.repeat(np.array([1, 0], np.uint8), [m, n])
     return rng.permuted(np.tile(labels[:, None], draws), axis=0)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, group_numbers
 from howfar.backbones import load_backbone
 from howfar.backbones.handcrafted import NAME as HASH
 from howfar.backbones.handcrafted import has_structure, mirrored
@@ -43,11 +43,12 @@ class Match(NamedTuple):
     agreement: Float64Array
 
 
-def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False) -> Match:
+def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False, groups: NDArray[np.int64] | None = None) -> Match:
     """Find for each hash of `a`, (m, B), the hash of `b`, (n, B), with the most equal bits; ties go to the first.
 
     Hashes are signs ±1, so the share of equal bits is (1 + a·b / B) / 2, on average 0.5 for unrelated hashes. `earlier`
-    searches a dataset for copies of its own images: only rows of `b` before the row of `a` count.
+    searches a dataset for copies of its own images: only rows of `b` before the row of `a` count, and with `groups` only those
+    of another group, as tiles of a photograph or frames of a clip are alike without being copies.
     """
     left, right = np.asarray(a, np.float32), np.asarray(b, np.float32)
     rows, best = np.full(len(left), -1, np.intp), np.full(len(left), -np.inf, np.float32)
@@ -59,6 +60,8 @@ def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False) -> Match:
             if earlier:
                 later = np.arange(start, start + products.shape[1]) >= np.arange(top, top + len(products))[:, None]
                 products[later] = -np.inf
+                if groups is not None:
+                    products[groups[block, None] == groups[start : start + 4096]] = -np.inf
             nearest = products.argmax(axis=1)
             value = products[np.arange(len(products)), nearest]
             better = value > best[block]
@@ -234,7 +237,9 @@ def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
         if not len(seen[dataset]) or not len(seen[other]):
             continue
         a, b, own = signs[dataset][seen[dataset]], signs[other][seen[other]], dataset == other
-        straight, flipped = best_match(a, b, earlier=own), best_match(mirrored(a), b, earlier=own)
+        groups = group_numbers(features[dataset].groups) if own else None
+        groups = None if groups is None else groups[seen[dataset]]
+        straight, flipped = (best_match(signs, b, earlier=own, groups=groups) for signs in (a, mirrored(a)))
         turned = flipped.agreement > straight.agreement
         best = np.where(turned, flipped.agreement, straight.agreement)
         rows = np.where(turned, flipped.rows, straight.rows)

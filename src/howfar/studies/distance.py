@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,8 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from howfar.arrays import group_numbers
 from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
+from howfar.data.photographs import grouped
 from howfar.distances.dataset_distances import self_distance
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
@@ -41,6 +44,7 @@ from howfar.results import (
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
+from howfar.significance.bootstrap import few_groups
 from howfar.store import local_root
 from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.image_map import check_map, keep_map
@@ -193,7 +197,7 @@ def read_and_drawn(
     """Read a comparison's datasets, complete and subsampled; check the run folder and slice columns."""
     read = read_datasets(primary, secondaries)
     check_out(folder, read)
-    datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in read]
+    datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in grouped(read, settings.group)]
     check_columns(settings.by, datasets[1:])
     return read, datasets
 
@@ -296,7 +300,7 @@ def compared(
     total = sum(float(pair.i_dist.mean()) for pair in measured)
     adjusted = holm([pair.p_value for pair in measured])
     summaries = [
-        _summary(s, len(primary), pair, p_value, total, of_rivals)
+        _summary(s, primary, pair, p_value, total, of_rivals)
         for s, pair, p_value, of_rivals in zip(secondaries, measured, adjusted, _adjusted_rivals(measured), strict=True)
     ]
     leaks = tuple(_leaks(primary, secondaries))
@@ -307,7 +311,7 @@ def compared(
     selves = measured[0].own
     own_distance = None if selves is None else float(selves.mean())
     if selves is not None and settings.projection == "pair":
-        own_distance = self_distance(pairs.projector.own())
+        own_distance = self_distance(pairs.projector.own(), groups=pairs.groups)
     return Comparison(
         primary=PrimarySummary(primary.name, len(primary), own_distance),
         backbone=BackboneSummary(name, q, tuple(primary.layers), primary.identity),
@@ -360,13 +364,13 @@ def _adjusted_rivals(measured: Sequence[MeasuredPair]) -> list[dict[str, float]]
 
 
 def _summary(
-    s: Features, n: int, pair: MeasuredPair, p_value: float | None, total: float, rivals_p: Mapping[str, float]
+    s: Features, primary: Features, pair: MeasuredPair, p_value: float | None, total: float, rivals_p: Mapping[str, float]
 ) -> DatasetSummary:
     mean = float(pair.i_dist.mean())
     return DatasetSummary(
         name=s.name,
         n=len(s),
-        o_dist=n * mean,
+        o_dist=len(primary) * mean,
         o_dist_mean=mean,
         o_dist_mean_ci=pair.o_dist_ci,
         o_dist_scaled=mean / total if total > 0 else 0.0,
@@ -377,7 +381,7 @@ def _summary(
         energy_ci=pair.energy_ci,
         p_value=p_value,
         p_value_raw=pair.p_value,
-        beyond=None if pair.conformal is None or n < CONFORMAL else float((pair.conformal <= 0.05).mean()),
+        beyond=None if pair.conformal is None or primary.independent < CONFORMAL else float((pair.conformal <= 0.05).mean()),
         components=pair.components,
         explained_variance=pair.explained_variance,
         rivals=pair.rivals,
@@ -398,6 +402,7 @@ def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[s
         "image": s.images,
         "path": s.paths,
         "content": s.contents,
+        **({"group": s.groups} if s.groups else {}),
         "i_dist": len(primary) * pair.i_dist,
         "i_dist_mean": pair.i_dist,
         "i_dist_scaled": (pair.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
@@ -467,6 +472,7 @@ def notes(
     for dataset, pair in zip(secondaries, measured, strict=True):
         yield from _absurd(dataset, pair)
     yield from _about_size(primary, secondaries, settings)
+    yield from _about_groups(primary, secondaries, settings)
     short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
     if short and settings.projection != "none":
         most = min(pair.components for pair in measured)
@@ -486,7 +492,9 @@ def _of_store(features: Sequence[Features]) -> dict[str, None]:
 
 def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Iterator[str]:
     n = len(primary)
-    if n == 1:
+    if n > 1 and primary.independent == 1:
+        yield f"all {n} images of {primary.name} are of one group: it has no self-distance, so relative distances are undefined"
+    elif n == 1:
         yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
     elif any(pair.relative is None for pair in measured):
         # Unlike images may have features that differ by rounding alone, as beside an offset that all have in common.
@@ -495,8 +503,10 @@ def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Itera
             f"the features of {primary.name} do not differ{' by more than rounding' if apart else ''}: it has no self-distance "
             f"to be relative to{', and other distances may be rounding too' if apart else ''}"
         )
-    if 1 < n < CONFORMAL:
-        yield f"{primary.name} has {n} images: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
+    count = primary.independent
+    if 1 < count < CONFORMAL:
+        of = "images" if count == n else "groups"
+        yield f"{primary.name} has {count} {of}: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
 
 
 def _absurd(dataset: Features, pair: MeasuredPair) -> Iterator[str]:
@@ -528,9 +538,25 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
         )
 
 
+def _about_groups(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
+    """Note how few groups widen intervals and limit p-values, and which distances have neither by groups."""
+    every = [each for each in (primary, *secondaries) if each.independent < len(each)]
+    if settings.bootstrap:
+        yield from filter(None, (few_groups(each.name, len(each), group_numbers(each.groups)) for each in every))
+    for s in secondaries if settings.permutations else ():
+        least = 1 / math.comb(s.independent + primary.independent, s.independent)
+        if (s in every or primary in every) and least > SIGNIFICANCE / 2:
+            counts = f"{s.independent} groups of {s.name} and {primary.independent} of {primary.name}"
+            yield f"{counts} allow no p-value below {least:.2g}"
+    if every and settings.rivals and (settings.bootstrap or settings.permutations):
+        yield "distances between datasets other than the paper's and energy have no interval and no p-value by groups"
+
+
 def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
     """Yield a sentence for each weakness of a matrix and each undefined value."""
     yield from _of_store(features)
+    for dataset in features if settings.bootstrap else ():
+        yield from filter(None, [few_groups(dataset.name, len(dataset), group_numbers(dataset.groups))])
     few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]
     if few:
         verb = "has" if len(few) == 1 else "have"

@@ -20,6 +20,7 @@ import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import Dataset, DatasetsArgument
+from howfar.data.photographs import grouped
 from howfar.errors import InputError
 from howfar.io.atomic import replace_text
 from howfar.io.finished_parts import digest, part_key
@@ -29,8 +30,9 @@ from howfar.io.untrusted_parquet import read_frame
 from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline.distance_intervals import PairGroups
 from howfar.pipeline.measure import check_plan
-from howfar.pipeline.pairs import PairDistances, bare, between, projector_of
+from howfar.pipeline.pairs import PairDistances, bare, between, grouping, projector_of
 from howfar.progress import bar
 from howfar.projection.cached_sums import CachedRows
 from howfar.protocols import Runner
@@ -177,8 +179,9 @@ class MatrixPairs:
         """Yield the numbers of pairs with the same first dataset, each pair in its own space."""
         rows = [self.features[other].rows for _, _, other in group]
         projector = projector_of(self.features[group[0][1]], self.settings)
-        for (key, _, _), pair in zip(group, projector.project(rows, self.settings.projection), strict=True):
-            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key]))
+        for (key, one, other), pair in zip(group, projector.project(rows, self.settings.projection), strict=True):
+            groups = PairGroups.of(self.features[one], self.features[other])
+            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key], groups))
 
     def together(self, missing: Sequence[Pair]) -> Iterator[Row]:
         """Yield the numbers of pairs in the space shared by all datasets."""
@@ -187,7 +190,8 @@ class MatrixPairs:
         scores = [spaces[0].primary, *(space.secondary for space in spaces)]
         for key, one, other in missing:
             pair = replace(spaces[0], primary=scores[one], secondary=scores[other])
-            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key]))
+            groups = PairGroups.of(self.features[one], self.features[other])
+            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key], groups))
 
 
 def row_of(pair: PairDistances) -> dict[str, Any]:
@@ -245,7 +249,7 @@ def matrix(
     folder = page_folder("out", given["out"], Matrix.COMMAND)
     check_out(folder, read)
     with within(given["memory"]):
-        sample = [drawn(dataset, settings.limit, settings.seed) for dataset in read]
+        sample = [drawn(dataset, settings.limit, settings.seed) for dataset in grouped(read, settings.group)]
         # The two largest take the most, and either may be the first: so the plan before anything is embedded is for these two.
         order = sorted(range(len(sample)), key=lambda k: -len(sample[k]))
         ordered, name = features_of([sample[k] for k in order], backbone, loading, settings, execution)
@@ -286,6 +290,8 @@ def _measured(
     together = sizes if settings.projection == "joint" else sizes[:2]
     check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings, executor=executor)
     digests = [digest(dataset.contents) for dataset in features]
+    # The groups of images count as well, where there are any.
+    digests = [digest([own, *of]) if (of := grouping(each)) else own for own, each in zip(digests, features, strict=True)]
     feature = {"identity": dict(features[0].identity), "layers": list(features[0].layers), "format": _FORMAT}
     chosen = [settings.components, settings.projection, settings.scale, settings.bootstrap]
     # In one space for all a pair depends on every dataset.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_loaded, is_stored
 from howfar.data import DatasetArgument, DatasetsArgument, parse
-from howfar.data.photographs import pattern_of
+from howfar.data.photographs import grouped
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.memory import within
@@ -25,7 +25,7 @@ from howfar.progress import doing
 from howfar.relation.site_judge import SiteJudge, judge_of
 from howfar.results import Evaluation, Features, Settings
 from howfar.settings import checked, picked, with_options
-from howfar.studies.performance.image_performance import MeasuredImages, evidence_of
+from howfar.studies.performance.image_performance import GROUP, MeasuredImages, evidence_of
 from howfar.studies.performance.performance_files import Matched, Performances, read_performances, split_performances
 from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
 
@@ -62,7 +62,12 @@ def measured_images(
     threshold: float | None,
 ) -> MeasuredImages:
     """Measure datasets with a profile, and add their images' performance at the common threshold; `own` is the primary's."""
-    frames = [pd.DataFrame({"dataset": rows.name, "image": rows.images, "content": rows.contents}) for rows in labelled]
+    frames = [
+        pd.DataFrame(
+            {"dataset": of.name, "image": of.images, "content": of.contents, **({GROUP: of.groups} if of.groups else {})}
+        )
+        for of in labelled
+    ]
     measured = [profile.columns(profile.measure(features.rows)) for features in labelled]
     distances = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
     return MeasuredImages.of(pd.concat(frames, ignore_index=True), distances, evaluations, own, threshold)
@@ -121,13 +126,12 @@ def profile(
     given = checked(ProfileOptions, options)
     chosen: CompareSettings = {**picked(CompareSettings, given), "projection": "primary"}
     settings = Settings(**checked(CompareSettings, chosen))
-    if given["group"] is not None:
-        pattern_of(given["group"])
     execution, loading = Execution.of(given), picked(BackboneOptions, options)
     with within(given["memory"]):
         others = [] if labelled is None else parse_all(labelled, "labelled")
         datasets = [parse(primary, unnamed="primary"), *others]
         check_names(datasets)
+        datasets = grouped(datasets, given["group"])
         known = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
         if known and not others:
             raise InputError.of(

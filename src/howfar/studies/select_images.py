@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar import registry
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS
@@ -36,10 +36,10 @@ from howfar.runners import LocalRunner
 from howfar.selection import named
 from howfar.selection.by_column import RIDGE
 from howfar.selection.random_draws import CLASSES
-from howfar.selection.strategy import FEATURES, NAME, REGIONS
+from howfar.selection.strategy import FEATURES, NAME, REGIONS, pick_by_group
 from howfar.settings import checked, with_options
 from howfar.streams import stream
-from howfar.studies.performance.image_performance import UNTUNED, signals_at
+from howfar.studies.performance.image_performance import GROUP, UNTUNED, groups_of, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
 from howfar.tasks.by_name import TASKS, own_options
 from howfar.tasks.task import ModelAnswer, ModelAnswers
@@ -234,7 +234,8 @@ def select(
     rng = stream(given["seed"], "selection", dataset)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        positions = chosen_by.pick(columns, int(k), rng, mask)
+        groups = groups_of(images, None) if GROUP in images else ()
+        positions = pick_by_group(chosen_by, columns, int(k), rng, mask, group_numbers(groups))
     picks = tuple(_picks(images, columns, positions, chosen_by))
     handed = given["label_names"], given["threshold"], given["min_score"]
     first, remarks = first_labels(images, picks, predictions, None if out is None else relation, *handed)

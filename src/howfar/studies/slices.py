@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from howfar.arrays import group_numbers
 from howfar.data import Dataset
 from howfar.data.table import why_no_text
 from howfar.errors import InputError
@@ -29,7 +30,7 @@ from howfar.wording import printable
 BEYOND: Final = 95
 """Percentile among P's own images above which an image is counted as far."""
 _TABLES: Final = (".csv", ".parquet", ".pq")
-LABEL: Final = "label"
+LABEL, GROUP = "label", "group"
 PREFIX: Final = "table_"
 """Begins the name, in a table of images, of a dataset's column that has the name of one of howfar's."""
 
@@ -47,7 +48,8 @@ def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
     """Collect the extra columns of a dataset's own table, by column and image."""
     columns: dict[str, dict[str, str]] = {}
     for item in dataset.items if isinstance(dataset, Dataset) else ():
-        pairs = ((LABEL, item.label), *item.further) if item.label is not None else item.further
+        own = ((LABEL, item.label), (GROUP, item.group))
+        pairs = (*((column, text) for column, text in own if text is not None), *item.further)
         for column, text in pairs:
             columns.setdefault(column, {})[item.name] = text
     return columns
@@ -80,7 +82,8 @@ def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset
 
 def with_further_columns(images: pd.DataFrame, further: Mapping[str, Mapping[str, Mapping[str, str]]]) -> pd.DataFrame:
     """Add text columns to a table of images, by dataset, column and image; absent values are None."""
-    names = dict.fromkeys(column for columns in further.values() for column in columns)
+    # A comparison's own table has the column of groups already.
+    names = dict.fromkeys(column for columns in further.values() for column in columns if column != GROUP)
     keys, added = list(zip(images["dataset"], images["image"], strict=True)), dict[str, list[str | None]]()
     for column in names:
         name = f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
@@ -112,8 +115,11 @@ def _by_column(
             continue  # this dataset's table has no such column
         rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
         draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
-        means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, rng=rng, **draws)
+        groups = _groups(rows)
+        means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, groups, rng=rng, **draws)
         found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
+        if groups is not None:  # an energy's draws take images as independent
+            draws = {"bootstrap": 0, "permutations": 0}
         measured = _energies(rows, numbers, dataset, primary, draws, rng.spawn(1)[0])
         energies += [measured.get(number) for number in means]
     adjusted = corrected([(dataset.name, mean.p_value) for dataset, *_, mean in found])
@@ -139,6 +145,11 @@ def _by_column(
             raw = energy.p_value
             made = replace(made, energy=energy.energy, energy_ci=energy.ci, energy_p_value=p_energy, energy_p_value_raw=raw)
         yield made
+
+
+def _groups(rows: pd.DataFrame) -> NDArray[np.int64] | None:
+    """Return the numbers of the groups of a dataset's images; None if no two share one."""
+    return group_numbers([of if isinstance(of, str) else None for of in rows[GROUP]]) if GROUP in rows else None
 
 
 def _energies(

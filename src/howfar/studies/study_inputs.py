@@ -154,7 +154,8 @@ def at_rows(dataset: Images, rows: Sequence[int]) -> Images:
         tuple(values[row] for row in rows) for values in (dataset.images, dataset.paths, dataset.contents)
     )
     features = ArrayRows(np.concatenate([dataset.rows.rows(row, row + 1) for row in rows]))
-    return cast(Images, replace(dataset, rows=features, images=names, paths=paths, contents=contents))
+    groups = tuple(dataset.groups[row] for row in rows) if dataset.groups else ()
+    return cast(Images, replace(dataset, rows=features, images=names, paths=paths, contents=contents, groups=groups))
 
 
 def views(

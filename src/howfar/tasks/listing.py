@@ -34,11 +34,13 @@ def evaluation_of(
     """Make the evaluation of scored images; `fields` are further fields, with ``columns`` for the table of images."""
     import pandas as pd  # not needed to score an image
 
+    groups = [image.item.group for image in images]
     columns = {
         "dataset": [kept.name] * len(images),
         "image": [image.item.name for image in images],
         "path": [path_text(image.item.path) for image in images],
         "content": [image.content for image in images],
+        **({"group": groups} if any(groups) else {}),
         "prediction": [image.prediction for image in images],
         "performance": performance,
         **fields.pop("columns"),

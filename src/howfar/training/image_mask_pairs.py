@@ -64,7 +64,7 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
     The first group of the expression `group` names an image's photograph; by default names like ``<photo>-<tile>`` are tiles.
     """
     names = [item.name for item in dataset.items]
-    photographs = guess_photographs(names, group)
+    photographs = guess_photographs(names, group, dataset.groups)
     examples = tuple(
         TrainingExample(dataset.name, item.name, item.path, None if blank else item.mask, f"{dataset.name}/{photograph}")
         for item, photograph in zip(dataset.items, photographs, strict=True)

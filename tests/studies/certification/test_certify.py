@@ -128,6 +128,9 @@ def test_photographs_are_spread_and_recorded(place: Path) -> None:
     found = certify(place, group="00(.)")
     assert found.site.groups == tuple(name[2] for name in found.site.images)
     assert len({name[2] for name in found.site.images}) == 3
+    (note,) = (note for note in certify(place, labels=place / "truth", group="00(.)").notes if "other groups" in note)
+    assert "the answer is of the site's own 24 images" in note
+    assert "labelled groups make that" in note
 
 
 def test_a_question_is_looked_at_after_each_label(place: Path) -> None:

@@ -21,6 +21,7 @@ class Member(NamedTuple):
     name: str | None = None
     mask: str | None = None
     label: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Container(Protocol):
         ...
 
 
-IMAGE, MASK, LABEL = "image", "mask", "label"
+IMAGE, MASK, LABEL, GROUP = "image", "mask", "label", "group"
 
 
 def _holds_bytes(column_type: Any) -> bool:
@@ -116,7 +117,7 @@ class TableImages(ABC):
         """List the images in row order."""
         import pyarrow as pa
 
-        labels = self.cells(LABEL) if LABEL in self.schema.names else []
+        labels, groups = (self.cells(column) if column in self.schema.names else [] for column in (LABEL, GROUP))
         kind = type_of_files(self.schema, IMAGE)
         paths = self.cells(IMAGE, "path") if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else []
         masked = self.masked() if type_of_files(self.schema, MASK) is not None else []
@@ -128,6 +129,7 @@ class TableImages(ABC):
                     name=str(paths[row]) if paths and paths[row] else None,
                     mask=f"{row}/{MASK}" if masked and masked[row] else None,
                     label=_label(labels[row], names) if labels else None,
+                    group=_label(groups[row], None) if groups else None,
                 )
                 for row in range(self.count())
             )

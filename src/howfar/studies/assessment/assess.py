@@ -13,6 +13,7 @@ import numpy as np
 
 from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
+from howfar.data.photographs import grouped
 from howfar.errors import HowfarError, InputError
 from howfar.io.location import absolute, as_location
 from howfar.keywords import AssessOptions, BackboneOptions, CertifyOptions, CompareOptions, RelateOptions, TaskOptions
@@ -179,6 +180,7 @@ def assess(
     if len(read) < len(known):
         ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))
         raise InputError.of("primary and sites", "must be images, not embeddings", ready)
+    read = grouped(read, given["group"])
     folder = page_folder("out", out, Assessment.COMMAND, PERFORMANCE)
     assert folder is not None  # for the type checker: a folder is always given
     prepared = preparation(folder, read[0], model, predictions, given)

@@ -33,6 +33,7 @@ from howfar.studies.certification.question import (
     Looks,
     Question,
     asked,
+    group_notes,
     look,
     parse_until,
     zone_asked,
@@ -388,7 +389,8 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
     measure = question.measure
     expected = None if measured.parts is None else task.expected(measure, begun.answers)
     found = look(question, measured, begun.drawn, begun.proxies, begun.zone, expected)
-    told = task.remarks(measure, len(counted), len(begun.record.images), found.last.value)
+    told = [*task.remarks(measure, len(counted), len(begun.record.images), found.last.value)]
+    told += group_notes(question, found, begun.drawn, begun.record.groups)
     return _stated(
         question,
         found,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, group_numbers
 from howfar.data.image_folder import path_text
 from howfar.errors import InputError, option
 from howfar.metrics import THRESHOLDS
 from howfar.results.certificate_result import DECIDED, Certificate, SampledImage, Step, Zone
-from howfar.sampling import ConfidenceSequence, Estimate, Sample, Until, difference, mean, ods, ratio, sequence, zone_tests
+from howfar.sampling import (
+    ConfidenceSequence,
+    Estimate,
+    Sample,
+    Until,
+    difference,
+    further_groups,
+    mean,
+    ods,
+    ratio,
+    sequence,
+    zone_tests,
+)
 from howfar.sampling.design import filled
+from howfar.significance.bootstrap import FEW_GROUPS, widening
 from howfar.streams import stream
 from howfar.tasks.task import Measure, Pair, SampleMeasures
 
@@ -302,6 +315,25 @@ def _best(question: Question, measured: SampleMeasures, sample: Sample, expected
         "on average, the more the fewer labels"
     )
     return Looks((_step(len(measured), found),), measured.values, notes=(note,))
+
+
+def group_notes(question: Question, found: Looks, drawn: Sequence[SampledImage], groups: Sequence[str]) -> Iterator[str]:
+    """Say what the labels show of further groups (scenes, patients, clips) than a site's own, where its images have groups."""
+    numbers = group_numbers(groups)
+    if numbers is None or not len(found.values):
+        return
+    own = f"the answer is of the site's own {len(groups):,} images, and holds however alike those of one group are"
+    part = first(sample_of(drawn), len(found.values)) if question.design == PERFORMANCE else None
+    if part is None or not np.isfinite(found.values).any():
+        yield f"{own}; of other groups it says nothing"
+        return
+    beyond = further_groups(found.values, part, numbers, level=question.level)
+    labelled = numbers[part.indices[np.isfinite(found.values)]]
+    count = len(np.unique(labelled))
+    few = ""
+    if 1 < count < FEW_GROUPS:
+        few = f": {count} labelled groups make that {widening([1.0], [count], question.level):.2g} times as wide as many would"
+    yield f"{own}; for other groups like these the interval is {beyond.low:.2f} to {beyond.high:.2f}{few}"
 
 
 def _stacked(expected: Pair | None) -> Float64Array:

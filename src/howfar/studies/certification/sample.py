@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, parse, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_bytes import check_files
 from howfar.data.image_folder import path_text
-from howfar.data.photographs import photographs_of
+from howfar.data.photographs import image_groups
 from howfar.data.predictions import made_with
 from howfar.errors import ImageError, InputError, LeakError
 from howfar.pipeline.reference_profile import Profile
@@ -98,7 +98,7 @@ def begin(
         contents=tuple(contents),
         predictions=tuple(answers.digest(name) or "" for name in images),
         proxies=tuple(None if value != value else float(value) for value in proxies),
-        groups=() if given["group"] is None else tuple(photographs_of(images, given["group"])),
+        groups=_groups(answers.dataset, images, given["group"]),
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
     )
     notes = [*_notes(seen, answers.dataset)]
@@ -344,6 +344,13 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
             "model", f"is another one than made the maps, such as {path_text(file)}: pass the one that made them"
         )
     return ()
+
+
+def _groups(dataset: Dataset, images: Sequence[str], group: str | None) -> tuple[str, ...]:
+    """Return the group of each image of a site; () if no two share one."""
+    own = dataset.groups
+    known = group is not None or group_numbers(own) is not None
+    return tuple(image_groups(images, own, group)) if known else ()
 
 
 def _notes(seen: Seen, dataset: Dataset) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data.photographs import fits, look_tiled, photographs_of, tiles
+from howfar.data.photographs import fits, image_groups, look_tiled, tiles
 from howfar.errors import InputError
 from howfar.keywords import CalibrationOptions
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
@@ -35,25 +35,32 @@ from howfar.studies.performance.performance_files import GIVEN, VALUE, Matched, 
 
 
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
-    """Return each image's photograph, prefixed with its dataset: ``roads/a`` of roads' ``a-1.png`` by ``(.+)-[0-9]+``.
+    """Return each image's group, prefixed with its dataset: ``roads/a`` of roads' ``a-1.png`` by ``(.+)-[0-9]+``.
 
-    The expression `group` is matched from the start of a name without its ending; without a match, or with None, the name
-    itself is the photograph.
+    The expression `group` is matched from the start of a name without its ending, and replaces the table's own groups in
+    column `group`; an image without either is a group.
     """
-    photographs = images["image"].tolist() if group is None else photographs_of(images["image"].tolist(), group)
+    names = images["image"].tolist()
+    if group is None and GROUP not in images:
+        return [f"{dataset}/{name}" for dataset, name in zip(images["dataset"], names, strict=True)]
+    own = [of if isinstance(of, str) and of else None for of in images[GROUP]] if GROUP in images else []
+    photographs = image_groups(names, own, group)
     return [f"{dataset}/{photograph}" for dataset, photograph in zip(images["dataset"], photographs, strict=True)]
 
 
 def tiled_photographs(images: pd.DataFrame) -> int | None:
-    """Count the photographs if image names look like numbered tiles; return None if they do not.
+    """Count the photographs if image names look like numbered tiles; return None if they do not, or groups are known.
 
     A single stem in a dataset numbers its photographs, as in IMG-0001 and IMG-0002, and not their tiles.
     """
+    if GROUP in images and images[GROUP].nunique() < len(images):
+        return None
     counts = [tiles(rows["image"].tolist()) for _, rows in images.groupby("dataset")]
     photographs, tile_count = (sum(column) for column in zip(*counts, strict=True))
     return photographs if look_tiled(len(images), photographs, tile_count) else None
 
 
+GROUP: Final = "group"
 PIXELS = "pixels"
 SET_OF: Final = "·"
 """Between the name of a dataset and that of a corruption in the name of a corrupted set, as `howfar.corrupt` writes it."""
@@ -300,7 +307,7 @@ def home_of(own: Evaluation | None, threshold: float | None, group: str | None) 
     scored = np.isfinite(performance)
     if not scored.any():
         return None
-    images = rows[["dataset", "image"]]
+    images = rows[["dataset", "image", *([GROUP] if GROUP in rows else [])]]
     # An expression that is made for the names of the secondary datasets need not match those of the primary one.
     fitting = group is not None and fits(images["image"].tolist(), group)
     groups = np.array(groups_of(images, group if fitting else None))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, group_numbers
 from howfar.data.documents import column_roles
 from howfar.data.photographs import pattern_of
 from howfar.errors import InputError, StoreError
@@ -41,6 +41,7 @@ from howfar.results import (
 from howfar.results.relation_result import BLANK, Gate, without_foreground
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
+from howfar.significance.bootstrap import effective, few_groups
 from howfar.streams import stream
 from howfar.studies.performance.image_performance import (
     NOT_TUNED,
@@ -80,8 +81,11 @@ class Expectation:
     listed: NDArray[np.bool_]
 
 
-def expect(judge: SiteJudge, evidence: Evidence, measured: MeasuredImages, known: KnownFits, wanted: str) -> Expectation:
+def expect(
+    judge: SiteJudge, evidence: Evidence, measured: MeasuredImages, known: KnownFits, wanted: str, group: str | None = None
+) -> Expectation:
     """Judge every dataset: a labelled one with its labels hidden, an unlabelled one with all labels."""
+    groups = np.array(groups_of(measured.images, group), dtype=np.str_)
     performance, sets = measured.scores.performance, measured.sets
     estimate, low, high, p_value = np.full((4, len(performance)), np.nan)
     listed = np.zeros(len(performance), dtype=np.bool_)
@@ -92,7 +96,13 @@ def expect(judge: SiteJudge, evidence: Evidence, measured: MeasuredImages, known
         judging = left_out(judge, evidence, name, wanted, known) if hidden else judge
         if judging is None:
             continue  # without its own labels there is nothing to learn from
-        said = judging.site(name, take(measured.columns, inside), performance=performance[inside])
+        numbers = group_numbers(groups[inside].tolist())
+        said = judging.site(
+            name,
+            take(measured.columns, inside),
+            performance=performance[inside],
+            independent=None if numbers is None else effective(numbers),
+        )
         estimate[inside], low[inside], high[inside] = said.predicted, said.low, said.high
         p_value[inside], listed[inside] = said.p_value, said.listed
         found.append(said)
@@ -139,6 +149,9 @@ def relation_notes(
             f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
             "resamples photographs, and widens the intervals to what they should be"
         )
+    for name in images["dataset"].unique() if settings.bootstrap else ():
+        rows = images[images["dataset"] == name]
+        yield from filter(None, [few_groups(name, len(rows), group_numbers(rows["group"].tolist()))])
     for evaluation in given:
         for note in evaluation.notes:
             yield f"{evaluation.dataset or 'performance'}: {note}"
@@ -285,7 +298,7 @@ def expectation(
     evidence, known = evidence_of(measured, given["group"], comparison.primary.name, further), KnownFits()
     how: Any = {"wanted": given["estimator"], "known": known, "rivals": rivals}
     judge = judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, **how)
-    return measured, expect(judge, evidence, measured, known, given["estimator"])
+    return measured, expect(judge, evidence, measured, known, given["estimator"], given["group"])
 
 
 def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
@@ -315,7 +328,7 @@ def _related(
     images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]]
     images = images.assign(
         prediction=matched.rows.get("prediction", ""),
-        group=groups_of(images, settings.group),
+        group=groups_of(comparison.images, settings.group),
         foreground=matched.rows.get("foreground", np.nan),
         performance=scores.performance,
         estimate=expected.estimate,
