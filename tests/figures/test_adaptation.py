@@ -122,13 +122,6 @@ def test_the_paper_s_f_or_the_honest_one_is_drawn(
     assert len(adaptation_bars(several.alone("deepcrack")).axes) == 1
 
 
-@pytest.mark.parametrize("draw", [adaptation_bars, adaptation_curves])
-def test_another_measure_and_a_study_without_background_are_told(draw: Any, study: Adaptation, bakeoff: Adaptation) -> None:
-    with pytest.raises(InputError, match=r"measure must be 'f_ods' \(the paper's\) or 'f'"):
-        draw(study, measure="iou")
-    assert "no model of far learnt from background images" in written(draw(bakeoff, background=True).axes[0])
-
-
 def test_a_line_is_the_moving_average_of_means_over_the_shared_seeds(study: Adaptation) -> None:
     figure, own = adaptation_curves(study), adaptation_curves(study, measure="f")
     assert [axes.get_title("left")[:5] for axes in figure.axes] == ["roads", "decks", "a <b>", "walls"]

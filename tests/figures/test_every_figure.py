@@ -105,12 +105,3 @@ def test_takes_dollars_in_names_literally(
         "study": replace(study, primary="p$q_{$", segmenter="m$n^$", background="b$c_$", images=images),
     }
     assert "$" in texts(draw(results[name]))
-
-
-def test_long_names_keep_both_ends(sized: Callable[..., Relation]) -> None:
-    name = "a-very-long-name-of-a-dataset-" * 4 + "2024"
-    relation = sized((name, 60), ("b", 40))
-    for draw in OF_RELATIONS:
-        seen = texts(draw(relation))
-        assert name not in seen
-        assert draw is failures or "2024" in seen

@@ -90,10 +90,6 @@ def test_what_is_no_rules_file_is_refused_in_one_line(tmp_path: Path, text: str,
     assert time.monotonic() - started < 3
 
 
-def test_wrong_toml_is_refused(tmp_path: Path) -> None:
-    assert "must be a YAML or TOML file that can be read" in refused(tmp_path, "performance = ", "rules.toml")
-
-
 def test_bytes_that_are_no_text_and_no_file_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_bytes(b"\xff\xfe\x00")
@@ -283,13 +279,6 @@ def test_a_certificate_settles_the_gate() -> None:
     assert decided({"gate": "inside"}, unlabelled).outcome == "breach"
 
 
-@pytest.mark.parametrize(("gate", "outcome"), [(NEAR, "pass"), (FAR, "breach"), (UNKNOWN, "undecided"), (None, "undecided")])
-def test_the_gate(gate: Gate | None, outcome: str) -> None:
-    decision = decided({"gate": "inside"}, RuleFacts(batch(), gate=gate))
-    assert decision.outcome == outcome
-    assert (outcome == "pass") == (decision.remedy == "")
-
-
 @pytest.mark.parametrize(
     ("values", "outcome", "unchecked", "remedy"),
     [
@@ -316,15 +305,6 @@ def test_the_gate_of_a_profile_without_maps_passes_without_maps() -> None:
     assert decided({"gate": "inside"}, RuleFacts(batch(), gate=known.read("site", {"distance": 1.05}))).outcome == "pass"
     beside = decided({"gate": "inside"}, RuleFacts(batch(), gate=known.read("site", {"distance": 1.05, "share": 0.1})))
     assert (beside.outcome, beside.words.partition("; ")[2]) == ("pass", "the gate could not check share")
-
-
-def test_what_several_rules_ask_of_a_dataset_is_said_once() -> None:
-    far = fit({"own": {"distance": 1.0}}).read("site", {"distance": 2.0})
-    known = RuleFacts(batch(), estimate(0.5, 0.4, 0.6), gate=far, failing=failing(0.0, 0.5))
-    rules = read_rules({"gate": "inside", "performance": {"at_least": 0.6}, "failures": {"at_most_share": 0.1}})
-    found = Check("roads", decisions_of(rules, known))
-    assert [each.counts for each in found.decisions] == ["breach", "undecided", "undecided"]
-    assert sum("howfar certify site -k 8" in line for line in found.footer()) == 1
 
 
 def test_unreadable_files_images_and_distance() -> None:
