@@ -17,13 +17,7 @@ from howfar import registry
 from howfar.errors import InputError
 from howfar.figures import Caption, registration
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
-from howfar.figures.adaptation_models import (
-    change_text,
-    seeds_of,
-    seeds_text,
-    strategies,
-    strategy_of,
-)
+from howfar.figures.adaptation_models import change_text, seeds_of, seeds_text, strategies, strategy_of
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged, ranges
 from howfar.figures.style import PAPER
 from howfar.paper.adapted_models import SUPPRESSION, SuppressionSettings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -46,12 +45,12 @@ def texts(figure: Figure) -> str:
 
 
 @of(EVERY)
-@pytest.mark.parametrize("phone", [False, True])
-def test_renders_and_leaves_settings_alone(draw: Draw, name: str, phone: bool, request: pytest.FixtureRequest) -> None:
+def test_renders_for_a_phone_too_and_leaves_settings_alone(draw: Draw, name: str, request: pytest.FixtureRequest) -> None:
     before = dict(matplotlib.rcParams)
-    with for_phone() if phone else nullcontext():
+    assert draw(request.getfixturevalue(name)).get_size_inches()[0] <= WIDTH
+    with for_phone():
         figure = draw(request.getfixturevalue(name))
-    assert figure.get_size_inches()[0] <= (PHONE if phone else WIDTH)
+    assert figure.get_size_inches()[0] <= PHONE
     assert dict(matplotlib.rcParams) == before
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=30)

@@ -14,7 +14,7 @@ from howfar.backbones import load_backbone
 from howfar.data import Item, parse
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
-from howfar.pipeline.embedding import Batches, EmbedBatch, Outcome, Outcomes
+from howfar.pipeline.embedding import EmbedBatch, Outcome, Outcomes
 from howfar.runners import LocalRunner
 from howfar.store import Store
 from packed import files_below, tar_bytes, write_parquet, write_saved
@@ -171,21 +171,6 @@ def test_damaged_features_are_awaited():
     outcomes.lose({"0" * 31 + "a"})
     assert outcomes.elsewhere() == [0, 2, 3, 5]
     assert outcomes.reused(0, 6) == {"0" * 31 + "d"}
-
-
-def test_columns_leave_out_what_has_no_features():
-    names, paths, contents = made().columns()
-    good = [outcome for outcome in OUTCOMES if not outcome.reason]
-    assert names == tuple(outcome.item.name for outcome in good)
-    assert paths == tuple(str(outcome.item.path) for outcome in good)
-    assert contents == tuple(outcome.content for outcome in good)
-
-
-def test_batches_are_cut_from_each_listing():
-    batches = Batches([ITEMS[:5], (), ITEMS[5:]], 2)
-    assert list(batches) == [ITEMS[:2], ITEMS[2:4], ITEMS[4:5], ITEMS[5:]]
-    assert list(batches.datasets()) == [0, 0, 0, 2]
-    assert (len(batches), batches[-1]) == (4, ITEMS[5:])
 
 
 def test_many_outcomes_are_small():

@@ -149,5 +149,5 @@ def test_it_is_said_how_the_estimator_did_on_the_datasets_left_out():
     unknown = "predictions are by flip_agreement; how well it does on a dataset that it was not fitted on is not known"
     for judgements in ((), JUDGED[:2], JUDGED[1:]):
         assert site_judge.notes(judge(*judgements), NAMES) == (unknown,)
-    with pytest.raises(InputError, match="^estimator flip_agreement needs flip_agreement: pass the folders of maps"):
+    with pytest.raises(InputError, match=r"^estimator flip_agreement needs flip_agreement: pass the folders of maps"):
         site_judge.notes(judge(*JUDGED), ["i_dist"], "flip_agreement")

@@ -20,6 +20,7 @@ from howfar.results.records import matching
 from howfar.studies.distance_matrix import SUMS
 from howfar.studies.study_file.run_study import study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 BODY = 'primaries = ["campus", "kitchen"]\nk = 2'
 # One of each end, so that two categories are as they are.
 PERTURBED = 'primary = "campus"\nk = 1\nperturbations = ["darker", "noise"]'

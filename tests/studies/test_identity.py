@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from howfar.projection import joint_pca
 from howfar.results.distance_studies import Identity
 from people import write_people
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 STUDY = """
 [datasets]
 people.path = "people"
@@ -37,14 +37,6 @@ backbones = ["pixels", "colour_moments"]
 components = 4
 bootstrap = 200
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _undrawn() -> Iterator[None]:
-    """Leave out the report, which has tests of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("howfar.studies.study_file.run_study.draw", lambda *_: None)
-        yield
 
 
 @pytest.fixture(scope="module")

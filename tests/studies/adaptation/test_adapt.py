@@ -41,6 +41,7 @@ from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.train import TrainingTask
 from howfar.training.training_settings import settings_for
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}
 
 

@@ -18,6 +18,7 @@ from howfar.studies.performance.performance_files import Matched, read_performan
 from howfar.studies.performance.relate import Expectation, relate, relation_notes
 from snapshots import check
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 FRAMES = ("images", "curves", "thresholds")
 PAIRS = r"(p\d)-[01]$"  # of each photograph's tiles the first two are of one, the others alone
 
@@ -133,9 +134,8 @@ def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None
 
 
 def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(
-    world: Any, found: Relation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: Any, found: Relation, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("howfar.studies.performance.relate.draw", lambda *_, **__: None)  # pages have tests of their own
     world.run.save(tmp_path / "run")
     files = [one.save(tmp_path / f"{one.dataset}.parquet") for one in world.given("road", "near", "far", "new")]
     assert_same(relate(tmp_path / "run", files, bootstrap=60), found)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import howfar
+from howfar import registry
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
@@ -22,7 +23,9 @@ from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results.records import Provenance, matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.studies.study_file.run_study import study
+from undrawn import REPORTS
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 KINDS = ("points", "box", "persam")
 
 
@@ -174,7 +177,10 @@ def test_the_figure_marks_foreground_and_background(made: tuple[Prompting, Path]
         assert sorted(marks) == sorted([(FOREGROUND, "o")] * count + [(BACKGROUND, "X")] * count)
 
 
-def test_the_command(sam_folder: Path, walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    sam_folder: Path, walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.OURS, "reports", REPORTS)  # type: ignore[arg-type]  # it is a dict
     out = tmp_path / "out"
     command = ["prompts", str(walls), "-o", str(out), "--kind", "box", "--limit", "2", "--sam", str(sam_folder)]
     assert run([*command, "--json"]) == 0
