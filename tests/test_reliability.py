@@ -11,7 +11,6 @@ import pytest
 from worlds.scripts import script
 
 TESTS = Path(__file__).resolve().parent
-DOCS = TESTS.parent / "docs"
 
 
 @pytest.fixture(scope="module")

@@ -191,7 +191,6 @@ LINES = {
     "study {w}/deep.toml": "study file has a key that is nested too deep",
     "study {w}/long.toml": "study file is no TOML that can be read (Exceeds the limit",
     "study {w}/none.toml": "study file … is not there: howfar study --new",
-    "study {w}/none.zip": "--data must be given with a bundle to run again",
     "study {w}/study.toml --new --dry-run": "must be given one at a time",
     "study {w}/study.toml --new": "study file must not be there yet",
 }  # fmt: skip

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from figures import believable
 from howfar.errors import InputError
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_rows import adaptation_rows
@@ -72,25 +70,6 @@ def test_says_how_many_it_leaves_out_and_refuses_a_limit_below_one(
         assert "roads-dry" not in few
     with pytest.raises(InputError, match="limit must be at least 1, got 0"):
         draw(result, limit=0)
-
-
-@pytest.mark.parametrize("draw", [*OF_COMPARISONS, *OF_RELATIONS, judgements], ids=lambda draw: draw.__name__)
-def test_names_every_dataset_and_grows_with_them(draw: Draw, sized: Callable[..., Relation], tmp_path: Path) -> None:
-    if draw in OF_COMPARISONS:
-        large: Any = believable.make(tmp_path, 25)
-        small: Any = believable.only(large, 0, 1)
-        names = [dataset.name[:9] for dataset in large.datasets]
-    else:
-        sizes = [(f"site-{i:02d}", (120, 60, 200, 7, 90, 3)[i % 6]) for i in range(13)]
-        large, small = (sized(*some, unlabelled=("site-05",)) for some in (sizes, sizes[:2]))
-        shown: dict[Any, list[str]] = {estimates: [one.dataset for one in large.estimates], judgements: []}
-        shown[failures] = [one.dataset for one in large.failures if one.listed]
-        names = shown.get(draw, [one.name for one in large.datasets])
-    seen = texts(draw(large) if draw is judgements else draw(large, limit=25))
-    assert all(name in seen for name in names)
-    heights = [draw(result).get_size_inches()[1] for result in (small, large)]
-    assert heights[0] <= heights[1] < 25
-    assert draw is judgements or heights[0] < heights[1]
 
 
 @of(EVERY)

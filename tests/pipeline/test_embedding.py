@@ -151,19 +151,6 @@ def test_outcomes_come_back_as_they_were():
     assert list(pickle.loads(pickle.dumps(made()))) == OUTCOMES
 
 
-def test_an_outcome_is_replaced_by_the_one_that_settles_it():
-    outcomes = made()
-    outcomes.settle(2, Outcome(ITEMS[2], "0" * 31 + "b", reused=True))
-    assert outcomes.elsewhere() == [5]
-    outcomes.settle(5, Outcome(ITEMS[5], reason="no such file"))
-    assert outcomes.elsewhere() == []
-    assert list(outcomes.failed()) == [(ITEMS[1], "empty file (0 bytes)"), (ITEMS[5], "no such file")]
-    outcomes.settle(1, OUTCOMES[4])
-    assert outcomes[1] == Outcome(ITEMS[1], OUTCOMES[4].content)
-    assert [item.name for item, _ in outcomes.failed()] == ["5.png"]
-    assert list(outcomes.columns()[0]) == ["0.png", "1.png", "2.png", "3.png", "4.png"]
-
-
 def test_damaged_features_are_awaited():
     outcomes = made()
     assert outcomes.reused(0, 3) == {"0" * 31 + "a"}

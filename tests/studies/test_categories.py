@@ -95,14 +95,6 @@ def test_backbones_agree_as_scipy_says(result: Scenes) -> None:
         assert row["kendall_low"] <= row["kendall_high"]
 
 
-def test_sets_are_of_the_study(folder: Path, tmp_path: Path) -> None:
-    file = write_study(folder, "scenes", 'primaries = ["campus"]\nk = 1\nsets = ["sky"]')
-    text = file.read_text(encoding="utf-8").replace('datasets = ["scenes"]', 'datasets = ["ocean", "kitchen", "highway"]')
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="sets must be among the datasets of the study, got 'sky'"):
-        study(file, out=tmp_path / "out", progress=False)
-
-
 def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(
     folder: Path, result: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

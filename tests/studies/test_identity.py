@@ -79,12 +79,6 @@ def test_sets_stand_by_person_and_value_in_natural_order_with_the_rows_of_their_
     assert set(described(images(NAMES), FINEGPR, (), (1, "10"))["person"]) == {"1", "10"}
 
 
-def test_a_person_under_one_value_is_compared_with_and_not_measured_from() -> None:
-    views = compared(described(images(NAMES[:13]), FINEGPR, (), ()), ("view",), None, 0)["view"]
-    assert len(views.sets) == 7
-    assert views.references.tolist() == list(range(6))
-
-
 def people_of(persons: str, values: str = "xyz") -> VariationSets:
     sets = tuple(PersonSet(person, value, np.arange(2)) for person in persons for value in values)
     return VariationSets(sets, np.arange(len(sets)))

@@ -319,11 +319,8 @@ def test_notes_say_what_weakens_it() -> None:
 @pytest.mark.parametrize(
     ("datasets", "options", "words"),
     [
-        ({"a": np.ones((2, 2))}, {}, "datasets must be at least two, got 1"),
         ("roads", {}, "datasets must be a list of datasets or a mapping from names, got 'str'"),
-        (None, {"projection": "primary"}, "projection must be pair, joint or none in a matrix, got 'primary'"),
         (None, {"device": "cpu"}, "options are of no use to ready-made embeddings"),
-        ([np.ones((2, 2)), "no-such-folder"], {}, "no-such-folder"),
     ],
 )
 def test_what_is_refused(datasets: Any, options: dict[str, Any], words: str) -> None:

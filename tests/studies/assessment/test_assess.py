@@ -309,8 +309,6 @@ def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"predictions": None}, "model and predictions must be given one or the other, got 'neither'"),
-        ({"model": "no.safetensors"}, "model and predictions must be given one or the other, got 'both'"),
         ({"sites": ["new", "walls"]}, "sites must hold one with masks, got 'new, walls'"),
         ({"primary": "new"}, "primary must have masks, got 'new without any'"),
         ({"tiled": True}, "tiled is of use only to a model"),

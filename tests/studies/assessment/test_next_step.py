@@ -11,7 +11,6 @@ from howfar.results import Failures, SetEstimate
 from howfar.results.assessment_result import OwnScore
 from howfar.results.relation_result import Gate, GateReading
 from howfar.studies.assessment.answers import Commands, answer, basis_note, next_step, own_words
-from howfar.studies.assessment.preparation import TASKS
 from snapshots import check
 
 COMMANDS = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("maps"), Path("run"))
@@ -71,15 +70,6 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.onnx", Path("run/maps"), Path("run"), chosen=("--limit", "30"))
     again = next_step("s", estimate(0.7, 0.1), Gate("s", (THIN,)), None, 0.5, by_model, 80)
     assert again.command == "howfar assess p=/p s=/s t=/t --model m.onnx --tile --limit 30 --out run-tiled"
-
-
-def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that_are_drawn() -> None:
-    classes = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("answers"), Path("run"), task=TASKS["classification"])
-    low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, classes, 80)
-    assert (low.action, low.command) == ("label", "howfar select run --dataset 'a b' -k 8 --strategy random")
-    assert "by your own code" in low.text
-    told = answer("a b", estimate(0.58, 0.09), None, None, (4, 5), 0.5, "labelled sets", classes.task.performance_name)
-    assert told.startswith("a b: expected accuracy 0.58")
 
 
 LISTED = Failures("a b", 0.5, 0.2, "boosted", 80, 12)

@@ -12,7 +12,7 @@ import pytest
 
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.relation.gate import fit
-from howfar.results.check_result import Check, CheckedDataset, Decision
+from howfar.results.check_result import CheckedDataset, Decision
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check.rules import (
     LARGEST,
@@ -315,16 +315,6 @@ def test_unreadable_files_images_and_distance() -> None:
     assert worse == {"images": "pass", "unreadable": "breach", "distance": "warn"}
     nothing = {each.rule: each.outcome for each in decisions_of(rules, RuleFacts(batch(n=0, unreadable=3)))}
     assert nothing == {"images": "breach", "unreadable": "breach", "distance": "undecided"}
-
-
-def test_labels_of_several_rules_and_datasets_are_counted_once() -> None:
-    labels = [("a", "breach", 8), ("a", "breach", 20), ("b", "breach", 5), ("c", "warn", 9)]
-    decisions = tuple(
-        Decision(name, "performance", severity, "undecided", "", None, None, None, "", "", count)
-        for name, severity, count in labels
-    )
-    assert Check("roads", decisions).labels == 25
-    assert "label 25 more" in Check("roads", decisions).caption()
 
 
 def test_a_remedy_quotes_the_name_of_a_dataset_as_a_shell_needs_it() -> None:

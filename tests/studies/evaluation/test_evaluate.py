@@ -170,16 +170,6 @@ def test_images_without_masks_are_kept_for_their_signals(roads: Path, maps: Path
     assert found.notes == ("1 image has no mask: kept for the signals that need no labels, without performance",)
 
 
-def test_a_dataset_without_masks_has_signals_alone(roads: Path, maps: Path) -> None:
-    (roads / "masks").rename(roads / "hidden")
-    found = run(roads, maps)
-    assert found.scored == 0
-    assert set(found.scores.values()) == {None}
-    assert found.images[list(COUNTS)].isna().all(axis=None)
-    assert found.images["entropy"].notna().all()
-    assert found.notes == ("no image has a mask: there are only signals that need no labels, and no scores",)
-
-
 def test_maps_of_nothing_but_0_and_1_are_told(roads: Path, maps: Path) -> None:
     found = run(roads, roads / "masks")
     assert found.notes == (

@@ -222,17 +222,6 @@ def test_what_cannot_be_matched_is_one_line() -> None:
     assert line([rows.assign(dataset="a"), other]) == "a/2.png has two performances: pass each image once"
 
 
-def test_columns_of_the_files_are_joined_and_gaps_are_empty() -> None:
-    one = table(dataset="a", image=["1.png"], performance=[0.1], entropy=[0.5], prediction=["maps/1.png"])
-    other = table(dataset="b", image=["9.png"], performance=[0.9], foreground=[0.2])
-    rows = match(IMAGES, read_performances([one, other])).rows
-    assert rows["prediction"].tolist() == ["maps/1.png", "", "", "", ""]
-    np.testing.assert_array_equal(rows["entropy"], [0.5, np.nan, np.nan, np.nan, np.nan])
-    np.testing.assert_array_equal(rows["foreground"], [np.nan, np.nan, np.nan, np.nan, 0.2])
-    assert not {"dataset", "image", "path", "content"} & set(rows)
-    assert rows.index.tolist() == list(range(5))
-
-
 # Tables
 
 
