@@ -236,16 +236,6 @@ def table_line(rows: pd.DataFrame) -> str:
     return str(caught.value)
 
 
-def test_texts_are_texts_and_a_gap_is_empty() -> None:
-    for rows in (plain(), plain(dataset=[None, None]), plain(dataset=["", np.nan])):
-        (one,) = evaluations_of(rows, "t.csv")
-        assert (one.dataset, one.images["dataset"].tolist()) == ("", ["", ""])
-    rows = plain(image=[1, 2], dataset=[7, 7], content=["h", None], prediction=[np.nan, "m.png"], path=[pd.NA, "p"])
-    (one,) = evaluations_of(rows, "t.csv")
-    assert (one.dataset, one.images["image"].tolist(), one.images["content"].tolist()) == ("7", ["1", "2"], ["h", ""])
-    assert (one.images["prediction"].tolist(), one.images["path"].tolist()) == (["", "m.png"], ["", "p"])
-
-
 def test_histograms_are_whole_numbers_and_may_be_missing() -> None:
     counts = np.arange(256.0)
     (one,) = evaluations_of(plain(histogram=[counts, None]), "t.csv")

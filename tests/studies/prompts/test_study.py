@@ -18,7 +18,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
 from howfar.paper.promptable_networks import ClipSeg
-from howfar.paper.prompts_report import FOREGROUND, average_f, prompting_rows, section
+from howfar.paper.prompts_report import average_f, section
 from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import Prompting
@@ -140,27 +140,6 @@ def test_maps_of_others_are_left_alone(sam_folder: Path, walls: Path, tmp_path: 
     Image.new("L", (64, 64)).save(place / "0001.png")
     with pytest.raises(InputError, match="out must hold no maps that howfar did not write"):
         howfar.prompts(walls, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
-
-
-def test_the_figure_shows_prompts_where_they_were_given(made: tuple[Prompting, Path]) -> None:
-    found, out = made
-    figure = prompting_rows(found, folder=out)
-    axes = figure.axes[0]
-    images = {image.get_label(): image.get_extent() for image in axes.get_images()}
-    columns = ("photograph", "ground truth", *KINDS, *(f"{kind} on the photograph" for kind in KINDS))
-    assert set(images) == {f"{name}:{column}" for name in ("roads", "walls") for column in columns}
-    left, right, bottom, top = images["walls:box on the photograph"]
-    boxes = [line for line in axes.get_lines() if line.get_marker() == "None" and line.get_color() == FOREGROUND]
-    (inside,) = [line for line in boxes if top <= min(line.get_ydata()) and left <= min(line.get_xdata()) <= right]
-    row = matching(found.images, prompt="box", dataset="walls").set_index("image")
-    shown = next(text.get_text() for text in axes.texts if text.get_text().startswith("00") and text.get_position()[1] > 1)
-    # The pictures are 64 × 64.
-    x0, y0, x1, y1 = json.loads(row.loc[shown.split(" ")[0], "told"])["box"]
-    for drawn, ends, low, high in ((inside.get_xdata(), (x0, x1), left, right), (inside.get_ydata(), (y0, y1), top, bottom)):
-        assert (min(drawn), max(drawn)) == pytest.approx(tuple(low + end / 64 * (high - low) for end in ends))
-    # The map lies below its prompt.
-    assert images["walls:box"][:2] == pytest.approx((left, right))
-    assert images["walls:box"][3] > bottom
 
 
 def test_the_command(
