@@ -21,7 +21,7 @@ from howfar.cores import available_cores
 from howfar.demo import write_demo
 from slow import NIGHTLY, is_among, listed
 
-pytest_plugins = ("served", "recorded_faults", "chromium")
+pytest_plugins = ("served", "recorded_faults", "chromium", "undrawn")
 
 ROOT = Path(__file__).resolve().parents[1]
 EVERY_CHANGE = "HOWFAR_TESTS_OF_EVERY_CHANGE"

@@ -38,11 +38,7 @@ def test_cards_need_no_torch() -> None:
     [
         ("pixels", {"pool": False}, r"^pixels takes no pool, got 'False': its options are fit, via$"),
         ("efficientnet_lite0", {"pretrained": False}, "efficientnet_lite0 takes no pretrained"),
-        (
-            "efficientnet_lite0",
-            {"wieghts": "x"},
-            r"option must be a known one, got 'wieghts': did you mean weights\?",
-        ),
+        ("efficientnet_lite0", {"wieghts": "x"}, r"option must be a known one, got 'wieghts': did you mean weights\?"),
         (
             "efficientnet_lite0",
             {"zzz": 1},

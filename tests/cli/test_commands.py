@@ -29,6 +29,7 @@ from howfar.options import FOLDED, HIDDEN
 from howfar.segmenters import segmenter_family
 from howfar.settings import Declared, command_words, declared
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
 PARSERS = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]  # a group has commands
 each_command = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

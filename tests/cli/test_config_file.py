@@ -14,6 +14,8 @@ from howfar.keywords import CompareOptions
 from howfar.options import FOLDED, HIDDEN
 from howfar.settings import declared
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:

@@ -53,11 +53,7 @@ def test_no_registered_distance_is_left_out() -> None:
     assert {kind: set(registry.OURS[kind]) for kind in KINDS} == {kind: set(distances) for kind, distances in KINDS.items()}
 
 
-IMAGE: dict[str, Callable[..., Any]] = {
-    "i_dist": image_to_dataset,
-    "knn": partial(knn, k=2),
-    "mahalanobis": mahalanobis,
-}
+IMAGE: dict[str, Callable[..., Any]] = {"i_dist": image_to_dataset, "knn": partial(knn, k=2), "mahalanobis": mahalanobis}
 DATASET: dict[str, Callable[..., Any]] = {
     "o_dist": dataset_to_dataset,
     "energy": energy,

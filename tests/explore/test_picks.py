@@ -83,8 +83,6 @@ def test_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--picked", "--strategy", "near"], "strategy must be left out with --picked"),
         (["--picked", "--seed", "3"], "seed must be left out with --picked"),
         (["--picked", "--dataset", "roads"], "dataset must have images that were picked"),
-        (["-k", "3"], "dataset must be given, unless --picked"),
-        (["--dataset", "tunnel"], "k must be given, unless --picked"),
     ],
 )
 def test_options_that_do_not_go_together(

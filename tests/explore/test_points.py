@@ -149,10 +149,6 @@ def test_constant_and_unknown_columns_survive_quantising() -> None:
     assert np.isnan(arrays["none"]).all()
 
 
-def test_equal_input_gives_equal_bytes() -> None:
-    assert pack({"a": 1}, {"x": np.arange(3.0)}) == pack({"a": 1}, {"x": np.arange(3.0)})
-
-
 # The committed bundle
 
 

@@ -16,16 +16,9 @@ from matplotlib.lines import Line2D
 from howfar import registry
 from howfar.errors import InputError
 from howfar.figures import Caption, registration
-from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
-from howfar.figures.adaptation_models import (
-    change_text,
-    seeds_of,
-    seeds_text,
-    strategies,
-    strategy_of,
-)
+from howfar.figures.adaptation_gains import adaptation_suppression
+from howfar.figures.adaptation_models import seeds_of, seeds_text, strategies, strategy_of
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged, ranges
-from howfar.figures.style import PAPER
 from howfar.paper.adapted_models import SUPPRESSION, SuppressionSettings
 from howfar.paper.adapted_models_report import suppression
 from howfar.relation.performance_by_distance import moving_average
@@ -122,13 +115,6 @@ def test_the_paper_s_f_or_the_honest_one_is_drawn(
     assert len(adaptation_bars(several.alone("deepcrack")).axes) == 1
 
 
-@pytest.mark.parametrize("draw", [adaptation_bars, adaptation_curves])
-def test_another_measure_and_a_study_without_background_are_told(draw: Any, study: Adaptation, bakeoff: Adaptation) -> None:
-    with pytest.raises(InputError, match=r"measure must be 'f_ods' \(the paper's\) or 'f'"):
-        draw(study, measure="iou")
-    assert "no model of far learnt from background images" in written(draw(bakeoff, background=True).axes[0])
-
-
 def test_a_line_is_the_moving_average_of_means_over_the_shared_seeds(study: Adaptation) -> None:
     figure, own = adaptation_curves(study), adaptation_curves(study, measure="f")
     assert [axes.get_title("left")[:5] for axes in figure.axes] == ["roads", "decks", "a <b>", "walls"]
@@ -158,42 +144,6 @@ def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation
         adaptation_curves(old, measure="f_ods")
 
 
-def test_dots_and_intervals_are_the_pooled_gains_and_random_is_marked(study: Adaptation) -> None:
-    left, right = adaptation_gains(study).axes
-    (row,) = study.gains[(study.gains["model"] == "far-3") & (study.gains["dataset"] == "all")].to_dict("records")
-    for axes, columns in ((left, ("gain", "low", "high")), (right, ("over_random", "over_random_low", "over_random_high"))):
-        value, low, high = (row[name] for name in columns)
-        assert x(axes, "far-3") == [value]
-        assert x(axes, "interval:far-3") == [low, high]
-        assert change_text(value, low, high) in written(axes)
-    assert "random-3" not in lines(right)
-    hollow, filled = lines(left)["random-7"], lines(left)["far-7"]
-    assert (hollow.get_markerfacecolor(), hollow.get_marker()) == (PAPER, "D")
-    assert (filled.get_markeredgecolor(), filled.get_marker()) == (PAPER, "o")
-    assert filled.get_markerfacecolor() != PAPER
-    place = float(np.asarray(hollow.get_ydata())[0])
-    bands = [patch.get_extents().transformed(left.transData.inverted()) for patch in left.patches]
-    assert len(bands) == 5
-    assert sum(band.y0 < place < band.y1 or band.y1 < place < band.y0 for band in bands) == 1
-    assert change_text(0.048, -0.0002, 0.1) == "+0.048 [0.000, +0.100]"
-
-
-def test_false_positives_of_seeds_their_mean_and_the_cost(study: Adaptation) -> None:
-    left, right = adaptation_suppression(study).axes
-    for model in ("M", "far-7", "random-7-B3"):
-        shares = scores_of(study, model, str(study.background), "false_positive_share")
-        assert x(left, f"seeds:{model}") == pytest.approx(shares.tolist())
-        assert x(left, model) == pytest.approx([shares.mean()])
-    row = study.suppression.set_index("model").loc["far-7-B7"]
-    assert x(right, "cost:far-7-B7") == [row["cost"]]
-    assert x(right, "interval:cost:far-7-B7") == [row["cost_low"], row["cost_high"]]
-    assert not {"cost:far-7", "cost:M"} & set(lines(right))
-    labels = [label.get_text() for label in left.get_yticklabels()]
-    assert labels == ["M", *(f"{name}-7{more}" for name in ("far", "random") for more in ("", "-B3", "-B7"))]
-    single = adaptation_suppression(replace(study, models=study.models[study.models["seed"] == 0])).axes[0]
-    assert not any(label.startswith("seeds:") for label in lines(single))
-
-
 def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model(several: Adaptations) -> None:
     made = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), SimpleNamespace(results={"gain": several}))
     for figure in (suppression(made), adaptation_suppression(several)):
@@ -211,18 +161,3 @@ def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model(seve
     assert x(suppression(made).axes[0], "interval:deepcrack:M") == [share["low"], share["high"]]
     few = replace(made, left=1, background="pl$in")
     assert "on 1 image of pl$in that no model learnt from" in suppression(few).get_suptitle()
-
-
-def test_gains_and_curves_of_several_segmenters_stand_by_segmenter(several: Adaptations) -> None:
-    left = adaptation_gains(several).axes[0]
-    pooled = several.gains[several.gains["dataset"] == "all"]
-    for row in pooled[pooled["model"] == "far-7"].to_dict("records"):
-        assert x(left, f"{row['segmenter']} · far-7") == [row["gain"]]
-    labels = [label.get_text().partition(" · ")[0] for label in left.get_yticklabels()]
-    assert list(dict.fromkeys(labels)) == list(several.segmenters)
-    figure = adaptation_curves(several, limit=2)
-    assert len(figure.axes) == 6
-    alone = panel(adaptation_curves(several.alone("deepcrack")), "roads")
-    np.testing.assert_array_equal(
-        lines(panel(figure, "deepcrack · roads"))["far-7"].get_xydata(), lines(alone)["far-7"].get_xydata()
-    )

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from howfar.figures.adaptation_rows import adaptation_rows, first_seed, stand_in
-from howfar.results.adaptation_result import Adaptation, Adaptations
+from howfar.figures.adaptation_rows import adaptation_rows, stand_in
+from howfar.results.adaptation_result import Adaptation
 
 MODELS = ["M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
 
@@ -48,21 +48,6 @@ def test_the_image_is_chosen_by_rule(columns: dict[str, list[float | None]], ima
     assert stand_in(rows(**columns).iloc[::-1], "s") == ("s", image, reason)
 
 
-def test_of_an_even_number_of_equals_it_is_the_lower_by_name() -> None:
-    even = rows(f=[0.5] * 5)
-    even = even[even["image"] != "a"]
-    assert stand_in(even, "s").image == stand_in(even.iloc[::-1], "s").image == "c"
-
-
-def test_several_segmenters_show_an_image_that_all_have_by_its_mean(several: Adaptations) -> None:
-    rows = several.images
-    own = rows[(rows["seed"] == 0) & (rows["dataset"] == "walls")]
-    mean = own[own["model"] == "M"].groupby("image")["f"].mean().sort_values()
-    assert stand_in(own, "walls").image == mean.index[(len(mean) - 1) // 2]
-    learnt = pd.DataFrame({"image": list("abcac"), "f": [0.1, 0.2, 0.3, 0.1, 0.3]})
-    assert stand_in(learnt.assign(model="M", dataset="site", false_positive_share=np.nan), "site").image == "a"
-
-
 def test_photograph_truth_and_the_maps_of_each_model_stand_in_a_row(study: Adaptation, study_folder: Path) -> None:
     found, written = drawn(study, folder=study_folder)
     assert [name.partition(":")[2] for name in found if name.startswith("roads:")] == ["photograph", "ground truth", *MODELS]
@@ -85,11 +70,6 @@ def test_photograph_truth_and_the_maps_of_each_model_stand_in_a_row(study: Adapt
     assert [name.partition(":")[2] for name in other][2:] == [name.replace("far", "random") for name in MODELS]
 
 
-def test_pictures_are_of_the_first_seed_of_the_settings(study: Adaptation) -> None:
-    seeds = [study.settings["seeds"], (2, 0, 1), (9,)]
-    assert [first_seed(replace(study, settings={**study.settings, "seeds": each})) for each in seeds] == [0, 2, 0]
-
-
 def test_what_cannot_be_read_or_was_not_made_is_a_box(study: Adaptation, study_folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -99,33 +79,3 @@ def test_what_cannot_be_read_or_was_not_made_is_a_box(study: Adaptation, study_f
     fewer = study.images[(study.images["model"] != "far-3") | (study.images["seed"] != 0)]
     _, written = drawn(replace(study, images=fewer), folder=study_folder, limit=1)
     assert written.count("not made\nin this seed") == 1
-
-
-def test_each_dataset_has_a_row_for_every_segmenter_that_has_the_image(several: Adaptations, run_folder: Path) -> None:
-    folder = run_folder / "gain"
-    figure = adaptation_rows(several, ("roads", "walls"), folder=folder, background=False)
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    headings = [text for text in texts if " · " in text and text.partition(" · ")[0] in ("roads", "walls")]
-    assert headings == [f"{dataset} · {name}" for dataset in ("roads", "walls") for name in several.segmenters]
-    # Photograph, ground truth, M, far-1, far-3, far-7.
-    assert len(figure.axes[0].images) == 2 * 3 * 6
-    first = several.segmenters[0]
-    whole = several.studies[first]
-    fewer = replace(whole, images=whole.images[whole.images["dataset"] != "roads"])
-    _, texts = drawn(Adaptations.of({**several.studies, first: fewer}), ("roads",), folder=folder)
-    assert [f"roads · {name}" in texts for name in several.segmenters] == [False, True, True]
-
-
-def test_rows_of_several_with_background(several: Adaptations, run_folder: Path) -> None:
-    figure = adaptation_rows(several, ("blind",), folder=run_folder / "gain", background=True)
-    under = {text.get_text().partition("\n")[0] for text in figure.axes[0].texts}
-    assert {"far-7", "far-7-B3", "far-7-B7"} <= under
-    # A photograph and three maps; where no row has ground truth there is no column for it.
-    assert not {"M", "far-1", "ground truth"} & under
-    assert "ground truth" in drawn(several, ("blind", "blind, labelled"), folder=run_folder / "gain")[1]
-    assert len(figure.axes[0].images) == 3 * 4
-
-
-@pytest.mark.parametrize("datasets", [(), ("nowhere",)])
-def test_datasets_without_images_are_told(several: Adaptations, datasets: tuple[str, ...]) -> None:
-    assert "no image of these datasets" in drawn(several, datasets)[1][0]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from figures import believable
 from howfar.errors import InputError
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_rows import adaptation_rows
@@ -46,12 +43,12 @@ def texts(figure: Figure) -> str:
 
 
 @of(EVERY)
-@pytest.mark.parametrize("phone", [False, True])
-def test_renders_and_leaves_settings_alone(draw: Draw, name: str, phone: bool, request: pytest.FixtureRequest) -> None:
+def test_renders_for_a_phone_too_and_leaves_settings_alone(draw: Draw, name: str, request: pytest.FixtureRequest) -> None:
     before = dict(matplotlib.rcParams)
-    with for_phone() if phone else nullcontext():
+    assert draw(request.getfixturevalue(name)).get_size_inches()[0] <= WIDTH
+    with for_phone():
         figure = draw(request.getfixturevalue(name))
-    assert figure.get_size_inches()[0] <= (PHONE if phone else WIDTH)
+    assert figure.get_size_inches()[0] <= PHONE
     assert dict(matplotlib.rcParams) == before
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=30)
@@ -75,25 +72,6 @@ def test_says_how_many_it_leaves_out_and_refuses_a_limit_below_one(
         draw(result, limit=0)
 
 
-@pytest.mark.parametrize("draw", [*OF_COMPARISONS, *OF_RELATIONS, judgements], ids=lambda draw: draw.__name__)
-def test_names_every_dataset_and_grows_with_them(draw: Draw, sized: Callable[..., Relation], tmp_path: Path) -> None:
-    if draw in OF_COMPARISONS:
-        large: Any = believable.make(tmp_path, 25)
-        small: Any = believable.only(large, 0, 1)
-        names = [dataset.name[:9] for dataset in large.datasets]
-    else:
-        sizes = [(f"site-{i:02d}", (120, 60, 200, 7, 90, 3)[i % 6]) for i in range(13)]
-        large, small = (sized(*some, unlabelled=("site-05",)) for some in (sizes, sizes[:2]))
-        shown: dict[Any, list[str]] = {estimates: [one.dataset for one in large.estimates], judgements: []}
-        shown[failures] = [one.dataset for one in large.failures if one.listed]
-        names = shown.get(draw, [one.name for one in large.datasets])
-    seen = texts(draw(large) if draw is judgements else draw(large, limit=25))
-    assert all(name in seen for name in names)
-    heights = [draw(result).get_size_inches()[1] for result in (small, large)]
-    assert heights[0] <= heights[1] < 25
-    assert draw is judgements or heights[0] < heights[1]
-
-
 @of(EVERY)
 def test_takes_dollars_in_names_literally(
     draw: Draw, name: str, sized: Callable[..., Relation], study: Adaptation, six: Comparison
@@ -105,12 +83,3 @@ def test_takes_dollars_in_names_literally(
         "study": replace(study, primary="p$q_{$", segmenter="m$n^$", background="b$c_$", images=images),
     }
     assert "$" in texts(draw(results[name]))
-
-
-def test_long_names_keep_both_ends(sized: Callable[..., Relation]) -> None:
-    name = "a-very-long-name-of-a-dataset-" * 4 + "2024"
-    relation = sized((name, 60), ("b", 40))
-    for draw in OF_RELATIONS:
-        seen = texts(draw(relation))
-        assert name not in seen
-        assert draw is failures or "2024" in seen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,17 +12,14 @@ from matplotlib.lines import Line2D
 from scipy.stats import gaussian_kde
 
 import howfar
-from believable_identity import make as make_identity
 from believable_pool import make as make_pool
 from figures import believable
 from howfar.figures.distance_figures import POINTS, scatter, shape, violin
-from howfar.figures.matrix_figures import arranged, matrix_map, matrix_relative
+from howfar.figures.matrix_figures import arranged, matrix_map
 from howfar.figures.performance_figures import pooled, relation_thresholds, thresholds
-from howfar.figures.style import ON_DARK, ON_LIGHT, first, look, looks, rows
+from howfar.figures.style import look, rows
 from howfar.metrics import THRESHOLDS
-from howfar.paper.person_identity_report import identity_pictures
 from howfar.paper.pool_report import precision_recall_plane
-from howfar.report.report_figures import PAGE_COLOURS
 from howfar.results import Comparison, Evaluation, Provenance, Relation
 from howfar.results.comparison_result import Matrix
 
@@ -53,16 +49,6 @@ def test_orders_by_raw_distance_where_there_is_no_yardstick(six: Comparison) -> 
     values = [row.summary.o_dist_mean for row in shown]
     assert values == sorted(values)
     assert all(len(row.own) == 0 for row in shown)
-
-
-def test_looks_go_by_the_place_in_the_run(related: Relation, six: Comparison) -> None:
-    assert looks(related) == {dataset.name: look(place) for place, dataset in enumerate(six.datasets)}
-    assert looks(replace(related, datasets=related.datasets[2:])) == looks(related)
-
-
-def test_a_note_counts_what_is_left_out() -> None:
-    assert first(["roads", "bridges", "tunnels"], 2) == (["roads", "bridges"], "The first 2 of 3 datasets are shown.")
-    assert first(["roads"], 2) == (["roads"], "")
 
 
 def test_density_is_scipys() -> None:
@@ -106,19 +92,6 @@ def test_the_tree_is_scipys_and_what_is_near_stands_together(found: Matrix) -> N
     # Leaves lie at the rows of the map beside them.
     ends = {float(y) for line in tree.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if x == 1}
     assert ends == {0.0, 1.0, 2.0, 3.0, 4.0}
-
-
-def test_numbers_on_cells_keep_their_colour_on_a_dark_page(found: Matrix) -> None:
-    axes = next(one for one in matrix_map(found).axes if one.images)
-    colours = {text.get_color() for text in axes.texts}
-    assert colours == {ON_DARK, ON_LIGHT}
-    assert not colours & set(PAGE_COLOURS)
-
-
-def test_undefined_values_are_a_dash() -> None:
-    found = howfar.matrix({"one": np.ones((1, 3)), "two": np.eye(3), "three": np.eye(3) + 5}, progress=False, components=2)
-    axes = next(one for one in matrix_relative(found).axes if one.images)
-    assert "–" in [text.get_text() for text in axes.texts]
 
 
 @pytest.fixture
@@ -180,17 +153,3 @@ def test_along_a_grey_curve_f_is_the_same(related: Relation) -> None:
         for line, level in zip(lines(plane, label), (0.2, 0.4, 0.6, 0.8), strict=True):
             recall, precision = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
             np.testing.assert_allclose(2 * recall * precision / (recall + precision), level)
-
-
-def test_what_has_no_precision_has_no_dot() -> None:
-    pool = make_pool()
-    pool.scores.loc[pool.scores["model"] == "adsam", "precision"] = np.nan
-    assert not lines(precision_recall_plane(pool).axes[0], "adsam:site")
-
-
-def test_an_image_that_is_gone_is_a_labelled_box(tmp_path: Path) -> None:
-    identity = make_identity(tmp_path, views=9)
-    gone = identity.pictures.assign(path="/not/there.png")
-    (axes,) = identity_pictures(replace(identity, pictures=gone)).axes
-    assert not axes.images
-    assert sum("not found" in text.get_text() for text in axes.texts) == len(gone)

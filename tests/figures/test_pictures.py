@@ -16,16 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from howfar.errors import InputError
-from howfar.figures.contact_sheets import (
-    SIDE,
-    ends,
-    grey,
-    highest,
-    middle,
-    thumbnail,
-    thumbnails,
-    truth,
-)
+from howfar.figures.contact_sheets import SIDE, ends, grey, highest, middle, thumbnail, thumbnails, truth
 from howfar.figures.estimate_figures import OVERLAY, failures, lowest, overlay
 from howfar.results import Comparison, Failures, Relation
 from packed import tar_bytes

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-import matplotlib
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -15,7 +14,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from howfar.figures import style
-from howfar.figures.style import DASHES, MARKERS, PAPER, drawing, look, name_text
+from howfar.figures.style import DASHES, MARKERS, PAPER, look, name_text
 from howfar.report.report_figures import embed, save
 
 ROAD = "\u9053"
@@ -78,14 +77,6 @@ def test_an_installed_font_draws_what_the_usual_one_lacks(road_font: str, tmp_pa
     assert text.get_fontfamily() == [*usual, road_font]
 
 
-def test_a_name_in_usual_letters_keeps_its_font() -> None:
-    figure = Figure()
-    text = figure.text(0.1, 0.1, "Straße é 1")
-    usual = list(text.get_fontfamily())
-    style.prepare(figure)
-    assert text.get_fontfamily() == usual
-
-
 def luminance(colour: str) -> float:
     """Relative luminance (WCAG 2.2)."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -111,9 +102,3 @@ def test_names_fit_and_are_one_line(name: str, longest: int) -> None:
     assert 0 < len(text) <= longest
     assert "\n" not in text
     assert name_text("a-very-long-name-of-a-dataset-2024", 16) == "a-very-l…et-2024"
-
-
-def test_settings_hold_while_drawing_only() -> None:
-    with drawing():
-        assert matplotlib.rcParams["axes.spines.top"] is False
-    assert matplotlib.rcParams["axes.spines.top"] is True

@@ -144,10 +144,7 @@ def test_consistency_pairs_boxes_of_one_class() -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (
-            {"boxes": [[5, 5, 2, 9]]},
-            r"\['boxes'\] must be finite, with x1 ≥ x0 and y1 ≥ y0, got \[5.0, 5.0, 2.0, 9.0\]: give",
-        ),
+        ({"boxes": [[5, 5, 2, 9]]}, r"\['boxes'\] must be finite, with x1 ≥ x0 and y1 ≥ y0, got \[5.0, 5.0, 2.0, 9.0\]: give"),
         ({"boxes": [[0, 0, 1, float("nan")]]}, r"^prediction\['boxes'\] must be finite"),
         ({"boxes": [[0, 0, 1]]}, r"must be \(k, 4\) numbers: x0, y0, x1, y1, got 'int64 of shape \(1, 3\)'"),
         ({"scores": [0.5, 0.5]}, r"^prediction\['scores'\] must be one for each of the 1 boxes, got \(2,\)"),

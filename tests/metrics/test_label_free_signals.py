@@ -28,14 +28,7 @@ from howfar.metrics import (
 from howfar.metrics.label_free_signals import class_entropy, foreground_dice, nuclear_norm
 from howfar.metrics.probability_maps import above
 
-SIGNALS = (
-    "average_confidence",
-    "foreground_confidence",
-    "mean_probability",
-    "entropy",
-    "nuclear_norm",
-    "predicted_foreground",
-)
+SIGNALS = ("average_confidence", "foreground_confidence", "mean_probability", "entropy", "nuclear_norm", "predicted_foreground")
 MAPS = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8))
 
 

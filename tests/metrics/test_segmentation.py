@@ -105,10 +105,7 @@ def test_maps_are_not_held() -> None:
     ("bad", "line"),
     [
         (([[0.5, 2.0]], [[True, False]]), r"^image 2 \(from 0\): prediction must lie in \[0, 1\], got 2.0: "),
-        (
-            ([[0.5]], [[True, False]]),
-            r"^image 2 \(from 0\): prediction and mask must have one shape, got \(\(1, 1\), ",
-        ),
+        (([[0.5]], [[True, False]]), r"^image 2 \(from 0\): prediction and mask must have one shape, got \(\(1, 1\), "),
         (([[0.5, 0.5]], [[1, 0]]), r"^image 2 \(from 0\): mask must be bool"),
     ],
 )

@@ -15,7 +15,7 @@ from howfar.data import Item, parse
 from howfar.demo import write_dataset
 from howfar.memory import within
 from howfar.pipeline import embedding
-from howfar.pipeline.embedding import Batches, EmbedBatch, Outcome, Outcomes
+from howfar.pipeline.embedding import EmbedBatch, Outcome, Outcomes
 from howfar.runners import LocalRunner
 from howfar.store import Store
 from packed import files_below, tar_bytes, write_parquet, write_saved
@@ -162,19 +162,6 @@ def test_outcomes_come_back_as_they_were():
     assert list(pickle.loads(pickle.dumps(made()))) == OUTCOMES
 
 
-def test_an_outcome_is_replaced_by_the_one_that_settles_it():
-    outcomes = made()
-    outcomes.settle(2, Outcome(ITEMS[2], "0" * 31 + "b", reused=True))
-    assert outcomes.elsewhere() == [5]
-    outcomes.settle(5, Outcome(ITEMS[5], reason="no such file"))
-    assert outcomes.elsewhere() == []
-    assert list(outcomes.failed()) == [(ITEMS[1], "empty file (0 bytes)"), (ITEMS[5], "no such file")]
-    outcomes.settle(1, OUTCOMES[4])
-    assert outcomes[1] == Outcome(ITEMS[1], OUTCOMES[4].content)
-    assert [item.name for item, _ in outcomes.failed()] == ["5.png"]
-    assert list(outcomes.columns()[0]) == ["0.png", "1.png", "2.png", "3.png", "4.png"]
-
-
 def test_damaged_features_are_awaited():
     outcomes = made()
     assert outcomes.reused(0, 3) == {"0" * 31 + "a"}
@@ -182,21 +169,6 @@ def test_damaged_features_are_awaited():
     outcomes.lose({"0" * 31 + "a"})
     assert outcomes.elsewhere() == [0, 2, 3, 5]
     assert outcomes.reused(0, 6) == {"0" * 31 + "d"}
-
-
-def test_columns_leave_out_what_has_no_features():
-    names, paths, contents = made().columns()
-    good = [outcome for outcome in OUTCOMES if not outcome.reason]
-    assert names == tuple(outcome.item.name for outcome in good)
-    assert paths == tuple(str(outcome.item.path) for outcome in good)
-    assert contents == tuple(outcome.content for outcome in good)
-
-
-def test_batches_are_cut_from_each_listing():
-    batches = Batches([ITEMS[:5], (), ITEMS[5:]], 2)
-    assert list(batches) == [ITEMS[:2], ITEMS[2:4], ITEMS[4:5], ITEMS[5:]]
-    assert list(batches.datasets()) == [0, 0, 0, 2]
-    assert (len(batches), batches[-1]) == (4, ITEMS[5:])
 
 
 def test_many_outcomes_are_small():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.gate import GateRange
 from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Judgement
+from snapshots import check
 
 AXES = np.linalg.qr(np.random.default_rng(3).normal(size=(40, 40)))[0]
 LABELLED = (("a", 1.0), ("b", 3.0), ("c", 5.0))
@@ -131,43 +133,21 @@ def judge(*judgements: Judgement, **changes: Any) -> SiteJudge:
 
 
 def test_it_is_said_how_the_estimator_did_on_the_datasets_left_out():
-    assert site_judge.notes(judge(*JUDGED), NAMES) == (
-        "predictions are by flip_agreement, which missed a dataset's mean by 0.050 with each of 3 labelled datasets left out "
-        "in turn (0.200 for predicting their mean) and an image by 0.100; 75 % of the images lay in its 80 % intervals, and 2 "
-        "of 3 means in those of a dataset",
-    )
     bare = [replace(row, coverage=None, set_coverage=None) for row in JUDGED]
-    assert site_judge.notes(judge(*bare), NAMES, "i_dist")[0].endswith("and an image by 0.100")
-    assert site_judge.notes(judge(*bare), (), "mean") == (
-        "every image is predicted the labelled datasets' mean, with an error of 0.200 with each of 3 labelled datasets left "
-        "out in turn",
-    )
+    ranked = judge(*JUDGED, order=("i_dist", "mean"))
+    said = [
+        *site_judge.notes(judge(*JUDGED), NAMES),
+        *site_judge.notes(judge(*bare), NAMES, "i_dist"),
+        *site_judge.notes(judge(*bare), (), "mean"),
+        # An estimator that comes first and wants maps is named; remarks come last.
+        *site_judge.notes(judge(*JUDGED, remarks=("one", "two")), ["i_dist"]),
+        *site_judge.notes(ranked, ()),
+        *site_judge.lines(judge(*JUDGED)),
+        *site_judge.lines(judge()),
+    ]
+    check("\n".join(said), Path(__file__).parent / "snapshots" / "notes of a judge.md")
     unknown = "predictions are by flip_agreement; how well it does on a dataset that it was not fitted on is not known"
     for judgements in ((), JUDGED[:2], JUDGED[1:]):
         assert site_judge.notes(judge(*judgements), NAMES) == (unknown,)
-
-
-def test_an_estimator_that_comes_first_and_wants_maps_is_named_and_remarks_come_last():
-    assert site_judge.notes(judge(*JUDGED, remarks=("one", "two")), ["i_dist"])[1:] == (
-        "flip_agreement (error of a dataset's mean 0.050) comes first, and reads predictions of the mirrored images: pass them "
-        "too",
-        "one",
-        "two",
-    )
-    ranked = judge(*JUDGED, order=("i_dist", "mean"))
-    assert site_judge.notes(ranked, ())[1] == (
-        f"i_dist (error of a dataset's mean {JUDGED[1].mae_set:.3f}) comes first, and reads predictions: pass them"
-    )
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=r"^estimator flip_agreement needs flip_agreement: pass the folders of maps"):
         site_judge.notes(judge(*JUDGED), ["i_dist"], "flip_agreement")
-    assert str(caught.value) == (
-        "estimator flip_agreement needs flip_agreement: pass the folders of maps that they are read from"
-    )
-
-
-def test_lines_for_a_person():
-    assert site_judge.lines(judge(*JUDGED)) == (
-        "performance F at threshold 0.30, known of 36 images (a 12, b 12, c 12)",
-        "estimators  used: flip_agreement (error of a dataset's mean 0.050)",
-    )
-    assert site_judge.lines(judge())[1] == "estimators  not judged: that takes two labelled sets"

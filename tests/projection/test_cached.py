@@ -26,11 +26,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 
 
 # By the covariance route and by the Gram route, which layers keep apart.
-CASES: list[tuple[int, dict[str, Any]]] = [
-    (6, {}),
-    (300, {}),
-    (300, {"scale": "layers", "layers": (100, 200)}),
-]
+CASES: list[tuple[int, dict[str, Any]]] = [(6, {}), (300, {}), (300, {"scale": "layers", "layers": (100, 200)})]
 
 
 @pytest.mark.parametrize(("q", "options"), CASES)

@@ -16,13 +16,7 @@ from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrate
 from howfar.relation.labelled_images import LabelledImages, take
 from howfar.relation.leave_one_dataset_out import judge
-from howfar.relation.performance_estimators import (
-    FLIP_AGREEMENT,
-    MEAN,
-    SIGNALS,
-    RegisteredEstimator,
-    named,
-)
+from howfar.relation.performance_estimators import FLIP_AGREEMENT, MEAN, SIGNALS, RegisteredEstimator, named
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
 N = len(SETS)

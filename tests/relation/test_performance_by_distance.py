@@ -20,15 +20,7 @@ def names(m: int) -> list[str]:
 
 @pytest.mark.parametrize(
     ("m", "count", "sizes"),
-    [
-        (2, 2, [1, 1]),
-        (11, 2, [5, 6]),
-        (10, 3, [4, 3, 3]),
-        (11, 3, [4, 4, 3]),
-        (10, 4, [3, 3, 2, 2]),
-        (1, 2, []),
-        (2, 3, []),
-    ],
+    [(2, 2, [1, 1]), (11, 2, [5, 6]), (10, 3, [4, 3, 3]), (11, 3, [4, 4, 3]), (10, 4, [3, 3, 2, 2]), (1, 2, []), (2, 3, [])],
 )
 def test_sizes(m: int, count: int, sizes: list[int]) -> None:
     assert [len(part) for part in split(np.arange(m), names(m), count)] == sizes
@@ -85,10 +77,7 @@ def test_refused(call: Any, message: str) -> None:
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)
-@given(
-    st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))), min_size=1, max_size=60),
-    st.integers(1, 80),
-)
+@given(st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(float("nan"))), min_size=1, max_size=60), st.integers(1, 80))
 def test_as_pandas_centred_rolling_mean(values: list[float], window: int) -> None:
     # pandas takes running sums, whose rounding is that of the largest value.
     expected = pd.Series(values).rolling(window, center=True, min_periods=1).mean().to_numpy()

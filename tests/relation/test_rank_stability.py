@@ -12,14 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from howfar.errors import InputError
-from howfar.relation.rank_stability import (
-    agreements,
-    mean_change,
-    order_stability,
-    paired_means,
-    ranking,
-    ranks_of,
-)
+from howfar.relation.rank_stability import agreements, mean_change, order_stability, paired_means, ranking, ranks_of
 
 
 def test_an_unchanged_order_agrees_wholly_and_a_reversed_one_not_at_all() -> None:

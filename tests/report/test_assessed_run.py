@@ -49,6 +49,7 @@ def test_a_corrupted_set_is_in_no_row(six: Comparison, related: Relation, answer
     assert without_corrupted(related, replace(answers, labelled=())) is related
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_page_shows_it_only_where_estimators_were_judged(
     six: Comparison, related: Relation, answers: Assessment, corrupted: str, tmp_path: Path
 ) -> None:

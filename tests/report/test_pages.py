@@ -14,14 +14,15 @@ import pytest
 
 import believable_identity
 from figures import believable, believable_relation
+from howfar import registry
 from howfar.errors import InputError, StoreError
 from howfar.glossary import terms_in
 from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.comparison_report import write_report
 from howfar.report.page import _visible, fill
-from howfar.report.section import Cell, Column, Table, TablePart, listing, plural, sentence_case, with_interval
+from howfar.report.section import Cell, Column, Table, TablePart, with_interval
 from howfar.report.study_report import as_csv, as_latex, write_section_report
-from howfar.results import Comparison, Leak, Relation, Skipped
+from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from worlds.html_page import Page
 
@@ -77,34 +78,15 @@ def test_words_in_scripts_styles_figures_and_tags_are_not_explained() -> None:
     assert "<dt>I<sup>dist</sup></dt>" in fill("terms.html.j2", {"terms": terms_in("I^dist")})
 
 
-@pytest.mark.parametrize(
-    ("names", "most", "expected"),
-    [("a", 4, "a"), ("abc", 4, "a, b and c"), ("abcd", 2, "a, b and 2 others"), ("abc", 2, "a, b and c")],
-)
-def test_names_stand_in_a_row_and_many_are_counted(names: str, most: int, expected: str) -> None:
-    assert listing(list(names), most) == expected
-    assert (plural(1), plural(2), plural(1, "has", "have")) == ("", "s", "has")
-    assert (sentence_case("roads are near"), sentence_case("")) == ("Roads are near.", "")
-
-
-@pytest.mark.usefixtures("without_figures")
-def test_long_lists_are_folded(six: Comparison, tmp_path: Path, report: Path) -> None:
-    many = replace(
-        believable.only(six, 5),
-        skipped=tuple(Skipped("one", f"/x/{i}.png", "cut") for i in range(13)),
-        leaks=tuple(Leak("one", f"{i}.png", "p.png", "") for i in range(13)),
-    )
-    long = Page(write_report(many, tmp_path))
-    assert len(long.of("details")) == len(Page(report).of("details")) + 2
-    assert "13 files were left out" in long.text
-    assert "/x/12.png" in long.text
-
-
-def test_a_report_replaces_the_one_before(six: Comparison, bakeoff: Adaptation, tmp_path: Path) -> None:
+def test_a_report_replaces_the_one_before(
+    six: Comparison, bakeoff: Adaptation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = registry.OURS["figures"]
+    monkeypatch.setitem(registry.OURS, "figures", {"relative": ours["relative"]})  # type: ignore[arg-type]  # it is a dict
     one = believable.only(six, 5)
     bare = replace(bakeoff, images=bakeoff.images.assign(f=np.nan, path=""))
     cases: list[tuple[str, Callable[..., Path], Any, set[str]]] = [
-        ("judgements", write_report, one, {f"{name}.{kind}" for name in RUN for kind in ("png", "svg")} | {"thumbnails.png"}),
+        ("judgements", write_report, one, {"relative.png", "relative.svg"}),
         ("suppression", write_adaptation_report, bare, {"gains.png", "gains.svg"}),
     ]
     for gone, write, result, drawn in cases:

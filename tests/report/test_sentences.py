@@ -19,14 +19,7 @@ from howfar.paper import backbone_distances_report, person_identity_report, robu
 from howfar.report import backbones_report, estimates_report, performance_report, probable_failures
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
-from howfar.results import (
-    Comparison,
-    DatasetSummary,
-    Failures,
-    Judgement,
-    PrimarySummary,
-    Relation,
-)
+from howfar.results import Comparison, DatasetSummary, Failures, Judgement, PrimarySummary, Relation
 from howfar.results.backbones_result import BackboneComparison
 from howfar.results.distance_studies import Robustness
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice

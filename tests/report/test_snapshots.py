@@ -279,16 +279,22 @@ def without_interval(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**dict.fromkeys(("low", "high", "cost"), np.nan))
 
 
+@pytest.fixture(scope="module")
+def learnt(several: Adaptations) -> dict[str, Any]:
+    """Both studies of what segmenters learnt, with what writes their sections."""
+    inputs: Any = SimpleNamespace(results={"gain": several})
+    suppression = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
+    performance = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), inputs)
+    return {
+        "suppression": (suppression, adapted_models_report.suppression_section),
+        "performance by distance": (performance, adapted_models_report.performance_section),
+    }
+
+
 @pytest.mark.parametrize("variant", ["", ", one seed", ", no interval"])
 @pytest.mark.parametrize("name", ["suppression", "performance by distance"])
-def test_section_of_what_segmenters_learnt(name: str, variant: str, several: Adaptations, run_folder: Path) -> None:
-    inputs: Any = SimpleNamespace(results={"gain": several})
-    if name == "suppression":
-        made: Any = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
-        section: Any = adapted_models_report.suppression_section
-    else:
-        made = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), inputs)
-        section = adapted_models_report.performance_section
+def test_section_of_what_segmenters_learnt(name: str, variant: str, learnt: dict[str, Any], run_folder: Path) -> None:
+    made, section = learnt[name]
     if variant == ", no interval":
         table = "changes" if name == "suppression" else "slopes"
         made = replace(made, **{table: without_interval(getattr(made, table))})

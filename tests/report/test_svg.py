@@ -70,21 +70,6 @@ def test_opaque_pictures_become_jpeg_and_others_stay(tmp_path: Path) -> None:
     assert "data:image/jpeg;base64," in embed(draw(noise), "one", tmp_path).svg
 
 
-def test_every_picture_stays_a_picture_of_its_own_with_its_identifier(tmp_path: Path) -> None:
-    figure = draw(np.zeros((4, 4, 3), dtype=np.uint8))
-    figure.axes[0].imshow(np.zeros((4, 4, 3), dtype=np.uint8), extent=(0, 0.5, 0, 1))
-    svg = embed(figure, "one", tmp_path).svg
-    assert svg.count("data:image/jpeg") == svg.count("<image") == 2
-    found = re.findall(r'\bid="([^"]+)"', svg)
-    assert len(found) == len(set(found))
-
-
-def test_characters_that_no_font_has_are_no_warning(tmp_path: Path) -> None:
-    figure = draw()
-    figure.axes[0].set_title("\U0001f6e3 \ue000")
-    assert "\ue000" in embed(figure, "one", tmp_path).svg
-
-
 def test_a_figure_that_is_cut_short_leaves_the_old_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embed(draw(), "one", tmp_path)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}

@@ -22,17 +22,7 @@ import believable_pool
 import howfar
 from howfar.errors import HowfarError, MissingPathError, StoreError
 from howfar.io.seal import SEAL
-from howfar.results import (
-    Comparison,
-    DatasetRelation,
-    DistancePart,
-    Evaluation,
-    Leak,
-    Provenance,
-    Relation,
-    Selection,
-    Skipped,
-)
+from howfar.results import Comparison, DatasetRelation, DistancePart, Evaluation, Leak, Provenance, Relation, Selection, Skipped
 from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.results.assessment_result import Assessment
 from howfar.results.backbones_result import BackboneComparison, DistanceTable

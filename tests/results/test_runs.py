@@ -19,7 +19,6 @@ from howfar.io.lock import locked
 from howfar.report.certificate_report import write_certificate_report
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate_result import Certificate
-from howfar.results.result import _check_columns
 from howfar.results.run_files import run_of_table, runs_of_picture
 from howfar.studies import run_folder
 from howfar.studies.distance import RELATED
@@ -273,11 +272,6 @@ def test_a_tilde_stands_for_the_home_folder(run: Comparison, tmp_path: Path, mon
     assert Comparison.load("~/saved").datasets == Comparison.load(tmp_path / "saved").datasets == run.datasets
 
 
-def test_an_empty_name_is_no_folder() -> None:
-    with pytest.raises(InputError, match=r"^out must name a folder, got ''"):
-        howfar.compare(np.eye(3), {"site": np.eye(3)}, out="")
-
-
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"format": NaN}', '{"format": Infinity}'])
 def test_a_document_that_is_no_json_value_is_damaged(tmp_path: Path, text: str) -> None:
     (tmp_path / "result.json").write_text(text)
@@ -321,9 +315,3 @@ def test_a_table_that_cannot_be_drawn_is_one_line(
     told = capsys.readouterr().err
     assert told.startswith(f"howfar: {folder} cannot be drawn (KeyError: 'pc1'): its files were changed")
     assert told.count("\n") == 1
-
-
-def test_a_curve_without_its_columns_is_damaged() -> None:
-    curves = pd.DataFrame({"dataset": ["a"], "image": ["1"], "distance": [1.0], "performance": [1.0]})
-    with pytest.raises(ValueError, match=r"^curves\.parquet has no column smoothed$"):
-        _check_columns(curves, Relation.COLUMNS["curves"], "curves.parquet")

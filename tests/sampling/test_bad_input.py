@@ -94,10 +94,7 @@ COUNTS, NAN = np.arange(8.0), float("nan")
         (lambda: ratio(np.zeros(8), np.ones(8), [0.5] * 7, SAMPLE), "proxy must have the 40 images"),
         (lambda: ratio(np.zeros(8), np.ones(8), [[0.5] * 40] * 3, SAMPLE), "proxy must be (2, m)"),
         (lambda: ods(np.zeros((8, 3)), np.ones((8, 4)), PROXY, SAMPLE), "numerators and denominators must both be"),
-        (
-            lambda: ods(np.ones((8, 3)), np.ones((8, 3)), np.ones((2, 40, 4)), SAMPLE),
-            "proxy must be (2, m, 3)",
-        ),
+        (lambda: ods(np.ones((8, 3)), np.ones((8, 3)), np.ones((2, 40, 4)), SAMPLE), "proxy must be (2, m, 3)"),
         (lambda: sequence([0.5], HALF, [0, 0]), "images must name each image once"),
         (lambda: sequence([0.5], HALF, [0.5]), "images must be one row of positions"),
         (lambda: sequence([0.5, 0.5], HALF, [0]), "values must be at most the 1 images"),

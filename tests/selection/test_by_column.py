@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from howfar.errors import InputError
 from howfar.protocols import Strategy
 from howfar.selection import far
-from howfar.selection.by_column import FAR, FLIP_DISAGREEMENT, NEAR, RIDGE_RESPONSE, SHARE_QUANTILES, UNCERTAINTY
+from howfar.selection.by_column import FAR, FLIP_DISAGREEMENT, NEAR, SHARE_QUANTILES, UNCERTAINTY
 from howfar.selection.random_draws import FOREGROUND, FOREGROUND_RANDOM, FOUND, RANDOM, STRATIFIED, STRATIFIED_ENTROPY
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
@@ -79,10 +79,6 @@ def test_a_label_close_by_spends_a_rank_and_one_far_off_does_not() -> None:
     assert far(TEN, 2, labelled=mask(10, 4, 5)).tolist() == [2, 7]
     # 1 of 4 stands for the middle, so 1/4 is to be replaced by 0 or 2: by the farther.
     assert far(np.linspace(0.6, 1.0, 4), 3, labelled=mask(4, 1)).tolist() == [2, 3, 0]
-
-
-def test_ties_go_by_position() -> None:
-    assert far([0.8] * 7, 3).tolist() == [3, 1, 5]
 
 
 def test_both_ends_belong_to_the_band_and_the_band_can_be_another() -> None:
@@ -151,13 +147,6 @@ def test_ties_go_by_name_where_there_are_names() -> None:
     assert NEAR.pick(columns, 3, np.random.default_rng(0)).tolist() == [1, 2, 0]
 
 
-def test_reasons_hold_the_number() -> None:
-    assert UNCERTAINTY.reason({"uncertainty": 0.12345}) == "mean entropy 0.1235, among the highest"
-    assert FLIP_DISAGREEMENT.reason({"flip_agreement": 0.9}) == "flip agreement 0.9000, among the lowest"
-    assert FOREGROUND.reason({"predicted_foreground": 0.0123}).endswith("predicted foreground, 1.23 %")
-    assert STRATIFIED.reason({"distance": 0.25}) == "scaled distance 0.250, drawn from its stratum of distance"
-
-
 def test_foreground_random_draws_alike_among_images_with_foreground() -> None:
     shares = np.array([0.0, 0.0005, FOUND, 0.3, 0.9])
     firsts = [FOREGROUND_RANDOM.pick({"predicted_foreground": shares}, 1, np.random.default_rng(s))[0] for s in range(600)]
@@ -191,11 +180,6 @@ def test_entropies_are_drawn_from_in_turn_and_in_proportion() -> None:
     assert np.mean(picks[:, 1] == 2) == pytest.approx(2 / 3, abs=0.042)
 
 
-def test_the_strongest_ridges_are_chosen() -> None:
-    picks = RIDGE_RESPONSE.pick({"ridge_response": [0.1, 0.4, np.nan, 0.2]}, 2, np.random.default_rng(0))
-    assert picks.tolist() == [1, 3]
-
-
 DRAWS = 6000
 
 
@@ -222,14 +206,6 @@ def test_strata_with_labels_are_covered() -> None:
     assert {far for _, far in drawn} == {6, 7, 8}
     # Two labels in one of three strata leave two for one pick.
     assert {picks(STRATIFIED, distances, 1, labelled=(0, 1), seed=seed)[0] for seed in range(300)} == {6, 7, 8}
-
-
-def test_stratified_is_not_nested() -> None:
-    distances = np.linspace(0.0, 1.0, 12)
-    assert not STRATIFIED.nested
-    assert any(
-        picks(STRATIFIED, distances, 2, seed=seed) != picks(STRATIFIED, distances, 3, seed=seed)[:2] for seed in range(9)
-    )
 
 
 def test_foreground_draws_in_proportion_and_without_replacement() -> None:

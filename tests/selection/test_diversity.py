@@ -274,13 +274,6 @@ def test_kmedoids_are_the_nearest_images_to_the_centres() -> None:
 FIVE = [[0.0], [1.0], [2.0], [10.0], [11.0]]
 
 
-def test_kcenter_by_hand() -> None:
-    # The mean is 4.8 and 2 is nearest to it; 11 is 9 from that; 0 is 2 from 2; then 1 and 10 are both 1 from a centre.
-    assert picks(KCENTER, FIVE, 5) == [2, 4, 0, 1, 3]
-    # 11 is a centre: 0 is 11 from it; then 2 is 2 from 0.
-    assert picks(KCENTER, FIVE, 2, labelled=(4,)) == [0, 2]
-
-
 def test_an_image_at_a_centre_comes_last() -> None:
     assert picks(KCENTER, [[0.0], [0.0], [5.0], [6.0]], 3, labelled=(0,)) == [3, 2, 1]
 
@@ -331,13 +324,6 @@ def test_where_the_origin_lies_does_not_count(strategy: Strategy) -> None:
 
 
 LINE = [[0.0], [1.0], [2.0], [3.0], [10.0], [11.0]]
-
-
-def test_probcover_by_hand() -> None:
-    # Two clusters, 7 apart: balls of radius 7 hold four rows on the left, two on the right.
-    assert picks(PROBCOVER, LINE, 2) == [0, 4]
-    assert picks(PROBCOVER, LINE, 1, labelled=(2,)) == [4]
-    assert picks(PROBCOVER, LINE, 1, labelled=(5,)) == [0]
 
 
 def test_when_all_is_covered_the_farthest_follows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,13 +399,6 @@ class Ready:
 
     def fit_predict(self, x: Any) -> Any:
         return self.labels
-
-
-@pytest.mark.parametrize("strategy", [TYPICLUST, KMEDOIDS, PROBCOVER], ids=lambda one: one.name)
-def test_strategies_that_are_not_nested(strategy: Strategy) -> None:
-    x = np.random.default_rng(0).normal(size=(40, 3))
-    assert not strategy.nested
-    assert any(picks(strategy, x, 3, seed=seed) != picks(strategy, x, 6, seed=seed)[:3] for seed in range(5))
 
 
 def test_blocks_of_distances_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,13 +64,6 @@ def maker() -> ModuleType:
     return module
 
 
-def test_the_file_and_the_page_are_made_of_the_record(maker: ModuleType) -> None:
-    assert maker.EVIDENCE.read_text(encoding="utf-8") == maker.taken(maker.records()), "run python docs/make_strategies.py"
-    page = maker.PAGE.read_text(encoding="utf-8")
-    assert page == maker.page(page), "run python docs/make_strategies.py"
-    assert all(f"| `{strategy.name}` |" in maker.listed() for strategy in every())
-
-
 def test_a_strategy_that_beats_random_in_the_record_is_said_to(maker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     found = maker.records()
     gains = [row for row in found["bakeoff"]["results"]["gains"] if row["model"] == "near-7"]

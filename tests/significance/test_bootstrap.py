@@ -190,10 +190,7 @@ def pair(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 def parts_of(s: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Effects on the mean between the sets, then on their own means."""
     a, b = between_effects(cdist(s, p))
-    return (
-        np.stack([a, own_effects(cdist(s, s).sum(axis=1))[1]]),
-        np.stack([b, own_effects(cdist(p, p).sum(axis=1))[1]]),
-    )
+    return (np.stack([a, own_effects(cdist(s, s).sum(axis=1))[1]]), np.stack([b, own_effects(cdist(p, p).sum(axis=1))[1]]))
 
 
 def test_own_effects_leave_rows_that_sum_to_0(pair: tuple[np.ndarray, np.ndarray]) -> None:

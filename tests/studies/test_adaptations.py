@@ -99,15 +99,6 @@ def test_each_segmenter_is_adapted_in_a_folder_of_its_name(gain: Adaptations, do
         assert all(file.is_file() for file in maps)
 
 
-def test_the_limit_of_a_dataset_holds(gain: Adaptations) -> None:
-    for each in gain.studies.values():
-        chosen = set(each.picks.loc[each.picks["dataset"] == "site", "image"])
-        scored = set(each.images.loc[each.images["dataset"] == "site", "image"])
-        assert len(chosen) == 2
-        assert len(chosen | scored) == 10
-        assert set(each.images.loc[each.images["dataset"] == "new", "f"].isna()) == {True}
-
-
 def test_a_study_that_was_killed_trains_nothing_anew(
     done: StudyRun, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

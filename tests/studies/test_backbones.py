@@ -57,19 +57,6 @@ def test_numbers_are_those_of_two_calls(found: BackboneComparison, demo_folders:
         pd.testing.assert_frame_equal(found[name].primary_images, alone.primary_images, check_exact=True)
 
 
-def test_trivial_backbones_stand_beside_them(found: BackboneComparison, demo_folders: list[Path], store: Path) -> None:
-    # The other is one of the two already.
-    assert found.trivial == ("pixels",)
-    frame = found.to_frame()
-    assert list(dict.fromkeys(frame["backbone"])) == [*NAMES, "pixels"]
-    assert frame.groupby("backbone")["rank"].apply(sorted).map(tuple).nunique() == 1
-    bare = howfar.compare_backbones(demo_folders[0], demo_folders[1], NAMES, store=store, baselines=False, **QUICK)
-    assert bare.trivial == ()
-    assert set(bare.agreement["dataset"]) == {SETS, demo_folders[1].name}
-    # One dataset has no order.
-    assert bare.agreed(*NAMES)[0] is None
-
-
 def test_agreement_is_spearmans(found: BackboneComparison) -> None:
     one, other = NAMES
     rows = found.agreement[(found.agreement["one"] == one) & (found.agreement["other"] == other)].set_index("dataset")

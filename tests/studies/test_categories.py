@@ -20,6 +20,7 @@ from howfar.results.records import matching
 from howfar.studies.distance_matrix import SUMS
 from howfar.studies.study_file.run_study import study
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 BODY = 'primaries = ["campus", "kitchen"]\nk = 2'
 # One of each end, so that two categories are as they are.
 PERTURBED = 'primary = "campus"\nk = 1\nperturbations = ["darker", "noise"]'
@@ -92,14 +93,6 @@ def test_backbones_agree_as_scipy_says(result: Scenes) -> None:
         shared = set(result.closest(primary, "pixels")) & set(result.closest(primary, "colours"))
         assert row["overlap"] == len(shared) / 2
         assert row["kendall_low"] <= row["kendall_high"]
-
-
-def test_sets_are_of_the_study(folder: Path, tmp_path: Path) -> None:
-    file = write_study(folder, "scenes", 'primaries = ["campus"]\nk = 1\nsets = ["sky"]')
-    text = file.read_text(encoding="utf-8").replace('datasets = ["scenes"]', 'datasets = ["ocean", "kitchen", "highway"]')
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="sets must be among the datasets of the study, got 'sky'"):
-        study(file, out=tmp_path / "out", progress=False)
 
 
 def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
@@ -14,7 +13,6 @@ import howfar
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.results import Comparison
-from howfar.studies.distance import PreallocatedColumns
 
 
 def rows(seed: int, n: int, q: int = 40, shift: float = 0.0) -> np.ndarray:
@@ -254,32 +252,7 @@ def test_an_absurd_cell_is_named() -> None:
     assert "by column 2: the dataset's mean and interval tell of that cell alone" in note
 
 
-def test_many_small_datasets_are_one_note() -> None:
-    def small(count: int) -> list[str]:
-        sets = {f"s{k}": normal_rows(k)[:9] for k in range(count)}
-        found = howfar.compare(normal_rows(99), sets, bootstrap=0, permutations=0, progress=False)
-        return [note for note in found.notes if "say little" in note]
-
-    assert small(2) == [f"s{k} has 9 images: its interval and p-value say little" for k in range(2)]
-    assert small(7) == ["s0, s1, s2, s3, s4 and 2 more have fewer than 10 images: their intervals and p-values say little"]
-
-
 # The table that is filled part by part
-
-
-def part(name: str, count: int, components: int) -> dict[str, object]:
-    rng = np.random.default_rng(count)
-    columns = {f"pc{k}": rng.normal(size=count) for k in range(components)}
-    return {"dataset": name, "image": tuple(f"{name}{k}" for k in range(count)), "knn": rng.normal(size=count), **columns}
-
-
-@pytest.mark.parametrize("components", [(2, 2, 2), (1, 3, 2), (3, 0, 1)])
-def test_as_joined(components: tuple[int, ...]) -> None:
-    parts = [part(name, count, z) for name, count, z in zip("abc", (3, 1, 5), components, strict=True)]
-    columns = PreallocatedColumns(9)
-    for one in parts:
-        columns.add(len(one["image"]), one)  # type: ignore[arg-type] - a tuple
-    pd.testing.assert_frame_equal(columns.frame(), pd.concat([pd.DataFrame(one) for one in parts], ignore_index=True))
 
 
 # A run is not written among the images of a dataset

@@ -62,12 +62,6 @@ def test_agreement_is_pandas(table: DistanceTable) -> None:
     assert images == pytest.approx(np.mean(each))
 
 
-def test_a_note_names_its_backbone(folder: Path) -> None:
-    found = study(written(folder, DATASETS + STUDY.replace("components = 5", "components = 7"), "notes"), progress=False)["far"]
-    (note,) = [note for note in found.notes if "components were asked for" in note]
-    assert note.startswith("colours: 7 components were asked for, and no more than 6")
-
-
 def test_one_backbone_is_enough(folder: Path) -> None:
     text = STUDY.replace('"pixels", "colours"', '"colours"').replace("bootstrap = 50", "bootstrap = 0")
     found = study(written(folder, DATASETS + text, "alone"), progress=False)["far"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from howfar.projection import joint_pca
 from howfar.results.distance_studies import Identity
 from people import write_people
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 STUDY = """
 [datasets]
 people.path = "people"
@@ -37,14 +37,6 @@ backbones = ["pixels", "colour_moments"]
 components = 4
 bootstrap = 200
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _undrawn() -> Iterator[None]:
-    """Leave out the report, which has tests of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("howfar.studies.study_file.run_study.draw", lambda *_: None)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +77,6 @@ def test_sets_stand_by_person_and_value_in_natural_order_with_the_rows_of_their_
     assert views.own(1).tolist() == [True, False, True] + [False] * 6
     assert views.others(1).tolist() == [False] * 3 + [True] * 6
     assert set(described(images(NAMES), FINEGPR, (), (1, "10"))["person"]) == {"1", "10"}
-
-
-def test_a_person_under_one_value_is_compared_with_and_not_measured_from() -> None:
-    views = compared(described(images(NAMES[:13]), FINEGPR, (), ()), ("view",), None, 0)["view"]
-    assert len(views.sets) == 7
-    assert views.references.tolist() == list(range(6))
 
 
 def people_of(persons: str, values: str = "xyz") -> VariationSets:

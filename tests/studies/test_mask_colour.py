@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,12 @@ import pytest
 from PIL import Image
 
 import howfar
-from certified_site import write_site
 from howfar.cli.main import run
 from howfar.data import Dataset, parse, read_mask
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
 from howfar.explore.run_pictures import masks_of
 from howfar.mask_colour import reading_by
-from howfar.studies.study_file.inputs import check_document, read_document
 from howfar.studies.study_file.run_study import fingerprint
 from howfar.training.image_mask_pairs import examples_of, read_pairs
 
@@ -81,25 +78,3 @@ def test_training_reads_the_same_pairs_and_is_done_anew_for_another_colour(roads
     assert len({each.fingerprint for each, _ in pairs.values()}) == len({state for _, state in pairs.values()}) == 3
     with pytest.raises(HowfarError, match=rf"roads/0001.jpg: the mask .*/0001.png: {REFUSED}"):
         read_pairs(examples_of(Dataset.from_folder(roads["coloured"])), 32, progress=False)
-
-
-def test_certify(tmp_path: Path) -> None:
-    site, masks, maps = write_site(tmp_path, 16)
-    wanted = howfar.certify(site, maps, labels=masks, k=8, out=tmp_path / "plain", progress=False)
-    coloured = Path(shutil.copytree(masks, tmp_path / "coloured"))
-    colour(coloured)
-    given: dict[str, Any] = {"labels": coloured, "k": 8, "progress": False}
-    found = howfar.certify(site, maps, out=tmp_path / "red", foreground="#ff0000", **given)
-    assert (found.value, found.low, found.high) == (wanted.value, wanted.low, wanted.high)
-    with pytest.raises(InputError, match=rf"cannot be used: the mask .*: {REFUSED}"):
-        howfar.certify(site, maps, out=tmp_path / "none", **given)
-
-
-def test_a_dataset_of_a_study_file_names_its_own_colour(roads: dict[str, Path], tmp_path: Path) -> None:
-    (tmp_path / "study.toml").write_text(
-        f'[datasets.roads]\npath = "{roads["coloured"]}"\nforeground = "#ff0000"\n'
-        f'[datasets.plain]\npath = "{roads["plain"]}"\n[studies.distance]\nprimary = "roads"\nsecondaries = ["plain"]\n'
-    )
-    datasets = check_document(read_document(tmp_path / "study.toml")[0]).datasets
-    masks = [read_mask(datasets[name].items[0].mask or "") for name in ("roads", "plain")]
-    assert np.array_equal(*masks)

@@ -173,8 +173,6 @@ def test_a_primary_that_has_no_spread_or_a_single_image() -> None:
     [
         ({"backbone": "pixels"}, "backbone must be left out"),
         ({"device": "cpu"}, "options are of no use to ready-made embeddings"),
-        ({"labelled": np.eye(40)}, "labelled datasets need their performance"),
-        ({"performance": pd.DataFrame({"image": ["a"], "performance": [1.0]})}, "of no use without labelled datasets"),
     ],
 )
 def test_a_bad_setting_is_one_line(change: dict[str, Any], words: str) -> None:

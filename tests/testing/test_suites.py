@@ -94,10 +94,7 @@ STRATEGIES: list[tuple[Any, ...]] = [
     (replace(STRATIFIED, nested=True), "nested"),
     (BY_ROWS, "order_of_rows"),
     (with_rule(lambda pool, k, rng: np.searchsorted(np.sort(pool["distance"]), pool["distance"][:k])), "equal_images"),
-    (
-        with_rule(lambda pool, k, rng: np.argsort(pool["distance"], kind="stable")[np.arange(k) // 2 * 2]),
-        "equal_images",
-    ),
+    (with_rule(lambda pool, k, rng: np.argsort(pool["distance"], kind="stable")[np.arange(k) // 2 * 2]), "equal_images"),
     (measuring(lambda columns: np.nan_to_num(np.asarray(columns["distance"]))), "an_image_without_a_value_is_not_picked"),
     (Odd(clips), "what_is_no_count_is_refused", 0),
     (Odd(clips), "what_is_no_count_is_refused", 1.5),
@@ -105,10 +102,7 @@ STRATEGIES: list[tuple[Any, ...]] = [
     (measuring(lambda columns: np.asarray(next(iter(columns.values())), dtype=object) != ""), "a_missing_column_is_named"),
     (Odd(name="another"), "a_missing_column_is_named"),
     (Odd(in_place), "columns_are_left_alone"),
-    (
-        measuring(lambda columns: (1 if len(columns) == 2 else -1) * np.asarray(columns["distance"])),
-        "again",
-    ),
+    (measuring(lambda columns: (1 if len(columns) == 2 else -1) * np.asarray(columns["distance"])), "again"),
     (
         measuring(lambda columns: np.asarray(columns["distance"]) * (6 - np.asarray(columns["distance"]).itemsize)),
         "number_types",

@@ -201,10 +201,7 @@ LISTS = {
         ("{site}:{tmp}/empty.csv", "add must have a list that names an image, got '{tmp}/empty.csv': choose images with"),
         ("{site}:{tmp}/column.csv", "has no column image; its columns: picture: name the column of image paths image"),
         ("{site}:{tmp}/stranger.csv", "got '/elsewhere/images/0001.jpg': pass the dataset that {tmp}/stranger.csv was chosen"),
-        (
-            "{site}:{tmp}/none.csv",
-            "none.csv': no file lies behind a colon that has a dataset before it; write SITE:chosen.csv",
-        ),
+        ("{site}:{tmp}/none.csv", "none.csv': no file lies behind a colon that has a dataset before it; write SITE:chosen.csv"),
         ("/no/such:{tmp}/good.csv", "nothing at /no/such"),
         ("{tmp}/e.npy:{tmp}/good.csv", "add must name images with masks, not embeddings, got 'e'"),
         (["{site}:{tmp}/good.csv", "x={site}:{tmp}/good.csv"], "got 'x/0001.jpg': it is site/0001.jpg; take one of them out"),

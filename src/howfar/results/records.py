@@ -6,8 +6,10 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from functools import reduce
 from html import escape
 from importlib import metadata
+from operator import and_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howfar.protocols import Rows
@@ -85,9 +87,7 @@ def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def matching(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     """Return the rows of a table with these values in the columns of these names."""
-    for column, value in values.items():
-        frame = frame[frame[column] == value]
-    return frame
+    return frame[reduce(and_, (frame[column] == value for column, value in values.items()))]
 
 
 def keyed(frame: pd.DataFrame, **values: str) -> pd.DataFrame:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import pytest
-
 from figures import believable_adaptation
 from howfar import registry
 from howfar.figures.adaptation_scores import adaptation_curves
@@ -15,48 +13,9 @@ from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION
 from howfar.report import adaptation_report
 from howfar.report.adaptation_report import beside, curves, section
 from howfar.report.section import Context, FigurePart
-from howfar.results.adaptation_result import Adaptation, Adaptations
+from howfar.results.adaptation_result import Adaptations
 
 LABELLED = ("roads", "decks $x$", "a <b>bold</b> & long name of the tunnel linings, 2024", "walls", "blind, labelled (blind)")
-
-
-@pytest.mark.parametrize("column", ["mean_f", "ods"])
-def test_scores_are_means_over_the_shared_seeds_with_their_range(column: str, study: Adaptation) -> None:
-    table = adaptation_report.scores(study, column)
-    rows = study.scores[(study.scores["model"] == "M") & (study.scores["dataset"] == "walls")]
-    values = rows.loc[rows["seed"] < 3, column].astype(float)
-    assert [one.title for one in table.columns] == ["model", *LABELLED, "all"]
-    assert [row[0].text for row in table.rows] == list(study.models["model"].unique())
-    found = table.rows[0][1 + LABELLED.index("walls")]
-    assert found.sort == pytest.approx(values.mean())
-    assert found.text == f"{values.mean():.3f} ({values.min():.3f}–{values.max():.3f})"
-
-
-def test_both_fs_stand_side_by_side_with_their_changes(study: Adaptation) -> None:
-    table = adaptation_report.both(study)
-    found = {(row[0].text, row[1].text): row for row in table.rows}
-    assert set(found) == {(model, name) for model in study.models["model"].unique() for name in ("all", *LABELLED)}
-    own = study.scores[study.scores["seed"] < 3].astype({"ods": float})
-    means = own.groupby(["model", "dataset"])[["mean_f", "mean_f_ods", "ods"]].mean()
-    changes = means.loc[("far-7", "walls")] - means.loc[("M", "walls")]
-    expected = [*means.loc[("far-7", "walls")], *changes]
-    assert [one.sort for one in found["far-7", "walls"][2:]] == pytest.approx(expected)
-    assert [one.text for one in found["M", "walls"][5:]] == ["–", "–", "–"]
-    assert not any(one.strong for row in table.rows for one in row)
-
-
-def test_slopes_and_parts_are_listed_for_every_model_dataset_and_seed(study: Adaptation) -> None:
-    slopes, strata = adaptation_report.slopes(study), adaptation_report.strata(study)
-    assert (len(slopes.rows), len(strata.rows)) == (len(study.slopes) / 2, len(study.strata))
-    wanted = study.slopes[(study.slopes["model"] == "far-7") & (study.slopes["dataset"] == "walls")]
-    wanted = wanted[wanted["seed"] == 1].set_index("measure")
-    (found,) = [row for row in slopes.rows if [one.text for one in row[:3]] == ["far-7", "walls", "1"]]
-    assert [one.sort for one in found[4:]] == [wanted.loc["f", "slope"], wanted.loc["f_ods", "slope"]]
-    assert found[4].strong == (wanted.loc["f", "low"] > 0 or wanted.loc["f", "high"] < 0)
-    part = study.strata.iloc[0]
-    assert strata.rows[0][3].text == "0–50 %"
-    assert strata.rows[0][5].text == f"{part['ods']:.3f} ({part['distance_mean']:.2f}, {part['distance_std']:.2f})"
-    assert strata.rows[0][6].sort == part["f"]
 
 
 def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(

@@ -90,10 +90,3 @@ def test_an_image_that_is_gone_is_left_out_where_sizes_count(three: Selection, t
     with ZipFile(tmp_path / "out" / "coco.zip") as archive:
         assert len(archive.namelist()) == 3
     assert write_selection(replace(three, picks=three.picks[:1]), tmp_path / "other") == ()
-
-
-def test_views(three: Selection) -> None:
-    lines = repr(three).splitlines()
-    assert lines[0] == "3 of 40 images of site, 2 of them labelled already, chosen by far, seed 3"
-    assert (lines[3].split()[:3], lines[-1]) == (["a.png", "2", "0.500"], "a note")
-    assert "labelled already" not in replace(three, labelled=0).caption()

@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 
 import howfar
-from howfar import registry
 from howfar.adaptation_ways import TUNED
 from howfar.data import Dataset, content_hash
 from howfar.data.photographs import HashedDataset
@@ -26,7 +25,7 @@ from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.performance_by_distance import split as split_at
 from howfar.relation.trend import trend
 from howfar.results import Evaluation
-from howfar.results.adaptation_result import SLOPES, Adaptation
+from howfar.results.adaptation_result import Adaptation
 from howfar.results.records import matching
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
@@ -34,13 +33,14 @@ from howfar.settings import checked
 from howfar.studies.adaptation import models
 from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
 from howfar.studies.adaptation.adaptation_settings import arms_of
-from howfar.studies.adaptation.gains import slopes_of, strata_of
+from howfar.studies.adaptation.gains import slopes_of
 from howfar.studies.adaptation.models import _same, check_unseen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.train import TrainingTask
 from howfar.training.training_settings import settings_for
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}
 
 
@@ -236,25 +236,10 @@ def test_random_has_seeds_of_its_own_in_a_bake_off(folders: list[Path], tmp_path
     assert judged["beats_random"].isna().all()
 
 
-def test_a_bake_off_is_over_every_strategy_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-    monkeypatch.setattr("howfar.studies.adaptation.adapt.adapt", lambda *_, **given: seen.update(given))
-    bakeoff("p", ["s"], out="o", epochs=3)
-    assert sorted(seen["strategies"]) == list(registry.names("strategies"))
-    assert seen["strategies"][-1] == "random"
-    seeds = len(seen["seeds"]) + len(seen["random_seeds"])
-    assert (seen["shots"], seen["pool_share"], seen["epochs"], seeds) == ((7,), 0.5, 3, 5)
-
-
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"random_seeds": (0,), "strategies": ("random",)}, "seeds and random_seeds must not repeat one"),
-        ({"random_seeds": (5,)}, "random_seeds are of use only where random is a strategy"),
-        ({"shots": (0,)}, "shots must be at least 1"),
-        ({"strategies": ("furthest",)}, "no strategies named 'furthest'"),
-        ({"background_shots": (3,)}, "background_shots are of no use without background"),
-        ({"size": 33}, "size must be a multiple of 32"),
         ({"way": "finetun"}, "did you mean 'finetune'?"),
         ({"without_labels": ("finetune",), "pool_share": 0.5}, "without_labels must be ways that need no label"),
         ({"without_labels": ("selftrain",)}, "pool_share must be given for selftrain"),
@@ -502,26 +487,3 @@ def test_a_slope_of_tiles_is_drawn_by_photograph() -> None:
     expected = trend(points, np.random.default_rng(0), 0)
     assert expected is not None
     assert found.loc["f", "slope"] == expected.slope.value
-
-
-def test_few_images_have_no_thirds_and_no_slope(evaluated: Callable[[str], Evaluation], done: tuple[Adaptation, Path]) -> None:
-    whole = evaluated("M")
-    two = replace(whole, images=whole.images.iloc[:2])
-    rows = matching(done[0].images, seed=0, model="M", dataset="site").iloc[:2]
-    assert [row["part"] for row in strata_of(two, rows, 0.5)] == ["0–50 %", "50–100 %"]
-    assert strata_of(two, rows.assign(distance=np.nan), 0.5) == []
-    none = slopes_of(rows, 20)
-    assert list(none.columns) == list(SLOPES)
-    assert none.empty
-
-
-def test_images_without_a_mask_count_in_no_part(evaluated: Callable[[str], Evaluation], done: tuple[Adaptation, Path]) -> None:
-    whole = evaluated("M")
-    images = whole.images.copy()
-    images[["predicted", "hits_predicted", "hits_true"]] = images[["predicted", "hits_predicted", "hits_true"]].astype(object)
-    images.at[0, "true"] = np.nan
-    for name in ("predicted", "hits_predicted", "hits_true"):
-        images.at[0, name] = None
-    rows = matching(done[0].images, seed=0, model="M", dataset="site")
-    halves = strata_of(replace(whole, images=images), rows, 0.5)[:2]
-    assert sum(row["n"] for row in halves) == len(rows) - 1

@@ -27,18 +27,12 @@ from howfar.studies.assessment.preparation import Preparation, blank_site
 from howfar.studies.corruption import corrupt
 from howfar.weights.state_dicts import hash_state_dict
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK: dict[str, Any] = {
     "backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False,
 }  # fmt: skip
 SITES = ("near", "mid", "far", "new", "walls")
 RULES: dict[str, Any] = {"performance": {"at_least": 0.5}, "gate": {"must_be": "inside"}}
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages take seconds to draw, and have tests of their own."""
-    monkeypatch.setattr(module, "draw", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
 
 
 def made(places: Path, out: Path, sites: Sequence[str] = SITES, **given: Any) -> Assessment:
@@ -49,10 +43,8 @@ def made(places: Path, out: Path, sites: Sequence[str] = SITES, **given: Any) ->
 @pytest.fixture(scope="module")
 def assessed(places: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Assessment, Path]:
     """All sites assessed once by their maps, and the run folder; tests read it alone."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "draw", lambda *_, **__: None)
-        run = tmp_path_factory.mktemp("assessed") / "run"
-        return made(places, run), run
+    run = tmp_path_factory.mktemp("assessed") / "run"
+    return made(places, run), run
 
 
 def site_of(found: Assessment, name: str) -> SiteAnswer:
@@ -317,8 +309,6 @@ def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"predictions": None}, "model and predictions must be given one or the other, got 'neither'"),
-        ({"model": "no.safetensors"}, "model and predictions must be given one or the other, got 'both'"),
         ({"sites": ["new", "walls"]}, "sites must hold one with masks, got 'new, walls'"),
         ({"primary": "new"}, "primary must have masks, got 'new without any'"),
         ({"tiled": True}, "tiled is of use only to a model"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from howfar.results import Failures, SetEstimate
 from howfar.results.assessment_result import OwnScore
 from howfar.results.relation_result import Gate, GateReading
 from howfar.studies.assessment.answers import Commands, answer, basis_note, next_step, own_words
-from howfar.studies.assessment.preparation import TASKS
+from snapshots import check
 
 COMMANDS = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("maps"), Path("run"))
 FAR = GateReading(
@@ -73,62 +72,30 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     assert again.command == "howfar assess p=/p s=/s t=/t --model m.onnx --tile --limit 30 --out run-tiled"
 
 
-def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that_are_drawn() -> None:
-    classes = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("answers"), Path("run"), task=TASKS["classification"])
-    low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, classes, 80)
-    assert (low.action, low.command) == ("label", "howfar select run --dataset 'a b' -k 8 --strategy random")
-    assert "Use your own code" in low.text
-    told = answer("a b", estimate(0.58, 0.09), None, None, (4, 5), 0.5, "labelled sets", classes.task.performance_name)
-    assert told.startswith("a b: expected accuracy 0.58")
-
-
 LISTED = Failures("a b", 0.5, 0.2, "boosted", 80, 12)
 UNKNOWN = GateReading("residual", None, None, None, None, "distance off the primary's subspace is not known")
-HELD = "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites). "
 
 
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ((estimate(0.58, 0.09), (IN,), LISTED, (4, 5)), f"{HELD}12 of 80 images probably fail (F below 0.5)."),
-        (
-            (estimate(0.58, 0.09), (IN,), replace(LISTED, listed=0), (4, 5)),
-            f"{HELD}No list of failing images (F below 0.5) can be given with at most 20 % of it wrong.",
-        ),
-        (
-            (estimate(0.58, 0.09), (FAR, THIN), LISTED, (4, 5)),
-            "a b: do not believe an estimate. Farther than any labelled dataset (distance 1.42); also whole images and their "
-            "tiles agree less.",
-        ),
-        (
-            (estimate(0.58, 0.09, measured=0.6), (FAR,), None, (4, 5)),
-            "a b: F 0.60 measured on 12 of 60 images, 0.20 lower than on p. The estimate without its labels, 0.58 "
-            "[0.49, 0.67], holds the measured score. With its labels hidden, the gate warns: farther than any labelled dataset "
-            "(distance 1.42).",
-        ),
-        (
-            (estimate(0.5, 0.1, measured=0.7), (IN,), None, (2, 2)),
-            "a b: F 0.70 measured on 12 of 60 images, 0.10 lower than on p. The estimate without its labels, 0.50 "
-            "[0.40, 0.60], does not hold the measured score.",
-        ),
-        (
-            (estimate(0.5, 0.3, measured=0.8), (IN,), None, (2, 2)),
-            "a b: F 0.80 measured on 12 of 60 images. An estimate without its labels would have been too wide to use.",
-        ),
-        (
-            (estimate(0.5, 0.3), (IN,), None, (2, 2)),
-            "a b: F is not known yet ([0.20, 0.80], 90 %). A labelled site, or labels of this one, would narrow it.",
-        ),
-        (
-            (estimate(0.58, 0.09), (IN, UNKNOWN), None, (0, 0)),
-            "a b: expected F 0.58 [0.49, 0.67] (90 %). The gate could not check residual.",
-        ),
-    ],
-)
-def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals_held(said: Any, words: str) -> None:
-    expected, readings, listed, held = said
-    gate = Gate("a b", readings)
-    assert answer("a b", expected, gate, listed, held, 0.5, "labelled sites", "F", (12, 60), ("p", 0.8)) == words
+def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals_held() -> None:
+    said: list[tuple[SetEstimate, tuple[GateReading, ...], Failures | None, tuple[int, int]]] = [
+        (estimate(0.58, 0.09), (IN,), LISTED, (4, 5)),
+        (estimate(0.58, 0.09), (IN,), replace(LISTED, listed=0), (4, 5)),
+        (estimate(0.58, 0.09), (FAR, THIN), LISTED, (4, 5)),
+        (estimate(0.58, 0.09, measured=0.6), (FAR,), None, (4, 5)),
+        (estimate(0.5, 0.1, measured=0.7), (IN,), None, (2, 2)),
+        (estimate(0.5, 0.3, measured=0.8), (IN,), None, (2, 2)),
+        (estimate(0.5, 0.3), (IN,), None, (2, 2)),
+        (estimate(0.58, 0.09), (IN, UNKNOWN), None, (0, 0)),
+    ]
+    lines = [
+        answer("a b", expected, Gate("a b", readings), listed, held, 0.5, "labelled sites", "F", (12, 60), ("p", 0.8))
+        for expected, readings, listed, held in said
+    ]
+    lines += [own_words(OwnScore(30, 0.79, 0.46, "the checkpoint's", 0.83, 0.61), "roads", "F", True)]
+    lines += [own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy", held_out) for held_out in (True, False)]
+    lines += [basis_note("corrupted", 22, "roads", ["walls"]), basis_note("corrupted", 22, "roads")]
+    check("\n".join(lines), Path(__file__).parent / "snapshots" / "sentences.md")
+    assert basis_note("sites", 22, "roads") == ""
 
 
 @pytest.mark.parametrize(
@@ -144,23 +111,3 @@ def test_tiles_are_advised_where_they_are_expected_to_gain(whole: SetEstimate, t
     step = next_step("a b", whole, Gate("a b", (IN,)), None, 0.5, COMMANDS, 80, tiled)
     assert (step.action == "tile") is bool(words)
     assert words in step.text
-
-
-def test_the_primarys_own_score_names_its_threshold_and_a_better_one() -> None:
-    told = own_words(OwnScore(30, 0.79, 0.46, "the checkpoint's", 0.83, 0.61), "roads", "F", True)
-    assert told == (
-        "On 30 held-out images of roads the model scores F 0.79, at threshold 0.46 (the checkpoint's); at 0.61, the best for "
-        "these images, it would score 0.83."
-    )
-    assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy", True).endswith("the model scores accuracy 0.90.")
-    assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy", False) == (
-        "On 9 images of scenes the model scores accuracy 0.90. howfar cannot know whether the model was trained on these "
-        "images; if it was, every estimate is too high."
-    )
-
-
-def test_an_answer_that_rests_on_corrupted_sets_says_so() -> None:
-    blank = basis_note("corrupted", 22, "roads", ["walls"])
-    assert blank.startswith("No site is labelled but walls, without foreground: estimates are learnt")
-    assert basis_note("corrupted", 22, "roads").startswith("No site is labelled: estimates are learnt from 22 corrupted")
-    assert basis_note("sites", 22, "roads") == ""

@@ -20,8 +20,8 @@ from howfar.errors import HowfarError
 from howfar.report import estimates_report
 from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment, SiteAnswer
-from howfar.studies.assessment import assess as module
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 QUICK: dict[str, Any] = {
     "backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False,
 }  # fmt: skip
@@ -35,14 +35,6 @@ def options_of(task: str, folder: Path) -> dict[str, Any]:
     if task == "multiclass":
         return {"ignore_index": 255, "classes": ("a", "b", "c")}
     return {"truth": folder / "truth"} if task == "detection" else {}
-
-
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages take seconds to draw, and have tests of their own."""
-    monkeypatch.setattr(module, "draw", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
-    monkeypatch.setattr("howfar.studies.certification.certify.draw_page", lambda *_, **__: None)
 
 
 def picture(rng: np.random.Generator, shade: int) -> Image.Image:

@@ -15,7 +15,6 @@ from scipy import stats
 from howfar.cli.main import run
 from howfar.errors import HowfarError
 from howfar.studies.bench.comparison import HERE, INCLUDED, Entry, aurc, bench, load_method, read_entries
-from worlds.scripts import script
 
 ROOT = Path(__file__).parents[3]
 SITES = {"a": [0.2, 0.4], "b": [0.6, 0.8], "c": [0.5, 0.6]}
@@ -232,12 +231,6 @@ def test_the_record_of_the_bench_says_what_the_record_of_answers_says():
     assert len(howfar["answers"]) == len(recorded())
     same(howfar["answers"])
     assert record["entries"] == [entry.name for entry in read_entries(HERE / "entries")]
-
-
-def test_the_page_is_made_of_the_record():
-    maker = script("docs/make_bench.py")
-    text = maker.page(json.loads(maker.RECORD.read_text(encoding="utf-8")))
-    assert maker.PAGE.read_text(encoding="utf-8") == text, "run python docs/make_bench.py"
 
 
 def test_the_command_prints_tables_and_json(tmp_path, capsys):

@@ -25,6 +25,7 @@ from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.studies.certification.question import first, parse_until, sample_of
 from howfar.tasks.map_measures import MEASURES
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 COUNT = 24
 
 

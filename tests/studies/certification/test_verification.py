@@ -17,6 +17,7 @@ from howfar.errors import StoreError
 from howfar.results.certificate_result import Certificate
 from howfar.studies.certification.verify_certificate import Verification
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 COUNT = 24
 
 

@@ -14,11 +14,9 @@ from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.scorer import arrivals
 from howfar.results.certificate_result import Zone
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check import log as logs
-from howfar.studies.check.check_site import _places, certifying
 
 RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}
 
@@ -60,21 +58,6 @@ def estimated(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(Profile, "score", scored)
     return said
-
-
-@pytest.mark.parametrize(
-    ("value", "inside", "code"),
-    [((0.7, 0.65, 0.75), True, 0), ((0.5, 0.45, 0.55), True, 3), ((0.6, 0.5, 0.7), True, 4), ((0.7, 0.65, 0.75), False, 3)],
-)
-def test_the_exit_code_follows_estimate_and_gate(
-    file: Path, estimated: dict[str, Any], value: tuple[float, ...], inside: bool, code: int
-) -> None:
-    estimated |= {"value": value, "inside": inside}
-    found = howfar.check(file, rows(5, 30), RULES)
-    assert found.exit_code == code
-    assert found.batches[0].value == value[0]
-    assert found.batches[0].gate is inside
-    assert (found.labels is not None) == (code == 4 or not inside)
 
 
 def test_a_certificate_counts_for_its_dataset(file: Path, estimated: dict[str, Any], tmp_path: Path) -> None:
@@ -142,21 +125,6 @@ def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(
         howfar.check(file, rows(5, 30), RULES, certificate=tmp_path / "no.json")
     with pytest.raises(HowfarError, match="no"):
         howfar.check(file, rows(5, 30), RULES, performance=tmp_path / "no.csv")
-
-
-def test_the_command_that_certifies_is_of_each_datasets_place(tmp_path: Path) -> None:
-    places = [str(write_dataset(tmp_path / name, 2, seed=0, size=32)) for name in ("one", "two sites")]
-    groups = arrivals(places)
-    known = _places(places, groups)
-    assert known == dict(zip(("one", "two sites"), places, strict=True))
-    options = {"predictions": "maps", "flipped": "mirrored"}
-    words = certifying(MEMORY, "roads.howfar", known, "two sites", options)
-    assert words == f"howfar certify '{places[1]}' --predictions maps --flipped mirrored --profile roads.howfar"
-    # A profile in memory has no file to name, without which mirrored maps are of no use.
-    assert certifying(MEMORY, MEMORY, known, "one", options) == f"howfar certify {places[0]} --predictions maps"
-    assert certifying(MEMORY, MEMORY, known, "three", options) == ""
-    assert _places([f"{places[0]}/images/0001.jpg", f"{places[0]}/images/0002.jpg"], groups[:1]) == {}
-    assert _places(rows(5, 3), groups[:1]) == {}
 
 
 def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:
@@ -263,16 +231,11 @@ def test_the_profile_s_own_log_lies_beside_it(file: Path) -> None:
 def test_wrong_arguments_are_refused(file: Path, tmp_path: Path) -> None:
     new, compares = rows(5, 30), {"alarm": {"tolerated_drop": 0.02}}
     for line, given in (
-        ("rules must be given", {"new": new}),
-        ("rules must be given", {}),
-        ("since: 'yesterday' is no date", {"since": "yesterday"}),
         ("since must be given for an alarm that compares", {"new": new, "rules": compares, "log": tmp_path / "log.jsonl"}),
         ("did you mean estimator", {"new": new, "rules": RULES, "estimater": "mean"}),
     ):
         with pytest.raises(InputError, match=line):
             howfar.check(file, **given)
-    with pytest.raises(MissingPathError):
-        howfar.check(tmp_path / "none.howfar", new, RULES)
     unlogged = howfar.check(file, new, {"alarm": {"at_least": 0.5}})
     assert (unlogged.exit_code, "--keep" in repr(unlogged)) == (4, True)
 

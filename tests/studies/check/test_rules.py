@@ -12,7 +12,7 @@ import pytest
 
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.relation.gate import fit
-from howfar.results.check_result import Check, CheckedDataset, Decision
+from howfar.results.check_result import CheckedDataset, Decision
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check.rules import (
     LARGEST,
@@ -88,10 +88,6 @@ def test_what_is_no_rules_file_is_refused_in_one_line(tmp_path: Path, text: str,
     started = time.monotonic()
     assert line in refused(tmp_path, text)
     assert time.monotonic() - started < 3
-
-
-def test_wrong_toml_is_refused(tmp_path: Path) -> None:
-    assert "must be a YAML or TOML file that can be read" in refused(tmp_path, "performance = ", "rules.toml")
 
 
 def test_bytes_that_are_no_text_and_no_file_are_refused(tmp_path: Path) -> None:
@@ -284,13 +280,6 @@ def test_a_certificate_settles_the_gate() -> None:
     assert decided({"gate": "inside"}, unlabelled).outcome == "breach"
 
 
-@pytest.mark.parametrize(("gate", "outcome"), [(NEAR, "pass"), (FAR, "breach"), (UNKNOWN, "undecided"), (None, "undecided")])
-def test_the_gate(gate: Gate | None, outcome: str) -> None:
-    decision = decided({"gate": "inside"}, RuleFacts(batch(), gate=gate))
-    assert decision.outcome == outcome
-    assert (outcome == "pass") == (decision.remedy == "")
-
-
 @pytest.mark.parametrize(
     ("values", "outcome", "unchecked", "remedy"),
     [
@@ -319,15 +308,6 @@ def test_the_gate_of_a_profile_without_maps_passes_without_maps() -> None:
     assert (beside.outcome, beside.words.partition("; ")[2]) == ("pass", "the gate could not check share")
 
 
-def test_what_several_rules_ask_of_a_dataset_is_said_once() -> None:
-    far = fit({"own": {"distance": 1.0}}).read("site", {"distance": 2.0})
-    known = RuleFacts(batch(), estimate(0.5, 0.4, 0.6), gate=far, failing=failing(0.0, 0.5))
-    rules = read_rules({"gate": "inside", "performance": {"at_least": 0.6}, "failures": {"at_most_share": 0.1}})
-    found = Check("roads", decisions_of(rules, known))
-    assert [each.counts for each in found.decisions] == ["breach", "undecided", "undecided"]
-    assert sum("howfar certify site -k 8" in line for line in found.footer()) == 1
-
-
 def test_unreadable_files_images_and_distance() -> None:
     rules = read_rules({"unreadable": {"at_most_share": 0.1}, "images": {"at_least": 100}, "distance": {"at_most_share": 0.1}})
     outcomes = {each.rule: each.outcome for each in decisions_of(rules, RuleFacts(batch(n=90, unreadable=10, far=9)))}
@@ -336,16 +316,6 @@ def test_unreadable_files_images_and_distance() -> None:
     assert worse == {"images": "pass", "unreadable": "breach", "distance": "warn"}
     nothing = {each.rule: each.outcome for each in decisions_of(rules, RuleFacts(batch(n=0, unreadable=3)))}
     assert nothing == {"images": "breach", "unreadable": "breach", "distance": "undecided"}
-
-
-def test_labels_of_several_rules_and_datasets_are_counted_once() -> None:
-    labels = [("a", "breach", 8), ("a", "breach", 20), ("b", "breach", 5), ("c", "warn", 9)]
-    decisions = tuple(
-        Decision(name, "performance", severity, "undecided", "", None, None, None, "", "", count)
-        for name, severity, count in labels
-    )
-    assert Check("roads", decisions).labels == 25
-    assert "label 25 more" in Check("roads", decisions).caption()
 
 
 def test_a_remedy_quotes_the_name_of_a_dataset_as_a_shell_needs_it() -> None:

@@ -14,6 +14,7 @@ from howfar.errors import InputError
 from howfar.metrics import segmentation
 from howfar.results import Evaluation
 from howfar.studies.evaluation.evaluate import evaluate
+from snapshots import check
 
 COUNTS = ("predicted", "hits_predicted", "hits_true")
 SIDE = 32
@@ -169,16 +170,6 @@ def test_images_without_masks_are_kept_for_their_signals(roads: Path, maps: Path
     assert found.notes == ("1 image has no mask: kept for the signals that need no labels, without performance",)
 
 
-def test_a_dataset_without_masks_has_signals_alone(roads: Path, maps: Path) -> None:
-    (roads / "masks").rename(roads / "hidden")
-    found = run(roads, maps)
-    assert found.scored == 0
-    assert set(found.scores.values()) == {None}
-    assert found.images[list(COUNTS)].isna().all(axis=None)
-    assert found.images["entropy"].notna().all()
-    assert found.notes == ("no image has a mask: there are only signals that need no labels, and no scores",)
-
-
 def test_maps_of_nothing_but_0_and_1_are_told(roads: Path, maps: Path) -> None:
     found = run(roads, roads / "masks")
     assert found.notes == (
@@ -239,21 +230,8 @@ def test_every_fault_of_reading_has_its_reason(roads: Path, maps: Path) -> None:
     save(roads / "masks", "8.png", np.zeros((16, 16), np.uint8))
     (roads / "images/9.png").write_bytes(b"")
     reasons = {Path(one.path).name: one.reason for one in run(roads, maps, partial=True).skipped}
-    assert reasons == {
-        "0.jpg": f"the prediction {maps}/0.png is 40×32 pixels and its mask 32×32 pixels: save it at that size "
-        "(resize the probabilities, not a thresholded map)",
-        "1.jpg": f"the prediction {maps}/1.png: truncated image file",
-        "2.jpg": f"the prediction {maps}/2.png: a colour picture, not a probability map: save one grey value for each pixel, "
-        "p × 255",
-        "4.jpg": f"the mask {roads}/masks/4.png: a mask of 0 and 1: foreground is above 127, so multiply it by 255, "
-        "or pass --foreground 1",
-        "5.jpg": f"the mask {roads}/masks/5.png: not an image that Pillow can read",
-        "7.png": f"the prediction {maps}/7.png is 8×8 pixels and its image 38×32 pixels: save it at that size (resize the "
-        "probabilities, not a thresholded map)",
-        "8.png": f"the mask {roads}/masks/8.png is 16×16 pixels and its image and prediction 38×32 pixels: save the mask at "
-        "the image's size",
-        "9.png": f"the image {roads}/images/9.png: empty file (0 bytes)",
-    }
+    told = "\n".join(f"{name}: {reason}" for name, reason in reasons.items())
+    check(told.replace(str(roads.parent), "…"), Path(__file__).parent / "snapshots" / "faults of reading.md")
     assert line(roads, maps) == (
         f"8 of 10 images of roads cannot be scored; the first is 0.jpg: {reasons['0.jpg']}: "
         "mend them, or pass partial=True to score only the other 2"

@@ -119,16 +119,6 @@ def test_what_stands_for_void_is_noted_and_without_names_a_class(site: Path, tmp
     assert not [note for note in run(site, tmp_path / "maps", ignore_index=255).notes if "void" in note]
 
 
-def test_an_image_without_a_mask_is_kept_for_its_signals(site: Path, tmp_path: Path) -> None:
-    (site / "masks/1.png").unlink()
-    found = run(site, maps(tmp_path / "maps", "soft"), ignore_index=255)
-    assert (found.n, found.scored) == (4, 3)
-    assert found.images.loc[1, ["performance", "average_confidence"]].isna().tolist() == [True, False]
-    for mask in (site / "masks").iterdir():
-        mask.unlink()
-    assert (run(site, tmp_path / "maps").scores, run(site, tmp_path / "maps").scored) == ({}, 0)
-
-
 def test_what_is_refused(site: Path, tmp_path: Path) -> None:
     folder = maps(tmp_path / "maps", "grey")
     assert "holds the class 255, and 3 classes are named: name it in classes, or pass ignore_index=255" in line(

@@ -16,7 +16,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, read_mask
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError
 from howfar.results import Pick, Provenance, Selection
 from label_tools import export_coco, export_cvat, export_label_studio, written
 
@@ -239,12 +239,6 @@ def test_what_cannot_be_meant_is_one_line(
 
 
 def test_other_faults_are_one_line_too(selected: Path, tmp_path: Path) -> None:
-    file = export_coco(MASKS, "x", tmp_path / "c.json")
-    howfar.import_labels(file, selected, tmp_path / "out")
-    with pytest.raises(InputError, match="out must be a new or empty folder"):
-        howfar.import_labels(file, selected, tmp_path / "out")
-    with pytest.raises(MissingPathError, match="no labels at"):
-        howfar.import_labels(tmp_path / "none.json", selected, tmp_path / "two")
     twice = json.loads(export_label_studio(MASKS, "x", tmp_path / "t.json").read_text())
     twice[0]["annotations"] *= 2
     with pytest.raises(InputError, match="2 people annotated it"):

@@ -74,14 +74,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     _write(folder)
     primary, *others = (folder / name for name in COUNTS)
     run = howfar.compare(
-        primary,
-        others,
-        "colour_moments",
-        store=folder / "store",
-        bootstrap=0,
-        permutations=0,
-        baselines=False,
-        progress=False,
+        primary, others, "colour_moments", store=folder / "store", bootstrap=0, permutations=0, baselines=False, progress=False
     )
     evaluations = {
         name: evaluate(folder / name, folder / "maps" / name, flipped=folder / "maps" / f"{name}-flipped", progress=False)

@@ -24,7 +24,6 @@ from howfar.studies.performance.image_performance import (
     home_of,
     scores_of,
     signals_at,
-    sizes_at,
     tiled_photographs,
 )
 from howfar.studies.performance.performance_files import Matched, match, read_performances
@@ -60,15 +59,6 @@ def as_measured(
     rows = pd.DataFrame({"dataset": sets, "image": [f"{k // 2}-{k % 2}.png" for k in range(len(sets))]})
     scores = ImagePerformance(performance, np.isfinite(performance), None, "performance", None, "")
     return MeasuredImages(rows, Matched(rows, {}), scores, columns, own, False)
-
-
-def test_of_nothing_true_nothing_is_defined(world: Any) -> None:
-    found = scored(world, "near")
-    blank = places(world, "near")[np.isnan(found.performance[places(world, "near")])]
-    assert np.isnan(found.common(blank))
-    assert np.isnan(found.retuned(blank)).all()
-    empty = found.by_threshold(blank)
-    assert (list(empty), len(empty)) == (["threshold", "precision", "recall", "f"], 0)
 
 
 def test_the_common_threshold_is_the_callers_then_the_primarys_then_a_half(world: Any) -> None:
@@ -201,16 +191,6 @@ def test_images_come_by_the_names_of_their_sets_and_the_primarys_own_last() -> N
     assert found.sets[found.own].tolist() == ["roads", "roads"]
     assert (found.kinds is not None, found.sites) == (True, ["a·b", "walls"])
     assert found.sets[found.kinds == "blur"].tolist() == ["roads·blur 3"]
-
-
-def test_sizes_are_read_from_the_column_or_counted() -> None:
-    counts = np.zeros(256, dtype=np.int64)
-    counts[3] = 12
-    rows = pd.DataFrame({"histogram": [counts, None]})
-    np.testing.assert_array_equal(sizes_at(rows)["pixels"], [12, np.nan])
-    given = sizes_at(rows.assign(pixels=[20.0, 30.0], tile_agreement=[0.5, None]))
-    assert given["pixels"].tolist() == [20.0, 30.0]
-    np.testing.assert_array_equal(given["tile_agreement"], [0.5, np.nan])
 
 
 # Photographs that images are tiles of

@@ -222,17 +222,6 @@ def test_what_cannot_be_matched_is_one_line() -> None:
     assert line([rows.assign(dataset="a"), other]) == "a/2.png has two performances: pass each image once"
 
 
-def test_columns_of_the_files_are_joined_and_gaps_are_empty() -> None:
-    one = table(dataset="a", image=["1.png"], performance=[0.1], entropy=[0.5], prediction=["maps/1.png"])
-    other = table(dataset="b", image=["9.png"], performance=[0.9], foreground=[0.2])
-    rows = match(IMAGES, read_performances([one, other])).rows
-    assert rows["prediction"].tolist() == ["maps/1.png", "", "", "", ""]
-    np.testing.assert_array_equal(rows["entropy"], [0.5, np.nan, np.nan, np.nan, np.nan])
-    np.testing.assert_array_equal(rows["foreground"], [np.nan, np.nan, np.nan, np.nan, 0.2])
-    assert not {"dataset", "image", "path", "content"} & set(rows)
-    assert rows.index.tolist() == list(range(5))
-
-
 # Tables
 
 
@@ -245,16 +234,6 @@ def table_line(rows: pd.DataFrame) -> str:
         evaluations_of(rows, "t.csv")
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-def test_texts_are_texts_and_a_gap_is_empty() -> None:
-    for rows in (plain(), plain(dataset=[None, None]), plain(dataset=["", np.nan])):
-        (one,) = evaluations_of(rows, "t.csv")
-        assert (one.dataset, one.images["dataset"].tolist()) == ("", ["", ""])
-    rows = plain(image=[1, 2], dataset=[7, 7], content=["h", None], prediction=[np.nan, "m.png"], path=[pd.NA, "p"])
-    (one,) = evaluations_of(rows, "t.csv")
-    assert (one.dataset, one.images["image"].tolist(), one.images["content"].tolist()) == ("7", ["1", "2"], ["h", ""])
-    assert (one.images["prediction"].tolist(), one.images["path"].tolist()) == (["", "m.png"], ["", "p"])
 
 
 def test_histograms_are_whole_numbers_and_may_be_missing() -> None:

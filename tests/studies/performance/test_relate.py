@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import howfar
-from howfar.errors import InputError
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.results import Comparison, Relation
 from howfar.studies.performance.relate import relate
@@ -210,15 +209,6 @@ def test_precision_recall_and_f_of_every_threshold(world: Any, found: Relation) 
 
 
 # The common threshold
-
-
-def test_the_primary_itself_is_no_secondary(world: Any, found: Relation) -> None:
-    assert [one.name for one in found.datasets] == ["near", "far"]
-    assert "road" not in set(found.images["dataset"])
-    assert found.primary == "road"
-    with pytest.raises(InputError) as caught:
-        relate(world.run, world.given("road"))
-    assert str(caught.value) == "performance must tell of a secondary dataset, got 'road': evaluate one too"
 
 
 # Rows and estimates

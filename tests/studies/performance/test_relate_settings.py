@@ -16,7 +16,9 @@ from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Evaluation, Relation, RelationSettings, SetEstimate
 from howfar.studies.performance.performance_files import Matched, read_performances
 from howfar.studies.performance.relate import Expectation, relate, relation_notes
+from snapshots import check
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 FRAMES = ("images", "curves", "thresholds")
 PAIRS = r"(p\d)-[01]$"  # of each photograph's tiles the first two are of one, the others alone
 
@@ -132,9 +134,8 @@ def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None
 
 
 def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(
-    world: Any, found: Relation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: Any, found: Relation, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("howfar.studies.performance.relate.draw", lambda *_, **__: None)  # pages have tests of their own
     world.run.save(tmp_path / "run")
     files = [one.save(tmp_path / f"{one.dataset}.parquet") for one in world.given("road", "near", "far", "new")]
     assert_same(relate(tmp_path / "run", files, bootstrap=60), found)
@@ -150,10 +151,6 @@ IMAGES = pd.DataFrame({"dataset": ["a", "a", "b"], "image": ["1.png", "2.png", "
 TILES = pd.DataFrame({"dataset": "a", "image": [f"p{k // 4}-{k % 4}.png" for k in range(12)], "performance": 0.5})
 SETTINGS = RelationSettings(0.3, "tuned on p", 0.5, 0.2, 0.9, 0.2, 1000, 0, None)
 AS_GIVEN: dict[str, Any] = {"threshold": None, "threshold_source": ""}
-CHANGED = (
-    "not, by content, what the performance was measured on, and matched by name: if files were changed or renumbered since"
-)
-LACKS = "lacks what signals needs (its predictions): estimated by"
 
 
 def estimate(dataset: str, estimator: str = "signals", measured: float | None = 0.5) -> SetEstimate:
@@ -165,67 +162,37 @@ def evaluation(dataset: str, task: str = "segmentation", tolerance: float = 0.0)
     return dataclasses.replace(one, task=task, tolerance=tolerance)
 
 
-@pytest.mark.parametrize(
-    ("given", "settings", "how", "wanted"),
-    [
-        ((("p",), ("a",), ("b",)), {}, {"unmatched": {"a": 0, "b": 0}}, []),
-        (
-            (("a",),),
-            {"threshold": 0.5, "threshold_source": "not tuned on any set"},
-            {},
-            [
-                "the common threshold is 0.50, tuned on nothing: evaluate the primary dataset too and pass its performance, or "
-                "give --threshold"
-            ],
-        ),
-        ((("a",),), AS_GIVEN, {}, []),
-        ((("a",),), {"threshold_source": "given"}, {}, []),
-        ((("a", "segmentation", 2.0), ("b", "segmentation", 2.0)), {}, {}, ["predictions count within 2 px of the truth"]),
-        ((("a", "segmentation", 1.5),), {}, {}, ["predictions count within 1.5 px of the truth"]),
-        (
-            (("a",), ("b", "given"), ("", "given")),
-            AS_GIVEN,
-            {},
-            [
-                "b, a table came without pixel counts: every performance is taken as it was given, which need not be at one "
-                "threshold"
-            ],
-        ),
-        ((("b", "given"), ("a", "classification")), AS_GIVEN, {}, []),
-        ((), {}, {"changed": 1}, [f"1 image is {CHANGED}, evaluate again"]),
-        ((), {}, {"changed": 3}, [f"3 images are {CHANGED}, evaluate again"]),
-        (
-            (),
-            AS_GIVEN,
-            # What a labelled set lacks is told by its judgements.
-            {"estimates": [("a", "mean"), ("b", "knn", None), ("c", "mean", None), ("d", "atc", None)]},
-            [
-                f"b {LACKS} knn instead",
-                f"c {LACKS} mean instead",
-                "d lacks what signals needs (a signal that the labelled sets have): estimated by atc instead",
-            ],
-        ),
-        (
-            (),
-            {},
-            {"images": TILES},
-            [
-                "image names look like tiles of 3 photographs, which are not independent: --group '(.+)-[0-9]+' resamples "
-                "photographs, and widens the intervals to what they should be"
-            ],
-        ),
-        ((), {"group": "(.)"}, {"images": TILES}, []),
-        ((), {"bootstrap": 0}, {"images": TILES}, []),
-    ],
-)
-def test_a_note_stands_where_it_holds(given: Any, settings: dict[str, Any], how: dict[str, Any], wanted: list[str]) -> None:
-    images, blank = how.get("images", IMAGES), np.full(3, np.nan)
-    judge = SiteJudge("F", None, Terms(0.5, 0.9, 0.2), {}, ("signals", "mean"), (), {}, None)
-    estimates = tuple(estimate(*each) for each in how.get("estimates", [("a",), ("b",)]))
-    expected = Expectation(judge, estimates, (), (), blank, blank, blank, blank, np.zeros(3, dtype=bool))
-    matched = Matched(images, how.get("unmatched", {}), how.get("changed", 0))
-    chosen = dataclasses.replace(SETTINGS, **settings)
-    assert list(relation_notes(images, [evaluation(*each) for each in given], matched, chosen, expected)) == wanted
+NOTED: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "all at one threshold": ((("p",), ("a",), ("b",)), {}, {"unmatched": {"a": 0, "b": 0}}),
+    "tuned on nothing": ((("a",),), {"threshold": 0.5, "threshold_source": "not tuned on any set"}, {}),
+    "as given": ((("a",),), AS_GIVEN, {}),
+    "the caller's threshold": ((("a",),), {"threshold_source": "given"}, {}),
+    "a tolerance": ((("a", "segmentation", 2.0), ("b", "segmentation", 2.0)), {}, {}),
+    "a tolerance of half pixels": ((("a", "segmentation", 1.5),), {}, {}),
+    "without counts": ((("a",), ("b", "given"), ("", "given")), AS_GIVEN, {}),
+    "classification": ((("b", "given"), ("a", "classification")), AS_GIVEN, {}),
+    "one changed": ((), {}, {"changed": 1}),
+    "some changed": ((), {}, {"changed": 3}),
+    # What a labelled set lacks is told by its judgements.
+    "lacking": ((), AS_GIVEN, {"estimates": [("a", "mean"), ("b", "knn", None), ("c", "mean", None), ("d", "atc", None)]}),
+    "tiles": ((), {}, {"images": TILES}),
+    "tiles, grouped": ((), {"group": "(.)"}, {"images": TILES}),
+    "tiles, no resampling": ((), {"bootstrap": 0}, {"images": TILES}),
+}
+
+
+def test_a_note_stands_where_it_holds() -> None:
+    lines = []
+    for name, (given, settings, how) in NOTED.items():
+        images, blank = how.get("images", IMAGES), np.full(3, np.nan)
+        judge = SiteJudge("F", None, Terms(0.5, 0.9, 0.2), {}, ("signals", "mean"), (), {}, None)
+        estimates = tuple(estimate(*each) for each in how.get("estimates", [("a",), ("b",)]))
+        expected = Expectation(judge, estimates, (), (), blank, blank, blank, blank, np.zeros(3, dtype=bool))
+        matched = Matched(images, how.get("unmatched", {}), how.get("changed", 0))
+        chosen = dataclasses.replace(SETTINGS, **settings)
+        notes = relation_notes(images, [evaluation(*each) for each in given], matched, chosen, expected)
+        lines += [name, *(f"    {note}" for note in notes)]
+    check("\n".join(lines), Path(__file__).parent / "snapshots" / "notes of a relation.md")
 
 
 @pytest.mark.parametrize("named", [None, "mean"])

@@ -13,16 +13,19 @@ import pytest
 from PIL import Image
 
 import howfar
+from howfar import registry
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
 from howfar.paper.promptable_networks import ClipSeg
-from howfar.paper.prompts_report import BACKGROUND, FOREGROUND, average_f, lead, prompting_rows, section
+from howfar.paper.prompts_report import average_f, section
 from howfar.report.section import Context, FigurePart, TablePart
-from howfar.results.records import Provenance, matching
-from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
+from howfar.results.records import matching
+from howfar.results.segmenter_studies import Prompting
 from howfar.studies.study_file.run_study import study
+from undrawn import REPORTS
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 KINDS = ("points", "box", "persam")
 
 
@@ -139,42 +142,10 @@ def test_maps_of_others_are_left_alone(sam_folder: Path, walls: Path, tmp_path: 
         howfar.prompts(walls, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
 
 
-def test_the_figure_shows_prompts_where_they_were_given(made: tuple[Prompting, Path]) -> None:
-    found, out = made
-    figure = prompting_rows(found, folder=out)
-    axes = figure.axes[0]
-    images = {image.get_label(): image.get_extent() for image in axes.get_images()}
-    columns = ("photograph", "ground truth", *KINDS, *(f"{kind} on the photograph" for kind in KINDS))
-    assert set(images) == {f"{name}:{column}" for name in ("roads", "walls") for column in columns}
-    left, right, bottom, top = images["walls:box on the photograph"]
-    boxes = [line for line in axes.get_lines() if line.get_marker() == "None" and line.get_color() == FOREGROUND]
-    (inside,) = [line for line in boxes if top <= min(line.get_ydata()) and left <= min(line.get_xdata()) <= right]
-    row = matching(found.images, prompt="box", dataset="walls").set_index("image")
-    shown = next(text.get_text() for text in axes.texts if text.get_text().startswith("00") and text.get_position()[1] > 1)
-    # The pictures are 64 × 64.
-    x0, y0, x1, y1 = json.loads(row.loc[shown.split(" ")[0], "told"])["box"]
-    for drawn, ends, low, high in ((inside.get_xdata(), (x0, x1), left, right), (inside.get_ydata(), (y0, y1), top, bottom)):
-        assert (min(drawn), max(drawn)) == pytest.approx(tuple(low + end / 64 * (high - low) for end in ends))
-    # The map lies below its prompt.
-    assert images["walls:box"][:2] == pytest.approx((left, right))
-    assert images["walls:box"][3] > bottom
-
-
-def test_the_figure_marks_foreground_and_background(made: tuple[Prompting, Path]) -> None:
-    found, out = made
-    axes = prompting_rows(found, folder=out).axes[0]
-    images = {image.get_label(): image.get_extent() for image in axes.get_images()}
-    for kind, count in (("points", 3), ("persam", 1)):
-        left, right, bottom, top = images[f"walls:{kind} on the photograph"]
-        marks = [
-            (line.get_color(), line.get_marker())
-            for line in axes.get_lines()
-            if len(line.get_xdata()) == 1 and left <= line.get_xdata()[0] <= right and top <= line.get_ydata()[0] <= bottom
-        ]
-        assert sorted(marks) == sorted([(FOREGROUND, "o")] * count + [(BACKGROUND, "X")] * count)
-
-
-def test_the_command(sam_folder: Path, walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(
+    sam_folder: Path, walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.OURS, "reports", REPORTS)  # type: ignore[arg-type]  # it is a dict
     out = tmp_path / "out"
     command = ["prompts", str(walls), "-o", str(out), "--kind", "box", "--limit", "2", "--sam", str(sam_folder)]
     assert run([*command, "--json"]) == 0
@@ -285,29 +256,6 @@ def test_the_section_has_a_figure_and_intervals(run_found: Prompting, run_out: P
     drawn = np.random.default_rng(0).choice(own, (20000, len(own))).mean(axis=1)
     assert (average.low, average.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.02)
     assert mean_f.table.rows[0][1].text.startswith(f"{own.mean():.3f} [")
-
-
-def believed(points: list[float], box: list[float], *notes: str) -> Prompting:
-    """The F of two prompts on the same images."""
-    names = [str(number) for number in range(len(points))]
-    rows = [
-        {"prompt": prompt, "dataset": "roads", "image": name, "f": f}
-        for prompt, values in (("points", points), ("box", box))
-        for name, f in zip(names, values, strict=True)
-    ]
-    settings = {"seed": 0}
-    tables, made = (pd.DataFrame(), pd.DataFrame(rows)), {"provenance": Provenance.now(), "notes": notes}
-    return Prompting(("roads",), ("points", "box"), settings, *tables, **made)
-
-
-def test_the_lead_says_what_is_chance() -> None:
-    points = np.linspace(0.2, 0.8, 12)
-    near = points - 0.1 * np.cos(np.arange(12)) - 0.005
-    assert "(beyond chance not above box)" in lead(believed(points.tolist(), near.tolist()))
-    clear = lead(believed(points.tolist(), (points - 0.05).tolist()))
-    assert clear.startswith("On roads points has the highest mean F at 0.5, 0.500 [")
-    assert "chance" not in clear
-    assert lead(believed(points.tolist(), near.tolist(), RANDOM_WEIGHTS)).startswith("The networks have random weights:")
 
 
 @pytest.mark.parametrize(

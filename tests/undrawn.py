@@ -1,0 +1,30 @@
+"""Leave out the pages of results, which take seconds to draw and have tests of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from howfar import registry
+
+REPORTS = registry.OURS["reports"]
+"""What draws them: a test that is of a page puts it back."""
+FILES = ("selection", "to_label")
+"""What writes files and no page."""
+
+
+def page(result: Any, folder: Path, **beside: Any) -> Path:
+    """Name the page that is not drawn."""
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Draw no page in the tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept = {name: REPORTS[name] for name in FILES}
+        patch.setitem(registry.OURS, "reports", {**dict.fromkeys(REPORTS, "undrawn:page"), **kept})  # type: ignore[arg-type]
+        yield
