@@ -156,7 +156,7 @@ def test_equal_input_gives_equal_bytes() -> None:
 # The committed bundle
 
 
-@pytest.mark.parametrize(("name", "asks"), [("bundle.js", ["data", "picks"]), ("widget.js", [])])
+@pytest.mark.parametrize(("name", "asks"), [("bundle.js", ["./$", "data", "picks"]), ("widget.js", [])])
 def test_it_compiles_no_text_and_asks_for_nothing_elsewhere(name: str, asks: list[str]) -> None:
     script = str(bundle(name))
     assert script.startswith("/* howfar, Apache-2.0")
@@ -164,7 +164,8 @@ def test_it_compiles_no_text_and_asks_for_nothing_elsewhere(name: str, asks: lis
         r"\beval\(|new Function|Function\.apply|importScripts|XMLHttpRequest|WebSocket|EventSource|sendBeacon", script
     )
     assert "//" not in re.sub(r"/\*.*?\*/", "", script, flags=re.DOTALL)
-    assert sorted(re.findall(r'fetch\("(\w+)"', script)) == asks
+    assert sorted(re.findall(r'fetch\(["`]([\w./$]+)', script)) == asks
+    assert script.count("fetch(") == len(asks)
 
 
 def test_it_sets_names_as_text_alone() -> None:
