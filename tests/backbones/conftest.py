@@ -115,7 +115,7 @@ def save(kind: str, folder: Path, seed: int = 0) -> Path:
             # What would begin as 0 or 1 must count too.
             parameter.data += 0.05 * torch.randn_like(parameter)
     network.save_pretrained(folder)
-    if kind == "clipseg":
+    if kind in ("clip", "clipseg"):
         write_tokenizer(folder)
     return folder
 

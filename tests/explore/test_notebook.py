@@ -231,7 +231,7 @@ def test_picks_from_python_and_what_cannot_be_had(notebook: Notebook) -> None:
     notebook.until(lambda: notebook.asked("seen") == [0])
     assert (
         notebook.asked(
-            "[explorer._pictures.read(x) is None for x in ('image/36', 'image/../3', 'image/-1', '_paths/0', 'mask/3/0')]"
+            "[explorer._parts.read(x) is None for x in ('image/36', 'image/../3', 'image/-1', '_paths/0', 'mask/3/0')]"
         )
         == [True] * 5
     )

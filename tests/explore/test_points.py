@@ -152,7 +152,7 @@ def test_constant_and_unknown_columns_survive_quantising() -> None:
 # The committed bundle
 
 
-@pytest.mark.parametrize(("name", "asks"), [("bundle.js", ["data", "picks"]), ("widget.js", [])])
+@pytest.mark.parametrize(("name", "asks"), [("bundle.js", ["./$", "data", "picks"]), ("widget.js", [])])
 def test_it_compiles_no_text_and_asks_for_nothing_elsewhere(name: str, asks: list[str]) -> None:
     script = str(bundle(name))
     assert script.startswith("/* howfar, Apache-2.0")
@@ -160,7 +160,8 @@ def test_it_compiles_no_text_and_asks_for_nothing_elsewhere(name: str, asks: lis
         r"\beval\(|new Function|Function\.apply|importScripts|XMLHttpRequest|WebSocket|EventSource|sendBeacon", script
     )
     assert "//" not in re.sub(r"/\*.*?\*/", "", script, flags=re.DOTALL)
-    assert sorted(re.findall(r'fetch\("(\w+)"', script)) == asks
+    assert sorted(re.findall(r'fetch\(["`]([\w./$]+)', script)) == asks
+    assert script.count("fetch(") == len(asks)
 
 
 def test_it_sets_names_as_text_alone() -> None:

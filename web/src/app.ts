@@ -1,7 +1,7 @@
 // Puts views, wall, tray and the large picture together over one run, wherever its pictures come from.
-import { type Column, type Data, words } from "./data";
+import { type Column, type Data, SIMILARITY, words } from "./data";
 import { Detail } from "./detail";
-import { button, choice, h, shown } from "./dom";
+import { button, choice, counted, h, shown } from "./dom";
 import type { Host } from "./host";
 import { Pictures, tile } from "./pictures";
 import type { Hands } from "./plot";
@@ -35,7 +35,7 @@ class Legend {
   private readonly hidden = new Set<number>();
 
   constructor(private readonly state: State) {
-    state.listen((change) => (change === "colour" || change === "model") && this.render());
+    state.listen((change) => (change === "colour" || change === "model" || change === "more") && this.render());
     this.render();
   }
 
@@ -83,8 +83,8 @@ class Legend {
 
   private apply(): void {
     const { data } = this.state;
-    const mask = this.hidden.size ? Uint8Array.from({ length: data.count }, (_, row) => Number(!this.hidden.has(data.dataset[row]!))) : null;
-    this.state.filter("datasets", mask);
+    const shown = Uint8Array.from(data.header.datasets, (_, index) => Number(!this.hidden.has(index)));
+    this.state.filter("datasets", this.hidden.size ? Uint8Array.from(data.dataset.subarray(0, data.count), (dataset) => shown[dataset]!) : null);
   }
 }
 
@@ -111,6 +111,53 @@ function modelChoices(state: State): HTMLElement[] {
   return seeds.length > 1 ? [model, of] : [model];
 }
 
+/** A field that sorts images by how like a text they are; a sentence where there can be none. */
+function searchField(state: State, host: Host, found: () => void): HTMLElement {
+  const { data } = state;
+  const { search } = data.header.asked!;
+  if (search !== true) return h("p", { class: "small" }, search);
+  const said = h("span", { class: "small", role: "status" });
+  const field = h("input", { type: "search", placeholder: "wet road at night" });
+  const column = data.column(SIMILARITY)!;
+  const seek = async () => {
+    const text = field.value.trim();
+    if (!text) return;
+    said.textContent = "searching …";
+    try {
+      column.values.set(new Float32Array(await host.ask(`search/${encodeURIComponent(text)}`)));
+      said.textContent = "";
+      state.grow();
+      found();
+    } catch (error) {
+      said.textContent = (error as Error).message;
+    }
+  };
+  const form = h("form", { class: "choice", role: "search" }, h("label", { class: "choice" }, h("span", {}, "Like the text"), field), h("button", {}, "Search"), said);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void seek();
+  });
+  return form;
+}
+
+/** Gets what the page lacks, once it has been drawn, and says how much is there. */
+function completed(state: State, host: Host): HTMLElement {
+  const { data } = state;
+  const line = h("p", { class: "small", role: "status", hidden: true });
+  const say = (end: string) => {
+    line.hidden = data.held === 1;
+    line.textContent = `${Math.round(data.held * data.rows).toLocaleString("en")} of ${counted(data.rows, "image")} are drawn, taken evenly${end}`;
+  };
+  const came = () => {
+    say("; the others are coming.");
+    state.grow();
+  };
+  say("; the others are coming.");
+  const begin = () => void data.complete(host.ask, came).catch(() => say(": howfar explore no longer answers."));
+  window.requestAnimationFrame(() => window.setTimeout(begin, 200));
+  return line;
+}
+
 /** What the owner of a page may do to it. */
 export interface App {
   state: State;
@@ -122,10 +169,12 @@ export function build(root: HTMLElement, data: Data, host: Host): App {
   const state = new State(data);
   const pictures = new Pictures(state, host);
   const live = h("p", { class: "unseen", role: "status" });
-  const detail = new Detail(state, pictures, () => wall.rows);
+  const ready = (rows: number[]) => data.ready(rows, host.ask);
+  const detail = new Detail(state, pictures, () => wall.rows, ready);
   const hands: Hands = {
     open: (row) => detail.open(row),
     say: (text) => (live.textContent = text),
+    ready,
     describe: (row) => describe(data, pictures, row),
   };
   const legend = new Legend(state);
@@ -135,13 +184,14 @@ export function build(root: HTMLElement, data: Data, host: Host): App {
     for (const view of [plane, ...others]) view?.forget();
     legend.reset();
   });
-  const tray = new Tray(state, pictures, host, (row) => detail.open(row));
+  const tray = new Tray(state, pictures, host, (row) => detail.open(row), ready);
   const colours: [string, string][] = [
     ["dataset", "dataset"],
     ...data.columns.filter(({ name }) => name !== "smoothed").map(({ name, title }): [string, string] => [name, title]),
   ];
   const colour = choice("Colour by", colours, "dataset", (value) => state.colour(value));
-  const bar = h("div", { class: "controls bar" }, ...modelChoices(state), colour, legend.element);
+  const asks = data.header.asked ? [searchField(state, host, () => wall.sortBy(SIMILARITY)), completed(state, host)] : [];
+  const bar = h("div", { class: "controls bar" }, ...modelChoices(state), colour, legend.element, ...asks);
   const right = others.map((view) => view.element);
   const views = h("div", { class: "views" }, ...(plane ? [plane.element, h("div", { class: "right" }, ...right)] : right));
   root.replaceChildren(bar, views, wall.element, tray.element, detail.element, live);

@@ -21,7 +21,8 @@ export class Detail {
   constructor(
     private readonly state: State,
     private readonly pictures: Pictures,
-    private readonly rows: () => number[],
+    private readonly rows: () => Uint32Array,
+    private readonly ready: (rows: number[]) => Promise<void>,
   ) {
     this.collector = button("", () => this.state.collect([this.row], !this.state.collected(this.row)));
     this.element = h(
@@ -66,7 +67,9 @@ export class Detail {
     }
     this.row = row;
     this.state.point(row);
-    this.render();
+    void this.ready([row])
+      .then(() => this.ready(this.state.data.nearest(row)))
+      .then(() => this.row === row && this.render());
   }
 
   private step(by: number): void {

@@ -40,18 +40,14 @@ export class Polygon {
   }
 }
 
-/** An order of points, the same each time, in which no dataset lies on top of all others. */
-export function shuffled(count: number): Uint32Array<ArrayBuffer> {
-  const order = Uint32Array.from({ length: count }, (_, index) => index);
-  let seed = 12345;
-  for (let at = count - 1; at > 0; at--) {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    const other = seed % (at + 1);
-    const kept = order[at]!;
-    order[at] = order[other]!;
-    order[other] = kept;
-  }
-  return order;
+/** Steps from one row to the next in the order of levels, as howfar.explore.page_data has it: row i · step mod count is the i-th.
+ *
+ * It is near the golden section of the count, so that the first rows, however many, lie evenly among all. */
+export function stride(count: number): number {
+  const common = (a: number, b: number): number => (b ? common(b, a % b) : a);
+  let step = Math.floor(count * 0.6180339887498949) || 1;
+  while (common(count, step) > 1) step++;
+  return step;
 }
 
 /** About `count` round numbers from low to high. */

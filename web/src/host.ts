@@ -1,5 +1,5 @@
 // Where the page's pictures come from, and where what is collected is kept: the page itself, or howfar's server.
-import type { Asked, Data } from "./data";
+import type { Ask, Data } from "./data";
 
 export type Kind = "thumbnail" | "image" | "mask" | "prediction";
 
@@ -10,6 +10,8 @@ export interface Host {
   has(row: number, kind: Kind, model: number): boolean;
   /** The address of a picture, now or when it has come; "" where there is none. */
   address(row: number, kind: Kind, model: number): string | Promise<string>;
+  /** Gets bytes that the page does not hold. */
+  readonly ask: Ask;
   /** Rows that were collected before. */
   picked(): number[];
   /** Keeps the rows that are collected, and says where. */
@@ -19,6 +21,7 @@ export interface Host {
 /** A page that stands for itself. It keeps what is collected in the browser's own storage, by the run's id, where there is any. */
 export class PageHost implements Host {
   readonly full = false;
+  readonly ask = async () => new ArrayBuffer(0);
 
   constructor(private readonly data: Data) {}
 
@@ -71,14 +74,16 @@ export class Known {
   private readonly masks: Set<number>;
   private readonly predictions: Set<number>[];
 
-  constructor(asked: Asked) {
-    this.masks = new Set(asked.masks);
-    this.predictions = asked.predictions.map((rows) => new Set(rows));
+  constructor(private readonly data: Data) {
+    const { masks, predictions } = data.header.asked!;
+    this.masks = new Set(masks);
+    this.predictions = (predictions ?? []).map((rows) => new Set(rows));
   }
 
   has(row: number, kind: Kind, model: number): boolean {
-    if (kind === "mask") return this.masks.has(row);
-    return kind !== "prediction" || (this.predictions[model]?.has(row) ?? false);
+    const about = this.data.about(row);
+    if (kind === "mask") return about?.mask ?? this.masks.has(row);
+    return kind !== "prediction" || (about?.predictions[model] ?? this.predictions[model]?.has(row) ?? false);
   }
 }
 
@@ -87,9 +92,15 @@ export class ServerHost implements Host {
   readonly full = true;
   private readonly known: Known;
 
-  constructor(private readonly asked: Asked) {
-    this.known = new Known(asked);
+  constructor(private readonly data: Data) {
+    this.known = new Known(data);
   }
+
+  readonly ask = async (name: string, from?: number, to?: number): Promise<ArrayBuffer> => {
+    const answer = await fetch(`./${name}`, from === undefined ? {} : { headers: { Range: `bytes=${from}-${to! - 1}` } });
+    if (!answer.ok) throw new Error(await answer.text());
+    return answer.arrayBuffer();
+  };
 
   has(row: number, kind: Kind, model: number): boolean {
     return this.known.has(row, kind, model);
@@ -101,14 +112,14 @@ export class ServerHost implements Host {
   }
 
   picked(): number[] {
-    return this.asked.picks;
+    return this.data.header.asked!.picks;
   }
 
   async keep(rows: number[]): Promise<string> {
     try {
       const answer = await fetch("picks", {
         method: "POST",
-        headers: { "Content-Type": "application/json", "X-Howfar-Token": this.asked.token },
+        headers: { "Content-Type": "application/json", "X-Howfar-Token": this.data.header.asked!.token },
         body: JSON.stringify({ rows }),
       });
       return answer.ok ? await answer.text() : `Not saved: ${await answer.text()}`;

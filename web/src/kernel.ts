@@ -1,5 +1,5 @@
 // Asks the kernel of a notebook for pictures, over the channel that the notebook has to it; there is no server and no port.
-import type { Asked } from "./data";
+import type { Data } from "./data";
 import { type Host, type Kind, Known } from "./host";
 
 /** What this page uses of the model that the notebook gives a widget (https://anywidget.dev/en/afm/). */
@@ -13,9 +13,13 @@ export interface Model {
 }
 
 interface Answer {
-  picture?: string;
+  asked?: string;
   type?: string;
+  /** Why there is nothing. */
+  error?: string;
 }
+
+type Bytes = DataView<ArrayBuffer>;
 
 /** Pictures that are kept when they have come; the oldest is let go of. */
 const KEPT = 600;
@@ -24,14 +28,14 @@ export class KernelHost implements Host {
   readonly full = true;
   private readonly known: Known;
   private readonly addresses = new Map<string, Promise<string>>();
-  private readonly waiting = new Map<string, { done: (address: string) => void; failed: (reason: Error) => void }>();
-  private readonly hears = (answer: Answer, buffers: DataView<ArrayBuffer>[]) => this.hear(answer, buffers);
+  private readonly waiting = new Map<string, { done: (found: { type: string; bytes: Bytes }) => void; failed: (reason: Error) => void }>();
+  private readonly hears = (answer: Answer, buffers: Bytes[]) => this.hear(answer, buffers);
 
   constructor(
     private readonly model: Model,
-    asked: Asked,
+    data: Data,
   ) {
-    this.known = new Known(asked);
+    this.known = new Known(data);
     model.on("msg:custom", this.hears);
   }
 
@@ -44,12 +48,22 @@ export class KernelHost implements Host {
     const name = kind === "prediction" ? `${kind}/${row}/${model}` : `${kind}/${row}`;
     const known = this.addresses.get(name);
     if (known) return known;
-    const coming = new Promise<string>((done, failed) => this.waiting.set(name, { done, failed }));
+    const coming = this.send(name).then(({ type, bytes }) => URL.createObjectURL(new Blob([bytes], { type })));
     // One that cannot be had is heard of where it is shown; here nobody listens.
     coming.catch(() => undefined);
     this.addresses.set(name, coming);
     if (this.addresses.size > KEPT) this.release(this.addresses.keys().next().value!);
-    this.model.send({ picture: name });
+    return coming;
+  }
+
+  readonly ask = async (name: string, from?: number, to?: number): Promise<ArrayBuffer> => {
+    const { bytes } = await this.send(name, from, to);
+    return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  };
+
+  private send(asked: string, from?: number, to?: number): Promise<{ type: string; bytes: Bytes }> {
+    const coming = new Promise<{ type: string; bytes: Bytes }>((done, failed) => this.waiting.set(asked, { done, failed }));
+    this.model.send({ asked, from, to });
     return coming;
   }
 
@@ -74,13 +88,12 @@ export class KernelHost implements Host {
     this.addresses.delete(name);
   }
 
-  private hear(answer: Answer, buffers: DataView<ArrayBuffer>[]): void {
-    const { picture, type } = answer;
-    if (picture === undefined) return;
-    const waiting = this.waiting.get(picture);
-    this.waiting.delete(picture);
+  private hear({ asked, type, error }: Answer, buffers: Bytes[]): void {
+    if (asked === undefined) return;
+    const waiting = this.waiting.get(asked);
+    this.waiting.delete(asked);
     const bytes = buffers[0];
-    if (bytes && type) waiting?.done(URL.createObjectURL(new Blob([bytes], { type })));
-    else waiting?.failed(new Error("the kernel cannot read it"));
+    if (bytes && type) waiting?.done({ type, bytes });
+    else waiting?.failed(new Error(error ?? "the kernel cannot read it"));
   }
 }

@@ -11,8 +11,7 @@ async function begin(): Promise<void> {
     const embedded = document.getElementById("explore-data");
     const block = embedded ? bytesOf(embedded.textContent ?? "") : new Uint8Array(await (await fetch("data")).arrayBuffer());
     const data = await read(block);
-    const { asked } = data.header;
-    build(root, data, asked ? new ServerHost(asked) : new PageHost(data));
+    build(root, data, data.header.asked ? new ServerHost(data) : new PageHost(data));
     if (still) still.hidden = true;
   } catch (error) {
     if (still) still.textContent = `This part of the page does not work in this browser (${String(error)}): the figures below show the same, still.`;

@@ -1,6 +1,6 @@
 // A plane of points that can be pointed at, brushed, zoomed and walked over by keys. Views say where their points lie.
 import { button, counted, h, unique } from "./dom";
-import { Polygon, radiusOf, shuffled } from "./geometry";
+import { Polygon, radiusOf, stride } from "./geometry";
 import { Raster } from "./raster";
 import { isDark, packed, type State } from "./state";
 
@@ -38,11 +38,13 @@ export interface Painter {
 export interface Hands {
   open(row: number): void;
   say(text: string): void;
+  /** Gets what is to be said of rows. */
+  ready(rows: number[]): Promise<void>;
   describe(row: number): HTMLElement;
 }
 
-/** Pixels from the top of one band of points to that of the next. */
-const BAND = 24;
+/** Points in sight up to which each is a dot; of more their density is drawn. */
+const DOTS = 100_000;
 const REACH = 14;
 const HELP =
   "Arrow keys move a cross, with Shift farther. Space begins a selection at the cross and ends it. Enter opens the nearest image, " +
@@ -64,17 +66,19 @@ export abstract class Plot {
   private height = 1;
   private ratio = 1;
   private waiting = false;
+  /** Whether the points are to be drawn again, and not only what lies over them. */
+  private stale = true;
+  private dense = false;
   private screenX = new Float32Array(0);
   private screenY = new Float32Array(0);
   private screenRow = new Uint32Array(0);
   private screenPixel = new Int32Array(0);
-  private bands = new Uint16Array(0);
-  private order = new Uint32Array(0);
   /** Points of the primary's images, those that are filtered out, those that pass, and both of these. */
   private parts = Array.from({ length: 4 }, () => new Uint32Array(0)) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
   private own = 0;
   private others = 0;
   private shape: Point[] = [];
+  private tipped = -1;
   private drag: { from: Point; last: Point; kind: "brush" | "pan"; moved: boolean } | null = null;
   private cross: Point | null = null;
   private held: Point | null = null;
@@ -140,16 +144,13 @@ export abstract class Plot {
   lay(): void {
     const { left, right, top, bottom } = this.margin;
     this.scene = this.arrange(Math.max(1, this.width - left - right), Math.max(1, this.height - top - bottom));
-    const points = this.scene.row.length;
-    if (this.order.length !== points) {
-      this.order = shuffled(points);
-      this.parts = [new Uint32Array(points), new Uint32Array(points), new Uint32Array(points), new Uint32Array(points)];
-    }
     this.window = this.scene.whole;
     this.place();
   }
 
-  render(): void {
+  /** Draws in the next frame: the points too, or only what lies over them. */
+  render(points = true): void {
+    this.stale ||= points;
     if (this.waiting) return;
     this.waiting = true;
     requestAnimationFrame(() => {
@@ -162,7 +163,7 @@ export abstract class Plot {
     this.shape = [];
     this.held = null;
     this.state.filter(this.id, null);
-    this.render();
+    this.render(false);
   }
 
   protected get inner() {
@@ -183,11 +184,12 @@ export abstract class Plot {
     stage.addEventListener("blur", () => {
       this.cross = null;
       this.hover(-1);
-      this.render();
+      this.render(false);
     });
     this.state.listen((change) => {
       this.clear.hidden = !this.state.filtersBy(this.id);
-      if (change !== "look") this.render();
+      if (change === "more") this.grow();
+      else if (change !== "look") this.render(change !== "point" && change !== "tray");
     });
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.render());
   }
@@ -212,58 +214,64 @@ export abstract class Plot {
     this.canvases[1].style.top = `${inner.top}px`;
     this.shape = [];
     this.lay();
+    this.stale = true;
     this.draw();
   }
 
-  /** Computes the places on the screen, in pixels of the canvas of points, in the order in which points are drawn.
-   *
-   * That is a random one, in which no dataset covers the others, within bands from top to bottom: what is drawn one after the
-   * other lies close together in memory, which is what bounds the drawing of many points. */
-  private place(): void {
-    const { x, y } = this.scene;
+  /** Takes in points that have come, where it is zoomed to and within the shape that is drawn. */
+  private grow(): void {
+    const { window } = this;
+    const zoomed = window !== this.scene.whole;
+    this.lay();
+    if (zoomed) this.show(window);
+    if (this.shape.length > 1) this.choose();
+    this.render();
+  }
+
+  /** The window's upper left corner, and pixels of the canvas of points a unit. */
+  private get view(): { from: Point; scale: Point } {
     const [x0, x1, y0, y1] = this.window;
     const { width, height } = this.inner;
-    const across = (width * this.ratio) / (x1 - x0);
-    const up = (height * this.ratio) / (y1 - y0);
-    const points = x.length;
-    if (this.screenX.length !== points) {
-      this.screenX = new Float32Array(points);
-      this.screenY = new Float32Array(points);
-      this.screenRow = new Uint32Array(points);
-      this.screenPixel = new Int32Array(points);
-      this.bands = new Uint16Array(points);
+    return { from: [x0, y1], scale: [(width * this.ratio) / (x1 - x0), (height * this.ratio) / (y1 - y0)] };
+  }
+
+  /** Computes the places on the screen of points in sight, in an order in which no dataset covers the others; of too many none. */
+  private place(): void {
+    const { x, y, row } = this.scene;
+    const { from, scale } = this.view;
+    const { width: pixels, height: lines } = this.canvases[1];
+    const edge = 8 * this.ratio;
+    const seen = new Uint32Array(Math.min(DOTS, row.length) + 1);
+    let points = 0;
+    for (let at = 0; at < row.length && points <= DOTS; at++) {
+      const px = (x[at]! - from[0]) * scale[0];
+      const py = (from[1] - y[at]!) * scale[1];
+      // Written so that a place that is no number fails it.
+      if (px > -edge && py > -edge && px < pixels + edge && py < lines + edge) seen[points++] = at;
     }
-    const last = Math.ceil((height * this.ratio) / BAND) + 1;
-    const begin = new Uint32Array(last + 2);
-    for (let at = 0; at < points; at++) {
-      const place = ((y1 - y[at]!) * up) / BAND;
-      const band = place > 0 ? Math.min(last, Math.ceil(place)) : 0;
-      this.bands[at] = band;
-      begin[band + 1]!++;
-    }
-    for (let band = 0; band <= last; band++) begin[band + 1]! += begin[band]!;
-    const { row } = this.scene;
-    const { count } = this.state.data;
-    const pixels = this.canvases[1].width;
-    const lines = this.canvases[1].height;
+    this.dense = points > DOTS;
+    if (this.dense) points = 0;
+    this.screenX = new Float32Array(points);
+    this.screenY = new Float32Array(points);
+    this.screenRow = new Uint32Array(points);
+    this.screenPixel = new Int32Array(points);
+    this.parts = [new Uint32Array(points), new Uint32Array(points), new Uint32Array(points), new Uint32Array(points)];
+    this.own = 0;
+    this.others = 0;
     const reach = Math.ceil(radiusOf(points) * this.ratio);
-    for (let step = 0; step < points; step++) {
-      const at = this.order[step]!;
-      const to = begin[this.bands[at]!]!++;
-      const px = (x[at]! - x0) * across;
-      const py = (y1 - y[at]!) * up;
+    const step = stride(points);
+    const { count } = this.state.data;
+    for (let to = 0, next = 0; to < points; to++, next = (next + step) % points) {
+      const at = seen[next]!;
+      const px = (x[at]! - from[0]) * scale[0];
+      const py = (from[1] - y[at]!) * scale[1];
       this.screenX[to] = px;
       this.screenY[to] = py;
       this.screenRow[to] = row[at]!;
-      // Written so that a place that is no number fails it.
       const whole = px >= reach && py >= reach && px < pixels - reach - 1 && py < lines - reach - 1;
       this.screenPixel[to] = whole ? Math.round(py) * pixels + Math.round(px) : -1;
-    }
-    this.own = 0;
-    this.others = 0;
-    for (let at = 0; at < points; at++) {
-      if (this.screenRow[at]! >= count) this.parts[0][this.own++] = at;
-      else this.parts[3][this.others++] = at;
+      if (row[at]! >= count) this.parts[0][this.own++] = to;
+      else this.parts[3][this.others++] = to;
     }
   }
 
@@ -292,9 +300,12 @@ export abstract class Plot {
 
   private draw(): void {
     if (this.width <= 1) return;
-    const frame = this.painter(this.contexts[0]);
-    this.frame(frame);
-    this.points(frame);
+    if (this.stale) {
+      this.stale = false;
+      const frame = this.painter(this.contexts[0]);
+      this.frame(frame);
+      this.points(frame);
+    }
     const over = this.painter(this.contexts[2]);
     const { left, top, width, height } = this.inner;
     over.context.save();
@@ -309,14 +320,6 @@ export abstract class Plot {
   private points(frame: Painter): void {
     const { state } = this;
     const row = this.screenRow;
-    const [own, faded, passing, others] = this.parts;
-    const { pass } = state;
-    let [b, c] = [0, 0];
-    for (let index = 0; index < this.others; index++) {
-      const at = others[index]!;
-      if (pass[row[at]!]) passing[c++] = at;
-      else faded[b++] = at;
-    }
     const { raster, ratio } = this;
     const radius = radiusOf(row.length) * ratio;
     raster.clear(packed(frame.paper));
@@ -325,11 +328,25 @@ export abstract class Plot {
     const { left, top } = this.inner;
     for (const x of lines.x) raster.line((frame.at(x, 0)[0] - left) * ratio, true, grid);
     for (const y of lines.y) raster.line((frame.at(0, y)[1] - top) * ratio, false, grid);
+    const grey = packed(frame.dark ? "#7d8894" : "#8b949e");
+    const pale = packed(frame.dark ? "#39424c" : "#d3d9df");
+    if (this.dense) {
+      const { pass, colours } = state;
+      raster.density({ ...this.scene, ...this.view, pass, colours, other: grey, faded: pale, cell: Math.max(1, Math.round(ratio)) });
+      raster.show();
+      return;
+    }
+    const [own, faded, passing, others] = this.parts;
+    const { pass } = state;
+    let [b, c] = [0, 0];
+    for (let index = 0; index < this.others; index++) {
+      const at = others[index]!;
+      if (pass[row[at]!]) passing[c++] = at;
+      else faded[b++] = at;
+    }
     // Of many points whole pixels are drawn: each is small, and need not be mixed.
     const many = row.length > 20_000;
     const base = { x: this.screenX, y: this.screenY, pixel: this.screenPixel, hard: many };
-    const grey = packed(frame.dark ? "#7d8894" : "#8b949e");
-    const pale = packed(frame.dark ? "#39424c" : "#d3d9df");
     raster.draw({ ...base, points: own, count: this.own, colour: grey, radius: radius * 0.8, opacity: many ? 1 : 0.7 });
     raster.draw({ ...base, points: faded, count: b, colour: pale, radius, opacity: 1 });
     raster.draw({ ...base, points: passing, count: c, colour: { of: state.colours, row }, radius, opacity: many ? 1 : 0.88 });
@@ -339,7 +356,7 @@ export abstract class Plot {
   private marks(painter: Painter): void {
     const { context } = painter;
     const ring = (at: number, size: number, width: number) => {
-      const [x, y] = this.page(at);
+      const [x, y] = painter.at(this.scene.x[at]!, this.scene.y[at]!);
       context.beginPath();
       context.arc(x, y, size, 0, 7);
       context.strokeStyle = painter.paper;
@@ -349,14 +366,12 @@ export abstract class Plot {
       context.lineWidth = width;
       context.stroke();
     };
-    const { tray, pointed } = this.state;
+    const { tray, held, pointed } = this.state;
     if (tray.length || pointed >= 0) {
-      const held = new Set(tray);
-      const row = this.screenRow;
+      const { row } = this.scene;
       for (let at = 0; at < row.length; at++) {
         const of = row[at]!;
-        if (of !== pointed && !held.has(of)) continue;
-        if (held.has(of)) ring(at, 6, 1.6);
+        if (held[of]) ring(at, 6, 1.6);
         if (of === pointed) ring(at, 8.5, 2.4);
       }
     }
@@ -387,11 +402,6 @@ export abstract class Plot {
     }
   }
 
-  private page(at: number): Point {
-    const { left, top } = this.inner;
-    return [left + this.screenX[at]! / this.ratio, top + this.screenY[at]! / this.ratio];
-  }
-
   private units(x: number, y: number): Point {
     const { left, top, width, height } = this.inner;
     const [x0, x1, y0, y1] = this.window;
@@ -405,18 +415,18 @@ export abstract class Plot {
 
   /** Finds the image whose point is nearest to a place on the stage; those that pass come first. */
   private nearest([x, y]: Point, reach = REACH): number {
-    const { left, top } = this.inner;
-    const px = (x - left) * this.ratio;
-    const py = (y - top) * this.ratio;
+    const [ux, uy] = this.units(x, y);
+    const { scale } = this.view;
     let found = -1;
     let least = (reach * this.ratio) ** 2;
-    const row = this.screenRow;
+    const { x: xs, y: ys, row } = this.scene;
     const { pass, data } = this.state;
     for (let at = 0; at < row.length; at++) {
-      const dx = this.screenX[at]! - px;
-      const dy = this.screenY[at]! - py;
+      const dx = (xs[at]! - ux) * scale[0];
+      const dy = (ys[at]! - uy) * scale[1];
       let gap = dx * dx + dy * dy;
-      if (gap >= least) continue;
+      // Written so that a place that is no number fails it.
+      if (!(gap < least)) continue;
       const of = row[at]!;
       if (of >= data.count || !pass[of]) gap += (4 * this.ratio) ** 2;
       if (gap < least) [least, found] = [gap, of];
@@ -497,14 +507,18 @@ export abstract class Plot {
       if (of < mask.length && px >= left && px <= right && py >= low && py <= high && (!lasso || lasso.holds(px, py))) mask[of] = 1;
     }
     this.state.filter(this.id, mask);
-    this.render();
   }
 
   private hover(row: number, place?: Point): void {
     this.state.point(row);
     this.tip.hidden = row < 0 || !place;
+    if (row < 0) this.tipped = -1;
     if (row < 0 || !place) return;
-    this.tip.replaceChildren(this.hands.describe(row));
+    if (this.tipped !== row) {
+      this.tipped = row;
+      this.tip.replaceChildren();
+      void this.hands.ready([row]).then(() => this.tipped === row && this.tip.replaceChildren(this.hands.describe(row)));
+    }
     const right = place[0] > this.width / 2;
     const low = place[1] > this.height / 2;
     this.tip.style.left = right ? "" : `${place[0] + 14}px`;
@@ -556,7 +570,8 @@ export abstract class Plot {
       }
       const row = this.nearest(here(), 24);
       this.hover(row, row < 0 ? undefined : here());
-      if (row >= 0) this.hands.say(`${this.state.data.name(row)}, ${this.state.data.datasetOf(row).name}`);
+      const { data } = this.state;
+      if (row >= 0) void this.hands.ready([row]).then(() => this.hands.say(`${data.name(row)}, ${data.datasetOf(row).name}`));
     } else if (event.key === " ") {
       this.cross ??= this.units(left + width / 2, top + height / 2);
       if (this.held) {
@@ -577,7 +592,7 @@ export abstract class Plot {
     else if (event.key === "Escape") this.forget();
     else return;
     event.preventDefault();
-    this.render();
+    this.render(false);
   }
 
   private painterPlace([x, y]: Point): Point {

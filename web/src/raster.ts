@@ -1,5 +1,6 @@
-// Draws round points into the pixels of a canvas. It needs no graphics card: 100,000 points take some milliseconds, where WebGL
-// without a card takes longer; and unlike libraries over WebGL it compiles no code at run time, which the page's policy forbids.
+// Draws points into the pixels of a canvas, some as dots, very many as their density. It needs no graphics card: 100,000 dots take
+// some milliseconds, where WebGL without a card takes longer; and unlike libraries over WebGL it compiles no code at run time,
+// which the page's policy forbids.
 
 export interface Layer {
   /** Positions in pixels, one a point; a point that is not finite is left out. */
@@ -16,6 +17,23 @@ export interface Layer {
   opacity: number;
   /** Whether pixels are drawn wholly or not at all, as befits very many small points: nothing is read or mixed. */
   hard: boolean;
+}
+
+/** Points of which so many lie over each other that their number is drawn. */
+export interface Cloud {
+  x: Float32Array;
+  y: Float32Array;
+  row: Uint32Array;
+  /** Left and top in the units of the points, and pixels a unit. */
+  from: [number, number];
+  scale: [number, number];
+  /** Rows below its length that pass are drawn over those that do not, and these over all others. */
+  pass: Uint8Array;
+  colours: Uint32Array;
+  other: number;
+  faded: number;
+  /** Pixels of a cell's side. */
+  cell: number;
 }
 
 interface Stamp {
@@ -51,8 +69,31 @@ function stamp(radius: number, opacity: number, hard: boolean): Stamp {
   return made;
 }
 
+/** Points of a cell up to which its strength grows. */
+const MOST = 4095;
+/** How strongly a single point is drawn, of 256. */
+const LEAST = 110;
+
+/** How strongly to draw so many points in a cell, of 256, given the numbers of all cells: each `every`-th from the `first`. */
+function strengths(numbers: Uint32Array, first: number, every: number): Uint16Array {
+  let most = 1;
+  for (let at = first; at < numbers.length; at += every) if (numbers[at]! > most) most = numbers[at]!;
+  const scale = (256 - LEAST) / Math.log(Math.max(8, Math.min(MOST, most)));
+  return Uint16Array.from({ length: MOST + 1 }, (_, number) => Math.min(256, Math.round(LEAST + scale * Math.log(Math.max(1, number)))));
+}
+
+/** Mixes `share` of 256 of a colour into another. Red and blue are one number, as between them there is room for what is carried. */
+function mixed(old: number, colour: number, share: number): number {
+  const rest = 256 - share;
+  const rb = ((Math.imul(colour & 0xff00ff, share) + Math.imul(old & 0xff00ff, rest)) >>> 8) & 0xff00ff;
+  const g = ((Math.imul(colour & 0xff00, share) + Math.imul(old & 0xff00, rest)) >>> 8) & 0xff00;
+  return -16777216 | rb | g;
+}
+
 export class Raster {
   private image: ImageData;
+  private sums = new Uint32Array(0);
+  private behind = new Uint32Array(0);
   /** Signed, so that the engine computes with whole numbers alone. */
   private pixels: Int32Array;
 
@@ -107,8 +148,6 @@ export class Raster {
       const value = one === null ? of[row[point]!]! | 0 : one;
       const whole = x >= reach && y >= reach && x < width - reach && y < height - reach;
       const origin = (y * width + x) | 0;
-      const sides = value & 0xff00ff;
-      const middle = value & 0xff00;
       for (let part = 0; part < parts; part++) {
         if (!whole) {
           const ax = x + dx[part]!;
@@ -121,13 +160,58 @@ export class Raster {
           pixels[target] = value;
           continue;
         }
-        // Red and blue are mixed in one number, as between them there is room for what is carried.
-        const old = pixels[target]!;
-        const rest = 256 - share;
-        const rb = ((Math.imul(sides, share) + Math.imul(old & 0xff00ff, rest)) >>> 8) & 0xff00ff;
-        const g = ((Math.imul(middle, share) + Math.imul(old & 0xff00, rest)) >>> 8) & 0xff00;
-        pixels[target] = -16777216 | rb | g;
+        pixels[target] = mixed(pixels[target]!, value, share);
       }
+    }
+  }
+
+  /** Draws points as cells: in their mean colour, the stronger the more lie there, by the logarithm of their number. */
+  density({ x, y, row, from, scale, pass, colours, other, faded, cell }: Cloud): void {
+    const across = Math.ceil(this.image.width / cell);
+    const down = Math.ceil(this.image.height / cell);
+    const cells = across * down;
+    // Red, green, blue and number of those that pass; numbers of those that do not, and of all others.
+    if (this.sums.length !== 4 * cells) [this.sums, this.behind] = [new Uint32Array(4 * cells), new Uint32Array(2 * cells)];
+    const { sums, behind } = this;
+    sums.fill(0);
+    behind.fill(0);
+    const [left, top] = from;
+    const [right, up] = [scale[0] / cell, scale[1] / cell];
+    const end = pass.length;
+    for (let at = 0; at < row.length; at++) {
+      const px = (x[at]! - left) * right;
+      const py = (top - y[at]!) * up;
+      // Written so that a place that is no number fails it.
+      if (!(px >= 0 && py >= 0 && px < across && py < down)) continue;
+      const of = row[at]!;
+      const place = (py | 0) * across + (px | 0);
+      if (of >= end) behind[2 * place + 1]!++;
+      else if (!pass[of]) behind[2 * place]!++;
+      else {
+        const colour = colours[of]!;
+        sums[4 * place]! += colour & 255;
+        sums[4 * place + 1]! += (colour >> 8) & 255;
+        sums[4 * place + 2]! += (colour >> 16) & 255;
+        sums[4 * place + 3]!++;
+      }
+    }
+    const shares = [strengths(behind, 1, 2), strengths(behind, 0, 2), strengths(sums, 3, 4)] as const;
+    for (let place = 0; place < cells; place++) {
+      const [rest, lost, seen] = [behind[2 * place + 1]!, behind[2 * place]!, sums[4 * place + 3]!];
+      if (rest) this.cover(place, across, cell, other, shares[0][Math.min(MOST, rest)]!);
+      if (lost) this.cover(place, across, cell, faded, shares[1][Math.min(MOST, lost)]!);
+      if (!seen) continue;
+      const mean = (sums[4 * place]! / seen) | ((sums[4 * place + 1]! / seen) << 8) | ((sums[4 * place + 2]! / seen) << 16);
+      this.cover(place, across, cell, mean, shares[2][Math.min(MOST, seen)]!);
+    }
+  }
+
+  /** Mixes a colour into the pixels of a cell. */
+  private cover(place: number, across: number, cell: number, colour: number, share: number): void {
+    const { width, height } = this.image;
+    const [left, top] = [(place % across) * cell, Math.floor(place / across) * cell];
+    for (let y = top; y < Math.min(height, top + cell); y++) {
+      for (let x = left; x < Math.min(width, left + cell); x++) this.pixels[y * width + x] = mixed(this.pixels[y * width + x]!, colour, share);
     }
   }
 

@@ -1,7 +1,7 @@
 // What all views share: which images pass the filters, how they are coloured, what is pointed at, and what is collected.
 import type { Column, Data } from "./data";
 
-export type Change = "filter" | "colour" | "point" | "tray" | "look" | "model";
+export type Change = "filter" | "colour" | "point" | "tray" | "look" | "model" | "more";
 const ABSENT = 0xff9aa3ad;
 
 export class State {
@@ -15,11 +15,14 @@ export class State {
   /** Position of the model whose performances and predictions are shown; 0 where the run has none to choose from. */
   model = 0;
   readonly tray: number[] = [];
+  /** 1 for each row of the tray. */
+  readonly held: Uint8Array;
   private readonly filters = new Map<string, Uint8Array>();
   private readonly listeners: ((change: Change) => void)[] = [];
 
   constructor(readonly data: Data) {
     this.pass = new Uint8Array(data.count).fill(1);
+    this.held = new Uint8Array(data.count);
     this.passing = data.count;
     this.colours = new Uint32Array(data.rows);
     if (data.models.length) this.fill();
@@ -72,6 +75,12 @@ export class State {
     this.tell("model");
   }
 
+  /** Takes in values that have come. */
+  grow(): void {
+    this.paint();
+    this.tell("more");
+  }
+
   private fill(): void {
     const { data } = this;
     const shown = data.models[this.model]!;
@@ -93,44 +102,37 @@ export class State {
   }
 
   collected(row: number): boolean {
-    return this.tray.includes(row);
+    return this.held[row] === 1;
   }
 
   /** Takes what was collected elsewhere, in its order, in place of what is held. */
   hold(rows: number[]): void {
     this.tray.splice(0, this.tray.length, ...rows.filter((row) => row >= 0 && row < this.data.count));
+    this.held.fill(0);
+    for (const row of this.tray) this.held[row] = 1;
   }
 
   collect(rows: number[], wanted: boolean): void {
     for (const row of rows) {
-      const at = this.tray.indexOf(row);
-      if (wanted && at < 0 && row < this.data.count) this.tray.push(row);
-      if (!wanted && at >= 0) this.tray.splice(at, 1);
+      if (wanted && !this.held[row] && row < this.data.count) this.tray.push(row);
+      if (!wanted && this.held[row]) this.tray.splice(this.tray.indexOf(row), 1);
+      this.held[row] = Number(wanted);
     }
     this.tell("tray");
   }
 
   /** Rows that pass, ordered by a column; unknown values last. */
-  ordered(by: string, descending: boolean): number[] {
-    const rows: number[] = [];
-    for (let row = 0; row < this.pass.length; row++) if (this.pass[row]) rows.push(row);
+  ordered(by: string, descending: boolean): Uint32Array<ArrayBuffer> {
+    const rows = new Uint32Array(this.passing);
+    let at = 0;
+    for (let row = 0; row < this.pass.length; row++) if (this.pass[row]) rows[at++] = row;
     const column = this.data.column(by);
-    if (column) {
-      const { values, kind } = column;
-      const sign = descending ? -1 : 1;
-      const known = (value: number) => ((kind === "flag" && value > 1) || (kind === "category" && value < 0) ? Number.NaN : value);
-      rows.sort((a, b) => {
-        const x = known(values[a]!);
-        const y = known(values[b]!);
-        if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y)) || a - b;
-        return (x - y) * sign || a - b;
-      });
-    } else if (by === "image") {
+    if (column) return sorted(rows, column, descending);
+    if (by === "image") {
       const collator = new Intl.Collator(undefined, { numeric: true });
       rows.sort((a, b) => collator.compare(this.data.name(a), this.data.name(b)) || a - b);
-      if (descending) rows.reverse();
-    } else if (descending) rows.reverse();
-    return rows;
+    }
+    return descending ? rows.reverse() : rows;
   }
 
   private paint(): void {
@@ -155,6 +157,35 @@ export class State {
       this.colours[row] = Number.isNaN(value) ? ABSENT : palette[Math.round((value - low) * scale)]!;
     }
   }
+}
+
+/** Sorts rows by a column, by digits of its values' bits: a comparison of two million takes seconds. Equal values keep their order. */
+function sorted(rows: Uint32Array<ArrayBuffer>, column: Column, descending: boolean): Uint32Array<ArrayBuffer> {
+  const last = column.kind === "flag" ? 1 : Infinity;
+  const first = column.kind === "category" ? 0 : -Infinity;
+  const values = new Float32Array(1);
+  const bits = new Int32Array(values.buffer);
+  let keys = new Uint32Array(rows.length);
+  for (let at = 0; at < rows.length; at++) {
+    const value = column.values[rows[at]!]!;
+    values[0] = value || 0;
+    // The bits of a float order as the number does, once those of negative ones are turned around.
+    const key = bits[0]! ^ ((bits[0]! >> 31) | 0x80000000);
+    keys[at] = value >= first && value <= last ? (descending ? ~key : key) : 0xffffffff;
+  }
+  let [from, to, other] = [rows, new Uint32Array(rows.length), new Uint32Array(rows.length)];
+  for (const shift of [0, 11, 22]) {
+    const begin = new Uint32Array(2049);
+    for (let at = 0; at < keys.length; at++) begin[((keys[at]! >>> shift) & 2047) + 1]!++;
+    for (let digit = 0; digit < 2048; digit++) begin[digit + 1]! += begin[digit]!;
+    for (let at = 0; at < keys.length; at++) {
+      const place = begin[(keys[at]! >>> shift) & 2047]!++;
+      to[place] = from[at]!;
+      other[place] = keys[at]!;
+    }
+    [from, to, keys, other] = [to, from, other, keys];
+  }
+  return from;
 }
 
 /** The colour of a value that is unknown, or has none of its own. */

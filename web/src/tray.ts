@@ -20,11 +20,12 @@ export class Tray {
     private readonly pictures: Pictures,
     private readonly host: Host,
     private readonly open: (row: number) => void,
+    private readonly ready: (rows: number[]) => Promise<void>,
   ) {
     const { data } = state;
     const stem = `picks-${data.header.title.replace(/[^\p{L}\p{N}_-]+/gu, "-")}`;
     const save = (ending: string, type: string, text: () => string) =>
-      button(ending.toUpperCase(), () => download(`${stem}.${ending}`, type, text()), { "aria-label": `Save as ${ending.toUpperCase()}` });
+      button(ending.toUpperCase(), () => void this.ready(state.tray).then(() => download(`${stem}.${ending}`, type, text())), { "aria-label": `Save as ${ending.toUpperCase()}` });
     const coco = button("COCO", () => void this.coco(stem), { "aria-label": "Save as COCO" });
     this.element = h(
       "section",
@@ -66,9 +67,14 @@ export class Tray {
   }
 
   private render(): void {
-    const { data, tray } = this.state;
+    const { tray } = this.state;
     this.element.hidden = tray.length === 0;
     this.heading.textContent = `${counted(tray.length, "image")} collected`;
+    void this.ready(tray.slice(0, SHOWN)).then(() => this.show());
+  }
+
+  private show(): void {
+    const { data, tray } = this.state;
     this.body.replaceChildren(
       ...tray.slice(0, SHOWN).map((row) => {
         const name = data.name(row);
@@ -82,6 +88,7 @@ export class Tray {
   }
 
   private async coco(stem: string): Promise<void> {
+    await this.ready(this.state.tray);
     const sizes = await Promise.all(this.state.tray.map((row) => this.size(row)));
     const known = this.state.tray.map((row, at) => ({ row, size: sizes[at]! })).filter(({ size }) => size[0] > 0);
     const lacking = this.state.tray.length - known.length;
@@ -131,7 +138,7 @@ function values(data: Data, row: number): Record<string, string | number | boole
     const key = name === "distance" && title !== "distance" ? "relative" : name;
     const value = values[row]!;
     if (kind === "category") record[key] = categories[value] ?? null;
-    else if (kind === "flag") record[key] = value > 1 ? null : value === 1;
+    else if (kind === "flag") record[key] = value === 1 ? true : value === 0 ? false : null;
     else record[key] = Number.isNaN(value) ? null : Number(value.toPrecision(7));
   }
   return record;

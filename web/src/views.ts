@@ -59,37 +59,28 @@ export class Plane extends Plot {
     const [across, up] = [width / columns, height / lines];
     const x = new Float32Array(plane.x.length).fill(Number.NaN);
     const y = new Float32Array(plane.y.length).fill(Number.NaN);
-    const bounds = header.panels.map(() => [Infinity, -Infinity, Infinity, -Infinity]);
-    places.panel.forEach((panel, at) => {
-      const box = bounds[panel]!;
-      const [px, py] = [plane.x[at]!, plane.y[at]!];
-      if (px < box[0]!) box[0] = px;
-      if (px > box[1]!) box[1] = px;
-      if (py < box[2]!) box[2] = py;
-      if (py > box[3]!) box[3] = py;
-    });
     this.cells = [];
-    const shift = new Map<number, { scale: number; x: number; y: number }>();
+    const shift: { scale: number; x: number; y: number }[] = [];
     shownPanels.forEach((panel, index) => {
-      const [x0, x1, y0, y1] = bounds[panel] as [number, number, number, number];
+      const [x0, x1, y0, y1] = plane.bounds[panel]!;
       const left = (index % columns) * across;
       const bottom = height - (Math.floor(index / columns) + 1) * up;
       const name = header.panels[panel]!;
       const head = name ? TITLE : 0;
       const scale = Math.min((across - 2 * PAD) / (x1 - x0 || 1), (up - 2 * PAD - head) / (y1 - y0 || 1));
-      shift.set(panel, {
+      shift[panel] = {
         scale,
         x: left + across / 2 - (scale * (x0 + x1)) / 2,
         y: bottom + (up - head) / 2 - (scale * (y0 + y1)) / 2,
-      });
+      };
       this.cells.push({ left, bottom, width: across, height: up, name });
     });
-    places.panel.forEach((panel, at) => {
-      const to = shift.get(panel);
-      if (!to) return;
+    for (let at = 0; at < x.length; at++) {
+      const to = shift[places.panel[at]!];
+      if (!to) continue;
       x[at] = to.x + to.scale * plane.x[at]!;
       y[at] = to.y + to.scale * plane.y[at]!;
-    });
+    }
     return { x, y, row: places.row, whole: [0, width, 0, height] };
   }
 
@@ -198,7 +189,10 @@ export class Against extends Plot {
       choice("Up", numbers(state), this.vertical, (value) => ((this.vertical = value), changed())),
       choice("Across", numbers(state), this.horizontal, (value) => ((this.horizontal = value), changed())),
     );
-    state.listen((change) => change === "model" && changed());
+    state.listen((change) => {
+      if (change === "model") changed();
+      else if (change === "more") this.words();
+    });
     this.words();
   }
 
@@ -212,7 +206,7 @@ export class Against extends Plot {
     const across = data.column(this.horizontal)!;
     let known = 0;
     for (let row = 0; row < data.count; row++) known += Number(!Number.isNaN(up.values[row]! + across.values[row]!));
-    const lacking = known < data.count ? ` ${counted(data.count - known, "image")} without one of the two: not shown.` : "";
+    const lacking = known < data.count && !data.coming(up) && !data.coming(across) ? ` ${counted(data.count - known, "image")} without one of the two: not shown.` : "";
     this.note.textContent = `${up.about ? `${up.title}: ${up.about}. ` : ""}${this.curved ? "Lines: moving average of each dataset." : ""}${lacking}`.trim();
   }
 
@@ -223,7 +217,7 @@ export class Against extends Plot {
     const both = (values: Float32Array, other: Float32Array) => values.map((value, row) => (Number.isNaN(other[row]!) ? Number.NaN : value));
     this.spans = [padded(range(both(x, y))), padded(range(both(y, x)))];
     this.curves = this.curved ? curves(this.state) : [];
-    return { x, y, row: Uint32Array.from(x, (_, row) => row), whole: [...this.spans[0], ...this.spans[1]] };
+    return { x, y, row: data.everyRow.subarray(0, data.count), whole: [...this.spans[0], ...this.spans[1]] };
   }
 
   protected override lines() {
@@ -323,6 +317,7 @@ const BINS = 4096;
 export class Strips extends Plot {
   private by = "distance";
   private span: [number, number] = [0, 1];
+  private found: ([number, number, number] | null)[] = [];
   private strips: { name: string; dataset: number; middle: number }[] = [];
 
   constructor(state: State, hands: Hands) {
@@ -362,8 +357,9 @@ export class Strips extends Plot {
     const middle = new Float32Array(this.strips.length);
     for (const strip of this.strips) middle[strip.dataset] = strip.middle;
     this.span = padded(range(values));
-    const y = Float32Array.from({ length: data.rows }, (_, row) => middle[data.dataset[row]!]! + 0.46 * (scatter(row) - 0.5));
-    return { x: values, y, row: Uint32Array.from({ length: data.rows }, (_, row) => row), whole: [...this.span, 0, this.strips.length] };
+    const y = new Float32Array(data.rows);
+    for (let row = 0; row < y.length; row++) y[row] = middle[data.dataset[row]!]! + 0.46 * (scatter(row) - 0.5);
+    return { x: values, y, row: data.everyRow, whole: [...this.span, 0, this.strips.length] };
   }
 
   protected override lines() {
@@ -371,6 +367,7 @@ export class Strips extends Plot {
   }
 
   protected frame(painter: Painter): void {
+    this.found = this.quartiles();
     axes(painter, this.lines(), this.state.data.column(this.by)!.title, "");
   }
 
@@ -400,10 +397,9 @@ export class Strips extends Plot {
     const { context, inner } = painter;
     context.textBaseline = "top";
     context.font = `600 ${context.font}`;
-    const quartiles = this.quartiles();
     for (const { name, dataset, middle } of this.strips) {
       const top = painter.at(0, middle + 0.64)[1];
-      const found = quartiles[dataset];
+      const found = this.found[dataset];
       label(painter, fitted(context, name, inner.width - 8), inner.left + 2, top + 1, found ? painter.ink : painter.muted);
       if (!found) continue;
       const [low, y] = painter.at(found[0], middle);

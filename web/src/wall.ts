@@ -9,12 +9,14 @@ const PER_PAGE = window.matchMedia("(max-width: 640px)").matches ? 18 : 48;
 
 export class Wall {
   readonly element: HTMLElement;
-  rows: number[] = [];
+  rows = new Uint32Array(0);
   private page = 0;
   private by: string;
   private descending = true;
   private listed = false;
   private waiting = 0;
+  /** Whether values by which it is sorted were still to come. */
+  private unsorted = false;
   private readonly heading = h("h3", { tabindex: -1 });
   private readonly body = h("div", { class: "wall" });
   private readonly pages = h("div", { class: "pages" });
@@ -30,7 +32,7 @@ export class Wall {
     this.by = "distance";
     const sorts: [string, string][] = [
       ...state.data.columns.filter(({ name }) => name !== "smoothed").map(({ name, title }): [string, string] => [name, title]),
-      ["image", "name"],
+      ...(state.data.header.names ? [["image", "name"] as [string, string]] : []),
       ["", "order of the run"],
     ];
     this.order = button("highest first", () => {
@@ -62,8 +64,8 @@ export class Wall {
         this.count();
         this.waiting = window.setTimeout(() => this.first(), 120);
       } else if (change === "tray") this.marks();
-      else if (change === "model") {
-        this.rows = this.state.ordered(this.by, this.descending);
+      else if (change === "model" || (change === "more" && this.unsorted)) {
+        this.sort();
         this.render();
       }
     });
@@ -71,13 +73,27 @@ export class Wall {
   }
 
   private get shownRows(): number[] {
-    return this.rows.slice(this.page * PER_PAGE, (this.page + 1) * PER_PAGE);
+    return [...this.rows.subarray(this.page * PER_PAGE, (this.page + 1) * PER_PAGE)];
+  }
+
+  private sort(): void {
+    const column = this.state.data.column(this.by);
+    this.unsorted = column !== undefined && this.state.data.coming(column);
+    this.rows = this.state.ordered(this.by, this.descending);
+  }
+
+  /** Shows images by a column, its highest values first. */
+  sortBy(name: string): void {
+    this.by = name;
+    this.descending = true;
+    this.element.querySelector("select")!.value = name;
+    this.first();
   }
 
   private first(): void {
     this.page = 0;
     this.order.textContent = this.descending ? "highest first" : "lowest first";
-    this.rows = this.state.ordered(this.by, this.descending);
+    this.sort();
     this.count();
     this.render();
   }
@@ -91,6 +107,10 @@ export class Wall {
 
   private render(): void {
     const { shownRows } = this;
+    void this.hands.ready(shownRows).then(() => String(shownRows) === String(this.shownRows) && this.show(shownRows));
+  }
+
+  private show(shownRows: number[]): void {
     this.body.className = this.listed ? "wide list" : "wall";
     this.body.replaceChildren(...(this.listed ? [this.table(shownRows)] : shownRows.map((row) => this.picture(row))));
     if (!shownRows.length) this.body.replaceChildren(h("p", {}, "No image passes all filters."));

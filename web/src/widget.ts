@@ -24,7 +24,7 @@ async function render({ model, el }: { model: Model; el: HTMLElement }): Promise
   const block = model.get("block") as DataView<ArrayBuffer>;
   try {
     const data = await read(new Uint8Array(block.buffer, block.byteOffset, block.byteLength));
-    const host = new KernelHost(model, data.header.asked!);
+    const host = new KernelHost(model, data);
     const { state, take } = build(root, data, host);
     let timer = 0;
     state.listen((change) => {

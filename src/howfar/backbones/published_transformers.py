@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
-from howfar.backbones.transformers import folder_origin
-from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model
+from howfar.backbones.transformers import folder_origin, model_folder
+from howfar.errors import InputError, one_line
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_model
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from howfar.backbones.torch_backbone import TorchBackbone
@@ -207,3 +210,47 @@ CONVNEXTV2: Final = family_of(_CONVNEXTV2, build_published)
 SWINV2: Final = family_of(_SWINV2, build_published)
 DINOV3: Final = family_of(_DINOV3, build_published)
 SIGLIP2: Final = family_of(_SIGLIP2, build_published)
+
+_TOKENIZER: Final = (("tokenizer.json", "vocab.json", "spiece.model"),)
+_WITH_TEXTS: Final = {"clip": _CLIP, "siglip2": _SIGLIP2}
+
+
+def reads_text(identity: Mapping[str, Any]) -> bool:
+    """Return whether a backbone's feature is an image's embedding in a space that its model has texts in too."""
+    name = str(identity.get("name", ""))
+    pooled = identity.get("pooling") == "own"
+    return name in _WITH_TEXTS or (pooled and name in ("transformers:clip", "transformers:siglip", "transformers:siglip2"))
+
+
+def text_tower(options: Options, name: str) -> Callable[[str], NDArray[np.float32]]:
+    """Load the text tower beside a backbone that `reads_text`, and return a function from a text to its embedding.
+
+    `name` and `options` are those that loaded the backbone. Raises `MissingPathError` where the model's folder cannot be had,
+    and `InputError` where it has no text tower or tokenizer.
+    """
+    library = transformers_for(name)
+    model, required = _WITH_TEXTS.get(name), (*REQUIRED_FILES, *_TOKENIZER)
+    if options.weights is not None and options.weights.is_file():
+        raise InputError.of("weights", "must be a folder, as a search by text needs the tokenizer too", str(options.weights))
+    folder = model_folder(name, options, required) if model is None else source_folder(model, options.weights, required)
+    network: Any = read_model(name, folder, library.AutoModel.from_pretrained)
+    if not hasattr(network, "get_text_features"):
+        raise InputError.of("weights", "must hold a text tower for a search by text", str(folder))
+    network.eval()
+    try:
+        tokenize = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    # Damaged text, and errors of the library that reads it.
+    except Exception as error:
+        raise InputError(f"the tokenizer of {name} cannot be read: {folder} ({one_line(error)})") from error
+    longest = network.config.text_config.max_position_embeddings
+
+    def embedding(text: str) -> NDArray[np.float32]:
+        import torch
+
+        tokens = tokenize([text], padding="max_length", truncation=True, max_length=longest, return_tensors="pt")
+        with torch.no_grad():
+            found = network.get_text_features(**tokens)
+        vector: NDArray[np.float32] = getattr(found, "pooler_output", found)[0].numpy()
+        return vector
+
+    return embedding

@@ -116,7 +116,8 @@ def _build_transformers(options: Options) -> TorchBackbone:
     library = published.transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
-    folder = _folder(name, options)
+    config_only = (options.weights is not None and not options.weights.is_dir()) or not options.pretrained
+    folder = model_folder(name, options, ((published.CONFIG_FILE,),) if config_only else REQUIRED_FILES)
     network = _loaded(name, library, folder, options)
     image = _model_input(name, folder, network, options)
     layer, pooling = ("pooled", "own") if options.pool else ("last hidden state", "none")
@@ -135,12 +136,10 @@ def _build_transformers(options: Options) -> TorchBackbone:
     )
 
 
-def _folder(name: str, options: Options) -> Path:
-    """Return the folder of the configuration and, unless given as a file, of the weights."""
+def model_folder(name: str, options: Options, required: tuple[tuple[str, ...], ...]) -> Path:
+    """Return the folder of a model's files, local or in the hub's cache; one file of each group of `required` must be there."""
     model, weights = options.model, options.weights
     local = weights if weights is not None and weights.is_dir() else None
-    config_only = (weights is not None and local is None) or not options.pretrained
-    required = ((published.CONFIG_FILE,),) if config_only else REQUIRED_FILES
     if local is None and model is None:
         raise InputError.of("transformers", "must name a model", None, "write transformers:facebook/dinov2-small, say")
     if local is None and model is not None and Path(model).expanduser().is_dir():

@@ -1,17 +1,22 @@
-"""Pack the data of a run's interactive page into one compressed block."""
+"""Pack the data of a run's interactive page: a compressed block, and the columns of a long run that the page asks for later."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.explore.points import ImageProperty, RunImages
-from howfar.explore.run_pictures import Small
+from howfar.explore.points import ImageProperty, Places, Plane, RunImages
+from howfar.explore.run_pictures import ImageFile, ImageFiles, Small
 
 MAGIC = b"HFX1"
 ALIGN = 8
@@ -19,70 +24,158 @@ EXACT_ROWS = 20_000
 """Rows up to which numbers keep seven digits; of more they keep a 65,534th of their range, so that a page stays small."""
 _TOP = 65_534
 _TYPES = {"float32": "f4", "uint32": "u4", "uint16": "u2", "int16": "i2", "uint8": "u1"}
+LEVEL_BYTES: Final = 4_000_000
+"""Bytes, before compression, of the columns that a page opens with; the page asks for the rest afterwards."""
 
 
-def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], exact: bool = True) -> bytes:
+def stride(count: int) -> int:
+    """Return the step of the order of levels: its i-th row is i · step mod count.
+
+    The step is near the golden section of the count and has no divisor in common with it, so that the first rows, however
+    many, lie evenly in the run: each dataset, and each part of it, has its share.
+    """
+    step = int(count * 0.6180339887498949) or 1
+    while math.gcd(count, step) > 1:
+        step += 1
+    return step
+
+
+def in_levels(values: NDArray[Any], most: int | None = None) -> NDArray[Any]:
+    """Return the first `most` values in the order of levels, by default all."""
+    rows = len(values)
+    return values[np.arange(rows if most is None else min(most, rows)) * stride(rows) % max(1, rows)]
+
+
+class Encoded(NamedTuple):
+    """Hold an array as it is written, with what the header says of it."""
+
+    entry: dict[str, Any]
+    values: NDArray[Any]
+
+    @classmethod
+    def of(cls, array: NDArray[Any], exact: bool) -> Encoded:
+        """Encode numbers exactly, or float64 by its range."""
+        if exact or array.dtype != np.float64:
+            values = array.astype(np.float32) if array.dtype == np.float64 else array
+            return cls({"type": values.dtype.name}, values.astype(f"<{_TYPES[values.dtype.name]}", copy=False))
+        known = np.isfinite(array)
+        low, high = (float(array[known].min()), float(array[known].max())) if known.any() else (0.0, 0.0)
+        step = (high - low) / _TOP if high > low else 1.0
+        levels = np.where(known, np.round((np.where(known, array, low) - low) / step), _TOP + 1)
+        return cls({"type": "uint16", "low": low, "step": step}, levels.astype("<u2"))
+
+
+def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any] | Encoded], exact: bool = True) -> bytes:
     """Pack named arrays behind a header, gzip-compressed without a date, so that equal input gives equal bytes.
 
     The block is ``HFX1``, the header's length as uint32, the header as JSON, then the arrays, each at a multiple of 8 bytes
     and little-endian. The header's "arrays" says for each name where it begins, its type and length; of numbers that are not
-    kept exactly also "low" and "step", where 65535 stands for NaN. Arrays of float64 are written as float32, or so.
+    kept exactly also "low" and "step", where 65535 stands for NaN. Arrays of float64 are written as float32, or so. "rows" is
+    the length of a whole array whose first values alone, in the order of levels, are in the block.
     """
     described: dict[str, dict[str, Any]] = {}
     body = bytearray()
     for name, array in arrays.items():
-        entry, data = _encoded(array, exact)
+        entry, values = array if isinstance(array, Encoded) else Encoded.of(array, exact)
         body.extend(bytes(-len(body) % ALIGN))
-        described[name] = {"at": len(body), "length": len(array), **entry}
-        body += data
+        described[name] = {"at": len(body), "length": len(values), **entry}
+        body += values.tobytes()
     text = json.dumps({**header, "arrays": described}, ensure_ascii=False, allow_nan=False).encode()
     text += b" " * (-(len(text) + 8) % ALIGN)
     return gzip.compress(MAGIC + len(text).to_bytes(4, "little") + text + bytes(body), 6, mtime=0)
 
 
-def _encoded(array: NDArray[Any], exact: bool) -> tuple[dict[str, Any], bytes]:
-    if exact or array.dtype != np.float64:
-        values = array.astype(np.float32) if array.dtype == np.float64 else array
-        return {"type": values.dtype.name}, values.astype(f"<{_TYPES[values.dtype.name]}").tobytes()
-    known = np.isfinite(array)
-    low, high = (float(array[known].min()), float(array[known].max())) if known.any() else (0.0, 0.0)
-    step = (high - low) / _TOP if high > low else 1.0
-    levels = np.where(known, np.round((np.where(known, array, low) - low) / step), _TOP + 1)
-    return {"type": "uint16", "low": low, "step": step}, levels.astype("<u2").tobytes()
+def _runs(name: str, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return each value that differs from the one before, and how often it is repeated."""
+    begin = np.flatnonzero(np.append(True, values[1:] != values[:-1]))[: len(values)]
+    return {name: values[begin], f"{name}_runs": np.diff(begin, append=len(values)).astype(np.uint32)}
 
 
 RAMP = 24
 
 
-def page_data(points: RunImages, *, small: Sequence[Small] = (), asked: Mapping[str, Any] | None = None) -> bytes:
-    """Pack a run's data for the page; `asked` is what a page needs that asks a server or kernel for its pictures."""
-    names = {name: index for index, name in enumerate(points.datasets)}
-    of_secondaries = points.rows["dataset"][: points.secondary_count]
-    where = [*of_secondaries.map(names), *([len(names) - 1] * (len(points) - len(of_secondaries)))]
-    places = points.places
-    plane_facts, model_facts = ("name", "title", "axes", "about"), ("name", "seed", "threshold")
-    header = {
-        "title": points.primary,
-        "threshold": points.threshold,
-        "count": points.secondary_count,
-        "names": points.rows["image"].tolist(),
-        "datasets": [{"name": name, "colour": colour} for name, colour in zip(points.datasets, points.colours, strict=True)],
-        "panels": list(places.panels),
-        "planes": [{name: getattr(plane, name) for name in plane_facts} for plane in places.planes],
-        "models": [{name: getattr(model, name) for name in model_facts} for model in points.models],
-        "columns": [_column(column) for column in points.columns],
-        "ramp": ramp(),
-        "asked": None if asked is None else dict(asked),
-    }
-    arrays: dict[str, Any] = {"dataset": np.array(where, dtype=np.uint16), "nearest": points.nearest.ravel()}
-    arrays |= {"place_row": places.row, "place_panel": places.panel}
-    for plane in places.planes:
+def columns_of(points: RunImages) -> dict[str, NDArray[Any]]:
+    """Return the arrays that have a value for each image or place, as the page names them."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for plane in points.places.planes:
         arrays |= {f"{plane.name}_x": plane.x.astype(np.float64), f"{plane.name}_y": plane.y.astype(np.float64)}
     for index, model in enumerate(points.models):
         arrays |= {f"model_{index}_performance": model.performance, f"model_{index}_distance": model.distance}
-    arrays |= {f"column_{index}": column.values for index, column in enumerate(points.columns)}
+    return arrays | {f"column_{index}": column.values for index, column in enumerate(points.columns)}
+
+
+def opening(points: RunImages) -> list[str]:
+    """Return the names of the arrays that a page draws first."""
+    named = {column.name: f"column_{index}" for index, column in enumerate(points.columns)}
+    # The page chooses among these as well.
+    upright = next((name for name in ("performance", "estimate", "knn") if name in named), "")
+    columns = [named[name] for name in ("distance", upright, "smoothed") if name in named]
+    return [f"{plane.name}_{axis}" for plane in points.places.planes[:1] for axis in "xy"] + columns
+
+
+def page_data(
+    points: RunImages,
+    *,
+    small: Sequence[Small] = (),
+    asked: Mapping[str, Any] | None = None,
+    levels: Mapping[str, Encoded] | None = None,
+) -> bytes:
+    """Pack a run's data for the page; `asked` is what a page needs that asks a server or kernel for its pictures.
+
+    With `levels`, the columns of a long run in the order of levels, the block holds of those that the page draws first as
+    many values as `LEVEL_BYTES` allow, and neither names nor nearest images.
+    """
+    header = _header(points) | {"asked": None if asked is None else dict(asked)}
+    arrays: dict[str, Any] = _runs("dataset", _datasets(points)) | _where(points.places)
+    if levels:
+        header["names"] = None
+        arrays |= _first(levels, opening(points))
+    else:
+        header["names"] = points.rows["image"].tolist()
+        arrays |= columns_of(points) | {"nearest": points.nearest.ravel()}
     arrays |= _pictures(small, max(1, len(points.models)))
     return pack(header, arrays, exact=len(points) <= EXACT_ROWS)
+
+
+def _first(levels: Mapping[str, Encoded], begun: Sequence[str]) -> Iterator[tuple[str, Encoded]]:
+    share = min(1.0, LEVEL_BYTES / sum(levels[name].values.nbytes for name in begun))
+    for name, (entry, values) in levels.items():
+        yield name, Encoded({**entry, "rows": len(values)}, values[: int(share * len(values)) if name in begun else 0])
+
+
+def _datasets(points: RunImages) -> NDArray[np.uint16]:
+    found: NDArray[np.uint16] = pd.Index(points.datasets).get_indexer(points.rows["dataset"]).astype(np.uint16)
+    found[points.secondary_count :] = len(points.datasets) - 1
+    return found
+
+
+def _where(places: Places) -> dict[str, NDArray[Any]]:
+    """Return the row of each place, as how far it is ahead of the place (modulo 2^32), and its panel, both in runs."""
+    ahead = places.row - np.arange(len(places.row), dtype=np.uint32)
+    return _runs("place_ahead", ahead) | _runs("place_panel", places.panel)
+
+
+def _header(points: RunImages) -> dict[str, Any]:
+    model_facts = ("name", "seed", "threshold")
+    return {
+        "title": points.primary,
+        "threshold": points.threshold,
+        "count": points.secondary_count,
+        "rows": len(points),
+        "datasets": [{"name": name, "colour": colour} for name, colour in zip(points.datasets, points.colours, strict=True)],
+        "panels": list(points.places.panels),
+        "planes": [_plane(plane, points.places) for plane in points.places.planes],
+        "models": [{name: getattr(model, name) for name in model_facts} for model in points.models],
+        "columns": [_column(column) for column in points.columns],
+        "ramp": ramp(),
+    }
+
+
+def _plane(plane: Plane, places: Places) -> dict[str, Any]:
+    """Return what the header says of a plane; its bounds are those of each panel: left, right, bottom, top."""
+    frame = pd.DataFrame({"x": plane.x, "y": plane.y}).groupby(places.panel).agg(["min", "max"])
+    bounds = frame.reindex(range(len(places.panels))).fillna(0.0).to_numpy(np.float64)
+    return {name: getattr(plane, name) for name in ("name", "title", "axes", "about")} | {"bounds": bounds.tolist()}
 
 
 def _column(column: ImageProperty) -> dict[str, Any]:
@@ -110,3 +203,64 @@ def ramp() -> list[str]:
 
     colours = matplotlib.colormaps["viridis"](np.linspace(0.12, 0.92, RAMP))
     return [to_hex(colour) for colour in colours]
+
+
+BYTES: Final = "application/octet-stream"
+MOST_ASKED: Final = 500
+"""Rows of which a page may ask for names at once."""
+_LONGEST: Final = 10
+
+
+@dataclass(eq=False)
+class PageParts:
+    """Answer what a page asks for by name: its block, columns of a long run, names of rows, a search by text, and pictures.
+
+    `similarity` gives the cosine of each row with a text, or raises where it cannot; without it, `search` says why.
+    """
+
+    pictures: ImageFiles
+    similarity: Callable[[str], NDArray[np.float32]] | None = None
+    search: str = ""
+
+    @cached_property
+    def _levels(self) -> dict[str, Encoded]:
+        """Return the columns of a long run in the order of levels; nothing of one whose page opens with all."""
+        points = self.pictures.points
+        columns, exact = columns_of(points), len(points) <= EXACT_ROWS
+        if sum(map(len, columns.values())) * 2 <= LEVEL_BYTES:
+            return {}
+        encoded = {name: Encoded.of(values, exact) for name, values in columns.items()}
+        return {name: Encoded(entry, in_levels(values)) for name, (entry, values) in encoded.items()}
+
+    def block(self, token: str, picks: Sequence[int]) -> bytes:
+        """Pack what the page opens with."""
+        asked = {"token": token, "picks": list(picks), "search": self.search if self.similarity is None else True}
+        asked |= {} if self._levels else self.pictures.known()
+        return page_data(self.pictures.points, asked=asked, levels=self._levels)
+
+    def read(self, name: str) -> ImageFile | None:
+        """Read ``column/NAME``, ``rows/ROW,ROW``, ``search/TEXT``, or a picture; None for anything else.
+
+        Raises `HowfarError` for a search that is not possible.
+        """
+        kind, _, rest = name.partition("/")
+        if kind == "column":
+            return ImageFile(BYTES, self._levels[rest].values.tobytes()) if rest in self._levels else None
+        if kind == "rows":
+            return self._rows(rest.split(","))
+        if kind == "search":
+            return None if self.similarity is None else ImageFile(BYTES, self.similarity(unquote(rest)).astype("<f4").tobytes())
+        return self.pictures.read(name)
+
+    def _rows(self, texts: Sequence[str]) -> ImageFile | None:
+        points = self.pictures.points
+        if len(texts) > MOST_ASKED or not all(text.isascii() and text.isdigit() and len(text) < _LONGEST for text in texts):
+            return None
+        rows = [int(text) for text in texts]
+        if max(rows) >= len(points):
+            return None
+        facts = []
+        for row, name in zip(rows, points.rows["image"].iloc[rows], strict=True):
+            nearest = points.nearest[row].tolist() if row < points.secondary_count else []
+            facts.append({"name": str(name), "nearest": nearest, **self.pictures.about(row)})
+        return ImageFile("application/json", json.dumps(facts, ensure_ascii=False).encode())

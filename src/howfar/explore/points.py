@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -139,6 +139,24 @@ class RunImages:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def at_rows(self, rows: NDArray[np.intp]) -> RunImages:
+        """Return the images at ascending rows alone; nearest images that are not among them are unknown."""
+        now = np.full(len(self) + 1, NOBODY, np.uint32)
+        now[rows] = np.arange(len(rows), dtype=np.uint32)
+        secondaries = rows[rows < self.secondary_count]
+        here = now[self.places.row] != NOBODY
+        planes = tuple(replace(plane, x=plane.x[here], y=plane.y[here]) for plane in self.places.planes)
+        places = Places(now[self.places.row[here]], self.places.panel[here], self.places.panels, planes)
+        return replace(
+            self,
+            rows=self.rows.iloc[rows].reset_index(drop=True),
+            secondary_count=len(secondaries),
+            columns=tuple(replace(column, values=column.values[rows]) for column in self.columns),
+            places=places,
+            nearest=now[np.minimum(self.nearest[secondaries], len(self))],
+            models=tuple(model.at_rows(rows) for model in self.models),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class ModelRows:
@@ -151,6 +169,11 @@ class ModelRows:
     distance: NDArray[np.float64]
     predictions: tuple[str, ...]
 
+    def at_rows(self, rows: NDArray[np.intp]) -> ModelRows:
+        """Return the rows of some images alone."""
+        files = tuple(self.predictions[row] for row in rows)
+        return replace(self, performance=self.performance[rows], distance=self.distance[rows], predictions=files)
+
 
 def points_of(comparison: Comparison, relation: Relation | None, image_map: ImageMap | None = None) -> RunImages:
     """Build a run's rows, columns and positions, with its relation's and map's data on the same images."""
@@ -158,14 +181,9 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
     own = comparison.primary_images.drop_duplicates("image", ignore_index=True)
     images = comparison.images.reset_index(drop=True)
     known = _relation_rows(images, relation)
-    rows = pd.DataFrame(
-        {
-            "dataset": [*images["dataset"].astype(str), *([comparison.primary.name] * len(own))],
-            "image": [*images["image"].astype(str), *own["image"].astype(str)],
-            "path": [*_texts(images["path"]), *_texts(own["path"])],
-            "prediction": [*_texts(known["prediction"]), *([""] * len(own))],
-        }
-    )
+    theirs = {name: _texts(images[name]) for name in ("dataset", "image", "path")} | {"prediction": _texts(known["prediction"])}
+    ours = {"dataset": comparison.primary.name, "image": _texts(own["image"]), "path": _texts(own["path"]), "prediction": ""}
+    rows = pd.concat([pd.DataFrame(theirs), pd.DataFrame(ours, index=own.index).astype("str")], ignore_index=True)
     return RunImages(
         rows=rows,
         secondary_count=len(images),
@@ -181,14 +199,17 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
 
 def _nearest(images: pd.DataFrame, own: pd.DataFrame) -> NDArray[np.uint32]:
     """Return the rows of the primary's images named in the columns nearest1, nearest2 …."""
-    row_of = {str(name): len(images) + index for index, name in enumerate(own["image"])}
+    ours = pd.Index(own["image"])
     names = [name for name in map(str, images.columns) if (found := _NEAREST.fullmatch(name)) and not found[2]]
-    rows = [[row_of.get(str(value), NOBODY) for value in images[name]] for name in names]
-    return np.array(rows, dtype=np.uint32).reshape(len(names), len(images)).T
+    found = np.array([ours.get_indexer(images[name]) for name in names], dtype=np.int64).reshape(len(names), len(images))
+    return np.where(found < 0, NOBODY, found + len(images)).astype(np.uint32).T
 
 
-def _texts(column: pd.Series) -> list[str]:
-    return [value if isinstance(value, str) else "" for value in column]
+def _texts(column: pd.Series) -> pd.Series:
+    """Return a column as text; "" for anything else."""
+    if column.dtype == "str":
+        return column.fillna("")
+    return column.map(lambda value: value if isinstance(value, str) else "").astype("str")
 
 
 def _relation_rows(images: pd.DataFrame, relation: Relation | None) -> pd.DataFrame:
@@ -214,7 +235,7 @@ def _columns(
     # Distances are relative to P's self-distance in each image's subspace, where it is known in all.
     self_distance = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
     if all(self_distance.values()):
-        scale = np.asarray([self_distance[name] for name in images["dataset"]], dtype=np.float64)
+        scale = images["dataset"].map(self_distance).to_numpy(np.float64)
         mine, unit = mine / (comparison.datasets[0].self_distance or 1.0), " (× P's own)"
     yield _number("distance", f"distance{unit}", images["i_dist_mean"] / scale, mine, "mean distance to P")
     yield _number("knn", f"kNN distance{unit}", images["knn"] / scale, blank, "to the nearest images of P")

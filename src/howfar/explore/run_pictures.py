@@ -98,22 +98,30 @@ class ImageFiles:
     masks: Mapping[tuple[str, str], str]
 
     def __post_init__(self) -> None:
-        rows = self.points.rows
-        self._paths = {
-            "image": list(rows["path"]),
-            "mask": [self.masks.get(key, "") for key in zip(rows["dataset"], rows["image"], strict=True)],
-        }
-        models = [list(model.predictions) for model in self.points.models]
-        self._predictions = models or [list(rows["prediction"])]
+        self._predictions = max(1, len(self.points.models))
         self._thumbnail: Callable[[int], ImageFile] = lru_cache(CACHED)(self._make_thumbnail)
 
     def known(self) -> dict[str, Any]:
         """Return the rows with a mask, and the rows with a prediction by each model."""
+        rows, models = self.points.rows, self.points.models
+        keys = zip(rows["dataset"], rows["image"], strict=True) if self.masks else ()
+        files = [model.predictions for model in models] or [rows["prediction"].tolist()]
+        masks = [row for row, key in enumerate(keys) if self.masks.get(key)]
+        return {"masks": masks, "predictions": [[row for row, file in enumerate(each) if file] for each in files]}
 
-        def rows(paths: list[str]) -> list[int]:
-            return [row for row, path in enumerate(paths) if path]
+    def _path(self, kind: str, row: int, model: int = 0) -> str:
+        """Return the file of a picture; "" where there is none."""
+        rows, models = self.points.rows, self.points.models
+        if kind == "mask":
+            return self.masks.get((rows["dataset"].iat[row], rows["image"].iat[row]), "")
+        if kind == "prediction" and models:
+            return models[model].predictions[row]
+        return str(rows[{"image": "path", "prediction": "prediction"}[kind]].iat[row])
 
-        return {"masks": rows(self._paths["mask"]), "predictions": [rows(paths) for paths in self._predictions]}
+    def about(self, row: int) -> dict[str, Any]:
+        """Return whether an image has a mask, and whether it has a prediction by each model."""
+        predictions = [bool(self._path("prediction", row, model)) for model in range(self._predictions)]
+        return {"mask": bool(self._path("mask", row)), "predictions": predictions}
 
     def read(self, name: str) -> ImageFile | None:
         """Read ``thumbnail/ROW``, ``image/ROW``, ``mask/ROW`` or ``prediction/ROW[/MODEL]``; None for anything else."""
@@ -123,18 +131,18 @@ class ImageFiles:
         if not all(text.isascii() and text.isdigit() and len(text) < _LONGEST for text in numbers):
             return None
         row, model = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
-        if row >= len(self.points) or model >= len(self._predictions):
+        if row >= len(self.points) or model >= self._predictions:
             return None
-        paths = self._predictions[model] if kind == "prediction" else self._paths.get(kind)
         try:
             if kind == "thumbnail":
                 return self._thumbnail(row)
-            return _full(kind, paths[row]) if paths and paths[row] else None
+            path = self._path(kind, row, model) if kind in ("image", "mask", "prediction") else ""
+            return _full(kind, path) if path else None
         except (HowfarError, OSError):
             return None
 
     def _make_thumbnail(self, row: int) -> ImageFile:
-        return ImageFile(SHOWN["WEBP"], encoded(photograph(self._paths["image"][row], SIDE), "WEBP", 75))
+        return ImageFile(SHOWN["WEBP"], encoded(photograph(self._path("image", row), SIDE), "WEBP", 75))
 
 
 def _full(kind: str, path: str) -> ImageFile:

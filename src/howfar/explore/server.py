@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, Protocol
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
-from howfar.explore.page_data import page_data
+from howfar.explore.page_data import BYTES, PageParts
 from howfar.explore.points import RunImages
-from howfar.explore.run_pictures import ImageFiles
 from howfar.io.atomic import replace_text
 from howfar.results import Comparison
 
@@ -93,7 +94,7 @@ class RunSite:
     """
 
     folder: Path
-    pictures: ImageFiles
+    parts: PageParts
     files: Mapping[str, Response]
     kept: str = KEPT
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
@@ -101,17 +102,19 @@ class RunSite:
     @property
     def points(self) -> RunImages:
         """Return the images of the run."""
-        return self.pictures.points
+        return self.parts.pictures.points
 
     def get(self, path: str) -> Response:
         """Answer a GET of a path below the token, as written in the request's first line; 404 for unknown paths."""
         if path in self.files:
             return self.files[path]
         if path == "/data":
-            asked = {"token": self.token, "picks": self._picked(), **self.pictures.known()}
-            return Response(200, "application/octet-stream", page_data(self.points, asked=asked))
-        picture = self.pictures.read(path[1:]) if path.startswith("/") else None
-        return NOT_FOUND if picture is None else Response(200, *picture)
+            return Response(200, BYTES, self.parts.block(self.token, self._picked()))
+        try:
+            found = self.parts.read(path[1:]) if path.startswith("/") else None
+        except HowfarError as error:
+            return Response(409, TEXT, str(error).encode())
+        return NOT_FOUND if found is None else Response(200, *found)
 
     def keep(self, body: bytes) -> Response:
         """Save the page's rows as the run's picks; 400 for rows that are not of secondary datasets."""
@@ -135,9 +138,9 @@ class RunSite:
         except HowfarError:
             return []
         rows = self.points.rows.iloc[: self.points.secondary_count]
-        row_of = {key: row for row, key in enumerate(zip(rows["dataset"], rows["image"], strict=True))}
-        found = [row_of.get((pick.dataset, pick.image)) for pick in picks]
-        return [row for row in found if row is not None]
+        wanted = rows["image"].isin({pick.image for pick in picks}).to_numpy().nonzero()[0]
+        row_of = {(rows["dataset"].iloc[row], rows["image"].iloc[row]): int(row) for row in wanted}
+        return [row_of[pick] for pick in picks if pick in row_of]
 
 
 class Site(Protocol):
@@ -171,6 +174,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+_RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})?")
 _REFUSED = Response(403, TEXT, b"refused: open the address that howfar explore printed")
 
 
@@ -264,16 +268,24 @@ class _Handler(BaseHTTPRequestHandler):
         return whence in (None, "same-origin", "none") or (purpose == "navigate" and self._below_token() == "/")
 
     def _send(self, answer: Response) -> None:
+        body, whole = answer.body, len(answer.body)
+        given = _RANGE.fullmatch(self.headers.get("Range", "")) if answer.status == HTTPStatus.OK else None
+        if given:
+            begin, end = int(given[1]), min(int(given[2] or whole), whole - 1)
+            body = body[begin : end + 1]
+            answer = answer._replace(status=HTTPStatus.PARTIAL_CONTENT if body else HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.type)
-        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Content-Length", str(len(body)))
+        if given:
+            self.send_header("Content-Range", f"bytes {begin}-{end}/{whole}" if body else f"bytes */{whole}")
         for name, value in HEADERS.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name that the base class gives it
         """Print nothing, as the terminal shows the address only."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howfar.errors import MissingExtraError
-from howfar.explore.page_data import page_data
+from howfar.errors import HowfarError, MissingExtraError
+from howfar.explore.page_data import PageParts
 from howfar.explore.points import UNKNOWN
 from howfar.explore.run_pictures import ImageFiles
 
@@ -24,11 +24,11 @@ class Explorer:
     traits `picked_rows` and `selected_bytes` of the anywidget `widget` follow the page.
     """
 
-    def __init__(self, pictures: ImageFiles, images: pd.DataFrame, bundle: tuple[str, str]) -> None:
-        self._pictures = pictures
-        self._table = _table(pictures, images)
-        asked = {"token": "", "picks": [], **pictures.known()}
-        self.widget = _widget_class(*bundle)(block=page_data(pictures.points, asked=asked))
+    def __init__(self, parts: PageParts, images: pd.DataFrame, bundle: tuple[str, str]) -> None:
+        self._parts = parts
+        self._pictures = parts.pictures
+        self._table = _table(self._pictures, images)
+        self.widget = _widget_class(*bundle)(block=parts.block("", []))
         self.widget.on_msg(self._answer)
 
     @property
@@ -52,15 +52,20 @@ class Explorer:
         self.widget.observe(lambda _: handler(self), names=["picked_rows", "selected_bytes"])
 
     def _answer(self, widget: Any, content: Any, _: Any) -> None:
-        """Send the picture that the page requests by row; without bytes if it is unavailable."""
-        name = content.get("picture") if isinstance(content, dict) else None
+        """Send what the page asks for by name, all of it or a range; without bytes if it is unavailable."""
+        name = content.get("asked") if isinstance(content, dict) else None
         if not isinstance(name, str):
             return
-        found = self._pictures.read(name)
+        try:
+            found = self._parts.read(name)
+        except HowfarError as error:
+            widget.send({"asked": name, "error": str(error)})
+            return
         if found is None:
-            widget.send({"picture": name})
+            widget.send({"asked": name})
         else:
-            widget.send({"picture": name, "type": found.type}, buffers=[found.data])
+            given = slice(content.get("from"), content.get("to"))
+            widget.send({"asked": name, "type": found.type}, buffers=[found.data[given]])
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         return self.widget._repr_mimebundle_(**given)

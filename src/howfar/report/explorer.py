@@ -8,17 +8,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Unpack
 
+import numpy as np
 from markupsafe import Markup
 
 from howfar.errors import InputError
-from howfar.explore.page_data import page_data
+from howfar.explore.page_data import PageParts, in_levels, page_data
 from howfar.explore.points import RunImages, adaptation_points, masks_in, points_of
-from howfar.explore.run_pictures import ImageFiles, masks_of, thumbnails
+from howfar.explore.run_pictures import MOST_ROWS, ImageFiles, masks_of, sample, thumbnails
 from howfar.explore.server import KEPT, Response, RunSite
+from howfar.explore.text_search import search_of
 from howfar.explore.widget import Explorer
 from howfar.io.location import absolute
 from howfar.keywords import PageOptions
-from howfar.options import Maps
+from howfar.options import Maps, Stored
 from howfar.report.page import SECTION, SectionKind, fill
 from howfar.report.run_results import RunResults
 from howfar.report.section import Section
@@ -30,6 +32,8 @@ from howfar.settings import checked
 from howfar.studies.image_map import check_map, keep_map
 from howfar.studies.run_folder import load, with_map
 
+MOST_IN_REPORT = 100_000
+"""Images of the interactive part of a report, which is one file; `howfar explore` shows all."""
 MODELS = 6
 """Models of a study whose predictions a report holds."""
 
@@ -45,9 +49,16 @@ def _content(comparison: Comparison, relation: Relation | None) -> Section:
 
 def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Section:
     """Build the interactive section; the run folder `folder` keeps small photographs for the next report."""
+    whole = len(points)
+    if whole > MOST_IN_REPORT:
+        informative = sample(points, MOST_ROWS)
+        even = in_levels(np.arange(whole), MOST_IN_REPORT - len(informative))
+        points = points.at_rows(np.union1d(informative, even))
     data = page_data(points, small=thumbnails(points, masks, folder=folder))
+    shown = f"{len(points):,} of the {whole:,}" if len(points) < whole else f"the {whole:,}"
     packed = {"data": base64.b64encode(data).decode("ascii"), "script": bundle("bundle.js"), "style": bundle("bundle.css")}
-    return Section("", [fill("explorer/section.html.j2", packed)], title=f"Explore the {len(points):,} images", folded=True)
+    packed |= {"shown": shown if len(points) < whole else ""}
+    return Section("", [fill("explorer/section.html.j2", packed)], title=f"Explore {shown} images", folded=True)
 
 
 def adaptation_section(adaptation: Adaptation, folder: Path) -> Section | None:
@@ -77,13 +88,13 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
     folder, given = absolute(run), checked(PageOptions, options)
     result = load(folder)
     with_map(result, given)
-    pictures = pictures_of(result)
-    if pictures is None:
+    parts = parts_of(result, given["store"])
+    if parts is None:
         rule = "must be the folder of a run of compare or adapt"
         raise InputError.of("run", rule, str(run), f"this one is of {result.COMMAND}: look for such a folder below it")
-    of_comparison = isinstance(result, Comparison)
-    question = "How far from {}?" if of_comparison else "What did adapting from {} gain?"
-    shown = {"question": question.format(pictures.points.primary), "selects": of_comparison}
+    compared = isinstance(result, Comparison)
+    question = "How far from {}?" if compared else "What did adapting from {} gain?"
+    shown = {"question": question.format(parts.pictures.points.primary), "selects": compared}
     page = fill("explorer/page.html.j2", shown)
     sheet = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     files = {
@@ -91,17 +102,23 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
         "/page.css": Response(200, STYLE, f"{sheet}\n{bundle('bundle.css')}\n{WIDE}\n".encode()),
         "/bundle.js": Response(200, SCRIPT, bundle("bundle.js").encode()),
     }
-    return RunSite(folder, pictures, files, HANDED if of_comparison else KEPT)
+    return RunSite(folder, parts, files, HANDED if compared else KEPT)
 
 
-def pictures_of(result: Result) -> ImageFiles | None:
-    """Collect the images of a result and their pictures; None for a result that the page cannot show."""
+def parts_of(result: Result, store: Stored = None) -> PageParts | None:
+    """Collect what the page of a result asks for; None for a result that the page cannot show."""
     if isinstance(result, Comparison):
         shown = RunResults.of(result, result.folder)
-        return ImageFiles(shown.points, masks_of(result.sources))
+        return of_comparison(shown, store)
     if type(result) is Adaptation and result.folder is not None:
-        return ImageFiles(adaptation_points(result, result.folder), masks_in(result))
+        return PageParts(ImageFiles(adaptation_points(result, result.folder), masks_in(result)))
     return None
+
+
+def of_comparison(shown: RunResults, store: Stored = None) -> PageParts:
+    """Collect what the page of a comparison asks for, with a search by text if its backbone reads texts."""
+    pictures = ImageFiles(shown.points, masks_of(shown.whole[0].sources))
+    return PageParts(pictures, *search_of(shown.comparison, store))
 
 
 def explore(comparison: Comparison, relation: Relation | None = None, map: Maps | None = None) -> Explorer:  # noqa: A002  # its name
@@ -110,5 +127,4 @@ def explore(comparison: Comparison, relation: Relation | None = None, map: Maps 
     check_map(map, folder)
     keep_map(comparison, map)
     shown = RunResults.of(comparison, folder, relation)
-    pictures = ImageFiles(shown.points, masks_of(comparison.sources))
-    return Explorer(pictures, shown.comparison.images, (bundle("widget.js"), bundle("widget.css")))
+    return Explorer(of_comparison(shown), shown.comparison.images, (bundle("widget.js"), bundle("widget.css")))
