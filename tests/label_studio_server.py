@@ -31,14 +31,15 @@ def free_port() -> int:
 
 def running(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the URL and a personal access token of a Label Studio; skip where there is none."""
-    pytest.importorskip("label_studio_sdk", reason="label-studio-sdk is not installed")
+    pytest.importorskip("label_studio_sdk", reason="label-studio-sdk is not installed: pip install 'howfar[labelstudio]'")
     url = os.environ.get("HOWFAR_TEST_LABEL_STUDIO")
     if url:
         yield url, os.environ["LABEL_STUDIO_API_KEY"]
         return
     command = shutil.which("label-studio")
     if command is None:
-        pytest.skip("label-studio is not installed, and HOWFAR_TEST_LABEL_STUDIO names no server")
+        where = "pip install label-studio (a venv of its own will do), or name a server in HOWFAR_TEST_LABEL_STUDIO"
+        pytest.skip(f"no Label Studio runs: {where}, with its key in LABEL_STUDIO_API_KEY")
     port = free_port()
     quiet = {"LABEL_STUDIO_BASE_DATA_DIR": str(folder), "COLLECT_ANALYTICS": "false", "LATEST_VERSION_CHECK": "false"}
     arguments = ("start", "--no-browser", "--port", str(port), "--username", USER, "--password", PASSWORD)

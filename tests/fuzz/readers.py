@@ -287,43 +287,38 @@ def read_drawn(folder: Path) -> object:
 
     backend, document = Backend(folder, 0), CvatHost._document(CvatHost, folder)  # type: ignore[arg-type]  # its file alone
     backend.server_close()
-    names = [task["meta"]["image"] for task in tasks_of(folder)]
-    return backend.predict(tasks_of(folder)), _labels(document), places(folder, names)
+    return backend.predict(tasks_of(folder)), _labels(document), places(folder)
 
 
 def read_interface(folder: Path) -> object:
     """Compare the interface of a project of Label Studio with one of our own, either of which may be damaged."""
-    from howfar.integrations.label_studio_host import _check_interface
-    from howfar.integrations.labelling_host import Address
+    from howfar.integrations.label_studio_host import fits
 
     there = (folder / "there.xml").read_text(encoding="utf-8", errors="surrogateescape")
-    return _check_interface(there, folder / "label_studio.xml", Address("labelstudio://localhost/1", "http://localhost", "1"))
+    return fits(there, folder / "label_studio.xml", "labelstudio://localhost/1", is_empty=False)
 
 
 def read_host_answer(folder: Path) -> object:
     """Take the labels of a project from what Label Studio answers."""
     from howfar.integrations.label_studio_host import LabelStudioHost
-    from howfar.integrations.labelling_host import Address
 
-    host, client = object.__new__(LabelStudioHost), MagicMock()
-    host.address, host.project, host.client = Address("labelstudio://localhost/1", "http://localhost", "1"), client, client
+    host, sdk = object.__new__(LabelStudioHost), MagicMock()
+    host.address, host.project, host.sdk = "labelstudio://localhost/1", sdk, sdk
     try:
-        client.projects.exports.as_json.return_value = loads(first(folder).read_bytes())
+        sdk.projects.exports.as_json.return_value = loads(first(folder).read_bytes())
     except (ValueError, RecursionError):  # its SDK's errors
         return None
-    return host.export()
+    return host._export()
 
 
 def read_request(folder: Path) -> object:
     """Answer a request of Label Studio to the ML backend."""
-    from howfar.integrations.label_studio_host import Backend, _Answer
+    from howfar.integrations.label_studio_host import Backend
 
-    handler, backend, data = object.__new__(_Answer), object.__new__(Backend), first(folder).read_bytes()
-    backend.version, backend.of_name, backend.of_address = "howfar", {"1.png": {"score": 0.5}}, {}
-    handler.server, handler.path, handler.requestline, handler.request_version = backend, "/predict", "", "HTTP/1.1"
-    handler.headers, handler.rfile, handler.wfile = {"Content-Length": str(len(data))}, io.BytesIO(data), io.BytesIO()
-    handler.do_POST()
-    return handler.wfile.getvalue()
+    backend, data = object.__new__(Backend), first(folder).read_bytes()
+    backend.version, backend.made = "howfar", {"1.png": {"score": 0.5}}
+    asked = {"PATH_INFO": "/predict", "CONTENT_LENGTH": str(len(data)), "wsgi.input": io.BytesIO(data)}
+    return backend._answer(asked, lambda *_: None)
 
 
 VOC = b"<object><name>a</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax><ymax>2</ymax></bndbox></object>"

@@ -67,6 +67,7 @@ class Server:
         self.exported = ""
         self.broken = False
         self.marks = ""
+        self.api_client = SimpleNamespace(rest_client=SimpleNamespace(request=None))
         self.projects = SimpleNamespace(list=lambda: list(self.made), create=self.create_project)
         self.tasks = SimpleNamespace(create_from_data=self.create_task)
 
@@ -84,6 +85,10 @@ class Server:
         if self.broken:
             raise ApiError(500)
 
+    def login(self, key: str) -> None:
+        if key != "right":
+            raise ApiError(401)
+
     def close(self) -> None:
         pass
 
@@ -92,16 +97,16 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     found = Server()
 
-    def make_client(url: str, *, access_token: str) -> Server:
-        assert url == "https://cvat.example"
-        if access_token != "right":
-            raise ApiError(401)
+    def client(url: str, *, check_server_version: bool) -> Server:
+        assert (url, check_server_version) == ("https://cvat.example", False)
         return found
 
-    sdk, core, exceptions = ModuleType("cvat_sdk"), ModuleType("cvat_sdk.core"), ModuleType("cvat_sdk.core.exceptions")
-    sdk.make_client, sdk.exceptions = make_client, SimpleNamespace(ApiException=ApiError)  # type: ignore[attr-defined]
+    names = ("cvat_sdk", "cvat_sdk.core", "cvat_sdk.core.client", "cvat_sdk.core.exceptions")
+    sdk, core, clients, exceptions = map(ModuleType, names)
+    vars(sdk).update(exceptions=SimpleNamespace(ApiException=ApiError))
+    vars(clients).update(Client=client, AccessTokenCredentials=str)
     exceptions.CvatSdkException = KeyError  # type: ignore[attr-defined]
-    for module in (sdk, core, exceptions):
+    for module in (sdk, core, clients, exceptions):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setenv(CvatHost.KEY, "right")
     return found

@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.m
 @pytest.fixture(scope="module")
 def fo() -> Any:
     """FiftyOne with the database that FIFTYONE_DATABASE_URI names."""
-    found = pytest.importorskip("fiftyone", reason="fiftyone is not installed")
+    found = pytest.importorskip("fiftyone", reason="fiftyone is not installed: pip install 'howfar[fiftyone]'")
     if not os.environ.get("FIFTYONE_DATABASE_URI"):
-        pytest.skip("FIFTYONE_DATABASE_URI names no MongoDB")
+        pytest.skip("no MongoDB: start one, and set FIFTYONE_DATABASE_URI=mongodb://HOST:PORT")
     return found
 
 
@@ -93,6 +93,15 @@ def test_a_dataset_without_an_image_is_refused(fo, dataset):
     dataset.delete_samples(dataset)
     with pytest.raises(InputError, match="must hold an image file"):
         parse(f"fiftyone:{dataset.name}")
+
+
+def test_a_dataset_that_was_never_filled_is_refused(fo):
+    made = fo.Dataset(f"empty-{secrets.token_hex(4)}")
+    try:
+        with pytest.raises(InputError, match=f"must hold an image file, got '{made.name} of FiftyOne': add images to it"):
+            parse(f"fiftyone:{made.name}")
+    finally:
+        made.delete()
 
 
 def test_commands_take_a_dataset_by_its_name(site, dataset, tmp_path, capsys):

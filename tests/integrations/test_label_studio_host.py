@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
+from wsgiref.simple_server import make_server
 
 import numpy as np
 import pytest
@@ -172,12 +174,40 @@ def test_a_refused_key_is_one_line(address, monkeypatch):
 )
 def test_an_address_that_leads_nowhere_is_one_line(address, line, monkeypatch):
     if "no answer" in line:
-        pytest.importorskip("label_studio_sdk", reason="label-studio-sdk is not installed")
+        pytest.importorskip("label_studio_sdk", reason="label-studio-sdk is not installed: pip install 'howfar[labelstudio]'")
     monkeypatch.setenv(LabelStudioHost.KEY, "any")
     here = f"127.0.0.1:{free_port()}"
     with pytest.raises(InputError, match=line.replace("HERE", here)) as caught:
         connect(address.replace("HERE", here))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("tool", "sdk"), [("labelstudio", "label_studio_sdk"), ("cvat", "cvat_sdk")])
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_host_that_answers_with_a_page_is_one_line(tool, sdk, status, site, tmp_path, monkeypatch, capsys):
+    pytest.importorskip(sdk, reason=f"pip install 'howfar[{tool}]'")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "any")
+    monkeypatch.setenv("CVAT_ACCESS_TOKEN", "any")
+
+    def page(request: Any, start: Any) -> list[bytes]:
+        start(f"{status} said", [("Content-Type", "text/html")])
+        return [b"<html>Welcome to nginx</html>"]
+
+    with make_server("127.0.0.1", 0, page) as host:
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        sample = ["certify", str(site / "site"), "--predictions", str(site / "maps"), "--out", str(tmp_path / "sample")]
+        assert run([*sample, "--to", f"{tool}://127.0.0.1:{host.server_port}/bridges"]) == 2
+        host.shutdown()
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert re.search(f"does not answer as {tool} does|refuses to do so .status 500", line), line
+    assert not (tmp_path / "sample").exists()
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '[{"data": {"image": "a.png"}}]', '[{"data"'])
+def test_damaged_tasks_are_one_line(certified, text, tmp_path):
+    (tmp_path / "label_studio.json").write_text(text)
+    with pytest.raises(InputError, match=r"label_studio\.json cannot be read .*: select or certify into another folder"):
+        Backend(tmp_path, 0)
 
 
 def test_a_backend_serves_marks_by_name_and_by_address(certified):

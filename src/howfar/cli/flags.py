@@ -23,7 +23,6 @@ from howfar.settings import declared
 from howfar.url_hosts import allowing
 
 if TYPE_CHECKING:
-    from howfar.integrations.labelling_host import LabellingHost
     from howfar.protocols import Runner
 
 
@@ -393,17 +392,16 @@ def numbers(option: str, text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def labelling_host(to: str | None) -> LabellingHost | None:
-    """Return the project at an address, before anything is computed; None without an address."""
+def handing_over(to: str | None) -> Callable[[Path], None]:
+    """Return what sends a folder's images to the project at an address, which is asked before anything is computed."""
     if to is None:
-        return None
+        return lambda folder: None
     from howfar.integrations.labelling_host import connect
 
-    return connect(to)
+    host = connect(to)
 
-
-def send(host: LabellingHost | None, folder: Path) -> None:
-    """Send the images of a folder to a project, and say how many on stderr."""
-    if host is not None:
+    def send(folder: Path) -> None:
         with closing(host):
             say(host.send(folder.absolute()), err=True)
+
+    return send

@@ -66,14 +66,14 @@ def select(
         missing = "dataset" if dataset is None else "k"
         rule = "must be given, unless --picked hands over what was picked"
         raise InputError.of(missing, rule, None, "write --dataset NAME -k 7")
-    host = flags.labelling_host(to)
+    send = flags.handing_over(to)
     folder = out or run / f"select-{folder_name(dataset)}"
     read: dict[str, Any] = {"predictions": predictions, "labelled": labelled, "performance": performance}
     selection, remarks = _with_remarks(partial(study, run, dataset, k, strategy, **read, out=folder, **chosen))
     if json:
         print_json(selection.to_dict())
     _finish(selection, folder, remarks, json)
-    flags.send(host, folder)
+    send(folder)
 
 
 def _with_remarks(choose: Callable[[], Selection]) -> tuple[Selection, list[str]]:
@@ -166,7 +166,7 @@ def prelabel(
     from howfar.integrations.label_studio_host import Backend
 
     with Backend(folder, port, host) as server:
-        say(f"{len(server.of_name)} images: http://{host}:{server.server_port} (Ctrl+C ends it)", err=True)
+        say(f"{len(server.tasks)} images: http://{host}:{server.server_port} (Ctrl+C ends it)", err=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -99,12 +99,12 @@ def certify(
 
         answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, _show_table)
         return
-    host = flags.labelling_host(to)
+    send = flags.handing_over(to)
     folder = out or Path(f"certify-{folder_name(dataset.name)}")
     beside = {"against": against, "profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
     answer(certificate, json, show_certificate, folder)
-    flags.send(host, folder)
+    send(folder)
 
 
 def verify(

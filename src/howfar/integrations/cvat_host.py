@@ -13,7 +13,7 @@ from howfar.data.label_exports import read_export
 from howfar.data.label_marks import LabelExport
 from howfar.data.labelling_exports import put
 from howfar.errors import InputError
-from howfar.integrations.labelling_host import AGAIN, LabellingHost, places
+from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over, places
 from howfar.wording import xml_text
 
 FORMAT: Final = "CVAT 1.1"
@@ -25,46 +25,42 @@ class CvatHost(LabellingHost):
 
     KEY = "CVAT_ACCESS_TOKEN"
     WHERE = "CVAT (Profile, Security, Personal Access Tokens)"
-    SDK = "cvat-sdk"
     FILE = "cvat.xml"
-    client: Any = None
 
-    def load(self) -> None:
-        from cvat_sdk import exceptions, make_client
+    def _projects(self, key: str) -> Iterator[tuple[str, Any]]:
+        from cvat_sdk import exceptions
+        from cvat_sdk.core.client import AccessTokenCredentials, Client
         from cvat_sdk.core.exceptions import CvatSdkException
         from urllib3.exceptions import HTTPError
 
-        self.make_client, self.errors = make_client, (exceptions.ApiException, CvatSdkException, HTTPError)
-
-    def projects(self, key: str) -> Iterator[tuple[str, Any]]:
-        self.client = self.make_client(self.address.url, access_token=key)
+        self.errors = (exceptions.ApiException, CvatSdkException, HTTPError)
+        self.client = Client(self.url, check_server_version=False)
+        rest = self.client.api_client.rest_client
+        # The SDK waits for ever by itself.
+        rest.request = lambda *given, ask=rest.request, **options: ask(*given, **options | {"_request_timeout": SECONDS})
+        self.client.login(AccessTokenCredentials(key))
         yield from ((each.name, each) for each in self.client.projects.list())
 
-    def create(self, folder: Path) -> Any:
-        return self.client.projects.create({"name": self.address.project, "labels": _labels(self._document(folder))})
+    def _create(self, folder: Path) -> Any:
+        return self.client.projects.create({"name": self.title, "labels": _labels(self._document(folder))})
 
-    def remove(self) -> None:
+    def _remove(self) -> None:
         self.project.remove()
 
-    def close(self) -> None:
-        if self.client is not None:
-            self.client.close()
-
-    def add(self, folder: Path) -> tuple[int, int]:
+    def _add(self, folder: Path) -> tuple[int, int]:
         root = self._document(folder)
         known = {label.name: str(label.type) for label in self.project.get_labels()}
         for label in _labels(root):
             if known.get(label["name"]) not in (label["type"], "any"):
                 rule = f"must have the label {label['name']!r} of type {label['type']} (its labels: {known})"
-                raise InputError.of(f"the project {self.address.text}", rule, remedy="add it there, or name a new title")
-        before = {task.id: task for task in self.project.get_tasks()}
-        there = {frame.name for task in before.values() for frame in task.get_frames_info()}
-        images = {image.get("name", ""): image for image in root.findall("image")}
-        count = len(images)
-        if len({PurePosixPath(name).name for name in images}) < len(images):
+                raise InputError.of(f"the project {self.address}", rule, remedy="add it there, or name a new title")
+        images = {PurePosixPath(image.get("name", "")).name: image for image in root.findall("image")}
+        count = len(root.findall("image"))
+        if len(images) < count:
             remedy = "add cvat.zip in CVAT by hand (--with-images copy)"
             raise InputError.of("the names of images", "must differ in the last part of their paths", remedy=remedy)
-        for name in [name for name in images if PurePosixPath(name).name in there]:
+        before = {task.id: task for task in self.project.get_tasks()}
+        for name in {frame.name for task in before.values() for frame in task.get_frames_info()} & set(images):
             root.remove(images.pop(name))
         if images:
             try:
@@ -78,13 +74,12 @@ class CvatHost(LabellingHost):
 
     def _make_task(self, folder: Path, root: ElementTree.Element, images: dict[str, ElementTree.Element], title: str) -> None:
         """Send images under the last parts of their names, by which CVAT calls a file, and their marks under the same."""
-        sources = places(folder, images, xml_text)
+        sources = {xml_text(name): place for name, place in places(folder).items()}
         with TemporaryDirectory() as staged:
-            files = []
-            for (name, image), source in zip(images.items(), sources, strict=True):
-                files.append(Path(staged, "images", PurePosixPath(name).name))
-                put(source, files[-1], "copy")
-                image.set("name", files[-1].name)
+            files = [Path(staged, "images", name) for name in images]
+            for file, image in zip(files, images.values(), strict=True):
+                put(sources[image.get("name", "")], file, "copy")
+                image.set("name", file.name)
             marks = Path(staged, self.FILE)
             ElementTree.ElementTree(root).write(marks, encoding="utf-8", xml_declaration=True)
             self.client.tasks.create_from_data(
@@ -95,7 +90,7 @@ class CvatHost(LabellingHost):
                 annotation_format=FORMAT,
             )
 
-    def export(self) -> LabelExport:
+    def _export(self) -> LabelExport:
         with TemporaryDirectory() as folder:
             file = Path(folder, "export.zip")
             self.project.export_dataset(EXPORT, str(file), include_images=False)
@@ -103,8 +98,8 @@ class CvatHost(LabellingHost):
                 return read_export(file)
 
     def _document(self, folder: Path) -> ElementTree.Element:
-        file = folder / self.FILE
-        with readable(file, AGAIN):
+        file = handed_over(folder, self.FILE)
+        with readable(file, "select or certify into another folder (--out)"):
             return parsed_xml(file_bytes(file), file, file.stat().st_size)
 
 

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import numpy as np
 
 from howfar.data.dataset import Dataset, unshared
-from howfar.data.documents import read_json, readable, texts_of_csv
+from howfar.data.documents import read_json
 from howfar.data.images import size
 from howfar.data.item import Item
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.results import Comparison, Relation, Skipped
-from howfar.wording import unguarded
-
-if TYPE_CHECKING:
-    import pandas as pd
+from howfar.results.labelling_result import ImportedLabel, LabelImport
+from howfar.studies.label_import import BOXES
 
 TRUTH: Final = "ground_truth"
 """The field whose masks and classes are a dataset's truth."""
 FAR: Final = 0.05
-_FIELDS: Final = {"i_dist_mean": "distance", "knn": "knn", "percentile": "percentile", "p_value": "p_value"}
-_ESTIMATES: Final = {"estimate": "estimate", "estimate_low": "low", "estimate_high": "high", "listed": "listed"}
+_FIELDS: Final = {
+    **{"i_dist_mean": "distance", "knn": "knn", "percentile": "percentile", "p_value": "p_value", "far": "far"},
+    **{"estimate": "estimate", "estimate_low": "low", "estimate_high": "high", "listed": "listed"},
+}
 """Columns of ``images.parquet`` and ``relation.parquet``, and the fields of samples that they fill, after ``howfar_``."""
 
 
@@ -57,7 +59,7 @@ def read_dataset(name: str, called: str | None = None) -> Dataset:
     """
     samples = load(name)
     called = called or name.replace(":", "-")
-    if samples.media_type != "image":
+    if samples.media_type not in ("image", None):  # None: no sample was ever added
         raise InputError.of("dataset", "must hold images", f"{samples.media_type} of FiftyOne", "export its frames first")
     paths = samples.values("filepath")
     truths = samples.values(TRUTH) if samples.has_sample_field(TRUTH) else [None] * len(paths)
@@ -69,99 +71,68 @@ def read_dataset(name: str, called: str | None = None) -> Dataset:
             continue
         if mask is None and getattr(truth, "mask", None) is not None:
             skipped.append(Skipped(called, path, "its mask lies in FiftyOne's database alone, not in a file: kept without it"))
-        items.append(Item(shown, Path(path), None if mask is None else Path(mask), _class_of(truth)))
+        label = truth.label if type(truth).__name__ == "Classification" else None
+        items.append(Item(shown, Path(path), None if mask is None else Path(mask), label))
     if not items:
         raise InputError.of("dataset", "must hold an image file", f"{name} of FiftyOne", "add images to it")
     return Dataset(called, tuple(items), tuple(skipped), f"fiftyone:{name}")
 
 
-def _class_of(truth: Any) -> str | None:
-    return truth.label if type(truth).__name__ == "Classification" else None
-
-
-def add_run(samples: Any, run: str | Path) -> int:
-    """Write the distances of a run, and its estimates where it has some, onto the samples, and return how many got them.
+def add_run(samples: Any, run: str | Path) -> None:
+    """Write the distances of a run, and its estimates where it has some, onto the samples.
 
     Fields: ``howfar_distance``, ``howfar_knn``, ``howfar_percentile``, ``howfar_p_value``, ``howfar_far`` (a p-value of at most
-    0.05); ``howfar_estimate``, ``howfar_low``, ``howfar_high`` and ``howfar_listed`` (on the failure list).
+    0.05); ``howfar_estimate``, ``howfar_low``, ``howfar_high`` and ``howfar_listed`` (on the failure list). An undefined number
+    leaves a sample without it.
     """
     images = Comparison.load(run).images
-    table = images.assign(far=images["p_value"] <= FAR).rename(columns=_FIELDS)
-    found = _set(samples, table, [*_FIELDS.values(), "far"])
+    tables = [images.assign(far=images["p_value"] <= FAR)]
     if (absolute(run) / Relation.DOCUMENT).is_file():
-        _set(samples, Relation.load(run).images.rename(columns=_ESTIMATES), list(_ESTIMATES.values()))
-    return found
+        tables.append(Relation.load(run).images)
+    for table in tables:
+        # Of two datasets that share files, the rows are those of the dataset with the samples' own name.
+        own = table["dataset"] == getattr(samples, "dataset_name", samples.name)
+        rows = table[table["path"].isin(set(samples.values("filepath"))) & (own | ~own.any())]
+        for name in _FIELDS.keys() & set(table):
+            whole = rows[["path", name]].dropna()
+            if len(whole):
+                values = dict(zip(whole["path"], whole[name].tolist(), strict=True))
+                samples.set_values(f"howfar_{_FIELDS[name]}", values, key_field="filepath")
 
 
-def _set(samples: Any, table: pd.DataFrame, columns: Iterable[str]) -> int:
-    """Set fields of samples by their files' paths, from the rows of their dataset where it is in the table by its name.
-
-    An undefined number leaves a sample without it.
-    """
-    own = table["dataset"] == getattr(samples, "dataset_name", samples.name)
-    rows = table[table["path"].isin(set(samples.values("filepath"))) & (own | ~own.any())]
-    for name in columns:
-        whole = rows[["path", name]].dropna()
-        if len(whole):
-            values = dict(zip(whole["path"], whole[name].tolist(), strict=True))
-            samples.set_values(f"howfar_{name}", values, key_field="filepath")
-    return len(rows)
-
-
-def add_draw(dataset: Any, folder: str | Path, kind: str) -> int:
-    """Tag the images that `howfar select` or `howfar certify` chose, as a saved view in their order; return how many.
-
-    An earlier draw of that kind ("selected", "to certify") loses its tags.
-    """
-    file = absolute(folder) / "chosen.csv"
-    if not file.is_file():
-        raise MissingPathError(f"no chosen.csv in {folder}: pass a folder of howfar select or certify")
-    with readable(file, "select or certify again"):
-        table = texts_of_csv(file)
-        ranks = dict(zip(table["image"].map(unguarded), table["rank"].astype(int).tolist(), strict=True))
+def add_draw(dataset: Any, paths: Sequence[str], kind: str) -> None:
+    """Tag the drawn images, as a saved view in their order; an earlier draw of that kind loses its tags."""
     tag, field = f"howfar {kind}", f"howfar_{kind.rpartition(' ')[2]}_rank"
-    drawn = dataset.select_by("filepath", list(ranks), ordered=True)
-    if not len(drawn):
-        raise InputError.of("folder", f"must hold images of the FiftyOne dataset {dataset.name}", str(folder))
+    known = set(dataset.values("filepath"))
+    ranks = {path: rank for rank, path in enumerate(paths, 1) if path in known}
+    if not ranks:
+        raise InputError.of("run", "must be of images of the FiftyOne dataset", dataset.name, "assess it first")
     dataset.match_tags(tag).untag_samples(tag)
-    drawn.tag_samples(tag)
+    dataset.select_by("filepath", list(ranks)).tag_samples(tag)
     if dataset.has_sample_field(field):
         dataset.clear_sample_field(field)
-    dataset.set_values(field, {path: ranks[path] for path in drawn.values("filepath")}, key_field="filepath")
+    dataset.set_values(field, ranks, key_field="filepath")
     dataset.save_view(tag, dataset.match_tags(tag).sort_by(field), overwrite=True)
-    return len(drawn)
 
 
-def add_labels(samples: Any, folder: str | Path, field: str = TRUTH) -> int:
-    """Write the labels that `howfar labels import` wrote into a field: masks, classes or boxes; return how many images."""
-    from fiftyone import Classification, Detections, Segmentation
+def add_labels(samples: Any, found: LabelImport, field: str = TRUTH) -> int:
+    """Write imported labels into a field: masks, classes or boxes; return how many images of the dataset got one."""
+    from fiftyone import Classification, Detection, Detections, Segmentation
 
-    root = absolute(folder)
-    if not (root / "labels.csv").is_file():
-        raise MissingPathError(f"no labels.csv in {folder}: pass a folder of howfar labels import")
-    with readable(folder, "import the labels again"):
-        table = texts_of_csv(root / "labels.csv").map(unguarded)
-        paths = [str(root / image) for image in table["image"]]
-        if "mask" in table:
-            values = [Segmentation(mask_path=str(root / mask)) for mask in table["mask"]]
-        elif "label" in table:
-            values = [Classification(label=label) for label in table["label"]]
-        else:
-            boxes = {one["image"]: one for one in read_json(root / "boxes.json")}
-            values = [Detections(detections=_boxes(boxes[name], path)) for name, path in zip(table["name"], paths, strict=True)]
-    known = set(samples.values("filepath"))
-    found = {path: value for path, value in zip(paths, values, strict=True) if path in known}
-    if not found:
-        raise InputError.of("folder", "must hold labels of images of the FiftyOne dataset", str(folder))
-    samples.set_values(field, found, key_field="filepath")
-    return len(found)
+    def value(one: ImportedLabel) -> Any:
+        if found.task == "segmentation":
+            return Segmentation(mask_path=str(Path(found.folder, one.label)))
+        if found.task == "classification":
+            return Classification(label=one.label)
+        sides = np.tile(size(one.path), 2)
+        boxes = zip(boxes_of[one.image]["boxes"], boxes_of[one.image]["labels"], strict=True)
+        shares = [(np.array([*box[:2], *np.subtract(box[2:], box[:2])]) / sides, label) for box, label in boxes]
+        return Detections(detections=[Detection(label=label, bounding_box=box.tolist()) for box, label in shares])
 
-
-def _boxes(found: Mapping[str, Any], path: str) -> list[Any]:
-    from fiftyone import Detection
-
-    width, height = size(path)
-    return [
-        Detection(label=label, bounding_box=[left / width, top / height, (right - left) / width, (bottom - top) / height])
-        for (left, top, right, bottom), label in zip(found["boxes"], found["labels"], strict=True)
-    ]
+    document = read_json(Path(found.folder, BOXES)) if found.task == "detection" else []
+    boxes_of, known = {entry["image"]: entry for entry in document}, set(samples.values("filepath"))
+    values = {one.path: value(one) for one in found.images if one.path in known}
+    if not values:
+        raise InputError.of("labels", "must be of images of the FiftyOne dataset", found.source)
+    samples.set_values(field, values, key_field="filepath")
+    return len(values)

@@ -73,12 +73,7 @@ class Tools:
         out = self._place("run", run)
         given: dict[str, Any] = {"model": model, "predictions": predictions, "backbone": backbone, "task": task}
         found = howfar.assess(primary, sites, out, **given, store=self._folder / STORE, progress=False)
-        learnt = f"; this was learnt from corrupted images of {found.primary} alone, and promises less for a real site."
-        answers = []
-        for site in found.ordered():
-            weaker = site.estimate is not None and site.measured is None and not site.doubted and found.basis == "corrupted"
-            answer = f"{site.answer.removesuffix('.')}{learnt}" if weaker else site.answer
-            answers.append(f"{answer} Next: {site.next.text} {site.next.command}")
+        answers = [site.said() for site in found.ordered()]
         return _text(*answers, found.first, *_notes(found.notes), f"Report: {out / 'report.html'}")
 
     def compare(self, primary: Data, secondaries: Datasets, run: Run, backbone: str = DEFAULT_BACKBONE) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
-from howfar.data import Dataset, content_hash, decode, read_bytes
+from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.dataset_argument import location_and_name, parse_images
 from howfar.data.documents import read_tabular
 from howfar.data.image_bytes import place_of as image_place
@@ -27,6 +26,7 @@ from howfar.data.image_folder import counted, path_text, walk
 from howfar.data.item import Item
 from howfar.data.predictions import match_maps
 from howfar.errors import ImageError, InputError, StoreError
+from howfar.explore.run_pictures import SHOWN, encoded, photograph
 from howfar.explore.server import NOT_FOUND, Response
 from howfar.io.atomic import replace_text
 from howfar.io.location import Location, absolute, as_location, ready_folder, stamp
@@ -301,8 +301,8 @@ class WatchPage:
         lines = [] if self.found is None else self.found.lines()
         asked = self.found.to_label[-1][1] if self.found is not None and self.found.to_label else None
         if path == "/image" and asked is not None:
-            decode(read_bytes(asked)).image.convert("RGB").save(data := io.BytesIO(), "PNG")
-            return Response(200, "image/png", data.getvalue())
+            with suppress(ImageError):  # it may have gone meanwhile
+                return Response(200, SHOWN["PNG"], encoded(photograph(asked), "PNG"))
         if path != "/":
             return NOT_FOUND
         shown = "".join(f"<p>{escape(line)}</p>" for line in lines) + ('<img src="image" alt="to label">' if asked else "")

@@ -111,6 +111,10 @@ class SiteAnswer:
         text = format_estimate(self.estimate, self.low, self.high, doubted=self.doubted)
         return "too wide to use" if text == NOT_KNOWN and self.measured is not None else text
 
+    def said(self) -> str:
+        """Return the answer with the next step and its command."""
+        return f"{self.answer} Next: {self.next.text} {self.next.command}"
+
 
 @dataclass(frozen=True)
 class LabelledSet:
@@ -201,8 +205,7 @@ class Assessment(RecordedResult):
 
     def footer(self) -> list[str]:
         """Return each site's answer with the next step, warnings first, and the notes."""
-        answers = (f"{site.answer} Next: {site.next.text} {site.next.command}" for site in self.ordered())
-        return [*([self.first] if self.first else []), *answers, *self.notes]
+        return [*([self.first] if self.first else []), *(site.said() for site in self.ordered()), *self.notes]
 
     def ordered(self) -> list[SiteAnswer]:
         """Return the sites in reading order: outside the gate first, then unlabelled, then measured."""

@@ -290,7 +290,8 @@ class Answers:
         if blank is not None:
             words, following = blank.words(name), next_of_blank(name, blank, self.commands)
         else:
-            kind = "corrupted sets" if self.basis == "corrupted" else "labelled sites"
+            alike = "corrupted sets, which promises less for a real site"
+            kind = alike if self.basis == "corrupted" else "labelled sites"
             called = self.commands.task.performance_name
             words = answer(name, estimate, gate, listed, held, tau, kind, called, (scored, n), self.home)
             following = next_step(name, estimate, gate, listed, tau, self.commands, n, by_tiles)
