@@ -300,11 +300,11 @@ def drawn() -> list[Folder]:
         MarkedImage(name, (8, 6), (Mark("car", "box", box=(1, 1, 3, 3)),), path=f"/site/{name}") for name in ("1.png", "2.png")
     ]
     files = {
-        "chosen.csv": b"rank,name,image\n1,1.png,/site/1.png\n2,2.png,/site/2.png\n",
+        "chosen.csv": b"rank,name,image\n1,1.png,1.png\n2,2.png,2.png\n",
         "label_studio.json": write_label_studio(images, "t").encode(),
         "cvat.xml": write_cvat(images, "t").encode(),
     }
-    return [{name: files[name], **files} for name in files]
+    return [{name: files[name], **files, **IMAGES} for name in files]
 
 
 def interfaces() -> list[Folder]:

@@ -268,9 +268,9 @@ class Adaptations(Adaptation):
         return self._cells()
 
     def findings(self) -> list[str]:
-        """Return the verdict on each segmenter's strategies."""
-        verdicts = {name: self.alone(name).verdict() for name in self.segmenters}
-        return [f"{name}: {verdict}" for name, verdict in verdicts.items() if verdict]
+        """Return the verdict on each segmenter's strategies, and the models that adapting made worse."""
+        alone = {name: self.alone(name) for name in self.segmenters}
+        return [f"{name}: {said}" for name, study in alone.items() for said in (study.verdict(), study.harmed()) if said]
 
 
 def _judged(shots: int, rows: pd.DataFrame) -> str:

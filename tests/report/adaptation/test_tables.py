@@ -53,7 +53,7 @@ def test_one_segmenter_of_one_dataset_and_seed_is_reported(tmp_path: Path) -> No
 
 
 def test_a_model_that_adapting_made_worse_is_named_with_its_dataset_and_interval(tmp_path: Path) -> None:
-    study = believable_adaptation.several(tmp_path / "gain", ("deepcrack",))
+    study = believable_adaptation.several(tmp_path / "gain", ("deepcrack",))["deepcrack"]
     assert not replace(study, gains=study.gains.assign(high=0.1)).harmed()
     one = (study.gains["model"] == "far-7") & (study.gains["dataset"] == "walls")
     gains = study.gains.assign(high=0.1)
