@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -262,3 +263,22 @@ def test_a_variable_that_is_no_size_is_told_once_and_at_once(value, tmp_path, mo
     assert run(["--version"]) == run(["compare", "--help"]) == 0
     monkeypatch.setenv("HOWFAR_MEMORY", "")
     assert run(["data"]) == 0
+
+
+def test_what_is_named_as_the_least_is_enough(tmp_path, monkeypatch):
+    """Also where results take much, where a batch takes the most, and whichever of two sets comes first in a matrix."""
+    roads, site = (write_dataset(tmp_path / name, 3, seed=k, size=48) for k, name in enumerate(("roads", "site")))
+    given: dict[str, Any] = {"store": tmp_path / "store", "progress": False, "bootstrap": 9}
+    wide = {name: np.random.default_rng(n).normal(size=(n, 900)) for name, n in (("a", 700), ("b", 100), ("c", 90))}
+    jobs: list[Any] = [
+        partial(matrix, wide, progress=False, bootstrap=9),
+        partial(howfar.compare, roads, site, "pixels", workers=500, **given),
+    ]
+    for module in ("study_inputs", "distance"):
+        monkeypatch.setattr(importlib.import_module(f"howfar.studies.{module}"), "kept", lambda *_: 30 << 20)
+    jobs.append(partial(howfar.compare, roads, site, "colour_moments", **given))
+    for job in jobs:
+        with pytest.raises(InputError, match=r"at least [\d,]+ MB") as caught:
+            job(memory="2MB")
+        found = re.search(r"at least ([\d,]+) MB", str(caught.value))
+        job(memory=f"{found[1].replace(',', '')}MB")
