@@ -43,8 +43,8 @@ def _map_caption(matrix: Matrix) -> Caption:
     return Caption(
         "Which datasets are alike",
         "Mutual distance of every two datasets: their mean distance over the self-distance of the one that varies less; "
-        "1 is as far as its own images are from each other. The tree joins what is most alike first (average linkage); rows and "
-        "columns follow it.",
+        "1 is as far as its own images are from each other. The tree joins what is most alike first (average linkage); rows "
+        "and columns follow it.",
         f"A tree and a map. {nearest}.",
     )
 
