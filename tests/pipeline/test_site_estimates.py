@@ -139,8 +139,8 @@ def test_it_is_said_how_the_estimator_did_on_the_datasets_left_out():
     bare = [replace(row, coverage=None, set_coverage=None) for row in JUDGED]
     assert site_judge.notes(judge(*bare), NAMES, "i_dist")[0].endswith("and an image by 0.100")
     assert site_judge.notes(judge(*bare), (), "mean") == (
-        "every image is predicted the labelled datasets' mean, with an error of 0.200 with each of 3 labelled datasets left "
-        "out in turn",
+        "the estimate of every image is the labelled datasets' mean, with an error of 0.200 with each of 3 labelled datasets "
+        "left out in turn",
     )
     unknown = "predictions are by flip_agreement; how well it does on a dataset that it was not fitted on is not known"
     for judgements in ((), JUDGED[:2], JUDGED[1:]):
@@ -149,14 +149,14 @@ def test_it_is_said_how_the_estimator_did_on_the_datasets_left_out():
 
 def test_an_estimator_that_comes_first_and_wants_maps_is_named_and_remarks_come_last():
     assert site_judge.notes(judge(*JUDGED, remarks=("one", "two")), ["i_dist"])[1:] == (
-        "flip_agreement (error of a dataset's mean 0.050) comes first, and reads predictions of the mirrored images: pass them "
-        "too",
+        "flip_agreement (error of a dataset's mean 0.050) would be used first, but needs predictions of the mirrored "
+        "images: pass them too",
         "one",
         "two",
     )
     ranked = judge(*JUDGED, order=("i_dist", "mean"))
     assert site_judge.notes(ranked, ())[1] == (
-        f"i_dist (error of a dataset's mean {JUDGED[1].mae_set:.3f}) comes first, and reads predictions: pass them"
+        f"i_dist (error of a dataset's mean {JUDGED[1].mae_set:.3f}) would be used first, but needs predictions: pass them"
     )
     with pytest.raises(InputError) as caught:
         site_judge.notes(judge(*JUDGED), ["i_dist"], "flip_agreement")
