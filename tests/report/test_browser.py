@@ -49,6 +49,19 @@ def test_nothing_sticks_out(width: int, figures: int, heard: tuple[Any, list[str
 
 
 @of_a_relation
+def test_a_print_holds_the_answer_and_the_sections_that_are_open(heard: tuple[Any, list[str]]) -> None:
+    page, _ = heard
+    page.emulate_media(media="print")
+    folded, hint = page.locator("section#performance"), "getComputedStyle(document.querySelector('main'), '::after').content"
+    assert folded.is_visible()
+    assert page.evaluate(hint) == "none"
+    page.evaluate(OPEN.replace("true", "false"))
+    assert page.locator("section#failures h2").is_visible()
+    assert not folded.is_visible()
+    assert "open one on the page to print it" in page.evaluate(hint)
+
+
+@of_a_relation
 def test_the_menu_leads_to_the_sections_of_a_relation(heard: tuple[Any, list[str]]) -> None:
     page, noise = heard
     for name, section in (("Performance", "performance"), ("Estimates", "estimates"), ("Probable failures", "failures")):

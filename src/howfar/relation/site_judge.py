@@ -410,7 +410,7 @@ def _missing(judge: SiteJudge, name: str, at_hand: Collection[str]) -> str:
     """Name the predictions to pass so that an estimator can be used."""
     missing = set(judge.fits[name].needs) - set(at_hand)
     what = "predictions of the mirrored images: pass them too" if missing <= MIRRORED else "predictions: pass them"
-    return f"{_with_error(judge, name)} comes first, and reads {what}"
+    return f"{_with_error(judge, name)} would be used first, but needs {what}"
 
 
 def _trust(judge: SiteJudge, used: str) -> str:
@@ -425,7 +425,7 @@ def _trust(judge: SiteJudge, used: str) -> str:
         count = round(judgement.set_coverage * judgement.sets)
         held += f", and {count} of {judgement.sets} means in those of a dataset"
     if used == MEAN:
-        return f"every image is predicted the labelled datasets' mean, with an error of {mean.mae_set:.3f} {how}{held}"
+        return f"the estimate of every image is the labelled datasets' mean, with an error of {mean.mae_set:.3f} {how}{held}"
     return (
         f"predictions are by {used}, which missed a dataset's mean by {judgement.mae_set:.3f} {how} "
         f"({mean.mae_set:.3f} for predicting their mean) and an image by {judgement.mae_image:.3f}{held}"

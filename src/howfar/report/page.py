@@ -40,7 +40,7 @@ _BEYOND_SUMMARY = re.compile(
 )
 _HIDDEN = re.compile(r"<(style|script|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
 _NAME = re.compile(r"`([^`\s]+)`")
-_PATH = re.compile(r"(?<!\S)[^\s/]+/\S+")
+_PATH = re.compile(r"(?<!\S)[^\s/]*/\S+")
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 

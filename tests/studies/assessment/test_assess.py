@@ -114,7 +114,7 @@ def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(
     assert asked == [(2, "road", len(list((places / "road" / "images").iterdir())))]
     assert (found.basis, [site.dataset for site in found.sites]) == ("corrupted", ["new"])
     assert [row.origin for row in found.labelled] == ["corrupted"] * 3
-    assert found.notes[0].startswith("No site is labelled: estimates are learnt from 3 corrupted versions of images of road,")
+    assert found.notes[0].startswith("No site is labelled: estimates are learnt from 3 corrupted versions of images of road.")
     assert [dataset.name for dataset in Comparison.load(tmp_path / "run").datasets] == ["new"]
     assert len(found.table()[1]) == 1
 
