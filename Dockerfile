@@ -1,6 +1,6 @@
 # howfar on a CPU, from a wheel of this checkout:
 #   docker build -t howfar .
-#   docker run --rm --user "$(id -u)" -v "$PWD:/here" howfar compare roads site-a --out run
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/here" howfar compare roads site-a --out run
 FROM python:3.11-slim AS wheel
 RUN pip install --no-cache-dir build
 COPY pyproject.toml README.md LICENSE /source/

@@ -210,13 +210,13 @@ RANDOM = ", at random"
 DESIGNS = {"": stratified, ", strata by size": by_size, RANDOM: simple}
 
 
-def labels_for(estimate: Callable[[int, int], Estimate], m: int, draws: int) -> int:
-    """Find the fewest labels whose mean half width is at most 0.05, by bisection."""
+def labels_for(estimate: Callable[[int, int], Estimate], m: int, draws: int, half: float = HALF) -> int:
+    """Find the fewest labels whose mean half width is at most `half`, by bisection."""
     low, high = 2, m
     while low < high:
         middle = (low + high) // 2
         width = np.mean([estimate(middle, seed).half_width for seed in range(draws)])
-        low, high = (low, middle) if width <= HALF else (middle + 1, high)
+        low, high = (low, middle) if width <= half else (middle + 1, high)
     return low
 
 

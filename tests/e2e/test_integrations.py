@@ -78,11 +78,39 @@ def test_the_github_action_passes_further_maps(name: str, place: Path, tmp_path:
     assert "no folder of predictions at" in ended.stderr
 
 
-def test_the_github_action_ends_with_bad_input(place: Path, tmp_path: Path) -> None:
-    ended, outputs, _ = action(place, tmp_path, profile="none.howfar", new="$(touch ran)", rules="pass.yaml")
+@pytest.mark.parametrize(
+    ("inputs", "line"),
+    [
+        ({"profile": "none.howfar", "new": "$(touch ran)"}, "nothing at none.howfar"),
+        ({"new": "--help"}, "nothing at "),
+        ({"undecided": "ignore"}, "::error::undecided must be warn or fail, got ignore"),
+    ],
+)
+def test_the_github_action_ends_with_bad_input(inputs: dict[str, str], line: str, place: Path, tmp_path: Path) -> None:
+    ended, outputs, _ = action(
+        place, tmp_path, **{"profile": "roads.howfar", "new": "new images", "rules": "pass.yaml"} | inputs
+    )
     assert (ended.returncode, outputs) == (2, {})
-    assert "nothing at none.howfar" in ended.stderr
+    assert line in ended.stdout + ended.stderr
+    assert "::error::" in ended.stdout
     assert not (place / "ran").exists()
+
+
+def test_the_github_action_writes_no_junit_where_none_is_asked_for(place: Path, tmp_path: Path) -> None:
+    ended, outputs, _ = action(place, tmp_path, profile="roads.howfar", new="new images", rules="pass.yaml", junit="")
+    assert (ended.returncode, outputs["outcome"]) == (0, "pass")
+
+
+def test_the_github_action_installs_the_howfar_that_it_is_part_of(tmp_path: Path) -> None:
+    step = next(step for step in ACTION["runs"]["steps"] if "INSTALL" in step["env"])
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    here = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_ACTION_PATH": str(ROOT / "integrations" / "github")}
+    for asked, installed in ((ACTION["inputs"]["install"]["default"], ROOT), ("howfar==1.0", "howfar==1.0")):
+        ended = bash(step["run"], tmp_path, {**here, "INSTALL": asked})
+        found = ended.stdout.split()[-1]
+        assert ended.returncode == 0
+        assert (Path(found).resolve() if asked == "action" else found) == installed
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("pass", 0), ("breach", 3), ("undecided", 4)])

@@ -193,9 +193,14 @@ class DetectionTask(Task):
         first = {name: self._counting(answers.by_image[name]) for name in images}
         return FirstLabels(self.name, own=answers.classes, boxes=first)
 
+    def differ(self, image: str, one: ModelAnswer, other: ModelAnswer) -> bool:
+        """Return whether two models' boxes differ, or their order by score, in which boxes are matched."""
+        return self._counting(one) != self._counting(other)
+
     def _counting(self, answer: ModelAnswer) -> LabelledBoxes:
-        """Return class and corners of the boxes with at least the metric's minimum score."""
+        """Return class and corners of the boxes with at least the metric's minimum score, by falling score."""
         rows = zip(answer.value["labels"], answer.value["boxes"], answer.value["scores"], strict=True)
+        rows = sorted(rows, key=lambda row: -row[2])
         return [(label, tuple(map(float, box))) for label, box, score in rows if score >= self.metric.min_score]
 
     def _counts(self, name: str, answer: ModelAnswer, label: LabelledBoxes) -> tuple[int, int, int]:

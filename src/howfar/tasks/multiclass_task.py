@@ -33,6 +33,7 @@ from howfar.tasks.task import (
     ModelAnswers,
     SampleMeasures,
     Task,
+    check_same_size,
     named_measure,
     stranger_notes,
 )
@@ -110,6 +111,11 @@ class MulticlassTask(Task):
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         score = self.metric.score([self._counts(name, answers.by_image[name], mask) for name, mask in labels.items()])
         return SampleMeasures(score.columns["iou"] if measure.name == _MEAN_IOU else score.per_image)
+
+    def differ(self, image: str, one: ModelAnswer, other: ModelAnswer) -> bool:
+        ours, theirs = (read_class_map(answer.value).indices for answer in (one, other))
+        check_same_size(image, ours.shape, theirs.shape)
+        return not np.array_equal(ours, theirs)
 
     def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
         return FirstLabels(self.name, own=answers.classes, maps={name: answers.by_image[name].value for name in images})

@@ -69,6 +69,7 @@ from howfar.tasks.task import (
     Pair,
     SampleMeasures,
     Task,
+    check_same_size,
     named_measure,
     stranger_notes,
     untouched_notes,
@@ -270,9 +271,7 @@ class SegmentationTask(Task):
         for name in (item.name for item in answers.dataset.items):
             files = answers.by_image[name].value, others.by_image[name].value
             ours, theirs = (read_foreground(file, self.threshold) for file in files)
-            if ours.shape != theirs.shape:
-                sizes = " and ".join(f"{shape[1]}×{shape[0]}" for shape in (ours.shape, theirs.shape))
-                raise InputError.of("against", "must hold maps of the same sizes", f"{sizes} pixels for {name}")
+            check_same_size(name, ours.shape, theirs.shape)
             counts.append((ours.sum(), theirs.sum(), (ours & theirs).sum()))
             differ.append(bool((ours != theirs).any()) or measure.name == "ois")
         if measure.name == "mean_f" and not self.tolerance:

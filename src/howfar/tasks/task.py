@@ -178,7 +178,11 @@ class Task(ABC):
     def bounds(self, measure: Measure, answers: ModelAnswers, others: ModelAnswers) -> Float64Array:
         """Return the largest possible difference of two models' performance, (m,): 0 for images on which they agree."""
         names = [item.name for item in answers.dataset.items]
-        return np.array([float(answers.by_image[name].text != others.by_image[name].text) for name in names])
+        return np.array([float(self.differ(name, answers.by_image[name], others.by_image[name])) for name in names])
+
+    def differ(self, image: str, one: ModelAnswer, other: ModelAnswer) -> bool:
+        """Return whether two answers on an image can score differently; other probabilities of the same class cannot."""
+        return bool(one.value != other.value)
 
     def sizes(self, measure: Measure, answers: ModelAnswers) -> Float64Array | None:
         """Return the expected size of each image in a ratio of sums, (m,); None for a mean over images."""
@@ -192,6 +196,13 @@ class Task(ABC):
     @abstractmethod
     def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
         """Return the answers on some images as initial labels for correction."""
+
+
+def check_same_size(image: str, *shapes: tuple[int, ...]) -> None:
+    """Raise `InputError` unless two models' maps of an image, (h, w), have one size."""
+    if shapes[0] != shapes[1]:
+        sizes = " and ".join(f"{shape[1]}×{shape[0]}" for shape in shapes)
+        raise InputError.of("against", "must hold maps of the same sizes", f"{sizes} pixels for {image}")
 
 
 def named_measure(name: str | None, measures: Sequence[M]) -> M:

@@ -203,3 +203,51 @@ def test_masks_go_to_the_folder_that_is_handed_out(mapped: Path) -> None:
     np.save(mapped / "maps" / f"{Path(drawn.sample[0].image).stem}.npy", np.full((3, *SHAPE), 1 / 3))
     with pytest.raises(InputError, match="is another than when the sample was drawn"):
         certify_maps(mapped, 5, out=mapped / "out", classes="a,b,c")
+
+
+def test_classifiers_with_other_probabilities_of_the_same_class_cost_no_label(classes: ListedSet, tmp_path: Path) -> None:
+    table = pd.read_csv(classes.predictions)
+    names, shares = list(CLASSES), [0.45, 0.3, 0.25]
+    ranks = table[names].rank(axis=1, method="first", ascending=False).astype(int)
+    flatter = table.assign(**{name: [shares[rank - 1] for rank in ranks[name]] for name in names})
+    flatter.to_csv(tmp_path / "flatter.csv", index=False)
+    found = certify(classes, None, against=tmp_path / "flatter.csv")
+    assert (len(found.sample), found.value) == (0, 0.0)
+
+    flatter.loc[:4, names] = np.roll(flatter.loc[:4, names].to_numpy(), 1, axis=1)
+    flatter.to_csv(tmp_path / "other.csv", index=False)
+    labels = labels_of(classes, tmp_path / "l.csv")
+    found = certify(classes, None, against=tmp_path / "other.csv", labels=labels)
+    assert sorted(one.image for one in found.sample) == [f"images/{name}" for name in table["image"][:5]]
+    files = (classes.predictions, tmp_path / "other.csv")
+    accuracies = [certify(classes, COUNT, predictions=file, labels=labels).value or 0.0 for file in files]
+    assert found.value == pytest.approx(accuracies[0] - accuracies[1])
+
+
+def test_boxes_below_the_least_score_cost_no_label_and_another_order_does(boxes: ListedSet, tmp_path: Path) -> None:
+    given = json.loads(boxes.predictions.read_text())
+    sure = []
+    for entry in given:
+        kept = [k for k, score in enumerate(entry["scores"]) if score >= 0.5]
+        sure.append({"image": entry["image"], **{key: [entry[key][k] for k in kept] for key in ("boxes", "scores", "labels")}})
+    (tmp_path / "sure.json").write_text(json.dumps(sure))
+    assert not certify(boxes, None, against=tmp_path / "sure.json", min_score=0.5).sample
+    assert certify(boxes, None, against=tmp_path / "sure.json").sample
+    several = next(entry for entry in sure if len(set(entry["scores"])) > 1)
+    several["scores"] = several["scores"][::-1]
+    (tmp_path / "order.json").write_text(json.dumps(sure))
+    found = certify(boxes, None, against=tmp_path / "order.json", min_score=0.5)
+    assert [one.image for one in found.sample] == [several["image"]]
+
+
+def test_maps_of_the_same_classes_cost_no_label_and_sizes_must_agree(mapped: Path) -> None:
+    for part in ("same", "small"):
+        (mapped / part).mkdir()
+    for k in range(MAPPED):
+        classes_of = np.load(mapped / f"maps/{k}.npy").argmax(axis=0)
+        np.save(mapped / f"same/{k}.npy", np.eye(3)[classes_of if k else 0 * classes_of].transpose(2, 0, 1))
+        np.save(mapped / f"small/{k}.npy", np.load(mapped / f"maps/{k}.npy")[:, 1:])
+    found = certify_maps(mapped, MAPPED, against=mapped / "same")
+    assert [one.image for one in found.sample] == ["0.png"]
+    with pytest.raises(InputError, match="against must hold maps of the same sizes, got '14×10 and 14×9 pixels"):
+        certify_maps(mapped, MAPPED, against=mapped / "small")
