@@ -74,7 +74,7 @@ function stamp(radius: number, opacity: number, hard: boolean): Stamp {
 /** Points of a cell up to which its strength grows. */
 const MOST = 4095;
 /** How strongly a single point is drawn, of 256. */
-const LEAST = 110;
+const LEAST = 150;
 
 /** How strongly to draw so many points in a cell, of 256, given the numbers of all cells: each `every`-th from the `first`. */
 function strengths(numbers: Int32Array, first: number, every: number): Uint16Array {
