@@ -141,8 +141,10 @@ def test_a_report_of_many_images_holds_some_and_says_so(
 def test_the_first_rows_of_the_order_of_levels_lie_evenly(count: int) -> None:
     order = in_levels(np.arange(count))
     assert np.array_equal(np.sort(order), np.arange(count))
-    half = np.sort(order[: count // 2])
-    assert np.diff(half, append=count).max(initial=1) <= 4
+    for share in (0.02, 0.25, 0.5):
+        begun = max(1, int(share * count))
+        gaps = np.diff(np.sort(order[:begun]), append=np.min(order[:begun]) + count)
+        assert gaps.max() <= 2.7 * count / begun
 
 
 # The packed block, read back by an independent reader
