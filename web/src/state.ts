@@ -91,6 +91,7 @@ export class State {
 
   /** Takes in values that have come. */
   grow(): void {
+    if (this.data.models.length) this.fill();
     this.paint();
     this.tell("more");
   }
