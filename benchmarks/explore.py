@@ -1,4 +1,4 @@
-"""Measure the interactive page: size and opening of a report of 2,000 images, and first paint and brushing at 100,000 points.
+"""Measure the interactive page: opening of reports, and `howfar explore` at 100,000 and, with --long, at millions of points.
 
 It opens pages in headless Chromium without a graphics card (Playwright), where all drawing is the processor's.
 """
@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from record import leave, parser, spread
 
 import howfar
@@ -20,6 +25,7 @@ from howfar import registry
 from howfar.demo import write_dataset
 from howfar.explore.server import Server
 from howfar.report.explorer import site_of
+from howfar.results import Comparison
 from howfar.studies.run_folder import write_report
 
 FRAMES = """async (moves) => {
@@ -41,6 +47,30 @@ FRAMES = """async (moves) => {
   send('pointerup', 0.5, 0.05);
   return {perMove: spent / moves, heading: document.querySelector('.view-wall h3').textContent};
 }"""
+MOVED = """async (moves) => {
+  const stage = document.querySelector('.view-plane .stage');
+  const box = stage.getBoundingClientRect();
+  const [middle, height] = [box.left + box.width / 2, box.top + box.height / 2];
+  stage.setPointerCapture = () => undefined;
+  const frame = () => new Promise(requestAnimationFrame);
+  const send = (kind, x) => stage.dispatchEvent(new PointerEvent(kind, {
+    bubbles: true, button: 0, shiftKey: true, pointerId: 1, pointerType: 'mouse', clientX: x, clientY: height }));
+  const turn = (deltaY) => stage.dispatchEvent(new WheelEvent('wheel', {
+    bubbles: true, cancelable: true, ctrlKey: true, deltaY, clientX: middle, clientY: height }));
+  const spent = [];
+  const timed = async (act) => {
+    await frame();
+    const begun = performance.now();
+    act();
+    await frame();
+    spent.push(performance.now() - begun);
+  };
+  send('pointerdown', middle);
+  for (let at = 1; at <= moves; at++) await timed(() => send('pointermove', middle + 4 * at));
+  send('pointerup', middle);
+  for (let at = 0; at < moves; at++) await timed(() => turn(at < moves / 2 ? -1 : 1));
+  return spent;
+}"""
 STEPS = 30
 PAINTED = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"""
 
@@ -49,12 +79,20 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--images", type=int, default=2000, help="images of the report with pictures")
     options.add_argument("--points", type=int, default=100_000, help="points of the page without pictures")
+    options.add_argument(
+        "--long", type=int, nargs="*", default=(), help="points of runs that alone are opened by howfar explore"
+    )
     options.add_argument("--repeats", type=int, default=5)
     arguments = options.parse_args()
     # Clocks are lengthened by other work on the machine.
     results: dict[str, Any] = {"load average at the beginning": os.getloadavg()[0]}
     with tempfile.TemporaryDirectory() as name, browser() as opened:
         folder = Path(name)
+        for points in arguments.long:
+            results[f"{points:,} points"] = of_command(opened, many_points(folder / str(points), points), arguments.repeats)
+        if arguments.long:
+            leave("explore", results, arguments.json)
+            return
         results["report with pictures"] = of_report(opened, with_pictures(folder / "a", arguments.images), arguments.repeats)
         run = points_alone(folder / "b", arguments.points)
         results["report of points"] = of_report(opened, run, arguments.repeats)
@@ -104,6 +142,88 @@ def points_alone(folder: Path, points: int) -> Path:
     primary = rng.normal(size=(points - 5 * count, 8))
     options: dict[str, Any] = {"projection": "primary", "components": 8, "bootstrap": 0, "permutations": 0, "rivals": False}
     return howfar.compare(primary, sites, progress=False, **options).save(folder)
+
+
+def many_points(folder: Path, points: int) -> Path:
+    """Make a run of a smaller one's rows, each repeated and moved a little, as no time of comparing is measured here."""
+    whole, times = 20_000, points // 20_000
+    made = Comparison.load(points_alone(folder / "small", whole))
+    rng = np.random.default_rng(0)
+
+    def grown(table: pd.DataFrame, by: str) -> pd.DataFrame:
+        many = table.iloc[np.tile(np.arange(len(table)), times)].reset_index(drop=True)
+        many["image"] += "-" + pd.Series(np.repeat(np.arange(times), len(table)).astype(str))
+        for name in many.select_dtypes("float"):
+            many[name] += 0.05 * np.nan_to_num(table[name].std()) * rng.normal(size=len(many))
+        return many.sort_values(by, kind="stable", ignore_index=True)
+
+    images, own = grown(made.images, "dataset"), grown(made.primary_images, "against")
+    return replace(made, images=images, primary_images=own).save(folder / "run")
+
+
+def of_command(opened: Any, run: Path, repeats: int) -> dict[str, Any]:
+    """Measure `howfar explore` in a process of its own, from its start to a page with all points, and the page's speed."""
+    command = [sys.executable, "-c", "from howfar.cli.main import main; main()", "explore", str(run)]
+    begun = time.monotonic()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        address = next(line for line in lines if line.startswith("http")).split()[0]
+        found: dict[str, Any] = {"seconds until the server answers": time.monotonic() - begun}
+        found |= of_long_page(opened, address, repeats)
+        found["resident MB of the server"] = resident(process.pid)
+        process.terminate()
+    return found
+
+
+def of_long_page(opened: Any, address: str, repeats: int) -> dict[str, Any]:
+    """Open the page of a long run so many times; what is said of frames is of all openings together."""
+    names = ("bytes until it is ready", "seconds to first picture", "seconds to all points", "resident MB of the page")
+    names += ("milliseconds a step of a lasso", "processor milliseconds a step of a lasso", "processor milliseconds a frame")
+    found: dict[str, list[float]] = {name: [] for name in names}
+    frames: list[float] = []
+    for _ in range(repeats):
+        page = opened.new_page(viewport={"width": 1400, "height": 900})
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        sizes: list[int] = []
+        page.on("response", lambda response, sizes=sizes: sizes.append(int(response.headers.get("content-length", 0))))
+        begun = time.monotonic()
+        page.goto(address)
+        page.wait_for_selector("#explore-app[data-ready]", state="attached", timeout=120_000)
+        page.evaluate(PAINTED)
+        values = [float(sum(sizes)), time.monotonic() - begun]
+        page.wait_for_selector(".bar p[role=status]", state="hidden", timeout=300_000)
+        values.append(time.monotonic() - begun)
+        page.wait_for_load_state("networkidle")
+        values.append(sum(resident(one["id"]) for one in processes(opened) if one["type"] == "renderer"))
+        before = busy(session)
+        values.append(page.evaluate(FRAMES, STEPS)["perMove"])
+        values.append(1000 * (busy(session) - before) / STEPS)
+        page.locator(".view-plane").get_by_role("button", name="Clear selection").click()
+        page.wait_for_timeout(1000)
+        before = busy(session)
+        spent = page.evaluate(MOVED, STEPS)
+        frames += spent
+        values.append(1000 * (busy(session) - before) / len(spent))
+        for name, value in zip(names, values, strict=True):
+            found[name].append(value)
+        page.close()
+    spreads = {name: spread(values) for name, values in found.items()}
+    return spreads | {
+        "milliseconds a frame of panning and zooming": {"median": np.median(frames), "p95": np.percentile(frames, 95)}
+    }
+
+
+def processes(opened: Any) -> list[dict[str, Any]]:
+    """List the browser's processes."""
+    return list(opened.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"])
+
+
+def resident(process: int) -> float:
+    """Return the resident memory of a process in MB."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1000
 
 
 def of_report(opened: Any, run: Path, repeats: int) -> dict[str, Any]:

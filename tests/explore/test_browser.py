@@ -14,7 +14,10 @@ import pytest
 from explore_names import FORMULA, HOSTILE
 from explore_pages import Opened, drag, eventually, heading, listen, saved, served, unfold, violations
 from howfar import registry
+from howfar.explore import page_data
+from howfar.explore.page_data import PageParts
 from howfar.explore.server import read_picks
+from howfar.results import Comparison
 from howfar.studies.run_folder import write_report
 
 
@@ -73,6 +76,27 @@ def test_brush_filter_look_collect_and_save(opened: Opened) -> None:
         page.reload()
         page.locator(".tray h3", has_text="7 images collected").wait_for()
     assert noise == []
+
+
+def test_the_page_of_a_long_run_gets_the_rest_by_ranges(
+    browser: Any, run: Path, comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_data, "LEVEL_BYTES", 60)
+    asked: list[str] = []
+    monkeypatch.setattr(PageParts, "read", lambda self, name, read=PageParts.read: (asked.append(name), read(self, name))[1])
+    with served(browser, run) as found:
+        found.page.locator(".bar p[role=status]", has_text="are drawn").wait_for(state="hidden")
+        test_brush_filter_look_collect_and_save(found)
+        with saved(found.page, "CSV").open(newline="") as file:
+            rows = {row["image"]: row for row in csv.DictReader(file)}
+    assert any(name.startswith("rows/") for name in asked)
+    columns = {name for name in asked if name.startswith("column/")}
+    assert "column/pca_x" in columns
+    assert max(map(asked.count, columns)) > 2
+    images = comparison.images[comparison.images["dataset"] == "tunnel"].set_index("image")
+    for name, row in rows.items():
+        assert float(row["percentile"]) == pytest.approx(images["percentile"][name], rel=1e-6)
+        assert float(row["mahalanobis"]) == pytest.approx(images["mahalanobis"][name], rel=1e-6)
 
 
 def test_names_are_data(opened: Opened) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from PIL import Image
 
 from explore_names import SITES
 from howfar.cli.main import run as command
+from howfar.explore import page_data
+from howfar.explore.page_data import PageParts
 from howfar.explore.server import POLICY, Server, read_picks
 from howfar.report.explorer import site_of
 from howfar.results import Comparison
@@ -68,6 +71,29 @@ def test_the_page_and_its_parts(server: Server) -> None:
     assert headers["Referrer-Policy"] == "no-referrer"
     for path in ("/bundle.js", "/page.css", "/data"):
         assert ask(server, path)[0] == 200
+
+
+def test_a_long_run_gives_its_columns_by_ranges_and_its_rows_by_number(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask(server, "/column/column_0")[0] == 404
+    monkeypatch.setattr(page_data, "LEVEL_BYTES", 60)
+    server.site = replace(server.site, parts=PageParts(server.site.parts.pictures))
+    values = server.site.points.columns[0].values.astype("<f4")
+    whole = values[np.arange(36) * 23 % 36].tobytes()
+    assert page_data.stride(36) == 23
+    assert ask(server, "/column/column_0")[:2] == (200, whole)
+    status, part, headers = ask(server, "/column/column_0", Range="bytes=8-19")
+    assert (status, part, headers["Content-Range"]) == (206, whole[8:20], "bytes 8-19/144")
+    assert ask(server, "/column/column_0", Range="bytes=140-999")[1] == whole[140:]
+    assert ask(server, "/column/column_0", Range="bytes=144-")[0] == 416
+    assert ask(server, "/column/column_0", Range="lines=1-2")[0] == 200
+    assert ask(server, "/column/nothing")[0] == 404
+    names = server.site.points.rows["image"]
+    rows = json.loads(ask(server, "/rows/3,30")[1])
+    assert [row["name"] for row in rows] == [names[3], names[30]]
+    assert [(row["mask"], row["predictions"]) for row in rows] == [(True, [True]), (True, [False])]
+    assert rows[0]["nearest"] == server.site.points.nearest[3].tolist()
+    for path in ("/rows/", "/rows/36", "/rows/3,", "/rows/-1", f"/rows/{','.join(['1'] * 501)}", "/search/road"):
+        assert ask(server, path)[0] == 404
 
 
 def test_images_are_given_at_full_size_by_number(server: Server) -> None:

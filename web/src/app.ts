@@ -112,10 +112,10 @@ function modelChoices(state: State): HTMLElement[] {
 }
 
 /** A field that sorts images by how like a text they are; a sentence where there can be none. */
-function searchField(state: State, host: Host, found: () => void): HTMLElement {
+function searchField(state: State, host: Host, found: () => void): HTMLElement | null {
   const { data } = state;
   const { search } = data.header.asked!;
-  if (search !== true) return h("p", { class: "small" }, search);
+  if (search !== true) return search ? h("p", { class: "small" }, search) : null;
   const said = h("span", { class: "small", role: "status" });
   const field = h("input", { type: "search", placeholder: "wet road at night" });
   const column = data.column(SIMILARITY)!;
@@ -191,7 +191,7 @@ export function build(root: HTMLElement, data: Data, host: Host): App {
   ];
   const colour = choice("Colour by", colours, "dataset", (value) => state.colour(value));
   const asks = data.header.asked ? [searchField(state, host, () => wall.sortBy(SIMILARITY)), completed(state, host)] : [];
-  const bar = h("div", { class: "controls bar" }, ...modelChoices(state), colour, legend.element, ...asks);
+  const bar = h("div", { class: "controls bar" }, ...modelChoices(state), colour, legend.element, ...asks.filter((each) => each !== null));
   const right = others.map((view) => view.element);
   const views = h("div", { class: "views" }, ...(plane ? [plane.element, h("div", { class: "right" }, ...right)] : right));
   root.replaceChildren(bar, views, wall.element, tray.element, detail.element, live);

@@ -40,14 +40,24 @@ export class Polygon {
   }
 }
 
+/** The largest quotient of Euclid's algorithm; infinity for numbers with a common divisor. */
+function largestQuotient(a: number, b: number): number {
+  let largest = 0;
+  while (b) [largest, a, b] = [Math.max(largest, Math.floor(a / b)), b, a % b];
+  return a === 1 ? largest : Infinity;
+}
+
 /** Steps from one row to the next in the order of levels, as howfar.explore.page_data has it: row i · step mod count is the i-th.
  *
- * It is near the golden section of the count, so that the first rows, however many, lie evenly among all. */
+ * Near the golden section of the count and with small quotients, they take the first rows, however many, evenly from all. */
 export function stride(count: number): number {
-  const common = (a: number, b: number): number => (b ? common(b, a % b) : a);
-  let step = Math.floor(count * 0.6180339887498949) || 1;
-  while (common(count, step) > 1) step++;
-  return step;
+  const first = Math.floor(count * 0.6180339887498949) || 1;
+  let [best, least] = [first, Infinity];
+  for (let step = first; step <= Math.max(first, Math.min(count - 1, first + 99)); step++) {
+    const largest = largestQuotient(count, step);
+    if (largest < least) [best, least] = [step, largest];
+  }
+  return best;
 }
 
 /** About `count` round numbers from low to high. */

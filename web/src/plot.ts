@@ -45,6 +45,8 @@ export interface Hands {
 
 /** Points in sight up to which each is a dot; of more their density is drawn. */
 const DOTS = 100_000;
+/** Points of which a density is drawn while something moves; of more, every second, third … */
+const ROUGH = 400_000;
 const REACH = 14;
 const HELP =
   "Arrow keys move a cross, with Shift farther. Space begins a selection at the cross and ends it. Enter opens the nearest image, " +
@@ -69,6 +71,7 @@ export abstract class Plot {
   /** Whether the points are to be drawn again, and not only what lies over them. */
   private stale = true;
   private dense = false;
+  private rough = false;
   private screenX = new Float32Array(0);
   private screenY = new Float32Array(0);
   private screenRow = new Uint32Array(0);
@@ -189,6 +192,7 @@ export abstract class Plot {
     this.state.listen((change) => {
       this.clear.hidden = !this.state.filtersBy(this.id);
       if (change === "more") this.grow();
+      else if (change === "settled") this.rough && this.render();
       else if (change !== "look") this.render(change !== "point" && change !== "tray");
     });
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.render());
@@ -332,7 +336,9 @@ export abstract class Plot {
     const pale = packed(frame.dark ? "#39424c" : "#d3d9df");
     if (this.dense) {
       const { pass, colours } = state;
-      raster.density({ ...this.scene, ...this.view, pass, colours, other: grey, faded: pale, cell: Math.max(1, Math.round(ratio)) });
+      const every = state.hurried ? Math.ceil(this.scene.row.length / ROUGH) : 1;
+      this.rough = every > 1;
+      raster.density({ ...this.scene, ...this.view, pass, colours, other: grey, faded: pale, every, cell: Math.max(1, Math.round(ratio)) });
       raster.show();
       return;
     }
@@ -367,14 +373,9 @@ export abstract class Plot {
       context.stroke();
     };
     const { tray, held, pointed } = this.state;
-    if (tray.length || pointed >= 0) {
-      const { row } = this.scene;
-      for (let at = 0; at < row.length; at++) {
-        const of = row[at]!;
-        if (held[of]) ring(at, 6, 1.6);
-        if (of === pointed) ring(at, 8.5, 2.4);
-      }
-    }
+    const { row } = this.scene;
+    if (tray.length) for (let at = 0; at < row.length; at++) if (held[row[at]!]) ring(at, 6, 1.6);
+    if (pointed >= 0) for (let at = row.indexOf(pointed); at >= 0; at = row.indexOf(pointed, at + 1)) ring(at, 8.5, 2.4);
     if (this.shape.length > 1) {
       context.beginPath();
       this.shape.forEach(([x, y], index) => {
@@ -491,6 +492,7 @@ export abstract class Plot {
 
   /** Filters by the shape that is drawn. */
   private choose(): void {
+    this.state.hurry();
     const mask = new Uint8Array(this.state.data.count);
     const { x, y, row } = this.scene;
     const xs = this.shape.map(([px]) => px);
@@ -547,6 +549,7 @@ export abstract class Plot {
 
   private show(window: [number, number, number, number]): void {
     this.window = window;
+    this.state.hurry();
     this.place();
     this.render();
   }

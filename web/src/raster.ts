@@ -32,6 +32,8 @@ export interface Cloud {
   colours: Uint32Array;
   other: number;
   faded: number;
+  /** 1 to draw all points, 2 for every second … */
+  every: number;
   /** Pixels of a cell's side. */
   cell: number;
 }
@@ -72,10 +74,10 @@ function stamp(radius: number, opacity: number, hard: boolean): Stamp {
 /** Points of a cell up to which its strength grows. */
 const MOST = 4095;
 /** How strongly a single point is drawn, of 256. */
-const LEAST = 110;
+const LEAST = 150;
 
 /** How strongly to draw so many points in a cell, of 256, given the numbers of all cells: each `every`-th from the `first`. */
-function strengths(numbers: Uint32Array, first: number, every: number): Uint16Array {
+function strengths(numbers: Int32Array, first: number, every: number): Uint16Array {
   let most = 1;
   for (let at = first; at < numbers.length; at += every) if (numbers[at]! > most) most = numbers[at]!;
   const scale = (256 - LEAST) / Math.log(Math.max(8, Math.min(MOST, most)));
@@ -92,8 +94,8 @@ function mixed(old: number, colour: number, share: number): number {
 
 export class Raster {
   private image: ImageData;
-  private sums = new Uint32Array(0);
-  private behind = new Uint32Array(0);
+  private sums = new Int32Array(0);
+  private behind = new Int32Array(0);
   /** Signed, so that the engine computes with whole numbers alone. */
   private pixels: Int32Array;
 
@@ -166,29 +168,31 @@ export class Raster {
   }
 
   /** Draws points as cells: in their mean colour, the stronger the more lie there, by the logarithm of their number. */
-  density({ x, y, row, from, scale, pass, colours, other, faded, cell }: Cloud): void {
+  density({ x, y, row, from, scale, pass, colours, other, faded, every, cell }: Cloud): void {
     const across = Math.ceil(this.image.width / cell);
     const down = Math.ceil(this.image.height / cell);
     const cells = across * down;
     // Red, green, blue and number of those that pass; numbers of those that do not, and of all others.
-    if (this.sums.length !== 4 * cells) [this.sums, this.behind] = [new Uint32Array(4 * cells), new Uint32Array(2 * cells)];
+    if (this.sums.length !== 4 * cells) [this.sums, this.behind] = [new Int32Array(4 * cells), new Int32Array(2 * cells)];
     const { sums, behind } = this;
+    const rows = new Int32Array(row.buffer, row.byteOffset, row.length);
+    const signed = new Int32Array(colours.buffer);
     sums.fill(0);
     behind.fill(0);
     const [left, top] = from;
     const [right, up] = [scale[0] / cell, scale[1] / cell];
     const end = pass.length;
-    for (let at = 0; at < row.length; at++) {
+    for (let at = 0; at < rows.length; at += every) {
       const px = (x[at]! - left) * right;
       const py = (top - y[at]!) * up;
       // Written so that a place that is no number fails it.
       if (!(px >= 0 && py >= 0 && px < across && py < down)) continue;
-      const of = row[at]!;
+      const of = rows[at]!;
       const place = (py | 0) * across + (px | 0);
       if (of >= end) behind[2 * place + 1]!++;
       else if (!pass[of]) behind[2 * place]!++;
       else {
-        const colour = colours[of]!;
+        const colour = signed[of]!;
         sums[4 * place]! += colour & 255;
         sums[4 * place + 1]! += (colour >> 8) & 255;
         sums[4 * place + 2]! += (colour >> 16) & 255;

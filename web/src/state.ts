@@ -1,7 +1,9 @@
 // What all views share: which images pass the filters, how they are coloured, what is pointed at, and what is collected.
 import type { Column, Data } from "./data";
 
-export type Change = "filter" | "colour" | "point" | "tray" | "look" | "model" | "more";
+export type Change = "filter" | "colour" | "point" | "tray" | "look" | "model" | "more" | "settled";
+/** Milliseconds without movement after which all points are drawn again. */
+const SETTLED = 150;
 const ABSENT = 0xff9aa3ad;
 
 export class State {
@@ -12,6 +14,8 @@ export class State {
   readonly colours: Uint32Array;
   colourBy = "dataset";
   pointed = -1;
+  hurried = false;
+  private settling = 0;
   /** Position of the model whose performances and predictions are shown; 0 where the run has none to choose from. */
   model = 0;
   readonly tray: number[] = [];
@@ -75,8 +79,19 @@ export class State {
     this.tell("model");
   }
 
+  /** Lets views draw very many points roughly until nothing has moved for a moment. */
+  hurry(): void {
+    this.hurried = true;
+    window.clearTimeout(this.settling);
+    this.settling = window.setTimeout(() => {
+      this.hurried = false;
+      this.tell("settled");
+    }, SETTLED);
+  }
+
   /** Takes in values that have come. */
   grow(): void {
+    if (this.data.models.length) this.fill();
     this.paint();
     this.tell("more");
   }

@@ -31,13 +31,19 @@ LEVEL_BYTES: Final = 4_000_000
 def stride(count: int) -> int:
     """Return the step of the order of levels: its i-th row is i · step mod count.
 
-    The step is near the golden section of the count and has no divisor in common with it, so that the first rows, however
-    many, lie evenly in the run: each dataset, and each part of it, has its share.
+    Of the steps near the golden section of the count it is the one with the smallest quotients in Euclid's algorithm, so that
+    the first rows, however many, lie evenly in the run: each dataset, and each part of it, has its share.
     """
-    step = int(count * 0.6180339887498949) or 1
-    while math.gcd(count, step) > 1:
-        step += 1
-    return step
+    first = int(count * 0.6180339887498949) or 1
+    return min(range(first, max(first, min(count - 1, first + 99)) + 1), key=lambda step: _largest_quotient(count, step))
+
+
+def _largest_quotient(a: int, b: int) -> float:
+    """Return the largest quotient of Euclid's algorithm; infinity for numbers with a common divisor."""
+    largest = 0
+    while b:
+        largest, a, b = max(largest, a // b), b, a % b
+    return largest if a == 1 else math.inf
 
 
 def in_levels(values: NDArray[Any], most: int | None = None) -> NDArray[Any]:
