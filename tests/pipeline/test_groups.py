@@ -125,7 +125,7 @@ def test_a_run_says_how_few_groups_widen_it(found: Comparison) -> None:
     assert "the 30 images of few are of 6 groups: intervals are over groups, and so few make them up to 1.4 times" in notes
     assert "all 5 images of one are of one group" in notes
     assert "of many are of" not in notes
-    assert "1 groups of one and 20 of p allow no p-value below 0.048" in notes
+    assert "one has 1 of 21 groups: no p-value can be below 0.048" in notes
     by_name = {each.name: each for each in found.datasets}
     assert by_name["one"].relative_ci is None
     assert by_name["one"].p_value_raw > 0.04
