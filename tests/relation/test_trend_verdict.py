@@ -70,7 +70,7 @@ OPEN = f"No evidence either way: the change of F {FAR}, "
             0.8,
             "accuracy",
             f"Accuracy rises with distance: it changes by +0.20 [+0.10, +0.30] {FAR} (mean accuracy 0.80, Spearman +0.30 "
-            "[+0.10, +0.50], 1,200 images of 30 photographs)",
+            "[+0.10, +0.50], 1,200 images of 30 groups)",
         ),
         (
             made(FLAT, (-0.03, -0.2, 0.14)),
@@ -105,7 +105,7 @@ def test_why_there_is_no_interval() -> None:
     assert verdict(made((None,)), 0.9, tau=0.5).text == start + "all images are equally far"
     change = "F changes by −0.30 from the nearest to the farthest image, but "
     few = verdict(made((-0.3,), n=40, groups=5), 0.9, tau=0.5).text
-    assert few == start + change + "5 photographs are too few for an interval (at least 6)"
+    assert few == start + change + "5 groups are too few for an interval (at least 6)"
     assert "but 4 images are too few" in verdict(made((-0.3,), n=4, groups=4), 0.9, tau=0.5).text
     left_out = verdict(made((-0.3,)), 0.9, tau=0.5).text
     assert left_out == start + change + "there is no interval that would tell how sure that is"
