@@ -21,7 +21,7 @@ from howfar.pipeline.measure import permutation_p_value
 from howfar.projection import Projection
 from howfar.results import Comparison, Features
 from howfar.significance import interval, resample_counts
-from howfar.significance.bootstrap import few_groups, widening
+from howfar.significance.bootstrap import average, few_groups, image_weights, widening
 
 QUICK = {"progress": False, "bootstrap": 200, "permutations": 199}
 
@@ -88,6 +88,15 @@ def test_groups_are_drawn_whole() -> None:
     assert (counts[0] == counts[4]).all()
     assert (counts[1] == counts[2]).all()
     assert (counts[[0, 1, 3]].sum(axis=0) == 3).all()
+
+
+def test_a_mean_has_an_interval_over_groups() -> None:
+    values, groups = np.repeat(np.random.default_rng(0).normal(size=6), 5), np.repeat(np.arange(6), 5)
+    plain = average(values, image_weights(30, 2000, [0]))
+    grouped = average(values, image_weights(30, 2000, [0], groups), groups)
+    wide, narrow = (each.high - each.low for each in (grouped, plain))
+    assert wide / narrow == pytest.approx(np.sqrt(5) * widening([1.0], [6]), rel=0.1)
+    assert average(values, image_weights(30, 9, [0], 0 * groups), 0 * groups).low is None
 
 
 def test_labels_of_groups_are_exchanged_and_frames_of_new_clips_are_no_other_distribution() -> None:
