@@ -21,7 +21,7 @@ from howfar.pipeline.measure import permutation_p_value
 from howfar.projection import Projection
 from howfar.results import Comparison, Features
 from howfar.significance import interval, resample_counts
-from howfar.significance.bootstrap import few_groups, widening
+from howfar.significance.bootstrap import average, few_groups, image_weights, widening
 
 QUICK = {"progress": False, "bootstrap": 200, "permutations": 199}
 
@@ -90,6 +90,15 @@ def test_groups_are_drawn_whole() -> None:
     assert (counts[[0, 1, 3]].sum(axis=0) == 3).all()
 
 
+def test_a_mean_has_an_interval_over_groups() -> None:
+    values, groups = np.repeat(np.random.default_rng(0).normal(size=6), 5), np.repeat(np.arange(6), 5)
+    plain = average(values, image_weights(30, 2000, [0]))
+    grouped = average(values, image_weights(30, 2000, [0], groups), groups)
+    wide, narrow = (each.high - each.low for each in (grouped, plain))
+    assert wide / narrow == pytest.approx(np.sqrt(5) * widening([1.0], [6]), rel=0.1)
+    assert average(values, image_weights(30, 9, [0], 0 * groups), 0 * groups).low is None
+
+
 def test_labels_of_groups_are_exchanged_and_frames_of_new_clips_are_no_other_distribution() -> None:
     rejected = dict.fromkeys(("groups", "images"), 0)
     numbers = np.repeat(np.arange(8), 6)
@@ -125,7 +134,7 @@ def test_a_run_says_how_few_groups_widen_it(found: Comparison) -> None:
     assert "the 30 images of few are of 6 groups: intervals are over groups, and so few make them up to 1.4 times" in notes
     assert "all 5 images of one are of one group" in notes
     assert "of many are of" not in notes
-    assert "1 groups of one and 20 of p allow no p-value below 0.048" in notes
+    assert "one has 1 of 21 groups: no p-value can be below 0.048" in notes
     by_name = {each.name: each for each in found.datasets}
     assert by_name["one"].relative_ci is None
     assert by_name["one"].p_value_raw > 0.04

@@ -236,10 +236,13 @@ def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
     cells = read.column("image").to_pylist() if "image" in columns else [None] * len(vectors)
     images, skipped = _named(cells, vectors.is_valid().to_pylist(), name, source)
     found = from_array(_stack(table.location, vectors, images), name, source, images, skipped)
-    if "group" not in columns:
-        return found
-    of = dict(zip(unique_names(cells), map(cell_text, read.column("group").to_pylist()), strict=True))
-    return replace(found, groups=tuple(of[image] or None for image in found.images))
+    return in_groups(found, unique_names(cells), read.column("group").to_pylist()) if "group" in columns else found
+
+
+def in_groups(features: Features, images: Sequence[str], groups: Sequence[Any]) -> Features:
+    """Add the groups of a table's rows, named by `images`, to the features of those that are used."""
+    of = dict(zip(images, map(cell_text, groups), strict=True))
+    return replace(features, groups=tuple(of[image] or None for image in features.images))
 
 
 def from_lance(folder: Location, name: str | None = None) -> Features:

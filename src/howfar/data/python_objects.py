@@ -23,7 +23,7 @@ from PIL import Image
 from howfar.data.containers.container import GROUP, LABEL, MASK
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.documents import cell_text
-from howfar.data.embeddings import from_array, unique_names
+from howfar.data.embeddings import from_array, in_groups, unique_names
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.image_folder import EXTENSIONS, home_of, path_text
 from howfar.data.item import BufferedText, Item
@@ -242,10 +242,9 @@ def _embeddings(columns: Mapping[str, Any], name: str) -> Features:
     except (ValueError, TypeError) as error:
         raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
     names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
-    found = from_array(rows, name, images=unique_names([text or None for text in names]))
-    if GROUP not in columns or len(found) < len(cells):
-        return found
-    return replace(found, groups=tuple(None if _is_empty(cell) else cell_text(cell) for cell in columns[GROUP].to_list()))
+    images = unique_names([text or None for text in names])
+    found = from_array(rows, name, images=images)
+    return in_groups(found, images, columns[GROUP].to_list()) if GROUP in columns else found
 
 
 def _is_number(column: Any) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from howfar import __version__
+from howfar.arrays import group_numbers
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.integrations.onnx_gate import digest_of
 from howfar.io.atomic import replace_text
@@ -81,8 +82,9 @@ def _assessed(folder: Path) -> tuple[Assessment, list[_Row], str, list[str], dic
     rows = []
     for name, value, n in scored:
         file = folder / "performance" / f"{name}.parquet"
-        values: Any = Evaluation.load(file).images["performance"] if file.is_file() else []
-        mean = average(values, image_weights(len(values), 1000, [0]))
+        images: Any = Evaluation.load(file).images if file.is_file() else {"performance": []}
+        values, groups = images["performance"], group_numbers(list(images["group"])) if "group" in images else None
+        mean = average(values, image_weights(len(values), 1000, [0], groups), groups)
         interval = {} if mean.low is None else {"level": 0.95, "low": mean.low, "high": mean.high}
         rows.append(_row(name, measure, value, f"measured on {n} images", **interval))
     for site in run.sites:
@@ -91,7 +93,10 @@ def _assessed(folder: Path) -> tuple[Assessment, list[_Row], str, list[str], dic
             how, ends = f"estimated without labels by {site.estimator}", {"low": site.low, "high": site.high}
             rows.append(_row(site.dataset, f"{measure}, estimated", site.estimate or 0.0, how, level=site.level, **ends))
     after = [f"- {escaped_markdown(site.warning)}" for site in run.sites if site.doubted]
-    after += ["", escaped_markdown(f"Performance is {run.metric}; intervals of measured means are over images.")]
+    after += [
+        "",
+        escaped_markdown(f"Performance is {run.metric}; intervals of measured means are over images, or groups of them."),
+    ]
     title = "How far this model reaches"
     if not (folder / PROFILE).is_file():
         return run, rows, title, after, {}

@@ -263,8 +263,8 @@ def verdict(
     numbers = [] if known is None else [f"mean {metric_name} {known:.2f}"]
     if trend.spearman.value is not None:
         numbers.append(f"Spearman {_with_interval(trend.spearman)}")
-    photographs = "" if trend.groups == trend.n else f" of {trend.groups:,} photographs"
-    numbers.append(f"{trend.n:,} images{photographs}{f' in {sets} sets' if sets > 1 else ''}")
+    groups = "" if trend.groups == trend.n else f" of {trend.groups:,} groups"
+    numbers.append(f"{trend.n:,} images{groups}{f' in {sets} sets' if sets > 1 else ''}")
     return TrendVerdict(kind, f"{claim} ({', '.join(numbers)}){_besides(trend, kind, flat, metric_name)}")
 
 
@@ -305,7 +305,7 @@ def _missing(trend: Trend | None, metric: str) -> str:
         return "all images are equally far"
     if trend.slope.low is None or trend.slope.high is None:
         change = f"{metric} changes by {signed(trend.slope.value)} {SPAN}"
-        what = "images" if trend.groups == trend.n else "photographs"
+        what = "images" if trend.groups == trend.n else "groups"
         if trend.groups < FEWEST:
             return f"{change}, but {trend.groups} {what} are too few for an interval (at least {FEWEST})"
         return f"{change}, but there is no interval that would tell how sure that is"

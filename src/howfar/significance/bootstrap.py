@@ -209,19 +209,21 @@ def few_groups(name: str, images: int, groups: NDArray[np.integer[Any]] | None) 
     )
 
 
-def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | None:
-    """Draw bootstrap weights of n images, (n, draws); None without draws or with fewer than two images.
+def image_weights(
+    n: int, draws: int, seed: Sequence[int], groups: NDArray[np.integer[Any]] | None = None
+) -> Float64Array | None:
+    """Draw bootstrap weights of n images, (n, draws), or of their groups; None without draws or for fewer than two images.
 
     Examples
     --------
     >>> image_weights(3, 5, [0]).shape, image_weights(1, 5, [0])
     ((3, 5), None)
     """
-    return resample_weights(n, draws, np.random.default_rng(list(seed))) if draws and n > 1 else None
+    return resample_counts(n, draws, np.random.default_rng(list(seed)), groups) / np.float64(n) if draws and n > 1 else None
 
 
-def average(values: ArrayLike, weights: Float64Array | None) -> Interval:
-    """Compute the mean over images with finite values, with its 95 % percentile bootstrap interval.
+def average(values: ArrayLike, weights: Float64Array | None, groups: NDArray[np.integer[Any]] | None = None) -> Interval:
+    """Compute the mean over images with finite values, with its 95 % percentile bootstrap interval, widened for few groups.
 
     `values` (n,) are NaN where undefined; `weights` (n, draws) come from `image_weights`: the same for two models make their
     means comparable. Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
@@ -241,7 +243,10 @@ def average(values: ArrayLike, weights: Float64Array | None) -> Interval:
     if weights is None or defined.sum() < 2:
         return Interval(mean)
     drawn = weights[defined]
-    return Interval(mean, *interval(quotient(each[defined] @ drawn, drawn.sum(axis=0))))
+    means = quotient(each[defined] @ drawn, drawn.sum(axis=0))
+    if groups is None:
+        return Interval(mean, *interval(means))
+    return Interval(mean, *(widened(means, widening([1.0], [effective(groups[defined])])) or ()))
 
 
 _ROWS = 512

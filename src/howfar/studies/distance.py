@@ -546,8 +546,8 @@ def _about_groups(primary: Features, secondaries: Sequence[Features], settings: 
     for s in secondaries if settings.permutations else ():
         least = 1 / math.comb(s.independent + primary.independent, s.independent)
         if (s in every or primary in every) and least > SIGNIFICANCE / 2:
-            counts = f"{s.independent} groups of {s.name} and {primary.independent} of {primary.name}"
-            yield f"{counts} allow no p-value below {least:.2g}"
+            both = s.independent + primary.independent
+            yield f"{s.name} has {s.independent} of {both} groups: no p-value can be below {least:.2g}"
     if every and settings.rivals and (settings.bootstrap or settings.permutations):
         yield "distances between datasets other than the paper's and energy have no interval and no p-value by groups"
 

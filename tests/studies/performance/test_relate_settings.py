@@ -69,7 +69,7 @@ def test_photographs_are_resampled_in_place_of_images(world: Any) -> None:
         assert (one.slope.low == other.slope.low) == (name == "near")
     assert paired.pooled is not None
     assert paired.pooled.groups == 27
-    assert "17 images of 13 photographs" in of(paired, "far").verdict.text
+    assert "17 images of 13 groups" in of(paired, "far").verdict.text
 
 
 def test_the_order_of_files_and_of_their_rows_changes_nothing(world: Any, found: Relation) -> None:

@@ -18,6 +18,7 @@ from howfar import options as declared
 from howfar import registry
 from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset, parse
+from howfar.data.photographs import fits, grouped
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError, one_line, rule_broken
 from howfar.io.location import absolute, is_url
 from howfar.keywords import BackboneOptions, SelectOptions, TrainingOptions
@@ -524,9 +525,14 @@ class Inputs:
         return self.file.expanded(names)
 
     def dataset(self, name: str) -> Dataset:
-        """Return a dataset, subsampled to its limit with the seed."""
+        """Return a dataset with the groups of its images, subsampled to its limit with the seed."""
         seed = int(self.file.document.settings.get("seed", 0))
-        return drawn(self.file.datasets[name], self.file.entries[name].limit, seed)
+        entry = self.file.entries[name]
+        known = self.file.datasets[name]
+        # One expression may be written for several datasets, of which some have no tiles.
+        if entry.group is not None and fits([item.name for item in known.items], entry.group):
+            (known,) = grouped([known], entry.group)
+        return drawn(known, entry.limit, seed)
 
     def folder_of(self, study: str) -> Path:
         """Return the folder of another study of the run."""
