@@ -1,4 +1,4 @@
-"""How documents and tables are summed up, by the script that wrote the expectations and by the test that reads them."""
+"""How documents and tables are summed up, as they were when the expectations were written."""
 
 from __future__ import annotations
 
