@@ -31,7 +31,13 @@ PLACES = st.one_of(
 )
 
 ITEMS = st.builds(
-    Item, TEXT, PLACES, st.none() | PLACES, st.none() | TEXT, st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)
+    Item,
+    TEXT,
+    PLACES,
+    st.none() | PLACES,
+    st.none() | TEXT,
+    st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple),
+    st.none() | TEXT,
 )
 
 
@@ -48,6 +54,11 @@ def test_each_image_comes_back_as_it_was(items: list[Item]) -> None:
     assert table.names == tuple(item.name for item in items)
     assert PathTexts(table) == tuple(str(item.path) for item in items)
     assert table.masks == sum(item.mask is not None for item in items)
+
+
+def test_a_dataset_lists_the_group_of_each_image() -> None:
+    items = [Item("1.png", "/1.png", group="scene a"), Item("2.png", "/2.png", label="dry"), Item("3.png", "/3.png", group="b")]
+    assert Dataset("roads", items).groups == ["scene a", None, "b"]
 
 
 @pytest.mark.parametrize("label", [np.int64(3), b"wet", ("a", "b"), Path("wet")])

@@ -115,6 +115,11 @@ class Dataset:
         """
         return cls(*list_table(as_location(path), name))
 
+    @property
+    def groups(self) -> list[str | None]:
+        """Return each image's group: its scene, patient, clip or photograph; None for an image that shares none."""
+        return [item.group for item in self.items]
+
     def without_masks(self) -> Dataset:
         """Return the dataset without its masks."""
         return replace(self, items=tuple(replace(item, mask=None) for item in self.items))

@@ -27,6 +27,7 @@ class Item:
     `name` is unique in the dataset: the path below the images folder, with ``/``, or what the table says. `path` is the file,
     or the text of its URL; of a member of a tar, Parquet or Arrow file the container, ``/`` and its own name. `mask` is the
     file of its ground truth. `further` are (column, text) of the further columns of the dataset's table, without empty cells.
+    `group` names the scene, patient, clip or photograph that the image shares with others; None if it shares none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Item:
     mask: Path | str | None = None
     label: str | None = None
     further: tuple[tuple[str, str], ...] = ()
+    group: str | None = None
 
 
 DatasetFields: TypeAlias = tuple[str, Sequence[Item], tuple[Skipped, ...], Path | str]
@@ -235,7 +237,8 @@ class LocationColumn:
 def _is_plain(item: Item) -> bool:
     """Return whether an image can be rebuilt from texts: its files are locations and all else is text."""
     located = all(type(place) in _KINDS for place in (item.path, item.mask) if place is not None)
-    if type(item) is not Item or not located or type(item.label) not in (str, type(None)):
+    texts_only = all(type(text) in (str, type(None)) for text in (item.label, item.group))
+    if type(item) is not Item or not located or not texts_only:
         return False
     texts = (type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str is type(pair[1]) for pair in item.further)
     return item.further == () or (type(item.further) is tuple and all(texts))
@@ -303,8 +306,8 @@ class ItemTable(BufferedText[Item]):
             raise LookupError(f"image {name} has no file")
         if not note:
             return Item(name, path, mask)
-        label, code, *texts = json.loads(note)
-        return Item(name, path, mask, label, tuple(zip(self._columns[code], texts, strict=True)))
+        label, group, code, *texts = json.loads(note)
+        return Item(name, path, mask, label, tuple(zip(self._columns[code], texts, strict=True)), group)
 
     def path_text(self, position: int) -> str:
         """Return the path of the image at a position, as text."""
@@ -324,15 +327,14 @@ class ItemTable(BufferedText[Item]):
         self._paths.add(item.name, item.path)
         self._masks.add(item.name, item.mask)
         self._labelled += item.label is not None
-        if item.label is not None or item.further:
+        if item.label is not None or item.group is not None or item.further:
             columns = tuple(column for column, _ in item.further)
             if columns not in self._code_of:
                 self._code_of[columns] = len(self._columns)
                 self._columns.append(columns)
             self._notes.extend_to(row)
-            self._notes.append(
-                json.dumps([item.label, self._code_of[columns], *(text for _, text in item.further)], separators=(",", ":"))
-            )
+            note = [item.label, item.group, self._code_of[columns], *(text for _, text in item.further)]
+            self._notes.append(json.dumps(note, separators=(",", ":")))
 
 
 class PathTexts(BufferedText[str]):
