@@ -17,6 +17,7 @@ from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspac
 from howfar.pipeline.distance_intervals import ROUNDING
 from howfar.pipeline.measure import check_plan
 from howfar.pipeline.pairs import projector_of
+from howfar.pixel_reading import READING, PixelReading
 from howfar.projection import Basis, Projector
 from howfar.protocols import Rows
 from howfar.relation import site_judge
@@ -149,7 +150,7 @@ class PrimaryReference:
 
     def notes(self) -> tuple[str, ...]:
         """List caveats about the profile's distances."""
-        notes = []
+        notes = [sentence] if (sentence := PixelReading.of(self.identity.get(READING, {})).sentence()) else []
         if self.own is None:
             notes.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
         elif self._fitted is None:

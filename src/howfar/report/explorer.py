@@ -19,6 +19,7 @@ from howfar.explore.widget import Explorer
 from howfar.io.location import absolute
 from howfar.keywords import PageOptions
 from howfar.options import Maps
+from howfar.pixel_reading import READING
 from howfar.report.page import SECTION, SectionKind, fill
 from howfar.report.run_results import RunResults
 from howfar.report.section import Section
@@ -40,7 +41,11 @@ def bundle(name: str) -> Markup:
 
 
 def _content(comparison: Comparison, relation: Relation | None) -> Section:
-    return section(points_of(comparison, relation, ImageMap.of(comparison)), masks_of(comparison.sources), comparison.folder)
+    return section(
+        points_of(comparison, relation, ImageMap.of(comparison)),
+        masks_of(comparison.sources, comparison.backbone.identity.get(READING)),
+        comparison.folder,
+    )
 
 
 def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Section:
@@ -98,7 +103,7 @@ def pictures_of(result: Result) -> ImageFiles | None:
     """Collect the images of a result and their pictures; None for a result that the page cannot show."""
     if isinstance(result, Comparison):
         shown = RunResults.of(result, result.folder)
-        return ImageFiles(shown.points, masks_of(result.sources))
+        return ImageFiles(shown.points, masks_of(result.sources, result.backbone.identity.get(READING)))
     if type(result) is Adaptation and result.folder is not None:
         return ImageFiles(adaptation_points(result, result.folder), masks_in(result))
     return None
@@ -110,5 +115,5 @@ def explore(comparison: Comparison, relation: Relation | None = None, map: Maps 
     check_map(map, folder)
     keep_map(comparison, map)
     shown = RunResults.of(comparison, folder, relation)
-    pictures = ImageFiles(shown.points, masks_of(comparison.sources))
+    pictures = ImageFiles(shown.points, masks_of(comparison.sources, comparison.backbone.identity.get(READING)))
     return Explorer(pictures, shown.comparison.images, (bundle("widget.js"), bundle("widget.css")))
