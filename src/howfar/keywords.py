@@ -8,9 +8,13 @@ from howfar import options
 
 
 class DatasetOptions(TypedDict, total=False):
-    """Declare the option that says what a dataset may hold."""
+    """Declare the options that say what a dataset may hold, and how its pixels are read."""
 
     allow_urls: options.AllowUrls
+    bands: options.Bands
+    range: options.Range
+    window: options.Window
+    overlap: options.Overlap
 
 
 class MaskOptions(DatasetOptions, total=False):
@@ -64,6 +68,7 @@ class BackboneOptions(TypedDict, total=False):
     size: options.InputSize
     mean: options.Mean
     std: options.Std
+    channels: options.FedChannels
     output: options.Output
     prompt: options.PromptText
     engine: options.Engine

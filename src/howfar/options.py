@@ -60,6 +60,7 @@ _dist = partial(Option, topic="Distance")
 _sure = partial(Option, topic="How sure it is")
 _where = partial(Option, topic="Where it runs")
 _net = partial(Option, topic="Network")
+_pixels = partial(Option, topic="Pixels")
 _perf = partial(Option, topic="Performance")
 _label = partial(Option, topic="Photographs and labels")
 _train = partial(Option, topic="Training")
@@ -129,6 +130,18 @@ Device = Annotated[str, Option("auto", "Run the network there.", free=True, choi
 # Which URLs datasets may hold.
 AllowUrls = Annotated[_Texts, _where((), "Also fetch URLs in tables from these hosts or buckets, never local ones.", free=True)]
 
+# How the pixels of datasets are read.
+Bands = Annotated[
+    Sequence[int] | str | None,
+    _pixels(None, "Read these bands, counted from 1, in this order; pages of a stack count on.", free=True),
+]
+Range = Annotated[
+    Sequence[float] | str | None,
+    _pixels(None, "Map these values to 0-255: LOW:HIGH, auto (learnt from the first dataset), or dtype.", free=True),
+]
+Window = Annotated[_Count, _pixels(None, "Cut rasters (GeoTIFF) into windows of this side.", {"ge": 4}, "pixels")]
+Overlap = Annotated[_Count, _pixels(None, "Let neighbouring windows share this many pixels.", _NATURAL, "pixels")]
+
 # How a backbone is loaded.
 LocalWeights = str | Path | Mapping[str, str | Path] | None
 Weights = Annotated[LocalWeights, _net(None, "Read local weights: a file, or a folder in the hub's format.", free=True)]
@@ -140,6 +153,7 @@ Via = Annotated[_Count, _net(None, "Resize to this square first; the paper's is 
 ModelName = Annotated[_Text, Option(None, "Load this model of the family.", free=True, flags=HIDDEN)]
 Sides = int | Sequence[int] | None
 InputSize = Annotated[Sides, _net(None, "Feed the network this square, or this height and width.", unit="pixels", **_FURTHER)]
+FedChannels = Annotated[_Count, _net(None, "Feed this many bands; by default those of `bands`.", free=True, flags=HIDDEN)]
 Mean = Annotated[_Channels, _net(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
 Std = Annotated[_Channels, _net(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
 Output = Annotated[_Text, _net(None, "Take this output or inner tensor of an ONNX file as the feature.", **_FURTHER)]

@@ -67,8 +67,8 @@ class Backbone(Protocol):
     def identity(self) -> Mapping[str, Any]:
         """Return what the feature depends on (weights hash, layer, pooling, preprocessing, dtype), as JSON values."""
 
-    def prepare(self, image: Image) -> NDArray[Any]:
-        """Turn one RGB picture into the model's input array."""
+    def prepare(self, image: Image | NDArray[np.uint8]) -> NDArray[Any]:
+        """Turn one RGB picture into the model's input array; bands (h, w, c) only where its attribute `channels` is c."""
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, ...) prepared pictures into (b, q) float32 features."""

@@ -93,6 +93,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "perturbations": _entries("perturb.corruptions: BRIGHTER DARKER BLUR noise=NOISY"),
     "image_formats": _entries("data.image_formats: JPEG PNG BMP GIF TIFF WEBP PPM JPEG2000 AVIF"),
+    "pixel_readers": _entries("data.bands: bands=picture_bytes", "data.rasters: window=window_values windows=cut"),
     "labelled_perturbations": _entries(
         "perturb.corruptions: FADE MOSAIC ENLARGE blur=LABELLED_BLUR noise=LABELLED_NOISE DARKEN CONTRAST GAMMA INVERT",
         "perturb.corruptions: TEXTURE FOURIER",

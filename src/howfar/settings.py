@@ -17,6 +17,7 @@ from howfar.io.location import leaving_no_empty_folder
 from howfar.mask_colour import reading_by
 from howfar.memory import by_variable
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
+from howfar.pixel_reading import reading_pixels
 from howfar.url_hosts import allowing, named_by_variable
 
 Keywords = TypeVar("Keywords", bound=Mapping[str, Any])
@@ -146,7 +147,12 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         def call(*arguments: Any, **given: Any) -> Any:
             refuse_unknown(given, names)
             check_variables()
-            with allowing(given.get("allow_urls", ())), reading_by(given.get("foreground")), leaving_no_empty_folder():
+            with (
+                allowing(given.get("allow_urls", ())),
+                reading_by(given.get("foreground")),
+                reading_pixels(given),
+                leaving_no_empty_folder(),
+            ):
                 return function(*arguments, **given)
 
         parameters = [

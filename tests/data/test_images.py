@@ -22,7 +22,8 @@ from PIL import Image, ImageFile, ImageOps, features
 from howfar import registry
 from howfar.data import decode, images, parse, read_bytes, read_mask
 from howfar.data import image_formats as formats
-from howfar.data.images import MAX_PIXELS, size, to_rgb, unused_bits
+from howfar.data.bands import unused_bits
+from howfar.data.images import MAX_PIXELS, size, to_rgb
 from howfar.errors import ImageError
 
 WITH_AVIF = pytest.mark.skipif("avif" not in features.get_supported(), reason="this Pillow reads no AVIF")
@@ -175,7 +176,9 @@ def test_strips_of_tiff_must_cover_the_picture() -> None:
     assert reason(bytes(data)) == "damaged image file (its strips do not cover the picture)"
 
 
-ABOVE = "above the limit of 178,956,970 pixels that no option lifts: cut it into tiles, or make it smaller"
+ABOVE = (
+    "above the limit of 178,956,970 pixels that no option lifts: cut it into tiles (a raster: --window 512), or make it smaller"
+)
 
 
 def test_bombs_and_slivers_are_refused_before_they_are_decoded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -239,7 +242,7 @@ def deep(folder: Path, top: int, count: int = 12, ending: str = "png") -> list[P
 def test_images_of_fewer_bits_than_their_files_are_told(tmp_path: Path, top: int, bits: int, factor: int, ending: str) -> None:
     assert unused_bits("xray", deep(tmp_path, top, ending=ending)) == (
         f"xray has 16-bit images that use {bits} bits (no value above {top:,} in 8 of them), and are read as nearly black: "
-        f"multiply the values by {factor}, in all datasets alike"
+        f"pass --range 0:{65536 // factor - 1}, which all datasets are read by"
     )
 
 
@@ -333,13 +336,16 @@ def test_sixteen_bit_colour() -> None:
     assert pixel(png(16, 6, np.dstack([values, np.zeros((4, 4), np.uint16)]))) == (255, 255, 255)
 
 
+REMEDY = "say which become 0 to 255, as --range 0:3000"
+
+
 def test_values_without_an_agreed_meaning_are_refused() -> None:
     assert pixel(encoded(Image.fromarray(np.full((4, 4), 0.5, np.float32)), "TIFF")) == (128, 128, 128)
     for value, kind, line in (
-        (300, np.float32, "floating values from 300 to 300: only 0 to 1 has an agreed meaning"),
+        (300, np.float32, f"floating values from 300 to 300: only 0 to 1 has an agreed meaning: {REMEDY}"),
         (np.nan, np.float32, "floating values that are not finite"),
-        (70000, np.int32, "32-bit values from 70000 to 70000: only 0 to 65535 has an agreed meaning"),
-        (-5, np.int32, "32-bit values from -5 to -5: only 0 to 65535 has an agreed meaning"),
+        (70000, np.int32, f"32-bit values from 70000 to 70000: only 0 to 65535 has an agreed meaning: {REMEDY}"),
+        (-5, np.int32, f"32-bit values from -5 to -5: only 0 to 65535 has an agreed meaning: {REMEDY}"),
     ):
         assert reason(encoded(Image.fromarray(np.full((4, 4), value, kind)), "TIFF")) == line
 

@@ -19,11 +19,14 @@ import numpy as np
 from fuzz import seeds
 from fuzz.seeds import IMAGES, LISTED, Folder, npy, table
 from howfar.data import Dataset, Item, decode, parse, read_bytes
+from howfar.data.images import picture
 from howfar.errors import ImageError
+from howfar.pixel_reading import PixelReading, by_reading, reading_pixels
 from howfar.results import Features
 from howfar.studies.study_file.run_study import DONE
 
 LANCE = find_spec("lance")
+RASTERIO = find_spec("rasterio")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,17 @@ def touched(given: Any) -> object:
                 except ImageError:
                     continue
     return repr(read)
+
+
+def read_bands(folder: Path) -> object:
+    """Read two bands of a file, mapped to 0-255."""
+    return picture(read_bytes(by_reading(first(folder), PixelReading((2, 1), "0:3000"))))
+
+
+def read_windows(folder: Path) -> object:
+    """Cut a raster into windows and read them."""
+    with reading_pixels({"window": 8, "bands": "1", "range": "auto"}):
+        return touched(first(folder))
 
 
 def _mask(data: bytes) -> object:
@@ -405,6 +419,7 @@ PICKS = b'{"format": 1, "picks": [{"dataset": "cracks", "image": "1.jpg"}, {"dat
 LABELS = of_roads("howfar.data.label_exports:read_labels")
 READERS = (
     Reader("image", seeds.pictures, read_image),
+    *([Reader("bands", seeds.rasters, read_bands), Reader("windows", seeds.rasters, read_windows)] * bool(RASTERIO)),
     Reader("mask", seeds.pictures, of_first("howfar.data.masks:read_mask")),
     Reader("probability_map", maps, of_first("howfar.data.predictions:read_prediction")),
     Reader("identity_record", identity_records, of_first("howfar.backbones.known_identity:_read", "weights and options")),

@@ -83,6 +83,21 @@ LISTED = {"image": ["1.png", "2.png"], "mask": ["m.png", None], "label": ["dry",
 
 
 @cache
+def rasters() -> list[Folder]:
+    """Make TIFF files of two bands and of five, which Pillow does not read."""
+    import rasterio
+    from affine import Affine
+
+    made = []
+    for count, compress in ((2, "none"), (5, "deflate")):
+        with rasterio.MemoryFile() as memory:
+            shape: dict[str, Any] = {"count": count, "height": 16, "width": 12, "dtype": "uint16", "compress": compress}
+            with memory.open(driver="GTiff", transform=Affine(10, 0, 5e5, 0, -10, 5e6), crs="EPSG:32633", **shape) as raster:
+                raster.write(np.arange(count * 192, dtype=np.uint16).reshape(count, 16, 12))
+            made.append({"1.tif": bytes(memory.read())})
+    return made
+
+
 def saved_dataset() -> Folder:
     """Write images as Hugging Face's save_to_disk does: the Arrow files are damaged most."""
     with TemporaryDirectory() as folder:

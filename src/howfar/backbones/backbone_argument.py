@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.backbones.backbone_family import Options
+from howfar.backbones.backbone_family import Options, with_channels
 from howfar.backbones.known_identity import known_backbone
-from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_channels, mean_colour
 from howfar.backbones.torch_module import module
 from howfar.data.pixel_values import as_array, named
 from howfar.errors import HowfarError, InputError, one_line
@@ -42,7 +42,7 @@ class FunctionBackbone(ResizingBackbone):
         token = {} if self.stored else {"unnamed": secrets.token_hex(8)}
         described = {"preprocessing": preprocess.describe(), "dtype": "float32"}
         self.identity: Mapping[str, Any] = {"kind": "function", "name": self.name, **token, **described}
-        self.layers = (self.embed(np.zeros((1, *preprocess.size, 3), np.uint8)).shape[1],)
+        self.layers = (self.embed(np.zeros((1, *preprocess.size, preprocess.channels), np.uint8)).shape[1],)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the lock, which cannot be pickled."""
@@ -83,6 +83,7 @@ def function(
     size: int | Sequence[int] = SIDE,
     fit: Fits = "stretch",
     via: int | None = None,
+    channels: int = 3,
 ) -> FunctionBackbone:
     """Make a backbone from a function that maps a batch of images to features.
 
@@ -90,8 +91,8 @@ def function(
     is flattened in C order. It is called for one batch at a time, first with one black picture, and must give an image the same
     features whatever else is in the batch. Features are stored under `name`, the size and the fit, so give a function that has
     changed another name; without a name they are kept for one run. `size` is a side or (height, width) in pixels; `fit` and
-    `via` are those of `howfar.load_backbone`. A function that fails or returns no features, or a wrong option, raises
-    `HowfarError`.
+    `via` are those of `howfar.load_backbone`; `channels` is the number of bands where pictures are no RGB. A function that
+    fails or returns no features, or a wrong option, raises `HowfarError`.
 
     Examples
     --------
@@ -101,15 +102,17 @@ def function(
     """
     if name is not None and not name.strip():
         raise InputError.of("name", "must be text", name, "leave it out for a function without an identity")
-    options = Options(size=size, fit=fit, via=via)
+    options = Options(size=size, fit=fit, via=via, channels=channels)
     height, width = options.sides
-    return FunctionBackbone(call, name, Preprocess((height, width), options.fit, options.via))
+    grey = (128,) * options.channels
+    preprocess = Preprocess((height, width), options.fit, options.via, fill=grey, channels=options.channels)
+    return FunctionBackbone(call, name, preprocess)
 
 
 BackboneArgument: TypeAlias = "str | Backbone | nn.Module | Callable[[NDArray[np.uint8]], Any]"
 """One backbone: `as_backbone` says what serves."""
-OF_MODULES: Final = ("device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision")
-OF_FUNCTIONS: Final = ("size", "fit", "via")  # the options of `howfar.load_backbone` that a function takes
+OF_MODULES: Final = ("channels", "device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision")
+OF_FUNCTIONS: Final = ("channels", "size", "fit", "via")  # the options of `howfar.load_backbone` that a function takes
 MUST_BE: Final = "backbone must be a registered name, a torch module, a function of a batch, or a loaded backbone"
 _MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
 
@@ -140,15 +143,16 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
         return known_backbone(backbone, **given)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(backbone, torch.nn.Module):
-        return _of_module(backbone, _taken("a torch module", given, OF_MODULES), given.get("pool") is True)
+        return _of_module(backbone, _taken("a torch module", with_channels(given), OF_MODULES), given.get("pool") is True)
     if not isinstance(backbone, type) and all(hasattr(backbone, member) for member in _MEMBERS):
         _taken("a backbone that is loaded already", given, ())
         return cast(Backbone, backbone)
     if isinstance(backbone, type) or not callable(backbone):
         what = f"the class {backbone.__name__}: pass an instance" if isinstance(backbone, type) else type(backbone).__name__
         raise InputError(f"{MUST_BE}, got {what}")
-    taken = _taken("a function", given, OF_FUNCTIONS)
-    return function(backbone, size=SIDE if taken.size is None else taken.size, fit=taken.fit, via=taken.via)
+    taken = _taken("a function", with_channels(given), OF_FUNCTIONS)
+    side = SIDE if taken.size is None else taken.size
+    return function(backbone, size=side, fit=taken.fit, via=taken.via, channels=taken.channels)
 
 
 def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,14 +192,16 @@ def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
             raise InputError.of("backbone", "must be a module with weights", f"{key} without values", remedy)
     own: Mapping[str, Any] = getattr(whole, "pretrained_cfg", None) or {}
     sides = options.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
-    mean = options.mean or own.get("mean") or (0.0, 0.0, 0.0)
-    preprocess = Preprocess((int(sides[0]), int(sides[1])), options.fit, options.via, fill=mean_colour(mean))
+    bands = options.channels
+    mean = for_channels(options.mean or own.get("mean") or (0.0, 0.0, 0.0), bands)
+    side = (int(sides[0]), int(sides[1]))
+    preprocess = Preprocess(side, options.fit, options.via, fill=mean_colour(mean), channels=bands)
     return module(
         whole,
         "",
         preprocess,
         mean=mean,
-        std=options.std or own.get("std") or (1.0, 1.0, 1.0),
+        std=for_channels(options.std or own.get("std") or (1.0, 1.0, 1.0), bands),
         pool=pool,
         name=type(whole).__name__,
         device=options.device,

@@ -12,6 +12,7 @@ from howfar import registry
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line, option
 from howfar.keywords import BackboneOptions
 from howfar.options import Engines, Fits, Floats
+from howfar.pixel_reading import reading_asked
 from howfar.protocols import Backbone
 from howfar.settings import refuse_unknown, with_options
 
@@ -50,6 +51,7 @@ class Options:
     prompt: str | None = None
     engine: Engines = "auto"
     precision: Floats = "32"
+    channels: int = 3
 
     def __post_init__(self) -> None:
         for name, kind in (("fit", Fits), ("engine", Engines), ("precision", Floats)):
@@ -67,6 +69,8 @@ class Options:
         self._check_input()
 
     def _check_input(self) -> None:
+        if isinstance(self.channels, bool) or not isinstance(self.channels, int) or self.channels < 1:
+            raise InputError.of("channels", "must be a number of bands, at least 1", self.channels)
         for name in ("output", "prompt"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value.strip()):
@@ -75,7 +79,9 @@ class Options:
             raise InputError.of("size", "must be a side in pixels, or a height and a width", self.size)
         for name, least in (("mean", -math.inf), ("std", 0.0)):
             value = getattr(self, name)
-            if value is not None and not (_are(value, (int, float)) and len(value) == 3 and min(value) > least):
+            if value is not None and not (
+                _are(value, (int, float)) and len(value) in (3, self.channels) and min(value) > least
+            ):
                 raise InputError.of(name, f"must be three numbers{' above 0' if least == 0 else ''}", value)
 
     @property
@@ -132,6 +138,9 @@ class BackboneFamily:
         for name, default in standard.items():
             # Every family runs on the CPU, so device="cpu" is fine for all.
             allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
+            if name == "channels" and name not in self.takes and options.channels != default:
+                some = "timm:NAME, pixels, colour_moments, a torch module or a function take others"
+                raise InputError(f"{self.card.name} takes 3 bands, got {options.channels}: name three by --bands 3,2,1; {some}")
             if name not in self.takes and getattr(options, name) not in allowed:
                 takes = ", ".join(entry for entry in self.takes if entry != "model") or "none"
                 raise InputError(f"{self.card.name} takes no {name}, got {str(given[name])!r}: its options are {takes}")
@@ -181,9 +190,16 @@ def family_and_options(name: str, options: BackboneOptions) -> tuple[BackboneFam
     """Return a backbone name's family and the checked options; raises the errors of `load_backbone` without building."""
     registered, _, model = name.partition(":")
     family = _family(registered)
+    options = with_channels(options)
     if model and options.setdefault("model", model) != model:
         raise InputError.of("model", f"must be named once, and {name!r} names {model!r}", options["model"])
     return family, family.options(options)
+
+
+def with_channels(options: BackboneOptions) -> BackboneOptions:
+    """Feed a backbone as many bands as the user's reading of pixels has, where nothing else is said."""
+    bands = reading_asked().channels
+    return options if bands == 3 or options.get("channels") else {**options, "channels": bands}
 
 
 def takes(name: str) -> tuple[str, ...]:

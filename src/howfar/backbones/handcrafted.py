@@ -7,45 +7,53 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
+from PIL.Image import Image, fromarray
 
 from howfar.backbones.backbone_family import BackboneFamily, Card
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, as_rgb
+from howfar.data.images import Picture
 from howfar.errors import InputError
 
 SIDE: Final = 96
 
 
 class Pixels(ResizingBackbone):
-    """Use the pixels at 96×96 as the feature: x = value / 255, row by row, RGB interleaved; q = 96·96·3 = 27,648."""
+    """Use the pixels at 96×96 as the feature: x = value / 255, row by row, bands interleaved; q = 96·96·3 = 27,648 for RGB."""
 
     name = "pixels"
-    layers = (SIDE * SIDE * 3,)
 
     def __init__(self, preprocess: Preprocess) -> None:
         self._preprocess = preprocess
+        self.layers = (SIDE * SIDE * preprocess.channels,)
         preprocessing = {**preprocess.describe(), "scale": 255}
         self.identity = {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn (b, 96, 96, 3) uint8 into (b, 27648) float32 in [0, 1]; another shape or type raises `InputError`."""
+        """Turn (b, 96, 96, c) uint8 into (b, 9216 c) float32 in [0, 1]; another shape or type raises `InputError`."""
         self._preprocess.check_batch(batch)
         return batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)
 
 
 class ColourMoments:
-    """Use each channel's mean and standard deviation of values / 255 as the feature; q = 6: means of R, G, B, then deviations.
+    """Use each band's mean and standard deviation of values / 255 as the feature; q = 6 for R, G, B: means, then deviations.
 
     They are exact, from the histogram of the full-size image: σ² = Σ_v c_v (v − μ)² / Σ_v c_v for counts c_v of the values v.
     """
 
     name = "colour_moments"
-    layers = (3, 3)
-    identity: Mapping[str, Any] = {"name": name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
 
-    def prepare(self, image: Image) -> NDArray[np.float64]:
-        """Compute the channels' means and deviations, (2, 3) float64, so that images of different sizes can be stacked."""
-        counts = np.asarray(as_rgb(image).histogram(), dtype=np.float64).reshape(3, 256)
+    def __init__(self, channels: int = 3) -> None:
+        self.channels, self.layers = channels, (channels, channels)
+        preprocessing = {"size": "full", "scale": 255, **({"channels": channels} if channels != 3 else {})}
+        self.identity: Mapping[str, Any] = {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
+
+    def prepare(self, image: Picture) -> NDArray[np.float64]:
+        """Compute the bands' means and deviations, (2, c) float64, so that images of different sizes can be stacked."""
+        if isinstance(image, Image):
+            counts = np.asarray(as_rgb(image).histogram(), dtype=np.float64).reshape(3, 256)
+        else:
+            bands = np.moveaxis(image, -1, 0).reshape(self.channels, -1)
+            counts = np.stack([np.bincount(band, minlength=256) for band in bands]).astype(np.float64)
         share = counts / counts.sum(axis=1, keepdims=True)
         values = np.arange(256) / 255
         mean = share @ values
@@ -53,16 +61,20 @@ class ColourMoments:
         return np.stack([mean, np.sqrt(variance)])
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn (b, 2, 3) into (b, 6) float32; another shape raises `InputError`."""
-        if batch.shape[1:] != (2, 3):
-            raise InputError.of("batch", "must have the shape (b, 2, 3)", batch.shape, "stack what prepare returns")
+        """Turn (b, 2, c) into (b, 2 c) float32; another shape raises `InputError`."""
+        if batch.shape[1:] != (2, self.channels):
+            raise InputError.of(
+                "batch", f"must have the shape (b, 2, {self.channels})", batch.shape, "stack what prepare returns"
+            )
         return batch.reshape(len(batch), -1).astype(np.float32)
 
 
 PIXELS: Final = BackboneFamily(
     Card("pixels", SIDE * SIDE * 3, "96×96 RGB", "none", "–", "raw pixels / 255: a trivial yardstick beside every model"),
-    lambda options: Pixels(Preprocess((SIDE, SIDE), options.fit, options.via)),
-    takes=("fit", "via"),
+    lambda options: Pixels(
+        Preprocess((SIDE, SIDE), options.fit, options.via, fill=(128,) * options.channels, channels=options.channels)
+    ),
+    takes=("fit", "via", "channels"),
 )
 COLOUR_MOMENTS: Final = BackboneFamily(
     Card(
@@ -73,7 +85,8 @@ COLOUR_MOMENTS: Final = BackboneFamily(
         "–",
         "channel means and deviations: a trivial yardstick beside every model",
     ),
-    lambda _: ColourMoments(),
+    lambda options: ColourMoments(options.channels),
+    takes=("channels",),
 )
 
 
@@ -90,6 +103,7 @@ class PerceptualHash:
     """
 
     name = NAME
+    channels = None
     layers = (HASH_SIDE * HASH_SIDE,)
     identity: Mapping[str, Any] = {
         "name": NAME,
@@ -97,11 +111,12 @@ class PerceptualHash:
         "dtype": "float32",
     }
 
-    def prepare(self, image: Image) -> NDArray[np.bool_]:
-        """Compute the (256,) bits of an image, row by row of the coefficients, the lowest first."""
+    def prepare(self, image: Picture) -> NDArray[np.bool_]:
+        """Compute the (256,) bits of an image, row by row of the coefficients, the lowest first; of bands by their mean."""
         import imagehash
 
-        bits: NDArray[np.bool_] = imagehash.phash(as_rgb(image), hash_size=HASH_SIDE).hash.reshape(-1)
+        grey = as_rgb(image) if isinstance(image, Image) else fromarray(np.rint(image.mean(axis=-1)).astype(np.uint8))
+        bits: NDArray[np.bool_] = imagehash.phash(grey, hash_size=HASH_SIDE).hash.reshape(-1)
         return bits
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
@@ -133,4 +148,5 @@ PERCEPTUAL_HASH: Final = BackboneFamily(
         "256 signs by which nearly equal images are found; no distance to read",
     ),
     lambda _: PerceptualHash(),
+    takes=("channels",),
 )

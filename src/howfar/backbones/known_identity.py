@@ -33,7 +33,8 @@ from howfar.store.manifest import canonical
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL.Image import Image
+
+    from howfar.data.images import Picture
 
 
 @dataclass(eq=False)
@@ -160,7 +161,12 @@ class KnownBackbone:
         """Return the built backbone on another device."""
         return self.built.on(device)
 
-    def prepare(self, image: Image) -> Any:
+    @property
+    def channels(self) -> Any:
+        """Return how many bands the network is fed; None for any number."""
+        return getattr(self.built, "channels", 3)
+
+    def prepare(self, image: Picture) -> Any:
         """Turn an image into the network's input."""
         return self.built.prepare(image)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.images import to_rgb
+from howfar.data.images import Picture, to_rgb
 from howfar.errors import ImageError, InputError
 from howfar.options import Fits
 from howfar.perturb import Perturbation
@@ -35,10 +35,14 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return to_rgb(image)
 
 
-def mean_colour(mean: Sequence[float]) -> tuple[int, int, int]:
+def mean_colour(mean: Sequence[float]) -> tuple[int, ...]:
     """Convert channel means of 0-1 to an 8-bit colour, used for padding that is close to 0 after normalisation."""
-    red, green, blue = (min(255, max(0, round(255 * float(value)))) for value in mean)
-    return red, green, blue
+    return tuple(min(255, max(0, round(255 * float(value)))) for value in mean)
+
+
+def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    """Repeat the values of three channels for further ones, in turn, as timm repeats a network's first weights."""
+    return tuple(values) if len(values) == channels else tuple(values[band % len(values)] for band in range(channels))
 
 
 @dataclass(frozen=True)
@@ -49,31 +53,39 @@ class Preprocess:
     takes the largest centred part of the input's aspect; ``pad`` shrinks the whole image into the middle of a canvas of colour
     `fill`. `via` is the side of a square that the image is fitted to first (section 3.1 of the paper: 448, then the model's).
     `interpolation` is a key of `RESAMPLING`; Pillow's filters widen when they shrink, so that nothing aliases (``nearest``
-    apart).
+    apart). Pictures of other than three `channels` are arrays (h, w, channels) of uint8, each of which is resized by itself.
     """
 
     size: tuple[int, int]
     fit: Fits = "stretch"
     via: int | None = None
     interpolation: str = "bicubic"
-    fill: tuple[int, int, int] = (128, 128, 128)
+    fill: tuple[int, ...] = (128, 128, 128)
+    channels: int = 3
 
     def __post_init__(self) -> None:
         if self.interpolation not in RESAMPLING:
             raise InputError.of("interpolation", f"must be one of {', '.join(RESAMPLING)}", self.interpolation)
 
-    def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Resize an image to (height, width, 3) uint8; images other than 8 bits per channel raise `ImageError`."""
-        picture = as_rgb(image)
+    def __call__(self, image: Picture) -> NDArray[np.uint8]:
+        """Resize an image to (height, width, channels) uint8; images other than 8 bits per channel raise `ImageError`."""
+        if isinstance(image, Image.Image):
+            return self._resized(as_rgb(image), self.fill)
+        bands = [
+            self._resized(Image.fromarray(band), fill) for band, fill in zip(np.moveaxis(image, -1, 0), self.fill, strict=True)
+        ]
+        return np.stack(bands, axis=-1)
+
+    def _resized(self, picture: Image.Image, fill: float | tuple[int, ...]) -> NDArray[np.uint8]:
         if self.via is None:
-            return np.array(self._fitted(picture, *self.size))
-        picture = self._fitted(picture, self.via, self.via)
+            return np.array(self._fitted(picture, *self.size, fill))
+        picture = self._fitted(picture, self.via, self.via, fill)
         height, width = self.size
         return np.array(picture.resize((width, height), RESAMPLING[self.interpolation]))
 
     def check_batch(self, batch: NDArray[Any]) -> None:
         """Raise `InputError` unless a batch has this preprocessing's shape and type, (b, height, width, 3) uint8."""
-        shape = (*self.size, 3)
+        shape = (*self.size, self.channels)
         if batch.shape[1:] != shape or batch.dtype != np.uint8:
             rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
             raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
@@ -81,9 +93,10 @@ class Preprocess:
     def describe(self) -> dict[str, Any]:
         """Return the preprocessing settings as JSON values for the identity."""
         described = {"size": list(self.size), "fit": self.fit, "via": self.via, "interpolation": self.interpolation}
+        described |= {"channels": self.channels} if self.channels != 3 else {}
         return {**described, "fill": list(self.fill)} if self.fit == "pad" else described
 
-    def _fitted(self, picture: Image.Image, height: int, width: int) -> Image.Image:
+    def _fitted(self, picture: Image.Image, height: int, width: int, fill: float | tuple[int, ...]) -> Image.Image:
         resample = RESAMPLING[self.interpolation]
         if self.fit == "stretch":
             return picture.resize((width, height), resample)
@@ -95,9 +108,19 @@ class Preprocess:
             return picture.resize((width, height), resample, box=(max(left, 0.0), max(top, 0.0), right, bottom))
         scale = min(width / picture.width, height / picture.height)
         inner = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        canvas = Image.new("RGB", (width, height), self.fill)
+        canvas = Image.new(picture.mode, (width, height), fill)
         canvas.paste(picture.resize(inner, resample), ((width - inner[0]) // 2, (height - inner[1]) // 2))
         return canvas
+
+
+def prepared(backbone: Backbone, picture: Picture) -> NDArray[Any]:
+    """Turn a picture into a backbone's input; raise `ImageError` where it has other bands than the backbone takes."""
+    bands = 3 if isinstance(picture, Image.Image) else picture.shape[2]
+    takes = getattr(backbone, "channels", 3)
+    if takes is not None and bands != takes:
+        example = ",".join(map(str, range(takes, 0, -1)))
+        raise ImageError(f"{bands} bands, and {backbone.name} takes {takes}: choose {takes}, as --bands {example}")
+    return backbone.prepare(picture)
 
 
 class ResizingBackbone:
@@ -105,7 +128,12 @@ class ResizingBackbone:
 
     _preprocess: Preprocess
 
-    def prepare(self, image: Image.Image) -> NDArray[np.uint8]:
+    @property
+    def channels(self) -> int:
+        """Return how many bands the network is fed."""
+        return self._preprocess.channels
+
+    def prepare(self, image: Picture) -> NDArray[np.uint8]:
         """Resize an image to the network's input size."""
         return self._preprocess(image)
 
@@ -138,9 +166,10 @@ class PerturbedBackbone:
             return lambda device: PerturbedBackbone(move(device), self._perturbation)
         raise AttributeError(attribute)
 
-    def prepare(self, image: Image.Image) -> NDArray[Any]:
+    def prepare(self, image: Picture) -> NDArray[Any]:
         """Perturb an RGB picture, then turn it into the model's input array."""
-        return self._backbone.prepare(Image.fromarray(self._perturbation(np.asarray(image.convert("RGB")))))
+        picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+        return self._backbone.prepare(Image.fromarray(self._perturbation(np.asarray(picture.convert("RGB")))))
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, …) prepared pictures into (b, q) float32 features."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin, weights_origin
+from howfar.backbones.preprocessing import for_channels
 from howfar.errors import InputError, MissingExtraError, option
 from howfar.weights import published
 from howfar.weights.hub_models import random_model
@@ -42,9 +43,10 @@ def _build_timm(options: Options) -> TorchBackbone:
     """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``)."""
     timm = _import_timm("timm")
     name = _checked_name(timm, options.model)
-    network = _create_network(timm, f"timm:{name}", name, options, num_classes=0)
+    more: dict[str, Any] = {} if options.channels == 3 else {"in_chans": options.channels}
+    network = _create_network(timm, f"timm:{name}", name, options, num_classes=0, **more)
     config = timm.data.resolve_model_data_config(network)
-    if config["input_size"][0] != 3:
+    if not more and config["input_size"][0] != 3:
         raise InputError.of(f"timm:{name}", "must take RGB pictures", f"{config['input_size'][0]} channels")
     return _backbone_of(f"timm:{name}", name, network, config, options)
 
@@ -141,8 +143,8 @@ def _backbone_of(name: str, model: str, network: nn.Module, config: dict[str, An
         feature=Feature(_pooled, "final", "own") if options.pool else Feature(_flattened, "final", "none"),
         size=(height, width),
         interpolation=config["interpolation"],
-        mean=config["mean"],
-        std=config["std"],
+        mean=for_channels(config["mean"], options.channels),
+        std=for_channels(config["std"], options.channels),
     )
 
 
@@ -169,7 +171,7 @@ TIMM: Final = BackboneFamily(
         "any network of timm by name, as timm:resnet18, pooled",
     ),
     _build_timm,
-    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
+    takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision", "channels"),
     origin=weights_origin(*TORCH_PACKAGES),
 )
 

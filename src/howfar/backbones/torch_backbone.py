@@ -105,15 +105,16 @@ class TorchBackbone(ResizingBackbone):
         size: tuple[int, int],
         mean: Sequence[float],
         interpolation: str = "bicubic",
-        fill: tuple[int, int, int] | None = None,
+        fill: tuple[int, ...] | None = None,
         **network: Any,
     ) -> Self:
         """Build a backbone with the fit, resizing, device, engine and precision in a caller's options.
 
         `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default that of the mean.
         """
+        fill = fill or mean_colour(mean)
         return cls(
-            preprocess=Preprocess(size, options.fit, options.via, interpolation, fill or mean_colour(mean)),
+            preprocess=Preprocess(size, options.fit, options.via, interpolation, fill, options.channels),
             mean=mean,
             device=options.device,
             engine=options.engine,
@@ -146,7 +147,7 @@ class TorchBackbone(ResizingBackbone):
         return moved
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn (b, height, width, 3) uint8 into (b, q) float32; another shape or type raises `InputError`."""
+        """Turn (b, height, width, c) uint8 into (b, q) float32; another shape or type raises `InputError`."""
         self._preprocess.check_batch(batch)
         return self._by_torch(batch) if self._compiled is None else self._compiled(batch, self._by_torch)
 
@@ -192,7 +193,7 @@ class TorchBackbone(ResizingBackbone):
         peaks = []
         for count in (1, _TRIAL_BATCH):
             torch.cuda.reset_peak_memory_stats(self._device)
-            self._by_torch(np.zeros((count, *self._preprocess.size, 3), dtype=np.uint8))
+            self._by_torch(np.zeros((count, *self._preprocess.size, self.channels), dtype=np.uint8))
             peaks.append(torch.cuda.max_memory_allocated(self._device))
         torch.cuda.empty_cache()
         size = fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIAL_BATCH - 1))
@@ -201,7 +202,7 @@ class TorchBackbone(ResizingBackbone):
 
     def _measure(self) -> tuple[int, ...]:
         # Networks do not declare how long each part of their feature is in any common way; a trial run tells.
-        blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
+        blank = np.zeros((1, *self._preprocess.size, self.channels), dtype=np.uint8)
         try:
             with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
                 maps = self._pixels.layers(on_device(blank, self._device))

@@ -25,7 +25,17 @@ OUTPUT: Final = "Output and defaults"
 ALL: Final = "howfar.help_all"
 """Key of a context's `meta` under which `--help-all` asks for every option."""
 ORDER: Final = (
-    *("Arguments", FIRST, "Distance", "Performance", "How sure it is", "Photographs and labels", "Few labels", "Training"),
+    *(
+        "Arguments",
+        FIRST,
+        "Distance",
+        "Pixels",
+        "Performance",
+        "How sure it is",
+        "Photographs and labels",
+        "Few labels",
+        "Training",
+    ),
     *("Network", "Prompts", "Where it runs", OUTPUT),
 )
 """The heads of options, in the order of a long help."""

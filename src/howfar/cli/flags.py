@@ -18,6 +18,7 @@ from howfar.cli.terminal import say, set_level, verbose
 from howfar.errors import InputError
 from howfar.io.location import leaving_no_empty_folder
 from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
+from howfar.pixel_reading import reading_pixels
 from howfar.progress import begin, end
 from howfar.settings import declared
 from howfar.url_hosts import allowing
@@ -208,6 +209,8 @@ _SHAPES: Mapping[str, _Shape] = {
     "std": _Shape(str, "R,G,B", lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5")),
     "allow_urls": _Shape(str, "HOST,..."),
     "foreground": _Shape(str, "COLOUR"),
+    "bands": _Shape(str, "N,..."),
+    "range": _Shape(str, "LOW:HIGH|auto|dtype"),
     "group": _Shape(str, "REGEX"),
     "memory": _Shape(str, "SIZE"),
     "way": _Shape(str, "WAY", shown=lambda default: default),
@@ -271,7 +274,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
-            with allowing(values.get("allow_urls", ())), leaving_no_empty_folder():
+            with allowing(values.get("allow_urls", ())), reading_pixels(values), leaving_no_empty_folder():
                 function(**{parameter.name: written[parameter.name] for parameter in own}, **values)
 
         parameters.sort(key=lambda parameter: parameter.name == "json")

@@ -21,6 +21,7 @@ from howfar.errors import InputError
 from howfar.io.location import ready_file, ready_folder
 from howfar.keywords import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.options import DEFAULT_BACKBONE
+from howfar.pixel_reading import READING
 from howfar.progress import end, stage
 from howfar.wording import printable
 
@@ -108,6 +109,9 @@ def score(
     file: Annotated[Path, flags.argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
     new: Annotated[list[str] | None, flags.argument("NEW", "Image files and datasets; - reads paths from stdin.")] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
+    geojson: Annotated[
+        Path | None, flags.value("FILE", "Write windows with their scores there, for QGIS.", "--geojson")
+    ] = None,
     json: Annotated[bool, flags.output_flag("--json", "Print one JSON document per image, each on a line of stdout.")] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
@@ -124,14 +128,22 @@ def score(
     if not given and not stdin:
         raise InputError("NEW must name at least one image or dataset: pass files, folders, or - to read paths from stdin")
     profile = Profile.load(file)
-    groups = arrivals(given) if given else []
+    if geojson is not None:
+        ready_file("geojson", geojson)
+    groups = arrivals(given, profile.identity.get(READING)) if given else []
     needed = stdin or any(group.items for group in groups)
     backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
     scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
     for note in (*scorer.notes, *(() if json else (OWN_SUBSPACE,))):
         say(f"note: {note}", err=True)
     outcomes = _outcomes(scorer, groups, stdin)
-    _answer(outcomes if stdin else _awaited(outcomes), json, profile)
+    scores = _answer(outcomes if stdin else _awaited(outcomes), json, profile, geojson is not None)
+    if geojson is not None:
+        from howfar.data.rasters import geojson as document
+        from howfar.io.atomic import replace_text
+
+        replace_text(geojson, json_text(document((score.image, score.to_dict()) for score in scores)))
+        say(f"windows: {geojson}", err=True)
 
 
 def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[Score | Skipped]:
@@ -155,8 +167,8 @@ def _awaited(outcomes: Iterator[Score | Skipped]) -> Iterator[Score | Skipped]:
         yield outcome
 
 
-def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference) -> None:
-    """Print a line for each image as it is scored, then each dataset's answer."""
+def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference, keep: bool) -> list[Score]:
+    """Print a line for each image as it is scored, then each dataset's answer; return the scores that are kept."""
     from howfar.pipeline.scorer import site_estimates
     from howfar.results.scores import Score, Scores
 
@@ -170,7 +182,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryRef
                 scored, flagged = scored + 1, flagged + bool(outcome.flag)
                 image, *numbers, why = outcome.cells()
                 line = json_text(outcome.to_dict()) if json else _columns(image, numbers, "" if outcome.flag is False else why)
-                if profile.judge is not None:
+                if keep or profile.judge is not None:
                     scores.append(outcome)
             else:
                 unreadable += 1
@@ -184,7 +196,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryRef
     except BrokenPipeError:
         # The reader has closed the pipe: discard what Python would flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
+        return scores
     if not json:
         answers = Scores(profile.primary, (), **site_estimates(profile.judge, scores)._asdict()).answers()
         for words in (*answers, _summary(scored, flagged, unreadable)):
@@ -192,6 +204,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryRef
     if unreadable and not scored:
         say(f"howfar: no image could be scored: {unreadable} could not be read", err=True)
         raise typer.Exit(2)
+    return scores
 
 
 def _print(line: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from howfar import registry
+from howfar.data.bands import read_so
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
 from howfar.data.containers.container import IMAGE, type_of_files
@@ -28,6 +29,7 @@ from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPat
 from howfar.io.location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.io.safe_cell_urls import name_place
 from howfar.mask_colour import by_colour, is_asked
+from howfar.pixel_reading import reading_asked
 from howfar.results import Features, Skipped
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -281,6 +283,12 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     howfar.errors.MissingPathError: nothing at ...
     """
     dataset = _parsed(argument, name, unnamed)
+    if reading_asked() and isinstance(dataset, Dataset):
+        items, unread = read_so(dataset.name, dataset.items)
+        if not items:
+            first = f"; the first: {unread[0].path}: {unread[0].reason}" if unread else ""
+            raise InputError(f"{dataset.name} holds no image that can be read: {len(unread)} files were skipped{first}")
+        dataset = replace(dataset, items=items, skipped=(*dataset.skipped, *unread))
     # Masks are read by the foreground colour that the user chose.
     if not is_asked() or not isinstance(dataset, Dataset):
         return dataset
@@ -390,6 +398,8 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
         return read_shards([location], name or location.stem, location, table)
     if suffix in KINDS_OF_CONTAINERS:
         return read_shards([location], name or location.stem, location)
+    if reading_asked().window and suffix in EXTENSIONS:
+        return Dataset(name or location.stem, (Item(location.name, location),), (), location)
     if _COMPRESSED.search(location.name.lower()):
         raise compressed(location, suffix)
     raise InputError.of("dataset", f"must be {KINDS}", str(location), "put images into a folder")

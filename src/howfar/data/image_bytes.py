@@ -18,11 +18,13 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final, Literal, TypeAlias
 
+from howfar import registry
 from howfar.data.containers import find
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
 from howfar.io.safe_cell_urls import recorded
 from howfar.mask_colour import file_and_colour
+from howfar.pixel_reading import file_and_reading
 from howfar.protocols import DatasetLike, ItemLike
 
 GONE: Final = "was in the memory of a Python process that has let it go"
@@ -145,7 +147,10 @@ def content_hash(data: bytes | memoryview) -> str:
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
     """Open a non-empty file, container member or object behind a URL for reading."""
-    path = file_and_colour(path)[0]
+    path, reading = file_and_reading(file_and_colour(path)[0])
+    if reading:
+        yield io.BytesIO(registry.load("pixel_readers", "bands")(path, reading))
+        return
     if is_in_memory(path):
         yield io.BytesIO(_read_memory(str(path)))
         return
@@ -172,7 +177,7 @@ def opened_file(path: str | Path) -> Iterator[BinaryIO]:
 
 def exists(path: str | Path) -> bool:
     """Return whether `read_bytes` would find a file, a container's member or an object behind a URL."""
-    path = file_and_colour(path)[0]
+    path = file_and_reading(file_and_colour(path)[0])[0]
     if is_in_memory(path):
         return held(str(path))
     try:
@@ -185,7 +190,9 @@ def exists(path: str | Path) -> bool:
 
 def is_member(path: str | Path) -> bool:
     """Return whether a path names a member of a container rather than a file."""
-    path = file_and_colour(path)[0]
+    path, reading = file_and_reading(file_and_colour(path)[0])
+    if reading.at:
+        return True
     try:
         return not is_in_memory(path) and find(_location(path)) is not None
     except Exception:  # a file system's library may raise anything

@@ -9,21 +9,20 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from threading import Condition, Lock, local
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from howfar.data.image_bytes import opened_file
-from howfar.data.image_formats import FormatWords, format_named, openers
+from howfar.data.image_formats import format_named, openers
 from howfar.errors import ImageError, one_line
-from howfar.io.location import is_in_memory
 from howfar.memory import file_limit
 
 WHITE = (255, 255, 255)
@@ -72,6 +71,10 @@ def _laid_on(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
     return laid
 
 
+NAME_RANGE: Final = "say which become 0 to 255, as --range 0:3000"
+"""The remedy for values without an agreed meaning."""
+
+
 def wide_values(image: Image.Image) -> NDArray[Any]:
     """Return the values, (h, w), of a picture for which `is_wide` holds; `ImageError` if they leave the range of `to_rgb`."""
     values = np.asarray(image)
@@ -82,7 +85,7 @@ def wide_values(image: Image.Image) -> NDArray[Any]:
     top = 1 if floating else 65535
     if low < 0 or high > top:
         kind = "floating" if floating else "32-bit"
-        raise ImageError(f"{kind} values from {low:g} to {high:g}: only 0 to {top} has an agreed meaning")
+        raise ImageError(f"{kind} values from {low:g} to {high:g}: only 0 to {top} has an agreed meaning: {NAME_RANGE}")
     return values
 
 
@@ -156,12 +159,6 @@ MAX_PIXELS = 178_956_970
 MIN_SIDE = 4
 """Smallest side, in pixels, of a picture that a vision model can be asked about."""
 
-DEPTH_SAMPLE = 8
-"""Images of a dataset that `unused_bits` reads."""
-_DEEP: Final = FormatWords("endings", "deep")
-_FEW_BITS = 14
-"""Most bits that a 16-bit file leaves others unused with: sensors have 10, 12 or 14."""
-
 _WIDTH_TAG, _HEIGHT_TAG, _ORIENTATION_TAG = 0x0100, 0x0101, 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -173,9 +170,42 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
-_PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+_PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio)\."), 0)
 _FILTERS_LOCK = Lock()
 _threads_inside = 0
+
+
+UNKNOWN_BANDS: Final = "unknown pixel mode"
+"""What Pillow says of a TIFF file whose bands it has no mode for."""
+PAM: Final = b"P7\n"
+"""How a picture of any number of bands begins, in netpbm's PAM (https://netpbm.sourceforge.net/doc/pam.html)."""
+_PAM_HEADER: Final = re.compile(rb"P7\nWIDTH (\d{1,9})\nHEIGHT (\d{1,9})\nDEPTH (\d{1,4})\nMAXVAL 255\nENDHDR\n")
+Picture: TypeAlias = "Image.Image | NDArray[np.uint8]"
+"""A picture in RGB, or the bands (h, w, c) of one that `--bands` chooses other than three of."""
+
+
+def picture(data: bytes) -> Picture:
+    """Decode the bytes of an image file as `decode` does, and of a picture with other than three bands all of them."""
+    return _bands(data) if data.startswith(PAM) else decode(data).image
+
+
+def shown(data: bytes) -> Image.Image:
+    """Decode the bytes of an image file to look at: of a picture with more than three bands the first three."""
+    if not data.startswith(PAM):
+        return decode(data).image
+    values = _bands(data)
+    return Image.fromarray(np.ascontiguousarray(values[..., :3])) if values.shape[2] > 2 else Image.fromarray(values[..., 0])
+
+
+def _bands(data: bytes) -> NDArray[np.uint8]:
+    header = _PAM_HEADER.match(data)
+    if header is None:
+        raise ImageError("damaged image file (its PAM header is not one of howfar)")
+    width, height, depth = map(int, header.groups())
+    check_size(width, height)
+    if len(data) - header.end() != width * height * depth:
+        raise ImageError("truncated image file")
+    return np.frombuffer(data, np.uint8, offset=header.end()).reshape(height, width, depth)
 
 
 @dataclass(frozen=True)
@@ -194,6 +224,8 @@ def decode(data: bytes) -> Decoded:
     converted, without embedded colour profiles. Of several frames or pages the first is taken, and noted. A cut file is
     refused, never filled up with grey. Raises `ImageError` with a short reason; size and memory are looked up before decoding.
     """
+    if data.startswith(PAM):
+        raise ImageError(f"{_bands(data).shape[2]} bands are no RGB picture: choose three, as --bands 3,2,1")
     with pictures_in_use():
         loaded = load(data)
         with damage_named():
@@ -204,51 +236,27 @@ def load(data: bytes) -> Decoded:
     """Decode an image file without conversion from its own mode (``L``, ``P``, ``I;16`` …)."""
     openers()  # plugins are imported outside of the block, so that their errors are their own
     with damage_named():
-        image = _open(io.BytesIO(data))
-        _check_size(*image.size)
-        _check_strips(image)
+        image = open_image(io.BytesIO(data))
+        check_size(*image.size)
+        check_strips(image)
         frames = getattr(image, "n_frames", 1)
         with decoding(decoding_bytes(image), f"{image.width}×{image.height} pixels"):
             image.load()
-            return Decoded(_upright(image), f"first of {frames} frames" if frames > 1 else None)
+            return Decoded(upright(image), f"first of {frames} frames" if frames > 1 else None)
 
 
 def size(path: str | Path) -> tuple[int, int]:
     """Return an image file's width and height in pixels, upright as from `decode`, read from its header alone."""
     openers()
     with opened_file(path) as stream, damage_named():
-        image = _open(stream)
-        _check_size(*image.size)
+        image = open_image(stream)
+        check_size(*image.size)
         return _upright_size(image)
-
-
-def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
-    """Return a warning if some 16-bit images of a dataset use so few bits that they read as nearly black; else ""."""
-    tops = []
-    last = len(paths) - 1
-    for place in sorted({row * last // (DEPTH_SAMPLE - 1) for row in range(DEPTH_SAMPLE)}) if paths else ():
-        if is_in_memory(paths[place]) or PurePath(str(paths[place])).suffix.lower() not in _DEEP:
-            return ""
-        try:
-            with opened_file(paths[place]) as stream, damage_named():
-                if not is_wide(_open(stream)):
-                    return ""
-                stream.seek(0)
-                image = load(stream.read()).image
-                tops.append(0 if image.mode == "F" else int(wide_values(image).max()))
-        except ImageError:
-            continue
-    bits = max(tops, default=0).bit_length()
-    if not 0 < bits <= _FEW_BITS:
-        return ""
-    most = f"no value above {max(tops):,} in {len(tops)} of them"
-    remedy = f"multiply the values by {1 << (16 - bits)}, in all datasets alike"
-    return f"{dataset} has 16-bit images that use {bits} bits ({most}), and are read as nearly black: {remedy}"
 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Ignore warnings from Pillow's modules until the last thread has left the block.
+    """Ignore warnings from Pillow's and rasterio's modules until the last thread has left the block.
 
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
     """
@@ -266,7 +274,7 @@ def quiet_pillow() -> Iterator[None]:
                 cast("list[object]", warnings.filters).remove(_PILLOW)
 
 
-def _open(stream: IO[bytes]) -> Image.Image:
+def open_image(stream: IO[bytes]) -> Image.Image:
     """Open a picture like `Image.open`, but in registered formats only and without its decompression-bomb warning."""
     failure: ImageError | None = None
     head = stream.read(16)
@@ -284,15 +292,17 @@ def _open(stream: IO[bytes]) -> Image.Image:
     raise failure or UnidentifiedImageError
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Raise `ImageError` for a picture that is too small or too large to be decoded."""
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{width}×{height} pixels: a side under {MIN_SIDE} px carries no picture")
     if width * height > MAX_PIXELS:
         rule = f"{width * height:,} pixels ({width}×{height}), above the limit of {MAX_PIXELS:,} pixels that no option lifts"
-        raise ImageError(f"{rule}: cut it into tiles, or make it smaller")
+        raise ImageError(f"{rule}: cut it into tiles (a raster: --window 512), or make it smaller")
 
 
-def _check_strips(image: Image.Image) -> None:
+def check_strips(image: Image.Image) -> None:
+    """Raise `ImageError` for a TIFF file whose strips or tiles do not cover the picture."""
     # Pillow leaves black what no strip or tile of a TIFF file covers.
     boxes = [tile[1] for tile in getattr(image, "tile", ()) if tile[1]]
     covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
@@ -300,7 +310,8 @@ def _check_strips(image: Image.Image) -> None:
         raise ImageError("damaged image file (its strips do not cover the picture)")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Turn a loaded picture as its EXIF orientation says."""
     # Asked after loading: Pillow turns TIFF pictures itself then, and drops the tag.
     try:
         orientation = image.getexif().get(_ORIENTATION_TAG)
@@ -321,7 +332,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     width, height = tags.get(_WIDTH_TAG, image.width), tags.get(_HEIGHT_TAG, image.height)
     try:
         turn = _TURNS.get(Image.Image.getexif(image).get(_ORIENTATION_TAG, 1))
-    except Exception:  # as in `_upright`
+    except Exception:  # as in `upright`
         turn = None
     return (height, width) if turn in _SIDEWAYS else (width, height)
 
@@ -344,6 +355,8 @@ def _reason(error: Exception) -> str:
         return "not an image that Pillow can read"
     if isinstance(error, Image.DecompressionBombError):
         return f"more pixels in a frame or tile than the limit of {MAX_PIXELS:,}"
+    if UNKNOWN_BANDS in text:
+        return f"{UNKNOWN_BANDS}: bands that make no RGB picture: choose some, as --bands 3,2,1 (needs 'howfar[geo]')"
     if isinstance(error, MemoryError):
         return "too large for the memory at hand"
     if isinstance(error, EOFError) or any(word in text.lower() for word in ("truncated", "not enough image data")):

@@ -32,6 +32,7 @@ from howfar.data.table import WANTED, list_rows, why_no_file
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.location import Location, Url, absolute, as_location, is_url
 from howfar.io.safe_cell_urls import name_place
+from howfar.pixel_reading import reading_asked
 from howfar.results import Features, Skipped
 from howfar.wording import printable
 
@@ -594,6 +595,8 @@ def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, An
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
     listed = isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes))
-    if listed and not (len(arguments) and all(is_image_path(each) or is_picture(each) for each in arguments)):
+    if listed and not (
+        len(arguments) and not reading_asked().window and all(is_image_path(each) or is_picture(each) for each in arguments)
+    ):
         return [(None, f"{unnamed}-{number}", argument) for number, argument in enumerate(arguments, start=1)]
     return [(None, unnamed, arguments)]

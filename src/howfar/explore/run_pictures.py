@@ -14,13 +14,15 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data import Dataset, decode, parse, read_bytes
+from howfar.data import Dataset, parse, read_bytes
+from howfar.data.images import shown as for_display
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.predictions import read_prediction
 from howfar.errors import HowfarError, ImageError
 from howfar.explore.points import RunImages
 from howfar.io.finished_parts import KeptArrays, part_key
 from howfar.io.location import is_url
+from howfar.pixel_reading import reading_pixels
 
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 QUALITY = 90
@@ -30,7 +32,7 @@ def photograph(path: str, side: int | None = None) -> Image.Image:
     """Read an image upright as RGB, at most `side` pixels a side; raise `ImageError` if it is unreadable."""
     if not path:
         raise ImageError("no file")
-    image = decode(read_bytes(path)).image
+    image = for_display(read_bytes(path))
     if side is not None:
         image.thumbnail((side, side))
     return image
@@ -62,14 +64,18 @@ def encoded(image: Image.Image, kind: str, quality: int = QUALITY, effort: int =
     return buffer.getvalue()
 
 
-def masks_of(sources: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """Find the masks of a run's images, by dataset and image, for datasets still on this machine; nothing is fetched."""
+def masks_of(sources: Mapping[str, str], reading: Mapping[str, Any] | None = None) -> dict[tuple[str, str], str]:
+    """Find the masks of a run's images, by dataset and image, for datasets still on this machine; nothing is fetched.
+
+    `reading` is how the run read pixels, which cuts rasters and their masks into windows.
+    """
     found: dict[tuple[str, str], str] = {}
     for name, source in sources.items():
         if is_url(source) or not Path(source).exists():
             continue
         try:
-            dataset = parse(source, name)
+            with reading_pixels(reading or {}):
+                dataset = parse(source, name)
         except HowfarError:
             continue
         if isinstance(dataset, Dataset):

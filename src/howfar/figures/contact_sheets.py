@@ -62,15 +62,15 @@ def middle(images: pd.DataFrame, column: str) -> str:
 
 def thumbnail(path: str) -> Thumbnail:
     """Read an image at small size from a file, a container or a URL."""
-    from howfar.data import decode, read_bytes
-    from howfar.data.image_bytes import exists
+    from howfar.data.image_bytes import exists, read_bytes
+    from howfar.data.images import shown
 
     if not path:
         return Thumbnail(None, "no file")
     if not exists(path):
         return Thumbnail(None, "was in memory" if is_in_memory(path) else "not found")
     try:
-        image = decode(read_bytes(path)).image
+        image = shown(read_bytes(path))
     except (HowfarError, OSError):
         return Thumbnail(None, "unreadable")
     image.thumbnail((SIDE, SIDE))

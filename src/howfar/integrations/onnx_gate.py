@@ -16,6 +16,7 @@ from howfar.io.atomic import replace
 from howfar.io.location import absolute, ready_file
 from howfar.pipeline.reference_profile import Profile, place_of
 from howfar.pipeline.scorer import FAR
+from howfar.pixel_reading import READING
 from howfar.results.records import plain
 from howfar.weights.onnx_files import OnnxNetwork, hash_onnx, open_session
 
@@ -90,6 +91,9 @@ def fuse(model: str | Path, profile: str | Path, out: str | Path) -> Path:
     if path == network:
         raise InputError.of("out", "must be another file than the model", str(out), "name a new one")
     identity = reference.identity
+    if READING in identity:
+        rule = "must be of pictures that are read as they are, as the network is fed"
+        raise InputError.of("profile", rule, dict(identity[READING]), "make one without --bands, --range and --window")
     if identity.get("name") != "onnx" or identity.get("weights") != hash_onnx(network):
         remedy = f"howfar profile PRIMARY --backbone onnx:{model} -o {place_of(profile).name}"
         raise InputError.of("profile", f"must have been made with the encoder in {network.name}", reference.backbone, remedy)

@@ -18,9 +18,11 @@ import numpy as np
 from howfar import protocols
 from howfar.backbones import BackboneArgument, as_backbone, is_stored
 from howfar.backbones.known_identity import one_torch_thread_each
-from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
+from howfar.backbones.preprocessing import prepared
+from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
+from howfar.data.bands import NO_DATA, left_out, no_data, unused_bits
 from howfar.data.image_bytes import place_of
-from howfar.data.images import pictures_in_use, unused_bits
+from howfar.data.images import picture, pictures_in_use
 from howfar.data.item import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
 from howfar.data.item import Item as ImageItem
 from howfar.errors import ImageError, InputError
@@ -28,6 +30,7 @@ from howfar.io.location import is_in_memory
 from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import at_a_time, file_limit, is_set, within
 from howfar.options import DEFAULT_BACKBONE
+from howfar.pixel_reading import READING, file_and_reading, reading_asked
 from howfar.progress import bar
 from howfar.projection.cached_sums import with_sums
 from howfar.protocols import Backbone, ItemLike, Runner
@@ -146,8 +149,8 @@ class EmbedBatch:
                 wanted = [index for index, own in enumerate(mine) if content in own]
                 try:
                     with pictures_in_use():
-                        image = decode(data).image if wanted else None
-                        arrays = [self.backbones[index].prepare(image) for index in wanted if image is not None]
+                        image = picture(data) if wanted else None
+                        arrays = [prepared(self.backbones[index], image) for index in wanted if image is not None]
                         del image
                 except ImageError as error:
                     faults[content] = str(error)
@@ -411,8 +414,9 @@ def fitting_batch(size: int, backbones: Sequence[Backbone], workers: int) -> int
         return size
     from PIL import Image
 
-    blank = Image.new("RGB", (64, 64))
-    each = 2 * sum(backbone.prepare(blank).nbytes + _FLOAT * sum(backbone.layers) for backbone in backbones)
+    bands = reading_asked().channels
+    blank = Image.new("RGB", (64, 64)) if bands == 3 else np.zeros((64, 64, bands), np.uint8)
+    each = 2 * sum(prepared(backbone, blank).nbytes + _FLOAT * sum(backbone.layers) for backbone in backbones)
     return at_a_time(size, workers * each, 0, f"an image of each of {workers} workers", "have fewer workers")
 
 
@@ -499,12 +503,15 @@ def _awaited(
 def _features(
     dataset: Dataset, outcomes: Outcomes, backbone: Backbone, store: FeatureStore, notes: tuple[str, ...], executor: Runner
 ) -> Features:
-    bad = tuple(Skipped(dataset.name, place_of(item), reason) for item, reason in outcomes.failed())
+    failed = list(outcomes.failed())
+    empty = sum(reason == NO_DATA for _, reason in failed)
+    bad = tuple(Skipped(dataset.name, place_of(item), reason) for item, reason in failed if reason != NO_DATA)
     skipped = (*dataset.skipped, *bad)
     images, paths, contents = outcomes.columns()
     if not images:
         first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise InputError(f"{dataset.name} holds no readable image: {len(skipped)} files were skipped{first}")
+    how = file_and_reading(paths[0])[1].identity()
     return Features(
         name=dataset.name,
         rows=with_sums(store.select(contents), contents, store.folder, executor),
@@ -512,8 +519,13 @@ def _features(
         paths=paths,
         contents=contents,
         layers=tuple(backbone.layers),
-        identity=dict(backbone.identity),
+        identity={**backbone.identity, **({READING: how} if how else {})},
         skipped=skipped,
-        notes=(*notes, *filter(None, [unused_bits(dataset.name, paths)])),
+        notes=(
+            *notes,
+            *filter(None, [unused_bits(dataset.name, paths)]),
+            *left_out(dataset.name, paths),
+            *no_data(dataset.name, empty),
+        ),
         groups=outcomes.groups(),
     )

@@ -18,10 +18,10 @@ from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
+from howfar.data.bands import unused_bits
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.images import size as size_of
-from howfar.data.images import unused_bits
 from howfar.data.item import Item, ItemTable, PathTexts
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.predictions import map_paths, signature_of, write_map

@@ -17,6 +17,7 @@ from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspac
 from howfar.pipeline.distance_intervals import ROUNDING
 from howfar.pipeline.measure import check_plan
 from howfar.pipeline.pairs import projector_of
+from howfar.pixel_reading import READING, PixelReading
 from howfar.projection import Basis, Projector
 from howfar.protocols import Rows
 from howfar.relation import site_judge
@@ -153,7 +154,7 @@ class PrimaryReference:
 
     def notes(self) -> tuple[str, ...]:
         """List caveats about the profile's distances."""
-        notes = []
+        notes = [sentence] if (sentence := PixelReading.of(self.identity.get(READING, {})).sentence()) else []
         count = self.n if self.groups is None else int(self.groups.max()) + 1
         if self.own is None:
             of = "a single image" if self.n == 1 else "of a single group"

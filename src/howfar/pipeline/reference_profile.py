@@ -16,6 +16,7 @@ from howfar.io import archive
 from howfar.keywords import BackboneOptions, ScorerOptions, ScoringOptions
 from howfar.pipeline.reference import PrimaryReference
 from howfar.pipeline.scorer import NewImages, Scorer, arrivals, collect, load_again
+from howfar.pixel_reading import READING
 from howfar.projection import Basis
 from howfar.relation.site_judge import SiteJudge
 from howfar.results import Provenance, Skipped
@@ -90,7 +91,7 @@ class Profile(PrimaryReference):
         >>> [(f"{score.relative:.1f}", score.flag) for score in scores.images]
         [('1.1', False), ('6.4', True)]
         """
-        groups, loading = arrivals(new), picked(BackboneOptions, options)
+        groups, loading = arrivals(new, self.identity.get(READING)), picked(BackboneOptions, options)
         model = None if backbone is None else as_backbone(backbone, loading)
         if model is None and any(group.items for group in groups):
             model = load_again(self, **loading)

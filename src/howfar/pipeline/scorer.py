@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import as_backbone, is_stored
 from howfar.backbones.known_identity import one_torch_thread_each
-from howfar.data import Dataset, DatasetsArgument, content_hash, decode, parse, read_bytes
+from howfar.backbones.preprocessing import prepared
+from howfar.data import Dataset, DatasetsArgument, content_hash, parse, read_bytes
 from howfar.data.documents import TABLES
 from howfar.data.image_bytes import place_of
 from howfar.data.image_folder import home_of, path_text
+from howfar.data.images import picture
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import absolute, as_location, is_url
@@ -29,6 +31,7 @@ from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
 from howfar.pipeline.embedding import check_work
 from howfar.pipeline.reference import PrimaryReference
+from howfar.pixel_reading import READING, PixelReading, by_reading, reading_asked, reading_pixels
 from howfar.protocols import Backbone, Rows
 from howfar.relation import site_judge
 from howfar.relation.gate import values_of
@@ -75,8 +78,10 @@ class Group:
     features: Features | None = None
 
 
-def arrivals(new: NewImages) -> list[Group]:
+def arrivals(new: NewImages, reading: Mapping[str, Any] | None = None) -> list[Group]:
     """Divide the arguments to score into groups, in order; adjacent image files form one group.
+
+    Datasets are read by `reading`, that of a profile, where the user says nothing else.
 
     `new` is an image file (by its ending, there or not), a picture in memory, anything that `howfar.data.parse` takes, or a
     list.
@@ -84,6 +89,13 @@ def arrivals(new: NewImages) -> list[Group]:
     several = new if isinstance(new, Sequence) and not isinstance(new, (str, bytes)) else [new]
     if not len(several):
         raise InputError.of("new", "must name at least one image or dataset", new)
+    own, asked = PixelReading.of(reading or {}), reading_asked()
+    chosen = {name: getattr(asked, name) or getattr(own, name) for name in ("bands", "range", "window")}
+    with reading_pixels({**chosen, "overlap": asked.overlap}):
+        return _grouped(several)
+
+
+def _grouped(several: Sequence[Any]) -> list[Group]:
     groups: list[Group] = []
     for kind, members in groupby(several, _kind):
         if kind == FILES:
@@ -105,6 +117,8 @@ def arrival(image: ImageArgument) -> Arrival:
 
 
 def _kind(argument: Any) -> str:
+    if reading_asked().window and is_image_path(argument):
+        return ""  # a raster is a dataset of its windows
     return FILES if is_image_path(argument) else PICTURES if is_picture(argument) else ""
 
 
@@ -257,8 +271,14 @@ class Scorer:
         self._folders = _sources(profile, self.work)
         self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work["estimator"]))
         self._store: FeatureStore | None = None
+        self._reading = PixelReading.of(profile.identity.get(READING, {}))
+        asked, own_reading = (replace(reading, window=0).identity() for reading in (reading_asked(), self._reading))
+        if asked and asked != own_reading:
+            raise InputError.of("bands and range", f"must be those of {profile.primary}'s profile", asked, "leave them out")
+        self._reading = replace(self._reading, window=0)
         if backbone is not None:
-            check_same(profile.identity, backbone.identity, profile.primary, f"backbone {backbone.name}")
+            own = {key: value for key, value in profile.identity.items() if key != READING}
+            check_same(own, backbone.identity, profile.primary, f"backbone {backbone.name}")
             store = self.work["store"]
             if store is not None and is_stored(backbone):
                 opened = Store(store) if isinstance(store, (str, Path)) else store
@@ -305,11 +325,11 @@ class Scorer:
 
     def _read(self, item: Arrival, backbone: Backbone) -> tuple[str, NDArray[Any] | None]:
         """Return an image's content hash and the model's input, or None as input if the store has the features."""
-        data = read_bytes(item.path)
+        data = read_bytes(by_reading(item.path, self._reading))
         content = content_hash(data) if self._store is not None else ""
         if self._store is not None and self._store.contains(content) and not self._store.verify([content]):
             return content, None
-        return content, backbone.prepare(decode(data).image)
+        return content, prepared(backbone, picture(data))
 
     def _embedded(
         self, items: Sequence[Arrival], read: Sequence[tuple[str, NDArray[Any] | None]], backbone: Backbone
@@ -385,7 +405,8 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
     if profile.identity.get("kind") == "embeddings":
         raise _needs_embeddings(profile)
     try:
-        return as_backbone(profile.backbone, cast("BackboneOptions", {**profile.options, **options}))
+        with reading_pixels(profile.identity.get(READING, {})):
+            return as_backbone(profile.backbone, cast("BackboneOptions", {**profile.options, **options}))
     except UnknownNameError as error:
         line = f"{profile.primary} was profiled with {profile.backbone}, which is no registered backbone"
         raise UnknownNameError(f"{line}: score in Python, and pass it as backbone") from error

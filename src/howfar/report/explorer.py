@@ -21,6 +21,7 @@ from howfar.explore.widget import Explorer
 from howfar.io.location import absolute
 from howfar.keywords import PageOptions
 from howfar.options import Maps, Stored
+from howfar.pixel_reading import READING
 from howfar.report.page import SECTION, SectionKind, fill
 from howfar.report.run_results import RunResults
 from howfar.report.section import Section
@@ -44,7 +45,11 @@ def bundle(name: str) -> Markup:
 
 
 def _content(comparison: Comparison, relation: Relation | None) -> Section:
-    return section(points_of(comparison, relation, ImageMap.of(comparison)), masks_of(comparison.sources), comparison.folder)
+    return section(
+        points_of(comparison, relation, ImageMap.of(comparison)),
+        masks_of(comparison.sources, comparison.backbone.identity.get(READING)),
+        comparison.folder,
+    )
 
 
 def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Section:
@@ -117,7 +122,7 @@ def parts_of(result: Result, store: Stored = None) -> PageParts | None:
 
 def of_comparison(shown: RunResults, store: Stored = None) -> PageParts:
     """Collect what the page of a comparison asks for, with a search by text if its backbone reads texts."""
-    pictures = ImageFiles(shown.points, masks_of(shown.whole[0].sources))
+    pictures = ImageFiles(shown.points, masks_of(shown.whole[0].sources, shown.comparison.backbone.identity.get(READING)))
     return PageParts(pictures, *search_of(shown.comparison, store))
 
 

@@ -27,6 +27,7 @@ from howfar.pipeline.distance_intervals import ROUNDING
 from howfar.pipeline.measure import check_plan, kept
 from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.reference import GATE_COLUMNS, PrimaryReference
+from howfar.pixel_reading import READING, PixelReading
 from howfar.progress import bar, doing
 from howfar.protocols import Backbone, StoreLike
 from howfar.results import (
@@ -460,6 +461,8 @@ def notes(
     """Yield a sentence for each weakness of a comparison, whose primary's features come first, and each undefined value."""
     primary, *secondaries = features
     yield from _of_store(features)
+    if reading := PixelReading.of(primary.identity.get(READING, {})).sentence():
+        yield reading
     # Equal embeddings may be of unlike images, where a backbone sees no difference or rounding took it.
     what = "images" if any(primary.paths) else "embeddings"
     if leaks:

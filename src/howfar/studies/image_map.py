@@ -18,6 +18,7 @@ from howfar.data import parse
 from howfar.errors import InputError, MissingExtraError, MissingPathError, StoreError
 from howfar.options import Maps, Stored
 from howfar.pipeline.pairs import KEPT, projector_of
+from howfar.pixel_reading import READING, reading_pixels
 from howfar.results import Comparison, Features, Settings
 from howfar.results.comparison_result import ImageMap
 from howfar.results.records import Provenance
@@ -114,11 +115,16 @@ def _check_installed() -> None:
 
 def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
     """Return a run's features again, from the store or recomputed from the images."""
-    settings = comparison.settings
     names = [comparison.primary.name, *(dataset.name for dataset in comparison.datasets)]
     lacking = [name for name in names if name not in comparison.sources]
     if lacking:
         raise InputError.of("map", "needs datasets that can be read again", ", ".join(lacking), _AGAIN)
+    with reading_pixels(comparison.backbone.identity.get(READING, {})):
+        return _embedded_again(comparison, names, store)
+
+
+def _embedded_again(comparison: Comparison, names: Sequence[str], store: Any) -> Sequence[Features]:
+    settings = comparison.settings
     datasets = [drawn(parse(comparison.sources[name], name), settings.limit, settings.seed) for name in names]
     ready = [dataset for dataset in datasets if isinstance(dataset, Features)]
     if ready:

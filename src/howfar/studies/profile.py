@@ -128,8 +128,9 @@ def profile(
     settings = Settings(**checked(CompareSettings, chosen))
     execution, loading = Execution.of(given), picked(BackboneOptions, options)
     with within(given["memory"]):
+        first = parse(primary, unnamed="primary")  # before the others, which are read by the range that it gives
         others = [] if labelled is None else parse_all(labelled, "labelled")
-        datasets = [parse(primary, unnamed="primary"), *others]
+        datasets = [first, *others]
         check_names(datasets)
         datasets = grouped(datasets, given["group"])
         known = performance is not None and not (isinstance(performance, Sequence) and not len(performance))

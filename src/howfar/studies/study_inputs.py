@@ -50,10 +50,10 @@ class Execution(NamedTuple):
 
 def read_datasets(primary: DatasetArgument, secondaries: DatasetsArgument) -> list[Dataset | Features]:
     """Read the primary dataset and the secondaries, of which there is at least one, each with a unique name."""
-    others = parse_all(secondaries, "secondary")
-    if not others:
+    first = parse(primary, unnamed="primary")  # before the others, which are read by the range that it gives
+    datasets = [first, *parse_all(secondaries, "secondary")]
+    if len(datasets) < 2:
         raise InputError.of("secondaries", "must name at least one dataset", secondaries)
-    datasets = [parse(primary, unnamed="primary"), *others]
     check_names(datasets)
     return datasets
 

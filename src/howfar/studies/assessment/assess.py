@@ -20,6 +20,7 @@ from howfar.keywords import AssessOptions, BackboneOptions, CertifyOptions, Comp
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.pairs import forget_pairs
 from howfar.pipeline.reference_profile import PROFILE, Profile
+from howfar.pixel_reading import reading_asked
 from howfar.progress import stage
 from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
@@ -176,6 +177,7 @@ def assess(
     relating = checked(RelateOptions, chosen)
     check_resampling(relating)
     known = read_datasets(primary, sites)
+    given["range"] = reading_asked().range or None  # the numbers, where the primary gave them
     read = [dataset for dataset in known if isinstance(dataset, Dataset)]
     if len(read) < len(known):
         ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))

@@ -1,0 +1,189 @@
+"""Cut rasters into windows that are read one by one, so that a raster may be larger than memory, and say where each lies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.data.bands import NO_DATA, opened_raster, raster_values
+from howfar.data.image_folder import path_text, stem
+from howfar.data.images import damage_named
+from howfar.data.item import Item
+from howfar.errors import ImageError, InputError, one_line
+from howfar.pixel_reading import PixelReading, by_reading, file_and_reading
+from howfar.results import Skipped
+
+WHOLE: Final = "whole"
+"""Marks a window of which every pixel counts, as of a mask, whose background is often called no data."""
+_MOST_EMPTY: Final = 0.5
+_DATE_TAG: Final = "TIFFTAG_DATETIME"
+_WGS84: Final = "EPSG:4326"
+
+
+class _Last(threading.local):
+    """Hold the raster that a thread read last, since windows come in the order of files."""
+
+    key: tuple[Any, ...] = ()
+    raster: Any = None
+
+
+_last = _Last()
+
+
+def _raster(file: Path | str) -> Any:
+    """Return an open raster, which the thread keeps open until it reads another; raise `ImageError`."""
+    try:
+        status = Path(file).stat()
+        key = (str(file), status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ImageError("no such file") from error
+    if _last.key != key:
+        with opened_raster(file) as checked:  # names what is wrong with it
+            driver = checked.driver
+        import rasterio
+
+        if _last.raster is not None:
+            _last.raster.close()
+        _last.key, _last.raster = key, rasterio.open(file, driver=driver)
+    return _last.raster
+
+
+def cut(dataset: str, items: Iterable[Item], reading: PixelReading, skipped: list[Skipped]) -> Iterator[Item]:
+    """Yield the windows of each raster, which is their group, with their place and date; append what cannot be read."""
+    for item in items:
+        if file_and_reading(item.path)[1]:
+            yield item
+            continue
+        try:
+            if not isinstance(item.path, Path):
+                raise ImageError("windows are cut from local rasters alone: copy it here")
+            with damage_named():
+                yield from _windows(item, _raster(item.path), reading)
+        except ImageError as error:
+            skipped.append(Skipped(dataset, path_text(item.path), str(error)))
+
+
+def _windows(item: Item, raster: Any, reading: PixelReading) -> Iterator[Item]:
+    rows, columns = (_starts(side, reading) for side in (raster.height, raster.width))
+    date = str(raster.tags().get(_DATE_TAG, ""))[:10].replace(":", "-")
+    scene = stem(item.name)
+    centres = _centres(raster, rows, columns, reading.window)
+    for row in rows:
+        for column in columns:
+            at = PixelReading(at=f"{row},{column}", window=reading.window)
+            place = centres.get((row, column), ())
+            columns_of = (*item.further, ("scene", scene), *((("date", date),) if date else ()), *place)
+            mask = None if item.mask is None else by_reading(item.mask, replace(at, at=f"{at.at},{WHOLE}"))
+            path = by_reading(item.path, at)
+            yield Item(f"{scene}/r{row}-c{column}", path, mask, item.label, columns_of, item.group or scene)
+
+
+def _starts(side: int, reading: PixelReading) -> list[int]:
+    """Return where windows begin along a side: every pixel is in one, and all are whole where the side is long enough."""
+    last = max(0, side - reading.window)
+    return sorted({*range(0, last, reading.window - reading.overlap), last})
+
+
+def _centres(
+    raster: Any, rows: Sequence[int], columns: Sequence[int], window: int
+) -> dict[tuple[int, int], tuple[tuple[str, str], ...]]:
+    """Return the longitude and latitude of each window's centre in degrees; nothing for a raster without a place."""
+    if raster.crs is None:
+        return {}
+    places = [(row, column) for row in rows for column in columns]
+    half = np.array([min(window, raster.width), min(window, raster.height)]) / 2
+    points = [(column + half[1], row + half[0]) for row, column in places]
+    longitudes, latitudes = _degrees(raster, points)
+    return {
+        place: (("longitude", f"{x:.6f}"), ("latitude", f"{y:.6f}"))
+        for place, x, y in zip(places, longitudes, latitudes, strict=True)
+    }
+
+
+def _degrees(raster: Any, points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Return the longitudes and latitudes of points (column, row) of a raster."""
+    from rasterio.warp import transform
+
+    a, b, c, d, e, f = raster.transform[:6]
+    places = [(a * x + b * y + c, d * x + e * y + f) for x, y in points]
+    longitudes, latitudes = transform(raster.crs, _WGS84, *zip(*places, strict=True))
+    return longitudes, latitudes
+
+
+def window_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
+    """Return a window's values (h, w, bands), masked where the raster has no data; raise `ImageError` where few has any."""
+    with damage_named():
+        raster = _raster(file)
+        window = _window(raster, reading)
+        try:
+            values = raster_values(raster, reading.bands, window)
+            empty = None if reading.at.endswith(WHOLE) else _empty(raster, values, window)
+        except ImageError:
+            raise
+        except Exception as error:  # GDAL's drivers fail in their own ways over damaged blocks
+            raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
+    if empty is None or not empty.any():
+        return values
+    if empty.mean() > _MOST_EMPTY:
+        raise ImageError(NO_DATA)
+    return np.ma.masked_array(values, np.broadcast_to(empty[..., None], values.shape))
+
+
+def _window(raster: Any, reading: PixelReading) -> Any:
+    from rasterio.windows import Window
+
+    parts = reading.at.removesuffix(f",{WHOLE}").split(",")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not reading.window:
+        raise ImageError(f"{reading.at} is no window of a raster")
+    row, column = map(int, parts)
+    height, width = min(reading.window, raster.height - row), min(reading.window, raster.width - column)
+    if height < 1 or width < 1:
+        raise ImageError(f"it has {raster.height}×{raster.width} pixels, and no window at row {row}, column {column}")
+    return Window(column, row, width, height)
+
+
+def _empty(raster: Any, values: NDArray[Any], window: Any) -> NDArray[np.bool_] | None:
+    """Return which pixels (h, w) of a window hold no data in any band; None where the raster does not tell."""
+    from rasterio.enums import MaskFlags
+
+    nothing = raster.nodatavals[0]
+    if nothing is not None:
+        same: NDArray[np.bool_] = (np.isnan(values) if np.isnan(nothing) else values == nothing).all(axis=-1)
+        return same
+    if MaskFlags.all_valid in raster.mask_flag_enums[0]:
+        return None
+    return np.asarray(raster.dataset_mask(window=window) == 0)
+
+
+def geojson(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return windows, given by their locations and properties, as GeoJSON (RFC 7946: longitude and latitude in degrees).
+
+    Raises `InputError` where none is a window of a raster with a place.
+    """
+    features = []
+    for location, properties in rows:
+        file, reading = file_and_reading(Path(location))
+        if not reading.at:
+            continue
+        raster = _raster(file)
+        if raster.crs is None:
+            continue
+        window = _window(raster, reading)
+        (top, left), (bottom, right) = (
+            (window.row_off, window.col_off),
+            (window.row_off + window.height, window.col_off + window.width),
+        )
+        # Anticlockwise, as the format wants an outer ring.
+        corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
+        ring = zip(*_degrees(raster, corners), strict=True)
+        shape = {"type": "Polygon", "coordinates": [[[round(x, 7), round(y, 7)] for x, y in ring]]}
+        features.append({"type": "Feature", "geometry": shape, "properties": dict(properties)})
+    if not features:
+        raise InputError("no image is a window of a raster that has a place: cut rasters by --window 512")
+    return {"type": "FeatureCollection", "features": features}

@@ -1,0 +1,175 @@
+"""Remember how the pixels of datasets are read (the options `bands`, `range`, …), and which images are read so.
+
+The location of an image that is read so is that of its file, ``/`` and ``@bands=4,3,2;range=0:3000``, as the path of an image
+in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the image was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from howfar.errors import InputError
+
+Place = TypeVar("Place", bound=Path | str)
+
+AUTO: Final = "auto"
+DTYPE: Final = "dtype"
+READING: Final = "reading"
+"""What the identity of features calls `PixelReading.identity`, where that holds anything."""
+_TEXT: Final = re.compile(r"@(?:[a-z]+=[^;/=]+)(?:;[a-z]+=[^;/=]+)*")
+_KEYS: Final = frozenset({"at", "window", "bands", "range"})
+
+
+@dataclass(frozen=True)
+class PixelReading:
+    """Declare how pixels are read: which bands, and which range of values becomes 0 to 255.
+
+    `bands` are numbered from 1, in the order in which they are wanted; () for those of an ordinary picture. `range` is
+    ``low:high``, ``dtype`` for all values that the file's type holds, ``auto`` until it is learnt, or "" for the rules of
+    `howfar.data.decode`. `at` says which image of a file with many is meant. A raster is cut into windows of `window` pixels a
+    side, 0 for none, which share `overlap` pixels.
+    """
+
+    bands: tuple[int, ...] = ()
+    range: str = ""
+    at: str = ""
+    window: int = 0
+    overlap: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.bands or self.range or self.at or self.window)
+
+    def __str__(self) -> str:
+        parts = {"at": self.at, "window": self.window, "bands": ",".join(map(str, self.bands)), "range": self.range}
+        return "@" + ";".join(f"{key}={value}" for key, value in parts.items() if value)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Read the options as people write them; raise `InputError` for anything else."""
+        window, overlap = (_pixels(name, given.get(name)) for name in ("window", "overlap"))
+        if overlap and overlap >= window:
+            raise InputError.of("overlap", f"must be less than the window, {window or 'which is not given'}", overlap)
+        return cls(_bands(given.get("bands")), _range(given.get("range")), window=window, overlap=overlap)
+
+    @property
+    def channels(self) -> int:
+        """Return how many channels a network is fed: one band is a grey picture, which has three."""
+        return 3 if len(self.bands) < 2 else len(self.bands)
+
+    @property
+    def limits(self) -> tuple[float, float] | None:
+        """Return the lowest and highest value of a range of numbers; None for another one."""
+        low, colon, high = self.range.partition(":")
+        return (float(low), float(high)) if colon else None
+
+    def sentence(self) -> str:
+        """Say how pixels are read, for the notes of a run; "" for pictures as they are."""
+        bands = f"band{'s' if len(self.bands) > 1 else ''} {', '.join(map(str, self.bands))}" if self.bands else "all bands"
+        low, _, high = self.range.partition(":")
+        of_type = "; all values of a file's type become 0 to 255" if self.range == DTYPE else ""
+        values = f"; values from {low} to {high}, the same of every dataset, become 0 to 255" if high else of_type
+        windows = f", in windows of {self.window} pixels a side" if self.window else ""
+        return f"{bands} of each image are read{windows}{values}" if self.identity() else ""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what features depend on, as JSON values: nothing where pictures are read as they are."""
+        shown = {"bands": list(self.bands), "range": self.range, "window": self.window}
+        return {key: value for key, value in shown.items() if value}
+
+
+def _bands(given: object) -> tuple[int, ...]:
+    if given is None or given in ("", ()):
+        return ()
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, Sequence) else [given]
+    numbers = tuple(int(part) for part in (str(part).strip() for part in parts) if part.isdecimal())
+    if len(numbers) != len(parts) or not numbers or min(numbers) < 1 or len(set(numbers)) != len(numbers):
+        raise InputError.of("bands", "must be different numbers of bands, counted from 1", given, "write 4,3,2")
+    return numbers
+
+
+def _range(given: object) -> str:
+    if given is None or given in ("", AUTO, DTYPE):
+        return str(given or "")
+    parts = given.split(":") if isinstance(given, str) else list(given) if isinstance(given, Sequence) else []
+    try:
+        low, high = (float(part) for part in parts)
+    except (TypeError, ValueError):
+        low = high = 0.0
+    if not (isfinite(low) and isfinite(high) and low < high):
+        raise InputError.of("range", "must be a lowest and a higher value, auto or dtype", given, "write 0:3000")
+    return f"{low:.9g}:{high:.9g}"
+
+
+def _pixels(name: str, given: object) -> int:
+    if not given:
+        return 0
+    if isinstance(given, bool) or not isinstance(given, int) or given < (4 if name == "window" else 0):
+        raise InputError.of(name, "must be a side in pixels", given, "write 512")
+    return given
+
+
+@dataclass
+class _Asked:
+    """Hold how the datasets of one call are read; a range that the first of them gives is filled in."""
+
+    reading: PixelReading
+
+
+_asked: ContextVar[_Asked | None] = ContextVar("howfar-pixel-reading", default=None)
+
+
+@contextmanager
+def reading_pixels(given: Mapping[str, Any]) -> Iterator[None]:
+    """Read the datasets listed inside the ``with`` block by these options; without any, as the block around it does."""
+    reading = PixelReading.of(given)
+    if not reading or reading_asked() == reading:
+        yield
+        return
+    token = _asked.set(_Asked(reading))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def reading_asked() -> PixelReading:
+    """Return how the user says that pixels are read."""
+    asked = _asked.get()
+    return PixelReading() if asked is None else asked.reading
+
+
+def range_learnt(limits: str) -> PixelReading:
+    """Use this range for every further dataset of the call, in place of ``auto``; return the reading."""
+    asked = _asked.get()
+    if asked is None:
+        raise LookupError("no reading of pixels was asked for")
+    asked.reading = replace(asked.reading, range=limits)
+    return asked.reading
+
+
+def by_reading(image: Place, reading: PixelReading) -> Place:
+    """Return the location of an image that is read so; the same for an image that says already how it is read."""
+    if not reading or file_and_reading(image)[1]:
+        return image
+    # An image's URL, and one in memory, are texts that know more than their letters.
+    return image / str(reading) if hasattr(image, "__truediv__") else f"{image}/{reading}"  # type: ignore[return-value]
+
+
+def file_and_reading(image: Place) -> tuple[Place, PixelReading]:
+    """Return an image's file, and how its pixels are read."""
+    file, _, name = str(image).rpartition("/")
+    if not name.startswith("@") or not _TEXT.fullmatch(name):
+        return image, PixelReading()
+    parts = dict(part.split("=") for part in name[1:].split(";"))
+    if not parts.keys() <= _KEYS:
+        return image, PixelReading()
+    window = int(parts["window"]) if parts.get("window", "").isdecimal() else 0
+    reading = PixelReading(_bands(parts.get("bands")), parts.get("range", ""), parts.get("at", ""), window)
+    return (image.parent if hasattr(image, "parent") else file), reading  # type: ignore[return-value]

@@ -1,0 +1,201 @@
+"""A raster is a dataset of windows that are read one by one: placed, grouped by scene, without those that hold no data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from affine import Affine
+from numpy.typing import NDArray
+from PIL import Image
+
+import howfar
+from howfar.data import Dataset, parse, read_bytes, read_mask
+from howfar.data.images import picture
+from howfar.data.rasters import geojson
+from howfar.errors import InputError
+from howfar.pixel_reading import reading_pixels
+
+rasterio = pytest.importorskip("rasterio")
+QUICK: dict[str, Any] = {"progress": False, "baselines": False, "rivals": False, "bootstrap": 0, "permutations": 0}
+READING: dict[str, Any] = {"bands": "4,3,2", "range": "0:3000", "window": 32}
+
+
+def scene(file: Path, seed: int = 0, shift: int = 0, height: int = 96, width: int = 80, **profile: Any) -> NDArray[Any]:
+    """Write a georeferenced raster of four bands of 16 bits, and return its values (4, h, w)."""
+    values = np.random.default_rng(seed).integers(1, 2000, (4, height, width)).astype(np.uint16) + np.uint16(shift)
+    if profile.get("nodata") is not None:
+        values[:, :40, :32] = profile["nodata"]
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}
+    write(file, values, **place, **profile)
+    return values
+
+
+def write(file: Path, values: NDArray[Any], **profile: Any) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    count, height, width = values.shape
+    with rasterio.open(file, "w", driver="GTiff", count=count, height=height, width=width, dtype=values.dtype, **profile) as to:
+        to.write(values)
+        to.update_tags(TIFFTAG_DATETIME="2024:05:06 10:00:00")
+
+
+def windows(place: Path, **reading: Any) -> Dataset:
+    with reading_pixels({**READING, **reading}):
+        dataset = parse(place)
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def test_windows_cover_the_raster_and_hold_its_values(tmp_path: Path) -> None:
+    values = scene(tmp_path / "a.tif")
+    dataset = windows(tmp_path / "a.tif")
+    assert [item.name for item in dataset.items][:3] == ["a/r0-c0", "a/r0-c32", "a/r0-c48"]
+    seen = np.zeros(values.shape[1:], bool)
+    for item in dataset.items:
+        row, column = (int(part[1:]) for part in item.name.removeprefix("a/").split("-"))
+        wanted = np.moveaxis(values[[3, 2, 1], row : row + 32, column : column + 32], 0, -1) * (255 / 3000)
+        np.testing.assert_array_equal(np.asarray(picture(read_bytes(item.path))), np.rint(wanted))
+        seen[row : row + 32, column : column + 32] = True
+    assert seen.all()
+    assert len(windows(tmp_path / "a.tif", overlap=16).items) == 20
+
+
+def test_windows_know_their_scene_place_and_date(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        scene(tmp_path / "site" / f"{name}.tif")
+    dataset = windows(tmp_path / "site")
+    assert dataset.groups == ["a"] * 9 + ["b"] * 9
+    columns = dict(dataset.items[0].further)
+    assert (columns["scene"], columns["date"]) == ("a", "2024-05-06")
+    # Zone 33's central meridian is 15° E at an easting of 500 km.
+    assert 15.0 < float(columns["longitude"]) < 15.01
+    assert 49.6 < float(columns["latitude"]) < 49.7
+
+
+@pytest.mark.parametrize("nodata", [0, 65535])
+def test_windows_without_data_are_left_out_and_counted(tmp_path: Path, nodata: int) -> None:
+    scene(tmp_path / "a.tif", nodata=nodata)
+    features = howfar.embed(tmp_path / "a.tif", "pixels", tmp_path / "store", progress=False, **READING)
+    assert len(features) == 8
+    assert list(features.notes) == ["a: 1 windows are left out, which hold no data in more than half of their pixels"]
+    assert not features.skipped
+    # A quarter of the window below has none: those pixels are black.
+    below = features.images.index("a/r32-c0")
+    assert np.asarray(picture(read_bytes(features.paths[below])))[:8].max() == 0
+
+
+def test_damaged_rasters_are_skipped_with_a_reason(tmp_path: Path) -> None:
+    scene(tmp_path / "site" / "a.tif")
+    whole = (tmp_path / "site" / "a.tif").read_bytes()
+    (tmp_path / "site" / "b.tif").write_bytes(whole[:2000])
+    # GDAL would read what such a file names, from anywhere.
+    (tmp_path / "site" / "c.tif").write_text(f"<VRTDataset><SourceFilename>{tmp_path}/a.tif</SourceFilename></VRTDataset>")
+    dataset = windows(tmp_path / "site")
+    assert dataset.groups == ["a"] * 9
+    assert [Path(fault.path).name for fault in dataset.skipped] == ["b.tif", "c.tif"]
+    assert "TIFFReadDirectory" in dataset.skipped[0].reason
+    assert "does not begin as a TIFF" in dataset.skipped[1].reason
+    (tmp_path / "site" / "a.tif").unlink()
+    with pytest.raises(InputError, match=r"site holds no image that can be read: 2 files were skipped; the first: .*b\.tif"):
+        windows(tmp_path / "site")
+
+
+def test_a_range_is_learnt_from_windows_with_data_alone(tmp_path: Path) -> None:
+    scene(tmp_path / "p.tif", nodata=65535)
+    scene(tmp_path / "s.tif", 1, shift=900)
+    result = howfar.compare(
+        tmp_path / "p.tif",
+        tmp_path / "s.tif",
+        "colour_moments",
+        store=tmp_path / "store",
+        **{**READING, "range": "auto"},
+        **QUICK,
+    )
+    low, high = map(float, result.backbone.identity["reading"]["range"].split(":"))
+    assert (1 <= low < 40, 1960 < high <= 2000) == (True, True)
+    assert all(f"range={result.backbone.identity['reading']['range']}" in path for path in result.images["path"])
+    assert result.datasets[0].relative > 1.5
+
+
+def test_scores_become_geojson_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene(tmp_path / "p.tif", height=192, width=192)
+    scene(tmp_path / "new.tif", 1, shift=900)
+    howfar.profile(tmp_path / "p.tif", "colour_moments", store=tmp_path / "store", progress=False, **READING).save(
+        tmp_path / "p.howfar"
+    )
+    from typer.testing import CliRunner
+
+    from howfar.cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    made = CliRunner().invoke(app, ["score", "p.howfar", "new.tif", "--geojson", "new.geojson"])
+    assert made.exit_code == 0, made.output
+    document = json.loads((tmp_path / "new.geojson").read_text())
+    assert len(document["features"]) == 9
+    assert all(feature["properties"]["flag"] for feature in document["features"])
+    ring = document["features"][0]["geometry"]["coordinates"][0]
+    assert ring[0] == ring[-1]
+    # Anticlockwise, as RFC 7946 asks: the signed area is positive.
+    assert sum(x * v - u * y for (x, y), (u, v) in pairwise(ring)) > 0
+    with pytest.raises(InputError, match="--window 512"):
+        geojson([(str(tmp_path / "new.tif"), {})])
+
+
+def test_a_site_of_rasters_with_masks_is_assessed_by_one_command(tmp_path: Path) -> None:
+    for number, name in enumerate(("p", "a", "b")):
+        for part in range(2):
+            values = scene(tmp_path / name / "images" / f"{part}.tif", 10 * number + part, shift=100 * number)
+            mask = np.where(values[:1] > 1500, 255, 0).astype(np.uint8)
+            write(tmp_path / name / "masks" / f"{part}.tif", mask, nodata=0)
+        dataset = windows(tmp_path / name)
+        for item in dataset.items:
+            assert item.mask is not None
+            file = (tmp_path / "maps" / name / item.name).with_suffix(".png")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(read_mask(item.mask).astype(np.uint8) * np.uint8(255)).save(file)
+    answers = howfar.assess(
+        tmp_path / "p",
+        [tmp_path / "a", tmp_path / "b"],
+        tmp_path / "run",
+        predictions=tmp_path / "maps",
+        backbone="colour_moments",
+        baselines=False,
+        progress=False,
+        store=tmp_path / "store",
+        **READING,
+    )
+    assert [(site.dataset, site.measured) for site in answers.sites] == [("a", 1.0), ("b", 1.0)]
+
+
+LARGE = """
+import resource, sys
+import howfar
+features = howfar.embed(sys.argv[1], "colour_moments", sys.argv[2], progress=False, workers=1, window=256, bands="1,2,3")
+print(len(features), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_raster(tmp_path: Path) -> None:
+    peaks = []
+    for side in (512, 5120):
+        file = tmp_path / f"{side}.tif"
+        place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}
+        with rasterio.open(
+            file, "w", driver="GTiff", count=3, height=side, width=side, dtype="uint16", tiled=True, **place
+        ) as to:
+            block = np.random.default_rng(0).integers(0, 65535, (3, 512, 512)).astype(np.uint16)
+            for row in range(0, side, 512):
+                for column in range(0, side, 512):
+                    to.write(block, window=rasterio.windows.Window(column, row, 512, 512))
+        command = [sys.executable, "-c", LARGE, str(file), str(tmp_path / "store")]
+        count, peak = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+        assert count == (side // 256) ** 2
+        peaks.append(peak * (1 if sys.platform == "darwin" else 1024))
+    # The larger raster holds 157 MB, of which GDAL keeps 64 MiB of decoded blocks.
+    assert peaks[1] - peaks[0] < 100 << 20
