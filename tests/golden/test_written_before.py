@@ -1,6 +1,6 @@
 """A store, run folders, a profile and a checkpoint that commit 0e0377f wrote are read as that commit read them.
 
-The script that wrote them runs at that commit alone; git keeps it:
+The script that wrote them runs at that commit alone, and git keeps it:
 ``git show de885c3e:tests/golden/written_before_0_1/make.py``.
 """
 
