@@ -275,11 +275,21 @@ def test_the_command_prints_and_exits_as_check_does_and_takes_a_list(world, plac
     assert first.endswith("UNDECIDED: 3 images checked against roads (3 new)")
 
 
+def label_of_none(place: Path) -> None:
+    with (place / "state" / "labels.csv").open("a") as file:
+        file.write("7,a.jpg,0.5\n")
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
         (lambda place: label(place, b1="1.5"), r"performance of batch 1 in .*labels\.csv must lie between 0 and 1, got '1\.5'"),
         (lambda place: label(place, b1="good"), r"performance of batch 1 .* got 'good'"),
+        (
+            lambda place: (place / "state" / "labels.csv").write_text("a\n1\n"),
+            "must have the columns batch, image, performance",
+        ),
+        (label_of_none, r"batch in .*labels\.csv must be one of 1, got '7'"),
         (lambda place: (place / "state" / "arrived.jsonl").write_text("{}\n"), r"arrived\.jsonl is damaged: move .*state away"),
         (lambda place: (place / "in").rename(place / "gone"), "FOLDER must be there, got .*in'"),
     ],
