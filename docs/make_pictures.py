@@ -422,27 +422,6 @@ DRAWN: dict[str, tuple[Callable[[Path], Figure], str]] = {
         ),
         "svg",
     ),
-    "watch": (
-        flow(
-            {
-                "images": (0.3, 0.0, "new images"),
-                "watch": (3.2, 0.0, "howfar watch\n= howfar check, again"),
-                "log": (6.3, 0.7, "one log"),
-                "label": (6.3, -0.7, "one image\nto label"),
-                "verdict": (9.6, 0.7, "verdict and alarm"),
-                "person": (9.6, -0.7, "labels.csv,\nfilled in by you"),
-            },
-            (
-                ("images", "watch"),
-                ("watch", "log"),
-                ("watch", "label"),
-                ("log", "verdict"),
-                ("label", "person"),
-                ("person", "verdict"),
-            ),
-        ),
-        "svg",
-    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Take the screenshots of the documentation: the report of `howfar assess` and the page of `howfar explore`, in Chromium.
+"""Take the screenshots of the documentation in Chromium: of the report of `howfar assess`, and of `howfar explore` and `watch`.
 
 usage: make_screenshots.py [--demo FOLDER] [--out FOLDER] [NAME...]
 
@@ -16,14 +16,16 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
 from make_pictures import PICTURES, _folder
 from PIL import Image
 
-from howfar.explore.server import Server
+import howfar
+from howfar.explore.server import Server, serving
+from howfar.integrations.watch import Watch, WatchPage
 from howfar.report.explorer import site_of
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -63,10 +65,17 @@ def image(page: Any, address: str) -> None:
     page.get_by_role("button", name="overlap").click()
 
 
+def watch(page: Any, address: str) -> None:
+    """Open the page of a watch."""
+    page.goto(address)
+    page.wait_for_selector("img")
+
+
 VIEWS: Mapping[str, tuple[Callable[[Any, str], None], int]] = {
     "report": (report, 1100),
     "explore": (explore, 1455),
     "image": (image, 900),
+    "watch": (watch, 560),
 }
 """What is opened, and how much of its height is shown at 1400 pixels; a phone shows a screen."""
 
@@ -89,6 +98,20 @@ def assessed(demo: Path, scratch: Path) -> str:
     text = (run / "report.html").read_text(encoding="utf-8")
     page.write_text(text.replace(f"{demo.resolve()}/", "howfar-demo/").replace(f"{demo}/", "howfar-demo/"), encoding="utf-8")
     return page.as_uri()
+
+
+@contextmanager
+def watched(demo: Path, scratch: Path) -> Iterator[str]:
+    """Watch nine of the demo's images as docs/howto/watch.md does, and serve the page after the first batch."""
+    shutil.copytree(demo / "data" / "lighting" / "images", scratch / "incoming", ignore=lambda _, names: sorted(names)[9:])
+    profile = howfar.profile(demo / "data" / "pavement", store=demo / "store", progress=False)
+    profile.save(scratch / "watched.howfar")
+    rules = {"images": {"at_least": 5}, "alarm": {"at_least": 0.6}}
+    with chdir(scratch), Watch("incoming", "watched.howfar", rules, "watched") as eye:
+        found = eye.look(close=True)
+    shown = [(batch, image.replace(f"{scratch.resolve()}/", "")) for batch, image in found.to_label]
+    with chdir(scratch), serving(WatchPage("howfar watch incoming", found._replace(to_label=tuple(shown)))) as address:
+        yield address
 
 
 @contextmanager
@@ -133,10 +156,14 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     names = arguments.names or list(VIEWS)
     for demo in _folder(arguments.demo):
-        with tempfile.TemporaryDirectory() as scratch, served(demo / "run") as explorer, sync_playwright() as running:
+        with ExitStack() as held:
+            scratch = held.enter_context(tempfile.TemporaryDirectory())
+            explorer, running = held.enter_context(served(demo / "run")), held.enter_context(sync_playwright())
             addresses = {"explore": explorer, "image": explorer}
             if "report" in names:
                 addresses["report"] = assessed(demo, Path(scratch))
+            if "watch" in names:
+                addresses["watch"] = held.enter_context(watched(demo, Path(scratch)))
             browser = running.chromium.launch(executable_path=chromium, args=SWITCHES)
             for name in names:
                 for file, width, scheme in files(name):

@@ -283,11 +283,21 @@ def spoil(file: Path, mark: bytes) -> None:
     file.write_bytes(data)
 
 
+def label_of_none(place: Path) -> None:
+    with (place / "state" / "labels.csv").open("a") as file:
+        file.write("7,a.jpg,0.5\n")
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
         (lambda place: label(place, b1="1.5"), r"performance of batch 1 in .*labels\.csv must lie between 0 and 1, got '1\.5'"),
         (lambda place: label(place, b1="good"), r"performance of batch 1 .* got 'good'"),
+        (
+            lambda place: (place / "state" / "labels.csv").write_text("a\n1\n"),
+            "must have the columns batch, image, performance",
+        ),
+        (label_of_none, r"batch in .*labels\.csv must be one of 1, got '7'"),
         (lambda place: (place / "state" / "arrived.jsonl").write_text("{}\n"), r"arrived\.jsonl is damaged: move .*state away"),
         (lambda place: spoil(place / "state" / "arrived.jsonl", b'"i_dist_mean": '), r"arrived\.jsonl is damaged: move "),
         (lambda place: (place / "state" / "labels.csv").write_bytes(b"\xff"), r"labels\.csv cannot be read .*pass UTF-8 CSV"),

@@ -14,6 +14,7 @@ from howfar.data.images import size
 from howfar.data.item import Item
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.location import absolute
+from howfar.progress import stage
 from howfar.results import Comparison, Relation, Skipped
 from howfar.results.labelling_result import ImportedLabel, LabelImport
 from howfar.studies.label_import import BOXES
@@ -35,7 +36,8 @@ def load(name: str) -> Any:
     except ImportError as error:
         raise MissingExtraError("fiftyone: needs fiftyone: pip install 'howfar[fiftyone]'") from error
     try:
-        known = fiftyone.list_datasets()
+        with stage("asking FiftyOne's database"):
+            known = fiftyone.list_datasets()
     except Exception as error:  # those of its database share no class
         line = f"FiftyOne's database does not answer ({one_line(error)})"
         raise InputError(f"{line}: start it, or name it in FIFTYONE_DATABASE_URI") from error
@@ -74,7 +76,8 @@ def read_dataset(name: str, called: str | None = None) -> Dataset:
         label = truth.label if type(truth).__name__ == "Classification" else None
         items.append(Item(shown, Path(path), None if mask is None else Path(mask), label))
     if not items:
-        raise InputError.of("dataset", "must hold an image file", f"{name} of FiftyOne", "add images to it")
+        remedy = f"no such file as {skipped[0].path}" if skipped else "add images to it"
+        raise InputError.of("dataset", "must hold an image file", f"{name} of FiftyOne", remedy)
     return Dataset(called, tuple(items), tuple(skipped), f"fiftyone:{name}")
 
 

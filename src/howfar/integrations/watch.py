@@ -45,6 +45,7 @@ from howfar.studies.check.rules import read_rules
 
 FORMAT: Final = 1
 JOURNAL, LOG, LABELS = "arrived.jsonl", "log.jsonl", "labels.csv"
+COLUMNS: Final = ("batch", "image", "performance")
 SETTLE: Final = 2.0
 """Seconds for which a new file must stay as it is, so that none is taken half written."""
 
@@ -233,21 +234,25 @@ class Watch:
     def _labels(self) -> dict[str, float]:
         """Read the performance of drawn images by batch, and add rows for those that have none yet."""
         file, labels = self._folder / LABELS, dict[str, float]()
-        table = read_tabular(file).to_dict("records") if file.is_file() else []
-        text = file.read_text(encoding="utf-8-sig") if file.is_file() else "batch,image,performance\n"
-        for row in table:
-            batch, value = str(row.get("batch", "")), str(row.get("performance", "")).strip()
-            try:
-                labels |= {batch: float(value)} if value else {}
-            except ValueError:
-                labels[batch] = math.nan
-            if batch in labels and not 0 <= labels[batch] <= 1:
-                raise InputError.of("performance", f"of batch {batch} in {file} must lie between 0 and 1", value)
-        listed = {str(row.get("batch", "")) for row in table}
-        drawn = [(str(number), batch) for number, batch in enumerate(self._batches, 1) if batch.drawn is not None]
-        missing = [(number, batch.scores[batch.drawn or 0].image) for number, batch in drawn if number not in listed]
+        drawn = {str(number): batch for number, batch in enumerate(self._batches, 1) if batch.drawn is not None}
+        if not file.is_file():
+            replace_text(file, f"{','.join(COLUMNS)}\n")
+        table = read_tabular(file)
+        if not {*COLUMNS} <= {*table}:
+            raise InputError.of(LABELS, f"must have the columns {', '.join(COLUMNS)}", str(file), "move it away")
+        for batch, given in zip(table["batch"], table["performance"].str.strip(), strict=True):
+            if batch not in drawn:
+                raise InputError.of(f"batch in {file}", f"must be one of {', '.join(drawn) or 'none yet'}", batch)
+            with suppress(ValueError):
+                labels |= {batch: float(given)} if given else {}
+            if given and not 0 <= labels.get(batch, math.nan) <= 1:
+                raise InputError.of("performance", f"of batch {batch} in {file} must lie between 0 and 1", given)
+        missing = [
+            (number, one.scores[one.drawn or 0].image) for number, one in drawn.items() if number not in set(table["batch"])
+        ]
         if missing:
             rows = "".join(f'{number},"{image.replace(chr(34), 2 * chr(34))}",\n' for number, image in missing)
+            text = file.read_text(encoding="utf-8-sig")
             replace_text(file, f"{text}{'' if text.endswith(chr(10)) else chr(10)}{rows}")
         return labels
 
@@ -298,16 +303,17 @@ class WatchPage:
 
     def get(self, path: str) -> Response:
         """Answer a GET of the page or of its picture."""
-        lines = [] if self.found is None else self.found.lines()
-        asked = self.found.to_label[-1][1] if self.found is not None and self.found.to_label else None
-        if path == "/image" and asked is not None:
+        lines, asked = ([], []) if self.found is None else (self.found.lines(), [image for _, image in self.found.to_label])
+        if path == "/image" and asked:
             with suppress(ImageError):  # it may have gone meanwhile
-                return Response(200, SHOWN["PNG"], encoded(photograph(asked), "PNG"))
+                return Response(200, SHOWN["PNG"], encoded(photograph(asked[-1]), "PNG"))
         if path != "/":
             return NOT_FOUND
         shown = "".join(f"<p>{escape(line)}</p>" for line in lines) + ('<img src="image" alt="to label">' if asked else "")
         head = f'<meta charset="utf-8"><meta http-equiv="refresh" content="60"><title>{escape(self.title)}</title>'
-        style = "<style>body { font: 16px/1.5 sans-serif; max-width: 70em; margin: 2em auto } img { max-width: 100% }</style>"
+        looks = "font: 16px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em"
+        scheme, verdict = ":root { color-scheme: light dark }", "p:first-of-type { font-weight: bold }"
+        style = f"<style>{scheme} body {{ {looks} }} {verdict} img {{ max-width: 100% }}</style>"
         page = f"<!doctype html>{head}{style}<h1>{escape(self.title)}</h1>{shown}"
         return Response(200, "text/html; charset=utf-8", page.encode())
 

@@ -156,7 +156,8 @@ def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
     """Turn an alarm reading into a decision; an alarm from estimates alone is undecided and asks for labels."""
     rate = f"{100 * rule.false_alarms:g} % false alarms"
     if reading is None:
-        remedy = f"check {FEWEST} labelled images or more before that date" if rule.compares else "check batches with a log"
+        labels = "label images drawn at random, and check their batches with a log"
+        remedy = f"check {FEWEST} labelled images or more before that date" if rule.compares else labels
         words = "there are too few labelled images from before the date" if rule.compares else "the log has nothing to judge"
         return Decision(OVER_TIME, "alarm", rule.severity, "undecided", rate, None, None, None, words, remedy)
     must, last = f"mean at least {reading.level:.3g}", reading.evidence[-1]
