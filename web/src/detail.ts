@@ -56,7 +56,7 @@ export class Detail {
     });
     state.listen((change) => {
       if (change === "tray") this.marks();
-      else if (change === "model" && this.element.open) this.render();
+      else if ((change === "model" || change === "more") && this.element.open) this.render();
     });
   }
 
