@@ -67,6 +67,8 @@ export class Detail {
     }
     this.row = row;
     this.state.point(row);
+    this.render();
+    if (this.state.data.header.names) return;
     void this.ready([row])
       .then(() => this.ready(this.state.data.nearest(row)))
       .then(() => this.row === row && this.render());
