@@ -154,7 +154,7 @@ function completed(state: State, host: Host): HTMLElement {
   };
   say("; the others are coming.");
   const begin = () => void data.complete(host.ask, came).catch(() => say(": howfar explore no longer answers."));
-  window.requestAnimationFrame(() => window.setTimeout(begin, 200));
+  begin();
   return line;
 }
 

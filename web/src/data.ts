@@ -136,6 +136,8 @@ export class Data {
   readonly columns: Column[];
   readonly places: Places;
   readonly models: Model[];
+  /** When all that the block lacks has come. */
+  whole = Promise.resolve();
   /** Rows of P's images that are nearest to each image of a secondary dataset, `near` of them for each. */
   private readonly nearby: Numbers;
   private readonly waiting: Part[] = [];
@@ -195,7 +197,14 @@ export class Data {
   }
 
   /** Gets all that the block lacks: of the arrays that it begins twice as much each time, then the others; tells of each step. */
-  async complete(ask: Ask, came: () => void): Promise<void> {
+  complete(ask: Ask, came: () => void): Promise<void> {
+    this.whole = this.arrive(ask, came);
+    return this.whole;
+  }
+
+  private async arrive(ask: Ask, came: () => void): Promise<void> {
+    // What is there is drawn first.
+    await new Promise((done) => setTimeout(done, 300));
     while (this.waiting.length) {
       const begun = this.waiting.filter(({ held }) => held);
       for (const part of begun.length ? begun : this.waiting.slice(0, 1)) {

@@ -56,7 +56,7 @@ export class Detail {
     });
     state.listen((change) => {
       if (change === "tray") this.marks();
-      else if (change === "model" && this.element.open) this.render();
+      else if ((change === "model" || change === "more") && this.element.open) this.render();
     });
   }
 
@@ -67,6 +67,8 @@ export class Detail {
     }
     this.row = row;
     this.state.point(row);
+    this.render();
+    if (this.state.data.header.names) return;
     void this.ready([row])
       .then(() => this.ready(this.state.data.nearest(row)))
       .then(() => this.row === row && this.render());

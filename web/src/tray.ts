@@ -25,7 +25,7 @@ export class Tray {
     const { data } = state;
     const stem = `picks-${data.header.title.replace(/[^\p{L}\p{N}_-]+/gu, "-")}`;
     const save = (ending: string, type: string, text: () => string) =>
-      button(ending.toUpperCase(), () => void this.ready(state.tray).then(() => download(`${stem}.${ending}`, type, text())), { "aria-label": `Save as ${ending.toUpperCase()}` });
+      button(ending.toUpperCase(), () => void this.save(() => download(`${stem}.${ending}`, type, text())), { "aria-label": `Save as ${ending.toUpperCase()}` });
     const coco = button("COCO", () => void this.coco(stem), { "aria-label": "Save as COCO" });
     this.element = h(
       "section",
@@ -85,6 +85,16 @@ export class Tray {
       }),
       ...(tray.length > SHOWN ? [h("span", { class: "more" }, `and ${tray.length - SHOWN} more`)] : []),
     );
+  }
+
+  /** Saves once the names and values of what is held are there. */
+  private async save(write: () => void): Promise<void> {
+    try {
+      await Promise.all([this.ready(this.state.tray), this.state.data.whole]);
+      write();
+    } catch (error) {
+      this.status.textContent = `Not saved: ${(error as Error).message}.`;
+    }
   }
 
   private async coco(stem: string): Promise<void> {
