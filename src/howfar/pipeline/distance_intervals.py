@@ -82,7 +82,7 @@ class PairGroups(NamedTuple):
         if of_p is None and of_s is None:
             return None
         known = ((primary, of_p), (secondary, of_s))
-        return cls(*(np.arange(len(dataset)) if each is None else each for dataset, each in known))
+        return cls(*(np.arange(len(dataset), dtype=np.int64) if each is None else each for dataset, each in known))
 
     @property
     def pooled(self) -> NDArray[np.int64]:
@@ -198,7 +198,7 @@ class DistanceDraws:
             return None
         if self.by_group is None:
             return interval(self.between / within)
-        own, typical = self.by_group, np.nanmedian(within)
+        own, typical = self.by_group, np.full(1, np.nanmedian(within))
         of_p, of_s = (typical, within) if to_s else (within, typical)
         return self._widened(self.between / within, own.between_p / of_p, own.between_s / of_s)
 
