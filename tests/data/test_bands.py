@@ -21,14 +21,14 @@ from howfar.pixel_reading import PixelReading, by_reading, file_and_reading, rea
 QUICK: dict[str, Any] = {"progress": False, "baselines": False, "rivals": False, "bootstrap": 0, "permutations": 0}
 
 
-def write_bands(file: Path, values: NDArray[Any]) -> Path:
+def write_bands(file: Path, values: NDArray[Any], **profile: Any) -> Path:
     """Write values (h, w, c) as a TIFF by rasterio."""
     rasterio = pytest.importorskip("rasterio")
     file.parent.mkdir(parents=True, exist_ok=True)
     height, width, count = values.shape
     with rasterio.MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", height=height, width=width, count=count, dtype=values.dtype, transform=ten_metres()
+            driver="GTiff", height=height, width=width, count=count, dtype=values.dtype, transform=ten_metres(), **profile
         ) as to:
             to.write(np.moveaxis(values, -1, 0))
         file.write_bytes(memory.read())
@@ -200,7 +200,7 @@ def test_a_profile_reads_new_images_as_its_own(tmp_path: Path) -> None:
 def test_what_is_left_out_is_told_once_for_a_dataset(tmp_path: Path) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (24, 20, 4), dtype=np.uint8)
     for number in range(3):
-        write_bands(tmp_path / "nir" / f"{number}.tif", rgb)
+        write_bands(tmp_path / "nir" / f"{number}.tif", rgb, photometric="RGB", alpha="UNSPECIFIED")
         Image.fromarray(rgb, "RGBA").save(tmp_path / f"{number}.png")
     opaque = Image.fromarray(rgb[..., :3]).convert("RGBA")
     opaque.save(tmp_path / "opaque.png")

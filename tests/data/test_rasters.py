@@ -23,6 +23,7 @@ from howfar.errors import InputError
 from howfar.pixel_reading import reading_pixels
 
 rasterio = pytest.importorskip("rasterio")
+PLACE: dict[str, Any] = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}
 QUICK: dict[str, Any] = {"progress": False, "baselines": False, "rivals": False, "bootstrap": 0, "permutations": 0}
 READING: dict[str, Any] = {"bands": "4,3,2", "range": "0:3000", "window": 32}
 
@@ -32,8 +33,7 @@ def scene(file: Path, seed: int = 0, shift: int = 0, height: int = 96, width: in
     values = np.random.default_rng(seed).integers(1, 2000, (4, height, width)).astype(np.uint16) + np.uint16(shift)
     if profile.get("nodata") is not None:
         values[:, :40, :32] = profile["nodata"]
-    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}
-    write(file, values, **place, **profile)
+    write(file, values, **PLACE, **profile)
     return values
 
 
@@ -152,7 +152,7 @@ def test_a_site_of_rasters_with_masks_is_assessed_by_one_command(tmp_path: Path)
         for part in range(2):
             values = scene(tmp_path / name / "images" / f"{part}.tif", 10 * number + part, shift=100 * number)
             mask = np.where(values[:1] > 1500, 255, 0).astype(np.uint8)
-            write(tmp_path / name / "masks" / f"{part}.tif", mask, nodata=0)
+            write(tmp_path / name / "masks" / f"{part}.tif", mask, nodata=0, **PLACE)
         dataset = windows(tmp_path / name)
         for item in dataset.items:
             assert item.mask is not None
@@ -185,9 +185,8 @@ def test_memory_does_not_grow_with_the_raster(tmp_path: Path) -> None:
     peaks = []
     for side in (512, 5120):
         file = tmp_path / f"{side}.tif"
-        place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}
         with rasterio.open(
-            file, "w", driver="GTiff", count=3, height=side, width=side, dtype="uint16", tiled=True, **place
+            file, "w", driver="GTiff", count=3, height=side, width=side, dtype="uint16", tiled=True, **PLACE
         ) as to:
             block = np.random.default_rng(0).integers(0, 65535, (3, 512, 512)).astype(np.uint16)
             for row in range(0, side, 512):
