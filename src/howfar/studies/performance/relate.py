@@ -44,6 +44,7 @@ from howfar.settings import checked, picked, with_options
 from howfar.significance.bootstrap import effective, few_groups
 from howfar.streams import stream
 from howfar.studies.performance.image_performance import (
+    GROUP,
     NOT_TUNED,
     ImagePerformance,
     MeasuredImages,
@@ -149,9 +150,8 @@ def relation_notes(
             f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
             "resamples photographs, and widens the intervals to what they should be"
         )
-    for name in images["dataset"].unique() if settings.bootstrap else ():
-        rows = images[images["dataset"] == name]
-        yield from filter(None, [few_groups(name, len(rows), group_numbers(rows["group"].tolist()))])
+    for name, rows in images.groupby("dataset", sort=False) if settings.bootstrap and GROUP in images else ():
+        yield from filter(None, [few_groups(str(name), len(rows), group_numbers(rows[GROUP].tolist()))])
     for evaluation in given:
         for note in evaluation.notes:
             yield f"{evaluation.dataset or 'performance'}: {note}"
