@@ -133,7 +133,7 @@ def test_no_option_is_required_and_those_that_are_not_shown_are_few():
     options = {name: entry.option for kind in FUNCTIONS.values() for name, entry in declared(kind).items()}
     assert not [name for name, option in options.items() if option.default is REQUIRED]
     hidden = {name for name, option in options.items() if option.flags == HIDDEN}
-    assert hidden <= {"progress", "model", "pretrained", "reading"}
+    assert hidden <= {"channels", "progress", "model", "pretrained", "reading"}
 
 
 def test_declaring_options_loads_neither_pydantic_nor_numpy():

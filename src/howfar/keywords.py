@@ -68,11 +68,11 @@ class BackboneOptions(TypedDict, total=False):
     size: options.InputSize
     mean: options.Mean
     std: options.Std
-    channels: options.FedChannels
     output: options.Output
     prompt: options.PromptText
     engine: options.Engine
     precision: options.Precision
+    channels: options.FedChannels
 
 
 class CompareOptions(CompareSettings, StudyExecution, BackboneOptions, total=False):

@@ -36,7 +36,7 @@ def test_cards_need_no_torch() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [
-        ("pixels", {"pool": False}, r"^pixels takes no pool, got 'False': its options are fit, via$"),
+        ("pixels", {"pool": False}, r"^pixels takes no pool, got 'False': its options are fit, via, channels$"),
         ("efficientnet_lite0", {"pretrained": False}, "efficientnet_lite0 takes no pretrained"),
         ("efficientnet_lite0", {"wieghts": "x"}, r"option must be a known one, got 'wieghts': did you mean weights\?"),
         (

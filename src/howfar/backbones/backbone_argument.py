@@ -111,8 +111,8 @@ def function(
 
 BackboneArgument: TypeAlias = "str | Backbone | nn.Module | Callable[[NDArray[np.uint8]], Any]"
 """One backbone: `as_backbone` says what serves."""
-OF_MODULES: Final = ("channels", "device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision")
-OF_FUNCTIONS: Final = ("channels", "size", "fit", "via")  # the options of `howfar.load_backbone` that a function takes
+OF_MODULES: Final = ("device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision", "channels")
+OF_FUNCTIONS: Final = ("size", "fit", "via", "channels")  # the options of `howfar.load_backbone` that a function takes
 MUST_BE: Final = "backbone must be a registered name, a torch module, a function of a batch, or a loaded backbone"
 _MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
 
