@@ -96,7 +96,7 @@ def test_commands_and_options_stand_under_heads(howfar):
     assert "..." not in out.partition("Begin here")[2].replace("NEW...`", "")
     assert [line[:-1] for line in out.splitlines() if line.endswith(":") and line[0] not in " O"] == list(COMMANDS)
     assert re.findall(r"^  (\w+) ", out.partition("Begin here:")[2], re.MULTILINE) == names
-    more = ["Distance", "How sure it is", "Network", "Where it runs", "Output and defaults"]
+    more = ["Distance", "Pixels", "How sure it is", "Photographs and labels", "Network", "Where it runs", "Output and defaults"]
     for asked, topics in (("--help", ["Output and defaults"]), ("--help-all", more)):
         _, out, _ = howfar("compare", asked)
         heads = [line[:-1] for line in out.splitlines() if line.endswith(":") and line[0] != " "]
@@ -164,6 +164,9 @@ SPELT: dict[str, tuple[str, Any]] = {
     **dict.fromkeys(("ensemble", "label_names", "by"), ("x", ("x",))),
     "texts": ("x", ["x"]),
     "backbone_option": ("size=96,128", (96, 128)),
+    "window": ("64", 64),
+    "bands": ("3,2,1", "3,2,1"),
+    "range": ("dtype", "dtype"),
 }
 """By option: how a value is typed that Python has in another form."""
 

@@ -98,7 +98,7 @@ def test_all_tools_over_stdio_begin_with_the_verdict_and_write_below_the_folder_
 
         lines = await ask(client, "compare", primary="roads", secondaries=["near", "far"], run="distances", backbone=COLOURS)
         found = howfar.load(folder / "distances")
-        assert re.match("(Of|All) 2 datasets .*lie.* roads", lines[0])
+        assert re.match("(Of|All) 2 datasets .* roads", lines[0])
         for dataset, line in zip(found.datasets, lines[1:], strict=False):
             assert format_interval(dataset.relative, *dataset.relative_ci) in line
             assert "distance alone is no harm" in line

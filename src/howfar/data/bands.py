@@ -7,6 +7,7 @@ more than four bands, and colours of more than 8 bits.
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,12 +82,12 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
 def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
     """Return the values (h, w, bands) that a reading chooses from a file, in the file's own type, masked where it has none."""
     if reading.at:
-        values: NDArray[Any] = registry.load("pixel_readers", "window")(file, reading)
-        return values
+        read: NDArray[Any] = registry.load("pixel_readers", "window")(file, reading)
+        return read
     data = read_bytes(file)
     with damage_named():
         try:
-            values = _by_pillow(data, reading.bands)
+            values: NDArray[Any] | None = _by_pillow(data, reading.bands)
         except ImageError as error:
             if UNKNOWN_BANDS not in str(error):
                 raise
@@ -151,9 +152,10 @@ def opened_raster(source: Path | str | bytes) -> Iterator[Any]:
     """Open a raster by rasterio, from a file or from its bytes; raise `ImageError` for one that cannot be read."""
     try:
         import rasterio
-        from rasterio.errors import RasterioError
+        from rasterio.errors import NotGeoreferencedWarning, RasterioError
     except ImportError as error:
         raise ImageError(_RASTERIO) from error
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     try:
         if isinstance(source, bytes):
             with rasterio.MemoryFile(source) as memory, memory.open(driver=driver_of(source[:8])) as raster:
@@ -229,7 +231,7 @@ def netpbm(levels: NDArray[np.uint8]) -> bytes:
     header = PAM + b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL 255\nENDHDR\n" % (width, height, depth)
     if depth in (1, 3):
         header = b"P%d\n%d %d\n255\n" % (5 if depth == 1 else 6, width, height)
-    return b"".join((header, memoryview(np.ascontiguousarray(levels)).cast("B")))
+    return b"".join((header, np.ascontiguousarray(levels).data.cast("B")))
 
 
 def read_so(dataset: str, items: Sequence[Item]) -> tuple[ItemTable, tuple[Skipped, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -79,10 +79,11 @@ def _names(dataset: Dataset | Features) -> Sequence[str]:
     return dataset.images if isinstance(dataset, Features) else [item.name for item in dataset.items]
 
 
-def _with_groups(dataset: Grouped, groups: Sequence[str]) -> Grouped:
+def _with_groups(dataset: Any, groups: Sequence[str]) -> Any:
     if isinstance(dataset, Features):
         return replace(dataset, groups=tuple(groups))
-    return replace(dataset, items=tuple(replace(item, group=of) for item, of in zip(dataset.items, groups, strict=True)))
+    items = (replace(item, group=of) for item, of in zip(dataset.items, groups, strict=True))
+    return replace(dataset, items=tuple(items))
 
 
 def fits(names: Sequence[str], group: str) -> bool:

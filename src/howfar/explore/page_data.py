@@ -150,7 +150,7 @@ def _first(levels: Mapping[str, Encoded], begun: Sequence[str]) -> Iterator[tupl
 
 
 def _datasets(points: RunImages) -> NDArray[np.uint16]:
-    found: NDArray[np.uint16] = pd.Index(points.datasets).get_indexer(points.rows["dataset"]).astype(np.uint16)
+    found: NDArray[np.uint16] = pd.Index(points.datasets).get_indexer(pd.Index(points.rows["dataset"])).astype(np.uint16)
     found[points.secondary_count :] = len(points.datasets) - 1
     return found
 

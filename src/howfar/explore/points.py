@@ -200,7 +200,7 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
 def _nearest(images: pd.DataFrame, own: pd.DataFrame) -> NDArray[np.uint32]:
     """Return the rows of the primary's images named in the columns nearest1, nearest2 …."""
     ours = pd.Index(own["image"])
-    names = [name for name in map(str, images.columns) if (found := _NEAREST.fullmatch(name)) and not found[2]]
+    names = [name for name in map(str, images.columns) if (hit := _NEAREST.fullmatch(name)) and not hit[2]]
     found = np.array([ours.get_indexer(images[name]) for name in names], dtype=np.int64).reshape(len(names), len(images))
     return np.where(found < 0, NOBODY, found + len(images)).astype(np.uint32).T
 

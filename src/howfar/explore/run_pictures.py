@@ -111,7 +111,7 @@ class ImageFiles:
         """Return the rows with a mask, and the rows with a prediction by each model."""
         rows, models = self.points.rows, self.points.models
         keys = zip(rows["dataset"], rows["image"], strict=True) if self.masks else ()
-        files = [model.predictions for model in models] or [rows["prediction"].tolist()]
+        files = [model.predictions for model in models] or [tuple(rows["prediction"].tolist())]
         masks = [row for row, key in enumerate(keys) if self.masks.get(key)]
         return {"masks": masks, "predictions": [[row for row, file in enumerate(each) if file] for each in files]}
 
@@ -119,7 +119,7 @@ class ImageFiles:
         """Return the file of a picture; "" where there is none."""
         rows, models = self.points.rows, self.points.models
         if kind == "mask":
-            return self.masks.get((rows["dataset"].iat[row], rows["image"].iat[row]), "")
+            return self.masks.get((str(rows["dataset"].iat[row]), str(rows["image"].iat[row])), "")
         if kind == "prediction" and models:
             return models[model].predictions[row]
         return str(rows[{"image": "path", "prediction": "prediction"}[kind]].iat[row])

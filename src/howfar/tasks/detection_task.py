@@ -200,8 +200,8 @@ class DetectionTask(Task):
     def _counting(self, answer: ModelAnswer) -> LabelledBoxes:
         """Return class and corners of the boxes with at least the metric's minimum score, by falling score."""
         rows = zip(answer.value["labels"], answer.value["boxes"], answer.value["scores"], strict=True)
-        rows = sorted(rows, key=lambda row: -row[2])
-        return [(label, tuple(map(float, box))) for label, box, score in rows if score >= self.metric.min_score]
+        ordered = sorted(rows, key=lambda row: -row[2])
+        return [(label, tuple(map(float, box))) for label, box, score in ordered if score >= self.metric.min_score]
 
     def _counts(self, name: str, answer: ModelAnswer, label: LabelledBoxes) -> tuple[int, int, int]:
         drawn = {"boxes": [list(box) for _, box in label], "labels": [word for word, _ in label]}
