@@ -55,8 +55,8 @@ def resample_counts(
         if value < 1:
             raise InputError.of(name, "must be at least 1", value)
     if groups is not None:
-        counts: NDArray[np.uint8] = resample_counts(int(groups.max()) + 1, draws, rng)[groups]
-        return counts
+        of_images: NDArray[np.uint8] = resample_counts(int(groups.max()) + 1, draws, rng)[groups]
+        return of_images
     if n * draws >= COUNTED_FROM:
         return _counted(n, draws, rng)
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
