@@ -55,7 +55,8 @@ def resample_counts(
         if value < 1:
             raise InputError.of(name, "must be at least 1", value)
     if groups is not None:
-        return resample_counts(int(groups.max()) + 1, draws, rng)[groups]
+        of_groups: NDArray[np.uint8] = resample_counts(int(groups.max()) + 1, draws, rng)[groups]
+        return of_groups
     if n * draws >= COUNTED_FROM:
         return _counted(n, draws, rng)
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)

@@ -38,7 +38,8 @@ def relabellings(
             raise InputError.of(name, "must be at least 1", value)
     if groups is not None:
         of_s = int(groups[:m].max()) + 1
-        return relabellings(of_s, int(groups.max()) + 1 - of_s, draws, rng)[groups]
+        of_groups: NDArray[np.uint8] = relabellings(of_s, int(groups.max()) + 1 - of_s, draws, rng)[groups]
+        return of_groups
     labels = np.repeat(np.array([1, 0], np.uint8), [m, n])
     return rng.permuted(np.tile(labels[:, None], draws), axis=0)
 
