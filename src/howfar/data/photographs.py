@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -69,17 +69,15 @@ def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
     if not any(fitting):
         example = next((names[0] for names in named if names), "")
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
-    return [
-        _with_groups(dataset, photographs_of(names, group)) if fit else dataset
-        for dataset, names, fit in zip(datasets, named, fitting, strict=True)
-    ]
+    pairs = zip(datasets, named, fitting, strict=True)
+    return [cast(Grouped, _with_groups(of, photographs_of(names, group))) if fit else of for of, names, fit in pairs]
 
 
 def _names(dataset: Dataset | Features) -> Sequence[str]:
     return dataset.images if isinstance(dataset, Features) else [item.name for item in dataset.items]
 
 
-def _with_groups(dataset: Grouped, groups: Sequence[str]) -> Grouped:
+def _with_groups(dataset: Dataset | Features, groups: Sequence[str]) -> Dataset | Features:
     if isinstance(dataset, Features):
         return replace(dataset, groups=tuple(groups))
     return replace(dataset, items=tuple(replace(item, group=of) for item, of in zip(dataset.items, groups, strict=True)))
