@@ -81,8 +81,8 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
 def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
     """Return the values (h, w, bands) that a reading chooses from a file, in the file's own type, masked where it has none."""
     if reading.at:
-        values: NDArray[Any] = registry.load("pixel_readers", "window")(file, reading)
-        return values
+        window: NDArray[Any] = registry.load("pixel_readers", "window")(file, reading)
+        return window
     data = read_bytes(file)
     with damage_named():
         try:
@@ -229,7 +229,7 @@ def netpbm(levels: NDArray[np.uint8]) -> bytes:
     header = PAM + b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL 255\nENDHDR\n" % (width, height, depth)
     if depth in (1, 3):
         header = b"P%d\n%d %d\n255\n" % (5 if depth == 1 else 6, width, height)
-    return b"".join((header, memoryview(np.ascontiguousarray(levels)).cast("B")))
+    return b"".join((header, np.ascontiguousarray(levels).data.cast("B")))
 
 
 def read_so(dataset: str, items: Sequence[Item]) -> tuple[ItemTable, tuple[Skipped, ...]]:
