@@ -70,7 +70,7 @@ def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
         example = next((names[0] for names in named if names), "")
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
     pairs = zip(datasets, named, fitting, strict=True)
-    return [cast(Grouped, _with_groups(of, photographs_of(names, group))) if fit else of for of, names, fit in pairs]
+    return [_with_groups(of, photographs_of(names, group)) if fit else of for of, names, fit in pairs]
 
 
 def _names(dataset: Dataset | Features) -> Sequence[str]:
