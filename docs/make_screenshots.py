@@ -82,7 +82,7 @@ VIEWS: Mapping[str, tuple[Callable[[Any, str], None], int]] = {
 
 def files(name: str) -> Iterator[tuple[str, int, str]]:
     """Name the pictures of a view, each with its width and colour scheme."""
-    for width in (WIDE, PHONE):
+    for width in (WIDE,) if name == "watch" else (WIDE, PHONE):
         for scheme in SCHEMES:
             yield f"{name}-{width}-{scheme}.webp", width, scheme
 

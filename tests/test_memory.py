@@ -120,9 +120,9 @@ def test_no_p_value_depends_on_it(monkeypatch):
     pair = joint_pca(*features(300, 200, 40), 5)
     drawn: list[int] = []
 
-    def counted(m: int, n: int, draws: int, rng: np.random.Generator) -> Any:
+    def counted(m: int, n: int, draws: int, rng: np.random.Generator, groups: None) -> Any:
         drawn.append(draws)
-        return relabellings(m, n, draws, rng)
+        return relabellings(m, n, draws, rng, groups)
 
     # The package has a function of the module's name.
     monkeypatch.setattr(importlib.import_module("howfar.pipeline.measure"), "relabellings", counted)

@@ -79,7 +79,7 @@ def test_values_are_checked_and_defaults_filled_in():
     given = checked(CompareSettings, {"components": np.int64(3), "projection": "joint"})
     assert given == {
         "components": 3, "projection": "joint", "scale": "none", "seed": 0, "bootstrap": 1000, "permutations": 999,
-        "neighbours": 5, "limit": None, "rivals": True, "leaks": "warn",
+        "neighbours": 5, "limit": None, "rivals": True, "leaks": "warn", "group": None,
     }  # fmt: skip
     assert checked(MatrixOptions, {})["bootstrap"] == 0
     assert checked(AdaptOptions, {"shots": range(2), "seeds": [4]})["shots"] == (0, 1)

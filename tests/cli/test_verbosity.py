@@ -41,7 +41,7 @@ def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets, capsys)
     assert " ".join(lines[1].split()) == "dataset n relative [95 % CI] beyond 95 % of roads"
     sentences = lines[7:12]
     assert [sentence.split()[0] for sentence in sentences] == [f"site{number}" for number in range(5)]
-    assert sentences[4].startswith("site4 lies ")
+    assert sentences[4].startswith("site4 is ")
     assert "all of its images are unusual there" in sentences[4]
     assert "is not shown to be farther" in sentences[0]
     assert any(line.startswith("no report was written: --out RUN") for line in lines)

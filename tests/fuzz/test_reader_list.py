@@ -107,7 +107,7 @@ NOT_FUZZED_WHY = {
     "reads parts of an unfinished run by np.load without pickle; whatever it raises means absent": "io/finished_parts.py",
     "computes a checksum of bytes, and parses nothing": "io/seal.py",
     "reads the name in a lock file, as text": "io/lock.py",
-    "opens stores": "pipeline/embedding.py",
+    "opens stores": "pipeline/embedding.py explore/text_search.py",
     "parses a text out of io/checkpoint's arrays": "pipeline/pairs.py",
     "parses a text that transformers just wrote of a network in memory": "segmenters/frozen_network.py",
     "a file of the package itself": "selection/evidence.py",

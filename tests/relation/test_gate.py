@@ -71,7 +71,7 @@ def test_the_highway_photographs_are_stopped() -> None:
         "at most 1.22",
         "limit is 1.34",
         "1,200",
-        "152 to 392",
+        "at most 392",
         "limit is 980",
         "0.16",
         "at least 0.39",

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import spearmanr
 
 import howfar
+from howfar.data import images
 from howfar.errors import InputError
-from howfar.pipeline import embedding
 from howfar.results.backbones_result import SETS, BackboneComparison
 
 NAMES = ("efficientnet_lite0", "colour_moments")
@@ -31,17 +31,17 @@ def found(demo_folders: list[Path], store: Path) -> BackboneComparison:
 
 def test_each_image_is_decoded_once(demo_folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    plain: Callable[[bytes], Any] = embedding.decode
+    plain: Callable[[bytes], Any] = images.decode
 
     def counted(data: bytes) -> Any:
         decoded.append(hash(data))
         return plain(data)
 
-    monkeypatch.setattr(embedding, "decode", counted)
+    monkeypatch.setattr(images, "decode", counted)
     primary, *secondaries = demo_folders
     howfar.compare_backbones(primary, secondaries, NAMES, store=tmp_path / "store", **QUICK)
-    images = sum(len(howfar.Dataset.from_folder(folder)) for folder in demo_folders)
-    assert len(decoded) == len(set(decoded)) == images
+    number = sum(len(howfar.Dataset.from_folder(folder)) for folder in demo_folders)
+    assert len(decoded) == len(set(decoded)) == number
 
 
 def test_numbers_are_those_of_two_calls(found: BackboneComparison, demo_folders: list[Path], tmp_path: Path) -> None:

@@ -46,8 +46,9 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float
 def leave_one_out(p: ArrayLike, device: str = "cpu", groups: ArrayLike | None = None) -> Float64Array:
     """Compute the mean distance of each image of P, (n, z), from the other images of P, (n,): its leave-one-out I^dist.
 
-    With `groups`, (n,), the group of each image is left out with it: a new image has no other tile of its photograph in P.
-    Raises `InputError` for features that are empty or not finite, one image or one group only, or a device that there is not.
+    With `groups`, (n,), the group of each image is left out with it, unless it is the only one: a new image has no other tile of
+    its photograph in P.
+    Raises `InputError` for features that are empty or not finite, one image only, or a device that there is not.
 
     Examples
     --------
@@ -64,10 +65,13 @@ def leave_one_out(p: ArrayLike, device: str = "cpu", groups: ArrayLike | None = 
 
 
 def of_other_groups(sums: Float64Array, rows: FloatArray, groups: NDArray[np.int64]) -> Float64Array:
-    """Compute each image's mean distance from the images of other groups, (n,), from `sums` of its distances from all."""
+    """Compute each image's mean distance from the images of other groups, (n,), from `sums` of its distances from all.
+
+    Where all images are of one group, it is that from the others.
+    """
     sizes = np.bincount(groups)
-    if len(sizes) < 2:
-        raise InputError.of("groups", "must be at least two", len(sizes), "a self-distance needs images of different groups")
+    if len(sizes) == 1:
+        return sums / (len(rows) - 1)
     return (sums - own_group_sums(rows, groups)) / (len(rows) - sizes[groups])
 
 

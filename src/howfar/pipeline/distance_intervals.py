@@ -91,12 +91,12 @@ class PairGroups(NamedTuple):
 
 
 def own_distances(sums: Float64Array, rows: Float64Array, groups: NDArray[np.int64] | None) -> Float64Array | None:
-    """Compute each image's mean distance from its dataset's others, or from those of other groups; None if there are none.
+    """Compute each image's mean distance from its dataset's others, or from those of other groups; None for a single image.
 
-    `sums` (n,) are of its distances from all.
+    `sums` (n,) are of its distances from all. The images of a single group are compared with each other.
     """
     if groups is not None and len(rows) > 1:
-        return of_other_groups(sums, rows, groups) if groups.any() else None
+        return of_other_groups(sums, rows, groups)
     return sums / (len(rows) - 1) if len(rows) > 1 else None
 
 

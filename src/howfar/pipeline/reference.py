@@ -24,6 +24,7 @@ from howfar.relation import site_judge
 from howfar.relation.site_judge import SiteJudge
 from howfar.results import Features, Provenance, Settings, Skipped
 from howfar.significance import p_values, percentiles
+from howfar.significance.bootstrap import single_group
 from howfar.wording import format_number, printable
 
 CONFORMAL = 19
@@ -82,7 +83,6 @@ class PrimaryReference:
             residuals = leave_one_out_residual(subspace_residual(features.rows, basis.mean, leading), leading)
             own_residual = float(residuals.mean())
         groups = group_numbers(features.groups)
-        alone = len(rows) < 2 or (groups is not None and not groups.any())
         return cls(
             primary=features.name,
             n=len(features),
@@ -95,7 +95,7 @@ class PrimaryReference:
             neighbours=settings.neighbours,
             basis=basis,
             rows=rows,
-            own=None if alone else leave_one_out(rows, groups=groups),
+            own=None if len(rows) < 2 else leave_one_out(rows, groups=groups),
             provenance=Provenance.now(),
             skipped=features.skipped,
             own_residual=own_residual,
@@ -157,10 +157,11 @@ class PrimaryReference:
         notes = [sentence] if (sentence := PixelReading.of(self.identity.get(READING, {})).sentence()) else []
         count = self.n if self.groups is None else int(self.groups.max()) + 1
         if self.own is None:
-            of = "a single image" if self.n == 1 else "of a single group"
-            notes.append(f"{self.primary} is {of}: it has no self-distance, so relative distances are undefined")
+            notes.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
         elif self._fitted is None:
             notes.append(f"the images of {self.primary} are all alike: no distance from them can be told")
+        elif count == 1:
+            notes.append(single_group(self.primary, self.n))
         elif count < CONFORMAL:
             of = "images" if self.groups is None else "groups"
             notes.append(

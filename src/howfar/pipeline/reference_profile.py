@@ -179,7 +179,7 @@ def _fields(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
         groups.shape != (n,) or groups.dtype != np.int64 or set(groups.tolist()) != set(range(groups.max() + 1))
     ):
         raise ValueError(f"groups must number the groups of {n} images from 0, got {groups.dtype} {groups.shape}")
-    alone = n < 2 or (groups is not None and not groups.any())
+    alone = n < 2
     for name, shape in (shapes | ({} if alone else {"own": (n,)})).items():
         array, types = arrays[name], (np.float32, np.float64) if name == "basis" else (np.float64,)
         if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():

@@ -232,7 +232,7 @@ def further_groups(values: ArrayLike, sample: Sample, groups: ArrayLike, *, leve
     >>> sample = draw(np.full(200, 0.5), 40, groups=groups)
     >>> estimate = further_groups((groups / 20)[sample.indices], sample, groups)
     >>> round(estimate.half_width, 2)
-    0.13
+    0.11
     """
     check_sample(sample)
     check_level(level)

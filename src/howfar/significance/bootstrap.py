@@ -196,6 +196,13 @@ def widened(draws: ArrayLike, factor: float) -> tuple[float, float] | None:
     return middle - factor * (middle - low), middle + factor * (high - middle)
 
 
+def single_group(name: str, images: int) -> str:
+    """Say what relative distances mean where all images of the primary dataset are of one group."""
+    return (
+        f"all {images} images of {name} are of one group: relative 1 is the distance within it, and other groups may seem far"
+    )
+
+
 def few_groups(name: str, images: int, groups: NDArray[np.integer[Any]] | None) -> str | None:
     """Say by how much fewer than `FEW_GROUPS` groups widen the intervals of a dataset; None for more, or for no groups."""
     count = FEW_GROUPS if groups is None else int(groups.max()) + 1

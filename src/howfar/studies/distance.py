@@ -45,7 +45,7 @@ from howfar.results import (
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
-from howfar.significance.bootstrap import few_groups
+from howfar.significance.bootstrap import few_groups, single_group
 from howfar.store import local_root
 from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.image_map import check_map, keep_map
@@ -496,7 +496,7 @@ def _of_store(features: Sequence[Features]) -> dict[str, None]:
 def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Iterator[str]:
     n = len(primary)
     if n > 1 and primary.independent == 1:
-        yield f"all {n} images of {primary.name} are of one group: it has no self-distance, so relative distances are undefined"
+        yield single_group(primary.name, n)
     elif n == 1:
         yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
     elif any(pair.relative is None for pair in measured):

@@ -89,7 +89,7 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(
         == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 6 --threshold 0.25"
     )
     assert found.first.startswith("On 8 images of road the model scores F ")
-    assert "at threshold 0.25 (found on these). howfar cannot know" in found.first
+    assert "at threshold 0.25 (chosen on these). howfar cannot know" in found.first
     assert found.footer()[0] == found.first
     assert found.footer()[1].startswith(walls.answer)
     assert new.inside is True
@@ -155,7 +155,7 @@ def test_a_site_is_answered_alike_by_every_command(places: Path, assessed: tuple
     gate_rule = next(each for each in bare.decisions if each.rule == "gate")
     assert (gate_rule.outcome, bare.exit_code, bare.batches[0].gate) == ("undecided", 4, None)
     assert "the gate could not check share, scale" in gate_rule.words
-    assert any("reads predictions: pass them" in note for note in bare.notes)
+    assert any("needs predictions: pass them" in note for note in bare.notes)
     assert site.gate is not None
     assert "residual" in {reading.check for reading in site.gate.readings}
 
@@ -170,7 +170,7 @@ def test_a_checkpoints_threshold_is_the_one_that_is_used(places: Path, tmp_path:
     )
     assert (found.own.threshold, found.own.source) == (0.37, "the checkpoint's")
     assert "F at threshold 0.37" in found.metric
-    assert again.own.source.startswith("found on ")
+    assert again.own.source.startswith("chosen on ")
     assert (given.own.threshold, given.own.source) == (0.2, "given")
     # What it learnt from is not scored.
     scored = Evaluation.load(tmp_path / "run" / "performance" / "road.parquet").images["image"]
