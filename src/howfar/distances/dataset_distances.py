@@ -46,8 +46,8 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float
 def leave_one_out(p: ArrayLike, device: str = "cpu", groups: ArrayLike | None = None) -> Float64Array:
     """Compute the mean distance of each image of P, (n, z), from the other images of P, (n,): its leave-one-out I^dist.
 
-    With `groups`, (n,), the group of each image is left out with it, unless it is the only one: a new image has no other tile of
-    its photograph in P.
+    With `groups`, (n,), the group of each image is left out with it, unless it is the only one: a new image has no other tile
+    of its photograph in P.
     Raises `InputError` for features that are empty or not finite, one image only, or a device that there is not.
 
     Examples
