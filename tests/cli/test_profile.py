@@ -111,7 +111,7 @@ def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(file, demo_folders, 
     shown = answered.out.splitlines()
     assert shown[1] == f"{tmp_path / 'bad.png'}  error: not an image that Pillow can read"
     flagged = sum("FLAG" in line for line in shown)
-    assert shown[-1] == f"1 image scored, {flagged} flagged, 2 could not be read"
+    assert shown[-1] == f"1 image scored, {flagged} flagged, 2 left out"
     assert run(["score", str(file), str(tmp_path / "bad.png"), "--json"]) == 2
     shown = capsys.readouterr()
     assert len(lines_of(shown.out)) == 1

@@ -74,7 +74,7 @@ def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile):
     assert [reading.check for reading in scores.gates[0].outside] == ["residual"]
     (line,) = scores.answers()
     assert line.startswith("off: ")
-    assert "not to be believed" in line
+    assert line.endswith("(there is no estimate)")
 
 
 def test_new_images_of_the_primarys_kind_lie_as_far_off_its_subspace_as_its_own(profile):

@@ -220,7 +220,7 @@ def _columns(image: str, numbers: Sequence[str], why: str) -> str:
 
 
 def _summary(scored: int, flagged: int, unreadable: int) -> str:
-    unread = f", {unreadable} could not be read" if unreadable else ""
+    unread = f", {unreadable} left out" if unreadable else ""
     return f"{scored} {'image' if scored == 1 else 'images'} scored, {flagged} flagged{unread}"
 
 

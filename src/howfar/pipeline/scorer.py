@@ -196,7 +196,7 @@ def flagged(
         if estimator not in CONSTANT:
             return False, f"predicted {predicted:.2g} is not below {tau:g}"
     if p_value is None:
-        return None, f"{primary} has too few images to tell, or all alike"
+        return None, f"{primary} has too few images or groups to tell, or all alike"
     if p_value <= FAR:
         return True, f"farther than 95 % of the images of {primary} (p = {p_value:.2g})"
     return False, f"not farther than 95 % of the images of {primary} (p = {p_value:.2g})"

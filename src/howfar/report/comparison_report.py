@@ -184,7 +184,7 @@ def farthest(comparison: Comparison) -> doc.Table:
     frame = comparison.images.assign(over=comparison.images["i_dist_mean"] / units)
     top = frame.sort_values(["over", "dataset", "image"], ascending=[False, True, True], kind="stable").head(FARTHEST)
     sorted_by = "the same over P's self-distance in that subspace; the table is sorted by it"
-    conformal = "conformal p-value: at most 0.05 for one in twenty of P's own kind"
+    conformal = "conformal p-value: 5 in 100 of P's own images have 0.05 or less"
     return doc.tabulate(
         top.to_dict("records"),
         ("image", "", lambda row: doc.Cell(str(row["image"]))),
@@ -324,8 +324,8 @@ def _answer(comparison: Comparison, relation: Relation | None, assessment: Asses
 
 
 GATE_RULER: Final = (
-    "The distances by which the gate judges are other numbers: it measures all datasets in one subspace, fitted to P alone; "
-    "here each is measured in a subspace fitted to it and P together."
+    "The gate judges by other numbers: it measures all datasets in one subspace, fitted to P alone; here each has a subspace "
+    "fitted to it and P together."
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from markupsafe import Markup
 
@@ -16,6 +17,8 @@ from howfar.report.performance_report import dataset_cells
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 from howfar.wording import percentage_of, share
+
+PROBABLY: Final = "share of its images listed as probable failures; in brackets if outside the gate and without labels"
 
 
 def sites(assessment: Assessment) -> doc.Table:
@@ -50,7 +53,11 @@ def sites(assessment: Assessment) -> doc.Table:
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
-        ("probably fail", "share of its images that are listed as probable failures", failing),
+        (
+            "probably fail",
+            PROBABLY,
+            failing,
+        ),
         ("images", "", lambda site: doc.count(site.n)),
     )
 
@@ -107,7 +114,7 @@ ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_conten
 
 MEAN, EVERYTHING, DISTANCE = "mean", "all", "distance"
 FEW = 6
-FIXED = ", which is fixed beforehand, since the least error of many is partly luck"
+FIXED = ", which is chosen in advance: the least error of many is partly luck"
 
 
 def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
@@ -148,7 +155,7 @@ def lead(relation: Relation) -> str:
         )
     best_of = (
         f"{judged} The best, “{first.estimator}”, misses a dataset's mean performance by {first.mae_set:.3f} and an "
-        f"image's by {first.mae_image:.3f}; predicting the mean misses by {mean.mae_set:.3f} and "
+        f"image's by {first.mae_image:.3f}; always answering the other datasets' average misses by {mean.mae_set:.3f} and "
         f"{mean.mae_image:.3f}."
     )
     choice = _choice(relation, EVERYTHING)
@@ -206,7 +213,8 @@ def in_use(relation: Relation) -> str:
 def intervals(relation: Relation) -> str:
     """Explain the intervals of datasets' means and of images, and state how often they contained the measured values."""
     text = (
-        "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
+        "A dataset's interval assumes that the new dataset is drawn at random from datasets like the labelled ones, which "
+        "cannot be checked. "
         "It is Student's, from the errors on those left out: the fewer there are, the wider it is."
     )
     measured = [row for row in relation.estimates if row.measured is not None]
@@ -266,7 +274,7 @@ def judgements(relation: Relation) -> doc.Table:
         ("error, image", image, lambda row: doc.decimal(row.mae_image)),
         ("sets held", held, sets_held),
         ("coverage", coverage, lambda row: doc.percentage(row.coverage)),
-        ("width", "mean length of those intervals; one of 1 says nothing", lambda row: doc.decimal(row.width, 2)),
+        ("width", "mean length of those intervals; a width of 1 covers every score", lambda row: doc.decimal(row.width, 2)),
         ("AUROC", auroc, lambda row: doc.decimal(row.auroc, 2)),
         ("AUROC within", within, lambda row: doc.decimal(row.auroc_within, 2)),
         ("AURC", aurc, lambda row: doc.decimal(row.aurc)),

@@ -151,7 +151,12 @@ def unwritten(read: Sequence[tuple[MarkedImage, str]]) -> Iterator[str]:
     held = [picture.name for picture in sized if is_in_memory(picture.path)]
     faults = [f"{picture.path}: {fault}" for picture, fault in read if fault]
     for found, one, many, rest in (
-        (within, "image lies", "images lie", "within a tar, Parquet or Arrow file ({}): take them out for a labelling tool"),
+        (
+            within,
+            "image lies",
+            "images lie",
+            "within a tar, Parquet or Arrow file or a raster ({}): take them out to label them",
+        ),
         (held, "image is", "images are", "in memory alone ({}): save them under these names for a labelling tool"),
         (faults, "image has", "images have", "no size that can be read ({}): not in coco.json and cvat.xml"),
     ):

@@ -30,7 +30,7 @@ def levels(relation: Relation) -> doc.Table:
     """List each labelled dataset's performance: the mean, and F at the common and its own best threshold if there are any."""
     tuned, names = relation.settings.threshold is not None, dataset_cells(relation)
     at = " at the common threshold" if tuned else ""
-    pooled = "performance of the counts summed over its images, at the common threshold"
+    pooled = "performance of all its pixels pooled, at the common threshold"
     best = "the same at the threshold that is best for this dataset, which looks at its labels"
     scored = "those that have a performance: an image without a label, or with nothing to find, has none"
     verdict = "how performance goes with distance within the dataset"

@@ -110,7 +110,7 @@ def lists(relation: Relation) -> doc.Table:
         relation.failures,
         ("dataset", "", lambda row: names[row.dataset]),
         ("images", "", lambda row: doc.count(row.n)),
-        ("listed", f"images that probably score below {tau}; in brackets if outside the gate", number),
+        ("listed", f"images that probably score below {tau}; in brackets if outside the gate and without labels", number),
         ("measured error", wrong, error),
         ("failing", f"images that scored below {tau}", lambda row: doc.count(row.failing)),
         ("found", "failing images that are listed", lambda row: doc.count(row.found)),
@@ -122,7 +122,7 @@ def listed(relation: Relation) -> doc.Table:
     names, tau = dataset_cells(relation), relation.settings.tau
     images = relation.images[relation.images["listed"].astype(bool)]
     ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(MOST)
-    p = "conformal p-value of “this image does not fail”: small where few images that did well are estimated as low"
+    p = "conformal p-value of “this image does not fail”: small if few images that did well had so low an estimate"
     known = "where the dataset has performances; marked where the image did not fail"
     level = f"claiming {percentage_of(relation.settings.level)}"
 

@@ -98,7 +98,7 @@ def _latex(text: str) -> str:
 def write_study_report(run: StudyRun, folder: str | Path) -> Path:
     """Write a run's ``report.html``, figures (.png, .svg, .pdf) and tables (.csv, .tex); return the page's path."""
     root, order, failed = Path(folder), registry.ordered("study_sections"), list[str]()
-    paired = sorted(zip(run.studies, run.results, strict=True), key=lambda pair: order.index(pair[0].kind))
+    paired = sorted(zip(run.studies, run.results, strict=True), key=lambda pair: [*order, pair[0].kind].index(pair[0].kind))
     filled = [
         (record.name, record.title, section)
         for record, result in paired

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from howfar.results.records import Cells, Shown, Skipped, plain
 from howfar.results.relation_result import Failures, Gate, SetEstimate
-from howfar.wording import format_interval, format_number, format_p
+from howfar.wording import NOT_KNOWN, format_interval, format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,7 +161,12 @@ class Scores(Shown):
             gate = gates.get(row.dataset)
             expected = f"{row.text()} ({100 * row.level:.0f} %) by {row.estimator}"
             if gate is not None and gate.inside is False:
-                lines.append(f"{gate.warning()} (the estimate that is not to be believed: {expected})")
+                doubt = (
+                    "there is no estimate"
+                    if row.text() == NOT_KNOWN
+                    else f"the estimate that is not to be believed: {expected}"
+                )
+                lines.append(f"{gate.warning()} ({doubt})")
             else:
                 unchecked = "the gate could check nothing" if gate is None else gate.unchecked()
                 known = f"; {unchecked}" if unchecked else ""
