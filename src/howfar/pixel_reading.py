@@ -102,16 +102,16 @@ def _range(given: object) -> str:
         low, high = (float(part) for part in parts)
     except (TypeError, ValueError):
         low = high = 0.0
-    if not (isfinite(low) and isfinite(high) and low < high):
+    if not (isfinite(low) and isfinite(high) and isfinite(high - low) and low < high):
         raise InputError.of("range", "must be a lowest and a higher value, auto or dtype", given, "write 0:3000")
-    return f"{low:.9g}:{high:.9g}"
+    return ":".join(text if float(text := f"{value:.9g}") == value else repr(value) for value in (low, high))
 
 
 def _pixels(name: str, given: object) -> int:
     if not given:
         return 0
     if isinstance(given, bool) or not isinstance(given, int) or given < (4 if name == "window" else 0):
-        raise InputError.of(name, "must be a side in pixels", given, "write 512")
+        raise InputError.of(name, "must be a number of pixels", given, "write 512" if name == "window" else "write 64")
     return given
 
 

@@ -114,6 +114,8 @@ def test_pictures_read_as_they_are_keep_their_values(tmp_path: Path, mode: str) 
         ({"bands": (2, 2)}, "different"),
         ({"range": "9:3"}, "range must be a lowest and a higher value"),
         ({"range": "all"}, "range must be"),
+        ({"range": "-1e308:1e308"}, "range must be"),
+        ({"window": 64, "overlap": -1}, "overlap must be .*write 64"),
     ],
 )
 def test_wrong_options_give_one_line(tmp_path: Path, options: Any, line: str) -> None:
@@ -142,6 +144,32 @@ def test_a_range_is_learnt_from_the_first_dataset_and_applied_to_all(tmp_path: P
     again = howfar.compare(p, s, "colour_moments", store=tmp_path / "store", bands=[4, 3, 2], range=reading["range"], **QUICK)
     assert again.datasets[0].o_dist == result.datasets[0].o_dist
     assert json.loads(json.dumps(result.to_dict()))["backbone"]["identity"]["reading"] == reading
+
+
+def test_pixels_without_data_teach_no_range_and_an_image_of_them_alone_is_left_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        values = rng.random((24, 20, 3)).astype(np.float32)
+        values[:10] = -9999
+        write_bands(tmp_path / "p" / f"{number}.tif", values, nodata=-9999)
+    for number, nothing in enumerate((-9999, np.nan)):
+        write_bands(tmp_path / "p" / f"none{number}.tif", np.full((24, 20, 3), nothing, np.float32), nodata=-9999)
+    found = howfar.embed(
+        tmp_path / "p", "colour_moments", store=tmp_path / "store", bands="1,2,3", range="auto", progress=False
+    )
+    low, high = map(float, found.identity["reading"]["range"].split(":"))
+    assert (0 < low < 0.02, 0.98 < high < 1) == (True, True)
+    assert sorted(each.reason for each in found.skipped) == ["no pixel of it holds a number", "no pixel of it holds data"]
+
+
+def test_a_range_of_small_spread_keeps_its_digits(tmp_path: Path) -> None:
+    for number in range(3):
+        heights = 1000 + 0.005 * np.random.default_rng(number).random((24, 20, 1))
+        write_bands(tmp_path / "p" / f"{number}.tif", heights)
+    found = howfar.embed(tmp_path / "p", "colour_moments", store=tmp_path / "store", range="auto", progress=False)
+    low, high = map(float, found.identity["reading"]["range"].split(":"))
+    assert 0.0045 < high - low < 0.0055
+    assert PixelReading.of({"range": "1000000000:1000000000.5"}).limits == (1e9, 1e9 + 0.5)
 
 
 def test_features_of_another_reading_are_other_features(tmp_path: Path) -> None:

@@ -123,6 +123,27 @@ def test_a_range_is_learnt_from_windows_with_data_alone(tmp_path: Path) -> None:
     assert result.datasets[0].relative > 1.5
 
 
+def test_windows_of_no_number_or_place_and_pages_are_told_apart(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((3, 64, 64)).astype(np.float32)
+    values[:, :32] = np.nan
+    write(tmp_path / "gaps" / "a.tif", values, **PLACE)
+    found = howfar.embed(
+        tmp_path / "gaps", "colour_moments", store=tmp_path / "s", bands="1,2,3", range="0:1", window=32, progress=False
+    )
+    assert [name.partition("/")[2] for name in found.images] == ["r32-c0", "r32-c32"]
+    # A place beyond the projection is none; the pixels are sound.
+    for name, transform in (("far", Affine(10, 0, 9e15, 0, -10, 9e15)), ("flat", Affine(0, 0, 500_000, 0, 0, 5_500_000))):
+        write(tmp_path / name / "a.tif", values, crs="EPSG:32633", transform=transform)
+        placed = windows(tmp_path / name, bands="1,2,3", range="0:1")
+        assert (len(placed.items), "longitude" in dict(placed.items[0].further)) == (4, False)
+        with pytest.raises(InputError, match="no image is a window of a raster that has a place"):
+            geojson((str(item.path), {}) for item in placed.items)
+    pages = [Image.fromarray(np.full((64, 64), page, np.uint8)) for page in range(3)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(InputError, match="a file of several pages is not cut: leave out --window"):
+        windows(tmp_path / "pages.tif")
+
+
 def test_scores_become_geojson_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(tmp_path / "p.tif", height=192, width=192)
     scene(tmp_path / "new.tif", 1, shift=900)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -88,6 +89,7 @@ def test_each_image_is_taken_once_and_again_only_if_its_content_has_changed(worl
         (place / "in" / "torn.png").write_bytes(b"\x89PNG half")
         found = eye.look()
         assert (found.new, found.check.batches[0].n, found.check.batches[0].unreadable) == (2, 5, 1)
+        assert any(re.match(r"not read: .*torn\.png: ", line) for line in found.lines())
         # What could not be read is whole now; another image has taken a name.
         Image.open(place / "in" / "0001.jpg").save(place / "in" / "torn.png")
         shutil.copy(world / "new" / "images" / "0009.jpg", place / "in" / "0002.jpg")

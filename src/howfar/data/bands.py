@@ -73,7 +73,11 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
     """Return an image's chosen bands as a netpbm file of 8 bits (PGM, PPM or PAM); raise `ImageError` with a reason."""
     values = file_values(file, reading)
     if isinstance(values, np.ma.MaskedArray):
+        if values.mask.all():
+            raise ImageError("no pixel of it holds data")
         values = values.filled(reading.limits[0] if reading.limits else 0)
+    if values.dtype.kind == "f" and np.isnan(values).all():
+        raise ImageError("no pixel of it holds a number")
     levels = to_levels(values, reading)
     check_size(levels.shape[1], levels.shape[0])
     return netpbm(levels)
@@ -183,7 +187,9 @@ def raster_values(raster: Any, bands: Sequence[int], window: Any = None) -> NDAr
     needed = 2 * width * height * len(chosen) * np.dtype(raster.dtypes[0]).itemsize
     # GDAL asks for the size of its cache at the first block that it reads, so this must stand around each.
     with rasterio.Env(GDAL_CACHEMAX=CACHE), decoding(needed, f"{width}×{height} pixels of {len(chosen)} bands"):
-        return np.moveaxis(raster.read(chosen, window=window), 0, -1)
+        # Of a window `howfar.data.rasters` asks which pixels hold data.
+        masked = window is None and any(nothing is not None for nothing in raster.nodatavals)
+        return np.moveaxis(raster.read(chosen, window=window, masked=masked), 0, -1)
 
 
 def to_levels(values: NDArray[Any], reading: PixelReading) -> NDArray[np.uint8]:
@@ -273,7 +279,12 @@ def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:
     low, high = np.percentile(np.concatenate(values), _PERCENTILES)
     if np.issubdtype(read.dtype, np.integer):
         low, high = np.floor(low), np.ceil(high)
-    return f"{low:.5g}:{high if high > low else low + 1:.5g}"
+    high = high if high > low else low + 1
+    # As few digits as leave the range its width.
+    texts = ((f"{low:.{digits}g}", f"{high:.{digits}g}") for digits in range(5, 18))
+    return next(
+        (":".join(each) for each in texts if float(each[1]) - float(each[0]) > 0.99 * (high - low)), f"{low!r}:{high!r}"
+    )
 
 
 def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:

@@ -70,6 +70,8 @@ def cut(dataset: str, items: Iterable[Item], reading: PixelReading, skipped: lis
 
 
 def _windows(item: Item, raster: Any, reading: PixelReading) -> Iterator[Item]:
+    if raster.subdatasets:
+        raise ImageError("a file of several pages is not cut: leave out --window, or save its pages as bands")
     rows, columns = (_starts(side, reading) for side in (raster.height, raster.width))
     date = str(raster.tags().get(_DATE_TAG, ""))[:10].replace(":", "-")
     scene = stem(item.name)
@@ -99,20 +101,25 @@ def _centres(
     places = [(row, column) for row in rows for column in columns]
     half = np.array([min(window, raster.width), min(window, raster.height)]) / 2
     points = [(column + half[1], row + half[0]) for row, column in places]
-    longitudes, latitudes = _degrees(raster, points)
+    longitudes, latitudes = _degrees(raster, points) or ((), ())
     return {
         place: (("longitude", f"{x:.6f}"), ("latitude", f"{y:.6f}"))
-        for place, x, y in zip(places, longitudes, latitudes, strict=True)
+        for place, x, y in zip(places, longitudes, latitudes, strict=bool(longitudes))
     }
 
 
-def _degrees(raster: Any, points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    """Return the longitudes and latitudes of points (column, row) of a raster."""
+def _degrees(raster: Any, points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]] | None:
+    """Return the longitudes and latitudes of points (column, row) of a raster; None where its place is none on earth."""
     from rasterio.warp import transform
 
     a, b, c, d, e, f = raster.transform[:6]
     places = [(a * x + b * y + c, d * x + e * y + f) for x, y in points]
-    longitudes, latitudes = transform(raster.crs, _WGS84, *zip(*places, strict=True))
+    if a * e == b * d:
+        return None
+    try:
+        longitudes, latitudes = transform(raster.crs, _WGS84, *zip(*places, strict=True))
+    except Exception:  # the errors of GDAL and PROJ share no public class
+        return None
     return longitudes, latitudes
 
 
@@ -153,9 +160,12 @@ def _empty(raster: Any, values: NDArray[Any], window: Any) -> NDArray[np.bool_] 
     from rasterio.enums import MaskFlags
 
     nothing = raster.nodatavals[0]
-    if nothing is not None:
-        same: NDArray[np.bool_] = (np.isnan(values) if np.isnan(nothing) else values == nothing).all(axis=-1)
-        return same
+    gaps: NDArray[np.bool_] | None = np.isnan(values).all(axis=-1) if values.dtype.kind == "f" else None
+    if nothing is not None and not np.isnan(nothing):
+        same: NDArray[np.bool_] = (values == nothing).all(axis=-1)
+        return same if gaps is None else same | gaps
+    if gaps is not None and gaps.any():
+        return gaps
     if MaskFlags.all_valid in raster.mask_flag_enums[0]:
         return None
     return np.asarray(raster.dataset_mask(window=window) == 0)
@@ -181,7 +191,9 @@ def geojson(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
         )
         # Anticlockwise, as the format wants an outer ring.
         corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
-        ring = zip(*_degrees(raster, corners), strict=True)
+        if (places := _degrees(raster, corners)) is None:
+            continue
+        ring = zip(*places, strict=True)
         shape = {"type": "Polygon", "coordinates": [[[round(x, 7), round(y, 7)] for x, y in ring]]}
         features.append({"type": "Feature", "geometry": shape, "properties": dict(properties)})
     if not features:

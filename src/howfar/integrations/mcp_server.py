@@ -195,8 +195,11 @@ class Tools:
 
     def _place(self, argument: str, name: str) -> Path:
         """Return a path below the server's folder; raise `InputError` for any other."""
-        path = (self._folder / name).resolve()
-        if not name or was_url(name) or "\0" in name or path == self._folder or not path.is_relative_to(self._folder):
+        try:
+            path = (self._folder / name).resolve() if name.isprintable() else self._folder
+        except OSError:  # a name that the file system does not take
+            path = self._folder
+        if not name or was_url(name) or path == self._folder or not path.is_relative_to(self._folder):
             raise InputError.of(argument, f"must be a path below {self._folder}", name, "name a folder in it")
         if path.is_relative_to(self._folder / STORE):
             raise InputError.of(argument, "must not be the store of features", name, "name another")

@@ -46,6 +46,8 @@ from howfar.studies.check.rules import read_rules
 FORMAT: Final = 1
 JOURNAL, LOG, LABELS = "arrived.jsonl", "log.jsonl", "labels.csv"
 COLUMNS: Final = ("batch", "image", "performance")
+LISTED: Final = 20
+"""Most files that could not be read which an answer names."""
 SETTLE: Final = 2.0
 """Seconds for which a new file must stay as it is, so that none is taken half written."""
 
@@ -75,6 +77,7 @@ class WatchState(NamedTuple):
         if self.check is None:
             return [f"no image has come yet{waits}"]
         lines = [f"{self.check.caption()} ({self.new} new{waits})", *self.check.remarks()]
+        lines += [f"not read: {each.path}: {each.reason}" for each in self.check.skipped[:LISTED]]
         if self.to_label:
             (batch, image), earlier = self.to_label[-1], len(self.to_label) - 1
             others = f"; {counted(earlier, 'earlier image waits', 'earlier images wait')} there" if earlier else ""

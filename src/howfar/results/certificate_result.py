@@ -311,7 +311,7 @@ class Certificate(RecordedResult):
                 said = f"the {'first' if self.settled == 'yes' else 'second'} model is better"
             return f"settled after {after} {'label' if after == 1 else 'labels'}: {said}"
         if self.needed is None:
-            return f"not settled: {self.until}"
+            return f"not settled: {'which model is better' if self.until == DECIDED else self.until}"
         more, total = "label" if self.needed == 1 else "labels", self.labelled + self.needed
         drawn = f": -k {total}" if total > len(self.sample) else ""
         return f"not settled: {self.until}; about {self.needed} more {more} needed{drawn}"
