@@ -265,8 +265,8 @@ def test_what_needs_estimators_is_of_no_use_without(made, backbone, site):
         (0.80, "mean", 0.05, 0.5, True, "farther than 95 % of the images of roads (p = 0.05)"),
         (None, None, 0.05, 0.5, True, "farther than 95 %"),
         (None, None, 0.051, None, False, "not farther than 95 %"),
-        (None, None, None, None, None, "roads has too few images to tell, or all alike"),
-        (0.80, "mean", None, 0.5, None, "roads has too few images to tell, or all alike"),
+        (None, None, None, None, None, "roads has too few images or groups to tell, or all alike"),
+        (0.80, "mean", None, 0.5, None, "roads has too few images or groups to tell, or all alike"),
         (0.80, "i_dist", None, 0.5, False, "predicted 0.8 is not below 0.5"),
     ],
 )

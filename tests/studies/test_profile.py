@@ -157,7 +157,7 @@ def test_a_primary_that_has_no_spread_or_a_single_image() -> None:
     single = howfar.profile(rows(0, 1))
     (one,) = single.score(rows(1, 1)).images
     assert (one.relative, one.mahalanobis, one.percentile, one.p_value, one.flag) == (None,) * 5
-    assert one.reason == "primary has too few images to tell, or all alike"
+    assert one.reason == "primary has too few images or groups to tell, or all alike"
     assert any("single image" in note for note in single.notes())
     equal = howfar.profile(np.repeat(rows(0, 1), 30, axis=0))
     (one,) = equal.score(rows(1, 1)).images
