@@ -114,7 +114,7 @@ ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_conten
 
 MEAN, EVERYTHING, DISTANCE = "mean", "all", "distance"
 FEW = 6
-FIXED = ", which is chosen in advance: the least error of many is partly luck"
+FIXED = ", chosen in advance because the least error of many is partly luck"
 
 
 def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
