@@ -595,8 +595,7 @@ def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, An
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
     listed = isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes))
-    if listed and not (
-        len(arguments) and not reading_asked().window and all(is_image_path(each) or is_picture(each) for each in arguments)
-    ):
+    whole = listed and len(arguments) and not reading_asked().window  # a raster that is cut is a dataset of its own
+    if listed and not (whole and all(is_image_path(each) or is_picture(each) for each in arguments)):
         return [(None, f"{unnamed}-{number}", argument) for number, argument in enumerate(arguments, start=1)]
     return [(None, unnamed, arguments)]

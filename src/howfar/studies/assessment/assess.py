@@ -197,14 +197,13 @@ def assess(
     reloading = {key: value for key, value in comparison.options.items() if key not in ("name", "device")}
     profile = Profile.of(features()[0], comparison.settings, comparison.backbone.name, reloading)
     relating["threshold"] = parts.own.threshold
-    files = [score_file(folder, dataset.name) for dataset in (read[0], *asked)]
     # Not a bar of one step, which would stand still for minutes: this shows its seconds.
     with stage(f"judging {len(comparison.datasets)} sites", given["progress"]):
         relation, judge = related(
             comparison,
             read_performances([parts.own, *parts.evaluations]),
             relating,
-            files_of(files),
+            files_of([score_file(folder, dataset.name) for dataset in (read[0], *asked)]),
             source=parts.source,
             further=_further(parts, profile, backbone, comparison, comparing),
         )
