@@ -131,6 +131,8 @@ def test_windows_of_no_number_or_place_and_pages_are_told_apart(tmp_path: Path) 
         tmp_path / "gaps", "colour_moments", store=tmp_path / "s", bands="1,2,3", range="0:1", window=32, progress=False
     )
     assert [name.partition("/")[2] for name in found.images] == ["r32-c0", "r32-c32"]
+    left_out = "gaps: 2 windows are left out, which hold no data in more than half of their pixels"
+    assert (found.skipped, left_out in found.notes) == ((), True)
     # A place beyond the projection is none; the pixels are sound.
     for name, transform in (("far", Affine(10, 0, 9e15, 0, -10, 9e15)), ("flat", Affine(0, 0, 500_000, 0, 0, 5_500_000))):
         write(tmp_path / name / "a.tif", values, crs="EPSG:32633", transform=transform)

@@ -243,8 +243,7 @@ def _embeddings(columns: Mapping[str, Any], name: str) -> Features:
     except (ValueError, TypeError) as error:
         raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
     names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
-    images = unique_names([text or None for text in names])
-    found = from_array(rows, name, images=images)
+    found = from_array(rows, name, images=(images := unique_names([text or None for text in names])))
     return in_groups(found, images, columns[GROUP].to_list()) if GROUP in columns else found
 
 
@@ -595,7 +594,7 @@ def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, An
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
     listed = isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes))
-    whole = listed and len(arguments) and not reading_asked().window  # a raster that is cut is a dataset of its own
-    if listed and not (whole and all(is_image_path(each) or is_picture(each) for each in arguments)):
+    cut = reading_asked().window > 0  # then each raster is a dataset
+    if listed and (cut or not (len(arguments) and all(is_image_path(each) or is_picture(each) for each in arguments))):
         return [(None, f"{unnamed}-{number}", argument) for number, argument in enumerate(arguments, start=1)]
     return [(None, unnamed, arguments)]
