@@ -1,9 +1,9 @@
 """Predict the labels that a question needs (`howfar certify --plan`), and compare with the labels that it takes.
 
 --runs is the folder of run folders that `benchmarks/answer.py` left: a site's images are predicted by the confidence of their
-maps, and by a judge that has not seen the site's labels. With --data, the folder of the research data, detectors and (with
---features) classifiers as in `benchmarks/which_model.py` are planned for too, by mean score and by the class's probability.
-The constant of `howfar.sampling.labels_for` was set before these, on a few of the judge's sites.
+maps in their foreground, and by a judge that has not seen the site's labels. With --data, the folder of the research data,
+detectors and (with --features) classifiers as in `benchmarks/which_model.py` are planned for too, by mean score and by the
+class's probability. The constant of `howfar.sampling.labels_for` was set before these, on a few of the judge's sites.
 
 Needed for a half width: the fewest labels whose mean half width is small enough; for a level: the median number after which
 the sequence settles.
@@ -58,9 +58,9 @@ def site(name: str, truth: np.ndarray, proxy: np.ndarray) -> Site:
 def by_confidence(runs: Path) -> Iterator[tuple[str, Site]]:
     for file in sorted(runs.glob("*/run/performance/*.parquet")):
         images = Evaluation.load(file).images
-        known = images[images["performance"].notna() & images["average_confidence"].notna()]
+        known = images[images["performance"].notna() & images["foreground_confidence"].notna()]
         if len(known) >= FEWEST and TILED not in file.stem:
-            columns = (known[name].to_numpy(float) for name in ("performance", "average_confidence"))
+            columns = (known[name].to_numpy(float) for name in ("performance", "foreground_confidence"))
             yield BY_CONFIDENCE, site(f"{file.parents[2].name}, {file.stem}", *columns)
 
 

@@ -167,20 +167,28 @@ MOST: Final = 64 << 30
 """Bytes up to which a table is counted, for the error to say what it needs."""
 # By the numbers of Parquet's physical types: BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE.
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}
+_TEXTS, _OFFSET = 6, 4
+"""The number of BYTE_ARRAY, which pyarrow can read as dictionaries, and the bytes of a text's place in a column."""
 _ROWS = 1 << 16
 
 
 def read_table(
-    file: Any, groups: Sequence[RowGroup], columns: Sequence[str] | None = None, name: object = None, size: int = 0
+    source: Any,
+    metadata: Any,
+    groups: Sequence[RowGroup],
+    columns: Sequence[str] | None = None,
+    name: object = None,
+    size: int = 0,
 ) -> Any:
-    """Read columns of an open `pyarrow.parquet.ParquetFile`, all by default, as a checked table; `groups` are its footer's."""
+    """Read columns of an open Parquet file, all by default, as a checked table; `groups` are its footer's."""
+    import pyarrow.parquet as pq
+
     wanted = None if columns is None else list(columns)
     stated = stated_bytes(groups, wanted)
-    table = None
     if stated < MOST and _may_swell(groups, wanted, size):
-        table = _piecewise(file, groups, wanted, name, size)
+        check_file(_decoded_table_bytes(source, metadata, groups, wanted, size), name, size)
     check_file(stated, name, size)
-    table = file.read(columns=wanted, use_threads=False) if table is None else table
+    table = pq.ParquetFile(source, metadata=metadata).read(columns=wanted, use_threads=False)
     table.validate(full=True)
     return table
 
@@ -197,7 +205,7 @@ def read_frame(path: Any, lists: Collection[str] | None = ()) -> pd.DataFrame:
         size = source.tell()
         file = pq.ParquetFile(source)
         check_names(file.schema_arrow.names)
-        table = read_table(file, groups, None, path if named else "the table", size)
+        table = read_table(source, file.metadata, groups, None, path if named else "the table", size)
     for field in table.schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         dated = pa.types.is_decimal(kind) or pa.types.is_temporal(kind)
@@ -240,27 +248,22 @@ def _may_swell(groups: Sequence[RowGroup], columns: Collection[str] | None, size
     return sum(max(0, chunk.values) * max(0, chunk.unpacked) for chunk in texts) > file_limit(size)
 
 
-def _piecewise(file: Any, groups: Sequence[RowGroup], columns: Sequence[str] | None, name: object, size: int) -> Any:
-    """Read a table a few rows at a time, holding no more than the limit; the error names what all of it would take."""
+def _decoded_table_bytes(source: Any, metadata: Any, groups: Sequence[RowGroup], columns: Any, size: int) -> int:
+    """Compute a table's bytes once its texts are repeated in every cell, from dictionaries that hold each text once."""
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    limit = file_limit(size)
-    longest = max((chunk.unpacked for chunk in _chunks(groups, columns)), default=1)
-    rows = int(min(_ROWS, max(1, limit // 8 // max(1, longest))))
-    batches, needed = [], 0
+    texts = sorted({chunk.path for chunk in _chunks(groups, columns) if chunk.kind == _TEXTS})
+    longest, part = max((chunk.unpacked for chunk in _chunks(groups, columns)), default=1), file_limit(size) // 8
+    rows = _ROWS if longest <= part else max(1, min(_ROWS, part // longest))
+    file, needed = pq.ParquetFile(source, metadata=metadata, read_dictionary=texts), 0
     for batch in file.iter_batches(rows, columns=columns, use_threads=False):
         for column in batch.columns:
             plain = pa.types.is_primitive(column.type) or pa.types.is_list(column.type)
             needed += (COPIES if plain else TEXT_COPIES) * decoded_bytes(column) + CELL * batch.num_rows
-        if needed <= limit:
-            batches.append(batch)
-        elif needed > MOST:
+        if needed > MOST:
             break
-        else:
-            batches.clear()
-    check_file(needed, name, size)
-    schema = file.schema_arrow if columns is None else None
-    return pa.Table.from_batches(batches, schema if not batches else None) if batches or schema is not None else None
+    return needed
 
 
 def decoded_bytes(array: Any) -> int:
@@ -272,7 +275,7 @@ def decoded_bytes(array: Any) -> int:
         kept = array.dictionary
         if types.is_string(kept.type) or types.is_binary(kept.type) or types.is_large_string(kept.type):
             lengths = pc.binary_length(kept).cast("int64")
-            return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
+            return int(pc.sum(lengths.take(array.indices)).as_py() or 0) + _OFFSET * len(array)
         return int(kept.nbytes) * len(array)
     if types.is_struct(array.type):
         return sum(map(decoded_bytes, array.flatten()))

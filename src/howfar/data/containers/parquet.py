@@ -44,11 +44,8 @@ class ParquetFile:
 
     def read(self, columns: Sequence[str]) -> Any:
         """Read whole columns; ``image.path`` names a field of a struct."""
-        import pyarrow.parquet as pq
-
         try:
-            file = pq.ParquetFile(self._source, metadata=self.metadata)
-            return dates_as_text(read_table(file, self.groups, columns, self.location, self._size))
+            return dates_as_text(read_table(self._source, self.metadata, self.groups, columns, self.location, self._size))
         except HowfarError:
             raise
         except Exception as error:  # over a damaged file Arrow may raise anything
