@@ -213,6 +213,9 @@ def test_classifiers_with_other_probabilities_of_the_same_class_cost_no_label(cl
     flatter.to_csv(tmp_path / "flatter.csv", index=False)
     found = certify(classes, None, against=tmp_path / "flatter.csv")
     assert (len(found.sample), found.value) == (0, 0.0)
+    flatter.rename(columns={name: f"{name} (new)" for name in names}).to_csv(tmp_path / "renamed.csv", index=False)
+    note = next(note for note in certify(classes, None, against=tmp_path / "renamed.csv").notes if "no class alike" in note)
+    assert f"{', '.join(sorted(names)[:3])}" in note
 
     flatter.loc[:4, names] = np.roll(flatter.loc[:4, names].to_numpy(), 1, axis=1)
     flatter.to_csv(tmp_path / "other.csv", index=False)

@@ -102,6 +102,9 @@ def begin(
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
     )
     notes = [*_notes(seen, answers.dataset)]
+    if others is not None and answers.classes and others.classes and not {*answers.classes} & {*others.classes}:
+        named = " and ".join(examples(sorted(each)) for each in (answers.classes, others.classes))
+        notes.append(f"the two models name no class alike ({named}): if they mean the same, give both the same names")
     if over is not None:
         if (record.images, record.contents) != (over.site.images, over.site.contents):
             rule = f"must be a sample of the same images: it was drawn from {over.n}"
