@@ -34,6 +34,17 @@ def test_the_state_lies_beside_the_checkpoint_or_where_it_is_told(roads: Path, t
     assert sorted(file.name for file in tmp_path.iterdir()) == ["kept", "m.safetensors.state"]
 
 
+def test_images_are_read_as_in_training(roads: Path, tmp_path: Path) -> None:
+    trained = train(roads, tmp_path / "m.safetensors", bands="3,2,1")
+    assert trained.card.data["reading"] == {"bands": [3, 2, 1]}
+    how: dict[str, Any] = {"progress": False, "device": "cpu"}
+    with pytest.raises(InputError, match=r"bands must be as in the checkpoint's training, got \(\): pass 3,2,1"):
+        howfar.predict(trained, roads, tmp_path / "maps", **how)
+    assert howfar.predict(trained, roads, tmp_path / "maps", bands="3,2,1", **how).written
+    with pytest.raises(InputError, match="range must be as in the checkpoint's training, got '0:9': leave it out"):
+        howfar.predict(trained, roads, tmp_path / "maps", bands="3,2,1", range="0:9", **how)
+
+
 def abandoned(roads: Path, tmp_path: Path, **given: Any) -> list[Path]:
     """The states of two trainings to one checkpoint that were stopped, and half of one that was killed."""
     for seed in (1, 2):

@@ -28,6 +28,8 @@ from howfar.data.predictions import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.keywords import ModelOptions, PredictOptions
 from howfar.metrics import Counts, SegmentationScore, count, stack, summarise
+from howfar.pixel_reading import READING as PIXELS
+from howfar.pixel_reading import PixelReading, file_and_reading
 from howfar.progress import bar, stage
 from howfar.results import Skipped
 from howfar.results.records import NetworkReading, plain
@@ -416,6 +418,7 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
         name, value = next(iter(idle.items()))
         raise InputError.of(name, "is of use only to an adapted model", value, "pass adapt too, or leave it out")
     loaded = loaded_model(model, loading).settled(images, given["progress"])
+    _check_pixels(images, loaded.card)
     check_squares(min(loaded.predictor.batch, len(images)), loaded.predictor.size)
     maps = _Maps(images, loaded, given["flipped"])
     # A few batches at a time, to parallelise reading and to lose little if the process is killed.
@@ -451,6 +454,18 @@ def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Ch
             raise InputError.of("size", "must be at least 1", given["size"])
         _check_side(given["size"], model)
     return adapt_statistics(model, images, share=given["share"], size=given["size"], tiled=given["tiled"], seed=given["seed"])
+
+
+def _check_pixels(images: Dataset, card: CheckpointCard | None) -> None:
+    """Raise `InputError` where a checkpoint learnt from pixels that were read in another way."""
+    if card is None or not images.items:
+        return
+    learnt, now = PixelReading.of(card.data.get(PIXELS, {})), file_and_reading(images.items[0].path)[1]
+    for name, wanted, got in (("bands", learnt.bands, now.bands), ("range", learnt.range, now.range)):
+        if wanted != got:
+            value = ",".join(map(str, wanted)) if name == "bands" else wanted
+            remedy = f"pass {value}" if value else "leave it out"
+            raise InputError.of(name, "must be as in the checkpoint's training", got, remedy)
 
 
 def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -21,6 +21,8 @@ from howfar.io.finished_parts import STATE, TRACKED, part_key, remove_abandoned
 from howfar.io.lock import locked
 from howfar.keywords import TrainKeywords, TrainOptions
 from howfar.memory import within
+from howfar.pixel_reading import READING as PIXELS
+from howfar.pixel_reading import file_and_reading
 from howfar.progress import stage
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
@@ -245,6 +247,7 @@ def _card(
     architecture: Mapping[str, Any],
 ) -> CheckpointCard:
     epoch = kept_epoch(history, task.settings.keep)
+    pixels = replace(file_and_reading(task.examples[0].path)[1], window=0).identity()
     return CheckpointCard(
         segmenter=task.segmenter,
         options=dict(segmenter_family(task.segmenter).checked(task.options)),
@@ -265,6 +268,7 @@ def _card(
             "group": task.group,
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
             ENTRY: torch.get_num_threads(),
+            **({PIXELS: pixels} if pixels else {}),
         },
         history=tuple(history),
         threshold=None if epoch is None else float(epoch["threshold"]),
