@@ -83,6 +83,10 @@ class PixelReading:
         shown = {"bands": list(self.bands), "range": self.range, "window": self.window}
         return {key: value for key, value in shown.items() if value}
 
+    def options(self) -> dict[str, Any]:
+        """Return the options that ask for this reading, as JSON values."""
+        return self.identity() | ({"overlap": self.overlap} if self.overlap else {})
+
 
 def _bands(given: object) -> tuple[int, ...]:
     if given is None or given in ("", ()):

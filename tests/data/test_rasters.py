@@ -197,6 +197,12 @@ def test_a_site_of_rasters_with_masks_is_assessed_by_one_command(tmp_path: Path)
     )
     assert [(site.dataset, site.measured) for site in answers.sites] == [("a", 1.0), ("b", 1.0)]
 
+    place, maps, out = tmp_path / "a", tmp_path / "maps" / "a", tmp_path / "to-certify"
+    drawn = howfar.certify(place, maps, k=3, out=out, progress=False, **READING, overlap=0)
+    assert drawn.site.reading == {"bands": [4, 3, 2], "range": "0:3000", "window": 32}
+    checked = {check.what: check.status for check in howfar.verify(out, maps, images=place).checks}
+    assert {checked[what] for what in ("images", "predictions", "predicted performance", "draw")} == {"agrees"}
+
 
 LARGE = """
 import resource, sys

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
@@ -30,7 +31,8 @@ class CertifiedSite:
     `source` is the dataset argument ("" for values in memory, which have no hashes either), `contents` and `predictions` are
     hashes of the image files and of their predictions. `proxies` are predicted performances in [0, 1], by which the sample was
     drawn; `groups` the photograph of each image where whole photographs were drawn, else empty. Where two models are compared
-    `against` are hashes of the second's predictions, and `proxies` the largest differences possible.
+    `against` are hashes of the second's predictions, and `proxies` the largest differences possible. `reading` are the options
+    by which pixels were read (bands, range, window, overlap), empty for pictures as they are.
     """
 
     source: str
@@ -40,6 +42,7 @@ class CertifiedSite:
     proxies: tuple[float | None, ...]
     groups: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from howfar.data.photographs import image_groups
 from howfar.data.predictions import made_with
 from howfar.errors import ImageError, InputError, LeakError
 from howfar.pipeline.reference_profile import Profile
+from howfar.pixel_reading import reading_asked
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
@@ -100,6 +101,7 @@ def begin(
         proxies=tuple(None if value != value else float(value) for value in proxies),
         groups=_groups(answers.dataset, images, given["group"]),
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
+        reading=reading_asked().options(),
     )
     notes = [*_notes(seen, answers.dataset)]
     if others is not None and answers.classes and others.classes and not {*answers.classes} & {*others.classes}:

@@ -15,6 +15,7 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
 from howfar.errors import HowfarError, ImageError, InputError
+from howfar.pixel_reading import reading_pixels
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.records import Cells
 from howfar.studies.certification.question import SIZE, VALUES, Question, look, parse_until
@@ -100,7 +101,8 @@ def verify(
         file = CertificateCheck("file", "agrees", "by its checksum") if sealed else _unchecked("file", "no checksum")
     if found.task not in TASKS:
         raise InputError.of("certificate", "must be of a task that this howfar knows", found.task)
-    return Verification(found.dataset, (file, *_Verifier(found, predictions, images, labels, against).checks()))
+    with reading_pixels(found.site.reading):
+        return Verification(found.dataset, (file, *_Verifier(found, predictions, images, labels, against).checks()))
 
 
 def _unchecked(what: str, why: str) -> CertificateCheck:
