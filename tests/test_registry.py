@@ -51,3 +51,5 @@ def test_what_is_installed_is_read_once_until_a_folder_of_packages_changes(tmp_p
     (info / "entry_points.txt").write_text("[howfar.figures]\ntheirs = theirs:figure\n")
     assert "theirs" in registry.names("figures")
     assert len(reads) == 2
+    assert registry.registered_by({"theirs", "pytest"}) == "theirs, which theirs registered in howfar.figures"
+    assert registry.registered_by({"howfar", "pytest"}) == ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from importlib import import_module, metadata
 from typing import Any
@@ -248,6 +248,16 @@ def load(kind: str, name: str) -> Any:
         raise UnknownNameError(f"no {kind} named {name!r}; known: {', '.join(sorted(table))}{hint}")
     module, _, attribute = table[name].partition(":")
     return getattr(import_module(module), attribute)
+
+
+def registered_by(packages: Collection[str]) -> str:
+    """Name what one of these packages, other than howfar, registered; return "" if they registered nothing."""
+    for kind in OURS:
+        for point in entry_points(group=f"howfar.{kind}"):
+            package = point.module.partition(".")[0]
+            if package in packages and package != "howfar":
+                return f"{point.name}, which {package} registered in howfar.{kind}"
+    return ""
 
 
 def _table(kind: str) -> dict[str, str]:
