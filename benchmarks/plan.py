@@ -31,6 +31,8 @@ from howfar.tasks.task import TILED
 BY_CONFIDENCE, BY_JUDGE = "confidence", "judge"
 WIDTHS, AWAY = (0.1, 0.05), 0.15
 FEWEST, ORDERS, DRAWS = 20, 5, 20
+Cell = tuple[str, Site, Any]
+"""A kind of prediction, a site, and how many decisions an image's performance is the mean of: 1 for a class, None for maps."""
 
 
 def main() -> None:
@@ -55,28 +57,28 @@ def site(name: str, truth: np.ndarray, proxy: np.ndarray) -> Site:
     return Site("", name, truth, np.clip(proxy, 0.0, 1.0), np.zeros(0), none, none, none)
 
 
-def by_confidence(runs: Path) -> Iterator[tuple[str, Site]]:
+def by_confidence(runs: Path) -> Iterator[Cell]:
     for file in sorted(runs.glob("*/run/performance/*.parquet")):
         images = Evaluation.load(file).images
         known = images[images["performance"].notna() & images["foreground_confidence"].notna()]
         if len(known) >= FEWEST and TILED not in file.stem:
             columns = (known[name].to_numpy(float) for name in ("performance", "foreground_confidence"))
-            yield BY_CONFIDENCE, site(f"{file.parents[2].name}, {file.stem}", *columns)
+            yield BY_CONFIDENCE, site(f"{file.parents[2].name}, {file.stem}", *columns), None
 
 
-def by_judge(runs: Path) -> Iterator[tuple[str, Site]]:
+def by_judge(runs: Path) -> Iterator[Cell]:
     for one in judged(runs):
-        yield BY_JUDGE, site(one.name, one.truth, one.proxy)
+        yield BY_JUDGE, site(one.name, one.truth, one.proxy), None
 
 
-def by_score(data: Path, runs: Path) -> Iterator[tuple[str, Site]]:
+def by_score(data: Path, runs: Path) -> Iterator[Cell]:
     for name, images in detected(data, runs):
         for detector, found in images.items():
             truth, scores = (np.array([getattr(one, column) for one in found]) for column in ("f1", "score"))
-            yield "boxes", site(f"{name}, {detector}", truth, scores)
+            yield "boxes", site(f"{name}, {detector}", truth, scores), np.array([max(1, one.count) for one in found])
 
 
-def by_class(data: Path, features: Path) -> Iterator[tuple[str, Site]]:
+def by_class(data: Path, features: Path) -> Iterator[Cell]:
     truth = np.unique([file.parts[-3] for file in sorted((data / "sun_scenes").glob("*/images/*"))], return_inverse=True)[1]
     train, held, *others = split(truth, 0)
     plain, rows = np.load(features / f"{PLAIN}.npy"), np.concatenate(others)
@@ -84,14 +86,14 @@ def by_class(data: Path, features: Path) -> Iterator[tuple[str, Site]]:
     model.fit_temperature(plain[held], truth[held])
     for change in (PLAIN, *every_set()):
         x = np.load(features / f"{change.replace(' ', '_')}.npy")[rows]
-        yield "classes", site(change, model.right(x, truth[rows]), model.probabilities(x).max(axis=1))
+        yield "classes", site(change, model.right(x, truth[rows]), model.probabilities(x).max(axis=1)), 1
 
 
-def compared(kind: str, one: Site) -> Iterator[dict[str, Any]]:
+def compared(kind: str, one: Site, decisions: Any) -> Iterator[dict[str, Any]]:
     """Plan for each question, and count what it takes."""
-    binary, m = kind == "classes", len(one.truth)
+    m = len(one.truth)
     print(kind, one.name, flush=True)
-    plan = partial(planned_for, one.proxy, all_or_nothing=binary)
+    plan = partial(planned_for, one.proxy, decisions=decisions)
     said = {"kind": kind, "site": one.name, "images": m}
     for half in WIDTHS:
         needed = labels_within(one, half)

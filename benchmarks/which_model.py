@@ -144,11 +144,12 @@ def classifiers(data: Path, features: Path) -> Iterator[Pair]:
 
 
 class Detected(NamedTuple):
-    """Hold what a detector finds on one image: F1, mean score, and the boxes as a text."""
+    """Hold what a detector finds on one image: F1, mean score, the boxes as a text, and how many there are."""
 
     f1: float
     score: float
     boxes: str
+    count: int
 
 
 def detectors(data: Path, runs: Path) -> Iterator[Pair]:
@@ -173,7 +174,9 @@ def detected(data: Path, runs: Path) -> Iterator[tuple[str, dict[str, list[Detec
                     tally = Detection().tally(predicted, truth)
                     f1 = 2 * tally.hits / max(1, 2 * tally.hits + tally.misses + tally.false)
                     score = float(np.mean(predicted["scores"])) if predicted["scores"] else 0.0
-                    found.setdefault(detector, []).append(Detected(f1, score, repr(predicted["boxes"])))
+                    found.setdefault(detector, []).append(
+                        Detected(f1, score, repr(predicted["boxes"]), len(predicted["boxes"]))
+                    )
             if found:
                 yield file.stem, found
 

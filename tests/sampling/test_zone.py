@@ -166,7 +166,7 @@ def test_more_labels_are_predicted_to_certify_more() -> None:
 
 def test_answers_that_are_right_or_wrong_need_more_labels() -> None:
     predicted, _ = site(600)
-    count = labels_for(predicted, "±0.05", all_or_nothing=True)
+    count = labels_for(predicted, "±0.05", decisions=1)
     assert count is not None
     assert count > 2 * (labels_for(predicted, "±0.05") or 600)
     right = (np.random.default_rng(9).random(600) < predicted).astype(float)

@@ -23,15 +23,16 @@ def labels_for(
     until: Until | str,
     *,
     level: float = 0.9,
-    all_or_nothing: bool = False,
+    decisions: ArrayLike | None = None,
     seed: int | np.random.Generator = 0,
 ) -> int | None:
     """Predict how many labels settle a question, from the predicted performance of a site's images, (m,).
 
     A half width is that of `howfar.sampling.mean`, which looks once; a level that of `howfar.sampling.sequence`, which looks
-    after each label. Performance is simulated about its predictions, or as 1 and 0 with the predicted chance if it is
-    `all_or_nothing`, as of a classifier; the median of five simulated sites counts. None if the
-    predictions leave it open within 2,000 labels. Raises `InputError`: proxies outside [0, 1], a text that is no question.
+    after each label. Performance is simulated about its predictions, or as the mean of so many right or wrong `decisions`,
+    1 for a class, (m,) numbers of boxes, each right with the predicted chance; the median of five simulated sites counts. None
+    if the predictions leave it open within 2,000 labels. Raises `InputError`: proxies outside [0, 1], a text that is no
+    question.
 
     Examples
     --------
@@ -44,15 +45,16 @@ def labels_for(
     p = filled(as_shares(proxy, "proxy"))
     if len(p) < STRATIFIED_FROM:
         raise InputError.of("proxy", f"must be of at least {STRATIFIED_FROM} images for a plan", len(p), "label them all")
-    needed = sorted(_needed(p, rule, level, all_or_nothing, rng))
+    needed = sorted(_needed(p, rule, level, decisions, rng))
     middle = needed[len(needed) // 2]
     return None if middle > len(p) else middle
 
 
-def _needed(p: Float64Array, rule: Until, level: float, all_or_nothing: bool, rng: np.random.Generator) -> Iterator[int]:
+def _needed(p: Float64Array, rule: Until, level: float, decisions: ArrayLike | None, rng: np.random.Generator) -> Iterator[int]:
     for _ in range(_FUTURES):
-        if all_or_nothing:
-            truth = (rng.random(len(p)) < p).astype(np.float64)
+        if decisions is not None:
+            counts = np.asarray(decisions, dtype=np.int64)
+            truth = rng.binomial(counts, p) / counts
         else:
             truth = np.clip(p + ERROR * np.sqrt(p * (1.0 - p) + 0.02) * rng.normal(size=len(p)), 0.0, 1.0)
         if rule.kind == "half width":

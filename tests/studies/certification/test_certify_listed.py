@@ -16,6 +16,7 @@ from PIL import Image
 import howfar
 from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
+from howfar.studies.certification.label_plan import plan_labels
 from listed_site import CLASSES, ListedSet, write_boxes, write_classes, write_true_boxes
 
 COUNT = 40
@@ -225,6 +226,21 @@ def test_classifiers_with_other_probabilities_of_the_same_class_cost_no_label(cl
     files = (classes.predictions, tmp_path / "other.csv")
     accuracies = [certify(classes, COUNT, predictions=file, labels=labels).value or 0.0 for file in files]
     assert found.value == pytest.approx(accuracies[0] - accuracies[1])
+
+
+def test_a_plan_for_boxes_follows_from_how_many_are_predicted(boxes: ListedSet, tmp_path: Path) -> None:
+    """One box an image is right or wrong; F varies less the more there are."""
+    given = json.loads(boxes.predictions.read_text())
+    needed = []
+    for times in (1, 12):
+        several = [
+            {**entry, **{key: (entry[key][:1] or entry[key]) * times for key in ("boxes", "scores", "labels")}}
+            for entry in given
+        ]
+        (tmp_path / "several.json").write_text(json.dumps(several))
+        plan = plan_labels(boxes.dataset, tmp_path / "several.json", task="detection", progress=False)
+        needed.append(plan.rows[0].labels or len(given) + 1)
+    assert needed[0] > needed[1]
 
 
 def test_boxes_below_the_least_score_cost_no_label_and_another_order_does(boxes: ListedSet, tmp_path: Path) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Unpack
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from howfar.data import DatasetArgument
 from howfar.errors import InputError
 from howfar.keywords import CertifyOptions
+from howfar.results.certificate_result import Certificate
 from howfar.results.records import Cells
 from howfar.sampling import labels_for, plan_zone
 from howfar.studies.certification.certify import certify
 from howfar.studies.certification.question import SHORT, VALUES
+from howfar.studies.certification.sample import images_of
+from howfar.tasks.by_name import TASKS
 
 WIDTHS: Final = ("±0.1", "±0.05")
 MEANS: Final = {*SHORT, "accuracy"}
@@ -73,10 +78,10 @@ def plan_labels(
     if drawn.metric not in MEANS and drawn.metric != VALUES.name:
         raise InputError.of("metric", "must be a mean over images to be planned for", drawn.metric, "leave --plan out")
     proxies, level, seed = np.array(drawn.site.proxies, dtype=np.float64), drawn.level, drawn.seed
-    zone, rows, all_or_nothing = drawn.zone, [], drawn.task == "classification"
+    zone, rows, decisions = drawn.zone, [], _decisions(drawn, site, predictions, options)
     if zone is None:
         for text in dict.fromkeys((*WIDTHS, drawn.until or WIDTHS[0])):
-            labels = labels_for(proxies, text, level=level, all_or_nothing=all_or_nothing, seed=seed)
+            labels = labels_for(proxies, text, level=level, decisions=decisions, seed=seed)
             rows.append(PlannedQuestion(f"{drawn.words} to {text}" if text.startswith("±") else text, labels))
     else:
         for k in sorted({min(k, drawn.n) for k in LABELS}):
@@ -85,3 +90,14 @@ def plan_labels(
                 share = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed).predicted
             rows.append(PlannedQuestion(drawn.words, k, f"{100 * share:.0f} % of the site"))
     return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))
+
+
+def _decisions(
+    drawn: Certificate, site: DatasetArgument, predictions: str | Path | None, options: Mapping[str, Any]
+) -> ArrayLike | None:
+    """Count the boxes of each image of the site; 1 for classes, and None for maps and for values in memory."""
+    if drawn.task != "detection" or predictions is None:
+        return 1 if drawn.task == "classification" else None
+    least = float("-inf") if drawn.min_score is None else drawn.min_score
+    answers = TASKS[drawn.task].of(options).answers(images_of(site), predictions).by_image
+    return [max(1, sum(score >= least for score in answers[name].value["scores"])) for name in drawn.site.images]
