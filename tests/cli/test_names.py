@@ -101,13 +101,6 @@ def test_a_selection_has_one_line_an_image_and_guards_formulas(compared, capfd):
     assert len(images) == len(EVIL)
 
 
-def test_a_guarded_name_in_a_table_is_the_file(tmp_path):
-    write_dataset(tmp_path / "data", 1, seed=0, size=32)
-    next((tmp_path / "data" / "images").iterdir()).rename(tmp_path / "=1+1.png")
-    (tmp_path / "list.csv").write_text("image\n'=1+1.png\n")
-    assert [item.name for item in Dataset.from_table(tmp_path / "list.csv").items] == ["=1+1.png"]
-
-
 def test_an_error_line_prints_no_escape(capfd):
     assert run(["compare", "no\x1b[31m/such", "no\x1b[31m/such"]) == 2
     printed = capfd.readouterr().err

@@ -69,9 +69,7 @@ def test_notes_are_condensed_verbose_prints_all_and_quiet_nothing_on_stderr(sets
     ("typed", "wanted"),
     [
         ("howfar comp", ["compare"]),
-        ("howfar compare a b --projection p", ["pair", "primary"]),
         ("howfar compare a b --backbone pix", ["pixels"]),
-        ("howfar train a --model deep", ["deepcrack"]),
         ("howfar compare a b --conf", ["--config"]),
     ],
 )
