@@ -28,14 +28,6 @@ def test_each_dependency_has_a_lowest_release():
     assert "transformers==5" in script(".ci/lowest.py").lowest(["hub"])
 
 
-def test_the_python_versions_that_are_declared_are_those_that_run():
-    declared = {
-        line.rpartition(" ")[2] for line in PROJECT["classifiers"] if line.startswith("Programming Language :: Python :: 3.")
-    }
-    assert declared == {"3.11"}
-    assert PROJECT["requires-python"] == ">=3.11"
-
-
 def packages(folder: Path, leave_out: str = "", beside: str = "") -> tuple[Path, Path]:
     """Write a wheel and an sdist of the sources that are here, without a file or with one more."""
     wheel, sdist = folder / "howfar-9.0-py3-none-any.whl", folder / "howfar-9.0.tar.gz"

@@ -96,11 +96,6 @@ def test_the_github_action_ends_with_bad_input(inputs: dict[str, str], line: str
     assert not (place / "ran").exists()
 
 
-def test_the_github_action_writes_no_junit_where_none_is_asked_for(place: Path, tmp_path: Path) -> None:
-    ended, outputs, _ = action(place, tmp_path, profile="roads.howfar", new="new images", rules="pass.yaml", junit="")
-    assert (ended.returncode, outputs["outcome"]) == (0, "pass")
-
-
 def test_the_github_action_installs_the_howfar_that_it_is_part_of(tmp_path: Path) -> None:
     step = next(step for step in ACTION["runs"]["steps"] if "INSTALL" in step["env"])
     (tmp_path / "python").write_text('#!/bin/sh\necho "$@"\n')

@@ -157,12 +157,3 @@ def test_a_model_is_trained_with_imported_labels(made: Path, labelled: Path, tmp
     added = ("--add", f"{labelled}:{labelled}", "--holdout", "0")
     assert run(["train", str(made / "roads"), "-o", str(tmp_path / "m.safetensors"), *TINY, *added]) == 0
     assert howfar.Checkpoint.load(tmp_path / "m.safetensors")
-
-
-@pytest.mark.slow
-def test_a_model_is_adapted_with_imported_labels(
-    made: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = ("adapt", made / "roads", labelled, *TINY, "--shots", "1", "--strategy", "random", "--bootstrap", "20")
-    adapted = printed(capsys, *study, "-o", tmp_path / "adapted")
-    assert adapted["secondaries"] == ["labels"]
