@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
 from skactiveml.pool import CoreSet, ProbCover, TypiClust
-from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
@@ -167,15 +167,6 @@ def test_images_that_all_lie_on_centres_are_drawn_evenly() -> None:
     found = Counter(seeds(np.zeros((3, 2)), 1, np.random.default_rng(seed), covered)[0] for seed in range(2000))
     assert set(found) == {1, 2}
     assert found[1] / 2000 == pytest.approx(0.5, abs=0.05)
-
-
-def test_scikit_learn_s_seeding_draws_a_row_twice_where_rows_are_equal() -> None:
-    """So does it while others are left, once all rows are covered; and it has no way to say which images are labelled."""
-    x = np.array([[0.0], [0.0], [1.0], [1.0]])
-    drawn_twice = [len(set(kmeans_plusplus(x, 4, random_state=seed)[1])) < 4 for seed in range(10)]
-    assert any(drawn_twice)
-    for seed in range(10):
-        assert sorted(seeds(x, 4, np.random.default_rng(seed), np.zeros(4, dtype=bool))) == [0, 1, 2, 3]
 
 
 def test_a_draw_at_the_very_end_is_of_an_image_that_can_be_drawn() -> None:

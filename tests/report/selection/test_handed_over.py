@@ -176,33 +176,6 @@ def test_label_studio_s_own_library_takes_tasks_and_interface(
             assert not prediction["result"] or not interface.validate_prediction(other)
 
 
-@pytest.mark.filterwarnings("ignore")  # of that library and of what it imports
-@pytest.mark.parametrize(("kind", "form"), [("coco", "coco"), ("cvat", "cvat")])
-@pytest.mark.parametrize("how", ["copy", "link"])
-def test_datumaro_opens_the_archives(
-    kind: str, form: str, how: Any, selection: Selection, masks: FirstLabels, boxes: FirstLabels, tmp_path: Path
-) -> None:
-    datumaro: Any = pytest.importorskip("datumaro", reason=f"needs datumaro, {INSTALL}datumaro")
-    for task, first in {"masks": masks, "boxes": boxes}.items():
-        out = tmp_path / task
-        write_selection(selection, out, first, how)
-        if how == "copy":
-            with ZipFile(out / f"{kind}.zip") as archive:
-                archive.extractall(out / kind)
-        dataset = datumaro.Dataset.import_from(str(out / kind), form)
-        categories = dataset.categories()[datumaro.AnnotationType.label]
-        assert [each.name for each in categories.items] == list(first.offered())
-        items = {item.id: item for item in dataset}
-        assert set(items) == {name.rpartition(".")[0] for name in NAMES}
-        assert all(item.media.data.shape[:2] == SIDES for item in items.values())
-        found = {name: items[name.rpartition(".")[0]].annotations for name in NAMES}
-        if task == "masks":
-            drawn = {name: marks[0].image.astype(bool).tolist() for name, marks in found.items() if marks}
-            assert drawn == {name: mask.tolist() for name, mask in MASKS.items()}
-        else:
-            assert sorted(mark.get_bbox() for mark in found["1.png"]) == [[0, 0, 3, 3], [1.0, 2.0, 5.0, 7.5]]
-
-
 def test_a_link_to_another_disk_is_a_symbolic_one(
     selection: Selection, masks: FirstLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
