@@ -252,9 +252,6 @@ def test_an_absurd_cell_is_named() -> None:
     assert "by column 2: the dataset's mean and interval tell of that cell alone" in note
 
 
-# The table that is filled part by part
-
-
 # A run is not written among the images of a dataset
 
 

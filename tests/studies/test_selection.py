@@ -24,7 +24,6 @@ from howfar.metrics.label_free_signals import class_entropy
 from howfar.results import Comparison, Evaluation, Provenance, Relation, Selection
 from howfar.selection import every, far, named
 from howfar.selection.diversity import KCENTER
-from howfar.selection.evidence import evidence
 from howfar.selection.strategy import FunctionStrategy
 from howfar.studies.select_images import select
 
@@ -284,10 +283,6 @@ def test_auto_takes_random_even_where_performance_falls_with_distance(run_folder
     chosen = howfar.select(run_folder, "near", 5, "random")
     assert (chosen.picks, chosen.why) == (found.picks, "")
     assert howfar.select(Comparison.load(run_folder), "near", 5).picks == found.picks
-
-
-def test_no_record_shows_a_strategy_that_auto_should_take_instead() -> None:
-    assert not [strategy.name for strategy in every() if evidence(strategy.name).beats_random]
 
 
 # Strategies that read maps and images, from files

@@ -139,14 +139,6 @@ def test_a_classifier_is_answered_for_by_its_accuracy(scenes: Path, tmp_path: Pa
     assert "mask" not in explained
 
 
-def test_a_site_is_answered_alike_by_its_profile(scenes: Path, tmp_path: Path) -> None:
-    site = answer_of(made(scenes, tmp_path / "run", "classification"), "new")
-    scores = howfar.Profile.load(tmp_path / "run").score(scenes / "new", predictions=scenes / "answers" / "new.csv")
-    (estimate,), (gate,) = scores.estimates, scores.gates
-    assert (estimate.predicted, estimate.low, estimate.high) == (site.estimate, site.low, site.high)
-    assert gate == site.gate
-
-
 @pytest.mark.parametrize("task", ["classification", "detection", "multiclass"])
 def test_every_command_that_is_told_runs(task: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = Path(shutil.copytree(request.getfixturevalue(WORLDS[task]), tmp_path / "world"))

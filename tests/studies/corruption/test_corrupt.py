@@ -297,18 +297,6 @@ def test_a_dataset_without_masks_is_refused(roads: Path, tmp_path: Path) -> None
         corrupt(np.zeros((4, 4)), tmp_path / "sets")
 
 
-@pytest.mark.parametrize("fault", ["sys.exit(0) if images.name != 'images' else None", "break"])
-def test_a_command_that_is_mended_predicts_anew(roads: Path, tmp_path: Path, fault: str) -> None:
-    script = tmp_path / "mine.py"
-    command = f"{sys.executable} {script} {{images}} {{out}}"
-    script.write_text(DARK.replace("    print(file.name)", f"    {fault}"))
-    with pytest.raises(InputError):
-        made(roads, tmp_path / "sets", predict_command=command, only="fade=0.5")
-    script.write_text(DARK)
-    sets = made(roads, tmp_path / "sets", predict_command=command, only="fade=0.5")
-    assert [one.n for one in sets.evaluations] == [3]
-
-
 def test_a_second_run_with_the_same_folder_waits(roads: Path, tmp_path: Path) -> None:
     out = tmp_path / "sets"
     out.mkdir()

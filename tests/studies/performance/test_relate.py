@@ -208,9 +208,6 @@ def test_precision_recall_and_f_of_every_threshold(world: Any, found: Relation) 
         )
 
 
-# The common threshold
-
-
 # Rows and estimates
 
 
