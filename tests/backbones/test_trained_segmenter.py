@@ -49,7 +49,7 @@ class SegmenterBackboneTests(BackboneTests):
         return load_backbone(self.segmenter, **given) if options else loaded(self.segmenter)
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
-        return {"weights": checkpoint(self.segmenter, 1)}, {"pool": True}, {"fit": "crop"}, {"fit": "pad"}, {"via": 20}
+        return {"weights": checkpoint(self.segmenter, 1)}, {"pool": True}, {"via": 20}
 
 
 class TestDeepCrackBackbone(SegmenterBackboneTests):
