@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from howfar.backbones import BackboneFamily, Card, Options, load_backbone
-from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.protocols import Backbone
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint
@@ -91,9 +91,7 @@ def test_the_feature_is_the_encoders_maps(name: str, pool: bool | None) -> None:
         ("deepcrack:x", {"weights": "{own}"}, InputError, "deepcrack takes no model, got 'x'"),
     ],
 )
-def test_weights_that_are_no_checkpoint_of_it(
-    name: str, options: dict[str, Any], kind: type[HowfarError], words: str, tmp_path: Path
-) -> None:
+def test_weights_that_are_no_checkpoint_of_it(name, options, kind, words, tmp_path):
     (tmp_path / "text.safetensors").write_text("text")
     data = bytearray(checkpoint("deepcrack").read_bytes())
     data[-1] ^= 1

@@ -111,9 +111,7 @@ TILE = r"(.+)-[0-9]+"
         (["x1.png", "1.png"], r"([a-z]+)?\d", ["x", "1"]),
     ],
 )
-def test_the_expression_names_the_photograph_or_each_image_is_its_own(
-    names: list[str], group: str | None, photographs: list[str]
-) -> None:
+def test_the_expression_names_the_photograph_or_each_image_is_its_own(names, group, photographs):
     assert photographs_of(names, group) == photographs
 
 
@@ -130,8 +128,6 @@ def test_the_expression_names_the_photograph_or_each_image_is_its_own(
         ([], (0, 0), False),
     ],
 )
-def test_tiles_are_guessed_where_most_images_are_of_fewer_photographs(
-    names: list[str], counts: tuple[int, int], tiled: bool
-) -> None:
+def test_tiles_are_guessed_where_most_images_are_of_fewer_photographs(names, counts, tiled):
     assert tiles(names) == counts
     assert look_tiled(len(names), *tiles(names)) is tiled

@@ -32,9 +32,7 @@ def run(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> t
     return out, done
 
 
-def test_compare_prints_the_table_and_writes_the_run(
-    run: tuple[Path, subprocess.CompletedProcess[str]], demo_folders: list[Path]
-) -> None:
+def test_compare_prints_the_table_and_writes_the_run(run, demo_folders):
     out, done = run
     assert done.returncode == 0, done.stderr
     for folder in demo_folders[1:]:

@@ -68,9 +68,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str,
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_what_is_chosen_and_labelled_is_evaluated_and_certified(
-    tool: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_chosen_and_labelled_is_evaluated_and_certified(tool, made, tmp_path, capsys):
     maps = ("--predictions", made / "maps" / "site")
     chosen = tmp_path / "chosen"
     named = ("--label-names", LABEL)

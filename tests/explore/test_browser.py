@@ -17,7 +17,6 @@ from howfar import registry
 from howfar.explore import page_data
 from howfar.explore.page_data import PageParts
 from howfar.explore.server import read_picks
-from howfar.results import Comparison
 from howfar.studies.run_folder import write_report
 
 
@@ -78,9 +77,7 @@ def test_brush_filter_look_collect_and_save(opened: Opened) -> None:
     assert noise == []
 
 
-def test_the_page_of_a_long_run_gets_the_rest_by_ranges(
-    browser: Any, run: Path, comparison: Comparison, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_of_a_long_run_gets_the_rest_by_ranges(browser, run, comparison, monkeypatch):
     monkeypatch.setattr(page_data, "LEVEL_BYTES", 60)
     asked: list[str] = []
     monkeypatch.setattr(PageParts, "read", lambda self, name, read=PageParts.read: (asked.append(name), read(self, name))[1])

@@ -85,9 +85,7 @@ def test_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--picked", "--dataset", "roads"], "dataset must have images that were picked"),
     ],
 )
-def test_options_that_do_not_go_together(
-    run: Path, arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_options_that_do_not_go_together(run, arguments, line, capsys):
     write_picks(run, PICKS)
     assert command(["select", str(run), *arguments]) == 2
     assert line in capsys.readouterr().err

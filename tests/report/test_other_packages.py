@@ -62,9 +62,7 @@ def plain(comparison: Comparison) -> Figure:
     return figure
 
 
-def test_a_plain_function_is_shown_after_ours_with_its_first_line(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None]
-) -> None:
+def test_a_plain_function_is_shown_after_ours_with_its_first_line(one, tmp_path, installed):
     installed("figures", edge_strength=plain, another=plain)
     parsed = Page(write_report(one, tmp_path))
     figures = [figure["id"] for figure in parsed.of("figure")]
@@ -76,9 +74,7 @@ def test_a_plain_function_is_shown_after_ours_with_its_first_line(
     assert {"edge_strength.png", "edge_strength.svg"} <= {path.name for path in (tmp_path / "figures").iterdir()}
 
 
-def test_a_registered_figure_has_its_caption_and_may_be_left_out(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None]
-) -> None:
+def test_a_registered_figure_has_its_caption_and_may_be_left_out(one, tmp_path, installed):
     words = Caption("Edges", "How strong.", "Two and three.")
     installed(
         "figures",
@@ -90,9 +86,7 @@ def test_a_registered_figure_has_its_caption_and_may_be_left_out(
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"relative.png", "relative.svg", "shown.png"}
 
 
-def test_a_figure_that_raises_is_left_out_with_a_note(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_figure_that_raises_is_left_out_with_a_note(one, tmp_path, installed, monkeypatch):
     def broken(_: Comparison) -> Figure:
         raise ZeroDivisionError("no <edges>")
 
@@ -108,9 +102,7 @@ def test_a_figure_that_raises_is_left_out_with_a_note(
         write_report(one, tmp_path)
 
 
-def test_a_section_stands_before_what_is_folded_and_in_the_contents(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None]
-) -> None:
+def test_a_section_stands_before_what_is_folded_and_in_the_contents(one, tmp_path, installed):
     from howfar.report.section import Cell, Column, Table
 
     template = tmp_path / "edges.html.j2"

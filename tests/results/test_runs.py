@@ -303,9 +303,7 @@ def test_a_run_of_no_dataset_is_damaged(run: Comparison, tmp_path: Path, capsys:
     assert told.count("\n") == 1
 
 
-def test_a_table_that_cannot_be_drawn_is_one_line(
-    run: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_that_cannot_be_drawn_is_one_line(run, tmp_path, capsys, monkeypatch):
     def stumble(*_: object, **__: object) -> None:
         raise KeyError("pc1")
 

@@ -31,9 +31,7 @@ def drawn_shares(proxy: np.ndarray, k: int, draws: int, **options: object) -> tu
     st.integers(0, 9),
     st.booleans(),
 )
-def test_any_site_and_any_k_give_a_sample_with_known_probabilities(
-    proxy: list[float], k: int, seed: int, grouped: bool
-) -> None:
+def test_any_site_and_any_k_give_a_sample_with_known_probabilities(proxy, k, seed, grouped):
     groups = [i // 3 for i in range(len(proxy))] if grouped else None
     sample = draw(proxy, k, groups=groups, seed=seed)
     assert len(sample) == min(k, len(proxy)) == len(set(sample.indices.tolist()))

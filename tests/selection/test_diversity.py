@@ -217,9 +217,7 @@ def test_clusters_with_labels_are_covered(strategy: Strategy) -> None:
 
 
 @BOTH
-def test_covered_clusters_come_last_and_those_with_fewest_labels_first(
-    strategy: Strategy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_covered_clusters_come_last_and_those_with_fewest_labels_first(strategy, monkeypatch):
     monkeypatch.setattr(diversity, "MOST", 3)
     x = blobs(3, 6, 12, 8)
     chosen = picks(strategy, x, 7, labelled=(7, 8))

@@ -75,9 +75,7 @@ def test_agreement_is_spearmans(found: BackboneComparison) -> None:
     assert found.agreed(other, one) == (sets, images)
 
 
-def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(
-    demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(demo_folders, store, monkeypatch):
     monkeypatch.setattr("howfar.studies.study_inputs.BASELINE_IMAGES", 9)
     primary, *secondaries = demo_folders
     sampled = howfar.compare_backbones(primary, secondaries, NAMES, store=store, **QUICK)
@@ -85,9 +83,7 @@ def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(
     assert {name: list(found) for name, found in counts.items()} == {"colour_moments": [12], "pixels": [9]}
 
 
-def test_order_of_backbones_and_memory_change_nothing(
-    found: BackboneComparison, demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_of_backbones_and_memory_change_nothing(found, demo_folders, store, monkeypatch):
     monkeypatch.setattr("howfar.studies.compare_backbones._BLOCK", 12 * 7)
     primary, *secondaries = demo_folders
     turned, blocks = (
@@ -107,9 +103,7 @@ def test_order_of_backbones_and_memory_change_nothing(
         (("unet-2", "unet", "Unet", "unet:2"), None),
     ],
 )
-def test_folders_have_names_of_their_own_that_any_disk_takes(
-    names: tuple[str, ...], folders: str | None, found: BackboneComparison
-) -> None:
+def test_folders_have_names_of_their_own_that_any_disk_takes(names, folders, found):
     class Named(BackboneComparison):
         backbones = names
 

@@ -157,9 +157,7 @@ def expected(x: FloatArray, table: pd.DataFrame, variation: str) -> tuple[pd.Dat
 
 @pytest.mark.parametrize(("backbone", "perturbation"), [("pixels", "none"), ("colour_moments", "none"), ("pixels", "blur")])
 @pytest.mark.parametrize("variation", ["view", "scene"])
-def test_distances_and_claims_are_those_of_a_pca_of_each_pair(
-    identity: Identity, people: Path, backbone: str, perturbation: str, variation: str
-) -> None:
+def test_distances_and_claims_are_those_of_a_pca_of_each_pair(identity, people, backbone, perturbation, variation):
     dataset = Dataset.from_folder(people / "people")
     loaded = load_backbone(backbone)
     changed = loaded if perturbation == "none" else PerturbedBackbone(loaded, named(perturbation))

@@ -118,9 +118,7 @@ def test_a_run_of_two_components_is_refused_with_the_remedy(strategy: str, run: 
 
 
 @pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
-def test_signals_come_from_evaluations(
-    strategy: str, signal: str, run: Comparison, site: pd.DataFrame, evaluated: Callable[..., Evaluation]
-) -> None:
+def test_signals_come_from_evaluations(strategy, signal, run, site, evaluated):
     values = np.random.default_rng(3).permutation(M) / M
     of_site = evaluated(**{signal: values})
     others = evaluated("near", run.images[run.images["dataset"] == "near"])
@@ -136,9 +134,7 @@ def test_signals_come_from_evaluations(
 
 
 @pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
-def test_what_is_missing_and_where_to_get_it_is_said(
-    strategy: str, signal: str, run: Comparison, evaluated: Callable[..., Evaluation]
-) -> None:
+def test_what_is_missing_and_where_to_get_it_is_said(strategy, signal, run, evaluated):
     line = f"the strategy {strategy} needs the {signal} of images of site: pass as performance what howfar evaluate"
     line += " --flipped DIR -o" if strategy == "flip_disagreement" else " -o"
     nothing = evaluated(**{signal: np.full(M, np.nan)})
@@ -431,9 +427,7 @@ def test_what_is_missing_or_does_not_fit_is_noted(roads_run: Path, labelled_road
         ({"min_score": 0.5}, InputError, "min_score is of no use without boxes"),
     ],
 )
-def test_first_labels_that_cannot_be_read_are_one_line(
-    options: dict[str, Any], error: type, words: str, roads_run: Path
-) -> None:
+def test_first_labels_that_cannot_be_read_are_one_line(options, error, words, roads_run):
     with pytest.raises(error, match=words) as caught:
         howfar.select(roads_run, "site", 2, **options)
     assert "\n" not in str(caught.value)

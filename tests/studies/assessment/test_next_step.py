@@ -45,9 +45,7 @@ def estimate(predicted: float, half: float, measured: float | None = None) -> Se
         (None, (IN,), COMMANDS, "certify", "-k 16"),
     ],
 )
-def test_one_thing_to_do(
-    expected: SetEstimate | None, readings: tuple[GateReading, ...], commands: Commands, action: str, end: str
-) -> None:
+def test_one_thing_to_do(expected, readings, commands, action, end):
     step = next_step("a b", expected, Gate("a b", readings), None, 0.5, commands, 80)
     assert step.action == action
     assert step.command.endswith(end)

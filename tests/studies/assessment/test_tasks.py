@@ -212,9 +212,7 @@ def test_several_classes_are_scored_with_their_names_and_void_left_out(classes: 
         ("classification", ["twice"], {}, r"predictions must hold twice once, got 'twice\.csv, twice\.parquet in "),
     ],
 )
-def test_what_an_assessment_of_a_task_cannot_do_is_one_line(
-    task: str, sites: list[str], given: dict[str, Any], line: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_what_an_assessment_of_a_task_cannot_do_is_one_line(task, sites, given, line, tmp_path, request):
     folder = request.getfixturevalue(WORLDS[task])
     if sites == ["twice"]:
         folder = Path(shutil.copytree(folder, tmp_path / "world"))

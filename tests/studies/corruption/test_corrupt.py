@@ -127,9 +127,7 @@ def test_another_run_makes_the_same_and_a_third_keeps_what_is_there(roads: Path,
 
 
 @pytest.mark.parametrize("written", [0, 1, 7, 20])
-def test_a_run_that_is_stopped_anywhere_goes_on(
-    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
-) -> None:
+def test_a_run_that_is_stopped_anywhere_goes_on(roads, tmp_path, monkeypatch, written):
     left = [written]
 
     def stopped(path: Path, values: np.ndarray, signature: str = "") -> None:
@@ -282,9 +280,7 @@ def test_the_others_files_are_never_overwritten(roads: Path, tmp_path: Path) -> 
         ({"model": "x", "predict_command": "y"}, InputError, "^predict_command is of no use beside a model"),
     ],
 )
-def test_bad_input_is_one_line(
-    roads: Path, tmp_path: Path, given: dict[str, object], error: type[Exception], message: str
-) -> None:
+def test_bad_input_is_one_line(roads, tmp_path, given, error, message):
     with pytest.raises(error, match=message):
         made(roads, tmp_path / "sets", **given)
 
