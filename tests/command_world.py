@@ -1,7 +1,5 @@
 """One small world for every command: labelled roads and sites, maps, a run, a model, a profile, and what cannot be read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

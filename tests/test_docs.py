@@ -1,7 +1,5 @@
 """What pages refer to is there: pictures, the screenshots of every view, and the extras that packages are installed by."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import sys

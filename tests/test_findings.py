@@ -1,7 +1,5 @@
 """The pages on what of the paper holds say what the committed record says, number by number."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from types import ModuleType

@@ -1,7 +1,5 @@
 """The notebooks of the documentation: without outputs, in cells that are valid and short, and on its pages."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

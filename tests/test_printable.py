@@ -1,7 +1,5 @@
 """Text from outside: nothing that is written of it does anything but show itself."""
 
-from __future__ import annotations
-
 import ast
 import csv
 import io

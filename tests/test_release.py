@@ -1,7 +1,5 @@
 """What .ci/release is made of: the lowest dependencies, what is in the packages, and an audit that does not pretend."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import sys

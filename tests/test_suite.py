@@ -1,7 +1,5 @@
 """Which tests are slow, which runs of pytest are spread over several processes, and which leave the nightly tests out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """Every registered way of adapting keeps the contract, and ways in a row do what each does."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A backbone argument is a name, a torch module, a function or a backbone; anything else is refused in one line."""
 
-from __future__ import annotations
-
 import gc
 import warnings
 from collections.abc import Iterable, Mapping

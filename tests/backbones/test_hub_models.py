@@ -1,7 +1,5 @@
 """What is asked of the hub for a model in its format, with a client that stands in for the hub's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path

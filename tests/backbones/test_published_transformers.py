@@ -1,7 +1,5 @@
 """The published models of transformers, on tiny ones of random weights in the hub's format."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import sys

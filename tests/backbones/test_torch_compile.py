@@ -1,7 +1,5 @@
 """Compiled by torch: the features are those of the network itself, whatever the batch, or that goes on alone and says so."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The maps that a trained segmenter's encoder hands on, as a backbone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`howfar data`, `strategies` and `explain` as a user runs them: lists, entries, a folder checked, and the exit codes."""
 
-from __future__ import annotations
-
 import json
 
 from typer.testing import CliRunner

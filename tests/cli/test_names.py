@@ -1,7 +1,5 @@
 """Names of images and datasets that hold terminal escapes, markup, line breaks or formulas, through the whole command line."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

@@ -1,7 +1,5 @@
 """Whatever a command raises is one line and an exit code; what nobody foresaw is kept in a file to send in."""
 
-from __future__ import annotations
-
 import errno
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What commands print, write and end with: adapt, check, compare, corrupt, demo, evaluate, predict and report."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

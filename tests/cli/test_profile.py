@@ -1,7 +1,5 @@
 """`howfar profile` and `howfar score` as commands: what goes where, exit codes, and paths that arrive one at a time."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

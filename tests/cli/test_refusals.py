@@ -1,7 +1,5 @@
 """Whatever a command refuses is one line on stderr, exit code 2 or 1, and leaves every file as it was."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`howfar relate` as a user runs it: what is printed where, what is written into the run, the exit code."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

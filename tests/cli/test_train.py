@@ -1,7 +1,5 @@
 """`howfar train` as a user runs it: what is printed where, the file, the exit code."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

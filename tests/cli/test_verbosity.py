@@ -1,7 +1,5 @@
 """How much a command prints: the answer alone, what most readers need, or everything; and what a shell completes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

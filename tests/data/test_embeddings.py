@@ -1,7 +1,5 @@
 """Ready-made embeddings from files and arrays."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Labels come back from labelling tools as they were drawn; what is damaged or unclear is refused and never counts as blank."""
 
-from __future__ import annotations
-
 import json
 import tracemalloc
 from collections.abc import Callable

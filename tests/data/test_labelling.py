@@ -1,7 +1,5 @@
 """Files for labelling tools have the tools' forms; what howfar did not write is never replaced."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Predictions: how maps and tables of classes are read, which belong to which image, and where maps go."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Files that lie about what they hold are refused in one line: none ends the interpreter or takes more than is allowed."""
 
-from __future__ import annotations
-
 import io
 import json
 import resource

@@ -1,7 +1,5 @@
 """What names of images and columns of tables say: the variations that an image shows, and the photograph it is a tile of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

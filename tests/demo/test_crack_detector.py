@@ -1,7 +1,5 @@
 """The demo's crack detector: fitted, seeded, decent on the pavement that it knows, and worse where the road is another."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

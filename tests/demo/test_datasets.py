@@ -1,7 +1,5 @@
 """Synthetic pavement: seeded, exact, and shifted by a dial."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

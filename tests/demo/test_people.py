@@ -1,7 +1,5 @@
 """Rendered people: the seed and the numbers decide everything, and identity outweighs what varies."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The float32 tiles of many images: as the float64 ones, far from the origin and beside far rows too."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The GitHub action and the GitLab job, by running their commands in bash, and what the Dockerfile copies."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Choose images, label them with a tool, import the labels, and measure with them: the whole loop, by the commands."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

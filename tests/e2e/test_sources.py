@@ -1,7 +1,5 @@
 """The same images as files, in a tar, in Parquet, as a saved dataset and behind a URL, through the commands that read them."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The interactive page in a real browser, in a report and served: brush, filter, look, collect, save; no request leaves it."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil

@@ -1,7 +1,5 @@
 """The UMAP of a run: what it is made of, that it is kept and not made twice, and how pages show it."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from types import ModuleType

@@ -1,7 +1,5 @@
 """Picks are kept whole, read strictly, and handed over by `howfar select --picked` as a strategy's choice would be."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

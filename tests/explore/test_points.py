@@ -1,7 +1,5 @@
 """Rows, columns and places of the page: what stands in them, and what follows a run of another shape."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

@@ -1,7 +1,5 @@
 """Small pictures stay within their budget, and the sample of many images holds the telling ones."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import replace
 from pathlib import Path

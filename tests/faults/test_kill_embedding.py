@@ -1,7 +1,5 @@
 """A run that is killed at any moment goes on where it was, and ends with the numbers of an undisturbed one."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -1,7 +1,5 @@
 """Each stage is killed at drawn changes of the disk and at drawn moments; run again it ends with the undisturbed numbers."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

@@ -1,7 +1,5 @@
 """Figures of adaptation studies: their bars, lines, dots and captions hold the numbers of the result."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any

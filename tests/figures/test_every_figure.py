@@ -1,7 +1,5 @@
 """What holds of every figure: it draws for any number of datasets and for undefined values, quietly, and touches no global."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO

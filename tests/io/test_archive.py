@@ -1,7 +1,5 @@
 """A manifest and arrays in one file: what goes in comes out, and whatever else lies there is refused in one line."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """Files appear whole or not at all, also where two write the same one; locks of files and folders."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 from pathlib import Path

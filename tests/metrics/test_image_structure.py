@@ -1,7 +1,5 @@
 """Numbers of the picture and of the predicted foreground, against scipy's and values worked out by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

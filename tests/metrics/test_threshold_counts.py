@@ -1,7 +1,5 @@
 """The counts at 100 thresholds, as loops over them and as scikit-learn; masks grown by a distance, as scipy's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

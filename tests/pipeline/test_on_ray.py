@@ -1,7 +1,5 @@
 """Embedding on Ray: the same numbers as here, whatever is killed."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

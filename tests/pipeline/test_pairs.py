@@ -1,7 +1,5 @@
 """Secondaries kept as they are measured: a run that was killed goes on, and its numbers are those of an undisturbed one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

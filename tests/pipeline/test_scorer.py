@@ -1,7 +1,5 @@
 """New images against a profile: one outcome an image, in order, whatever the batches, the workers, the store and the faults."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Sequence

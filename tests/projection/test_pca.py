@@ -1,7 +1,5 @@
 """Scores on joint principal components against scikit-learn's, by both routes, in every mode, and of rows that come later."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal

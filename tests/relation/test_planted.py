@@ -1,7 +1,5 @@
 """Verdicts on sets whose answer is known because it was planted: m images, skewed distances, F between 0 and 1."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """How firmly an order or a rank stands: paired resamples of images, agreement of orders, ranks of models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Corrupted versions of the primary's images are left out of what a report shows, and stay where estimators were judged."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """The page in a real browser: it loads in peace, asks for nothing, fits a phone, and its tables sort."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

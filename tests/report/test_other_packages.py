@@ -1,7 +1,5 @@
 """Figures and sections of other packages on the page of a run: shown after howfar's own, and left out where they fail."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint

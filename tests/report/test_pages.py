@@ -1,7 +1,5 @@
 """Pages are whole, closed and escaped, hold the numbers of the result and no more, and replace what was there before."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The Python that a report shows gives the same numbers again, with gaps for what the result does not tell."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

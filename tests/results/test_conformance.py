@@ -1,7 +1,5 @@
 """What every result keeps: it comes back from its files as it was, and whatever is wrong with them is one clear line."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The files of a run carry its id: what is of another run is told, never mixed in, and what is damaged is one line."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

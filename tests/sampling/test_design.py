@@ -1,7 +1,5 @@
 """What is drawn: known probabilities, by enumeration of many draws, strata by prediction, photographs spread, edges of k."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

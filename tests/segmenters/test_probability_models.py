@@ -1,7 +1,5 @@
 """Networks of any make read as probabilities: every option of a Reading, ONNX as the module itself, each refusal a line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

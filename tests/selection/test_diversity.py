@@ -1,7 +1,5 @@
 """Strategies by features and regions: k-means clusters, k-center, herding, k-means++, ProbCover, kinds of objects."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An index file spares the reading of shards, and changes no answer: damaged, stale, another's, locked or gone."""
 
-from __future__ import annotations
-
 import logging
 import multiprocessing
 import os

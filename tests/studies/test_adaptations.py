@@ -1,7 +1,5 @@
 """Adaptation, performance and suppression of two tiny segmenters by one study file, from training to the page."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

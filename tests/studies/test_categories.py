@@ -1,7 +1,5 @@
 """The studies of scenes and of robustness against `howfar.compare` and scipy; their errors, and what a killed run leaves."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

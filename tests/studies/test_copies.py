@@ -1,7 +1,5 @@
 """Copies of images of P are listed, left out or refused, however they were altered; the best match is a plain search's."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

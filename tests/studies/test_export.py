@@ -1,7 +1,5 @@
 """An export has the features bit for bit, is read back as a dataset, appears whole, and replaces an export alone."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from importlib.util import find_spec

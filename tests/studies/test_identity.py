@@ -1,7 +1,5 @@
 """The study of identity: its sets, shares, margins and draws; its numbers against a computation of their own; refusals."""
 
-from __future__ import annotations
-
 import itertools
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What trivial backbones say of a pair is measured once, and again where anything that decides on it has changed."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

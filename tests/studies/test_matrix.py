@@ -1,7 +1,5 @@
 """Every dataset against every other: the numbers of compare, each pair once, gone on with after a kill, anew where it must."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What models learnt: slopes of every model, within datasets and less that of M, and shares of false positives."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A profile scores as compare measures and as its estimators learnt; its file, its weights, and primaries that say nothing."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The selection study: what is read of runs, evaluations, maps and lists, what `auto` takes, and first labels."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

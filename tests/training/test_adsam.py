@@ -1,7 +1,5 @@
 """A SAM-Adapter's checkpoint stands by itself: nothing is needed of the base that it was trained on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A training is a function of its task: the same again, the same after a kill, and of no other task's state."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import warnings

@@ -1,7 +1,5 @@
 """A frozen encoder is trained by the same command as others: to the same weights however much memory it has, and resumed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is learnt from and what is held out: by photograph, read once; and chosen images that are added to the primary's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`howfar.train` from a dataset to a file: what it takes, what it leaves, what it refuses."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The section of a study of adaptation: every segmenter is in the answer, the tables and the figures."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """A selection as files, and back."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

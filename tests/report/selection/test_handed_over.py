@@ -1,7 +1,5 @@
 """What a selection hands to labelling tools, opened by readers that are not ours."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace as with_changes
 from functools import partial

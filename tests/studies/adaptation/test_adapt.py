@@ -1,7 +1,5 @@
 """The adaptation study on tiny synthetic roads: who learns from what, who is scored on what, and what is kept."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -367,7 +365,7 @@ class Pickling:
     def reduce(self, function: Any, combine: Any, tasks: Any) -> Any:
         raise NotImplementedError
 
-    def on_processors(self) -> Pickling:
+    def on_processors(self) -> "Pickling":
         return self
 
 

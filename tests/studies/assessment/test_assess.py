@@ -1,7 +1,5 @@
 """`howfar.assess`: answers with labelled sites, with corrupted sets alone, outside the gate; what it keeps, and bad input."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 from collections.abc import Sequence

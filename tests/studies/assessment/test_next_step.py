@@ -1,7 +1,5 @@
 """What to do next, by what is known of a site, and the command that does it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`howfar.assess` of classifiers, detectors and segmenters of several classes: answers, commands that run, and refusals."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import shutil

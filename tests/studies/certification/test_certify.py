@@ -1,7 +1,5 @@
 """What a certificate states, of images and of values in memory; which samples are refused."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

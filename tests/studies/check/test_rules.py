@@ -1,7 +1,5 @@
 """Rules are read from files, and decide: pass, breach, or undecided until some images are labelled."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path

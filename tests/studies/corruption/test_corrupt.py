@@ -1,7 +1,5 @@
 """Corrupted labelled sets of a dataset's own images: what is written, predicted, scored, kept, and left out."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor

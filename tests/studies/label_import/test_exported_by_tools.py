@@ -1,7 +1,5 @@
 """Exports that the tools' own libraries write are imported as they were drawn."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Labels that tools export become a dataset, or one clear line."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

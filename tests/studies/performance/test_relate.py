@@ -1,7 +1,5 @@
 """The numbers of a relation, found again from the drawn maps and masks."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

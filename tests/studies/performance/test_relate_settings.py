@@ -1,7 +1,5 @@
 """What photographs, orders, seeds, settings and files do to a relation, and the notes that stand in it."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any

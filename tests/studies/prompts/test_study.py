@@ -1,7 +1,5 @@
 """The study of prompts: what is prompted, kept, shown and refused."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A bundle holds a study without images; run again elsewhere it gives the same numbers, or says what differs."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

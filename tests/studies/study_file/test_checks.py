@@ -1,7 +1,5 @@
 """Whatever is wrong in a study file is one line, exit 2, before any work starts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

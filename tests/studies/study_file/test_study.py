@@ -1,7 +1,5 @@
 """A study file is run, kept, gone on with, and reported."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
