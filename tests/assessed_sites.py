@@ -1,7 +1,5 @@
 """A believable assessment: a site outside the gate, one inside, one that is labelled, and a corrupted set."""
 
-from __future__ import annotations
-
 from howfar.results import Provenance
 from howfar.results.assessment_result import Assessment, LabelledSet, NextStep, SiteAnswer
 from howfar.results.relation_result import Gate, GateReading

@@ -1,7 +1,5 @@
 """A factory of results of the study of distances from seeded random features."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A factory of results of the study of identity from seeded random features, with no backbone behind them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path

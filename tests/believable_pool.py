@@ -1,7 +1,5 @@
 """A factory of believable pools of models from seeded random numbers, with no training behind them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Small folders of categories, and study files about them, for the tests of the studies of scenes and of robustness."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from howfar.demo import write_dataset

@@ -1,7 +1,5 @@
 """A small site with masks, and a model's maps of it that are right on some images and wrong on others."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

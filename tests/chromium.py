@@ -1,7 +1,5 @@
 """A browser for tests of pages, closed after each file: while it is open no other event loop can run in the process."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """One small world for every command: labelled roads and sites, maps, a run, a model, a profile, and what cannot be read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,20 +65,15 @@ def write_models(folder: Path) -> None:
 
 def _write_files(folder: Path) -> None:
     """Write files and folders that commands read or refuse."""
-    for place in ("empty", "broken", "folder.parquet", "folder.safetensors", "bare/images", "wrong/images", "wrong/masks"):
+    for place in ("empty", "broken", "folder.parquet", "folder.safetensors", "bare/images"):
         (folder / place).mkdir(parents=True)
-    for name in ("bare", "wrong"):
-        Image.effect_noise((SIDE, SIDE), 50).save(folder / name / "images" / "1.png")
-    Image.new("L", (8, SIDE), 255).save(folder / "wrong" / "masks" / "1.png")
-    for name in ("broken/text.png", "text.csv", "text.howfar", "text.onnx"):
+    Image.effect_noise((SIDE, SIDE), 50).save(folder / "bare" / "images" / "1.png")
+    for name in ("broken/text.png", "text.csv", "text.howfar"):
         (folder / name).write_text("a text\n")
-    (folder / "strange.csv").write_text("image,performance\nx.png,0.5\ny.png,0.5\n")
     (folder / "filename.csv").write_text("filename,f1\n0001.jpg,0.5\n")
-    (folder / "one.csv").write_text("image,performance\n0001.jpg,0.5\n")
     (folder / "semicolons.csv").write_text("image;label;score\n0001.jpg;wet;0,9\n")
     (folder / "commas.csv").write_text('image,wet,dry\n0001.jpg,"0,9","0,1"\n')
     (folder / "windows.csv").write_text("image,label\nC:\\site\\0001.jpg,wet\n")
-    (folder / "gate.yaml").write_text("gate: yes\n")
     (folder / "long.toml").write_text(f"components = {'9' * 5000}\n")
     (folder / "deep.toml").write_text(f"{'a.' * 5000}b = 1\n")
     box = '<box label="{}" xtl="1" ytl="1" xbr="9" ybr="9"/>'

@@ -1,7 +1,5 @@
 """Tests share synthetic datasets and the research images; several files run at a time, and slow tests are marked."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

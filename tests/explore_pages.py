@@ -1,7 +1,5 @@
 """Open the interactive page in a browser, hear what it asks for, drag over its views: shared by the tests of the explorer."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

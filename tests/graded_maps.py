@@ -1,7 +1,5 @@
 """Probability maps of masks that are surer or less sure of them, and those of the mirrored pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Every kind of input, with what becomes of it: `docs/make_inputs.py` writes docs/reference/inputs.md of these cases."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

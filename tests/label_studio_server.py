@@ -1,7 +1,5 @@
 """Start a real Label Studio for tests, or take the one that HOWFAR_TEST_LABEL_STUDIO and LABEL_STUDIO_API_KEY name."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

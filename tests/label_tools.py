@@ -1,7 +1,5 @@
 """Write labels as labelling tools export them, by other code than howfar's own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from itertools import groupby

@@ -1,7 +1,5 @@
 """Small sites of a classifier and of a detector, with predictions that are right on some images and wrong on others."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The same images as files, in a tar, in Parquet and as a saved Hugging Face dataset."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

@@ -1,7 +1,5 @@
 """Collect what tests of faults saw, so that docs/reliability.md is made by them: `python benchmarks/faults.py`."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The ids that a document in a run folder has beside what the command prints."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

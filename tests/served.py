@@ -1,7 +1,5 @@
 """Object storage on loopback: one S3 server a session (moto's), and for each test that asks a bucket of its own."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 

@@ -6,8 +6,6 @@
 A line names a file, a class or a function of tests, and how many seconds it took on one of two cores.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections import defaultdict

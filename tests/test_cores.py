@@ -1,7 +1,5 @@
 """The threads of the linear algebra do not keep the cores from other loops: what the command line asks of them, and when."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

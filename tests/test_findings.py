@@ -1,7 +1,5 @@
 """The pages on what of the paper holds say what the committed record says, number by number."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from types import ModuleType
@@ -42,24 +40,3 @@ def test_every_number_of_the_findings_is_in_the_record(maker):
     for text in NUMBER.findall((DOCS / "findings.md").read_text(encoding="utf-8")):
         decimals = len(text.partition(".")[2])
         assert any(f"{value:.{decimals}f}" == text for value in known), text
-
-
-def test_a_cell_that_no_study_gave_is_refused(maker):
-    tables = {"t": {"columns": ["backbone", "x"], "rows": [["lite0", "0.5"], ["pixels", "0.25"]]}}
-    assert maker.cell(tables, "t", "pixels", "x") == "0.25"
-    with pytest.raises(LookupError, match="0 rows"):
-        maker.cell(tables, "t", "lite1", "x")
-
-
-def test_a_verdict_follows_the_record(maker: ModuleType) -> None:
-    assert [maker.verdict(answers) for answers in ([True, True], [True, False], [False])] == [
-        "holds",
-        "depends",
-        "does not hold",
-    ]
-    assert maker.ends("+0.106 [−0.045, +0.161]") == (-0.045, 0.161)
-    results = maker.record()["results"]
-    assert maker.verdicts(results)["edges"] == "holds"
-    rows = results["tables"]["edges-differences"]["rows"]
-    rows[0][1] = "+0.106 [−0.045, +0.161]"
-    assert maker.verdicts(results)["edges"] == "does not hold"

@@ -1,7 +1,5 @@
 """The glossary: every word once, every link leads somewhere, and what a page uses is found on it."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Files never import each other in a circle, wherever in a file an import stands."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter

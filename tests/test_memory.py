@@ -1,7 +1,5 @@
 """A budget of memory: how it is written, what it allows, and that no number depends on it."""
 
-from __future__ import annotations
-
 import importlib
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The notebooks of the documentation: without outputs, in cells that are valid and short, and on its pages."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re
@@ -54,15 +52,3 @@ def test_the_navigation_has_a_page_for_each():
     (group,) = [entry["Notebooks"] for entry in config["nav"] if "Notebooks" in entry]
     assert sorted(next(iter(entry.values())) for entry in group) == [f"notebooks/{path.stem}.md" for path in NOTEBOOKS]
     assert config["hooks"] == ["docs/notebook_pages.py"]
-
-
-def test_a_page_has_every_cell_and_the_file(monkeypatch):
-    pytest.importorskip("mkdocs", reason="mkdocs, of the extra docs, is absent")
-    import notebook_pages
-
-    for notebook in NOTEBOOKS:
-        page = notebook_pages.page(notebook)
-        assert page.startswith(f"# {''.join(cells(notebook)[0]['source']).splitlines()[0][2:]}\n\n[{notebook.name}]")
-        assert page.count("```python") == sum(cell["cell_type"] == "code" for cell in cells(notebook))
-        # Pages lead to pages; the file itself is linked once.
-        assert re.findall(r"\(([\w-]+\.ipynb)\)", page) == [notebook.name]

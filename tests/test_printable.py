@@ -1,7 +1,5 @@
 """Text from outside: nothing that is written of it does anything but show itself."""
 
-from __future__ import annotations
-
 import ast
 import csv
 import io
@@ -18,15 +16,9 @@ import howfar
 from howfar import wording
 from howfar.wording import (
     cell,
-    format_number,
-    format_p,
-    p_text,
     printable,
     printable_json,
     printable_lines,
-    share,
-    signed,
-    times,
     unguarded,
     xml_text,
 )
@@ -117,40 +109,34 @@ def test_commands_print_through_the_files_that_write_names_out():
         (wording.size_text(0), "0 B"),
         (wording.size_text(1234), "1.2 kB"),
         (wording.size_text(5.6e9), "5.6 GB"),
+        # A number has four significant digits, and a ratio three.
+        (wording.format_number(1.23456), "1.235"),
+        (wording.format_number(123456.0), "123,456"),
+        (wording.format_number(0.00001234567), "1.235e-05"),
+        (wording.format_number(None), "–"),
+        (wording.times(1.104), "1.10×"),
+        (wording.times(0.5), "0.50×"),
+        (wording.times(23.46), "23.5×"),
+        # A small p-value is below a thousandth.
+        (wording.format_p(0.0001), "<0.001"),
+        (wording.p_text(0.0001), "p < 0.001"),
+        (wording.format_p(0.20049), "0.200"),
+        (wording.p_text(0.20049), "p = 0.200"),
+        (wording.format_p(None), "–"),
+        # A change that rounds to nothing has no sign.
+        (wording.signed(0.123, 2), "+0.12"),
+        (wording.signed(-0.5, 2), "−0.50"),
+        (wording.signed(-0.001, 2), "0.00"),
+        (wording.signed(-0.0123, 3), "−0.012"),
+        (wording.signed(None, 2), "–"),
+        # A share between none and all is neither.
+        (wording.share(0.143), "14 %"),
+        (wording.share(0.0), "0 %"),
+        (wording.share(0.0004), "under 1 %"),
+        (wording.share(0.005), "under 1 %"),
+        (wording.share(0.9996), "over 99 %"),
+        (wording.share(1.0), "100 %"),
     ],
 )
 def test_numbers_are_written_as_people_read_them(written, expected):
     assert written == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(1.23456, "1.235"), (123456.0, "123,456"), (None, "–"), (0.00001234567, "1.235e-05")]
-)
-def test_a_number_has_four_significant_digits(value, text):
-    assert format_number(value) == text
-
-
-@pytest.mark.parametrize(("value", "text", "equal"), [(0.0001, "<0.001", "p < 0.001"), (0.20049, "0.200", "p = 0.200")])
-def test_a_small_p_value_is_below_a_thousandth(value, text, equal):
-    assert (format_p(value), p_text(value), format_p(None)) == (text, equal, "–")
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "text"),
-    [(0.123, 2, "+0.12"), (-0.5, 2, "−0.50"), (-0.001, 2, "0.00"), (-0.0123, 3, "−0.012"), (None, 2, "–")],
-)
-def test_a_change_that_rounds_to_nothing_has_no_sign(value, decimals, text):
-    assert signed(value, decimals) == text
-
-
-@pytest.mark.parametrize(("value", "text"), [(1.104, "1.10×"), (0.5, "0.50×"), (23.46, "23.5×")])
-def test_a_ratio_has_three_digits(value, text):
-    assert times(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.143, "14 %"), (0.0, "0 %"), (0.0004, "under 1 %"), (0.9996, "over 99 %"), (1.0, "100 %"), (0.005, "under 1 %")],
-)
-def test_a_share_between_none_and_all_is_neither(value, text):
-    assert share(value) == text

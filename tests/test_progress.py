@@ -1,7 +1,5 @@
 """A bar moves at a terminal and in a notebook; elsewhere a long job says now and then how far it is."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

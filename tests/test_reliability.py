@@ -1,7 +1,5 @@
 """The page on reliability is made of the record, and the record of the tests that are there."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 from types import ModuleType

@@ -1,7 +1,5 @@
 """Options become checked values, signatures and documentation, and each name means one thing in all functions."""
 
-from __future__ import annotations
-
 import inspect
 import pickle
 import re

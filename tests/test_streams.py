@@ -1,7 +1,5 @@
 """Each purpose has a random stream of its own, and each stream follows from the user's seed."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from pathlib import Path

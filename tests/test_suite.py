@@ -1,9 +1,5 @@
 """Which tests are slow, which runs of pytest are spread over several processes, and which leave the nightly tests out."""
 
-from __future__ import annotations
-
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,14 +35,6 @@ def test_a_test_that_takes_long_is_chosen_with_all_its_parameters(monkeypatch):
     assert slow.choose(LOG) == pytest.approx({"tests/a.py::test_long": 2.3, "tests/b.py::test_first": 0.6})
 
 
-def test_the_fast_path_leaves_slow_tests_out(monkeypatch):
-    files = ("tests/faults/test_disks.py", "tests/e2e/test_command.py")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not slow", *files]
-    lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert {line for line in lines if "::" in line} == {entry for entry in slow.KEPT if entry.startswith(files)}
-
-
 @pytest.fixture
 def conftest(request) -> Any:
     return request.config.pluginmanager.getplugin(str(Path(__file__).with_name("conftest.py")))
@@ -59,14 +47,6 @@ def chosen(conftest: Any, *args: str, source: str = "ARGS", worker: bool = False
     config = SimpleNamespace(option=option, args=list(args), args_source=pytest.Config.ArgsSource[source], **worker_input)
     conftest.pytest_cmdline_main(config)
     return option
-
-
-@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 4)])
-def test_folders_use_the_cores(conftest, monkeypatch, cores, processes):
-    monkeypatch.setattr(conftest, "available_cores", lambda: cores)
-    for dist, used in (("no", "loadfile"), ("worksteal", "worksteal")):
-        option = chosen(conftest, "tests", "src", dist=dist)
-        assert (option.numprocesses, option.dist) == (processes, used)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A checkpoint of a tiny segmenter with random weights, as one that was trained on the dataset roads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

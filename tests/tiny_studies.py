@@ -1,7 +1,5 @@
 """A tiny study file with two trained segmenters, which the tests of studies of trained models share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from howfar.demo import write_dataset

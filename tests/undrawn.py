@@ -1,7 +1,5 @@
 """Leave out the pages of results, which take seconds to draw and have tests of their own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

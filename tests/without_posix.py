@@ -3,8 +3,6 @@
 `pretend` is called in a process of its own before howfar is imported. Other libraries, loaded before, keep what they have.
 """
 
-from __future__ import annotations
-
 import importlib
 import mmap
 import os

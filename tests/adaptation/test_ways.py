@@ -1,7 +1,5 @@
 """Every registered way of adapting keeps the contract, and ways in a row do what each does."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,9 +164,7 @@ def test_training_anew_after_another_way_is_refused() -> None:
         ({"augment": False}, "scale", "way shows pictures larger and smaller, .* without augmentation, got 'scale'"),
     ],
 )
-def test_settings_of_the_model_that_a_way_cannot_go_on_by_are_named(
-    changed: dict[str, object], way: str, line: str, model: Checkpoint, what: Given
-) -> None:
+def test_settings_of_the_model_that_a_way_cannot_go_on_by_are_named(changed, way, line, model, what):
     other = Checkpoint(replace(model.card, settings={**model.card.settings, **changed}), model.state)
     with pytest.raises(InputError, match=line):
         adapted(other, way, what)

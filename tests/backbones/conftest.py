@@ -1,7 +1,5 @@
 """Tiny models of random weights in the hub's own format, as `save_pretrained` writes them, each made once."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

@@ -1,11 +1,8 @@
 """A backbone argument is a name, a torch module, a function or a backbone; anything else is refused in one line."""
 
-from __future__ import annotations
-
 import gc
 import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -162,9 +159,7 @@ def test_a_function_that_gives_no_features_is_refused_in_one_line(call: Any, lin
         function(call)
 
 
-def test_features_of_a_function_without_a_name_are_kept_for_one_run(
-    demo_folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_features_of_a_function_without_a_name_are_kept_for_one_run(demo_folders, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     called = list[int]()
 

@@ -1,7 +1,5 @@
 """Pixels and perceptual hashes: nearly the same where a picture was altered a little, and unlike for other pictures."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What is asked of the hub for a model in its format, with a client that stands in for the hub's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,7 +11,6 @@ from howfar.weights.hub_models import REQUIRED_FILES
 from howfar.weights.published import hub_folder
 
 Hub = Callable[..., list[str]]
-CacheModel = Callable[[str, Path], Path]
 
 
 @pytest.fixture
@@ -103,12 +100,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, offline: Path) -> Callable[..., list[
     return answering
 
 
-Asked = Callable[..., list[tuple[str, str]]]
-
-
-def test_what_stands_beside_cached_weights_is_fetched(
-    hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_stands_beside_cached_weights_is_fetched(hub, asked, cache_model, model_folder, caplog):
     place = cache_model("owner/a", model_folder)
     requests, whole = asked(None), hub(*OTHERS)
     assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
@@ -122,15 +114,7 @@ def test_what_stands_beside_cached_weights_is_fetched(
 
 
 @pytest.mark.parametrize("failing", [False, True])
-def test_offline_it_is_said_that_something_may_be_missing(
-    failing: bool,
-    hub: Hub,
-    asked: Asked,
-    cache_model: CacheModel,
-    model_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_offline_it_is_said_that_something_may_be_missing(failing, hub, asked, cache_model, model_folder, monkeypatch, caplog):
     place = cache_model("owner/a", model_folder)
     requests = asked(OSError("no route"))
     if not failing:

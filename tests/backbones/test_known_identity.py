@@ -1,7 +1,5 @@
 """A backbone whose identity an earlier run left is not built, and any doubt builds it."""
 
-from __future__ import annotations
-
 import json
 import os
 import threading

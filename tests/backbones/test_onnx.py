@@ -1,7 +1,5 @@
 """An ONNX file as a backbone."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import logging
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +87,7 @@ def test_a_file_that_is_wrong_is_made_anew(damage: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("feature", [two_ways, other_shape, no_number, unknown_to_onnx])
-def test_torch_goes_on_where_the_features_differ(
-    feature: Callable[..., Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_torch_goes_on_where_the_features_differ(feature, caplog, capfd):
     network = small(feature)
     batch = np.concatenate([np.zeros((1, *SIZE, 3), dtype=np.uint8), pictures()])
     expected = small(feature, engine="torch").embed(batch)

@@ -1,7 +1,5 @@
 """Images become a backbone's input by resizing, cropping and padding, and by perturbations."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -65,7 +63,7 @@ def test_optional_members_are_the_backbones_own() -> None:
     class Movable:
         name, layers, identity, batch_size = "movable", (1,), {"name": "movable"}, 7
 
-        def on(self, device: str) -> Movable:
+        def on(self, device: str) -> "Movable":
             moved = Movable()
             moved.name = device
             return moved

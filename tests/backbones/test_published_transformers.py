@@ -1,7 +1,5 @@
 """The published models of transformers, on tiny ones of random weights in the hub's format."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import sys
@@ -107,7 +105,7 @@ def test_agrees_with_plain_transformers(name: str, pool: bool, hub_model: Folder
     assert backbone.identity["pooling"] == (pooled if pool and not vector else "none")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "clipseg"])
+@pytest.mark.parametrize("name", ["dinov2", "clipseg"])
 def test_pickled_and_used_it_is_the_same(name: str, hub_model: Folder) -> None:
     backbone = load_backbone(name, weights=hub_model(name), engine="torch")
     batch = np.random.default_rng(0).integers(0, 256, (2, SIDES[name], SIDES[name], 3), dtype=np.uint8)

@@ -1,7 +1,5 @@
 """Search by a text: the tower beside CLIP's images, and the order that it gives a run's images, as transformers itself does."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Networks of timm, with its own weights and with weights from files."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """Torch networks as backbones: layers, devices, precision, and memory that does not suffice."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

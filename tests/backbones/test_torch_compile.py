@@ -1,7 +1,5 @@
 """Compiled by torch: the features are those of the network itself, whatever the batch, or that goes on alone and says so."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Callable
@@ -83,9 +81,7 @@ def test_what_an_interrupt_leaves_behind_is_not_believed(monkeypatch: pytest.Mon
         (lambda x: x[:, 1:], "torch.compile gives features of shape"),
     ],
 )
-def test_what_differs_is_not_believed(
-    result: Callable[[Tensor], Tensor], said: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_differs_is_not_believed(result, said, monkeypatch, caplog):
     compiles_to(monkeypatch, result)
     fast, slow = small(engine="compile"), small(engine="torch")
     with caplog.at_level(logging.WARNING, "howfar"):

@@ -1,7 +1,5 @@
 """A torch module at hand, by a layer's name."""
 
-from __future__ import annotations
-
 import copy
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Any vision model of transformers, by folder or hub id."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """The summary of few labels: draws count within their training and site, rivals on the same draws, and forgetting."""
 
-from __future__ import annotations
-
 from types import ModuleType
 from typing import Any
 

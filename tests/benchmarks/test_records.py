@@ -1,7 +1,5 @@
 """Every committed benchmark record is of the published form, and names a script that is there."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fixtures of the tests of commands: a world that no test may change, and a command line to run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`howfar assess` as a user runs it: what is printed where, what is written, the exit code."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from html import unescape

@@ -1,7 +1,5 @@
 """`howfar data`, `strategies` and `explain` as a user runs them: lists, entries, a folder checked, and the exit codes."""
 
-from __future__ import annotations
-
 import json
 
 from typer.testing import CliRunner
@@ -22,14 +20,6 @@ def test_the_list_names_every_dataset(capsys):
     assert "non-commercial research and education" in listed
     assert "not verified" in listed
     assert "https://github.com/qinnzou/DeepCrack" in listed
-
-
-def test_a_narrow_terminal_is_not_filled_with_addresses(monkeypatch, capsys):
-    monkeypatch.setattr("howfar.cli.terminal.PIPED_WIDTH", 90)
-    assert run(["data"]) == 0
-    listed = capsys.readouterr().out
-    assert "finegpr" in listed
-    assert "https://" not in listed
 
 
 def test_one_dataset_with_where_and_terms(capsys):
@@ -57,12 +47,6 @@ def test_a_folder_that_differs_leaves_with_1(tmp_path, capsys):
     document = json.loads(capsys.readouterr().out)
     assert (document["name"], document["dataset"], document["agrees"]) == ("crkwh100", "roads", False)
     assert document["findings"][1] == {"agrees": True, "text": "3 masks, one for each image"}
-
-
-def test_a_folder_that_agrees_leaves_with_0(tmp_path, capsys):
-    folder = write_dataset(tmp_path / "concrete", 2, seed=0, size=448)
-    assert run(["data", "eugen_muller", f"blind={folder}"]) == 0
-    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["right", "right"]
 
 
 def test_every_strategy_is_listed_with_what_the_record_shows():

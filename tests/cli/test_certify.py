@@ -1,7 +1,5 @@
 """`howfar certify` as a user runs it, in two steps: what is handed out, what labels show, what is refused."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Every command of the table: help, options, defaults, JSON and refusals, by one test each."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

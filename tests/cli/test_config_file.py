@@ -1,7 +1,5 @@
 """A project's howfar.toml: where it is found, what it may hold, and that the command line wins."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

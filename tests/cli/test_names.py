@@ -1,7 +1,5 @@
 """Names of images and datasets that hold terminal escapes, markup, line breaks or formulas, through the whole command line."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io
@@ -99,13 +97,6 @@ def test_a_selection_has_one_line_an_image_and_guards_formulas(compared, capfd):
     assert {Path(item.path).name for item in Dataset.from_table(out / "chosen.csv").items} == set(EVIL)
     images = list(ElementTree.parse(out / "cvat.xml").iter("image"))
     assert len(images) == len(EVIL)
-
-
-def test_a_guarded_name_in_a_table_is_the_file(tmp_path):
-    write_dataset(tmp_path / "data", 1, seed=0, size=32)
-    next((tmp_path / "data" / "images").iterdir()).rename(tmp_path / "=1+1.png")
-    (tmp_path / "list.csv").write_text("image\n'=1+1.png\n")
-    assert [item.name for item in Dataset.from_table(tmp_path / "list.csv").items] == ["=1+1.png"]
 
 
 def test_an_error_line_prints_no_escape(capfd):

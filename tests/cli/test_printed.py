@@ -1,7 +1,5 @@
 """What commands print, write and end with: adapt, check, compare, corrupt, demo, evaluate, predict and report."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -228,21 +226,6 @@ def test_an_evaluation_prints_scores_notes_and_the_file(world, tmp_path, howfar)
     assert "image/s" in err
 
 
-def test_an_evaluation_that_was_cut_short_is_replaced(world, tmp_path, howfar):
-    file = tmp_path / "e.parquet"
-    command = ("evaluate", world / "roads", "--predictions", world / "maps/roads", "-o", file)
-    assert howfar(*command)[0] == 0
-    whole = file.read_bytes()
-    for left in (whole[: len(whole) // 2], b""):
-        file.write_bytes(left)
-        assert howfar(*command)[0] == 0
-        assert len(Evaluation.load(file).images) == 8
-    file.write_text("image,performance\n")
-    code, _, err = howfar(*command)
-    assert (code, file.read_text()) == (2, "image,performance\n")
-    assert "must not replace what is no evaluation of howfar" in err
-
-
 def test_partial_lists_what_is_left_out(roads, world, tmp_path, howfar):
     for k in range(4, 27):
         Image.new("L", (SIDE, SIDE)).save(roads / f"images/x{k}.png")
@@ -262,19 +245,6 @@ def test_partial_lists_what_is_left_out(roads, world, tmp_path, howfar):
     assert skipped[0] == f"skipped: {roads}/images/x4.png: no prediction (no map x4.* below {maps})"
     quiet = howfar(*command, "--partial", "--quiet")[1]
     assert not any(word in quiet for word in ("left out", "skipped"))
-
-
-def test_classes_and_boxes_are_evaluated(world, tmp_path, howfar):
-    images = [f"{world / 'roads/images'}/{k:04}.jpg" for k in (1, 2)]
-    (tmp_path / "set.csv").write_text(f"image,label\n{images[0]},dry\n{images[1]},wet\n")
-    (tmp_path / "p.csv").write_text("image,predicted\n0001.jpg,dry\n0002.jpg,dry\n")
-    command = ("evaluate", tmp_path / "set.csv", "--json", "--task")
-    code, out, err = howfar(*command, "classification", "--predictions", tmp_path / "p.csv")
-    assert (code, json.loads(out)["scores"]["accuracy"]) == (0, 0.5), err
-    entries = [{"image": f"{k:04}.jpg", "boxes": [[0, 0, 9, 9]], "scores": [0.9]} for k in (1, 2)]
-    (tmp_path / "p.json").write_text(json.dumps(entries))
-    code, out, err = howfar(*command, "detection", "--predictions", tmp_path / "p.json", "--truth", tmp_path / "p.json")
-    assert (code, json.loads(out)["scores"]) == (0, {"map": 1.0, "map_50": 1.0, "f1": 1.0}), err
 
 
 def test_a_checkpoint_takes_the_place_of_predictions(world, tmp_path, howfar):

@@ -1,7 +1,5 @@
 """`howfar relate` as a user runs it: what is printed where, what is written into the run, the exit code."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -79,32 +77,6 @@ def test_a_table_of_ones_own_and_a_single_set(place, tmp_path, howfar):
     assert "note: 1 of 9 images of near has no performance: left out of its trend" in lines
     start = lines.index("Mean performance expected without a set's labels") + 2
     assert [line.split()[0] for line in lines[start : start + 2]] == ["far", "new"]
-
-
-def test_a_relation_of_before_is_replaced(world, place, howfar):
-    from howfar.studies.performance.relate import relate
-
-    relate(place, [world / "near.parquet", world / "far.parquet"], bootstrap=0).save(place)
-    (place / "figures/judgements.png").touch()
-    assert howfar("relate", place, *given(world, "far"), "--bootstrap", "0", "--json")[0] == 0
-    assert [one.name for one in Relation.load(place).datasets] == ["far"]
-    # With one labelled set there is nothing to judge, and no figure of it.
-    assert not (place / "figures/judgements.png").exists()
-    assert (place / "figures/performance.png").exists()
-
-
-def test_a_damaged_run_or_evaluation_is_a_failure_of_one_line(world, place, tmp_path, howfar):
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(world / "near.parquet")
-    pq.write_table(table.replace_schema_metadata({b"howfar": b"{}"}), tmp_path / "near.parquet")
-    code, out, err = howfar("relate", place, "--performance", tmp_path / "near.parquet")
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "was not written by howfar evaluate, or is damaged" in err
-    (place / "result.json").write_text("{")
-    code, out, err = howfar("relate", place, *given(world, "near"))
-    assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "is damaged" in err
 
 
 def test_performances_of_other_images_of_the_same_names_leave_the_run_as_it_is(world, place, tmp_path, howfar, capsys):

@@ -1,7 +1,5 @@
 """`howfar select` as a user runs it: what is printed where, what is written, the exit code."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -12,10 +10,8 @@ import pytest
 from PIL import Image
 
 from howfar.cli.main import run
-from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.results import Selection
-from label_tools import export_coco
 from run_ids import rewrite, rewrite_text
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}
@@ -89,20 +85,6 @@ def test_what_the_model_predicted_and_the_images_are_handed_over(made, place, tm
     assert Selection.load(out).label_names == {"Riß": "foreground", "joint": "foreground"}
 
 
-def test_notes_are_printed(place, made, howfar):
-    images = pd.read_parquet(place / "images.parquet")
-    gone = images["path"] == str(made / "new" / "images" / "0001.jpg")
-    assert gone.sum() == 1
-    images.loc[gone, "path"] = "/no/such/0001.jpg"
-    rewrite(images, place / "images.parquet")
-    code, out, err = howfar("select", place, "--dataset", "new", "-k", 6, "--strategy", "far")
-    assert (code, err) == (0, "")
-    notes = out.replace("\n", " ").split("note: ")[1:]
-    assert "fewer than the 6 asked for; the farthest of the others are taken too" in notes[0]
-    assert "1 image has no size that can be read (/no/such/0001.jpg: no such file): not in coco.json and cvat.xml" in notes[1]
-    assert howfar("select", place, "--dataset", "new", "-k", 6, "--json")[2].startswith("note: 1 image has no size")
-
-
 def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place, howfar):
     for name in ("images.parquet", "primary.parquet"):
         frame = pd.read_parquet(place / name)
@@ -126,18 +108,3 @@ def site(tmp_path) -> Path:
 
 
 MASK = np.eye(*SIDES, dtype=bool)
-
-
-def test_a_dataset_is_written_and_what_is_left_out_is_said(site, tmp_path, howfar):
-    masks = {NAMES[0]: MASK, NAMES[1]: ~MASK, NAMES[2]: np.zeros(SIDES, bool)}
-    file, out = export_coco(masks, "x", tmp_path / "coco.json"), tmp_path / "out"
-    code, printed, err = howfar("labels", "import", file, "--images", site, "-o", out)
-    assert (code, err) == (0, "")
-    lines = printed.splitlines()
-    assert lines[0] == "2 images of site labelled with COCO (segmentation)"
-    assert lines[1].split() == ["image", "marks", "label"]
-    assert r"a\x1b[31m.png" in printed
-    assert "\x1b" not in printed
-    assert "note: 1 of 3 images have no label, and COCO does not say that somebody looked at them" in " ".join(lines)
-    assert lines[-1] == f"dataset: {out / 'labels.csv'}"
-    assert [item.path for item in Dataset.from_table(out / "labels.csv").items] == [site / name for name in NAMES[:2]]

@@ -1,9 +1,6 @@
 """`howfar train` as a user runs it: what is printed where, the file, the exit code."""
 
-from __future__ import annotations
-
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -43,21 +40,6 @@ def test_epochs_and_the_file_are_printed(roads, out, howfar):
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
-def test_progress_goes_to_stderr_alone(roads, out, howfar, monkeypatch):
-    # As at a terminal.
-    monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    code, stdout, err = howfar("train", roads, "-o", out, *TINY, "--epochs", "2", "--json")
-    assert code == 0
-    json.loads(stdout)
-    assert "reading" in err
-    shown = re.sub(r"\x1b\[\w", "", err).split("\r")
-    last = next(line for line in reversed(shown) if line.startswith("training"))
-    history = Checkpoint.load(out).card.history
-    assert "4/4" in last
-    assert f"epoch=2/2, loss={history[-1]['loss']:.3f}, held-out ODS={history[-1]['ods']:.3f}" in last
-
-
 def test_a_stop_is_said_and_gone_on_from(roads, out, howfar, monkeypatch):
     usual = Keep.on_train_epoch_end
 
@@ -93,25 +75,6 @@ def model(roads, tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("m") / "m.safetensors"
     assert run(["train", str(roads), "-o", str(file), *TINY, "--epochs", "1"]) == 0
     return file
-
-
-@pytest.fixture(scope="module")
-def added(tmp_path_factory) -> str:
-    site = write_dataset(tmp_path_factory.mktemp("add") / "site", 5, seed=7, size=32)
-    listed = site.parent / "chosen.csv"
-    listed.write_text("image\n0001.jpg\n0003.jpg\n")
-    return f"{site}:{listed}"
-
-
-def test_a_way_without_labels_needs_only_the_site(roads, model, added, out, howfar):
-    site = added.rpartition(":")[0]
-    code, shown, err = howfar("train", roads, "-o", out, "--start", model, "--way", "norm", "--site", site)
-    assert code == 0, err
-    lines = shown.splitlines()
-    assert lines[0] == "Checkpoint of deepcrack, 32 px, adapted to site by norm, no label"
-    assert "its confidence no longer tells its performance" in " ".join(lines[1:])
-    assert "epoch" not in shown
-    assert Checkpoint.load(out).card.data["adapted"]["labels"] == 0
 
 
 def test_a_file_that_is_no_checkpoint_and_the_start_itself_are_not_replaced(roads, model, tmp_path, howfar, capsys):

@@ -1,7 +1,5 @@
 """How much a command prints: the answer alone, what most readers need, or everything; and what a shell completes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -69,9 +67,7 @@ def test_notes_are_condensed_verbose_prints_all_and_quiet_nothing_on_stderr(sets
     ("typed", "wanted"),
     [
         ("howfar comp", ["compare"]),
-        ("howfar compare a b --projection p", ["pair", "primary"]),
         ("howfar compare a b --backbone pix", ["pixels"]),
-        ("howfar train a --model deep", ["deepcrack"]),
         ("howfar compare a b --conf", ["--config"]),
     ],
 )

@@ -1,7 +1,5 @@
 """Read dataset arguments in tests, and the contents of the images that they name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from howfar.data import Dataset, content_hash, parse, read_bytes

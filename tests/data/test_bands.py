@@ -1,7 +1,5 @@
 """Bands and ranges that the user declares are read alike from every dataset; what is not read is told."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What is known of the paper's datasets is complete and consistent, and a folder is compared with it line by line."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from itertools import product

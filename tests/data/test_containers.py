@@ -1,7 +1,5 @@
 """Images within tar, Parquet and Arrow files are listed, read and kept open."""
 
-from __future__ import annotations
-
 import io
 import os
 import tarfile

@@ -1,7 +1,5 @@
 """What a dataset argument means."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from subprocess import run

@@ -1,11 +1,9 @@
 """Ready-made embeddings from files and arrays."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -79,9 +77,7 @@ def test_numbers_whose_squares_would_overflow_or_vanish(rows: np.ndarray) -> Non
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_blocks_and_threads_do_not_change_the_result(
-    order: Literal["C", "F"], rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocks_and_threads_do_not_change_the_result(order, rows, monkeypatch):
     rows[5, 1] = np.nan
     alone = from_array(rows, "d")
     assert alone.contents == tuple(content_hash(row.tobytes()) for row in np.delete(rows, 5, axis=0))

@@ -1,7 +1,5 @@
 """Folders become datasets: what is listed, in which order, with which masks."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import random

@@ -1,7 +1,5 @@
 """Hugging Face datasets: saved folders, names on the hub from a cache, and datasets in memory."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Image files to pictures: what is read, what is refused, and in which words."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

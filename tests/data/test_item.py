@@ -1,7 +1,5 @@
 """Columns of images, texts and hashes equal tuples of the same values, in a tenth of the memory."""
 
-from __future__ import annotations
-
 import pickle
 import random
 import tracemalloc

@@ -1,7 +1,5 @@
 """Labels come back from labelling tools as they were drawn; what is damaged or unclear is refused and never counts as blank."""
 
-from __future__ import annotations
-
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -336,9 +334,7 @@ def test_what_is_counted_is_enough(kind: str, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "read"), [("l.json", read_export), ("l.xml", read_export), ("b.json", partial(read_document, what="boxes"))]
 )
-def test_what_would_take_too_much_is_refused(
-    name: str, read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_would_take_too_much_is_refused(name, read, tmp_path, monkeypatch):
     text = TEXTS["objects"] if name.endswith("json") else "<annotations>" + "<a/>" * 40_000 + "</annotations>"
     (tmp_path / name).write_text(text)
     monkeypatch.setenv("HOWFAR_MEMORY", "1MB")

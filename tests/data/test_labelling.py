@@ -1,7 +1,5 @@
 """Files for labelling tools have the tools' forms; what howfar did not write is never replaced."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path
@@ -64,17 +62,6 @@ def test_label_studio_tasks_point_to_the_files() -> None:
     assert task["data"]["image"] == "s3://roads/a b.png"
 
 
-def test_images_without_a_size_are_left_out() -> None:
-    document = json.loads(write_coco(PICTURES, TITLE))
-    assert document["images"] == [
-        {"id": 1, "file_name": "0001.jpg", "width": 224, "height": 160},
-        {"id": 2, "file_name": f"below/{ODD}", "width": 40, "height": 30},
-    ]
-    assert document["categories"] == [{"id": 1, "name": "foreground", "supercategory": ""}]
-    assert json.loads(write_coco(PICTURES[1:2], TITLE))["images"] == []
-    assert ElementTree.fromstring(write_cvat(PICTURES[1:2], TITLE)).findtext("meta/task/size") == "0"
-
-
 def test_a_foreground_boxes_and_a_class_are_labels_to_correct() -> None:
     mask, names = np.zeros((30, 40), np.bool_), ("foreground", "car")
     mask[5:9, 7:20] = True
@@ -114,16 +101,6 @@ def test_names_that_say_nothing_are_refused(names: Any) -> None:
 def images(folder: Path) -> dict[str, str]:
     Image.new("RGB", (4, 4)).save(folder / "1.png")
     return {"1.png": str(folder / "1.png")}
-
-
-@pytest.mark.parametrize("kind", ["coco", "cvat"])
-@pytest.mark.parametrize("how", ["copy", "link"])
-def test_its_own_archive_is_replaced_and_removed(kind: str, how: str, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    for text in ("one", "two"):
-        place = write_archive(kind, text, images(tmp_path), tmp_path / "out", how)  # type: ignore[arg-type]  # a literal
-    remove_archive(kind, tmp_path / "out")
-    assert not place.exists()
 
 
 def test_what_others_wrote_stays(tmp_path: Path) -> None:

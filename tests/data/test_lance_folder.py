@@ -1,7 +1,5 @@
 """Lance datasets are read as the embeddings that they hold, and refused in one line where they are not."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Mask files to foreground."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A picture in memory becomes the file of the same pixels, whatever it is; what is none is refused in one line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Predictions: how maps and tables of classes are read, which belong to which image, and where maps go."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -91,9 +89,7 @@ def test_colours_and_transparency_are_refused(tmp_path: Path) -> None:
         (rows(0, 1, 28180, 65535, dtype=np.uint16), False),
     ],
 )
-def test_wide_maps_keep_their_precision_and_maps_of_one_255th_at_most_are_faint(
-    tmp_path: Path, values: np.ndarray, faint: bool
-) -> None:
+def test_wide_maps_keep_their_precision_and_maps_of_one_255th_at_most_are_faint(tmp_path, values, faint):
     wanted = values / 65535 if values.dtype == np.uint16 else values
     np.save(tmp_path / "p.npy", values)
     Image.fromarray(values).save(tmp_path / "p.tif")

@@ -1,7 +1,5 @@
 """Lists, arrays and data frames become the datasets that the same images in files are, and their images are read one by one."""
 
-from __future__ import annotations
-
 import gc
 import pickle
 import threading

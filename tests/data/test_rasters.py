@@ -1,7 +1,5 @@
 """A raster is a dataset of windows that are read one by one: placed, grouped by scene, without those that hold no data."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

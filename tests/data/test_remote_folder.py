@@ -1,7 +1,5 @@
 """Data behind URLs: in fsspec's memory, and on an S3 server."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables and lists name images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

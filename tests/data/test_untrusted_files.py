@@ -1,7 +1,5 @@
 """Files that lie about what they hold are refused in one line: none ends the interpreter or takes more than is allowed."""
 
-from __future__ import annotations
-
 import io
 import json
 import resource
@@ -10,9 +8,7 @@ import sys
 import threading
 import tracemalloc
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -170,9 +166,7 @@ def test_damaged_headers_of_npy_and_archives_named_npy(tmp_path: Path, start: st
         ({"image": ["1"], "predicted": ["a"], "confidence": [[0.5, 0.5]]}, read_classes, "column confidence holds list"),
     ],
 )
-def test_text_that_is_not_utf8_and_lists_among_numbers(
-    columns: dict[str, Any], read: Callable[[Path], object], line: str, tmp_path: Path
-) -> None:
+def test_text_that_is_not_utf8_and_lists_among_numbers(columns, read, line, tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
     with pytest.raises(InputError, match=line) as error:
         read(tmp_path / "t.parquet")

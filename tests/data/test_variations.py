@@ -1,7 +1,5 @@
 """What names of images and columns of tables say: the variations that an image shows, and the photograph it is a tile of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -111,9 +109,7 @@ TILE = r"(.+)-[0-9]+"
         (["x1.png", "1.png"], r"([a-z]+)?\d", ["x", "1"]),
     ],
 )
-def test_the_expression_names_the_photograph_or_each_image_is_its_own(
-    names: list[str], group: str | None, photographs: list[str]
-) -> None:
+def test_the_expression_names_the_photograph_or_each_image_is_its_own(names, group, photographs):
     assert photographs_of(names, group) == photographs
 
 
@@ -130,8 +126,6 @@ def test_the_expression_names_the_photograph_or_each_image_is_its_own(
         ([], (0, 0), False),
     ],
 )
-def test_tiles_are_guessed_where_most_images_are_of_fewer_photographs(
-    names: list[str], counts: tuple[int, int], tiled: bool
-) -> None:
+def test_tiles_are_guessed_where_most_images_are_of_fewer_photographs(names, counts, tiled):
     assert tiles(names) == counts
     assert look_tiled(len(names), *tiles(names)) is tiled

@@ -1,7 +1,5 @@
 """The shipped suite for every distance that the registry knows, what hypothesis finds no exception to, and what is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Distances of images and of datasets as scipy's and scikit-learn's, at any offset, and the margin of identity."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

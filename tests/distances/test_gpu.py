@@ -1,7 +1,5 @@
 """The GPU's sums, which are the same torch code on a CPU: as scipy's, exactly 0 for equal rows, whatever memory there is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

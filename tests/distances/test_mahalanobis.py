@@ -1,7 +1,5 @@
 """Mahalanobis distances against scikit-learn's and scipy's, and residuals off a subspace against refitting."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable
 

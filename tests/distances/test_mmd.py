@@ -1,7 +1,5 @@
 """MMD and KID against scikit-learn's kernels, and the median distance against all pairs in order."""
 
-from __future__ import annotations
-
 import warnings
 from importlib import import_module
 

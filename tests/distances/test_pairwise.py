@@ -1,7 +1,5 @@
 """Distances of all pairs in tiles and in float32: as scipy's, exactly 0 for equal rows, at any scale and offset."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist

@@ -1,7 +1,5 @@
 """The float32 tiles of many images: as the float64 ones, far from the origin and beside far rows too."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import numpy as np
@@ -35,9 +33,7 @@ def test_a_tight_cluster_beside_far_images_keeps_its_digits(rng: np.random.Gener
 
 
 @pytest.mark.parametrize("offset", [0.0, 10.0, 1e3])
-def test_kernels_of_many_images_as_in_float64(
-    sets: tuple[np.ndarray, np.ndarray], offset: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kernels_of_many_images_as_in_float64(sets, offset, monkeypatch):
     s, p = (x + np.float32(offset) for x in sets)
     many = [energy(s, p), kid(s, p), mmd(s, p), mmd(s, p, 7.0, unbiased=True)]
     monkeypatch.setattr(pairwise, "SINGLE_FROM", 1 << 40)
@@ -45,9 +41,7 @@ def test_kernels_of_many_images_as_in_float64(
     np.testing.assert_allclose(many, few, rtol=1e-5)
 
 
-def test_the_median_is_found_whatever_the_sample_says(
-    sets: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_median_is_found_whatever_the_sample_says(sets, monkeypatch):
     s, p = sets
     squared = SquaredDistances(s, p)
     pooled = np.concatenate([s, p]).astype(np.float64)
@@ -60,9 +54,7 @@ def test_the_median_is_found_whatever_the_sample_says(
     assert mmd(s, p) == pytest.approx(right, rel=1e-5)
 
 
-def test_distances_that_are_too_many_to_keep_are_computed_again(
-    sets: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_distances_that_are_too_many_to_keep_are_computed_again(sets, monkeypatch):
     kept = mmd(*sets)
     monkeypatch.setattr(import_module("howfar.distances.mmd"), "KEPT", 0)
     assert mmd(*sets) == kept

@@ -1,7 +1,5 @@
 """Fréchet and sliced Wasserstein distances against the usual formulas and POT."""
 
-from __future__ import annotations
-
 import numpy as np
 import ot
 import pytest

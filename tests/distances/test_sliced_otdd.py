@@ -1,7 +1,5 @@
 """s-OTDD against its definition line by line, its limits, and the exact distance of labelled datasets by POT."""
 
-from __future__ import annotations
-
 from math import exp, factorial
 from typing import Any
 

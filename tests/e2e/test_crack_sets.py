@@ -1,7 +1,5 @@
 """On real images every crack set is nearer to P than photographs, and distance turns with the dial of the synthetic shift."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What must stay out of a plain import, and out of `howfar --help`, for them to be quick."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

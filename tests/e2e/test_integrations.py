@@ -1,7 +1,5 @@
 """The GitHub action and the GitLab job, by running their commands in bash, and what the Dockerfile copies."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -94,11 +92,6 @@ def test_the_github_action_ends_with_bad_input(inputs: dict[str, str], line: str
     assert line in ended.stdout + ended.stderr
     assert "::error::" in ended.stdout
     assert not (place / "ran").exists()
-
-
-def test_the_github_action_writes_no_junit_where_none_is_asked_for(place: Path, tmp_path: Path) -> None:
-    ended, outputs, _ = action(place, tmp_path, profile="roads.howfar", new="new images", rules="pass.yaml", junit="")
-    assert (ended.returncode, outputs["outcome"]) == (0, "pass")
 
 
 def test_the_github_action_installs_the_howfar_that_it_is_part_of(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Choose images, label them with a tool, import the labels, and measure with them: the whole loop, by the commands."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable
@@ -68,9 +66,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str,
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_what_is_chosen_and_labelled_is_evaluated_and_certified(
-    tool: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_chosen_and_labelled_is_evaluated_and_certified(tool, made, tmp_path, capsys):
     maps = ("--predictions", made / "maps" / "site")
     chosen = tmp_path / "chosen"
     named = ("--label-names", LABEL)
@@ -157,12 +153,3 @@ def test_a_model_is_trained_with_imported_labels(made: Path, labelled: Path, tmp
     added = ("--add", f"{labelled}:{labelled}", "--holdout", "0")
     assert run(["train", str(made / "roads"), "-o", str(tmp_path / "m.safetensors"), *TINY, *added]) == 0
     assert howfar.Checkpoint.load(tmp_path / "m.safetensors")
-
-
-@pytest.mark.slow
-def test_a_model_is_adapted_with_imported_labels(
-    made: Path, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = ("adapt", made / "roads", labelled, *TINY, "--shots", "1", "--strategy", "random", "--bootstrap", "20")
-    adapted = printed(capsys, *study, "-o", tmp_path / "adapted")
-    assert adapted["secondaries"] == ["labels"]

@@ -1,7 +1,5 @@
 """The same images as files, in a tar, in Parquet, as a saved dataset and behind a URL, through the commands that read them."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -93,25 +91,6 @@ def test_the_run_shows_its_pictures_and_selects_from_them(form: str, forms: dict
     )
     assert json.loads(again.stdout)["datasets"][0]["n"] == 3
     assert "from store=27" in again.stderr
-
-
-def test_embed_matrix_profile_and_score_read_members(forms: dict[str, Path], tmp_path: Path) -> None:
-    store, file = tmp_path / "store", tmp_path / "p.howfar"
-    done = howfar("embed", forms["roads/tar"], "--backbone", "colour_moments", "--json", store=store)
-    assert json.loads(done.stdout)["datasets"] == [{"name": "roads", "n": 24, "length": 6}]
-    pair = howfar("matrix", forms["roads/tar"], forms["site/parquet"], "--backbone", "colour_moments", "--json", store=store)
-    assert len(json.loads(pair.stdout)["pairs"]) == 1
-    howfar("profile", forms["roads/parquet"], "--backbone", "colour_moments", "-o", file, store=store)
-    lines = [
-        json.loads(line)
-        for argument in (forms["site/tar"], forms["site/folder"])
-        for line in howfar("score", file, argument, "--json", store=store).stdout.splitlines()
-    ]
-    within, beside = lines[:12], lines[12:]
-    assert within[0]["image"] == f"{forms['site/tar']}/0001.jpg"
-    assert [one["i_dist_mean"] for one in within] == [one["i_dist_mean"] for one in beside]
-    alone = howfar("score", file, f"{forms['site/tar']}/0001.jpg", "--json", store=store)
-    assert json.loads(alone.stdout)["i_dist_mean"] == within[0]["i_dist_mean"]
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="needs howfar[ray]")

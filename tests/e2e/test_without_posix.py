@@ -1,7 +1,5 @@
 """Where there is no POSIX: every module is imported, and commands run although files that are open cannot be replaced."""
 
-from __future__ import annotations
-
 import errno
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """A small run with masks, predictions and hostile names, made once; and a browser."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The interactive page in a real browser, in a report and served: brush, filter, look, collect, save; no request leaves it."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil
@@ -17,7 +15,6 @@ from howfar import registry
 from howfar.explore import page_data
 from howfar.explore.page_data import PageParts
 from howfar.explore.server import read_picks
-from howfar.results import Comparison
 from howfar.studies.run_folder import write_report
 
 
@@ -78,9 +75,7 @@ def test_brush_filter_look_collect_and_save(opened: Opened) -> None:
     assert noise == []
 
 
-def test_the_page_of_a_long_run_gets_the_rest_by_ranges(
-    browser: Any, run: Path, comparison: Comparison, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_of_a_long_run_gets_the_rest_by_ranges(browser, run, comparison, monkeypatch):
     monkeypatch.setattr(page_data, "LEVEL_BYTES", 60)
     asked: list[str] = []
     monkeypatch.setattr(PageParts, "read", lambda self, name, read=PageParts.read: (asked.append(name), read(self, name))[1])

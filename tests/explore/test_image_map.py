@@ -1,7 +1,5 @@
 """The UMAP of a run: what it is made of, that it is kept and not made twice, and how pages show it."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -58,9 +56,7 @@ def compared(**options: Any) -> Comparison:
 
 
 @pytest.mark.parametrize(("projection", "panels"), [("pair", ["near", "far"]), ("primary", [""]), ("joint", [""])])
-def test_each_space_has_a_map_that_begins_at_its_components(
-    fake: type[Recorded], tmp_path: Path, projection: Any, panels: list[str]
-) -> None:
+def test_each_space_has_a_map_that_begins_at_its_components(fake, tmp_path, projection, panels):
     run = compared(projection=projection, map="umap", out=tmp_path / "run")
     found = ImageMap.of(run)
     assert found is not None

@@ -1,7 +1,5 @@
 """The page of an adaptation study: its rows, the switch between models, predictions and F before and after."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import replace
 from pathlib import Path

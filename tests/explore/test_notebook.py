@@ -4,8 +4,6 @@ The test stands for the notebook: it carries the kernel's messages to a model in
 back.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import queue

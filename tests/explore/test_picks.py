@@ -1,7 +1,5 @@
 """Picks are kept whole, read strictly, and handed over by `howfar select --picked` as a strategy's choice would be."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -85,9 +83,7 @@ def test_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--picked", "--dataset", "roads"], "dataset must have images that were picked"),
     ],
 )
-def test_options_that_do_not_go_together(
-    run: Path, arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_options_that_do_not_go_together(run, arguments, line, capsys):
     write_picks(run, PICKS)
     assert command(["select", str(run), *arguments]) == 2
     assert line in capsys.readouterr().err

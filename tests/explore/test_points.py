@@ -1,7 +1,5 @@
 """Rows, columns and places of the page: what stands in them, and what follows a run of another shape."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
@@ -74,9 +72,7 @@ def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:
     assert MOST_CATEGORIES > 24
 
 
-def test_estimates_outside_the_gate_are_not_shown_where_nothing_was_measured(
-    comparison: Comparison, relation: Relation
-) -> None:
+def test_estimates_outside_the_gate_are_not_shown_where_nothing_was_measured(comparison, relation):
     estimated = relation.images.dropna(subset=["estimate"])
     names = list(dict.fromkeys(estimated["dataset"]))
     outside = tuple(Gate(name, (GateReading("distance", 9.0, None, 1.0, False, "far"),)) for name in names)
@@ -126,9 +122,7 @@ def test_some_rows_alone_keep_their_facts(comparison: Comparison, relation: Rela
     assert len(some.places.row) == 3 + 2 * 2
 
 
-def test_a_report_of_many_images_holds_some_and_says_so(
-    comparison: Comparison, relation: Relation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_report_of_many_images_holds_some_and_says_so(comparison, relation, monkeypatch):
     monkeypatch.setattr(explorer, "MOST_IN_REPORT", 20)
     monkeypatch.setattr(explorer, "MOST_ROWS", 10)
     made = explorer.section(points_of(comparison, relation), {}, None)

@@ -1,7 +1,5 @@
 """What the server gives, and to whom: the images of the run's own list by number, to this machine's own page alone."""
 
-from __future__ import annotations
-
 import http.client
 import io
 import json

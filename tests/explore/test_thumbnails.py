@@ -1,7 +1,5 @@
 """Small pictures stay within their budget, and the sample of many images holds the telling ones."""
 
-from __future__ import annotations
-
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -55,9 +53,7 @@ def test_a_sample_holds_the_listed_and_the_farthest(comparison: Comparison, rela
     assert {points.rows.loc[row, "dataset"] for row in chosen} == set(points.datasets)
 
 
-def test_a_second_report_takes_small_photographs_from_the_run_folder(
-    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_report_takes_small_photographs_from_the_run_folder(comparison, tmp_path, monkeypatch):
     points = points_of(comparison, None)
     first = thumbnails(points, {}, folder=tmp_path)
     monkeypatch.setattr(run_pictures, "photograph", None)

@@ -1,7 +1,5 @@
 """A server that runs commands and kills them, and what the stages of the package need to be killed at."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -5,8 +5,6 @@ the seconds after which it is killed from outside and the most bytes that a file
 with its exit code, its changes, and what it printed.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

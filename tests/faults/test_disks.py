@@ -1,7 +1,5 @@
 """Disks that are full, can only be read, or take no large file: one line with path and remedy, and nothing is lost."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """A run that is killed at any moment goes on where it was, and ends with the numbers of an undisturbed one."""
 
-from __future__ import annotations
-
 import json
 import os
 import random
@@ -54,9 +52,7 @@ def undisturbed(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.parametrize("seed", range(1))
-def test_kill_and_run_again(
-    seed: int, folders: list[Path], undisturbed: dict[str, object], tmp_path: Path, recorded: Recorded
-) -> None:
+def test_kill_and_run_again(seed, folders, undisturbed, tmp_path, recorded):
     store = tmp_path / "store"
     target = random.Random(seed).randrange(1, IMAGES - BATCH * WORKERS)
     process = subprocess.Popen(command(folders, store), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

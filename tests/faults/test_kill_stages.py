@@ -1,7 +1,5 @@
 """Each stage is killed at drawn changes of the disk and at drawn moments; run again it ends with the undisturbed numbers."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil
@@ -96,9 +94,7 @@ def is_told(done: Done) -> bool:
 
 
 @pytest.mark.parametrize("stage", COMMANDS)
-def test_killed_and_run_again_it_ends_with_the_same_numbers(
-    stage: str, ask: Ask, place: Callable[[str], Path], recorded: Recorded
-) -> None:
+def test_killed_and_run_again_it_ends_with_the_same_numbers(stage, ask, place, recorded):
     whole = place("whole")
     undisturbed = ask(whole, COMMANDS[stage])
     assert undisturbed.code in ENDS, undisturbed.err
@@ -121,9 +117,7 @@ def test_killed_and_run_again_it_ends_with_the_same_numbers(
     recorded("SIGKILL", stage, struck, "run again it ends with the numbers of an undisturbed run")
 
 
-def test_an_overwritten_run_is_the_old_one_or_the_new_one_or_says_that_it_is_not_finished(
-    ask: Ask, made: Path, tmp_path: Path, recorded: Recorded
-) -> None:
+def test_an_overwritten_run_is_the_old_one_or_the_new_one_or_says_that_it_is_not_finished(ask, made, tmp_path, recorded):
     runs = {name: tmp_path / name for name in ("old", "new")}
     for seed, folder in enumerate(runs.values()):
         arguments = ["roads.npy", "near.npy", "far.npy", *QUICK, "--out", str(folder), "--seed", str(seed)]

@@ -1,7 +1,5 @@
 """A training that is killed goes on where it was, and ends with the loss curve and the weights of an undisturbed one."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """What changes around a run: the dataset under its hands, the clock, the network."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """A factory of believable results from seeded random numbers, with no pipeline behind them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A factory of believable adaptation studies from seeded random numbers, with no training behind them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A factory of believable relations of performance and distance, with no pipeline behind them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace

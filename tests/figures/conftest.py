@@ -1,7 +1,5 @@
 """Believable results, and relations of several sizes, made once for all figure tests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 

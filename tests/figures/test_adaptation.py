@@ -1,7 +1,5 @@
 """Figures of adaptation studies: their bars, lines, dots and captions hold the numbers of the result."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -94,9 +92,7 @@ def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study:
 @pytest.mark.parametrize(
     ("measure", "column", "words"), [("f_ods", "ods", "best for it"), ("f", "mean_f", "each model at its own threshold")]
 )
-def test_the_paper_s_f_or_the_honest_one_is_drawn(
-    measure: Any, column: str, words: str, study: Adaptation, several: Adaptations
-) -> None:
+def test_the_paper_s_f_or_the_honest_one_is_drawn(measure, column, words, study, several):
     figure = adaptation_bars(study, measure=measure, background=True)
     assert bars(figure.axes[0])["far-7:walls"].get_width() == pytest.approx(scores_of(study, "far-7", "walls", column).mean())
     assert words in figure.axes[0].get_xlabel()

@@ -1,7 +1,5 @@
 """Rows of pictures of one or several segmenters: one image for all, chosen by rule, with the maps of each."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

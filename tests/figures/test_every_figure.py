@@ -1,7 +1,5 @@
 """What holds of every figure: it draws for any number of datasets and for undefined values, quietly, and touches no global."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -21,8 +19,6 @@ from howfar.figures.estimate_figures import estimates, failures, judgements
 from howfar.figures.performance_figures import performance, relation_thresholds
 from howfar.figures.style import PHONE, WIDTH, for_phone
 from howfar.paper.near_and_far_parts import parts
-from howfar.results import Comparison, Relation
-from howfar.results.adaptation_result import Adaptation
 
 Draw = Callable[..., Figure]
 OF_COMPARISONS: list[Draw] = [violin, sorted_distances, relative, scatter, thumbnails]
@@ -56,9 +52,7 @@ def test_renders_for_a_phone_too_and_leaves_settings_alone(draw: Draw, name: str
 
 
 @of(LIMITED)
-def test_says_how_many_it_leaves_out_and_refuses_a_limit_below_one(
-    draw: Draw, name: str, request: pytest.FixtureRequest
-) -> None:
+def test_says_how_many_it_leaves_out_and_refuses_a_limit_below_one(draw, name, request):
     result = request.getfixturevalue(name)
     few = texts(draw(result, limit=2))
     assert ("The 2 farthest of 6 datasets are shown." if name == "six" else "The first 2 of ") in few
@@ -73,9 +67,7 @@ def test_says_how_many_it_leaves_out_and_refuses_a_limit_below_one(
 
 
 @of(EVERY)
-def test_takes_dollars_in_names_literally(
-    draw: Draw, name: str, sized: Callable[..., Relation], study: Adaptation, six: Comparison
-) -> None:
+def test_takes_dollars_in_names_literally(draw, name, sized, study, six):
     images = study.images.replace({"dataset": {study.background: "b$c_$"}})
     results: dict[str, Any] = {
         "six": replace(six, primary=replace(six.primary, name="a$b_{$")),

@@ -1,7 +1,5 @@
 """What figures show, kept as texts in ``snapshots/``: titles, marks with their places, numbers beside them, legends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

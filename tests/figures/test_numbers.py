@@ -1,7 +1,5 @@
 """Numbers behind figures against their sources: distances, densities, trees, curves by threshold, and dots that stay away."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Sheets of small pictures: what is shown where, in which proportions, and boxes for files that cannot be read."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from dataclasses import replace

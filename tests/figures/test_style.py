@@ -1,7 +1,5 @@
 """Looks and names in figures: colours stand out, formats stay well formed, and fonts draw what the usual one lacks."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Make a case of fuzzing by its number, run it, and say how it ended."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

@@ -1,7 +1,5 @@
 """Keep files that once broke a reader, and find them again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

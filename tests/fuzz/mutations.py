@@ -1,7 +1,5 @@
 """Damage small valid files: bits, cuts, insertions and repeats of any file, and values and structure of those that have it."""
 
-from __future__ import annotations
-
 import io
 import json
 import random

@@ -1,7 +1,5 @@
 """List the readers of outside files: small valid files of each, and how it is used until the values are touched."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

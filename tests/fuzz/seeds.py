@@ -1,7 +1,5 @@
 """Small valid files of every kind that howfar reads from outside."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

@@ -1,7 +1,5 @@
 """Damage tables of Parquet and Arrow files: other types, other names, text that is none, offsets that lie."""
 
-from __future__ import annotations
-
 import io
 import random
 from functools import cache

@@ -1,7 +1,5 @@
 """Damaged files of every kind that is read: howfar's own errors in one line, in time, and in the memory that is stated."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

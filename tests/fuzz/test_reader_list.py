@@ -1,7 +1,5 @@
 """Every place in the sources that opens or parses a file is fuzzed, or is listed here with the reason why it need not be."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

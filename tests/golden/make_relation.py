@@ -4,8 +4,6 @@ Nothing here is shared with howfar: ranks come from counting, τ from all pairs,
 residuals, F from pixel counts added up one image at a time. Run it from anywhere: ``python tests/golden/make_relation.py``.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import random

@@ -4,8 +4,6 @@ The script that wrote them runs at that commit alone, and git keeps it:
 ``git show de885c3e:tests/golden/written_before_0_1/make.py``.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import tarfile

@@ -1,7 +1,5 @@
 """A small site with the maps of a model, for tests of the programs beside howfar."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

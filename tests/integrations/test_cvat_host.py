@@ -1,7 +1,5 @@
 """CVAT installs as containers alone, so that its SDK's calls are answered by a stand-in here."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -29,7 +27,7 @@ class ApiError(Exception):
 
 
 class Task:
-    def __init__(self, server: Server, number: int, names: list[str]) -> None:
+    def __init__(self, server: "Server", number: int, names: list[str]) -> None:
         self.server, self.id, self.names = server, number, names
 
     def get_frames_info(self) -> list[Any]:
@@ -40,7 +38,7 @@ class Task:
 
 
 class Project:
-    def __init__(self, server: Server, name: str, labels: list[dict[str, str]]) -> None:
+    def __init__(self, server: "Server", name: str, labels: list[dict[str, str]]) -> None:
         self.server, self.id, self.name, self.labels = server, 7, name, labels
 
     def get_tasks(self) -> list[Task]:

@@ -1,7 +1,5 @@
 """The tools of `howfar mcp`, called by the official SDK's client over stdio and in memory."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

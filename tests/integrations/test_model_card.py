@@ -1,7 +1,5 @@
 """Results of runs in a Hugging Face model card, read back by huggingface_hub."""
 
-from __future__ import annotations
-
 import shutil
 from hashlib import sha256
 from pathlib import Path

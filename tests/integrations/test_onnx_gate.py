@@ -1,7 +1,5 @@
 """A profile as ONNX operators, alone and within a model's network."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

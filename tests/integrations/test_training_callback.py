@@ -1,7 +1,5 @@
 """A profile beside the checkpoint at the end of a training: Lightning, Ultralytics and a loop of one's own."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

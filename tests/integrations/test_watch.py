@@ -1,7 +1,5 @@
 """`howfar watch`: images as they arrive, each counted once whatever is killed, and labels that feed the alarm of `check`."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

@@ -1,7 +1,5 @@
 """A manifest and arrays in one file: what goes in comes out, and whatever else lies there is refused in one line."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile
@@ -60,9 +58,7 @@ def test_what_was_written_is_read_bit_for_bit(file: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == ["one.zip"]
 
 
-def test_any_unzipper_finds_json_and_npy_and_howfar_leaves_other_members_alone(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_unzipper_finds_json_and_npy_and_howfar_leaves_other_members_alone(file, monkeypatch):
     with zipfile.ZipFile(file) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["manifest.json", *(f"{name}.npy" for name in arrays())]

@@ -1,7 +1,5 @@
 """Files appear whole or not at all, also where two write the same one; locks of files and folders."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 from pathlib import Path
@@ -71,9 +69,7 @@ def test_those_who_share_a_folder_keep_out_who_wants_it_alone(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), PermissionError("no"), None])
-def test_where_files_cannot_be_locked_everybody_is_let_in(
-    error: OSError | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_files_cannot_be_locked_everybody_is_let_in(error, tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
         assert error is not None
         raise error

@@ -1,7 +1,5 @@
 """URLs in the cells of tables: none leads to a host that nobody named, or to the local network, by itself or by a redirect."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import socket

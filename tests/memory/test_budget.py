@@ -1,7 +1,5 @@
 """A run keeps to its budget of memory, by both routes, with the numbers of a run that has none."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

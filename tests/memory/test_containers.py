@@ -1,7 +1,5 @@
 """Containers are listed, and images read from them one by one, in memory that does not grow with the file."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

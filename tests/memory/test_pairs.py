@@ -1,7 +1,5 @@
 """What is computed of all pairs of two sets never holds them: 4,000 × 4,000 distances would take 64 MB in float32."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable
 

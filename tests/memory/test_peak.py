@@ -1,7 +1,5 @@
 """Peak memory of a process: it must not grow with images, maps or sets, nor with what a small file expands to."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The definitions of the counts written out threshold by threshold, independent of the package."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Classification as scikit-learn and torchmetrics score it; a classifier's signals against formulas written out."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The shipped suite, for every metric that the registry knows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Detection as torchmetrics, scipy and torchvision count; the boxes' signals against every pairing tried one by one."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from itertools import permutations

@@ -1,7 +1,5 @@
 """Numbers of the picture and of the predicted foreground, against scipy's and values worked out by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -110,9 +108,7 @@ def test_bad_input_is_refused(call: Callable[[], object], line: str) -> None:
 
 @pytest.mark.parametrize("at_once", [1 << 20, 50])
 @pytest.mark.parametrize("size", [(7, 30), (1, 40), (90, 70)])
-def test_the_foreground_is_as_wide_as_scipy_says_also_in_pieces(
-    at_once: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_foreground_is_as_wide_as_scipy_says_also_in_pieces(at_once, size, monkeypatch):
     monkeypatch.setattr("howfar.metrics.probability_maps._AT_ONCE", at_once)
     p = np.random.default_rng(0).random(size)
     found, foreground = foreground_shape(p, 0.4), p > 0.4

@@ -1,7 +1,5 @@
 """Numbers of a probability map that need no truth, against the pixels themselves."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import subprocess
 import sys
 import weakref
@@ -46,9 +44,7 @@ def test_every_score_as_written_out(brute: Callable[..., Any], pairs: Callable[.
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.83])
 @pytest.mark.parametrize("tolerance", [0.0, 2.0])
-def test_scores_at_another_threshold(
-    threshold: float, tolerance: float, brute: Callable[..., Any], pairs: Callable[..., Any]
-) -> None:
+def test_scores_at_another_threshold(threshold, tolerance, brute, pairs):
     images = list(pairs(20, seed=13))
     found, i = scored(images, tolerance).at(threshold), round(100 * threshold)
     loops = [brute(values, mask, tolerance) for values, mask in images]

@@ -1,7 +1,5 @@
 """The counts at 100 thresholds, as loops over them and as scikit-learn; masks grown by a distance, as scipy's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -40,9 +38,7 @@ def test_counts_as_a_loop_over_the_thresholds(dtype: type, brute: Callable[..., 
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 1.0, 2.0, 2.5, 5.0])
-def test_counts_within_a_tolerance_as_a_distance_transform(
-    tolerance: float, brute: Callable[..., Any], pairs: Callable[..., Any]
-) -> None:
+def test_counts_within_a_tolerance_as_a_distance_transform(tolerance, brute, pairs):
     for values, mask in pairs(12, seed=2):
         for prediction in (values, values / 255):
             found, wanted = count(prediction, mask, tolerance), brute(prediction, mask, tolerance)

@@ -1,7 +1,5 @@
 """howfar's numbers against themselves, computed in another way: differences stay within what benchmarks/numerics.py states."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import sys

@@ -1,7 +1,5 @@
 """The changes of images, alone and with their masks: what each must keep, and what its definition says."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter

@@ -1,7 +1,5 @@
 """Draws by decomposition give the intervals of draws from all pairs; where they would not, all pairs are taken."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import pytest
@@ -60,16 +57,6 @@ def test_a_cluster_computes_them_in_spans(rows, tmp_path):
     known, plain = found.moments(), moments(rows)
     np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
     np.testing.assert_allclose(known.scatter, plain.scatter, rtol=1e-12)
-
-
-def test_the_bracketing_is_one_for_every_runner(rows, tmp_path):
-    pytest.importorskip("ray", reason="needs howfar[ray]")
-    spans = [(start, min(start + 100, 300)) for start in range(0, 300, 100)]
-    here, there = (
-        runner.reduce(partial(cached_sums.span_moments, rows), cached_sums.merge, spans)
-        for runner in (LocalRunner(1), RayRunner(workers=2))
-    )
-    np.testing.assert_array_equal(here.scatter, there.scatter)
 
 
 def test_other_images_have_sums_of_their_own(rows, tmp_path):

@@ -1,7 +1,5 @@
 """One network exported six ways is fed and read as it was made, or one line names the options; every kind of input is fed."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import shutil

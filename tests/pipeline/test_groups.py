@@ -1,7 +1,5 @@
 """Images of one group (scene, patient, clip) are resampled, relabelled and left out together."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from math import comb
 from pathlib import Path

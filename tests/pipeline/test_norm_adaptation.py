@@ -1,7 +1,5 @@
 """A checkpoint adapted to a site without labels: what is drawn, what it records, and how maps are told of it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

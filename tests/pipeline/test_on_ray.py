@@ -1,7 +1,5 @@
 """Embedding on Ray: the same numbers as here, whatever is killed."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -47,17 +45,6 @@ def _ended() -> Iterator[None]:
     import ray
 
     ray.shutdown()
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Train by one thread here, as a task on Ray does."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -164,21 +151,6 @@ def test_a_worker_of_an_earlier_run_looks_at_the_store_anew(tmp_path):
     found = run(backbone=RecordingBackbone(tmp_path / "diary"), runner="ray")
     assert len(found) == 8
     assert len(stored(tmp_path / "store")) == len(set(found.contents))
-
-
-def test_a_study_of_adaptation_on_ray_is_that_of_this_process(tmp_path, one_thread):
-    roads = [write_dataset(tmp_path / f"r{k}", 12, seed=k, shift=0.3 * k, size=40) for k in range(3)]
-    settings = {
-        "size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False, "shots": (1,),
-        "strategies": ("random",), "seeds": (0,), "pool_share": 0.5,
-    }  # fmt: skip
-    runner = RayRunner(workers=2)
-    spread, alone = (
-        howfar.adapt(roads[0], roads[1:], "deepcrack", out=tmp_path / name, **settings, **more)
-        for name, more in (("spread", {"runner": runner}), ("alone", {}))
-    )
-    assert spread.to_dict()["scores"] == alone.to_dict()["scores"]
-    assert list(spread.models["weights"]) == list(alone.models["weights"])
 
 
 def test_embeddings_that_a_task_cannot_find_are_one_line(tmp_path):

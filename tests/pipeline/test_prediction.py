@@ -1,7 +1,5 @@
 """Maps of a dataset: made once, made anew where anything changes, and never over what somebody else wrote."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A profile's file: what its document says, and which arrays it takes for those of a profile."""
 
-from __future__ import annotations
-
 import json
 import tarfile
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What there is to score: how arguments become groups of images, in their order, before any is read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,10 +1,8 @@
 """New images against a profile: one outcome an image, in order, whatever the batches, the workers, the store and the faults."""
 
-from __future__ import annotations
-
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,23 +88,6 @@ def test_every_image_has_its_outcome_in_order(made, backbone, site, batch_size, 
     assert found[2] == wanted[2] == Skipped("site", str(site / "2.jpg"), "not an image that Pillow can read")
     good = [k for k in range(8) if k != 2]
     np.testing.assert_allclose(numbers([found[k] for k in good]), numbers([wanted[k] for k in good]), rtol=1e-9)
-
-
-def test_so_many_images_go_to_the_backbone_at_a_time(made, backbone, site):
-    outcomes(made, backbone, site, batch_size=3, workers=1)
-    assert backbone.batches == [2, 3, 2]  # the third image was none
-    backbone.batches.clear()
-    outcomes(made, backbone, [str(site / "2.jpg"), str(site / "0.jpg")], batch_size=1, workers=1)
-    assert backbone.batches == [1], "nothing is asked of a batch without a picture"
-
-
-def test_scores_come_as_batches_are_done(made, backbone, site):
-    (group,) = arrivals(site)
-    each: Iterator[Any] = Scorer(made, backbone, ScoringOptions(batch_size=2, workers=1)).each(group)
-    next(each)
-    assert len(backbone.batches) == 1
-    list(each)
-    assert len(backbone.batches) == 4
 
 
 def test_one_image_at_a_time(made, backbone, site):

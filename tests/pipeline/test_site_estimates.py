@@ -1,7 +1,5 @@
 """What a profile says of a whole dataset: its mean performance with an interval, and whether that may be believed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

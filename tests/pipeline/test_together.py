@@ -1,7 +1,5 @@
 """Several processes that embed the same images into one store: nothing is lost, and nothing is done twice."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """Sums of a dataset that is in many pairs: taken once, kept, the same numbers; what is damaged is made anew."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

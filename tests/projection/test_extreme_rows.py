@@ -1,7 +1,5 @@
 """Absurd values in a few cells, and datasets that lie absurdly far apart, change no distance between the other rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scores on joint principal components against scikit-learn's, by both routes, in every mode, and of rows that come later."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal
@@ -156,9 +154,7 @@ class TestModes:
     ("sizes", "layers"), [((60, 40, 30), (3, 20, 7)), ((24, 16, 700), (600, 1, 99)), ((24, 16, 700), (700,))]
 )
 @pytest.mark.parametrize("mode", ["pair", "primary", "joint", "none"])
-def test_layers_are_divided_by_the_root_of_their_total_variance(
-    route: Exact, sizes: tuple[int, int, int], layers: tuple[int, ...], mode: Literal["pair", "primary", "joint", "none"]
-) -> None:
+def test_layers_are_divided_by_the_root_of_their_total_variance(route, sizes, layers, mode):
     p, s = (x.astype(np.float64) * np.repeat([9.0, 0.2, 1.0][: len(layers)], layers) for x in features(sizes, 10.0, np.float32))
     fitted_on = p if mode == "primary" else np.concatenate([p, s])
     bounds = np.cumsum((0, *layers[:-1]))

@@ -1,7 +1,5 @@
 """Inner products and moments by blocks: what float32 loses, what it must not, and that P and S are each read once."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Estimates with intervals: errors of fits that did not see the set, and fits that are made once."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What intervals and failure lists promise, measured over many planted repeats in which the promise's premise holds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

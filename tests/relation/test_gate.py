@@ -1,7 +1,5 @@
 """The gate: a labelled dataset lies inside its own range, one beyond all of them outside, whatever the order and the units."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

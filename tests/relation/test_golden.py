@@ -1,7 +1,5 @@
 """Parts, curves and trends of small sets against relation.json, which plain loops made (see make_relation.py beside it)."""
 
-from __future__ import annotations
-
 import json
 import runpy
 from pathlib import Path

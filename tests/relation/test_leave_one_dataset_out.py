@@ -1,7 +1,5 @@
 """Estimators judged without the labels of the set that they judge, and the measures of a ranking."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import permutations, product
 from typing import Any

@@ -1,7 +1,5 @@
 """Images by distance: parts of equal size, a moving average, and a curve."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

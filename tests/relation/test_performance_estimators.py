@@ -1,7 +1,5 @@
 """The estimators of performance: against scikit-learn, by hand, and what each must keep whatever its form."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

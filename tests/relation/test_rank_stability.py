@@ -1,7 +1,5 @@
 """How firmly an order or a rank stands: paired resamples of images, agreement of orders, ranks of models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -60,9 +58,7 @@ def test_two_calls_with_sets_of_the_same_sizes_draw_the_same_images(rng: np.rand
     assert not np.array_equal(paired_means(first, first, draws=20, seed=4), means)
 
 
-def test_agreements_begin_with_the_measured_ones_and_block_size_changes_nothing(
-    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_agreements_begin_with_the_measured_ones_and_block_size_changes_nothing(rng, monkeypatch):
     sets = {name: rng.normal(place, 2, 15) for place, name in enumerate("abcdef")}
     after = {name: values + rng.normal(0, 2, 15) for name, values in sets.items()}
     whole = agreements(sets, after, 2, draws=40)

@@ -1,7 +1,5 @@
 """A judge of sites: hidden labels change nothing, no order does, and of several estimators the consensus is used."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Coefficients of a trend and their intervals, as scipy's of the resampled images."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

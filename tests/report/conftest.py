@@ -1,7 +1,5 @@
 """Reports of believable results, made once for all report tests."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

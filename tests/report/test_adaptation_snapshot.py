@@ -4,8 +4,6 @@ The text lies in ``snapshots/``; ``HOWFAR_SNAPSHOTS=write`` writes it anew, to b
 study only the lines are kept that differ from those of the study as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,9 +1,6 @@
 """Corrupted versions of the primary's images are left out of what a report shows, and stay where estimators were judged."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -50,9 +47,7 @@ def test_a_corrupted_set_is_in_no_row(six: Comparison, related: Relation, answer
 
 
 @pytest.mark.usefixtures("without_figures")
-def test_the_page_shows_it_only_where_estimators_were_judged(
-    six: Comparison, related: Relation, answers: Assessment, corrupted: str, tmp_path: Path
-) -> None:
+def test_the_page_shows_it_only_where_estimators_were_judged(six, related, answers, corrupted, tmp_path):
     html = write_report(six, tmp_path, related, answers).read_text(encoding="utf-8")
     parts = {part.partition('"')[0]: part for part in html.split('<section id="')[1:]}
     assert corrupted in parts["estimates"]
@@ -71,9 +66,7 @@ def test_gates_are_those_that_the_answers_read(related: Relation, answers: Asses
     assert gates_as_answered(gated, None) is gated
 
 
-def test_answers_of_an_earlier_relation_are_not_shown(
-    six: Comparison, related: Relation, answers: Assessment, tmp_path: Path
-) -> None:
+def test_answers_of_an_earlier_relation_are_not_shown(six, related, answers, tmp_path):
     answers.save(tmp_path)
     assert RunResults.of(six, tmp_path, related).assessment is not None
     moved = tuple(replace(row, predicted=row.predicted + 0.2) for row in related.estimates)

@@ -1,7 +1,5 @@
 """Figures and sections of other packages on the page of a run: shown after howfar's own, and left out where they fail."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -62,9 +60,7 @@ def plain(comparison: Comparison) -> Figure:
     return figure
 
 
-def test_a_plain_function_is_shown_after_ours_with_its_first_line(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None]
-) -> None:
+def test_a_plain_function_is_shown_after_ours_with_its_first_line(one, tmp_path, installed):
     installed("figures", edge_strength=plain, another=plain)
     parsed = Page(write_report(one, tmp_path))
     figures = [figure["id"] for figure in parsed.of("figure")]
@@ -76,9 +72,7 @@ def test_a_plain_function_is_shown_after_ours_with_its_first_line(
     assert {"edge_strength.png", "edge_strength.svg"} <= {path.name for path in (tmp_path / "figures").iterdir()}
 
 
-def test_a_registered_figure_has_its_caption_and_may_be_left_out(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None]
-) -> None:
+def test_a_registered_figure_has_its_caption_and_may_be_left_out(one, tmp_path, installed):
     words = Caption("Edges", "How strong.", "Two and three.")
     installed(
         "figures",
@@ -90,9 +84,7 @@ def test_a_registered_figure_has_its_caption_and_may_be_left_out(
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"relative.png", "relative.svg", "shown.png"}
 
 
-def test_a_figure_that_raises_is_left_out_with_a_note(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_figure_that_raises_is_left_out_with_a_note(one, tmp_path, installed, monkeypatch):
     def broken(_: Comparison) -> Figure:
         raise ZeroDivisionError("no <edges>")
 
@@ -108,9 +100,7 @@ def test_a_figure_that_raises_is_left_out_with_a_note(
         write_report(one, tmp_path)
 
 
-def test_a_section_stands_before_what_is_folded_and_in_the_contents(
-    one: Comparison, tmp_path: Path, installed: Callable[..., None]
-) -> None:
+def test_a_section_stands_before_what_is_folded_and_in_the_contents(one, tmp_path, installed):
     from howfar.report.section import Cell, Column, Table
 
     template = tmp_path / "edges.html.j2"

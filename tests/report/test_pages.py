@@ -1,7 +1,5 @@
 """Pages are whole, closed and escaped, hold the numbers of the result and no more, and replace what was there before."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +21,6 @@ from howfar.report.page import _visible, fill
 from howfar.report.section import Cell, Column, Table, TablePart, with_interval
 from howfar.report.study_report import as_csv, as_latex, write_section_report
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation_result import Adaptation
 from worlds.html_page import Page
 
 RUN = ("relative", "violin", "sorted_distances", "scatter")
@@ -78,9 +75,7 @@ def test_words_in_scripts_styles_figures_and_tags_are_not_explained() -> None:
     assert "<dt>I<sup>dist</sup></dt>" in fill("terms.html.j2", {"terms": terms_in("I^dist")})
 
 
-def test_a_report_replaces_the_one_before(
-    six: Comparison, bakeoff: Adaptation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_report_replaces_the_one_before(six, bakeoff, tmp_path, monkeypatch):
     ours = registry.OURS["figures"]
     monkeypatch.setitem(registry.OURS, "figures", {"relative": ours["relative"]})  # type: ignore[arg-type]  # it is a dict
     one = believable.only(six, 5)
@@ -114,9 +109,7 @@ def test_the_caution_gives_way_to_what_was_measured(quick: Callable[..., Page], 
         assert CAUTION in quick(six, believable_relation.of_comparison(six, **options)).text
 
 
-def test_the_relation_of_the_folder_is_read(
-    quick: Callable[..., Page], six: Comparison, related: Relation, tmp_path: Path
-) -> None:
+def test_the_relation_of_the_folder_is_read(quick, six, related, tmp_path):
     related.save(tmp_path)
     assert "performance" in quick(six).anchors()
     Relation.discard(tmp_path)

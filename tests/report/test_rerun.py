@@ -1,7 +1,5 @@
 """The Python that a report shows gives the same numbers again, with gaps for what the result does not tell."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,9 +89,7 @@ def test_the_call_of_adapt_has_every_setting(study: Adaptation, study_folder: Pa
     }
 
 
-def test_datasets_of_unknown_places_are_gaps_and_known_ones_are_read_with_masks(
-    study: Adaptation, bakeoff: Adaptation, tmp_path: Path
-) -> None:
+def test_datasets_of_unknown_places_are_gaps_and_known_ones_are_read_with_masks(study, bakeoff, tmp_path):
     text = rerun_adaptation(believable_adaptation.without_files(bakeoff))
     compile(text, "rerun", "exec")
     assert "'roads=<where roads is>'" in text

@@ -1,7 +1,5 @@
 """What is said of numbers at and beside the limits where the words change, kept as texts in ``snapshots/``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path

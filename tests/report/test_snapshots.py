@@ -1,7 +1,5 @@
 """What pages and sections say, kept as texts in ``snapshots/``: read a change of words with ``git diff``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What a command leaves in its folder, the function leaves too; and the code that the report shows gives every number again."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

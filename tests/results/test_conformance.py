@@ -1,7 +1,5 @@
 """What every result keeps: it comes back from its files as it was, and whatever is wrong with them is one clear line."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
@@ -275,9 +273,7 @@ def test_a_flipped_bit_is_found(kind: type[Result], results: dict[type[Result], 
 
 @every
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b'{"format": true}', None])
-def test_a_damaged_document_is_one_line(
-    kind: type[Result], text: bytes | None, results: dict[type[Result], Any], tmp_path: Path
-) -> None:
+def test_a_damaged_document_is_one_line(kind, text, results, tmp_path):
     place = kept(results[kind], tmp_path / "run")
     whole = json.dumps(document(kind, place)).encode()
     rewrite(kind, place, whole[: len(whole) // 2] if text is None else text)
@@ -286,9 +282,7 @@ def test_a_damaged_document_is_one_line(
 
 
 @every
-def test_a_value_of_another_type_is_one_line_that_names_it(
-    kind: type[Result], results: dict[type[Result], Any], tmp_path: Path
-) -> None:
+def test_a_value_of_another_type_is_one_line_that_names_it(kind, results, tmp_path):
     place = kept(results[kind], tmp_path / "run")
     whole = document(kind, place)
     fields = {field.name for field in dataclasses.fields(kind)} - set(kind.TABLES)
@@ -315,9 +309,7 @@ def test_another_format_is_told_apart(kind: type[Result], results: dict[type[Res
 
 
 @every
-def test_what_a_later_version_adds_is_passed_over_and_what_an_earlier_one_lacks_is_filled(
-    kind: type[Result], results: dict[type[Result], Any], tmp_path: Path
-) -> None:
+def test_what_a_later_version_adds_is_passed_over_and_what_an_earlier_one_lacks_is_filled(kind, results, tmp_path):
     place = kept(results[kind], tmp_path / "run")
     later = document(kind, place)
     rewrite(kind, place, json.dumps({**later, "colour": "red"}).encode())
@@ -355,9 +347,7 @@ def test_a_folder_that_is_not_there_is_one_line(kind: type[Result], tmp_path: Pa
 
 
 @every
-def test_writing_that_fails_loses_nothing(
-    kind: type[Result], results: dict[type[Result], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writing_that_fails_loses_nothing(kind, results, tmp_path, monkeypatch):
     place = kept(results[kind], tmp_path / "run")
 
     def full(*_: Any, **__: Any) -> Any:

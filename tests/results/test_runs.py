@@ -1,7 +1,5 @@
 """The files of a run carry its id: what is of another run is told, never mixed in, and what is damaged is one line."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -303,9 +301,7 @@ def test_a_run_of_no_dataset_is_damaged(run: Comparison, tmp_path: Path, capsys:
     assert told.count("\n") == 1
 
 
-def test_a_table_that_cannot_be_drawn_is_one_line(
-    run: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_that_cannot_be_drawn_is_one_line(run, tmp_path, capsys, monkeypatch):
     def stumble(*_: object, **__: object) -> None:
         raise KeyError("pc1")
 

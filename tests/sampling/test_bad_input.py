@@ -1,7 +1,5 @@
 """What sampling is given is checked: whole numbers of images, seeds, levels, samples, groups and sizes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is drawn: known probabilities, by enumeration of many draws, strata by prediction, photographs spread, edges of k."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
@@ -31,9 +29,7 @@ def drawn_shares(proxy: np.ndarray, k: int, draws: int, **options: object) -> tu
     st.integers(0, 9),
     st.booleans(),
 )
-def test_any_site_and_any_k_give_a_sample_with_known_probabilities(
-    proxy: list[float], k: int, seed: int, grouped: bool
-) -> None:
+def test_any_site_and_any_k_give_a_sample_with_known_probabilities(proxy, k, seed, grouped):
     groups = [i // 3 for i in range(len(proxy))] if grouped else None
     sample = draw(proxy, k, groups=groups, seed=seed)
     assert len(sample) == min(k, len(proxy)) == len(set(sample.indices.tolist()))

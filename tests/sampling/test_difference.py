@@ -1,7 +1,5 @@
 """Which of two models is better: bounds from predictions, labels where these differ, intervals that hold at every look."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Estimates of means and ratios: unbiased over all designs, exact with all labels, like ppi-python's, intervals that hold."""
 
-from __future__ import annotations
-
 from itertools import combinations, product
 
 import numpy as np

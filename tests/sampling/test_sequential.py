@@ -1,7 +1,5 @@
 """Labelling until a question is settled: false answers are rare at any time, exact at the end, and what is refused."""
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The zone of a site that may be used: exact tests in a fixed order, whatever is predicted; labels that go on from earlier."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """A checkpoint in a file: the same network again, nothing executed, and one line for what is no sound checkpoint."""
 
-from __future__ import annotations
-
 import json
 import pickle
 from collections.abc import Callable

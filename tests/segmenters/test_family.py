@@ -1,7 +1,5 @@
 """Options of architectures in one line, families by their registered names, and UNet++."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A frozen encoder: its maps are the library's own, it never changes, and what is kept of it changes nothing."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Mapping

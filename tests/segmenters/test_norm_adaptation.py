@@ -1,7 +1,5 @@
 """Only normalisation layers learn, or are mixed with statistics of new images: by hand on small networks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Maps of pictures of any size, whole and in tiles."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Networks of any make read as probabilities: every option of a Reading, ONNX as the module itself, each refusal a line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,9 +132,7 @@ def test_readings_that_make_no_sense(reading: dict[str, Any], words: str) -> Non
         (2, Reading(output="probabilities", channel=0), "Softmax"),
     ],
 )
-def test_an_onnx_network_gives_the_maps_of_the_module_itself(
-    channels: int, reading: Reading, outputs: str, tmp_path: Path
-) -> None:
+def test_an_onnx_network_gives_the_maps_of_the_module_itself(channels, reading, outputs, tmp_path):
     convolved = convolution(channels)
     last = {"": nn.Identity(), "Sigmoid": nn.Sigmoid(), "Softmax": nn.Softmax(1)}[outputs]
     found = of_onnx(onnx_file(tmp_path / "n.onnx", convolved, outputs=outputs), reading)(pictures())

@@ -1,7 +1,5 @@
 """Strategies that read one column: far, near, the least certain, shares of foreground, entropies, and random draws."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from itertools import permutations

@@ -1,7 +1,5 @@
 """Strategies by features and regions: k-means clusters, k-center, herding, k-means++, ProbCover, kinds of objects."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.cluster.vq import kmeans2
 from scipy.spatial.distance import cdist
 from skactiveml.pool import CoreSet, ProbCover, TypiClust
-from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.cluster import KMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 from threadpoolctl import threadpool_limits
 
@@ -169,15 +167,6 @@ def test_images_that_all_lie_on_centres_are_drawn_evenly() -> None:
     assert found[1] / 2000 == pytest.approx(0.5, abs=0.05)
 
 
-def test_scikit_learn_s_seeding_draws_a_row_twice_where_rows_are_equal() -> None:
-    """So does it while others are left, once all rows are covered; and it has no way to say which images are labelled."""
-    x = np.array([[0.0], [0.0], [1.0], [1.0]])
-    drawn_twice = [len(set(kmeans_plusplus(x, 4, random_state=seed)[1])) < 4 for seed in range(10)]
-    assert any(drawn_twice)
-    for seed in range(10):
-        assert sorted(seeds(x, 4, np.random.default_rng(seed), np.zeros(4, dtype=bool))) == [0, 1, 2, 3]
-
-
 def test_a_draw_at_the_very_end_is_of_an_image_that_can_be_drawn() -> None:
     class Last(np.random.Generator):
         def random(self) -> float:
@@ -226,9 +215,7 @@ def test_clusters_with_labels_are_covered(strategy: Strategy) -> None:
 
 
 @BOTH
-def test_covered_clusters_come_last_and_those_with_fewest_labels_first(
-    strategy: Strategy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_covered_clusters_come_last_and_those_with_fewest_labels_first(strategy, monkeypatch):
     monkeypatch.setattr(diversity, "MOST", 3)
     x = blobs(3, 6, 12, 8)
     chosen = picks(strategy, x, 7, labelled=(7, 8))

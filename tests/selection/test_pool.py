@@ -1,7 +1,5 @@
 """The pool that a strategy chooses from, and what it refuses; names of strategies, and what the record says of them."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The shipped suite for every strategy, and what holds of each for any columns: hypothesis looks for the exception."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Resampling weights, means and intervals; Hoeffding's decomposition: exact algebra, the law of the rest by all draws."""
 
-from __future__ import annotations
-
 import inspect
 from itertools import product
 

@@ -1,7 +1,5 @@
 """Permutation tests of datasets and of slices keep their level, and Holm's correction is the step-down rule."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import numpy as np

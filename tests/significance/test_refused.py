@@ -1,7 +1,5 @@
 """What significance is given is checked: every refusal is one line that names the argument."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Variance components: the analysis of variance's in balanced designs, unbiased in unbalanced ones, intervals that hold."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

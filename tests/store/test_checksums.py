@@ -1,7 +1,5 @@
 """What was altered on disk is found at the first read: it counts as absent, and is never a wrong number."""
 
-from __future__ import annotations
-
 import io
 import logging
 import pickle

@@ -1,7 +1,5 @@
 """Every state that a kill can leave on disk: the folder is copied before each step that changes it, and each copy is opened."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """A damaged store breaks no command and changes no number: what is damaged is embedded anew, and that is said."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import warnings

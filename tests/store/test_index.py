@@ -1,7 +1,5 @@
 """What the index answers, in a dict and in a database, against the plainest index that there is."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

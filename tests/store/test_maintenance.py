@@ -1,7 +1,5 @@
 """`check`, `repair`, `size` and `prune`, on a disk and behind a URL."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What is read is in memory, the rest is not: measured in a process of its own, as the kernel counts it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files that are damaged, left over or gone: never used, never a crash, never in the way."""
 
-from __future__ import annotations
-
 import io
 import logging
 import os

@@ -1,7 +1,5 @@
 """Adaptation, performance and suppression of two tiny segmenters by one study file, from training to the page."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -99,9 +97,7 @@ def test_each_segmenter_is_adapted_in_a_folder_of_its_name(gain: Adaptations, do
         assert all(file.is_file() for file in maps)
 
 
-def test_a_study_that_was_killed_trains_nothing_anew(
-    done: StudyRun, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_that_was_killed_trains_nothing_anew(done, folder, tmp_path, monkeypatch):
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 

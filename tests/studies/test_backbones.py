@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,9 +36,9 @@ def test_each_image_is_decoded_once(demo_folders: list[Path], tmp_path: Path, mo
         return plain(data)
 
     monkeypatch.setattr(images, "decode", counted)
-    primary, *secondaries = demo_folders
-    howfar.compare_backbones(primary, secondaries, NAMES, store=tmp_path / "store", **QUICK)
-    number = sum(len(howfar.Dataset.from_folder(folder)) for folder in demo_folders)
+    two = demo_folders[1:3]
+    howfar.compare_backbones(two[0], two[1], NAMES, store=tmp_path / "store", **QUICK)
+    number = sum(len(howfar.Dataset.from_folder(folder)) for folder in two)
     assert len(decoded) == len(set(decoded)) == number
 
 
@@ -75,9 +73,7 @@ def test_agreement_is_spearmans(found: BackboneComparison) -> None:
     assert found.agreed(other, one) == (sets, images)
 
 
-def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(
-    demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(demo_folders, store, monkeypatch):
     monkeypatch.setattr("howfar.studies.study_inputs.BASELINE_IMAGES", 9)
     primary, *secondaries = demo_folders
     sampled = howfar.compare_backbones(primary, secondaries, NAMES, store=store, **QUICK)
@@ -85,9 +81,7 @@ def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(
     assert {name: list(found) for name, found in counts.items()} == {"colour_moments": [12], "pixels": [9]}
 
 
-def test_order_of_backbones_and_memory_change_nothing(
-    found: BackboneComparison, demo_folders: list[Path], store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_of_backbones_and_memory_change_nothing(found, demo_folders, store, monkeypatch):
     monkeypatch.setattr("howfar.studies.compare_backbones._BLOCK", 12 * 7)
     primary, *secondaries = demo_folders
     turned, blocks = (
@@ -107,23 +101,13 @@ def test_order_of_backbones_and_memory_change_nothing(
         (("unet-2", "unet", "Unet", "unet:2"), None),
     ],
 )
-def test_folders_have_names_of_their_own_that_any_disk_takes(
-    names: tuple[str, ...], folders: str | None, found: BackboneComparison
-) -> None:
+def test_folders_have_names_of_their_own_that_any_disk_takes(names, folders, found):
     class Named(BackboneComparison):
         backbones = names
 
     made = list(Named(found.comparisons, found.agreement).folders().values())
     assert len({name.casefold() for name in made}) == 4
     assert folders is None or made == folders.split()
-
-
-def test_options_go_to_the_backbones_that_take_them(demo_folders: list[Path], tmp_path: Path) -> None:
-    cropped = howfar.compare_backbones(
-        demo_folders[0], demo_folders[1], NAMES, store=tmp_path / "store", fit="crop", device="cpu", **QUICK
-    )
-    assert cropped[NAMES[0]].backbone.identity["preprocessing"]["fit"] == "crop"
-    assert "preprocessing" not in cropped[NAMES[1]].backbone.identity or "fit" not in str(cropped[NAMES[1]].backbone.identity)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The studies of scenes and of robustness against `howfar.compare` and scipy; their errors, and what a killed run leaves."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +93,7 @@ def test_backbones_agree_as_scipy_says(result: Scenes) -> None:
         assert row["kendall_low"] <= row["kendall_high"]
 
 
-def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(
-    folder: Path, result: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(folder, result, tmp_path, monkeypatch):
     real, calls = study_module.compared, []
 
     def killed(*arguments: Any, **options: Any) -> Any:
@@ -143,9 +139,7 @@ def perturbed_paths(folder: Path, names: list[str], perturbation: str, out: Path
 
 @pytest.mark.parametrize("backbone", ["pixels", "colours"])
 @pytest.mark.parametrize("perturbation", ["darker", "noise"])
-def test_distances_are_those_of_perturbed_files(
-    folder: Path, robust: Robustness, tmp_path: Path, backbone: str, perturbation: str
-) -> None:
+def test_distances_are_those_of_perturbed_files(folder, robust, tmp_path, backbone, perturbation):
     before = compared(folder, "campus", backbone)
     by_distance = [each.name for each in sorted(before.datasets, key=lambda each: each.o_dist_mean)]
     ends = [by_distance[0], by_distance[-1]]
@@ -218,9 +212,7 @@ def test_the_differences_are_drawn_with_the_same_images(folder: Path, tmp_path: 
         ("robustness", PERTURBED.replace("campus", "scenes"), InputError, "robustness.primary must be one of datasets"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_line_before_any_work(
-    folder: Path, tmp_path: Path, kind: str, body: str, error: type[Exception], line: str
-) -> None:
+def test_what_is_wrong_is_one_line_before_any_work(folder, tmp_path, kind, body, error, line):
     with pytest.raises(error, match=line) as caught:
         run(folder, kind, body, out=tmp_path / "out")
     assert "\n" not in str(caught.value)

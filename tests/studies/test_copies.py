@@ -1,7 +1,5 @@
 """Copies of images of P are listed, left out or refused, however they were altered; the best match is a plain search's."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
@@ -157,9 +155,7 @@ def test_images_that_are_framed_alike_are_no_copies_but_copies_of_them_are(tmp_p
     ]
 
 
-def test_pictures_of_like_structure_that_lie_far_in_features_are_no_copies(
-    places: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
+def test_pictures_of_like_structure_that_lie_far_in_features_are_no_copies(places, tmp_path):
     """A picture whose hash agrees in 0.67 to 0.77 is a copy only where it is near; here its colours are other."""
     roads, _, store = places
     first = Image.open(sorted((roads / "images").iterdir())[0]).convert("RGB")

@@ -1,7 +1,5 @@
 """Images in memory give the numbers, reports and choices that the same images in files give."""
 
-from __future__ import annotations
-
 import gc
 import re
 import weakref

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import shutil
 import warnings
 from pathlib import Path
@@ -250,9 +248,6 @@ def test_an_absurd_cell_is_named() -> None:
     (note,) = notes(normal_rows(0), s)
     assert note.startswith("row-3 of s is ")
     assert "by column 2: the dataset's mean and interval tell of that cell alone" in note
-
-
-# The table that is filled part by part
 
 
 # A run is not written among the images of a dataset

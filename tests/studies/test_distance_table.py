@@ -1,7 +1,5 @@
 """The study of distances of a study file: the numbers are those of `howfar.compare`, by the file's names."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The study of edges, and distances by the same trained models: M of the first seed is what is looked at."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

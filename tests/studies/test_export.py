@@ -1,7 +1,5 @@
 """An export has the features bit for bit, is read back as a dataset, appears whole, and replaces an export alone."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from importlib.util import find_spec
@@ -138,9 +136,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else(roads: Path, tmp_path: P
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("earlier", [False, True])
-def test_what_fails_leaves_what_was_there(
-    roads: Path, tmp_path: Path, kind: str, earlier: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_fails_leaves_what_was_there(roads, tmp_path, kind, earlier, monkeypatch):
     out = tmp_path / "made" / f"roads.{kind}"
     out.parent.mkdir()
     if earlier:
@@ -171,9 +167,7 @@ def test_what_fails_leaves_what_was_there(
         ("roads.parquet", "csv", r"^to must be parquet or lance, got 'csv'"),
     ],
 )
-def test_a_format_is_what_the_name_ends_in_whether_or_not_its_library_is_there(
-    roads: Path, tmp_path: Path, out: str, to: str | None, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_format_is_what_the_name_ends_in_whether_or_not_its_library_is_there(roads, tmp_path, out, to, line, monkeypatch):
     def missing() -> None:
         raise MissingExtraError("Lance datasets need pylance")
 
@@ -199,9 +193,7 @@ def test_what_cannot_be_exported_is_refused(roads: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_command_writes_a_table_that_compare_reads(
-    roads: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_a_table_that_compare_reads(roads, tmp_path, kind, capsys):
     site = write_dataset(tmp_path / "site", 4, seed=1, size=48)
     for folder in (roads, site):
         written = ["-o", str(tmp_path / f"{folder.name}.{kind}"), "--to", kind, "--backbone", "colour_moments"]

@@ -1,7 +1,5 @@
 """Red on blue with `foreground` gives in every command just what white on black gives without, and is refused alone."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

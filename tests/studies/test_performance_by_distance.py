@@ -1,7 +1,5 @@
 """What models learnt: slopes of every model, within datasets and less that of M, and shares of false positives."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,9 +58,7 @@ def mean_over_seeds(study: Adaptation, model: str, measure: str) -> pd.DataFrame
 
 @pytest.mark.parametrize("measure", ["f", "f_ods"])
 @pytest.mark.parametrize("model", ["M", "far-7"])
-def test_a_slope_is_least_squares_over_means_of_the_seeds(
-    rows: list[dict[str, Any]], study: Adaptation, model: str, measure: str
-) -> None:
+def test_a_slope_is_least_squares_over_means_of_the_seeds(rows, study, model, measure):
     points = mean_over_seeds(study, model, measure)
     for dataset, count in SIZES.items():
         own, found = points[points["dataset"] == dataset], row(rows, model, dataset, measure)
@@ -73,9 +69,7 @@ def test_a_slope_is_least_squares_over_means_of_the_seeds(
 
 
 @pytest.mark.parametrize("model", ["M", "far-7"])
-def test_all_is_the_common_slope_of_lines_with_a_level_for_each_dataset(
-    rows: list[dict[str, Any]], study: Adaptation, model: str
-) -> None:
+def test_all_is_the_common_slope_of_lines_with_a_level_for_each_dataset(rows, study, model):
     points = mean_over_seeds(study, model, "f_ods")
     levels = pd.get_dummies(points["dataset"]).to_numpy(np.float64)
     fitted = np.linalg.lstsq(np.column_stack([points["distance"], levels]), points["f_ods"], rcond=None)[0]

@@ -1,7 +1,5 @@
 """A profile scores as compare measures and as its estimators learnt; its file, its weights, and primaries that say nothing."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace
@@ -54,9 +52,7 @@ def made() -> Profile:
 @pytest.mark.parametrize(("n", "q"), [(80, 40), (30, 400)], ids=["covariance", "gram"])
 @pytest.mark.parametrize("scale", ["none", "layers"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_scores_are_those_of_compare_with_the_primary_projection(
-    n: int, q: int, scale: str, dtype: type, tmp_path: Path
-) -> None:
+def test_scores_are_those_of_compare_with_the_primary_projection(n, q, scale, dtype, tmp_path):
     p = features("roads", rows(0, n, q, offset=50.0).astype(dtype))
     s = features("site", rows(1, 25, q, shift=0.7, offset=50.0).astype(dtype))
     settings: dict[str, Any] = {"components": 12, "scale": scale, "neighbours": 4}
@@ -323,9 +319,7 @@ def with_maps(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory
     return judged, known, out
 
 
-def test_signals_of_maps_are_those_that_the_estimators_learnt_from(
-    with_maps: tuple[Profile, list[Evaluation], Path], demo_folders: list[Path]
-) -> None:
+def test_signals_of_maps_are_those_that_the_estimators_learnt_from(with_maps, demo_folders):
     judged, known, out = with_maps
     assert {*CONFIDENCES, "atc", "signals"} - {"mean_probability", "predicted_foreground", "entropy"} <= set(judged.judge.fits)
     folder = demo_folders[1]

@@ -1,7 +1,5 @@
 """The selection study: what is read of runs, evaluations, maps and lists, what `auto` takes, and first labels."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +22,6 @@ from howfar.metrics.label_free_signals import class_entropy
 from howfar.results import Comparison, Evaluation, Provenance, Relation, Selection
 from howfar.selection import every, far, named
 from howfar.selection.diversity import KCENTER
-from howfar.selection.evidence import evidence
 from howfar.selection.strategy import FunctionStrategy
 from howfar.studies.select_images import select
 
@@ -119,9 +116,7 @@ def test_a_run_of_two_components_is_refused_with_the_remedy(strategy: str, run: 
 
 
 @pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
-def test_signals_come_from_evaluations(
-    strategy: str, signal: str, run: Comparison, site: pd.DataFrame, evaluated: Callable[..., Evaluation]
-) -> None:
+def test_signals_come_from_evaluations(strategy, signal, run, site, evaluated):
     values = np.random.default_rng(3).permutation(M) / M
     of_site = evaluated(**{signal: values})
     others = evaluated("near", run.images[run.images["dataset"] == "near"])
@@ -137,9 +132,7 @@ def test_signals_come_from_evaluations(
 
 
 @pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
-def test_what_is_missing_and_where_to_get_it_is_said(
-    strategy: str, signal: str, run: Comparison, evaluated: Callable[..., Evaluation]
-) -> None:
+def test_what_is_missing_and_where_to_get_it_is_said(strategy, signal, run, evaluated):
     line = f"the strategy {strategy} needs the {signal} of images of site: pass as performance what howfar evaluate"
     line += " --flipped DIR -o" if strategy == "flip_disagreement" else " -o"
     nothing = evaluated(**{signal: np.full(M, np.nan)})
@@ -284,10 +277,6 @@ def test_auto_takes_random_even_where_performance_falls_with_distance(run_folder
     chosen = howfar.select(run_folder, "near", 5, "random")
     assert (chosen.picks, chosen.why) == (found.picks, "")
     assert howfar.select(Comparison.load(run_folder), "near", 5).picks == found.picks
-
-
-def test_no_record_shows_a_strategy_that_auto_should_take_instead() -> None:
-    assert not [strategy.name for strategy in every() if evidence(strategy.name).beats_random]
 
 
 # Strategies that read maps and images, from files
@@ -436,9 +425,7 @@ def test_what_is_missing_or_does_not_fit_is_noted(roads_run: Path, labelled_road
         ({"min_score": 0.5}, InputError, "min_score is of no use without boxes"),
     ],
 )
-def test_first_labels_that_cannot_be_read_are_one_line(
-    options: dict[str, Any], error: type, words: str, roads_run: Path
-) -> None:
+def test_first_labels_that_cannot_be_read_are_one_line(options, error, words, roads_run):
     with pytest.raises(error, match=words) as caught:
         howfar.select(roads_run, "site", 2, **options)
     assert "\n" not in str(caught.value)

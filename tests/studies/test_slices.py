@@ -1,7 +1,5 @@
 """Further columns of a table travel into a run, and slices by them find the camera that is far, or does worse."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

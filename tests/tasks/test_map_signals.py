@@ -1,7 +1,5 @@
 """Maps of images to be scored: found by name, turned into the signals that estimators learnt from, or missed in words."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a task declares, which options it refuses, and F at the size of a network's square."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

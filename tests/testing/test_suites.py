@@ -1,7 +1,5 @@
 """The shipped suites find the faults that they are there for, and let sound objects pass."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """What is logged where: epochs once although a training was killed, scores at the end; a tracker that fails costs nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping

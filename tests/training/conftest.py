@@ -1,7 +1,5 @@
 """A road to learn from, small enough that a training takes a third of a second."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A SAM-Adapter's checkpoint stands by itself: nothing is needed of the base that it was trained on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -77,9 +75,7 @@ def test_the_network_is_the_same_where_the_base_is_not(trained: tuple[Path, Path
     assert not any(one.requires_grad for one in built.encoder.parameters())
 
 
-def test_training_begins_with_a_checkpoint_whose_base_is_gone(
-    trained: tuple[Path, Path, Checkpoint], gone: None, roads: Path, tmp_path: Path
-) -> None:
+def test_training_begins_with_a_checkpoint_whose_base_is_gone(trained, gone, roads, tmp_path):
     for base in (trained[1], "facebook/sam-vit-base"):
         made = train(roads, tmp_path / "m.safetensors", base, start=trained[0])
         assert made.card.size == SIDE
@@ -102,9 +98,7 @@ def rewritten(file: Path, to: Path, change: Any) -> Path:
     return to
 
 
-def test_an_earlier_checkpoint_whose_base_is_gone_is_one_line(
-    trained: tuple[Path, Path, Checkpoint], gone: None, roads: Path, tmp_path: Path
-) -> None:
+def test_an_earlier_checkpoint_whose_base_is_gone_is_one_line(trained, gone, roads, tmp_path):
     earlier = rewritten(trained[0], tmp_path / "m.safetensors", lambda document: document.pop("architecture"))
     for run in (
         lambda: Checkpoint.load(earlier).build(),
@@ -129,9 +123,7 @@ def test_an_earlier_checkpoint_whose_base_is_gone_is_one_line(
         ({"config": {"model_type": "sam", "vision_config": {"num_hidden_layers": 1}}}, "weights do not fit the network"),
     ],
 )
-def test_a_damaged_description_is_one_line(
-    architecture: Any, words: str, trained: tuple[Path, Path, Checkpoint], tmp_path: Path
-) -> None:
+def test_a_damaged_description_is_one_line(architecture, words, trained, tmp_path):
     made = trained[2]
     with pytest.raises(InputError) as caught, torch.device("meta"):
         Checkpoint(replace(made.card, architecture=architecture), made.state).build()

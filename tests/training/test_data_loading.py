@@ -1,7 +1,5 @@
 """What is fed to a training: an order and changes that the seed and the epoch choose, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A training is a function of its task: the same again, the same after a kill, and of no other task's state."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import warnings
@@ -72,9 +70,7 @@ def state_files(tmp_path: Path) -> list[str]:
 # The same and not the same
 
 
-def test_the_same_seed_gives_the_same_weights_and_history_and_leaves_the_callers_state(
-    trained: Train, undisturbed: Train
-) -> None:
+def test_the_same_seed_gives_the_same_weights_and_history_and_leaves_the_callers_state(trained, undisturbed):
     one, handler = undisturbed(), signal.getsignal(signal.SIGINT)
     torch.manual_seed(99)
     before = torch.get_rng_state()
@@ -104,9 +100,7 @@ def test_what_the_trainer_says_stays_off_the_streams(trained: Train, capfd: pyte
 
 
 @pytest.mark.parametrize(("step", "keep"), [(0, "best"), (2, "best"), (3, "last"), (5, "best")])
-def test_a_training_stopped_at_any_step_ends_as_an_undisturbed_one(
-    step: int, keep: str, trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path
-) -> None:
+def test_a_training_stopped_at_any_step_ends_as_an_undisturbed_one(step, keep, trained, undisturbed, task, tmp_path):
     wanted = outcome(undisturbed(keep=keep))
     interrupt(task(keep=keep), tmp_path / "state", step)
     assert len(state_files(tmp_path)) == (step >= STEPS)
@@ -148,9 +142,7 @@ def another_image(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"width": 6}, {"epochs": 4}, another_mask, another_image])
-def test_a_state_of_another_task_is_never_gone_on_with(
-    change: Any, roads: Path, trained: Train, undisturbed: Train, task: Tasks, tmp_path: Path
-) -> None:
+def test_a_state_of_another_task_is_never_gone_on_with(change, roads, trained, undisturbed, task, tmp_path):
     folder = shutil.copytree(roads, tmp_path / "roads")
     interrupt(task(folder), tmp_path / "state", 3)
     (left,) = state_files(tmp_path)
@@ -182,9 +174,7 @@ class Noisy(nn.Module):
         return (self(pictures) * noise,)
 
 
-def test_what_a_network_draws_is_the_same_after_a_stop(
-    trained: Train, task: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_network_draws_is_the_same_after_a_stop(trained, task, tmp_path, monkeypatch):
     registered = registry.load
     family = replace(segmenter_family("deepcrack"), build=lambda options, pretrained: Noisy())
     monkeypatch.setattr(registry, "load", lambda kind, name: family if kind == "segmenters" else registered(kind, name))
@@ -225,9 +215,7 @@ def never_better(monkeypatch: pytest.MonkeyPatch, best: int = 1) -> None:
 
 
 @pytest.mark.parametrize(("best", "patience", "epochs"), [(2, 2, 4), (1, 1, 2), (1, None, 6), (6, 2, 6)])
-def test_training_stops_where_patience_ends(
-    best: int, patience: int | None, epochs: int, trained: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_stops_where_patience_ends(best, patience, epochs, trained, monkeypatch):
     never_better(monkeypatch, best)
     found = trained(epochs=6, patience=patience)
     assert [entry["epoch"] for entry in found.card.history] == list(range(1, epochs + 1))

@@ -1,7 +1,5 @@
 """A frozen encoder is trained by the same command as others: to the same weights however much memory it has, and resumed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -53,9 +51,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_a_vit_of_the_hubs_format_trains_and_predicts_by_the_command_line(
-    roads: Path, vit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_vit_of_the_hubs_format_trains_and_predicts_by_the_command_line(roads, vit, tmp_path, capsys):
     base = vit.rename(tmp_path / "base")
     ckpt, again = tmp_path / "m.safetensors", tmp_path / "again.safetensors"
     tiny = ["--model", "frozen", "--option", "width=4", "--size", "32", "--batch", "4", "--epochs", "2", "--device", "cpu"]

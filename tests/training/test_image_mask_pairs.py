@@ -1,7 +1,5 @@
 """What is learnt from and what is held out: by photograph, read once; and chosen images that are added to the primary's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,9 +162,7 @@ def chosen(roads: Path, site: Path) -> tuple[Selection, Path]:
     return howfar.select(run, "site", 2, "random", labelled=["0006.jpg"], out=out), out / "chosen.csv"
 
 
-def test_a_selection_is_learnt_from_and_never_held_out(
-    roads: Path, site: Path, chosen: tuple[Selection, Path], tmp_path: Path
-) -> None:
+def test_a_selection_is_learnt_from_and_never_held_out(roads, site, chosen, tmp_path):
     selection, file = chosen
     ways: list[Any] = [[f"{site}:{file}"], f"new={site}:{file}", [(site, file)], [(Dataset.from_folder(site), selection)]]
     made = [train(roads, tmp_path, add=add, holdout=0.5).card for add in ways]
@@ -208,9 +204,7 @@ LISTS = {
         ("{roads}:{tmp}/good.csv", "add must name images that are not learnt from without it, got 'roads/0001.jpg'"),
     ],
 )
-def test_what_is_refused_is_one_line_before_any_training(
-    add: Any, words: str, roads: Path, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_refused_is_one_line_before_any_training(add, words, roads, site, tmp_path, monkeypatch):
     places: dict[str, Path] = {"site": site, "tmp": tmp_path, "roads": roads}
     for name, text in LISTS.items():
         (tmp_path / f"{name}.csv").write_text(text.format(**places))

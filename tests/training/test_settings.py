@@ -1,7 +1,5 @@
 """Settings, losses and schedules of a training, its depthwise layers, threads, and the estimate of its time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

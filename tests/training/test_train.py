@@ -1,7 +1,5 @@
 """`howfar.train` from a dataset to a file: what it takes, what it leaves, what it refuses."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 
 import howfar
-from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.errors import InputError, MissingPathError
 from howfar.segmenters.checkpoint import Checkpoint
 from worlds.interrupted import stopped_after
 
@@ -116,9 +114,7 @@ def test_a_state_that_cannot_be_written_leaves_no_half(roads: Path, tmp_path: Pa
         ({"out": "{tmp}/m", "device": "cuda:99"}, InputError, "device must be on this machine, got 'cuda:99'"),
     ],
 )
-def test_what_is_refused_is_one_line(
-    given: dict[str, Any], kind: type[HowfarError], words: str, roads: Path, tmp_path: Path
-) -> None:
+def test_what_is_refused_is_one_line(given, kind, words, roads, tmp_path):
     np.save(tmp_path / "e.npy", np.zeros((4, 3), np.float32))
 
     def filled(value: Any) -> Any:

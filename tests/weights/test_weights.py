@@ -1,7 +1,5 @@
 """Weights are read from files and the hub without running code; onnxruntime is loaded without a word on the terminal."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Believable results for tests of figures and reports, each made once a session."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What tests ask of a page: its tags with attributes, and the text that a reader sees."""
 
-from __future__ import annotations
-
 from html.parser import HTMLParser
 from pathlib import Path
 

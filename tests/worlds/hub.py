@@ -1,7 +1,5 @@
 """Tiny models in the hub's format as `save_pretrained` writes them, and the cache of a hub that is out of reach."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

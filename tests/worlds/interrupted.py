@@ -1,7 +1,5 @@
 """A training that is interrupted, as by Ctrl-C."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

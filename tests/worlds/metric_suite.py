@@ -1,7 +1,5 @@
 """Test the contract of a performance metric, by a suite that any package's test class can inherit."""
 
-from __future__ import annotations
-
 import pickle
 from typing import Any, ClassVar
 

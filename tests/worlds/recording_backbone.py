@@ -1,7 +1,5 @@
 """Provide a backbone that records in files what it embeds, from whichever process of the machine."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter

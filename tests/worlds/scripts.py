@@ -1,7 +1,5 @@
 """Load a script of docs/, benchmarks/ or .ci/ as a module, so that its functions can be tested."""
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A small torch backbone of two maps, and pictures for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Check the contract of a feature store, wherever its folder lies."""
 
-from __future__ import annotations
-
 import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Put a store to the test: write to it from several processes, flip bits in its files, and count what goes unnoticed."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import pickle

@@ -1,7 +1,5 @@
 """Three small pictures with boxes, written in every format of true and of predicted boxes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """True and predicted boxes in every format are the same boxes, and what is none of a format is refused in one line."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How documents and tables are summed up, as they were when the expectations were written."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

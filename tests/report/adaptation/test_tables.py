@@ -1,7 +1,5 @@
 """The section of a study of adaptation: every segmenter is in the answer, the tables and the figures."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +11,11 @@ from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION
 from howfar.report import adaptation_report
 from howfar.report.adaptation_report import beside, curves, section
 from howfar.report.section import Context, FigurePart
-from howfar.results.adaptation_result import Adaptations
 
 LABELLED = ("roads", "decks $x$", "a <b>bold</b> & long name of the tunnel linings, 2024", "walls", "blind, labelled (blind)")
 
 
-def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(
-    several: Adaptations, run_folder: Path, tmp_path: Path
-) -> None:
+def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(several, run_folder, tmp_path):
     table = adaptation_report.gains(several)
     own = [(name, row) for name in several.segmenters for row in adaptation_report.gains(several.alone(name)).rows]
     assert [(row[0].text, row[1:]) for row in table.rows] == own

@@ -1,20 +1,16 @@
 """A selection as files, and back."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
-from xml.etree import ElementTree
 from zipfile import ZipFile
 
 import pandas as pd
 import pytest
 from PIL import Image
-from pycocotools.coco import COCO
 
 import howfar
-from howfar.report.labelling_files import FILES, write_selection
+from howfar.report.labelling_files import write_selection
 from howfar.results import Pick, Provenance, Selection
 
 
@@ -27,15 +23,6 @@ def three(tmp_path: Path) -> Selection:
         Image.new("RGB", (30 + rank, 20 + rank), (rank, 0, 0)).save(folder / name)
         picks.append(Pick(rank, name, str(folder / name), 1 / rank, f'so, "{rank}"'))
     return Selection("roads", "site", "far", True, 3, 40, 2, tuple(picks), provenance=Provenance.now(), notes=("a note",))
-
-
-def test_every_file_is_there_and_no_image_among_them(three: Selection, tmp_path: Path) -> None:
-    out = tmp_path / "new" / "folder"
-    assert write_selection(three, out) == ()
-    assert {path.name for path in out.iterdir()} == set(FILES)
-    assert (out / "chosen.txt").read_text(encoding="utf-8").splitlines() == [pick.path for pick in three.picks]
-    with Image.open(out / "contact_sheet.png") as sheet:
-        assert sheet.width == 1350
 
 
 def test_the_table_is_a_dataset_too(three: Selection, tmp_path: Path) -> None:
@@ -53,20 +40,9 @@ def test_the_table_is_a_dataset_too(three: Selection, tmp_path: Path) -> None:
     assert [item.path for item in dataset.items] == [Path(pick.path) for pick in three.picks]
 
 
-@pytest.mark.usefixtures("capsys")
-def test_labelling_tools_get_names_sizes_and_paths(three: Selection, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    write_selection(three, out)
-    loaded = COCO(str(out / "coco.json"))
-    sizes = [(one["file_name"], one["width"], one["height"]) for one in loaded.loadImgs(loaded.getImgIds())]
-    assert sizes == [("b,1.png", 31, 21), ("a.png", 32, 22), ("straße.png", 33, 23)]
-    frames = ElementTree.parse(out / "cvat.xml").getroot().findall("image")
-    assert [(one.get("name"), one.get("width")) for one in frames] == [("b,1.png", "31"), ("a.png", "32"), ("straße.png", "33")]
-    assert len(json.loads((out / "label_studio.json").read_text(encoding="utf-8"))) == 3
-
-
 def test_a_selection_of_before_is_replaced(three: Selection, tmp_path: Path) -> None:
-    write_selection(three, tmp_path)
+    for how in ("copy", "copy", "link", "link"):
+        write_selection(three, tmp_path, with_images=how)
     (tmp_path / "my notes.txt").write_text("stay")
     without = replace(three, picks=tuple(replace(pick, path="") for pick in three.picks[:1]))
     (remark,) = write_selection(without, tmp_path)
@@ -74,6 +50,7 @@ def test_a_selection_of_before_is_replaced(three: Selection, tmp_path: Path) -> 
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
         "chosen.txt", "chosen.csv", "selection.json", "my notes.txt",
     }  # fmt: skip
+    assert not list(tmp_path.glob("c*/"))
     assert (tmp_path / "chosen.txt").read_text() == "b,1.png\n"
     assert Selection.load(tmp_path) == without
 

@@ -1,7 +1,5 @@
 """What a selection hands to labelling tools, opened by readers that are not ours."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace as with_changes
 from functools import partial
@@ -69,9 +67,7 @@ def classes() -> FirstLabels:
 
 @pytest.mark.usefixtures("capsys")
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools 2.0.11 with numpy 2
-def test_pycocotools_reads_masks_and_boxes(
-    selection: Selection, masks: FirstLabels, boxes: FirstLabels, tmp_path: Path
-) -> None:
+def test_pycocotools_reads_masks_and_boxes(selection, masks, boxes, tmp_path):
     write_selection(selection, tmp_path / "m", masks)
     loaded = COCO(str(tmp_path / "m" / "coco.json"))
     assert [each["name"] for each in loaded.loadCats(loaded.getCatIds())] == list(LABELS)
@@ -111,9 +107,7 @@ def test_archives_hold_the_images_that_their_annotations_name(selection: Selecti
         write_selection(selection, out, masks)
 
 
-def test_a_name_that_xml_cannot_hold_is_the_same_in_annotations_and_archive(
-    selection: Selection, masks: FirstLabels, tmp_path: Path
-) -> None:
+def test_a_name_that_xml_cannot_hold_is_the_same_in_annotations_and_archive(selection, masks, tmp_path):
     name = "a\x1b[31m.png"
     odd = with_changes(selection, picks=(with_changes(selection.picks[0], image=name),))
     write_selection(odd, tmp_path / "out", masks, "copy")
@@ -134,9 +128,7 @@ def test_names_from_elsewhere_stay_below_the_archive(selection: Selection, masks
 
 
 @pytest.mark.parametrize("task", ["masks", "boxes", "classes"])
-def test_the_interface_of_label_studio_fits_its_tasks(
-    task: str, selection: Selection, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_the_interface_of_label_studio_fits_its_tasks(task, selection, tmp_path, request):
     first = request.getfixturevalue(task)
     write_selection(selection, tmp_path, first)
     view = ElementTree.parse(tmp_path / "label_studio.xml").getroot()
@@ -157,9 +149,7 @@ def test_the_interface_of_label_studio_fits_its_tasks(
 
 @pytest.mark.filterwarnings("ignore")  # of that library and of what it imports
 @pytest.mark.parametrize("task", ["masks", "boxes", "classes"])
-def test_label_studio_s_own_library_takes_tasks_and_interface(
-    task: str, selection: Selection, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_label_studio_s_own_library_takes_tasks_and_interface(task, selection, tmp_path, request):
     library: Any = pytest.importorskip(
         "label_studio_sdk.label_interface", reason=f"needs label-studio-sdk, {INSTALL}label-studio-sdk"
     )
@@ -176,36 +166,7 @@ def test_label_studio_s_own_library_takes_tasks_and_interface(
             assert not prediction["result"] or not interface.validate_prediction(other)
 
 
-@pytest.mark.filterwarnings("ignore")  # of that library and of what it imports
-@pytest.mark.parametrize(("kind", "form"), [("coco", "coco"), ("cvat", "cvat")])
-@pytest.mark.parametrize("how", ["copy", "link"])
-def test_datumaro_opens_the_archives(
-    kind: str, form: str, how: Any, selection: Selection, masks: FirstLabels, boxes: FirstLabels, tmp_path: Path
-) -> None:
-    datumaro: Any = pytest.importorskip("datumaro", reason=f"needs datumaro, {INSTALL}datumaro")
-    for task, first in {"masks": masks, "boxes": boxes}.items():
-        out = tmp_path / task
-        write_selection(selection, out, first, how)
-        if how == "copy":
-            with ZipFile(out / f"{kind}.zip") as archive:
-                archive.extractall(out / kind)
-        dataset = datumaro.Dataset.import_from(str(out / kind), form)
-        categories = dataset.categories()[datumaro.AnnotationType.label]
-        assert [each.name for each in categories.items] == list(first.offered())
-        items = {item.id: item for item in dataset}
-        assert set(items) == {name.rpartition(".")[0] for name in NAMES}
-        assert all(item.media.data.shape[:2] == SIDES for item in items.values())
-        found = {name: items[name.rpartition(".")[0]].annotations for name in NAMES}
-        if task == "masks":
-            drawn = {name: marks[0].image.astype(bool).tolist() for name, marks in found.items() if marks}
-            assert drawn == {name: mask.tolist() for name, mask in MASKS.items()}
-        else:
-            assert sorted(mark.get_bbox() for mark in found["1.png"]) == [[0, 0, 3, 3], [1.0, 2.0, 5.0, 7.5]]
-
-
-def test_a_link_to_another_disk_is_a_symbolic_one(
-    selection: Selection, masks: FirstLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_to_another_disk_is_a_symbolic_one(selection, masks, tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 

@@ -1,7 +1,5 @@
 """The adaptation study on tiny synthetic roads: who learns from what, who is scored on what, and what is kept."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -124,9 +122,7 @@ def test_each_model_learns_from_p_and_its_own_images_alone(done: tuple[Adaptatio
         assert card["held_out"] == baseline["held_out"]
 
 
-def test_an_image_that_was_learnt_from_stops_the_study(
-    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_that_was_learnt_from_stops_the_study(folders, tmp_path, monkeypatch):
     monkeypatch.setattr(Study, "_unseen", lambda self, hashed, taken: hashed.dataset)
     with pytest.raises(LeakError, match="images that a model learnt from were about to be evaluated"):
         run(folders, tmp_path, shots=(1,), strategies=("far",))
@@ -153,9 +149,7 @@ def test_a_study_goes_on_from_the_models_that_are_there(done: tuple[Adaptation, 
     assert again.scores.equals(found.scores)
 
 
-def test_with_a_pool_one_half_is_chosen_from_and_the_other_scored(
-    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_a_pool_one_half_is_chosen_from_and_the_other_scored(folders, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = run(folders, "study", shots=(1, 2), strategies=("random",), pool=0.5, start="tuned")
     assert all((tmp_path / "study" / name).is_file() for name in found.images["map"])
@@ -180,9 +174,7 @@ def test_gains_are_differences_of_the_same_images(done: tuple[Adaptation, Path])
     assert np.isnan(found.gains.loc[found.gains["model"] == "random-3", "over_random"]).all()
 
 
-def test_false_positives_are_counted_on_background_that_was_left_out(
-    done: tuple[Adaptation, Path], folders: list[Path]
-) -> None:
+def test_false_positives_are_counted_on_background_that_was_left_out(done, folders):
     found, out = done
     learnt = {
         content
@@ -300,9 +292,7 @@ def test_a_pattern_may_be_of_some_datasets_alone(folders: list[Path], tmp_path: 
         run(folders, tmp_path / "none", shots=(1,), strategies=("far",), group="(nothing)")
 
 
-def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(
-    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(folders, tmp_path, monkeypatch):
     monkeypatch.setattr("howfar.adaptation_ways.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     chosen: dict[str, Any] = {"shots": (2,), "strategies": ("random",), "pool_share": 0.5, "way": "finetune+norm"}
     chosen["without_labels"] = ("norm", "selftrain")
@@ -346,9 +336,7 @@ def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(
     pd.testing.assert_frame_equal(again.gains, found.gains)
 
 
-def test_an_architecture_without_batch_norm_has_no_norm_model(
-    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_architecture_without_batch_norm_has_no_norm_model(folders, tmp_path, monkeypatch):
     monkeypatch.setattr("howfar.studies.adaptation.adapt.norm_layers", lambda network: [])
     with pytest.raises(InputError, match="way needs batch norm layers, which deepcrack does not have, got 'finetune\\+norm'"):
         run(folders, tmp_path, shots=(1,), strategies=("random",), way="finetune+norm")
@@ -377,13 +365,11 @@ class Pickling:
     def reduce(self, function: Any, combine: Any, tasks: Any) -> Any:
         raise NotImplementedError
 
-    def on_processors(self) -> Pickling:
+    def on_processors(self) -> "Pickling":
         return self
 
 
-def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(
-    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(folders, tmp_path, monkeypatch):
     runner, here = Pickling(), []
     chosen: dict[str, Any] = {"shots": (1,), "strategies": ("random",), "seeds": (0, 1), "pool_share": 0.5}
     for name in ("fit", "adapted", "predict"):
@@ -424,9 +410,7 @@ def evaluated(done: tuple[Adaptation, Path], folders: list[Path]) -> Callable[[s
 
 
 @pytest.mark.parametrize("model", ["M", "far-3"])
-def test_f_ods_is_f_at_the_datasets_best_threshold(
-    model: str, done: tuple[Adaptation, Path], evaluated: Callable[[str], Evaluation]
-) -> None:
+def test_f_ods_is_f_at_the_datasets_best_threshold(model, done, evaluated):
     again = evaluated(model)
     score = matching(done[0].scores, seed=0, model=model, dataset="site").iloc[0]
     assert score["ods_threshold"] == again.scores["ods_threshold"]
@@ -440,9 +424,7 @@ def test_f_ods_is_f_at_the_datasets_best_threshold(
 
 
 @pytest.mark.parametrize("model", ["M", "far-3"])
-def test_parts_are_scored_as_if_each_were_a_dataset(
-    model: str, done: tuple[Adaptation, Path], evaluated: Callable[[str], Evaluation]
-) -> None:
+def test_parts_are_scored_as_if_each_were_a_dataset(model, done, evaluated):
     again = evaluated(model)
     counts, threshold = counts_of(again.images), again.threshold
     assert threshold is not None

@@ -1,7 +1,5 @@
 """Gains with intervals: paired by image, resampled by photograph and seed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A small world to assess: roads, three labelled sites, one like them and one unlike them without masks, and maps of all."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

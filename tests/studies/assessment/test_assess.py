@@ -1,7 +1,5 @@
 """`howfar.assess`: answers with labelled sites, with corrupted sets alone, outside the gate; what it keeps, and bad input."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -76,9 +74,7 @@ def test_answers_are_those_of_the_relation_in_the_run_folder(places: Path, asses
     assert site_of(found, "new").measured is None
 
 
-def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(
-    places: Path, assessed: tuple[Assessment, Path]
-) -> None:
+def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(places, assessed):
     found, _ = assessed
     walls, new = site_of(found, "walls"), site_of(found, "new")
     assert walls.inside is False
@@ -97,9 +93,7 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(
     assert new.warning == ""
 
 
-def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(
-    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places, tmp_path, monkeypatch):
     monkeypatch.setattr("howfar.studies.assessment.preparation.MOST", 2)
     asked: list[Any] = []
 
@@ -119,9 +113,7 @@ def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(
     assert len(found.table()[1]) == 1
 
 
-def test_beside_labelled_sites_corrupted_sets_inform_intervals_and_are_no_datasets_of_the_run(
-    places: Path, tmp_path: Path
-) -> None:
+def test_beside_labelled_sites_corrupted_sets_inform_intervals_and_are_no_datasets_of_the_run(places, tmp_path):
     found = made(places, tmp_path / "run", model=network(), only="fade=0.5,blur=3")
     assert found.basis == "sites"
     assert [row.origin for row in found.labelled] == ["site"] * 3 + ["corrupted"] * 2
@@ -255,9 +247,7 @@ def test_a_limit_is_drawn_of_the_primary_images_that_have_maps(places: Path, tmp
 
 
 @pytest.mark.parametrize("place", ["measured_run", "related", "Assessment.save"])
-def test_a_killed_run_keeps_its_answer_and_goes_on_with_the_maps_that_it_made(
-    place: str, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_keeps_its_answer_and_goes_on_with_the_maps_that_it_made(place, places, tmp_path, monkeypatch):
     run, model = tmp_path / "run", network()
     first = made(places, run, ("near", "mid"), model=model, corrupted=False)
     maps = {path: path.stat().st_mtime_ns for path in (run / "maps").rglob("*.png")}

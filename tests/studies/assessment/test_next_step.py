@@ -1,7 +1,5 @@
 """What to do next, by what is known of a site, and the command that does it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,9 +43,7 @@ def estimate(predicted: float, half: float, measured: float | None = None) -> Se
         (None, (IN,), COMMANDS, "certify", "-k 16"),
     ],
 )
-def test_one_thing_to_do(
-    expected: SetEstimate | None, readings: tuple[GateReading, ...], commands: Commands, action: str, end: str
-) -> None:
+def test_one_thing_to_do(expected, readings, commands, action, end):
     step = next_step("a b", expected, Gate("a b", readings), None, 0.5, commands, 80)
     assert step.action == action
     assert step.command.endswith(end)

@@ -1,7 +1,5 @@
 """`howfar.assess` of classifiers, detectors and segmenters of several classes: answers, commands that run, and refusals."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import shutil
@@ -139,14 +137,6 @@ def test_a_classifier_is_answered_for_by_its_accuracy(scenes: Path, tmp_path: Pa
     assert "mask" not in explained
 
 
-def test_a_site_is_answered_alike_by_its_profile(scenes: Path, tmp_path: Path) -> None:
-    site = answer_of(made(scenes, tmp_path / "run", "classification"), "new")
-    scores = howfar.Profile.load(tmp_path / "run").score(scenes / "new", predictions=scenes / "answers" / "new.csv")
-    (estimate,), (gate,) = scores.estimates, scores.gates
-    assert (estimate.predicted, estimate.low, estimate.high) == (site.estimate, site.low, site.high)
-    assert gate == site.gate
-
-
 @pytest.mark.parametrize("task", ["classification", "detection", "multiclass"])
 def test_every_command_that_is_told_runs(task: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     folder = Path(shutil.copytree(request.getfixturevalue(WORLDS[task]), tmp_path / "world"))
@@ -220,9 +210,7 @@ def test_several_classes_are_scored_with_their_names_and_void_left_out(classes: 
         ("classification", ["twice"], {}, r"predictions must hold twice once, got 'twice\.csv, twice\.parquet in "),
     ],
 )
-def test_what_an_assessment_of_a_task_cannot_do_is_one_line(
-    task: str, sites: list[str], given: dict[str, Any], line: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_what_an_assessment_of_a_task_cannot_do_is_one_line(task, sites, given, line, tmp_path, request):
     folder = request.getfixturevalue(WORLDS[task])
     if sites == ["twice"]:
         folder = Path(shutil.copytree(folder, tmp_path / "world"))

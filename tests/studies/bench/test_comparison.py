@@ -1,7 +1,5 @@
 """`howfar bench`: scores by hand, what a method is told, what is refused, and howfar's numbers against its own record."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a certificate states, of images and of values in memory; which samples are refused."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -432,9 +430,7 @@ def test_a_ratio_can_be_drawn_for_where_nothing_is_predicted(empty: tuple[Path, 
 
 
 @pytest.mark.parametrize("part", ["images", "contents", "predictions", "index", "twice"])
-def test_a_certificate_whose_sample_does_not_fit_its_site_is_refused(
-    empty: tuple[Path, Path], tmp_path: Path, part: str
-) -> None:
+def test_a_certificate_whose_sample_does_not_fit_its_site_is_refused(empty, tmp_path, part):
     drawn = howfar.certify(*empty, 4, out=tmp_path / "out", progress=False)
     if part in ("images", "contents", "predictions"):
         damaged = replace(drawn, site=replace(drawn.site, **{part: getattr(drawn.site, part)[:-1]}))

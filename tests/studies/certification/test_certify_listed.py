@@ -1,7 +1,5 @@
 """What a certificate states of a classifier, a detector and a segmenter of several classes, and which labels it takes."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Certificates of the zone of a site that may be used, and of the better of two models."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What `howfar verify` says of certificates: those that certify made agree, and no single change passes."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

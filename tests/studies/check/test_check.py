@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,9 +98,7 @@ def test_a_certificate_of_other_images_of_the_same_names_or_at_another_threshold
         howfar.check(at, site, RULES, certificate=certificate)
 
 
-def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(file, tmp_path, monkeypatch):
     predicted = np.linspace(0.3, 0.6, 30)
     certificate = replace(howfar.certify(predicted, k=12), dataset="new")
 

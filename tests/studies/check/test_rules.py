@@ -1,7 +1,5 @@
 """Rules are read from files, and decide: pass, breach, or undecided until some images are labelled."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -291,9 +289,7 @@ def test_a_certificate_settles_the_gate() -> None:
     ],
     ids=["no maps", "no tiles", "blank maps", "all", "outside"],
 )
-def test_the_gate_does_not_pass_on_a_part_of_its_checks(
-    values: dict[str, float], outcome: str, unchecked: str, remedy: str
-) -> None:
+def test_the_gate_does_not_pass_on_a_part_of_its_checks(values, outcome, unchecked, remedy):
     labelled = {"distance": 1.0, "share": 0.1, "scale": 2.0, "tiles": 0.9}
     decision = decided({"gate": "inside"}, RuleFacts(batch(), gate=fit({"own": labelled}).read("site", values)))
     assert decision.outcome == outcome

@@ -1,7 +1,5 @@
 """Predictions on disk to an Evaluation: scores, the row of each image, and what is said where something is wrong."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Images that a model learnt from, and other tiles of their photographs, in its evaluation."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Classification and detection: predictions in one file to an Evaluation."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Segmentations of several classes: index and palette maps, probabilities, classes with names, and a class that is ignored."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

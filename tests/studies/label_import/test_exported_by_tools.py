@@ -1,7 +1,5 @@
 """Exports that the tools' own libraries write are imported as they were drawn."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -39,36 +37,6 @@ def imported(file: Path, site: Path, out: Path, **options: Any) -> dict[str, lis
     howfar.import_labels(file, site, out, **options)
     items = Dataset.from_table(out / "labels.csv").items
     return {Path(item.path).name: read_mask(item.mask).tolist() for item in items if item.mask}
-
-
-@pytest.mark.filterwarnings("ignore")  # of that library and of what it imports
-@pytest.mark.parametrize(("form", "pattern"), [("coco_instances", "annotations/*.json"), ("cvat", "*.xml")])
-def test_what_datumaro_exports_is_imported(form: str, pattern: str, site: Path, tmp_path: Path) -> None:
-    datumaro: Any = pytest.importorskip("datumaro", reason=f"needs datumaro, {INSTALL}datumaro")
-    items = [
-        datumaro.DatasetItem(
-            id=Path(name).stem,
-            media=datumaro.Image.from_file(path=str(site / name)),
-            annotations=[
-                datumaro.Mask(mask_of(number).astype(np.uint8), label=0, id=1, group=1),
-                datumaro.Polygon([10, 8, 14, 8, 14, 11, 10, 11], label=0, id=2, group=2),
-            ],
-            attributes={"id": number},
-        )
-        for number, name in enumerate(NAMES, start=1)
-    ]
-    dataset = datumaro.Dataset.from_iterable(items, categories=["Riß <&>"])
-    dataset.export(str(tmp_path / "exported"), form, save_media=False)
-    (file,) = (tmp_path / "exported").glob(pattern)
-    found = imported(file, site, tmp_path / "out", label_names="Riß <&>")
-    for number, name in enumerate(NAMES, start=1):
-        mask = np.array(found[name])
-        drawn = mask_of(number)
-        if form == "coco_instances":  # the CVAT writer of datumaro leaves masks out
-            assert (mask[drawn]).all()
-            assert not mask[3, 4]
-        assert mask[8:11, 10:14].all()
-        assert mask.sum() <= drawn.sum() + 20
 
 
 @pytest.mark.filterwarnings("ignore")  # of that library and of what it imports

@@ -1,7 +1,5 @@
 """Labels that tools export become a dataset, or one clear line."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -120,9 +118,7 @@ def test_a_folder_of_masks_and_one_that_is_empty(selected: Path, tmp_path: Path)
         ("tasks.json", {"skipped": (ODD,)}, "1 of 3 images are not annotated"),
     ],
 )
-def test_nothing_there_counts_only_where_the_tool_says_so(
-    name: str, beside: dict[str, Any], why: str, selected: Path, tmp_path: Path
-) -> None:
+def test_nothing_there_counts_only_where_the_tool_says_so(name, beside, why, selected, tmp_path):
     masks = {**MASKS, "1.png": np.zeros(SIDES, bool), ODD: np.zeros(SIDES, bool)}
     file = WRITERS[name](masks, "x", tmp_path / name, **beside)
     done = howfar.import_labels(file, selected, tmp_path / "out")
@@ -227,9 +223,7 @@ SHAPES = [{"image_id": 1, "category_id": number, "segmentation": [[2, 2, 9, 2, 9
         (coco(), {"task": "detection"}, "must be upright boxes, got 'a shape of 1.png': draw rectangles"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line(
-    document: dict[str, Any], options: dict[str, Any], words: str, selected: Path, tmp_path: Path
-) -> None:
+def test_what_cannot_be_meant_is_one_line(document, options, words, selected, tmp_path):
     file = written(tmp_path / "c.json", json.dumps(document))
     with pytest.raises(InputError) as caught:
         howfar.import_labels(file, selected, tmp_path / "out", **options)

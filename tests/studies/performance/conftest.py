@@ -1,7 +1,5 @@
 """A small world to relate: synthetic roads with masks, maps that get worse with distance, evaluations, and their run."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

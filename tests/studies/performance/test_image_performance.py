@@ -1,7 +1,5 @@
 """The performance of a run's images: at the common threshold from counts, as given without, and the signals beside it."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

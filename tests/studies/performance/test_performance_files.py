@@ -1,7 +1,5 @@
 """Performances from files, and their images found again: by name, by content, or with one line that says why not."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The numbers of a relation, found again from the drawn maps and masks."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -93,9 +91,7 @@ def test_each_image_and_set_is_scored_at_the_threshold_that_is_best_for_the_prim
 
 
 @pytest.mark.parametrize(("field", "count"), [("halves", 2), ("thirds", 3)])
-def test_parts_are_scored_at_their_own_best_threshold_and_at_the_common_one(
-    world: Any, found: Relation, field: str, count: int
-) -> None:
+def test_parts_are_scored_at_their_own_best_threshold_and_at_the_common_one(world, found, field, count):
     retuned = set()
     for name in LABELLED:
         maps, masks = world.drawn(name)
@@ -181,9 +177,7 @@ def test_what_is_said_of_all_sets_is_of_those_that_the_trend_is_of(run: Comparis
 
 
 @pytest.mark.parametrize("unknown", [None, 0.0])
-def test_without_a_self_distance_the_gate_reads_no_distance(
-    run: Comparison, table: pd.DataFrame, unknown: float | None
-) -> None:
+def test_without_a_self_distance_the_gate_reads_no_distance(run, table, unknown):
     earlier = as_earlier(run)
     datasets = tuple(dataclasses.replace(dataset, self_distance=unknown) for dataset in earlier.datasets)
     found = relate(dataclasses.replace(earlier, datasets=datasets), table, bootstrap=0)
@@ -206,9 +200,6 @@ def test_precision_recall_and_f_of_every_threshold(world: Any, found: Relation) 
         np.testing.assert_allclose(
             rows["precision"][predicted > 0], (hits / np.maximum(predicted, 1))[predicted > 0], rtol=1e-14
         )
-
-
-# The common threshold
 
 
 # Rows and estimates
@@ -247,9 +238,7 @@ def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None
 
 
 @pytest.mark.parametrize("name", ["i_dist", "knn", "mahalanobis"])
-def test_distances_are_those_that_a_profile_measures(
-    run: Comparison, table: pd.DataFrame, embedded: tuple[NDArray[Any], dict[str, NDArray[Any]]], name: str
-) -> None:
+def test_distances_are_those_that_a_profile_measures(run, table, embedded, name):
     p, sets = embedded
     profile = howfar.profile(p, components=3, neighbours=3)
     columns = [profile.columns(profile.measure(rows))[name] for rows in sets.values()]
@@ -257,9 +246,7 @@ def test_distances_are_those_that_a_profile_measures(
     np.testing.assert_allclose(rows_of(found.images, "c")["estimate"], line_at(np.concatenate(columns), table), rtol=1e-9)
 
 
-def test_a_profile_judges_the_same_estimators_alike(
-    run: Comparison, table: pd.DataFrame, embedded: tuple[NDArray[Any], dict[str, NDArray[Any]]]
-) -> None:
+def test_a_profile_judges_the_same_estimators_alike(run, table, embedded):
     p, sets = embedded
     labelled = [howfar.data.parse(sets[name], name) for name in ("a", "b")]
     profile = howfar.profile(p, components=3, neighbours=3, labelled=labelled, performance=table)
@@ -276,9 +263,7 @@ def test_a_profile_judges_the_same_estimators_alike(
 
 
 @pytest.mark.parametrize(("column", "name"), [("i_dist_mean", "i_dist"), ("knn", "knn"), ("mahalanobis", "mahalanobis")])
-def test_distances_of_an_earlier_run_are_taken_in_units_of_the_primarys_own_in_each_pair(
-    run: Comparison, table: pd.DataFrame, column: str, name: str
-) -> None:
+def test_distances_of_an_earlier_run_are_taken_in_units_of_the_primarys_own_in_each_pair(run, table, column, name):
     own = {one.name: one.self_distance for one in run.datasets}
     assert max(own.values()) > 1.05 * min(own.values())
     # Mahalanobis distance has no unit: its own covariance is its yardstick.

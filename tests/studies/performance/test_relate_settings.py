@@ -1,7 +1,5 @@
 """What photographs, orders, seeds, settings and files do to a relation, and the notes that stand in it."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -133,9 +131,7 @@ def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None
     )
 
 
-def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(
-    world: Any, found: Relation, tmp_path: Path
-) -> None:
+def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(world, found, tmp_path):
     world.run.save(tmp_path / "run")
     files = [one.save(tmp_path / f"{one.dataset}.parquet") for one in world.given("road", "near", "far", "new")]
     assert_same(relate(tmp_path / "run", files, bootstrap=60), found)

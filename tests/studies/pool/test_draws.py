@@ -1,7 +1,5 @@
 """Maps counted on the images that all models were scored on, and draws of photographs and trainings."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

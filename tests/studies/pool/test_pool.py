@@ -1,7 +1,5 @@
 """The pool of two tiny segmenters through a study file: numbers as numpy computes them from the maps, and words about them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

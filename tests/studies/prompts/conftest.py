@@ -1,7 +1,5 @@
 """A tiny network of random weights, saved in the hub's own format and loaded by the real loading code, and two datasets."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

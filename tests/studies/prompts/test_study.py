@@ -1,7 +1,5 @@
 """The study of prompts: what is prompted, kept, shown and refused."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -71,9 +69,7 @@ def test_the_reference_is_scored_nowhere_and_every_image_says_what_was_told(made
         assert (told["box"] is not None) == (row["prompt"] == "box")
 
 
-def test_a_study_goes_on_where_it_was(
-    made: tuple[Prompting, Path], sam_folder: Path, roads: Path, walls: Path, written: list[Path]
-) -> None:
+def test_a_study_goes_on_where_it_was(made, sam_folder, roads, walls, written):
     found, out = made
     maps = sorted(out.rglob("maps/**/*.png"))
     maps[0].unlink()
@@ -142,9 +138,7 @@ def test_maps_of_others_are_left_alone(sam_folder: Path, walls: Path, tmp_path: 
         howfar.prompts(walls, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
 
 
-def test_the_command(
-    sam_folder: Path, walls: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command(sam_folder, walls, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(registry.OURS, "reports", REPORTS)  # type: ignore[arg-type]  # it is a dict
     out = tmp_path / "out"
     command = ["prompts", str(walls), "-o", str(out), "--kind", "box", "--limit", "2", "--sam", str(sam_folder)]
@@ -172,9 +166,7 @@ def test_a_corrected_mask_is_told_anew(sam_folder: Path, walls: Path, tmp_path: 
     assert json.loads(again.images.loc[changed, "told"].iloc[0])["box"] == [5.0, 3.0, 20.0, 9.0]
 
 
-def test_texts_that_differ_in_a_letter_have_maps_of_their_own(
-    walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_texts_that_differ_in_a_letter_have_maps_of_their_own(walls, tmp_path, monkeypatch):
     monkeypatch.setattr(
         ClipSeg, "probabilities", lambda self, picture, text: np.full((64, 64), 0.9 if text == "Crack" else 0.2, np.float32)
     )
@@ -227,9 +219,7 @@ def run_found(run_out: Path) -> Prompting:
     return Prompting.load(run_out / "prompts")
 
 
-def test_it_is_what_prompts_gives(
-    run_found: Prompting, run_out: Path, roads: Path, walls: Path, sam_folder: Path, tmp_path: Path
-) -> None:
+def test_it_is_what_prompts_gives(run_found, run_out, roads, walls, sam_folder, tmp_path):
     kept = set(run_found.images.loc[run_found.images["dataset"] == "walls", "image"])
     assert len(kept) == 3
     reference = (roads / "images" / "0001.jpg", roads / "masks" / "0001.png")

@@ -1,7 +1,5 @@
 """Small study files on synthetic pictures, by backbones that need no network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

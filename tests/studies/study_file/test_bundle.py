@@ -1,7 +1,5 @@
 """A bundle holds a study without images; run again elsewhere it gives the same numbers, or says what differs."""
 
-from __future__ import annotations
-
 import io
 import json
 import re
@@ -61,9 +59,7 @@ def test_images_are_named_below_the_common_folder(bundle: Path) -> None:
     assert set(images["path"].str.rpartition("/")[0]) == {"north/images", "south/images"}
 
 
-def test_again_elsewhere_gives_the_same_numbers(
-    bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_again_elsewhere_gives_the_same_numbers(bundle, pictures, tmp_path, capsys):
     again = tmp_path / "again"
     assert run(["study", str(bundle), "--data", str(pictures), "--out", str(again), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -72,9 +68,7 @@ def test_again_elsewhere_gives_the_same_numbers(
     assert (again / "run" / "report.html").is_file()
 
 
-def test_a_number_that_differs_is_named(
-    bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_number_that_differs_is_named(bundle, pictures, tmp_path, capsys):
     changed = tmp_path / "changed.zip"
     with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(changed, "w") as new:
         for name in old.namelist():
@@ -142,9 +136,7 @@ def changed(bundle: Path, out: Path, name: str, data: bytes | None) -> Path:
         ("study.toml", b"", "must be given, and is missing"),
     ],
 )  # fmt: skip
-def test_a_bundle_that_lacks_or_forges_something_is_refused(
-    name: str, data: bytes | None, line: str, bundle: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bundle_that_lacks_or_forges_something_is_refused(name, data, line, bundle, pictures, tmp_path, capsys):
     out = tmp_path / "again"
     assert run(["study", str(bundle), "--data", str(pictures), "--out", str(out)]) == 0
     capsys.readouterr()

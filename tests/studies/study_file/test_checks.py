@@ -1,7 +1,5 @@
 """Whatever is wrong in a study file is one line, exit 2, before any work starts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -47,9 +45,7 @@ from howfar.studies.study_file.inputs import BackboneEntry, DatasetEntry, ModelE
         ('title = "Small roads"', f"x = {'9' * 5000}", "study file is no TOML that can be read"),
     ],
 )
-def test_one_line_before_any_work(
-    study_file: Path, before: str, after: str, line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_line_before_any_work(study_file, before, after, line, capsys):
     text = study_file.read_text(encoding="utf-8")
     assert before in text
     study_file.write_text(text.replace(before, after, 1), encoding="utf-8")
@@ -61,9 +57,7 @@ def test_one_line_before_any_work(
     assert sorted(path.name for path in study_file.parent.iterdir()) == inside
 
 
-def test_two_datasets_of_one_name(
-    study_file: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_datasets_of_one_name(study_file, tmp_path_factory, capsys):
     text = study_file.read_text(encoding="utf-8")
     folder = f'every = {{ path = "{study_file.parent}", each = "folder" }}\n[backbones]'
     study_file.write_text(text.replace("[backbones]", folder, 1), encoding="utf-8")

@@ -1,7 +1,5 @@
 """The study files that come with the project name datasets, backbones and settings that are all understood."""
 
-from __future__ import annotations
-
 import shutil
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A study file is run, kept, gone on with, and reported."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -123,9 +121,7 @@ def test_trainings_on_small_images_are_estimated(study_file: Path) -> None:
     assert found.seconds > 0
 
 
-def test_the_start_is_a_study_file_with_every_kind_and_the_schema_knows_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_start_is_a_study_file_with_every_kind_and_the_schema_knows_it(tmp_path, capsys):
     file = tmp_path / "new.toml"
     assert run(["study", "--new", str(file)]) == 0
     assert str(file) in capsys.readouterr().out.replace("\n", "")
