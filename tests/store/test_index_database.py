@@ -27,6 +27,13 @@ from worlds.store_suite import StoreTests
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil
 
 
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    """Write the index file from the fourth image on."""
+    monkeypatch.setattr(catalogs, "SAVED_FROM", 4)
+    catalogs.catalog_at.cache_clear()
+
+
 class TestStore(StoreTests):
     def make_store(self, root: Path, dtype: Literal["float32", "float16"] = "float32") -> Store:
         return Store(root, dtype)
@@ -419,6 +426,22 @@ for k in range(int(sys.argv[2]), int(sys.argv[3])):
 def writing(root, first, last):
     command = [sys.executable, "-c", WRITE, str(root), str(first), str(last)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_ten_processes_write_at_once(tmp_path):
+    features = Store(tmp_path).open(IDENTITY, LENGTH)
+    writers = [writing(tmp_path, 10 * k, 10 * k + 20) for k in range(10)]
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.wait() for writer in writers] == [0] * 10
+    for writer in writers:
+        writer.communicate()
+    for reader in (features, opened(features)):
+        reader.refresh()
+        assert len(reader) == 110
+        np.testing.assert_array_equal(read(reader, range(110)), expected(range(110)))
+    change(features, "PRAGMA integrity_check")
 
 
 def test_killed_writers_leave_a_sound_store(tmp_path):

@@ -291,3 +291,29 @@ def test_a_tables_columns_say_who_is_seen(people: Path, tmp_path: Path, identity
     result = howfar.study(tmp_path / "study.toml", progress=False)["identity"]
     wanted = identity.named("pixels", "none", "view", "distances")["o_dist_mean"]
     np.testing.assert_allclose(result.named("pixels", "none", "view", "distances")["o_dist_mean"], wanted, rtol=1e-6)
+
+
+def test_equal_images_in_two_sets_are_no_fault(tmp_path: Path) -> None:
+    file = write_faces(tmp_path, 2)
+    for picture in (2, 3):
+        (tmp_path / "faces" / "a" / f"{picture}.png").write_bytes((tmp_path / "faces" / "a" / "1.png").read_bytes())
+    result = howfar.study(file, progress=False)["faces"]
+    assert result.references["margin"].isna().tolist() == [True] * 3 + [False] * 3
+    assert result.claims["violated"].item() == 0.0
+
+
+@pytest.mark.parametrize("space", ["joint", "none", "primary"])
+def test_other_projections_measure_in_one_space(people: Path, tmp_path: Path, space: str) -> None:
+    text = (people / "study.toml").read_text().replace('"people"\n[', f'"{people / "people"}"\n[')
+    (tmp_path / "study.toml").write_text(f'{text}projection = "{space}"\nvariations = ["view"]\nperturbations = []\n')
+    result = howfar.study(tmp_path / "study.toml", progress=False)["identity"]
+    dataset = Dataset.from_folder(people / "people")
+    x = howfar.embed(dataset, "pixels", progress=False).to_array().astype(np.float64)
+    groups = variations([item.name for item in dataset.items]).groupby(["person", "view"]).indices
+    p, s = groups[1, 1], groups[2, 19]
+    fitted = {"joint": x, "none": None, "primary": x[p]}[space]
+    if fitted is not None:
+        axes = np.linalg.svd(fitted - fitted.mean(axis=0), full_matrices=False)[2][: 4 if space == "joint" else 3]
+        x = (x - fitted.mean(axis=0)) @ axes.T
+    row = result.named("pixels", "none", "view", "distances").set_index(["reference_value", "person", "value"])
+    assert row.loc[("1", "2", "19"), "o_dist_mean"].iloc[0] == pytest.approx(cdist(x[s], x[p]).mean(), rel=1e-4)
