@@ -84,13 +84,21 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
-def _create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
+def _create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> Any:
     """Create a timm network with local, published or seeded random weights."""
     if options.weights is None and options.pretrained:
         return _published(timm, label, name, download, create)
-    network = random_model(lambda: timm.create_model(name, pretrained=False, **create))
+    network: Any = random_model(lambda: timm.create_model(name, pretrained=False, **create))
     if options.weights is not None:
-        _load_local(network, options)
+        from howfar.weights.state_dicts import fit_state_dict, read_state_dict
+
+        state = read_state_dict(options.weights) if options.weights else {}
+        if not network.state_dict().keys() <= state.keys():
+            # The file may use the original authors' tensor names; timm's modules have a function that converts them.
+            convert: Any = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+            state = convert(state, network) if convert else state
+        heads = network.pretrained_cfg.get("classifier") or ()
+        fit_state_dict(network, state, (heads,) if isinstance(heads, str) else tuple(heads), str(options.weights))
     return network
 
 
@@ -107,18 +115,6 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
         return network
 
     return published.fetched(label, repository, (file, "pytorch_model.bin"), read, download, bool(config.hf_hub_id))
-
-
-def _load_local(network: Any, options: Options) -> None:
-    from howfar.weights.state_dicts import fit_state_dict, read_state_dict
-
-    state = read_state_dict(options.weights) if options.weights else {}
-    if not network.state_dict().keys() <= state.keys():
-        # The file may use the original authors' tensor names; timm's modules have a function that converts them.
-        convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-        state = convert(state, network) if convert else state
-    heads = network.pretrained_cfg.get("classifier") or ()
-    fit_state_dict(network, state, (heads,) if isinstance(heads, str) else tuple(heads), str(options.weights))
 
 
 def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
