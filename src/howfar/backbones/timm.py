@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin, weights_origin
-from howfar.backbones.preprocessing import for_channels
+from howfar.backbones.preprocessing import Preprocess, for_channels
 from howfar.errors import InputError, MissingExtraError, option
 from howfar.weights import published
 from howfar.weights.hub_models import random_model
@@ -131,16 +131,16 @@ def _backbone_of(name: str, model: str, network: nn.Module, config: dict[str, An
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     _, height, width = config["input_size"]
-    return TorchBackbone.of(
-        options,
+    mean = for_channels(config["mean"], options.channels)
+    return TorchBackbone(
         name=name,
         model=model,
         network=network,
         feature=Feature(_pooled, "final", "own") if options.pool else Feature(_flattened, "final", "none"),
-        size=(height, width),
-        interpolation=config["interpolation"],
-        mean=for_channels(config["mean"], options.channels),
+        preprocess=Preprocess.of(options, (height, width), mean, config["interpolation"]),
+        mean=mean,
         std=for_channels(config["std"], options.channels),
+        options=options,
     )
 
 
