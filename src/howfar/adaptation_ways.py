@@ -19,7 +19,7 @@ from howfar.data.dataset_argument import parse_images
 from howfar.data.item import Item
 from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model
-from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import ADAPTED, SHARE, adapt_statistics, readable
 from howfar.streams import stream
 from howfar.tracking import Log, check_tracker
@@ -137,19 +137,16 @@ def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
     for step in steps:
         step.check(given)
     for step in steps:
-        checkpoint = _recorded(checkpoint.card, step.adapt(checkpoint, given), step, given)
+        # The card records the sequence of ways, the site, and the number of labels of the last way that trained.
+        found = step.adapt(checkpoint, given)
+        was: Mapping[str, Any] = {} if step.anew else checkpoint.card.data.get(ADAPTED) or {}
+        labels = sum(pick.mask is not None for pick in given.picks) if step.trains else was.get("labels", 0)
+        entry = {**was, **(found.card.data.get(ADAPTED) or {}), "dataset": given.name, "labels": labels}
+        entry["way"] = THEN.join([*([was["way"]] if was else []), step.name])
+        if found.card.settings != checkpoint.card.settings and not step.anew:
+            entry.setdefault(OWN_SETTINGS, dict(checkpoint.card.settings))
+        checkpoint = Checkpoint(replace(found.card, data={**found.card.data, ADAPTED: entry}), found.state)
     return checkpoint
-
-
-def _recorded(before: CheckpointCard, found: Checkpoint, step: AdaptationWay, given: Given) -> Checkpoint:
-    """Record in a card the sequence of ways, the site, and the number of labels of the last way that trained."""
-    was: Mapping[str, Any] = {} if step.anew else before.data.get(ADAPTED) or {}
-    labels = sum(pick.mask is not None for pick in given.picks) if step.trains else was.get("labels", 0)
-    entry = {**was, **(found.card.data.get(ADAPTED) or {}), "dataset": given.name, "labels": labels}
-    entry["way"] = THEN.join([*([was["way"]] if was else []), step.name])
-    if found.card.settings != before.settings and not step.anew:
-        entry.setdefault(OWN_SETTINGS, dict(before.settings))
-    return Checkpoint(replace(found.card, data={**found.card.data, ADAPTED: entry}), found.state)
 
 
 TUNED: Mapping[str, Any] = {"steps": 240, "epochs": 6, "balance": 0.5, "keep": "last", "patience": None}

@@ -245,7 +245,10 @@ def _join(ray: Any, address: str | None) -> None:
     cluster = f"the Ray cluster at {given}{source}" if given else "a Ray cluster of this machine"
     own: dict[str, Any] = {} if given else {"num_cpus": available_cores(), "include_dashboard": False}
     try:
-        _check_address(given or "")
+        # An OSError at once if nothing answers at HOST:PORT, where Ray would wait for minutes.
+        host, _, port = (given or "").rpartition("://")[2].partition("/")[0].rpartition(":")
+        if host and port.isdigit():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     # Ray raises OSError, ValueError, RuntimeError and its own classes.
     except Exception as error:
@@ -266,13 +269,6 @@ def _lost(line: str) -> RunnerError:
     """Return the error for a task that the cluster lost, and let Ray print its last messages at exit."""
     atexit.unregister(_end)
     return RunnerError(line)
-
-
-def _check_address(address: str) -> None:
-    """Raise OSError at once if nothing answers at HOST:PORT, where Ray would wait for minutes."""
-    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
 
 
 def _print_to_stderr(ray: Any) -> None:

@@ -54,7 +54,7 @@ def test_features_are_torchs() -> None:
 def test_it_is_exported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = small().embed(pictures())
     assert len(exported()) == 1
-    monkeypatch.setattr(engines, "_export", no_export)
+    monkeypatch.setattr(engines.OnnxruntimeEngine, "_export", no_export)
     again = small()
     np.testing.assert_array_equal(again.embed(pictures()), expected)
     assert again.engine == "onnxruntime"

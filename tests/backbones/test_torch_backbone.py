@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import howfar
 from howfar import registry
 from howfar.backbones import card_of, load_backbone
+from howfar.backbones.backbone_family import Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.published_transformers import PublishedModel
 from howfar.backbones.torch_backbone import Feature, TorchBackbone, _exact
@@ -79,11 +80,11 @@ ERRORS = [
 ]
 
 
-def hungry(room: int, error: Callable[[], Exception] = ERRORS[0], **options: Any) -> tuple[TorchBackbone, Hungry]:
+def hungry(room: int, error: Callable[[], Exception] = ERRORS[0]) -> tuple[TorchBackbone, Hungry]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Hungry(room, error)
-    given: dict[str, Any] = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "device": "cpu", "engine": "torch", **options}
+    given: dict[str, Any] = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "options": Options(device="cpu", engine="torch")}
     made = TorchBackbone(
         name="hungry", model="h", network=network, feature=Feature(fed, "a", "none"), preprocess=Preprocess(SIZE), **given
     )

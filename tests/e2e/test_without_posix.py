@@ -110,10 +110,10 @@ def test_elsewhere_a_refusal_is_final(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_without_locks_no_folder_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "fcntl", None)
-    monkeypatch.setattr(lock, "os", type("Os", (), {"open": lambda *_: pytest.fail("opened")}))
+    monkeypatch.setattr(lock, "os", type("Os", (), {"open": lambda *_: pytest.fail("opened"), "path": os.path}))
     share = lock.Share(tmp_path)
     share.give()
-    assert os.path.samestat(share.status(), tmp_path.stat())
+    assert share.current
     with lock.locked(tmp_path), lock.locked(tmp_path / "door"), lock.alone(tmp_path, make=False) as free:
         assert free
     assert (tmp_path / "door").is_file()

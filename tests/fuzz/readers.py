@@ -293,13 +293,13 @@ def read_watch(folder: Path) -> object:
 
 def read_drawn(folder: Path) -> object:
     """Read what Label Studio, CVAT and an ML backend are told of a drawn sample."""
-    from howfar.integrations.cvat_host import CvatHost, _labels
+    from howfar.integrations.cvat_host import drawn
     from howfar.integrations.label_studio_host import Backend, tasks_of
-    from howfar.integrations.labelling_host import places
+    from howfar.studies.label_import import site_of
 
-    backend, document = Backend(folder, 0), CvatHost._document(CvatHost, folder)  # type: ignore[arg-type]  # its file alone
+    backend, (_, labels) = Backend(folder, 0), drawn(folder)
     backend.server_close()
-    return backend.predict(tasks_of(folder)), _labels(document), places(folder)
+    return backend.predict(tasks_of(folder)), labels, site_of(folder, None, ()).dataset
 
 
 def read_interface(folder: Path) -> object:
@@ -307,7 +307,7 @@ def read_interface(folder: Path) -> object:
     from howfar.integrations.label_studio_host import fits
 
     there = (folder / "there.xml").read_text(encoding="utf-8", errors="surrogateescape")
-    return fits(there, folder / "label_studio.xml", "labelstudio://localhost/1", is_empty=False)
+    return fits(there, folder, "labelstudio://localhost/1", is_empty=False)
 
 
 def read_host_answer(folder: Path) -> object:
@@ -320,7 +320,7 @@ def read_host_answer(folder: Path) -> object:
         sdk.projects.exports.as_json.return_value = loads(first(folder).read_bytes())
     except (ValueError, RecursionError):  # its SDK's errors
         return None
-    return host._export()
+    return host.exported()
 
 
 def read_request(folder: Path) -> object:

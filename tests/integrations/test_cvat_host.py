@@ -13,7 +13,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.data import read_mask
 from howfar.errors import InputError
-from howfar.integrations.cvat_host import EXPORT, FORMAT, CvatHost
+from howfar.integrations.cvat_host import CvatHost
 from howfar.integrations.labelling_host import connect
 from label_tools import export_cvat
 
@@ -51,7 +51,7 @@ class Project:
         self.server.made.remove(self)
 
     def export_dataset(self, name: str, file: str, *, include_images: bool) -> None:
-        assert (name, include_images) == (EXPORT, False)
+        assert (name, include_images) == ("CVAT for images 1.1", False)
         with ZipFile(file, "w") as archive:
             archive.writestr("annotations.xml", self.server.exported)
 
@@ -76,7 +76,7 @@ class Server:
     def create_task(
         self, spec: Any, resources: list[Path], *, data_params: Any, annotation_path: str, annotation_format: str
     ) -> None:
-        assert (spec["project_id"], annotation_format, data_params["sorting_method"]) == (7, FORMAT, "predefined")
+        assert (spec["project_id"], annotation_format, data_params["sorting_method"]) == (7, "CVAT 1.1", "predefined")
         assert all(file.is_file() for file in resources)
         self.tasks_made.append(Task(self, len(self.tasks_made), [file.name for file in resources]))
         self.marks = Path(annotation_path).read_text(encoding="utf-8")

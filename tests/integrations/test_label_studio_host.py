@@ -55,7 +55,8 @@ def sdk(server: tuple[str, str]) -> Iterator[Any]:
 
 
 def send(address: str, folder: Path) -> None:
-    with closing(connect(address)) as host:
+    host = connect(address)
+    with closing(host.client):
         host.send(folder)
 
 

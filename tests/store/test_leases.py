@@ -12,7 +12,7 @@ from howfar import store as stores
 from howfar.errors import StoreError
 from howfar.io import lock
 from howfar.store import Store
-from howfar.store.local_folder import FolderUse, LocalFolder
+from howfar.store.local_folder import LocalFolder
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HOLDER = """
@@ -176,7 +176,7 @@ def test_what_this_process_uses_is_its_own_to_remove(tmp_path):
 def test_a_folder_that_was_removed_and_made_anew_is_another(tmp_path):
     folder = tmp_path / "feature"
     folder.mkdir()
-    use = FolderUse(folder)
+    use = LocalFolder(folder).hold()
     assert use.current
     folder.rename(tmp_path / "gone")
     assert not use.current

@@ -8,8 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from howfar.backbones.backbone_family import Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.torch_backbone import Feature, TorchBackbone
+from howfar.options import Engines, Floats
 
 SIZE = (32, 24)
 
@@ -28,12 +30,14 @@ def maps(network: Any, batch: Tensor) -> list[Tensor]:
     return [first, network.second(first)]
 
 
-def small(feature: Callable[..., Any] = maps, seed: int = 0, **options: Any) -> TorchBackbone:
+def small(
+    feature: Callable[..., Any] = maps, seed: int = 0, engine: Engines = "auto", precision: Floats = "32", **options: Any
+) -> TorchBackbone:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Small()
-    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    given: dict[str, Any] = {"preprocess": Preprocess(SIZE), "mean": mean, "std": std, "device": "cpu", **options}
+    mean, std, run = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7), Options(device="cpu", engine=engine, precision=precision)
+    given: dict[str, Any] = {"preprocess": Preprocess(SIZE), "mean": mean, "std": std, "options": run, **options}
     return TorchBackbone(name="small", model="small", network=network, feature=Feature(feature, "both", "none"), **given)
 
 

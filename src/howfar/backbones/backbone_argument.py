@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from howfar.backbones.backbone_family import Options, with_channels
 from howfar.backbones.known_identity import known_backbone
-from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_channels, mean_colour
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_channels
 from howfar.backbones.torch_module import module
 from howfar.data.pixel_values import as_array, named
 from howfar.errors import HowfarError, InputError, one_line
@@ -104,9 +104,7 @@ def function(
         raise InputError.of("name", "must be text", name, "leave it out for a function without an identity")
     options = Options(size=size, fit=fit, via=via, channels=channels)
     height, width = options.sides
-    grey = (128,) * options.channels
-    preprocess = Preprocess((height, width), options.fit, options.via, fill=grey, channels=options.channels)
-    return FunctionBackbone(call, name, preprocess)
+    return FunctionBackbone(call, name, Preprocess.of(options, (height, width), (0.5,) * options.channels))
 
 
 BackboneArgument: TypeAlias = "str | Backbone | nn.Module | Callable[[NDArray[np.uint8]], Any]"
@@ -194,12 +192,10 @@ def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
     sides = options.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
     bands = options.channels
     mean = for_channels(options.mean or own.get("mean") or (0.0, 0.0, 0.0), bands)
-    side = (int(sides[0]), int(sides[1]))
-    preprocess = Preprocess(side, options.fit, options.via, fill=mean_colour(mean), channels=bands)
     return module(
         whole,
         "",
-        preprocess,
+        Preprocess.of(options, (int(sides[0]), int(sides[1])), mean),
         mean=mean,
         std=for_channels(options.std or own.get("std") or (1.0, 1.0, 1.0), bands),
         pool=pool,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import Card, Options
+from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
 from howfar.errors import InputError, one_line
 from howfar.weights.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model
@@ -37,16 +38,15 @@ def _build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
     # The text's embedding is a buffer that does not count among the weights, so that it does not change their hash.
     network.register_buffer("prompt", _embedding(network, tokenize(prompt)), persistent=False)
     maps, pooling = (_pooled, "mean") if options.pool else (_hidden_states, "none")
-    return TorchBackbone.of(
-        options,
+    return TorchBackbone(
         name="clipseg",
         model=describe_architecture(network),
         network=network,
         feature=Feature(maps, f"{model.layer} given {prompt!r}", pooling),
-        size=(SIDE, SIDE),
-        interpolation="bilinear",
+        preprocess=Preprocess.of(options, (SIDE, SIDE), IMAGENET[0], "bilinear"),
         mean=IMAGENET[0],
         std=IMAGENET[1],
+        options=options,
     )
 
 

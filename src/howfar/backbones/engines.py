@@ -145,7 +145,8 @@ class OnnxruntimeEngine(CheckedEngine):
             return self._ready
 
     def _compute(self, ready: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return _run(ready, batch)
+        rows = [ready.run(None, {_INPUT: batch[i : i + 1]})[0] for i in range(len(batch))]
+        return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
 
     def _session(self, batch: NDArray[np.uint8], by_torch: Embed, threads: int) -> Any:
         expected, path = by_torch(batch), local_root() / FOLDER / self._file
@@ -155,7 +156,7 @@ class OnnxruntimeEngine(CheckedEngine):
                 if not exported:
                     self._export(batch[:1], path)
                 session = open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
-                fault = disagreement(self.label, _run(session, batch), expected, *TOLERANCES[torch.float32])
+                fault = disagreement(self.label, self._compute(session, batch), expected, *TOLERANCES[torch.float32])
             # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
             except Exception as error:
                 fault = one_line(error, 200)
@@ -169,7 +170,9 @@ class OnnxruntimeEngine(CheckedEngine):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             # Beyond 2 GiB, protobuf's limit, tensors are written beside the file.
-            _export(self._network, picture, Path(scratch) / path.name)
+            with _EXPORTING, torch.no_grad(), _silenced_exporter():
+                given: dict[str, Any] = {"input_names": [_INPUT], "output_names": ["features"], "dynamo": False}
+                torch.onnx.export(self._network, (torch.tensor(picture),), Path(scratch) / path.name, **given)
             if len(list(Path(scratch).iterdir())) > 1:
                 raise OSError("it is too large for one ONNX file")
             (Path(scratch) / path.name).replace(path)
@@ -198,13 +201,6 @@ def joined_maps(maps: Sequence[Tensor]) -> Tensor:
     return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
 
 
-def _export(network: nn.Module, picture: NDArray[np.uint8], path: Path) -> None:
-    with _EXPORTING, torch.no_grad(), _silenced_exporter():
-        torch.onnx.export(
-            network, (torch.tensor(picture),), path, dynamo=False, input_names=[_INPUT], output_names=["features"]
-        )
-
-
 @contextmanager
 def _silenced_exporter() -> Iterator[None]:
     """Silence the exporter's warnings about constant sizes and its printing of whole networks to stdout, where JSON goes.
@@ -229,11 +225,6 @@ def _silenced_exporter() -> Iterator[None]:
         for entry in added:
             if entry in filters:
                 filters.remove(entry)
-
-
-def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    rows = [session.run(None, {_INPUT: batch[i : i + 1]})[0] for i in range(len(batch))]
-    return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
 
 
 Forward = Callable[[NDArray[np.uint8], nn.Module], NDArray[np.float32]]

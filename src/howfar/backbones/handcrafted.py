@@ -71,9 +71,7 @@ class ColourMoments:
 
 PIXELS: Final = BackboneFamily(
     Card("pixels", SIDE * SIDE * 3, "96×96 RGB", "none", "–", "raw pixels / 255: a trivial yardstick beside every model"),
-    lambda options: Pixels(
-        Preprocess((SIDE, SIDE), options.fit, options.via, fill=(128,) * options.channels, channels=options.channels)
-    ),
+    lambda options: Pixels(Preprocess.of(options, (SIDE, SIDE), (0.5,) * options.channels)),
     takes=("fit", "via", "channels"),
 )
 COLOUR_MOMENTS: Final = BackboneFamily(

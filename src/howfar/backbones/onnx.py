@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
-from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone
 from howfar.errors import InputError, option
 from howfar.weights.onnx_files import OnnxNetwork, hash_onnx, named_tensor_files
 
@@ -29,7 +29,7 @@ class OnnxBackbone(ResizingBackbone):
         self._output = options.output or network.outputs[0]
         mean, std = tuple(options.mean or network.mean), tuple(options.std or network.std)
         size = _size(network.file, network.sides, options.sides)
-        self._preprocess = Preprocess(size, options.fit, options.via, "bicubic", mean_colour(mean))
+        self._preprocess = Preprocess.of(options, size, mean)
         self._mean, self._std = np.asarray(mean, dtype=np.float32), np.asarray(std, dtype=np.float32)
         self.identity: Mapping[str, Any] = {
             # The file's path does not change the feature.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from howfar.errors import ImageError, InputError
 from howfar.options import Fits
 from howfar.perturb import Perturbation
 from howfar.protocols import Backbone
+
+if TYPE_CHECKING:
+    from howfar.backbones.backbone_family import Options
 
 RESAMPLING: Final = {
     "nearest": Image.Resampling.NEAREST,
@@ -66,6 +69,11 @@ class Preprocess:
     def __post_init__(self) -> None:
         if self.interpolation not in RESAMPLING:
             raise InputError.of("interpolation", f"must be one of {', '.join(RESAMPLING)}", self.interpolation)
+
+    @classmethod
+    def of(cls, options: Options, size: tuple[int, int], mean: Sequence[float], interpolation: str = "bicubic") -> Preprocess:
+        """Return what a caller's options ask for; the colour of ``fit="pad"`` is that of a mean of 0-1."""
+        return cls(size, options.fit, options.via, interpolation, mean_colour(mean), options.channels)
 
     def __call__(self, image: Picture) -> NDArray[np.uint8]:
         """Resize an image to (height, width, channels) uint8; images other than 8 bits per channel raise `ImageError`."""

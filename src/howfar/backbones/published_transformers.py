@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
+from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.transformers import folder_origin, model_folder
 from howfar.errors import InputError, one_line
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_model
@@ -83,16 +84,15 @@ def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
     )
     side = model.side or int(network.config.image_size)
     pool = model.pooled if options.pool else None
-    return TorchBackbone.of(
-        options,
+    return TorchBackbone(
         name=name,
         model=describe_architecture(network),
         network=network,
         feature=Feature(pool or model.maps, model.layer, model.pooling if pool else "none"),
-        size=(side, side),
-        interpolation=model.interpolation,
+        preprocess=Preprocess.of(options, (side, side), model.colours[0], model.interpolation),
         mean=model.colours[0],
         std=model.colours[1],
+        options=options,
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin, weights_origin
-from howfar.backbones.preprocessing import for_channels
+from howfar.backbones.preprocessing import Preprocess, for_channels
 from howfar.errors import InputError, MissingExtraError, option
 from howfar.weights import published
 from howfar.weights.hub_models import random_model
@@ -84,13 +84,21 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
-def _create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
+def _create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> Any:
     """Create a timm network with local, published or seeded random weights."""
     if options.weights is None and options.pretrained:
         return _published(timm, label, name, download, create)
-    network = random_model(lambda: timm.create_model(name, pretrained=False, **create))
+    network: Any = random_model(lambda: timm.create_model(name, pretrained=False, **create))
     if options.weights is not None:
-        _load_local(network, options)
+        from howfar.weights.state_dicts import fit_state_dict, read_state_dict
+
+        state = read_state_dict(options.weights) if options.weights else {}
+        if not network.state_dict().keys() <= state.keys():
+            # The file may use the original authors' tensor names; timm's modules have a function that converts them.
+            convert: Any = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+            state = convert(state, network) if convert else state
+        heads = network.pretrained_cfg.get("classifier") or ()
+        fit_state_dict(network, state, (heads,) if isinstance(heads, str) else tuple(heads), str(options.weights))
     return network
 
 
@@ -109,18 +117,6 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
     return published.fetched(label, repository, (file, "pytorch_model.bin"), read, download, bool(config.hf_hub_id))
 
 
-def _load_local(network: Any, options: Options) -> None:
-    from howfar.weights.state_dicts import fit_state_dict, read_state_dict
-
-    state = read_state_dict(options.weights) if options.weights else {}
-    if not network.state_dict().keys() <= state.keys():
-        # The file may use the original authors' tensor names; timm's modules have a function that converts them.
-        convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-        state = convert(state, network) if convert else state
-    heads = network.pretrained_cfg.get("classifier") or ()
-    fit_state_dict(network, state, (heads,) if isinstance(heads, str) else tuple(heads), str(options.weights))
-
-
 def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network(batch),)
 
@@ -135,16 +131,16 @@ def _backbone_of(name: str, model: str, network: nn.Module, config: dict[str, An
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     _, height, width = config["input_size"]
-    return TorchBackbone.of(
-        options,
+    mean = for_channels(config["mean"], options.channels)
+    return TorchBackbone(
         name=name,
         model=model,
         network=network,
         feature=Feature(_pooled, "final", "own") if options.pool else Feature(_flattened, "final", "none"),
-        size=(height, width),
-        interpolation=config["interpolation"],
-        mean=for_channels(config["mean"], options.channels),
+        preprocess=Preprocess.of(options, (height, width), mean, config["interpolation"]),
+        mean=mean,
         std=for_channels(config["std"], options.channels),
+        options=options,
     )
 
 

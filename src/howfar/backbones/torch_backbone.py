@@ -18,9 +18,8 @@ from torch import Tensor, nn
 
 from howfar.backbones.backbone_family import Options
 from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, on_device
-from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, mean_colour
+from howfar.backbones.preprocessing import Preprocess, ResizingBackbone
 from howfar.errors import HowfarError, InputError, one_line, option
-from howfar.options import Engines, Floats
 from howfar.segmenters.input_normalisation import Normalise
 from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict
 
@@ -47,11 +46,11 @@ class Feature:
 class TorchBackbone(ResizingBackbone):
     """Compute features (F of the paper, eq. 1) by a torch network: normalise, run, flatten each layer in C order, concatenate.
 
-    The network is put in evaluation mode, frozen and moved to `device`, in place. It runs in float32 (without TF32 on CUDA), so
-    that a feature depends neither on the device nor on its batch beyond rounding. `model` is the architecture's own name,
+    The network is put in evaluation mode, frozen and moved to the device, in place. It runs in float32 (without TF32 on CUDA),
+    so that a feature depends neither on the device nor on its batch beyond rounding. `model` is the architecture's own name,
     `kind` the name in the identity where `name` holds a path, which does not change the feature. `mean` and `std` are of each
-    channel on the scale 0-1. `precision` ``bf16`` or ``fp16`` is torch's mixed precision: another feature, with an identity of
-    its own.
+    channel on the scale 0-1; of `options` count device, engine and precision. Precision ``bf16`` or ``fp16`` is torch's mixed
+    precision: another feature, with an identity of its own.
     """
 
     def __init__(
@@ -64,14 +63,12 @@ class TorchBackbone(ResizingBackbone):
         preprocess: Preprocess,
         mean: Sequence[float],
         std: Sequence[float],
-        device: str = "auto",
+        options: Options,
         kind: str | None = None,
-        engine: Engines = "auto",
-        precision: Floats = "32",
     ) -> None:
         self.name = name
-        self._device = resolve_device(device)
-        self._dtype = dtype_of(precision, self._device)
+        self._device = resolve_device(options.device)
+        self._dtype = dtype_of(options.precision, self._device)
         self._preprocess = preprocess
         self.network = network.float().eval()
         for parameter in self.network.parameters():  # one by one, since a module of TorchScript has no requires_grad_
@@ -94,33 +91,8 @@ class TorchBackbone(ResizingBackbone):
         """Seconds that its GPU has computed, or copied for it; None on a CPU."""
         self.layers = self._measure()
         self.batch_size = BATCH if self._device.type != "cuda" else self._fitting()
-        self._engine = engine
+        self._engine = options.engine
         self._compiled = self._make_engine()
-
-    @classmethod
-    def of(
-        cls,
-        options: Options,
-        *,
-        size: tuple[int, int],
-        mean: Sequence[float],
-        interpolation: str = "bicubic",
-        fill: tuple[int, ...] | None = None,
-        **network: Any,
-    ) -> Self:
-        """Build a backbone with the fit, resizing, device, engine and precision in a caller's options.
-
-        `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default that of the mean.
-        """
-        fill = fill or mean_colour(mean)
-        return cls(
-            preprocess=Preprocess(size, options.fit, options.via, interpolation, fill, options.channels),
-            mean=mean,
-            device=options.device,
-            engine=options.engine,
-            precision=options.precision,
-            **network,
-        )
 
     @property
     def engine(self) -> str:

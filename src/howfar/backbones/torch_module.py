@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from howfar.backbones.backbone_family import Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.data.pixel_values import named
 from howfar.errors import InputError, MissingExtraError
@@ -206,9 +207,7 @@ def module(
         preprocess=preprocess,
         mean=mean,
         std=std,
-        device=device,
-        engine=engine,
-        precision=precision,
+        options=Options(device=device, engine=engine, precision=precision),
     )
 
 

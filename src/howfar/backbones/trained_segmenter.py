@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, weights_origin
+from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
@@ -27,17 +28,16 @@ def _build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
     trained = checkpoint.card.segmenter
     if trained != name:
         raise InputError.of("weights", f"must name a checkpoint of {name}", trained, f"choose the backbone {trained}")
-    return TorchBackbone.of(
-        options,
+    return TorchBackbone(
         name=name,
         model=name,
         network=checkpoint.build(),
         feature=Feature(_pooled, "encoder", "mean") if options.pool else Feature(_encoded, "encoder", "none"),
-        size=(checkpoint.card.size, checkpoint.card.size),
+        preprocess=Preprocess.of(options, (checkpoint.card.size, checkpoint.card.size), (0.5,) * 3),
         # A segmenter normalises its own input.
         mean=(0.0,) * 3,
         std=(1.0,) * 3,
-        fill=(128, 128, 128),
+        options=options,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.weights import published
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_json
@@ -121,18 +122,17 @@ def _build_transformers(options: Options) -> TorchBackbone:
     network = _loaded(name, library, folder, options)
     image = _model_input(name, folder, network, options)
     layer, pooling = ("pooled", "own") if options.pool else ("last hidden state", "none")
-    return TorchBackbone.of(
-        options,
+    return TorchBackbone(
         name=name,
         # The folder's path or the hub id does not change the feature.
         kind=f"transformers:{network.config.model_type}",
         model=describe_architecture(network),
         network=network,
         feature=Feature(partial(_pooled if options.pool else _last_hidden, name), layer, pooling),
-        size=(image.size[0], image.size[1]),
-        interpolation=image.interpolation,
+        preprocess=Preprocess.of(options, (image.size[0], image.size[1]), image.mean, image.interpolation),
         mean=image.mean,
         std=image.std,
+        options=options,
     )
 
 

@@ -404,7 +404,7 @@ def handing_over(to: str | None) -> Callable[[Path], None]:
     host = connect(to)
 
     def send(folder: Path) -> None:
-        with closing(host):
+        with closing(host.client):
             say(host.send(folder.absolute()), err=True)
 
     return send

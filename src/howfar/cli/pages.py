@@ -93,7 +93,12 @@ def study(
         for line in text_json.dumps(json_schema(), indent=1).splitlines():
             say(line)
     elif data is not None:
-        _rerun(file, data, json, chosen)
+        from howfar.studies.study_file.bundle import rerun_bundle
+
+        found = rerun_bundle(file, data, **chosen)
+        answer(found, json, show, {"run": Path(found.folder)})
+        if not found.agrees:
+            raise typer.Exit(1)
     elif new:
         print_paths(console(), {"written": write_start(file)})
     elif dry_run:
@@ -114,15 +119,6 @@ def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) 
     run = run_plan(plan, given)
     written = None if bundle is None else write_bundle(run, plan, bundle)
     answer(run, json, show, {"report": plan.root / PAGE, "bundle": written})
-
-
-def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None:
-    from howfar.studies.study_file.bundle import rerun_bundle
-
-    found = rerun_bundle(file, data, **chosen)
-    answer(found, json, show, {"run": Path(found.folder)})
-    if not found.agrees:
-        raise typer.Exit(1)
 
 
 def card(

@@ -27,7 +27,9 @@ def asphalt(rng: np.random.Generator, size: int, coarseness: float) -> Surface:
     # All that does not depend on `coarseness` is drawn first, so that changing it keeps the rest of the road.
     spacing, hidden, binder, tilt = rng.uniform([2.8, 0.45, 0.34, -0.025], [3.8, 0.65, 0.52, 0.025]).tolist()
     wear = sum(weight * smooth_noise(rng, size, cell) for cell, weight in ((120.0, 0.05), (45.0, 0.035), (14.0, 0.025)))
-    grain = _grain(rng, size)
+    # Sand between the stones: noise of one to three pixels, with unit deviation.
+    white = rng.standard_normal((size, size), dtype=np.float32)
+    grain = (gaussian_filter(white, 0.7, truncate=3.0) - 0.6 * gaussian_filter(white, 2.0, truncate=2.0)) / np.float32(0.4)
     stone = cells(rng, size, spacing * (1.0 + 2.2 * coarseness))
     # Binder fills the joints, where two seeds are equally near.
     body = np.clip((stone.second - stone.first) / 0.35, 0.0, 1.0)
@@ -54,13 +56,6 @@ def shade(height: Field, direction: float, strength: float) -> Field:
     slope = np.cos(direction) * right + np.sin(direction) * down
     lit: Field = 1.0 + strength * slope / np.sqrt(1.0 + slope * slope)
     return lit.astype(np.float32)
-
-
-def _grain(rng: np.random.Generator, size: int) -> Field:
-    """Generate sand between the stones: noise of one to three pixels, with unit deviation."""
-    white = rng.standard_normal((size, size), dtype=np.float32)
-    band: Field = gaussian_filter(white, 0.7, truncate=3.0) - 0.6 * gaussian_filter(white, 2.0, truncate=2.0)
-    return band / np.float32(0.4)
 
 
 STEP = 2.0
@@ -314,7 +309,8 @@ def daylight(rng: np.random.Generator, size: int, harshness: float) -> RoadLight
     direction = rng.uniform(0.0, 2.0 * math.pi)
     exposure, steepness, scene = rng.uniform([0.9, 0.02, 0.0], [1.12, 0.12, 1.0]).tolist()
     slant = rng.uniform(0.2, 0.45)
-    across = _across(size, direction)
+    axis = np.linspace(-1.0, 1.0, size, dtype=np.float32)
+    across = math.cos(direction) * axis[None, :] + math.sin(direction) * axis[:, None]
     field = exposure * (1.0 + (steepness + 0.12 * harshness) * across)
     shaded = _dusk(rng, size) if scene < 0.2 else _leaf_shade(rng, size) if scene < 0.5 else _cast_shadow(rng, size)
     # Shade is lit by the blue sky alone; low sun is warm.
@@ -339,11 +335,6 @@ def photograph(rng: np.random.Generator, scene: NDArray[np.float32]) -> NDArray[
     exposed = np.minimum(exposed, 0.75) + 0.25 * (1.0 - np.exp(-4.0 * excess))
     picture: NDArray[np.uint8] = np.rint(255.0 * np.clip(exposed, 0.0, 1.0)).astype(np.uint8)
     return picture
-
-
-def _across(size: int, direction: float) -> Field:
-    axis = np.linspace(-1.0, 1.0, size, dtype=np.float32)
-    return math.cos(direction) * axis[None, :] + math.sin(direction) * axis[:, None]
 
 
 def _dusk(rng: np.random.Generator, size: int) -> Field:

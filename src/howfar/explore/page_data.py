@@ -132,7 +132,11 @@ def page_data(
     many values as `LEVEL_BYTES` allow, and neither names nor nearest images.
     """
     header = _header(points) | {"asked": None if asked is None else dict(asked)}
-    arrays: dict[str, Any] = _runs("dataset", _datasets(points)) | _where(points.places)
+    found: NDArray[np.uint16] = pd.Index(points.datasets).get_indexer(pd.Index(points.rows["dataset"])).astype(np.uint16)
+    found[points.secondary_count :] = len(points.datasets) - 1
+    # The row of each place is kept as how far it is ahead of the place (modulo 2^32).
+    ahead = points.places.row - np.arange(len(points.places.row), dtype=np.uint32)
+    arrays: dict[str, Any] = _runs("dataset", found) | _runs("place_ahead", ahead) | _runs("place_panel", points.places.panel)
     if levels:
         header["names"] = None
         arrays |= _first(levels, opening(points))
@@ -147,18 +151,6 @@ def _first(levels: Mapping[str, Encoded], begun: Sequence[str]) -> Iterator[tupl
     share = min(1.0, LEVEL_BYTES / sum(levels[name].values.nbytes for name in begun))
     for name, (entry, values) in levels.items():
         yield name, Encoded({**entry, "rows": len(values)}, values[: int(share * len(values)) if name in begun else 0])
-
-
-def _datasets(points: RunImages) -> NDArray[np.uint16]:
-    found: NDArray[np.uint16] = pd.Index(points.datasets).get_indexer(pd.Index(points.rows["dataset"])).astype(np.uint16)
-    found[points.secondary_count :] = len(points.datasets) - 1
-    return found
-
-
-def _where(places: Places) -> dict[str, NDArray[Any]]:
-    """Return the row of each place, as how far it is ahead of the place (modulo 2^32), and its panel, both in runs."""
-    ahead = places.row - np.arange(len(places.row), dtype=np.uint32)
-    return _runs("place_ahead", ahead) | _runs("place_panel", places.panel)
 
 
 def _header(points: RunImages) -> dict[str, Any]:

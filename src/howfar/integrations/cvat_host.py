@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any
 from xml.etree import ElementTree
 
 from howfar.data.documents import file_bytes, parsed_xml, readable
@@ -13,11 +14,8 @@ from howfar.data.label_exports import read_export
 from howfar.data.label_marks import LabelExport
 from howfar.data.labelling_exports import put
 from howfar.errors import InputError
-from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over, places
+from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over
 from howfar.wording import xml_text
-
-FORMAT: Final = "CVAT 1.1"
-EXPORT: Final = "CVAT for images 1.1"
 
 
 class CvatHost(LabellingHost):
@@ -25,7 +23,6 @@ class CvatHost(LabellingHost):
 
     KEY = "CVAT_ACCESS_TOKEN"
     WHERE = "CVAT (Profile, Security, Personal Access Tokens)"
-    FILE = "cvat.xml"
 
     def _projects(self, key: str) -> Iterator[tuple[str, Any]]:
         from cvat_sdk import exceptions
@@ -41,16 +38,13 @@ class CvatHost(LabellingHost):
         self.client.login(AccessTokenCredentials(key))
         yield from ((each.name, each) for each in self.client.projects.list())
 
-    def _create(self, folder: Path) -> Any:
-        return self.client.projects.create({"name": self.title, "labels": _labels(self._document(folder))})
-
-    def _remove(self) -> None:
-        self.project.remove()
-
-    def _add(self, folder: Path) -> tuple[int, int]:
-        root = self._document(folder)
+    def _send(self, folder: Path, files: Mapping[str, str], undo: ExitStack) -> tuple[int, int]:
+        root, labels = drawn(folder)
+        if self.project is None:
+            self.project = self.client.projects.create({"name": self.title, "labels": labels})
+            undo.callback(self.project.remove)
         known = {label.name: str(label.type) for label in self.project.get_labels()}
-        for label in _labels(root):
+        for label in labels:
             if known.get(label["name"]) not in (label["type"], "any"):
                 rule = f"must have the label {label['name']!r} of type {label['type']} (its labels: {known})"
                 raise InputError.of(f"the project {self.address}", rule, remedy="add it there, or name a new title")
@@ -62,46 +56,38 @@ class CvatHost(LabellingHost):
         before = {task.id: task for task in self.project.get_tasks()}
         for name in {frame.name for task in before.values() for frame in task.get_frames_info()} & set(images):
             root.remove(images.pop(name))
-        if images:
-            try:
-                self._make_task(folder, root, images, f"{folder.name} {len(before) + 1}")
-            except BaseException:
-                for task in self.project.get_tasks():
-                    if task.id not in before:
-                        task.remove()
-                raise
-        return len(images), count
-
-    def _make_task(self, folder: Path, root: ElementTree.Element, images: dict[str, ElementTree.Element], title: str) -> None:
-        """Send images under the last parts of their names, by which CVAT calls a file, and their marks under the same."""
-        sources = {xml_text(name): place for name, place in places(folder).items()}
+        if not images:
+            return 0, count
+        undo.callback(lambda: [task.remove() for task in self.project.get_tasks() if task.id not in before])
+        sources = {xml_text(name): place for name, place in files.items()}
         with TemporaryDirectory() as staged:
-            files = [Path(staged, "images", name) for name in images]
-            for file, image in zip(files, images.values(), strict=True):
+            # CVAT calls a file by the last part of its name, so that images and marks go there under that.
+            copies = [Path(staged, "images", name) for name in images]
+            for file, image in zip(copies, images.values(), strict=True):
                 put(sources[image.get("name", "")], file, "copy")
                 image.set("name", file.name)
-            marks = Path(staged, self.FILE)
+            marks = Path(staged, "marks.xml")
             ElementTree.ElementTree(root).write(marks, encoding="utf-8", xml_declaration=True)
             self.client.tasks.create_from_data(
-                {"name": title, "project_id": self.project.id},
-                files,
+                {"name": f"{folder.name} {len(before) + 1}", "project_id": self.project.id},
+                copies,
                 data_params={"image_quality": 95, "sorting_method": "predefined"},
                 annotation_path=str(marks),
-                annotation_format=FORMAT,
+                annotation_format="CVAT 1.1",
             )
+        return len(images), count
 
-    def _export(self) -> LabelExport:
+    def exported(self) -> LabelExport:
         with TemporaryDirectory() as folder:
             file = Path(folder, "export.zip")
-            self.project.export_dataset(EXPORT, str(file), include_images=False)
+            self.project.export_dataset("CVAT for images 1.1", str(file), include_images=False)
             with readable(file, "export it by hand"):
                 return read_export(file)
 
-    def _document(self, folder: Path) -> ElementTree.Element:
-        file = handed_over(folder, self.FILE)
-        with readable(file, "select or certify into another folder (--out)"):
-            return parsed_xml(file_bytes(file), file, file.stat().st_size)
 
-
-def _labels(root: ElementTree.Element) -> list[dict[str, str]]:
-    return [{"name": label.findtext("name", ""), "type": label.findtext("type") or "any"} for label in root.iter("label")]
+def drawn(folder: Path) -> tuple[ElementTree.Element, list[dict[str, str]]]:
+    """Read the images and marks that `howfar select` or `howfar certify` wrote into a folder, and their labels."""
+    with handed_over(folder, "cvat.xml") as file:
+        root = parsed_xml(file_bytes(file), file, file.stat().st_size)
+    labels = root.iter("label")
+    return root, [{"name": each.findtext("name", ""), "type": each.findtext("type") or "any"} for each in labels]

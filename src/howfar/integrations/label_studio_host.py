@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from typing import Any, Final
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from howfar.data.documents import file_bytes, parsed_xml, read_json, readable
@@ -14,14 +15,9 @@ from howfar.data.image_bytes import read_bytes
 from howfar.data.label_marks import LabelExport
 from howfar.data.label_studio import read_label_studio
 from howfar.errors import ImageError, InputError
-from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over, places
+from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over
 from howfar.io.location import absolute
 from howfar.report.labelling_files import INTERFACE
-
-TASKS: Final = "label_studio.json"
-AGAIN: Final = "select or certify into another folder (--out)"
-MOST_BYTES: Final = 64_000_000
-"""Bytes of one request to the backend."""
 
 
 class LabelStudioHost(LabellingHost):
@@ -29,7 +25,6 @@ class LabelStudioHost(LabellingHost):
 
     KEY = "LABEL_STUDIO_API_KEY"
     WHERE = "Label Studio (Account & Settings, Personal Access Token)"
-    FILE = TASKS
 
     def _projects(self, key: str) -> Iterator[tuple[str, Any]]:
         from httpx import Client, HTTPError
@@ -40,38 +35,35 @@ class LabelStudioHost(LabellingHost):
         self.sdk = LabelStudio(base_url=self.url, api_key=key, httpx_client=self.client)
         yield from ((each.title, each) for each in self.sdk.projects.list())
 
-    def _create(self, folder: Path) -> Any:
-        return self.sdk.projects.create(title=self.title, label_config=_interface(folder))
-
-    def _remove(self) -> None:
-        self.sdk.projects.delete(self.project.id)
-
-    def _export(self) -> LabelExport:
+    def exported(self) -> LabelExport:
         tasks = self.sdk.projects.exports.as_json(self.project.id)
         with readable(self.address, "export it by hand, and import the file"):
             return read_label_studio(tasks)
 
-    def _add(self, folder: Path) -> tuple[int, int]:
-        number, tasks, files = self.project.id, tasks_of(folder), places(folder)
-        exported = self.sdk.projects.exports.as_json(number)
+    def _send(self, folder: Path, files: Mapping[str, str], undo: ExitStack) -> tuple[int, int]:
+        tasks, projects = tasks_of(folder), self.sdk.projects
+        with handed_over(folder, INTERFACE) as file:
+            interface = file.read_text(encoding="utf-8")
+        if self.project is None:
+            self.project = projects.create(title=self.title, label_config=interface)
+            undo.callback(projects.delete, self.project.id)
+        number = self.project.id
+        exported = projects.exports.as_json(number)
         with readable(self.address, "name a new title"):
             there = {str((task.get("meta") or {}).get("image")) for task in exported}
-        if not fits(self.project.label_config, handed_over(folder, INTERFACE), self.address, is_empty=not there):
-            self.sdk.projects.update(number, label_config=_interface(folder))
+        if not fits(self.project.label_config, folder, self.address, is_empty=not there):
+            projects.update(number, label_config=interface)
         new = [task for task in tasks if task["meta"]["image"] not in there]
-        uploads: list[Any] = []
-        try:
+        with ExitStack() as unused:
             for task in new:
-                uploads.append(self._uploaded(number, files[task["meta"]["image"]]))
-                task["data"]["image"] = f"/data/{uploads[-1].file}"
+                upload = self._uploaded(number, files[task["meta"]["image"]])
+                unused.callback(self.sdk.files.delete, upload.id)
+                task["data"]["image"] = f"/data/{upload.file}"
             if new:
-                self.sdk.projects.import_tasks(number, request=new)
-        except BaseException:
-            for upload in uploads:
-                self.sdk.files.delete(upload.id)
-            raise
+                projects.import_tasks(number, request=new)
+            unused.pop_all()
         if any("predictions" in task for task in new):
-            self.sdk.projects.update(number, model_version="model", show_collab_predictions=True)
+            projects.update(number, model_version="model", show_collab_predictions=True)
         return len(new), len(tasks)
 
     def _uploaded(self, number: int, place: str) -> Any:
@@ -89,15 +81,11 @@ class LabelStudioHost(LabellingHost):
         return self.sdk.files.get(uploaded)
 
 
-def _interface(folder: Path) -> str:
-    return handed_over(folder, INTERFACE).read_text(encoding="utf-8")
-
-
-def fits(there: str, ours: Path, address: str, *, is_empty: bool) -> bool:
+def fits(there: str, folder: Path, address: str, *, is_empty: bool) -> bool:
     """Return whether a project has an interface at all; raise `InputError` for one of other labels or tools."""
     with readable(address, "name a new title"):
         known = _controls(there.encode("utf-8", "surrogateescape"), address)
-    with readable(ours, AGAIN):
+    with handed_over(folder, INTERFACE) as ours:
         control, labels = next(iter(_controls(file_bytes(ours), ours).items()), (("a control", ""), {"labels"}))
     if (known or not is_empty) and not labels <= known.get(control, set()):
         kinds = ", ".join(f"{tag} {name!r}" for tag, name in known) or "none of images"
@@ -115,8 +103,7 @@ def _controls(interface: bytes, name: object) -> dict[tuple[str, str], set[str]]
 
 def tasks_of(folder: Path) -> list[dict[str, Any]]:
     """Read the tasks that `howfar select` or `howfar certify` wrote into a folder."""
-    file = handed_over(folder, TASKS)
-    with readable(file, AGAIN):
+    with handed_over(folder, "label_studio.json") as file:
         tasks = [{**task, "data": dict(task["data"]), "meta": dict(task["meta"])} for task in read_json(file)]
         named = all(isinstance(each, str) and each for task in tasks for each in (task["data"]["image"], task["meta"]["image"]))
         if not (tasks and named and all(task["meta"]["rank"] > 0 for task in tasks)):
@@ -125,8 +112,6 @@ def tasks_of(folder: Path) -> list[dict[str, Any]]:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Answer a request, and print nothing of it."""
-
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name that the base class gives it
         """Print nothing."""
 
@@ -163,7 +148,7 @@ class Backend(ThreadingMixIn, WSGIServer):
         status, document = "200 OK", dict[str, Any](status="UP", model_class="howfar", model_version=self.version)
         try:
             length = int(request.get("CONTENT_LENGTH") or 0)
-            if not 0 <= length <= MOST_BYTES:
+            if not 0 <= length <= 64_000_000:
                 raise ValueError("a body of that length is not taken")
             body = request["wsgi.input"].read(length)
             if request["PATH_INFO"] == "/predict":

@@ -51,15 +51,19 @@ class Share:
     """Share a folder's lock as long as this object lives; wait while somebody holds it exclusively."""
 
     def __init__(self, folder: Path) -> None:
-        self._status = folder.stat()
+        self.folder, self._status = folder, folder.stat()
         self._descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
         if self._descriptor is not None:
             self._closed = finalize(self, os.close, self._descriptor)
         self.take()
 
-    def status(self) -> os.stat_result:
-        """Return the status of the opened folder, which may have been removed since."""
-        return self._status if self._descriptor is None else os.fstat(self._descriptor)
+    @property
+    def current(self) -> bool:
+        """Return whether the opened folder is still the folder at its path, and was not removed meanwhile."""
+        with suppress(FileNotFoundError):
+            opened = self._status if self._descriptor is None else os.fstat(self._descriptor)
+            return os.path.samestat(self.folder.stat(), opened)
+        return False
 
     def take(self) -> None:
         """Share the lock again after `give`."""

@@ -113,7 +113,9 @@ class _Reader:
         if kind in (_TRUE, _FALSE, _BYTE):
             return self._byte()
         if kind == _MAP:
-            return self._pairs()
+            count = self._checked(self._unsigned())
+            kinds = self._byte() if count else 0
+            return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(count)]
         raise ValueError("its footer is damaged")
 
     def _items(self) -> list[Any]:
@@ -121,11 +123,6 @@ class _Reader:
         count, kind = head >> 4, head & 15
         count = self._unsigned() if count == 15 else count
         return [self._value(kind) for _ in range(self._checked(count))]
-
-    def _pairs(self) -> list[Any]:
-        count = self._checked(self._unsigned())
-        kinds = self._byte() if count else 0
-        return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(count)]
 
     def _checked(self, count: int) -> int:
         """Return a count of items, each at least one byte; raise `ValueError` if the data is too short for them."""

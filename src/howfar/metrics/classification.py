@@ -49,10 +49,7 @@ class Classification:
     ({'accuracy': 0.667, 'f1': 0.667}, [1.0, 0.0, 1.0], [0.9, 0.6, 0.8])
     """
 
-    @property
-    def name(self) -> str:
-        """Return the task's name, "classification"."""
-        return "classification"
+    name = "classification"
 
     def tally(self, prediction: ArrayLike, truth: int) -> Label:
         """Reduce one image to its true and predicted class and the confidence.

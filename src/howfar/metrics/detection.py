@@ -66,10 +66,7 @@ class Detection:
         if self.min_score > 1.0:
             raise InputError.of("min_score", "must be at most 1, as scores are", self.min_score)
 
-    @property
-    def name(self) -> str:
-        """Return the task's name, "detection"."""
-        return "detection"
+    name = "detection"
 
     @classmethod
     def named(cls, metric: str) -> Detection:

@@ -43,10 +43,7 @@ class Multiclass:
     ignore: int | None = None
     names: Sequence[str] = ()
 
-    @property
-    def name(self) -> str:
-        """Return the task's name, "multiclass"."""
-        return "multiclass"
+    name = "multiclass"
 
     def tally(self, prediction: ArrayLike, truth: ArrayLike) -> ClassCounts:
         """Count one image's pixels by class.

@@ -35,7 +35,15 @@ def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
     values = as_map(prediction)
     if values.dtype == np.uint8:
         return values, _LOWEST_BYTE
-    return _ranks(values), _LOWEST_RANK
+    # The thresholds below each value are counted, rounded to the map's dtype: a float32 copy of an 8-bit map is then counted
+    # as the 8-bit map, since both roundings of 51/255 = 20/100 are one number.
+    wide: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize < 8 else np.float64, copy=False)
+    above = np.append(THRESHOLDS.astype(values.dtype), np.inf).astype(wide.dtype)
+    # A threshold is the number nearest to i/100, so a p above it is above i/100 and 100 p is at least i however rounded:
+    # the thresholds below p are ⌊100 p⌋ or one more. Searching for them would take 20 times as long.
+    ranks: ByteMap = np.multiply(wide, 100, dtype=wide.dtype).astype(np.uint8)
+    ranks += wide > above[ranks]
+    return ranks, _LOWEST_RANK
 
 
 def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
@@ -114,17 +122,3 @@ def _outside(low: float, high: float) -> tuple[float, str]:
     if low >= 0.0 and high <= 255.0:
         return high, "divide 8-bit values by 255, or pass them as uint8"
     return (low if low < 0.0 else high), "apply a sigmoid to logits"
-
-
-def _ranks(p: NDArray[Any]) -> ByteMap:
-    """Count the thresholds below each value, with thresholds rounded to the map's dtype.
-
-    A float32 copy of an 8-bit map is then counted as the 8-bit map: both roundings of 51/255 = 20/100 are one number.
-    """
-    wide: NDArray[Any] = p.astype(np.float32 if p.dtype.itemsize < 8 else np.float64, copy=False)
-    above = np.append(THRESHOLDS.astype(p.dtype), np.inf).astype(wide.dtype)
-    # A threshold is the number nearest to i/100, so a p above it is above i/100 and 100 p is at least i however rounded:
-    # the thresholds below p are ⌊100 p⌋ or one more. Searching for them would take 20 times as long.
-    ranks: ByteMap = np.multiply(wide, 100, dtype=wide.dtype).astype(np.uint8)
-    ranks += wide > above[ranks]
-    return ranks

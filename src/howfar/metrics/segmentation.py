@@ -181,10 +181,7 @@ class Segmentation:
     tolerance: float = 0.0
     threshold: float | None = None
 
-    @property
-    def name(self) -> str:
-        """Return the task's name, "segmentation"."""
-        return "segmentation"
+    name = "segmentation"
 
     def tally(self, prediction: ArrayLike, truth: ArrayLike) -> Counts:
         """Count one image's pixels at all thresholds."""

@@ -92,19 +92,15 @@ def arrivals(new: NewImages, reading: Mapping[str, Any] | None = None) -> list[G
     own, asked = PixelReading.of(reading or {}), reading_asked()
     chosen = {name: getattr(asked, name) or getattr(own, name) for name in ("bands", "range", "window")}
     with reading_pixels({**chosen, "overlap": asked.overlap}):
-        return _grouped(several)
-
-
-def _grouped(several: Sequence[Any]) -> list[Group]:
-    groups: list[Group] = []
-    for kind, members in groupby(several, _kind):
-        if kind == FILES:
-            groups.append(Group(tuple(map(arrival, members))))
-        elif kind == PICTURES:
-            groups.append(_group(parse(list(members), unnamed=NEW)))
-        else:
-            groups += [_group(parse(argument, unnamed=NEW), _is_relative(argument)) for argument in members]
-    return groups
+        groups: list[Group] = []
+        for kind, members in groupby(several, _kind):
+            if kind == FILES:
+                groups.append(Group(tuple(map(arrival, members))))
+            elif kind == PICTURES:
+                groups.append(_group(parse(list(members), unnamed=NEW)))
+            else:
+                groups += [_group(parse(argument, unnamed=NEW), _is_relative(argument)) for argument in members]
+        return groups
 
 
 def arrival(image: ImageArgument) -> Arrival:

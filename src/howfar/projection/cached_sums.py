@@ -143,7 +143,11 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
     few = n * q * q < MOMENTS_LARGE if kind is Moments else n * n * q < GRAM_LARGE
     if not isinstance(home, Path) or few:
         return rows
-    digest = _digest(contents)
+    # The content hashes are hashed as lines of one text, without holding that text in memory.
+    hashed = hashlib.sha256()
+    for row, content in enumerate(contents):
+        hashed.update((f"\n{content}" if row else content).encode())
+    digest = hashed.hexdigest()[:32]
     cached = CachedRows(rows, home / FOLDER / digest)
     if kind is Gram and not executor.processes and not cached.knows(Gram):
         # Without processes a pair's inner products are one product of both sets; keeping each set's own would take two more.
@@ -155,14 +159,6 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
         else:
             cached.give(executor.on_processors().reduce(partial(span_gram, rows), merge_columns, _spans(q, n)))
     return cached
-
-
-def _digest(contents: Sequence[str]) -> str:
-    """Hash the content hashes as lines of one text, without holding that text in memory."""
-    hashed = hashlib.sha256()
-    for row, content in enumerate(contents):
-        hashed.update((f"\n{content}" if row else content).encode())
-    return hashed.hexdigest()[:32]
 
 
 def _spans(length: int, width: int) -> list[tuple[int, int]]:

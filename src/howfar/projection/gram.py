@@ -202,7 +202,9 @@ class _Plan:
             for rows, end, centre, new in zip(self.sets, ends, centres, fresh, strict=True):
                 columns = rows.columns(at.start, at.stop)
                 if new:
-                    centre[at] = _centre(columns)
+                    # An approximate centre: the mean of sampled rows, clipped to the range of float32.
+                    some = columns[:: max(1, len(columns) // _AMID)].mean(axis=0, dtype=np.float64)
+                    centre[at] = np.asarray(np.clip(some, -LARGEST, LARGEST), dtype=np.float32)
                 np.subtract(columns, centre[at], out=values[end - rows.shape[0] : end], dtype=self.dtype)
             return values
 
@@ -230,12 +232,6 @@ def _ahead(read: Callable[[int], T], count: int) -> Iterator[T]:
             values, coming = coming.result(), reader.submit(read, index)
             yield values
         yield coming.result()
-
-
-def _centre(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Compute an approximate centre, the mean of sampled rows, clipped to the range of float32."""
-    some = values[:: max(1, len(values) // _AMID)].mean(axis=0, dtype=np.float64)
-    return np.asarray(np.clip(some, -LARGEST, LARGEST), dtype=np.float32)
 
 
 def _mean(values: NDArray[Any]) -> Float64Array:

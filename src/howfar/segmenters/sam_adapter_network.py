@@ -141,9 +141,15 @@ class SamAdapter(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled."""
         embedding = self._embedded(pictures)
+        # SAM's positional encoding of patch centres, (1, c, h, w), from relative x and y.
+        height, width = embedding.shape[2:]
+        options: dict[str, Any] = {"device": embedding.device, "dtype": embedding.dtype}
+        y, x = ((torch.arange(side, **options) + 0.5) / side for side in (height, width))
+        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+        code: Tensor = self.positions(grid).permute(2, 0, 1)[None]
         masks, _ = self.decoder(
             image_embeddings=embedding,
-            image_positional_embeddings=self._position_code(embedding).repeat(len(embedding), 1, 1, 1),
+            image_positional_embeddings=code.repeat(len(embedding), 1, 1, 1),
             sparse_prompt_embeddings=None,
             dense_prompt_embeddings=self.no_mask.weight.view(1, -1, 1, 1),
             multimask_output=False,
@@ -172,15 +178,6 @@ class SamAdapter(nn.Module):
             tokens = block(tokens + prompt)
         embedding: Tensor = self.encoder.neck(tokens)
         return embedding
-
-    def _position_code(self, embedding: Tensor) -> Tensor:
-        """Compute SAM's positional encoding of patch centres, (1, c, h, w), from relative x and y."""
-        height, width = embedding.shape[2:]
-        options: dict[str, Any] = {"device": embedding.device, "dtype": embedding.dtype}
-        y, x = ((torch.arange(side, **options) + 0.5) / side for side in (height, width))
-        grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-        code: Tensor = self.positions(grid).permute(2, 0, 1)[None]
-        return code
 
 
 def build(options: Any, pretrained: bool | Path) -> SamAdapter:

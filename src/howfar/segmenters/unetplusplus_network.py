@@ -33,7 +33,12 @@ class UnetPlusPlus(nn.Module):
     def __init__(self, encoder: str) -> None:
         super().__init__()
         self.normalise = Normalise(*STATISTICS[encoder])
-        self.network = _library().UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
+        try:
+            import segmentation_models_pytorch as library
+        except ImportError as error:
+            needed = f"segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
+            raise MissingExtraError(f"unetplusplus needs {needed}") from error
+        self.network = library.UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1; sides must be multiples of 32, else `InputError`."""
@@ -65,15 +70,6 @@ def build(options: Any, pretrained: bool | Path) -> UnetPlusPlus:
             state = {f"model.{key}": value for key, value in state.items()}
         fit_state_dict(network.network.encoder, state, HEADS, str(file))
     return network
-
-
-def _library() -> Any:
-    try:
-        import segmentation_models_pytorch as library
-    except ImportError as error:
-        needed = f"segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
-        raise MissingExtraError(f"unetplusplus needs {needed}") from error
-    return library
 
 
 def _published_file(encoder: str) -> Path:

@@ -25,27 +25,8 @@ from numpy.typing import NDArray
 from howfar.io.atomic import appearing
 from howfar.io.lock import Share, alone, held, locked
 
-_held: WeakSet[FolderUse] = WeakSet()
+_held: WeakSet[Share] = WeakSet()
 _lock = Lock()
-
-
-class FolderUse:
-    """Share the lock of an existing folder as long as this object lives."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.share = Share(folder)
-        with _lock:
-            _held.add(self)
-
-    @property
-    def current(self) -> bool:
-        """Return whether the locked folder is still the folder at its path, and was not removed meanwhile."""
-        try:
-            there = self.folder.stat()
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(there, self.share.status())
 
 
 CLAIMS: Final = "claims"
@@ -137,14 +118,16 @@ class LocalFolder:
         """Try to hold the named lock until the block ends; the context yields whether it was free."""
         return alone(self.path / name)
 
-    def hold(self) -> FolderUse:
+    def hold(self) -> Share:
         """Make the folder if missing, and keep others from removing it as long as the returned object lives."""
         while True:
             self.make()
             # Gone again where somebody has removed it between the two.
             with suppress(FileNotFoundError):
-                use = FolderUse(self.path)
+                use = Share(self.path)
                 if use.current:
+                    with _lock:
+                        _held.add(use)
                     return use
 
     @contextmanager
@@ -157,8 +140,8 @@ class LocalFolder:
             with _lock:
                 own = [use for use in _held if use.folder == self.path]
             for use in own:
-                use.share.give()
-                stack.callback(use.share.take)
+                use.give()
+                stack.callback(use.take)
             yield stack.enter_context(alone(self.path, make=False))
 
     @contextmanager

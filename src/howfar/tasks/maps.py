@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,37 +193,25 @@ def scored_maps(
 Map: TypeAlias = NDArray[Any]
 
 
-def _of_map(main: Map, _: Sequence[Map], threshold: float) -> dict[str, Any]:
+def _signals(kind: str, main: Map, maps: Sequence[Map], threshold: float) -> dict[str, Any]:
+    """Compute the signals of a kind of maps, the model's own first or others that are compared with its `main` map."""
+    if kind == "flipped":
+        return {FLIP_AGREEMENT: flip_agreement(main, maps[0]), FLIP_OVERLAP: flip_overlap(main, maps[0], threshold)}
+    if kind == "tiles":
+        return {TILE_AGREEMENT: foreground_dice(main, maps[0], threshold)}
+    if kind == "ensemble":
+        return {ENSEMBLE_AGREEMENT: ensemble_agreement([main, *maps])}
     counts = histogram(main)
     of_counts = {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
     return of_counts | foreground_shape(main, threshold)
 
 
-def _of_flipped(main: Map, flipped: Sequence[Map], threshold: float) -> dict[str, Any]:
-    return {FLIP_AGREEMENT: flip_agreement(main, flipped[0]), FLIP_OVERLAP: flip_overlap(main, flipped[0], threshold)}
-
-
-def _of_tiles(main: Map, tiled: Sequence[Map], threshold: float) -> dict[str, Any]:
-    return {TILE_AGREEMENT: foreground_dice(main, tiled[0], threshold)}
-
-
-def _of_ensemble(main: Map, members: Sequence[Map], threshold: float) -> dict[str, Any]:
-    return {ENSEMBLE_AGREEMENT: ensemble_agreement([main, *members])}
-
-
-class MapSignals(NamedTuple):
-    """Define the signals of a kind of maps: their columns, and their function of the model's map and those maps."""
-
-    columns: tuple[str, ...]
-    compute: Callable[[Map, Sequence[Map], float], dict[str, Any]]
-
-
 OWN: Final = "predictions"
-SIGNALS_OF: Final[Mapping[str, MapSignals]] = {
-    OWN: MapSignals((*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES), _of_map),
-    "flipped": MapSignals((FLIP_AGREEMENT, FLIP_OVERLAP), _of_flipped),
-    "ensemble": MapSignals((ENSEMBLE_AGREEMENT,), _of_ensemble),
-    "tiles": MapSignals((TILE_AGREEMENT,), _of_tiles),
+SIGNALS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    OWN: (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES),
+    "flipped": (FLIP_AGREEMENT, FLIP_OVERLAP),
+    "ensemble": (ENSEMBLE_AGREEMENT,),
+    "tiles": (TILE_AGREEMENT,),
 }
 """The signals of each kind of maps by the argument that names their folder: the model's own, of mirrored images …"""
 _ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
@@ -262,7 +250,7 @@ class MapFolders:
 
     def columns(self) -> tuple[str, ...]:
         """List the signal columns available from these folders."""
-        return tuple(column for name in self.folders for column in SIGNALS_OF[name].columns)
+        return tuple(column for name in self.folders for column in SIGNALS_OF[name])
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
         """Find the maps of a dataset's images, keyed by image file."""
@@ -299,7 +287,7 @@ class ImageMaps:
             try:
                 maps = [_read_map(*place) for place in places]
                 main = maps[0] if name == OWN else main
-                columns |= SIGNALS_OF[name].compute(main, maps, threshold)
+                columns |= _signals(name, main, maps, threshold)
             except (ImageError, InputError) as error:
                 why.append(str(error))
                 if name == OWN:

@@ -248,6 +248,9 @@ def _card(
 ) -> CheckpointCard:
     epoch = kept_epoch(history, task.settings.keep)
     pixels = replace(file_and_reading(task.examples[0].path)[1], window=0).identity()
+    # The largest side is that of a preceding training too.
+    before = {} if task.start is None else task.start.card.data.get("sides") or {}
+    sides = sorted(pairs.sides)
     return CheckpointCard(
         segmenter=task.segmenter,
         options=dict(segmenter_family(task.segmenter).checked(task.options)),
@@ -263,7 +266,7 @@ def _card(
             "contents_before": [] if task.start is None else sorted(task.start.card.learnt),
             "all_contents_known": task.start is None or task.start.card.all_learnt_known,
             "held_out": [] if held is None else list(held.contents),
-            "sides": _sides(task, pairs),
+            "sides": {"median": sides[len(sides) // 2], "largest": max(sides[-1], before.get("largest", 0.0))},
             "started_from": None if task.start is None else task.start.card.weights,
             "group": task.group,
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
@@ -274,13 +277,6 @@ def _card(
         threshold=None if epoch is None else float(epoch["threshold"]),
         architecture=architecture,
     )
-
-
-def _sides(task: TrainingTask, pairs: Pairs) -> dict[str, float]:
-    """Summarise the sides of training images, including the largest side of a preceding training."""
-    before = {} if task.start is None else task.start.card.data.get("sides") or {}
-    sides = sorted(pairs.sides)
-    return {"median": sides[len(sides) // 2], "largest": max(sides[-1], before.get("largest", 0.0))}
 
 
 @with_options(TrainOptions)
