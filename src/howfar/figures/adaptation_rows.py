@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from howfar.figures import Caption, registered
+from howfar.figures import Caption, registered, style
 from howfar.figures.adaptation_models import by_background, by_shots, strategy_of, study_note
 from howfar.figures.contact_sheets import (
     NONE,
@@ -22,7 +22,6 @@ from howfar.figures.contact_sheets import (
     truth,
 )
 from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
-from howfar.figures.style import drawing, first, head, name_text, nothing
 from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.results.records import matching
 
@@ -76,16 +75,16 @@ def adaptation_rows(
     predicted = set(images["dataset"])
     there = [name for name in dict.fromkeys(every if datasets is None else datasets) if name in predicted]
     if not there or not models:
-        return nothing(TITLE, "no image of these datasets was predicted in the first seed")
-    shown, left_out = first(there, limit)
+        return style.nothing(TITLE, "no image of these datasets was predicted in the first seed")
+    shown, left_out = style.first(there, limit)
     places = {name: Path(folder) / name if name in result.runs() else Path(folder) for name in result.segmenters}
     blocks = [block for name in shown for block in _blocks(matching(images, dataset=name), models, places)]
     if all(block.lines[0][_TRUTH].picture.reason == NONE for block in blocks):
         blocks = [block._replace(lines=[[*line[:_TRUTH], *line[_TRUTH + 1 :]]]) for block in blocks for line in block.lines]
-    with drawing():
+    with style.drawing():
         figure = draw_blocks(blocks, FEWEST)
         note = f"The image in the middle, as said at the right of each row; seed {seed}; white is certain. {left_out}"
-        head(figure, f"{TITLE}: {study_note(result, '')}", note.strip())
+        style.head(figure, f"{TITLE}: {study_note(result, '')}", note.strip())
     return figure
 
 
@@ -98,15 +97,15 @@ def first_seed(adaptation: Adaptation) -> int:
 def _cells(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[PictureCell]:
     """Read the pictures of an image, whose rows by model are `own`: photograph, ground truth, and each model's map."""
     photograph, mask = str(own.iloc[0]["path"]), str(own.iloc[0]["mask"])
-    first = {"photograph": thumbnail(photograph), "ground truth": truth(mask)}
+    truths = {"photograph": thumbnail(photograph), "ground truth": truth(mask)}
     return [
-        *(PictureCell(name, each, below=name) for name, each in first.items()),
+        *(PictureCell(name, each, below=name) for name, each in truths.items()),
         *(_map(own, each, folder) for each in models),
     ]
 
 
 def _map(own: pd.DataFrame, model: str, folder: Path) -> PictureCell:
-    name = name_text(model, 16)
+    name = style.name_text(model, 16)
     if model not in own.index:
         return PictureCell(model, Thumbnail(None, "not made\nin this seed"), below=name)
     f, share = (float(own[column].loc[model]) for column in ("f", "false_positive_share"))
@@ -122,7 +121,7 @@ def _blocks(images: pd.DataFrame, models: Sequence[str], places: Mapping[str, Pa
     for segmenter, place in places.items():
         own = matching(images, segmenter=segmenter, image=shown.image).set_index("model")
         several = len(places) > 1
-        heading = name_text(dataset, 30 if several else 40) + (f" · {name_text(segmenter, 24)}" if several else "")
+        heading = style.name_text(dataset, 30 if several else 40) + (f" · {style.name_text(segmenter, 24)}" if several else "")
         blocks += [PictureBlock(heading, shown, [_cells(own, models, place)])] if len(own) else []
     return blocks
 

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from howfar.figures import Caption, registered
+from howfar.figures import Caption, registered, style
 from howfar.figures.adaptation_models import (
     AS_IN_PAPER,
     CAUTION,
@@ -38,22 +38,6 @@ from howfar.figures.adaptation_models import (
     study_note,
 )
 from howfar.figures.performance_figures import FEWEST
-from howfar.figures.style import (
-    I_DIST,
-    INK,
-    MUTED,
-    PAPER,
-    Look,
-    drawing,
-    first,
-    head,
-    head_panel,
-    name_legend,
-    name_rows,
-    name_text,
-    nothing,
-    unit_panels,
-)
 from howfar.relation.performance_by_distance import curve
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation
 from howfar.results.records import matching
@@ -152,31 +136,31 @@ def adaptation_bars(
     models = by_background(result, chosen) if background else beside_random(result, chosen)
     datasets = scored(result)
     if not models or not datasets:
-        return nothing(title, f"no model of {chosen} learnt from background images" if datasets else "no image has an F")
-    shown, left_out = first(datasets, limit)
+        return style.nothing(title, f"no model of {chosen} learnt from background images" if datasets else "no image has an F")
+    shown, left_out = style.first(datasets, limit)
     groups = [*shown, *([ALL] if len(result.secondaries) > 1 else [])]
     seeds, faces, several = seeds_of(result, models), bar_faces(result, models, chosen), len(result.segmenters) > 1
     bars = ranges(result, models, seeds, column)
     own_models = {*by_shots(result, chosen), *by_background(result, chosen)}
     ends, whole = (models[0], [model for model in models if model in own_models][-1]), _whole(result)
-    with drawing():
+    with style.drawing():
         height = (max(0.17 * len(models), 0.36) + 0.16) * len(groups) + (0.45 if several else 0)
         figure, panels, _ = panel_grid(len(result.segmenters), BARS_COLUMNS, lambda lines: 1.25 + height * lines)
         for axes, name in zip(panels, result.segmenters, strict=True):
             for position, dataset in enumerate(groups):
                 draw_group(axes, position, dataset, {model: bars.get((name, model, dataset)) for model in faces}, faces)
-            name_rows(axes, [group_name(result, dataset) for dataset in groups])
+            style.name_rows(axes, [group_name(result, dataset) for dataset in groups])
             axes.set_ylim(len(groups) - 0.5, -0.5)
             axes.set_xlim(0, min(max(bar.high for bar in bars.values()) * 1.1 + 0.02, 1.08))
             axes.set_xlabel(score if several else axis)
             if several:
                 means = [f"{model} {bars[name, model, whole].mean:.3f}" for model in ends if (name, model, whole) in bars]
-                head_panel(axes, name, " → ".join(means))
+                style.head_panel(axes, name, " → ".join(means))
         handles = [Patch(**face, label=model) for model, face in faces.items()]
-        name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
+        style.name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
         whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
         note = study_note(result, f"; images chosen by {chosen}; {seeds_text(seeds)}{whisker}. {left_out}")
-        head(figure, title, note.strip())
+        style.head(figure, title, note.strip())
     return figure
 
 
@@ -208,7 +192,7 @@ def bar_faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[
     look_of, rivals = looks(adaptation), set() if strategy == RANDOM else set(by_shots(adaptation, RANDOM))
     return {
         model: {
-            "facecolor": PAPER if model in rivals else look_of[model].colour,
+            "facecolor": style.PAPER if model in rivals else look_of[model].colour,
             "edgecolor": look_of[model].colour,
             "linewidth": 1.1,
         }
@@ -228,8 +212,8 @@ def draw_group(
         at = position - ROOM / 2 + (k + 0.5) * thick
         axes.barh([at], [bar.mean], height=thick * 0.82, label=f"{model}:{dataset}", zorder=2.2, **face)
         if bar.high > bar.low:
-            axes.plot([bar.low, bar.high], [at, at], color=INK, lw=1.2, zorder=2.5, label=f"range:{model}:{dataset}")
-        number: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5, "color": INK}
+            axes.plot([bar.low, bar.high], [at, at], color=style.INK, lw=1.2, zorder=2.5, label=f"range:{model}:{dataset}")
+        number: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5, "color": style.INK}
         axes.annotate(f"{bar.mean:.3f}", (bar.high, at), (4, 0), **number)
 
 
@@ -237,7 +221,7 @@ def group_name(adaptation: Adaptation, dataset: str) -> str:
     """Return the label of a group of bars: a dataset, marked if blind, or all secondaries."""
     if dataset == ALL:
         return f"all {len(adaptation.secondaries)} secondaries"
-    return f"{name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"
+    return f"{style.name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"
 
 
 CURVES_COLUMNS = 2
@@ -295,29 +279,29 @@ def adaptation_curves(
     images; F and distance of an image are means over the seeds in which all models shown were trained. Distance is scaled to
     0-1, as M sees it.
     """
-    shown, left_out = first(adaptation.secondaries, limit)
+    shown, left_out = style.first(adaptation.secondaries, limit)
     chosen, shows = strategy_of(adaptation, strategy), image_measure(adaptation, measure)
     models = by_background(adaptation, chosen) if background else [BASELINE, *by_shots(adaptation, chosen)]
     title = CURVES_BACKGROUND if background else CURVES_TITLE
     if background and not models:
-        return nothing(title, f"no model of {chosen} learnt from background images")
+        return style.nothing(title, f"no model of {chosen} learnt from background images")
     seeds = seeds_of(adaptation, models)
     points = averaged(adaptation.images, models, seeds, shows)
     look_of, places = looks(adaptation), list(product(adaptation.segmenters, shown))
-    with drawing():
+    with style.drawing():
         figure, panels, columns = panel_grid(len(places), CURVES_COLUMNS, lambda lines: 1.3 + 2.75 * lines, narrow=5.6)
         for axes, key in zip(panels, places, strict=True):
             own = matching(points, segmenter=key[0], dataset=key[1])
             _panel(axes, row_name(adaptation, *key), own, {model: look_of[model] for model in models})
-        unit_panels(panels, len(places), columns)
+        style.unit_panels(panels, len(places), columns)
         for axes in panels[max(0, len(places) - columns) :]:
-            axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
+            axes.set_xlabel(f"scaled {style.I_DIST}, as M sees it")
         figure.supylabel(AXES[shows], fontsize=9.5)
         handles = [Line2D([], [], lw=2.1, color=look_of[model].colour, label=model) for model in models]
-        handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=MUTED, label="an image"))
-        name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
+        handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=style.MUTED, label="an image"))
+        style.name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
         note = study_note(adaptation, f"; images chosen by {chosen}; {seeds_text(seeds)}. {left_out}")
-        head(figure, title, note.strip())
+        style.head(figure, title, note.strip())
     return figure
 
 
@@ -328,7 +312,7 @@ def averaged(images: pd.DataFrame, models: list[str], seeds: list[int], measure:
     return rows.groupby(["segmenter", "model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
 
 
-def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]) -> None:
+def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, style.Look]) -> None:
     count = points["image"].nunique()
     for position, (model, look) in enumerate(look_of.items()):
         rows = points[points["model"] == model]
@@ -338,10 +322,10 @@ def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]
         marks: dict[str, Any] = {"color": look.colour, "lw": 0, "rasterized": True, "clip_on": False, "zorder": 2.1}
         faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
         axes.scatter(x, rows["f"].to_numpy()[order], s=9, alpha=faint, label=f"images:{model}", **marks)
-        effects = [withStroke(linewidth=3.2, foreground=PAPER)]
+        effects = [withStroke(linewidth=3.2, foreground=style.PAPER)]
         line: dict[str, Any] = {"color": look.colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * position}
         if len(x) >= 2 * FEWEST:
             axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
     if not count:
-        axes.text(0.5, 0.5, "no image has an F", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
-    head_panel(axes, name, f"n = {count:,}")
+        axes.text(0.5, 0.5, "no image has an F", transform=axes.transAxes, ha="center", fontsize=8, color=style.MUTED)
+    style.head_panel(axes, name, f"n = {count:,}")

@@ -219,16 +219,12 @@ def prepare(figure: Figure) -> None:
         if plain != words:
             text.set_text(plain)
         if not plain.isascii():
-            _add_fonts(text, plain)
-
-
-def _add_fonts(text: Text, words: str) -> None:
-    properties = text.get_fontproperties()
-    own = _characters(font_manager.findfont(properties))
-    lacking = sorted({ord(letter) for letter in words} - own - {ord("\n")})
-    families = dict.fromkeys(family for code in lacking if (family := _family_with(code)) is not None)
-    if families:
-        text.set_fontfamily([*properties.get_family(), *families])
+            properties = text.get_fontproperties()
+            own = _characters(font_manager.findfont(properties))
+            lacking = sorted({ord(letter) for letter in plain} - own - {ord("\n")})
+            families = dict.fromkeys(family for code in lacking if (family := _family_with(code)) is not None)
+            if families:
+                text.set_fontfamily([*properties.get_family(), *families])
 
 
 @cache

@@ -117,7 +117,12 @@ def scores_of(
         values["lean"] = values[PRECISION] - values[RECALL]
         row: dict[str, Any] = {"model": model, "shots": shots, "dataset": dataset.dataset, "n": len(dataset.images)}
         row |= {"photographs": len(set(dataset.photographs)), "left_out": dataset.left_out, "chance": _chance(dataset)}
-        row |= _at_best(dataset, model, shots)
+        pairs = []
+        for training, counts in dataset.counts.items():
+            if (training.model, training.shots) == (model, shots):
+                best, threshold = ods(counts)
+                pairs.append((best, np.nan if np.isnan(threshold) else at_threshold(counts, threshold).mean_f))
+        row |= dict(zip(("ods", "mean_f_ods"), np.mean(pairs, axis=0).tolist(), strict=True))
         for name, draws in values.items():
             row |= interval_columns(name, draws)
         row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
@@ -168,16 +173,6 @@ def _chance(dataset: Counted) -> float:
     counts = next(iter(dataset.counts.values()))
     seen = counts.true > 0
     return float((2 * counts.true[seen] / (counts.true + counts.pixels)[seen]).mean()) if seen.any() else 0.0
-
-
-def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
-    """Compute ODS, and the images' mean F at its threshold, as means over seeds; NaN without true foreground."""
-    pairs = []
-    for training, counts in dataset.counts.items():
-        if (training.model, training.shots) == (model, shots):
-            best, threshold = ods(counts)
-            pairs.append((best, np.nan if np.isnan(threshold) else at_threshold(counts, threshold).mean_f))
-    return dict(zip(("ods", "mean_f_ods"), np.mean(pairs, axis=0).tolist(), strict=True))
 
 
 def _slopes(study: Adaptation, strategy: str) -> dict[tuple[str, int, str], Trend]:

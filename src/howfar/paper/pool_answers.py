@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from howfar.paper.report_frame import Row, three
-from howfar.report.section import listing, plural, sentence_case
+from howfar.report import section as doc
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
 from howfar.wording import format_interval, format_number, share
@@ -22,7 +22,7 @@ PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), 
 def lead(result: Pool) -> str:
     """State the best model for every wish in one sentence, with its certainty."""
     wanted = {"few labels": "few labels", "stable": "stability", "fast": "speed", WEIGHTED: "all, weighted,"}
-    return sentence_case("; ".join(f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()))
+    return doc.sentence_case("; ".join(f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()))
 
 
 def _answer(result: Pool, wish: str) -> str:
@@ -40,7 +40,7 @@ def _answer(result: Pool, wish: str) -> str:
         probably = "" if sure >= SURE or passed else "probably "
         return f"{probably}{rows[0]['model']} (first in {share(sure)} of draws{despite})"
     ahead = [f"{row['model']} in {share(row['first'])}" for row in rows if row["first"] >= 0.1]
-    return f"no model stands out (first in draws: {listing(ahead)})"
+    return f"no model stands out (first in draws: {doc.listing(ahead)})"
 
 
 def below_floor(result: Pool, model: str, wish: str) -> str:
@@ -69,8 +69,8 @@ def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
     without = [str(row["model"]) for row in rows if row["value"] != row["value"]]
     none = f"no {measure} on some dataset, as nothing is predicted there"
     if len(without) == len(rows):
-        return f"{sentence_case(mean)[:-1]}: every model has {none}."
-    behind = f" {listing(without)} {plural(len(without), 'has', 'have')} {none}." if without else ""
+        return f"{doc.sentence_case(mean)[:-1]}: every model has {none}."
+    behind = f" {doc.listing(without)} {doc.plural(len(without), 'has', 'have')} {none}." if without else ""
     against = ""
     if str(second["model"]) not in without:
         against = f", against {_interval(second)} of {second['model']}{_beside(result, second, measure)}; {_difference(best)}"
@@ -91,13 +91,13 @@ def _of_labels(result: Pool, rows: Sequence[Row]) -> str:
     words = [f"{row['model']} {_shots(int(row['value']))}" for row in reached]
     level = f"mean F {result.level:g}"
     if reached:
-        behind = f", and not by {listing(never)} with up to {_images(result.most)}" if never else ""
-        first = f"{level} is reached by {listing(words)}{behind}"
+        behind = f", and not by {doc.listing(never)} with up to {_images(result.most)}" if never else ""
+        first = f"{level} is reached by {doc.listing(words)}{behind}"
     else:
         first = f"No model reaches {level} with up to {_images(result.most)}, so that the gain decides"
     told = [f"{row['model']} {_change(gains[row['model']], 'gain')}" for row in rows]
     image = "The first image of each changes" if result.fewest == 1 else f"The first {_images(result.fewest)} change"
-    return f"{sentence_case(first)} {image} mean F: {listing(told)}."
+    return f"{doc.sentence_case(first)} {image} mean F: {doc.listing(told)}."
 
 
 def _of_stability(result: Pool, rows: Sequence[Row]) -> str:
@@ -126,7 +126,7 @@ def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
 
 def _of_all(result: Pool, rows: Sequence[Row]) -> str:
     best, second = rows[:2]
-    weights = listing([f"{wish} {weight:g}" for wish, weight in result.weights.items()], 6)
+    weights = doc.listing([f"{wish} {weight:g}" for wish, weight in result.weights.items()], 6)
     return (
         f"{best['model']}: weighted mean rank {_interval(best)} against {_interval(second)} of {second['model']} ({weights})."
     )
@@ -153,7 +153,7 @@ def leans(result: Pool, shots: int) -> str:
             "predicting nothing on": int(rows["precision"].isna().sum()),
         }
         parts = [f"{where} {count}" for where, count in counts.items() if count]
-        words.append(f"{model} {listing(parts) if parts else 'to neither'}")
+        words.append(f"{model} {doc.listing(parts) if parts else 'to neither'}")
     whole = "Trained on the primary dataset alone" if not shots else f"With {_images(shots)}"
     return f"{whole}, of {_datasets(result)} these lean clearly: {'; '.join(words)}."
 
@@ -205,8 +205,8 @@ def limits(result: Pool) -> list[str]:
     )
     left_out = result.scores.drop_duplicates("dataset")["left_out"].sum()
     shared = (
-        f" {left_out:,} {plural(int(left_out), 'image', 'images')} that some model was not scored on, as it or its photograph "
-        "was learnt from, are left out for all."
+        f" {left_out:,} {doc.plural(int(left_out), 'image', 'images')} that some model was not scored on, as it or its "
+        "photograph was learnt from, are left out for all."
         if left_out
         else ""
     )
@@ -236,7 +236,7 @@ def machine(result: Pool) -> str:
     made = result.hardware
     device = "" if made["device"] == "CPU" else f", {made['device']}"
     threads = int(made["threads"])
-    return f"{made['processor']} with {made['cores']} cores, {threads} {plural(threads, 'thread', 'threads')}{device}"
+    return f"{made['processor']} with {made['cores']} cores, {threads} {doc.plural(threads, 'thread', 'threads')}{device}"
 
 
 def seconds_of(result: Pool) -> pd.DataFrame:
@@ -262,11 +262,11 @@ def _change(row: Row, name: str) -> str:
 
 
 def _datasets(result: Pool) -> str:
-    return f"{len(result.secondaries)} {plural(len(result.secondaries), 'dataset', 'datasets')}"
+    return f"{len(result.secondaries)} {doc.plural(len(result.secondaries), 'dataset', 'datasets')}"
 
 
 def _images(count: int) -> str:
-    return f"{count} {plural(count, 'image', 'images')} of each"
+    return f"{count} {doc.plural(count, 'image', 'images')} of each"
 
 
 def _shots(count: int) -> str:

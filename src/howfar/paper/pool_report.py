@@ -13,27 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from howfar.figures import Caption
+from howfar.figures import Caption, style
 from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.forest import ForestRow, forest, frame_forest
-from howfar.figures.style import (
-    INK,
-    MARKERS,
-    MUTED,
-    WIDTH,
-    blank,
-    drawing,
-    first,
-    head_numbers,
-    head_panel,
-    look,
-    name_legend,
-    name_text,
-    unit_plane,
-)
 from howfar.paper import pool_answers
 from howfar.paper.pool_answers import millions, seconds_of
-from howfar.paper.report_frame import Row, count_column, fixed_digits, head, label_lowest, text_column, three
+from howfar.paper.report_frame import Row, fixed_digits, head, label_lowest, three
 from howfar.report import section as doc
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, Pool
@@ -41,7 +26,7 @@ from howfar.wording import format_number, share, signed
 
 F_CURVES = (0.2, 0.4, 0.6, 0.8)
 MOST_DATASETS = 8
-_SHAPES = (*MARKERS, "v", "P", "X", "*")
+_SHAPES = (*style.MARKERS, "v", "P", "X", "*")
 
 
 def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figure:
@@ -51,25 +36,27 @@ def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figur
     bars 95 % intervals over photographs and trainings; along a grey curve F is the same, and on the dashed line precision is
     equal to recall. Two panels. At most `limit` datasets are drawn, the first.
     """
-    datasets, left_out = first(result.secondaries, min(limit, len(_SHAPES)))
-    with drawing():
-        figure = blank(WIDTH, 4.9)
+    datasets, left_out = style.first(result.secondaries, min(limit, len(_SHAPES)))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, 4.9)
         panels = figure.subplots(1, 2, sharex=True, sharey=True).ravel().tolist()
         for axes, shots in zip(panels, (0, result.most), strict=True):
             _plane(axes)
             for position, model in enumerate(result.models):
                 for mark, dataset in enumerate(datasets):
                     rows = matching(result.scores, model=model, shots=shots, dataset=dataset)
-                    _cross(axes, rows, look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
-            known = name_text(result.primary, 20)
+                    _cross(axes, rows, style.look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
+            known = style.name_text(result.primary, 20)
             name = f"M{shots}: {known} and {shots} of each" if shots else f"M: {known} alone"
-            head_panel(axes, name, longest=44)
+            style.head_panel(axes, name, longest=44)
             axes.set_xlabel("recall")
         panels[0].set_ylabel("precision")
-        lines = [Line2D([], [], color=look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)]
-        grey: dict[str, Any] = {"color": MUTED, "ls": "none"}
+        lines = [
+            Line2D([], [], color=style.look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)
+        ]
+        grey: dict[str, Any] = {"color": style.MUTED, "ls": "none"}
         marks = [Line2D([], [], marker=_SHAPES[k], label=name, **grey) for k, name in enumerate(datasets)]
-        name_legend(figure, [*lines, *marks], 6)
+        style.name_legend(figure, [*lines, *marks], 6)
         head(figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip())
     return figure
 
@@ -81,16 +68,16 @@ def rank_intervals(result: Pool) -> Figure:
     """
     wishes = result.answered()
     models = list(result.models)
-    with drawing():
+    with style.drawing():
         height = 0.85 + 0.3 * len(models)
         figure, panels, columns = panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
         for axes, wish in zip(panels, wishes, strict=True):
             rows = result.ranking(wish).set_index("model").loc[models]
             _ranks(axes, rows)
-            head_panel(axes, wish)
-            head_numbers(axes, "first in")
+            style.head_panel(axes, wish)
+            style.head_numbers(axes, "first in")
         figure.set_layout_engine("constrained", wspace=0.08)
-        frame_forest(panels[0], [name_text(model, 24) for model in models])
+        frame_forest(panels[0], [style.name_text(model, 24) for model in models])
         panels[0].set_xlim(0.6, len(models) + 0.4)
         panels[0].set_xticks(range(1, len(models) + 1))
         label_lowest(panels, columns, "rank, 1 for the best")
@@ -106,10 +93,12 @@ def _plane(axes: Axes) -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
             precision = f * recall / (2 * recall - f)
         inside = (precision > 0) & (precision <= 1)
-        axes.plot(recall[inside], precision[inside], color=MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
-        axes.annotate(f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=MUTED)
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
-    unit_plane(axes)
+        axes.plot(recall[inside], precision[inside], color=style.MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
+        axes.annotate(
+            f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=style.MUTED
+        )
+    axes.plot([0, 1], [0, 1], color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
+    style.unit_plane(axes)
     axes.set_aspect("equal")
 
 
@@ -127,11 +116,11 @@ def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str)
 
 def _ranks(axes: Axes, rows: pd.DataFrame) -> None:
     ranked = [
-        ForestRow(str(model), row["rank"], row["rank_low"], row["rank_high"], look(place), share(float(row["first"])))
+        ForestRow(str(model), row["rank"], row["rank_low"], row["rank_high"], style.look(place), share(float(row["first"])))
         for place, (model, row) in enumerate(rows.iterrows())
     ]
     forest(axes, [replace(row, look=replace(row.look, marker="o")) for row in ranked], width=2, solid_capstyle="round")
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
 
 
 COLUMNS = 3
@@ -145,15 +134,15 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
     F is at each training's own threshold, bars are 95 % intervals over photographs and trainings, and
     the dashed line is the level that counts as reached. At most `limit` datasets are drawn, the first.
     """
-    datasets, left_out = first(result.secondaries, limit)
-    with drawing():
+    datasets, left_out = style.first(result.secondaries, limit)
+    with style.drawing():
         figure, panels, columns = panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
         for axes, dataset in zip(panels, datasets, strict=True):
             _panel(axes, result, dataset)
         label_lowest(panels, columns, "images of each dataset")
         panels[0].set_ylim(bottom=0)
         figure.supylabel("mean F", fontsize=9.5)
-        name_legend(figure, panels[0], min(len(result.models), 6))
+        style.name_legend(figure, panels[0], min(len(result.models), 6))
         note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
         head(figure, "Mean F by the number of images", note.strip())
     return figure
@@ -161,17 +150,17 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
 
 def _panel(axes: Axes, result: Pool, dataset: str) -> None:
     axes.grid(True, axis="y")
-    axes.axhline(result.level, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
+    axes.axhline(result.level, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
     middle = (len(result.models) - 1) / 2
     for place, model in enumerate(result.models):
         rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
         # The numbers of shots grow as powers do, so that they stand at equal steps.
         at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
-        style = look(place)
-        axes.plot(at, rows["mean_f"], color=style.colour, ls=style.dash, marker=style.marker, ms=4, lw=1.6, label=model)
-        axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=style.colour, lw=1, alpha=0.7, label="_interval")
+        own = style.look(place)
+        axes.plot(at, rows["mean_f"], color=own.colour, ls=own.dash, marker=own.marker, ms=4, lw=1.6, label=model)
+        axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=own.colour, lw=1, alpha=0.7, label="_interval")
     axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
-    head_panel(axes, dataset)
+    style.head_panel(axes, dataset)
 
 
 def scores(result: Pool) -> doc.Table:
@@ -181,9 +170,9 @@ def scores(result: Pool) -> doc.Table:
     return doc.tabulate(
         result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        count_column("shots", "that it learnt from, beside the primary dataset", "images of each"),
-        text_column("dataset"),
-        count_column("n", "images that all models were scored on"),
+        doc.count_column("shots", "that it learnt from, beside the primary dataset", "images of each"),
+        doc.text_column("dataset"),
+        doc.count_column("n", "images that all models were scored on"),
         ("ODS", best, lambda row: doc.decimal(row["ods"])),
         ("mean F", "of the images, at each model's own threshold", lambda row: doc.decimal(row["mean_f"])),
         ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: doc.decimal(row["mean_f_ods"])),
@@ -211,7 +200,7 @@ def labels(result: Pool) -> doc.Table:
     return doc.tabulate(
         result.labels.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        text_column("dataset"),
+        doc.text_column("dataset"),
         *map(mean_f, result.shots),
         (f"until F {result.level:g}", "images of each until mean F reaches it", until),
         (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: doc.row_interval(row, "gain", three)),
@@ -227,7 +216,7 @@ def slopes(result: Pool) -> doc.Table:
 
     seen = result.scores[result.scores["dataset"].isin(result.secondaries)].drop_duplicates(["model", "dataset"])
     model: doc.ColumnOf[Row] = ("model", "", lambda row: _model(result, row))
-    return doc.tabulate(seen.to_dict("records"), model, text_column("dataset"), *map(slope, result.shots))
+    return doc.tabulate(seen.to_dict("records"), model, doc.text_column("dataset"), *map(slope, result.shots))
 
 
 def _slope(row: Row) -> doc.Cell:
@@ -240,10 +229,10 @@ def spreads(result: Pool) -> doc.Table:
     return doc.tabulate(
         result.spreads.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        count_column("shots", title="images of each"),
+        doc.count_column("shots", title="images of each"),
         ("mean", "of mean F over the secondary datasets", lambda row: doc.decimal(row["mean"])),
         ("lowest", "", lambda row: doc.decimal(row["lowest"])),
-        text_column("lowest_dataset", title="on"),
+        doc.text_column("lowest_dataset", title="on"),
         ("highest", "", lambda row: doc.decimal(row["highest"])),
         ("over datasets", "standard deviation of mean F", lambda row: doc.decimal(row["sets_std"])),
         ("over seeds", "standard deviation of the mean; a dash with one seed", lambda row: doc.decimal(row["seeds_std"])),
@@ -282,8 +271,8 @@ def costs(result: Pool) -> doc.Table:
     return doc.tabulate(
         result.costs.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        text_column("segmenter"),
-        count_column("size", "side of the square that images are resized to, in pixels", "input"),
+        doc.text_column("segmenter"),
+        doc.count_column("size", "side of the square that images are resized to, in pixels", "input"),
         ("parameters", "", size("parameters")),
         ("trained", "parameters that training changes", size("trained")),
         ("seconds an image", "median, with the least and the most", speed),

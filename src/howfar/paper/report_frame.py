@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import style
-from howfar.report import section as doc
 from howfar.wording import signed
 
 Row: TypeAlias = dict[Any, Any]
@@ -24,16 +23,6 @@ OWN_SPACES: Final = (
 )
 COLUMNS: Final = 2
 """Panels beside each other in a figure of categories."""
-
-
-def text_column(name: str, explanation: str = "", title: str = "") -> doc.ColumnOf[Any]:
-    """Return a table's column with the text of a row's field."""
-    return title or name, explanation, lambda row: doc.Cell(str(row[name]))
-
-
-def count_column(name: str, explanation: str = "", title: str = "") -> doc.ColumnOf[Any]:
-    """Return a table's column with the number of things in a row's field."""
-    return title or name, explanation, lambda row: doc.count(int(row[name]))
 
 
 def fixed_digits(values: Iterable[float | None], digits: int = 3) -> Callable[[float], str]:
@@ -54,12 +43,6 @@ def label_lowest(panels: Sequence[Axes], columns: int, text: str) -> None:
     for axes in panels[max(0, len(panels) - columns) :]:
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(text)
-
-
-def interval_text(value: float | None, low: float | None, high: float | None, decimals: int = 2) -> str:
-    """Write a signed number with its interval, if it has one."""
-    texts = [signed(each, decimals) for each in (value, low, high)]
-    return texts[0] if low is None or low != low else "{} [{}, {}]".format(*texts)
 
 
 def unsigned(value: float, decimals: int = 2) -> str:

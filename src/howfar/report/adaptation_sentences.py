@@ -9,9 +9,7 @@ from typing import Any
 
 from howfar.figures.adaptation_models import (
     CHANGE,
-    COST,
     RANDOM,
-    Change,
     arms,
     by_background,
     by_shots,
@@ -22,24 +20,25 @@ from howfar.figures.adaptation_models import (
     trained_models,
 )
 from howfar.figures.adaptation_scores import Bar, ranges
-from howfar.report.section import listing, plural
+from howfar.report import section as doc
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 from howfar.wording import signed
 
 FEW_SEEDS = 5
 MOST_NAMED = 6
+_UNBOUNDED = "(too few photographs for an interval)"
 NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
 
 
-def gain(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Change:
+def gain(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Interval:
     """Return a model's gain over the unadapted model, on all secondaries equally or on one dataset; NaN if unknown."""
-    return Change.of(_row(result, segmenter, model, dataset), "gain", "low", "high")
+    return Interval.of(_row(result, segmenter, model, dataset), "gain", "low", "high")
 
 
-def over_random(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Change:
+def over_random(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Interval:
     """Return a model's gain over random with the same number of images; NaN if random was no strategy."""
-    return Change.of(_row(result, segmenter, model, dataset), "over_random", "over_random_low", "over_random_high")
+    return Interval.of(_row(result, segmenter, model, dataset), "over_random")
 
 
 def lead(result: Adaptation) -> str:
@@ -54,24 +53,22 @@ def lead(result: Adaptation) -> str:
         by_segmenter = "; ".join(f"with {name} {judged(change)}" for name, change in gains.items())
         return f"{labelled}, changed mean F {by_segmenter}.{alone}"
     (change,) = gains.values()
-    if not change.known:
+    if change.value is None:
         return f"{labelled}, could not be measured: no image that was left out has foreground."
-    interval = "(too few photographs for an interval)"
-    if change.bounded:
-        interval = f"[95 % CI {signed(change.low, 3)}, {signed(change.high, 3)}]"
+    interval = f"[95 % CI {signed(change.low, 3)}, {signed(change.high, 3)}]" if change.low is not None else _UNBOUNDED
     if change.above or change.below:
         return f"{labelled}, {'raised' if change.above else 'lowered'} mean F by {abs(change.value):.3f} {interval}.{alone}"
     unproven = f"There is no evidence that {labelled[0].lower()}{labelled[1:]}, changed mean F"
     return f"{unproven}: {signed(change.value, 3)} {interval}."
 
 
-def judged(change: Change) -> str:
+def judged(change: Interval) -> str:
     """Format a change with its interval, and state whether the interval is above 0, below, or contains 0."""
-    if not change.known:
+    if change.value is None:
         return "by what could not be measured"
-    if not change.bounded:
-        return f"by {signed(change.value, 3)} (too few photographs for an interval)"
-    return f"by {change} ({'a rise' if change.above else 'a fall' if change.below else 'no evidence of a change'})"
+    if change.low is None:
+        return f"by {signed(change.value, 3)} {_UNBOUNDED}"
+    return f"by {change.signed()} ({'a rise' if change.above else 'a fall' if change.below else 'no evidence of a change'})"
 
 
 def _alone(adaptation: Adaptation, model: str) -> str:
@@ -87,12 +84,12 @@ def against_random(adaptation: Adaptation) -> str:
         return "The images were drawn at random, and no other way of choosing them was tried."
     model, (segmenter, *_) = by_shots(adaptation, strategy)[-1], adaptation.segmenters
     change = over_random(adaptation, segmenter, model)
-    if not change.known:
+    if change.value is None:
         return (
             f"Random was no strategy of this study, so it does not tell whether choosing by {strategy} is any better than "
             "labelling as many images drawn at random."
         )
-    text = f"Beside as many images drawn at random, those chosen by {strategy} gained {change} more"
+    text = f"Beside as many images drawn at random, those chosen by {strategy} gained {change.signed()} more"
     if not change.above and not change.below:
         return f"{text}: the interval holds 0, no evidence that {strategy} beats random."
     judged = standing(_row(adaptation, segmenter, model, ALL))
@@ -122,28 +119,28 @@ def suppressed(adaptation: Adaptation) -> str:
     if not labels or labels[-1] not in rows:
         return ""
     row = rows[labels[-1]]
-    change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
+    change, cost = Interval.of(row, *CHANGE), Interval.of(row, "cost")
     added = f"{_images(_of_arm(adaptation, labels[-1], 'background'))} of {adaptation.background}"
     text = (
         f"Adding {added} to {labels[0]} {did(change)} the share of false positives on "
         f"those left out: {in_points(change)}, to {100 * float(row['share']):.2f} %."
     )
     text += _alone(adaptation, labels[-1]) if change.below or change.above else ""
-    return f"{text} On the secondaries that came {price(cost)}: {cost}." if cost.known else text
+    return f"{text} On the secondaries that came {price(cost)}: {cost.signed()}." if cost.value is not None else text
 
 
-def did(change: Change) -> str:
+def did(change: Interval) -> str:
     """Return the verb for the effect of background images on false positives."""
     return "lowered" if change.below else "raised" if change.above else "did not provably change"
 
 
-def in_points(change: Change) -> str:
+def in_points(change: Interval) -> str:
     """Format a change of a share in percentage points, with its interval if any."""
-    interval = f" [{points(change.low)}, {points(change.high)}]" if change.bounded else ""
-    return f"{points(change.value)}{interval} percentage points"
+    value, low, high = map(points, change.ends)
+    return f"{value}{'' if change.low is None else f' [{low}, {high}]'} percentage points"
 
 
-def price(cost: Change) -> str:
+def price(cost: Interval) -> str:
     """State the cost of background images in mean F."""
     return "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
 
@@ -182,7 +179,7 @@ def disagreement(result: Adaptation) -> str:
     if len(compared) > 1:
         told = [f"in {len(opposite[name])} of {count} comparisons with {name}" for name, count in compared.items()]
         both = "From M to an adapted model, mean F at the models' own thresholds and ODS change in opposite directions"
-        return f"{both} {listing(told, 8)}. What a new site would see is the first."
+        return f"{both} {doc.listing(told, 8)}. What a new site would see is the first."
     ((count, lines),) = zip(compared.values(), opposite.values(), strict=True)
     if not count:
         return "Neither could be measured."
@@ -254,4 +251,4 @@ def _of_arm(result: Adaptation, model: str, number: str) -> int:
 
 
 def _images(count: int) -> str:
-    return f"{count:,} image{plural(count)}"
+    return f"{count:,} image{doc.plural(count)}"

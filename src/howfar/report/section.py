@@ -109,6 +109,16 @@ def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
     return Table(tuple(Column(column[0], column[1]) for column in shown), lines)
 
 
+def text_column(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:
+    """Return a table's column with the text of a row's field."""
+    return title or name, explanation, lambda row: Cell(str(row[name]))
+
+
+def count_column(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:
+    """Return a table's column with the number of things in a row's field."""
+    return title or name, explanation, lambda row: count(int(row[name]))
+
+
 def crossed(
     corner: str, rows: Iterable[Row], names: Iterable[str], head: Callable[[Row], Cell], cell: Callable[[Row, str], Cell]
 ) -> Table:
