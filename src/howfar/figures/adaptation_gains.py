@@ -11,16 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered, style
-from howfar.figures.adaptation_models import (
-    RANDOM,
-    arms,
-    looks,
-    row_name,
-    seeds_of,
-    seeds_text,
-    strategies,
-    study_note,
-)
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
 from howfar.results.records import Interval, matching
@@ -30,10 +21,10 @@ GAINS_TITLE = "Gain of mean F"
 
 def _gains_caption(adaptation: Adaptation) -> Caption:
     rows = sorted_gains(adaptation).to_dict("records")
-    names = [row_name(adaptation, row["segmenter"], row["model"]) for row in rows]
+    names = [adapted.row_name(adaptation, row["segmenter"], row["model"]) for row in rows]
     values = [f"{name} {Interval.of(row, 'gain', 'low', 'high').signed()}" for name, row in zip(names, rows, strict=True)]
     hollow, against = "", ""
-    if RANDOM in strategies(adaptation):
+    if adapted.RANDOM in adapted.strategies(adaptation):
         hollow = " Hollow, on grey: random."
         against = (
             " Right: how much more than random's model with as many images; bold names are models that this holds of, or the "
@@ -60,9 +51,9 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
     columns = {"over M": ("gain", "low", "high")}
     if rows["over_random"].notna().any():
         columns["over random, as many shots"] = ("over_random", "over_random_low", "over_random_high")
-    kinds, look_of = rows[["segmenter", "shots", "background"]].to_numpy().tolist(), looks(adaptation)
+    kinds, look_of = rows[["segmenter", "shots", "background"]].to_numpy().tolist(), adapted.looks(adaptation)
     groups = [place for place in range(1, len(rows)) if kinds[place] != kinds[place - 1]]
-    names = [row_name(adaptation, *key) for key in rows[["segmenter", "model"]].itertuples(index=False, name=None)]
+    names = [adapted.row_name(adaptation, *key) for key in rows[["segmenter", "model"]].itertuples(index=False, name=None)]
     rows["name"] = names
     judged = rows["beats_random"].eq(True) | rows["below_random"].eq(True)
     with style.drawing():
@@ -75,20 +66,20 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
                 frame_forest(axes, [style.name_text(name, 30) for name in names], groups), judged, strict=False
             ):
                 label.set_fontweight("bold" if bold else "normal")
-            for place in np.flatnonzero(rows["strategy"] == RANDOM):
+            for place in np.flatnonzero(rows["strategy"] == adapted.RANDOM):
                 axes.axhspan(place - 0.5, place + 0.5, color=style.MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
             axes.set_title(title)
             axes.set_xlabel("gain of mean F")
             axes.locator_params(axis="x", nbins=5)
             axes.margins(x=0.08)
             style.head_numbers(axes, "[95 % interval]")
-        note = study_note(adaptation, ", all secondaries alike; lines are 95 % intervals; hollow, on grey: random")
+        note = adapted.study_note(adaptation, ", all secondaries alike; lines are 95 % intervals; hollow, on grey: random")
         style.head(figure, GAINS_TITLE, note)
     return figure
 
 
 def _gain_row(row: Mapping[Any, Any], columns: Sequence[str], look_of: Mapping[str, style.Look]) -> ForestRow:
-    change, hollow = Interval.of(row, *columns), row["strategy"] == RANDOM
+    change, hollow = Interval.of(row, *columns), row["strategy"] == adapted.RANDOM
     seen = replace(look_of[str(row["model"])], marker="D" if hollow else "o")
     return ForestRow(str(row["name"]), *change.ends, seen, "" if change.value is None else change.signed(), hollow=hollow)
 
@@ -96,7 +87,7 @@ def _gain_row(row: Mapping[Any, Any], columns: Sequence[str], look_of: Mapping[s
 def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
     """Sort each segmenter's pooled rows: without background first, then by increasing shots, then by decreasing gain."""
     pooled = adaptation.gains[(adaptation.gains["dataset"] == ALL) & adaptation.gains["gain"].notna()]
-    rows = pooled.merge(arms(adaptation), on="model")
+    rows = pooled.merge(adapted.arms(adaptation), on="model")
     rows = rows.assign(place=rows["segmenter"].map(adaptation.segmenters.index), with_background=rows["background"] > 0)
     keys = ["place", "with_background", "shots", "background", "gain"]
     return rows.sort_values(keys, ascending=[True] * 4 + [False], kind="stable").reset_index(drop=True)
@@ -107,7 +98,7 @@ SUPPRESSION_TITLE = "False positives with and without background images"
 
 def _suppression_caption(adaptation: Adaptation) -> Caption:
     shares: Any = by_seed(adaptation).mean()
-    values = [f"{row_name(adaptation, *key)} {100 * share:.2f} %" for key, share in shares.items()]
+    values = [f"{adapted.row_name(adaptation, *key)} {100 * share:.2f} %" for key, share in shares.items()]
     return Caption(
         "False positives and their price",
         f"Left: share of pixels of {adaptation.background} that are taken for foreground although nothing is there, on images "
@@ -130,9 +121,9 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
         {"segmenter": name, "model": model, "share": float(seeds.mean()), "seeds": seeds.dropna().tolist()}
         for (name, model), seeds in shares.items()
     ]
-    dots = f"{seeds_text(list(shares.index))}{'; hollow: single seeds' if len(shares) > 1 else ''}"
+    dots = f"{adapted.seeds_text(list(shares.index))}{'; hollow: single seeds' if len(shares) > 1 else ''}"
     note = f"on {style.name_text(str(adaptation.background))} that no model learnt from; {dots}"
-    return draw_suppression(rows, adaptation.suppression, looks(adaptation), note)
+    return draw_suppression(rows, adaptation.suppression, adapted.looks(adaptation), note)
 
 
 def draw_suppression(rows: Sequence[Any], changes: pd.DataFrame, look_of: Mapping[str, style.Look], note: str) -> Figure:
@@ -187,4 +178,4 @@ def by_seed(adaptation: Adaptation) -> pd.DataFrame:
         index="seed", columns=["segmenter", "model"], values="false_positive_share", aggfunc="mean"
     )
     columns = pd.MultiIndex.from_product([adaptation.segmenters, models])
-    return table.reindex(index=seeds_of(adaptation, models), columns=columns)
+    return table.reindex(index=adapted.seeds_of(adaptation, models), columns=columns)

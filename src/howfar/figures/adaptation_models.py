@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from howfar.errors import InputError
 from howfar.figures import style
@@ -133,22 +131,3 @@ def study_note(result: Adaptation, rest: str) -> str:
     """Return a figure's note: the segmenter if there is only one, the primary dataset, and `rest`."""
     segmenters, primary = result.segmenters, style.name_text(result.primary)
     return f"{style.name_text(segmenters[0])} on {primary}{rest}" if len(segmenters) == 1 else f"Trained on {primary}{rest}"
-
-
-def panel_grid(
-    count: int,
-    columns: int,
-    height: Callable[[int], float],
-    narrow: float = style.WIDTH,
-    *,
-    sharex: bool = True,
-    sharey: bool = True,
-) -> tuple[Figure, list[Axes], int]:
-    """Make a figure, `narrow` if of one column, with `count` panels on shared axes; return it, panels and number of columns."""
-    columns = style.on_phone(1, min(columns, count))
-    lines = -(-count // columns)
-    figure = style.blank(style.WIDTH if columns > 1 else narrow, height(lines))
-    panels = figure.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False).ravel().tolist()
-    for spare in panels[count:]:
-        spare.remove()
-    return figure, panels[:count], columns

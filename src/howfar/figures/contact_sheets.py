@@ -189,8 +189,7 @@ def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _line(axes: Axes, row: style.DatasetRow, k: int, top: float) -> None:
     near, far = ends(row.images, k)
-    title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": style.INK, "va": "bottom", "parse_math": False}
-    axes.text(0, top + 0.20, f"{style.name_text(row.name, 40)}  (n = {row.summary.n:,})", **title)
+    style.row_title(axes, top + 0.20, f"{style.name_text(row.name, 40)}  (n = {row.summary.n:,})")
     for position, record in enumerate(near.to_dict("records")):
         _cell(axes, record, position * THUMBNAIL_STEP, top + 0.26)
     first = 2 * k - len(far)
@@ -203,7 +202,7 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
     photograph(axes, str(record["path"]), str(record["image"]), left, top)
     distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
     share = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
-    axes.text(left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", fontsize=8, ha="center", va="top", color=style.INK)
+    style.words_below(axes, left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", 8)
 
 
 def three_digits(value: float) -> str:
@@ -260,12 +259,11 @@ def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
 def _pair(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> None:
     square(axes, thumbnail(row["path"]), row["image"], left, top)
     square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
     middle = left + (1 + PAIR_GAP) / 2
     turned = ", mirrored" if row["mirrored"] else ""
-    axes.text(middle, top + 1.04, f"{share(row['agreement'])}{turned}", fontsize=8, color=style.INK, **text)
+    style.words_below(axes, middle, top + 1.04, f"{share(row['agreement'])}{turned}", 8)
     names = " · ".join(style.name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
-    axes.text(middle, top + 1.22, names, fontsize=6.5, color=style.MUTED, **text)
+    style.words_below(axes, middle, top + 1.22, names, 6.5, style.MUTED)
 
 
 SHEET_ACROSS, SHEET_STEP, SHEET_ROW_STEP = 7, 1.12, 1.42
@@ -305,6 +303,5 @@ def sheet(cells: Sequence[ContactImage], title: str, note: str, limit: int = 105
 def _draw(axes: Axes, cell: ContactImage, left: float, top: float) -> None:
     """Draw an image in a unit square with the upper left corner (left, top), its numbers and its name below."""
     square(axes, thumbnail(cell.path), cell.image, left, top)
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
-    axes.text(left + 0.5, top + 1.03, cell.numbers, fontsize=8, color=style.INK, **text)
-    axes.text(left + 0.5, top + 1.19, style.name_text(cell.image.rsplit("/", 1)[-1], 20), fontsize=7, color=style.MUTED, **text)
+    style.words_below(axes, left + 0.5, top + 1.03, cell.numbers, 8)
+    style.words_below(axes, left + 0.5, top + 1.19, style.name_text(cell.image.rsplit("/", 1)[-1], 20), 7, style.MUTED)

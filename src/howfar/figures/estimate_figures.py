@@ -319,9 +319,8 @@ def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
 
 
 def _line(axes: Axes, row: Failures, doubted: bool, images: pd.DataFrame, top: float) -> None:
-    title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": style.INK, "va": "bottom", "parse_math": False}
     counts = f"{row.listed:,} of {row.n:,} listed{': do not believe, outside' if doubted else ''}"
-    axes.text(0, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})", **title)
+    style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
     for position, record in enumerate(images.to_dict("records")):
         _cell(axes, record, position * STEP, top + 0.26)
 
@@ -334,9 +333,8 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
     beside = Thumbnail(None, "no image") if picture.pixels is None else overlay(picture.pixels, _path(record["prediction"]))
     square(axes, beside, f"prediction:{name}", left + 1.04, top)
     middle = left + PAIR / 2
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
-    axes.text(middle, top + 1.04, _numbers(record), fontsize=8, color=style.INK, **text)
-    axes.text(middle, top + 1.22, style.name_text(name.rsplit("/", 1)[-1], 30), fontsize=7, color=style.MUTED, **text)
+    style.words_below(axes, middle, top + 1.04, _numbers(record), 8)
+    style.words_below(axes, middle, top + 1.22, style.name_text(name.rsplit("/", 1)[-1], 30), 7, style.MUTED)
 
 
 def _path(value: Any) -> str:

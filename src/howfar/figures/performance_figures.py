@@ -13,7 +13,6 @@ from matplotlib.patheffects import withStroke
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption, registered, style
-from howfar.figures.adaptation_models import panel_grid
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.relation.performance_by_distance import moving_average
 from howfar.results import DatasetRelation, Evaluation, Interval, Relation
@@ -66,12 +65,10 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
     with style.drawing():
         columns = 2 if len(shown) == 4 else min(COLUMNS, len(shown))
         height = 2.35 if columns > 1 else 3.2
-        figure, panels, columns = panel_grid(len(shown), columns, lambda lines: 1.25 + height * lines, narrow=5.2)
+        figure, panels, columns = style.panel_grid(len(shown), columns, lambda lines: 1.25 + height * lines, narrow=5.2)
         for axes, dataset in zip(panels, shown, strict=False):
             _panel(axes, dataset, relation, look_of[dataset.name])
-        style.unit_panels(panels, len(shown), columns)
-        for axes in panels[-columns:]:
-            axes.set_xlabel(f"scaled {style.I_DIST}")
+        style.unit_panels(panels, columns, f"scaled {style.I_DIST}")
         figure.supylabel(style.name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
         _legend(figure, relation)
         style.head(figure, f"{TITLE} from {style.name_text(relation.primary)}", left_out)

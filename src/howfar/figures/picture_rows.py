@@ -47,7 +47,7 @@ def draw_blocks(blocks: Blocks, fewest: int) -> Figure:
     figure, axes = style.picture_sheet(across * STEP, height, top=-0.05)
     top = 0.0
     for heading, shown, lines in blocks:
-        axes.text(0, top + 0.18, heading, fontsize=9.5, fontweight="bold", color=style.INK, va="bottom", parse_math=False)
+        style.row_title(axes, top + 0.18, heading)
         reason = f"{style.name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}"
         axes.text((across - 1) * STEP + 1, top + 0.18, reason, va="bottom", ha="right", color=style.MUTED, **_SMALL)
         top += _HEADING

@@ -23,7 +23,7 @@ from howfar.streams import stream
 from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm
 from howfar.studies.adaptation.gains import interval
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 
 
 class PerformanceSettings(KindSettings):
@@ -123,7 +123,6 @@ PERFORMANCE = StudyKind(
     settings=PerformanceSettings,
     run=_run_performance,
     result=PerformanceByDistance,
-    work=lambda settings, inputs: Work(),
 )
 
 
@@ -188,6 +187,5 @@ SUPPRESSION = StudyKind(
     settings=SuppressionSettings,
     run=_run_suppression,
     result=Suppression,
-    work=lambda settings, inputs: Work(),
     check=_check_suppression,
 )

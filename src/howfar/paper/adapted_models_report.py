@@ -14,20 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_gains import draw_suppression
-from howfar.figures.adaptation_models import (
-    CHANGE,
-    Measure,
-    as_called,
-    by_shots,
-    check_measure,
-    panel_grid,
-    strategy_of,
-)
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, adaptation_curves_background, bars_caption
 from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
-from howfar.paper.report_frame import Row, head, three
 from howfar.report import section as doc
 from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, rows_part, suppression_table
 from howfar.report.adaptation_sentences import did, in_points, price
@@ -39,7 +30,7 @@ TITLE = "Slope of F on distance"
 COLUMNS = 3
 
 
-def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_ods", limit: int = 24) -> Figure:
+def performance_slopes(result: PerformanceByDistance, *, measure: adapted.Measure = "f_ods", limit: int = 24) -> Figure:
     """Draw the change of F from the nearest to the farthest image, a panel per segmenter and a row per model.
 
     Shown are M and the models without background of the strategy that the result is about. The black dot is the slope within
@@ -47,13 +38,13 @@ def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_o
     band is the change that counts as none. `measure` "f_ods" takes F at each dataset's best threshold, as the paper; "f" at
     each model's own. At most `limit` datasets are marked, the first.
     """
-    check_measure(measure)
+    adapted.check_measure(measure)
     shown, left_out = style.first(result.secondaries, limit)
     rows = result.slopes[result.slopes["measure"] == measure]
     models = [BASELINE, *(model for model in dict.fromkeys(rows["model"]) if _strategy(model) == _strategy(result.adapted))]
     with style.drawing():
         height = 0.75 + 0.3 * len(models)
-        figure, panels, _ = panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
+        figure, panels, _ = style.panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
         for axes, segmenter in zip(panels, result.segmenters, strict=True):
             _panel(axes, rows[rows["segmenter"] == segmenter], models, shown, result.flat)
             style.head_panel(axes, segmenter)
@@ -62,7 +53,7 @@ def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_o
         frame_forest(panels[0], [style.name_text(model, 24) for model in models])
         style.name_legend(figure, _handles(shown), 6)
         note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
-        head(figure, TITLE, note.strip())
+        style.head_filled(figure, TITLE, note.strip())
     return figure
 
 
@@ -149,8 +140,8 @@ def slopes(result: PerformanceByDistance, measure: str) -> doc.Table:
     over_1 = "change of F over a distance of 1, with its 95 % interval"
     flat = f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"
 
-    def changed(row: Row) -> doc.Cell:
-        return doc.row_interval(row, "change", three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
+    def changed(row: doc.Record) -> doc.Cell:
+        return doc.row_interval(row, "change", doc.three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
 
     return doc.tabulate(
         result.slopes[result.slopes["measure"] == measure].to_dict("records"),
@@ -158,16 +149,16 @@ def slopes(result: PerformanceByDistance, measure: str) -> doc.Table:
         doc.count_column("n", "images that have an F"),
         ("span", span, lambda row: doc.decimal(row["span"], 2)),
         ("mean F", "", lambda row: doc.decimal(row["mean"])),
-        ("slope", over_1, lambda row: doc.row_interval(row, "slope", three, "low", "high")),
+        ("slope", over_1, lambda row: doc.row_interval(row, "slope", doc.three, "low", "high")),
         ("seeds", "lowest and highest slope of single seeds", _range, len(result.seeds) > 1),
         ("less M's", less, changed),
         ("by distance", flat, lambda row: doc.Cell(WORDS[row["kind"]])),
     )
 
 
-def _range(row: Row) -> doc.Cell:
+def _range(row: doc.Record) -> doc.Cell:
     low, high = row["lowest"], row["highest"]
-    return doc.UNDEFINED if low != low else doc.Cell(f"[{three(low)}, {three(high)}]", low, numbers=(("high", high),))
+    return doc.UNDEFINED if low != low else doc.Cell(f"[{doc.three(low)}, {doc.three(high)}]", low, numbers=(("high", high),))
 
 
 def performance_lead(result: PerformanceByDistance) -> str:
@@ -177,18 +168,18 @@ def performance_lead(result: PerformanceByDistance) -> str:
     return f"{changes} ({result.adapted}): {'; '.join(told)}."
 
 
-def _short(row: Row) -> str:
+def _short(row: doc.Record) -> str:
     slope = Interval.of(row, "slope", "low", "high")
     return f"{'an undefined amount' if slope.value is None else slope.signed(2)} ({WORDS[row['kind']]})"
 
 
-def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -> tuple[Row, Row]:
+def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -> tuple[doc.Record, doc.Record]:
     """Return the pooled rows of M and of the first strategy's most-shots model."""
     own = {str(row["model"]): row for row in matching(result.pooled(measure), segmenter=segmenter).to_dict("records")}
     return own[BASELINE], own[result.adapted]
 
 
-def _changed(row: Row) -> str:
+def _changed(row: doc.Record) -> str:
     change = Interval.of(row, "change")
     if change.value is None:
         return ""
@@ -240,26 +231,26 @@ def performance_section(result: PerformanceByDistance, context: doc.Context) -> 
     )
     sentences = []
     for name in result.segmenters:
-        before, after = _ends(result, name)
-        sentences.append(f"{name}, M: {before['verdict']}.")
-        sentences.append(f"{name}, {after['model']}: {after['verdict']}. {_changed(after)}{_otherwise(result, name)}")
-    unadapted, adapted = _part_tables(result, context)
+        of_m, own = _ends(result, name)
+        sentences.append(f"{name}, M: {of_m['verdict']}.")
+        sentences.append(f"{name}, {own['model']}: {own['verdict']}. {_changed(own)}{_otherwise(result, name)}")
+    before, after = _part_tables(result, context)
     studied, drawn = beside(result.of, context.folder), list[doc.Part]()
     if studied is not None:
-        models = [BASELINE, *by_shots(studied, strategy_of(studied))]
-        drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, as_called(models))
+        models = [BASELINE, *adapted.by_shots(studied, adapted.strategy_of(studied))]
+        drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, adapted.as_called(models))
     return doc.Section(
         lead=performance_lead(result),
         sentences=sentences,
         parts=[
-            *unadapted,
+            *before,
             *drawn,
             doc.FigurePart("slopes", partial(performance_slopes, result), caption),
             doc.TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
             doc.TablePart(
                 "slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"
             ),
-            *adapted,
+            *after,
         ],
         limits=[*performance_limits(result), *([ABSENT] if studied is None else [])],
     )
@@ -307,7 +298,7 @@ def suppression_lead(result: Suppression) -> str:
     told, clear = [], False
     for name in result.segmenters:
         row = _most(result, name)
-        change, cost = Interval.of(row, *CHANGE), Interval.of(row, "cost")
+        change, cost = Interval.of(row, *adapted.CHANGE), Interval.of(row, "cost")
         clear = clear or change.below or change.above or cost.below or cost.above
         unbounded = "changed false positives by an amount without an interval"
         lowered = unbounded if change.low is None else f"{did(change)} false positives"
@@ -319,10 +310,10 @@ def suppression_lead(result: Suppression) -> str:
     return f"Background images, the most that were tried ({model}): {'; '.join(told)}.{single}"
 
 
-def _most(result: Suppression, segmenter: str) -> Row:
+def _most(result: Suppression, segmenter: str) -> doc.Record:
     """Return the row of the first strategy's model with the most background."""
     rows = result.changes[(result.changes["segmenter"] == segmenter) & (result.changes["of"] != "")]
-    most: Row = rows[rows["of"] == rows["of"].iloc[0]].to_dict("records")[-1]
+    most: doc.Record = rows[rows["of"] == rows["of"].iloc[0]].to_dict("records")[-1]
     return most
 
 

@@ -13,18 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registration, style
-from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.backbone_figures import backbones_agreement, backbones_relative
 from howfar.figures.distance_figures import curve, dataset_violins, min_max
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, TABLE_6, scaled_rows
-from howfar.paper.report_frame import fixed_digits, head, label_lowest
 from howfar.report import section as doc
 from howfar.report.backbones_report import FEW_SETS
 from howfar.report.backbones_report import lead as agreement_lead
 from howfar.results import Comparison, DatasetSummary
 from howfar.results.backbones_result import DistanceTable
 from howfar.results.distance_studies import Components
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 from howfar.wording import format_number, signed
 
 COLUMNS: Final = 3
@@ -42,7 +40,7 @@ def violins(table: DistanceTable, *, limit: int = 12) -> Figure:
         figure, _, left_out, _ = _panels(table, limit, height, _violins)
         figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
         title = f"Distances of images from {style.name_text(table.primary)}"
-        head(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
+        style.head_filled(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
     return figure
 
 
@@ -53,11 +51,11 @@ def sorted_thirds(table: DistanceTable, *, limit: int = 12) -> Figure:
     """
     with style.drawing():
         figure, panels, left_out, columns = _panels(table, limit, 2.6, _curves)
-        label_lowest(panels, columns, "share of images, nearest first")
+        style.label_lowest(panels, columns, "share of images, nearest first")
         style.name_legend(figure, panels[0], min(limit, len(table.secondaries), 6), handlelength=3)
         figure.supylabel(f"scaled {style.I_DIST}", fontsize=9.5)
         title = f"Images in order of distance from {style.name_text(table.primary)}"
-        head(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
+        style.head_filled(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
     return figure
 
 
@@ -68,7 +66,7 @@ def _panels(table: DistanceTable, limit: int, height: float, draw: Draw) -> tupl
     """Fill a panel per backbone with `draw`; return figure, panels, a note on datasets left out, and panels in a row."""
     shown, left_out = style.first(table.secondaries, limit)
     count = len(table.backbones)
-    figure, panels, columns = panel_grid(count, COLUMNS, lambda lines: 1.4 + height * lines, narrow=6.2, sharex=False)
+    figure, panels, columns = style.panel_grid(count, COLUMNS, lambda lines: 1.4 + height * lines, narrow=6.2, sharex=False)
     for axes, comparison, feature in zip(panels, table.comparison.comparisons, table.features, strict=True):
         by_name = {row.name: row for row in style.rows(comparison, len(comparison.datasets))[0]}
         draw(axes, [by_name[name] for name in shown])
@@ -177,17 +175,21 @@ def raw(table: DistanceTable) -> doc.Table:
     )
 
     def cells(comparison: Comparison) -> Iterator[doc.Cell]:
-        write = fixed_digits(dataset.o_dist_mean for dataset in comparison.datasets)
+        write = doc.fixed_digits(dataset.o_dist_mean for dataset in comparison.datasets)
         yield doc.written(comparison.primary.self_distance, write)
         for dataset in comparison.datasets:
-            yield _with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, write)
+            yield doc.interval_cell(Interval(dataset.o_dist_mean, *(dataset.o_dist_mean_ci or ())), write)
 
     return _by_backbone(table, cells, own)
 
 
 def relative(table: DistanceTable) -> doc.Table:
     """List O^dist over P's self-distance, with its interval."""
-    return _by_backbone(table, lambda each: (_with_ci(row.relative, row.relative_ci, doc.two) for row in each.datasets))
+
+    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
+        return (doc.interval_cell(Interval(row.relative, *(row.relative_ci or ())), doc.two) for row in comparison.datasets)
+
+    return _by_backbone(table, cells)
 
 
 def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[doc.Cell]], *before: doc.Column) -> doc.Table:
@@ -239,11 +241,6 @@ def spans_of(comparison: Comparison) -> dict[str, float | None]:
         known = len(ordered) >= 3 and ordered[-1] != ordered[0]
         spans[str(name)] = float(ordered[-1] - np.array_split(ordered, 3)[2][0]) if known else None
     return spans
-
-
-def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Callable[[float], str]) -> doc.Cell:
-    low, high = interval or (None, None)
-    return doc.with_interval(value, low, high, write)
 
 
 def _yes(answer: bool | None) -> doc.Cell:
@@ -450,7 +447,7 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
     shown, left_out = style.first(result.secondaries, limit)
     with style.drawing():
         count = len(result.backbones)
-        figure, panels, _ = panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)
+        figure, panels, _ = style.panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)
         for axes, backbone in zip(panels, result.backbones, strict=True):
             for position, name in enumerate(shown):
                 row, own = matching(result.distances, backbone=backbone, dataset=name), style.look(position)
@@ -466,7 +463,7 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
         figure.supylabel("relative distance", fontsize=9.5)
         style.name_legend(figure, panels[0], min(len(shown), 6))
         note = f"Distance from {result.primary} over its distance from itself. {left_out}"
-        head(figure, "Distances by the number of components", note.strip())
+        style.head_filled(figure, "Distances by the number of components", note.strip())
     return figure
 
 

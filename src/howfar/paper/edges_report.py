@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered, registration, style
 from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, square, thumbnail
-from howfar.paper.report_frame import three, unsigned
 from howfar.report import section as doc
 from howfar.results.records import Interval
 from howfar.results.segmenter_studies import Edges, ModelEdges
@@ -72,7 +71,6 @@ def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folde
     """Draw a model's maps below `top`."""
     mean = next(each.edges.value for each in result.models if each.model == model)
     _label(axes, style.name_text(model, 14), "" if mean is None else f"mean {signed(mean)}", top + high / 2)
-    small: dict[str, Any] = {"fontsize": 7.5, "color": style.INK, "ha": "center", "va": "top", "parse_math": False}
     for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
         left, there = _LABELS + position * _STEP, model in own.index
         picture = probabilities(folder / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
@@ -80,7 +78,7 @@ def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folde
         value = float(own["edges"].loc[model]) if there else float("nan")
         number = "the same everywhere" if value != value else signed(value)
         below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
-        axes.text(left + 0.5, top + below + 0.02, number, **small)
+        style.words_below(axes, left + 0.5, top + below + 0.02, number, 7.5)
 
 
 def _label(axes: Axes, name: str, number: str, middle: float) -> None:
@@ -190,4 +188,4 @@ def _models(result: Edges) -> doc.Table:
 
 
 def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> doc.Cell:
-    return doc.interval_cell(average, three if sign else partial(unsigned, decimals=3), strong=strong)
+    return doc.interval_cell(average, doc.three if sign else partial(doc.unsigned, decimals=3), strong=strong)

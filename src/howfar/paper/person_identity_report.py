@@ -19,7 +19,6 @@ from howfar.figures import Caption, style
 from howfar.figures.contact_sheets import photograph
 from howfar.figures.distance_figures import FEW, shape
 from howfar.paper.printed_values import TABLE_9
-from howfar.paper.report_frame import three
 from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, Identity, called
 from howfar.results.records import Interval, matching
@@ -43,17 +42,15 @@ def identity_pictures(result: Identity, *, limit: int = 6) -> Figure:
     across = max(map(len, rows))
     lines = max((_lines(text) for row in rows for text in row["text"]), key=len)
     step = TITLE + 1.06 + LINE * len(lines)
-    keywords: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": style.INK, "va": "bottom", "parse_math": False}
-    small: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "top", "color": style.MUTED, "parse_math": False}
     with style.drawing():
         figure, axes = style.picture_sheet(across * STEP, step * len(rows))
         for place, (person, row) in enumerate(zip(persons, rows, strict=True)):
-            axes.text(0, place * step + TITLE - 0.05, style.name_text(called(person), 40), **keywords)
+            style.row_title(axes, place * step + TITLE - 0.05, style.name_text(called(person), 40))
             for column, record in enumerate(row.to_dict("records")):
                 left, top = column * STEP, place * step + TITLE
                 photograph(axes, str(record["path"]), str(record["image"]), left, top)
                 words = "\n".join(style.name_text(line, 22) for line in _lines(str(record["text"])))
-                axes.text(left + 0.5, top + 1.03, words, **small)
+                style.words_below(axes, left + 0.5, top + 1.03, words, 6.5, style.MUTED)
         style.head(
             figure, f"Images of the persons of {style.name_text(result.dataset)}", left_out.replace("datasets", "persons")
         )
@@ -205,8 +202,8 @@ def claims_table(result: Identity) -> doc.Table:
         ("violated [95 % CI]", not_farther, lambda row: doc.row_interval(row, "violated", share, "low", "high")),
         ("blind", blind, lambda row: doc.percentage(row["blind"])),
         ("change [95 % CI]", moved, lambda row: doc.row_interval(row, "change", points)),
-        ("margin [95 % CI]", margin, lambda row: doc.row_interval(row, "margin", three)),
-        ("least", "the smallest margin of a primary set", lambda row: doc.written(row["least"], three)),
+        ("margin [95 % CI]", margin, lambda row: doc.row_interval(row, "margin", doc.three)),
+        ("least", "the smallest margin of a primary set", lambda row: doc.written(row["least"], doc.three)),
         ("hold", "share of primary sets from which no pair is violated", hold),
     )
 

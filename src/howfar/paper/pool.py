@@ -46,7 +46,7 @@ from howfar.settings import nearest
 from howfar.streams import stream
 from howfar.studies.distance import compare
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 
 IMAGES: Final = 3
 ROUNDS: Final = 5
@@ -127,8 +127,7 @@ def scores_of(
             row |= interval_columns(name, draws)
         row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
         trend = slopes.get((model, shots, dataset.dataset))
-        slope = (None,) * 3 if trend is None else (trend.slope.value, trend.slope.low, trend.slope.high)
-        ends = (np.nan if value is None else value for value in slope)
+        ends = (Interval(None) if trend is None else trend.slope).ends
         kind = verdict(trend, row[MEAN_F], tau=settings.level, flat=settings.flat).kind
         rows.append({**row, **dict(zip(("slope", "slope_low", "slope_high"), ends, strict=True)), "verdict": kind})
     return pd.DataFrame(rows)
@@ -436,6 +435,5 @@ POOL = StudyKind(
     settings=PoolSettings,
     run=_run,
     result=Pool,
-    work=lambda settings, inputs: Work(),  # maps and features are those of the study of adaptation
     check=_check,
 )

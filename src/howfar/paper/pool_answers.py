@@ -8,11 +8,10 @@ from typing import Final
 
 import pandas as pd
 
-from howfar.paper.report_frame import Row, three
 from howfar.report import section as doc
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
-from howfar.wording import format_interval, format_number, share
+from howfar.wording import format_number, share
 
 SURE, LIKELY = 0.95, 0.8
 PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), "deepcrack": ("DeepCrack", "recall")}
@@ -63,7 +62,7 @@ def reason(result: Pool, wish: str) -> str:
     return _REASONS[wish](result, result.ranking(wish).to_dict("records"))
 
 
-def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
+def _of_measure(result: Pool, rows: Sequence[doc.Record], measure: str) -> str:
     best, second = rows[:2]
     mean = f"with {_images(result.most)}, mean of {_datasets(result)}"
     without = [str(row["model"]) for row in rows if row["value"] != row["value"]]
@@ -77,14 +76,14 @@ def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
     return f"{best['model']}: {measure} {_interval(best)}{_beside(result, best, measure)} {mean}{against}.{behind}"
 
 
-def _beside(result: Pool, row: Row, measure: str) -> str:
+def _beside(result: Pool, row: doc.Record, measure: str) -> str:
     """State the recall that comes with a precision, or the reverse, as each alone is easy to maximize."""
     other = "recall" if measure == "precision" else "precision"
     mean = float(_secondaries(result, str(row["model"]), result.most)[other].mean(skipna=False))
     return f" (with {other} {mean:.2f})" if mean == mean else ""
 
 
-def _of_labels(result: Pool, rows: Sequence[Row]) -> str:
+def _of_labels(result: Pool, rows: Sequence[doc.Record]) -> str:
     gains = {row["model"]: row for row in matching(result.labels, dataset=ALL_SETS).to_dict("records")}
     reached = [row for row in rows if row["value"] == row["value"]]
     never = [str(row["model"]) for row in rows if row["value"] != row["value"]]
@@ -95,12 +94,12 @@ def _of_labels(result: Pool, rows: Sequence[Row]) -> str:
         first = f"{level} is reached by {doc.listing(words)}{behind}"
     else:
         first = f"No model reaches {level} with up to {_images(result.most)}, so that the gain decides"
-    told = [f"{row['model']} {_change(gains[row['model']], 'gain')}" for row in rows]
+    told = [f"{row['model']} {Interval.of(gains[row['model']], 'gain').signed()}" for row in rows]
     image = "The first image of each changes" if result.fewest == 1 else f"The first {_images(result.fewest)} change"
     return f"{doc.sentence_case(first)} {image} mean F: {doc.listing(told)}."
 
 
-def _of_stability(result: Pool, rows: Sequence[Row]) -> str:
+def _of_stability(result: Pool, rows: Sequence[doc.Record]) -> str:
     best, second = rows[:2]
     where = {row["model"]: _lowest(result, str(row["model"])) for row in (best, second)}
     return (
@@ -115,7 +114,7 @@ def _lowest(result: Pool, model: str) -> str:
     return str(rows["dataset"].iloc[0]) if len(rows) else "none"
 
 
-def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
+def _of_speed(result: Pool, rows: Sequence[doc.Record]) -> str:
     best, second = rows[:2]
     sizes = result.costs.set_index("model")["parameters"]
     ours, theirs = (
@@ -124,7 +123,7 @@ def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
     return f"{best['model']}: {ours}, against {theirs} of {second['model']}."
 
 
-def _of_all(result: Pool, rows: Sequence[Row]) -> str:
+def _of_all(result: Pool, rows: Sequence[doc.Record]) -> str:
     best, second = rows[:2]
     weights = doc.listing([f"{wish} {weight:g}" for wish, weight in result.weights.items()], 6)
     return (
@@ -132,7 +131,7 @@ def _of_all(result: Pool, rows: Sequence[Row]) -> str:
     )
 
 
-_REASONS: Final[Mapping[str, Callable[[Pool, Sequence[Row]], str]]] = {
+_REASONS: Final[Mapping[str, Callable[[Pool, Sequence[doc.Record]], str]]] = {
     "precision": lambda result, rows: _of_measure(result, rows, "precision"),
     "recall": lambda result, rows: _of_measure(result, rows, "recall"),
     "few labels": _of_labels,
@@ -249,16 +248,12 @@ def millions(count: int) -> str:
     return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count / 1e3:.1f} k"
 
 
-def _interval(row: Row) -> str:
-    return format_interval(float(row["value"]), float(row["low"]), float(row["high"]))
+def _interval(row: doc.Record) -> str:
+    return f"{Interval.of(row, 'value', 'low', 'high'):.2f}"
 
 
-def _difference(row: Row) -> str:
-    return f"the difference is {_change(row, 'over')}"
-
-
-def _change(row: Row, name: str) -> str:
-    return "{} [{}, {}]".format(*(three(float(row[key])) for key in (name, f"{name}_low", f"{name}_high")))
+def _difference(row: doc.Record) -> str:
+    return f"the difference is {Interval.of(row, 'over').signed()}"
 
 
 def _datasets(result: Pool) -> str:

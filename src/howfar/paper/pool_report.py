@@ -14,11 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
-from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.paper import pool_answers
 from howfar.paper.pool_answers import millions, seconds_of
-from howfar.paper.report_frame import Row, fixed_digits, head, label_lowest, three
 from howfar.report import section as doc
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, Pool
@@ -57,7 +55,9 @@ def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figur
         grey: dict[str, Any] = {"color": style.MUTED, "ls": "none"}
         marks = [Line2D([], [], marker=_SHAPES[k], label=name, **grey) for k, name in enumerate(datasets)]
         style.name_legend(figure, [*lines, *marks], 6)
-        head(figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip())
+        style.head_filled(
+            figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip()
+        )
     return figure
 
 
@@ -70,7 +70,7 @@ def rank_intervals(result: Pool) -> Figure:
     models = list(result.models)
     with style.drawing():
         height = 0.85 + 0.3 * len(models)
-        figure, panels, columns = panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
+        figure, panels, columns = style.panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
         for axes, wish in zip(panels, wishes, strict=True):
             rows = result.ranking(wish).set_index("model").loc[models]
             _ranks(axes, rows)
@@ -80,9 +80,9 @@ def rank_intervals(result: Pool) -> Figure:
         frame_forest(panels[0], [style.name_text(model, 24) for model in models])
         panels[0].set_xlim(0.6, len(models) + 0.4)
         panels[0].set_xticks(range(1, len(models) + 1))
-        label_lowest(panels, columns, "rank, 1 for the best")
+        style.label_lowest(panels, columns, "rank, 1 for the best")
         note = f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first"
-        head(figure, "Ranks under each wish", note)
+        style.head_filled(figure, "Ranks under each wish", note)
     return figure
 
 
@@ -136,15 +136,15 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
     """
     datasets, left_out = style.first(result.secondaries, limit)
     with style.drawing():
-        figure, panels, columns = panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
+        figure, panels, columns = style.panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
         for axes, dataset in zip(panels, datasets, strict=True):
             _panel(axes, result, dataset)
-        label_lowest(panels, columns, "images of each dataset")
+        style.label_lowest(panels, columns, "images of each dataset")
         panels[0].set_ylim(bottom=0)
         figure.supylabel("mean F", fontsize=9.5)
         style.name_legend(figure, panels[0], min(len(result.models), 6))
         note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
-        head(figure, "Mean F by the number of images", note.strip())
+        style.head_filled(figure, "Mean F by the number of images", note.strip())
     return figure
 
 
@@ -187,14 +187,14 @@ def labels(result: Pool) -> doc.Table:
     f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
     means = result.spreads.set_index(["model", "shots"])["mean"]
 
-    def mean_f(shots: int) -> doc.ColumnOf[Row]:
-        def cell(row: Row) -> doc.Cell:
+    def mean_f(shots: int) -> doc.ColumnOf[doc.Record]:
+        def cell(row: doc.Record) -> doc.Cell:
             key = (row["model"], shots) if row["dataset"] == ALL_SETS else (row["model"], row["dataset"], shots)
             return doc.decimal(float((means if row["dataset"] == ALL_SETS else f)[key]))
 
         return f"M{shots}" if shots else "M", f"mean F with {shots} of each", cell
 
-    def until(row: Row) -> doc.Cell:
+    def until(row: doc.Record) -> doc.Cell:
         return doc.Cell("not reached") if row["until"] != row["until"] else doc.count(int(row["until"]))
 
     return doc.tabulate(
@@ -203,7 +203,7 @@ def labels(result: Pool) -> doc.Table:
         doc.text_column("dataset"),
         *map(mean_f, result.shots),
         (f"until F {result.level:g}", "images of each until mean F reaches it", until),
-        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: doc.row_interval(row, "gain", three)),
+        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: doc.row_interval(row, "gain", doc.three)),
     )
 
 
@@ -211,15 +211,15 @@ def slopes(result: Pool) -> doc.Table:
     """Build the table of slopes and verdicts before and after adaptation."""
     by_shots = {(row["model"], row["dataset"], row["shots"]): row for row in result.scores.to_dict("records")}
 
-    def slope(shots: int) -> doc.ColumnOf[Row]:
+    def slope(shots: int) -> doc.ColumnOf[doc.Record]:
         return f"M{shots}" if shots else "M", "", lambda row: _slope(by_shots[row["model"], row["dataset"], shots])
 
     seen = result.scores[result.scores["dataset"].isin(result.secondaries)].drop_duplicates(["model", "dataset"])
-    model: doc.ColumnOf[Row] = ("model", "", lambda row: _model(result, row))
+    model: doc.ColumnOf[doc.Record] = ("model", "", lambda row: _model(result, row))
     return doc.tabulate(seen.to_dict("records"), model, doc.text_column("dataset"), *map(slope, result.shots))
 
 
-def _slope(row: Row) -> doc.Cell:
+def _slope(row: doc.Record) -> doc.Cell:
     cell = doc.row_interval(row, "slope", signed)
     return cell if cell.sort is None or row["verdict"] == "none" else replace(cell, text=f"{cell.text} {row['verdict']}")
 
@@ -249,7 +249,7 @@ def distances(result: Pool) -> doc.Table:
     return doc.crossed("model", result.models, result.secondaries, model, lambda name, each: _relative(by_model[name, each]))
 
 
-def _relative(row: Row) -> doc.Cell:
+def _relative(row: doc.Record) -> doc.Cell:
     relative, distance = row["relative"], float(row["o_dist_mean"])
     if relative is None or relative != relative:
         return doc.Cell(format_number(distance), distance)
@@ -259,13 +259,13 @@ def _relative(row: Row) -> doc.Cell:
 def costs(result: Pool) -> doc.Table:
     """Build the table of parameters and seconds."""
     seconds = seconds_of(result)
-    write = fixed_digits([seconds["median"].min()], 2)
+    write = doc.fixed_digits([seconds["median"].min()], 2)
 
-    def speed(row: Row) -> doc.Cell:
+    def speed(row: doc.Record) -> doc.Cell:
         timed: Any = seconds.loc[row["model"]]
-        return doc.with_interval(timed["median"], timed["min"], timed["max"], write)
+        return doc.row_interval(timed, "median", write, "min", "max")
 
-    def size(name: str) -> Callable[[Row], doc.Cell]:
+    def size(name: str) -> Callable[[doc.Record], doc.Cell]:
         return lambda row: doc.Cell(millions(int(row[name])), float(row[name]))
 
     return doc.tabulate(
@@ -292,21 +292,21 @@ MEASURED: Mapping[str, tuple[str, str]] = {
 def ranks(result: Pool, wish: str) -> doc.Table:
     """Build the table of a wish's ranking, best model first."""
     rows = result.ranking(wish)
-    write = fixed_digits([rows["value"].min()], 2) if wish == "fast" else "{:.3f}".format
+    write = doc.fixed_digits([rows["value"].min()], 2) if wish == "fast" else "{:.3f}".format
 
-    def value(row: Row) -> doc.Cell:
+    def value(row: doc.Record) -> doc.Cell:
         if wish != "few labels":
-            return doc.with_interval(row["value"], row["low"], row["high"], write)
+            return doc.row_interval(row, "value", write, "low", "high")
         low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
         known = row["value"] == row["value"]
         return doc.Cell(f"{row['value']:.0f} [{low}, {high}]", row["value"]) if known else doc.Cell("not reached")
 
-    over, change = "difference, with its 95 % interval", _small if wish == "fast" else three
+    over, change = "difference, with its 95 % interval", _small if wish == "fast" else doc.three
     return doc.tabulate(
         rows.to_dict("records"),
         ("model", "", lambda row: _model(result, row, strong=row["rank"] == 1)),
         (*MEASURED[wish], value),
-        ("rank", "with its 95 % interval over draws", lambda row: doc.row_interval(row, "rank", "{}".format)),
+        ("rank", "with its 95 % interval over draws", lambda row: doc.row_interval(row, "rank", "{:.0f}".format)),
         ("first in", "share of draws in which it is first", lambda row: doc.percentage(float(row["first"]))),
         ("from the best other", over, lambda row: doc.row_interval(row, "over", change), wish != "few labels"),
     )
@@ -317,7 +317,7 @@ def _small(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{format_number(abs(value), 2)}"
 
 
-def _model(result: Pool, row: Row, *, strong: bool = False) -> doc.Cell:
+def _model(result: Pool, row: doc.Record, *, strong: bool = False) -> doc.Cell:
     return replace(doc.name_cell(str(row["model"]), result.models.index(str(row["model"]))), strong=strong)
 
 

@@ -13,9 +13,7 @@ from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption, style
-from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.distance_figures import half_violin
-from howfar.paper.report_frame import COLUMNS, head, three, unsigned
 from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, Robustness
 from howfar.results.distance_studies import with_interval as written
@@ -44,7 +42,7 @@ def stability(result: Robustness) -> Figure:
         left.set_ylim(len(result.backbones) - 0.5, -0.5)
         right.set_xlim(-0.03, 1.03)
         style.name_legend(figure, left, min(len(names), 6))
-        head(
+        style.head_filled(
             figure,
             f"How far the order of categories from {style.name_text(result.primary)} survives",
             "Bars: 95 % over the images",
@@ -71,7 +69,7 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
     shown, names = result.perturbed(backbone), list(result.perturbations)
     panel = 0.6 + 0.36 * len(shown)
     with style.drawing():
-        figure, panels, _ = panel_grid(len(names), COLUMNS, lambda lines: 1.3 + lines * panel, narrow=5.6)
+        figure, panels, _ = style.panel_grid(len(names), 2, lambda lines: 1.3 + lines * panel, narrow=5.6)
         for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
             for line, category in enumerate(shown):
                 before, after = (_ascending(result, backbone, which, category) for which in (UNCHANGED, name))
@@ -87,7 +85,9 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
         )
         ends = f"the {result.k} closest categories, then the {result.k} farthest"
         note = f"Above each line the images as they are (grey), below it perturbed; {ends}"
-        head(figure, f"Distances from {style.name_text(result.primary)} before and after, by {style.name_text(backbone)}", note)
+        style.head_filled(
+            figure, f"Distances from {style.name_text(result.primary)} before and after, by {style.name_text(backbone)}", note
+        )
     return figure
 
 
@@ -197,14 +197,14 @@ def _stability(result: Robustness) -> doc.Table:
         doc.text_column("backbone"),
         ("perturbation", "", lambda row: doc.Cell(f"{row['perturbation']} ({result.perturbations[row['perturbation']]})")),
         ("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it", tau),
-        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: doc.row_interval(row, "overlap", unsigned)),
-        ("change of relative distance [95 % CI]", perturbed, lambda row: doc.row_interval(row, "change", three)),
+        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
+        ("change of relative distance [95 % CI]", perturbed, lambda row: doc.row_interval(row, "change", doc.three)),
     )
 
 
 def tau(row: Any) -> doc.Cell:
     """Format a row's Kendall's τ with its interval."""
-    return doc.row_interval(row, "kendall", unsigned)
+    return doc.row_interval(row, "kendall", doc.unsigned)
 
 
 def _overall(result: Robustness) -> doc.Table:
@@ -214,13 +214,13 @@ def _overall(result: Robustness) -> doc.Table:
     def less(row: Any) -> doc.Cell:
         if row["backbone"] == best:
             return doc.UNDEFINED
-        return doc.row_interval(difference(result, row["backbone"], best), "kendall", three)
+        return doc.row_interval(difference(result, row["backbone"], best), "kendall", doc.three)
 
     return doc.tabulate(
         ordered.to_dict("records"),
         doc.text_column("backbone"),
         ("Kendall's τ [95 % CI]", "", tau),
-        (f"top-{result.k} overlap [95 % CI]", "", lambda row: doc.row_interval(row, "overlap", unsigned)),
+        (f"top-{result.k} overlap [95 % CI]", "", lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
         (f"τ less that of {best} [95 % CI]", "told apart where the interval leaves out 0", less),
     )
 

@@ -11,12 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, style
-from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.contact_sheets import photograph, three_digits
 from howfar.figures.distance_figures import half_violin
 from howfar.paper import printed_values
 from howfar.paper.printed_values import is_listed
-from howfar.paper.report_frame import COLUMNS, OWN_SPACES, fixed_digits, head, unsigned
 from howfar.report import section as doc
 from howfar.results.distance_studies import End, Scenes
 from howfar.results.records import Interval, matching
@@ -41,14 +39,14 @@ def scene_violins(result: Scenes, primary: str) -> Figure:
     with style.drawing():
         height = 0.75 + 0.3 * rows
         apart: dict[str, bool] = {"sharex": False, "sharey": False}
-        figure, panels, _ = panel_grid(count, COLUMNS, lambda lines: 1.0 + lines * height, narrow=5.6, **apart)
+        figure, panels, _ = style.panel_grid(count, 2, lambda lines: 1.0 + lines * height, narrow=5.6, **apart)
         for axes, backbone in zip(panels, result.names(), strict=True):
             _panel(axes, result, primary, backbone)
         figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
         ends = f"The {result.k} closest categories (blue) and the {result.k} farthest (orange)"
         shown = "The categories named, the closer half in blue" if result.sets else ends
         note = f"{shown}; the closest on top; grey: {style.name_text(primary)} from itself"
-        head(figure, f"Distances of images from {style.name_text(primary)}", note)
+        style.head_filled(figure, f"Distances of images from {style.name_text(primary)}", note)
     return figure
 
 
@@ -78,20 +76,13 @@ def scene_images(result: Scenes, primary: str, end: End) -> Figure:
         figure, axes = style.picture_sheet(layout.across, layout.row * len(result.backbones))
         for line, backbone in enumerate(result.names()):
             top = line * layout.row
-            text: dict[str, Any] = {
-                "fontsize": 9.5,
-                "fontweight": "bold",
-                "color": style.INK,
-                "va": "center",
-                "parse_math": False,
-            }
-            axes.text(0, top + 0.5, style.name_text(backbone, 16), **text)
+            style.row_title(axes, top + 0.5, style.name_text(backbone, 16), "center")
             for position, record in enumerate(result.at_the_end(primary, backbone, end).to_dict("records")):
                 _tile(axes, record, layout, layout.side + position * STEP, top)
         places = f"1 to {len(result.order(primary, result.names()[0]))}"
         note = f"One image of a category; under each: its category · mean distance · place of the category ({places})"
         towards = "to" if end == "closest" else "from"
-        head(figure, f"The {result.k} {end} images {towards} {style.name_text(primary)}", note)
+        style.head_filled(figure, f"The {result.k} {end} images {towards} {style.name_text(primary)}", note)
     return figure
 
 
@@ -118,11 +109,10 @@ class _Layout(NamedTuple):
 def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: float, top: float) -> None:
     """Draw an image in a unit square with the upper left corner (left, top), its category and numbers below."""
     photograph(axes, str(record["path"]), str(record["image"]), left, top)
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
     category = style.name_text(str(record["dataset"]), layout.longest)
-    axes.text(left + 0.5, top + 1.03, category, fontsize=layout.size, color=style.INK, **text)
+    style.words_below(axes, left + 0.5, top + 1.03, category, layout.size)
     numbers = f"{three_digits(float(record['i_dist_mean']))} · {record['rank']}"
-    axes.text(left + 0.5, top + 1.03 + layout.line, numbers, fontsize=7.5, color=style.MUTED, **text)
+    style.words_below(axes, left + 0.5, top + 1.03 + layout.line, numbers, 7.5, style.MUTED)
 
 
 def categories(result: Scenes) -> doc.Table:
@@ -156,7 +146,7 @@ def ends(result: Scenes, primary: str) -> doc.Table:
     rows: list[tuple[str, int, Any, Any, Callable[[float], str]]] = []
     for backbone in result.names():
         measured: Any = result.measured(primary, backbone)
-        write, by_name = fixed_digits(measured["o_dist_mean"], 4), measured.set_index("dataset", drop=False)
+        write, by_name = doc.fixed_digits(measured["o_dist_mean"], 4), measured.set_index("dataset", drop=False)
         places = zip(result.closest(primary, backbone), result.farthest(primary, backbone), strict=True)
         rows += [(backbone, place, *map(by_name.loc.__getitem__, names), write) for place, names in enumerate(places, 1)]
 
@@ -199,8 +189,8 @@ def agreement(result: Scenes) -> doc.Table:
         result.agreement.to_dict("records"),
         doc.text_column("primary"),
         ("backbones", "", lambda row: doc.Cell(f"{row['one']} and {row['other']}")),
-        ("Kendall's τ [95 % CI]", orders, lambda row: doc.row_interval(row, "kendall", unsigned)),
-        (f"top-{result.k} overlap [95 % CI]", both, lambda row: doc.row_interval(row, "overlap", unsigned)),
+        ("Kendall's τ [95 % CI]", orders, lambda row: doc.row_interval(row, "kendall", doc.unsigned)),
+        (f"top-{result.k} overlap [95 % CI]", both, lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
     )
 
 
@@ -213,6 +203,10 @@ NAMED = 3
 
 def section(result: Scenes, context: doc.Context) -> doc.Section:
     """Build the section of a study of scenes."""
+    own_spaces = (
+        "Every pair of categories has its own components, as in the paper: distances of images of two categories are not "
+        "measured in one space, and their order is to be read with that in mind."
+    )
     shares = (
         f"Kendall's τ of the order by O^dist, and the share of the {result.k} closest that two backbones have in common; "
         "95 % intervals over the images of the categories."
@@ -232,7 +226,7 @@ def section(result: Scenes, context: doc.Context) -> doc.Section:
             "kind.",
             "The intervals of relative distances are over the images of both categories; those of the agreement are over the "
             "images of the secondary categories alone. Neither is over the choice of categories.",
-            *([OWN_SPACES] if result.settings.projection == "pair" else []),
+            *([own_spaces] if result.settings.projection == "pair" else []),
         ],
     )
 

@@ -13,19 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howfar.errors import MissingPathError
 from howfar.figures import Caption, registration
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_gains import by_seed
-from howfar.figures.adaptation_models import (
-    CHANGE,
-    RANDOM,
-    arms,
-    looks,
-    scored,
-    seeds_of,
-    seeds_text,
-    strategies,
-    strategy_of,
-    trained_models,
-)
 from howfar.figures.adaptation_rows import adaptation_rows, rows_caption
 from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption, is_scored, ranges
 from howfar.report import adaptation_sentences
@@ -60,14 +49,14 @@ MEANINGS = {
 def scores(result: Adaptation, column: str) -> doc.Table:
     """Compare each model's "mean_f" or "ods" on each dataset: mean, lowest and highest over the shared seeds."""
     seeds = shared_seeds(result)
-    bars = ranges(result, [BASELINE, *arms(result)["model"]], seeds, column)
+    bars = ranges(result, [BASELINE, *adapted.arms(result)["model"]], seeds, column)
 
     def of(dataset: str) -> Callable[[Key], doc.Cell]:
         return lambda key: _range(bars.get((*key, dataset)), len(seeds) > 1)
 
-    own = [(_title(result, name), "", of(name)) for name in scored(result)]
+    own = [(_title(result, name), "", of(name)) for name in adapted.scored(result)]
     every = ("all", "mean over the secondaries, datasets alike", of(ALL), len(result.secondaries) > 1)
-    return doc.tabulate(trained_models(result), *_names(result), *own, every)
+    return doc.tabulate(adapted.trained_models(result), *_names(result), *own, every)
 
 
 def both(result: Adaptation) -> doc.Table:
@@ -137,7 +126,7 @@ def strata(result: Adaptation) -> doc.Table:
 
 def shared_seeds(result: Adaptation) -> list[int]:
     """List the seeds in which every model was trained; the tables' means are over these seeds."""
-    return seeds_of(result, [BASELINE, *arms(result)["model"]])
+    return adapted.seeds_of(result, [BASELINE, *adapted.arms(result)["model"]])
 
 
 def gains(result: Adaptation) -> doc.Table:
@@ -147,9 +136,9 @@ def gains(result: Adaptation) -> doc.Table:
     def of(dataset: str) -> Callable[[Key], doc.Cell]:
         return lambda key: _change(gain(result, *key, dataset))
 
-    own = [(_title(result, name), "", of(name)) for name in scored(result)]
-    adapted = [key for key in trained_models(result) if key[1] != BASELINE]
-    return doc.tabulate(adapted, *_names(result), ("all", alike, of(ALL)), *own)
+    own = [(_title(result, name), "", of(name)) for name in adapted.scored(result)]
+    keys = [key for key in adapted.trained_models(result) if key[1] != BASELINE]
+    return doc.tabulate(keys, *_names(result), ("all", alike, of(ALL)), *own)
 
 
 def against_random(result: Adaptation) -> doc.Table:
@@ -199,8 +188,11 @@ def suppression_table(
     of |= {_KEY(row): row for row in changes.to_dict("records")}
 
     def changed(row: Mapping[Any, Any]) -> doc.Cell:
-        each = Interval.of(of[_KEY(row)], *CHANGE)
+        each = Interval.of(of[_KEY(row)], *adapted.CHANGE)
         return doc.interval_cell(each, points, strong=each.above)
+
+    def percent(value: float) -> str:
+        return f"{100 * value:.2f} %"
 
     return doc.tabulate(
         rows,
@@ -208,7 +200,7 @@ def suppression_table(
         (
             "false positives",
             share,
-            lambda row: doc.with_interval(row["share"], row.get("low"), row.get("high"), lambda value: f"{100 * value:.2f} %"),
+            lambda row: doc.interval_cell(Interval(row["share"], row.get("low"), row.get("high")), percent),
         ),
         ("change, points", less, changed),
         ("change of mean F", cost, lambda row: _change(Interval.of(of[_KEY(row)], "cost"))),
@@ -276,7 +268,7 @@ def _names(result: Any, key: Callable[[Any], Any] = tuple) -> list[doc.ColumnOf[
 
     The models of an adaptation have their colour in its figures.
     """
-    look_of = looks(result) if isinstance(result, Adaptation) else {}
+    look_of = adapted.looks(result) if isinstance(result, Adaptation) else {}
 
     def model(row: Any) -> doc.Cell:
         name = str(key(row)[1])
@@ -324,7 +316,7 @@ def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
         facts=[
             f"{adaptation.segmenter} trained on {adaptation.primary}",
             f"{count} secondary dataset{doc.plural(count)}",
-            f"images chosen by {doc.listing(strategies(adaptation))}",
+            f"images chosen by {doc.listing(adapted.strategies(adaptation))}",
             f"{seeds} seed{doc.plural(seeds)}",
         ],
         provenance=adaptation.provenance,
@@ -365,7 +357,7 @@ def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterato
 
 def _answer(adaptation: Adaptation) -> doc.Section:
     said = [adaptation_sentences.against_random(adaptation), adaptation_sentences.any_beats(adaptation)]
-    way, strategy = adaptation.settings.get("way", "retrain"), strategy_of(adaptation)
+    way, strategy = adaptation.settings.get("way", "retrain"), adapted.strategy_of(adaptation)
     on = "anew" if way == "retrain" and adaptation.settings["start"] != "tuned" else "on from M's weights"
     by = "" if way == "retrain" else f" (by {way})"
     background = "; -B3 and the like with that many images without foreground besides" if len(adaptation.suppression) else ""
@@ -401,7 +393,7 @@ def _gain_parts(result: Adaptation) -> list[doc.Part]:
 def _score_parts(result: Adaptation) -> list[doc.Part]:
     """Build the tables of scores by both measures."""
     seeds = shared_seeds(result)
-    over = f" {seeds_text(seeds).capitalize()}{'; in brackets the lowest and the highest' if len(seeds) > 1 else ''}."
+    over = f" {adapted.seeds_text(seeds).capitalize()}{'; in brackets the lowest and the highest' if len(seeds) > 1 else ''}."
     parts: list[doc.Part] = [
         doc.TablePart(
             "mean-f", "Mean F at each model's own threshold", scores(result, "mean_f"), _HONEST + over, style="models"
@@ -448,7 +440,9 @@ def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, 
 def section(result: Adaptations, context: doc.Context) -> doc.Section:
     """Build the section of an adaptation study."""
     rivals = {name: adaptation_sentences.against_random(result.alone(name)) for name in result.segmenters}
-    compared = RANDOM in strategies(result) and strategy_of(result) != RANDOM and len(rivals) > 1
+    compared = (
+        adapted.RANDOM in adapted.strategies(result) and adapted.strategy_of(result) != adapted.RANDOM and len(rivals) > 1
+    )
     told = [f"{name}: {text}" for name, text in rivals.items()] if compared else list(rivals.values())[:1]
     bars = doc.FigurePart("bars", partial(adaptation_bars, result), bars_caption(result), "Figure 7")
     parts: list[doc.Part] = [*([bars] if is_scored(result) else []), *_gain_parts(result), *_score_parts(result)]

@@ -7,18 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from howfar.figures.adaptation_models import (
-    CHANGE,
-    RANDOM,
-    arms,
-    by_background,
-    by_shots,
-    scored,
-    seeds_of,
-    strategies,
-    strategy_of,
-    trained_models,
-)
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_scores import Bar, ranges
 from howfar.report import section as doc
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
@@ -43,8 +32,8 @@ def over_random(result: Adaptation, segmenter: str, model: str, dataset: str = A
 
 def lead(result: Adaptation) -> str:
     """State each segmenter's gain from the most images, with its interval, and whether the interval contains 0."""
-    strategy = strategy_of(result)
-    model = by_shots(result, strategy)[-1]
+    strategy = adapted.strategy_of(result)
+    model = adapted.by_shots(result, strategy)[-1]
     sets = result.secondaries[0] if len(result.secondaries) == 1 else f"each of {len(result.secondaries)} datasets"
     labelled = f"Labelling {_images(_of_arm(result, model, 'shots'))} of {sets}, chosen by {strategy}"
     gains = {name: gain(result, name, model) for name in result.segmenters}
@@ -73,16 +62,16 @@ def judged(change: Interval) -> str:
 
 def _alone(adaptation: Adaptation, model: str) -> str:
     """Warn that a change comes from only two trainings."""
-    single = len(seeds_of(adaptation, [BASELINE, model])) < 2
+    single = len(adapted.seeds_of(adaptation, [BASELINE, model])) < 2
     return " With one seed that may be a difference of two trainings." if single else ""
 
 
 def against_random(adaptation: Adaptation) -> str:
     """State whether the chosen strategy beat drawing as many images at random, with the interval."""
-    strategy = strategy_of(adaptation)
-    if strategy == RANDOM:
+    strategy = adapted.strategy_of(adaptation)
+    if strategy == adapted.RANDOM:
         return "The images were drawn at random, and no other way of choosing them was tried."
-    model, (segmenter, *_) = by_shots(adaptation, strategy)[-1], adaptation.segmenters
+    model, (segmenter, *_) = adapted.by_shots(adaptation, strategy)[-1], adaptation.segmenters
     change = over_random(adaptation, segmenter, model)
     if change.value is None:
         return (
@@ -95,7 +84,7 @@ def against_random(adaptation: Adaptation) -> str:
     judged = standing(_row(adaptation, segmenter, model, ALL))
     if judged == UNJUDGED:
         return f"{text}. With one seed that may be a difference of two trainings, and is no verdict on {strategy}."
-    rivals = len([name for name in strategies(adaptation) if name != RANDOM])
+    rivals = len([name for name in adapted.strategies(adaptation) if name != adapted.RANDOM])
     if judged != NO_EVIDENCE:
         return f"{text}: {strategy} {'beats' if change.above else 'does worse than'} random here."
     return (
@@ -106,7 +95,7 @@ def against_random(adaptation: Adaptation) -> str:
 
 def any_beats(adaptation: Adaptation) -> str:
     """State whether any strategy beats random, corrected for the number of strategies; return "" for a single one."""
-    if RANDOM not in strategies(adaptation) or len(strategies(adaptation)) < 3:
+    if adapted.RANDOM not in adapted.strategies(adaptation) or len(adapted.strategies(adaptation)) < 3:
         return ""
     verdict = adaptation.verdict()
     return f"{verdict} This is corrected for the number of strategies compared (Bonferroni)." if verdict else ""
@@ -115,11 +104,11 @@ def any_beats(adaptation: Adaptation) -> str:
 def suppressed(adaptation: Adaptation) -> str:
     """State the effect of background images on false positives, and its cost; return "" if none were added."""
     rows = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
-    labels = by_background(adaptation, strategy_of(adaptation))
+    labels = adapted.by_background(adaptation, adapted.strategy_of(adaptation))
     if not labels or labels[-1] not in rows:
         return ""
     row = rows[labels[-1]]
-    change, cost = Interval.of(row, *CHANGE), Interval.of(row, "cost")
+    change, cost = Interval.of(row, *adapted.CHANGE), Interval.of(row, "cost")
     added = f"{_images(_of_arm(adaptation, labels[-1], 'background'))} of {adaptation.background}"
     text = (
         f"Adding {added} to {labels[0]} {did(change)} the share of false positives on "
@@ -150,12 +139,12 @@ def both_scores(result: Adaptation) -> dict[tuple[str, str, str], tuple[float, .
 
     Models stand in their order, each with all secondaries alike first, where there are several, then each dataset.
     """
-    models = [BASELINE, *arms(result)["model"]]
-    datasets = [*([ALL] if len(result.secondaries) > 1 else []), *scored(result)]
-    seeds, undefined = seeds_of(result, models), Bar(math.nan, math.nan, math.nan)
+    models = [BASELINE, *adapted.arms(result)["model"]]
+    datasets = [*([ALL] if len(result.secondaries) > 1 else []), *adapted.scored(result)]
+    seeds, undefined = adapted.seeds_of(result, models), Bar(math.nan, math.nan, math.nan)
     columns = ("mean_f", "mean_f_ods", "ods")
     bars = [ranges(result, models, seeds, name) if name in result.scores else {} for name in columns]
-    keys = [(*key, dataset) for key in trained_models(result) for dataset in datasets]
+    keys = [(*key, dataset) for key in adapted.trained_models(result) for dataset in datasets]
     return {key: tuple(float(each.get(key, undefined).mean) for each in bars) for key in keys}
 
 
@@ -194,7 +183,7 @@ def disagreement(result: Adaptation) -> str:
 
 def limits(adaptation: Adaptation) -> list[str]:
     """List the limits of the numbers."""
-    seeds = len(seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))]))
+    seeds = len(adapted.seeds_of(adaptation, [BASELINE, *adapted.by_shots(adaptation, adapted.strategy_of(adaptation))]))
     one = (
         "With one seed nothing is known of how trainings differ by chance: the intervals are of the photographs alone, "
         "and narrower than they should be."
@@ -247,7 +236,7 @@ def standing(row: Mapping[Any, Any]) -> str:
 
 def _of_arm(result: Adaptation, model: str, number: str) -> int:
     """Return how many labelled images ("shots") of each dataset, or "background" images, a model learnt from."""
-    return int(arms(result).set_index("model")[number].loc[model])
+    return int(adapted.arms(result).set_index("model")[number].loc[model])
 
 
 def _images(count: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 from howfar.results.comparison_result import Settings
 from howfar.results.records import Cells, Interval, matching
 from howfar.results.result import StudyResult, holding, parquet_files
-from howfar.wording import format_interval, share
+from howfar.wording import share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +137,7 @@ class Identity(StudyResult):
             violated = share(row["violated"])
             if row["low"] == row["low"]:
                 violated = f"{violated} [{share(row['low'])}, {share(row['high'])}]"
-            low, high = (None if row[end] != row[end] else float(row[end]) for end in ("margin_low", "margin_high"))
-            margin = format_interval(float(row["margin"]), low, high, "+.3f")
+            margin = f"{Interval.of(row, 'margin'):+.3f}"
             holding = f"{row['holding']} of {row['references']}"
             names = (str(row["backbone"]), str(row["perturbation"]), str(row["variation"]))
             rows.append((*names, f"{row['pairs']:,}", violated, margin, holding))

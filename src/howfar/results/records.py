@@ -107,7 +107,7 @@ class Interval:
     high: float | None = None
 
     @classmethod
-    def of(cls, row: Mapping[Any, Any], name: str, low: str = "", high: str = "") -> Interval:
+    def of(cls, row: Any, name: str, low: str = "", high: str = "") -> Interval:
         """Read a row's number and its ends, by default from ``<name>_low`` and ``<name>_high``; NaN is undefined."""
         numbers = (float(row[column]) for column in (name, low or f"{name}_low", high or f"{name}_high"))
         return cls(*(None if number != number else number for number in numbers))
@@ -130,7 +130,7 @@ class Interval:
     @property
     def ends(self) -> tuple[float, float, float]:
         """Return the number and its interval's ends, NaN where undefined."""
-        value, low, high = (float("nan") if each is None else each for each in (self.value, self.low, self.high))
+        value, low, high = (float("nan" if each is None else each) for each in (self.value, self.low, self.high))
         return value, low, high
 
     def signed(self, decimals: int = 3) -> str:
@@ -138,8 +138,11 @@ class Interval:
         value, low, high = (signed(each, decimals) for each in self.ends)
         return value if low == "–" else f"{value} [{low}, {high}]"
 
+    def __format__(self, form: str) -> str:
+        return format_interval(self.value, self.low, self.high, form or ".3f")
+
     def __str__(self) -> str:
-        return format_interval(self.value, self.low, self.high, ".3f")
+        return format(self)
 
 
 @dataclass(frozen=True)
