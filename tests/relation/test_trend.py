@@ -231,7 +231,7 @@ def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.Monkey
         seen.append(freedom)
         return slope_interval(value, draws, jackknife, freedom)
 
-    monkeypatch.setattr(import_module("howfar.relation.trend"), "slope_interval", spy)
+    monkeypatch.setattr(import_module("howfar.relation.correlation"), "slope_interval", spy)
     alike = [PerformancePoints.of(np.tile([0.0, 1.0], 6), rng.random(12), groups=np.repeat(np.arange(6), 2)) for _ in range(3)]
     pooled_trend(alike, rng, 50)
     one_far = PerformancePoints.of([0.0] * 11 + [1.0], rng.random(12))

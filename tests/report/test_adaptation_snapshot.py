@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howfar.figures.adaptation_models import Change
 from howfar.report import adaptation_report as report
 from howfar.report import adaptation_sentences as words
 from howfar.report.section import Context, FigurePart, Section, Table
 from howfar.results.adaptation_result import Adaptation, Adaptations
+from howfar.results.records import Interval
 from snapshots import WRITE
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -199,7 +199,7 @@ def test_several_segmenters(several: Adaptations, run_folder: Path) -> None:
 
 
 def test_changes_are_judged_as_they_are_shown() -> None:
-    assert not Change(0.0004, 0.0003, 0.0005).above
+    assert not Interval(0.0004, 0.0003, 0.0005).above
     assert words.opposed(0.001, -0.001)
     assert not words.opposed(0.0004, -0.2)
     assert not words.opposed(0.1, float("nan"))

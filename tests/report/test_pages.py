@@ -18,9 +18,10 @@ from howfar.glossary import terms_in
 from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.comparison_report import write_report
 from howfar.report.page import _visible, fill
-from howfar.report.section import Cell, Column, Table, TablePart, with_interval
+from howfar.report.section import Cell, Column, Table, TablePart, interval_cell
 from howfar.report.study_report import as_csv, as_latex, write_section_report
 from howfar.results import Comparison, Relation
+from howfar.results.records import Interval
 from worlds.html_page import Page
 
 RUN = ("relative", "violin", "sorted_distances", "scatter")
@@ -131,7 +132,7 @@ def test_one_study_has_a_page_with_all_its_files(tmp_path: Path) -> None:
 
 
 def test_tables_are_written_in_full_precision_and_for_latex() -> None:
-    f = replace(with_interval(0.52, 0.25, 0.75, "{:.1f}".format), strong=True)
+    f = interval_cell(Interval(0.52, 0.25, 0.75), "{:.1f}".format, strong=True)
     table = Table((Column("set"), Column("O^dist")), ((Cell("a_b"), f), (Cell("site"), Cell("–"))))
     assert as_csv(table) == "set,O^dist,O^dist low,O^dist high\na_b,0.52,0.25,0.75\nsite,,,\n"
     assert as_latex(TablePart("t", "Distances", table), "name").splitlines() == [

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from howfar.errors import InputError
-from howfar.figures.style import PRIMARY, WIDTH, Look, blank, look, name_text, on_phone
+from howfar.figures import style
 from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, Adaptation
-from howfar.wording import signed
 
 RANDOM = "random"
-PLAIN = Look(PRIMARY, "-", "o")
+PLAIN = style.Look(style.PRIMARY, "-", "o")
 Measure: TypeAlias = Literal["f_ods", "f"]
 """Which F a figure shows: at each dataset's own best threshold, as in the paper, or at each model's own."""
 AS_IN_PAPER = "as section 3.3 of the paper measures, so that it can be held beside the paper's figure"
@@ -80,10 +76,10 @@ def by_background(adaptation: Adaptation, strategy: str) -> list[str]:
     return list(models.sort_values("background", kind="stable")["model"])
 
 
-def looks(adaptation: Adaptation) -> dict[str, Look]:
+def looks(adaptation: Adaptation) -> dict[str, style.Look]:
     """Return every model's look: grey if unadapted, else a colour by its numbers of shots and background images."""
     rows = arms(adaptation).to_dict("records")
-    look_of = {kind: look(k) for k, kind in enumerate(sorted({_kind(row) for row in rows}))}
+    look_of = {kind: style.look(k) for k, kind in enumerate(sorted({_kind(row) for row in rows}))}
     return {BASELINE: PLAIN, **{str(row["model"]): look_of[_kind(row)] for row in rows}}
 
 
@@ -111,56 +107,8 @@ def seeds_text(seeds: Sequence[int]) -> str:
     return "one seed" if len(seeds) == 1 else f"means over {len(seeds)} seeds"
 
 
-def change_text(value: float, low: float, high: float) -> str:
-    """Format a change with its interval to three decimals; a change rounded to 0 has no sign."""
-    return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
-
-
-CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
-DECIMALS: Final = 3
-"""Decimals to which a change is shown, and judged: what reads 0.000 is no change."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Hold a difference with its interval's ends; NaN if it could not be measured."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def above(self) -> bool:
-        """Return whether the interval is above 0."""
-        return round(self.low, DECIMALS) > 0
-
-    @property
-    def below(self) -> bool:
-        """Return whether the interval is below 0."""
-        return round(self.high, DECIMALS) < 0
-
-    @property
-    def known(self) -> bool:
-        """Return whether the difference was measured."""
-        return self.value == self.value
-
-    @property
-    def bounded(self) -> bool:
-        """Return whether the difference has an interval."""
-        return self.low == self.low and self.high == self.high
-
-    @property
-    def ends(self) -> tuple[float, float, float]:
-        """Return the value and its interval's ends."""
-        return self.value, self.low, self.high
-
-    def __str__(self) -> str:
-        return change_text(self.value, self.low, self.high)
-
-    @classmethod
-    def of(cls, row: Mapping[Any, Any], *names: str) -> Change:
-        """Read the difference and its ends from the named columns of a row."""
-        return cls(*(float(row[name]) for name in names))
+CHANGE: Final = ("change", "low", "high")
+"""The columns of a change of false positives in ``adaptation.suppression``."""
 
 
 def scored(adaptation: Adaptation) -> list[str]:
@@ -181,18 +129,5 @@ def as_called(models: Sequence[str]) -> str:
 
 def study_note(result: Adaptation, rest: str) -> str:
     """Return a figure's note: the segmenter if there is only one, the primary dataset, and `rest`."""
-    segmenters, primary = result.segmenters, name_text(result.primary)
-    return f"{name_text(segmenters[0])} on {primary}{rest}" if len(segmenters) == 1 else f"Trained on {primary}{rest}"
-
-
-def panel_grid(
-    count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH, *, sharex: bool = True, sharey: bool = True
-) -> tuple[Figure, list[Axes], int]:
-    """Make a figure, `narrow` if of one column, with `count` panels on shared axes; return it, panels and number of columns."""
-    columns = on_phone(1, min(columns, count))
-    lines = -(-count // columns)
-    figure = blank(WIDTH if columns > 1 else narrow, height(lines))
-    panels = figure.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False).ravel().tolist()
-    for spare in panels[count:]:
-        spare.remove()
-    return figure, panels[:count], columns
+    segmenters, primary = result.segmenters, style.name_text(result.primary)
+    return f"{style.name_text(segmenters[0])} on {primary}{rest}" if len(segmenters) == 1 else f"Trained on {primary}{rest}"

@@ -9,20 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from howfar.figures import Caption, registered
+from howfar.figures import Caption, contact_sheets, registered, style
 from howfar.figures.adaptation_models import by_background, by_shots, strategy_of, study_note
-from howfar.figures.contact_sheets import (
-    NONE,
-    StandInImage,
-    Thumbnail,
-    has_files,
-    middle,
-    probabilities,
-    thumbnail,
-    truth,
-)
 from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
-from howfar.figures.style import drawing, first, head, name_text, nothing
 from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.results.records import matching
 
@@ -54,7 +43,7 @@ def _models(study: Adaptation, strategy: str, background: bool | None) -> list[s
     return list(dict.fromkeys([*([] if background else plain), *([] if background is False else added)]))
 
 
-@registered(rows_caption, shows=has_files, vector=False)
+@registered(rows_caption, shows=contact_sheets.has_files, vector=False)
 def adaptation_rows(
     result: Adaptation,
     datasets: Sequence[str] | None = None,
@@ -76,16 +65,16 @@ def adaptation_rows(
     predicted = set(images["dataset"])
     there = [name for name in dict.fromkeys(every if datasets is None else datasets) if name in predicted]
     if not there or not models:
-        return nothing(TITLE, "no image of these datasets was predicted in the first seed")
-    shown, left_out = first(there, limit)
+        return style.nothing(TITLE, "no image of these datasets was predicted in the first seed")
+    shown, left_out = style.first(there, limit)
     places = {name: Path(folder) / name if name in result.runs() else Path(folder) for name in result.segmenters}
     blocks = [block for name in shown for block in _blocks(matching(images, dataset=name), models, places)]
-    if all(block.lines[0][_TRUTH].picture.reason == NONE for block in blocks):
+    if all(block.lines[0][_TRUTH].picture.reason == contact_sheets.NONE for block in blocks):
         blocks = [block._replace(lines=[[*line[:_TRUTH], *line[_TRUTH + 1 :]]]) for block in blocks for line in block.lines]
-    with drawing():
+    with style.drawing():
         figure = draw_blocks(blocks, FEWEST)
         note = f"The image in the middle, as said at the right of each row; seed {seed}; white is certain. {left_out}"
-        head(figure, f"{TITLE}: {study_note(result, '')}", note.strip())
+        style.head(figure, f"{TITLE}: {study_note(result, '')}", note.strip())
     return figure
 
 
@@ -98,20 +87,20 @@ def first_seed(adaptation: Adaptation) -> int:
 def _cells(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[PictureCell]:
     """Read the pictures of an image, whose rows by model are `own`: photograph, ground truth, and each model's map."""
     photograph, mask = str(own.iloc[0]["path"]), str(own.iloc[0]["mask"])
-    first = {"photograph": thumbnail(photograph), "ground truth": truth(mask)}
+    truths = {"photograph": contact_sheets.thumbnail(photograph), "ground truth": contact_sheets.truth(mask)}
     return [
-        *(PictureCell(name, each, below=name) for name, each in first.items()),
+        *(PictureCell(name, each, below=name) for name, each in truths.items()),
         *(_map(own, each, folder) for each in models),
     ]
 
 
 def _map(own: pd.DataFrame, model: str, folder: Path) -> PictureCell:
-    name = name_text(model, 16)
+    name = style.name_text(model, 16)
     if model not in own.index:
-        return PictureCell(model, Thumbnail(None, "not made\nin this seed"), below=name)
+        return PictureCell(model, contact_sheets.Thumbnail(None, "not made\nin this seed"), below=name)
     f, share = (float(own[column].loc[model]) for column in ("f", "false_positive_share"))
     number = f"\nF {f:.2f}" if not np.isnan(f) else "" if np.isnan(share) else f"\nfalse {100 * share:.1f} %"
-    return PictureCell(model, probabilities(folder / str(own.loc[model, "map"])), below=name + number)
+    return PictureCell(model, contact_sheets.probabilities(folder / str(own.loc[model, "map"])), below=name + number)
 
 
 def _blocks(images: pd.DataFrame, models: Sequence[str], places: Mapping[str, Path]) -> list[PictureBlock]:
@@ -122,12 +111,12 @@ def _blocks(images: pd.DataFrame, models: Sequence[str], places: Mapping[str, Pa
     for segmenter, place in places.items():
         own = matching(images, segmenter=segmenter, image=shown.image).set_index("model")
         several = len(places) > 1
-        heading = name_text(dataset, 30 if several else 40) + (f" · {name_text(segmenter, 24)}" if several else "")
+        heading = style.name_text(dataset, 30 if several else 40) + (f" · {style.name_text(segmenter, 24)}" if several else "")
         blocks += [PictureBlock(heading, shown, [_cells(own, models, place)])] if len(own) else []
     return blocks
 
 
-def stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
+def stand_in(images: pd.DataFrame, dataset: str) -> contact_sheets.StandInImage:
     """Choose a dataset's median image by the unadapted models' mean F, else by false positives, else by name.
 
     Images that fewer segmenters have than others are left out.
@@ -138,5 +127,5 @@ def stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
     for column, reason in (("f", "median of F by M"), ("false_positive_share", "median of false positives by M")):
         measured = means[means[column].notna()]
         if len(measured):
-            return StandInImage(dataset, middle(measured, column), reason)
-    return StandInImage(dataset, middle(means, "image"), "middle by name")
+            return contact_sheets.StandInImage(dataset, contact_sheets.middle(measured, column), reason)
+    return contact_sheets.StandInImage(dataset, contact_sheets.middle(means, "image"), "middle by name")

@@ -11,27 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howfar.figures import Caption, registered
+from howfar.figures import Caption, registered, style
 from howfar.figures.distance_figures import SHAPES, relative_axis
 from howfar.figures.forest import ForestRow, forest, frame_forest
-from howfar.figures.style import (
-    INK,
-    MUTED,
-    ON_DARK,
-    ON_LIGHT,
-    WIDTH,
-    Look,
-    blank,
-    drawing,
-    head,
-    log_ticks,
-    look,
-    name_legend,
-    name_rows,
-    name_text,
-    plain,
-    without_edges,
-)
 from howfar.results.backbones_result import BackboneComparison
 from howfar.wording import format_number, signed
 
@@ -64,33 +46,33 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
     frame, measure = comparison.to_frame(), comparison.measure()
     order = nearest_first(frame)[-limit:]
     seen = looks(comparison)
-    with drawing():
+    with style.drawing():
         gap = 0.19 * len(seen) + 0.22
-        figure = blank(WIDTH, 1.5 + gap * len(order))
+        figure = style.blank(style.WIDTH, 1.5 + gap * len(order))
         axes = figure.add_subplot()
         if measure == "relative":
-            axes.axvline(1.0, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
-        for position, (backbone, style) in enumerate(seen.items()):
+            axes.axvline(1.0, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
+        for position, (backbone, own) in enumerate(seen.items()):
             rows = frame[frame["backbone"] == backbone].set_index("dataset").loc[order].to_dict("records")
             hollow, shift = bool(rows[0]["trivial"]), (position - (len(seen) - 1) / 2) * 0.19 / gap
             low, high = ("relative_low", "relative_high") if measure == "relative" else ("", "")
             dots = (
-                ForestRow("_dataset", row[measure], row.get(low), row.get(high), style, "", place + shift, hollow)
+                ForestRow("_dataset", row[measure], row.get(low), row.get(high), own, "", place + shift, hollow)
                 for place, row in enumerate(rows)
             )
             forest(axes, dots, width=2, size=5 if hollow else 6.5, label="_ci")
-            mark: dict[str, Any] = {"mfc": "none" if hollow else style.colour, "mec": style.colour, "ls": "none"}
-            axes.plot([], [], marker=style.marker, label=str(backbone), **mark)
+            mark: dict[str, Any] = {"mfc": "none" if hollow else own.colour, "mec": own.colour, "ls": "none"}
+            axes.plot([], [], marker=own.marker, label=str(backbone), **mark)
         values = frame.loc[frame["dataset"].isin(order), measure].dropna()
         if len(values) and values.min() > 0 and values.max() > 8 * values.min():
-            log_ticks(axes)
-        frame_forest(axes, [name_text(name) for name in order], range(1, len(order)))
+            style.log_ticks(axes)
+        frame_forest(axes, [style.name_text(name) for name in order], range(1, len(order)))
         axes.set_xlabel(relative_axis() if measure == "relative" else SCALED_AXIS)
         left_out = "" if len(order) == frame["dataset"].nunique() else f"The farthest {limit} datasets are shown."
-        primary = name_text(comparison.comparisons[0].primary.name)
+        primary = style.name_text(comparison.comparisons[0].primary.name)
         title = f"Distance from {primary} over its self-distance" if measure == "relative" else f"Distance from {primary}"
-        head(figure, f"{title}, by backbone", left_out)
-        name_legend(figure, axes, 4)
+        style.head(figure, f"{title}, by backbone", left_out)
+        style.name_legend(figure, axes, 4)
     return figure
 
 
@@ -107,14 +89,14 @@ def _agreement_caption(comparison: BackboneComparison) -> Caption:
 def backbones_agreement(comparison: BackboneComparison) -> Figure:
     """Draw Spearman's correlation between backbones on the order of datasets and of a dataset's images (mean over datasets)."""
     names = list(looks(comparison))
-    with drawing():
-        figure = blank(WIDTH, 1.6 + 0.34 * len(names))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, 1.6 + 0.34 * len(names))
         panels = figure.subplots(1, 2, sharey=True).ravel().tolist()
         for number, axes in enumerate(panels):
             _triangle(axes, names, {(a, b): comparison.agreed(a, b)[number] for a in names for b in names if a != b})
         panels[0].set_title("order of the datasets")
         panels[1].set_title("order of a dataset's images")
-        head(figure, "How far backbones agree", "Spearman's rank correlation: 1 is the same order, 0 none in common")
+        style.head(figure, "How far backbones agree", "Spearman's rank correlation: 1 is the same order, 0 none in common")
     return figure
 
 
@@ -124,10 +106,12 @@ def nearest_first(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in ranks.sort_values(kind="stable").index]
 
 
-def looks(comparison: BackboneComparison) -> Mapping[str, Look]:
+def looks(comparison: BackboneComparison) -> Mapping[str, style.Look]:
     """Return each backbone's look, the trivial ones last and grey."""
-    own = {name: look(position) for position, name in enumerate(comparison.backbones)}
-    return own | {name: Look(MUTED, "-", SHAPES[position % len(SHAPES)]) for position, name in enumerate(comparison.trivial)}
+    own = {name: style.look(position) for position, name in enumerate(comparison.backbones)}
+    return own | {
+        name: style.Look(style.MUTED, "-", SHAPES[position % len(SHAPES)]) for position, name in enumerate(comparison.trivial)
+    }
 
 
 def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str], float | None]) -> None:
@@ -137,12 +121,12 @@ def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str],
         value = values[names[row], names[column]]
         cells[row, column] = np.nan if value is None else value
         # A cell without a value is as the page behind it.
-        colour = INK if value is None else ON_DARK if abs(value) > 0.65 else ON_LIGHT
+        colour = style.INK if value is None else style.ON_DARK if abs(value) > 0.65 else style.ON_LIGHT
         axes.text(column, row, signed(cells[row, column]), ha="center", va="center", fontsize=8.5, color=colour)
     axes.imshow(cells, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-    name_rows(axes, [name_text(name, 24) for name in names])
+    style.name_rows(axes, [style.name_text(name, 24) for name in names])
     axes.set(ylim=(size - 0.5, 0.5), xlim=(-0.5, size - 1.5))
-    axes.set_xticks(range(size - 1), labels=[name_text(name, 16) for name in names[:-1]], rotation=35, ha="right")
+    axes.set_xticks(range(size - 1), labels=[style.name_text(name, 16) for name in names[:-1]], rotation=35, ha="right")
     for label in axes.get_xticklabels():
-        plain(label)
-    without_edges(axes)
+        style.plain(label)
+    style.without_edges(axes)

@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from howfar.figures import Caption, registered
-from howfar.figures.style import COLOURS, INK, MUTED, PRIMARY, blank, drawing, unit_plane
+from howfar.figures import Caption, registered, style
 from howfar.results.certificate_result import Certificate, Step
 from howfar.wording import format_interval
 
@@ -34,15 +33,15 @@ def certificate_steps(certificate: Certificate) -> Figure:
     """Draw the estimate and its interval after each label, and the level in question."""
     steps = _known(certificate)
     labels = [step.labelled for step in steps]
-    with drawing():
-        figure = blank(_WIDTH, _HEIGHT)
+    with style.drawing():
+        figure = style.blank(_WIDTH, _HEIGHT)
         axes = figure.add_subplot()
         low, value, high = (np.array([getattr(step, name) for step in steps], float) for name in ("low", "value", "high"))
-        axes.fill_between(labels, low, high, color=COLOURS[0], alpha=0.2, linewidth=0)
-        axes.plot(labels, value, color=COLOURS[0], marker="o", markersize=3)
+        axes.fill_between(labels, low, high, color=style.COLOURS[0], alpha=0.2, linewidth=0)
+        axes.plot(labels, value, color=style.COLOURS[0], marker="o", markersize=3)
         asked = _asked(certificate)
         if asked is not None:
-            axes.axhline(asked, color=COLOURS[1], linestyle="--", linewidth=1)
+            axes.axhline(asked, color=style.COLOURS[1], linestyle="--", linewidth=1)
         performance, least = ("performance", 0) if certificate.against is None else ("difference", -1)
         axes.set(ylim=(least, 1), xlabel="labels", ylabel="share" if certificate.of_false_positives else performance)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -72,14 +71,16 @@ def _sample_caption(certificate: Certificate) -> Caption:
 def certificate_sample(certificate: Certificate) -> Figure:
     """Draw predicted against measured performance of the labelled images."""
     known = np.array(_pairs(certificate))
-    with drawing():
-        figure = blank(_WIDTH, _HEIGHT)
+    with style.drawing():
+        figure = style.blank(_WIDTH, _HEIGHT)
         axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], color=PRIMARY, linewidth=0.8)
+        axes.plot([0, 1], [0, 1], color=style.PRIMARY, linewidth=0.8)
         proxies = [proxy for proxy in certificate.site.proxies if proxy is not None]
-        axes.plot(proxies, np.zeros(len(proxies)), "|", color=MUTED, alpha=0.35, markersize=7, clip_on=False)
-        axes.plot(known[:, 0], known[:, 1], "o", color=COLOURS[0], markeredgecolor=INK, markeredgewidth=0.4, markersize=5)
-        unit_plane(axes)
+        axes.plot(proxies, np.zeros(len(proxies)), "|", color=style.MUTED, alpha=0.35, markersize=7, clip_on=False)
+        axes.plot(
+            known[:, 0], known[:, 1], "o", color=style.COLOURS[0], markeredgecolor=style.INK, markeredgewidth=0.4, markersize=5
+        )
+        style.unit_plane(axes)
         axes.set(xlabel="predicted", ylabel="measured")
     return figure
 

@@ -16,20 +16,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
-from howfar.figures import Caption, registered
-from howfar.figures.style import (
-    GRID,
-    INK,
-    MUTED,
-    DatasetRow,
-    drawing,
-    head,
-    name_text,
-    on_phone,
-    picture_sheet,
-    require_one,
-    rows,
-)
+from howfar.figures import Caption, registered, style
 from howfar.io.location import is_in_memory
 from howfar.results import Comparison, Selection
 from howfar.wording import format_number, share
@@ -135,9 +122,11 @@ def extent(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 def square(axes: Axes, picture: Thumbnail, label: str, left: float, top: float) -> None:
     """Draw a picture in a unit square, or a box with the reason for its absence."""
     if picture.pixels is None:
-        axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
-        style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED, "parse_math": False}
-        axes.text(left + 0.5, top + 0.5, picture.reason, **style)
+        axes.add_patch(
+            Rectangle((left, top), 1, 1, facecolor=style.GRID, alpha=0.5, edgecolor=style.MUTED, linewidth=0.6, label=label)
+        )
+        keywords: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": style.MUTED, "parse_math": False}
+        axes.text(left + 0.5, top + 0.5, picture.reason, **keywords)
         return
     wide, high = extent(picture.pixels)
     x, y = left + (1 - wide) / 2, top + (1 - high) / 2
@@ -148,7 +137,7 @@ def photograph(axes: Axes, path: str, name: str, left: float, top: float) -> Non
     """Draw an image's file in a unit square, or a box with its name and the reason for its absence."""
     picture = thumbnail(path)
     if picture.pixels is None:
-        picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
+        picture = Thumbnail(None, f"{style.name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
     square(axes, picture, name, left, top)
 
 
@@ -180,15 +169,15 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
     Images are read again from their files at 144 pixels; one that cannot be read is a labelled box. Of a dataset with fewer
     than 2k images none is shown twice.
     """
-    require_one("k", k)
-    k = on_phone(min(k, 2), k)
-    with drawing():
-        shown, left_out = rows(comparison, limit)
-        figure, axes = picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
+    style.require_one("k", k)
+    k = style.on_phone(min(k, 2), k)
+    with style.drawing():
+        shown, left_out = style.rows(comparison, limit)
+        figure, axes = style.picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
         for line, row in enumerate(shown):
             _line(axes, row, k, line * THUMBNAIL_ROW_STEP)
-        title = f"The {k} closest images to {name_text(comparison.primary.name)} (left) and the {k} farthest (right)"
-        head(figure, title, left_out or "Under each: mean distance · percentile among P's own images")
+        title = f"The {k} closest images to {style.name_text(comparison.primary.name)} (left) and the {k} farthest (right)"
+        style.head(figure, title, left_out or "Under each: mean distance · percentile among P's own images")
     return figure
 
 
@@ -198,10 +187,9 @@ def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return ordered.iloc[:k], ordered.iloc[k:].iloc[-k:]
 
 
-def _line(axes: Axes, row: DatasetRow, k: int, top: float) -> None:
+def _line(axes: Axes, row: style.DatasetRow, k: int, top: float) -> None:
     near, far = ends(row.images, k)
-    title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
-    axes.text(0, top + 0.20, f"{name_text(row.name, 40)}  (n = {row.summary.n:,})", **title)
+    style.row_title(axes, top + 0.20, f"{style.name_text(row.name, 40)}  (n = {row.summary.n:,})")
     for position, record in enumerate(near.to_dict("records")):
         _cell(axes, record, position * THUMBNAIL_STEP, top + 0.26)
     first = 2 * k - len(far)
@@ -214,7 +202,7 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
     photograph(axes, str(record["path"]), str(record["image"]), left, top)
     distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
     share = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
-    axes.text(left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", fontsize=8, ha="center", va="top", color=INK)
+    style.words_below(axes, left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", 8)
 
 
 def three_digits(value: float) -> str:
@@ -253,28 +241,29 @@ def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
 @registered(_near_duplicates_caption, shows=lambda comparison: len(shown_pairs(comparison)) > 0, vector=False, phone=True)
 def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
     """Draw at most `limit` nearly equal pairs, three per row: those with images of P first, of these the least alike first."""
-    require_one("limit", limit)
+    style.require_one("limit", limit)
     pairs = shown_pairs(comparison)
-    across = on_phone(2, PAIRS_ACROSS)
-    with drawing():
+    across = style.on_phone(2, PAIRS_ACROSS)
+    with style.drawing():
         shown = pairs.head(limit).to_dict("records")
-        figure, axes = picture_sheet(across * PAIR_STEP, PAIR_ROW_STEP * max(1, -(-len(shown) // across)))
+        figure, axes = style.picture_sheet(across * PAIR_STEP, PAIR_ROW_STEP * max(1, -(-len(shown) // across)))
         for position, row in enumerate(shown):
             _pair(axes, row, position % across * PAIR_STEP, position // across * PAIR_ROW_STEP)
         left_out = f"{len(shown)} of {len(pairs):,} pairs are shown, the least alike. " if len(pairs) > len(shown) else ""
-        head(figure, "Images that are nearly equal", f"{left_out}Below each pair: equal bits of the hashes, and the names")
+        style.head(
+            figure, "Images that are nearly equal", f"{left_out}Below each pair: equal bits of the hashes, and the names"
+        )
     return figure
 
 
 def _pair(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> None:
     square(axes, thumbnail(row["path"]), row["image"], left, top)
     square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
     middle = left + (1 + PAIR_GAP) / 2
     turned = ", mirrored" if row["mirrored"] else ""
-    axes.text(middle, top + 1.04, f"{share(row['agreement'])}{turned}", fontsize=8, color=INK, **text)
-    names = " · ".join(name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
-    axes.text(middle, top + 1.22, names, fontsize=6.5, color=MUTED, **text)
+    style.words_below(axes, middle, top + 1.04, f"{share(row['agreement'])}{turned}", 8)
+    names = " · ".join(style.name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
+    style.words_below(axes, middle, top + 1.22, names, 6.5, style.MUTED)
 
 
 SHEET_ACROSS, SHEET_STEP, SHEET_ROW_STEP = 7, 1.12, 1.42
@@ -291,10 +280,10 @@ class ContactImage:
 
 def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
     """Draw every chosen image in the order of choice, seven per row, each with its rank, distance and name."""
-    require_one("limit", limit)
+    style.require_one("limit", limit)
     cells = [ContactImage(pick.image, pick.path, f"{pick.rank} · {pick.distance:.2f}") for pick in selection.picks]
-    count = f"{len(selection)} of {selection.n:,} images of {name_text(selection.dataset)}"
-    note = f"place in the order of choice · scaled distance from {name_text(selection.primary)} (0–1)"
+    count = f"{len(selection)} of {selection.n:,} images of {style.name_text(selection.dataset)}"
+    note = f"place in the order of choice · scaled distance from {style.name_text(selection.primary)} (0–1)"
     return sheet(cells, f"{count}, chosen by {selection.strategy}", note, limit)
 
 
@@ -302,18 +291,17 @@ def sheet(cells: Sequence[ContactImage], title: str, note: str, limit: int = 105
     """Draw the first `limit` images, seven per row, each with its name and numbers, which `note` explains."""
     shown = cells[:limit]
     left_out = f"The first {limit:,} are shown. " if len(cells) > limit else ""
-    with drawing():
+    with style.drawing():
         across = min(SHEET_ACROSS, len(shown))
-        figure, axes = picture_sheet(SHEET_ACROSS * SHEET_STEP, SHEET_ROW_STEP * ceil(len(shown) / SHEET_ACROSS))
+        figure, axes = style.picture_sheet(SHEET_ACROSS * SHEET_STEP, SHEET_ROW_STEP * ceil(len(shown) / SHEET_ACROSS))
         for position, cell in enumerate(shown):
             _draw(axes, cell, position % across * SHEET_STEP, position // across * SHEET_ROW_STEP)
-        head(figure, title, f"{left_out}Under each: {note}")
+        style.head(figure, title, f"{left_out}Under each: {note}")
     return figure
 
 
 def _draw(axes: Axes, cell: ContactImage, left: float, top: float) -> None:
     """Draw an image in a unit square with the upper left corner (left, top), its numbers and its name below."""
     square(axes, thumbnail(cell.path), cell.image, left, top)
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
-    axes.text(left + 0.5, top + 1.03, cell.numbers, fontsize=8, color=INK, **text)
-    axes.text(left + 0.5, top + 1.19, name_text(cell.image.rsplit("/", 1)[-1], 20), fontsize=7, color=MUTED, **text)
+    style.words_below(axes, left + 0.5, top + 1.03, cell.numbers, 8)
+    style.words_below(axes, left + 0.5, top + 1.19, style.name_text(cell.image.rsplit("/", 1)[-1], 20), 7, style.MUTED)

@@ -11,29 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
-from howfar.figures import Caption, registered
+from howfar.figures import Caption, registered, style
 from howfar.figures.forest import ForestRow, forest, frame_forest
-from howfar.figures.style import (
-    I_DIST,
-    INK,
-    MUTED,
-    PAPER,
-    PRIMARY,
-    WIDTH,
-    DatasetRow,
-    blank,
-    drawing,
-    head,
-    log_ticks,
-    name_legend,
-    name_rows,
-    name_text,
-    on_phone,
-    own_name,
-    plain,
-    rows,
-    side_by_side,
-)
 from howfar.results import Comparison
 from howfar.wording import format_interval, format_number, times
 
@@ -70,24 +49,26 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
     relative = O^dist(S, P) / O^dist(P, P) in one subspace, so its values may be compared across datasets. Left of 1, S lies
     nearer to P than P's own images to each other.
     """
-    with drawing():
-        shown, left_out = rows(comparison, limit)
-        figure, (axes,) = side_by_side(1.55 + 0.36 * len(shown), 1, rows=len(shown))
-        axes.axvline(1.0, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
+    with style.drawing():
+        shown, left_out = style.rows(comparison, limit)
+        figure, (axes,) = style.side_by_side(1.55 + 0.36 * len(shown), 1, rows=len(shown))
+        axes.axvline(1.0, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
         forest(axes, map(_estimate, shown), size=8, text_size=9)
         seen = _baselines(axes, comparison, [row.name for row in shown])
         _frame(figure, axes, shown, seen)
-        head(figure, f"Distance from {name_text(comparison.primary.name)} over its self-distance [95 % interval]", left_out)
+        style.head(
+            figure, f"Distance from {style.name_text(comparison.primary.name)} over its self-distance [95 % interval]", left_out
+        )
     return figure
 
 
 def relative_axis() -> str:
     """Return the label of an axis of `relative`, on a phone in two lines."""
     ratio, read = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)", "(1: as far as P's images are from each other)"
-    return on_phone("\n", "   ").join((ratio, read))
+    return style.on_phone("\n", "   ").join((ratio, read))
 
 
-def _estimate(row: DatasetRow) -> ForestRow:
+def _estimate(row: style.DatasetRow) -> ForestRow:
     value, (low, high) = row.summary.relative, row.summary.relative_ci or (None, None)
     return ForestRow(row.name, value, low, high, row.look, format_interval(value, low, high))
 
@@ -101,27 +82,29 @@ def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str
         at = [(value, position) for value, position in pairs if value is not None]
         if not at:
             continue
-        style: dict[str, Any] = {"ms": 5, "mfc": "none", "mec": MUTED, "mew": 1, "ls": "none", "zorder": 1.8}
-        axes.plot([x for x, _ in at], [y for _, y in at], marker=SHAPES[kind % len(SHAPES)], label=backbone, **style)
+        keywords: dict[str, Any] = {"ms": 5, "mfc": "none", "mec": style.MUTED, "mew": 1, "ls": "none", "zorder": 1.8}
+        axes.plot([x for x, _ in at], [y for _, y in at], marker=SHAPES[kind % len(SHAPES)], label=backbone, **keywords)
     return seen
 
 
-def _frame(figure: Figure, axes: Axes, shown: list[DatasetRow], seen: list[str]) -> None:
+def _frame(figure: Figure, axes: Axes, shown: list[style.DatasetRow], seen: list[str]) -> None:
     lines = [line for line in axes.get_lines() if line.get_label() != "_one"]
     positive = [float(x) for line in lines for x in np.asarray(line.get_xdata(), dtype=np.float64) if x > 0]
     if positive and max(positive) > 8 * min(positive):
-        log_ticks(axes)
+        style.log_ticks(axes)
     elif positive:
         edge = 0.06 * (max(*positive, 1.0) - min(*positive, 1.0)) + 0.01
         axes.set_xlim(min(*positive, 1.0) - edge, max(*positive, 1.0) + edge)
     else:
         axes.set_xlim(0.5, 1.5)
-        axes.text(0.5, 0.5, UNDEFINED, transform=axes.transAxes, ha="center", va="center", bbox={"fc": PAPER, "ec": "none"})
-    frame_forest(axes, [name_text(row.name) for row in shown])
+        axes.text(
+            0.5, 0.5, UNDEFINED, transform=axes.transAxes, ha="center", va="center", bbox={"fc": style.PAPER, "ec": "none"}
+        )
+    frame_forest(axes, [style.name_text(row.name) for row in shown])
     axes.set_xlabel(relative_axis())
     handles = [line for line in axes.get_lines() if line.get_label() in seen and line.get_markerfacecolor() == "none"]
     if handles:
-        legend = name_legend(figure, handles, 4, title="Trivial backbones")
+        legend = style.name_legend(figure, handles, 4, title="Trivial backbones")
         legend.get_title().set_fontsize(9)
         legend.set_alignment("left")
 
@@ -158,23 +141,23 @@ def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     Gaussian kernel estimates cut at the extremes, each scaled to one height; up to eight images are dots. After fig. 3 of
     Achara & Pandey.
     """
-    with drawing():
-        shown, left_out = rows(comparison, limit)
-        figure, (axes,) = side_by_side(1.25 + 0.62 * len(shown), 1, rows=2 * len(shown))
-        dataset_violins(axes, shown, [f"{name_text(row.name)}\nn = {row.summary.n:,}" for row in shown])
-        axes.set_xlabel(f"mean distance to the images of P ({I_DIST} / n)")
-        against = f"; grey: {own_name(comparison)}, leave-one-out" if any(len(row.own) for row in shown) else ""
-        head(figure, f"Distances of images from {name_text(comparison.primary.name)}{against}", left_out)
+    with style.drawing():
+        shown, left_out = style.rows(comparison, limit)
+        figure, (axes,) = style.side_by_side(1.25 + 0.62 * len(shown), 1, rows=2 * len(shown))
+        dataset_violins(axes, shown, [f"{style.name_text(row.name)}\nn = {row.summary.n:,}" for row in shown])
+        axes.set_xlabel(f"mean distance to the images of P ({style.I_DIST} / n)")
+        against = f"; grey: {style.own_name(comparison)}, leave-one-out" if any(len(row.own) for row in shown) else ""
+        style.head(figure, f"Distances of images from {style.name_text(comparison.primary.name)}{against}", left_out)
     return figure
 
 
-def dataset_violins(axes: Axes, shown: Sequence[DatasetRow], labels: Sequence[str]) -> None:
+def dataset_violins(axes: Axes, shown: Sequence[style.DatasetRow], labels: Sequence[str]) -> None:
     """Draw each dataset's distances above a labelled line, and the primary's own in the same subspace below it."""
     for position, row in enumerate(shown):
         half_violin(axes, row.distances, position, -1, row.look.colour, row.name)
-        half_violin(axes, row.own, position, +1, PRIMARY, f"own:{row.name}")
-    name_rows(axes, labels, 0.8 * HALF)
-    axes.set_ylim(len(shown) - 0.45, -0.55 - on_phone(0.2, 0.0))
+        half_violin(axes, row.own, position, +1, style.PRIMARY, f"own:{row.name}")
+    style.name_rows(axes, labels, 0.8 * HALF)
+    axes.set_ylim(len(shown) - 0.45, -0.55 - style.on_phone(0.2, 0.0))
 
 
 def half_violin(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
@@ -186,15 +169,15 @@ def half_violin(axes: Axes, values: Float64Array, line: float, side: int, colour
         axes.vlines(values[0], line, line + side * HALF, color=colour, lw=3, label=label)
         return
     if len(values) <= FEW:
-        spots: dict[str, Any] = {"color": colour, "ms": 5.5, "mec": PAPER, "mew": 0.7, "ls": "none"}
+        spots: dict[str, Any] = {"color": colour, "ms": 5.5, "mec": style.PAPER, "mew": 0.7, "ls": "none"}
         axes.plot(values, np.full(len(values), middle), marker="o", label=label, **spots)
         return
     at, height = shape(values)
     axes.fill_between(at, line, line + side * HALF * height, color=colour, alpha=0.75, lw=0, label=label)
     low, median, high = np.percentile(values, [25, 50, 75])
-    bar = MUTED if side > 0 else INK
+    bar = style.MUTED if side > 0 else style.INK
     axes.plot([low, high], [middle, middle], color=bar, lw=2.6, solid_capstyle="butt", label=f"quartiles:{label}")
-    axes.plot([median], [middle], marker="o", ms=5, color=PAPER, mec=bar, mew=1.2, label=f"median:{label}")
+    axes.plot([median], [middle], marker="o", ms=5, color=style.PAPER, mec=bar, mew=1.2, label=f"median:{label}")
 
 
 def shape(values: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -233,26 +216,26 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
     Left, as fig. 10 of Achara & Pandey: distances scaled to 0-1 within each dataset. Right: distances over the mean of P's own
     in the same subspace; raw where P is a single image. The grey band holds P's own curves of all pairs shown.
     """
-    with drawing():
-        shown, left_out = rows(comparison, limit)
+    with style.drawing():
+        shown, left_out = style.rows(comparison, limit)
         lines = -(-(len(shown) + 1) // 3)
-        figure, (scaled, level) = side_by_side(3.9 + 0.22 * lines, 1, 1)
+        figure, (scaled, level) = style.side_by_side(3.9 + 0.22 * lines, 1, 1)
         for row in shown:
             curve(scaled, min_max(row.distances), row)
             curve(level, row.distances / _unit(row), row)
         own = [row.own for row in shown if len(row.own)]
-        _band(scaled, [min_max(values) for values in own], own_name(comparison))
-        _band(level, [row.own / _unit(row) for row in shown if len(row.own)], own_name(comparison))
-        scaled.set_ylabel(f"{I_DIST}, scaled to 0–1 in each dataset")
+        _band(scaled, [min_max(values) for values in own], style.own_name(comparison))
+        _band(level, [row.own / _unit(row) for row in shown if len(row.own)], style.own_name(comparison))
+        scaled.set_ylabel(f"{style.I_DIST}, scaled to 0–1 in each dataset")
         yardstick = all(_unit(row) != 1.0 for row in shown)
         level.set_ylabel("mean distance / that of P's own images" if yardstick else "mean distance to the images of P")
         if yardstick:
-            level.axhline(1.0, color=MUTED, lw=1, ls=(0, (2, 2)), label="_one")
+            level.axhline(1.0, color=style.MUTED, lw=1, ls=(0, (2, 2)), label="_one")
         for axes in (scaled, level):
             axes.set(xlabel="share of the dataset's images, nearest first", xlim=(-0.02, 1.02))
             axes.grid(True, axis="y")
-        name_legend(figure, scaled, handlelength=3)
-        head(figure, f"Images in order of distance from {name_text(comparison.primary.name)}", left_out)
+        style.name_legend(figure, scaled, handlelength=3)
+        style.head(figure, f"Images in order of distance from {style.name_text(comparison.primary.name)}", left_out)
     return figure
 
 
@@ -262,15 +245,17 @@ def min_max(values: Float64Array) -> Float64Array:
     return (values - values[0]) / spread if spread > 0 else np.zeros(len(values))
 
 
-def _unit(row: DatasetRow) -> float:
+def _unit(row: style.DatasetRow) -> float:
     return row.summary.self_distance or 1.0
 
 
-def curve(axes: Axes, values: Float64Array, row: DatasetRow) -> None:
+def curve(axes: Axes, values: Float64Array, row: style.DatasetRow) -> None:
     """Draw a dataset's ascending image values against rank share, in the dataset's look."""
     share = np.linspace(0.0, 1.0, len(values)) if len(values) > 1 else np.array([0.5])
     marker = row.look.marker if len(values) < 12 else "none"
-    axes.plot(share, values, color=row.look.colour, ls=row.look.dash, marker=marker, ms=4.5, lw=1.7, label=name_text(row.name))
+    axes.plot(
+        share, values, color=row.look.colour, ls=row.look.dash, marker=marker, ms=4.5, lw=1.7, label=style.name_text(row.name)
+    )
 
 
 def _band(axes: Axes, curves: list[Float64Array], label: str) -> None:
@@ -278,8 +263,8 @@ def _band(axes: Axes, curves: list[Float64Array], label: str) -> None:
         return
     at = np.stack([np.interp(SHARES, np.linspace(0.0, 1.0, len(values)), values) for values in curves])
     low, high = at.min(axis=0), at.max(axis=0)
-    axes.fill_between(SHARES, low, high, color=PRIMARY, alpha=0.35, lw=0)
-    axes.plot(SHARES, at.mean(axis=0), color=PRIMARY, lw=2.6, label=label, zorder=1.5)
+    axes.fill_between(SHARES, low, high, color=style.PRIMARY, alpha=0.35, lw=0)
+    axes.plot(SHARES, at.mean(axis=0), color=style.PRIMARY, lw=2.6, label=label, zorder=1.5)
 
 
 COLUMNS = 3
@@ -304,34 +289,42 @@ def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
     Distances are measured in all components: what overlaps in this plane may still be apart. Of more than 4000 images, evenly
     spaced ones are drawn.
     """
-    with drawing():
-        shown, left_out = rows(comparison, limit)
-        columns = min(on_phone(2, COLUMNS), len(shown))
+    with style.drawing():
+        shown, left_out = style.rows(comparison, limit)
+        columns = min(style.on_phone(2, COLUMNS), len(shown))
         lines = -(-len(shown) // columns)
-        figure = blank(WIDTH if columns > 1 else 5.2, 0.75 + (on_phone(2.3, 2.95) if columns > 1 else 4.2) * lines)
+        figure = style.blank(
+            style.WIDTH if columns > 1 else 5.2, 0.75 + (style.on_phone(2.3, 2.95) if columns > 1 else 4.2) * lines
+        )
         for position, row in enumerate(shown, start=1):
             axes = figure.add_subplot(lines, columns, position)
             _panel(axes, row, comparison.settings.projection)
-        head(figure, f"First two components; grey: {own_name(comparison)}", left_out)
+        style.head(figure, f"First two components; grey: {style.own_name(comparison)}", left_out)
     return figure
 
 
-def _panel(axes: Axes, row: DatasetRow, projection: str) -> None:
+def _panel(axes: Axes, row: style.DatasetRow, projection: str) -> None:
     own, points = _plane(row.primary), _plane(row.images)
     # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels, the text stays text.
-    axes.scatter(own[:, 0], own[:, 1], s=_size(len(own)), c=PRIMARY, alpha=0.55, lw=0, rasterized=True, label="own")
+    axes.scatter(own[:, 0], own[:, 1], s=_size(len(own)), c=style.PRIMARY, alpha=0.55, lw=0, rasterized=True, label="own")
     size = 1.5 * _size(len(points))
-    style: dict[str, Any] = {"c": row.look.colour, "marker": row.look.marker, "alpha": 0.8, "rasterized": True, "linewidths": 0}
-    axes.scatter(points[:, 0], points[:, 1], s=size, label=row.name, **style)
+    keywords: dict[str, Any] = {
+        "c": row.look.colour,
+        "marker": row.look.marker,
+        "alpha": 0.8,
+        "rasterized": True,
+        "linewidths": 0,
+    }
+    axes.scatter(points[:, 0], points[:, 1], s=size, label=row.name, **keywords)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(True, axis="both")
     axes.margins(0.06)
     summary = row.summary
-    components = f"z = {summary.components} ({100 * summary.explained_variance:.0f} %{on_phone('', ' of variance')})"
+    components = f"z = {summary.components} ({100 * summary.explained_variance:.0f} %{style.on_phone('', ' of variance')})"
     text = f"n = {summary.n:,}; {components if projection != 'none' else 'no projection'}"
-    plain(axes.set_title(name_text(row.name, on_phone(20, 24)), color=INK, fontweight="bold", pad=17))
+    style.plain(axes.set_title(style.name_text(row.name, style.on_phone(20, 24)), color=style.INK, fontweight="bold", pad=17))
     # The line may run past the panel's edge; were it part of the layout, the panels would shrink to make room for it.
-    axes.text(0, 1.025, text, transform=axes.transAxes, fontsize=8, color=MUTED).set_in_layout(False)
+    axes.text(0, 1.025, text, transform=axes.transAxes, fontsize=8, color=style.MUTED).set_in_layout(False)
     axes.set_xlabel("component 1")
     axes.set_ylabel("component 2", labelpad=1)
     axes.tick_params(labelsize=8)

@@ -16,31 +16,9 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
-from howfar.figures import Caption, registered
+from howfar.figures import Caption, registered, style
 from howfar.figures.contact_sheets import Thumbnail, highest, square, thumbnail, unit_values
 from howfar.figures.forest import ForestRow, forest, frame_forest
-from howfar.figures.style import (
-    COLOURS,
-    GRID,
-    INK,
-    MUTED,
-    PAPER,
-    PRIMARY,
-    Look,
-    drawing,
-    first,
-    head,
-    head_numbers,
-    look,
-    looks,
-    name_legend,
-    name_text,
-    nothing,
-    on_phone,
-    picture_sheet,
-    require_one,
-    side_by_side,
-)
 from howfar.results import Failures, Judgement, Relation
 from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.wording import format_estimate
@@ -72,7 +50,7 @@ class ExpectedRow(NamedTuple):
     high: float | None
     measured: float | None
     text: str
-    look: Look
+    look: style.Look
     doubted: bool
 
 
@@ -82,61 +60,59 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
 
     Dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
     """
-    shown, left_out = first(relation.estimates, limit)
+    shown, left_out = style.first(relation.estimates, limit)
     if not shown:
-        return nothing(ESTIMATES_TITLE, "no estimates: they take at least two datasets with performances")
-    look_of = looks(relation)
+        return style.nothing(ESTIMATES_TITLE, "no estimates: they take at least two datasets with performances")
+    look_of = style.looks(relation)
     rows = []
     for row in shown:
-        other = "" if row.estimator == relation.estimator else f"\nby {name_text(row.estimator)}"
+        other = "" if row.estimator == relation.estimator else f"\nby {style.name_text(row.estimator)}"
         text = f"{format_estimate(row.predicted, row.low, row.high)}  {100 * row.level:.0f} %{other}"
         doubted = relation.doubted(row)
         rows.append(
             ExpectedRow(row.dataset, row.predicted, row.low, row.high, row.measured, text, look_of[row.dataset], doubted)
         )
-    usual = name_text(relation.estimator or shown[0].estimator)
-    title = f"{ESTIMATES_TITLE}, by “{usual}”: {name_text(relation.metric, 40)}"
+    usual = style.name_text(relation.estimator or shown[0].estimator)
+    title = f"{ESTIMATES_TITLE}, by “{usual}”: {style.name_text(relation.metric, 40)}"
     return _expectations(rows, title, "mean performance", "estimate [interval]  level", left_out)
 
 
 def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: str, note: str) -> Figure:
     """Draw expected and measured values on the scale of 0 to 1; a line stands above the first measured row of several."""
-    with drawing():
-        figure, (axes,) = side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
-        grey = [replace(row.look, colour=MUTED) if row.doubted else row.look for row in rows]
+    with style.drawing():
+        figure, (axes,) = style.side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
+        grey = [replace(row.look, colour=style.MUTED) if row.doubted else row.look for row in rows]
         dots = (ForestRow(row.dataset, row.value, None, None, dot, row.text) for row, dot in zip(rows, grey, strict=True))
         forest(axes, dots, width=0)
         for place, row in enumerate(rows):
             if row.low is not None and row.high is not None:
-                plain: dict[str, Any] = {"fc": row.look.colour, "ec": "none", "alpha": 0.45}
-                style = HATCHED if row.doubted else plain
-                axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **style)
+                unhatched: dict[str, Any] = {"fc": row.look.colour, "ec": "none", "alpha": 0.45}
+                keywords = HATCHED if row.doubted else unhatched
+                axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **keywords)
             if row.measured is not None:
                 axes.plot([row.measured], [place], label=f"measured:{row.dataset}", **TRUTH)
         asked = sum(row.measured is None for row in rows)
         ordered = all(row.measured is None for row in rows[:asked])
-        frame_forest(axes, [name_text(row.dataset, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ())
+        frame_forest(
+            axes, [style.name_text(row.dataset, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ()
+        )
         axes.set(xlim=(-0.03, 1.03), xlabel=axis, title=" ")
-        head_numbers(axes, heading)
-        name_legend(figure, _expectation_handles(rows), 3)
-        head(figure, title, note)
+        style.head_numbers(axes, heading)
+        dot: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 7, "mec": style.PAPER, "lw": 3}
+        handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
+        if any(row.doubted for row in rows):
+            handles.append(Patch(label="outside the gate: not to be believed", **HATCHED))
+        if any(row.measured is not None for row in rows):
+            handles.append(Line2D([], [], label="measured", **TRUTH))
+        style.name_legend(figure, handles, 3)
+        style.head(figure, title, note)
     return figure
-
-
-def _expectation_handles(rows: Sequence[ExpectedRow]) -> list[Any]:
-    dot: dict[str, Any] = {"color": MUTED, "marker": "o", "ms": 7, "mec": PAPER, "lw": 3}
-    handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
-    if any(row.doubted for row in rows):
-        handles.append(Patch(label="outside the gate: not to be believed", **HATCHED))
-    if any(row.measured is not None for row in rows):
-        handles.append(Line2D([], [], label="measured", **TRUTH))
-    return handles
 
 
 SITES_TITLE = "What to expect of each site"
 HALF = 0.17
-HATCHED: Final[dict[str, Any]] = {"fc": GRID, "ec": MUTED, "hatch": "////"}
-TRUTH: Final[dict[str, Any]] = {"ms": 7, "mfc": "none", "mec": INK, "ls": "none", "marker": "d", "zorder": 3}
+HATCHED: Final[dict[str, Any]] = {"fc": style.GRID, "ec": style.MUTED, "hatch": "////"}
+TRUTH: Final[dict[str, Any]] = {"ms": 7, "mfc": "none", "mec": style.INK, "ls": "none", "marker": "d", "zorder": 3}
 
 
 def _sites_caption(assessment: Assessment) -> Caption:
@@ -166,10 +142,10 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
 
     Sites outside the gate are hatched and grey. Labelled sites are estimated without their labels; their diamond is the truth.
     """
-    shown, left_out = first([site for site in assessment.ordered() if site.estimate is not None], limit)
+    shown, left_out = style.first([site for site in assessment.ordered() if site.estimate is not None], limit)
     if not shown:
-        return nothing(SITES_TITLE, "no site could be estimated")
-    look_of = {site.dataset: look(place) for place, site in enumerate(assessment.sites)}
+        return style.nothing(SITES_TITLE, "no site could be estimated")
+    look_of = {site.dataset: style.look(place) for place, site in enumerate(assessment.sites)}
     rows = []
     for site in shown:
         measured = "" if site.measured is None else f", measured {site.measured:.2f}"
@@ -177,7 +153,7 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
         ends = site.estimate, site.low, site.high
         rows.append(ExpectedRow(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.doubted))
     axis = f"{assessment.performance_name}, mean over a site's images"
-    title = f"{SITES_TITLE}: {name_text(assessment.metric, 48)}"
+    title = f"{SITES_TITLE}: {style.name_text(assessment.metric, 48)}"
     return _expectations(rows, title, axis, f"expected, {100 * shown[0].level:.0f} %", left_out)
 
 
@@ -194,13 +170,13 @@ class EstimatorStyle(NamedTuple):
 
 
 KINDS = {
-    "baseline": EstimatorStyle(PRIMARY, "D", "predicting the mean"),
-    "distance": EstimatorStyle(COLOURS[1], "o", "distance"),
-    "confidence": EstimatorStyle(COLOURS[0], "s", "confidence"),
-    "agreement": EstimatorStyle(COLOURS[2], "^", "agreement"),
-    "combined": EstimatorStyle(COLOURS[3], "v", "combined"),
+    "baseline": EstimatorStyle(style.PRIMARY, "D", "predicting the mean"),
+    "distance": EstimatorStyle(style.COLOURS[1], "o", "distance"),
+    "confidence": EstimatorStyle(style.COLOURS[0], "s", "confidence"),
+    "agreement": EstimatorStyle(style.COLOURS[2], "^", "agreement"),
+    "combined": EstimatorStyle(style.COLOURS[3], "v", "combined"),
 }
-OTHER = EstimatorStyle(COLOURS[4], "P", "other")
+OTHER = EstimatorStyle(style.COLOURS[4], "P", "other")
 
 
 def _errors_caption(relation: Relation) -> Caption:
@@ -222,46 +198,48 @@ def judgements(relation: Relation) -> Figure:
     """
     shown = relation.judgements
     if not shown:
-        return nothing(ERRORS_TITLE, "no estimator could be judged: that takes at least two datasets with performances")
-    with drawing():
-        figure, (errors,) = side_by_side(1.75 + 0.31 * len(shown), 1, rows=len(shown))
+        return style.nothing(ERRORS_TITLE, "no estimator could be judged: that takes at least two datasets with performances")
+    with style.drawing():
+        figure, (errors,) = style.side_by_side(1.75 + 0.31 * len(shown), 1, rows=len(shown))
         for position, judgement in enumerate(shown):
-            _errors(errors, judgement, position)
+            kind = KINDS.get(judgement.kind, OTHER)
+            keywords: dict[str, Any] = {"marker": kind.marker, "ls": "none", "mec": kind.colour, "mew": 1.3, "zorder": 2.5}
+            errors.plot(
+                [judgement.mae_image, judgement.mae_set], [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join"
+            )
+            errors.plot(
+                [judgement.mae_set], [position], ms=6.5, mfc=style.PAPER, label=f"set:{judgement.estimator}", **keywords
+            )
+            errors.plot(
+                [judgement.mae_image], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **keywords
+            )
         for judgement in shown:
             if judgement.estimator == MEAN:
-                errors.axvline(judgement.mae_image, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
-                errors.axvline(judgement.mae_set, color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
-        names = [name_text(judgement.estimator) for judgement in shown]
+                errors.axvline(judgement.mae_image, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
+                errors.axvline(judgement.mae_set, color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
+        names = [style.name_text(judgement.estimator) for judgement in shown]
         for label, judgement in zip(frame_forest(errors, names), shown, strict=True):
             label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
         most = max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
         errors.set(xlim=(0, 1.08 * most), xlabel="mean absolute error")
         _errors_legend(figure, shown)
         sets = f"{shown[0].sets} datasets, {shown[0].images:,} images"
-        head(figure, ERRORS_TITLE, f"{name_text(relation.metric, 40)}; {sets}")
+        style.head(figure, ERRORS_TITLE, f"{style.name_text(relation.metric, 40)}; {sets}")
     return figure
-
-
-def _errors(axes: Axes, judgement: Judgement, position: int) -> None:
-    kind = KINDS.get(judgement.kind, OTHER)
-    style: dict[str, Any] = {"marker": kind.marker, "ls": "none", "mec": kind.colour, "mew": 1.3, "zorder": 2.5}
-    axes.plot([judgement.mae_image, judgement.mae_set], [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join")
-    axes.plot([judgement.mae_set], [position], ms=6.5, mfc=PAPER, label=f"set:{judgement.estimator}", **style)
-    axes.plot([judgement.mae_image], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **style)
 
 
 def _errors_legend(figure: Figure, shown: Sequence[Judgement]) -> None:
     names = {judgement.kind if judgement.kind in KINDS else "other" for judgement in shown}
     seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if name in names]
     handles = [Line2D([], [], marker=kind.marker, color=kind.colour, ms=6.5, ls="none", label=kind.name) for kind in seen]
-    both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": INK}
+    both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": style.INK}
     handles += [
-        Line2D([], [], mfc=INK, **both, label="of an image"),
-        Line2D([], [], mfc=PAPER, **both, label="of a set's mean"),
-        Line2D([], [], color=MUTED, lw=1.3, ls=(0, (4, 2)), label="the mean's, of an image"),
-        Line2D([], [], color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
+        Line2D([], [], mfc=style.INK, **both, label="of an image"),
+        Line2D([], [], mfc=style.PAPER, **both, label="of a set's mean"),
+        Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="the mean's, of an image"),
+        Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
     ]
-    name_legend(figure, handles, 5, columnspacing=1.4)
+    style.name_legend(figure, handles, 5, columnspacing=1.4)
 
 
 FAILURES_TITLE = "Probable failures"
@@ -297,18 +275,18 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
     estimate with its interval, and the measured performance where it is known.
     """
-    require_one("k", k)
-    k = on_phone(min(k, 2), k)
-    shown, left_out = first([row for row in relation.failures if row.listed], limit)
+    style.require_one("k", k)
+    k = style.on_phone(min(k, 2), k)
+    shown, left_out = style.first([row for row in relation.failures if row.listed], limit)
     if not shown:
-        return nothing(FAILURES_TITLE, "no image is listed as a probable failure")
+        return style.nothing(FAILURES_TITLE, "no image is listed as a probable failure")
     doubted = relation.doubted_sets()
-    with drawing():
-        figure, axes = picture_sheet(k * STEP - GAP, ROW_STEP * len(shown), left=-0.01)
+    with style.drawing():
+        figure, axes = style.picture_sheet(k * STEP - GAP, ROW_STEP * len(shown), left=-0.01)
         for line, row in enumerate(shown):
             _line(axes, row, row.dataset in doubted, lowest(relation.images, row.dataset, k), line * ROW_STEP)
         note = "Under each: estimate [interval] · measured performance, where it is known"
-        head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
+        style.head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
     return figure
 
 
@@ -341,9 +319,8 @@ def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
 
 
 def _line(axes: Axes, row: Failures, doubted: bool, images: pd.DataFrame, top: float) -> None:
-    title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
     counts = f"{row.listed:,} of {row.n:,} listed{': do not believe, outside' if doubted else ''}"
-    axes.text(0, top + 0.20, f"{name_text(row.dataset, 40)}  ({counts})", **title)
+    style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
     for position, record in enumerate(images.to_dict("records")):
         _cell(axes, record, position * STEP, top + 0.26)
 
@@ -356,9 +333,8 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
     beside = Thumbnail(None, "no image") if picture.pixels is None else overlay(picture.pixels, _path(record["prediction"]))
     square(axes, beside, f"prediction:{name}", left + 1.04, top)
     middle = left + PAIR / 2
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
-    axes.text(middle, top + 1.04, _numbers(record), fontsize=8, color=INK, **text)
-    axes.text(middle, top + 1.22, name_text(name.rsplit("/", 1)[-1], 30), fontsize=7, color=MUTED, **text)
+    style.words_below(axes, middle, top + 1.04, _numbers(record), 8)
+    style.words_below(axes, middle, top + 1.22, style.name_text(name.rsplit("/", 1)[-1], 30), 7, style.MUTED)
 
 
 def _path(value: Any) -> str:

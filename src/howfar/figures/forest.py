@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from howfar.figures.style import MUTED, PAPER, Look, name_rows, on_phone, row_number
+from howfar.figures import style
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ForestRow:
     value: float | None
     low: float | None
     high: float | None
-    look: Look
+    look: style.Look
     text: str = ""
     place: float | None = None
     hollow: bool = False
@@ -37,27 +37,27 @@ def forest(
     for position, row in enumerate(rows):
         place, colour = position if row.place is None else row.place, row.look.colour
         if row.text:
-            row_number(axes, place, row.text, text_size)
+            style.row_number(axes, place, row.text, text_size)
         if row.value is None or np.isnan(row.value):
             continue
         if row.low is not None and row.high is not None and not np.isnan(row.low):
-            style: dict[str, Any] = {
+            keywords: dict[str, Any] = {
                 "color": colour,
                 "lw": width,
                 "solid_capstyle": "butt",
                 "label": f"interval:{row.name}",
             } | line
-            axes.plot([row.low, row.high], [place, place], **style)
-        dot: dict[str, Any] = {"mfc": colour, "mec": PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
+            axes.plot([row.low, row.high], [place, place], **keywords)
+        dot: dict[str, Any] = {"mfc": colour, "mec": style.PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
         if row.hollow:
-            dot |= {"mfc": PAPER, "mec": colour, "mew": 1.4}
+            dot |= {"mfc": style.PAPER, "mec": colour, "mew": 1.4}
         axes.plot([row.value], [place], marker=row.look.marker, ms=size, color=colour, label=row.name, **dot)
 
 
 def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -> list[Text]:
     """Label a forest's rows from the top, draw thin lines above the rows in `groups`, and return the labels."""
-    labels = name_rows(axes, names)
-    axes.set_ylim(len(names) - 0.5, -0.5 - on_phone(0.3, 0.0))
+    labels = style.name_rows(axes, names)
+    axes.set_ylim(len(names) - 0.5, -0.5 - style.on_phone(0.3, 0.0))
     for place in groups:
-        axes.axhline(place - on_phone(0.72, 0.5), color=MUTED, lw=0.6, alpha=0.6, label="_rule")
+        axes.axhline(place - style.on_phone(0.72, 0.5), color=style.MUTED, lw=0.6, alpha=0.6, label="_rule")
     return labels

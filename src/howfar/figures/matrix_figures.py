@@ -11,21 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
-from howfar.figures import Caption, registered
-from howfar.figures.style import (
-    INK,
-    MUTED,
-    ON_DARK,
-    ON_LIGHT,
-    PAPER,
-    WIDTH,
-    blank,
-    drawing,
-    head,
-    name_text,
-    plain,
-    without_edges,
-)
+from howfar.figures import Caption, registered, style
 from howfar.results.comparison_result import Matrix
 
 NAMED: Final = 60  # datasets up to which each row has its name
@@ -66,12 +52,14 @@ def _few_cells(matrix: Matrix) -> bool:
 def matrix_map(matrix: Matrix) -> Figure:
     """Draw each two datasets' mutual distance beside the clustering tree, in whose order (average linkage) they stand."""
     order, tree = arranged(matrix)
-    with drawing():
-        figure = blank(WIDTH, _height(len(order)))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, _height(len(order)))
         left, axes = figure.subplots(1, 2, width_ratios=(1, 4.6))
         _tree(left, tree, len(order))
         _map(figure, axes, matrix.square().iloc[order, order], MUTUAL)
-        head(figure, "Which datasets are alike", "1: as far as their own images; what is near in the tree stands together")
+        style.head(
+            figure, "Which datasets are alike", "1: as far as their own images; what is near in the tree stands together"
+        )
     return figure
 
 
@@ -79,12 +67,14 @@ def matrix_map(matrix: Matrix) -> Figure:
 def matrix_relative(matrix: Matrix) -> Figure:
     """Draw each dataset's (column) distance from each primary (row), over the primary's self-distance, as in `matrix_map`."""
     order, _ = arranged(matrix)
-    with drawing():
-        figure = blank(WIDTH, _height(len(order)))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, _height(len(order)))
         axes = figure.subplots()
         _map(figure, axes, matrix.square("relative").iloc[order, order], "distance over the row's self-distance")
         axes.set_ylabel("taken as the primary dataset")
-        head(figure, "How far each dataset is from each, by the row's own yardstick", "1: as far as the row's own images are")
+        style.head(
+            figure, "How far each dataset is from each, by the row's own yardstick", "1: as far as the row's own images are"
+        )
     return figure
 
 
@@ -111,7 +101,7 @@ def _tree(axes: Axes, tree: Float64Array, count: int) -> None:
     base = min(1.0, float(tree[:, 2].min()))
     for depths, places in zip(drawn["dcoord"], drawn["icoord"], strict=True):
         # scipy puts leaf k at 10 k + 5, and leaves at 0, where here a dataset is as far from itself as its images are.
-        axes.plot(np.maximum(depths, base), (np.asarray(places) - 5) / 10, color=INK, lw=1.1, label="_branch")
+        axes.plot(np.maximum(depths, base), (np.asarray(places) - 5) / 10, color=style.INK, lw=1.1, label="_branch")
     axes.set_ylim(count - 0.5, -0.5)
     axes.invert_xaxis()
     axes.set_xlim(right=base)
@@ -125,15 +115,15 @@ def _map(figure: Figure, axes: Axes, square: pd.DataFrame, scale: str) -> None:
     values = square.to_numpy()
     count = len(values)
     low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
-    colours = colormaps["YlGnBu"].with_extremes(bad=PAPER)
+    colours = colormaps["YlGnBu"].with_extremes(bad=style.PAPER)
     image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
     if count <= NAMED:
         size = 8.5 if count <= 30 else 6.0
-        names = [name_text(str(name), 23) for name in square.index]
+        names = [style.name_text(str(name), 23) for name in square.index]
         axes.set_yticks(range(count), labels=names, fontsize=size)
         axes.set_xticks(range(count), labels=names, fontsize=size, rotation=40 if count <= 30 else 90)
         for label in (*axes.get_yticklabels(), *axes.get_xticklabels()):
-            plain(label)
+            style.plain(label)
         for label in axes.get_xticklabels():
             label.set(ha="right", va="center" if count > 30 else "top", rotation_mode="anchor")
     else:
@@ -144,7 +134,9 @@ def _map(figure: Figure, axes: Axes, square: pd.DataFrame, scale: str) -> None:
         for (row, column), value in np.ndenumerate(values):
             text = "–" if np.isnan(value) else f"{value:.2f}"
             dark = not np.isnan(value) and value > low + 0.6 * (high - low)
-            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ON_DARK if dark else ON_LIGHT)
-    without_edges(axes)
-    axes.tick_params(colors=INK if count <= NAMED else MUTED)
+            axes.text(
+                column, row, text, ha="center", va="center", fontsize=8.5, color=style.ON_DARK if dark else style.ON_LIGHT
+            )
+    style.without_edges(axes)
+    axes.tick_params(colors=style.INK if count <= NAMED else style.MUTED)
     figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label=scale)

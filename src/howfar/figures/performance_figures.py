@@ -12,27 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from howfar.arrays import Float64Array
-from howfar.figures import Caption, registered
-from howfar.figures.adaptation_models import panel_grid
-from howfar.figures.style import (
-    COLOURS,
-    I_DIST,
-    INK,
-    MUTED,
-    PAPER,
-    Look,
-    drawing,
-    first,
-    head,
-    head_panel,
-    looks,
-    name_legend,
-    name_text,
-    nothing,
-    side_by_side,
-    unit_panels,
-    unit_plane,
-)
+from howfar.figures import Caption, registered, style
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.relation.performance_by_distance import moving_average
 from howfar.results import DatasetRelation, Evaluation, Interval, Relation
@@ -78,22 +58,20 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
     the images, the thin level their mean, the dashed one τ, below which an image counts as failed. Distance is scaled to 0-1 in
     each dataset, so panels compare shapes, not distances.
     """
-    shown, left_out = first(relation.datasets, limit)
+    shown, left_out = style.first(relation.datasets, limit)
     if not shown:
-        return nothing(TITLE, "no dataset of this run has performances")
-    look_of = looks(relation)
-    with drawing():
+        return style.nothing(TITLE, "no dataset of this run has performances")
+    look_of = style.looks(relation)
+    with style.drawing():
         columns = 2 if len(shown) == 4 else min(COLUMNS, len(shown))
         height = 2.35 if columns > 1 else 3.2
-        figure, panels, columns = panel_grid(len(shown), columns, lambda lines: 1.25 + height * lines, narrow=5.2)
+        figure, panels, columns = style.panel_grid(len(shown), columns, lambda lines: 1.25 + height * lines, narrow=5.2)
         for axes, dataset in zip(panels, shown, strict=False):
             _panel(axes, dataset, relation, look_of[dataset.name])
-        unit_panels(panels, len(shown), columns)
-        for axes in panels[-columns:]:
-            axes.set_xlabel(f"scaled {I_DIST}")
-        figure.supylabel(name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
+        style.unit_panels(panels, columns, f"scaled {style.I_DIST}")
+        figure.supylabel(style.name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
         _legend(figure, relation)
-        head(figure, f"{TITLE} from {name_text(relation.primary)}", left_out)
+        style.head(figure, f"{TITLE} from {style.name_text(relation.primary)}", left_out)
     return figure
 
 
@@ -108,7 +86,7 @@ def smoothed(curves: pd.DataFrame) -> pd.Series:
     return every
 
 
-def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look) -> None:
+def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: style.Look) -> None:
     curve = relation.curves[relation.curves["dataset"] == dataset.name].dropna(subset=["performance", "distance"])
     curve = curve.assign(smoothed=smoothed(curve))
     images = relation.images
@@ -117,12 +95,12 @@ def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look)
     if len(curve):
         _line(axes, curve, look)
     else:
-        axes.text(0.5, 0.25, "no image has a performance", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
+        axes.text(0.5, 0.25, "no image has a performance", transform=axes.transAxes, ha="center", fontsize=8, color=style.MUTED)
     if dataset.mean is not None:
-        axes.axhline(dataset.mean, color=INK, lw=0.9, alpha=0.8, zorder=2.4, label=f"mean:{dataset.name}")
-    axes.axhline(relation.settings.tau, color=MUTED, lw=1.2, ls=(0, (4, 2)), zorder=2.3, label="_tau")
+        axes.axhline(dataset.mean, color=style.INK, lw=0.9, alpha=0.8, zorder=2.4, label=f"mean:{dataset.name}")
+    axes.axhline(relation.settings.tau, color=style.MUTED, lw=1.2, ls=(0, (4, 2)), zorder=2.3, label="_tau")
     slope = None if dataset.trend is None else dataset.trend.slope
-    head_panel(axes, dataset.name, VERDICTS[dataset.verdict.kind], f"{slope_text(slope)}n = {dataset.scored:,}")
+    style.head_panel(axes, dataset.name, VERDICTS[dataset.verdict.kind], f"{slope_text(slope)}n = {dataset.scored:,}")
 
 
 def slope_text(slope: Interval | None, form: str = "slope {}{} · ", ends: str = " [{}, {}]") -> str:
@@ -133,37 +111,37 @@ def slope_text(slope: Interval | None, form: str = "slope {}{} · ", ends: str =
     return form.format(signed(slope.value), interval)
 
 
-def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: Look) -> None:
+def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: style.Look) -> None:
     x, y = np.asarray(curve["distance"], np.float64), np.asarray(curve["performance"], np.float64)
     on = np.array([str(image) in listed for image in curve["image"]], dtype=bool)
     # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
-    style: dict[str, Any] = {"color": look.colour, "rasterized": True, "clip_on": False}
+    keywords: dict[str, Any] = {"color": look.colour, "rasterized": True, "clip_on": False}
     area = float(np.clip(2600 / max(len(x), 1), 5, 34))
     faint = float(np.clip(9 / max(len(x), 1) ** 0.5, 0.12, 0.6))
     # Few images are drawn above the line, which would hide them; many below it, as they would hide the line.
-    style["zorder"] = 2.7 if len(x) <= FEW else 2.2
-    axes.scatter(x[~on], y[~on], s=area, marker=look.marker, alpha=faint, lw=0, label="images", **style)
-    axes.scatter(x[on], y[on], s=max(area, 12), marker="x", alpha=0.85, lw=1, label="listed", **style)
+    keywords["zorder"] = 2.7 if len(x) <= FEW else 2.2
+    axes.scatter(x[~on], y[~on], s=area, marker=look.marker, alpha=faint, lw=0, label="images", **keywords)
+    axes.scatter(x[on], y[on], s=max(area, 12), marker="x", alpha=0.85, lw=1, label="listed", **keywords)
 
 
-def _line(axes: Axes, curve: pd.DataFrame, look: Look) -> None:
-    effects = [withStroke(linewidth=4, foreground=PAPER)]
-    style: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
-    axes.plot(curve["distance"], curve["smoothed"], label="smoothed", solid_joinstyle="round", **style)
+def _line(axes: Axes, curve: pd.DataFrame, look: style.Look) -> None:
+    effects = [withStroke(linewidth=4, foreground=style.PAPER)]
+    keywords: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
+    axes.plot(curve["distance"], curve["smoothed"], label="smoothed", solid_joinstyle="round", **keywords)
 
 
 def _legend(figure: Figure, relation: Relation) -> None:
-    grey: dict[str, Any] = {"color": MUTED}
+    grey: dict[str, Any] = {"color": style.MUTED}
     handles = [
         Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),
         Line2D([], [], marker="x", ls="none", ms=5, **grey, label="listed as probable failure"),
         Line2D([], [], lw=2.1, **grey, label="centred moving average"),
-        Line2D([], [], lw=0.9, color=INK, label="mean"),
+        Line2D([], [], lw=0.9, color=style.INK, label="mean"),
         Line2D([], [], lw=1.2, ls=(0, (4, 2)), **grey, label=f"τ = {relation.settings.tau:g}"),
     ]
     if not relation.images["listed"].any():
         del handles[1]
-    name_legend(figure, handles, len(handles), columnspacing=1.4)
+    style.name_legend(figure, handles, len(handles), columnspacing=1.4)
 
 
 COUNTS = ("predicted", "hits_predicted", "hits_true")
@@ -188,28 +166,28 @@ def thresholds(evaluation: Evaluation) -> Figure:
     that per-image values are taken at, where it is another. Grey curves join points of one F.
     """
     curves = pooled(evaluation)
-    title = f"{THRESHOLDS_TITLE}: {name_text(evaluation.dataset)}"
+    title = f"{THRESHOLDS_TITLE}: {style.name_text(evaluation.dataset)}"
     if curves is None:
-        return nothing(title, NO_COUNTS)
-    with drawing():
-        figure, (by_threshold, plane) = side_by_side(4.5, 1.15, 1.0)
+        return style.nothing(title, NO_COUNTS)
+    with style.drawing():
+        figure, (by_threshold, plane) = style.side_by_side(4.5, 1.15, 1.0)
         for values, name, colour, dash in (
-            (curves.precision, "precision", COLOURS[5], (0, (5, 2))),
-            (curves.recall, "recall", COLOURS[2], (0, (1.5, 1.5))),
-            (curves.f, "F", COLOURS[0], "-"),
+            (curves.precision, "precision", style.COLOURS[5], (0, (5, 2))),
+            (curves.recall, "recall", style.COLOURS[2], (0, (1.5, 1.5))),
+            (curves.f, "F", style.COLOURS[0], "-"),
         ):
             by_threshold.plot(THRESHOLDS, values, color=colour, ls=dash, lw=2.2 if name == "F" else 1.6, label=name)
-        plane.plot(curves.recall, curves.precision, color=COLOURS[0], lw=2.0, label="_curve")
+        plane.plot(curves.recall, curves.precision, color=style.COLOURS[0], lw=2.0, label="_curve")
         best = int(np.nanargmax(curves.f))
         ods = f"ODS {curves.f[best]:.3f} at {THRESHOLDS[best]:.2f}"
-        _best(by_threshold, plane, curves, Look(COLOURS[0], "-", "o"), ods)
+        _best(by_threshold, plane, curves, style.Look(style.COLOURS[0], "-", "o"), ods)
         if evaluation.threshold is not None and round(100 * evaluation.threshold) != best:
             _upright(by_threshold, evaluation.threshold, "per image")
         _frame_planes(by_threshold, plane)
         by_threshold.set_ylabel("precision, recall, F")
-        name_legend(figure, by_threshold, 5, handlelength=3)
+        style.name_legend(figure, by_threshold, 5, handlelength=3)
         tolerance = f"; tolerance {evaluation.tolerance:g} px" if evaluation.tolerance else ""
-        head(figure, f"{title}, {evaluation.n:,} images{tolerance}")
+        style.head(figure, f"{title}, {evaluation.n:,} images{tolerance}")
     return figure
 
 
@@ -236,25 +214,25 @@ def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
     of a dot above its curve's crossing of that line is the gain from choosing the threshold on the dataset's own labels.
     """
     by_name = {name: rows for name, rows in relation.thresholds.groupby("dataset", sort=False) if rows["f"].notna().any()}
-    shown, left_out = first([row.name for row in relation.datasets if row.name in by_name], limit)
+    shown, left_out = style.first([row.name for row in relation.datasets if row.name in by_name], limit)
     if not shown:
-        return nothing(THRESHOLDS_TITLE, NO_COUNTS)
-    look_of = looks(relation)
-    with drawing():
-        figure, (by_threshold, plane) = side_by_side(4.4 + 0.22 * -(-(len(shown) + 1) // 3), 1.15, 1.0)
+        return style.nothing(THRESHOLDS_TITLE, NO_COUNTS)
+    look_of = style.looks(relation)
+    with style.drawing():
+        figure, (by_threshold, plane) = style.side_by_side(4.4 + 0.22 * -(-(len(shown) + 1) // 3), 1.15, 1.0)
         for name in shown:
             rows, look = by_name[name].sort_values("threshold"), look_of[name]
             curves = Curves(*(np.asarray(rows[column], dtype=np.float64) for column in Curves._fields))
-            style: dict[str, Any] = {"color": look.colour, "ls": look.dash, "lw": 1.7, "label": name_text(name)}
-            by_threshold.plot(curves.threshold, curves.f, **style)
-            plane.plot(curves.recall, curves.precision, **style)
+            keywords: dict[str, Any] = {"color": look.colour, "ls": look.dash, "lw": 1.7, "label": style.name_text(name)}
+            by_threshold.plot(curves.threshold, curves.f, **keywords)
+            plane.plot(curves.recall, curves.precision, **keywords)
             _best(by_threshold, plane, curves, look)
         if relation.settings.threshold is not None:
             _upright(by_threshold, relation.settings.threshold, "common threshold")
         _frame_planes(by_threshold, plane)
         by_threshold.set_ylabel("F of the dataset's summed counts")
-        name_legend(figure, by_threshold, handlelength=3)
-        head(figure, f"{THRESHOLDS_TITLE}, one curve a dataset; dots: best for the dataset (ODS)", left_out)
+        style.name_legend(figure, by_threshold, handlelength=3)
+        style.head(figure, f"{THRESHOLDS_TITLE}, one curve a dataset; dots: best for the dataset (ODS)", left_out)
     return figure
 
 
@@ -270,16 +248,16 @@ def pooled(evaluation: Evaluation) -> Curves | None:
     return Curves(THRESHOLDS, *precision_recall(counts), f(counts))
 
 
-def _best(by_threshold: Axes, plane: Axes, curves: Curves, look: Look, label: str = "_ods") -> None:
+def _best(by_threshold: Axes, plane: Axes, curves: Curves, look: style.Look, label: str = "_ods") -> None:
     """Mark the threshold of the highest F in both panels."""
     at, precision, recall, score = (values[int(np.nanargmax(curves.f))] for values in curves)
-    style: dict[str, Any] = {"ls": "none", "ms": 7, "mec": PAPER, "mew": 1, "zorder": 2.7, "clip_on": False}
-    by_threshold.plot([at], [score], marker=look.marker, color=look.colour, label=label, **style)
-    plane.plot([recall], [precision], marker=look.marker, color=look.colour, label="_ods", **style)
+    keywords: dict[str, Any] = {"ls": "none", "ms": 7, "mec": style.PAPER, "mew": 1, "zorder": 2.7, "clip_on": False}
+    by_threshold.plot([at], [score], marker=look.marker, color=look.colour, label=label, **keywords)
+    plane.plot([recall], [precision], marker=look.marker, color=look.colour, label="_ods", **keywords)
 
 
 def _upright(axes: Axes, threshold: float, name: str) -> None:
-    axes.axvline(threshold, color=MUTED, lw=1.3, ls=(0, (4, 2)), label=f"{name}: {threshold:.2f}")
+    axes.axvline(threshold, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label=f"{name}: {threshold:.2f}")
 
 
 def _frame_planes(by_threshold: Axes, plane: Axes) -> None:
@@ -287,11 +265,13 @@ def _frame_planes(by_threshold: Axes, plane: Axes) -> None:
     for level in LEVELS:
         at = level / (2 - level)
         recall = np.linspace(at, 1.0, 200)
-        plane.plot(recall, level * recall / (2 * recall - level), color=MUTED, lw=0.7, alpha=0.45, zorder=1.5, label="_level")
+        plane.plot(
+            recall, level * recall / (2 * recall - level), color=style.MUTED, lw=0.7, alpha=0.45, zorder=1.5, label="_level"
+        )
         place: dict[str, Any] = {"xycoords": plane.get_xaxis_transform(), "textcoords": "offset points"}
-        plane.annotate(f"F {level:g}", (at, 1.0), (0, 3), **place).set(fontsize=7.5, color=MUTED, ha="center")
+        plane.annotate(f"F {level:g}", (at, 1.0), (0, 3), **place).set(fontsize=7.5, color=style.MUTED, ha="center")
     for axes in (by_threshold, plane):
-        unit_plane(axes)
+        style.unit_plane(axes)
     by_threshold.set_xlabel("threshold on the predicted probability")
     plane.set(xlabel="recall", ylabel="precision")
-    plane.tick_params(labelcolor=INK)
+    plane.tick_params(labelcolor=style.INK)

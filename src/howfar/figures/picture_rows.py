@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from howfar.figures import style
 from howfar.figures.contact_sheets import NONE, StandInImage, Thumbnail, extent, square
-from howfar.figures.style import INK, MUTED, name_text, picture_sheet
 
 STEP: Final = 1.06
 # Heights of a heading, of a line of text, and of the gap below a line of pictures.
@@ -44,12 +44,12 @@ def draw_blocks(blocks: Blocks, fewest: int) -> Figure:
     """Draw blocks below each other, with room for at least `fewest` pictures in a line."""
     across = max(fewest, *(len(line) for block in blocks for line in block.lines))
     height = sum(_HEADING + sum(map(_line_height, block.lines)) for block in blocks)
-    figure, axes = picture_sheet(across * STEP, height, top=-0.05)
+    figure, axes = style.picture_sheet(across * STEP, height, top=-0.05)
     top = 0.0
     for heading, shown, lines in blocks:
-        axes.text(0, top + 0.18, heading, fontsize=9.5, fontweight="bold", color=INK, va="bottom", parse_math=False)
-        reason = f"{name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}"
-        axes.text((across - 1) * STEP + 1, top + 0.18, reason, va="bottom", ha="right", color=MUTED, **_SMALL)
+        style.row_title(axes, top + 0.18, heading)
+        reason = f"{style.name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}"
+        axes.text((across - 1) * STEP + 1, top + 0.18, reason, va="bottom", ha="right", color=style.MUTED, **_SMALL)
         top += _HEADING
         for line in lines:
             high, start = _pictures_height(line), top + _texts_height([cell.above for cell in line])
@@ -61,10 +61,10 @@ def draw_blocks(blocks: Blocks, fewest: int) -> Figure:
 
 def _cell(axes: Axes, cell: PictureCell, label: str, left: float, start: float, high: float) -> None:
     centred: dict[str, Any] = {**_SMALL, "ha": "center", "linespacing": 1.3}
-    axes.text(left + 0.5, start - 0.04, cell.above, va="bottom", color=INK, **centred)
-    axes.text(left + 0.5, start + high + 0.03, cell.below, va="top", color=INK, **centred)
+    axes.text(left + 0.5, start - 0.04, cell.above, va="bottom", color=style.INK, **centred)
+    axes.text(left + 0.5, start + high + 0.03, cell.below, va="top", color=style.INK, **centred)
     if cell.picture.reason == NONE:
-        axes.text(left + 0.5, start + high / 2, NONE, va="center", color=MUTED, **centred)
+        axes.text(left + 0.5, start + high / 2, NONE, va="center", color=style.MUTED, **centred)
         return
     square(axes, cell.picture, label, left, start + (high - 1) / 2)
     if cell.picture.pixels is not None and cell.over is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from colorsys import hls_to_rgb
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -132,6 +132,12 @@ def head(figure: Figure, title: str, note: str = "") -> None:
     figure.suptitle(whole, x=0.01, ha="left", fontsize=10.5, color=INK, linespacing=1.5, parse_math=False)
 
 
+def head_filled(figure: Figure, title: str, note: str = "") -> None:
+    """Write the title, and a smaller note, if any, broken where a narrow figure ends, at about 12 letters an inch."""
+    across = int(12 * figure.get_figwidth())
+    head(figure, textwrap.fill(title, across), textwrap.fill(note, across))
+
+
 def wrapped(text: str) -> str:
     """Break the lines of a text that are longer than a phone is wide, where a figure is drawn for one."""
     # The signs that raise an exponent take no room.
@@ -219,16 +225,12 @@ def prepare(figure: Figure) -> None:
         if plain != words:
             text.set_text(plain)
         if not plain.isascii():
-            _add_fonts(text, plain)
-
-
-def _add_fonts(text: Text, words: str) -> None:
-    properties = text.get_fontproperties()
-    own = _characters(font_manager.findfont(properties))
-    lacking = sorted({ord(letter) for letter in words} - own - {ord("\n")})
-    families = dict.fromkeys(family for code in lacking if (family := _family_with(code)) is not None)
-    if families:
-        text.set_fontfamily([*properties.get_family(), *families])
+            properties = text.get_fontproperties()
+            own = _characters(font_manager.findfont(properties))
+            lacking = sorted({ord(letter) for letter in plain} - own - {ord("\n")})
+            families = dict.fromkeys(family for code in lacking if (family := _family_with(code)) is not None)
+            if families:
+                text.set_fontfamily([*properties.get_family(), *families])
 
 
 @cache
@@ -303,15 +305,39 @@ def unit_plane(axes: Axes, grid: Literal["both", "y"] = "both") -> None:
     axes.grid(True, axis=grid)
 
 
-def unit_panels(panels: Sequence[Axes], shown: int, columns: int) -> None:
-    """Set panels to 0-1 on both axes, label the x axis of the lowest panels, and remove panels from `shown` on."""
-    for position, axes in enumerate(panels):
-        if position >= shown:
-            axes.remove()
-            continue
+def unit_panels(panels: Sequence[Axes], columns: int, text: str) -> None:
+    """Set the panels of a grid to 0-1 on both axes, and label the x axis of the lowest."""
+    for axes in panels:
         unit_plane(axes)
         axes.set(xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
-        axes.tick_params(labelsize=8, labelbottom=position + columns >= shown)
+        axes.tick_params(labelsize=8, labelbottom=False)
+    label_lowest(panels, columns, text)
+
+
+def label_lowest(panels: Sequence[Axes], columns: int, text: str) -> None:
+    """Label the x axis of the lowest panels of a grid."""
+    for axes in panels[max(0, len(panels) - columns) :]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(text)
+
+
+def panel_grid(
+    count: int,
+    columns: int,
+    height: Callable[[int], float],
+    narrow: float = WIDTH,
+    *,
+    sharex: bool = True,
+    sharey: bool = True,
+) -> tuple[Figure, list[Axes], int]:
+    """Make a figure, `narrow` if of one column, with `count` panels on shared axes; return it, panels and number of columns."""
+    columns = on_phone(1, min(columns, count))
+    lines = -(-count // columns)
+    figure = blank(WIDTH if columns > 1 else narrow, height(lines))
+    panels = figure.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False).ravel().tolist()
+    for spare in panels[count:]:
+        spare.remove()
+    return figure, panels[:count], columns
 
 
 def log_ticks(axes: Axes) -> None:
@@ -336,6 +362,16 @@ def picture_sheet(across: float, height: float, left: float = 0.0, top: float = 
     axes.set_axis_off()
     axes.set(xlim=(left, across - left), ylim=(height, top), aspect="equal")
     return figure, axes
+
+
+def row_title(axes: Axes, y: float, text: str, va: str = "bottom") -> None:
+    """Write the title of a row of pictures at the left."""
+    axes.text(0, y, text, fontsize=9.5, fontweight="bold", color=INK, va=va, parse_math=False)
+
+
+def words_below(axes: Axes, middle: float, y: float, text: str, size: float, colour: str = INK) -> None:
+    """Write words below a picture, centred."""
+    axes.text(middle, y, text, fontsize=size, color=colour, ha="center", va="top", parse_math=False)
 
 
 def looks(relation: Relation) -> dict[str, Look]:

@@ -21,9 +21,9 @@ from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 from howfar.streams import stream
 from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm
-from howfar.studies.adaptation.gains import interval, slope_ends
+from howfar.studies.adaptation.gains import interval
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 
 
 class PerformanceSettings(KindSettings):
@@ -77,7 +77,7 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
 
 def _columns(fitted: Trend | None, *names: str) -> dict[str, float]:
     """Return a slope and the ends of its interval under these names, NaN where undefined."""
-    return dict(zip(names, slope_ends(Interval(None) if fitted is None else fitted.slope), strict=True))
+    return dict(zip(names, (Interval(None) if fitted is None else fitted.slope).ends, strict=True))
 
 
 def plain_models(study: Adaptation) -> list[str]:
@@ -123,7 +123,6 @@ PERFORMANCE = StudyKind(
     settings=PerformanceSettings,
     run=_run_performance,
     result=PerformanceByDistance,
-    work=lambda settings, inputs: Work(),
 )
 
 
@@ -188,6 +187,5 @@ SUPPRESSION = StudyKind(
     settings=SuppressionSettings,
     run=_run_suppression,
     result=Suppression,
-    work=lambda settings, inputs: Work(),
     check=_check_suppression,
 )

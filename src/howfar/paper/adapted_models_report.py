@@ -13,62 +13,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from howfar.figures import Caption
+from howfar.figures import Caption, style
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_gains import draw_suppression
-from howfar.figures.adaptation_models import (
-    CHANGE,
-    COST,
-    Change,
-    Measure,
-    as_called,
-    by_shots,
-    check_measure,
-    panel_grid,
-    strategy_of,
-)
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, adaptation_curves_background, bars_caption
 from howfar.figures.forest import ForestRow, forest, frame_forest
-from howfar.figures.style import (
-    INK,
-    MUTED,
-    PAPER,
-    Look,
-    drawing,
-    first,
-    head_panel,
-    look,
-    name_legend,
-    name_text,
-)
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
-from howfar.paper.report_frame import Row, count_column, head, interval_text, text_column, three
+from howfar.report import section as doc
 from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, rows_part, suppression_table
 from howfar.report.adaptation_sentences import did, in_points, price
-from howfar.report.section import (
-    UNDEFINED,
-    Cell,
-    Column,
-    Context,
-    FigurePart,
-    Part,
-    Section,
-    Table,
-    TablePart,
-    decimal,
-    f_mu_sigma,
-    plural,
-    row_interval,
-    tabulate,
-)
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 
 TITLE = "Slope of F on distance"
 COLUMNS = 3
 
 
-def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_ods", limit: int = 24) -> Figure:
+def performance_slopes(result: PerformanceByDistance, *, measure: adapted.Measure = "f_ods", limit: int = 24) -> Figure:
     """Draw the change of F from the nearest to the farthest image, a panel per segmenter and a row per model.
 
     Shown are M and the models without background of the strategy that the result is about. The black dot is the slope within
@@ -76,22 +38,22 @@ def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_o
     band is the change that counts as none. `measure` "f_ods" takes F at each dataset's best threshold, as the paper; "f" at
     each model's own. At most `limit` datasets are marked, the first.
     """
-    check_measure(measure)
-    shown, left_out = first(result.secondaries, limit)
+    adapted.check_measure(measure)
+    shown, left_out = style.first(result.secondaries, limit)
     rows = result.slopes[result.slopes["measure"] == measure]
     models = [BASELINE, *(model for model in dict.fromkeys(rows["model"]) if _strategy(model) == _strategy(result.adapted))]
-    with drawing():
+    with style.drawing():
         height = 0.75 + 0.3 * len(models)
-        figure, panels, _ = panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
+        figure, panels, _ = style.panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
         for axes, segmenter in zip(panels, result.segmenters, strict=True):
             _panel(axes, rows[rows["segmenter"] == segmenter], models, shown, result.flat)
-            head_panel(axes, segmenter)
+            style.head_panel(axes, segmenter)
             axes.set_xlabel("change of F, nearest to farthest")
             axes.tick_params(axis="y", length=0)
-        frame_forest(panels[0], [name_text(model, 24) for model in models])
-        name_legend(figure, _handles(shown), 6)
+        frame_forest(panels[0], [style.name_text(model, 24) for model in models])
+        style.name_legend(figure, _handles(shown), 6)
         note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
-        head(figure, TITLE, note.strip())
+        style.head_filled(figure, TITLE, note.strip())
     return figure
 
 
@@ -101,8 +63,8 @@ def _strategy(model: str) -> str:
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, models: list[str], shown: list[str], flat: float) -> None:
-    axes.axvspan(-flat, flat, color=MUTED, alpha=0.13, lw=0, zorder=1.2, label="_flat")
-    axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
+    axes.axvspan(-flat, flat, color=style.MUTED, alpha=0.13, lw=0, zorder=1.2, label="_flat")
+    axes.axvline(0, color=style.MUTED, lw=1.1, zorder=2.0, label="_nothing")
     axes.locator_params(axis="x", nbins=5)
     pooled = ALL if ALL in set(rows["dataset"]) else None
     for row in rows[rows["model"].isin(models)].to_dict("records"):
@@ -111,22 +73,22 @@ def _panel(axes: Axes, rows: pd.DataFrame, models: list[str], shown: list[str], 
         if np.isnan(value):
             continue
         if dataset == pooled or pooled is None:
-            dot = ForestRow(f"slope:{row['model']}", value, low, high, Look(INK, "-", "o"), place=at)
+            dot = ForestRow(f"slope:{row['model']}", value, low, high, style.Look(style.INK, "-", "o"), place=at)
             forest(axes, [dot], width=1.8, size=6.5, solid_capstyle="projecting")
         elif dataset in shown:
-            mark = _hollow(look(shown.index(dataset)))
+            mark = _hollow(style.look(shown.index(dataset)))
             axes.plot([value], [at], zorder=2.7, label=f"{dataset}:{row['model']}", **mark)
 
 
 def _handles(shown: list[str]) -> list[Line2D]:
     if len(shown) < 2:
-        return [Line2D([], [], marker="o", color=INK, ms=6, lw=1.8, label=name_text(shown[0]))]
-    marks = [Line2D([], [], label=name_text(name, 20), **_hollow(look(k))) for k, name in enumerate(shown)]
-    return [Line2D([], [], marker="o", color=INK, ms=6, lw=1.8, label="within all"), *marks]
+        return [Line2D([], [], marker="o", color=style.INK, ms=6, lw=1.8, label=style.name_text(shown[0]))]
+    marks = [Line2D([], [], label=style.name_text(name, 20), **_hollow(style.look(k))) for k, name in enumerate(shown)]
+    return [Line2D([], [], marker="o", color=style.INK, ms=6, lw=1.8, label="within all"), *marks]
 
 
-def _hollow(own: Look) -> dict[str, Any]:
-    return {"marker": own.marker, "mec": own.colour, "mfc": PAPER, "mew": 1.3, "ms": 5, "ls": "none"}
+def _hollow(own: style.Look) -> dict[str, Any]:
+    return {"marker": own.marker, "mec": own.colour, "mfc": style.PAPER, "mew": 1.3, "ms": 5, "ls": "none"}
 
 
 SHOWN = {"0–50 %": PARTS[0], "50–100 %": PARTS[1], "0–33 %": PARTS[2], "67–100 %": PARTS[3]}
@@ -134,69 +96,69 @@ SHOWN = {"0–50 %": PARTS[0], "50–100 %": PARTS[1], "0–33 %": PARTS[2], "67
 WORDS = {"falls": "falls", "rises": "rises", "consistent": "consistent", "none": "no evidence"}
 
 
-def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) -> Table:
+def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) -> doc.Table:
     """Lay out F (mean, standard deviation of distance) on halves and thirds, a row per dataset and model."""
     rows = matching(result.strata[result.strata["seed"].isin(result.seeds)], segmenter=segmenter)
 
-    def cell(label: str) -> Callable[[tuple[str, str]], Cell]:
+    def cell(label: str) -> Callable[[tuple[str, str]], doc.Cell]:
         return lambda key: _part(matching(rows, dataset=key[0], model=key[1], part=label))
 
-    return tabulate(
+    return doc.tabulate(
         product(result.secondaries, models),
-        ("dataset", "", lambda key: Cell(key[0])),
-        ("model", "", lambda key: Cell(key[1]), len(models) > 1),
+        ("dataset", "", lambda key: doc.Cell(key[0])),
+        ("model", "", lambda key: doc.Cell(key[1]), len(models) > 1),
         *((f"F(μ, σ) {label}", "", cell(label)) for label in SHOWN),
     )
 
 
-def _part(rows: pd.DataFrame) -> Cell:
+def _part(rows: pd.DataFrame) -> doc.Cell:
     """Format a part's F over the seeds, with mean and spread of its distances."""
     if not rows["ods"].notna().any():
-        return UNDEFINED
+        return doc.UNDEFINED
     f, mean, std = (float(rows[name].mean()) for name in ("ods", "distance_mean", "distance_std"))
     over = f" ± {float(rows['ods'].std()):.3f}" if len(rows) > 1 else ""
-    return f_mu_sigma(f, mean, std, f"{f:.3f}{over}")
+    return doc.f_mu_sigma(f, mean, std, f"{f:.3f}{over}")
 
 
-def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[str, str]) -> Table | None:
+def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[str, str]) -> doc.Table | None:
     """Return the paper's numbers for datasets that stand for its own; None without any, or for another segmenter."""
     numbers = TABLES_3_TO_5.get(architecture, {})
     shown = [(name, symbols[name]) for name in result.secondaries if symbols.get(name) in numbers]
     if not shown:
         return None
     rows = tuple(
-        (Cell(f"{symbol.replace('_', '')} ({name})"), *(f_mu_sigma(*each) for each in numbers[symbol]))
+        (doc.Cell(f"{symbol.replace('_', '')} ({name})"), *(doc.f_mu_sigma(*each) for each in numbers[symbol]))
         for name, symbol in shown
     )
-    return Table((Column("dataset"), *(Column(f"F(μ, σ) {label}") for label in SHOWN)), rows)
+    return doc.Table((doc.Column("dataset"), *(doc.Column(f"F(μ, σ) {label}") for label in SHOWN)), rows)
 
 
-def slopes(result: PerformanceByDistance, measure: str) -> Table:
+def slopes(result: PerformanceByDistance, measure: str) -> doc.Table:
     """List slope, verdict and difference from M's slope for every segmenter, model and dataset, for one of the two Fs."""
     span = "from the nearest of them to the farthest; 1 where none was chosen to be learnt from; of all the mean"
     less = "the same images: this slope less that of M; marked where the interval excludes 0"
     over_1 = "change of F over a distance of 1, with its 95 % interval"
     flat = f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"
 
-    def changed(row: Row) -> Cell:
-        return row_interval(row, "change", three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
+    def changed(row: doc.Record) -> doc.Cell:
+        return doc.row_interval(row, "change", doc.three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
 
-    return tabulate(
+    return doc.tabulate(
         result.slopes[result.slopes["measure"] == measure].to_dict("records"),
-        *map(text_column, ("segmenter", "model", "dataset")),
-        count_column("n", "images that have an F"),
-        ("span", span, lambda row: decimal(row["span"], 2)),
-        ("mean F", "", lambda row: decimal(row["mean"])),
-        ("slope", over_1, lambda row: row_interval(row, "slope", three, "low", "high")),
+        *map(doc.text_column, ("segmenter", "model", "dataset")),
+        doc.count_column("n", "images that have an F"),
+        ("span", span, lambda row: doc.decimal(row["span"], 2)),
+        ("mean F", "", lambda row: doc.decimal(row["mean"])),
+        ("slope", over_1, lambda row: doc.row_interval(row, "slope", doc.three, "low", "high")),
         ("seeds", "lowest and highest slope of single seeds", _range, len(result.seeds) > 1),
         ("less M's", less, changed),
-        ("by distance", flat, lambda row: Cell(WORDS[row["kind"]])),
+        ("by distance", flat, lambda row: doc.Cell(WORDS[row["kind"]])),
     )
 
 
-def _range(row: Row) -> Cell:
+def _range(row: doc.Record) -> doc.Cell:
     low, high = row["lowest"], row["highest"]
-    return UNDEFINED if low != low else Cell(f"[{three(low)}, {three(high)}]", low, numbers=(("high", high),))
+    return doc.UNDEFINED if low != low else doc.Cell(f"[{doc.three(low)}, {doc.three(high)}]", low, numbers=(("high", high),))
 
 
 def performance_lead(result: PerformanceByDistance) -> str:
@@ -206,25 +168,24 @@ def performance_lead(result: PerformanceByDistance) -> str:
     return f"{changes} ({result.adapted}): {'; '.join(told)}."
 
 
-def _short(row: Row) -> str:
-    known = row["slope"] == row["slope"]
-    value = interval_text(row["slope"], row["low"], row["high"]) if known else "an undefined amount"
-    return f"{value} ({WORDS[row['kind']]})"
+def _short(row: doc.Record) -> str:
+    slope = Interval.of(row, "slope", "low", "high")
+    return f"{'an undefined amount' if slope.value is None else slope.signed(2)} ({WORDS[row['kind']]})"
 
 
-def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -> tuple[Row, Row]:
+def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -> tuple[doc.Record, doc.Record]:
     """Return the pooled rows of M and of the first strategy's most-shots model."""
     own = {str(row["model"]): row for row in matching(result.pooled(measure), segmenter=segmenter).to_dict("records")}
     return own[BASELINE], own[result.adapted]
 
 
-def _changed(row: Row) -> str:
-    value, low, high = row["change"], row["change_low"], row["change_high"]
-    differs = f"Its slope differs from M's by {interval_text(value, low, high)}"
-    if value != value or low != low:
-        return f"{differs}, with no interval." if value == value else ""
-    judged = "no evidence that adapting changed it" if low <= 0 <= high else "a change, or a difference of two trainings"
-    return f"{differs}: {judged}."
+def _changed(row: doc.Record) -> str:
+    change = Interval.of(row, "change")
+    if change.value is None:
+        return ""
+    judged = ": a change, or a difference of two trainings" if change.clear else ": no evidence that adapting changed it"
+    unbounded = ", with no interval"
+    return f"Its slope differs from M's by {change.signed(2)}{unbounded if change.low is None else judged}."
 
 
 def _otherwise(result: PerformanceByDistance, name: str) -> str:
@@ -259,7 +220,7 @@ TABLES = {"unetplusplus": "Table 3", "deepcrack": "Table 4", "adsam": "Table 5"}
 PERFORMANCE_FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure 6"}
 
 
-def performance_section(result: PerformanceByDistance, context: Context) -> Section:
+def performance_section(result: PerformanceByDistance, context: doc.Context) -> doc.Section:
     """Build the section of a study of performance by distance."""
     caption = Caption(
         TITLE,
@@ -270,24 +231,26 @@ def performance_section(result: PerformanceByDistance, context: Context) -> Sect
     )
     sentences = []
     for name in result.segmenters:
-        before, after = _ends(result, name)
-        sentences.append(f"{name}, M: {before['verdict']}.")
-        sentences.append(f"{name}, {after['model']}: {after['verdict']}. {_changed(after)}{_otherwise(result, name)}")
-    unadapted, adapted = _part_tables(result, context)
-    studied, drawn = beside(result.of, context.folder), list[Part]()
+        of_m, own = _ends(result, name)
+        sentences.append(f"{name}, M: {of_m['verdict']}.")
+        sentences.append(f"{name}, {own['model']}: {own['verdict']}. {_changed(own)}{_otherwise(result, name)}")
+    before, after = _part_tables(result, context)
+    studied, drawn = beside(result.of, context.folder), list[doc.Part]()
     if studied is not None:
-        models = [BASELINE, *by_shots(studied, strategy_of(studied))]
-        drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, as_called(models))
-    return Section(
+        models = [BASELINE, *adapted.by_shots(studied, adapted.strategy_of(studied))]
+        drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, adapted.as_called(models))
+    return doc.Section(
         lead=performance_lead(result),
         sentences=sentences,
         parts=[
-            *unadapted,
+            *before,
             *drawn,
-            FigurePart("slopes", partial(performance_slopes, result), caption),
-            TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
-            TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
-            *adapted,
+            doc.FigurePart("slopes", partial(performance_slopes, result), caption),
+            doc.TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
+            doc.TablePart(
+                "slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"
+            ),
+            *after,
         ],
         limits=[*performance_limits(result), *([ABSENT] if studied is None else [])],
     )
@@ -298,7 +261,7 @@ _HONEST = "F is at the threshold tuned on P, which needs no label of the dataset
 _SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
 
 
-def _part_tables(result: PerformanceByDistance, context: Context) -> tuple[list[Part], list[Part]]:
+def _part_tables(result: PerformanceByDistance, context: doc.Context) -> tuple[list[doc.Part], list[doc.Part]]:
     """Build tables 3 to 5 for the unadapted models, one per segmenter, with the printed numbers; then for the adapted ones."""
     seeds = len(result.seeds)
     over = f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
@@ -307,13 +270,13 @@ def _part_tables(result: PerformanceByDistance, context: Context) -> tuple[list[
         f"parts by distance as M sees it, nearest first.{over}"
     )
     models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
-    before, after = list[Part](), list[Part]()
+    before, after = list[doc.Part](), list[doc.Part]()
     for name, architecture in zip(result.segmenters, result.architectures, strict=True):
         title = f"F of nearer and farther images, {name} trained on {result.primary} alone"
         paper = (TABLES.get(architecture, ""), printed(result, architecture, context.symbols))
-        before.append(TablePart(f"parts-{name}", title, parts(result, name, [BASELINE]), cells, *paper))
+        before.append(doc.TablePart(f"parts-{name}", title, parts(result, name, [BASELINE]), cells, *paper))
         same = f"The same by the adapted models, {name}"
-        after.append(TablePart(f"parts-adapted-{name}", same, parts(result, name, models), cells))
+        after.append(doc.TablePart(f"parts-adapted-{name}", same, parts(result, name, models), cells))
     return before, after
 
 
@@ -324,8 +287,8 @@ def suppression(result: Suppression) -> Figure:
     Right: how mean F of the secondaries changed by adding the background, with its 95 % interval. Rows of a segmenter stand
     together, in one colour.
     """
-    look_of = {name: look(position) for position, name in enumerate(result.segmenters)}
-    images = f"{result.left} image{plural(result.left)} of {name_text(result.background)}"
+    look_of = {name: style.look(position) for position, name in enumerate(result.segmenters)}
+    images = f"{result.left} image{doc.plural(result.left)} of {style.name_text(result.background)}"
     note = f"on {images} that no model learnt from; lines are 95 % intervals"
     return draw_suppression(result.shares.to_dict("records"), result.changes, look_of, note)
 
@@ -335,25 +298,26 @@ def suppression_lead(result: Suppression) -> str:
     told, clear = [], False
     for name in result.segmenters:
         row = _most(result, name)
-        change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
+        change, cost = Interval.of(row, *adapted.CHANGE), Interval.of(row, "cost")
         clear = clear or change.below or change.above or cost.below or cost.above
         unbounded = "changed false positives by an amount without an interval"
-        lowered = f"{did(change)} false positives" if change.bounded else unbounded
-        paid = f"{price(cost)} of the secondaries ({cost})" if cost.known else "and what that cost was not measured"
+        lowered = unbounded if change.low is None else f"{did(change)} false positives"
+        unpaid = "and what that cost was not measured"
+        paid = unpaid if cost.value is None else f"{price(cost)} of the secondaries ({cost.signed()})"
         told.append(f"with {name} they {lowered} ({in_points(change)}) {paid}")
     single = " With one seed that may be a difference of two trainings." if clear and len(result.seeds) == 1 else ""
     model = _most(result, result.segmenters[0])["model"]
     return f"Background images, the most that were tried ({model}): {'; '.join(told)}.{single}"
 
 
-def _most(result: Suppression, segmenter: str) -> Row:
+def _most(result: Suppression, segmenter: str) -> doc.Record:
     """Return the row of the first strategy's model with the most background."""
     rows = result.changes[(result.changes["segmenter"] == segmenter) & (result.changes["of"] != "")]
-    most: Row = rows[rows["of"] == rows["of"].iloc[0]].to_dict("records")[-1]
+    most: doc.Record = rows[rows["of"] == rows["of"].iloc[0]].to_dict("records")[-1]
     return most
 
 
-def false_positives(result: Suppression) -> Table:
+def false_positives(result: Suppression) -> doc.Table:
     """List false positive shares, their change by background, and its cost, a row per segmenter and model."""
     share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
     change, cost = "from the same model without background", "on the secondaries; marked where the interval lies below 0"
@@ -363,7 +327,7 @@ def false_positives(result: Suppression) -> Table:
 SUPPRESSION_FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figure 16"}
 
 
-def suppression_section(result: Suppression, context: Context) -> Section:
+def suppression_section(result: Suppression, context: doc.Context) -> doc.Section:
     """Build the section of a study of suppression."""
     title = "False positives and their price"
     caption = Caption(
@@ -385,25 +349,25 @@ def suppression_section(result: Suppression, context: Context) -> Section:
         sentences.append(f"{name}: false positives of {shares}.")
     few = "" if result.left > 1 else " One photograph gives no interval."
     studied = beside(result.of, context.folder)
-    drawn = list[Part]()
+    drawn = list[doc.Part]()
     if studied is not None:
         # Figs. 13 to 17: pictures of blind sets, else of background; curves and bars of the secondaries.
         datasets = studied.blind or (result.background,)
         drawn.append(rows_part(studied, folder_of(result.of, context.folder), datasets, "rows", "Figure 13", background=True))
         drawn += curves(studied, adaptation_curves_background, SUPPRESSION_FIGURES)
         bars = partial(adaptation_bars, studied, background=True)
-        drawn.append(FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"))
-    return Section(
+        drawn.append(doc.FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"))
+    return doc.Section(
         lead=suppression_lead(result),
         sentences=sentences,
         parts=[
-            FigurePart("shares", partial(suppression, result), caption),
-            TablePart("shares", title, false_positives(result), cells),
+            doc.FigurePart("shares", partial(suppression, result), caption),
+            doc.TablePart("shares", title, false_positives(result), cells),
             *drawn,
         ],
         limits=[
-            f"False positives are measured on {result.left} image{plural(result.left)} of {result.background} that no model "
-            f"learnt from, and say nothing of other backgrounds.{few}",
+            f"False positives are measured on {result.left} image{doc.plural(result.left)} of {result.background} that no "
+            f"model learnt from, and say nothing of other backgrounds.{few}",
             "An interval that holds 0 does not prove that background costs nothing.",
             "Shares are at each model's own threshold, tuned on P: a model that is unsure everywhere may have few false "
             "positives.",

@@ -30,7 +30,7 @@ from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.projection.basis import plateau
 from howfar.results import Comparison, Features, Provenance, Settings
-from howfar.results.backbones_result import BackboneComparison, BackboneFeature, DistanceTable
+from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.distance_studies import Components
 from howfar.results.records import matching
 from howfar.settings import checked
@@ -68,6 +68,9 @@ def _run_distance(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
     images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
     comparison = with_agreement(comparisons, images, chosen)
     forget_pairs(inputs.folder)
+    # A note that concerns only some backbones names them.
+    about = {note: [each.backbone.name for each in comparison.comparisons if note in each.notes] for note in comparison.notes()}
+    every = len(comparison.comparisons)
     return DistanceTable(
         comparison=comparison,
         features=tuple(
@@ -82,7 +85,7 @@ def _run_distance(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
             for each in labelled
         ),
         provenance=Provenance.now(),
-        notes=tuple(_distance_notes(comparison)),
+        notes=tuple(note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()),
     )
 
 
@@ -91,13 +94,6 @@ def _compared(view: tuple[Features, ...], labelled: StudyBackbone, settings: Set
     # A path of weights says nothing elsewhere, as where a bundle is run again.
     loaded = {} if labelled.loading.get("weights") else as_loaded(labelled.registered, labelled.loading)
     return replace(comparison, options=loaded)
-
-
-def _distance_notes(comparison: BackboneComparison) -> list[str]:
-    """Collect the comparisons' notes; a note that concerns only some backbones names them."""
-    about = {note: [each.backbone.name for each in comparison.comparisons if note in each.notes] for note in comparison.notes()}
-    every = len(comparison.comparisons)
-    return [note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()]
 
 
 DISTANCE = StudyKind(

@@ -12,32 +12,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howfar.figures import Caption, registration
-from howfar.figures.adaptation_models import panel_grid
+from howfar.figures import Caption, registration, style
 from howfar.figures.backbone_figures import backbones_agreement, backbones_relative
 from howfar.figures.distance_figures import curve, dataset_violins, min_max
-from howfar.figures.style import (
-    I_DIST,
-    MUTED,
-    DatasetRow,
-    drawing,
-    first,
-    head_panel,
-    look,
-    name_legend,
-    name_text,
-    unit_plane,
-)
-from howfar.figures.style import rows as dataset_rows
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, TABLE_6, scaled_rows
-from howfar.paper.report_frame import fixed_digits, head, label_lowest
 from howfar.report import section as doc
 from howfar.report.backbones_report import FEW_SETS
 from howfar.report.backbones_report import lead as agreement_lead
 from howfar.results import Comparison, DatasetSummary
 from howfar.results.backbones_result import DistanceTable
 from howfar.results.distance_studies import Components
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 from howfar.wording import format_number, signed
 
 COLUMNS: Final = 3
@@ -50,12 +35,12 @@ def violins(table: DistanceTable, *, limit: int = 12) -> Figure:
     After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own. Datasets stand
     in the study file's order; at most `limit` are drawn, the first.
     """
-    with drawing():
+    with style.drawing():
         height = 0.5 * min(len(table.secondaries), limit) + 0.75
         figure, _, left_out, _ = _panels(table, limit, height, _violins)
-        figure.supxlabel(f"mean distance to the images of P ({I_DIST} / n)", fontsize=9.5)
-        title = f"Distances of images from {name_text(table.primary)}"
-        head(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
+        figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
+        title = f"Distances of images from {style.name_text(table.primary)}"
+        style.head_filled(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
     return figure
 
 
@@ -64,43 +49,43 @@ def sorted_thirds(table: DistanceTable, *, limit: int = 12) -> Figure:
 
     After fig. 10 of Achara & Pandey, with upright lines between the thirds. At most `limit` datasets are drawn, the first.
     """
-    with drawing():
+    with style.drawing():
         figure, panels, left_out, columns = _panels(table, limit, 2.6, _curves)
-        label_lowest(panels, columns, "share of images, nearest first")
-        name_legend(figure, panels[0], min(limit, len(table.secondaries), 6), handlelength=3)
-        figure.supylabel(f"scaled {I_DIST}", fontsize=9.5)
-        title = f"Images in order of distance from {name_text(table.primary)}"
-        head(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
+        style.label_lowest(panels, columns, "share of images, nearest first")
+        style.name_legend(figure, panels[0], min(limit, len(table.secondaries), 6), handlelength=3)
+        figure.supylabel(f"scaled {style.I_DIST}", fontsize=9.5)
+        title = f"Images in order of distance from {style.name_text(table.primary)}"
+        style.head_filled(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
     return figure
 
 
-Draw = Callable[[Axes, list[DatasetRow]], None]
+Draw = Callable[[Axes, list[style.DatasetRow]], None]
 
 
 def _panels(table: DistanceTable, limit: int, height: float, draw: Draw) -> tuple[Figure, list[Axes], str, int]:
     """Fill a panel per backbone with `draw`; return figure, panels, a note on datasets left out, and panels in a row."""
-    shown, left_out = first(table.secondaries, limit)
+    shown, left_out = style.first(table.secondaries, limit)
     count = len(table.backbones)
-    figure, panels, columns = panel_grid(count, COLUMNS, lambda lines: 1.4 + height * lines, narrow=6.2, sharex=False)
+    figure, panels, columns = style.panel_grid(count, COLUMNS, lambda lines: 1.4 + height * lines, narrow=6.2, sharex=False)
     for axes, comparison, feature in zip(panels, table.comparison.comparisons, table.features, strict=True):
-        by_name = {row.name: row for row in dataset_rows(comparison, len(comparison.datasets))[0]}
+        by_name = {row.name: row for row in style.rows(comparison, len(comparison.datasets))[0]}
         draw(axes, [by_name[name] for name in shown])
         kind = "trivial" if feature.trivial else f"M of {feature.model}" if feature.model else feature.registered
-        head_panel(axes, feature.label, f"{kind}, q = {feature.length:,}")
+        style.head_panel(axes, feature.label, f"{kind}, q = {feature.length:,}")
     return figure, panels, left_out, columns
 
 
-def _violins(axes: Axes, shown: list[DatasetRow]) -> None:
-    dataset_violins(axes, shown, [name_text(row.name, 20) for row in shown])
+def _violins(axes: Axes, shown: list[style.DatasetRow]) -> None:
+    dataset_violins(axes, shown, [style.name_text(row.name, 20) for row in shown])
     axes.tick_params(labelsize=8.5)
 
 
-def _curves(axes: Axes, shown: list[DatasetRow]) -> None:
+def _curves(axes: Axes, shown: list[style.DatasetRow]) -> None:
     for share in THIRDS:
-        axes.axvline(share, color=MUTED, lw=0.9, ls=(0, (2, 2)), label="_third", zorder=1)
+        axes.axvline(share, color=style.MUTED, lw=0.9, ls=(0, (2, 2)), label="_third", zorder=1)
     for row in shown:
         curve(axes, min_max(row.distances), row)
-    unit_plane(axes, "y")
+    style.unit_plane(axes, "y")
     axes.tick_params(labelsize=8.5)
 
 
@@ -190,17 +175,21 @@ def raw(table: DistanceTable) -> doc.Table:
     )
 
     def cells(comparison: Comparison) -> Iterator[doc.Cell]:
-        write = fixed_digits(dataset.o_dist_mean for dataset in comparison.datasets)
+        write = doc.fixed_digits(dataset.o_dist_mean for dataset in comparison.datasets)
         yield doc.written(comparison.primary.self_distance, write)
         for dataset in comparison.datasets:
-            yield _with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, write)
+            yield doc.interval_cell(Interval(dataset.o_dist_mean, *(dataset.o_dist_mean_ci or ())), write)
 
     return _by_backbone(table, cells, own)
 
 
 def relative(table: DistanceTable) -> doc.Table:
     """List O^dist over P's self-distance, with its interval."""
-    return _by_backbone(table, lambda each: (_with_ci(row.relative, row.relative_ci, doc.two) for row in each.datasets))
+
+    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
+        return (doc.interval_cell(Interval(row.relative, *(row.relative_ci or ())), doc.two) for row in comparison.datasets)
+
+    return _by_backbone(table, cells)
 
 
 def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[doc.Cell]], *before: doc.Column) -> doc.Table:
@@ -254,11 +243,6 @@ def spans_of(comparison: Comparison) -> dict[str, float | None]:
     return spans
 
 
-def _with_ci(value: float | None, interval: tuple[float, float] | None, write: Callable[[float], str]) -> doc.Cell:
-    low, high = interval or (None, None)
-    return doc.with_interval(value, low, high, write)
-
-
 def _yes(answer: bool | None) -> doc.Cell:
     return doc.UNDEFINED if answer is None else doc.Cell("yes" if answer else "no", float(answer), strong=not answer)
 
@@ -270,19 +254,15 @@ LEVEL: Final = 0.05
 def distance_lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
     """State whether the datasets without cracks are farthest; without such datasets, name the farthest dataset."""
     if answers:
-        return _without_cracks(answers)
+        kinds = ((False, "backbone", "backbones"), (True, "trivial one", "trivial ones"))
+        holds = {kind: {name: each.holds for name, each in answers.items() if each.trivial == kind} for kind, *_ in kinds}
+        parts = [_counted(holds[kind], one, many) for kind, one, many in kinds]
+        return f"Every dataset without cracks is farther than every other {' and '.join(filter(None, parts))}."
     if len(table.backbones) > 1:
         return agreement_lead(table.comparison)
     ordered = sorted(table.comparison.comparisons[0].datasets, key=lambda dataset: dataset.o_dist_mean)
     beside = f", and {ordered[0].name} nearest" if len(ordered) > 1 else ""
     return f"By {table.backbones[0]} {ordered[-1].name} is farthest from {table.primary}{beside}."
-
-
-def _without_cracks(answers: Mapping[str, BackboneOrder]) -> str:
-    kinds = ((False, "backbone", "backbones"), (True, "trivial one", "trivial ones"))
-    holds = {kind: {name: each.holds for name, each in answers.items() if each.trivial == kind} for kind, *_ in kinds}
-    parts = [_counted(holds[kind], one, many) for kind, one, many in kinds]
-    return f"Every dataset without cracks is farther than every other {' and '.join(filter(None, parts))}."
 
 
 def _counted(holds: Mapping[str, bool], one: str, many: str) -> str:
@@ -464,26 +444,26 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
 
     At most `limit` secondaries are drawn, the first.
     """
-    shown, left_out = first(result.secondaries, limit)
-    with drawing():
+    shown, left_out = style.first(result.secondaries, limit)
+    with style.drawing():
         count = len(result.backbones)
-        figure, panels, _ = panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)
+        figure, panels, _ = style.panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)
         for axes, backbone in zip(panels, result.backbones, strict=True):
             for position, name in enumerate(shown):
-                row, style = matching(result.distances, backbone=backbone, dataset=name), look(position)
-                marks: dict[str, Any] = {"color": style.colour, "ls": style.dash, "marker": style.marker, "ms": 3.5, "lw": 1.6}
+                row, own = matching(result.distances, backbone=backbone, dataset=name), style.look(position)
+                marks: dict[str, Any] = {"color": own.colour, "ls": own.dash, "marker": own.marker, "ms": 3.5, "lw": 1.6}
                 axes.plot(row["components"], row["relative"], label=name, **marks)
             plateau = result.plateaus[backbone]
             if plateau is not None:
-                axes.axvline(plateau, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
-            head_panel(axes, backbone, "no plateau" if plateau is None else f"holds from {plateau}")
+                axes.axvline(plateau, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
+            style.head_panel(axes, backbone, "no plateau" if plateau is None else f"holds from {plateau}")
             axes.tick_params(labelbottom=True)
             axes.set_xticks(result.components)
             axes.set_xlabel("principal components z")
         figure.supylabel("relative distance", fontsize=9.5)
-        name_legend(figure, panels[0], min(len(shown), 6))
+        style.name_legend(figure, panels[0], min(len(shown), 6))
         note = f"Distance from {result.primary} over its distance from itself. {left_out}"
-        head(figure, "Distances by the number of components", note.strip())
+        style.head_filled(figure, "Distances by the number of components", note.strip())
     return figure
 
 

@@ -11,10 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howfar.figures import Caption, registered, registration
+from howfar.figures import Caption, registered, registration, style
 from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, square, thumbnail
-from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
-from howfar.paper.report_frame import interval_text, three, unsigned
 from howfar.report import section as doc
 from howfar.results.records import Interval
 from howfar.results.segmenter_studies import Edges, ModelEdges
@@ -47,15 +45,15 @@ def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> F
     probability that it covers, so that thin lines stay. The maps lie below `folder`, the study's. At most `limit` models are
     drawn, the first.
     """
-    require_one("limit", limit)
+    style.require_one("limit", limit)
     models = [each.model for each in result.models[:limit]]
     by_image = {image: own.set_index("model") for image, own in result.images.groupby("image", sort=False)}
     shown = [by_image[image] for image in result.shown]
     photographs = [thumbnail(str(own["path"].iloc[0])) for own in shown]
     high = max((extent(each.pixels)[1] for each in photographs if each.pixels is not None), default=1.0)
-    with drawing():
+    with style.drawing():
         across = _LABELS + max(len(shown), _FEWEST) * _STEP
-        figure, axes = picture_sheet(across, high + 0.06 + len(models) * (high + _NUMBER), top=-0.02)
+        figure, axes = style.picture_sheet(across, high + 0.06 + len(models) * (high + _NUMBER), top=-0.02)
         _label(axes, "photograph", "", high / 2)
         for position, (image, picture) in enumerate(zip(result.shown, photographs, strict=True)):
             square(axes, picture, f"photograph:{image}", _LABELS + position * _STEP, (high - 1) / 2)
@@ -65,15 +63,14 @@ def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> F
             top += high + _NUMBER
         left_out = "" if len(result.models) <= limit else f" The first {limit} of {len(result.models)} models are shown."
         note = f"White is certain foreground; under each map how far it follows edges, from −1 to 1.{left_out}"
-        head(figure, f"What the trained models draw on {name_text(result.dataset)}", note)
+        style.head(figure, f"What the trained models draw on {style.name_text(result.dataset)}", note)
     return figure
 
 
 def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folder: Path, top: float, high: float) -> None:
     """Draw a model's maps below `top`."""
     mean = next(each.edges.value for each in result.models if each.model == model)
-    _label(axes, name_text(model, 14), "" if mean is None else f"mean {signed(mean)}", top + high / 2)
-    small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "ha": "center", "va": "top", "parse_math": False}
+    _label(axes, style.name_text(model, 14), "" if mean is None else f"mean {signed(mean)}", top + high / 2)
     for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
         left, there = _LABELS + position * _STEP, model in own.index
         picture = probabilities(folder / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
@@ -81,14 +78,14 @@ def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folde
         value = float(own["edges"].loc[model]) if there else float("nan")
         number = "the same everywhere" if value != value else signed(value)
         below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
-        axes.text(left + 0.5, top + below + 0.02, number, **small)
+        style.words_below(axes, left + 0.5, top + below + 0.02, number, 7.5)
 
 
 def _label(axes: Axes, name: str, number: str, middle: float) -> None:
-    style: dict[str, Any] = {"fontsize": 9, "color": INK, "ha": "right", "va": "center", "parse_math": False}
-    axes.text(_LABELS - 0.08, middle - (0.05 if number else 0), name, fontweight="bold", **style)
+    keywords: dict[str, Any] = {"fontsize": 9, "color": style.INK, "ha": "right", "va": "center", "parse_math": False}
+    axes.text(_LABELS - 0.08, middle - (0.05 if number else 0), name, fontweight="bold", **keywords)
     if number:
-        axes.text(_LABELS - 0.08, middle + 0.09, number, **{**style, "fontsize": 7.5, "color": MUTED})
+        axes.text(_LABELS - 0.08, middle + 0.09, number, **{**keywords, "fontsize": 7.5, "color": style.MUTED})
 
 
 PAPERS: Final = "deepcrack"
@@ -139,8 +136,7 @@ def lead(result: Edges) -> str:
     if not ordered:
         return f"No model draws anything on {result.dataset} that differs within an image."
     first = ordered[0]
-    correlation = interval_text(*astuple(first.edges))
-    said = f"{first.model} follows the edges of {result.dataset} with a rank correlation of {correlation}"
+    said = f"{first.model} follows the edges of {result.dataset} with a rank correlation of {first.edges.signed(2)}"
     if len(ordered) == 1:
         return f"{said}."
     unclear = [each.model for each in ordered[1:] if not _between(result, first.model, each.model).clear]
@@ -155,7 +151,7 @@ def paper_sentence(result: Edges) -> str:
     gaps = [(name, gap) for name, gap in gaps if gap.value is not None]
     if not gaps:
         return ""
-    said = doc.listing([f"{interval_text(*astuple(gap))} against {name}" for name, gap in gaps], 6)
+    said = doc.listing([f"{gap.signed(2)} against {name}" for name, gap in gaps], 6)
     held = all(gap.clear and (gap.value or 0.0) > 0 for _, gap in gaps)
     turned = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
     verdict = "holds here" if held else "is the other way round here" if turned else "does not hold here against every model"
@@ -192,4 +188,4 @@ def _models(result: Edges) -> doc.Table:
 
 
 def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> doc.Cell:
-    return doc.interval_cell(average, three if sign else partial(unsigned, decimals=3), strong=strong)
+    return doc.interval_cell(average, doc.three if sign else partial(doc.unsigned, decimals=3), strong=strong)

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, registered, style
-from howfar.figures.style import Look
 from howfar.results import DistancePart, Relation
 
 TITLE = "Near and far parts"
@@ -75,7 +74,7 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
     return figure
 
 
-def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: Look, two: bool) -> None:
+def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: style.Look, two: bool) -> None:
     common = [part.performance_common for part in cut if part.performance_common is not None]
     _chain(axes, common, position - (OFFSET if two else 0), look, filled=True)
     if two:
@@ -86,7 +85,7 @@ def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: Look, two
     )
 
 
-def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:
+def _chain(axes: Axes, values: Sequence[float], height: float, look: style.Look, filled: bool) -> None:
     """Join dots by increasing distance; with several dots, the last one is an arrow head."""
     if not values:
         return

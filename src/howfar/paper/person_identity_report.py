@@ -15,31 +15,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from howfar.arrays import Float64Array
-from howfar.figures import Caption
+from howfar.figures import Caption, style
 from howfar.figures.contact_sheets import photograph
 from howfar.figures.distance_figures import FEW, shape
-from howfar.figures.style import (
-    COLOURS,
-    I_DIST,
-    INK,
-    MUTED,
-    PAPER,
-    WIDTH,
-    blank,
-    drawing,
-    first,
-    head,
-    head_panel,
-    name_legend,
-    name_text,
-    picture_sheet,
-    plain,
-)
 from howfar.paper.printed_values import TABLE_9
-from howfar.paper.report_frame import count_column, interval_text, text_column, three
 from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, Identity, called
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 from howfar.wording import share, signed
 
 STEP = 1.12
@@ -55,23 +37,23 @@ def identity_pictures(result: Identity, *, limit: int = 6) -> Figure:
     Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. At most
     `limit` persons are drawn, the first.
     """
-    persons, left_out = first(result.persons, limit)
+    persons, left_out = style.first(result.persons, limit)
     rows = [result.pictures[result.pictures["person"] == person] for person in persons]
     across = max(map(len, rows))
     lines = max((_lines(text) for row in rows for text in row["text"]), key=len)
     step = TITLE + 1.06 + LINE * len(lines)
-    style: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
-    small: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "top", "color": MUTED, "parse_math": False}
-    with drawing():
-        figure, axes = picture_sheet(across * STEP, step * len(rows))
+    with style.drawing():
+        figure, axes = style.picture_sheet(across * STEP, step * len(rows))
         for place, (person, row) in enumerate(zip(persons, rows, strict=True)):
-            axes.text(0, place * step + TITLE - 0.05, name_text(called(person), 40), **style)
+            style.row_title(axes, place * step + TITLE - 0.05, style.name_text(called(person), 40))
             for column, record in enumerate(row.to_dict("records")):
                 left, top = column * STEP, place * step + TITLE
                 photograph(axes, str(record["path"]), str(record["image"]), left, top)
-                words = "\n".join(name_text(line, 22) for line in _lines(str(record["text"])))
-                axes.text(left + 0.5, top + 1.03, words, **small)
-        head(figure, f"Images of the persons of {name_text(result.dataset)}", left_out.replace("datasets", "persons"))
+                words = "\n".join(style.name_text(line, 22) for line in _lines(str(record["text"])))
+                style.words_below(axes, left + 0.5, top + 1.03, words, 6.5, style.MUTED)
+        style.head(
+            figure, f"Images of the persons of {style.name_text(result.dataset)}", left_out.replace("datasets", "persons")
+        )
     return figure
 
 
@@ -82,7 +64,7 @@ def _lines(text: str) -> list[str]:
 
 
 AS_THEY_ARE = {UNCHANGED: "as they are"}
-OWN, OTHER = COLOURS[:2]
+OWN, OTHER = style.COLOURS[:2]
 HALF = 0.44
 HEIGHT = 2.35
 MOST_VALUES = 48
@@ -109,8 +91,8 @@ def identity_before_after(result: Identity, backbone: str, perturbation: str) ->
 def _violins(result: Identity, backbone: str, perturbations: Sequence[str], title: str) -> Figure:
     """Draw a row of panels per variation, a panel per perturbation."""
     several = len(perturbations) > 1
-    with drawing():
-        figure = blank(WIDTH, 0.95 + HEIGHT * len(result.variations))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, 0.95 + HEIGHT * len(result.variations))
         panels = figure.subplots(len(result.variations), len(perturbations), squeeze=False)
         for line, variation in zip(panels, result.variations, strict=True):
             for axes, perturbation in zip(line, perturbations, strict=True):
@@ -120,15 +102,15 @@ def _violins(result: Identity, backbone: str, perturbations: Sequence[str], titl
                 references = result.named(backbone, perturbation, variation, "references")
                 violated = share(float(matching(references, person=person, value=value)["violated"].iloc[0]))
                 of = f"P: {called(person)}, {variation} {value}; {violated} of pairs violated"
-                head_panel(axes, f"{variation}{images}", of, longest=40 if several else 24)
+                style.head_panel(axes, f"{variation}{images}", of, longest=40 if several else 24)
         handles: Sequence[Any] = (
             Patch(color=OWN, alpha=0.7, label="same person"),
             Patch(color=OTHER, alpha=0.7, label="another person"),
-            Line2D([], [], color=INK, marker="o", ls="none", ms=4, label="mean: O^dist"),
-            Line2D([], [], color=MUTED, lw=1, ls=(0, (4, 3)), label="farthest O^dist of the same person"),
+            Line2D([], [], color=style.INK, marker="o", ls="none", ms=4, label="mean: O^dist"),
+            Line2D([], [], color=style.MUTED, lw=1, ls=(0, (4, 3)), label="farthest O^dist of the same person"),
         )
-        name_legend(figure, handles, 4)
-        head(
+        style.name_legend(figure, handles, 4)
+        style.head(
             figure,
             title,
             "An orange mean on or below the dashed line is as near to P as a blue one or nearer: a violated pair.",
@@ -156,19 +138,19 @@ def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, varia
         same = key[0] == person
         _violin(axes, values, place, OWN if same else OTHER, f"{key[0]} {key[1]}")
         farthest = max(farthest, float(values.mean())) if same else farthest
-    axes.axhline(farthest, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
+    axes.axhline(farthest, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
     _label(axes, sets, narrow)
 
 
 def _violin(axes: Axes, values: Float64Array, place: int, colour: str, label: str) -> None:
-    spots: dict[str, Any] = {"color": colour, "ms": 4, "mec": PAPER, "mew": 0.3, "ls": "none", "marker": "o"}
+    spots: dict[str, Any] = {"color": colour, "ms": 4, "mec": style.PAPER, "mew": 0.3, "ls": "none", "marker": "o"}
     if len(values) > FEW and values[0] < values[-1]:
         at, height = shape(values)
         axes.fill_betweenx(at, place - HALF * height, place + HALF * height, color=colour, alpha=0.7, lw=0, label=label)
     else:
         axes.plot(np.full(len(values), place), values, label=label, alpha=0.8 if len(values) > 1 else 1.0, **spots)
     if len(values) > 1:
-        axes.plot([place], [values.mean()], marker="o", ms=3, color=INK, mec=PAPER, mew=0.5, label=f"mean:{label}")
+        axes.plot([place], [values.mean()], marker="o", ms=3, color=style.INK, mec=style.PAPER, mew=0.5, label=f"mean:{label}")
 
 
 def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
@@ -176,7 +158,9 @@ def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
     people = list(dict.fromkeys(sets["person"]))
     few = len(sets) <= (MOST_VALUES // 2 if narrow else MOST_VALUES)
     axes.set_xlim(-0.7, len(sets) - 0.3)
-    axes.set_xticks(range(len(sets)) if few else [], labels=[name_text(value, 6) for value in sets["value"]] if few else [])
+    axes.set_xticks(
+        range(len(sets)) if few else [], labels=[style.name_text(value, 6) for value in sets["value"]] if few else []
+    )
     axes.tick_params(axis="x", length=0, labelsize=7)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
@@ -184,17 +168,17 @@ def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
     for person in people:
         places = np.flatnonzero(sets["person"] == person)
         if places[0]:
-            axes.axvline(places[0] - 0.5, color=MUTED, lw=0.5, alpha=0.6)
+            axes.axvline(places[0] - 0.5, color=style.MUTED, lw=0.5, alpha=0.6)
         if person not in named:
             continue
-        text = name_text(person, 10) if len(people) > 4 else name_text(called(person), 18)
+        text = style.name_text(person, 10) if len(people) > 4 else style.name_text(called(person), 18)
         below = (0, -16 if few else -4)
         at = axes.annotate(text, (places.mean(), 0), below, xycoords=("data", "axes fraction"), textcoords="offset points")
-        at.set(ha="center", va="top", fontsize=8, color=INK)
-        plain(at)
-    axes.set_ylabel(f"{I_DIST} / n", fontsize=8.5)
+        at.set(ha="center", va="top", fontsize=8, color=style.INK)
+        style.plain(at)
+    axes.set_ylabel(f"{style.I_DIST} / n", fontsize=8.5)
     for label in axes.get_xticklabels():
-        plain(label)
+        style.plain(label)
 
 
 def claims_table(result: Identity) -> doc.Table:
@@ -211,15 +195,15 @@ def claims_table(result: Identity) -> doc.Table:
 
     return doc.tabulate(
         result.claims.to_dict("records"),
-        text_column("backbone"),
-        text_column("variation"),
+        doc.text_column("backbone"),
+        doc.text_column("variation"),
         ("images", perturbed, lambda row: doc.Cell(AS_THEY_ARE.get(row["perturbation"], row["perturbation"]))),
-        count_column("pairs", pairs),
+        doc.count_column("pairs", pairs),
         ("violated [95 % CI]", not_farther, lambda row: doc.row_interval(row, "violated", share, "low", "high")),
         ("blind", blind, lambda row: doc.percentage(row["blind"])),
         ("change [95 % CI]", moved, lambda row: doc.row_interval(row, "change", points)),
-        ("margin [95 % CI]", margin, lambda row: doc.row_interval(row, "margin", three)),
-        ("least", "the smallest margin of a primary set", lambda row: doc.written(row["least"], three)),
+        ("margin [95 % CI]", margin, lambda row: doc.row_interval(row, "margin", doc.three)),
+        ("least", "the smallest margin of a primary set", lambda row: doc.written(row["least"], doc.three)),
         ("hold", "share of primary sets from which no pair is violated", hold),
     )
 
@@ -249,10 +233,10 @@ def variations_table(result: Identity) -> doc.Table:
 
 def lead(result: Identity) -> str:
     """State each backbone's share of violated pairs on unperturbed images."""
-    plain = result.claims[result.claims["perturbation"] == UNCHANGED]
-    by_backbone = [f"{_span(matching(plain, backbone=name).to_dict('records'))} by {name}" for name in result.backbones]
+    unchanged = result.claims[result.claims["perturbation"] == UNCHANGED]
+    by_backbone = [f"{_span(matching(unchanged, backbone=name).to_dict('records'))} by {name}" for name in result.backbones]
     by_backbone[0] = by_backbone[0].replace(" by ", " of the pairs by ")
-    blind = sorted(float(value) for value in plain["blind"])
+    blind = sorted(float(value) for value in unchanged["blind"])
     span = share(blind[0]) if share(blind[0]) == share(blind[-1]) else f"{share(blind[0])} to {share(blind[-1])}"
     return (
         f"Another of {len(result.persons)} persons is at least as near as the same one in {doc.listing(by_backbone, 8)}; "
@@ -262,12 +246,12 @@ def lead(result: Identity) -> str:
 
 def sentences(result: Identity) -> list[str]:
     """State where the paper's claim holds fully, and the effect of each perturbation."""
-    plain = result.claims[result.claims["perturbation"] == UNCHANGED].to_dict("records")
-    whole = [f"{row['backbone']} under {row['variation']}" for row in plain if row["holding"] == row["references"]]
-    cases = f"{len(plain)} combination{doc.plural(len(plain))} of a backbone and a variation"
+    unchanged = result.claims[result.claims["perturbation"] == UNCHANGED].to_dict("records")
+    whole = [f"{row['backbone']} under {row['variation']}" for row in unchanged if row["holding"] == row["references"]]
+    cases = f"{len(unchanged)} combination{doc.plural(len(unchanged))} of a backbone and a variation"
     held = f"for {doc.listing(whole, 6)}" if whole else "for none"
-    first = f"Of {cases} the claim of equations 9 to 11 holds from every primary set {held}."
-    return [first, *(_changed(result, name) for name in result.perturbations[1:])]
+    claim = f"Of {cases} the claim of equations 9 to 11 holds from every primary set {held}."
+    return [claim, *(_changed(result, name) for name in result.perturbations[1:])]
 
 
 def violated_in_words(result: Identity, backbone: str, perturbation: str) -> str:
@@ -331,9 +315,8 @@ def _changed(result: Identity, perturbation: str) -> str:
 
 
 def _change(row: dict[Any, Any]) -> str:
-    value, low, high = (100 * row[name] for name in ("change", "change_low", "change_high"))
-    change = interval_text(value, low, high, decimals=1)
-    return f"{row['backbone']} under {row['variation']} ({change})"
+    change = Interval(*(100 * end for end in Interval.of(row, "change").ends))
+    return f"{row['backbone']} under {row['variation']} ({change.signed(1)})"
 
 
 FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}

@@ -46,7 +46,7 @@ from howfar.settings import nearest
 from howfar.streams import stream
 from howfar.studies.distance import compare
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 
 IMAGES: Final = 3
 ROUNDS: Final = 5
@@ -117,13 +117,17 @@ def scores_of(
         values["lean"] = values[PRECISION] - values[RECALL]
         row: dict[str, Any] = {"model": model, "shots": shots, "dataset": dataset.dataset, "n": len(dataset.images)}
         row |= {"photographs": len(set(dataset.photographs)), "left_out": dataset.left_out, "chance": _chance(dataset)}
-        row |= _at_best(dataset, model, shots)
+        pairs = []
+        for training, counts in dataset.counts.items():
+            if (training.model, training.shots) == (model, shots):
+                best, threshold = ods(counts)
+                pairs.append((best, np.nan if np.isnan(threshold) else at_threshold(counts, threshold).mean_f))
+        row |= dict(zip(("ods", "mean_f_ods"), np.mean(pairs, axis=0).tolist(), strict=True))
         for name, draws in values.items():
             row |= interval_columns(name, draws)
         row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
         trend = slopes.get((model, shots, dataset.dataset))
-        slope = (None,) * 3 if trend is None else (trend.slope.value, trend.slope.low, trend.slope.high)
-        ends = (np.nan if value is None else value for value in slope)
+        ends = (Interval(None) if trend is None else trend.slope).ends
         kind = verdict(trend, row[MEAN_F], tau=settings.level, flat=settings.flat).kind
         rows.append({**row, **dict(zip(("slope", "slope_low", "slope_high"), ends, strict=True)), "verdict": kind})
     return pd.DataFrame(rows)
@@ -168,16 +172,6 @@ def _chance(dataset: Counted) -> float:
     counts = next(iter(dataset.counts.values()))
     seen = counts.true > 0
     return float((2 * counts.true[seen] / (counts.true + counts.pixels)[seen]).mean()) if seen.any() else 0.0
-
-
-def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
-    """Compute ODS, and the images' mean F at its threshold, as means over seeds; NaN without true foreground."""
-    pairs = []
-    for training, counts in dataset.counts.items():
-        if (training.model, training.shots) == (model, shots):
-            best, threshold = ods(counts)
-            pairs.append((best, np.nan if np.isnan(threshold) else at_threshold(counts, threshold).mean_f))
-    return dict(zip(("ods", "mean_f_ods"), np.mean(pairs, axis=0).tolist(), strict=True))
 
 
 def _slopes(study: Adaptation, strategy: str) -> dict[tuple[str, int, str], Trend]:
@@ -441,6 +435,5 @@ POOL = StudyKind(
     settings=PoolSettings,
     run=_run,
     result=Pool,
-    work=lambda settings, inputs: Work(),  # maps and features are those of the study of adaptation
     check=_check,
 )

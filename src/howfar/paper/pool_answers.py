@@ -8,11 +8,10 @@ from typing import Final
 
 import pandas as pd
 
-from howfar.paper.report_frame import Row, three
-from howfar.report.section import listing, plural, sentence_case
-from howfar.results.records import matching
+from howfar.report import section as doc
+from howfar.results.records import Interval, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
-from howfar.wording import format_interval, format_number, share
+from howfar.wording import format_number, share
 
 SURE, LIKELY = 0.95, 0.8
 PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), "deepcrack": ("DeepCrack", "recall")}
@@ -22,7 +21,7 @@ PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), 
 def lead(result: Pool) -> str:
     """State the best model for every wish in one sentence, with its certainty."""
     wanted = {"few labels": "few labels", "stable": "stability", "fast": "speed", WEIGHTED: "all, weighted,"}
-    return sentence_case("; ".join(f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()))
+    return doc.sentence_case("; ".join(f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()))
 
 
 def _answer(result: Pool, wish: str) -> str:
@@ -40,7 +39,7 @@ def _answer(result: Pool, wish: str) -> str:
         probably = "" if sure >= SURE or passed else "probably "
         return f"{probably}{rows[0]['model']} (first in {share(sure)} of draws{despite})"
     ahead = [f"{row['model']} in {share(row['first'])}" for row in rows if row["first"] >= 0.1]
-    return f"no model stands out (first in draws: {listing(ahead)})"
+    return f"no model stands out (first in draws: {doc.listing(ahead)})"
 
 
 def below_floor(result: Pool, model: str, wish: str) -> str:
@@ -63,44 +62,44 @@ def reason(result: Pool, wish: str) -> str:
     return _REASONS[wish](result, result.ranking(wish).to_dict("records"))
 
 
-def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
+def _of_measure(result: Pool, rows: Sequence[doc.Record], measure: str) -> str:
     best, second = rows[:2]
     mean = f"with {_images(result.most)}, mean of {_datasets(result)}"
     without = [str(row["model"]) for row in rows if row["value"] != row["value"]]
     none = f"no {measure} on some dataset, as nothing is predicted there"
     if len(without) == len(rows):
-        return f"{sentence_case(mean)[:-1]}: every model has {none}."
-    behind = f" {listing(without)} {plural(len(without), 'has', 'have')} {none}." if without else ""
+        return f"{doc.sentence_case(mean)[:-1]}: every model has {none}."
+    behind = f" {doc.listing(without)} {doc.plural(len(without), 'has', 'have')} {none}." if without else ""
     against = ""
     if str(second["model"]) not in without:
         against = f", against {_interval(second)} of {second['model']}{_beside(result, second, measure)}; {_difference(best)}"
     return f"{best['model']}: {measure} {_interval(best)}{_beside(result, best, measure)} {mean}{against}.{behind}"
 
 
-def _beside(result: Pool, row: Row, measure: str) -> str:
+def _beside(result: Pool, row: doc.Record, measure: str) -> str:
     """State the recall that comes with a precision, or the reverse, as each alone is easy to maximize."""
     other = "recall" if measure == "precision" else "precision"
     mean = float(_secondaries(result, str(row["model"]), result.most)[other].mean(skipna=False))
     return f" (with {other} {mean:.2f})" if mean == mean else ""
 
 
-def _of_labels(result: Pool, rows: Sequence[Row]) -> str:
+def _of_labels(result: Pool, rows: Sequence[doc.Record]) -> str:
     gains = {row["model"]: row for row in matching(result.labels, dataset=ALL_SETS).to_dict("records")}
     reached = [row for row in rows if row["value"] == row["value"]]
     never = [str(row["model"]) for row in rows if row["value"] != row["value"]]
     words = [f"{row['model']} {_shots(int(row['value']))}" for row in reached]
     level = f"mean F {result.level:g}"
     if reached:
-        behind = f", and not by {listing(never)} with up to {_images(result.most)}" if never else ""
-        first = f"{level} is reached by {listing(words)}{behind}"
+        behind = f", and not by {doc.listing(never)} with up to {_images(result.most)}" if never else ""
+        first = f"{level} is reached by {doc.listing(words)}{behind}"
     else:
         first = f"No model reaches {level} with up to {_images(result.most)}, so that the gain decides"
-    told = [f"{row['model']} {_change(gains[row['model']], 'gain')}" for row in rows]
+    told = [f"{row['model']} {Interval.of(gains[row['model']], 'gain').signed()}" for row in rows]
     image = "The first image of each changes" if result.fewest == 1 else f"The first {_images(result.fewest)} change"
-    return f"{sentence_case(first)} {image} mean F: {listing(told)}."
+    return f"{doc.sentence_case(first)} {image} mean F: {doc.listing(told)}."
 
 
-def _of_stability(result: Pool, rows: Sequence[Row]) -> str:
+def _of_stability(result: Pool, rows: Sequence[doc.Record]) -> str:
     best, second = rows[:2]
     where = {row["model"]: _lowest(result, str(row["model"])) for row in (best, second)}
     return (
@@ -115,7 +114,7 @@ def _lowest(result: Pool, model: str) -> str:
     return str(rows["dataset"].iloc[0]) if len(rows) else "none"
 
 
-def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
+def _of_speed(result: Pool, rows: Sequence[doc.Record]) -> str:
     best, second = rows[:2]
     sizes = result.costs.set_index("model")["parameters"]
     ours, theirs = (
@@ -124,15 +123,15 @@ def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
     return f"{best['model']}: {ours}, against {theirs} of {second['model']}."
 
 
-def _of_all(result: Pool, rows: Sequence[Row]) -> str:
+def _of_all(result: Pool, rows: Sequence[doc.Record]) -> str:
     best, second = rows[:2]
-    weights = listing([f"{wish} {weight:g}" for wish, weight in result.weights.items()], 6)
+    weights = doc.listing([f"{wish} {weight:g}" for wish, weight in result.weights.items()], 6)
     return (
         f"{best['model']}: weighted mean rank {_interval(best)} against {_interval(second)} of {second['model']} ({weights})."
     )
 
 
-_REASONS: Final[Mapping[str, Callable[[Pool, Sequence[Row]], str]]] = {
+_REASONS: Final[Mapping[str, Callable[[Pool, Sequence[doc.Record]], str]]] = {
     "precision": lambda result, rows: _of_measure(result, rows, "precision"),
     "recall": lambda result, rows: _of_measure(result, rows, "recall"),
     "few labels": _of_labels,
@@ -153,7 +152,7 @@ def leans(result: Pool, shots: int) -> str:
             "predicting nothing on": int(rows["precision"].isna().sum()),
         }
         parts = [f"{where} {count}" for where, count in counts.items() if count]
-        words.append(f"{model} {listing(parts) if parts else 'to neither'}")
+        words.append(f"{model} {doc.listing(parts) if parts else 'to neither'}")
     whole = "Trained on the primary dataset alone" if not shots else f"With {_images(shots)}"
     return f"{whole}, of {_datasets(result)} these lean clearly: {'; '.join(words)}."
 
@@ -205,8 +204,8 @@ def limits(result: Pool) -> list[str]:
     )
     left_out = result.scores.drop_duplicates("dataset")["left_out"].sum()
     shared = (
-        f" {left_out:,} {plural(int(left_out), 'image', 'images')} that some model was not scored on, as it or its photograph "
-        "was learnt from, are left out for all."
+        f" {left_out:,} {doc.plural(int(left_out), 'image', 'images')} that some model was not scored on, as it or its "
+        "photograph was learnt from, are left out for all."
         if left_out
         else ""
     )
@@ -236,7 +235,7 @@ def machine(result: Pool) -> str:
     made = result.hardware
     device = "" if made["device"] == "CPU" else f", {made['device']}"
     threads = int(made["threads"])
-    return f"{made['processor']} with {made['cores']} cores, {threads} {plural(threads, 'thread', 'threads')}{device}"
+    return f"{made['processor']} with {made['cores']} cores, {threads} {doc.plural(threads, 'thread', 'threads')}{device}"
 
 
 def seconds_of(result: Pool) -> pd.DataFrame:
@@ -249,24 +248,20 @@ def millions(count: int) -> str:
     return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count / 1e3:.1f} k"
 
 
-def _interval(row: Row) -> str:
-    return format_interval(float(row["value"]), float(row["low"]), float(row["high"]))
+def _interval(row: doc.Record) -> str:
+    return f"{Interval.of(row, 'value', 'low', 'high'):.2f}"
 
 
-def _difference(row: Row) -> str:
-    return f"the difference is {_change(row, 'over')}"
-
-
-def _change(row: Row, name: str) -> str:
-    return "{} [{}, {}]".format(*(three(float(row[key])) for key in (name, f"{name}_low", f"{name}_high")))
+def _difference(row: doc.Record) -> str:
+    return f"the difference is {Interval.of(row, 'over').signed()}"
 
 
 def _datasets(result: Pool) -> str:
-    return f"{len(result.secondaries)} {plural(len(result.secondaries), 'dataset', 'datasets')}"
+    return f"{len(result.secondaries)} {doc.plural(len(result.secondaries), 'dataset', 'datasets')}"
 
 
 def _images(count: int) -> str:
-    return f"{count} {plural(count, 'image', 'images')} of each"
+    return f"{count} {doc.plural(count, 'image', 'images')} of each"
 
 
 def _shots(count: int) -> str:

@@ -13,27 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from howfar.figures import Caption
-from howfar.figures.adaptation_models import panel_grid
+from howfar.figures import Caption, style
 from howfar.figures.forest import ForestRow, forest, frame_forest
-from howfar.figures.style import (
-    INK,
-    MARKERS,
-    MUTED,
-    WIDTH,
-    blank,
-    drawing,
-    first,
-    head_numbers,
-    head_panel,
-    look,
-    name_legend,
-    name_text,
-    unit_plane,
-)
 from howfar.paper import pool_answers
 from howfar.paper.pool_answers import millions, seconds_of
-from howfar.paper.report_frame import Row, count_column, fixed_digits, head, label_lowest, text_column, three
 from howfar.report import section as doc
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, Pool
@@ -41,7 +24,7 @@ from howfar.wording import format_number, share, signed
 
 F_CURVES = (0.2, 0.4, 0.6, 0.8)
 MOST_DATASETS = 8
-_SHAPES = (*MARKERS, "v", "P", "X", "*")
+_SHAPES = (*style.MARKERS, "v", "P", "X", "*")
 
 
 def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figure:
@@ -51,26 +34,30 @@ def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figur
     bars 95 % intervals over photographs and trainings; along a grey curve F is the same, and on the dashed line precision is
     equal to recall. Two panels. At most `limit` datasets are drawn, the first.
     """
-    datasets, left_out = first(result.secondaries, min(limit, len(_SHAPES)))
-    with drawing():
-        figure = blank(WIDTH, 4.9)
+    datasets, left_out = style.first(result.secondaries, min(limit, len(_SHAPES)))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, 4.9)
         panels = figure.subplots(1, 2, sharex=True, sharey=True).ravel().tolist()
         for axes, shots in zip(panels, (0, result.most), strict=True):
             _plane(axes)
             for position, model in enumerate(result.models):
                 for mark, dataset in enumerate(datasets):
                     rows = matching(result.scores, model=model, shots=shots, dataset=dataset)
-                    _cross(axes, rows, look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
-            known = name_text(result.primary, 20)
+                    _cross(axes, rows, style.look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
+            known = style.name_text(result.primary, 20)
             name = f"M{shots}: {known} and {shots} of each" if shots else f"M: {known} alone"
-            head_panel(axes, name, longest=44)
+            style.head_panel(axes, name, longest=44)
             axes.set_xlabel("recall")
         panels[0].set_ylabel("precision")
-        lines = [Line2D([], [], color=look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)]
-        grey: dict[str, Any] = {"color": MUTED, "ls": "none"}
+        lines = [
+            Line2D([], [], color=style.look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)
+        ]
+        grey: dict[str, Any] = {"color": style.MUTED, "ls": "none"}
         marks = [Line2D([], [], marker=_SHAPES[k], label=name, **grey) for k, name in enumerate(datasets)]
-        name_legend(figure, [*lines, *marks], 6)
-        head(figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip())
+        style.name_legend(figure, [*lines, *marks], 6)
+        style.head_filled(
+            figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip()
+        )
     return figure
 
 
@@ -81,21 +68,21 @@ def rank_intervals(result: Pool) -> Figure:
     """
     wishes = result.answered()
     models = list(result.models)
-    with drawing():
+    with style.drawing():
         height = 0.85 + 0.3 * len(models)
-        figure, panels, columns = panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
+        figure, panels, columns = style.panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
         for axes, wish in zip(panels, wishes, strict=True):
             rows = result.ranking(wish).set_index("model").loc[models]
             _ranks(axes, rows)
-            head_panel(axes, wish)
-            head_numbers(axes, "first in")
+            style.head_panel(axes, wish)
+            style.head_numbers(axes, "first in")
         figure.set_layout_engine("constrained", wspace=0.08)
-        frame_forest(panels[0], [name_text(model, 24) for model in models])
+        frame_forest(panels[0], [style.name_text(model, 24) for model in models])
         panels[0].set_xlim(0.6, len(models) + 0.4)
         panels[0].set_xticks(range(1, len(models) + 1))
-        label_lowest(panels, columns, "rank, 1 for the best")
+        style.label_lowest(panels, columns, "rank, 1 for the best")
         note = f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first"
-        head(figure, "Ranks under each wish", note)
+        style.head_filled(figure, "Ranks under each wish", note)
     return figure
 
 
@@ -106,10 +93,12 @@ def _plane(axes: Axes) -> None:
         with np.errstate(divide="ignore", invalid="ignore"):
             precision = f * recall / (2 * recall - f)
         inside = (precision > 0) & (precision <= 1)
-        axes.plot(recall[inside], precision[inside], color=MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
-        axes.annotate(f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=MUTED)
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
-    unit_plane(axes)
+        axes.plot(recall[inside], precision[inside], color=style.MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
+        axes.annotate(
+            f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=style.MUTED
+        )
+    axes.plot([0, 1], [0, 1], color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
+    style.unit_plane(axes)
     axes.set_aspect("equal")
 
 
@@ -127,11 +116,11 @@ def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str)
 
 def _ranks(axes: Axes, rows: pd.DataFrame) -> None:
     ranked = [
-        ForestRow(str(model), row["rank"], row["rank_low"], row["rank_high"], look(place), share(float(row["first"])))
+        ForestRow(str(model), row["rank"], row["rank_low"], row["rank_high"], style.look(place), share(float(row["first"])))
         for place, (model, row) in enumerate(rows.iterrows())
     ]
     forest(axes, [replace(row, look=replace(row.look, marker="o")) for row in ranked], width=2, solid_capstyle="round")
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
 
 
 COLUMNS = 3
@@ -145,33 +134,33 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
     F is at each training's own threshold, bars are 95 % intervals over photographs and trainings, and
     the dashed line is the level that counts as reached. At most `limit` datasets are drawn, the first.
     """
-    datasets, left_out = first(result.secondaries, limit)
-    with drawing():
-        figure, panels, columns = panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
+    datasets, left_out = style.first(result.secondaries, limit)
+    with style.drawing():
+        figure, panels, columns = style.panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
         for axes, dataset in zip(panels, datasets, strict=True):
             _panel(axes, result, dataset)
-        label_lowest(panels, columns, "images of each dataset")
+        style.label_lowest(panels, columns, "images of each dataset")
         panels[0].set_ylim(bottom=0)
         figure.supylabel("mean F", fontsize=9.5)
-        name_legend(figure, panels[0], min(len(result.models), 6))
+        style.name_legend(figure, panels[0], min(len(result.models), 6))
         note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
-        head(figure, "Mean F by the number of images", note.strip())
+        style.head_filled(figure, "Mean F by the number of images", note.strip())
     return figure
 
 
 def _panel(axes: Axes, result: Pool, dataset: str) -> None:
     axes.grid(True, axis="y")
-    axes.axhline(result.level, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
+    axes.axhline(result.level, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
     middle = (len(result.models) - 1) / 2
     for place, model in enumerate(result.models):
         rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
         # The numbers of shots grow as powers do, so that they stand at equal steps.
         at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
-        style = look(place)
-        axes.plot(at, rows["mean_f"], color=style.colour, ls=style.dash, marker=style.marker, ms=4, lw=1.6, label=model)
-        axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=style.colour, lw=1, alpha=0.7, label="_interval")
+        own = style.look(place)
+        axes.plot(at, rows["mean_f"], color=own.colour, ls=own.dash, marker=own.marker, ms=4, lw=1.6, label=model)
+        axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=own.colour, lw=1, alpha=0.7, label="_interval")
     axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
-    head_panel(axes, dataset)
+    style.head_panel(axes, dataset)
 
 
 def scores(result: Pool) -> doc.Table:
@@ -181,9 +170,9 @@ def scores(result: Pool) -> doc.Table:
     return doc.tabulate(
         result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        count_column("shots", "that it learnt from, beside the primary dataset", "images of each"),
-        text_column("dataset"),
-        count_column("n", "images that all models were scored on"),
+        doc.count_column("shots", "that it learnt from, beside the primary dataset", "images of each"),
+        doc.text_column("dataset"),
+        doc.count_column("n", "images that all models were scored on"),
         ("ODS", best, lambda row: doc.decimal(row["ods"])),
         ("mean F", "of the images, at each model's own threshold", lambda row: doc.decimal(row["mean_f"])),
         ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: doc.decimal(row["mean_f_ods"])),
@@ -198,23 +187,23 @@ def labels(result: Pool) -> doc.Table:
     f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
     means = result.spreads.set_index(["model", "shots"])["mean"]
 
-    def mean_f(shots: int) -> doc.ColumnOf[Row]:
-        def cell(row: Row) -> doc.Cell:
+    def mean_f(shots: int) -> doc.ColumnOf[doc.Record]:
+        def cell(row: doc.Record) -> doc.Cell:
             key = (row["model"], shots) if row["dataset"] == ALL_SETS else (row["model"], row["dataset"], shots)
             return doc.decimal(float((means if row["dataset"] == ALL_SETS else f)[key]))
 
         return f"M{shots}" if shots else "M", f"mean F with {shots} of each", cell
 
-    def until(row: Row) -> doc.Cell:
+    def until(row: doc.Record) -> doc.Cell:
         return doc.Cell("not reached") if row["until"] != row["until"] else doc.count(int(row["until"]))
 
     return doc.tabulate(
         result.labels.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        text_column("dataset"),
+        doc.text_column("dataset"),
         *map(mean_f, result.shots),
         (f"until F {result.level:g}", "images of each until mean F reaches it", until),
-        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: doc.row_interval(row, "gain", three)),
+        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: doc.row_interval(row, "gain", doc.three)),
     )
 
 
@@ -222,15 +211,15 @@ def slopes(result: Pool) -> doc.Table:
     """Build the table of slopes and verdicts before and after adaptation."""
     by_shots = {(row["model"], row["dataset"], row["shots"]): row for row in result.scores.to_dict("records")}
 
-    def slope(shots: int) -> doc.ColumnOf[Row]:
+    def slope(shots: int) -> doc.ColumnOf[doc.Record]:
         return f"M{shots}" if shots else "M", "", lambda row: _slope(by_shots[row["model"], row["dataset"], shots])
 
     seen = result.scores[result.scores["dataset"].isin(result.secondaries)].drop_duplicates(["model", "dataset"])
-    model: doc.ColumnOf[Row] = ("model", "", lambda row: _model(result, row))
-    return doc.tabulate(seen.to_dict("records"), model, text_column("dataset"), *map(slope, result.shots))
+    model: doc.ColumnOf[doc.Record] = ("model", "", lambda row: _model(result, row))
+    return doc.tabulate(seen.to_dict("records"), model, doc.text_column("dataset"), *map(slope, result.shots))
 
 
-def _slope(row: Row) -> doc.Cell:
+def _slope(row: doc.Record) -> doc.Cell:
     cell = doc.row_interval(row, "slope", signed)
     return cell if cell.sort is None or row["verdict"] == "none" else replace(cell, text=f"{cell.text} {row['verdict']}")
 
@@ -240,10 +229,10 @@ def spreads(result: Pool) -> doc.Table:
     return doc.tabulate(
         result.spreads.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        count_column("shots", title="images of each"),
+        doc.count_column("shots", title="images of each"),
         ("mean", "of mean F over the secondary datasets", lambda row: doc.decimal(row["mean"])),
         ("lowest", "", lambda row: doc.decimal(row["lowest"])),
-        text_column("lowest_dataset", title="on"),
+        doc.text_column("lowest_dataset", title="on"),
         ("highest", "", lambda row: doc.decimal(row["highest"])),
         ("over datasets", "standard deviation of mean F", lambda row: doc.decimal(row["sets_std"])),
         ("over seeds", "standard deviation of the mean; a dash with one seed", lambda row: doc.decimal(row["seeds_std"])),
@@ -260,7 +249,7 @@ def distances(result: Pool) -> doc.Table:
     return doc.crossed("model", result.models, result.secondaries, model, lambda name, each: _relative(by_model[name, each]))
 
 
-def _relative(row: Row) -> doc.Cell:
+def _relative(row: doc.Record) -> doc.Cell:
     relative, distance = row["relative"], float(row["o_dist_mean"])
     if relative is None or relative != relative:
         return doc.Cell(format_number(distance), distance)
@@ -270,20 +259,20 @@ def _relative(row: Row) -> doc.Cell:
 def costs(result: Pool) -> doc.Table:
     """Build the table of parameters and seconds."""
     seconds = seconds_of(result)
-    write = fixed_digits([seconds["median"].min()], 2)
+    write = doc.fixed_digits([seconds["median"].min()], 2)
 
-    def speed(row: Row) -> doc.Cell:
+    def speed(row: doc.Record) -> doc.Cell:
         timed: Any = seconds.loc[row["model"]]
-        return doc.with_interval(timed["median"], timed["min"], timed["max"], write)
+        return doc.row_interval(timed, "median", write, "min", "max")
 
-    def size(name: str) -> Callable[[Row], doc.Cell]:
+    def size(name: str) -> Callable[[doc.Record], doc.Cell]:
         return lambda row: doc.Cell(millions(int(row[name])), float(row[name]))
 
     return doc.tabulate(
         result.costs.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
-        text_column("segmenter"),
-        count_column("size", "side of the square that images are resized to, in pixels", "input"),
+        doc.text_column("segmenter"),
+        doc.count_column("size", "side of the square that images are resized to, in pixels", "input"),
         ("parameters", "", size("parameters")),
         ("trained", "parameters that training changes", size("trained")),
         ("seconds an image", "median, with the least and the most", speed),
@@ -303,21 +292,21 @@ MEASURED: Mapping[str, tuple[str, str]] = {
 def ranks(result: Pool, wish: str) -> doc.Table:
     """Build the table of a wish's ranking, best model first."""
     rows = result.ranking(wish)
-    write = fixed_digits([rows["value"].min()], 2) if wish == "fast" else "{:.3f}".format
+    write = doc.fixed_digits([rows["value"].min()], 2) if wish == "fast" else "{:.3f}".format
 
-    def value(row: Row) -> doc.Cell:
+    def value(row: doc.Record) -> doc.Cell:
         if wish != "few labels":
-            return doc.with_interval(row["value"], row["low"], row["high"], write)
+            return doc.row_interval(row, "value", write, "low", "high")
         low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
         known = row["value"] == row["value"]
         return doc.Cell(f"{row['value']:.0f} [{low}, {high}]", row["value"]) if known else doc.Cell("not reached")
 
-    over, change = "difference, with its 95 % interval", _small if wish == "fast" else three
+    over, change = "difference, with its 95 % interval", _small if wish == "fast" else doc.three
     return doc.tabulate(
         rows.to_dict("records"),
         ("model", "", lambda row: _model(result, row, strong=row["rank"] == 1)),
         (*MEASURED[wish], value),
-        ("rank", "with its 95 % interval over draws", lambda row: doc.row_interval(row, "rank", "{}".format)),
+        ("rank", "with its 95 % interval over draws", lambda row: doc.row_interval(row, "rank", "{:.0f}".format)),
         ("first in", "share of draws in which it is first", lambda row: doc.percentage(float(row["first"]))),
         ("from the best other", over, lambda row: doc.row_interval(row, "over", change), wish != "few labels"),
     )
@@ -328,7 +317,7 @@ def _small(value: float) -> str:
     return f"{'−' if value < 0 else '+'}{format_number(abs(value), 2)}"
 
 
-def _model(result: Pool, row: Row, *, strong: bool = False) -> doc.Cell:
+def _model(result: Pool, row: doc.Record, *, strong: bool = False) -> doc.Cell:
     return replace(doc.name_cell(str(row["model"]), result.models.index(str(row["model"]))), strong=strong)
 
 

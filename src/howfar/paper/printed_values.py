@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from howfar.report.section import Cell, Column, Table, count, decimal
+from howfar.report import section as doc
 
 SYMBOLS: Final = ("S_1", "S_2", "S_3", "S_4", "S_5", "S_6")
 TABLE_2: Final[Mapping[str, tuple[float, ...]]] = {
@@ -52,7 +52,7 @@ TABLES_3_TO_5: Final[Mapping[str, Mapping[str, tuple[tuple[float, float, float],
 
 def scaled_rows(
     rows: Mapping[str, Sequence[float]], heading: str, names: Sequence[str], symbols: Mapping[str, str]
-) -> Table | None:
+) -> doc.Table | None:
     """Return the printed columns of the datasets that stand for the paper's, in our order; None without any.
 
     `rows` are `TABLE_2` or `TABLE_6`, `heading` names their first column, `symbols` says which of the paper's datasets each of
@@ -61,20 +61,31 @@ def scaled_rows(
     shown = [(name, symbols[name]) for name in names if symbols.get(name) in SYMBOLS]
     if not shown:
         return None
-    columns = (Column(heading), *(Column(f"{symbol.replace('_', '')} ({name})") for name, symbol in shown))
+    columns = (doc.Column(heading), *(doc.Column(f"{symbol.replace('_', '')} ({name})") for name, symbol in shown))
     cells = tuple(
-        (Cell(label), *(decimal(values[SYMBOLS.index(symbol)]) for _, symbol in shown)) for label, values in rows.items()
+        (doc.Cell(label), *(doc.decimal(values[SYMBOLS.index(symbol)]) for _, symbol in shown))
+        for label, values in rows.items()
     )
-    return Table(columns, cells)
+    return doc.Table(columns, cells)
 
 
-TABLE_9: Final = Table(
-    (Column("variation"), Column("values"), Column("images a set"), Column("which")),
+TABLE_9: Final = doc.Table(
+    (doc.Column("variation"), doc.Column("values"), doc.Column("images a set"), doc.Column("which")),
     (
-        (Cell("viewpoint"), count(36), count(49), Cell("0°, 10° … 350°")),
-        (Cell("scene"), count(9), count(252), Cell("urban and wild")),
-        (Cell("weather"), count(7), count(252), Cell("sunny, clouds, overcast, foggy, neutral, blizzard, snowlight")),
-        (Cell("illumination"), count(7), count(252), Cell("midnight, dawn, forenoon, noon, afternoon, dusk, night")),
+        (doc.Cell("viewpoint"), doc.count(36), doc.count(49), doc.Cell("0°, 10° … 350°")),
+        (doc.Cell("scene"), doc.count(9), doc.count(252), doc.Cell("urban and wild")),
+        (
+            doc.Cell("weather"),
+            doc.count(7),
+            doc.count(252),
+            doc.Cell("sunny, clouds, overcast, foggy, neutral, blizzard, snowlight"),
+        ),
+        (
+            doc.Cell("illumination"),
+            doc.count(7),
+            doc.count(252),
+            doc.Cell("midnight, dawn, forenoon, noon, afternoon, dusk, night"),
+        ),
     ),
 )
 """Variations of the two persons of FineGPR, with the images of each that the text of appendix E counts."""

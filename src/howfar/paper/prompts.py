@@ -306,7 +306,12 @@ def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage |
         if len(usable) == limit or item.mask is None:
             continue
         try:
-            if _fits(item, read_mask(item.mask), example):
+            mask = read_mask(item.mask)
+            data = read_bytes(item.path)
+            width, height = decode(data).image.size
+            if mask.shape != (height, width):
+                raise ImageError(f"is {height}×{width}, and its mask {mask.shape[0]}×{mask.shape[1]}")
+            if bool(mask.any()) and (example is None or content_hash(data) != example.image):
                 usable[index] = item
         except ImageError as error:
             skipped.append(Skipped(dataset.name, path_text(item.path), str(error)))
@@ -314,15 +319,6 @@ def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage |
         remedy = "put them in masks/ beside images/"
         raise InputError.of(f"dataset {dataset.name}", "must have masks with foreground", "none", remedy)
     return replace(dataset, items=tuple(usable[index] for index in sorted(usable)), skipped=()), tuple(skipped)
-
-
-def _fits(item: Item, mask: NDArray[np.bool_], example: ReferenceImage | None) -> bool:
-    """Return whether an image can be prompted and scored; `ImageError` if unreadable or of another size than its mask."""
-    data = read_bytes(item.path)
-    width, height = decode(data).image.size
-    if mask.shape != (height, width):
-        raise ImageError(f"is {height}×{width}, and its mask {mask.shape[0]}×{mask.shape[1]}")
-    return bool(mask.any()) and (example is None or content_hash(data) != example.image)
 
 
 def _predicted(
@@ -448,18 +444,13 @@ def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
     own = {name: getattr(settings, name) for name in PromptSettings.__annotations__}
     named = {network: getattr(settings, network) for network in NETWORKS}
     weights = {network: inputs.loading(name)[1].get("weights") for network, name in named.items() if name}
-    own |= {"pretrained": _pretrained(settings, inputs), "device": inputs.device, "progress": inputs.execution.progress}
-    own |= {"score_size": settings.score_size}
-    return checked(PromptOptions, {**own, **weights})
-
-
-def _pretrained(settings: PromptsSettings, inputs: Inputs) -> bool:
-    """Return whether the networks have published weights; raise `InputError` if only one of them has."""
     entries = inputs.file.document.backbones
     published = {network: not name or entries[name].pretrained for network, name in _prompted(settings).items()}
     if len(set(published.values())) > 1:
         raise InputError.of("sam and clipseg", "must both have published weights, or both random ones", published)
-    return all(published.values())
+    own |= {"pretrained": all(published.values()), "device": inputs.device, "progress": inputs.execution.progress}
+    own |= {"score_size": settings.score_size}
+    return checked(PromptOptions, {**own, **weights})
 
 
 def _prompted(settings: PromptsSettings) -> dict[str, str]:

@@ -17,10 +17,9 @@ from matplotlib.figure import Figure
 
 from howfar.data import decode, read_bytes
 from howfar.errors import ImageError
-from howfar.figures import Caption, registered, registration
+from howfar.figures import Caption, registered, registration, style
 from howfar.figures.contact_sheets import StandInImage, middle, probabilities, thumbnail, truth
 from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
-from howfar.figures.style import drawing, first, head, name_text
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.report_figures import draw_figures
@@ -58,17 +57,17 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
     points on the foreground, red crosses points beside it, green rectangles boxes; those of PerSAM-F are the points that it
     chose. White is certain. The maps lie below `folder`, the study's; at most `limit` datasets are shown.
     """
-    datasets, left_out = first(prompting.datasets, limit)
+    datasets, left_out = style.first(prompting.datasets, limit)
     prompt = prompting.prompts[0]
     own = {name: matching(prompting.images, prompt=prompt, dataset=name) for name in datasets}
     shown = [StandInImage(name, middle(rows, "f"), f"median of F by {prompt}") for name, rows in own.items()]
-    blocks = [PictureBlock(name_text(each.dataset, 40), each, _lines(prompting, each, Path(folder))) for each in shown]
+    blocks = [PictureBlock(style.name_text(each.dataset, 40), each, _lines(prompting, each, Path(folder))) for each in shown]
     images = [(each.dataset, each.image) for each in shown]
     drawn = prompting.images[prompting.images[["dataset", "image"]].apply(tuple, axis=1).isin(images)]
-    with drawing():
+    with style.drawing():
         figure = draw_blocks(blocks, _FEWEST)
         note = f"{_marks_note(list(map(json.loads, drawn['told'])))}White is certain; F at 0.5. {left_out}"
-        head(figure, "What prompted networks segment", note.strip())
+        style.head(figure, "What prompted networks segment", note.strip())
     return figure
 
 
@@ -91,7 +90,7 @@ def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list
     if texts:
         start = [PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), PictureCell(TRUTH, truly, TRUTH)]
         # A long list of texts goes on below; its lines begin with maps.
-        quoted = {text: fill(f"“{name_text(told[text]['text'], 3 * _CHARACTERS)}”", _CHARACTERS) for text in texts}
+        quoted = {text: fill(f"“{style.name_text(told[text]['text'], 3 * _CHARACTERS)}”", _CHARACTERS) for text in texts}
         cells = start + [_map(rows, text, folder, title) for text, title in quoted.items()]
         lines += [cells[at : at + _FEWEST] for at in range(0, len(cells), _FEWEST)]
     return lines

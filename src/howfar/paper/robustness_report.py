@@ -12,23 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
-from howfar.figures import Caption
-from howfar.figures.adaptation_models import panel_grid
+from howfar.figures import Caption, style
 from howfar.figures.distance_figures import half_violin
-from howfar.figures.style import (
-    I_DIST,
-    MUTED,
-    PRIMARY,
-    WIDTH,
-    blank,
-    drawing,
-    head_panel,
-    look,
-    name_legend,
-    name_rows,
-    name_text,
-)
-from howfar.paper.report_frame import COLUMNS, head, text_column, three, unsigned
 from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, Robustness
 from howfar.results.distance_studies import with_interval as written
@@ -41,8 +26,8 @@ SPREAD: Final = 0.6
 def stability(result: Robustness) -> Figure:
     """Draw Kendall's τ and the overlap of the k closest by backbone and perturbation, with intervals over images."""
     names = list(result.perturbations)
-    with drawing():
-        figure = blank(WIDTH, 1.5 + (0.2 + 0.13 * len(names)) * len(result.backbones))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, 1.5 + (0.2 + 0.13 * len(names)) * len(result.backbones))
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, column, title in (
             (left, "kendall", "Kendall's τ of the order before and after"),
@@ -51,25 +36,29 @@ def stability(result: Robustness) -> Figure:
             for position, perturbation in enumerate(names):
                 _marks(axes, result, column, perturbation, position)
             axes.set_xlabel(title)
-            axes.axvline(1, color=MUTED, lw=0.8, zorder=1)
-        name_rows(left, [name_text(name, 20) for name in result.backbones])
+            axes.axvline(1, color=style.MUTED, lw=0.8, zorder=1)
+        style.name_rows(left, [style.name_text(name, 20) for name in result.backbones])
         right.tick_params(axis="y", length=0)
         left.set_ylim(len(result.backbones) - 0.5, -0.5)
         right.set_xlim(-0.03, 1.03)
-        name_legend(figure, left, min(len(names), 6))
-        head(figure, f"How far the order of categories from {name_text(result.primary)} survives", "Bars: 95 % over the images")
+        style.name_legend(figure, left, min(len(names), 6))
+        style.head_filled(
+            figure,
+            f"How far the order of categories from {style.name_text(result.primary)} survives",
+            "Bars: 95 % over the images",
+        )
     return figure
 
 
 def _marks(axes: Axes, result: Robustness, column: str, perturbation: str, position: int) -> None:
     """Draw a perturbation's number for every backbone, shifted so that perturbations do not overlap."""
     rows = matching(result.stability, perturbation=perturbation).set_index("backbone")
-    count, style = len(result.perturbations), look(position)
+    count, own = len(result.perturbations), style.look(position)
     offset = SPREAD * (position - (count - 1) / 2) / max(1, count)
     at = np.arange(len(result.backbones)) + offset
     values, low, high = (rows.loc[list(result.backbones), f"{column}{end}"].to_numpy() for end in ("", "_low", "_high"))
-    axes.hlines(at, low, high, color=style.colour, lw=1.4)
-    axes.plot(values, at, marker=style.marker, ms=4.5, ls="none", color=style.colour, label=perturbation)
+    axes.hlines(at, low, high, color=own.colour, lw=1.4)
+    axes.plot(values, at, marker=own.marker, ms=4.5, ls="none", color=own.colour, label=perturbation)
 
 
 def before_and_after(result: Robustness, backbone: str) -> Figure:
@@ -79,22 +68,26 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
     """
     shown, names = result.perturbed(backbone), list(result.perturbations)
     panel = 0.6 + 0.36 * len(shown)
-    with drawing():
-        figure, panels, _ = panel_grid(len(names), COLUMNS, lambda lines: 1.3 + lines * panel, narrow=5.6)
+    with style.drawing():
+        figure, panels, _ = style.panel_grid(len(names), 2, lambda lines: 1.3 + lines * panel, narrow=5.6)
         for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
             for line, category in enumerate(shown):
                 before, after = (_ascending(result, backbone, which, category) for which in (UNCHANGED, name))
-                half_violin(axes, before, line, -1, PRIMARY, f"before:{category}")
-                half_violin(axes, after, line, +1, look(position).colour, f"after:{category}")
-            axes.axhline(result.k - 0.5, color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
+                half_violin(axes, before, line, -1, style.PRIMARY, f"before:{category}")
+                half_violin(axes, after, line, +1, style.look(position).colour, f"after:{category}")
+            axes.axhline(result.k - 0.5, color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
             axes.tick_params(axis="y", length=0)
-            head_panel(axes, name, result.perturbations[name])
-        name_rows(panels[0], [name_text(category, 18) for category in shown])
+            style.head_panel(axes, name, result.perturbations[name])
+        style.name_rows(panels[0], [style.name_text(category, 18) for category in shown])
         panels[0].set_ylim(len(shown) - 0.45, -0.55)
-        figure.supxlabel(f"{I_DIST} (mean) over the distance of {name_text(result.primary)} from itself", fontsize=9.5)
+        figure.supxlabel(
+            f"{style.I_DIST} (mean) over the distance of {style.name_text(result.primary)} from itself", fontsize=9.5
+        )
         ends = f"the {result.k} closest categories, then the {result.k} farthest"
         note = f"Above each line the images as they are (grey), below it perturbed; {ends}"
-        head(figure, f"Distances from {name_text(result.primary)} before and after, by {name_text(backbone)}", note)
+        style.head_filled(
+            figure, f"Distances from {style.name_text(result.primary)} before and after, by {style.name_text(backbone)}", note
+        )
     return figure
 
 
@@ -201,17 +194,17 @@ def _stability(result: Robustness) -> doc.Table:
     perturbed = "of the perturbed categories, on average"
     return doc.tabulate(
         result.stability.to_dict("records"),
-        text_column("backbone"),
+        doc.text_column("backbone"),
         ("perturbation", "", lambda row: doc.Cell(f"{row['perturbation']} ({result.perturbations[row['perturbation']]})")),
         ("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it", tau),
-        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: doc.row_interval(row, "overlap", unsigned)),
-        ("change of relative distance [95 % CI]", perturbed, lambda row: doc.row_interval(row, "change", three)),
+        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
+        ("change of relative distance [95 % CI]", perturbed, lambda row: doc.row_interval(row, "change", doc.three)),
     )
 
 
 def tau(row: Any) -> doc.Cell:
     """Format a row's Kendall's τ with its interval."""
-    return doc.row_interval(row, "kendall", unsigned)
+    return doc.row_interval(row, "kendall", doc.unsigned)
 
 
 def _overall(result: Robustness) -> doc.Table:
@@ -221,13 +214,13 @@ def _overall(result: Robustness) -> doc.Table:
     def less(row: Any) -> doc.Cell:
         if row["backbone"] == best:
             return doc.UNDEFINED
-        return doc.row_interval(difference(result, row["backbone"], best), "kendall", three)
+        return doc.row_interval(difference(result, row["backbone"], best), "kendall", doc.three)
 
     return doc.tabulate(
         ordered.to_dict("records"),
-        text_column("backbone"),
+        doc.text_column("backbone"),
         ("Kendall's τ [95 % CI]", "", tau),
-        (f"top-{result.k} overlap [95 % CI]", "", lambda row: doc.row_interval(row, "overlap", unsigned)),
+        (f"top-{result.k} overlap [95 % CI]", "", lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
         (f"τ less that of {best} [95 % CI]", "told apart where the interval leaves out 0", less),
     )
 

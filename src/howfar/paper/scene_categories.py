@@ -95,10 +95,14 @@ def _frames(comparison: Comparison, k: int, sets: Sequence[str]) -> dict[str, pd
     rows, images = category_rows(comparison), comparison.images
     order = list(rows["dataset"])
     shown = images["dataset"].isin(sets or [*order[:k], *order[-k:]])
+    # Each category's closest and farthest image; ties are ordered by name.
+    ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")[["dataset", "image", "path", "i_dist_mean"]]
+    by_name = ordered.groupby("dataset", sort=False)
+    ends = [by_name.head(1).assign(end="closest"), by_name.tail(1).assign(end="farthest")]
     return {
         "distances": rows,
         "images": images.loc[shown, ["dataset", "image", "i_dist_mean"]],
-        "extremes": _extremes(images),
+        "extremes": pd.concat(ends, ignore_index=True),
     }
 
 
@@ -165,14 +169,6 @@ def _run_scenes(settings: ScenesSettings, inputs: Inputs) -> Scenes:
         notes=tuple(category_notes(views[0], tables["distances"], chosen)),
         **tables,
     )
-
-
-def _extremes(images: pd.DataFrame) -> pd.DataFrame:
-    """Return each category's closest and farthest image to the primary category by I^dist; ties are ordered by name."""
-    ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")[["dataset", "image", "path", "i_dist_mean"]]
-    by_name = ordered.groupby("dataset", sort=False)
-    ends = [by_name.head(1).assign(end="closest"), by_name.tail(1).assign(end="farthest")]
-    return pd.concat(ends, ignore_index=True)
 
 
 def _described(name: str, inputs: Inputs, features: Features) -> StudiedBackbone:

@@ -10,30 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howfar.figures import Caption
-from howfar.figures.adaptation_models import panel_grid
+from howfar.figures import Caption, style
 from howfar.figures.contact_sheets import photograph, three_digits
 from howfar.figures.distance_figures import half_violin
-from howfar.figures.style import (
-    COLOURS,
-    I_DIST,
-    INK,
-    MUTED,
-    WIDTH,
-    drawing,
-    head_panel,
-    name_rows,
-    name_text,
-    picture_sheet,
-)
 from howfar.paper import printed_values
 from howfar.paper.printed_values import is_listed
-from howfar.paper.report_frame import COLUMNS, OWN_SPACES, fixed_digits, head, interval_text, text_column, unsigned
 from howfar.report import section as doc
 from howfar.results.distance_studies import End, Scenes
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 
-CLOSEST, FARTHEST = COLOURS[:2]
+CLOSEST, FARTHEST = style.COLOURS[:2]
 STEP: Final = 1.12
 NAMES: Final = 0.165
 """Share of a sheet's width that the backbones' names take, beside the rows of images."""
@@ -50,17 +36,17 @@ def scene_violins(result: Scenes, primary: str) -> Figure:
     in that row.
     """
     count, rows = len(result.backbones), max(len(result.shown(primary, backbone)) for backbone in result.names())
-    with drawing():
+    with style.drawing():
         height = 0.75 + 0.3 * rows
         apart: dict[str, bool] = {"sharex": False, "sharey": False}
-        figure, panels, _ = panel_grid(count, COLUMNS, lambda lines: 1.0 + lines * height, narrow=5.6, **apart)
+        figure, panels, _ = style.panel_grid(count, 2, lambda lines: 1.0 + lines * height, narrow=5.6, **apart)
         for axes, backbone in zip(panels, result.names(), strict=True):
             _panel(axes, result, primary, backbone)
-        figure.supxlabel(f"mean distance to the images of P ({I_DIST} / n)", fontsize=9.5)
+        figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
         ends = f"The {result.k} closest categories (blue) and the {result.k} farthest (orange)"
         shown = "The categories named, the closer half in blue" if result.sets else ends
-        note = f"{shown}; the closest on top; grey: {name_text(primary)} from itself"
-        head(figure, f"Distances of images from {name_text(primary)}", note)
+        note = f"{shown}; the closest on top; grey: {style.name_text(primary)} from itself"
+        style.head_filled(figure, f"Distances of images from {style.name_text(primary)}", note)
     return figure
 
 
@@ -73,10 +59,10 @@ def _panel(axes: Axes, result: Scenes, primary: str, backbone: str) -> None:
         values = np.sort(images["i_dist_mean"].to_numpy(dtype=np.float64))
         half_violin(axes, values, line + 0.2, -1, CLOSEST if near else FARTHEST, name)
         own = float(rows.loc[name, "self_distance"])
-        axes.vlines(own, line - 0.25, line + 0.3, color=MUTED, lw=1.2, label=f"own:{name}")
-    name_rows(axes, [name_text(name, 20) for name in shown])
+        axes.vlines(own, line - 0.25, line + 0.3, color=style.MUTED, lw=1.2, label=f"own:{name}")
+    style.name_rows(axes, [style.name_text(name, 20) for name in shown])
     axes.set_ylim(len(shown) - 0.5, -0.7)
-    head_panel(axes, backbone)
+    style.head_panel(axes, backbone)
 
 
 def scene_images(result: Scenes, primary: str, end: End) -> Figure:
@@ -86,18 +72,17 @@ def scene_images(result: Scenes, primary: str, end: End) -> Figure:
     one that is no longer there is a grey box. After figs 19 to 29.
     """
     layout = _Layout.of(result.k)
-    with drawing():
-        figure, axes = picture_sheet(layout.across, layout.row * len(result.backbones))
+    with style.drawing():
+        figure, axes = style.picture_sheet(layout.across, layout.row * len(result.backbones))
         for line, backbone in enumerate(result.names()):
             top = line * layout.row
-            text: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "center", "parse_math": False}
-            axes.text(0, top + 0.5, name_text(backbone, 16), **text)
+            style.row_title(axes, top + 0.5, style.name_text(backbone, 16), "center")
             for position, record in enumerate(result.at_the_end(primary, backbone, end).to_dict("records")):
                 _tile(axes, record, layout, layout.side + position * STEP, top)
         places = f"1 to {len(result.order(primary, result.names()[0]))}"
         note = f"One image of a category; under each: its category · mean distance · place of the category ({places})"
         towards = "to" if end == "closest" else "from"
-        head(figure, f"The {result.k} {end} images {towards} {name_text(primary)}", note)
+        style.head_filled(figure, f"The {result.k} {end} images {towards} {style.name_text(primary)}", note)
     return figure
 
 
@@ -116,7 +101,7 @@ class _Layout(NamedTuple):
         """Lay out rows of k images; short rows keep the width of longer ones, so that images do not grow."""
         images = max(FEWEST, k) * STEP
         across = images / (1 - NAMES)
-        line = LINE * across / WIDTH
+        line = LINE * across / style.WIDTH
         size = 8.0 if k <= MOST else 7.0
         return cls(across - images, across, 1.1 + 2.2 * line, line, size, max(8, round(760 / size / max(FEWEST, k)) + 1))
 
@@ -124,11 +109,10 @@ class _Layout(NamedTuple):
 def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: float, top: float) -> None:
     """Draw an image in a unit square with the upper left corner (left, top), its category and numbers below."""
     photograph(axes, str(record["path"]), str(record["image"]), left, top)
-    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
-    category = name_text(str(record["dataset"]), layout.longest)
-    axes.text(left + 0.5, top + 1.03, category, fontsize=layout.size, color=INK, **text)
+    category = style.name_text(str(record["dataset"]), layout.longest)
+    style.words_below(axes, left + 0.5, top + 1.03, category, layout.size)
     numbers = f"{three_digits(float(record['i_dist_mean']))} · {record['rank']}"
-    axes.text(left + 0.5, top + 1.03 + layout.line, numbers, fontsize=7.5, color=MUTED, **text)
+    style.words_below(axes, left + 0.5, top + 1.03 + layout.line, numbers, 7.5, style.MUTED)
 
 
 def categories(result: Scenes) -> doc.Table:
@@ -162,7 +146,7 @@ def ends(result: Scenes, primary: str) -> doc.Table:
     rows: list[tuple[str, int, Any, Any, Callable[[float], str]]] = []
     for backbone in result.names():
         measured: Any = result.measured(primary, backbone)
-        write, by_name = fixed_digits(measured["o_dist_mean"], 4), measured.set_index("dataset", drop=False)
+        write, by_name = doc.fixed_digits(measured["o_dist_mean"], 4), measured.set_index("dataset", drop=False)
         places = zip(result.closest(primary, backbone), result.farthest(primary, backbone), strict=True)
         rows += [(backbone, place, *map(by_name.loc.__getitem__, names), write) for place, names in enumerate(places, 1)]
 
@@ -203,10 +187,10 @@ def agreement(result: Scenes) -> doc.Table:
     both = f"share of the {result.k} closest categories that both name"
     return doc.tabulate(
         result.agreement.to_dict("records"),
-        text_column("primary"),
+        doc.text_column("primary"),
         ("backbones", "", lambda row: doc.Cell(f"{row['one']} and {row['other']}")),
-        ("Kendall's τ [95 % CI]", orders, lambda row: doc.row_interval(row, "kendall", unsigned)),
-        (f"top-{result.k} overlap [95 % CI]", both, lambda row: doc.row_interval(row, "overlap", unsigned)),
+        ("Kendall's τ [95 % CI]", orders, lambda row: doc.row_interval(row, "kendall", doc.unsigned)),
+        (f"top-{result.k} overlap [95 % CI]", both, lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
     )
 
 
@@ -219,6 +203,10 @@ NAMED = 3
 
 def section(result: Scenes, context: doc.Context) -> doc.Section:
     """Build the section of a study of scenes."""
+    own_spaces = (
+        "Every pair of categories has its own components, as in the paper: distances of images of two categories are not "
+        "measured in one space, and their order is to be read with that in mind."
+    )
     shares = (
         f"Kendall's τ of the order by O^dist, and the share of the {result.k} closest that two backbones have in common; "
         "95 % intervals over the images of the categories."
@@ -238,7 +226,7 @@ def section(result: Scenes, context: doc.Context) -> doc.Section:
             "kind.",
             "The intervals of relative distances are over the images of both categories; those of the agreement are over the "
             "images of the secondary categories alone. Neither is over the choice of categories.",
-            *([OWN_SPACES] if result.settings.projection == "pair" else []),
+            *([own_spaces] if result.settings.projection == "pair" else []),
         ],
     )
 
@@ -303,7 +291,7 @@ def _by_relative(result: Scenes) -> Iterator[str]:
 
 
 def _tau(row: Any) -> str:
-    return f"τ {interval_text(row['kendall'], row['kendall_low'], row['kendall_high'])}".replace("+", "")
+    return f"τ {Interval.of(row, 'kendall').signed(2)}".replace("+", "")
 
 
 def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[doc.Part]:

@@ -11,20 +11,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.correlation import (
-    FEWEST,
-    centred,
-    concordance_sums,
-    correlation,
-    correlation_interval,
-    jackknife_error,
-    midranks,
-    moments,
-    partial_spearman,
-    rank_sums,
-    slope_interval,
-    slope_of,
-)
+from howfar.relation import correlation
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
 from howfar.results import Interval, Trend, TrendVerdict
 from howfar.significance import resample_weights
@@ -115,7 +102,7 @@ def _ranked(*names: str) -> Callable[[PerformancePoints], tuple[Float64Array, ..
 
     def carriers(points: PerformancePoints) -> tuple[Float64Array, ...]:
         columns, defined = _defined_columns(points, names)
-        return tuple(defined * midranks(column, defined[None, :])[0] for column in columns)
+        return tuple(defined * correlation.midranks(column, defined[None, :])[0] for column in columns)
 
     return carriers
 
@@ -135,18 +122,20 @@ def _ranks_of(*names: str) -> _Statistic:
 
     def sums(points: PerformancePoints, weights: Float64Array) -> Float64Array:
         columns, defined = _defined_columns(points, names)
-        return rank_sums(columns, weights * defined)
+        return correlation.rank_sums(columns, weights * defined)
 
-    return _Statistic(sums, correlation if len(names) == 2 else partial_spearman, _ranked(*names))
+    return _Statistic(sums, correlation.correlation if len(names) == 2 else correlation.partial_spearman, _ranked(*names))
 
 
 _SLOPE = _Statistic(
-    lambda points, weights: centred(weights @ moments(points)), slope_of, lambda points: (moments(points)[:, 1],)
+    lambda points, weights: correlation.centred(weights @ correlation.moments(points)),
+    correlation.slope_of,
+    lambda points: (correlation.moments(points)[:, 1],),
 )
 _SPEARMAN = _ranks_of("distances", "performance")
 _KENDALL = _Statistic(
-    lambda points, weights: concordance_sums(points.distances, points.performance, weights),
-    correlation,
+    lambda points, weights: correlation.concordance_sums(points.distances, points.performance, weights),
+    correlation.correlation,
     _ranked("distances", "performance"),
 )
 _PARTIAL = _ranks_of("distances", "performance", "foreground")
@@ -158,7 +147,7 @@ def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws:
         statistics.append(_PARTIAL)
     values = [float(statistic.of(sets, [np.ones((1, len(points))) for points in sets])[0]) for statistic in statistics]
     groups = sum(points.n_groups for points in sets)
-    if draws and groups - len(sets) >= FEWEST - 1:
+    if draws and groups - len(sets) >= correlation.FEWEST - 1:
         coefficients = _with_intervals(sets, statistics, values, rng, draws)
     else:
         coefficients = [Interval(value if np.isfinite(value) else None) for value in values]
@@ -186,9 +175,11 @@ def _with_intervals(
         if not np.isfinite(value):
             coefficients.append(Interval(None))
         elif statistic is _SLOPE:
-            coefficients.append(slope_interval(value, resampled, jackknife_error(sets), statistic.freedom(sets)))
+            coefficients.append(
+                correlation.slope_interval(value, resampled, correlation.jackknife_error(sets), statistic.freedom(sets))
+            )
         else:
-            coefficients.append(correlation_interval(value, resampled, statistic.freedom(sets)))
+            coefficients.append(correlation.correlation_interval(value, resampled, statistic.freedom(sets)))
     return coefficients
 
 
@@ -306,8 +297,8 @@ def _missing(trend: Trend | None, metric: str) -> str:
     if trend.slope.low is None or trend.slope.high is None:
         change = f"{metric} changes by {signed(trend.slope.value)} {SPAN}"
         what = "images" if trend.groups == trend.n else "groups"
-        if trend.groups < FEWEST:
-            return f"{change}, but {trend.groups} {what} are too few for an interval (at least {FEWEST})"
+        if trend.groups < correlation.FEWEST:
+            return f"{change}, but {trend.groups} {what} are too few for an interval (at least {correlation.FEWEST})"
         return f"{change}, but there is no interval that would tell how sure that is"
     return ""
 

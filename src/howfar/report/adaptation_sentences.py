@@ -7,45 +7,33 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from howfar.figures.adaptation_models import (
-    CHANGE,
-    COST,
-    RANDOM,
-    Change,
-    arms,
-    by_background,
-    by_shots,
-    scored,
-    seeds_of,
-    strategies,
-    strategy_of,
-    trained_models,
-)
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_scores import Bar, ranges
-from howfar.report.section import listing, plural
+from howfar.report import section as doc
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
-from howfar.results.records import matching
+from howfar.results.records import Interval, matching
 from howfar.wording import signed
 
 FEW_SEEDS = 5
 MOST_NAMED = 6
+_UNBOUNDED = "(too few photographs for an interval)"
 NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
 
 
-def gain(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Change:
+def gain(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Interval:
     """Return a model's gain over the unadapted model, on all secondaries equally or on one dataset; NaN if unknown."""
-    return Change.of(_row(result, segmenter, model, dataset), "gain", "low", "high")
+    return Interval.of(_row(result, segmenter, model, dataset), "gain", "low", "high")
 
 
-def over_random(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Change:
+def over_random(result: Adaptation, segmenter: str, model: str, dataset: str = ALL) -> Interval:
     """Return a model's gain over random with the same number of images; NaN if random was no strategy."""
-    return Change.of(_row(result, segmenter, model, dataset), "over_random", "over_random_low", "over_random_high")
+    return Interval.of(_row(result, segmenter, model, dataset), "over_random")
 
 
 def lead(result: Adaptation) -> str:
     """State each segmenter's gain from the most images, with its interval, and whether the interval contains 0."""
-    strategy = strategy_of(result)
-    model = by_shots(result, strategy)[-1]
+    strategy = adapted.strategy_of(result)
+    model = adapted.by_shots(result, strategy)[-1]
     sets = result.secondaries[0] if len(result.secondaries) == 1 else f"each of {len(result.secondaries)} datasets"
     labelled = f"Labelling {_images(_of_arm(result, model, 'shots'))} of {sets}, chosen by {strategy}"
     gains = {name: gain(result, name, model) for name in result.segmenters}
@@ -54,51 +42,49 @@ def lead(result: Adaptation) -> str:
         by_segmenter = "; ".join(f"with {name} {judged(change)}" for name, change in gains.items())
         return f"{labelled}, changed mean F {by_segmenter}.{alone}"
     (change,) = gains.values()
-    if not change.known:
+    if change.value is None:
         return f"{labelled}, could not be measured: no image that was left out has foreground."
-    interval = "(too few photographs for an interval)"
-    if change.bounded:
-        interval = f"[95 % CI {signed(change.low, 3)}, {signed(change.high, 3)}]"
+    interval = f"[95 % CI {signed(change.low, 3)}, {signed(change.high, 3)}]" if change.low is not None else _UNBOUNDED
     if change.above or change.below:
         return f"{labelled}, {'raised' if change.above else 'lowered'} mean F by {abs(change.value):.3f} {interval}.{alone}"
     unproven = f"There is no evidence that {labelled[0].lower()}{labelled[1:]}, changed mean F"
     return f"{unproven}: {signed(change.value, 3)} {interval}."
 
 
-def judged(change: Change) -> str:
+def judged(change: Interval) -> str:
     """Format a change with its interval, and state whether the interval is above 0, below, or contains 0."""
-    if not change.known:
+    if change.value is None:
         return "by what could not be measured"
-    if not change.bounded:
-        return f"by {signed(change.value, 3)} (too few photographs for an interval)"
-    return f"by {change} ({'a rise' if change.above else 'a fall' if change.below else 'no evidence of a change'})"
+    if change.low is None:
+        return f"by {signed(change.value, 3)} {_UNBOUNDED}"
+    return f"by {change.signed()} ({'a rise' if change.above else 'a fall' if change.below else 'no evidence of a change'})"
 
 
 def _alone(adaptation: Adaptation, model: str) -> str:
     """Warn that a change comes from only two trainings."""
-    single = len(seeds_of(adaptation, [BASELINE, model])) < 2
+    single = len(adapted.seeds_of(adaptation, [BASELINE, model])) < 2
     return " With one seed that may be a difference of two trainings." if single else ""
 
 
 def against_random(adaptation: Adaptation) -> str:
     """State whether the chosen strategy beat drawing as many images at random, with the interval."""
-    strategy = strategy_of(adaptation)
-    if strategy == RANDOM:
+    strategy = adapted.strategy_of(adaptation)
+    if strategy == adapted.RANDOM:
         return "The images were drawn at random, and no other way of choosing them was tried."
-    model, (segmenter, *_) = by_shots(adaptation, strategy)[-1], adaptation.segmenters
+    model, (segmenter, *_) = adapted.by_shots(adaptation, strategy)[-1], adaptation.segmenters
     change = over_random(adaptation, segmenter, model)
-    if not change.known:
+    if change.value is None:
         return (
             f"Random was no strategy of this study, so it does not tell whether choosing by {strategy} is any better than "
             "labelling as many images drawn at random."
         )
-    text = f"Beside as many images drawn at random, those chosen by {strategy} gained {change} more"
+    text = f"Beside as many images drawn at random, those chosen by {strategy} gained {change.signed()} more"
     if not change.above and not change.below:
         return f"{text}: the interval holds 0, no evidence that {strategy} beats random."
     judged = standing(_row(adaptation, segmenter, model, ALL))
     if judged == UNJUDGED:
         return f"{text}. With one seed that may be a difference of two trainings, and is no verdict on {strategy}."
-    rivals = len([name for name in strategies(adaptation) if name != RANDOM])
+    rivals = len([name for name in adapted.strategies(adaptation) if name != adapted.RANDOM])
     if judged != NO_EVIDENCE:
         return f"{text}: {strategy} {'beats' if change.above else 'does worse than'} random here."
     return (
@@ -109,7 +95,7 @@ def against_random(adaptation: Adaptation) -> str:
 
 def any_beats(adaptation: Adaptation) -> str:
     """State whether any strategy beats random, corrected for the number of strategies; return "" for a single one."""
-    if RANDOM not in strategies(adaptation) or len(strategies(adaptation)) < 3:
+    if adapted.RANDOM not in adapted.strategies(adaptation) or len(adapted.strategies(adaptation)) < 3:
         return ""
     verdict = adaptation.verdict()
     return f"{verdict} This is corrected for the number of strategies compared (Bonferroni)." if verdict else ""
@@ -118,32 +104,32 @@ def any_beats(adaptation: Adaptation) -> str:
 def suppressed(adaptation: Adaptation) -> str:
     """State the effect of background images on false positives, and its cost; return "" if none were added."""
     rows = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
-    labels = by_background(adaptation, strategy_of(adaptation))
+    labels = adapted.by_background(adaptation, adapted.strategy_of(adaptation))
     if not labels or labels[-1] not in rows:
         return ""
     row = rows[labels[-1]]
-    change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
+    change, cost = Interval.of(row, *adapted.CHANGE), Interval.of(row, "cost")
     added = f"{_images(_of_arm(adaptation, labels[-1], 'background'))} of {adaptation.background}"
     text = (
         f"Adding {added} to {labels[0]} {did(change)} the share of false positives on "
         f"those left out: {in_points(change)}, to {100 * float(row['share']):.2f} %."
     )
     text += _alone(adaptation, labels[-1]) if change.below or change.above else ""
-    return f"{text} On the secondaries that came {price(cost)}: {cost}." if cost.known else text
+    return f"{text} On the secondaries that came {price(cost)}: {cost.signed()}." if cost.value is not None else text
 
 
-def did(change: Change) -> str:
+def did(change: Interval) -> str:
     """Return the verb for the effect of background images on false positives."""
     return "lowered" if change.below else "raised" if change.above else "did not provably change"
 
 
-def in_points(change: Change) -> str:
+def in_points(change: Interval) -> str:
     """Format a change of a share in percentage points, with its interval if any."""
-    interval = f" [{points(change.low)}, {points(change.high)}]" if change.bounded else ""
-    return f"{points(change.value)}{interval} percentage points"
+    value, low, high = map(points, change.ends)
+    return f"{value}{'' if change.low is None else f' [{low}, {high}]'} percentage points"
 
 
-def price(cost: Change) -> str:
+def price(cost: Interval) -> str:
     """State the cost of background images in mean F."""
     return "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
 
@@ -153,12 +139,12 @@ def both_scores(result: Adaptation) -> dict[tuple[str, str, str], tuple[float, .
 
     Models stand in their order, each with all secondaries alike first, where there are several, then each dataset.
     """
-    models = [BASELINE, *arms(result)["model"]]
-    datasets = [*([ALL] if len(result.secondaries) > 1 else []), *scored(result)]
-    seeds, undefined = seeds_of(result, models), Bar(math.nan, math.nan, math.nan)
+    models = [BASELINE, *adapted.arms(result)["model"]]
+    datasets = [*([ALL] if len(result.secondaries) > 1 else []), *adapted.scored(result)]
+    seeds, undefined = adapted.seeds_of(result, models), Bar(math.nan, math.nan, math.nan)
     columns = ("mean_f", "mean_f_ods", "ods")
     bars = [ranges(result, models, seeds, name) if name in result.scores else {} for name in columns]
-    keys = [(*key, dataset) for key in trained_models(result) for dataset in datasets]
+    keys = [(*key, dataset) for key in adapted.trained_models(result) for dataset in datasets]
     return {key: tuple(float(each.get(key, undefined).mean) for each in bars) for key in keys}
 
 
@@ -182,7 +168,7 @@ def disagreement(result: Adaptation) -> str:
     if len(compared) > 1:
         told = [f"in {len(opposite[name])} of {count} comparisons with {name}" for name, count in compared.items()]
         both = "From M to an adapted model, mean F at the models' own thresholds and ODS change in opposite directions"
-        return f"{both} {listing(told, 8)}. What a new site would see is the first."
+        return f"{both} {doc.listing(told, 8)}. What a new site would see is the first."
     ((count, lines),) = zip(compared.values(), opposite.values(), strict=True)
     if not count:
         return "Neither could be measured."
@@ -197,7 +183,7 @@ def disagreement(result: Adaptation) -> str:
 
 def limits(adaptation: Adaptation) -> list[str]:
     """List the limits of the numbers."""
-    seeds = len(seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))]))
+    seeds = len(adapted.seeds_of(adaptation, [BASELINE, *adapted.by_shots(adaptation, adapted.strategy_of(adaptation))]))
     one = (
         "With one seed nothing is known of how trainings differ by chance: the intervals are of the photographs alone, "
         "and narrower than they should be."
@@ -250,8 +236,8 @@ def standing(row: Mapping[Any, Any]) -> str:
 
 def _of_arm(result: Adaptation, model: str, number: str) -> int:
     """Return how many labelled images ("shots") of each dataset, or "background" images, a model learnt from."""
-    return int(arms(result).set_index("model")[number].loc[model])
+    return int(adapted.arms(result).set_index("model")[number].loc[model])
 
 
 def _images(count: int) -> str:
-    return f"{count:,} image{plural(count)}"
+    return f"{count:,} image{doc.plural(count)}"

@@ -13,6 +13,7 @@ from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import draw_figures
 from howfar.results.certificate_result import Certificate, Step, Zone
+from howfar.results.records import Interval
 
 _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
 
@@ -203,7 +204,7 @@ def _steps(certificate: Certificate) -> doc.Table:
     return doc.tabulate(
         certificate.steps,
         ("labels", "", lambda step: doc.Cell(f"{step.labelled}", step.labelled)),
-        ("estimate", interval, lambda step: doc.with_interval(step.value, step.low, step.high, "{:.3f}".format)),
+        ("estimate", interval, lambda step: doc.interval_cell(Interval(step.value, step.low, step.high), "{:.3f}".format)),
         ("half width", "", half),
         ("settled", "", lambda step: doc.Cell(step.settled or "–"), certificate.until is not None),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import floor, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -14,15 +15,18 @@ from markupsafe import Markup
 
 from howfar.figures import Caption
 from howfar.figures.style import look
+from howfar.results.records import Interval
 from howfar.wording import format_estimate, format_number, share, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from howfar.report.report_figures import PageFigure
-    from howfar.results.records import Interval, Provenance
+    from howfar.results.records import Provenance
 
 Row = TypeVar("Row")
+Record: TypeAlias = dict[Any, Any]
+"""A row of a frame, by column."""
 
 AGREES, UNRELATED = 0.7, 0.3
 
@@ -109,6 +113,16 @@ def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
     return Table(tuple(Column(column[0], column[1]) for column in shown), lines)
 
 
+def text_column(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:
+    """Return a table's column with the text of a row's field."""
+    return title or name, explanation, lambda row: Cell(str(row[name]))
+
+
+def count_column(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:
+    """Return a table's column with the number of things in a row's field."""
+    return title or name, explanation, lambda row: count(int(row[name]))
+
+
 def crossed(
     corner: str, rows: Iterable[Row], names: Iterable[str], head: Callable[[Row], Cell], cell: Callable[[Row, str], Cell]
 ) -> Table:
@@ -149,7 +163,7 @@ def name_cells(names: Iterable[object]) -> dict[str, Cell]:
 
 def decimal(value: float | None, decimals: int = 3, strong: bool = False) -> Cell:
     """Format a number with `decimals` decimals, or a dash if undefined."""
-    return with_interval(value, None, None, f"{{:.{decimals}f}}".format, strong=strong)
+    return interval_cell(Interval(value), f"{{:.{decimals}f}}".format, strong=strong)
 
 
 def number(value: float | None, digits: int = 4) -> Cell:
@@ -157,42 +171,43 @@ def number(value: float | None, digits: int = 4) -> Cell:
     return written(value, partial(format_number, digits=digits))
 
 
-def with_interval(
-    value: float | None,
-    low: float | None,
-    high: float | None,
-    write: Callable[[float], str],
-    *,
-    strong: bool = False,
-    text: str = "",
-) -> Cell:
+def interval_cell(interval: Interval, write: Callable[[float], str], *, strong: bool = False, text: str = "") -> Cell:
     """Format a number with its interval if any, or as `text` says; a dash if undefined."""
-    if value is None or value != value:
+    value, low, high = interval.ends
+    if value != value:
         return UNDEFINED
-    if low is None or high is None or low != low:
-        return Cell(text or write(value), float(value), strong=strong)
-    ends = (("low", float(low)), ("high", float(high)))
-    return Cell(text or f"{write(value)} [{write(low)}, {write(high)}]", float(value), strong=strong, numbers=ends)
-
-
-def interval_cell(interval: Interval, write: Callable[[float], str], *, strong: bool = False) -> Cell:
-    """Format a number that has its interval with it."""
-    return with_interval(interval.value, interval.low, interval.high, write, strong=strong)
+    if low != low or high != high:
+        return Cell(text or write(value), value, strong=strong)
+    ends = (("low", low), ("high", high))
+    return Cell(text or f"{write(value)} [{write(low)}, {write(high)}]", value, strong=strong, numbers=ends)
 
 
 def written(value: float | None, write: Callable[[float], str]) -> Cell:
     """Format a number without an interval, or a dash if undefined."""
-    return with_interval(value, None, None, write)
+    return interval_cell(Interval(value), write)
 
 
 two = "{:.2f}".format
+three = partial(signed, decimals=3)
+
+
+def unsigned(value: float, decimals: int = 2) -> str:
+    """Write a number with a true minus sign, and no plus."""
+    return signed(value, decimals).removeprefix("+")
+
+
+def fixed_digits(values: Iterable[float | None], digits: int = 3) -> Callable[[float], str]:
+    """Return a format with one number of decimals, by which the largest of the values has `digits` significant digits."""
+    largest = max((abs(value) for value in values if value is not None and np.isfinite(value)), default=0.0)
+    decimals = digits - 1 - floor(log10(largest)) if largest else 0
+    return lambda value: f"{value:,.{max(0, decimals)}f}"
 
 
 def row_interval(
     row: Any, name: str, write: Callable[[float], str], low: str = "", high: str = "", *, strong: bool = False
 ) -> Cell:
     """Format a number of a frame's row with its interval, by default from ``<name>_low`` and ``<name>_high``."""
-    return with_interval(row[name], row[low or f"{name}_low"], row[high or f"{name}_high"], write, strong=strong)
+    return interval_cell(Interval.of(row, name, low, high), write, strong=strong)
 
 
 def with_rank(cell: Cell, rank: float) -> Cell:
@@ -216,7 +231,7 @@ def f_mu_sigma(f: float, mean: float, std: float, text: str = "") -> Cell:
 
 def estimated(value: float | None, low: float | None, high: float | None, *, doubted: bool = False) -> Cell:
     """Format an estimated mean performance with its interval, in brackets if doubted."""
-    return with_interval(value, low, high, str, text=format_estimate(value, low, high, doubted=doubted))
+    return interval_cell(Interval(value, low, high), str, text=format_estimate(value, low, high, doubted=doubted))
 
 
 def change(value: float | None) -> Cell:

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from howfar.results.records import Cells, matching, plain
+from howfar.results.records import Cells, Interval, matching, plain
 from howfar.results.result import PART, RecordedResult, holding, parquet_files
-from howfar.wording import format_interval, format_number
+from howfar.wording import format_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,9 +160,8 @@ class Adaptation(RecordedResult):
         datasets = [name for name in (*self.secondaries, *self.blind) if name in set(self.scores["dataset"])]
         shared = self.scores[~self.scores["seed"].isin(self.settings["random_seeds"])]
         mean = shared.groupby(["segmenter", "model", "dataset"])["mean_f"].mean()
-        pooled = matching(self.gains, dataset=ALL).set_index(["segmenter", "model"])[["gain", "low", "high"]]
-        rows_of = zip(pooled.index.tolist(), pooled.to_numpy(float).tolist(), strict=True)
-        gains = {key: format_interval(gain, low, high, "+.3f") for key, (gain, low, high) in rows_of}
+        pooled = matching(self.gains, dataset=ALL).to_dict("records")
+        gains = {(row["segmenter"], row["model"]): f"{Interval.of(row, 'gain', 'low', 'high'):+.3f}" for row in pooled}
         rows = []
         for key in self.scores[["segmenter", "model"]].drop_duplicates().itertuples(index=False, name=None):
             cells = [format_number(mean.get((*key, dataset)), 3) for dataset in datasets]
@@ -194,7 +193,7 @@ class Adaptation(RecordedResult):
         worse = [row for row in self.gains.to_dict("records") if row["high"] < 0]
         named = (
             f"{row['model']} {'over all datasets' if row['dataset'] == ALL else 'on ' + str(row['dataset'])} "
-            f"({format_interval(row['gain'], row['low'], row['high'], '+.3f')})"
+            f"({Interval.of(row, 'gain', 'low', 'high'):+.3f})"
             for row in worse
         )
         return f"Adapting made these worse: {'; '.join(named)}. Keep the model M there." if worse else ""
@@ -292,8 +291,7 @@ def _contributed(shots: int, rows: pd.DataFrame) -> str:
     by = {str(row["source"]): row for row in rows.to_dict("records")}
 
     def written(source: str, form: str) -> str:
-        value, low, high = (float(by[source][name]) for name in ("value", "low", "high"))
-        return format_interval(value, low, high, form)
+        return format(Interval.of(by[source], "value", "low", "high"), form)
 
     words = {"choosing": "strategies", "training": "trainings of the adapted model", "sites": "datasets"}
     parts = [f"{written(name, '.3f')} between {word}" for name, word in words.items() if name in by]

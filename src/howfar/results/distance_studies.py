@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from howfar.results.comparison_result import Settings
-from howfar.results.records import Cells, matching
+from howfar.results.records import Cells, Interval, matching
 from howfar.results.result import StudyResult, holding, parquet_files
-from howfar.wording import format_interval, share, signed
+from howfar.wording import share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +137,7 @@ class Identity(StudyResult):
             violated = share(row["violated"])
             if row["low"] == row["low"]:
                 violated = f"{violated} [{share(row['low'])}, {share(row['high'])}]"
-            low, high = (None if row[end] != row[end] else float(row[end]) for end in ("margin_low", "margin_high"))
-            margin = format_interval(float(row["margin"]), low, high, "+.3f")
+            margin = f"{Interval.of(row, 'margin'):+.3f}"
             holding = f"{row['holding']} of {row['references']}"
             names = (str(row["backbone"]), str(row["perturbation"]), str(row["variation"]))
             rows.append((*names, f"{row['pairs']:,}", violated, margin, holding))
@@ -234,9 +233,7 @@ class Robustness(StudyResult):
 
 def with_interval(row: Any, name: str, sign: str = "") -> str:
     """Format a row's number with its interval, if any; with `sign` "+", positive numbers keep their sign."""
-    texts = [signed(float(row[key]), 3 if sign else 2) for key in (name, f"{name}_low", f"{name}_high")]
-    value, low, high = texts if sign else [text.removeprefix("+") for text in texts]
-    return value if low == "–" else f"{value} [{low}, {high}]"
+    return Interval.of(row, name).signed(3) if sign else Interval.of(row, name).signed(2).replace("+", "")
 
 
 End: TypeAlias = Literal["closest", "farthest"]
@@ -341,18 +338,11 @@ class Scenes(StudyResult):
                 by_name: Any = self.measured(primary, backbone).set_index("dataset")
                 ends = zip(self.closest(primary, backbone), self.farthest(primary, backbone), strict=True)
                 for place, (near, far) in enumerate(ends, 1):
-                    cells = (near, relative_text(by_name.loc[near]), far, relative_text(by_name.loc[far]))
+                    relative = [str(Interval.of(by_name.loc[name], "relative")) for name in (near, far)]
+                    cells = (near, relative[0], far, relative[1])
                     rows.append((primary, backbone, str(place), *cells))
         header = ("primary", "backbone", "place", "closest", "relative [95 % CI]", "farthest", "relative [95 % CI]")
         return header, rows
 
     def caption(self) -> str:
         return f"the {self.k} closest and farthest categories by O^dist ({self.settings.projection} projection)"
-
-
-def relative_text(row: Any) -> str:
-    """Format the relative distance in a row of `Scenes.distances`, with its interval if any."""
-    value, low, high = (float(row[name]) for name in ("relative", "relative_low", "relative_high"))
-    if value != value:
-        return "–"
-    return f"{value:.3f}" if low != low else format_interval(value, low, high, ".3f")

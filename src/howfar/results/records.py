@@ -13,7 +13,7 @@ from operator import and_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howfar.protocols import Rows
-from howfar.wording import format_interval, printable
+from howfar.wording import format_interval, printable, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,13 +106,43 @@ class Interval:
     low: float | None = None
     high: float | None = None
 
+    @classmethod
+    def of(cls, row: Any, name: str, low: str = "", high: str = "") -> Interval:
+        """Read a row's number and its ends, by default from ``<name>_low`` and ``<name>_high``; NaN is undefined."""
+        numbers = (float(row[column]) for column in (name, low or f"{name}_low", high or f"{name}_high"))
+        return cls(*(None if number != number else number for number in numbers))
+
     @property
     def clear(self) -> bool:
         """Return whether the interval excludes 0."""
         return self.low is not None and self.high is not None and self.low * self.high > 0
 
+    @property
+    def above(self) -> bool:
+        """Return whether the interval lies above 0 as it is shown: 0.000 is no change."""
+        return self.low is not None and round(self.low, 3) > 0
+
+    @property
+    def below(self) -> bool:
+        """Return whether the interval lies below 0 as it is shown."""
+        return self.high is not None and round(self.high, 3) < 0
+
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """Return the number and its interval's ends, NaN where undefined."""
+        value, low, high = (float("nan" if each is None else each) for each in (self.value, self.low, self.high))
+        return value, low, high
+
+    def signed(self, decimals: int = 3) -> str:
+        """Write the number with its sign, and its interval, if any; a number that rounds to 0 has no sign."""
+        value, low, high = (signed(each, decimals) for each in self.ends)
+        return value if low == "–" else f"{value} [{low}, {high}]"
+
+    def __format__(self, form: str) -> str:
+        return format_interval(self.value, self.low, self.high, form or ".3f")
+
     def __str__(self) -> str:
-        return format_interval(self.value, self.low, self.high, ".3f")
+        return format(self)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from howfar.results.records import Cells, Interval, as_text
 from howfar.results.result import RecordedResult, holding
-from howfar.wording import format_estimate, format_interval, format_number, format_p, share, signed
+from howfar.wording import format_estimate, format_number, format_p, share, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
     known = any(each.energy is not None for each in slices)
     rows: list[tuple[str, ...]] = []
     for each in slices:
-        distance = _with_interval(each.relative, each.relative_ci)
+        distance = str(Interval(each.relative, *(each.relative_ci or ())))
         far = "–" if each.beyond_95 is None else share(each.beyond_95)
         energy = (format_number(each.energy), SMALL if each.small else format_p(each.energy_p_value))
         if each.energy is not None and each.energy_ci is not None:
@@ -101,7 +101,7 @@ def performance_table(slices: Sequence[PerformanceSlice]) -> Cells:
     header = ("slice", "dataset", "n", "scored", "mean [95 % CI]", "less the rest", "p", "estimate", "listed")
     rows: list[tuple[str, ...]] = []
     for each in slices:
-        mean = _with_interval(each.mean, each.mean_ci)
+        mean = str(Interval(each.mean, *(each.mean_ci or ())))
         numbers = (str(each.n), str(each.scored), mean, signed(each.difference, 3), _p(each))
         rows.append((_name(each), each.dataset, *numbers, format_number(each.estimate, 3), str(each.listed)))
     return header, rows
@@ -122,11 +122,6 @@ def too_small(slices: Sequence[DistanceSlice | PerformanceSlice], fewest: int = 
 
 def _name(each: DistanceSlice | PerformanceSlice) -> str:
     return f"{each.column} = {each.value or EMPTY}"
-
-
-def _with_interval(value: float | None, ci: tuple[float, float] | None) -> str:
-    low, high = ci or (None, None)
-    return format_interval(value, low, high, ".3f")
 
 
 def _p(each: DistanceSlice | PerformanceSlice) -> str:
@@ -529,6 +524,6 @@ def _cells(dataset: DatasetRelation) -> tuple[str, ...]:
         str(dataset.scored),
         format_number(dataset.mean, 3),
         *halves,
-        *("–" if number is None else format_interval(number.value, number.low, number.high, "+.2f") for number in numbers),
+        *("–" if number is None else f"{number:+.2f}" for number in numbers),
         dataset.verdict.kind,
     )

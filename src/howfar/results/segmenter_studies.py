@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
-
 from howfar.results.adaptation_result import ALL, F_ODS
 from howfar.results.records import Cells, Interval, Skipped, matching, plain
 from howfar.results.result import RecordedResult, StudyResult, holding, parquet_files
-from howfar.wording import format_interval, format_number
+from howfar.wording import format_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +70,7 @@ class PerformanceByDistance(StudyResult):
                 str(row["segmenter"]),
                 str(row["model"]),
                 format_number(row["mean"], 3),
-                "–" if np.isnan(row["slope"]) else format_interval(row["slope"], row["low"], row["high"], "+.3f"),
+                f"{Interval.of(row, 'slope', 'low', 'high'):+.3f}",
                 str(row["kind"]),
             )
             for row in self.pooled().to_dict("records")
@@ -130,17 +128,12 @@ class Suppression(StudyResult):
             written = ("–", "–")
             if key in changes.index and changes.loc[key, "of"]:
                 own = changes.loc[key]
-                written = (_interval(own, "change", "low", "high"), _interval(own, "cost", "cost_low", "cost_high"))
+                written = (f"{Interval.of(own, 'change', 'low', 'high'):+.4f}", f"{Interval.of(own, 'cost'):+.4f}")
             rows.append((*map(str, key), f"{row['share']:.4f}", *written))
         return ("segmenter", "model", "false positives", "change [95 % CI]", "change of mean F [95 % CI]"), rows
 
     def caption(self) -> str:
         return f"share of pixels of {self.background} taken for foreground, {self.left} images that no model learnt from"
-
-
-def _interval(row: pd.Series[float], *names: str) -> str:
-    value, low, high = (float(row[name]) for name in names)
-    return "–" if value != value else format_interval(value, low, high, "+.4f")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from howfar.cli.main import run
 from howfar.errors import HowfarError
-from howfar.studies.bench.comparison import HERE, INCLUDED, Entry, aurc, bench, load_method, read_entries
+from howfar.studies.bench.comparison import HERE, INCLUDED, Entry, bench, load_method, read_entries
 
 ROOT = Path(__file__).parents[3]
 SITES = {"a": [0.2, 0.4], "b": [0.6, 0.8], "c": [0.5, 0.6]}
@@ -64,15 +64,6 @@ def test_scores_by_hand(tmp_path):
     }
     # All images of a site are scored alike: the curve is the site's mean risk.
     assert found["aurc"] == pytest.approx((0.7 + 0.3 + 0.45) / 3)
-
-
-@pytest.mark.parametrize(
-    ("scores", "wanted"),
-    [([3, 2, 1], (0.1 + 0.2 + 0.4) / 3), ([1, 2, 3], (0.8 + 0.55 + 0.4) / 3), ([2, 2, 1], (0.2 + 0.2 + 0.4) / 3)],
-    ids=["best first", "worst first", "ties share their mean"],
-)
-def test_risk_coverage_by_hand(scores, wanted):
-    assert aurc(np.array(scores, dtype=float), np.array([0.9, 0.7, 0.2])) == pytest.approx(wanted)
 
 
 def test_advice_to_tile_and_its_harm_by_hand(tmp_path):

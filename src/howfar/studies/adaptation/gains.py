@@ -17,7 +17,7 @@ from howfar.keywords import AdaptOptions
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend
-from howfar.results import Evaluation, Interval
+from howfar.results import Evaluation
 from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, F_ODS, F_OWN, SLOPES, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.significance.variance_components import REST, variance_components
@@ -74,13 +74,8 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
             )
             fitted = trend(points, stream(None, "slopes of adaptation", str(keys[-1])), bootstrap)
             if fitted is not None:
-                rows.append((*keys, measure, fitted.n, fitted.groups, *slope_ends(fitted.slope)))
+                rows.append((*keys, measure, fitted.n, fitted.groups, *fitted.slope.ends))
     return pd.DataFrame(rows, columns=list(SLOPES))
-
-
-def slope_ends(slope: Interval) -> tuple[float, ...]:
-    """Return a slope and the ends of its interval; undefined values are NaN."""
-    return tuple(map(_number, (slope.value, slope.low, slope.high)))
 
 
 OVER = ("over_random", "over_random_low", "over_random_high")

@@ -37,6 +37,7 @@ from howfar.io.untrusted_parquet import read_frame
 from howfar.progress import doing
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.labelled_images import HISTOGRAM, VALUES
+from howfar.relation.leave_one_dataset_out import aurc
 from howfar.results.records import plain
 from howfar.studies.assessment.answers import GAIN
 from howfar.studies.performance.performance_files import evaluations_of
@@ -307,22 +308,6 @@ def _estimate(method: Method, entry: Entry, site: str, maps: str = "whole") -> d
 
 
 ENDS: Final = ("", "images_")
-
-
-def aurc(scores: Float64Array, performance: Float64Array) -> float:
-    """Compute the area under the risk–coverage curve: the mean, over n, of 1 − mean performance of the n best-scored images.
-
-    Images of one score are in no order: each stands for their mean. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced
-    uncertainty estimation for deep neural classifiers" (ICLR 2019).
-
-    Examples
-    --------
-    >>> aurc(np.array([0.9, 0.5]), np.array([1.0, 0.0])), aurc(np.array([0.5, 0.9]), np.array([1.0, 0.0]))
-    (0.25, 0.75)
-    """
-    _, place = np.unique(-scores, return_inverse=True)
-    risk = (np.bincount(place, 1.0 - performance) / np.bincount(place))[np.sort(place)]
-    return float(np.mean(np.cumsum(risk) / np.arange(1, len(risk) + 1)))
 
 
 def _certified(method: Method, where: str, proxy: Float64Array, truth: Float64Array) -> tuple[float, float]:

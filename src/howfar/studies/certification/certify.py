@@ -25,6 +25,7 @@ from howfar.results.certificate_result import Certificate, CertifiedSite, Sample
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
+from howfar.studies.certification import sample as drawing
 from howfar.studies.certification.question import (
     DIFFER,
     ORDER,
@@ -37,20 +38,6 @@ from howfar.studies.certification.question import (
     look,
     parse_until,
     zone_asked,
-)
-from howfar.studies.certification.sample import (
-    MAPS,
-    DrawnSite,
-    begin,
-    check_design,
-    check_same_options,
-    check_whole,
-    compared,
-    draw_sample,
-    go_on,
-    images_of,
-    made_by,
-    refuse_learnt,
 )
 from howfar.studies.evaluation.evaluate import Seen
 from howfar.studies.run_folder import draw as draw_page
@@ -119,7 +106,7 @@ def _certify_values(
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
     record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
     seed = given["seed"] or 0
-    drawn, zone = draw_sample(question, record, k, seed)
+    drawn, zone = drawing.draw_sample(question, record, k, seed)
     none = labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels))
     values = np.zeros(0) if none else as_shares(labels, "labels")
     if len(values) > len(drawn):
@@ -258,20 +245,20 @@ def certify(
     if against is None and earlier is not None:
         against = earlier.against
     question = asked(task.measure(given["metric"]), task.means, given, against)
-    dataset = images_of(site)
+    dataset = drawing.images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
     before = earlier or over
     if before is not None:
-        check_whole(before)
+        drawing.check_whole(before)
         if before is earlier:
-            check_same_options(options, k, threshold, before)
-        check_design(question, before)
-        refuse_learnt(seen, before)
+            drawing.check_same_options(options, k, threshold, before)
+        drawing.check_design(question, before)
+        drawing.refuse_learnt(seen, before)
     if earlier is None:
-        begun = begin(dataset, task, question, maps, k, given, seen=seen, profile=loaded, over=over)
+        begun = drawing.begin(dataset, task, question, maps, k, given, seen=seen, profile=loaded, over=over)
     else:
-        begun = go_on(dataset, task, question, maps, k, earlier, given["progress"])
-    begun = replace(begun, notes=(*begun.notes, *made_by(begun, weights)))
+        begun = drawing.go_on(dataset, task, question, maps, k, earlier, given["progress"])
+    begun = replace(begun, notes=(*begun.notes, *drawing.made_by(begun, weights)))
     certificate = replace(_look(begun, task, question, labels, folder), iou=given["iou"], min_score=given["min_score"])
     lost = 0 if earlier is None else earlier.labelled - certificate.labelled
     if lost > 0:
@@ -280,7 +267,7 @@ def certify(
     return certificate if folder is None else _written(folder, certificate, task, begun, 0 if earlier is None else len(earlier))
 
 
-def _written(folder: Path, certificate: Certificate, task: Task, begun: DrawnSite, handed_out: int) -> Certificate:
+def _written(folder: Path, certificate: Certificate, task: Task, begun: drawing.DrawnSite, handed_out: int) -> Certificate:
     """Write a certificate, its page and, if more images are drawn than were `handed_out`, the files for labelling."""
     if len(certificate) > handed_out:
         # The sample is kept last: a run that is killed before leaves none, and draws the same again.
@@ -365,11 +352,11 @@ def _maps(
         return predictions, seen, weights
     if folder is None:
         raise InputError.of("out", "must be given where a model makes the maps", None, "pass a folder, or predictions")
-    predict(loaded, seen.unseen(dataset), folder / MAPS, progress=given["progress"])
-    return folder / MAPS, seen, weights
+    predict(loaded, seen.unseen(dataset), folder / drawing.MAPS, progress=given["progress"])
+    return folder / drawing.MAPS, seen, weights
 
 
-def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
+def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
     """Read the labels and build the certificate from them."""
     labels: dict[str, Any] = {}
     notes = list(begun.notes)
@@ -385,7 +372,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
         counting, remarks = in_order([one.image for one in begun.drawn], labels)
         counted = {name: labels[name] for name in counting}
         hashes = [task.label_hash(label) for label in counted.values()]
-        measured = compared(task, question, begun.answers, begun.others, counted)
+        measured = drawing.compared(task, question, begun.answers, begun.others, counted)
     measure = question.measure
     expected = None if measured.parts is None else task.expected(measure, begun.answers)
     found = look(question, measured, begun.drawn, begun.proxies, begun.zone, expected)

@@ -12,24 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar import sampling
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data.image_folder import path_text
 from howfar.errors import InputError, option
 from howfar.metrics import THRESHOLDS
 from howfar.results.certificate_result import DECIDED, Certificate, SampledImage, Step, Zone
-from howfar.sampling import (
-    ConfidenceSequence,
-    Estimate,
-    Sample,
-    Until,
-    difference,
-    further_groups,
-    mean,
-    ods,
-    ratio,
-    sequence,
-    zone_tests,
-)
 from howfar.sampling.design import filled
 from howfar.significance.bootstrap import FEW_GROUPS, widening
 from howfar.streams import stream
@@ -53,7 +41,9 @@ SHORT = {
 """What people call a metric in a question."""
 
 
-def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> tuple[str | None, Until | None]:
+def parse_until(
+    text: str | float | None, metric: str | None = None, short: str = "F"
+) -> tuple[str | None, sampling.Until | None]:
     """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`): its text, and its rule.
 
     Both are None without a goal; naming the better of two models has no rule.
@@ -64,7 +54,7 @@ def parse_until(text: str | float | None, metric: str | None = None, short: str 
     if written == DECIDED and metric is not None:
         return DECIDED, None
     try:
-        rule = Until.parse(f"±{written}" if _BARE.fullmatch(written) else written)
+        rule = sampling.Until.parse(f"±{written}" if _BARE.fullmatch(written) else written)
     except InputError as error:
         raise InputError.of("until", "must be a half width or a performance between 0 and 1", text, _FORMS) from error
     if rule.kind == "half width":
@@ -86,7 +76,7 @@ class Question:
     measure: Measure
     level: float
     until: str | None = None
-    rule: Until | None = None
+    rule: sampling.Until | None = None
     zone: tuple[float, float] | None = None
     against: str | Path | None = None
 
@@ -183,9 +173,9 @@ def look(
     images = np.array([one.index for one in drawn], dtype=np.int64)
     if question.against is not None:
         half = None if rule is None else rule.value
-        return Looks(_followed(difference(values, proxies, images, level=level, half_width=half)), values)
+        return Looks(_followed(sampling.difference(values, proxies, images, level=level, half_width=half)), values)
     if question.until is not None:
-        steps = _followed(sequence(values, proxies, images, level=level, until=rule))
+        steps = _followed(sampling.sequence(values, proxies, images, level=level, until=rule))
         return Looks(steps, values, None if steps[-1].settled else labels_needed(values, proxies, images, level, rule))
     sample = sample_of(drawn)
     if question.measure.kind == "best":
@@ -195,7 +185,7 @@ def look(
 
 
 def _look_for_zone(zone: Zone, values: Float64Array) -> Looks:
-    tested = replace(zone, tests=zone_tests(zone, values))
+    tested = replace(zone, tests=sampling.zone_tests(zone, values))
     known = tested.certified or any(test.passed is False for test in tested.tests)
     steps = (Step(len(values), tested.certified / len(zone.ranking), None, None),) if known else ()
     blank = int(np.isnan(values).sum())
@@ -204,7 +194,7 @@ def _look_for_zone(zone: Zone, values: Float64Array) -> Looks:
     return Looks(steps, values, notes=(note,) if blank else (), zone=tested)
 
 
-def _followed(known: ConfidenceSequence) -> tuple[Step, ...]:
+def _followed(known: sampling.ConfidenceSequence) -> tuple[Step, ...]:
     settled = known.settled or ("undecided",) * len(known.value)
     rows = zip(known.value.tolist(), known.low.tolist(), known.high.tolist(), settled, strict=True)
     return tuple(
@@ -213,7 +203,7 @@ def _followed(known: ConfidenceSequence) -> tuple[Step, ...]:
     )
 
 
-def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] | None:
+def share_below(certificate: Certificate, limit: float) -> tuple[sampling.Estimate, int] | None:
     """Estimate the share of a site's images with performance below a limit by a certificate's labels; return it with the count.
 
     None if the certificate's values are no performance.
@@ -232,15 +222,15 @@ def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] 
         for several in ([one.performance for one in drawn], certificate.site.proxies)
     )
     if certificate.anytime:
-        known = sequence(values, proxies, sample.indices, level=certificate.level)
-        estimate = Estimate(float(known.value[-1]), float(known.low[-1]), float(known.high[-1]))
+        known = sampling.sequence(values, proxies, sample.indices, level=certificate.level)
+        estimate = sampling.Estimate(float(known.value[-1]), float(known.low[-1]), float(known.high[-1]))
     else:
-        estimate = mean(values, proxies, sample, level=certificate.level)
+        estimate = sampling.mean(values, proxies, sample, level=certificate.level)
     return estimate, int(np.nansum(values))
 
 
 def labels_needed(
-    values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, rule: Until | None
+    values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, rule: sampling.Until | None
 ) -> int | None:
     """Estimate the number of further labels that settle the question if the site continues as it began.
 
@@ -261,22 +251,22 @@ def labels_needed(
         coming = rng.permutation(rest)[:_AHEAD]
         future = np.clip(slope * predicted[coming] + rng.choice(residuals, len(coming)), 0.0, 1.0)
         images = np.concatenate([order[:count], coming])
-        stop = sequence(np.concatenate([values, future]), proxies, images, level=level, until=rule).stop
+        stop = sampling.sequence(np.concatenate([values, future]), proxies, images, level=level, until=rule).stop
         needed.append(np.inf if stop is None else stop - count)
     middle = float(np.median(needed))
     return None if middle == np.inf else max(1, round(middle))
 
 
-def sample_of(drawn: Sequence[SampledImage]) -> Sample:
+def sample_of(drawn: Sequence[SampledImage]) -> sampling.Sample:
     """Convert the recorded sample to the form that estimators take."""
-    return Sample(
+    return sampling.Sample(
         np.array([one.index for one in drawn], dtype=np.int64),
         np.array([one.probability for one in drawn]),
         np.array([one.stratum for one in drawn], dtype=np.int64),
     )
 
 
-def first(sample: Sample, count: int) -> Sample | None:
+def first(sample: sampling.Sample, count: int) -> sampling.Sample | None:
     """Return the first `count` images in random order as a sample; None if a stratum would be empty.
 
     The first c_h images of a stratum are a simple random sample of it, each with the chance c_h / N_h.
@@ -286,30 +276,35 @@ def first(sample: Sample, count: int) -> Sample | None:
         return None
     sizes = {h: np.sum(sample.strata == h) / sample.probabilities[sample.strata == h][0] for h in set(strata.tolist())}
     shares = np.array([np.sum(strata == h) / sizes[h] for h in strata.tolist()])
-    return Sample(sample.indices[:count], shares, strata)
+    return sampling.Sample(sample.indices[:count], shares, strata)
 
 
 def _estimate(
-    question: Question, measured: SampleMeasures, count: int, proxies: Float64Array, sample: Sample, expected: Pair | None
+    question: Question,
+    measured: SampleMeasures,
+    count: int,
+    proxies: Float64Array,
+    sample: sampling.Sample,
+    expected: Pair | None,
 ) -> Step:
     """Estimate from the first `count` labels; without a value if they are too few."""
     part, values = first(sample, count), measured.values[:count]
     known = part is not None and bool(np.isfinite(values).any())
     if part is not None and known and measured.parts is None:
-        return _step(count, mean(values, proxies, part, level=question.level))
+        return _step(count, sampling.mean(values, proxies, part, level=question.level))
     if part is not None and known and measured.parts is not None:
         above, below = (side[:count, 0] for side in measured.parts)
         if below.any():
-            return _step(count, ratio(above, below, _stacked(expected)[..., 0], part, level=question.level))
+            return _step(count, sampling.ratio(above, below, _stacked(expected)[..., 0], part, level=question.level))
     return Step(count, None, None, None)
 
 
-def _best(question: Question, measured: SampleMeasures, sample: Sample, expected: Pair | None) -> Looks:
+def _best(question: Question, measured: SampleMeasures, sample: sampling.Sample, expected: Pair | None) -> Looks:
     """Estimate the best ratio over thresholds from all labels."""
     part = first(sample, len(measured)) if len(measured) else None
     if part is None or measured.parts is None or not measured.parts[1][:, 0].any():
         return Looks((), measured.values)
-    found, place = ods(*measured.parts, _stacked(expected), part, level=question.level)
+    found, place = sampling.ods(*measured.parts, _stacked(expected), part, level=question.level)
     note = (
         f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the true best "
         "on average, the more the fewer labels"
@@ -327,7 +322,7 @@ def group_notes(question: Question, found: Looks, drawn: Sequence[SampledImage],
     if part is None or not np.isfinite(found.values).any():
         yield f"{own}; of other groups it says nothing"
         return
-    beyond = further_groups(found.values, part, numbers, level=question.level)
+    beyond = sampling.further_groups(found.values, part, numbers, level=question.level)
     labelled = numbers[part.indices[np.isfinite(found.values)]]
     count = len(np.unique(labelled))
     few = ""
@@ -341,5 +336,5 @@ def _stacked(expected: Pair | None) -> Float64Array:
     return np.stack(expected) if expected is not None else np.zeros((2, 0, 0))
 
 
-def _step(count: int, found: Estimate) -> Step:
+def _step(count: int, found: sampling.Estimate) -> Step:
     return Step(count, found.value, found.low, found.high)

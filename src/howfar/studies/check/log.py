@@ -17,16 +17,7 @@ from howfar.io.location import absolute
 from howfar.io.lock import locked
 from howfar.results.check_result import OVER_TIME, AlarmReading, CheckedDataset, Decision, LogRow, Outcome
 from howfar.results.records import plain
-from howfar.significance.sequential_alarm import (
-    FEWEST,
-    Bet,
-    BoundedBet,
-    LabelledBatch,
-    SpreadBet,
-    evidence,
-    first_alarm,
-    together,
-)
+from howfar.significance import sequential_alarm as alarms
 from howfar.studies.check.rules import AlarmRule, moment
 
 FORMAT: Final = 1
@@ -135,7 +126,7 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
     """
     labelled = [row for row in rows if row.batch.measured]
     known = [row for row in before if row.batch.measured]
-    if rule.compares and sum(len(row.batch.measured) for row in known) < FEWEST:
+    if rule.compares and sum(len(row.batch.measured) for row in known) < alarms.FEWEST:
         return None
     level = _level(rule, known)
     if not 0 < level < 1:
@@ -146,9 +137,9 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
     estimated = [row for row in rows if row.batch.mean_predicted is not None]
     if not estimated:
         return None
-    bet = BoundedBet(level, 0.95)
-    means = [LabelledBatch(np.clip([row.batch.mean_predicted], 0.0, 1.0)) for row in estimated]
-    path = evidence([bet.log_factor(mean) for mean in means], rule.horizon)
+    bet = alarms.BoundedBet(level, 0.95)
+    means = [alarms.LabelledBatch(np.clip([row.batch.mean_predicted], 0.0, 1.0)) for row in estimated]
+    path = alarms.evidence([bet.log_factor(mean) for mean in means], rule.horizon)
     return _reading("estimates", rule, level, estimated, path, 0)
 
 
@@ -157,7 +148,7 @@ def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
     rate = f"{100 * rule.false_alarms:g} % false alarms"
     if reading is None:
         labels = "label images drawn at random, and check their batches with a log"
-        remedy = f"check {FEWEST} labelled images or more before that date" if rule.compares else labels
+        remedy = f"check {alarms.FEWEST} labelled images or more before that date" if rule.compares else labels
         words = "there are too few labelled images from before the date" if rule.compares else "the log has nothing to judge"
         return Decision(OVER_TIME, "alarm", rule.severity, "undecided", rate, None, None, None, words, remedy)
     must, last = f"mean at least {reading.level:.3g}", reading.evidence[-1]
@@ -195,7 +186,7 @@ def _level(rule: AlarmRule, known: Sequence[LogRow]) -> float:
 
 def _by_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Sequence[LogRow]) -> AlarmReading:
     batches = [_batch(row) for row in rows]
-    bets: list[Bet]
+    bets: list[alarms.Bet]
     if rule.spread == "in_control":
         missing = next((row for row in (*known, *rows) if _batch(row).predicted is None), None)
         if missing is not None:
@@ -209,15 +200,15 @@ def _by_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Seq
             [batch.adjusted() if batch.predicted is None else batch.measured - batch.predicted for batch in earlier]
         )
         # All images a little worse, or some of them lost: which it will be is not known.
-        bets = [SpreadBet.of(level, residuals, rule.drop, fallen) for fallen in (None, values)]
+        bets = [alarms.SpreadBet.of(level, residuals, rule.drop, fallen) for fallen in (None, values)]
     else:
-        bets = [BoundedBet.of(level, [value for row in known for value in row.batch.measured], rule.drop)]
-    path = together([evidence([bet.log_factor(batch) for batch in batches], rule.horizon) for bet in bets])
+        bets = [alarms.BoundedBet.of(level, [value for row in known for value in row.batch.measured], rule.drop)]
+    path = alarms.together([alarms.evidence([bet.log_factor(batch) for batch in batches], rule.horizon) for bet in bets])
     return _reading("labels", rule, level, rows, path, sum(len(batch.measured) for batch in batches))
 
 
 def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], path: np.ndarray, images: int) -> AlarmReading:
-    at = first_alarm(path, rule.false_alarms)
+    at = alarms.first_alarm(path, rule.false_alarms)
     share = np.exp(np.minimum(path + math.log(rule.false_alarms), 700.0))
     return AlarmReading(
         basis="labels" if basis == "labels" else "estimates",
@@ -231,10 +222,10 @@ def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], 
     )
 
 
-def _batch(row: LogRow) -> LabelledBatch:
+def _batch(row: LogRow) -> alarms.LabelledBatch:
     """Return a row's labelled images for the alarm, without predictions if any image lacks one."""
     batch = row.batch
     measured = np.asarray(batch.measured, dtype=np.float64)
     if batch.mean_predicted is None or any(value is None for value in batch.predicted):
-        return LabelledBatch(measured)
-    return LabelledBatch(measured, np.asarray(batch.predicted, dtype=np.float64), batch.mean_predicted)
+        return alarms.LabelledBatch(measured)
+    return alarms.LabelledBatch(measured, np.asarray(batch.predicted, dtype=np.float64), batch.mean_predicted)

@@ -117,7 +117,7 @@ class StudyKind:
     result
         The class of its result, which is saved and read back.
     work
-        (settings, inputs) -> what it has to compute.
+        (settings, inputs) -> what it has to compute, by default nothing of weight.
     check
         (settings, inputs) -> None; raises `HowfarError` for what is wrong together, before any work starts.
     networks
@@ -130,7 +130,7 @@ class StudyKind:
     settings: type[KindSettings]
     run: Callable[[Any, Any], Result]
     result: type[Result]
-    work: Callable[[Any, Any], Work]
+    work: Callable[[Any, Any], Work] = lambda settings, inputs: Work()
     check: Callable[[Any, Any], None] = lambda settings, inputs: None
     networks: Callable[[Any, Any], Iterable[Network]] = lambda settings, document: ()
 
