@@ -20,7 +20,7 @@ from howfar.backbones import BackboneArgument, as_backbone, is_stored
 from howfar.backbones.known_identity import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
-from howfar.data.bands import NO_DATA, left_out, no_data, unused_bits
+from howfar.data.bands import LEFT_OUT, blank, left_out, range_warning
 from howfar.data.image_bytes import place_of
 from howfar.data.images import picture, pictures_in_use
 from howfar.data.item import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
@@ -504,8 +504,7 @@ def _features(
     dataset: Dataset, outcomes: Outcomes, backbone: Backbone, store: FeatureStore, notes: tuple[str, ...], executor: Runner
 ) -> Features:
     failed = list(outcomes.failed())
-    empty = sum(reason == NO_DATA for _, reason in failed)
-    bad = tuple(Skipped(dataset.name, place_of(item), reason) for item, reason in failed if reason != NO_DATA)
+    bad = tuple(Skipped(dataset.name, place_of(item), reason) for item, reason in failed if reason not in LEFT_OUT)
     skipped = (*dataset.skipped, *bad)
     images, paths, contents = outcomes.columns()
     if not images:
@@ -523,9 +522,9 @@ def _features(
         skipped=skipped,
         notes=(
             *notes,
-            *filter(None, [unused_bits(dataset.name, paths)]),
+            *filter(None, [range_warning(dataset.name, paths)]),
             *left_out(dataset.name, paths),
-            *no_data(dataset.name, empty),
+            *blank(dataset.name, [reason for _, reason in failed]),
         ),
         groups=outcomes.groups(),
     )
