@@ -107,7 +107,11 @@ def cut(dataset: str, items: Iterable[Item], skipped: list[Skipped]) -> Iterator
 
 def part(item: Item, name: str, at: PixelReading, **columns: str) -> Item:
     """Return one image of a file by its name within, its place and its columns; the mask's image at the same place."""
-    mask = None if item.mask is None else by_reading(item.mask, replace(at, at=f"{at.at},{WHOLE}"))
+    mask = item.mask
+    if mask is not None and (at.window or is_stack(mask)):
+        mask = by_reading(mask, replace(at, at=f"{at.at},{WHOLE}"))
+    elif mask is not None and name:
+        raise ImageError("its mask is one picture: masks of slices are a file of slices")
     further = (*item.further, *((column, text) for column, text in columns.items() if text))
     shown = f"{stem(item.name)}/{name}" if name else item.name
     return Item(shown, by_reading(item.path, at), mask, item.label, further)

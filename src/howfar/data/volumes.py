@@ -41,9 +41,11 @@ def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
         raise ImageError(f"it has {values.shape[2]} bands, and --bands asks for band {max(reading.bands)}")
     values = values[..., [band - 1 for band in reading.bands]] if reading.bands else values
     if reading.at.endswith(WHOLE):
-        if not (np.array_equal(values, values.astype(np.uint8))):
+        with np.errstate(invalid="ignore"):
+            whole = values.astype(np.uint8)
+        if not np.array_equal(values, whole):
             raise ImageError("a mask whose values are no whole numbers from 0 to 255")
-        return values.astype(np.uint8)
+        return whole
     if not reading.range and values.dtype != np.uint8:
         raise ImageError(f"{values.dtype} values from {np.nanmin(values):g} to {np.nanmax(values):g}: {NAME_RANGE} or auto")
     if np.fmin.reduce(values, axis=None) == np.fmax.reduce(values, axis=None):
@@ -51,9 +53,9 @@ def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
     return values
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=3)
 def _unpacked(file: Path | str, changed: int) -> Any:
-    """Return an image whose compressed voxels are in memory, since slices could not be found in them; keep the last."""
+    """Return an image whose compressed voxels are in memory, since slices cannot be found in them; keep the last three."""
     import nibabel
 
     image = nibabel.load(file)
@@ -90,23 +92,15 @@ class Nifti:
             raise ImageError("a NIfTI file that holds no volume of slices")
         if self._voxels.dtype.kind == "c":
             raise ImageError("complex values: save their magnitude")
+        codes = nibabel.aff2axcodes(self._image.affine)[:2]
+        self._codes = ("R", "A") if None in codes else codes
+        """Where the first two axes lead: to the right (R) or left, the front (A) or back, the head (S) or feet."""
+        self._lies = _SIDES.index(self._codes[0]) < _SIDES.index(self._codes[1])
+        """Whether the first axis is that of the columns."""
 
     def close(self) -> None:
         """Let the voxels go."""
         self._voxels = None
-
-    @property
-    def codes(self) -> tuple[str, str]:
-        """Return where the first two axes lead: to the right (R) or left, the front (A) or back, the head (S) or feet."""
-        import nibabel
-
-        codes = nibabel.aff2axcodes(self._image.affine)[:2]
-        return ("R", "A") if None in codes else codes
-
-    @property
-    def _lies(self) -> bool:
-        """Return whether the first axis is that of the columns."""
-        return _SIDES.index(self.codes[0]) < _SIDES.index(self.codes[1])
 
     def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
         """Yield the slices in the order of the file, with their spacing."""
@@ -141,7 +135,7 @@ class Nifti:
         slope, intercept = self._image.dataobj.slope, self._image.dataobj.inter
         if (slope, intercept) != (1, 0):
             values = values * np.float32(slope) + np.float32(intercept)
-        for axis, code in enumerate(self.codes):
+        for axis, code in enumerate(self._codes):
             values = np.flip(values, axis) if code in "RAS" else values
         values = values.swapaxes(0, 1) if self._lies else values
         return _seen(values.astype(values.dtype.newbyteorder("=")), reading)
@@ -241,12 +235,13 @@ class Dicom:
             return values
         if not slope.is_integer() or not intercept.is_integer():
             return np.asarray(values * np.float32(slope) + np.float32(intercept))
-        wide = values.astype(np.int32 if values.itemsize < 4 and max(abs(slope), abs(intercept)) < 1 << 14 else np.int64)
-        wide = wide * int(slope) + int(intercept)
-        low, high = wide.min(), wide.max()
-        # A table maps values of 16 bits.
-        fitting = (kind for kind in (np.uint16, np.int16) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
-        return wide.astype(next(fitting, wide.dtype))
+        ends = [int(end) * int(slope) + int(intercept) for end in (values.min(), values.max())]
+        # A table maps values of 16 bits; sums that wrap around on the way to them are right in the end.
+        kinds = [kind for kind in (np.uint16, np.int16) if all(np.iinfo(kind).min <= end <= np.iinfo(kind).max for end in ends)]
+        kind = kinds[0] if kinds else np.int64
+        factor, summand = (np.array(int(part)).astype(kind) for part in (slope, intercept))
+        scaled = values.astype(kind, copy=False)
+        return np.asarray((scaled if factor == 1 else scaled * factor) + summand)
 
     def _why(self, error: Exception) -> str:
         """Say why a frame cannot be decoded, in words of howfar's own: pydicom's may hold what tags say."""
@@ -257,9 +252,9 @@ class Dicom:
         if isinstance(error, NotImplementedError):
             return f"the transfer syntax {name} is not read: convert it to Explicit VR Little Endian"
         if "missing dependencies" in str(error):
-            return (
-                f"the transfer syntax {name} needs a decoder: pip install python-gdcm"
-            )
+            return f"the transfer syntax {name} needs a decoder: pip install python-gdcm"
+        if "available plugins" in str(error):
+            return f"damaged, or a form of {name} that needs another decoder: pip install python-gdcm"
         return f"damaged DICOM file ({type(error).__name__})"
 
 
