@@ -50,12 +50,7 @@ SAMPLE: Final = 32
 LOOKED_AT: Final = 8
 """Images of a dataset that are looked at for what is left out."""
 NO_DATA: Final = "no data in more than half of this window"
-ONE_VALUE: Final = "one value in all pixels"
-LEFT_OUT: Final = {
-    NO_DATA: "windows are left out, which hold no data in more than half of their pixels",
-    ONE_VALUE: "slices are left out, which have one value in all pixels",
-}
-"""Why windows and slices are left out, and what is said of their number: they are counted, not listed."""
+"""Why a window is left out; such windows are counted, not listed."""
 CACHE: Final = 64 << 20
 """Bytes of decoded blocks that GDAL keeps, so that neighbouring windows do not decode a block twice."""
 _DEEP: Final = FormatWords("endings", "deep")
@@ -348,9 +343,9 @@ def left_out(dataset: str, paths: Sequence[Path | str]) -> Iterator[str]:
         yield f"{dataset}: {part}, in {count} of {len(places)} images looked at: --bands chooses what is read"
 
 
-def blank(dataset: str, reasons: Sequence[str]) -> list[str]:
-    """Return notes on windows and slices of a dataset that are left out since nothing is in them."""
-    return [f"{dataset}: {count} {line}" for reason, line in LEFT_OUT.items() if (count := reasons.count(reason))]
+def no_data(dataset: str, count: int) -> list[str]:
+    """Return a note on windows of a dataset that are left out since they hold no data."""
+    return [f"{dataset}: {count} windows are left out, which hold no data in more than half of their pixels"] if count else []
 
 
 def _left_out(path: Path | str, ranged: bool) -> list[str]:

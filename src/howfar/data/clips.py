@@ -101,15 +101,21 @@ class Clip:
         wanted = place(PixelReading(at=reading.at.removesuffix(f",{KEY}")), 1)
         if wanted is None or max(reading.bands, default=3) > 3:
             raise ImageError(f"its frames have 3 bands, and a time, not {reading.at}")
-        if is_key or not self._at < wanted[0] <= self._at + _AHEAD / self._stream.time_base or self._at < 0:
-            self._frames = self._decoded(wanted[0], is_key)
-        self._at = -1
         with decoding(2 * 3 * self._stream.width * self._stream.height, "a frame"):
+            frame = self._frame_at(wanted[0], is_key)
+            values = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+        return values[..., [band - 1 for band in reading.bands]] if reading.bands else values
+
+    def _frame_at(self, wanted: int, is_key: bool) -> Any:
+        """Decode the frame at a time: on the way from the last one, or sought, or, if seeking is not exact, from the start."""
+        is_near = 0 <= self._at < wanted <= self._at + _AHEAD / self._stream.time_base and not is_key
+        for start in ((None,) if is_near else ()) + (wanted, 0):
+            self._frames = self._frames if start is None else self._decoded(start, is_key)
+            self._at = -1
             for time, frame in self._frames:
-                if time == wanted[0]:
+                if time == wanted:
                     self._at = time
-                    values = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-                    return values[..., [band - 1 for band in reading.bands]] if reading.bands else values
-                if time > wanted[0]:
+                    return frame
+                if time > wanted:
                     break
         raise ImageError("this frame cannot be decoded")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from itertools import product
+from math import prod
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -12,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.bands import ONE_VALUE
 from howfar.data.images import NAME_RANGE, check_size, decoding
 from howfar.data.item import Item
 from howfar.data.stacks import WHOLE, part, place
@@ -34,7 +34,7 @@ def _sized(columns: Any, rows: Any, thickness: Any) -> dict[str, str]:
 
 
 def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
-    """Return a slice as (h, w, bands); raise `ImageError` for a choice of bands that it lacks, and for one without content."""
+    """Return a slice as (h, w, bands); raise `ImageError` for a choice of bands that it lacks, and for want of a range."""
     values = values if values.ndim == 3 else values[..., None]
     check_size(values.shape[1], values.shape[0])
     if max(reading.bands, default=1) > values.shape[2]:
@@ -48,8 +48,6 @@ def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
         return whole
     if not reading.range and values.dtype != np.uint8:
         raise ImageError(f"{values.dtype} values from {np.nanmin(values):g} to {np.nanmax(values):g}: {NAME_RANGE} or auto")
-    if np.fmin.reduce(values, axis=None) == np.fmax.reduce(values, axis=None):
-        raise ImageError(ONE_VALUE)
     return values
 
 
@@ -103,7 +101,7 @@ class Nifti:
         self._voxels = None
 
     def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
-        """Yield the slices in the order of the file, with their spacing."""
+        """Yield the slices in the order of the file, with their spacing, without those of one value."""
         header = self._image.header
         unit = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
         zooms = [float(zoom) * unit for zoom in header.get_zooms()] + [0.0]
@@ -111,14 +109,27 @@ class Nifti:
         check_size(*self._voxels.shape[:2])
         if item.mask is not None:
             self._check_mask(item.mask)
-        for index in product(*map(range, self._voxels.shape[2:])):
+        blank, shape = 0, self._voxels.shape[2:]
+        for index in product(*map(range, shape)):
+            plane = self._plane(index)
+            if (plane == plane[0, 0]).all():
+                blank += 1
+                continue
             name = "-".join(f"{axis}{number}" for axis, number in zip(_AXES, index, strict=False))
             yield part(item, name, PixelReading(at=",".join(map(str, index)) or "0"), **spacing)
+        if blank:
+            raise ImageError(f"{blank} of {prod(shape)} slices are left out: one value in all pixels")
 
     def _check_mask(self, mask: Path | str) -> None:
         other = Nifti(mask)
         if other._voxels.shape != self._voxels.shape or not np.allclose(other._image.affine, self._image.affine, atol=1e-2):
             raise ImageError("its mask has another shape or place in space (affine): resample the mask to the image")
+
+    def _plane(self, index: tuple[int, ...]) -> NDArray[Any]:
+        try:
+            return np.asarray(self._voxels[(slice(None), slice(None), *index)])
+        except Exception as error:  # a file that is cut short
+            raise ImageError(f"damaged NIfTI file ({one_line(error, 100)})") from error
 
     def values(self, reading: PixelReading) -> NDArray[Any]:
         """Return a slice (h, w, bands): floating numbers where the file scales its values."""
@@ -126,10 +137,7 @@ class Nifti:
         index = place(reading, max(1, axes))
         if index is None or any(number >= size for number, size in zip(index, self._voxels.shape[2:] or (1,), strict=True)):
             raise ImageError(f"it has {self._voxels.shape} voxels, and no slice at {reading.at}")
-        try:
-            values = np.asarray(self._voxels[(slice(None), slice(None), *index[:axes])])
-        except Exception as error:  # a file that is cut short
-            raise ImageError(f"damaged NIfTI file ({one_line(error, 100)})") from error
+        values = self._plane(index[:axes])
         if values.dtype.names:
             values = np.stack([values[name] for name in values.dtype.names], axis=-1)
         slope, intercept = self._image.dataobj.slope, self._image.dataobj.inter
