@@ -188,7 +188,7 @@ def outputs(*places: Path) -> Iterator[tuple[Path, bytes]]:
             yield file, pd.read_parquet(file).to_csv().encode()
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom", "ignore:.*take them out to label them")
 def test_no_text_of_a_tag_reaches_a_file_of_any_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = {"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT", "DA", "DT", "TM"}
     structure = ("Photometric", "PixelSpacing", "Overlay", "SOPInstanceUID", "SOPClassUID", "SpecificCharacterSet")
@@ -209,7 +209,7 @@ def test_no_text_of_a_tag_reaches_a_file_of_any_command(tmp_path: Path, capsys: 
                 file.parent.mkdir(parents=True, exist_ok=True)
                 mask.save(file)
         damaged = (tmp_path / "s" / "images" / "01.dcm").read_bytes()
-        (tmp_path / "s" / "images" / "cut.dcm").write_bytes(damaged[: len(damaged) - 100])
+        (tmp_path / "s" / "images" / "cut.dcm").write_bytes(damaged[: len(damaged) - 600])
     p, s, store, made = tmp_path / "p", tmp_path / "s", tmp_path / "store", tmp_path / "made"
     reading: dict[str, Any] = {"store": store, "range": "auto", "progress": False}
     kept = {**reading, "backbone": "colour_moments"}

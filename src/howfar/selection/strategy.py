@@ -223,4 +223,4 @@ def _in_parts(groups: NDArray[np.integer[Any]], parts: int) -> NDArray[np.intp]:
     sizes, order = np.bincount(groups), np.argsort(groups, kind="stable")
     ranks = np.empty(len(groups), np.intp)
     ranks[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return groups * parts + ranks * parts // sizes[groups]
+    return np.asarray(groups * parts + ranks * parts // sizes[groups], dtype=np.intp)
