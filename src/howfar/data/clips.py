@@ -104,7 +104,7 @@ class Clip:
         with decoding(2 * 3 * self._stream.width * self._stream.height, "a frame"):
             frame = self._frame_at(wanted[0], is_key)
             values = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-        return values[..., [band - 1 for band in reading.bands]] if reading.bands else values
+        return np.asarray(values[..., [band - 1 for band in reading.bands]] if reading.bands else values)
 
     def _frame_at(self, wanted: int, is_key: bool) -> Any:
         """Decode the frame at a time: on the way from the last one, or sought, or, if seeking is not exact, from the start."""

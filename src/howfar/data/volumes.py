@@ -105,7 +105,8 @@ class Nifti:
         header = self._image.header
         unit = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
         zooms = [float(zoom) * unit for zoom in header.get_zooms()] + [0.0]
-        spacing = _sized(*(zooms[:2] if self._lies else zooms[1::-1]), zooms[2])
+        columns, rows = zooms[:2] if self._lies else zooms[1::-1]
+        spacing = _sized(columns, rows, zooms[2])
         check_size(*self._voxels.shape[:2])
         if item.mask is not None:
             self._check_mask(item.mask)
@@ -247,8 +248,8 @@ class Dicom:
         # A table maps values of 16 bits; sums that wrap around on the way to them are right in the end.
         kinds = [kind for kind in (np.uint16, np.int16) if all(np.iinfo(kind).min <= end <= np.iinfo(kind).max for end in ends)]
         kind = kinds[0] if kinds else np.int64
-        factor, summand = (np.array(int(part)).astype(kind) for part in (slope, intercept))
-        scaled = values.astype(kind, copy=False)
+        scaled: Any = values.astype(kind, copy=False)
+        factor, summand = (np.array(int(number)).astype(kind) for number in (slope, intercept))
         return np.asarray((scaled if factor == 1 else scaled * factor) + summand)
 
     def _why(self, error: Exception) -> str:
