@@ -45,8 +45,8 @@ print(json.dumps([len(features), time.perf_counter() - start, resource.getrusage
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--gigabytes", type=float, default=4.0, help="size of the raster whose memory is measured")
-    options.add_argument("--timed", type=int, default=4096, help="side of the raster that is timed")
+    options.add_argument("--gigabytes", type=float, default=4.0, help="size of the raster whose memory is measured; 0: none")
+    options.add_argument("--timed", type=int, default=4096, help="side of the raster that is timed; 0: none")
     options.add_argument("--slices", type=int, default=96, help="slices of a volume or series, and seconds of a clip")
     options.add_argument("--repeats", type=int, default=5)
     arguments = options.parse_args()
@@ -55,12 +55,13 @@ def main() -> None:
             "windows": {
                 compress: timed(Path(folder) / f"{compress}.tif", compress, arguments.timed, arguments.repeats)
                 for compress in ("deflate", "lzw", "none")
+                if arguments.timed
             },
             "slices and frames": {
                 kind: stack(Path(folder), kind, arguments.slices, arguments.repeats)
                 for kind in ("nii.gz", "nii", "DICOM", "DICOM, RLE", "clip")
             },
-            "memory": memory(Path(folder) / "large.tif", arguments.gigabytes),
+            "memory": memory(Path(folder) / "large.tif", arguments.gigabytes) if arguments.gigabytes else {},
             "peers": {name: metadata.version(name) for name in ("rasterio", "nibabel", "pydicom", "av")},
         }
     leave("deep_pixels", results, arguments.json)
