@@ -1,7 +1,8 @@
-"""Time how howfar reads windows of a raster beside a plain loop of rasterio's, and measure peak memory on a large one.
+"""Time how howfar reads windows, slices and frames beside plain loops of rasterio, nibabel, pydicom and PyAV; and memory.
 
-The plain loop opens the raster once and reads each window's bands; howfar's reads also map 16-bit values to 8, lay the bands
-side by side, and give the bytes that are hashed. Both have GDAL's cache of 64 MiB and take turns; seconds are the processor's.
+The plain loops open a raster, volume or clip once and read each image in turn; howfar's reads also map 16-bit values to 8, lay
+bands side by side, and give the bytes that are hashed. Both take turns, rasters with GDAL's cache of 64 MiB; seconds are the
+processor's. Listing a clip is timed apart: its frames are decoded to drop near-duplicates.
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import av
+import nibabel
 import numpy as np
+import pydicom
 import rasterio
 from affine import Affine
+from pydicom.data import get_testdata_file
+from pydicom.pixels import apply_rescale
 from rasterio.windows import Window
 from record import leave, parser, spread
 
@@ -38,8 +45,9 @@ print(json.dumps([len(features), time.perf_counter() - start, resource.getrusage
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--gigabytes", type=float, default=4.0, help="size of the raster whose memory is measured")
-    options.add_argument("--timed", type=int, default=4096, help="side of the raster that is timed")
+    options.add_argument("--gigabytes", type=float, default=4.0, help="size of the raster whose memory is measured; 0: none")
+    options.add_argument("--timed", type=int, default=4096, help="side of the raster that is timed; 0: none")
+    options.add_argument("--slices", type=int, default=96, help="slices of a volume or series, and seconds of a clip")
     options.add_argument("--repeats", type=int, default=5)
     arguments = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -47,9 +55,14 @@ def main() -> None:
             "windows": {
                 compress: timed(Path(folder) / f"{compress}.tif", compress, arguments.timed, arguments.repeats)
                 for compress in ("deflate", "lzw", "none")
+                if arguments.timed
             },
-            "memory": memory(Path(folder) / "large.tif", arguments.gigabytes),
-            "peers": {"rasterio": metadata.version("rasterio")},
+            "slices and frames": {
+                kind: stack(Path(folder), kind, arguments.slices, arguments.repeats)
+                for kind in ("nii.gz", "nii", "DICOM", "DICOM, RLE", "clip")
+            },
+            "memory": memory(Path(folder) / "large.tif", arguments.gigabytes) if arguments.gigabytes else {},
+            "peers": {name: metadata.version(name) for name in ("rasterio", "nibabel", "pydicom", "av")},
         }
     leave("deep_pixels", results, arguments.json)
 
@@ -71,8 +84,6 @@ def write(file: Path, height: int, width: int, **profile: Any) -> None:
 
 def timed(file: Path, compress: str, side: int, repeats: int) -> dict[str, Any]:
     write(file, side, side, **({} if compress == "none" else {"compress": compress}))
-    with reading_pixels({"window": SIDE, "bands": "3,2,1", "range": "0:4095"}):
-        items = list(parse(file).items)
 
     def plain() -> None:
         with rasterio.Env(GDAL_CACHEMAX=64 << 20), rasterio.open(file) as raster:
@@ -80,23 +91,104 @@ def timed(file: Path, compress: str, side: int, repeats: int) -> dict[str, Any]:
                 for column in range(0, side, SIDE):
                     raster.read([3, 2, 1], window=Window(column, row, SIDE, SIDE))
 
+    return beside(file, {"window": SIDE, "bands": "3,2,1", "range": "0:4095"}, plain, "rasterio", repeats)
+
+
+def stack(folder: Path, kind: str, count: int, repeats: int) -> dict[str, Any]:
+    """Time the reading of a volume, a series or a clip."""
+    if kind == "clip":
+        file = write_clip(folder / "clip.mp4", count)
+        return beside(file, {"frames": "1/s"}, lambda: decode_clip(file), "PyAV", repeats)
+    if kind.startswith("nii"):
+        volume = np.random.default_rng(0).normal(300, 80, (256, 256, count)).clip(0).astype(np.int16)
+        file = folder / f"volume.{kind}"
+        nibabel.Nifti1Image(volume, np.diag([-1, -1, 1, 1])).to_filename(file)
+        return beside(file, {"range": "0:600"}, lambda: decode_volume(file), "nibabel", repeats)
+    files = write_series(folder / kind, count, is_packed=kind.endswith("RLE"))
+    return beside(
+        files[0].parent,
+        {"range": "-1000:1000"},
+        lambda: [apply_rescale((tags := pydicom.dcmread(each)).pixel_array, tags) for each in files],
+        "pydicom",
+        repeats,
+    )
+
+
+def decode_volume(file: Path) -> None:
+    voxels = np.asanyarray(nibabel.load(file).dataobj)
+    for number in range(voxels.shape[2]):
+        np.ascontiguousarray(voxels[..., number])
+
+
+def decode_clip(file: Path) -> None:
+    """Decode a clip from beginning to end, and take a frame of each second."""
+    with av.open(str(file)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        due = 0.0
+        for frame in container.decode(video=0):
+            if frame.time >= due:
+                frame.to_ndarray(format="rgb24")
+                due += 1
+
+
+def write_clip(file: Path, seconds: int) -> Path:
+    """Write a clip of a pattern that moves, 640 × 360 pixels at 25 frames a second."""
+    rng = np.random.default_rng(0)
+    scene = rng.integers(0, 255, (36, 512, 3), dtype=np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for number in range(25 * seconds):
+            left = (number * 2) % (scene.shape[1] - 640)
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(scene[:, left : left + 640]), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file
+
+
+def write_series(folder: Path, count: int, is_packed: bool) -> list[Path]:
+    """Write a series of a CT's slices, 512 × 512 pixels of 12 bits."""
+    folder.mkdir()
+    base = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    files = []
+    for number in range(count):
+        values = np.random.default_rng(number).normal(1000, 60, (512, 512)).astype(np.int16)
+        base.Rows, base.Columns, base.PixelData = 512, 512, values.tobytes()
+        base.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        base["PixelData"].VR, base["PixelData"].is_undefined_length = "OW", False
+        if is_packed:
+            base.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+        files.append(folder / f"{number}.dcm")
+        base.save_as(files[-1])
+    return files
+
+
+def beside(file: Path, reading: dict[str, Any], plain: Callable[[], Any], peer: str, repeats: int) -> dict[str, Any]:
+    """Time howfar's reads of all images of a file or folder beside a peer's, in turns."""
+    started = time.process_time()
+    with reading_pixels(reading):
+        items = list(parse(file).items)
+    listed = time.process_time() - started
+
     def by_howfar() -> None:
-        # Written anew, the raster is opened anew, so that no block is cached.
-        file.touch()
+        # Written anew, the file is opened anew, so that nothing of it is cached.
+        if file.is_file():
+            file.touch()
         for item in items:
             read_bytes(item.path)
 
-    seconds: dict[str, list[float]] = {"rasterio": [], "howfar": []}
+    seconds: dict[str, list[float]] = {peer: [], "howfar": []}
     for _ in range(repeats + 1):
-        for name, loop in (("rasterio", plain), ("howfar", by_howfar)):
+        for name, loop in ((peer, plain), ("howfar", by_howfar)):
             start = time.process_time()
             loop()
             seconds[name].append(time.process_time() - start)
-    ratios = [own / other for own, other in zip(seconds["howfar"][1:], seconds["rasterio"][1:], strict=True)]
+    ratios = [own / other for own, other in zip(seconds["howfar"][1:], seconds[peer][1:], strict=True)]
     return {
-        "windows": len(items),
+        "images": len(items),
+        "listing, CPU seconds": listed,
         **{f"{name}, CPU seconds": spread(values[1:]) for name, values in seconds.items()},
-        "times rasterio's": spread(ratios),
+        f"times {peer}'s": spread(ratios),
     }
 
 

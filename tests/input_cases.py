@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import av
 import datasets
 import fsspec
 import lance
+import nibabel
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -19,6 +21,7 @@ import pyarrow as pa
 import timm
 import torch
 from PIL import Image
+from pydicom.data import get_testdata_file
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import ImageFolder
@@ -78,10 +81,9 @@ def write_samples(folder: Path) -> Path:
     rows.rename(columns={"image": "path"}).to_csv(folder / "other.csv", index=False)
     (folder / "list.txt").write_text("\n".join(names))
     (folder / "coco.json").write_text("{}")
-    (folder / "film.mp4").write_bytes(b"film")
     (folder / "pictures.zip").write_bytes(b"PK")
     (folder / "damaged" / "1.png").write_bytes(b"no picture")
-    (folder / "scans" / "1.dcm").write_bytes(b"DICM")
+    _stacks(folder, pixels)
     with tarfile.open(folder / "shards" / "s-000.tar", "w") as shard:
         for number in range(COUNT):
             shard.add(folder / "plain" / f"{number}.png", f"{number}.png")
@@ -95,6 +97,20 @@ def write_samples(folder: Path) -> Path:
     lance.write_dataset(pa.table({"image": names, "vector": vectors}), str(folder / "features.lance"))
     fsspec.filesystem("memory").put(f"{folder / 'plain'}/", "/inputs/plain/", recursive=True)
     return folder
+
+
+def _stacks(folder: Path, pixels: np.ndarray[Any, Any]) -> None:
+    """Write a NIfTI volume, DICOM files and a clip, of 8 bits."""
+    nibabel.Nifti1Image(np.moveaxis(pixels[..., 0], 0, -1), np.eye(4)).to_filename(folder / "volume.nii")
+    scan = Path(get_testdata_file("SC_rgb_rle.dcm")).read_bytes()
+    for number in range(COUNT):
+        (folder / "scans" / f"{number}.dcm").write_bytes(scan)
+    with av.open(str(folder / "film.mp4"), "w") as film:
+        stream = film.add_stream("mpeg4", rate=1)
+        stream.width = stream.height = SIDE
+        for picture in pixels:
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        film.mux(stream.encode())
 
 
 def _containers(folder: Path) -> None:
@@ -181,10 +197,11 @@ PATHS: Final = (
     Case("a text file of paths", "list.txt", lambda at: at / "list.txt", False),
     Case("a JSON file", "coco.json", lambda at: at / "coco.json", False),
     Case("a zip archive", "pictures.zip", lambda at: at / "pictures.zip", False),
-    Case("a film", "film.mp4", lambda at: at / "film.mp4", False),
+    Case("a clip, by `--frames 1/s`", "film.mp4", lambda at: at / "film.mp4", False),
     Case("an empty folder", "empty", lambda at: at / "empty", False),
     Case("a folder of damaged images", "damaged", lambda at: at / "damaged", False),
-    Case("a folder of DICOM files", "scans", lambda at: at / "scans", False),
+    Case("a folder of DICOM files", "scans", lambda at: at / "scans"),
+    Case("a NIfTI volume", "volume.nii", lambda at: at / "volume.nii"),
     Case("a path where nothing is", "nowhere", lambda at: at / "nowhere", False),
     Case("an empty text", '""', lambda at: "", False),
 )

@@ -15,6 +15,7 @@ class DatasetOptions(TypedDict, total=False):
     range: options.Range
     window: options.Window
     overlap: options.Overlap
+    frames: options.Frames
 
 
 class MaskOptions(DatasetOptions, total=False):

@@ -141,6 +141,7 @@ Range = Annotated[
 ]
 Window = Annotated[_Count, _pixels(None, "Cut rasters (GeoTIFF) into windows of this side.", {"ge": 4}, "pixels")]
 Overlap = Annotated[_Count, _pixels(None, "Let neighbouring windows share this many pixels.", _NATURAL, "pixels")]
+Frames = Annotated[_Text, _pixels(None, "Read this many frames of clips (1/s, 6/min), or their key frames (key).", free=True)]
 
 # How a backbone is loaded.
 LocalWeights = str | Path | Mapping[str, str | Path] | None

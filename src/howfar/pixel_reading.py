@@ -24,6 +24,10 @@ DTYPE: Final = "dtype"
 READING: Final = "reading"
 """What the identity of features calls `PixelReading.identity`, where that holds anything."""
 _TEXT: Final = re.compile(r"@(?:[a-z]+=[^;/=]+)(?:;[a-z]+=[^;/=]+)*")
+KEY: Final = "key"
+"""Reads the key frames of clips, which are coded without others."""
+_UNITS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_RATE: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?/(s|min|h)")
 _KEYS: Final = frozenset({"at", "window", "bands", "range"})
 
 
@@ -34,7 +38,7 @@ class PixelReading:
     `bands` are numbered from 1, in the order in which they are wanted; () for those of an ordinary picture. `range` is
     ``low:high``, ``dtype`` for all values that the file's type holds, ``auto`` until it is learnt, or "" for the rules of
     `howfar.data.decode`. `at` says which image of a file with many is meant. A raster is cut into windows of `window` pixels a
-    side, 0 for none, which share `overlap` pixels.
+    side, 0 for none, which share `overlap` pixels. `frames` are those of a clip: ``key``, or as many as ``1/s`` or ``6/min``.
     """
 
     bands: tuple[int, ...] = ()
@@ -42,9 +46,10 @@ class PixelReading:
     at: str = ""
     window: int = 0
     overlap: int = 0
+    frames: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.bands or self.range or self.at or self.window)
+        return bool(self.bands or self.range or self.at or self.window or self.frames)
 
     def __str__(self) -> str:
         parts = {"at": self.at, "window": self.window, "bands": ",".join(map(str, self.bands)), "range": self.range}
@@ -56,7 +61,8 @@ class PixelReading:
         window, overlap = (_pixels(name, given.get(name)) for name in ("window", "overlap"))
         if overlap and overlap >= window:
             raise InputError.of("overlap", f"must be less than the window, {window or 'which is not given'}", overlap)
-        return cls(_bands(given.get("bands")), _range(given.get("range")), window=window, overlap=overlap)
+        frames = _frames(given.get("frames"))
+        return cls(_bands(given.get("bands")), _range(given.get("range")), "", window, overlap, frames)
 
     @property
     def channels(self) -> int:
@@ -68,6 +74,12 @@ class PixelReading:
         """Return the lowest and highest value of a range of numbers; None for another one."""
         low, colon, high = self.range.partition(":")
         return (float(low), float(high)) if colon else None
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds between the frames of a clip that are read; 0 for its key frames."""
+        count, _, unit = self.frames.partition("/")
+        return _UNITS[unit] / float(count) if unit else 0.0
 
     def sentence(self) -> str:
         """Say how pixels are read, for the notes of a run; "" for pictures as they are."""
@@ -109,6 +121,13 @@ def _range(given: object) -> str:
     if not (isfinite(low) and isfinite(high) and isfinite(high - low) and low < high):
         raise InputError.of("range", "must be a lowest and a higher value, auto or dtype", given, "write 0:3000")
     return ":".join(text if float(text := f"{value:.9g}") == value else repr(value) for value in (low, high))
+
+
+def _frames(given: object) -> str:
+    text = str(given or "").replace(" ", "")
+    if text not in ("", KEY) and not (_RATE.fullmatch(text) and float(text.partition("/")[0]) > 0):
+        raise InputError.of("frames", "must be a rate, or key for key frames", given, "write 1/s or 6/min")
+    return text
 
 
 def _pixels(name: str, given: object) -> int:

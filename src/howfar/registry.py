@@ -93,7 +93,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "perturbations": _entries("perturb.corruptions: BRIGHTER DARKER BLUR noise=NOISY"),
     "image_formats": _entries("data.image_formats: JPEG PNG BMP GIF TIFF WEBP PPM JPEG2000 AVIF"),
-    "pixel_readers": _entries("data.bands: bands=picture_bytes", "data.rasters: window=window_values windows=cut"),
+    "pixel_readers": _entries("data.bands: bands=picture_bytes"),
+    "stacks": _entries("data.rasters: raster=Raster", "data.volumes: nifti=Nifti dicom=Dicom", "data.clips: clip=Clip"),
     "labelled_perturbations": _entries(
         "perturb.corruptions: FADE MOSAIC ENLARGE blur=LABELLED_BLUR noise=LABELLED_NOISE DARKEN CONTRAST GAMMA INVERT",
         "perturb.corruptions: TEXTURE FOURIER",

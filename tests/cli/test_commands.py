@@ -165,6 +165,7 @@ SPELT: dict[str, tuple[str, Any]] = {
     "window": ("64", 64),
     "bands": ("3,2,1", "3,2,1"),
     "range": ("dtype", "dtype"),
+    "frames": ("2/s", "2/s"),
 }
 """By option: how a value is typed that Python has in another form."""
 

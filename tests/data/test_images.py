@@ -20,7 +20,7 @@ from PIL import Image, ImageFile, ImageOps, features
 from howfar import registry
 from howfar.data import decode, images, parse, read_bytes, read_mask
 from howfar.data import image_formats as formats
-from howfar.data.bands import unused_bits
+from howfar.data.bands import range_warning
 from howfar.data.images import MAX_PIXELS, size, to_rgb
 from howfar.errors import ImageError
 
@@ -238,22 +238,22 @@ def deep(folder: Path, top: int, count: int = 12, ending: str = "png") -> list[P
 @pytest.mark.parametrize("ending", ["png", "tif"])
 @pytest.mark.parametrize(("top", "bits", "factor"), [(4095, 12, 16), (1023, 10, 64), (16383, 14, 4), (200, 8, 256)])
 def test_images_of_fewer_bits_than_their_files_are_told(tmp_path: Path, top: int, bits: int, factor: int, ending: str) -> None:
-    assert unused_bits("xray", deep(tmp_path, top, ending=ending)) == (
+    assert range_warning("xray", deep(tmp_path, top, ending=ending)) == (
         f"xray has 16-bit images that use {bits} bits (no value above {top:,} in 8 of them), and are read as nearly black: "
         f"pass --range 0:{65536 // factor - 1}, which all datasets are read by"
     )
 
 
 def test_images_of_all_bits_or_of_eight_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert unused_bits("none", []) == unused_bits("black", deep(tmp_path, 0, 3)) == ""
-    assert unused_bits("bright", [*deep(tmp_path, 4095)[1:], deep(tmp_path, 40000, 1)[0]]) == ""
-    assert "use 12 bits (no value above 4,095 in 1 of them)" in unused_bits("xray", deep(tmp_path, 4095, 1))
+    assert range_warning("none", []) == range_warning("black", deep(tmp_path, 0, 3)) == ""
+    assert range_warning("bright", [*deep(tmp_path, 4095)[1:], deep(tmp_path, 40000, 1)[0]]) == ""
+    assert "use 12 bits (no value above 4,095 in 1 of them)" in range_warning("xray", deep(tmp_path, 4095, 1))
     paths = deep(tmp_path, 4095)
     Image.new("L", (8, 8)).save(tmp_path / "0.png")
-    assert unused_bits("first", paths) == ""
+    assert range_warning("first", paths) == ""
     reads: list[object] = []
     monkeypatch.setattr("howfar.data.images.opened_file", reads.append)
-    assert unused_bits("photographs", [tmp_path / "1.jpg", *paths]) == unused_bits("memory", ["python://0a/1"]) == ""
+    assert range_warning("photographs", [tmp_path / "1.jpg", *paths]) == range_warning("memory", ["python://0a/1"]) == ""
     assert not reads
 
 

@@ -84,7 +84,9 @@ def test_the_run_shows_its_pictures_and_selects_from_them(form: str, forms: dict
     done = howfar("select", run, "--dataset", "site", "-k", "3", "--out", tmp_path / "chosen", store=store)
     chosen = (tmp_path / "chosen" / "chosen.txt").read_text().splitlines()
     assert all(thumbnail(path).pixels is not None for path in chosen)
-    assert f"3 images lie within a tar, Parquet or Arrow file or a raster ({chosen[0]})" in " ".join(done.stdout.split())
+    assert f"3 images lie within a tar, Parquet or Arrow file, a raster, volume or clip ({chosen[0]})" in " ".join(
+        done.stdout.split()
+    )
     assert len(json.loads((tmp_path / "chosen" / "coco.json").read_text())["images"]) == 3
     again = howfar(
         "compare", f"roads={forms[f'roads/{form}']}", tmp_path / "chosen" / "chosen.csv", *WORK, "--json", store=store

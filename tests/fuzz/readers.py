@@ -64,6 +64,12 @@ def read_windows(folder: Path) -> object:
         return touched(first(folder))
 
 
+def read_stack(folder: Path) -> object:
+    """Read the slices or frames of a file."""
+    with reading_pixels({"range": "0:200", "frames": "1/s"}):
+        return touched(first(folder))
+
+
 def _mask(data: bytes) -> object:
     from howfar.data.masks import Mask
 
@@ -418,6 +424,8 @@ LABELS = of_roads("howfar.data.label_exports:read_labels")
 READERS = (
     Reader("image", seeds.pictures, read_image),
     *([Reader("bands", seeds.rasters, read_bands), Reader("windows", seeds.rasters, read_windows)] * bool(RASTERIO)),
+    *([Reader("volumes", seeds.volumes, read_stack)] * bool(find_spec("pydicom") and find_spec("nibabel"))),
+    *([Reader("clips", seeds.clips, read_stack)] * bool(find_spec("av"))),
     Reader("mask", seeds.pictures, of_first("howfar.data.masks:read_mask")),
     Reader("probability_map", maps, of_first("howfar.data.predictions:read_prediction")),
     Reader("identity_record", identity_records, of_first("howfar.backbones.known_identity:_read", "weights and options")),

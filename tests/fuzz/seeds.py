@@ -1,5 +1,6 @@
 """Small valid files of every kind that howfar reads from outside."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -93,6 +94,33 @@ def rasters() -> list[Folder]:
             with memory.open(driver="GTiff", transform=Affine(10, 0, 5e5, 0, -10, 5e6), crs="EPSG:32633", **shape) as raster:
                 raster.write(np.arange(count * 192, dtype=np.uint16).reshape(count, 16, 12))
             made.append({"1.tif": bytes(memory.read())})
+    return made
+
+
+def volumes() -> list[Folder]:
+    """Make NIfTI volumes of two slices, and a DICOM file of two frames."""
+    import nibabel
+    from pydicom.data import get_testdata_file
+
+    image = nibabel.Nifti1Image(np.arange(96, dtype=np.int16).reshape(8, 6, 2), np.eye(4)).to_bytes()
+    dicom = Path(get_testdata_file("MR_small_RLE.dcm")).read_bytes()
+    return [{"1.nii": image}, {"1.nii.gz": gzip.compress(image, mtime=0)}, {"1.dcm": dicom}]
+
+
+def clips() -> list[Folder]:
+    """Make a clip of three seconds in each of two containers."""
+    import av
+
+    made = []
+    for name, kind in (("1.mp4", "mp4"), ("1.avi", "avi")):
+        file = io.BytesIO()
+        with av.open(file, "w", format=kind) as container:
+            stream = container.add_stream("mpeg4", rate=1)
+            stream.width = stream.height = 16
+            for level in (0, 100, 200):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((16, 16, 3), level, np.uint8))))
+            container.mux(stream.encode())
+        made.append({name: file.getvalue()})
     return made
 
 

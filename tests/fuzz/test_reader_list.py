@@ -42,6 +42,8 @@ FUZZED = {
     "data/images.py": "image",
     "data/bands.py": "bands",
     "data/rasters.py": "windows",
+    "data/volumes.py": "volumes",
+    "data/clips.py": "clips",
     "data/documents.py": "box_predictions coco label_studio class_predictions predicted_box_files cvat true_box_files",
     "data/label_studio.py": "label_studio label_import",
     "data/label_exports.py": "coco cvat label_studio label_import class_labels",

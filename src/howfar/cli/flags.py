@@ -211,6 +211,7 @@ _SHAPES: Mapping[str, _Shape] = {
     "foreground": _Shape(str, "COLOUR"),
     "bands": _Shape(str, "N,..."),
     "range": _Shape(str, "LOW:HIGH|auto|dtype"),
+    "frames": _Shape(str, "N/s|N/min|key"),
     "group": _Shape(str, "REGEX"),
     "memory": _Shape(str, "SIZE"),
     "way": _Shape(str, "WAY", shown=lambda default: default),

@@ -10,7 +10,7 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar import registry
+from howfar.data import stacks
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_formats import FormatWords
 from howfar.data.images import (
@@ -86,8 +86,7 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
 def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
     """Return the values (h, w, bands) that a reading chooses from a file, in the file's own type, masked where it has none."""
     if reading.at:
-        read: NDArray[Any] = registry.load("pixel_readers", "window")(file, reading)
-        return read
+        return stacks.values(file, reading)
     data = read_bytes(file)
     with damage_named():
         try:
@@ -241,13 +240,13 @@ def netpbm(levels: NDArray[np.uint8]) -> bytes:
 
 
 def read_so(dataset: str, items: Sequence[Item]) -> tuple[ItemTable, tuple[Skipped, ...]]:
-    """Return images with how their pixels are read in their locations, rasters cut into windows; also those left out.
+    """Return images with how their pixels are read in their locations, files of many images cut; also those left out.
 
     A range ``auto`` is learnt from these images if none is known.
     """
     reading, skipped = reading_asked(), list[Skipped]()
-    if reading.window:
-        items = ItemTable.of(registry.load("pixel_readers", "windows")(dataset, items, reading, skipped))
+    if reading.window or stacks.among(items):
+        items = ItemTable.of(stacks.cut(dataset, items, skipped))
     if reading.range == AUTO and items:
         reading = range_learnt(_learnt(dataset, items, reading))
     return ItemTable.of(replace(item, path=_completed(item.path, reading)) for item in items), tuple(skipped)
@@ -258,7 +257,7 @@ def _completed(image: Path | str, reading: PixelReading) -> Path | str:
     file, own = file_and_reading(image)
     if own.at and not (own.bands or own.range):
         return by_reading(file, replace(own, bands=reading.bands, range=reading.range))
-    return by_reading(image, replace(reading, window=0))
+    return by_reading(image, replace(reading, window=0, frames=""))
 
 
 def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:
@@ -268,7 +267,7 @@ def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:
     for row in _spread(len(items), SAMPLE):
         try:
             file, own = file_and_reading(items[row].path)
-            read = np.ma.compressed(file_values(file, replace(own, bands=own.bands or reading.bands)))
+            read = np.ma.compressed(file_values(file, replace(own, bands=own.bands or reading.bands, range=AUTO)))
         except ImageError as error:
             first = first or f"; the first: {items[row].path}: {error}"
             continue
@@ -287,7 +286,26 @@ def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:
     )
 
 
-def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
+def range_warning(dataset: str, paths: Sequence[Path | str]) -> str:
+    """Return a warning on images of a dataset that lie beyond the range that is read, or use few of 16 bits; else "".
+
+    The former are black or white all over, the latter nearly black.
+    """
+    limits = file_and_reading(paths[0])[1].limits if len(paths) else None
+    if limits is None:
+        return _unused_bits(dataset, paths)
+    beyond, places = 0, _spread(len(paths), LOOKED_AT)
+    for place in places:
+        with suppress(ImageError):
+            values = file_values(*file_and_reading(paths[place]))
+            beyond += bool(values.max() <= limits[0] or values.min() >= limits[1])
+    if not beyond:
+        return ""
+    what = f"{beyond} of {len(places)} images looked at have no pixel in the range {limits[0]:g}:{limits[1]:g}"
+    return f"{dataset}: {what}, and are read as one colour: pass a range that holds their values, or --range auto"
+
+
+def _unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
     """Return a warning if some 16-bit images of a dataset use so few bits that they read as nearly black; else ""."""
     tops = []
     for place in _spread(len(paths), LOOKED_AT):

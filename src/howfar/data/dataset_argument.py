@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from howfar import registry
+from howfar.data import stacks
 from howfar.data.bands import read_so
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
@@ -21,7 +22,7 @@ from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
 from howfar.data.documents import read_json, readable
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.image_folder import EXTENSIONS, FOLDER, is_text, kind_of, natural_key, path_text, suffix_of
+from howfar.data.image_folder import EXTENSIONS, FOLDER, IMAGES, is_text, kind_of, natural_key, path_text, stem, suffix_of
 from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
@@ -122,7 +123,7 @@ def _shards_in(folder: Location) -> list[Location]:
     """List a folder's containers in natural order; empty if the folder also holds an image file or a folder."""
     names = []
     for name, is_folder in _entries(folder):
-        if is_folder or suffix_of(name) in EXTENSIONS:
+        if is_folder or suffix_of(name) in IMAGES:
             return []
         names.append(name)
     for kind in KINDS_OF_CONTAINERS:
@@ -283,7 +284,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     howfar.errors.MissingPathError: nothing at ...
     """
     dataset = _parsed(argument, name, unnamed)
-    if reading_asked() and isinstance(dataset, Dataset):
+    if isinstance(dataset, Dataset) and (reading_asked() or stacks.among(dataset.items)):
         items, unread = read_so(dataset.name, dataset.items)
         if not items:
             first = f"; the first: {unread[0].path}: {unread[0].reason}" if unread else ""
@@ -398,8 +399,8 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
         return read_shards([location], name or location.stem, location, table)
     if suffix in KINDS_OF_CONTAINERS:
         return read_shards([location], name or location.stem, location)
-    if reading_asked().window and suffix in EXTENSIONS:
-        return Dataset(name or location.stem, (Item(location.name, location),), (), location)
+    if stacks.is_stack(location) or (reading_asked().window and suffix in EXTENSIONS):
+        return Dataset(name or stem(location.name), (Item(location.name, location),), (), location)
     if _COMPRESSED.search(location.name.lower()):
         raise compressed(location, suffix)
     raise InputError.of("dataset", f"must be {KINDS}", str(location), "put images into a folder")

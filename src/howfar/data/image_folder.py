@@ -24,10 +24,18 @@ from howfar.results import Skipped
 EXTENSIONS: Final = FormatWords("endings")
 """Endings of image files, in lower case."""
 
-UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
+DICOM: Final = (".dcm", ".dicom")
+CLIPS: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv")
+STACKS: Final = (*DICOM, *CLIPS, ".nii", ".nii.gz")
+"""Endings of files that `howfar.data.stacks` reads slices or frames of, in lower case."""
+
+UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd", ".exr"})
 """Endings of image files that no format of howfar reads, in lower case: such a file is listed as skipped."""
 
+IMAGES: Final = FormatWords("endings", further=STACKS)
+"""Endings of files that hold images, one or many, in lower case."""
 FOLDER: Final = "folder"
+_PACKED: Final = ".nii.gz"
 NOT_TEXT = "its name is not valid UTF-8: rename it"
 
 
@@ -43,7 +51,7 @@ def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
 
 def stem(path: str) -> str:
     r"""Return a path with ``/`` (also for Windows' ``\``) and without its last extension, if it names a file."""
-    pure = PurePosixPath(path.replace("\\", "/"))
+    pure = PurePosixPath((path[:-3] if path.lower().endswith(_PACKED) else path).replace("\\", "/"))
     return (pure.with_suffix("") if pure.name else pure).as_posix()
 
 
@@ -147,7 +155,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
 def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, list[tuple[Path, str]]]:
     """List the relative paths of the image files below a folder, and the unusable files with reasons."""
     names, faults = TextColumn(), []
-    for name, reason in walk_names(folder, leave_out):
+    for name, reason in walk_names(folder, leave_out, IMAGES):
         if reason:
             faults.append((folder / name, reason))
         else:
@@ -281,11 +289,13 @@ def _within(folder: str, paths: list[str]) -> list[str]:
 
 
 def _images(paths: list[str]) -> list[str]:
-    return [path for path in paths if suffix_of(path) in EXTENSIONS]
+    return [path for path in paths if suffix_of(path) in IMAGES]
 
 
 def suffix_of(path: str) -> str:
-    """Return the last extension of a path with ``/``, in lower case; "" if it has none."""
+    """Return the last extension of a path with ``/``, in lower case, ``.nii.gz`` whole; "" if it has none."""
     name = path.rpartition("/")[2]
+    if name.lower().endswith(_PACKED):
+        return _PACKED
     start = name.rfind(".")
     return name[start:].lower() if 0 < start < len(name) - 1 else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -78,17 +78,20 @@ def openers() -> tuple[tuple[ImageFormat, Callable[..., Any], Callable[[bytes], 
 class FormatWords(Set[str]):
     """Hold the endings or names of all formats, or of formats with one property, looked up on first use."""
 
-    def __init__(self, kind: Literal["endings", "names"], having: Literal["", "lossy", "deep"] = "") -> None:
+    def __init__(
+        self, kind: Literal["endings", "names"], having: Literal["", "lossy", "deep"] = "", further: Iterable[str] = ()
+    ) -> None:
         self._choice = kind, having
+        self._further = frozenset(further)
 
     def __contains__(self, word: object) -> bool:
-        return word in _words(*self._choice)
+        return word in _words(*self._choice) or word in self._further
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_words(*self._choice))
+        return iter(_words(*self._choice) | self._further)
 
     def __len__(self) -> int:
-        return len(_words(*self._choice))
+        return len(_words(*self._choice) | self._further)
 
 
 @cache

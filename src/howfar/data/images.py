@@ -170,7 +170,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
-_PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio)\."), 0)
+_PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio|pydicom|nibabel|av)\."), 0)
 _FILTERS_LOCK = Lock()
 _threads_inside = 0
 
@@ -256,7 +256,7 @@ def size(path: str | Path) -> tuple[int, int]:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Ignore warnings from Pillow's and rasterio's modules until the last thread has left the block.
+    """Ignore warnings from the modules that read files, as Pillow's and pydicom's, until the last thread has left the block.
 
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
     """

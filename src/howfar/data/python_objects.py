@@ -25,7 +25,7 @@ from howfar.data.dataset import Dataset, unshared
 from howfar.data.documents import cell_text
 from howfar.data.embeddings import from_array, in_groups, unique_names
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
-from howfar.data.image_folder import EXTENSIONS, home_of, path_text
+from howfar.data.image_folder import DICOM, EXTENSIONS, home_of, path_text
 from howfar.data.item import BufferedText, Item
 from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of
 from howfar.data.table import WANTED, list_rows, why_no_file
@@ -52,7 +52,7 @@ def is_image_path(argument: object) -> bool:
     if is_url(argument):
         return Url(str(argument)).suffix.lower() in EXTENSIONS
     return (
-        Path(argument).suffix.lower() in EXTENSIONS
+        (Path(argument).suffix.lower() in EXTENSIONS or str(argument).lower().endswith(DICOM))
         and not absolute(argument).is_dir()
         and (isinstance(argument, Path) or "=" not in argument or absolute(argument).exists())
     )
@@ -594,7 +594,7 @@ def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, An
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
     listed = isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes))
-    cut = reading_asked().window > 0  # then each raster is a dataset
+    cut = reading_asked().window > 0  # then each raster is a dataset, as a volume and a clip are always
     if listed and (cut or not (len(arguments) and all(is_image_path(each) or is_picture(each) for each in arguments))):
         return [(None, f"{unnamed}-{number}", argument) for number, argument in enumerate(arguments, start=1)]
     return [(None, unnamed, arguments)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,78 +10,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.bands import NO_DATA, opened_raster, raster_values
-from howfar.data.image_folder import path_text, stem
-from howfar.data.images import damage_named
+from howfar.data.image_folder import stem
 from howfar.data.item import Item
+from howfar.data.stacks import WHOLE, opened, part, place
 from howfar.errors import ImageError, InputError, one_line
-from howfar.pixel_reading import PixelReading, by_reading, file_and_reading
-from howfar.results import Skipped
+from howfar.pixel_reading import PixelReading, file_and_reading
 
-WHOLE: Final = "whole"
-"""Marks a window of which every pixel counts, as of a mask, whose background is often called no data."""
 _MOST_EMPTY: Final = 0.5
 _DATE_TAG: Final = "TIFFTAG_DATETIME"
 _WGS84: Final = "EPSG:4326"
 
 
-class _Last(threading.local):
-    """Hold the raster that a thread read last, since windows come in the order of files."""
+class Raster:
+    """Cut an open raster into windows, each with its place and date; their group is the raster's scene."""
 
-    key: tuple[Any, ...] = ()
-    raster: Any = None
+    owner = None
 
-
-_last = _Last()
-
-
-def _raster(file: Path | str) -> Any:
-    """Return an open raster, which the thread keeps open until it reads another; raise `ImageError`."""
-    try:
-        status = Path(file).stat()
-        key = (str(file), status.st_mtime_ns, status.st_size)
-    except OSError as error:
-        raise ImageError("no such file") from error
-    if _last.key != key:
+    def __init__(self, file: Path | str) -> None:
         with opened_raster(file) as checked:  # names what is wrong with it
             driver = checked.driver
         import rasterio
 
-        if _last.raster is not None:
-            _last.raster.close()
-        _last.key, _last.raster = key, rasterio.open(file, driver=driver)
-    return _last.raster
+        self.raster = rasterio.open(file, driver=driver)
 
+    def close(self) -> None:
+        """Close the file."""
+        self.raster.close()
 
-def cut(dataset: str, items: Iterable[Item], reading: PixelReading, skipped: list[Skipped]) -> Iterator[Item]:
-    """Yield the windows of each raster, which is their group, with their place and date; append what cannot be read."""
-    for item in items:
-        if file_and_reading(item.path)[1]:
-            yield item
-            continue
+    def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
+        """Yield the windows of the raster, row by row."""
+        raster = self.raster
+        if raster.subdatasets:
+            raise ImageError("a file of several pages is not cut: leave out --window, or save its pages as bands")
+        rows, columns = (_starts(side, reading) for side in (raster.height, raster.width))
+        date = str(raster.tags().get(_DATE_TAG, ""))[:10].replace(":", "-")
+        centres = _centres(raster, rows, columns, reading.window)
+        for row in rows:
+            for column in columns:
+                at = PixelReading(at=f"{row},{column}", window=reading.window)
+                places = centres.get((row, column), {})
+                yield part(item, f"r{row}-c{column}", at, scene=stem(item.name), date=date, **places)
+
+    def values(self, reading: PixelReading) -> NDArray[Any]:
+        """Return a window's values, masked where the raster has no data; raise `ImageError` where few has any."""
+        window = _window(self.raster, reading)
         try:
-            if not isinstance(item.path, Path):
-                raise ImageError("windows are cut from local rasters alone: copy it here")
-            with damage_named():
-                yield from _windows(item, _raster(item.path), reading)
-        except ImageError as error:
-            skipped.append(Skipped(dataset, path_text(item.path), str(error)))
-
-
-def _windows(item: Item, raster: Any, reading: PixelReading) -> Iterator[Item]:
-    if raster.subdatasets:
-        raise ImageError("a file of several pages is not cut: leave out --window, or save its pages as bands")
-    rows, columns = (_starts(side, reading) for side in (raster.height, raster.width))
-    date = str(raster.tags().get(_DATE_TAG, ""))[:10].replace(":", "-")
-    scene = stem(item.name)
-    centres = _centres(raster, rows, columns, reading.window)
-    for row in rows:
-        for column in columns:
-            at = PixelReading(at=f"{row},{column}", window=reading.window)
-            place = centres.get((row, column), ())
-            columns_of = (*item.further, ("scene", scene), *((("date", date),) if date else ()), *place)
-            mask = None if item.mask is None else by_reading(item.mask, replace(at, at=f"{at.at},{WHOLE}"))
-            path = by_reading(item.path, at)
-            yield Item(f"{scene}/r{row}-c{column}", path, mask, item.label, columns_of, item.group or scene)
+            values = raster_values(self.raster, reading.bands, window)
+            empty = None if reading.at.endswith(WHOLE) else _empty(self.raster, values, window)
+        except ImageError:
+            raise
+        except Exception as error:  # GDAL's drivers fail in their own ways over damaged blocks
+            raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
+        if empty is None or not empty.any():
+            return values
+        if empty.mean() > _MOST_EMPTY:
+            raise ImageError(NO_DATA)
+        return np.ma.masked_array(values, np.broadcast_to(empty[..., None], values.shape))
 
 
 def _starts(side: int, reading: PixelReading) -> list[int]:
@@ -92,9 +74,7 @@ def _starts(side: int, reading: PixelReading) -> list[int]:
     return sorted({*range(0, last, reading.window - reading.overlap), last})
 
 
-def _centres(
-    raster: Any, rows: Sequence[int], columns: Sequence[int], window: int
-) -> dict[tuple[int, int], tuple[tuple[str, str], ...]]:
+def _centres(raster: Any, rows: Sequence[int], columns: Sequence[int], window: int) -> dict[tuple[int, int], dict[str, str]]:
     """Return the longitude and latitude of each window's centre in degrees; nothing for a raster without a place."""
     if raster.crs is None:
         return {}
@@ -103,7 +83,7 @@ def _centres(
     points = [(column + half[1], row + half[0]) for row, column in places]
     longitudes, latitudes = _degrees(raster, points) or ((), ())
     return {
-        place: (("longitude", f"{x:.6f}"), ("latitude", f"{y:.6f}"))
+        place: {"longitude": f"{x:.6f}", "latitude": f"{y:.6f}"}
         for place, x, y in zip(places, longitudes, latitudes, strict=bool(longitudes))
     }
 
@@ -123,32 +103,12 @@ def _degrees(raster: Any, points: Sequence[tuple[float, float]]) -> tuple[list[f
     return longitudes, latitudes
 
 
-def window_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
-    """Return a window's values (h, w, bands), masked where the raster has no data; raise `ImageError` where few has any."""
-    with damage_named():
-        raster = _raster(file)
-        window = _window(raster, reading)
-        try:
-            values = raster_values(raster, reading.bands, window)
-            empty = None if reading.at.endswith(WHOLE) else _empty(raster, values, window)
-        except ImageError:
-            raise
-        except Exception as error:  # GDAL's drivers fail in their own ways over damaged blocks
-            raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
-    if empty is None or not empty.any():
-        return values
-    if empty.mean() > _MOST_EMPTY:
-        raise ImageError(NO_DATA)
-    return np.ma.masked_array(values, np.broadcast_to(empty[..., None], values.shape))
-
-
 def _window(raster: Any, reading: PixelReading) -> Any:
     from rasterio.windows import Window
 
-    parts = reading.at.removesuffix(f",{WHOLE}").split(",")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts) or not reading.window:
+    if (corner := place(reading, 2)) is None or not reading.window:
         raise ImageError(f"{reading.at} is no window of a raster")
-    row, column = map(int, parts)
+    row, column = corner
     height, width = min(reading.window, raster.height - row), min(reading.window, raster.width - column)
     if height < 1 or width < 1:
         raise ImageError(f"it has {raster.height}×{raster.width} pixels, and no window at row {row}, column {column}")
@@ -179,9 +139,9 @@ def geojson(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
     features = []
     for location, properties in rows:
         file, reading = file_and_reading(Path(location))
-        if not reading.at:
+        if not reading.window:
             continue
-        raster = _raster(file)
+        raster = opened(file, True).raster
         if raster.crs is None:
             continue
         window = _window(raster, reading)

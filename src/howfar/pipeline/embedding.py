@@ -20,7 +20,7 @@ from howfar.backbones import BackboneArgument, as_backbone, is_stored
 from howfar.backbones.known_identity import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
-from howfar.data.bands import NO_DATA, left_out, no_data, unused_bits
+from howfar.data.bands import NO_DATA, left_out, no_data, range_warning
 from howfar.data.image_bytes import place_of
 from howfar.data.images import picture, pictures_in_use
 from howfar.data.item import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
@@ -509,7 +509,7 @@ def _features(
     skipped = (*dataset.skipped, *bad)
     images, paths, contents = outcomes.columns()
     if not images:
-        first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
+        first = "".join(f"; the first: {fault.path}: {fault.reason}" for fault in (*bad, *skipped)[:1])
         raise InputError(f"{dataset.name} holds no readable image: {len(skipped)} files were skipped{first}")
     how = file_and_reading(paths[0])[1].identity()
     return Features(
@@ -523,7 +523,7 @@ def _features(
         skipped=skipped,
         notes=(
             *notes,
-            *filter(None, [unused_bits(dataset.name, paths)]),
+            *filter(None, [range_warning(dataset.name, paths)]),
             *left_out(dataset.name, paths),
             *no_data(dataset.name, empty),
         ),

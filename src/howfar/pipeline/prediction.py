@@ -18,7 +18,7 @@ from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
-from howfar.data.bands import unused_bits
+from howfar.data.bands import range_warning
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.images import size as size_of
@@ -469,7 +469,7 @@ def _check_pixels(images: Dataset, card: CheckpointCard | None) -> None:
 
 
 def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ...]:
-    dark = unused_bits(images.name, PathTexts(ItemTable.of(images.items)))
+    dark = range_warning(images.name, PathTexts(ItemTable.of(images.items)))
     if model.card is None:
         return (dark,) if dark else ()
     adapted = [WARNING.format(model.card.data[ADAPTED]["dataset"])] if ADAPTED in model.card.data else []

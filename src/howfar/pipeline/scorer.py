@@ -24,6 +24,7 @@ from howfar.data.image_bytes import place_of
 from howfar.data.image_folder import home_of, path_text
 from howfar.data.images import picture
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
+from howfar.data.stacks import is_stack
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import absolute, as_location, is_url
 from howfar.keywords import BackboneOptions, ScoringOptions
@@ -91,7 +92,7 @@ def arrivals(new: NewImages, reading: Mapping[str, Any] | None = None) -> list[G
         raise InputError.of("new", "must name at least one image or dataset", new)
     own, asked = PixelReading.of(reading or {}), reading_asked()
     chosen = {name: getattr(asked, name) or getattr(own, name) for name in ("bands", "range", "window")}
-    with reading_pixels({**chosen, "overlap": asked.overlap}):
+    with reading_pixels({**chosen, "overlap": asked.overlap, "frames": asked.frames}):
         groups: list[Group] = []
         for kind, members in groupby(several, _kind):
             if kind == FILES:
@@ -113,7 +114,7 @@ def arrival(image: ImageArgument) -> Arrival:
 
 
 def _kind(argument: Any) -> str:
-    if reading_asked().window and is_image_path(argument):
+    if is_image_path(argument) and (reading_asked().window or is_stack(argument)):
         return ""  # a raster is a dataset of its windows
     return FILES if is_image_path(argument) else PICTURES if is_picture(argument) else ""
 

@@ -155,7 +155,7 @@ def unwritten(read: Sequence[tuple[MarkedImage, str]]) -> Iterator[str]:
             within,
             "image lies",
             "images lie",
-            "within a tar, Parquet or Arrow file or a raster ({}): take them out to label them",
+            "within a tar, Parquet or Arrow file, a raster, volume or clip ({}): take them out to label them",
         ),
         (held, "image is", "images are", "in memory alone ({}): save them under these names for a labelling tool"),
         (faults, "image has", "images have", "no size that can be read ({}): not in coco.json and cvat.xml"),

@@ -192,23 +192,35 @@ def pick_by_group(
     """Choose k of m images by a strategy, of different groups as long as there are groups without a label or a choice.
 
     `groups` (m,) number the groups of the images (scenes, patients, clips); None: the strategy alone chooses. Images of a group
-    that has one count as labelled, so as covered, until every group that the strategy can choose from has one.
+    that has one count as labelled, so as covered, until every group that the strategy can choose from has one. Then groups are
+    halved, in the order of their images, and halved again, so that frames are chosen from different parts of a clip.
     """
     if groups is None or k > int((~labelled).sum()):
         return np.asarray(strategy.pick(columns, k, rng, labelled), dtype=np.intp)
-    chosen, closed = list[int](), np.isin(groups, groups[labelled])
+    chosen, parts, blocks = list[int](), 1, groups
+    closed = np.isin(groups, groups[labelled])
     while len(chosen) < k:
         taken = labelled | closed
         taken[chosen] = True
         try:
             found = strategy.pick(columns, min(k - len(chosen), int((~taken).sum())), rng, taken)
         except InputError:
-            if not closed.any():
+            if parts > len(groups):
                 raise
-            closed = np.zeros_like(closed)
+            parts *= 2
+            blocks = _in_parts(groups, parts)
+            closed = np.isin(blocks, blocks[[*np.flatnonzero(labelled), *chosen]])
             continue
         for position in found.tolist():
             if not closed[position]:
                 chosen.append(position)
-                closed |= groups == groups[position]
+                closed |= blocks == blocks[position]
     return np.array(chosen, dtype=np.intp)
+
+
+def _in_parts(groups: NDArray[np.integer[Any]], parts: int) -> NDArray[np.intp]:
+    """Number the parts of groups that are cut into so many of equal length, in the order of their images."""
+    sizes, order = np.bincount(groups), np.argsort(groups, kind="stable")
+    ranks = np.empty(len(groups), np.intp)
+    ranks[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.asarray(groups * parts + ranks * parts // sizes[groups], dtype=np.intp)

@@ -1,0 +1,227 @@
+"""Slices of NIfTI volumes and DICOM files are images in their own units; a patient's are a group, and no tag is written."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import howfar
+from howfar.data import Dataset, decode, parse, read_bytes, read_mask
+from howfar.data.bands import file_values
+from howfar.errors import ImageError, InputError
+from howfar.pixel_reading import PixelReading, file_and_reading, reading_pixels
+
+pydicom = pytest.importorskip("pydicom")
+nibabel = pytest.importorskip("nibabel")
+TEST_FILES = Path(nibabel.__file__).parent / "tests" / "data"
+QUICK: dict[str, Any] = {"progress": False, "baselines": False, "rivals": False, "bootstrap": 0, "permutations": 0}
+LAS = np.diag([-2.0, 2.0, 3.0, 1.0])
+SECRET = "LEAK"
+
+
+def slices(place: Path, **reading: Any) -> Dataset:
+    with reading_pixels(reading or {"range": "auto"}):
+        dataset = parse(place)
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def pixels(item: Any) -> NDArray[np.uint8]:
+    return np.asarray(decode(read_bytes(item.path)).image)[..., 0]
+
+
+def volume(file: Path, seed: int = 0, shift: int = 0, affine: NDArray[Any] = LAS) -> NDArray[np.int16]:
+    """Write a NIfTI volume of 24 × 20 voxels in 6 slices, the first of them empty, and return its voxels."""
+    voxels = np.random.default_rng(seed).integers(0, 400, (24, 20, 6)).astype(np.int16) + np.int16(shift)
+    voxels[..., 0] = 0
+    file.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.Nifti1Image(voxels, affine).to_filename(file)
+    return voxels
+
+
+def dicom(file: Path, patient: str, seed: int = 0, **tags: Any) -> Any:
+    """Write a DICOM file with pixels of its own, as pydicom's small CT, and return its tags."""
+    made = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    made.PatientID = patient
+    values = np.random.default_rng(seed).integers(0, 2000, (24, 20)).astype(np.int16)
+    made.Rows, made.Columns, made.PixelData = 24, 20, values.tobytes()
+    for name, value in tags.items():
+        setattr(made, name, value)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    made.save_as(file)
+    return made
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_slices_of_a_volume_are_turned_as_shown_and_keep_their_units(tmp_path: Path, ending: str) -> None:
+    voxels = volume(tmp_path / f"head.v1{ending}")
+    dataset = slices(tmp_path / f"head.v1{ending}", range="-100:400")
+    assert (dataset.name, dataset.items[2].name, set(dataset.groups)) == ("head.v1", "head.v1/z3", {f"head.v1{ending}"[:7]})
+    assert dict(dataset.items[2].further) == {"spacing": "2", "slice_spacing": "3"}
+    # The first axis leads to the left, as columns do; the second to the front, and rows lead to the back.
+    wanted = np.rint((voxels[:, ::-1, 3].T + 100.0) * (255 / 500))
+    np.testing.assert_array_equal(pixels(dataset.items[2]), wanted)
+    assert [fault.reason for fault in dataset.skipped] == ["1 of 6 slices are left out: one value in all pixels"]
+
+
+def test_one_anatomy_stored_in_any_order_gives_the_same_slices(tmp_path: Path) -> None:
+    voxels = volume(tmp_path / "las.nii")
+    nibabel.Nifti1Image(voxels[::-1], np.diag([2.0, 2, 3, 1])).to_filename(tmp_path / "ras.nii")
+    swapped = np.array([[0, -2.0, 0, 0], [2.0, 0, 0, 0], [0, 0, 3.0, 0], [0, 0, 0, 1.0]])
+    nibabel.Nifti1Image(voxels.swapaxes(0, 1), swapped).to_filename(tmp_path / "als.nii")
+    scaled = nibabel.Nifti1Image(voxels, LAS)
+    scaled.header.set_slope_inter(0.25, 0)
+    scaled.to_filename(tmp_path / "scaled.nii")
+    first, *others = (
+        file_values(*file_and_reading(slices(tmp_path / name, range="0:400").items[3].path))
+        for name in ("las.nii", "ras.nii", "als.nii", "scaled.nii")
+    )
+    for other, factor in zip(others, (1, 1, 4), strict=True):
+        np.testing.assert_array_equal(first, other * factor)
+
+
+def test_values_without_a_range_and_masks_that_do_not_fit_are_refused_in_a_line(tmp_path: Path) -> None:
+    volume(tmp_path / "p" / "images" / "a.nii.gz")
+    with pytest.raises(InputError, match=r"int16 values from \d to 39\d: say which become 0 to 255, as --range 0:3000 or auto"):
+        howfar.embed(tmp_path / "p", "colour_moments", store=tmp_path / "store", progress=False)
+    volume(tmp_path / "p" / "masks" / "a.nii", affine=np.diag([1.0, 1, 1, 1]))
+    with pytest.raises(InputError, match=r"its mask has another shape or place in space \(affine\)"):
+        slices(tmp_path / "p")
+
+
+def test_a_range_without_pixels_is_said_with_the_count(tmp_path: Path) -> None:
+    volume(tmp_path / "p.nii")
+    found = howfar.embed(tmp_path / "p.nii", "colour_moments", store=tmp_path / "store", range="5000:9000", progress=False)
+    line = "p: 5 of 5 images looked at have no pixel in the range 5000:9000, and are read as one colour: pass a range"
+    assert any(note.startswith(line) for note in found.notes)
+
+
+def test_a_site_of_volumes_with_masks_is_assessed_by_one_command(tmp_path: Path) -> None:
+    for number, name in enumerate(("p", "a", "b")):
+        for part in range(4):
+            voxels = volume(tmp_path / name / "images" / f"{part}.nii.gz", 10 * number + part, shift=20 * number)
+            mask = np.where(voxels > 300, 255, 0).astype(np.uint8)
+            (tmp_path / name / "masks").mkdir(exist_ok=True)
+            nibabel.Nifti1Image(mask, LAS).to_filename(tmp_path / name / "masks" / f"{part}.nii")
+        for item in slices(tmp_path / name).items:
+            assert item.mask is not None
+            file = (tmp_path / "maps" / name / item.name).with_suffix(".png")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(read_mask(item.mask).astype(np.uint8) * np.uint8(255)).save(file)
+    answers = howfar.assess(
+        tmp_path / "p",
+        [tmp_path / "a", tmp_path / "b"],
+        tmp_path / "run",
+        predictions=tmp_path / "maps",
+        backbone="colour_moments",
+        baselines=False,
+        progress=False,
+        store=tmp_path / "store",
+        range="auto",
+    )
+    assert [(site.dataset, site.measured) for site in answers.sites] == [("a", 1.0), ("b", 1.0)]
+    images = pd.read_parquet(tmp_path / "run" / "images.parquet")
+    assert images[images["dataset"] == "a"]["group"].nunique() == 4
+    assert (images["dataset"] == "a").sum() == 20  # without the empty slice of each volume
+
+
+def test_files_that_nibabel_and_pydicom_ship_are_compared(tmp_path: Path) -> None:
+    for file in ("functional.nii", "example4d.nii.gz", "row_major.dconn.nii"):
+        (tmp_path / "s").mkdir(exist_ok=True)
+        (tmp_path / "s" / file).write_bytes((TEST_FILES / file).read_bytes())
+    (tmp_path / "p").mkdir()
+    for file in (
+        "CT_small.dcm",
+        "MR_small_RLE.dcm",
+        "SC_rgb_rle_2frame.dcm",
+        "examples_palette.dcm",
+        "rtplan.dcm",
+        "no_meta.dcm",
+    ):
+        (tmp_path / "p" / file).write_bytes(Path(pydicom.data.get_testdata_file(file)).read_bytes())
+    for file in ("JPEG-lossy.dcm", "MR_truncated.dcm", "JPEGLSNearLossless_16.dcm"):
+        (tmp_path / "p" / file).write_bytes(Path(pydicom.data.get_testdata_file(file)).read_bytes())
+    result = howfar.compare(
+        tmp_path / "p", tmp_path / "s", "colour_moments", store=tmp_path / "store", range="-1000:3000", **QUICK
+    )
+    assert (result.primary.n, result.datasets[0].n) == (5, 108)
+    reasons = {Path(fault.path.partition("/@")[0]).name: fault.reason for fault in result.skipped}
+    assert {name: reason for name, reason in reasons.items() if name != "JPEGLSNearLossless_16.dcm"} == {
+        "row_major.dconn.nii": "a NIfTI file that holds no volume of slices",
+        "rtplan.dcm": "a DICOM file without a picture, such as a report or a plan",
+        "no_meta.dcm": "no DICOM file: it lacks the letters DICM after 128 bytes",
+        "MR_truncated.dcm": "damaged DICOM file (ValueError)",
+        "JPEG-lossy.dcm": "damaged, or a form of JPEG Extended (Process 2 and 4) that needs another decoder: "
+        "pip install python-gdcm",
+    }
+
+
+def test_a_ct_is_read_in_hounsfield_units_and_the_dark_is_dark(tmp_path: Path) -> None:
+    tags = dicom(tmp_path / "1.dcm", "a")
+    wanted = tags.pixel_array + int(tags.RescaleIntercept)
+    place = slices(tmp_path / "1.dcm", range="0:100").items[0].path
+    np.testing.assert_array_equal(file_values(*file_and_reading(place))[..., 0], wanted)
+    dicom(tmp_path / "2.dcm", "a", PhotometricInterpretation="MONOCHROME1", PixelRepresentation=0, BitsStored=12)
+    place = slices(tmp_path / "2.dcm", range="0:100").items[0].path
+    inverse = 4095 - tags.pixel_array + int(tags.RescaleIntercept)
+    np.testing.assert_array_equal(file_values(*file_and_reading(place))[..., 0], inverse)
+    with pytest.raises(ImageError, match="no frame 7"):
+        file_values(tmp_path / "1.dcm", PixelReading(at="7"))
+
+
+def outputs(*places: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the content of every file below folders, unpacked."""
+    for file in (file for place in places for file in place.rglob("*") if file.is_file()):
+        yield file, file.read_bytes()
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                yield from ((file, archive.read(name)) for name in archive.namelist())
+        if file.suffix == ".parquet":
+            yield file, pd.read_parquet(file).to_csv().encode()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom", "ignore:.*take them out to label them")
+def test_no_text_of_a_tag_reaches_a_file_of_any_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = {"AE", "AS", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT", "DA", "DT", "TM"}
+    structure = ("Photometric", "PixelSpacing", "Overlay", "SOPInstanceUID", "SOPClassUID", "SpecificCharacterSet")
+    known = pydicom.datadict.DicomDictionary
+    filled = {
+        name: SECRET
+        for tag, (kind, _, _, _, name) in known.items()
+        if kind in texts and name and 0x0008 <= tag >> 16 < 0x5000 and not name.startswith(structure)
+    }
+    assert {"PatientName", "PatientID", "InstitutionName", "StudyInstanceUID", "PatientBirthDate", "Modality"} <= set(filled)
+    with pydicom.config.disable_value_validation():
+        for number in range(14):
+            site, stem = ("p", "s")[number % 2], f"{number:02}"
+            identity = {"PatientID": f"{SECRET}{number // 4}"}
+            dicom(tmp_path / site / "images" / f"{stem}.dcm", SECRET, number, **{**filled, **identity})
+            mask = Image.fromarray((np.arange(480).reshape(24, 20) % 3 == 0).astype(np.uint8) * np.uint8(255))
+            for file in (tmp_path / site / "masks" / f"{stem}.png", tmp_path / "maps" / site / f"{stem}.png"):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                mask.save(file)
+        damaged = (tmp_path / "s" / "images" / "01.dcm").read_bytes()
+        (tmp_path / "s" / "images" / "cut.dcm").write_bytes(damaged[: len(damaged) - 600])
+    p, s, store, made = tmp_path / "p", tmp_path / "s", tmp_path / "store", tmp_path / "made"
+    reading: dict[str, Any] = {"store": store, "range": "auto", "progress": False}
+    kept = {**reading, "backbone": "colour_moments"}
+    howfar.assess(p, [s], made / "assessed", predictions=tmp_path / "maps", baselines=False, partial=True, **kept)
+    run = howfar.compare(p, s, out=made / "run", **{**QUICK, **kept})
+    howfar.select(made / "run", "s", 2, "kcenter", out=made / "selected")
+    howfar.evaluate(s, tmp_path / "maps" / "s", range="auto", partial=True).save(made / "evaluated" / "s.parquet")
+    howfar.profile(p, "colour_moments", **reading).save(made / "p.howfar")
+    howfar.check(made / "p.howfar", s, {"images": {"at_least": 2}}, log=made / "log.jsonl", keep=True, store=store)
+    assert run.datasets[0].n == 7
+    groups = set(pd.read_parquet(made / "run" / "images.parquet").query("dataset == 's'")["group"])
+    assert groups == {"s patient 1", "s patient 2", "s patient 3", "s patient 4"}
+    files = list(outputs(made, store))
+    assert {".parquet", ".json", ".html", ".howfar", ".jsonl"} <= {file.suffix for file, _ in files}
+    named = {SECRET.encode(), SECRET.encode("utf-16-le")}
+    assert not [file for file, data in files if any(text in data for text in named)]
+    assert SECRET not in "".join(capsys.readouterr())
