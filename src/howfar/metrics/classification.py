@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ from howfar.errors import InputError
 from howfar.metrics.probability_maps import IntArray
 from howfar.metrics.protocol import MetricScore
 
+CORRECT: Final = "correct (1) or not (0)"
 _SUM_SLACK = 1e-2
 
 
@@ -80,7 +81,7 @@ class Classification:
             raise InputError.of("predictions", "must all tell the same number of classes apart", class_counts)
         truth, predicted = (np.array([getattr(tally, name) for tally in labels]) for name in ("truth", "predicted"))
         return MetricScore(
-            metric="correct (1) or not (0)",
+            metric=CORRECT,
             scores=_scores(truth, predicted),
             per_image=(truth == predicted).astype(np.float64),
             columns={"confidence": np.array([label.confidence for label in labels])},

@@ -1,5 +1,7 @@
+import shlex
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from howfar.pipeline.reference_profile import Profile
 from howfar.results.certificate_result import Zone
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check import log as logs
+from howfar.studies.check.check_site import certifying
 
 RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}
 
@@ -166,6 +169,25 @@ def test_labels_of_a_certificate_decide_failures_and_settle_the_gate(file: Path,
     # Of what is no performance of an image the labels say no image fails.
     other = howfar.check(file, rows(5, 30), rules, certificate=replace(certificate, metric="precision"))
     assert other.decisions[3].words.startswith("no estimator looks at the images one by one")
+
+
+@pytest.mark.parametrize(
+    ("metric", "threshold", "task"),
+    [
+        ("F at threshold 0.35", 0.35, []),
+        ("correct (1) or not (0)", None, ["--task", "classification"]),
+        ("F1 at IoU 0.5", None, ["--task", "detection"]),
+        ("F, mean over classes", None, ["--task", "multiclass"]),
+    ],
+)
+def test_the_command_to_certify_names_task_and_predictions(metric: str, threshold: float | None, task: list[str]) -> None:
+    loaded: Any = SimpleNamespace(judge=SimpleNamespace(metric=metric, threshold=threshold))
+    options = {"predictions": "the maps"}
+    words = shlex.split(certifying(loaded, "p.howfar", {"new": "/images/new"}, "new", options))
+    assert words[:3] == ["howfar", "certify", "/images/new"]
+    assert words[3:] == ["--predictions", "the maps", *task, "--profile", "p.howfar"]
+    loaded.judge.metric, loaded.judge.threshold = "my own", None
+    assert certifying(loaded, "p.howfar", {"new": "/images/new"}, "new", options) == ""
 
 
 def performance(scores: Any, values: np.ndarray) -> pd.DataFrame:

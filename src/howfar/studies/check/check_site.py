@@ -19,6 +19,8 @@ from howfar.data import content_hash, read_bytes
 from howfar.errors import ImageError, InputError
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import ScorerOptions
+from howfar.metrics.classification import CORRECT
+from howfar.metrics.multiclass import METRIC as CLASSES
 from howfar.pipeline.reference_profile import Profile, place_of
 from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.results import Evaluation
@@ -31,6 +33,7 @@ from howfar.studies.check.log import alarm_decision, read_alarm
 from howfar.studies.check.rules import RuleFacts, Rules, decisions_of, failing_of, interval_of, judged_of, moment, read_rules
 from howfar.studies.performance.image_performance import scores_of
 from howfar.studies.performance.performance_files import Performances, match, read_performances
+from howfar.tasks.detection_task import BOXES
 
 if TYPE_CHECKING:
     from howfar.backbones import BackboneArgument
@@ -155,10 +158,13 @@ def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
 def certifying(
     loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
 ) -> str:
-    """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps."""
-    if dataset not in places or (loaded.judge is not None and loaded.judge.threshold is None):
-        return ""  # of what is not maps, certify asks for the task, which a profile does not say
+    """Build the command that certifies a dataset; return "" if it has no path, or a measure of the user's own."""
+    metric = "" if loaded.judge is None else loaded.judge.metric
+    task = "detection" if metric.startswith(BOXES) else {CORRECT: "classification", CLASSES: "multiclass"}.get(metric, "")
+    if dataset not in places or (loaded.judge is not None and loaded.judge.threshold is None and not task):
+        return ""
     words = ["howfar", "certify", places[dataset], "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
+    words += ["--task", task] if task else []
     if not isinstance(profile, Profile):
         words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
         words += ["--profile", str(profile)]
