@@ -60,10 +60,11 @@ def test_the_list_is_printed_and_written_into_the_run(made, place, howfar):
     for line, pick in zip(lines[2:5], found.picks, strict=True):
         assert line.split()[:3] == [pick.image, str(pick.rank), f"{pick.distance:.3f}"]
         assert line.endswith(pick.reason)
-    assert " ".join(lines[5:-2]) == found.why == WHY
-    assert lines[-2] == f"list: {folder / 'chosen.txt'}"
+    assert " ".join(lines[5:-3]) == found.why == WHY
+    assert lines[-3] == f"list: {folder / 'chosen.txt'}"
     beside = "chosen.csv, contact_sheet.png, coco.json, cvat.xml, label_studio.json, label_studio.xml, selection.json"
-    assert lines[-1] == f"beside it: {beside}"
+    assert lines[-2] == f"beside it: {beside}"
+    assert lines[-1] == "label these to train; to measure site a, howfar certify draws its own"
     assert {path.name for path in folder.iterdir()} == WRITTEN
     assert [Path(line).is_file() for line in (folder / "chosen.txt").read_text().splitlines()] == [True] * 3
     assert {path: path.read_bytes() for path in before} == before
@@ -77,7 +78,7 @@ def test_what_the_model_predicted_and_the_images_are_handed_over(made, place, tm
         "select", place, "--dataset", "site a", "-k", 12, *maps, *names, "--with-images", "copy", "--out", out
     )
     assert (code, err) == (0, "")
-    assert printed.rstrip().endswith("label_studio.xml, selection.json, coco.zip, cvat.zip")
+    assert "label_studio.xml, selection.json, coco.zip, cvat.zip\n" in printed
     assert {path.name for path in out.iterdir()} == WRITTEN | {"coco.zip", "cvat.zip"}
     document = json.loads((out / "coco.json").read_text(encoding="utf-8"))
     assert [category["name"] for category in document["categories"]] == ["Riß", "joint"]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from howfar.data import Dataset, Item
 from howfar.data.classes import ClassPredictions, read_classes
-from howfar.data.dataset import by_file_name, match_names, no_match
+from howfar.data.dataset import by_file_name, match_names, matched_entries, no_match
 from howfar.data.predictions import MatchedMaps, map_paths, match_maps, read_prediction, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError
 
@@ -357,3 +357,12 @@ def test_what_is_no_such_table(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         classes_in(tmp_path, text)
     assert words in str(caught.value)
+
+
+def test_rows_that_repeat_the_folder_of_images_match_and_a_file_is_not_taken_for_a_folder(tmp_path):
+    rows = ["images/1.png", "images/2.png"]
+    assert matched_entries(roads("1.png", "2.png"), rows) == {"1.png": "images/1.png", "2.png": "images/2.png"}
+    assert not matched_entries(roads("1.png"), ["images/7.png", "other/1.png"])
+    (tmp_path / "rows.csv").write_text("image")
+    assert no_match(roads("1.png"), "row", str(tmp_path / "rows.csv"), ["a/1.png"]).endswith("name them after the images")
+    assert no_match(roads("1.png"), "map", str(tmp_path), ["a/1.png"]).endswith(f"pass {tmp_path}/a")

@@ -129,6 +129,7 @@ def show_selection(selection: Selection, folder: Path, remarks: Sequence[str] = 
     archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
     others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]
     to.print(f"beside it: {', '.join(others)}", soft_wrap=True)
+    to.print(f"label these to train; to measure {selection.dataset}, howfar certify draws its own", soft_wrap=True)
 
 
 Action = Literal["import"]

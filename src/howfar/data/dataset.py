@@ -187,7 +187,8 @@ def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> 
         return f"{line}: {source} is a dataset, name the folder of the model's {what}s"
     last = {PurePosixPath(stem(item.name)).name for item in dataset.items}
     within = {PurePosixPath(path).parent.as_posix() for path in paths if PurePosixPath(stem(path)).name in last} - {"."}
-    return f"{line}: pass {source}/{within.pop()}" if len(within) == 1 else f"{line}: name them after the images"
+    is_folder = len(within) == 1 and not Path(source).is_file()
+    return f"{line}: pass {source}/{within.pop()}" if is_folder else f"{line}: name them after the images"
 
 
 def leads_out(name: str) -> bool:
@@ -196,6 +197,7 @@ def leads_out(name: str) -> bool:
 
 
 _LONGEST: Final = 120
+_BELOW: Final = "images/"
 
 
 def examples(names: Sequence[str], most: int = 3) -> str:
@@ -222,9 +224,13 @@ def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) ->
 
 
 def matched_entries(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
-    """Match images with entries by exact name, or else by path without the extension."""
+    """Match images with entries by exact name, or else by path without the extension, also below images/ as in a dataset."""
     whole = set(names)
     by_stem = {stem(name): name for name in reversed(names)}
     keys = match_names(dataset, by_stem)
     by_image = {image: image if image in whole else by_stem.get(key) for image, key in keys.items()}
-    return {image: entry for image, entry in by_image.items() if entry is not None}
+    found = {image: entry for image, entry in by_image.items() if entry is not None}
+    if found or not whole or not all(name.startswith(_BELOW) for name in whole):
+        return found
+    short = {name.removeprefix(_BELOW): name for name in names}
+    return {image: short[entry] for image, entry in matched_entries(dataset, list(short)).items()}
