@@ -365,6 +365,10 @@ MIRRORED: Final = {AGREEMENTS[0], FLIP_OVERLAP, *BOX_AGREEMENTS}
 """Columns that are read from predictions of the mirrored images."""
 
 
+FIRST: Final = "would be used first, but needs"
+"""How the note of an estimator begins whose predictions were not passed."""
+
+
 def notes(judge: SiteJudge, at_hand: Collection[str], wanted: str = AUTO) -> tuple[str, ...]:
     """Describe how reliable the predictions are for images that have the columns `at_hand`."""
     ranked = judge.ranked(wanted)
@@ -410,7 +414,7 @@ def _missing(judge: SiteJudge, name: str, at_hand: Collection[str]) -> str:
     """Name the predictions to pass so that an estimator can be used."""
     missing = set(judge.fits[name].needs) - set(at_hand)
     what = "predictions of the mirrored images: pass them too" if missing <= MIRRORED else "predictions: pass them"
-    return f"{_with_error(judge, name)} would be used first, but needs {what}"
+    return f"{_with_error(judge, name)} {FIRST} {what}"
 
 
 def _trust(judge: SiteJudge, used: str) -> str:

@@ -233,7 +233,7 @@ def test_a_model_makes_the_maps(place: Path, tmp_path: Path) -> None:
     assert again.labelled == 8
 
 
-def test_a_profile_predicts(place: Path, tmp_path: Path) -> None:
+def test_a_profile_predicts(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "other"
     site, masks, maps = write_site(other, 30, seed=1)
     shutil.copytree(masks, site / "masks")
@@ -248,6 +248,9 @@ def test_a_profile_predicts(place: Path, tmp_path: Path) -> None:
     assert list(found.site.proxies) == pytest.approx([score.predicted for score in scores.images])
     assert (found.proxy, found.threshold) == ("foreground_confidence of the profile of roads", 0.3)
     assert certify(place, None, out=tmp_path / "out", labels=place / "truth").value == found.value
+    said = ("predictions are by atc", "consensus would be used first, but needs predictions of the mirrored images")
+    monkeypatch.setattr("howfar.relation.site_judge.notes", lambda *_: said)
+    assert certify(place, profile=file).notes == said[1:]
     bare = howfar.profile(f"roads={site}", "colour_moments", store=tmp_path / "store", progress=False)
     with pytest.raises(InputError, match="the profile of roads holds no estimators of performance"):
         certify(place, profile=bare.save(tmp_path / "bare.howfar"))

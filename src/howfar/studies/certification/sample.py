@@ -19,6 +19,7 @@ from howfar.data.predictions import made_with
 from howfar.errors import ImageError, InputError, LeakError
 from howfar.pipeline.reference_profile import Profile
 from howfar.pixel_reading import reading_asked
+from howfar.relation.site_judge import FIRST
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
@@ -87,8 +88,10 @@ def begin(
     answers, contents = task.answers(seen.unseen(dataset), predictions, progress).with_images(given["partial"], progress)
     images = [item.name for item in answers.dataset.items]
     proxies, words = [answers.by_image[name].confidence for name in images], task.proxy
+    notes = [*_notes(seen, answers.dataset)]
     if profile is not None:
-        proxies, words = by_profile(answers.dataset, profile, predictions, given)
+        proxies, words, lacking = by_profile(answers.dataset, profile, predictions, given)
+        notes += lacking
     if question.against is not None:
         others = second_answers(task, answers.dataset, question.against, progress)
         proxies = task.bounds(question.measure, answers, others).tolist()
@@ -103,7 +106,6 @@ def begin(
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
         reading=reading_asked().options(),
     )
-    notes = [*_notes(seen, answers.dataset)]
     if others is not None and answers.classes and others.classes and not {*answers.classes} & {*others.classes}:
         named = " and ".join(examples(sorted(each)) for each in (answers.classes, others.classes))
         notes.append(f"the two models name no class alike ({named}): if they mean the same, give both the same names")
@@ -206,8 +208,8 @@ def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
 
 def by_profile(
     dataset: Dataset, profile: Profile, predictions: str | Path, given: Mapping[str, Any]
-) -> tuple[list[float], str]:
-    """Predict performance with a profile's estimators (nan if impossible), and name the estimators."""
+) -> tuple[list[float], str, list[str]]:
+    """Predict performance with a profile's estimators (nan if impossible), name these, and note what a better one lacks."""
     chosen = {name: given[name] for name in ("flipped", "ensemble", "estimator") if given[name]}
     scores = profile.score(dataset, predictions=predictions, **chosen)
     by_path = {score.image: score for score in scores.images}
@@ -217,7 +219,8 @@ def by_profile(
     if not names:
         line = f"the profile of {profile.primary} predicts no performance: make it with labelled datasets and their performance"
         raise InputError(f"{line}, or leave --profile out")
-    return np.clip(values, 0.0, 1.0).tolist(), f"{', '.join(names)} of the profile of {scores.primary}"
+    lacking = [note for note in scores.notes if FIRST in note]
+    return np.clip(values, 0.0, 1.0).tolist(), f"{', '.join(names)} of the profile of {scores.primary}", lacking
 
 
 def check_whole(certificate: Certificate) -> None:
