@@ -96,7 +96,7 @@ def test_a_study_takes_every_option_of_its_command(kind: str, keywords: type) ->
 
 def test_networks_take_every_option_of_their_commands() -> None:
     by_run = {"device", "model", "group", "workers", "progress", "log", "seed", "memory", *DatasetEntry.model_fields}
-    by_run |= {"bands", "range", "window", "overlap"}  # of all datasets of a run: howfar study takes them
+    by_run |= {"bands", "range", "window", "overlap", "frames"}  # of all datasets of a run: howfar study takes them
     assert set(declared(BackboneOptions)) - by_run == set(BackboneEntry.model_fields) - {"backbone"}
     taken = set(ModelEntry.model_fields) - {"segmenter"}
     assert set(declared(TrainOptions)) - by_run - taken <= ModelEntry.LATER
