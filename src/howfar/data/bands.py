@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import Any, Final, cast
 
@@ -59,8 +60,9 @@ _FEW_BITS: Final = 14
 _POINTS: Final = 1 << 14
 _PERCENTILES: Final = (0.5, 99.5)
 _SAMPLES_TAG: Final = 277
+_TIFF: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _DRIVERS: Final = {
-    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "GTiff"),
+    **dict.fromkeys(_TIFF, "GTiff"),
     **dict.fromkeys((b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51"), "JP2OpenJPEG"),
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -89,16 +91,21 @@ def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
         return stacks.values(file, reading)
     data = read_bytes(file)
     with damage_named():
+        failed: Exception | None = None
         try:
-            values: NDArray[Any] | None = _by_pillow(data, reading.bands)
-        except ImageError as error:
-            if UNKNOWN_BANDS not in str(error):
+            if (values := _by_pillow(data, reading.bands)) is not None:
+                return values
+        except Exception as error:  # Pillow fails in many ways over bands and types that GDAL reads
+            if not data.startswith(_TIFF) or (UNKNOWN_BANDS not in str(error) and find_spec("rasterio") is None):
                 raise
-            values = None
-        if values is not None:
-            return values
-        with opened_raster(data) as raster:
-            return raster_values(raster, reading.bands)
+            failed = error
+        try:
+            with opened_raster(data) as raster:
+                return raster_values(raster, reading.bands)
+        except ImageError as error:
+            if failed is None or "band" in str(error) or UNKNOWN_BANDS in str(failed):
+                raise
+            raise failed from error
 
 
 def _by_pillow(data: bytes, bands: Sequence[int]) -> NDArray[Any] | None:

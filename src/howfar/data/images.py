@@ -7,6 +7,7 @@ Pillow are ignored, so that the outcome does not depend on the caller's warning 
 from __future__ import annotations
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -172,6 +173,9 @@ _TURNS = {
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
 _PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio|pydicom|nibabel|av)\."), 0)
 _FILTERS_LOCK = Lock()
+for _reader in ("PIL", "nibabel", "pydicom"):
+    # What these log of a damaged file is in the reason for which it is skipped.
+    logging.getLogger(_reader).addHandler(logging.NullHandler())
 _threads_inside = 0
 
 

@@ -94,6 +94,8 @@ def cut(dataset: str, items: Iterable[Item], skipped: list[Skipped]) -> Iterator
         try:
             if not isinstance(item.path, Path):
                 raise ImageError("windows, slices and frames are read from local files alone: copy it here")
+            if reading.window and is_stack(item.path):
+                raise ImageError("slices and frames are not cut: leave out --window, and cut the rasters beforehand")
             with damage_named():
                 stack = opened(item.path, not is_stack(item.path))
                 owner = stack.owner

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from itertools import product
@@ -17,13 +18,20 @@ from howfar.data.images import NAME_RANGE, check_size, decoding
 from howfar.data.item import Item
 from howfar.data.stacks import WHOLE, part, place
 from howfar.errors import ImageError, one_line
+from howfar.memory import file_limit
 from howfar.pixel_reading import PixelReading
 
 _NEEDS: Final = "needs {}: pip install 'howfar[medical]'"
 _MILLIMETRES: Final = {"meter": 1e3, "micron": 1e-3}
 _SIDES: Final = "RLAPSI"
 _AXES: Final = "ztuvw"
+_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_LEAST_OF_FRAME: Final = 8
+"""Bytes that a frame of a DICOM file takes at least."""
 _unpacking: Final = Lock()
+_HEAD: Final = 540
+_OFFSETS: Final = {348: (108, "f"), 540: (168, "q")}
+"""Where NIfTI-1 and NIfTI-2, told apart by the size of their headers, say at which byte their voxels begin, and its type."""
 
 
 def _sized(columns: Any, rows: Any, thickness: Any) -> dict[str, str]:
@@ -51,6 +59,18 @@ def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
     return values
 
 
+def _check_head(file: Path | str) -> None:
+    """Raise `ImageError` for a header whose extensions, which nibabel reads whole, would not fit into memory."""
+    from nibabel.openers import ImageOpener
+
+    with ImageOpener(file) as stream:
+        head = stream.read(_HEAD)
+    for order in "<>" if len(head) == _HEAD else "":
+        place, kind = _OFFSETS.get(struct.unpack_from(f"{order}i", head)[0], (0, ""))
+        if kind and (offset := struct.unpack_from(f"{order}{kind}", head, place)[0]) > file_limit() // 8:
+            raise ImageError(f"its voxels begin at byte {offset:.0f}: give more to read so long a header (--memory)")
+
+
 @lru_cache(maxsize=3)
 def _unpacked(file: Path | str, changed: int) -> Any:
     """Return an image whose compressed voxels are in memory, since slices cannot be found in them; keep the last three."""
@@ -76,6 +96,7 @@ class Nifti:
         except ImportError as error:
             raise ImageError(_NEEDS.format("nibabel")) from error
         try:
+            _check_head(file)
             if str(file).lower().endswith(".gz"):
                 with _unpacking:  # once for all threads
                     self._image, self._voxels = _unpacked(file, Path(file).stat().st_mtime_ns)
@@ -161,11 +182,26 @@ class Dicom:
         self._file = file
         try:
             with Path(file).open("rb") as stream:
-                self._tags = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS))
+                is_deflated = pydicom.filereader.read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED
+                self._tags = pydicom.Dataset() if is_deflated else self._read(stream)
         except pydicom.errors.InvalidDicomError as error:
             raise ImageError("no DICOM file: it lacks the letters DICM after 128 bytes") from error
         except Exception as error:  # what pydicom says may hold what tags say
             raise ImageError(f"damaged DICOM file ({type(error).__name__})") from error
+        if is_deflated:  # it could expand without limit
+            raise ImageError("the transfer syntax Deflated Explicit VR is not read: convert it to Explicit VR Little Endian")
+        if _whole(self._tags.get("NumberOfFrames")) > Path(file).stat().st_size // _LEAST_OF_FRAME + 1:
+            raise ImageError("damaged DICOM file (more frames than it has room for)")
+
+    @staticmethod
+    def _read(stream: Any) -> Any:
+        """Read the tags that are wanted, all of which are parsed here, where errors are not repeated."""
+        from pydicom import dcmread
+
+        tags = dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS))
+        for _ in tags.iterall():
+            pass
+        return tags
 
     def close(self) -> None:
         """Let the tags go."""

@@ -164,8 +164,8 @@ MOST: Final = 64 << 30
 """Bytes up to which a table is counted, for the error to say what it needs."""
 # By the numbers of Parquet's physical types: BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE.
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}
-_TEXTS, _OFFSET = 6, 4
-"""The number of BYTE_ARRAY, which pyarrow can read as dictionaries, and the bytes of a text's place in a column."""
+_TEXTS, _OFFSET, _NUMBER = 6, 4, 8
+"""The number of BYTE_ARRAY, which pyarrow reads as dictionaries; the bytes of a text's place in a column, and of a number."""
 _ROWS = 1 << 16
 
 
@@ -182,6 +182,9 @@ def read_table(
 
     wanted = None if columns is None else list(columns)
     stated = stated_bytes(groups, wanted)
+    chunks = list(_chunks(groups, wanted))
+    if any(chunk.unpacked > file_limit(size) // 8 or chunk.values > file_limit(size) // _NUMBER for chunk in chunks):
+        check_file(stated, name, size)  # for its texts and indices alone may not fit
     if stated < MOST and _may_swell(groups, wanted, size):
         check_file(_decoded_table_bytes(source, metadata, groups, wanted, size), name, size)
     check_file(stated, name, size)
@@ -250,9 +253,12 @@ def _decoded_table_bytes(source: Any, metadata: Any, groups: Sequence[RowGroup],
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts = sorted({chunk.path for chunk in _chunks(groups, columns) if chunk.kind == _TEXTS})
-    longest, part = max((chunk.unpacked for chunk in _chunks(groups, columns)), default=1), file_limit(size) // 8
-    rows = _ROWS if longest <= part else max(1, min(_ROWS, part // longest))
+    chunks, part = list(_chunks(groups, columns)), file_limit(size) // 8
+    texts = sorted({chunk.path for chunk in chunks if chunk.kind == _TEXTS})
+    longest = max(1, *(chunk.unpacked for chunk in chunks))
+    # Bytes of a fixed length are repeated in every cell that is read.
+    held = longest <= part and all(chunk.kind in _WIDTHS or chunk.kind == _TEXTS for chunk in chunks)
+    rows = _ROWS if held else max(1, min(_ROWS, part // longest))
     file, needed = pq.ParquetFile(source, metadata=metadata, read_dictionary=texts), 0
     for batch in file.iter_batches(rows, columns=columns, use_threads=False):
         for column in batch.columns:
@@ -276,7 +282,9 @@ def decoded_bytes(array: Any) -> int:
         return int(kept.nbytes) * len(array)
     if types.is_struct(array.type):
         return sum(map(decoded_bytes, array.flatten()))
-    if types.is_list(array.type) or types.is_large_list(array.type):
+    if types.is_map(array.type):
+        return decoded_bytes(array.keys) + decoded_bytes(array.items)
+    if types.is_list(array.type) or types.is_large_list(array.type) or types.is_fixed_size_list(array.type):
         return decoded_bytes(array.flatten())
     return int(array.nbytes)
 
