@@ -11,7 +11,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, content_hash, decode, parse, read_bytes
-from howfar.data.bands import left_out, to_levels
+from howfar.data.bands import file_values, left_out, to_levels
 from howfar.data.images import picture, shown
 from howfar.errors import ImageError, InputError
 from howfar.pixel_reading import PixelReading, by_reading, file_and_reading, reading_pixels
@@ -242,3 +242,24 @@ def test_what_is_left_out_is_told_once_for_a_dataset(tmp_path: Path) -> None:
         chosen = parse(tmp_path / "nir")
     assert isinstance(chosen, Dataset)
     assert not list(left_out("nir", [item.path for item in chosen.items]))
+
+
+@pytest.mark.parametrize(
+    ("count", "kind", "interleave", "bands"),
+    [
+        (8, np.uint16, "pixel", (8, 3, 2)),
+        (4, np.uint16, "band", (4,)),
+        (5, np.uint8, "band", (4, 3, 2)),
+        (2, np.uint8, "band", (2,)),
+    ],
+)
+def test_sound_files_that_pillow_cannot_read_are_read_by_gdal(
+    count: int, kind: Any, interleave: str, bands: tuple[int, ...], tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).integers(0, 200, (24, 20, count)).astype(kind)
+    file = write_bands(tmp_path / "1.tif", values, interleave=interleave)
+    read = file_values(file, PixelReading(bands, "0:3000"))
+    np.testing.assert_array_equal(read, values[..., [band - 1 for band in bands]])
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ImageError):
+        file_values(file, PixelReading(bands, "0:3000"))

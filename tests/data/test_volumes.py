@@ -1,5 +1,7 @@
 """Slices of NIfTI volumes and DICOM files are images in their own units; a patient's are a group, and no tag is written."""
 
+import gzip
+import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,3 +227,34 @@ def test_no_text_of_a_tag_reaches_a_file_of_any_command(tmp_path: Path, capsys: 
     named = {SECRET.encode(), SECRET.encode("utf-16-le")}
     assert not [file for file, data in files if any(text in data for text in named)]
     assert SECRET not in "".join(capsys.readouterr())
+
+
+def test_what_a_damaged_file_holds_is_neither_repeated_nor_believed(tmp_path: Path) -> None:
+    """Errors of pydicom's repeat the bytes of a tag of another type; few bytes claim millions of frames, or a long header."""
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    place = tmp_path / "site"
+    for number, tag in enumerate((0x00100020, 0x0020000D)):
+        made = dicom(place / f"{number}.dcm", "")
+        made[tag] = RawDataElement(Tag(tag), "US", 9, b"JANE^DOE1", 0, False, True)
+        made.save_as(place / f"{number}.dcm")
+    dicom(place / "frames.dcm", "", NumberOfFrames="2147483647")
+    made = dicom(place / "deflated.dcm", "")
+    made.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    made.save_as(place / "deflated.dcm")
+    volume(place / "long.nii.gz")
+    head = bytearray(gzip.decompress((place / "long.nii.gz").read_bytes()))
+    struct.pack_into("<f", head, 108, 2.0**40)
+    (place / "long.nii.gz").write_bytes(gzip.compress(head))
+    dicom(place / "sound.dcm", "")
+    dataset = slices(place, range="0:2000")
+    assert [item.name for item in dataset.items] == ["sound.dcm"]
+    reasons = {Path(fault.path).name: fault.reason for fault in dataset.skipped}
+    assert not any("JANE" in reason for reason in reasons.values())
+    assert reasons["0.dcm"] == reasons["1.dcm"] == "damaged DICOM file (BytesLengthException)"
+    assert "more frames than it has room for" in reasons["frames.dcm"]
+    assert "Deflated Explicit VR is not read" in reasons["deflated.dcm"]
+    assert "give more to read so long a header" in reasons["long.nii.gz"]
+    with pytest.raises(InputError, match="slices and frames are not cut: leave out --window"):
+        slices(place / "sound.dcm", range="0:2000", window=8)

@@ -18,6 +18,7 @@ import howfar, pandas, pyarrow.parquet
 from howfar.data import Dataset, Item, parse
 from howfar.errors import InputError
 from howfar.data.label_exports import read_labels
+from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import peak_mib, within
 given, before, refused = sys.argv[1:], peak_mib(), ""
 try:
@@ -135,6 +136,21 @@ def test_a_table_of_repeated_texts_is_refused_before_it_is_held(limit: str, tmp_
     # The true need is named at once, and the table is never held.
     assert "must be at least 5,332 MB" in refused
     assert grown < 1000
+
+
+@pytest.mark.parametrize("kind", ["map", "fixed list", "fixed bytes", "nulls"])
+def test_cells_of_any_type_that_expand_are_refused_before_they_are_held(kind: str, tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    column = {
+        "map": pa.array([[(str(k), long) for k in range(20)]] * 30, pa.map_(pa.string(), pa.string())),
+        "fixed list": pa.array([[long] * 20] * 30, pa.list_(pa.string(), 20)),
+        "fixed bytes": pa.array([long.encode()] * 600, pa.binary(1_000_000)),
+        "nulls": pa.array([[None] * 60_000_000], pa.list_(pa.int8())),
+    }[kind]
+    pq.write_table(pa.table({"cells": column}), tmp_path / "t.parquet")
+    grown, refused = peak("with within('200MB'): read_frame(given[0], None)", tmp_path / "t.parquet")
+    assert "memory must be at least" in refused
+    assert grown < 400
 
 
 @pytest.mark.parametrize("kind", LABELS)
