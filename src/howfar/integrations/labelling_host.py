@@ -96,7 +96,7 @@ class LabellingHost(ABC):
             raise MissingExtraError(f"{self.tool}:// needs {needed}") from error
         except Exception as error:
             status, body = getattr(error, "status_code", getattr(error, "status", None)), getattr(error, "body", None) or error
-            if not isinstance(error, self.errors):
+            if not isinstance(error, self.errors) or status == 200:
                 # A host that is no such tool may answer anything, over which an SDK stumbles in its own way.
                 reason = one_line(f"{type(error).__name__}: {error}", 80)
                 line = f"{self.url} does not answer as {self.tool} does ({reason}): check the address"
