@@ -97,7 +97,7 @@ class PixelReading:
 
     def options(self) -> dict[str, Any]:
         """Return the options that ask for this reading, as JSON values."""
-        return self.identity() | ({"overlap": self.overlap} if self.overlap else {})
+        return self.identity() | {name: value for name in ("overlap", "frames") if (value := getattr(self, name))}
 
 
 def _bands(given: object) -> tuple[int, ...]:

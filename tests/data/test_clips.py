@@ -115,6 +115,11 @@ def test_clips_are_assessed_and_scored_by_one_command_each(tmp_path: Path) -> No
     assert [(site.dataset, site.n) for site in answers.sites] == [("drive", 8)]
     scores = howfar.Profile.load(tmp_path / "run" / "profile.howfar").score(tmp_path / "drive" / "0.mp4", frames="2/s")
     assert len(scores.images) == 4  # each scene lasts a second
+    place, maps, out = tmp_path / "drive", tmp_path / "maps", tmp_path / "to-certify"
+    howfar.predict(tmp_path / "tiny.safetensors", place, maps, frames="1/s", progress=False)
+    assert howfar.certify(place, maps, k=3, out=out, frames="1/s", progress=False).site.reading == {"frames": "1/s"}
+    checked = {check.what: check.status for check in howfar.verify(out, maps, images=place).checks}
+    assert {checked[what] for what in ("images", "predictions", "draw")} == {"agrees"}
 
 
 def test_a_choice_is_spread_over_clips_and_then_over_their_time() -> None:

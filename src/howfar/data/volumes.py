@@ -183,7 +183,9 @@ class Dicom:
         try:
             with Path(file).open("rb") as stream:
                 is_deflated = pydicom.filereader.read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED
-                self._tags = pydicom.Dataset() if is_deflated else self._read(stream)
+                wanted = {"stop_before_pixels": True, "specific_tags": list(_TAGS)}
+                self._tags = pydicom.Dataset() if is_deflated else pydicom.dcmread(stream, **wanted)
+                list(self._tags.iterall())  # parses all tags here, where errors are not repeated
         except pydicom.errors.InvalidDicomError as error:
             raise ImageError("no DICOM file: it lacks the letters DICM after 128 bytes") from error
         except Exception as error:  # what pydicom says may hold what tags say
@@ -192,16 +194,6 @@ class Dicom:
             raise ImageError("the transfer syntax Deflated Explicit VR is not read: convert it to Explicit VR Little Endian")
         if _whole(self._tags.get("NumberOfFrames")) > Path(file).stat().st_size // _LEAST_OF_FRAME + 1:
             raise ImageError("damaged DICOM file (more frames than it has room for)")
-
-    @staticmethod
-    def _read(stream: Any) -> Any:
-        """Read the tags that are wanted, all of which are parsed here, where errors are not repeated."""
-        from pydicom import dcmread
-
-        tags = dcmread(stream, stop_before_pixels=True, specific_tags=list(_TAGS))
-        for _ in tags.iterall():
-            pass
-        return tags
 
     def close(self) -> None:
         """Let the tags go."""
