@@ -95,8 +95,8 @@ def cell(site: Site, limit: float, k: int, draws: int) -> dict[str, Any]:
     ranked = np.argsort(-site.proxy, kind="stable")
     share = np.cumsum(below[ranked]) / np.arange(1, len(below) + 1)
     within = np.flatnonzero(share <= WRONG)
-    sizes, broken, used = certified(site.truth, site.proxy, limit, k, draws)
-    unpredicted, broken_too, _ = certified(site.truth, np.full(len(below), np.nan), limit, k, draws)
+    sizes, broken, used, planned = certified(site.truth, site.proxy, limit, k, draws)
+    unpredicted, broken_too, *_ = certified(site.truth, np.full(len(below), np.nan), limit, k, draws)
     return {
         "site": site.name,
         "images": len(below),
@@ -104,6 +104,7 @@ def cell(site: Site, limit: float, k: int, draws: int) -> dict[str, Any]:
         "labels": k,
         "below": float(below.mean()),
         "largest part that would do": float((within[-1] + 1) / len(below)) if len(within) else 0.0,
+        "planned": planned,
         "certified": float(sizes.mean()),
         "broken": broken,
         "labels used": used,
@@ -112,9 +113,9 @@ def cell(site: Site, limit: float, k: int, draws: int) -> dict[str, Any]:
     }
 
 
-def certified(truth: np.ndarray, proxy: np.ndarray, limit: float, k: int, draws: int) -> tuple[np.ndarray, float, float]:
-    """Return the certified share of the site in each draw, how often it broke the promise, and the mean labels used."""
-    sizes, broken, used = np.zeros(draws), 0, 0
+def certified(truth: np.ndarray, proxy: np.ndarray, limit: float, k: int, draws: int) -> tuple[np.ndarray, float, float, float]:
+    """Return the certified share of the site in each draw, how often it broke the promise, labels used, and the planned share."""
+    sizes, broken, used, planned = np.zeros(draws), 0, 0, list[float]()
     begin: tuple[int, int] | None = None
     for seed in range(draws):
         try:
@@ -122,14 +123,15 @@ def certified(truth: np.ndarray, proxy: np.ndarray, limit: float, k: int, draws:
             begin = begin if seed % 100 else None
             plan = plan_zone(proxy, min(k, len(truth)), at_least=limit, wrong=WRONG, seed=seed, begin=begin)
         except InputError:
-            return sizes, 0.0, 0.0
+            return sizes, 0.0, 0.0, 0.0
+        planned += [plan.predicted] if begin is None else []
         begin = (plan.zone.sizes[0], plan.zone.allowed)
         tests = zone_tests(plan.zone, truth[plan.images])
         size = max((test.images for test in tests if test.passed), default=0)
         sizes[seed] = size / len(truth)
         broken += size > 0 and (truth[list(plan.zone.ranking[:size])] < limit).mean() > WRONG
         used += 1 + max(max(plan.zone.reads[number]) for number in range(len(tests)))
-    return sizes, broken / draws, used / draws
+    return sizes, broken / draws, used / draws, float(np.mean(planned))
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -138,6 +140,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     with_it, without = (
         float(np.mean([row[name] for row in possible])) for name in ("certified", "certified, without predictions")
     )
+    # howfar certify --plan: the share of the site that so many labels are predicted to certify, before any is made.
+    planned, certified_share = (np.array([row[name] for row in possible]) for name in ("planned", "certified"))
+    errors = np.abs(planned - certified_share)
     return {
         "cells": len(rows),
         "most often broken": max(row["broken"] for row in rows),
@@ -146,6 +151,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "certified there": with_it,
         "certified there, without predictions": without,
         "ratio": with_it / without if without else None,
+        "error of the planned share in the median": float(np.median(errors)),
+        "planned within a third of the certified share": float((errors <= certified_share / 3).mean()),
+        "error over the certified share in the median": float(np.median(errors / np.maximum(certified_share, 1 / 20))),
     }
 
 
