@@ -1,4 +1,4 @@
-"""Mark each file of a run with its run id and checksum, and refuse damaged files and files of other runs or programs."""
+"""Mark each file of a run with its run id and checksum, detect damaged and outdated files, and never replace foreign files."""
 
 from __future__ import annotations
 
