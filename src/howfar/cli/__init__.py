@@ -1,4 +1,4 @@
-"""Parse the command line, call the studies, and print: results on stdout, progress and errors on stderr."""
+"""Define the `howfar` command line: parse options, run the commands, print results on stdout and progress on stderr."""
 
 from __future__ import annotations
 

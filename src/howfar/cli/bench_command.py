@@ -1,4 +1,4 @@
-"""Compare methods that estimate a model's score, rank failures or choose labels, on stored tables (`howfar bench`)."""
+"""Compare methods that estimate a model's score, rank failures or sample labels, on stored tables (`howfar bench`)."""
 
 from __future__ import annotations
 

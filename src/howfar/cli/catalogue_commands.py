@@ -1,4 +1,4 @@
-"""List what howfar offers: backbones, strategies, the paper's datasets, and the words of its glossary."""
+"""List backbones, strategies, the paper's datasets and glossary terms (`howfar backbones`, `strategies`, `data`, `explain`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a project's default options from howfar.toml, named as on the command line."""
+"""Read default values of command-line options from a project's howfar.toml."""
 
 from __future__ import annotations
 

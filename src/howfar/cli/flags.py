@@ -155,7 +155,7 @@ NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")
 
 
 def completing(words: Sequence[str], kind: str = "") -> Callable[[str], list[str]] | None:
-    """Return a shell completion of these words, or of the registered names of a kind; None for neither: the shell's files."""
+    """Return a shell completion of these words or of a kind's registered names; None for neither: the shell completes files."""
 
     def complete(incomplete: str) -> list[str]:
         return [word for word in (words or registry.names(kind)) if word.startswith(incomplete)]
@@ -397,7 +397,7 @@ def numbers(option: str, text: str) -> list[int]:
 
 
 def handing_over(to: str | None) -> Callable[[Path], None]:
-    """Return what sends a folder's images to the project at an address, which is asked before anything is computed."""
+    """Return a function that sends a folder's images to a labelling project; contact its server now, before any computation."""
     if to is None:
         return lambda folder: None
     from howfar.integrations.labelling_host import connect

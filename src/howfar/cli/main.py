@@ -1,4 +1,4 @@
-"""Assemble the `howfar` command, and turn every outcome into an exit code and one line."""
+"""Assemble the `howfar` command line from all commands, run a command, and exit with a code and at most one error line."""
 
 from __future__ import annotations
 

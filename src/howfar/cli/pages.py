@@ -1,4 +1,4 @@
-"""Run a study file (`howfar study`), rewrite a report, serve images on a page (`explore`) or tools to an assistant (`mcp`)."""
+"""Write reports and model cards, run study files, serve images and AI tools (`report`, `card`, `study`, `explore`, `mcp`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Print with rich, but show names literally, neither as terminal commands nor as rich markup."""
+"""Print with rich, but escape control characters and markup in names of datasets and files (`SafeConsole`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Save a profile of a primary dataset (`howfar profile`), and score new images by it (`score`, `check`, `watch`)."""
+"""Save a reference profile of a primary dataset, and score new images by it (`howfar profile`, `score`, `check`, `watch`)."""
 
 from __future__ import annotations
 

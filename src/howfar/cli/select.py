@@ -1,4 +1,4 @@
-"""Choose images to label (`howfar select`), and import their labels (`howfar labels import`)."""
+"""Choose images to label (`howfar select`), import their labels (`labels`), serve predictions to Label Studio (`prelabel`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judge a model on new sites: estimate its score (`howfar assess`), certify it with few labels (`howfar certify`)."""
+"""Estimate scores on new sites (`howfar assess`), measure scores by few labels (`certify`), check certificates (`verify`)."""
 
 from __future__ import annotations
 

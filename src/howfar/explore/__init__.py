@@ -1,1 +1,1 @@
-"""Show a run's images on an interactive page with filters and collecting, inside a report or served."""
+"""Show a run's images on an interactive page, with filters and picking, in the report, on a local server or in a notebook."""

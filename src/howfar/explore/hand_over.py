@@ -1,4 +1,4 @@
-"""Turn images picked on the interactive page into selections, one per dataset."""
+"""Convert the images that a user picked on the interactive page into results of `howfar select`, one per dataset."""
 
 from __future__ import annotations
 

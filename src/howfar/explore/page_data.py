@@ -1,4 +1,4 @@
-"""Pack the data of a run's interactive page: a compressed block, and the columns of a long run that the page asks for later."""
+"""Encode a run's data for the interactive page: a compressed block that opens the page, and further columns on request."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def in_levels(values: NDArray[Any], most: int | None = None) -> NDArray[Any]:
 
 
 class Encoded(NamedTuple):
-    """Hold an array as it is written, with what the header says of it."""
+    """Hold an encoded array and its entry in the header."""
 
     entry: dict[str, Any]
     values: NDArray[Any]

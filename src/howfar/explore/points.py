@@ -1,4 +1,4 @@
-"""Collect what the interactive page shows of each image: its columns and its position in the plane."""
+"""Collect each image's row for the interactive page: distances, performance, other columns, and positions in 2-D plots."""
 
 from __future__ import annotations
 

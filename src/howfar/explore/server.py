@@ -1,4 +1,4 @@
-"""Serve a run's interactive page on this machine, and save the user's picks."""
+"""Serve a run's interactive page on this machine, and save the images that the user picks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search a run's images by a text, where the run's backbone embeds images and texts in one space."""
+"""Search a run's images by text, if the run's backbone embeds images and texts in one space, as CLIP does."""
 
 from __future__ import annotations
 

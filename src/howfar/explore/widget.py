@@ -1,4 +1,4 @@
-"""Show the page as a notebook widget: the kernel sends pictures, and selections are available as DataFrames."""
+"""Show a run's interactive page as a notebook widget (`Explorer`), with the user's selection available as DataFrames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw the gain of adaptation over the unadapted model and over random images, and the effect of background images."""
+"""Draw adapted models' gain in F over the unadapted model and over random selection, and the effect of background images."""
 
 from __future__ import annotations
 

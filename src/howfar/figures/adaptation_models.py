@@ -1,4 +1,4 @@
-"""Order and colour the models of an adaptation study in figures and tables."""
+"""List, name and colour the models of an adaptation study for figures and tables."""
 
 from __future__ import annotations
 

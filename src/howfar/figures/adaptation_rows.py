@@ -1,4 +1,4 @@
-"""Draw figs. 8, 9 and 13 of the paper: photographs, ground truth and each model's map, chosen by rule."""
+"""Draw rows of photographs, ground truth and each adapted model's probability map (figs. 8, 9 and 13 of the paper)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw a certificate: the interval by number of labels, and predicted and measured performance of the drawn images."""
+"""Draw a certificate: the interval by number of labels, and predicted against measured performance of the sampled images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw the distances of secondary datasets and their images from the primary dataset (figs. 3 and 10 of the paper)."""
+"""Draw the distances of new datasets and their images from the primary dataset (figs. 3 and 10 of the paper)."""
 
 from __future__ import annotations
 

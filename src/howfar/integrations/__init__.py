@@ -1,1 +1,1 @@
-"""Connect howfar to other programs (onnxruntime, Lightning, Ultralytics, Hugging Face); only these modules import them."""
+"""Connect howfar to other programs, such as FiftyOne, CVAT, Label Studio, Lightning, onnxruntime and Hugging Face."""

@@ -1,4 +1,4 @@
-"""Work with a running CVAT: send images with the model's marks as a task of a project, and take its labels back."""
+"""Send images with predicted labels to a running CVAT server as a task, and read the finished labels back (`CvatHost`)."""
 
 from __future__ import annotations
 

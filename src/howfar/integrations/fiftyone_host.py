@@ -1,4 +1,4 @@
-"""Read a FiftyOne dataset as images, and write distances, estimates, flags, draws and labels onto its samples."""
+"""Read a FiftyOne dataset as images, and write distances, estimates, random samples and imported labels to its samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work with a running Label Studio: send it images with the model's marks, take labels back, and be its ML backend."""
+"""Send images with predicted labels to a running Label Studio, read labels back, and serve as its ML backend."""
 
 from __future__ import annotations
 

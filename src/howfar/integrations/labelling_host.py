@@ -1,7 +1,7 @@
-"""Hand images to a running labelling tool, and take their labels back: ``labelstudio://HOST/PROJECT``, ``cvat://HOST/PROJECT``.
+"""Connect to a labelling server by an address such as ``cvat://HOST/PROJECT``, to send images and read labels back.
 
-What goes there are the files that `howfar select` and `howfar certify` write for these tools. A new host is a class registered
-under the entry point group ``howfar.labelling_hosts``, by the scheme of its addresses.
+The files that `howfar select` and `howfar certify` write for these tools are sent. A new host is a class registered under the
+entry point group ``howfar.labelling_hosts``, by the scheme of its addresses.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class LabellingHost(ABC):
 
 
 def connect(text: str, argument: str = "to") -> LabellingHost:
-    """Return the project at an address; raise `HowfarError` for a host that is absent, a refused key, or no such project."""
+    """Return the project at an address; raise `HowfarError` for an absent host, a refused key, or an unknown project."""
     tools = registry.ordered("labelling_hosts")
     if "@" in text.partition("://")[2].partition("/")[0]:
         raise InputError.of(argument, "must be without a user or key", remedy="keys are environment variables")
@@ -127,7 +127,7 @@ def connect(text: str, argument: str = "to") -> LabellingHost:
 
 
 def labels_at(text: str) -> LabelExport:
-    """Return the labels of the project at an address, which must be there."""
+    """Return the labels of the project at an address; raise `InputError` if the project does not exist."""
     host = connect(text, "labels")
     with closing(host.client), host.asking():
         if host.project is None:
@@ -137,7 +137,7 @@ def labels_at(text: str) -> LabelExport:
 
 @contextmanager
 def handed_over(folder: Path, name: str) -> Iterator[Path]:
-    """Give a file that `howfar select` or `howfar certify` wrote for a tool, to be read; raise if it is missing or damaged."""
+    """Yield the path of a file that `howfar select` or `certify` wrote for a tool; raise for a missing or damaged file."""
     if not (folder / name).is_file():
         raise MissingPathError(f"no {name} in {folder}: pass a folder of howfar select or certify, of images in files")
     with readable(folder / name, "select or certify into another folder (--out)"):

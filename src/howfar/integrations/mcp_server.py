@@ -1,4 +1,4 @@
-"""Answer an assistant over the Model Context Protocol: ten tools that write below one folder alone."""
+"""Serve ten howfar tools to an AI assistant over the Model Context Protocol (MCP), which write to one folder only."""
 
 from __future__ import annotations
 

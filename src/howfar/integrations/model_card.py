@@ -1,4 +1,4 @@
-"""Write a run's results into a Hugging Face model card, with huggingface_hub's own classes and without its server."""
+"""Write the results of `howfar assess` or `howfar certify` into a Hugging Face model card, offline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a profile as ONNX operators, alone (`howfar profile --onnx`) or within a model's own network (`howfar fuse`)."""
+"""Export images' distance from the primary dataset as an ONNX graph, alone or inside a model's network (`howfar fuse`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Save a profile of the training images next to the checkpoint when a training ends: `howfar.callbacks.Howfar`."""
+"""Save a reference profile (one file that measures new images' distance) when a training ends: `howfar.callbacks.Howfar`."""
 
 from __future__ import annotations
 

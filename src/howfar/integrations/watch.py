@@ -1,4 +1,4 @@
-"""Watch where images arrive: score each once, check its batch by rules, and ask for the label of one image a batch."""
+"""Monitor images as they arrive (`howfar watch`): score each image, check batches by rules, and ask for a label per batch."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Batch:
 
 
 class WatchState(NamedTuple):
-    """Hold what a look found: the last batch's check (None before any), new and waiting images, and what is to be labelled."""
+    """Hold the state of a watch: the last batch's check (None before any), new and waiting images, and images to label."""
 
     check: Check | None
     new: int

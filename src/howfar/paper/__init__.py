@@ -1,1 +1,1 @@
-"""Run and report the paper's own studies, one or two files each."""
+"""Run and report the studies of Achara & Pandey, the paper on which howfar's distances rest."""

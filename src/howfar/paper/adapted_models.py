@@ -1,4 +1,4 @@
-"""Run the studies of adapted models: F against distance (tables 3 to 5), and fewer false positives (appendix C)."""
+"""Run the paper's studies of adapted models: F by distance (tables 3 to 5), and fewer false positives (appendix C)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report the studies of adapted models: F against distance (tables 3 to 5, figs. 4 to 6), false positives (figs. 13 to 17)."""
+"""Report the paper's studies of adapted models: F by distance (tables 3 to 5), false positives (figs. 13 to 17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the studies of distances by several backbones: of each dataset (tables 1, 2), and by components (table 6)."""
+"""Run the paper's studies of distances by backbone (tables 1, 2) and by number of PCA components (table 6)."""
 
 from __future__ import annotations
 

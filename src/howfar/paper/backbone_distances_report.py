@@ -1,4 +1,4 @@
-"""Report the studies of distances by several backbones: tables 1, 2 and 6, figures 3 and 10."""
+"""Report the paper's studies of distances by backbone and by number of PCA components (tables 1, 2, 6, figs. 3, 10)."""
 
 from __future__ import annotations
 

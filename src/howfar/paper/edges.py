@@ -1,4 +1,4 @@
-"""Run the study of edges (fig. 2): what trained models mark on images without foreground."""
+"""Run the paper's study of edges (fig. 2): whether segmenters mark edges on images without foreground."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report the study of edges: fig. 2, models' predictions on images without cracks, and their agreement with edges."""
+"""Report the paper's study of edges (fig. 2): what segmenters predict on images without cracks, and whether that is edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the identity study (appendix E, eqs. 9-11): are one person's images, across views and weather, closest to each other?"""
+"""Run the paper's study of persons (appendix E): are a person's images closest to each other, whatever view and weather?"""
 
 from __future__ import annotations
 

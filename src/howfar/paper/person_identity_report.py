@@ -1,4 +1,4 @@
-"""Report the identity study: violated pairs and margins of persons, table 9 and figures 30 to 32."""
+"""Report the paper's study of persons: how often another person's images are as close (table 9, figures 30 to 32)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the study of a pool of models (section 6): rank models by each criterion, with intervals."""
+"""Run the paper's study of a pool of models (section 6): rank models by score, labels needed, stability and speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write sentences on the best model of the pool by each criterion, with reason and certainty."""
+"""Write sentences on the best model of a pool of models by score, labels needed, stability and speed, with certainty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count the pixels of several models' maps, and score all models on the same bootstrap resamples."""
+"""Score all models of a pool on the same bootstrap resamples of images, from the pixel counts of their probability maps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report the pool of models: scores, labels needed, costs and rankings of each model, as tables and figures."""
+"""Report the paper's study of a pool of models: each model's scores, labels needed, costs and ranks, in tables and figures."""
 
 from __future__ import annotations
 

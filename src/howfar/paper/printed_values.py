@@ -1,4 +1,4 @@
-"""Hold the numbers and scene categories printed by Achara & Pandey, for comparison with a run."""
+"""Hold the numbers and scene categories printed in the paper's tables, to compare a run's results with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the study of prompts (figs. 11 and 12): score promptable networks with each kind of prompt."""
+"""Score promptable networks (SAM, CLIPSeg, PerSAM-F) with each kind of prompt: `howfar prompts`, paper's figs. 11 and 12."""
 
 from __future__ import annotations
 

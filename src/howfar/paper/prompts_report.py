@@ -1,4 +1,4 @@
-"""Report the study of prompts: figs. 11 and 12, and the scores of promptable networks by kind of prompt."""
+"""Report the scores of promptable networks (SAM, CLIPSeg, PerSAM-F) by kind of prompt, with figs. 11 and 12 of the paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report the robustness study: whether perturbations change the order of the categories."""
+"""Report the paper's robustness study: whether image perturbations change the order of scene categories by distance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rank scene categories by distance (appendix D, tables 7 and 8), and test whether the ranking survives perturbations."""
+"""Rank scene categories by distance (paper: appendix D), and test whether image perturbations change the ranking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report the study of scenes: the closest and farthest categories, their images, and how backbones agree."""
+"""Report the paper's study of scenes: the closest and farthest scene categories, their images, and backbone agreement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define what the paper's studies share: settings, models of another study, perturbations, columns with intervals."""
+"""Define settings and functions that the paper's studies share, to load backbones, adapted models and perturbations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relate performance to distance, and predict the performance of images that have no labels."""
+"""Relate a model's performance to the distance of images, and estimate the performance for images without labels."""
 
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
 from howfar.relation.failure_list import failures, list_failures

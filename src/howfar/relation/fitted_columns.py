@@ -1,4 +1,4 @@
-"""Predict performance from image columns: lines, ridge regression, thresholded confidence, boosted trees."""
+"""Fit models that predict performance from per-image signals: lines, ridge regression, confidence thresholds, boosted trees."""
 
 from __future__ import annotations
 

@@ -278,7 +278,7 @@ class GateRange:
 
 
 def fit(sets: Mapping[str, Values]) -> GateRange:
-    """Learn the range of every check from what `values_of` read of the labelled datasets, by name.
+    """Learn the range of every check from the labelled datasets' values, given by dataset name.
 
     The range of a check runs from their smallest to their largest value, and its margin beyond, a fixed share of the value:
     with the two to seven datasets that anybody has labelled, no rule that learns the margin from them did better

@@ -1,4 +1,4 @@
-"""Validate per-image columns, and hold the labelled images that estimators are fitted to, with cross-validation splits."""
+"""Validate per-image signals, and hold labelled images with cross-validation splits to fit performance estimators to."""
 
 from __future__ import annotations
 

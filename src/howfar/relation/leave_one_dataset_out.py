@@ -1,4 +1,4 @@
-"""Evaluate performance estimators by leaving out one labelled dataset at a time, against predicting the mean."""
+"""Evaluate performance estimators by leaving out one labelled dataset at a time, compared with predicting the mean."""
 
 from __future__ import annotations
 

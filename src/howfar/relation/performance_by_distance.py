@@ -1,4 +1,4 @@
-"""Measure performance over distance: in near and far parts of a dataset (tables 3-5), and as a curve (figs 4-6)."""
+"""Measure performance by distance: in a dataset's near and far parts, and as a smooth curve (paper: tables 3-5, figs 4-6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure the stability of a ranking: of datasets by distance (appendix D), and of models by a score."""
+"""Measure the stability of rankings: of datasets by distance (appendix D of the paper), and of models by score."""
 
 from __future__ import annotations
 

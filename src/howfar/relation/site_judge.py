@@ -1,4 +1,4 @@
-"""Judge an unlabelled site: estimate, interval, gate, probable failures, and how reliable they are.
+"""Estimate an unlabelled site's performance with an interval, check the gate (is the site too different?), list failures.
 
 The least left-out error of many estimators is smaller than what the winner does on a further set (Varma & Simon, "Bias in error
 estimation when using cross-validation for model selection", BMC Bioinformatics 7, 2006). So nothing is chosen among those that
@@ -104,7 +104,7 @@ class Evidence:
         return Evidence(rest, {name: values for name, values in self.readings.items() if name != dataset})
 
     def gate(self) -> GateRange:
-        """Learn the gate's range from the readings; those of mosaics do not widen it."""
+        """Learn the gate's range from the labelled sets' readings; readings of mosaics do not widen the range."""
         kinds = self.labelled.kinds
         mosaics = set() if kinds is None else set(self.labelled.sets[kinds == REPEATED])
         return fit({name: values for name, values in self.readings.items() if name not in mosaics})

@@ -1,4 +1,4 @@
-"""Measure whether performance falls with distance by correlations and slope with intervals, and state a verdict."""
+"""Test whether performance falls with distance, by correlations and a slope with intervals, and state a verdict."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Write reports: a module per topic, with shared modules for sections, pages and figures."""
+"""Write reports as HTML pages: a module per kind of result, with shared modules for sections, pages and figures."""

@@ -1,4 +1,4 @@
-"""Report an adaptation study on one page: scores, gains, false positives, thresholds, and training images."""
+"""Report the result of `howfar adapt` on one page: scores, gains, false positives, thresholds, and training images."""
 
 from __future__ import annotations
 

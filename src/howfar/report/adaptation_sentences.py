@@ -1,4 +1,4 @@
-"""Write sentences on the gain from training on a few labelled images, with confidence intervals."""
+"""Write the report's sentences on the gain from training on a few labelled images, with confidence intervals."""
 
 from __future__ import annotations
 

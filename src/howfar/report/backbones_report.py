@@ -1,4 +1,4 @@
-"""Report several backbones on one page, with their agreement on far datasets and images."""
+"""Report the distances by several backbones on one page, and whether the backbones agree on the farthest datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report a bench as a section: one table of methods, and one of their errors by field."""
+"""Write the report section of `howfar bench`: a table of the compared methods, and a table of their errors by field."""
 
 from __future__ import annotations
 

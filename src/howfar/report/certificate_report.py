@@ -1,4 +1,4 @@
-"""Report a certificate on one page: the certified performance of a site, and the labels behind it."""
+"""Report the result of `howfar certify` on one page: the certified performance of a site, and the labels behind it."""
 
 from __future__ import annotations
 

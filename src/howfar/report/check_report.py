@@ -1,4 +1,4 @@
-"""Write a check's decisions as JUnit XML, as Markdown, and as metrics for Prometheus."""
+"""Write the decisions of `howfar check` as JUnit XML, as Markdown, and as metrics for Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report a comparison on one page: the datasets' distances, nearly equal images, and the method."""
+"""Report a comparison of datasets on one page: the datasets' distances, near-duplicate images, and the method."""
 
 from __future__ import annotations
 

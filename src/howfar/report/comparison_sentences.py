@@ -1,4 +1,4 @@
-"""Write sentences on distances: which dataset is nearest or farthest, how certain that is, what trivial backbones say."""
+"""Write the report's sentences on distances: which dataset is farthest, how certain that is, what colour baselines say."""
 
 from __future__ import annotations
 

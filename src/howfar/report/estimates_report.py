@@ -1,4 +1,4 @@
-"""Write the report's sections on performance without labels: each site's answer and its estimates."""
+"""Write the report's sections on performance estimated without labels: each site's answer, and the estimators' errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write images to label: a list, a table, a contact sheet, and files for labelling tools.
+"""Write the files for labelling chosen images: a list, a table, a contact sheet, and import files for labelling tools.
 
 Images are pointed to, never copied.
 """

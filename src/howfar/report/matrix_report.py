@@ -1,4 +1,4 @@
-"""Report a matrix on one page: the distance between every two datasets."""
+"""Report the distances between every two datasets on one page (`howfar matrix`)."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def _draw_all(kind: str, result: Any, page: Figures, prefix: str, root: Path, be
 
 @contextmanager
 def tolerated(kind: str, name: str, notes: list[str], said: str, *errors: type[Exception]) -> Iterator[None]:
-    """Add to `notes` what fails of another package's object; what is ours raises, and so do these errors."""
+    """Convert an error of another package's object to a note; raise errors of howfar's own objects, and of the given types."""
     try:
         yield
     except Exception as error:

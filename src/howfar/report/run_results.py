@@ -1,4 +1,4 @@
-"""Collect a run's comparison, relation and assessment for its report, without the corrupted sets that assess made itself."""
+"""Load a run's comparison, relation and assessment for its report, and leave out the corrupted datasets that assess made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the results of studies: frozen records with provenance, read by figures, report and explorer.
+"""Define the results of all commands: frozen records with provenance, which figures, reports and the explorer read.
 
 Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
 """

@@ -1,4 +1,4 @@
-"""Hold the result of an adaptation study: the gain from labelling a few images of each secondary dataset."""
+"""Hold the result of `howfar adapt`: models, scores, and the gain from training on a few labelled images of each new site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold an assessment: the score expected of a model on each site, its certainty, the reasons and the next step."""
+"""Hold the result of `howfar assess`: each site's expected score with its certainty, reasons and the next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the comparison of the same datasets by several backbones: each backbone's distances and their agreement."""
+"""Hold the distances of the same datasets by several backbones, and how well the backbones agree (`BackboneComparison`)."""
 
 from __future__ import annotations
 

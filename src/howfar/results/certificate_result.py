@@ -1,4 +1,4 @@
-"""Hold a certificate: the performance of a model on a site, shown by labels of randomly drawn images."""
+"""Hold the result of `howfar certify`: a random sample of images, and the model's score with an interval after each label."""
 
 from __future__ import annotations
 

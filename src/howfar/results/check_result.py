@@ -1,4 +1,4 @@
-"""Hold the result of `howfar check`: a decision per rule and dataset, the pipeline's exit code, and the log's rows."""
+"""Hold the result of `howfar check`: a decision for each rule and dataset, the exit code, and the rows of the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold a comparison of datasets: distances of secondaries from a primary one, or between every two datasets."""
+"""Hold the distances of new datasets from the primary dataset (`Comparison`), or between every two datasets (`Matrix`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the results of the paper's distance studies: components, identity, robustness and scenes."""
+"""Hold the results of the paper's studies of distance: by number of PCA components, of persons, robustness, and scenes."""
 
 from __future__ import annotations
 

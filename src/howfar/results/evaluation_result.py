@@ -1,4 +1,4 @@
-"""Hold the result of an evaluation (a dataset's scores and a row per image) in a Parquet file."""
+"""Hold the result of `howfar evaluate`: a dataset's scores and a row per image, saved in one Parquet file."""
 
 from __future__ import annotations
 

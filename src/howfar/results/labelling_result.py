@@ -1,4 +1,4 @@
-"""Hold the images that a selection proposes to label, and the labels imported from a tool."""
+"""Hold the images that `howfar select` chose (`Selection`), and labels imported from a labelling tool (`LabelImport`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define what results share: text and HTML views, JSON conversion, intervals, provenance, skipped images, features."""
+"""Define the parts that all results share: display as text and HTML, and records such as `Interval` and `Provenance`."""
 
 from __future__ import annotations
 

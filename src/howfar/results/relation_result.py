@@ -1,4 +1,4 @@
-"""Hold the relation of performance to distance: estimates, probable failures, the gate's checks, and slices of datasets."""
+"""Hold the result of `howfar relate`: trends of performance over distance, estimates, failures, gate checks and slices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define the base of every result: frozen fields that are displayed, plotted, saved to a folder and loaded with checks."""
+"""Define `Result`, the base class of all results: a frozen dataclass that is displayed, plotted, saved and loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tag every file of a result with its run's id, so that files of different runs are never mixed."""
+"""Mark each file of a run with its run id and checksum, detect damaged and outdated files, and never replace foreign files."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _metadata(table: Path) -> dict[bytes, bytes]:
 
 
 def check_table(file: Path, key: str | None = None, *, required: bool = False) -> None:
-    """Raise `ValueError` for a Parquet file whose bytes are not those that were sealed, or, if `required`, without a seal.
+    """Raise `ValueError` for a Parquet file whose checksum does not match, or, if `required`, without a checksum.
 
     `key` is that of the seal, by default the file's name.
     """
@@ -82,7 +82,7 @@ def check_table(file: Path, key: str | None = None, *, required: bool = False) -
 
 
 def check_document(document: Mapping[str, Any], text: bytes, file: Path) -> None:
-    """Raise `ValueError` for a JSON document that says it is sealed and whose bytes are not those that were sealed."""
+    """Raise `ValueError` for a JSON document with a checksum that does not match."""
     if SEAL in document and not is_intact(text):
         raise ValueError(f"{file.name}: {CHANGED}")
     if SEAL not in document:

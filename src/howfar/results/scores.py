@@ -1,4 +1,4 @@
-"""Hold the scores of new images against a saved profile: a record for each image, and the table of many images."""
+"""Hold the result of `howfar score`: new images' distances from the primary dataset, and whether the model probably fails."""
 
 from __future__ import annotations
 

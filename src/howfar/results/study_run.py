@@ -1,4 +1,4 @@
-"""Hold the results of all studies of a study file, in running order."""
+"""Hold the results of all studies that a study file (a TOML file) lists, in the order in which the studies ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw which images to label to measure a model: a stratified random sample by predicted performance."""
+"""Draw a random sample of images to label, stratified by predicted performance, with inclusion probabilities (`Sample`)."""
 
 from __future__ import annotations
 

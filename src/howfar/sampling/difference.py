@@ -1,4 +1,4 @@
-"""Estimate which of two models is better, label by label, until the question is settled.
+"""Compare two models' performance on a site, with an interval after each new label that is valid at any stopping time.
 
 The difference d_i of two models' performance on image i cannot exceed a bound b_i in [0, 1] that their predictions give
 without a label: 0 where both predict the same. Images are drawn one after another, each of those left with a chance in

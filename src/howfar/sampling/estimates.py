@@ -1,4 +1,4 @@
-"""Estimate a model's performance on a site, per image or pooled, with an interval, from a few labelled images.
+"""Estimate a model's performance on a site with an interval, as a mean over images or a ratio of sums, from a few labels.
 
 To test that the mean of m values in [0, 1] is μ, a gambler bets on each sampled value y at odds that are fair under μ:
 capital is multiplied by 1 + b (y − μ). With a fixed b the mean capital over simple random samples is at most 1 (by Maclaurin's

@@ -1,4 +1,4 @@
-"""Predict from unlabelled predictions how many labels a question will need."""
+"""Predict from a site's unlabelled predictions how many labels will measure a model's performance precisely enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate mean performance label by label, with intervals that are valid at any stopping time.
+"""Estimate mean performance after each new label, with intervals valid at any stopping time (a confidence sequence).
 
 Images are labelled in random order. To test that the site's mean is μ, a gambler bets on each next value at odds that are fair
 under μ, given all labels so far: of the m − t images that are left the mean must then be what makes the whole come out at μ.

@@ -1,4 +1,4 @@
-"""Find the largest part of a site, best predicted first, of which at most a share α scores below τ.
+"""Find and certify the largest part of a site (a zone) in which at most a share α of the images scores below a limit τ.
 
 Nested zones P_1 ⊂ P_2 ⊂ … are tested in this order, and the first that fails ends the search: tests in a fixed order need no
 correction (Maurer, Hothorn & Lehmacher, 1995; "Learn then Test": Angelopoulos, Bates, Candès, Jordan & Lei, 2021,

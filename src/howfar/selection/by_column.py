@@ -1,4 +1,4 @@
-"""Choose images by one column: farthest, nearest, most uncertain, most disagreement, ridges, foreground share."""
+"""Choose images to label by one number: distance (far or near), uncertainty, disagreement, ridges or predicted foreground."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choose images that cover a pool's features: k-means clusters, k-center, herding, ProbCover, kinds of objects."""
+"""Choose diverse images to label by their features: k-means clusters, k-center, herding, ProbCover, clusters of regions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report whether each selection strategy beat random choice in the recorded measurements."""
+"""Read from recorded benchmarks whether each selection strategy beat choosing images at random (`StrategyEvidence`)."""
 
 from __future__ import annotations
 

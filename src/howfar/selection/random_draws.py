@@ -1,4 +1,4 @@
-"""Draw images at random: uniformly, or stratified by distance, predicted foreground or entropy."""
+"""Draw images to label at random: uniformly, or stratified by distance, predicted foreground or entropy."""
 
 from __future__ import annotations
 

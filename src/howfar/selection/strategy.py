@@ -1,4 +1,4 @@
-"""Define a selection strategy, a function that chooses images, and the pool of images that it chooses from."""
+"""Define a selection strategy made from a function (`FunctionStrategy`), and the images it chooses from (`Candidates`)."""
 
 from __future__ import annotations
 

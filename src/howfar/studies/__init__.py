@@ -1,1 +1,1 @@
-"""Run the studies: each takes datasets and settings and returns a result, without drawing or printing."""
+"""Implement howfar's commands as functions that take datasets and settings and return a result, without printing."""

@@ -1,4 +1,4 @@
-"""Run adaptation studies of several segmenters on the same datasets (section 4.3, figs 7 to 9 of the paper)."""
+"""Run the adaptation study for several segmenters on the same datasets (section 4.3, figs 7 to 9 of the paper)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the distance study with several backbones, decoding each image once, and measure their agreement."""
+"""Measure the same datasets' distances by several backbones, decoding each image once, and the backbones' agreement."""
 
 from __future__ import annotations
 

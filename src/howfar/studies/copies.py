@@ -1,4 +1,4 @@
-"""Find duplicate and near-duplicate images, and warn about them, leave them out, or stop."""
+"""Find duplicate and near-duplicate images between datasets, and warn, leave duplicates out, or stop."""
 
 from __future__ import annotations
 

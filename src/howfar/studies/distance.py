@@ -1,4 +1,4 @@
-"""Run the distance study (table 2, figs. 3 and 10): how far is each secondary dataset from the primary one?"""
+"""Measure the distance of each new dataset from the primary one (`howfar compare`; table 2, figs. 3 and 10 of the paper)."""
 
 from __future__ import annotations
 

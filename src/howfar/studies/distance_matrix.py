@@ -1,4 +1,4 @@
-"""Measure the distance between every pair of datasets; an interrupted run resumes."""
+"""Measure the distance between every pair of datasets (`howfar matrix`), and resume an interrupted run."""
 
 from __future__ import annotations
 

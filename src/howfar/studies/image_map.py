@@ -1,4 +1,4 @@
-"""Make a UMAP of a run's images and keep it in the run folder for the report and the explorer."""
+"""Compute a UMAP of a run's images (positions in a 2-D plot), and keep it in the run folder for report and explorer."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]
 
 
 def umap_of(scores: Float64Array, seed: int) -> Float64Array:
-    """Place rows (n, z) in a plane, (n, 2), by UMAP started from the first two columns; below four rows return those."""
+    """Place rows (n, z) in a plane, (n, 2), by UMAP started from the first two columns; fewer than four rows keep these."""
     begin = np.zeros((len(scores), 2))
     begin[:, : min(2, scores.shape[1])] = scores[:, :2]
     if len(scores) <= 3:

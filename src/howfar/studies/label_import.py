@@ -112,7 +112,7 @@ def masks_in(folder: Path) -> LabelExport:
 
 
 def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[SettledImage], list[str], list[str]]:
-    """Return the labelled images, the names of images left out, and notes; raise `InputError` for what cannot be meant."""
+    """Return the labelled images, the names of images left out, and notes; raise `InputError` for contradictory labels."""
     if not export.images:
         raise InputError.of("labels", "must hold an image", 0, "label some images and export them again")
     items = _items(export, site.dataset)

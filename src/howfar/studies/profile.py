@@ -1,4 +1,4 @@
-"""Make a primary dataset's profile: it tells how far new images are, and what a model will score, without the dataset."""
+"""Make a reference profile: one file that measures new images' distances and predicts scores without the primary's images."""
 
 from __future__ import annotations
 

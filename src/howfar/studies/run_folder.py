@@ -1,4 +1,4 @@
-"""Write the run folder of commands and functions: result files, figures and page; and starts of files to edit."""
+"""Write a run folder with result files, figures and report, redraw and load it, and write template files for users to edit."""
 
 from __future__ import annotations
 

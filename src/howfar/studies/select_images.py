@@ -1,4 +1,4 @@
-"""Run the selection study (section 4.3): choose a few images to label, with a model's maps as first labels."""
+"""Choose images of a dataset to label (`howfar select`), with a model's predictions as first labels (paper: section 4.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report distance and performance by slice: images of a dataset with the same value in a column, such as one camera."""
+"""Report distance and performance by slice: the images of a dataset that share a value in a column, such as one camera."""
 
 from __future__ import annotations
 

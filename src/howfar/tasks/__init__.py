@@ -1,1 +1,1 @@
-"""Give every command one interface to the tasks: segmentation, several classes, classification, detection."""
+"""Give every command one interface to the tasks: binary and multi-class segmentation, classification and detection."""

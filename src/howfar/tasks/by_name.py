@@ -1,4 +1,4 @@
-"""Look up tasks by name, and collect their own options."""
+"""List all tasks by name (`TASKS`), and collect the options that only the chosen task takes (`own_options`)."""
 
 from __future__ import annotations
 

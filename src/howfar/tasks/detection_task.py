@@ -1,4 +1,4 @@
-"""Implement detection: read predicted and true boxes, and match them."""
+"""Implement object detection: read predicted and true boxes, match predictions to true boxes, and score each image."""
 
 from __future__ import annotations
 

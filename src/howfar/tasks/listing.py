@@ -1,4 +1,4 @@
-"""Evaluate predictions that one file lists for all images: scores and label-free signals."""
+"""Score predictions that one file lists for all images, such as boxes or classes, and collect label-free signals."""
 
 from __future__ import annotations
 

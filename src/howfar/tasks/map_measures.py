@@ -1,4 +1,4 @@
-"""Define the measures of probability maps that a certificate can state."""
+"""Define the segmentation scores that `howfar certify` can measure: F, IoU, precision, recall, false positives, OIS, ODS."""
 
 from __future__ import annotations
 

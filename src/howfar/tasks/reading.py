@@ -1,4 +1,4 @@
-"""Read the images of a task one by one; list those that cannot be scored, or stop at the first."""
+"""Read a task's images one by one, and either skip images that cannot be scored or raise an error that names the first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assess, select, certify and import labels in FiftyOne's App: operators, and a panel with the verdict.
+"""Add operators to the FiftyOne App that assess, select, certify and import labels, and a panel that shows the answers.
 
 FiftyOne finds the plugin where this folder lies below its plugins_dir; all that howfar writes lies in one folder a dataset.
 """

@@ -1,1 +1,1 @@
-"""Run adaptation studies (section 4.3, appendix C): the gain from labelling a few images of each secondary dataset."""
+"""Measure the gain from training on a few labelled images of each new site (section 4.3, appendix C of the paper)."""

@@ -1,4 +1,4 @@
-"""Run adaptation studies (section 4.3, appendix C): the gain from labelling a few images of each secondary dataset."""
+"""Train a segmenter with and without a few labelled images of each new site, and measure the gain in score (`howfar adapt`)."""
 
 from __future__ import annotations
 

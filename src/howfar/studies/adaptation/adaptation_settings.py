@@ -1,4 +1,4 @@
-"""Check the options of an adaptation study together, and list the models to train."""
+"""List the models that an adaptation study trains (`Arm`: strategy, numbers of images), and check the study's options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build the tables of an adaptation study: scores by image and distance, and gains with their intervals."""
+"""Build the result tables of an adaptation study: scores by image and by distance, and gains with confidence intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train, load and score the models of an adaptation study, never on images they learnt from."""
+"""Train, load and score the models of an adaptation study, and refuse to score a model on images that it was trained on."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Assess new sites in one run: compare, evaluate, relate, and recommend the next step."""
+"""Assess a model on new sites in one run (`howfar assess`): compare, evaluate, relate, and recommend the next step."""

@@ -1,4 +1,4 @@
-"""Assess new sites in one run: the expected score of a model there, its certainty, the reasons and the next step."""
+"""Assess a model on new sites (`howfar assess`): each site's expected score, its certainty, the reasons and the next step."""
 
 from __future__ import annotations
 

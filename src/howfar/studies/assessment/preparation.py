@@ -1,4 +1,4 @@
-"""Prepare an assessment: find or make predictions, score the datasets, and make corrupted sets."""
+"""Prepare an assessment: find or make predictions, score the datasets, and make corrupted copies of the primary's images."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Compare methods that tell what a model scores on new sites, on tables of signals and scores."""
+"""Compare methods that estimate a model's score on new sites, on stored tables of signals and true scores (`howfar bench`)."""

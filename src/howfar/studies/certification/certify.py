@@ -1,4 +1,4 @@
-"""Certify a model on a site: draw random images, export them for labelling, and compute what the labels show."""
+"""Certify a model on a site (`howfar certify`): draw random images, export them for labelling, compute score and interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define a certificate's question (mean, ratio, zone, difference), and answer it from the labels of its sample."""
+"""Define the quantity that a certificate states (mean, ratio, zone, two models' difference), and compute it from labels."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Question:
         return ORDER if self.until is not None else PERFORMANCE if self.measure.kind == "mean" else SIZE
 
     def words(self, measure: str) -> str:
-        """Describe what is certified by the measure's words: the measure itself, a zone by it, or two models' difference."""
+        """Describe the certified quantity in words: the measure, a zone of images by the measure, or two models' difference."""
         if self.zone is not None:
             limit, wrong = self.zone
             name = measure.removeprefix("mean ")

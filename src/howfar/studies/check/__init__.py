@@ -1,1 +1,1 @@
-"""Check new datasets against rules on harm, once and over time, with an exit code for pipelines."""
+"""Decide by rules whether a model may run on new datasets (`howfar check`), once and over time, with an exit code."""

@@ -1,4 +1,4 @@
-"""Check new datasets against a profile and rules, and log the decisions."""
+"""Measure new datasets by a saved reference profile, decide by rules whether the model may run, and log the decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluate a model's predictions on a dataset (section 3.3), without the images that the model learnt from."""
+"""Evaluate a model's predictions on a dataset, without images that the model learnt from (section 3.3 of the paper)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute each image's performance at a common threshold, and collect the labelled images that judges learn from."""
+"""Compute each image's performance at a common threshold, and collect labelled images to fit performance estimators to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read image performances from files and tables, and match their images to those of a comparison or profile."""
+"""Read per-image scores from files and tables, and match their images to those of a run or a reference profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Relate performance to distance (tables 3-5, figs. 4-6), and estimate it for datasets without labels."""
+"""Relate performance to distance (tables 3-5, figs. 4-6 of the paper), and estimate it for datasets without labels."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def expectation(
     further: MeasuredImages | None = None,
     rivals: bool = True,
 ) -> tuple[MeasuredImages, Expectation]:
-    """Judge every dataset of a run by the labels of the others, and return its measured images and what is said of them.
+    """Judge every dataset of a run by the labels of the others, and return its measured images and their expectations.
 
     Without `rivals` unused estimators are not judged.
     """

@@ -1,1 +1,1 @@
-"""Run all studies of a study file: read and check the file, run missing studies, reuse finished ones."""
+"""Run the studies that a study file (TOML) lists (`howfar study`): check the file, run missing studies, reuse finished ones."""

@@ -1,4 +1,4 @@
-"""Pack a finished study into a file without images, rerun it elsewhere, and compare the results."""
+"""Pack the results of a study file into one file without images, rerun the studies elsewhere, and compare the results."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ class StudyAgreement:
 
 @dataclass(frozen=True, repr=False)
 class Reproduction(Shown):
-    """Hold the comparison of a bundle's results with those of a rerun, and notes on backbones that depend on something else."""
+    """Hold the comparison of a bundle's results with a rerun's, and notes on backbones whose identities differ."""
 
     studies: tuple[StudyAgreement, ...]
     notes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Define the kinds of study that a study file can name: settings, references, work, and run function."""
+"""Define `StudyKind`, a kind of study that a study file (TOML) can list: its settings, its function and its cost estimate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the studies of a study file in turn, reuse finished ones, report them all, and estimate what is left to do."""
+"""Run the studies of a study file in turn, reuse finished ones, write one report, and estimate the remaining work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reverse classification accuracy with a split-conformal interval of each image.
+"""Estimate each image's score by reverse classification accuracy (RCA), with a split-conformal interval.
 
 Source: Cosarinsky et al., "Conformal in-context reverse classification accuracy" (2025), https://arxiv.org/abs/2503.04522,
 which segments by a pretrained in-context model. The entries' column `rca` is of a random forest on pixels, as reverse

@@ -1,4 +1,4 @@
-"""howfar itself: the estimate and the gate of `howfar assess`, and the interval of `howfar certify`."""
+"""Run howfar's own method: the estimate and the gate of `howfar assess`, and the interval of `howfar certify`."""
 
 from __future__ import annotations
 

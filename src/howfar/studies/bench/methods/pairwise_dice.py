@@ -1,4 +1,4 @@
-"""Pairwise Dice of an ensemble: how alike the maps of the same architecture trained with other seeds are.
+"""Rank images by pairwise Dice: how well the maps of an ensemble, trained with different seeds, agree.
 
 Source: Zenk et al., "Comparative benchmarking of failure detection methods in medical image segmentation" (Medical Image
 Analysis 2025), https://arxiv.org/abs/2406.03323. Entries with a single seed have none.

@@ -1,4 +1,4 @@
-"""PPI++: a simple random sample, with the predictions' weight of least variance and a normal interval.
+"""Estimate a mean score from a simple random sample by PPI++ (prediction-powered inference), with a normal interval.
 
 Source: Angelopoulos, Duchi & Zrnic, "PPI++: efficient prediction-powered inference" (2023), https://arxiv.org/abs/2311.01453,
 example 6.1 of a mean.
@@ -14,7 +14,7 @@ from howfar.studies.bench.comparison import Ask
 
 
 def certificate(proxy: Float64Array, k: int, ask: Ask, seed: int) -> tuple[float, float, float]:
-    """Estimate the mean of the labels, moved by as much as the predictions of all images differ from those of the sample."""
+    """Correct the labels' mean by the difference between the mean prediction of all images and of the sample."""
     chosen = np.random.default_rng(seed).choice(len(proxy), k, replace=False)
     y, p = ask(chosen), proxy[chosen]
     weight = 0.0 if p.var() == 0 else float(np.clip(np.cov(y, p)[0, 1] / ((1 + k / len(proxy)) * proxy.var(ddof=1)), 0, 1))

@@ -16,7 +16,7 @@ def selector(labelled: pd.DataFrame, site: pd.DataFrame) -> Float64Array:
 
 
 def certificate(proxy: Float64Array, k: int, ask: Ask, seed: int) -> tuple[float, float, float]:
-    """Estimate the mean by that of k images drawn at random."""
+    """Estimate the mean score by the mean of k images drawn at random."""
     values = ask(np.random.default_rng(seed).choice(len(proxy), k, replace=False))
     half = student(k - 1, 0.9) * float(values.std(ddof=1)) / np.sqrt(k)
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)

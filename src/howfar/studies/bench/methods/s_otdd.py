@@ -1,4 +1,4 @@
-"""A line over the site's s-OTDD from the primary dataset, a distance with labels (`howfar.distances.sliced_otdd`).
+"""Estimate a site's mean score by a line over s-OTDD (`howfar.distances.sliced_otdd`), a distance that uses labels.
 
 Source: Nguyen, Nguyen, Pham & Ho, "Lightspeed geometric dataset distance via sliced optimal transport" (ICML 2025),
 https://arxiv.org/abs/2501.18901.
@@ -13,7 +13,7 @@ from howfar.arrays import Float64Array
 
 
 def estimator(labelled: pd.DataFrame, site: pd.DataFrame) -> Float64Array | None:
-    """Fit the labelled sites' means to their distances, and read the line at the site's."""
+    """Fit a line of the labelled sites' mean scores over their distances, and evaluate the line at the site's images."""
     if "s_otdd" not in site or site["s_otdd"].isna().any():
         return None
     means = labelled[labelled["role"] == "site"].groupby("dataset")[["s_otdd", "performance"]].mean().dropna()

@@ -1,4 +1,4 @@
-"""Stratified evaluation in the way of ssepy: strata of like predictions, proportional labels, the difference estimator.
+"""Estimate a mean score from a sample stratified by prediction, with the difference estimator, as the package ssepy does.
 
 Source: Fogliato, Patil, Akpinar & Monfort, "Precise model benchmarking with only a few observations" (EMNLP 2024),
 https://arxiv.org/abs/2410.05222. Strata are by k-means there, here of equal size, one for every 4 labels.
