@@ -1,4 +1,4 @@
-"""Validate feature arrays, read large ones in blocks, and divide with 0 where a divisor is 0."""
+"""Validate feature arrays, number groups of images, read arrays by rows or columns, and divide without errors at 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remember which colour is the foreground of masks (the option `foreground`), and which masks it applies to.
+"""Parse the colour that is foreground in masks (option `foreground`), and record the colour in the location of each mask.
 
 The location of a mask that is read by a colour is that of its file, ``/`` and ``foreground=rrggbb``, as the path of what lies
 in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the mask was read.

@@ -1,4 +1,4 @@
-"""Remember how the pixels of datasets are read (the options `bands`, `range`, …), and which images are read so.
+"""Parse the options that say how pixels are read (bands, value range, window, frames), and record them in image locations.
 
 The location of an image that is read so is that of its file, ``/`` and ``@bands=4,3,2;range=0:3000``, as the path of an image
 in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the image was read.

@@ -1,4 +1,4 @@
-"""Derive named random streams from the user's seed, one for each purpose."""
+"""Make NumPy random generators from the user's seed, one for each named purpose, such as corruption or selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read frames of clips by PyAV: those at a rate or the key frames, without those that hardly differ from the one before."""
+"""Read video frames by PyAV (`Clip`): at a chosen rate or key frames only, without near-duplicates of the frame before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List a folder of images, on this machine or behind a URL, with the masks beside them."""
+"""List the images of a folder, local or behind a URL, and match the mask files of the folder to the images by name."""
 
 from __future__ import annotations
 

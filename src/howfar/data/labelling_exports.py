@@ -1,4 +1,4 @@
-"""Export a model's predictions as pre-annotations for labelling tools, with their images.
+"""Prepare a model's predictions as pre-annotations for labelling tools, and pack the annotation files with the images.
 
 A model's foreground and boxes stand in the files of COCO, CVAT and Label Studio as labels to correct (pre-annotations). A class
 does so for Label Studio alone, which keeps predictions and annotations apart.

@@ -1,4 +1,4 @@
-"""Group images that are tiles of one photograph, and leave out photographs that a model learnt from."""
+"""Group images that are tiles of one photograph, by file name, and split or filter a dataset by whole photographs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cut rasters into windows that are read one by one, so that a raster may be larger than memory, and say where each lies."""
+"""Cut rasters larger than memory into windows (`Raster`), with longitude and latitude, and describe windows as GeoJSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read files that hold many images (rasters cut into windows, volumes of slices, clips of frames), one image at a time."""
+"""Read files of many images one image at a time: rasters by windows, medical volumes by slices, videos by frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure a projected pair of datasets, or a dataset's slices, within memory: distances, intervals and p-values."""
+"""Compute distances, intervals and p-values of two projected datasets, or of a dataset's subgroups, within a memory budget."""
 
 from __future__ import annotations
 

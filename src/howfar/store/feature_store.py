@@ -1,4 +1,4 @@
-"""Open the store of features, and look up, add and select the features of one backbone."""
+"""Define `Store`, a folder of image features, and `FeatureStore`, which looks up, adds and selects one backbone's features."""
 
 from __future__ import annotations
 

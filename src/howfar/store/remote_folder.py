@@ -1,4 +1,4 @@
-"""Read and write a feature store that lies behind a URL, such as a bucket, by fsspec.
+"""Read and write a feature store behind a URL, such as a bucket, by fsspec (`RemoteFolder`).
 
 An object appears whole when its upload ends, so it needs no temporary name. Nobody can lock an object, so nothing is claimed:
 two processes that embed the same images into one such store may both compute them, and nothing is lost.

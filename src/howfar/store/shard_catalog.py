@@ -1,4 +1,4 @@
-"""List the shards that hold one backbone's features, map and check them, and follow what other processes add."""
+"""List the shards (feature files) of one backbone, read and verify their rows, and find shards that other processes add."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check that a way of adapting keeps its contract: tests to inherit."""
+"""Define `AdaptationWayTests`, a pytest class that a plug-in inherits to test its method of adapting a segmenter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check that a selection strategy keeps its contract: tests to inherit."""
+"""Define `StrategyTests`, a pytest class that a plug-in inherits to test its strategy of selecting images to label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define the interface of files that hold many images, and read image columns of Parquet and Arrow files."""
+"""Define `Container`, the interface of tar, Parquet and Arrow files of images, and `TableImages`, which reads image columns."""
 
 from __future__ import annotations
 
