@@ -252,7 +252,7 @@ def load(kind: str, name: str) -> Any:
 
 
 def registered_by(packages: Collection[str]) -> str:
-    """Name what one of these packages, other than howfar, registered; return "" if they registered nothing."""
+    """Name a plug-in that one of these packages, other than howfar, registered; "" if there is none."""
     for kind in OURS:
         for point in entry_points(group=f"howfar.{kind}"):
             package = point.module.partition(".")[0]

@@ -28,7 +28,7 @@ _FORMATS: Final = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"\0\0\x01\xba"
 
 
 class Clip:
-    """Read frames of a clip, which is their group."""
+    """Read frames of a video file; all frames of one file are a group."""
 
     owner = None
 

@@ -81,7 +81,7 @@ def _pair(text: object, task: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class FirstLabels:
-    """Hold one task's first labels by image name; an image in none of the mappings has no first label.
+    """Hold the pre-annotations (first labels) of one task by image name; an image in none of the mappings has none.
 
     `names` are the tool's for the labels, `own` the labels that the model may give. `foregrounds` are functions that return the
     model's foreground, (h, w); `maps` are files of its maps of classes. `faults` say why an answered image has no first label.

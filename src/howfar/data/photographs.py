@@ -58,7 +58,7 @@ Grouped = TypeVar("Grouped", Dataset, Features, Dataset | Features)
 
 
 def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
-    """Return datasets with each image's group by an expression, where that fits any of its names, else as they are.
+    """Set each image's group by an expression in the datasets in which it fits any name; other datasets stay unchanged.
 
     Raises `InputError` for an expression that fits no dataset.
     """

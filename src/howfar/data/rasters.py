@@ -22,7 +22,7 @@ _WGS84: Final = "EPSG:4326"
 
 
 class Raster:
-    """Cut an open raster into windows, each with its place and date; their group is the raster's scene."""
+    """Cut an open raster into windows, each with its place and date; all windows of one raster are a group."""
 
     owner = None
 

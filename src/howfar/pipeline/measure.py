@@ -341,7 +341,7 @@ def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
 
 
 class SliceEnergy(NamedTuple):
-    """Hold a slice's energy distance from P, its 95 % interval, and the p-value; None where undefined or the slice is small."""
+    """Hold the energy distance of a slice (subgroup) from P, a 95 % interval, and a p-value; None if undefined or too small."""
 
     energy: float
     ci: tuple[float, float] | None

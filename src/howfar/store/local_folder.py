@@ -39,7 +39,7 @@ HUGE_PAGE = 2 * 2**20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """Serve a folder on disk by its path."""
+    """Read, write, list and lock the files of a store's folder on a local disk."""
 
     path: Path
 
