@@ -1,4 +1,4 @@
-"""Measure how far new images are from what a vision model was trained on, whether it fails on them, and which to label.
+"""Measure how far new images are from a vision model's training images, whether the model fails on them, and which to label.
 
 The public names are loaded on first use, so that ``import howfar`` is quick and never loads torch.
 """

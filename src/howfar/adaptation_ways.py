@@ -1,4 +1,4 @@
-"""Adapt a trained segmenter to a new site, from unlabelled images or from a few labelled ones."""
+"""Adapt a trained segmenter to a new site by fine-tuning, retraining, batch norm statistics or self-training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validate feature arrays, read large ones in blocks, and divide with 0 where a divisor is 0."""
+"""Validate feature arrays, number groups of images, read arrays by rows or columns, and divide without errors at 0."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class ArrayRows:
 
 
 def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
-    """Return `x` as something that reads by rows and by columns: a store's selection as it is, an array wrapped.
+    """Return features that read by rows and by columns: a store's selection unchanged, an array as `ArrayRows`.
 
     Raises `InputError` as `as_features`.
     """
@@ -141,7 +141,7 @@ _SMALLEST = 1e-290
 
 
 def significant(values: ArrayLike, digits: int) -> Float64Array:
-    """Round numbers to so many significant digits; those that are not finite, or below 1e-290 in size, stay as they are."""
+    """Round numbers to `digits` significant digits; infinities, NaN and numbers below 1e-290 in size stay unchanged."""
     exact = np.asarray(values, dtype=np.float64)
     plain = np.isfinite(exact) & (np.abs(exact) >= _SMALLEST)
     exponent = np.floor(np.log10(np.abs(np.where(plain, exact, 1.0))))

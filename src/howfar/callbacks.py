@@ -1,3 +1,3 @@
-"""Provide the callback that writes a profile when a training ends, for Lightning, Ultralytics and loops of one's own."""
+"""Export `Howfar`, the training callback (Lightning, Ultralytics, own loops) that saves a file to score new images with."""
 
 from howfar.integrations.training_callback import Howfar as Howfar

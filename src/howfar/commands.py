@@ -1,4 +1,4 @@
-"""List the commands of the command line: defining function, group in the help, example, and related commands."""
+"""List all commands of the command line (`COMMANDS`), each with its function, help group, example and related commands."""
 
 from __future__ import annotations
 

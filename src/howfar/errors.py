@@ -1,4 +1,4 @@
-"""Define howfar's exceptions: one base class, a few kinds, each also the builtin exception that callers expect."""
+"""Define howfar's exceptions: `HowfarError` and its subclasses, each of which is also a builtin one, such as ValueError."""
 
 from __future__ import annotations
 

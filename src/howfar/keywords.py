@@ -1,4 +1,4 @@
-"""Declare which options each public function takes, so that editors and type checkers know its keywords (PEP 692)."""
+"""Declare each public function's options as a `TypedDict`, so that editors and type checkers know its keywords (PEP 692)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remember which colour is the foreground of masks (the option `foreground`), and which masks it applies to.
+"""Parse the colour that is foreground in masks (option `foreground`), and record the colour in the location of each mask.
 
 The location of a mask that is read by a colour is that of its file, ``/`` and ``foreground=rrggbb``, as the path of what lies
 in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the mask was read.
@@ -60,12 +60,12 @@ def reading_by(foreground: object) -> Iterator[None]:
 
 
 def is_asked() -> bool:
-    """Return whether a colour is foreground in masks, as the user says."""
+    """Return whether the user has named a foreground colour for masks."""
     return _asked.get() is not None
 
 
 def by_colour(mask: Place) -> Place:
-    """Return the location of a mask that is read by the colour asked for; the same where none is, or it names one already."""
+    """Return a mask's location with the user's foreground colour in it; unchanged without one, or if it names one already."""
     colour = _asked.get()
     if colour is None or file_and_colour(mask)[1] is not None:
         return mask
@@ -75,7 +75,7 @@ def by_colour(mask: Place) -> Place:
 
 
 def file_and_colour(mask: Place) -> tuple[Place, Colour | None]:
-    """Return a mask's file, and the colour that is foreground in it; None where it is read by its brightness."""
+    """Split a mask's location into its file and its foreground colour; None if the mask is read by brightness."""
     file, _, name = str(mask).replace("\\", "/").rpartition("/")
     match = _HEX.fullmatch(name.removeprefix(_MARK)) if name.startswith(_MARK) else None
     if match is None:

@@ -1,4 +1,4 @@
-"""Limit the memory of howfar's arrays by choosing how many rows are held at a time, and measure a process's peak.
+"""Limit the memory of howfar's arrays: compute how many rows fit a budget at a time, and measure a process's peak.
 
 The budget is above what the interpreter, its libraries and the network take. Code that holds arrays states what it cannot do
 without, and is told how much to take at a time. The budget is set around a block of code, as numpy's error handling is, and not

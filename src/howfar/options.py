@@ -1,4 +1,4 @@
-"""Declare every option once: its type, default, help, rule and unit.
+"""Declare every option of the Python functions and the command line once: type, default, help, rule and unit.
 
 `howfar.keywords` says which function takes which, `howfar.settings` checks values, `howfar.cli.flags` makes the command line.
 """

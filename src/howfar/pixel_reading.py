@@ -1,4 +1,4 @@
-"""Remember how the pixels of datasets are read (the options `bands`, `range`, …), and which images are read so.
+"""Parse the options that say how pixels are read (bands, value range, window, frames), and record them in image locations.
 
 The location of an image that is read so is that of its file, ``/`` and ``@bands=4,3,2;range=0:3000``, as the path of an image
 in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the image was read.
@@ -33,7 +33,7 @@ _KEYS: Final = frozenset({"at", "window", "bands", "range"})
 
 @dataclass(frozen=True)
 class PixelReading:
-    """Declare how pixels are read: which bands, and which range of values becomes 0 to 255.
+    """Hold the options that say how pixels are read: bands, the range of values that becomes 0 to 255, window and frames.
 
     `bands` are numbered from 1, in the order in which they are wanted; () for those of an ordinary picture. `range` is
     ``low:high``, ``dtype`` for all values that the file's type holds, ``auto`` until it is learnt, or "" for the rules of
@@ -150,7 +150,7 @@ _asked: ContextVar[_Asked | None] = ContextVar("howfar-pixel-reading", default=N
 
 @contextmanager
 def reading_pixels(given: Mapping[str, Any]) -> Iterator[None]:
-    """Read the datasets listed inside the ``with`` block by these options; without any, as the block around it does."""
+    """Apply these options to the datasets listed inside the ``with`` block; without options, those of the outer block hold."""
     reading = PixelReading.of(given)
     if not reading or reading_asked() == reading:
         yield
@@ -163,13 +163,13 @@ def reading_pixels(given: Mapping[str, Any]) -> Iterator[None]:
 
 
 def reading_asked() -> PixelReading:
-    """Return how the user says that pixels are read."""
+    """Return the pixel options that hold in the current block."""
     asked = _asked.get()
     return PixelReading() if asked is None else asked.reading
 
 
 def range_learnt(limits: str) -> PixelReading:
-    """Use this range for every further dataset of the call, in place of ``auto``; return the reading."""
+    """Set the range that replaces ``auto`` for all further datasets of the call, and return the pixel options."""
     asked = _asked.get()
     if asked is None:
         raise LookupError("no reading of pixels was asked for")
@@ -178,7 +178,7 @@ def range_learnt(limits: str) -> PixelReading:
 
 
 def by_reading(image: Place, reading: PixelReading) -> Place:
-    """Return the location of an image that is read so; the same for an image that says already how it is read."""
+    """Return an image's location with pixel options in it; unchanged if it has pixel options already."""
     if not reading or file_and_reading(image)[1]:
         return image
     # An image's URL, and one in memory, are texts that know more than their letters.
@@ -186,7 +186,7 @@ def by_reading(image: Place, reading: PixelReading) -> Place:
 
 
 def file_and_reading(image: Place) -> tuple[Place, PixelReading]:
-    """Return an image's file, and how its pixels are read."""
+    """Split an image's location into its file and its pixel options."""
     file, _, name = str(image).rpartition("/")
     if not name.startswith("@") or not _TEXT.fullmatch(name):
         return image, PixelReading()

@@ -170,7 +170,7 @@ class StoreLike(Protocol):
 
 
 class TrackedRun(Protocol):
-    """Log to one run of a tracker of experiments.
+    """Log to one run of an experiment tracker.
 
     Registered is the class: ``(name, group, settings, resumed)`` begins a run, or goes on with the one of that id, and its
     static method ``check()`` raises `MissingExtraError` where the library is absent.

@@ -1,4 +1,4 @@
-"""Find objects by name and load them on first use: howfar's own from a table, other packages' from entry points.
+"""Look up plug-ins (backbones, distances, figures …) by name, from howfar's own table and other packages' entry points.
 
 Another package adds a backbone, a distance, a figure, a section of the report or a command with an entry point in the group
 ``howfar.<kind>`` (``howfar.backbones``, ``howfar.figures`` …) whose value is ``module:attribute``. A kind of its own, as for
@@ -252,7 +252,7 @@ def load(kind: str, name: str) -> Any:
 
 
 def registered_by(packages: Collection[str]) -> str:
-    """Name what one of these packages, other than howfar, registered; return "" if they registered nothing."""
+    """Name a plug-in that one of these packages, other than howfar, registered; "" if there is none."""
     for kind in OURS:
         for point in entry_points(group=f"howfar.{kind}"):
             package = point.module.partition(".")[0]

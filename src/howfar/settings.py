@@ -1,4 +1,4 @@
-"""Check the options given to a function against their declarations, and write its signature and documentation."""
+"""Validate a function's options against their declarations, and add the options to its signature and docstring."""
 
 from __future__ import annotations
 

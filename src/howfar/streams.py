@@ -1,4 +1,4 @@
-"""Derive named random streams from the user's seed, one for each purpose."""
+"""Make NumPy random generators from the user's seed, one for each named purpose, such as corruption or selection."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UNSEEDED: Final = (
 
 
 def stream(seed: int | None, purpose: str, *names: str) -> np.random.Generator:
-    """Make the generator of what a study draws for one purpose, of the things that are named: a dataset, a model, an image.
+    """Make the random generator of one purpose in a study, for the dataset, model or image that `names` name.
 
     Other datasets, and the order of all, change none of its numbers.
     """

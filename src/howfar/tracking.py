@@ -1,4 +1,4 @@
-"""Log trainings and results to an experiment tracker: MLflow, Weights & Biases, or a registered one."""
+"""Log trainings and results to an experiment tracker: MLflow, Weights & Biases, or one that another package registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the hosts that the user allows for URLs in tables and containers."""
+"""Parse and hold the hosts that the user allows for URLs in the cells of tables, Parquet and Arrow files."""
 
 from __future__ import annotations
 

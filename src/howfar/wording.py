@@ -1,4 +1,4 @@
-r"""Format numbers for readers, and make untrusted text safe to print, draw and save.
+r"""Format numbers, intervals and p-values as text, and escape untrusted text for terminals, pages, XML and CSV.
 
 A name may hold whatever a file system lets through: terminal escapes, line breaks, marks that turn the direction of writing.
 None of them is ever printed; each is shown as Python would write it, as ``\x1b``.

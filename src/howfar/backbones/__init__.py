@@ -1,4 +1,4 @@
-"""Load backbones, the networks that compute image features: by name, from torch modules or from functions."""
+"""Load backbones, the networks or functions that compute image features, by name, from torch modules or from functions."""
 
 from howfar.backbones.backbone_argument import BackboneArgument, as_backbone, as_loaded, function, is_stored
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, card_of, cards, load_backbone, takes

@@ -1,4 +1,4 @@
-"""Define a backbone family, the unit that a package registers, and load and list backbones by their names."""
+"""Load and list backbones by name (`load_backbone`), and define `BackboneFamily`, which other packages register."""
 
 from __future__ import annotations
 

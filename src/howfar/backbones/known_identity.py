@@ -1,4 +1,4 @@
-"""Record the identity (hash) of backbones, so that a network is built only when features are missing from the store.
+"""Record each backbone's identity (hash), so that its network is built only if features are missing from the store.
 
 Building a network imports torch and reads its weights, which takes seconds; where all features are stored, its identity alone
 is needed. A record is used only where everything agrees that the identity was computed from: name and options, the bytes of

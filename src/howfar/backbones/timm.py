@@ -1,4 +1,4 @@
-"""Build backbones from timm networks: EfficientNet-Lite0 (the default), two published ones, and any other by name."""
+"""Build backbones from timm networks: EfficientNet-Lite0 (the default), EfficientNet-B3, MobileCLIP, or any other by name."""
 
 from __future__ import annotations
 

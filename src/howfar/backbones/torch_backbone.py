@@ -1,4 +1,4 @@
-"""Turn a frozen torch network into a backbone: preprocess images, run them in batches that fit, and return features."""
+"""Define `TorchBackbone`: preprocess images, run a frozen torch network in batches that fit in memory, return features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turn any torch module into a backbone whose features are the outputs of named layers."""
+"""Turn any torch module into a backbone whose features are the outputs of named layers (`module`), and hash its structure."""
 
 from __future__ import annotations
 

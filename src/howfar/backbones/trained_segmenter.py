@@ -1,4 +1,4 @@
-"""Use the encoder maps of a trained segmenter, from a checkpoint of `howfar train`, as a backbone's features."""
+"""Use the encoder's feature maps of a segmenter trained by `howfar train` as a backbone's features."""
 
 from __future__ import annotations
 

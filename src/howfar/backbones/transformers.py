@@ -1,4 +1,4 @@
-"""Load any vision model of transformers, from the hub or a folder of its format, and build a backbone of it."""
+"""Build a backbone from any vision model of the transformers library, from the Hugging Face hub or a local folder."""
 
 from __future__ import annotations
 

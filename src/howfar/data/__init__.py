@@ -1,4 +1,4 @@
-"""Read datasets of images, local or behind URLs, and ready-made embeddings; `parse` says what a dataset argument may be."""
+"""Read datasets of images, and ready-made embeddings, from folders, tables, archives, URLs and Python objects (`parse`)."""
 
 from howfar.data.dataset import Dataset
 from howfar.data.dataset_argument import parse, read_saved, read_shards

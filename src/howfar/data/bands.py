@@ -1,4 +1,4 @@
-"""Read the bands of image files of any depth, as `--bands` and `--range` say, and tell what is left out without them.
+"""Read chosen bands of image files of any bit depth, scale a range of values to 8 bits, and report what is left out.
 
 Pillow reads what it holds whole, so that an 8-bit picture keeps its values; rasterio (the extra ``geo``) reads other rasters:
 more than four bands, and colours of more than 8 bits.
@@ -86,7 +86,7 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
 
 
 def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
-    """Return the values (h, w, bands) that a reading chooses from a file, in the file's own type, masked where it has none."""
+    """Return the chosen values of a file, (h, w, bands) in the file's own type, masked where pixels have no data."""
     if reading.at:
         return stacks.values(file, reading)
     data = read_bytes(file)
@@ -247,7 +247,7 @@ def netpbm(levels: NDArray[np.uint8]) -> bytes:
 
 
 def read_so(dataset: str, items: Sequence[Item]) -> tuple[ItemTable, tuple[Skipped, ...]]:
-    """Return images with how their pixels are read in their locations, files of many images cut; also those left out.
+    """Record in each image's location how its pixels are read, with files of many images cut; also return skipped images.
 
     A range ``auto`` is learnt from these images if none is known.
     """
@@ -340,7 +340,7 @@ def _spread(count: int, sample: int) -> list[int]:
 
 
 def left_out(dataset: str, paths: Sequence[Path | str]) -> Iterator[str]:
-    """Yield a sentence on each kind of part that is not read of a dataset's images: further bands, frames, transparency."""
+    """Yield a sentence on each kind of content of a dataset's images that is not read: further bands, frames, transparency."""
     found, places = Counter[str](), _spread(len(paths), LOOKED_AT)
     for place in places:
         file, reading = file_and_reading(paths[place])

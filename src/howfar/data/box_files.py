@@ -1,4 +1,4 @@
-"""Read true and predicted boxes: COCO, YOLO, Pascal VOC, Ultralytics, tables, exports of labelling tools, own JSON.
+"""Read true and predicted boxes: COCO, YOLO, Pascal VOC, Ultralytics, tables, CVAT, Label Studio, howfar's own JSON.
 
 Pascal VOC counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012): it reaches from
 ``xmin − 1`` to ``xmax``. A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the

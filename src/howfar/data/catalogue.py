@@ -1,4 +1,4 @@
-"""List the datasets of the paper and their terms, and check whether a folder holds one of them."""
+"""List the paper's datasets with sources and terms of use, and check whether a folder matches the paper's description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the classes of images: class names, predicted classes, and folders named after classes."""
+"""Read class names, tables of predicted class probabilities (`ClassPredictions`), and class labels given by folder names."""
 
 from __future__ import annotations
 

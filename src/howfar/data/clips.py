@@ -1,4 +1,4 @@
-"""Read frames of clips by PyAV: those at a rate or the key frames, without those that hardly differ from the one before."""
+"""Read video frames by PyAV (`Clip`): at a chosen rate or key frames only, without near-duplicates of the frame before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMATS: Final = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"\0\0\x01\xba"
 
 
 class Clip:
-    """Read frames of a clip, which is their group."""
+    """Read frames of a video file; all frames of one file are a group."""
 
     owner = None
 

@@ -1,4 +1,4 @@
-"""Read and write COCO (cocodataset.org/#format-data): annotations of masks and boxes, and results.
+"""Read COCO JSON (annotations with masks and boxes, results of detectors), and write annotations (cocodataset.org).
 
 Results name an image by ``image_id``; Ultralytics' ``save_json`` writes the stem of the image's file there.
 """

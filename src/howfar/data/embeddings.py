@@ -1,4 +1,4 @@
-"""Read ready-made embeddings from arrays, ``.npy`` files, Parquet tables and Lance datasets; write features as such tables."""
+"""Read ready-made embeddings (arrays, ``.npy``, Parquet, Lance), and write features with image names to Parquet or Lance."""
 
 from __future__ import annotations
 

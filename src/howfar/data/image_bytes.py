@@ -1,4 +1,4 @@
-"""Read the bytes of an image from a file, a URL, a tar, Parquet or Arrow file, or memory.
+"""Read and hash the bytes of an image from a file, a URL, a tar, Parquet or Arrow file, or memory.
 
 The text of an image in memory is ``python://TOKEN/NUMBER``, that of its mask ``python://TOKEN/NUMBER/mask``. A token is drawn
 anew for each object, so that a text in an old table never leads to another image.

@@ -1,4 +1,4 @@
-"""List a folder of images, on this machine or behind a URL, with the masks beside them."""
+"""List the images of a folder, local or behind a URL, and match the mask files of the folder to the images by name."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
 
 
 def counted(count: int, thing: str, things: str = "") -> str:
-    """Return a count with what is counted in the singular or the plural, by default with s at its end."""
+    """Write a count with its noun in the singular or the plural, which by default ends in s."""
     return f"{count} {thing if count == 1 else things or f'{thing}s'}"
 
 

@@ -1,4 +1,4 @@
-"""Describe the image formats that are read, by howfar or by other packages: endings, Pillow's plugin, and decoding costs."""
+"""Describe each image format that howfar or a plug-in reads: file extensions, Pillow plugin, and memory for decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define one image of a dataset, and store millions of them in compact columns (about 40 bytes an image)."""
+"""Define `Item`, one image of a dataset, and `ItemTable`, which stores items in compact columns (about 40 bytes an image)."""
 
 from __future__ import annotations
 

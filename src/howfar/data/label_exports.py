@@ -1,4 +1,4 @@
-"""Read the masks, classes and boxes of labelled images: from files, folders, tables, or the export of a labelling tool."""
+"""Read mask and class labels of a dataset's images from mask folders, class folders, tables, COCO, CVAT and Label Studio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold shapes labelled in an image (masks, polygons, boxes), and rasterise them."""
+"""Hold the annotations of an image (polygons, rectangles, masks, boxes, classes), and rasterise the shapes to masks."""
 
 from __future__ import annotations
 

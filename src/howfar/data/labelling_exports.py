@@ -1,4 +1,4 @@
-"""Export a model's predictions as pre-annotations for labelling tools, with their images.
+"""Prepare a model's predictions as pre-annotations for labelling tools, and pack the annotation files with the images.
 
 A model's foreground and boxes stand in the files of COCO, CVAT and Label Studio as labels to correct (pre-annotations). A class
 does so for Label Studio alone, which keeps predictions and annotations apart.
@@ -81,7 +81,7 @@ def _pair(text: object, task: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class FirstLabels:
-    """Hold one task's first labels by image name; an image in none of the mappings has no first label.
+    """Hold the pre-annotations (first labels) of one task by image name; an image in none of the mappings has none.
 
     `names` are the tool's for the labels, `own` the labels that the model may give. `foregrounds` are functions that return the
     model's foreground, (h, w); `maps` are files of its maps of classes. `faults` say why an answered image has no first label.

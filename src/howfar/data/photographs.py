@@ -1,4 +1,4 @@
-"""Group images that are tiles of one photograph, and leave out photographs that a model learnt from."""
+"""Group images that are tiles of one photograph, by file name, and split or filter a dataset by whole photographs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Grouped = TypeVar("Grouped", Dataset, Features, Dataset | Features)
 
 
 def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
-    """Return datasets with each image's group by an expression, where that fits any of its names, else as they are.
+    """Set each image's group by an expression in the datasets in which it fits any name; other datasets stay unchanged.
 
     Raises `InputError` for an expression that fits no dataset.
     """

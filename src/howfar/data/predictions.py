@@ -1,4 +1,4 @@
-"""Read, match and write predicted maps, one file an image: of probabilities or of classes."""
+"""Read predicted maps (probabilities or classes of pixels), one file per image, and write probability maps as PNG."""
 
 from __future__ import annotations
 

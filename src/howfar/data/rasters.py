@@ -1,4 +1,4 @@
-"""Cut rasters into windows that are read one by one, so that a raster may be larger than memory, and say where each lies."""
+"""Cut rasters larger than memory into windows (`Raster`), with longitude and latitude, and describe windows as GeoJSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WGS84: Final = "EPSG:4326"
 
 
 class Raster:
-    """Cut an open raster into windows, each with its place and date; their group is the raster's scene."""
+    """Cut an open raster into windows, each with its place and date; all windows of one raster are a group."""
 
     owner = None
 

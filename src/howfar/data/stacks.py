@@ -1,4 +1,4 @@
-"""Read files that hold many images (rasters cut into windows, volumes of slices, clips of frames), one image at a time."""
+"""Read files of many images one image at a time: rasters by windows, medical volumes by slices, videos by frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHOLE: Final = "whole"
 
 
 class Stack(Protocol):
-    """Describe an open file of many images: its images, their values, and whose they are."""
+    """Define the interface of an open file of many images: list its images, read their values, and tell the patient."""
 
     owner: Hashable
     """Tells the patient from all others, and is never written; None where the file itself is the group."""
@@ -84,7 +84,7 @@ def values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
 
 
 def cut(dataset: str, items: Iterable[Item], skipped: list[Skipped]) -> Iterator[Item]:
-    """Yield the images of each file, which with their patient, or else their file, are a group; append what cannot be read."""
+    """Yield the images of files of many images, grouped by patient or else by file; append unreadable ones to `skipped`."""
     reading = reading_asked()
     owners: dict[Hashable, str] = {}
     for item in items:
@@ -108,7 +108,7 @@ def cut(dataset: str, items: Iterable[Item], skipped: list[Skipped]) -> Iterator
 
 
 def part(item: Item, name: str, at: PixelReading, **columns: str) -> Item:
-    """Return one image of a file by its name within, its place and its columns; the mask's image at the same place."""
+    """Make the item of one image in a file, with its name, place and columns, and the mask's image at the same place."""
     mask = item.mask
     if mask is not None and (at.window or is_stack(mask)):
         mask = by_reading(mask, replace(at, at=f"{at.at},{WHOLE}"))
@@ -120,6 +120,6 @@ def part(item: Item, name: str, at: PixelReading, **columns: str) -> Item:
 
 
 def place(reading: PixelReading, count: int) -> tuple[int, ...] | None:
-    """Return the numbers of `reading.at`; None where they are not `count` natural numbers."""
+    """Parse the numbers of `reading.at`; None unless there are `count` natural numbers."""
     parts = reading.at.removesuffix(f",{WHOLE}").split(",")
     return tuple(map(int, parts)) if len(parts) == count and all(each.isdecimal() for each in parts) else None

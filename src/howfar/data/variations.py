@@ -1,4 +1,4 @@
-"""Read which subject an image shows, and under which variation (person, view, weather, light), from names or a table."""
+"""Parse each image's subject and variation (such as person, view, weather, light) from its file name or table row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the slices of NIfTI volumes and DICOM files in their own units; no text of a DICOM file's tags leaves this module."""
+"""Read slices of NIfTI volumes and frames of DICOM files; no text of DICOM tags leaves this module, for privacy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw synthetic pavement with exact crack masks and an adjustable shift, for demos, tests and checks of a distance."""
+"""Draw synthetic pavement with exact crack masks and an adjustable shift, and write the datasets of `howfar demo`."""
 
 from howfar.demo.datasets import SHIFTED, not_pavement, write_dataset, write_demo, write_pictures
 from howfar.demo.pavement import KINDS, pavement

@@ -1,4 +1,4 @@
-"""Fit a small crack detector in seconds, so that the demo's predictions come from a model that can fail."""
+"""Fit a small crack detector (logistic regression on local features), and write its probability maps for the demo."""
 
 from __future__ import annotations
 

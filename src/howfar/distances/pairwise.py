@@ -1,4 +1,4 @@
-"""Compute Euclidean distances between the images of two datasets in tiles: the matrix of all pairs is never held.
+"""Compute Euclidean distances between all images of two datasets, and sums of distances, in tiles to save memory.
 
 Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in float64, after both sets are centred amid P. Where that
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by

@@ -1,4 +1,4 @@
-"""Write files whole or not at all: one file, or a folder of several that belong together."""
+"""Write files atomically: a single file by a temporary name, or several files by a staging folder and renaming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locate a file by a path on this machine or by a URL that fsspec reads (``s3://``, ``gs://``, ``az://``, ``memory://`` …).
+"""Represent a file's location, a local path or a URL (``s3://``, ``gs://``, ``az://`` …), and open files by fsspec.
 
 What lies within a tar, Parquet or Arrow file has that file's location, ``/`` and its own name: ``/data/s.tar/0001.jpg``,
 ``s3://bucket/train.parquet/17``. Such a text means the same in every process, so it can stand in tables and be read again.

@@ -1,4 +1,4 @@
-"""Seal files with a checksum of all bytes, so that damage is detected before anything is read.
+"""Embed a checksum of all bytes in a file, and verify the checksum before the file is parsed.
 
 The seal is a text in the file, ``howfar-xxh3:`` and 16 digits: XXH3, 64 bits (https://github.com/Cyan4973/xxHash), of a key and
 of all bytes of the file, where these digits are zeros. It is the last such text of the file: the value of `SEAL` in a JSON

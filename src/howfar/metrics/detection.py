@@ -1,4 +1,4 @@
-"""Score predicted boxes (mAP, F1), and compute label-free signals: their confidence and stability."""
+"""Score predicted boxes (mAP, F1), and compute label-free signals, such as the boxes' confidence and stability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute confidence, entropy, expected F and agreement of probability maps, without labels.
+"""Compute confidence, entropy, expected F and agreement of predicted probability maps, without labels.
 
 All signals but agreement are sums over the 256 levels of a map's histogram, so only the histogram of an image need be kept.
 """

@@ -1,4 +1,4 @@
-"""Validate probability maps and masks, and quantise maps to the levels that 100 thresholds distinguish.
+"""Validate probability maps and masks, and quantise maps to 8-bit levels for counts at 100 thresholds.
 
 A map enters the counts as a uint8 map of levels and, for each threshold t_i = i/100, the lowest level that exceeds it:
 then a histogram of levels, summed from above, counts the pixels with p > t_i at every threshold.

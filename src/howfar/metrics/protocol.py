@@ -1,4 +1,4 @@
-"""Define the interface of a task's metric: images are tallied one at a time, and many tallies are scored."""
+"""Define `Metric`, the interface of metrics: each image gives a tally (such as pixel counts), and all tallies are scored."""
 
 from __future__ import annotations
 

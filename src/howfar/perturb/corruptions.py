@@ -1,4 +1,4 @@
-"""Corrupt images, some with their masks: brightness, blur, noise, tones, texture, foreground contrast, and scale."""
+"""Corrupt images, or images with masks: brightness, blur, noise, tones, texture, foreground contrast, and scale."""
 
 from __future__ import annotations
 

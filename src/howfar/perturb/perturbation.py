@@ -1,4 +1,4 @@
-"""Define a perturbation of an image, alone or with its mask and a strength, and find registered ones by name."""
+"""Define perturbations of images (`Perturbation`) and of images with masks (`LabelledPerturbation`), registered by name."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Embed images by a backbone, project the features by PCA, and measure distances between the projected datasets."""
+"""Embed images, project features by PCA, measure distances, predict maps, and score new images against a primary dataset."""

@@ -1,4 +1,4 @@
-"""Bootstrap the distances between two projected datasets, the paper's and the literature's, and make intervals.
+"""Bootstrap the distances between two projected datasets (O^dist, MMD, Fréchet, Wasserstein) for 95 % intervals.
 
 A kernel's sums of all draws are products of one kernel matrix with the draws' weights; a Fréchet distance is made of each
 draw's moments, a sliced Wasserstein distance of its images in order along lines. Nothing is projected anew.

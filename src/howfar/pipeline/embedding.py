@@ -1,4 +1,4 @@
-"""Compute the features of images in batches, from the store if present, otherwise by the backbones."""
+"""Compute the features of datasets' images in batches by backbones (`embed`), reusing features from the store."""
 
 from __future__ import annotations
 

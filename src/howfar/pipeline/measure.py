@@ -1,4 +1,4 @@
-"""Measure a projected pair of datasets, or a dataset's slices, within memory: distances, intervals and p-values."""
+"""Compute distances, intervals and p-values of two projected datasets, or of a dataset's subgroups, within a memory budget."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
 
 
 class SliceEnergy(NamedTuple):
-    """Hold a slice's energy distance from P, its 95 % interval, and the p-value; None where undefined or the slice is small."""
+    """Hold the energy distance of a slice (subgroup) from P, a 95 % interval, and a p-value; None if undefined or too small."""
 
     energy: float
     ci: tuple[float, float] | None

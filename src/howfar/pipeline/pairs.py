@@ -1,4 +1,4 @@
-"""Project and measure pairs of datasets: the primary with each secondary, or any two for a matrix."""
+"""Project and measure pairs of datasets: the primary dataset with each new one, or any two for a distance matrix."""
 
 from __future__ import annotations
 

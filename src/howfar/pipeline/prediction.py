@@ -1,4 +1,4 @@
-"""Write a dataset's predictions as 8-bit probability maps, by howfar's segmenters or a foreign network."""
+"""Write a dataset's predicted probability maps as PNG files, by a howfar checkpoint, an ONNX file or a torch module."""
 
 from __future__ import annotations
 

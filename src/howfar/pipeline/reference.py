@@ -1,4 +1,4 @@
-"""Measure the distance of new images from a saved profile, without the primary images."""
+"""Measure new images' distances from a primary dataset by saved reference data (`PrimaryReference`), without its images."""
 
 from __future__ import annotations
 

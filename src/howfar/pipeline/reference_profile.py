@@ -1,4 +1,4 @@
-"""Save and load a profile: one file that replaces a primary dataset's images when new images are scored."""
+"""Save and load a `Profile`, one file that replaces a primary dataset's images when new images are scored."""
 
 from __future__ import annotations
 

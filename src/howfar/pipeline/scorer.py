@@ -1,4 +1,4 @@
-"""Score new images (distance, predicted performance, failure flag) against a saved profile of the primary dataset."""
+"""Score new images (distance, predicted performance, failure flag) by a saved profile, which replaces the primary images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit the principal subspace of a dataset by PCA: its eigenvectors, its scores, and how many components to keep.
+"""Fit the principal subspace of a dataset by PCA: axes (`Basis`), scores, and how many components to keep.
 
 Eigenvalues of inner products are known to about 1e-16 of the largest. With one cell of 1e9 among values of 1, that is more
 than all other rows differ by. The components of such rows are then subtracted from the rows themselves, and the other

@@ -1,4 +1,4 @@
-"""Cache the sums that a PCA needs of a dataset (mean and scatter, or inner products), computed in parallel."""
+"""Compute a dataset's mean and scatter, or inner products, in parallel, and cache these sums for PCA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute inner products (Gram matrices) between images in blocks of features, for more features than images.
+"""Compute inner products (Gram matrices) between images, in blocks of features, for PCA of more features than images.
 
 Every dataset is taken about a centre of its own, a float32 vector near its mean, so that neither a large common offset nor one
 between the datasets costs digits; how the centres lie to each other is kept apart, in float64. Products of float32 features are

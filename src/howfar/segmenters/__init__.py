@@ -1,4 +1,4 @@
-"""Build segmentation networks by their registered names; each architecture has a folder of its own."""
+"""Build segmentation networks by registered name (`build_segmenter`) or from a checkpoint's description."""
 
 from __future__ import annotations
 

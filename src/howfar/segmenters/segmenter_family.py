@@ -1,4 +1,4 @@
-"""Define a segmenter family, the unit that a package registers: its options, how it is built, and its default training."""
+"""Define `SegmenterFamily`, by which a package registers a segmentation network: options, builder, training defaults."""
 
 from __future__ import annotations
 

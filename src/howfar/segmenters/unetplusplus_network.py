@@ -1,4 +1,4 @@
-"""Define the UNet++ network and load the published weights that its encoder begins with."""
+"""Define the UNet++ network, and load published ImageNet weights into its encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test whether a distance is more than chance: bootstrap intervals, permutation and conformal p-values, Holm."""
+"""Test whether a distance exceeds chance: bootstrap intervals, permutation and conformal p-values, Holm correction."""
 
 from howfar.significance.bootstrap import interval, resample_counts, resample_weights, unbiased_mean
 from howfar.significance.conformal import p_values, percentiles, quantile, select

@@ -1,4 +1,4 @@
-"""Draw bootstrap resamples of images, and compute means of distances under them and percentile intervals.
+"""Draw bootstrap resamples of images, and compute mean distances of the resamples and percentile intervals.
 
 A draw takes n images of n with replacement, which is a column of weights w (how often each was taken, over n). Any mean of
 pairwise distances under a draw is then a quadratic form wᵀ D v, and all draws share one pass over the distances.

@@ -1,4 +1,4 @@
-"""Compute conformal p-values, percentiles and interval half-widths; select p-values at a false discovery rate."""
+"""Compute conformal p-values, percentiles and interval half-widths, and reject hypotheses at a false discovery rate."""
 
 from __future__ import annotations
 

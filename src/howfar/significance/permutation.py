@@ -1,4 +1,4 @@
-"""Test by permutation whether two datasets have one distribution, with Holm correction."""
+"""Run permutation tests of whether two datasets, or a subgroup and the rest, differ, with Holm correction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Raise an alarm when performance has fallen, with a bounded false-alarm rate over all batches.
+r"""Raise an alarm when a model's performance falls over batches of images, with a bounded false-alarm rate over all.
 
 Batches of images come one after another, and a few images of each, drawn at random, are labelled. Without harm every batch's
 true mean performance is at least the tolerated level c. Each batch gets a factor e_t ≥ 0 whose expectation is then at most 1,

@@ -1,4 +1,4 @@
-"""Store embeddings on disk: computed once per image content and backbone, read by rows or columns.
+"""Store image features on disk or in a bucket, so that each image content is embedded once by a backbone (`Store`).
 
 ``<root>/<feature>/manifest.json`` says what the feature is. ``shards/<id>.npy`` holds rows and ``shards/<id>.parquet`` says
 which (content, path, row) and the checksum of each; the index is the union of the latter, so there is no file that two writers

@@ -1,4 +1,4 @@
-"""Merge many small shards into few large ones, while others read and write.
+"""Merge many small shards (feature files) of a store into few large ones, while other processes read and write.
 
 A shard is deleted only when every row of it that is read lies in another shard that is whole on disk. Hence a kill at any
 point, another process that packs, or one that writes costs space for a while and never a row. The merged shard takes the

@@ -1,4 +1,4 @@
-"""Open the store of features, and look up, add and select the features of one backbone."""
+"""Define `Store`, a folder of image features, and `FeatureStore`, which looks up, adds and selects one backbone's features."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ SELDOM = 50
 
 
 class FeatureStore:
-    """Keep one identity's features on disk, keyed by image content; made by `howfar.store.Store.open`.
+    """Keep the features of one backbone identity on disk, keyed by image content; made by `howfar.store.Store.open`.
 
     Several threads may use one object, several processes one folder. What a process was writing when it was killed is absent,
     everything else is whole. Pickled, it opens the same folder again. `identity` is what the features depend on, `dtype` the

@@ -1,4 +1,4 @@
-"""Write and read the index of a shard: a sealed Parquet file of content hashes, paths, rows and checksums.
+"""Write and read the index of a shard (feature file): a Parquet file of content hashes, paths, rows and checksums.
 
 The key of the seal is the name of the feature's folder. The seal is compared before the file is parsed, so a damaged index
 never gets as far as a parser, and an index that was copied from another feature's folder is refused.

@@ -1,4 +1,4 @@
-"""Check everything that a store holds against its checksums, and drop what is damaged."""
+"""Check all files of a feature store against their checksums (`check`), and remove damaged features (`repair`)."""
 
 from __future__ import annotations
 

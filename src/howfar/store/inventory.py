@@ -1,4 +1,4 @@
-"""List the features in a store with their sizes, and remove them by name, age or total size."""
+"""List the features in a store with their sizes (`size`), and remove features by name, age or total size (`prune`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read and write a store's folder on a disk of this machine, and share it with other processes.
+"""Read and write a feature store's folder on a local disk (`LocalFolder`), with locks against other processes.
 
 Who uses a folder shares its lock; who removes it must have that lock alone. A claim is a file below ``claims/`` that names
 contents and is locked by the process that computes them. A lock ends with its process, however that ends: a claim that another
@@ -39,7 +39,7 @@ HUGE_PAGE = 2 * 2**20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """Serve a folder on disk by its path."""
+    """Read, write, list and lock the files of a store's folder on a local disk."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""Name the folder of a feature by the hash of all that it depends on, and write and check its manifest."""
+"""Name a feature's folder by the hash of its identity (backbone, weights, settings), and write and check its manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read and write a feature store that lies behind a URL, such as a bucket, by fsspec.
+"""Read and write a feature store behind a URL, such as a bucket, by fsspec (`RemoteFolder`).
 
 An object appears whole when its upload ends, so it needs no temporary name. Nobody can lock an object, so nothing is claimed:
 two processes that embed the same images into one such store may both compute them, and nothing is lost.
@@ -33,7 +33,7 @@ _OPEN: Final = Path("/proc/self/fd")
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """Serve a folder by its URL, as `LocalFolder` does by its path; pickled, it is the URL alone, without keys.
+    """Read, write and list the files of a folder behind a URL, as `LocalFolder` does by a path; pickled without keys.
 
     Nobody can lock it, and it is no more than a prefix of names: it need not be made, and all that is not stored is granted.
     """

@@ -1,4 +1,4 @@
-"""List the shards that hold one backbone's features, map and check them, and follow what other processes add."""
+"""List the shards (feature files) of one backbone, read and verify their rows, and find shards that other processes add."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _log = logging.getLogger("howfar.store")
 
 
 class ShardCatalog:
-    """Serve one folder of shards while other processes add and pack shards. Thread-safe.
+    """List and read the shards of one folder while other processes add and merge shards. Thread-safe.
 
     `use` keeps others from removing the feature's folder (`Folder.hold`); a copy in another process has
     none. Without `derived` every shard is read and no index file is trusted. With `quiet` nothing is logged, written or

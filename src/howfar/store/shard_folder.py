@@ -1,4 +1,4 @@
-"""Open a store's folder by path or URL, and explain errors of its disk or service."""
+"""Open a store's folder by path or URL, and turn errors of its disk or service into messages with a remedy."""
 
 from __future__ import annotations
 

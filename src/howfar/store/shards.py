@@ -1,4 +1,4 @@
-"""Write and read a shard: a row matrix ``<id>.npy`` and its index ``<id>.parquet``; it exists when its index does.
+"""Write and read shards, the feature files of a store: a matrix ``<id>.npy``, and an index ``<id>.parquet`` of its rows.
 
 The index has a checksum of each row and one of itself (`howfar.store.index_file`).
 The matrix is written, synced and named before the index, so an index that is seen always has its matrix behind it. Ids begin

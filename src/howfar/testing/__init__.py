@@ -1,4 +1,4 @@
-"""Conformance suites for plug-ins: subclass one to test your own backbone, distance, runner or strategy.
+"""Conformance test suites for plug-ins: inherit one to test a backbone, distance, runner, segmenter or strategy.
 
 A suite is imported on first use, since it needs pytest and the libraries of what it tests.
 """

@@ -1,4 +1,4 @@
-"""Check that a way of adapting keeps its contract: tests to inherit."""
+"""Define `AdaptationWayTests`, a pytest class that a plug-in inherits to test its method of adapting a segmenter."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Ground:
 
 
 class AdaptationWayTests:
-    """Check what every `howfar.adaptation_ways.AdaptationWay` must keep.
+    """Test that a way of adapting keeps the contract of `howfar.adaptation_ways.AdaptationWay`.
 
     Subclass it in a test file under a name that pytest collects, and set `way`. Every test is then inherited. The model is a
     narrow DeepCrack, trained for an epoch on eight drawn roads; the site are six roads of another kind.

@@ -1,4 +1,4 @@
-"""Check that a backbone keeps its contract: tests to inherit."""
+"""Define `BackboneTests`, a pytest class that a plug-in inherits to test its backbone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check that a distance keeps its contract: tests to inherit."""
+"""Define `DistanceTests`, a pytest class that a plug-in inherits to test its distance of images or datasets."""
 
 from __future__ import annotations
 

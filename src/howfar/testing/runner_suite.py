@@ -1,4 +1,4 @@
-"""Check that a runner keeps its contract: tests to inherit.
+"""Define `RunnerTests`, a pytest class that a plug-in inherits to test its runner of parallel tasks.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Check that a segmentation network keeps its contract: tests to inherit."""
+"""Define `SegmenterTests`, a pytest class that a plug-in inherits to test its segmentation network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check that a selection strategy keeps its contract: tests to inherit."""
+"""Define `StrategyTests`, a pytest class that a plug-in inherits to test its strategy of selecting images to label."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "2", None, True)
 
 
 class StrategyTests:
-    """Check what every `howfar.protocols.Strategy` must keep.
+    """Test that a selection strategy keeps the contract of `howfar.protocols.Strategy`.
 
     Subclass it in a test file under a name that pytest collects and set `strategy`; where it needs a column that
     `columns` does not make, override that too. Every test is then inherited. Warnings that a strategy gives where its rule

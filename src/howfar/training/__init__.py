@@ -1,1 +1,1 @@
-"""Train segmenters with Lightning: read examples, choose losses and schedules, resume, and save traceable checkpoints."""
+"""Train segmenters with Lightning: load images and masks, choose losses and schedules, resume, and make checkpoints."""

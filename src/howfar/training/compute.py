@@ -1,4 +1,4 @@
-"""Control a training's threads, precision and feature cache, and estimate its duration."""
+"""Set a training's thread count, run depthwise layers in float32, cache encoder features, and estimate the duration."""
 
 from __future__ import annotations
 

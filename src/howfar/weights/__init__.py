@@ -1,1 +1,1 @@
-"""Find published weights on disk or on a hub, load them without running their code, and hash them."""
+"""Find published weights on disk or on a hub, load weights without running their code, and hash weight files."""

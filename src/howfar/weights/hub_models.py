@@ -1,4 +1,4 @@
-"""Load models of transformers from folders in the hub's format, and describe damaged files in one line."""
+"""Load models of the transformers library from folders in the Hugging Face hub's format, and report damaged files."""
 
 from __future__ import annotations
 

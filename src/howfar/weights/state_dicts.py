@@ -1,4 +1,4 @@
-"""Read state dicts without running code from them, load and hash them, and choose the number type to compute with."""
+"""Read state dicts safely (without running code), load and hash them, and choose the precision to compute with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read images from files that hold many of them, without unpacking: tar shards, Parquet and Arrow files."""
+"""Read images from tar shards, Parquet and Arrow files, which hold many images each, without unpacking the files."""
 
 from __future__ import annotations
 

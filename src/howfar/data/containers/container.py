@@ -1,4 +1,4 @@
-"""Define the interface of files that hold many images, and read image columns of Parquet and Arrow files."""
+"""Define `Container`, the interface of tar, Parquet and Arrow files of images, and `TableImages`, which reads image columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from howfar.io.safe_cell_urls import cell_location
 
 
 class Member(NamedTuple):
-    """Name one image in a container file by its `inner_path`, behind the container's and ``/``, and by its maker's `name`."""
+    """Identify one image of a container file by its path in the file (`inner_path`) and the `name` that its maker gave."""
 
     inner_path: str
     name: str | None = None

@@ -1,4 +1,4 @@
-"""Read webdataset tar shards, in which the files of one key are an image, its class and its mask."""
+"""Read webdataset tar shards: files of the same key (path without extension) are an image, its class and its mask."""
 
 from __future__ import annotations
 
