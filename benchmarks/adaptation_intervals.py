@@ -1,11 +1,11 @@
 """Give the intervals of an earlier record of `howfar adapt` by the rule of today's studies, from the record alone.
 
 By the earlier rule every difference had its own few seeds to tell how trainings vary; by today's that variance is pooled over
-the differences of a study (`howfar.studies.adaptation.gains.pooled`). The record holds every seed's mean F, which gives the
-seeds' part of the variance exactly. The photographs' part is what is left of the earlier interval when the seeds' part is taken
-out of it, as if it had been known from many photographs: where there were few, that is too much. Where two values fit, as the
-seeds' part is the larger, the one like those of the set's other differences is taken (one is alike in a set's differences
-to a half or so, the other differs fivefold). Trains nothing, and changes no mean.
+the differences of a study (`howfar.studies.adaptation.adaptation_tables.pooled`). The record holds every seed's mean F, which
+gives the seeds' part of the variance exactly. The photographs' part is what is left of the earlier interval when the seeds'
+part is taken out of it, as if it had been known from many photographs: where there were few, that is too much. Where two
+values fit, as the seeds' part is the larger, the one like those of the set's other differences is taken (one is alike in a
+set's differences to a half or so, the other differs fivefold). Trains nothing, and changes no mean.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pandas as pd
 from record import leave, parser
 from scipy.optimize import brentq, minimize_scalar
 
-from howfar.studies.adaptation.gains import LEVEL, Component, Spread, half_width, pooled
+from howfar.studies.adaptation.adaptation_tables import LEVEL, Component, Spread, half_width, pooled
 
 RANDOM = "random"
 OVER_M, OVER_RANDOM = ("gain", "low", "high"), ("over_random", "over_random_low", "over_random_high")

@@ -25,19 +25,19 @@ from trained_performance import SECONDARIES
 
 import howfar
 from adaptation import dataset, primary
-from howfar.keywords import RelateOptions
-from howfar.pipeline.reference_profile import Profile
+from howfar.function_options import RelateOptions
+from howfar.option_validation import checked
+from howfar.pipeline.profile_file import Profile
 from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.labelled_images import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment
-from howfar.settings import checked
 from howfar.studies.assessment.answers import GAIN
 from howfar.studies.assessment.preparation import CORRUPTED, TILED, score_file
 from howfar.studies.performance.image_performance import MeasuredImages, evidence_of
 from howfar.studies.performance.relate import expectation
-from howfar.studies.profile import measured_images
+from howfar.studies.profile_dataset import measured_images
 
 Sets = tuple[howfar.Dataset, list[howfar.Dataset]]
 MISS = 0.15

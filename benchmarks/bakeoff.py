@@ -19,7 +19,7 @@ from record import leave, parser
 
 import howfar
 from adaptation import SECONDARIES, dataset, primary, view
-from howfar.studies.adaptation.gains import LEVEL, half_width, paired, pooled, spread
+from howfar.studies.adaptation.adaptation_tables import LEVEL, half_width, paired, pooled, spread
 
 RIVAL = "foreground_random"
 DRAWS = 2_000

@@ -35,10 +35,10 @@ from sklearn.ensemble import RandomForestClassifier
 import howfar
 from howfar.data.masks import read_mask
 from howfar.distances import sliced_otdd
-from howfar.keywords import RelateOptions
-from howfar.pipeline.reference_profile import Profile
+from howfar.function_options import RelateOptions
+from howfar.option_validation import checked
+from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation
-from howfar.settings import checked
 from howfar.studies.assessment.preparation import TILED, score_file
 from howfar.studies.performance.image_performance import MeasuredImages, home_of
 from howfar.studies.performance.relate import expectation

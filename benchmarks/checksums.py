@@ -25,9 +25,9 @@ import howfar
 from howfar.backbones import load_backbone
 from howfar.data import content_hash
 from howfar.demo import write_dataset
-from howfar.io import seal
+from howfar.io import embedded_checksum
 from howfar.results import evaluation_result, result
-from howfar.store import FeatureStore, Store, index_file, shard_catalog, shards
+from howfar.store import FeatureStore, Store, shard_catalog, shard_index_file, shards
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from worlds.store_trials import flip_bits, shares
@@ -81,7 +81,7 @@ def speed() -> dict[str, dict[str, float]]:
     """Return the gigabytes of rows of 5 kB and of 4 MB that are summed in a second, by howfar and by what could be instead."""
     data = memoryview(np.random.default_rng(0).bytes(1 << 26))
     rates: dict[str, dict[str, float]] = {}
-    for name, sum_of in (("howfar, XXH3", index_file.checksum), ("zlib.crc32", zlib.crc32)):
+    for name, sum_of in (("howfar, XXH3", shard_index_file.checksum), ("zlib.crc32", zlib.crc32)):
         for rows, size in (("rows of 5 kB", 5120), ("rows of 4 MB", 1 << 22)):
             begun = time.process_time()
             for start in range(0, len(data), size):
@@ -154,9 +154,9 @@ def measured(run: Callable[[int], Any], costly: tuple[tuple[Any, str], ...], rep
     }
 
 
-CHECKING = ((FeatureStore, "verify"), (shard_catalog.ShardCatalog, "check"), (seal, "_digits"))
+CHECKING = ((FeatureStore, "verify"), (shard_catalog.ShardCatalog, "check"), (embedded_checksum, "_digits"))
 READING = ((result, "check_table"), (result, "check_document"), (evaluation_result, "check_table"))
-WRITING = ((shards, "checksums_of"), (seal, "_digits"))
+WRITING = ((shards, "checksums_of"), (embedded_checksum, "_digits"))
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def none() -> Iterator[list[float]]:
         patches.enter_context(mock.patch.object(shard_catalog.ShardCatalog, "check"))
         patches.enter_context(mock.patch.object(shards, "checksums_of", lambda block: [0] * len(block)))
         patches.enter_context(mock.patch.object(shard_catalog, "checksums_of", lambda block: [0] * len(block)))
-        patches.enter_context(mock.patch.object(seal, "_digits", lambda data, at, _: data[at : at + 16]))
+        patches.enter_context(mock.patch.object(embedded_checksum, "_digits", lambda data, at, _: data[at : at + 16]))
         for owner, name in READING:
             patches.enter_context(mock.patch.object(owner, name))
         yield []

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from record import leave, parser
 
-from howfar.studies.adaptation.gains import contributions
+from howfar.studies.adaptation.adaptation_tables import contributions
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -29,7 +29,7 @@ from rasterio.windows import Window
 from record import leave, parser, spread
 
 from howfar.data import parse, read_bytes
-from howfar.pixel_reading import reading_pixels
+from howfar.pixel_options import reading_pixels
 
 SIDE = 512
 EMBED = """

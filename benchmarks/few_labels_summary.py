@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from howfar.adaptation_ways import UNADAPTED
-from howfar.studies.adaptation.gains import interval
+from howfar.studies.adaptation.adaptation_tables import interval
 
 TRAINED_ON = ["model", "seed", "site"]
 CELL = [*TRAINED_ON, "draw"]

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 import howfar
 from howfar.data import content_hash
-from howfar.data.predictions import match_maps, read_prediction
+from howfar.data.prediction_maps import match_maps, read_prediction
 from howfar.distances import image_to_dataset, leave_one_out
 from howfar.distances.knn import knn, neighbours
 from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual

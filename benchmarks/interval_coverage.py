@@ -26,7 +26,7 @@ from howfar.distances import image_to_dataset
 from howfar.distances.dataset_distances import leave_one_out
 from howfar.pipeline import distance_intervals
 from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
-from howfar.pipeline.measure import permutation_p_value
+from howfar.pipeline.pair_measures import permutation_p_value
 from howfar.projection import Projection
 from howfar.sampling import draw, further_groups, mean, order, plan_zone, sequence, zone_tests
 from howfar.significance import interval, p_values

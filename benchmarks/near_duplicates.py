@@ -1,8 +1,8 @@
 """Measure how many altered copies of images are found, and how many pairs that are none, and choose the thresholds.
 
-Thresholds of `howfar.studies.copies` are chosen on pairs of deepcrack_tiles, gaps384_tiles and voc2007 that are no copies
-(tiles of one photograph among them): 0.01 above the largest agreement of any. They are judged on cfd, crack500_tiles, bsds500
-and sun_scenes, and by alterations, that had no say. Eyes are framed alike, and agree without being copies: how many
+Thresholds of `howfar.studies.near_duplicates` are chosen on pairs of deepcrack_tiles, gaps384_tiles and voc2007 that are no
+copies (tiles of one photograph among them): 0.01 above the largest agreement of any. They are judged on cfd, crack500_tiles,
+bsds500 and sun_scenes, and by alterations, that had no say. Eyes are framed alike, and agree without being copies: how many
 spreads above the median a pair has to agree is chosen on drive, 0.1 above the most of any pair, and judged on hrf. The images
 are research data and do not come with the project: --data names a folder that holds one folder a set.
 """
@@ -26,7 +26,7 @@ from scipy.stats import beta
 
 import howfar
 from howfar.backbones.handcrafted import mirrored
-from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, SPREADS, SURE, best_match, nearest_columns, usual_agreement
+from howfar.studies.near_duplicates import ALIKE, ALIKE_AND_NEAR, SPREADS, SURE, best_match, nearest_columns, usual_agreement
 
 CHOOSING, JUDGING = ("deepcrack_tiles", "gaps384_tiles", "voc2007"), ("cfd", "crack500_tiles", "bsds500", "sun_scenes")
 FRAMED, FRAMED_JUDGING = "drive", "hrf"

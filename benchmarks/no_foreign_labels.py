@@ -24,11 +24,11 @@ from trained_performance import FOUR, SECONDARIES, rest
 import howfar
 from adaptation import dataset, primary
 from howfar import registry
-from howfar.data.photographs import guess_photographs
+from howfar.data.image_groups import guess_photographs
 from howfar.perturb import labelled_every
 from howfar.pipeline.prediction import load_model
-from howfar.relation.fitted_columns import ridge
 from howfar.relation.performance_estimators import RegisteredEstimator, TaskColumns, named
+from howfar.relation.regressors import ridge
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import signals_at
 

@@ -23,13 +23,13 @@ from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
 from howfar.demo import write_dataset
-from howfar.keywords import ScoringOptions
-from howfar.pipeline.reference_profile import Profile
+from howfar.function_options import ScoringOptions
+from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import Group, Scorer, arrivals
 from howfar.protocols import Backbone
 from howfar.results import Features
-from howfar.results.scores import Score
-from howfar.studies.profile import profile
+from howfar.results.new_image_scores import Score
+from howfar.studies.profile_dataset import profile
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 NUMBERS = ("i_dist", "i_dist_mean", "relative", "knn", "mahalanobis", "percentile", "p_value")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from record import leave, parser
 
-from howfar.studies.adaptation.gains import ADAPTING, Component, Spread, contributions, half_width, pooled
+from howfar.studies.adaptation.adaptation_tables import ADAPTING, Component, Spread, contributions, half_width, pooled
 
 LEVEL = 0.95
 OF_PHOTOGRAPHS = 200

@@ -1,6 +1,6 @@
 """Measure the store's index: opening a store of made entries, finding contents in it, adding to it, and peers that do the same.
 
-The large store is an index file alone (`howfar.store.index`), whose entries follow from their numbers, and shards that
+The large store is an index file alone (`howfar.store.sqlite_index`), whose entries follow from their numbers, and shards that
 are names: no feature is in it. Each of its measurements has a process of its own. Finding is timed twice: after the file was
 dropped from the system's cache, so that the disk is asked, and again. The peer is a dict, built from the same shards; the store
 that both are compared on is a whole one, with features of 4 numbers.
@@ -25,10 +25,10 @@ from record import leave, parser, spread
 
 from howfar.memory import peak_mib
 from howfar.store import FeatureStore, Store, shards
-from howfar.store.index import FILE, Index
-from howfar.store.index_file import HexContents
 from howfar.store.shard_catalog import READ_AT_ONCE
+from howfar.store.shard_index_file import HexContents
 from howfar.store.shards import Shard
+from howfar.store.sqlite_index import FILE, Index
 
 ROWS = 16_384
 """Rows of a made shard: 64 MiB of 1,024 numbers each."""

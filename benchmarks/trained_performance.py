@@ -25,10 +25,10 @@ import howfar
 from adaptation import PRIMARY, dataset, primary
 from howfar.data import content_hash
 from howfar.pipeline.prediction import load_model
-from howfar.relation.fitted_columns import line, ridge
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.performance_estimators import RegisteredEstimator, TaskColumns
+from howfar.relation.regressors import line, ridge
 from howfar.relation.trend import trend
 from howfar.report.comparison_report import write_report
 from howfar.results import Comparison, Evaluation, Judgement, Relation

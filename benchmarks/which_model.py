@@ -8,7 +8,7 @@ Classifiers (--features, the folder that `benchmarks/classifier_answer.py` left)
 ways, on plain and changed images. And made-up classifiers and detectors, whose scores and likeness their names state.
 
 A site is drawn again with replacement to --images images, so that it does not end before the question does. Beside
-`howfar.sampling.difference`: images drawn at random (`sequence` of the difference), and two independent samples, one for each
+`howfar.sampling.two_models`: images drawn at random (`sequence` of the difference), and two independent samples, one for each
 model, until their intervals are apart; each of their labels counts.
 """
 
@@ -28,7 +28,7 @@ from scipy.stats import norm
 
 from howfar.metrics.detection import Detection
 from howfar.results import Evaluation
-from howfar.sampling import difference, foreground_bound, order, order_by_bound, sequence
+from howfar.sampling import foreground_bound, order, order_by_bound, sequence, two_models
 from howfar.studies.assessment.preparation import TILED
 
 CLEAR, FEWEST = 0.05, 20
@@ -256,7 +256,7 @@ def by_bounds(pair: Pair, seed: int) -> tuple[int, int]:
     images, gains = order_by_bound(pair.bounds, seed=seed), pair.first - pair.second
 
     def ends(count: int) -> tuple[np.ndarray, np.ndarray]:
-        known = difference(gains[images[:count]], pair.bounds, images)
+        known = two_models(gains[images[:count]], pair.bounds, images)
         return known.low, known.high
 
     return settled(ends, len(images))

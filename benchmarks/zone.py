@@ -114,7 +114,7 @@ def cell(site: Site, limit: float, k: int, draws: int) -> dict[str, Any]:
 
 
 def certified(truth: np.ndarray, proxy: np.ndarray, limit: float, k: int, draws: int) -> tuple[np.ndarray, float, float, float]:
-    """Return the certified share of the site in each draw, how often it broke the promise, labels used, and the planned share."""
+    """Return the certified share of the site in each draw, how often it was broken, labels used, and the planned share."""
     sizes, broken, used, planned = np.zeros(draws), 0, 0, list[float]()
     begin: tuple[int, int] | None = None
     for seed in range(draws):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from howfar.io.seal import UNSEALED, sealed
-from howfar.results.run_files import run_of_table, write_table
+from howfar.io.embedded_checksum import UNSEALED, sealed
+from howfar.results.file_checks import run_of_table, write_table
 
 
 def written(document: Path) -> dict[str, Any]:

@@ -11,28 +11,28 @@ import numpy as np
 import pytest
 
 import howfar
-from howfar import keywords
+from howfar import function_options
 from howfar.errors import InputError
-from howfar.keywords import AdaptOptions, BakeoffOptions, CompareOptions, CompareSettings, MatrixOptions, TrainKeywords
+from howfar.function_options import AdaptOptions, BakeoffOptions, CompareOptions, CompareSettings, MatrixOptions, TrainKeywords
+from howfar.option_validation import checked, declared, picked
 from howfar.options import HIDDEN, REQUIRED
-from howfar.settings import checked, declared, picked
 
 FUNCTIONS = {
     "compare": CompareOptions,
     "compare_backbones": CompareOptions,
     "matrix": MatrixOptions,
-    "embed": keywords.EmbedOptions,
-    "export": keywords.EmbedOptions,
-    "profile": keywords.ProfileOptions,
-    "relate": keywords.RelateOptions,
-    "select": keywords.SelectOptions,
-    "evaluate": keywords.EvaluateOptions,
-    "predict": keywords.PredictOptions,
-    "train": keywords.TrainOptions,
+    "embed": function_options.EmbedOptions,
+    "export": function_options.EmbedOptions,
+    "profile": function_options.ProfileOptions,
+    "relate": function_options.RelateOptions,
+    "select": function_options.SelectOptions,
+    "evaluate": function_options.EvaluateOptions,
+    "predict": function_options.PredictOptions,
+    "train": function_options.TrainOptions,
     "adapt": AdaptOptions,
     "bakeoff": BakeoffOptions,
-    "prompts": keywords.PromptOptions,
-    "load_backbone": keywords.BackboneOptions,
+    "prompts": function_options.PromptOptions,
+    "load_backbone": function_options.BackboneOptions,
 }
 # A network that predicts takes one square where a backbone takes two sides, and one that is trained one precision less; what is
 # read of mirrored maps in one function is made of mirrored images in another; PerSAM takes steps, a training may.
@@ -135,6 +135,7 @@ def test_no_option_is_required_and_those_that_are_not_shown_are_few():
 
 
 def test_declaring_options_loads_neither_pydantic_nor_numpy():
-    code = "import sys, howfar.keywords, howfar.settings; print(sorted({'pydantic', 'numpy', 'typer'} & set(sys.modules)))"
+    modules = "sys, howfar.function_options, howfar.option_validation"
+    code = f"import {modules}; print(sorted({{'pydantic', 'numpy', 'typer'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

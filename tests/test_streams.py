@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import howfar
-from howfar.streams import PURPOSES, UNSEEDED
+from howfar.random_streams import PURPOSES, UNSEEDED
 
 SHARED = {(), (3,), (4,), (5,), (6,)}
 """Ends of seeds that several purposes have, as in numbers that are published."""

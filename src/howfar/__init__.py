@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from howfar.paper.prompts import prompts
     from howfar.pipeline.embedding import embed
     from howfar.pipeline.prediction import predict
-    from howfar.pipeline.reference_profile import Profile
+    from howfar.pipeline.profile_file import Profile
     from howfar.results import Comparison, Evaluation, Features, Relation, Selection
     from howfar.results.adaptation_result import Adaptation
     from howfar.results.assessment_result import Assessment
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from howfar.studies.feature_export import export
     from howfar.studies.label_import import import_labels as import_labels
     from howfar.studies.performance.relate import relate
-    from howfar.studies.profile import profile
+    from howfar.studies.profile_dataset import profile
     from howfar.studies.run_folder import load, write_report
     from howfar.studies.select_images import select
     from howfar.studies.study_file.run_study import study
@@ -62,7 +62,7 @@ _NAMES = {
     "Features": "howfar.results",
     "HowfarError": "howfar.errors",
     "Matrix": "howfar.results.comparison_result",
-    "Profile": "howfar.pipeline.reference_profile",
+    "Profile": "howfar.pipeline.profile_file",
     "Prompting": "howfar.results.segmenter_studies",
     "Relation": "howfar.results",
     "Selection": "howfar.results",
@@ -85,7 +85,7 @@ _NAMES = {
     "load_backbone": "howfar.backbones",
     "matrix": "howfar.studies.distance_matrix",
     "predict": "howfar.pipeline.prediction",
-    "profile": "howfar.studies.profile",
+    "profile": "howfar.studies.profile_dataset",
     "prompts": "howfar.paper.prompts",
     "relate": "howfar.studies.performance.relate",
     "select": "howfar.studies.select_images",

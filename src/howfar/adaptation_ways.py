@@ -18,11 +18,11 @@ from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.dataset_argument import parse_images
 from howfar.data.item import Item
 from howfar.errors import InputError
+from howfar.experiment_tracking import Log, check_tracker
 from howfar.pipeline.prediction import load_model
+from howfar.random_streams import stream
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import ADAPTED, SHARE, adapt_statistics, readable
-from howfar.streams import stream
-from howfar.tracking import Log, check_tracker
 from howfar.training.image_mask_pairs import (
     Added,
     TrainingExample,

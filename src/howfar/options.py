@@ -1,6 +1,7 @@
 """Declare every option of the Python functions and the command line once: type, default, help, rule and unit.
 
-`howfar.keywords` says which function takes which, `howfar.settings` checks values, `howfar.cli.flags` makes the command line.
+`howfar.function_options` says which function takes which, `howfar.option_validation` checks values, `howfar.cli.flags` makes
+the command line.
 """
 
 from __future__ import annotations

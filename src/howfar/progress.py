@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Final
 
-from howfar.wording import printable
+from howfar.text_formatting import printable
 
 SELDOM: Final = 30.0
 """Seconds between two lines in a file or a pipe."""

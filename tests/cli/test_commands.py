@@ -14,18 +14,18 @@ import pytest
 import typer
 
 from command_world import FAST, TINY
-from howfar import keywords, registry
+from howfar import function_options, registry
 from howfar.cli import main
 from howfar.cli.command_help import ORDER
+from howfar.cli.exit_codes import flags_of
 from howfar.cli.flags import choices_of
 from howfar.cli.main import run
-from howfar.cli.outcomes import flags_of
 from howfar.commands import COMMANDS
 from howfar.errors import InputError
-from howfar.keywords import AssessOptions
+from howfar.function_options import AssessOptions
+from howfar.option_validation import Declared, command_words, declared
 from howfar.options import FOLDED, HIDDEN
 from howfar.segmenters import segmenter_family
-from howfar.settings import Declared, command_words, declared
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
@@ -105,7 +105,9 @@ def test_commands_and_options_stand_under_heads(howfar):
 
 @pytest.mark.parametrize("name", ["size", "epochs", "batch", "loss", "schedule", "rate", "decay"])
 def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
-    first, *others = declared(keywords.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".").split(", ")
+    first, *others = (
+        declared(function_options.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".").split(", ")
+    )
     exceptions = dict(each.split(" ", 1) for each in others)
     for family in registry.OURS["segmenters"]:
         value = getattr(segmenter_family(family).training, name)
@@ -129,7 +131,7 @@ CALLED = {
     "corrupt": ("howfar.studies.corruption.corrupt", "p -o o"),
     "adapt": ("howfar.studies.adaptation.adapt.adapt", "p s -o {out}"),
     "prompts": ("howfar.paper.prompts.prompts", "p -o {out}"),
-    "profile": ("howfar.studies.profile.profile", "p -o {out}.howfar"),
+    "profile": ("howfar.studies.profile_dataset.profile", "p -o {out}.howfar"),
     "check": ("howfar.studies.check.check_site.check", "f n --rules r"),
     "export": ("howfar.studies.feature_export.export", "p -o {out}.parquet"),
     "report": ("howfar.studies.run_folder.write_report", "r"),
@@ -331,7 +333,7 @@ def test_options_are_written_as_they_are_read(monkeypatch):
     ("command", "target"),
     [
         (["compare", "p", "s"], "howfar.studies.distance.compare"),
-        (["profile", "p", "-o", "x.howfar"], "howfar.studies.profile.profile"),
+        (["profile", "p", "-o", "x.howfar"], "howfar.studies.profile_dataset.profile"),
         (["embed", "{folder}"], "howfar.backbones.backbone_argument.known_backbone"),
     ],
 )

@@ -8,9 +8,9 @@ import pytest
 
 from howfar.cli.config_file import Config, shared_keys
 from howfar.cli.main import app, run
-from howfar.keywords import CompareOptions
+from howfar.function_options import CompareOptions
+from howfar.option_validation import declared
 from howfar.options import FOLDED, HIDDEN
-from howfar.settings import declared
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

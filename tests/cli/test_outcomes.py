@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from howfar.cli.exit_codes import DEBUG, outcome
 from howfar.cli.main import run
-from howfar.cli.outcomes import DEBUG, outcome
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 
@@ -84,7 +84,7 @@ def test_a_traceback_that_cannot_be_kept(broken, capsys, monkeypatch):
 )
 def test_what_the_system_refuses_has_a_line_of_its_own(error, code, words, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr("howfar.cli.outcomes._close_output", lambda: None)
+    monkeypatch.setattr("howfar.cli.exit_codes._close_output", lambda: None)
     assert outcome(error, ["compare"], {"out": "--out", "store": "--store"}) == code
     err = capsys.readouterr().err
     assert words in err

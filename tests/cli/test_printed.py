@@ -44,8 +44,8 @@ def test_an_adaptation_prints_its_table_its_verdict_and_its_folder(world, tmp_pa
 
 
 def test_how_long_all_models_take_is_said_once(world, tmp_path, howfar, monkeypatch):
-    monkeypatch.setattr("howfar.training.compute.STEPS", 1)
-    monkeypatch.setattr("howfar.training.compute.SECONDS", 0)
+    monkeypatch.setattr("howfar.training.compute_resources.STEPS", 1)
+    monkeypatch.setattr("howfar.training.compute_resources.SECONDS", 0)
     more = ("--epochs", "1", "--bootstrap", "20", "--shots", "1,2", "--json")
     for others in (True, False):
         _, _, err = howfar("adapt", world / "roads", world / "near", "-o", tmp_path, *TINY, *more)

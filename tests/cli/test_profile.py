@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from howfar.cli.main import run
-from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.profile_file import Profile
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 FIELDS = [

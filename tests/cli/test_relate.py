@@ -10,7 +10,7 @@ from howfar.demo import write_dataset
 from howfar.report import estimates_report as words_estimates
 from howfar.report import probable_failures as words_failures
 from howfar.results import Relation
-from howfar.wording import format_number
+from howfar.text_formatting import format_number
 
 SIDE = 32
 WRITTEN = {"relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet", "report.html", "figures"}

@@ -12,9 +12,9 @@ from howfar.arrays import group_numbers
 from howfar.data import Dataset, decode, parse, read_bytes
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.pixel_reading import reading_pixels
+from howfar.pixel_options import reading_pixels
 from howfar.selection import named
-from howfar.selection.strategy import pick_by_group
+from howfar.selection.function_strategy import pick_by_group
 from tiny_checkpoints import tiny_checkpoint
 
 av = pytest.importorskip("av")

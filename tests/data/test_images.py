@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, features
 
 from howfar import registry
-from howfar.data import decode, images, parse, read_bytes, read_mask
+from howfar.data import decode, image_decoding, parse, read_bytes, read_mask
 from howfar.data import image_formats as formats
 from howfar.data.bands import range_warning
-from howfar.data.images import MAX_PIXELS, size, to_rgb
+from howfar.data.image_decoding import MAX_PIXELS, size, to_rgb
 from howfar.errors import ImageError
 
 WITH_AVIF = pytest.mark.skipif("avif" not in features.get_supported(), reason="this Pillow reads no AVIF")
@@ -128,7 +128,7 @@ def test_other_warnings_are_heard_while_a_file_is_decoded(monkeypatch: pytest.Mo
         warnings.warn("ours", stacklevel=1)
         return noise()
 
-    monkeypatch.setattr(images, "to_rgb", warn)
+    monkeypatch.setattr(image_decoding, "to_rgb", warn)
     with pytest.warns(UserWarning, match="ours"):
         decode(encoded(noise(), "PNG"))
 
@@ -203,7 +203,7 @@ def test_the_limit_is_ours_and_not_a_global_of_pillow(monkeypatch: pytest.Monkey
     assert decode(encoded(noise(), "PNG")).image.size == (56, 40)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert decode(encoded(noise(), "JPEG")).image.size == (56, 40)
-    monkeypatch.setattr(images, "MAX_PIXELS", 2239)
+    monkeypatch.setattr(image_decoding, "MAX_PIXELS", 2239)
     assert "above the limit" in reason(encoded(noise(), "PNG"))
 
 
@@ -252,7 +252,7 @@ def test_images_of_all_bits_or_of_eight_are_not_told(tmp_path: Path, monkeypatch
     Image.new("L", (8, 8)).save(tmp_path / "0.png")
     assert range_warning("first", paths) == ""
     reads: list[object] = []
-    monkeypatch.setattr("howfar.data.images.opened_file", reads.append)
+    monkeypatch.setattr("howfar.data.image_decoding.opened_file", reads.append)
     assert range_warning("photographs", [tmp_path / "1.jpg", *paths]) == range_warning("memory", ["python://0a/1"]) == ""
     assert not reads
 

@@ -16,7 +16,7 @@ from howfar.data import Dataset, Item, item
 from howfar.data.image_bytes import MemoryImages
 from howfar.data.image_folder import natural_key
 from howfar.data.item import HashColumn, ItemTable, PathTexts, TextColumn, first_repeat, sorted_texts
-from howfar.io.location import Url
+from howfar.io.file_location import Url
 from howfar.io.safe_cell_urls import CellUrl, Place
 
 TEXT = st.text(st.characters(codec=None, exclude_characters="\0"), max_size=6)

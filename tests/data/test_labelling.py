@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from howfar.data.annotation_shapes import Mark, MarkedImage
 from howfar.data.coco import coco_shape, write_coco
 from howfar.data.cvat import write_cvat
-from howfar.data.label_marks import Mark, MarkedImage
 from howfar.data.label_studio import from_brush, write_label_studio
-from howfar.data.labelling_exports import check_archive, label_names, remove_archive, write_archive
+from howfar.data.pre_annotations import check_archive, label_names, remove_archive, write_archive
 from howfar.errors import InputError
 
 ODD = 'a <b> & "c" ünï #1?.png'

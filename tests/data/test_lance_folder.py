@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from howfar.data import load_embeddings, parse, separate_process
+from howfar.data import arrow_subprocess, load_embeddings, parse
 from howfar.data.embeddings import is_lance
 from howfar.errors import InputError, MissingExtraError
 from howfar.memory import within
@@ -132,17 +132,17 @@ def test_memory_is_stated_before_it_is_taken(columns: dict[str, pa.Array], limit
 
 def test_a_damaged_dataset_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = written(tmp_path / "a.lance", {"embedding": vectors(VALUES)})
-    whole = separate_process.run
+    whole = arrow_subprocess.run
 
     def fewer(*arguments: Any) -> tuple[list[dict[str, Any]], str]:
         lines, fault = whole(*arguments)
         lines[-1]["rows"] -= 1
         return lines, fault
 
-    monkeypatch.setattr(separate_process, "run", fewer)
+    monkeypatch.setattr(arrow_subprocess, "run", fewer)
     with pytest.raises(InputError, match=DAMAGE + "6 rows, where its manifest says 7"):
         parse(folder)
-    monkeypatch.setattr(separate_process, "run", whole)
+    monkeypatch.setattr(arrow_subprocess, "run", whole)
     (file,) = (folder / "data").iterdir()
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(InputError, match=DAMAGE):

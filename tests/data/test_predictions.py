@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from howfar.data import Dataset, Item
-from howfar.data.classes import ClassPredictions, read_classes
 from howfar.data.dataset import by_file_name, match_names, matched_entries, no_match
-from howfar.data.predictions import MatchedMaps, map_paths, match_maps, read_prediction, signature_of, write_map
+from howfar.data.image_classes import ClassPredictions, read_classes
+from howfar.data.prediction_maps import MatchedMaps, map_paths, match_maps, read_prediction, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError
 
 

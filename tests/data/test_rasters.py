@@ -15,10 +15,10 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, parse, read_bytes, read_mask
-from howfar.data.images import picture
-from howfar.data.rasters import geojson
+from howfar.data.image_decoding import picture
+from howfar.data.raster_windows import geojson
 from howfar.errors import ImageError, InputError
-from howfar.pixel_reading import reading_pixels
+from howfar.pixel_options import reading_pixels
 
 rasterio = pytest.importorskip("rasterio")
 PLACE: dict[str, Any] = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}

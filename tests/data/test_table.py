@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from howfar.data import Dataset
-from howfar.data.table import list_line, match_list, read_list
+from howfar.data.image_table import list_line, match_list, read_list
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
-from howfar.wording import printable
+from howfar.text_formatting import printable
 
 
 @pytest.fixture

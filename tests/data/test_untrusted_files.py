@@ -17,16 +17,16 @@ import pytest
 from PIL import Image
 
 from fuzz.table_mutations import not_utf8
-from howfar.data import Dataset, Item, decode, images, parse, read_bytes, separate_process
-from howfar.data.classes import read_classes
+from howfar.data import Dataset, Item, arrow_subprocess, decode, image_decoding, parse, read_bytes
+from howfar.data.arrow_subprocess import first_look
 from howfar.data.dataset_argument import expand
 from howfar.data.embeddings import load_embeddings
 from howfar.data.image_bytes import exists
+from howfar.data.image_classes import read_classes
+from howfar.data.image_decoding import decoding, pictures_in_use
 from howfar.data.image_folder import natural_key
-from howfar.data.images import decoding, pictures_in_use
-from howfar.data.label_exports import read_labels
-from howfar.data.predictions import read_prediction
-from howfar.data.separate_process import first_look
+from howfar.data.label_files import read_labels
+from howfar.data.prediction_maps import read_prediction
 from howfar.errors import ImageError, InputError
 from howfar.memory import check_file, file_limit, within
 from packed import write_saved
@@ -63,7 +63,7 @@ def test_a_file_that_ends_the_process_costs_itself_alone(tmp_path: Path, monkeyp
         "    print(json.dumps(('', 7)), flush=True)",
     )
     program.write_text("\n".join(lines))
-    monkeypatch.setattr(separate_process, "__file__", str(program))
+    monkeypatch.setattr(arrow_subprocess, "__file__", str(program))
     files = [tmp_path / name for name in ("a.arrow", "bad.arrow", "c.arrow")]
     for file in files:
         file.write_bytes(b"x")
@@ -75,8 +75,8 @@ def test_a_file_that_ends_the_process_costs_itself_alone(tmp_path: Path, monkeyp
 def test_a_look_that_takes_too_long_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "look.py"
     program.write_text("import time\ntime.sleep(60)")
-    monkeypatch.setattr(separate_process, "__file__", str(program))
-    monkeypatch.setattr(separate_process, "SECONDS", 0.5)
+    monkeypatch.setattr(arrow_subprocess, "__file__", str(program))
+    monkeypatch.setattr(arrow_subprocess, "SECONDS", 0.5)
     (tmp_path / "a.arrow").write_bytes(b"x")
     assert first_look([tmp_path / "a.arrow"], 10**9)[0].fault == "reading it takes too long"
 
@@ -208,7 +208,7 @@ def test_texts_that_are_kept_once_and_named_often(tmp_path: Path) -> None:
 
 
 def test_zip_bombs_are_refused_by_their_directory(tmp_path: Path) -> None:
-    from howfar.io import archive
+    from howfar.io import array_archive
 
     with zipfile.ZipFile(tmp_path / "p.howfar", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("manifest.json", "{}")
@@ -216,7 +216,7 @@ def test_zip_bombs_are_refused_by_their_directory(tmp_path: Path) -> None:
     assert (tmp_path / "p.howfar").stat().st_size < 300_000
     tracemalloc.start()
     with within("100MB"), pytest.raises(InputError, match=r"memory must be at least 420 MB to read .*p\.howfar"):
-        archive.read(tmp_path / "p.howfar")
+        array_archive.read(tmp_path / "p.howfar")
     assert tracemalloc.get_traced_memory()[1] < 5 << 20
     tracemalloc.stop()
 
@@ -278,10 +278,10 @@ def test_transparency_is_laid_on_in_bands(monkeypatch: pytest.MonkeyPatch) -> No
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 40, 4), dtype=np.uint8))
     palette = image.convert("P")
     palette.info["transparency"] = 3
-    whole = [np.asarray(images.to_rgb(picture)) for picture in (image, palette)]
-    monkeypatch.setattr(images, "_BAND", 123)
+    whole = [np.asarray(image_decoding.to_rgb(picture)) for picture in (image, palette)]
+    monkeypatch.setattr(image_decoding, "_BAND", 123)
     for picture, wanted in zip((image, palette), whole, strict=True):
-        assert (np.asarray(images.to_rgb(picture)) == wanted).all()
+        assert (np.asarray(image_decoding.to_rgb(picture)) == wanted).all()
 
 
 def test_labels_of_pictures_that_are_said_to_be_huge(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import howfar
 from howfar.data import Dataset, decode, parse, read_bytes, read_mask
 from howfar.data.bands import file_values
 from howfar.errors import ImageError, InputError
-from howfar.pixel_reading import PixelReading, file_and_reading, reading_pixels
+from howfar.pixel_options import PixelReading, file_and_reading, reading_pixels
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")

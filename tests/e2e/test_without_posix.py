@@ -10,7 +10,7 @@ import pytest
 
 from howfar import memory
 from howfar.cli.select import folder_name
-from howfar.data import labelling_exports
+from howfar.data import pre_annotations
 from howfar.data.label_studio import address
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
@@ -141,7 +141,7 @@ def test_where_links_are_refused_the_remedy_is_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "hardlink_to", refused)
     monkeypatch.setattr(Path, "symlink_to", refused)
     with pytest.raises(InputError, match=r"with_images cannot be links here .*: pass copy"):
-        labelling_exports.put(source, tmp_path / "beside" / "0001.jpg", "link")
+        pre_annotations.put(source, tmp_path / "beside" / "0001.jpg", "link")
 
 
 def test_what_is_uploaded_can_be_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

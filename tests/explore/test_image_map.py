@@ -17,8 +17,8 @@ from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.explore.points import points_of
 from howfar.results import Comparison
 from howfar.results.comparison_result import ImageMap
-from howfar.studies import image_map
-from howfar.studies.image_map import check_map, keep_map, umap_of
+from howfar.studies import image_umap
+from howfar.studies.image_umap import check_map, keep_map, umap_of
 
 QUICK: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "rivals": False, "progress": False}
 
@@ -43,7 +43,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[Recorded]:
     module = ModuleType("umap")
     module.UMAP = Recorded  # type: ignore[attr-defined]  # as umap-learn has it
     monkeypatch.setitem(sys.modules, "umap", module)
-    monkeypatch.setattr(image_map, "find_spec", lambda name: name)
+    monkeypatch.setattr(image_umap, "find_spec", lambda name: name)
     Recorded.made = 0
     return Recorded
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_mapped_is_a_line(fake: type[Recorded], tmp_path: Path, m
     run = compared(out=tmp_path / "run")
     with pytest.raises(InputError, match=r"map needs datasets that can be read again, got 'primary, near, far'"):
         keep_map(run, "umap")
-    monkeypatch.setattr(image_map, "find_spec", lambda _: None)
+    monkeypatch.setattr(image_umap, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'howfar\[umap\]'"):
         compared(map="umap", out=tmp_path / "other")
 

@@ -8,7 +8,7 @@ import pytest
 from explore_names import FORMULA, HOSTILE, SITES
 from howfar.cli.main import run as command
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.explore.hand_over import selections
+from howfar.explore.picked_images import selections
 from howfar.explore.server import FILE, Picked, picked_by_dataset, read_picks, write_picks
 from howfar.results import Comparison
 

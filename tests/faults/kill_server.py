@@ -24,8 +24,8 @@ import pyarrow.parquet  # noqa: F401  # see above
 import scipy.spatial  # noqa: F401  # see above
 
 from howfar import registry
+from howfar.cli.exit_codes import outcome
 from howfar.cli.main import run
-from howfar.cli.outcomes import outcome
 from howfar.results import Comparison
 from howfar.studies.run_folder import write_run
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from howfar.figures.adaptation_rows import adaptation_rows, stand_in
+from howfar.figures.adaptation_pictures import adaptation_rows, stand_in
 from howfar.results.adaptation_result import Adaptation
 
 MODELS = ["M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]

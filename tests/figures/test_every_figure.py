@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from howfar.errors import InputError
 from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
-from howfar.figures.adaptation_rows import adaptation_rows
+from howfar.figures.adaptation_pictures import adaptation_rows
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves
 from howfar.figures.contact_sheets import thumbnails
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin

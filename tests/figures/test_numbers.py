@@ -17,7 +17,7 @@ from howfar.figures.matrix_figures import arranged, matrix_map
 from howfar.figures.performance_figures import pooled, relation_thresholds, thresholds
 from howfar.figures.style import look, rows
 from howfar.metrics import THRESHOLDS
-from howfar.paper.pool_report import precision_recall_plane
+from howfar.paper.model_pool_report import precision_recall_plane
 from howfar.results import Comparison, Evaluation, Provenance, Relation
 from howfar.results.comparison_result import Matrix
 

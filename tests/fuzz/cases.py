@@ -18,8 +18,8 @@ from unittest.mock import patch
 from fuzz.mutations import damage
 from fuzz.readers import Reader
 from fuzz.seeds import Folder
+from howfar.data.arrow_subprocess import ArrowVerdict, look
 from howfar.data.containers import parquet
-from howfar.data.separate_process import ArrowVerdict, look
 from howfar.errors import HowfarError
 from howfar.memory import within
 

@@ -17,9 +17,9 @@ import numpy as np
 from fuzz import seeds
 from fuzz.seeds import IMAGES, LISTED, Folder, npy, table
 from howfar.data import Dataset, Item, decode, parse, read_bytes
-from howfar.data.images import picture
+from howfar.data.image_decoding import picture
 from howfar.errors import ImageError
-from howfar.pixel_reading import PixelReading, by_reading, reading_pixels
+from howfar.pixel_options import PixelReading, by_reading, reading_pixels
 from howfar.results import Features
 from howfar.studies.study_file.run_study import DONE
 
@@ -135,13 +135,13 @@ def result(kind: str) -> Callable[[Path], object]:
 
 
 def read_image(folder: Path) -> object:
-    from howfar.data.images import size
+    from howfar.data.image_decoding import size
 
     return size(first(folder)), decode(read_bytes(first(folder)))
 
 
 def read_signature(folder: Path) -> object:
-    from howfar.data.predictions import signature_of
+    from howfar.data.prediction_maps import signature_of
     from howfar.pipeline.prediction import size_note
 
     return signature_of(first(folder)), size_note("site", {"sides": {"largest": 4}}, 8, 8, [first(folder)])
@@ -160,13 +160,13 @@ def read_imported(folder: Path) -> object:
 
 
 def read_variation_columns(folder: Path) -> object:
-    from howfar.data.variations import variation_columns
+    from howfar.data.subject_variations import variation_columns
 
     return variation_columns(Dataset.from_table(_table(folder)), ["person"])
 
 
 def read_image_list(folder: Path) -> object:
-    from howfar.data.table import match_list, read_list
+    from howfar.data.image_table import match_list, read_list
 
     return match_list(read_list(first(folder)), ["1.png"], ["/a/1.png"])
 
@@ -209,7 +209,7 @@ def load_certificate(folder: Path) -> Any:
 
 
 def read_profile(folder: Path) -> object:
-    from howfar.pipeline.reference_profile import Profile
+    from howfar.pipeline.profile_file import Profile
     from howfar.results.records import plain
 
     profile = Profile.load(first(folder))
@@ -262,7 +262,7 @@ def read_thumbnails(folder: Path) -> object:
 
 def read_kept_thumbnails(folder: Path) -> object:
     from howfar.explore.run_pictures import _NAME, _unpacked
-    from howfar.io.finished_parts import KeptArrays
+    from howfar.io.partial_results import KeptArrays
 
     return _unpacked(KeptArrays(folder).read(_NAME), "key")
 
@@ -394,7 +394,7 @@ def of_golden(folder: str, document: str = "") -> Callable[[], list[Folder]]:
 
 def identity_records() -> list[Folder]:
     from howfar.backbones import load_backbone
-    from howfar.backbones.known_identity import _keep
+    from howfar.backbones.lazy_backbone import _keep
 
     with TemporaryDirectory() as folder:
         file = Path(folder) / "record.json"
@@ -404,7 +404,7 @@ def identity_records() -> list[Folder]:
 
 def kept_thumbnails() -> list[Folder]:
     from howfar.explore.run_pictures import _NAME, SmallPhotograph, _packed
-    from howfar.io.finished_parts import KeptArrays
+    from howfar.io.partial_results import KeptArrays
 
     with TemporaryDirectory() as folder:
         packed = _packed([SmallPhotograph(b"webp", (4, 3), 8, 6)] * 2)
@@ -420,19 +420,19 @@ def class_maps() -> list[Folder]:
 
 
 PICKS = b'{"format": 1, "picks": [{"dataset": "cracks", "image": "1.jpg"}, {"dataset": "cracks", "image": "2.jpg"}]}'
-LABELS = of_roads("howfar.data.label_exports:read_labels")
+LABELS = of_roads("howfar.data.label_files:read_labels")
 READERS = (
     Reader("image", seeds.pictures, read_image),
     *([Reader("bands", seeds.rasters, read_bands), Reader("windows", seeds.rasters, read_windows)] * bool(RASTERIO)),
     *([Reader("volumes", seeds.volumes, read_stack)] * bool(find_spec("pydicom") and find_spec("nibabel"))),
     *([Reader("clips", seeds.clips, read_stack)] * bool(find_spec("av"))),
     Reader("mask", seeds.pictures, of_first("howfar.data.masks:read_mask")),
-    Reader("probability_map", maps, of_first("howfar.data.predictions:read_prediction")),
-    Reader("identity_record", identity_records, of_first("howfar.backbones.known_identity:_read", "weights and options")),
+    Reader("probability_map", maps, of_first("howfar.data.prediction_maps:read_prediction")),
+    Reader("identity_record", identity_records, of_first("howfar.backbones.lazy_backbone:_read", "weights and options")),
     Reader(
         "tracked_note",
         lambda: [{"note": b'{"tracker": "mlflow", "run": "0123", "step": 4}'}],
-        of_first("howfar.tracking:_noted", "mlflow"),
+        of_first("howfar.experiment_tracking:_noted", "mlflow"),
     ),
     Reader("map_signature", lambda: [{"1.png": IMAGES["1.png"]}], read_signature),
     Reader("folder", lambda: [{f"images/{name}": data for name, data in IMAGES.items()}], touched),
@@ -446,7 +446,7 @@ READERS = (
     Reader("label_studio", lambda: [seeds.exported()["studio.json"]], LABELS),
     Reader("label_import", lambda: [*seeds.exported().values(), seeds.packed_labels()], read_imported),
     Reader("box_labels", seeds.box_labels, of_roads("howfar.data.box_files:read_box_labels")),
-    Reader("class_labels", seeds.class_labels, of_roads("howfar.data.label_exports:read_class_labels")),
+    Reader("class_labels", seeds.class_labels, of_roads("howfar.data.label_files:read_class_labels")),
     Reader("tar", lambda: [{"s.tar": seeds.tar_file()}], lambda folder: touched(first(folder))),
     Reader("arrow", lambda: [{"s.arrow": seeds.arrow_stream()}], lambda folder: touched(first(folder))),
     Reader("saved_dataset", lambda: [seeds.saved_dataset()], touched),
@@ -458,7 +458,9 @@ READERS = (
     # Each case starts a process.
     *([Reader("embeddings_lance", seeds.lance_dataset, lambda folder: touched(folder / "e.lance"), slow=True)] * bool(LANCE)),
     Reader(
-        "class_predictions", lambda: [*both("p", CLASSES), *both("p", SHARES)], of_first("howfar.data.classes:read_classes")
+        "class_predictions",
+        lambda: [*both("p", CLASSES), *both("p", SHARES)],
+        of_first("howfar.data.image_classes:read_classes"),
     ),
     Reader("box_predictions", lambda: [{"b.json": BOXES}], read_box_list),
     Reader(
@@ -479,11 +481,11 @@ READERS = (
         ],
         of_roads("howfar.data.box_files:read_predicted_boxes"),
     ),
-    Reader("class_map", class_maps, of_first("howfar.data.predictions:read_class_map")),
+    Reader("class_map", class_maps, of_first("howfar.data.prediction_maps:read_class_map")),
     Reader(
         "class_names",
         lambda: [{"a.yaml": b"names:\n  0: a\n  1: b\n"}, {"a.txt": b"a\nb\n"}],
-        of_first("howfar.data.classes:class_names"),
+        of_first("howfar.data.image_classes:class_names"),
     ),
     Reader(
         "performance",
@@ -499,11 +501,11 @@ READERS = (
     Reader("matrix", of_golden("matrix", "matrix.json"), result("matrix")),
     Reader("adaptation", of_golden("adaptation", "adaptation.json"), result("adaptation"), slow=True),
     Reader("prompting", of_golden("prompting", "prompting.json"), result("prompting")),
-    Reader("archive", lambda: [seeds.small_archive()], of_first("howfar.io.archive:read")),
+    Reader("archive", lambda: [seeds.small_archive()], of_first("howfar.io.array_archive:read")),
     Reader("profile", lambda: [{"p.howfar": seeds.golden()["roads.howfar"]}], read_profile),
     Reader("state_dict", seeds.state_dicts, read_state),
     Reader("checkpoint", lambda: [{"m.safetensors": seeds.golden()["model.safetensors"]}], read_checkpoint),
-    Reader("study", lambda: [seeds.STUDY], of_first("howfar.studies.study_file.inputs:read_document")),
+    Reader("study", lambda: [seeds.STUDY], of_first("howfar.studies.study_file.study_document:read_document")),
     Reader("rules", seeds.rules, of_first("howfar.studies.check.rules:read_rules")),
     Reader("defaults", lambda: [seeds.defaults()], read_defaults),
     Reader("certificate", lambda: [seeds.certificate()], shown(load_certificate)),

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from howfar.data.annotation_shapes import Mark, MarkedImage
 from howfar.data.coco import write_coco
 from howfar.data.cvat import write_cvat
-from howfar.data.label_marks import Mark, MarkedImage
 from howfar.data.label_studio import label_studio_interface, write_label_studio
-from howfar.io import archive
+from howfar.io import array_archive
 from packed import image_table, tar_bytes, write_saved
 
 Folder: TypeAlias = dict[str, bytes]
@@ -282,7 +282,7 @@ def small_archive() -> Folder:
     """Write an archive of two arrays."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "a.zip"
-        archive.write(file, {"kind": "note"}, {"x": np.arange(6.0).reshape(2, 3), "y": np.zeros(3, np.float32)})
+        array_archive.write(file, {"kind": "note"}, {"x": np.arange(6.0).reshape(2, 3), "y": np.zeros(3, np.float32)})
         return {"a.howfar": file.read_bytes()}
 
 
@@ -320,7 +320,7 @@ WATCHED = {"images": {"at_least": 1}, "alarm": {"at_least": 0.5}}
 def watch() -> list[Folder]:
     """Watch two images, one of which is damaged, and draw the other: its journal, its labels or its log are damaged most."""
     from howfar.integrations.watch import JOURNAL, LABELS, LOG, Watch
-    from howfar.results.scores import Score
+    from howfar.results.new_image_scores import Score
 
     score = Score("site", "1.png", 1.0, 0.5, 0.9, 0.4, None, 50.0, 0.6, None, None, None, None, False, "p = 0.6")
     came = {"day": "2026-01-01", "stamp": ["1", "2"], "content": "ab"}

@@ -16,7 +16,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.integrations.mcp_server import INSTRUCTIONS, server
-from howfar.wording import format_interval
+from howfar.text_formatting import format_interval
 
 mcp = pytest.importorskip("mcp", reason="the official SDK is not installed: pip install 'howfar[mcp]'")
 anyio = pytest.importorskip("anyio")

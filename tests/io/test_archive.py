@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.io.archive import read, read_array, read_header, write
+from howfar.io.array_archive import read, read_array, read_header, write
 
 MANIFEST = {"kind": "note", "ü": [1, None, {"x": 0.1}]}
 

@@ -8,8 +8,8 @@ import pytest
 
 from howfar.io import lock
 from howfar.io.atomic import TEMPORARY, appearing, replace, replace_text
-from howfar.io.finished_parts import remove_abandoned
 from howfar.io.lock import alone, held, locked
+from howfar.io.partial_results import remove_abandoned
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -17,15 +17,15 @@ import pytest
 from PIL import Image
 
 import howfar
+from howfar.allowed_url_hosts import VARIABLE, allowing
 from howfar.cli.main import run
 from howfar.data import Dataset, parse
 from howfar.data.image_bytes import read_bytes
-from howfar.data.table import _beside
+from howfar.data.image_table import _beside
 from howfar.errors import ImageError, InputError
 from howfar.io import safe_cell_urls
-from howfar.io.location import Url
+from howfar.io.file_location import Url
 from howfar.io.safe_cell_urls import CellUrl, cell_location, is_local, recorded
-from howfar.url_hosts import VARIABLE, allowing
 
 LOCAL = [
     "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "localhost",

@@ -21,9 +21,9 @@ from howfar.memory import within
 from howfar.results import Features
 from howfar.runners import LocalRunner
 from howfar.store import Store
-from howfar.keywords import CompareSettings
+from howfar.function_options import CompareSettings
 from howfar.results import Settings
-from howfar.settings import checked
+from howfar.option_validation import checked
 from howfar.studies.distance import compared
 from howfar.studies.study_inputs import Execution
 

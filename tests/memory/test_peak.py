@@ -17,7 +17,7 @@ import json, sys
 import howfar, pandas, pyarrow.parquet
 from howfar.data import Dataset, Item, parse
 from howfar.errors import InputError
-from howfar.data.label_exports import read_labels
+from howfar.data.label_files import read_labels
 from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import peak_mib, within
 given, before, refused = sys.argv[1:], peak_mib(), ""

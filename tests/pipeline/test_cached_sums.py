@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from howfar.arrays import ArrayRows
-from howfar.projection import cached_sums, joint_pca
-from howfar.projection.cached_sums import CachedRows, with_sums
+from howfar.projection import joint_pca, pca_cache
 from howfar.projection.gram import Gram, own_gram
 from howfar.projection.moments import Moments, moments
+from howfar.projection.pca_cache import CachedRows, with_sums
 from howfar.runners import LocalRunner, RayRunner
 
 CONTENTS = [f"{k:032x}" for k in range(300)]
@@ -16,8 +16,8 @@ CONTENTS = [f"{k:032x}" for k in range(300)]
 
 @pytest.fixture
 def rows(rng, monkeypatch) -> ArrayRows:
-    monkeypatch.setattr(cached_sums, "MOMENTS_LARGE", 1000)
-    monkeypatch.setattr(cached_sums, "SPAN", 700)
+    monkeypatch.setattr(pca_cache, "MOMENTS_LARGE", 1000)
+    monkeypatch.setattr(pca_cache, "SPAN", 700)
     return ArrayRows(rng.normal(5, 1, (300, 7)).astype(np.float32))
 
 
@@ -66,7 +66,7 @@ def test_other_images_have_sums_of_their_own(rows, tmp_path):
 
 
 def test_what_was_used_longest_ago_goes(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(cached_sums, "KEPT", 3000)
+    monkeypatch.setattr(pca_cache, "KEPT", 3000)
     for k in range(4):
         found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
         found.moments()
@@ -78,8 +78,8 @@ def test_what_was_used_longest_ago_goes(rows, tmp_path, monkeypatch):
 
 def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="needs howfar[ray]")
-    monkeypatch.setattr(cached_sums, "GRAM_LARGE", 1000)
-    monkeypatch.setattr(cached_sums, "SPAN", 700)
+    monkeypatch.setattr(pca_cache, "GRAM_LARGE", 1000)
+    monkeypatch.setattr(pca_cache, "SPAN", 700)
     wide = ArrayRows(np.random.default_rng(1).normal(5, 1, (7, 300)).astype(np.float32))
     found = with_sums(wide, CONTENTS[:7], tmp_path, RayRunner(workers=2))
     assert found.knows(Gram)

@@ -15,7 +15,7 @@ from howfar.data import parse
 from howfar.distances import leave_one_out
 from howfar.errors import InputError
 from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
-from howfar.pipeline.measure import permutation_p_value
+from howfar.pipeline.pair_measures import permutation_p_value
 from howfar.projection import Projection
 from howfar.results import Comparison, Features
 from howfar.significance import interval, resample_counts

@@ -9,7 +9,7 @@ from howfar.distances import pairwise
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis
 from howfar.memory import within
-from howfar.pipeline.measure import measure, permutation_p_value
+from howfar.pipeline.pair_measures import measure, permutation_p_value
 from howfar.projection import Projection
 from howfar.significance import interval, resample_counts
 
@@ -42,7 +42,7 @@ def test_intervals_are_those_of_a_bootstrap_by_index():
 
 
 def test_draws_beside_the_measuring_change_no_number(monkeypatch):
-    module = import_module("howfar.pipeline.measure")
+    module = import_module("howfar.pipeline.pair_measures")
     one, found = pair(2, 40, 30), []
     for threads in (1, 2):
         monkeypatch.setattr(module, "numeric_threads", lambda threads=threads: threads)
@@ -55,7 +55,7 @@ def test_draws_beside_the_measuring_change_no_number(monkeypatch):
 
 
 def test_within_a_budget_nothing_is_drawn_before_it_is_needed(monkeypatch):
-    module = import_module("howfar.pipeline.measure")
+    module = import_module("howfar.pipeline.pair_measures")
     monkeypatch.setattr(module, "numeric_threads", lambda: 2)
     one = pair(2, 40, 30)
     beside = measure(one, bootstrap=200)
@@ -115,7 +115,7 @@ def test_no_p_value_depends_on_rounding(make, threads, monkeypatch):
     tile = 7 * len(pairs[0].primary)
     forms = pairwise.quadratic_forms
     # The package has a function of the module's name.
-    monkeypatch.setattr(import_module("howfar.pipeline.measure"), "quadratic_forms", lambda *given: forms(*given, tile))
+    monkeypatch.setattr(import_module("howfar.pipeline.pair_measures"), "quadratic_forms", lambda *given: forms(*given, tile))
     assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
 
 

@@ -10,9 +10,9 @@ import pytest
 import howfar
 from howfar import registry
 from howfar.arrays import as_rows
-from howfar.io.finished_parts import KeptArrays
-from howfar.pipeline import pairs
-from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs, measured_pairs
+from howfar.io.partial_results import KeptArrays
+from howfar.pipeline import dataset_pairs
+from howfar.pipeline.dataset_pairs import FOLDER, MeasuredPair, MeasurePairs, measured_pairs
 from howfar.results import Comparison, Features, Settings
 from howfar.runners import RayRunner
 
@@ -37,13 +37,13 @@ def plain_runs(monkeypatch) -> None:
 def measured(monkeypatch) -> list[int]:
     """How many images each secondary has that was measured, in their order."""
     found: list[int] = []
-    measure: Callable[..., Any] = pairs.measure
+    measure: Callable[..., Any] = dataset_pairs.measure
 
     def counted(pair: Any, *given: Any) -> Any:
         found.append(len(pair.secondary))
         return measure(pair, *given)
 
-    monkeypatch.setattr(pairs, "measure", counted)
+    monkeypatch.setattr(dataset_pairs, "measure", counted)
     return found
 
 
@@ -139,7 +139,7 @@ def test_a_disk_that_refuses_costs_nothing(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.io.finished_parts.appearing", full)
+        patch.setattr("howfar.io.partial_results.appearing", full)
         found = compare(out=tmp_path)
     check_same(found, compare())
     assert not (tmp_path / FOLDER).exists()
@@ -169,7 +169,7 @@ def test_several_backbones_go_on_too(tmp_path, demo_folders, measured, monkeypat
 def test_another_version_and_another_distance_are_measured_anew(tmp_path, measured, cut_short, monkeypatch):
     cut_short(out=tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.io.finished_parts.metadata.version", lambda _: "0.0.0")
+        patch.setattr("howfar.io.partial_results.metadata.version", lambda _: "0.0.0")
         cut_short(out=tmp_path)
     names = registry.names
     with monkeypatch.context() as patch:
@@ -181,13 +181,13 @@ def test_another_version_and_another_distance_are_measured_anew(tmp_path, measur
 
 def test_the_images_of_p_are_drawn_once_for_all(monkeypatch):
     drawn: list[Any] = []
-    measure = pairs.measure
+    measure = dataset_pairs.measure
 
     def seen(*given: Any) -> Any:
         drawn.append(given[5])
         return measure(*given)
 
-    monkeypatch.setattr(pairs, "measure", seen)
+    monkeypatch.setattr(dataset_pairs, "measure", seen)
     compare()
     assert drawn[0].shape == (40, 40)
     assert all(one is drawn[0] for one in drawn)

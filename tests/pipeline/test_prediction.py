@@ -14,7 +14,7 @@ from torch import nn
 
 import howfar
 from howfar.data import Dataset
-from howfar.data.predictions import match_maps, read_prediction
+from howfar.data.prediction_maps import match_maps, read_prediction
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError
 from howfar.pipeline.prediction import Model, Predicted, load_model, predict

@@ -9,7 +9,7 @@ from howfar.distances.frechet import Gaussian, between, frechet_of_draws, gaussi
 from howfar.distances.mmd import median_bandwidth
 from howfar.distances.wasserstein import Slices
 from howfar.pipeline.distance_intervals import rival_intervals, rival_null
-from howfar.pipeline.measure import measure, rival_p_values
+from howfar.pipeline.pair_measures import measure, rival_p_values
 from howfar.projection import Projection, joint_pca
 from howfar.significance import relabellings, resample_counts
 

@@ -13,14 +13,14 @@ from PIL import Image
 
 import howfar
 from howfar.errors import InputError
-from howfar.keywords import ScoringOptions
-from howfar.pipeline.reference_profile import Profile
+from howfar.function_options import ScoringOptions
+from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import Scorer, arrivals, check_same, collect, flagged, load_again
 from howfar.protocols import Backbone
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Judgement, Skipped
-from howfar.results.scores import Score
+from howfar.results.new_image_scores import Score
 from howfar.store import Store
 
 FIELDS = ("i_dist", "relative", "knn", "mahalanobis", "percentile", "p_value")

@@ -8,10 +8,10 @@ import pytest
 
 from howfar.arrays import ArrayRows, as_rows
 from howfar.memory import within
-from howfar.projection import Projector, cached_sums
-from howfar.projection.cached_sums import CachedRows
+from howfar.projection import Projector, pca_cache
 from howfar.projection.gram import own_gram
 from howfar.projection.moments import moments
+from howfar.projection.pca_cache import CachedRows
 
 
 def features(n: int, q: int, seed: int) -> np.ndarray:
@@ -51,8 +51,8 @@ def test_sums_are_taken_once(folder: Path | None, monkeypatch: pytest.MonkeyPatc
 
         return call
 
-    monkeypatch.setattr(cached_sums, "moments", counted("moments", moments))
-    monkeypatch.setattr(cached_sums, "own_gram", counted("own_gram", own_gram))
+    monkeypatch.setattr(pca_cache, "moments", counted("moments", moments))
+    monkeypatch.setattr(pca_cache, "own_gram", counted("own_gram", own_gram))
     one = CachedRows(x, folder)
     for _ in range(3):
         np.testing.assert_array_equal(one.moments().scatter, moments(x).scatter)
@@ -126,5 +126,5 @@ def test_few_rows_are_read_once_and_many_in_pieces_each_time(wrapped: bool, monk
     assert counts_of(Disk(p), Disk(s), wrapped) == (1, 2)
     with within("100MB"):
         assert counts_of(Disk(p), Disk(s), wrapped) == (3, 3 if wrapped else 4)
-    monkeypatch.setattr(cached_sums, "HELD_BYTES", 4 * 30 * 6 - 1)
+    monkeypatch.setattr(pca_cache, "HELD_BYTES", 4 * 30 * 6 - 1)
     assert counts_of(Disk(p), Disk(s), wrapped) == (3, 2)

@@ -11,9 +11,7 @@ from sklearn.linear_model import Ridge
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Estimator
-from howfar.relation import fitted_columns
-from howfar.relation.fitted_columns import BOOSTED_NEEDS as NEEDS
-from howfar.relation.fitted_columns import PENALTIES, Boosted
+from howfar.relation import regressors
 from howfar.relation.labelled_images import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, LabelledImages, available, column, take
 from howfar.relation.labelled_images import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.performance_estimators import (
@@ -31,6 +29,8 @@ from howfar.relation.performance_estimators import (
     sentence_of,
 )
 from howfar.relation.performance_estimators import DISTANCES as DISTANCES_RECIPE
+from howfar.relation.regressors import BOOSTED_NEEDS as NEEDS
+from howfar.relation.regressors import PENALTIES, Boosted
 
 SETS = ["cracks"] * 12 + ["tiles"] * 30 + ["wood"] * 7 + ["walls"] * 11
 N = len(SETS)
@@ -338,9 +338,9 @@ def test_the_fit_is_scikit_learns_with_each_set_weighing_alike() -> None:
 
 def test_large_sets_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     columns, performance = boosted_world()
-    monkeypatch.setattr(fitted_columns, "MOST", 60)
+    monkeypatch.setattr(regressors, "MOST", 60)
     few = BOOSTED.fit(columns, performance, BOOSTED_SETS)
-    monkeypatch.setattr(fitted_columns, "MOST", 2000)
+    monkeypatch.setattr(regressors, "MOST", 2000)
     assert not np.array_equal(few.predict(columns), BOOSTED.fit(columns, performance, BOOSTED_SETS).predict(columns))
     assert np.abs(few.predict(columns) - performance).mean() < 0.06
 

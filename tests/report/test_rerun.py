@@ -12,7 +12,7 @@ import howfar
 from figures import believable_adaptation
 from howfar.data import parse
 from howfar.demo import write_dataset
-from howfar.report.rerun import NOT_RECORDED, argument, rerun, rerun_adaptation
+from howfar.report.reproduction_code import NOT_RECORDED, argument, rerun, rerun_adaptation
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from packed import tar_bytes, write_parquet

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 import howfar
 from howfar.cli.main import run
 from howfar.demo import write_dataset
-from howfar.report.rerun import NOT_RECORDED
+from howfar.report.reproduction_code import NOT_RECORDED
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.backbones_result import BackboneComparison

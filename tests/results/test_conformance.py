@@ -19,7 +19,7 @@ import assessed_sites
 import believable_pool
 import howfar
 from howfar.errors import HowfarError, MissingPathError, StoreError
-from howfar.io.seal import SEAL
+from howfar.io.embedded_checksum import SEAL
 from howfar.results import Comparison, DatasetRelation, DistancePart, Evaluation, Leak, Provenance, Relation, Selection, Skipped
 from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.results.assessment_result import Assessment

@@ -24,7 +24,7 @@ from transformers import (
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.segmenters import build_segmenter, restore_segmenter
 from howfar.segmenters.architectures import FROZEN
-from howfar.segmenters.frozen_network import Encoder, restore_encoder
+from howfar.segmenters.frozen_encoder_network import Encoder, restore_encoder
 from howfar.testing import SegmenterTests
 from worlds.hub import save_dinov2
 

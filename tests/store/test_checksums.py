@@ -11,7 +11,7 @@ import pytest
 import xxhash
 
 from howfar.errors import StoreError
-from howfar.store import Store, index_file, shard_catalog
+from howfar.store import Store, shard_catalog, shard_index_file
 from howfar.store.shard_folder import ShardDamagedError
 from worlds.store_trials import (
     HEADER,
@@ -191,15 +191,15 @@ def test_packing_does_not_delete_a_sound_row_for_an_altered_older_one(features):
 
 
 def test_every_flipped_bit_of_an_index_is_found():
-    data = index_file.encode(["a", "b"], ["a.png", "b.png"], [1, 2], "key")
-    entries = index_file.decode(data, "key")
+    data = shard_index_file.encode(["a", "b"], ["a.png", "b.png"], [1, 2], "key")
+    entries = shard_index_file.decode(data, "key")
     assert (entries.contents, entries.rows.tolist(), entries.checksums.tolist()) == (["a", "b"], [0, 1], [1, 2])
     harmless = 0
     for position in range(0, len(data), 7):
         spoilt = bytearray(data)
         spoilt[position] ^= 1 << position % 8
         try:
-            found = index_file.decode(bytes(spoilt), "key")
+            found = shard_index_file.decode(bytes(spoilt), "key")
         except ShardDamagedError:
             continue
         harmless += 1

@@ -10,7 +10,7 @@ import pytest
 import howfar
 from howfar.cli.main import run
 from howfar.demo import write_dataset
-from howfar.io.finished_parts import KeptArrays
+from howfar.io.partial_results import KeptArrays
 from howfar.pipeline import embedding
 from worlds.recording_backbone import RecordingBackbone
 

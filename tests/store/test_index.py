@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from howfar.store.index import FILE, Index
-from howfar.store.index_file import HexContents, digest_of, digests_of, in_hex
+from howfar.store.shard_index_file import HexContents, digest_of, digests_of, in_hex
 from howfar.store.shards import Shard
+from howfar.store.sqlite_index import FILE, Index
 
 # Hexadecimal contents that share 8 bytes with others, so that only the rest tells them apart; and texts.
 ALIKE = [f"{k % 3:016x}{k:016x}" for k in range(40)] + ["f" * 32]

@@ -22,7 +22,7 @@ from howfar.errors import StoreError
 from howfar.store import Store, shards
 from howfar.store import index as indices
 from howfar.store import shard_catalog as catalogs
-from howfar.store.index import FILE, JOURNAL, LOCK, SORTED, Index
+from howfar.store.sqlite_index import FILE, JOURNAL, LOCK, SORTED, Index
 from worlds.store_suite import StoreTests
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil
 

@@ -244,7 +244,7 @@ def test_behind_a_url_what_was_written_just_now_is_left(tmp_path, monkeypatch):
     root = f"memory://{tmp_path.name}"
     add(Store(root).open(IDENTITY, LENGTH), [0])
     assert "within the last ten minutes" in stores.prune(root, ["conformance"]).left[0].reason
-    monkeypatch.setattr("howfar.store.inventory.JUST_NOW", 0.0)
+    monkeypatch.setattr("howfar.store.inventory_and_pruning.JUST_NOW", 0.0)
     assert names(stores.prune(root, ["conformance"]).removed) == ["conformance"]
     assert snapshot(root) == {}
 

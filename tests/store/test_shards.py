@@ -13,7 +13,7 @@ import pytest
 from howfar.errors import StoreError
 from howfar.store import Store
 from howfar.store.compaction import sweep
-from howfar.store.index_file import digests_of
+from howfar.store.shard_index_file import digests_of
 from howfar.store.shards import Shard
 from worlds.store_trials import add, content, expected, read
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 import howfar
-from howfar.data import images
+from howfar.data import image_decoding
 from howfar.errors import InputError
 from howfar.results.backbones_result import SETS, BackboneComparison
 
@@ -29,13 +29,13 @@ def found(demo_folders: list[Path], store: Path) -> BackboneComparison:
 
 def test_each_image_is_decoded_once(demo_folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    plain: Callable[[bytes], Any] = images.decode
+    plain: Callable[[bytes], Any] = image_decoding.decode
 
     def counted(data: bytes) -> Any:
         decoded.append(hash(data))
         return plain(data)
 
-    monkeypatch.setattr(images, "decode", counted)
+    monkeypatch.setattr(image_decoding, "decode", counted)
     two = demo_folders[1:3]
     howfar.compare_backbones(two[0], two[1], NAMES, store=tmp_path / "store", **QUICK)
     number = sum(len(howfar.Dataset.from_folder(folder)) for folder in two)

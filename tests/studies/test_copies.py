@@ -12,8 +12,8 @@ import howfar
 from howfar.errors import InputError
 from howfar.results import Comparison
 from howfar.results.comparison_result import COPIES
-from howfar.studies import copies
-from howfar.studies.copies import ALIKE, FEWEST, best_match, copy_notes, usual_agreement
+from howfar.studies import near_duplicates
+from howfar.studies.near_duplicates import ALIKE, FEWEST, best_match, copy_notes, usual_agreement
 
 QUICK = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "rivals": False}
 
@@ -178,7 +178,7 @@ def signs(count: int, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("pairs_per_tile", [1, 50, 1 << 22])
 def test_it_is_the_least_hamming_distance(pairs_per_tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copies, "PAIRS_PER_TILE", pairs_per_tile)
+    monkeypatch.setattr(near_duplicates, "PAIRS_PER_TILE", pairs_per_tile)
     a, b = signs(30, 0), signs(5000, 1)
     distances = cdist(a > 0, b > 0, "hamming")
     found = best_match(a, b)
@@ -188,7 +188,7 @@ def test_it_is_the_least_hamming_distance(pairs_per_tile: int, monkeypatch: pyte
 
 @pytest.mark.parametrize("pairs_per_tile", [1, 50, 1 << 22])
 def test_only_earlier_rows_count_within_a_set(pairs_per_tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copies, "PAIRS_PER_TILE", pairs_per_tile)
+    monkeypatch.setattr(near_duplicates, "PAIRS_PER_TILE", pairs_per_tile)
     a = signs(40, 2)
     a[7] = a[3]
     found = best_match(a, a, earlier=True)

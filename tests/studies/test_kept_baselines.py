@@ -8,7 +8,7 @@ import pytest
 
 import howfar
 from howfar.demo import write_dataset
-from howfar.pipeline import pairs
+from howfar.pipeline import dataset_pairs
 from howfar.store import Store
 from howfar.studies import distance
 
@@ -18,14 +18,14 @@ measured: list[int] = []
 @pytest.fixture(autouse=True)
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count the pairs that are measured, of small datasets too."""
-    measure = pairs.measure
+    measure = dataset_pairs.measure
 
     def count(*arguments: Any) -> Any:
         measured.append(1)
         return measure(*arguments)
 
     monkeypatch.setattr(distance, "LARGE", 1)
-    monkeypatch.setattr(pairs, "measure", count)
+    monkeypatch.setattr(dataset_pairs, "measure", count)
     measured.clear()
 
 
@@ -55,7 +55,7 @@ def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypat
     for options in ({"components": 2}, {"limit": 3}, {"store": Store(dtype="float16")}):
         assert compare(sets, **options)[1] == 2
     assert compare(sets[::-1])[1] == 2
-    monkeypatch.setattr(pairs, "code_stamp", lambda *_: "another")
+    monkeypatch.setattr(dataset_pairs, "code_stamp", lambda *_: "another")
     assert compare(sets)[1] == 2
 
 

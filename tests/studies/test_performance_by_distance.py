@@ -11,7 +11,7 @@ import pytest
 from figures.believable_adaptation import make
 from howfar.paper.adapted_models import PerformanceSettings, averaged, possible_changes, shares_of, slopes_of
 from howfar.results.adaptation_result import Adaptation
-from howfar.studies.adaptation.gains import slopes_of as slopes_by_seed
+from howfar.studies.adaptation.adaptation_tables import slopes_of as slopes_by_seed
 from results.test_conformance import adaptation
 
 SETTINGS = PerformanceSettings(of="adaptation", bootstrap=200, tau=0.3)

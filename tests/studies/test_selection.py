@@ -13,7 +13,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset
-from howfar.data.label_exports import read_export
+from howfar.data.label_files import read_export
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError
 from howfar.metrics import histogram
@@ -22,7 +22,7 @@ from howfar.metrics.label_free_signals import class_entropy
 from howfar.results import Comparison, Evaluation, Provenance, Relation, Selection
 from howfar.selection import every, far, named
 from howfar.selection.diversity import KCENTER
-from howfar.selection.strategy import FunctionStrategy
+from howfar.selection.function_strategy import FunctionStrategy
 from howfar.studies.select_images import select
 
 FEATURE_STRATEGIES = ("kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding")

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 import howfar
 from howfar.cli.main import run
 from howfar.errors import InputError
-from howfar.pipeline.measure import slice_energies
+from howfar.pipeline.pair_measures import slice_energies
 from howfar.results import Comparison, Relation
 from howfar.significance import holm
 from howfar.studies.slices import distance_slices

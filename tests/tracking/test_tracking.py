@@ -14,7 +14,7 @@ from howfar import registry
 from howfar.cli.main import run as howfar_run
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, MissingExtraError, UnknownNameError
-from howfar.io.finished_parts import TRACKED
+from howfar.io.partial_results import TRACKED
 from howfar.training.lightning_module import Keep, Logged
 from worlds.interrupted import stopped_after
 

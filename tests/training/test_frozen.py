@@ -14,7 +14,7 @@ from transformers import Dinov2Model
 import howfar
 from howfar.cli.main import run
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.segmenters.frozen_network import Encoder, KeptFeatures
+from howfar.segmenters.frozen_encoder_network import Encoder, KeptFeatures
 from howfar.training.data_loading import turned
 from howfar.weights.state_dicts import hash_state_dict
 from worlds.hub import save_dinov2
@@ -92,7 +92,7 @@ def test_batch_norm_of_the_encoder_keeps_its_statistics(train: Train) -> None:
 def test_memory_and_workers_change_no_bit(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, found, counts = encoded(monkeypatch), [], []
     for name, limit, workers in (("all", 1 << 20, 0), ("none", 0, 0), ("workers", 1 << 20, 1)):
-        monkeypatch.setattr("howfar.training.compute.LIMIT", limit)
+        monkeypatch.setattr("howfar.training.compute_resources.LIMIT", limit)
         seen.clear()
         found.append(train(name, epochs=6, options={"views": 2}, workers=workers).card.weights)
         counts.append(sum(seen))

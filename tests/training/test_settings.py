@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from howfar import registry
 from howfar.errors import HowfarError, InputError
 from howfar.segmenters import segmenter_family
-from howfar.training import compute, optimisation
-from howfar.training.compute import ENTRY, TrainingEstimate, depthwise_in_float32, is_depthwise, threads_of
+from howfar.training import compute_resources, losses_and_schedules
+from howfar.training.compute_resources import ENTRY, TrainingEstimate, depthwise_in_float32, is_depthwise, threads_of
 from howfar.training.training_settings import settings_for
 from worlds.hub import go_offline, put_into_cache
 
@@ -130,9 +130,9 @@ def test_a_picture_without_foreground_has_no_dice_of_its_own() -> None:
     maps, masks = drawn()
     maps[0][0] = -2.0
     # Alone, its loss would be near 1 however little is found in it.
-    assert float(optimisation.dice([maps[0][:1]], masks[:1])) > 0.7
-    kept = float(optimisation.dice([maps[0][1:]], masks[1:]))
-    assert abs(float(optimisation.dice(maps, masks)) - kept) < 0.1
+    assert float(losses_and_schedules.dice([maps[0][:1]], masks[:1])) > 0.7
+    kept = float(losses_and_schedules.dice([maps[0][1:]], masks[1:]))
+    assert abs(float(losses_and_schedules.dice(maps, masks)) - kept) < 0.1
 
 
 NAMES = ("constant", "cosine", "poly", "step")
@@ -194,7 +194,7 @@ def test_gradients_are_those_of_float32() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Make time pass by steps of the test's."""
     now = [0.0]
-    monkeypatch.setattr(compute.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(compute_resources.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -224,7 +224,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give torch the two threads of a machine of two cores, as by default."""
     before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(compute, "available_cores", lambda: 2)
+    monkeypatch.setattr(compute_resources, "available_cores", lambda: 2)
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.metrics.protocol import MetricScore
+from howfar.metrics.metric_interface import MetricScore
 
 
 class MetricTests:

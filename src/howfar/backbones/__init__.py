@@ -2,7 +2,7 @@
 
 from howfar.backbones.backbone_argument import BackboneArgument, as_backbone, as_loaded, function, is_stored
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, card_of, cards, load_backbone, takes
-from howfar.backbones.known_identity import known_backbone
+from howfar.backbones.lazy_backbone import known_backbone
 from howfar.backbones.torch_module import module
 
 __all__ = [

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.backbones.backbone_family import Options, with_channels
-from howfar.backbones.known_identity import known_backbone
+from howfar.backbones.lazy_backbone import known_backbone
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_channels
 from howfar.backbones.torch_module import module
-from howfar.data.pixel_values import as_array, named
+from howfar.data.image_encoding import as_array, named
 from howfar.errors import HowfarError, InputError, one_line
-from howfar.keywords import BackboneOptions
+from howfar.function_options import BackboneOptions
+from howfar.option_validation import picked
 from howfar.options import Fits
 from howfar.protocols import Backbone
 from howfar.results.records import plain
-from howfar.settings import picked
 
 if TYPE_CHECKING:
     from torch import nn

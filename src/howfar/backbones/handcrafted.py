@@ -11,7 +11,7 @@ from PIL.Image import Image, fromarray
 
 from howfar.backbones.backbone_family import BackboneFamily, Card
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, as_rgb
-from howfar.data.images import Picture
+from howfar.data.image_decoding import Picture
 from howfar.errors import InputError
 
 SIDE: Final = 96

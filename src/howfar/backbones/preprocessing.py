@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.images import Picture, to_rgb
+from howfar.data.image_decoding import Picture, to_rgb
 from howfar.errors import ImageError, InputError
 from howfar.options import Fits
 from howfar.perturb import Perturbation

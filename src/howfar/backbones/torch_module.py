@@ -15,7 +15,7 @@ import numpy as np
 
 from howfar.backbones.backbone_family import Options
 from howfar.backbones.preprocessing import Preprocess
-from howfar.data.pixel_values import named
+from howfar.data.image_encoding import named
 from howfar.errors import InputError, MissingExtraError
 from howfar.options import Engines, Floats
 

@@ -11,7 +11,7 @@ from howfar.cli import flags
 from howfar.cli.terminal import console, print_json, print_paths, print_table
 
 if TYPE_CHECKING:
-    from howfar.data.catalogue import CatalogueEntry
+    from howfar.data.paper_datasets import CatalogueEntry
 
 
 def backbones(json: flags.Json = False) -> None:
@@ -31,7 +31,7 @@ def strategies(json: flags.Json = False) -> None:
     """List the strategies of select and adapt: what each does and reads, and whether a record shows that it beats random."""
     from howfar.glossary import names
     from howfar.selection import every
-    from howfar.selection.evidence import evidence, summaries
+    from howfar.selection.strategy_evidence import evidence, summaries
 
     listed = [(strategy, evidence(strategy.name)) for strategy in every()]
     if json:
@@ -63,7 +63,7 @@ def data(
 
     Exit code 0 where the folder agrees with the paper, 1 where it does not.
     """
-    from howfar.data.catalogue import catalogue, check_folder, entry
+    from howfar.data.paper_datasets import catalogue, check_folder, entry
 
     to = console()
     if name is None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from howfar.cli.terminal import console, print_paths, print_table
-from howfar.io.location import ready_folder
+from howfar.io.file_location import ready_folder
 from howfar.progress import stage
-from howfar.wording import format_interval, format_number, share
+from howfar.text_formatting import format_interval, format_number, share
 
 if TYPE_CHECKING:
     from howfar.data import Dataset
@@ -36,7 +36,7 @@ def demo(
     """Make a pavement dataset and five unlike it, measure how far they are, and where a crack detector fails on them."""
     from howfar.data import Dataset
     from howfar.demo import write_demo
-    from howfar.results.run_files import page_folder
+    from howfar.results.file_checks import page_folder
     from howfar.studies import distance
     from howfar.studies.performance.relate import relate as study
 
@@ -82,7 +82,7 @@ def _scored(dataset: Dataset, detector: Detector, out: Path, own: Evaluation | N
 
 def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Sequence[Evaluation], out: Path) -> Path:
     """Save a profile for scoring new pictures, and return its file."""
-    from howfar.studies.profile import profile
+    from howfar.studies.profile_dataset import profile
 
     labelled = [dataset for dataset, own in zip(secondaries, performances[1:], strict=True) if own.scored]
     scored = [evaluation for evaluation in performances if evaluation.scored]

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get
 import typer
 
 from howfar import registry
+from howfar.allowed_url_hosts import allowing
 from howfar.cli.command_help import ALL, OUTPUT
 from howfar.cli.config_file import Config, flag_of
 from howfar.cli.terminal import say, set_level, verbose
 from howfar.errors import InputError
-from howfar.io.location import leaving_no_empty_folder
+from howfar.io.file_location import leaving_no_empty_folder
+from howfar.option_validation import declared
 from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
-from howfar.pixel_reading import reading_pixels
+from howfar.pixel_options import reading_pixels
 from howfar.progress import begin, end
-from howfar.settings import declared
-from howfar.url_hosts import allowing
 
 if TYPE_CHECKING:
     from howfar.protocols import Runner

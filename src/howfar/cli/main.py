@@ -13,11 +13,11 @@ import howfar
 from howfar import registry
 from howfar.cli.command_help import OTHERS, HeadedGroup, ToldCommand
 from howfar.cli.config_file import Config
+from howfar.cli.exit_codes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.flags import with_common
-from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.terminal import set_level
 from howfar.commands import HEADS
-from howfar.settings import check_variables
+from howfar.option_validation import check_variables
 
 _ABOUT = {"--help", "--help-all", "--version"}
 """Options that only ask about the command line."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from howfar.progress import end
-from howfar.wording import printable
+from howfar.text_formatting import printable
 
 
 class SafeConsole(Console):

@@ -16,7 +16,7 @@ import typer
 from howfar.cli import flags
 from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say, show
 from howfar.errors import InputError
-from howfar.keywords import LabelImportOptions, SelectOptions
+from howfar.function_options import LabelImportOptions, SelectOptions
 
 if TYPE_CHECKING:
     from howfar.results import Selection
@@ -96,7 +96,7 @@ def hand_over(
     run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any], beside: Mapping[str, Any]
 ) -> None:
     """Write a selection for each dataset with picked images in a run, or for one dataset; `others` must not be given."""
-    from howfar.explore.hand_over import selections
+    from howfar.explore.picked_images import selections
 
     for name, value in others.items():
         if value is not None:

@@ -12,15 +12,15 @@ import typer
 from howfar.cli import flags
 from howfar.cli.terminal import SHOWN, answer, console, print_json, print_table, say
 from howfar.errors import InputError
-from howfar.keywords import StoredEmbedOptions
+from howfar.function_options import StoredEmbedOptions
 from howfar.options import DEFAULT_BACKBONE
-from howfar.wording import size_text
+from howfar.text_formatting import size_text
 
 if TYPE_CHECKING:
     from howfar.results import Skipped
     from howfar.store import StoreCheck, StorePrune, StoreRepair, StoreSize
     from howfar.store.integrity import Damage
-    from howfar.store.inventory import FeatureSize, LeftFeature
+    from howfar.store.inventory_and_pruning import FeatureSize, LeftFeature
 
 
 @flags.command(StoredEmbedOptions)
@@ -34,10 +34,10 @@ def embed(
     from howfar.backbones import as_backbone
     from howfar.data import Dataset, each_dataset, parse
     from howfar.errors import InputError
-    from howfar.keywords import BackboneOptions
+    from howfar.function_options import BackboneOptions
     from howfar.memory import within
+    from howfar.option_validation import checked, picked
     from howfar.pipeline.embedding import embed_all
-    from howfar.settings import checked, picked
     from howfar.store import Store
 
     given = checked(StoredEmbedOptions, chosen)

@@ -11,7 +11,7 @@ import typer
 
 from howfar.errors import InputError
 from howfar.progress import end, silence
-from howfar.wording import printable, printable_json
+from howfar.text_formatting import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console

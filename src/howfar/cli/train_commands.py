@@ -21,9 +21,9 @@ from howfar.cli.terminal import (
     show,
     tell_reading,
 )
-from howfar.io.location import ready_file, ready_folder
-from howfar.keywords import AdaptOptions, PredictOptions, TrainOptions
-from howfar.wording import format_number
+from howfar.function_options import AdaptOptions, PredictOptions, TrainOptions
+from howfar.io.file_location import ready_file, ready_folder
+from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint

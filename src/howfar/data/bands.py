@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data import stacks
+from howfar.data import image_stacks
 from howfar.data.image_bytes import read_bytes
-from howfar.data.image_formats import FormatWords
-from howfar.data.images import (
+from howfar.data.image_decoding import (
     NAME_RANGE,
     PAM,
     UNKNOWN_BANDS,
@@ -38,10 +37,11 @@ from howfar.data.images import (
     to_rgb,
     upright,
 )
+from howfar.data.image_formats import FormatWords
 from howfar.data.item import Item, ItemTable
 from howfar.errors import ImageError, InputError, one_line
-from howfar.io.location import is_in_memory
-from howfar.pixel_reading import AUTO, DTYPE, PixelReading, by_reading, file_and_reading, range_learnt, reading_asked
+from howfar.io.file_location import is_in_memory
+from howfar.pixel_options import AUTO, DTYPE, PixelReading, by_reading, file_and_reading, range_learnt, reading_asked
 from howfar.results import Skipped
 
 MODES: Final = frozenset({"L", "LA", "RGB", "RGBA", "RGBX", "I", "F"})
@@ -88,7 +88,7 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
 def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
     """Return the chosen values of a file, (h, w, bands) in the file's own type, masked where pixels have no data."""
     if reading.at:
-        return stacks.values(file, reading)
+        return image_stacks.values(file, reading)
     data = read_bytes(file)
     with damage_named():
         failed: Exception | None = None
@@ -193,7 +193,7 @@ def raster_values(raster: Any, bands: Sequence[int], window: Any = None) -> NDAr
     needed = 2 * width * height * len(chosen) * np.dtype(raster.dtypes[0]).itemsize
     # GDAL asks for the size of its cache at the first block that it reads, so this must stand around each.
     with rasterio.Env(GDAL_CACHEMAX=CACHE), decoding(needed, f"{width}×{height} pixels of {len(chosen)} bands"):
-        # Of a window `howfar.data.rasters` asks which pixels hold data.
+        # Of a window `howfar.data.raster_windows` asks which pixels hold data.
         masked = window is None and any(nothing is not None for nothing in raster.nodatavals)
         return np.moveaxis(raster.read(chosen, window=window, masked=masked), 0, -1)
 
@@ -252,8 +252,8 @@ def read_so(dataset: str, items: Sequence[Item]) -> tuple[ItemTable, tuple[Skipp
     A range ``auto`` is learnt from these images if none is known.
     """
     reading, skipped = reading_asked(), list[Skipped]()
-    if reading.window or stacks.among(items):
-        items = ItemTable.of(stacks.cut(dataset, items, skipped))
+    if reading.window or image_stacks.among(items):
+        items = ItemTable.of(image_stacks.cut(dataset, items, skipped))
     if reading.range == AUTO and items:
         reading = range_learnt(_learnt(dataset, items, reading))
     return ItemTable.of(replace(item, path=_completed(item.path, reading)) for item in items), tuple(skipped)

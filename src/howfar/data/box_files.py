@@ -17,10 +17,15 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from howfar.data.classes import CategoryNames, named, read_names
+from howfar.data.annotation_shapes import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.data.coco import read_coco_boxes, read_results
 from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
-from howfar.data.documents import (
+from howfar.data.image_classes import CategoryNames, named, read_names
+from howfar.data.image_decoding import size
+from howfar.data.image_folder import counted, path_text, stem, walk
+from howfar.data.item import Item
+from howfar.data.label_files import Labels, matched, read_export
+from howfar.data.structured_files import (
     CORNERS,
     ROLES,
     SIDES,
@@ -35,14 +40,9 @@ from howfar.data.documents import (
     read_tabular,
     readable,
 )
-from howfar.data.image_folder import counted, path_text, stem, walk
-from howfar.data.images import size
-from howfar.data.item import Item
-from howfar.data.label_exports import Labels, matched, read_export
-from howfar.data.label_marks import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
-from howfar.io.location import absolute
-from howfar.wording import printable
+from howfar.io.file_location import absolute
+from howfar.text_formatting import printable
 
 FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
 

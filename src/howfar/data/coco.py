@@ -11,9 +11,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from howfar.data.dataset import Dataset
-from howfar.data.image_folder import counted
-from howfar.data.label_marks import (
+from howfar.data.annotation_shapes import (
     CATEGORY,
     BoxesOf,
     BoxFile,
@@ -31,8 +29,10 @@ from howfar.data.label_marks import (
     from_runs,
     to_runs,
 )
+from howfar.data.dataset import Dataset
+from howfar.data.image_folder import counted
 from howfar.errors import InputError, MissingExtraError
-from howfar.wording import printable
+from howfar.text_formatting import printable
 
 
 def coco_shape(segmentation: Any, height: int, width: int) -> Shape:

@@ -7,10 +7,21 @@ from functools import partial
 from typing import Final
 from xml.etree import ElementTree
 
-from howfar.data.label_marks import CATEGORY, LabelExport, Mark, MarkedImage, Shape, blank, bounds, from_runs, polygon, to_runs
+from howfar.data.annotation_shapes import (
+    CATEGORY,
+    LabelExport,
+    Mark,
+    MarkedImage,
+    Shape,
+    blank,
+    bounds,
+    from_runs,
+    polygon,
+    to_runs,
+)
 from howfar.errors import InputError
 from howfar.memory import check_file
-from howfar.wording import xml_text
+from howfar.text_formatting import xml_text
 
 _CORNERS: Final = ("xtl", "ytl", "xbr", "ybr")
 _PLACE: Final = ("left", "top", "width", "height")
@@ -64,7 +75,7 @@ def write_cvat(images: Sequence[MarkedImage], title: str, names: Sequence[str] =
 
     CVAT looks for the frame whose path ends with the image's name. An image without a size is left out, since the format states
     it. A class is not set: a class that somebody confirmed could not be told from one that nobody looked at. What XML cannot
-    hold of a name is written out, as ``\x1b``; `howfar.data.label_exports` finds the image again.
+    hold of a name is written out, as ``\x1b``; `howfar.data.label_files` finds the image again.
     """
     sized = [image for image in images if image.size is not None]
     root = ElementTree.Element("annotations")

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
+from howfar.data.image_table import list_table
 from howfar.data.item import Item, ItemTable, first_repeat
-from howfar.data.table import list_table
 from howfar.errors import InputError
-from howfar.io.location import as_location
+from howfar.io.file_location import as_location
 from howfar.results import Skipped
 
 
@@ -85,7 +85,7 @@ class Dataset:
         r"""Read a CSV or Parquet table with a column ``image`` and optional columns ``mask``, ``label`` and ``group``.
 
         Paths are relative to the table's folder; one may also be a URL, of the host or bucket that the table is from or of one
-        that is allowed (`howfar.url_hosts.allowing`), or lie within a tar or Parquet file. An image's name is
+        that is allowed (`howfar.allowed_url_hosts.allowing`), or lie within a tar or Parquet file. An image's name is
         its path as the table writes it. A row whose image is not there is skipped with the reason; one whose mask is not there
         is kept without it, and that is noted among the skipped. The same image in two rows is an error, since it would count
         twice.

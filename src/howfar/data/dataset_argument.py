@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from howfar import registry
-from howfar.data import stacks
+from howfar.data import image_stacks
 from howfar.data.bands import read_so
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
@@ -20,17 +20,17 @@ from howfar.data.containers.container import IMAGE, type_of_files
 from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
-from howfar.data.documents import read_json, readable
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
 from howfar.data.image_folder import EXTENSIONS, FOLDER, IMAGES, is_text, kind_of, natural_key, path_text, stem, suffix_of
+from howfar.data.image_table import list_table
 from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
-from howfar.data.table import list_table
+from howfar.data.structured_files import read_json, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
-from howfar.io.location import Location, Url, absolute, as_location, file_system, is_url
+from howfar.io.file_location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.io.safe_cell_urls import name_place
-from howfar.mask_colour import by_colour, is_asked
-from howfar.pixel_reading import reading_asked
+from howfar.mask_foreground_colour import by_colour, is_asked
+from howfar.pixel_options import reading_asked
 from howfar.results import Features, Skipped
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -284,7 +284,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     howfar.errors.MissingPathError: nothing at ...
     """
     dataset = _parsed(argument, name, unnamed)
-    if isinstance(dataset, Dataset) and (reading_asked() or stacks.among(dataset.items)):
+    if isinstance(dataset, Dataset) and (reading_asked() or image_stacks.among(dataset.items)):
         items, unread = read_so(dataset.name, dataset.items)
         if not items:
             first = f"; the first: {unread[0].path}: {unread[0].reason}" if unread else ""
@@ -399,7 +399,7 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
         return read_shards([location], name or location.stem, location, table)
     if suffix in KINDS_OF_CONTAINERS:
         return read_shards([location], name or location.stem, location)
-    if stacks.is_stack(location) or (reading_asked().window and suffix in EXTENSIONS):
+    if image_stacks.is_stack(location) or (reading_asked().window and suffix in EXTENSIONS):
         return Dataset(name or stem(location.name), (Item(location.name, location),), (), location)
     if _COMPRESSED.search(location.name.lower()):
         raise compressed(location, suffix)

@@ -23,21 +23,21 @@ from numpy.typing import NDArray
 
 from howfar.arrays import LARGEST, ArrayRows, FloatArray
 from howfar.cores import numeric_threads
-from howfar.data import separate_process
+from howfar.data import arrow_subprocess
 from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
-from howfar.data.documents import cell_text, readable
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
 from howfar.data.item import Item, ItemTable
+from howfar.data.structured_files import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
-from howfar.io.archive import map_array, read_array
+from howfar.io.array_archive import map_array, read_array
 from howfar.io.atomic import appearing, naming, staging, synced
-from howfar.io.location import Location, Url, as_location
+from howfar.io.file_location import Location, Url, as_location
 from howfar.memory import at_a_time, check_file, file_limit
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
-from howfar.wording import printable
+from howfar.text_formatting import printable
 
 
 def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
@@ -117,7 +117,7 @@ def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]
     check_lance()
     with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
         out, size = Path(scratch), _bytes(folder)
-        lines, fault = separate_process.run("lance", [folder, out], size, file_limit(size))
+        lines, fault = arrow_subprocess.run("lance", [folder, out], size, file_limit(size))
         about, *rest = lines or [{"fault": fault}]
         _check(about, location)
         for line in (about, *rest):
@@ -126,8 +126,8 @@ def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]
         if "fault" not in end and end["rows"] != about["count"]:
             end = {"fault": f"{end['rows']} rows, where its manifest says {about['count']}"}
         _check(end, location)
-        values = np.fromfile(out / separate_process.VALUES, about["dtype"]).reshape(-1, about["length"])
-        with (out / separate_process.NAMES).open(encoding="utf-8") as file:
+        values = np.fromfile(out / arrow_subprocess.VALUES, about["dtype"]).reshape(-1, about["length"])
+        with (out / arrow_subprocess.NAMES).open(encoding="utf-8") as file:
             batches = [json.loads(line) for line in file]
     names, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
     return values, names, filled
@@ -137,7 +137,7 @@ def schema_notes(folder: Path) -> dict[str, str]:
     """Return the schema metadata of a local Lance dataset."""
     check_lance()
     size = _bytes(folder)
-    lines, fault = separate_process.run("lance", [folder], size, file_limit(size))
+    lines, fault = arrow_subprocess.run("lance", [folder], size, file_limit(size))
     about: dict[str, Any] = lines[0] if lines else {"fault": fault}
     _refuse(about.get("fault"), folder)
     notes: dict[str, str] = about["notes"]

@@ -21,10 +21,10 @@ from typing import BinaryIO, Final, Literal, TypeAlias
 from howfar import registry
 from howfar.data.containers import find
 from howfar.errors import ImageError, InputError, one_line
-from howfar.io.location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
+from howfar.io.file_location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
 from howfar.io.safe_cell_urls import recorded
-from howfar.mask_colour import file_and_colour
-from howfar.pixel_reading import file_and_reading
+from howfar.mask_foreground_colour import file_and_colour
+from howfar.pixel_options import file_and_reading
 from howfar.protocols import DatasetLike, ItemLike
 
 GONE: Final = "was in the memory of a Python process that has let it go"

@@ -18,7 +18,7 @@ import numpy as np
 from howfar.data.image_formats import FormatWords
 from howfar.data.item import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
 from howfar.errors import InputError, MissingPathError
-from howfar.io.location import Location, Url, file_system
+from howfar.io.file_location import Location, Url, file_system
 from howfar.results import Skipped
 
 EXTENSIONS: Final = FormatWords("endings")
@@ -27,7 +27,7 @@ EXTENSIONS: Final = FormatWords("endings")
 DICOM: Final = (".dcm", ".dicom")
 CLIPS: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv")
 STACKS: Final = (*DICOM, *CLIPS, ".nii", ".nii.gz")
-"""Endings of files that `howfar.data.stacks` reads slices or frames of, in lower case."""
+"""Endings of files that `howfar.data.image_stacks` reads slices or frames of, in lower case."""
 
 UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd", ".exr"})
 """Endings of image files that no format of howfar reads, in lower case: such a file is listed as skipped."""

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from howfar.io.location import Url
+from howfar.io.file_location import Url
 from howfar.io.safe_cell_urls import CellUrl
 from howfar.results import Skipped
 

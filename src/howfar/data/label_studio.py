@@ -14,11 +14,11 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.label_marks import MOST, LabelExport, Mark, MarkedImage, Shape, polygon, to_runs
+from howfar.data.annotation_shapes import MOST, LabelExport, Mark, MarkedImage, Shape, polygon, to_runs
 from howfar.errors import InputError
-from howfar.io.location import is_url
+from howfar.io.file_location import is_url
 from howfar.memory import check_file
-from howfar.wording import xml_text
+from howfar.text_formatting import xml_text
 
 _LABELS: Final = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
 """Where the value of a result may hold the names of labels."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.image_bytes import content_hash, read_bytes
+from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, to_rgb, wide_values
 from howfar.data.image_formats import FormatWords
-from howfar.data.images import damage_named, is_wide, load, pictures_in_use, to_rgb, wide_values
 from howfar.errors import ImageError
-from howfar.mask_colour import Colour, file_and_colour
+from howfar.mask_foreground_colour import Colour, file_and_colour
 
 BLACK = (0, 0, 0)
 ABOVE = 127

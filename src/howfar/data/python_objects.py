@@ -22,19 +22,19 @@ from PIL import Image
 
 from howfar.data.containers.container import GROUP, LABEL, MASK
 from howfar.data.dataset import Dataset, unshared
-from howfar.data.documents import cell_text
 from howfar.data.embeddings import from_array, in_groups, unique_names
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
+from howfar.data.image_encoding import CHANNELS, as_array, file_bytes, named, shape_of
 from howfar.data.image_folder import DICOM, EXTENSIONS, home_of, path_text
+from howfar.data.image_table import WANTED, list_rows, why_no_file
 from howfar.data.item import BufferedText, Item
-from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of
-from howfar.data.table import WANTED, list_rows, why_no_file
+from howfar.data.structured_files import cell_text
 from howfar.errors import ImageError, InputError, one_line
-from howfar.io.location import Location, Url, absolute, as_location, is_url
+from howfar.io.file_location import Location, Url, absolute, as_location, is_url
 from howfar.io.safe_cell_urls import name_place
-from howfar.pixel_reading import reading_asked
+from howfar.pixel_options import reading_asked
 from howfar.results import Features, Skipped
-from howfar.wording import printable
+from howfar.text_formatting import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.masks import read_mask
-from howfar.data.predictions import map_paths, write_map
+from howfar.data.prediction_maps import map_paths, write_map
 from howfar.demo.noise import Field
 from howfar.errors import InputError
 

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import Dataset, parse, read_bytes
-from howfar.data.images import shown as for_display
+from howfar.data.image_decoding import shown as for_display
 from howfar.data.masks import read_mask, resize_mask
-from howfar.data.predictions import read_prediction
+from howfar.data.prediction_maps import read_prediction
 from howfar.errors import HowfarError, ImageError
 from howfar.explore.points import RunImages
-from howfar.io.finished_parts import KeptArrays, part_key
-from howfar.io.location import is_url
-from howfar.pixel_reading import reading_pixels
+from howfar.io.file_location import is_url
+from howfar.io.partial_results import KeptArrays, part_key
+from howfar.pixel_options import reading_pixels
 
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 QUALITY = 90

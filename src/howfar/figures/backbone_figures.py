@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered, style
 from howfar.figures.distance_figures import SHAPES, relative_axis
-from howfar.figures.forest import ForestRow, forest, frame_forest
+from howfar.figures.forest_plot import ForestRow, forest, frame_forest
 from howfar.results.backbones_result import BackboneComparison
-from howfar.wording import format_number, signed
+from howfar.text_formatting import format_number, signed
 
 SCALED_AXIS: Final = r"O$^{\mathrm{dist}}$, scaled to a sum of 1 over the datasets"
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from howfar.figures import Caption, registered, style
 from howfar.results.certificate_result import Certificate, Step
-from howfar.wording import format_interval
+from howfar.text_formatting import format_interval
 
 _WIDTH, _HEIGHT = 6.5, 3.0
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
 from howfar.figures import Caption, registered, style
-from howfar.io.location import is_in_memory
+from howfar.io.file_location import is_in_memory
 from howfar.results import Comparison, Selection
-from howfar.wording import format_number, share
+from howfar.text_formatting import format_number, share
 
 SIDE = 144
 NONE = "none"
@@ -50,7 +50,7 @@ def middle(images: pd.DataFrame, column: str) -> str:
 def thumbnail(path: str) -> Thumbnail:
     """Read an image at small size from a file, a container or a URL."""
     from howfar.data.image_bytes import exists, read_bytes
-    from howfar.data.images import shown
+    from howfar.data.image_decoding import shown
 
     if not path:
         return Thumbnail(None, "no file")
@@ -78,7 +78,7 @@ def truth(path: str) -> Thumbnail:
 
 def probabilities(file: Path) -> Thumbnail:
     """Read a probability map at small size; white is certain."""
-    from howfar.data.predictions import read_prediction
+    from howfar.data.prediction_maps import read_prediction
 
     if not file.is_file():
         return Thumbnail(None, "not found")

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption, registered, style
-from howfar.figures.forest import ForestRow, forest, frame_forest
+from howfar.figures.forest_plot import ForestRow, forest, frame_forest
 from howfar.results import Comparison
-from howfar.wording import format_interval, format_number, times
+from howfar.text_formatting import format_interval, format_number, times
 
 UNDEFINED = "undefined: P's own images have no distance from each other"
 SHAPES = ("s", "^", "D", "v", "P", "X")

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from howfar.errors import HowfarError
 from howfar.figures import Caption, registered, style
 from howfar.figures.contact_sheets import Thumbnail, highest, square, thumbnail, unit_values
-from howfar.figures.forest import ForestRow, forest, frame_forest
+from howfar.figures.forest_plot import ForestRow, forest, frame_forest
 from howfar.results import Failures, Judgement, Relation
 from howfar.results.assessment_result import Assessment, SiteAnswer
-from howfar.wording import format_estimate
+from howfar.text_formatting import format_estimate
 
 ESTIMATES_TITLE = "Estimated mean performance"
 
@@ -301,7 +301,7 @@ def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
 
     Each pixel is the highest that it covers, so that thin lines stay.
     """
-    from howfar.data.predictions import read_prediction
+    from howfar.data.prediction_maps import read_prediction
 
     if not path:
         return Thumbnail(None, "no prediction")

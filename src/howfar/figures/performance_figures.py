@@ -16,7 +16,7 @@ from howfar.figures import Caption, registered, style
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.relation.performance_by_distance import moving_average
 from howfar.results import DatasetRelation, Evaluation, Interval, Relation
-from howfar.wording import signed
+from howfar.text_formatting import signed
 
 COLUMNS = 3
 FEW, FEWEST = 60, 10

@@ -28,7 +28,7 @@ from matplotlib.text import Text
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.results import Comparison, DatasetSummary, Relation
-from howfar.wording import printable_lines
+from howfar.text_formatting import printable_lines
 
 INK = "#1f2328"
 MUTED = "#59636e"

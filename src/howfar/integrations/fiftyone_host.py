@@ -9,14 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from howfar.data.dataset import Dataset, unshared
-from howfar.data.documents import read_json
-from howfar.data.images import size
+from howfar.data.image_decoding import size
 from howfar.data.item import Item
+from howfar.data.structured_files import read_json
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
-from howfar.io.location import absolute
+from howfar.io.file_location import absolute
 from howfar.progress import stage
 from howfar.results import Comparison, Relation, Skipped
-from howfar.results.labelling_result import ImportedLabel, LabelImport
+from howfar.results.selection_result import ImportedLabel, LabelImport
 from howfar.studies.label_import import BOXES
 
 TRUTH: Final = "ground_truth"

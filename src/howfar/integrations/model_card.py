@@ -11,15 +11,15 @@ from howfar.arrays import group_numbers
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.integrations.onnx_gate import digest_of
 from howfar.io.atomic import replace_text
-from howfar.io.location import absolute, ready_file
-from howfar.pipeline.reference_profile import PROFILE, Profile
+from howfar.io.file_location import absolute, ready_file
+from howfar.pipeline.profile_file import PROFILE, Profile
 from howfar.relation.gate import CHECKS
 from howfar.report.check_report import escaped_markdown, markdown_table
 from howfar.results.assessment_result import Assessment
 from howfar.results.certificate_result import Certificate
 from howfar.results.evaluation_result import Evaluation
 from howfar.significance.bootstrap import average, image_weights
-from howfar.wording import format_interval, format_number, says_nothing
+from howfar.text_formatting import format_interval, format_number, says_nothing
 
 _TASKS: Final = {"classification": "image-classification", "detection": "object-detection"}
 _END: Final = "<!-- end of howfar -->"

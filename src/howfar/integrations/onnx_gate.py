@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from howfar.distances.pairwise import centre_of
 from howfar.errors import InputError, one_line
 from howfar.io.atomic import replace
-from howfar.io.location import absolute, ready_file
-from howfar.pipeline.reference_profile import Profile, place_of
+from howfar.io.file_location import absolute, ready_file
+from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import FAR
-from howfar.pixel_reading import READING
+from howfar.pixel_options import READING
 from howfar.results.records import plain
 from howfar.weights.onnx_files import OnnxNetwork, hash_onnx, open_session
 

@@ -20,25 +20,25 @@ import numpy as np
 
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.dataset_argument import location_and_name, parse_images
-from howfar.data.documents import read_tabular
 from howfar.data.image_bytes import place_of as image_place
 from howfar.data.image_folder import counted, path_text, walk
 from howfar.data.item import Item
-from howfar.data.predictions import match_maps
+from howfar.data.prediction_maps import match_maps
+from howfar.data.structured_files import read_tabular
 from howfar.errors import ImageError, InputError, StoreError
 from howfar.explore.run_pictures import SHOWN, encoded, photograph
 from howfar.explore.server import NOT_FOUND, Response
+from howfar.function_options import BackboneOptions, ScoreOptions, ScoringOptions
 from howfar.io.atomic import replace_text
-from howfar.io.location import Location, absolute, as_location, ready_folder, stamp
+from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
+from howfar.io.file_location import Location, absolute, as_location, ready_folder, stamp
 from howfar.io.lock import alone
-from howfar.io.seal import SEAL, UNSEALED, is_intact, sealed
-from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
-from howfar.pipeline.reference_profile import Profile, place_of
+from howfar.option_validation import picked
+from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
 from howfar.results.check_result import Check
+from howfar.results.new_image_scores import Score
 from howfar.results.records import Skipped
-from howfar.results.scores import Score
-from howfar.settings import picked
 from howfar.studies.check import log as logs
 from howfar.studies.check.check_site import certifying, decided, judged_since
 from howfar.studies.check.rules import read_rules

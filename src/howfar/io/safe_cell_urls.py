@@ -16,9 +16,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from howfar.allowed_url_hosts import allowed
 from howfar.errors import ImageError, InputError
-from howfar.io.location import Location, Url, as_location
-from howfar.url_hosts import allowed
+from howfar.io.file_location import Location, Url, as_location
 
 WEB: Final = ("http", "https")
 # The endpoint of these is the user's own setting, which no cell changes; what follows :// is a bucket or container.
@@ -80,7 +80,7 @@ def cell_location(table: Location, cell: str) -> Location:
     """Return the location of a URL in a table's cell; `table` is the table's own location.
 
     Raises `InputError` for a chain of URLs (``simplecache::…``), a scheme that is no place of images, a host that is neither
-    the table's own nor allowed (`howfar.url_hosts.allowing`), and an address of the local network but the table's own.
+    the table's own nor allowed (`howfar.allowed_url_hosts.allowing`), and an address of the local network but the table's own.
     """
     if "::" in _NUMBERED.sub("", cell):
         raise InputError.of("a URL in a table", "must be no chain of URLs", cell, "name the file itself, or copy it here")

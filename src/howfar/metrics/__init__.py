@@ -12,9 +12,9 @@ from howfar.metrics.label_free_signals import (
     soft_dice,
     soft_f,
 )
+from howfar.metrics.metric_interface import Metric, MetricScore, tallies
 from howfar.metrics.multiclass import MULTICLASS, Multiclass, class_map_signals
 from howfar.metrics.probability_maps import THRESHOLDS
-from howfar.metrics.protocol import Metric, MetricScore, tallies
 from howfar.metrics.segmentation import (
     SEGMENTATION,
     Segmentation,

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.metrics.metric_interface import MetricScore
 from howfar.metrics.probability_maps import IntArray
-from howfar.metrics.protocol import MetricScore
 
 CORRECT: Final = "correct (1) or not (0)"
 _SUM_SLACK = 1e-2

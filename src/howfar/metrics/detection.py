@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError, MissingExtraError
+from howfar.metrics.metric_interface import MetricScore
 from howfar.metrics.probability_maps import IntArray
-from howfar.metrics.protocol import MetricScore
 
 _ROUNDING = 1e-6
 """By so much may the sum of a softmax in 32 bits lie above 1."""

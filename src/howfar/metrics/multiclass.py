@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError, option
+from howfar.metrics.metric_interface import MetricScore, mean_of_defined
 from howfar.metrics.probability_maps import IntArray
-from howfar.metrics.protocol import MetricScore, mean_of_defined
 
 MOST_CLASSES: Final = 1024
 """Classes that are told apart at most: the pairs of more would take more memory than a picture."""

@@ -12,18 +12,18 @@ from pydantic import Field
 
 from howfar import options
 from howfar.errors import InputError
-from howfar.paper.study_frame import AdaptationName, adapted, described_adaptation, study_settings
+from howfar.paper.study_common import AdaptationName, adapted, described_adaptation, study_settings
+from howfar.random_streams import stream
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.trend import pooled_trend, verdict
 from howfar.results import Interval, Trend
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
-from howfar.streams import stream
-from howfar.studies.adaptation.adaptation_settings import RANDOM, Arm
-from howfar.studies.adaptation.gains import interval
-from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.adaptation.adaptation_tables import interval
+from howfar.studies.adaptation.arms import RANDOM, Arm
 from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
+from howfar.studies.study_file.study_document import Inputs
 
 
 class PerformanceSettings(KindSettings):

@@ -17,7 +17,7 @@ from howfar.figures import Caption, style
 from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_gains import draw_suppression
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, adaptation_curves_background, bars_caption
-from howfar.figures.forest import ForestRow, forest, frame_forest
+from howfar.figures.forest_plot import ForestRow, forest, frame_forest
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
 from howfar.report import section as doc
 from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, rows_part, suppression_table

@@ -16,8 +16,9 @@ from howfar.backbones import as_loaded, card_of
 from howfar.data import Dataset
 from howfar.distances.dataset_distances import dataset_to_dataset, self_distance
 from howfar.errors import InputError
-from howfar.keywords import CompareSettings
-from howfar.paper.study_frame import (
+from howfar.function_options import CompareSettings
+from howfar.option_validation import checked
+from howfar.paper.study_common import (
     BackboneStudySettings,
     SpaceSettings,
     StudyBackbone,
@@ -25,7 +26,7 @@ from howfar.paper.study_frame import (
     embedding_work,
     loaded_backbones,
 )
-from howfar.pipeline.pairs import forget_pairs
+from howfar.pipeline.dataset_pairs import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.projection.basis import plateau
@@ -33,12 +34,11 @@ from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.distance_studies import Components
 from howfar.results.records import matching
-from howfar.settings import checked
 from howfar.studies.compare_backbones import by_image, with_agreement
-from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.distance import compared
-from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks
 from howfar.studies.study_file.kind import StudyKind, setting
+from howfar.studies.study_file.study_document import Inputs
 from howfar.studies.study_inputs import BASELINES, drawn
 
 

@@ -23,7 +23,7 @@ from howfar.results import Comparison, DatasetSummary
 from howfar.results.backbones_result import DistanceTable
 from howfar.results.distance_studies import Components
 from howfar.results.records import Interval, matching
-from howfar.wording import format_number, signed
+from howfar.text_formatting import format_number, signed
 
 COLUMNS: Final = 3
 THIRDS: Final = (1 / 3, 2 / 3)

@@ -13,19 +13,19 @@ from pydantic import Field
 
 from howfar import options
 from howfar.data import Dataset, decode, read_bytes
-from howfar.data.predictions import map_paths, read_prediction
+from howfar.data.prediction_maps import map_paths, read_prediction
 from howfar.metrics.image_structure import edge_preference
-from howfar.paper.study_frame import AdaptationName, SomeModels, adapted, baseline_file, baseline_models, baseline_seed
+from howfar.paper.study_common import AdaptationName, SomeModels, adapted, baseline_file, baseline_models, baseline_seed
 from howfar.pipeline.prediction import load_model, predict
 from howfar.progress import bar
+from howfar.random_streams import stream
 from howfar.results import Provenance, Skipped
 from howfar.results.adaptation_result import BASELINE
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
-from howfar.streams import stream
-from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import DatasetName, KindSettings, StudyKind, Work, setting
+from howfar.studies.study_file.study_document import Inputs
 from howfar.studies.study_inputs import drawn
 
 MAPS: Final = "maps"

@@ -16,7 +16,7 @@ from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, squa
 from howfar.report import section as doc
 from howfar.results.records import Interval
 from howfar.results.segmenter_studies import Edges, ModelEdges
-from howfar.wording import share, signed
+from howfar.text_formatting import share, signed
 
 _STEP: Final = 1.05
 _LABELS: Final = 0.72

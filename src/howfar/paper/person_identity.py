@@ -17,24 +17,24 @@ from howfar.arrays import ArrayRows, Float64Array, FloatArray, quotient
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset
 from howfar.data.image_folder import natural_key
-from howfar.data.variations import FINEGPR, variation_columns, variations
+from howfar.data.subject_variations import FINEGPR, variation_columns, variations
 from howfar.distances.dataset_distances import identity_margin, image_to_dataset, self_distance
 from howfar.errors import InputError
-from howfar.io.finished_parts import KeptArrays, part_key
+from howfar.io.partial_results import KeptArrays, part_key
+from howfar.option_validation import nearest
 from howfar.options import Space
-from howfar.paper.study_frame import SpaceSettings, perturbations_of
+from howfar.paper.study_common import SpaceSettings, perturbations_of
 from howfar.progress import bar
 from howfar.projection import Projector
-from howfar.projection.cached_sums import CachedRows
+from howfar.projection.pca_cache import CachedRows
 from howfar.projection.projector import principal_coordinates
+from howfar.random_streams import stream
 from howfar.results import Features, Provenance
 from howfar.results.distance_studies import UNCHANGED, Identity
 from howfar.results.records import keyed
-from howfar.settings import nearest
 from howfar.significance import interval, resample_counts
-from howfar.streams import stream
-from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, StudyKind, Work
+from howfar.studies.study_file.study_document import Inputs
 
 PERSON: Final = "person"
 NAMED: Final = ("backbone", "perturbation", "variation")

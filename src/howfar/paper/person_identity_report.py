@@ -22,7 +22,7 @@ from howfar.paper.printed_values import TABLE_9
 from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, Identity, called
 from howfar.results.records import Interval, matching
-from howfar.wording import share, signed
+from howfar.text_formatting import share, signed
 
 STEP = 1.12
 TITLE = 0.26

@@ -23,9 +23,10 @@ from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
-from howfar.data.predictions import map_paths, signature_of, write_map
+from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError, option
-from howfar.keywords import PromptOptions, PromptSettings
+from howfar.function_options import PromptOptions, PromptSettings
+from howfar.option_validation import checked, picked, with_options
 from howfar.options import REQUIRED, Option
 from howfar.paper.promptable_networks import (
     TEXTS,
@@ -42,15 +43,13 @@ from howfar.paper.promptable_networks import (
     points_of,
 )
 from howfar.progress import bar
+from howfar.random_streams import stream
 from howfar.results import Provenance, Skipped
+from howfar.results.file_checks import page_folder
 from howfar.results.records import matching
-from howfar.results.run_files import page_folder
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
-from howfar.settings import checked, picked, with_options
-from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.run_folder import write_run
-from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import (
     DatasetName,
     DatasetNames,
@@ -61,6 +60,7 @@ from howfar.studies.study_file.kind import (
     Work,
     setting,
 )
+from howfar.studies.study_file.study_document import Inputs
 from howfar.studies.study_inputs import check_names, parse_all
 
 KINDS: Final = ("points", "box", "box_point", "text", "persam")

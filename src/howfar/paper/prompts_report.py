@@ -26,7 +26,7 @@ from howfar.report.report_figures import draw_figures
 from howfar.results.records import Interval, matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.significance.bootstrap import average, image_weights
-from howfar.wording import format_number
+from howfar.text_formatting import format_number
 
 FOREGROUND: Final = "#00a651"
 BACKGROUND: Final = "#e4002b"

@@ -17,8 +17,8 @@ from howfar.arrays import Float64Array
 from howfar.backbones import cards
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.errors import InputError
-from howfar.paper.study_frame import SpaceSettings, interval_columns, perturbations_of
-from howfar.pipeline.pairs import forget_pairs
+from howfar.paper.study_common import SpaceSettings, interval_columns, perturbations_of
+from howfar.pipeline.dataset_pairs import forget_pairs
 from howfar.progress import bar
 from howfar.relation.rank_stability import Distances, agreements, mean_change
 from howfar.results import Comparison, Features, Provenance, Settings
@@ -26,8 +26,8 @@ from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes, Studi
 from howfar.results.records import keyed
 from howfar.studies.distance import compared, matrix_notes
 from howfar.studies.distance_matrix import summed_once
-from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, StudyKind, Work, setting
+from howfar.studies.study_file.study_document import Inputs
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone

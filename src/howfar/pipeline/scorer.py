@@ -16,37 +16,37 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import as_backbone, is_stored
-from howfar.backbones.known_identity import one_torch_thread_each
+from howfar.backbones.lazy_backbone import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetsArgument, content_hash, parse, read_bytes
-from howfar.data.documents import TABLES
 from howfar.data.image_bytes import place_of
+from howfar.data.image_decoding import picture
 from howfar.data.image_folder import home_of, path_text
-from howfar.data.images import picture
+from howfar.data.image_stacks import is_stack
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
-from howfar.data.stacks import is_stack
+from howfar.data.structured_files import TABLES
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
-from howfar.io.location import absolute, as_location, is_url
-from howfar.keywords import BackboneOptions, ScoringOptions
+from howfar.function_options import BackboneOptions, ScoringOptions
+from howfar.io.file_location import absolute, as_location, is_url
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
+from howfar.option_validation import checked
 from howfar.pipeline.embedding import check_work
-from howfar.pipeline.reference import PrimaryReference
-from howfar.pixel_reading import READING, PixelReading, by_reading, reading_asked, reading_pixels
+from howfar.pipeline.primary_reference import PrimaryReference
+from howfar.pixel_options import READING, PixelReading, by_reading, reading_asked, reading_pixels
 from howfar.protocols import Backbone, Rows
 from howfar.relation import site_judge
 from howfar.relation.gate import values_of
 from howfar.relation.labelled_images import DISTANCES, HISTOGRAM
 from howfar.relation.site_judge import AUTO, SiteJudge
 from howfar.results import Failures, Features, SetEstimate, Skipped
+from howfar.results.new_image_scores import Score, Scores
 from howfar.results.relation_result import Gate
-from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
-from howfar.settings import checked
 from howfar.store import FeatureStore, Store
 from howfar.tasks.classification_task import class_listing
 from howfar.tasks.detection_task import BOXES, box_listing
-from howfar.tasks.listing import ListedImage, ListedSignals
+from howfar.tasks.listed_predictions import ListedImage, ListedSignals
 from howfar.tasks.maps import ImageMaps, MapFolders, stacked
 from howfar.tasks.multiclass_task import class_maps_in
 
@@ -254,7 +254,7 @@ class Scorer:
     --------
     >>> import howfar, tempfile
     >>> from howfar.demo import write_dataset
-    >>> from howfar.studies.profile import profile
+    >>> from howfar.studies.profile_dataset import profile
     >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 20, seed=0, size=64)
     >>> scorer = profile(folder, "colour_moments", store=folder / "store", progress=False).scorer()
     >>> image = next((folder / "images").iterdir())

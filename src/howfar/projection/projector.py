@@ -42,9 +42,9 @@ from howfar.projection.basis import (
     squares,
     typical_square,
 )
-from howfar.projection.cached_sums import CachedRows, gram_of, held, moments_of
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
 from howfar.projection.moments import Moments, kept_moments, merge
+from howfar.projection.pca_cache import CachedRows, gram_of, held, moments_of
 from howfar.protocols import Rows
 
 

@@ -18,7 +18,7 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
 from howfar.relation.labelled_images import Columns, column, rows
 from howfar.results.relation_result import Gate, GateReading
-from howfar.wording import format_number
+from howfar.text_formatting import format_number
 
 TILE: Final = "predict by tiles: --tile"
 CERTIFY: Final = "label 8: howfar certify SITE --predictions DIR -k 8"

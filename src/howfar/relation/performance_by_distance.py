@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_row, quotient
 from howfar.errors import InputError
-from howfar.metrics.protocol import defined, mean_of_defined
+from howfar.metrics.metric_interface import defined, mean_of_defined
 from howfar.results import DistancePart
 
 

@@ -18,21 +18,6 @@ from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation.fitted_columns import (
-    ATC_NEEDS,
-    BOOSTED_NEEDS,
-    Boosted,
-    ConfidenceThreshold,
-    Linear,
-    Thresholded,
-    boosted,
-    confidence_threshold,
-    difference,
-    line,
-    mean,
-    ridge,
-    thresholded,
-)
 from howfar.relation.labelled_images import (
     AGREEMENTS,
     BOX_COUNT,
@@ -48,6 +33,21 @@ from howfar.relation.labelled_images import (
     rows,
 )
 from howfar.relation.labelled_images import DISTANCES as DISTANCE_NAMES
+from howfar.relation.regressors import (
+    ATC_NEEDS,
+    BOOSTED_NEEDS,
+    Boosted,
+    ConfidenceThreshold,
+    Linear,
+    Thresholded,
+    boosted,
+    confidence_threshold,
+    difference,
+    line,
+    mean,
+    ridge,
+    thresholded,
+)
 
 KIND = "estimators"
 Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold

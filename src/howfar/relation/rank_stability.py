@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.random_streams import stream
 from howfar.significance import interval
-from howfar.streams import stream
 
 Distances = Mapping[str, NDArray[np.float64]]
 

@@ -15,7 +15,7 @@ from howfar.errors import MissingPathError
 from howfar.figures import Caption, registration
 from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_gains import by_seed
-from howfar.figures.adaptation_rows import adaptation_rows, rows_caption
+from howfar.figures.adaptation_pictures import adaptation_rows, rows_caption
 from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption, is_scored, ranges
 from howfar.report import adaptation_sentences
 from howfar.report import section as doc
@@ -23,10 +23,10 @@ from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_
 from howfar.report.explorer import adaptation_section
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import Figures, draw_figures
-from howfar.report.rerun import rerun_adaptation
+from howfar.report.reproduction_code import rerun_adaptation
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
 from howfar.results.records import Interval
-from howfar.wording import signed
+from howfar.text_formatting import signed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from howfar.figures.adaptation_scores import Bar, ranges
 from howfar.report import section as doc
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
 from howfar.results.records import Interval, matching
-from howfar.wording import signed
+from howfar.text_formatting import signed
 
 FEW_SEEDS = 5
 MOST_NAMED = 6

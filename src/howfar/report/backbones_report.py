@@ -13,11 +13,11 @@ from howfar.report import section as doc
 from howfar.report.comparison_report import settings
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import draw_figures
-from howfar.report.rerun import rerun_backbones
+from howfar.report.reproduction_code import rerun_backbones
 from howfar.results import Comparison
 from howfar.results.backbones_result import SETS, BackboneComparison
-from howfar.results.run_files import PAGE
-from howfar.wording import signed
+from howfar.results.file_checks import PAGE
+from howfar.text_formatting import signed
 
 FEW_SETS: Final = 4
 

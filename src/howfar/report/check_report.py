@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 from howfar.results.check_result import EXIT_CODES, HEADER, LOG_HEADER, Check, Decision
-from howfar.wording import xml_text
+from howfar.text_formatting import xml_text
 
 
 def junit_text(check: Check) -> str:

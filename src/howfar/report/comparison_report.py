@@ -28,11 +28,11 @@ from howfar.report.comparison_sentences import (
 from howfar.report.page import SECTION, Page, SectionKind, fill_sections
 from howfar.report.performance_report import relation_settings
 from howfar.report.report_figures import draw_figures
-from howfar.report.rerun import rerun
+from howfar.report.reproduction_code import rerun
 from howfar.report.run_results import RunResults
 from howfar.results import BaselineSummary, Comparison, DatasetSummary, Relation
 from howfar.results.assessment_result import Assessment
-from howfar.wording import format_number, format_p, signed
+from howfar.text_formatting import format_number, format_p, signed
 
 FARTHEST, MOST = 20, 200
 SUMMARY = ("n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "energy", "p_value", "explained_variance")

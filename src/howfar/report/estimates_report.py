@@ -16,7 +16,7 @@ from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
-from howfar.wording import percentage_of, share
+from howfar.text_formatting import percentage_of, share
 
 PROBABLY: Final = "share of its images listed as probable failures; in brackets if outside the gate and without labels"
 

@@ -18,10 +18,11 @@ from howfar.explore.run_pictures import MOST_ROWS, ImageFiles, masks_of, sample,
 from howfar.explore.server import KEPT, Response, RunSite
 from howfar.explore.text_search import search_of
 from howfar.explore.widget import Explorer
-from howfar.io.location import absolute
-from howfar.keywords import PageOptions
+from howfar.function_options import PageOptions
+from howfar.io.file_location import absolute
+from howfar.option_validation import checked
 from howfar.options import Maps, Stored
-from howfar.pixel_reading import READING
+from howfar.pixel_options import READING
 from howfar.report.page import SECTION, SectionKind, fill
 from howfar.report.run_results import RunResults
 from howfar.report.section import Section
@@ -29,8 +30,7 @@ from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.comparison_result import ImageMap
 from howfar.results.result import Result
-from howfar.settings import checked
-from howfar.studies.image_map import check_map, keep_map
+from howfar.studies.image_umap import check_map, keep_map
 from howfar.studies.run_folder import load, with_map
 
 MOST_IN_REPORT = 100_000

@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from howfar.data.annotation_shapes import CATEGORY, MarkedImage
 from howfar.data.coco import write_coco
 from howfar.data.cvat import write_cvat
 from howfar.data.image_bytes import is_member
-from howfar.data.images import size
-from howfar.data.label_exports import IMAGE, LABEL
-from howfar.data.label_marks import CATEGORY, MarkedImage
+from howfar.data.image_decoding import size
+from howfar.data.image_table import list_line
+from howfar.data.label_files import IMAGE, LABEL
 from howfar.data.label_studio import label_studio_interface, write_label_studio
-from howfar.data.labelling_exports import FirstLabels, Images, check_archive, kept_below, remove_archive, write_archive
-from howfar.data.table import list_line
+from howfar.data.pre_annotations import FirstLabels, Images, check_archive, kept_below, remove_archive, write_archive
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text
 from howfar.io.atomic import replace, replace_text
-from howfar.io.location import is_in_memory
+from howfar.io.file_location import is_in_memory
 from howfar.report.report_figures import save
 from howfar.report.section import plural
 from howfar.results import Selection
 from howfar.results.certificate_result import Certificate
-from howfar.wording import cell, unguarded
+from howfar.text_formatting import cell, unguarded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

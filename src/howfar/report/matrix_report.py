@@ -12,7 +12,7 @@ from howfar.figures.matrix_figures import arranged
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import draw_figures
-from howfar.report.rerun import rerun_matrix
+from howfar.report.reproduction_code import rerun_matrix
 from howfar.results.comparison_result import PAIRS, Matrix
 
 

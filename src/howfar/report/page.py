@@ -21,9 +21,9 @@ from howfar.io.lock import locked
 from howfar.report import section as doc
 from howfar.report.report_figures import Figures, check_unchanged, tolerated
 from howfar.report.run_results import RunResults
+from howfar.results.file_checks import PAGE, check_page
 from howfar.results.records import Provenance
-from howfar.results.run_files import PAGE, check_page
-from howfar.wording import format_number, printable_lines
+from howfar.text_formatting import format_number, printable_lines
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -18,7 +18,7 @@ from howfar.results.relation_result import (
     too_small,
     without_foreground,
 )
-from howfar.wording import signed
+from howfar.text_formatting import signed
 
 
 def dataset_cells(relation: Relation) -> dict[str, doc.Cell]:

@@ -8,7 +8,7 @@ from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
 from howfar.results import Comparison, Failures, Relation
-from howfar.wording import percentage_of, share
+from howfar.text_formatting import percentage_of, share
 
 FEW, MOST = 30, 200
 

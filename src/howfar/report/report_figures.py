@@ -20,10 +20,10 @@ from howfar.errors import StoreError
 from howfar.figures import Caption, registration
 from howfar.figures.style import GRID, INK, MUTED, PAPER, for_phone, prepare, wrapped
 from howfar.io.atomic import replace, replace_text, staging
-from howfar.io.location import absolute
+from howfar.io.file_location import absolute
 from howfar.io.lock import locked
+from howfar.results.file_checks import MARK, PICTURES, RUN
 from howfar.results.result import Result
-from howfar.results.run_files import MARK, PICTURES, RUN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

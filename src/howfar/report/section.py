@@ -16,7 +16,7 @@ from markupsafe import Markup
 from howfar.figures import Caption
 from howfar.figures.style import look
 from howfar.results.records import Interval
-from howfar.wording import format_estimate, format_number, share, signed
+from howfar.text_formatting import format_estimate, format_number, share, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

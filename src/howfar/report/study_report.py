@@ -19,11 +19,11 @@ from howfar.io.atomic import replace_text
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page
 from howfar.report.report_figures import Figures, PageFigure, embed, runs_of, save, tolerated
+from howfar.results.file_checks import MARK
 from howfar.results.result import Result
-from howfar.results.run_files import MARK
 from howfar.results.study_run import StudyRecord, StudyRun
-from howfar.wording import cell as guarded_cell
-from howfar.wording import printable
+from howfar.text_formatting import cell as guarded_cell
+from howfar.text_formatting import printable
 
 TABLES, FIGURES = "tables", "figures"
 FEW_PARTS: Final = 3

@@ -14,7 +14,6 @@ from howfar.results.comparison_result import (
     Settings,
 )
 from howfar.results.evaluation_result import Evaluation
-from howfar.results.labelling_result import Pick, Selection
 from howfar.results.records import Features, Interval, Leak, Provenance, Skipped
 from howfar.results.relation_result import (
     Choice,
@@ -28,6 +27,7 @@ from howfar.results.relation_result import (
     Trend,
     TrendVerdict,
 )
+from howfar.results.selection_result import Pick, Selection
 
 __all__ = [
     "BackboneSummary", "BaselineSummary", "Choice", "Comparison", "DatasetRelation", "DatasetSummary", "DistancePart",

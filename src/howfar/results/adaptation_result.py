@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.results.records import Cells, Interval, matching, plain
 from howfar.results.result import PART, RecordedResult, holding, parquet_files
-from howfar.wording import format_number
+from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
+from howfar.results.file_checks import ASSESSMENT
 from howfar.results.records import Cells, NetworkReading
 from howfar.results.relation_result import Gate, Relation
 from howfar.results.result import RecordedResult
-from howfar.results.run_files import ASSESSMENT
-from howfar.wording import NOT_KNOWN, format_estimate
+from howfar.text_formatting import NOT_KNOWN, format_estimate
 
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from howfar.results.comparison_result import BaselineSummary, Comparison, DatasetSummary
 from howfar.results.records import Cells, Skipped, matching, plain
 from howfar.results.result import PART, Result, StudyResult, holding
-from howfar.wording import format_number, signed
+from howfar.text_formatting import format_number, signed
 
 if TYPE_CHECKING:
     import pandas as pd

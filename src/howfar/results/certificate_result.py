@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.io.atomic import replace
-from howfar.io.location import absolute
-from howfar.io.seal import SEAL
+from howfar.io.embedded_checksum import SEAL
+from howfar.io.file_location import absolute
+from howfar.results.file_checks import check_document, stale_pictures
 from howfar.results.records import Cells
 from howfar.results.result import RecordedResult
-from howfar.results.run_files import check_document, stale_pictures
-from howfar.wording import format_interval
+from howfar.text_formatting import format_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ class ZoneTest:
 
 @dataclass(frozen=True)
 class Zone:
-    """Hold which zones of a site are tested, largest last, and what the tests showed (`howfar.sampling.zone`).
+    """Hold which zones of a site are tested, largest last, and what the tests showed (`howfar.sampling.certified_zone`).
 
     At most the share `wrong` of a zone's images may score below `at_least`. `ranking` are the site's images, best predicted
     first; zones hold its first `sizes`. The smallest of these and `allowed` were chosen for `planned` labels. `reads` are the

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from howfar.results.records import Cells, Shown, Skipped, plain
-from howfar.wording import format_interval, share_interval
+from howfar.text_formatting import format_interval, share_interval
 
 Outcome = Literal["pass", "breach", "undecided"]
 Severity = Literal["breach", "warn"]

@@ -15,7 +15,7 @@ from howfar.results.assessment_result import Assessment
 from howfar.results.records import Cells, Leak, Provenance, Skipped, as_text, plain
 from howfar.results.relation_result import DistanceSlice, Relation, distance_table, too_small
 from howfar.results.result import RecordedResult, Result, holding
-from howfar.wording import format_interval, format_number, format_p, share
+from howfar.text_formatting import format_interval, format_number, format_p, share
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 from howfar.results.comparison_result import Settings
 from howfar.results.records import Cells, Interval, matching
 from howfar.results.result import StudyResult, holding, parquet_files
-from howfar.wording import share
+from howfar.text_formatting import share
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.io.atomic import replace
-from howfar.io.location import absolute
-from howfar.io.seal import SEAL, UNSEALED, seal_file
+from howfar.io.embedded_checksum import SEAL, UNSEALED, seal_file
+from howfar.io.file_location import absolute
+from howfar.results.file_checks import check_table
 from howfar.results.records import Cells, NetworkReading, Skipped
 from howfar.results.result import RecordedResult
-from howfar.results.run_files import check_table
-from howfar.wording import format_number
+from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     import pandas as pd

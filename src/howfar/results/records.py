@@ -13,7 +13,7 @@ from operator import and_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howfar.protocols import Rows
-from howfar.wording import format_interval, printable, signed
+from howfar.text_formatting import format_interval, printable, signed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from howfar.results.records import Cells, Interval, as_text
 from howfar.results.result import RecordedResult, holding
-from howfar.wording import format_estimate, format_number, format_p, share, signed
+from howfar.text_formatting import format_estimate, format_number, format_p, share, signed
 
 if TYPE_CHECKING:
     import pandas as pd

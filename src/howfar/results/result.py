@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_type_hints
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
 from howfar.io.atomic import cut_off, move_in, naming, staging
-from howfar.io.location import absolute
+from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
+from howfar.io.file_location import absolute
 from howfar.io.lock import locked
-from howfar.io.seal import SEAL, UNSEALED, sealed
 from howfar.io.untrusted_parquet import read_frame
-from howfar.results.records import Provenance, Shown, plain
-from howfar.results.run_files import (
+from howfar.results.file_checks import (
     ASSESSMENT,
     RUN,
     check_document,
@@ -32,6 +31,7 @@ from howfar.results.run_files import (
     stale_pictures,
     write_table,
 )
+from howfar.results.records import Provenance, Shown, plain
 
 if TYPE_CHECKING:
     import pandas as pd

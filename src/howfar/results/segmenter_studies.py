@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from howfar.results.adaptation_result import ALL, F_ODS
 from howfar.results.records import Cells, Interval, Skipped, matching, plain
 from howfar.results.result import RecordedResult, StudyResult, holding, parquet_files
-from howfar.wording import format_number
+from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 from howfar import registry
 from howfar.errors import UnknownNameError
 from howfar.io.atomic import replace
-from howfar.io.location import absolute
+from howfar.io.file_location import absolute
+from howfar.option_validation import nearest
 from howfar.results.records import Cells
 from howfar.results.result import PART, Result, StudyResult
-from howfar.settings import nearest
-from howfar.wording import duration
+from howfar.text_formatting import duration
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Choose which images to label to measure a model on a site, and estimate its performance there from their labels."""
 
+from howfar.sampling.certified_zone import ZonePlan, plan_zone, zone_tests
 from howfar.sampling.design import Sample, draw
-from howfar.sampling.difference import difference, foreground_bound, order_by_bound
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, further_groups, mean, ods, ratio
-from howfar.sampling.planning import labels_for
+from howfar.sampling.sample_size import labels_for
 from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
-from howfar.sampling.zone import ZonePlan, plan_zone, zone_tests
+from howfar.sampling.two_models import difference, foreground_bound, order_by_bound
 
 __all__ = [
     "ConfidenceSequence",

@@ -67,12 +67,12 @@ class FrozenOptions(ArchitectureOptions):
 FROZEN = SegmenterFamily(
     "frozen",
     FrozenOptions,
-    partial(_call, "frozen_network", "build"),
+    partial(_call, "frozen_encoder_network", "build"),
     TrainingDefaults(size=448, epochs=20, batch=8, loss="bce_dice", schedule="cosine", rate=1e-2),
     "a frozen encoder (EfficientNet-Lite0, DINOv2, any of timm or transformers) under a small trained decoder",
     multiple=1,
-    describe=partial(_call, "frozen_network", "describe"),
-    restore=partial(_call, "frozen_network", "restore"),
+    describe=partial(_call, "frozen_encoder_network", "describe"),
+    restore=partial(_call, "frozen_encoder_network", "restore"),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howfar.errors import InputError, rule_broken
-from howfar.settings import nearest
+from howfar.option_validation import nearest
 
 
 class ArchitectureOptions(BaseModel):

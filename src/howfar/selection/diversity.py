@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from howfar.arrays import Float64Array
-from howfar.selection.strategy import FEATURES, REGIONS, Candidates, FunctionStrategy, Mask, Positions, warn_of_fewer
+from howfar.selection.function_strategy import FEATURES, REGIONS, Candidates, FunctionStrategy, Mask, Positions, warn_of_fewer
 
 PAIRS = 1 << 22
 

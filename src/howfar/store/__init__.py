@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from howfar.store.feature_store import FeatureStore, Store, default_root, local_root
 from howfar.store.integrity import StoreCheck, StoreRepair, check, repair
-from howfar.store.inventory import StorePrune, StoreSize, prune, size
+from howfar.store.inventory_and_pruning import StorePrune, StoreSize, prune, size
 from howfar.store.manifest import feature_key
 
 __all__ = [

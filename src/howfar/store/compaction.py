@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
-from howfar.store.index import SORTED
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shard_folder import Folder, ShardDamagedError, ShardGoneError
 from howfar.store.shards import ARRAY, INDEX, Shard
+from howfar.store.sqlite_index import SORTED
 
 LOCK = "pack.lock"
 STALE_SECONDS = 24 * 3600.0

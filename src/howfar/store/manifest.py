@@ -15,8 +15,8 @@ from typing import Any
 import xxhash
 
 from howfar.errors import InputError, StoreError, one_line
-from howfar.store.index_file import CHECKSUM
 from howfar.store.shard_folder import Folder, refusal
+from howfar.store.shard_index_file import CHECKSUM
 
 DIGITS = 24
 LONGEST_NAME = 40

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import one_line
-from howfar.io.location import file_system
+from howfar.io.file_location import file_system
 
 GAP: Final = 1 << 16
 """Bytes between two pieces that are read with them, rather than asked for apart."""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from howfar.errors import StoreError
 from howfar.io.lock import locked
 from howfar.store import shards
-from howfar.store.index import FILE, LOCK, Index, IndexDamagedError, RowPositions, delete
-from howfar.store.index_file import ABSENT, checksums_of
 from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
+from howfar.store.shard_index_file import ABSENT, checksums_of
 from howfar.store.shards import Shard, ShardFormat
+from howfar.store.sqlite_index import FILE, LOCK, Index, IndexDamagedError, RowPositions, delete
 
 # Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
 OPEN_MAPS = 64

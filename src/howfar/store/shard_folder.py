@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from howfar.errors import InputError, StoreError, one_line
-from howfar.io.location import EXTRAS, as_location, is_url
+from howfar.io.file_location import EXTRAS, as_location, is_url
 from howfar.store.local_folder import LocalFolder, MappedMatrix
 from howfar.store.remote_folder import RangedMatrix, RemoteFolder
 

@@ -1,6 +1,6 @@
 """Write and read shards, the feature files of a store: a matrix ``<id>.npy``, and an index ``<id>.parquet`` of its rows.
 
-The index has a checksum of each row and one of itself (`howfar.store.index_file`).
+The index has a checksum of each row and one of itself (`howfar.store.shard_index_file`).
 The matrix is written, synced and named before the index, so an index that is seen always has its matrix behind it. Ids begin
 with the time in nanoseconds: sorted by id, shards are sorted by age, and of two rows for one content the older is used.
 """
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.errors import InputError, StoreError
-from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, digests_of, encode, in_hex
 from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError
+from howfar.store.shard_index_file import ABSENT, Entries, checksums_of, decode, digests_of, encode, in_hex
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -75,7 +75,7 @@ class Shard:
         return replace(self, contents=in_hex(contents) or contents, rows=np.asarray(self.rows, np.int64)[left])
 
     def has(self, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
-        """Return whether rows hold the contents with these digests (`howfar.store.index_file`), (n, 2)."""
+        """Return whether rows hold the contents with these digests (`howfar.store.shard_index_file`), (n, 2)."""
         if len(rows) and not 0 <= rows.min() <= rows.max() < self.count:
             return False
         entry = np.full(self.count, -1, np.int64)

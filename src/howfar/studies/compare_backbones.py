@@ -13,21 +13,21 @@ import pandas as pd
 from howfar.backbones import BackboneArgument, as_backbone, as_loaded, load_backbone, takes
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
-from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
+from howfar.experiment_tracking import Log, check_tracker, log_result
+from howfar.function_options import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
-from howfar.pipeline.pairs import forget_pairs
+from howfar.option_validation import checked, picked, with_options
+from howfar.pipeline.dataset_pairs import forget_pairs
+from howfar.random_streams import stream
 from howfar.relation.correlation import correlation, rank_sums, spearman
 from howfar.results import Comparison, Settings
 from howfar.results.backbones_result import SETS, BackboneComparison
-from howfar.results.run_files import page_folder
-from howfar.settings import checked, picked, with_options
+from howfar.results.file_checks import page_folder
 from howfar.significance import resample_weights
-from howfar.streams import stream
 from howfar.studies.distance import compared_by, read_and_drawn
 from howfar.studies.run_folder import write_run
 from howfar.studies.slices import columns_of
 from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, sources_of
-from howfar.tracking import Log, check_tracker, log_result
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone

@@ -22,21 +22,21 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, conten
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.masks import Mask
-from howfar.data.predictions import map_paths, write_map
+from howfar.data.prediction_maps import map_paths, write_map
 from howfar.errors import HowfarError, ImageError, InputError, one_line, option
+from howfar.function_options import CorruptOptions, ModelOptions
 from howfar.io.atomic import replace_text
-from howfar.io.location import ready_folder
+from howfar.io.file_location import ready_folder
 from howfar.io.lock import locked
-from howfar.keywords import CorruptOptions, ModelOptions
+from howfar.option_validation import checked, picked, with_options
 from howfar.perturb import LabelledPerturbation, labelled_every, labelled_named
 from howfar.perturb.corruptions import inpaint
 from howfar.pipeline.prediction import Model, is_current, loaded_model, predict
 from howfar.progress import bar
+from howfar.random_streams import stream
 from howfar.results import Evaluation, Skipped
 from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
-from howfar.settings import checked, picked, with_options
-from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import Seen, evaluate
 
 if TYPE_CHECKING:

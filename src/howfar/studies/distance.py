@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from howfar.arrays import group_numbers
 from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.data.photographs import grouped
+from howfar.data.image_groups import grouped
 from howfar.distances.dataset_distances import self_distance
 from howfar.errors import InputError
-from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
+from howfar.experiment_tracking import Log, check_tracker, log_result
+from howfar.function_options import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within
+from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline.dataset_pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.distance_intervals import ROUNDING
-from howfar.pipeline.measure import check_plan, kept
-from howfar.pipeline.pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
-from howfar.pipeline.reference import GATE_COLUMNS, PrimaryReference
-from howfar.pixel_reading import READING, PixelReading
+from howfar.pipeline.pair_measures import check_plan, kept
+from howfar.pipeline.primary_reference import GATE_COLUMNS, PrimaryReference
+from howfar.pixel_options import READING, PixelReading
 from howfar.progress import bar, doing
 from howfar.protocols import Backbone, StoreLike
 from howfar.results import (
@@ -42,13 +44,12 @@ from howfar.results import (
     Relation,
     Settings,
 )
-from howfar.results.run_files import page_folder
-from howfar.settings import checked, picked, with_options
+from howfar.results.file_checks import page_folder
 from howfar.significance import holm
 from howfar.significance.bootstrap import few_groups, single_group
 from howfar.store import local_root
-from howfar.studies.copies import CopySearch, hashing, without_leaks
-from howfar.studies.image_map import check_map, keep_map
+from howfar.studies.image_umap import check_map, keep_map
+from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
 from howfar.studies.study_inputs import (
@@ -63,7 +64,6 @@ from howfar.studies.study_inputs import (
     sources_of,
     views,
 )
-from howfar.tracking import Log, check_tracker, log_result
 
 LARGE: Final = 1 << 28
 """Products of a projection, from which on a pair is kept: some hundredths of a second."""

@@ -20,26 +20,26 @@ import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import Dataset, DatasetsArgument
-from howfar.data.photographs import grouped
+from howfar.data.image_groups import grouped
 from howfar.errors import InputError
+from howfar.function_options import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.io.atomic import replace_text
-from howfar.io.finished_parts import digest, part_key
+from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.lock import alone
-from howfar.io.seal import SEAL, UNSEALED, is_intact, sealed
+from howfar.io.partial_results import digest, part_key
 from howfar.io.untrusted_parquet import read_frame
-from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
+from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline.dataset_pairs import PairDistances, bare, between, grouping, projector_of
 from howfar.pipeline.distance_intervals import PairGroups
-from howfar.pipeline.measure import check_plan
-from howfar.pipeline.pairs import PairDistances, bare, between, grouping, projector_of
+from howfar.pipeline.pair_measures import check_plan
 from howfar.progress import bar
-from howfar.projection.cached_sums import CachedRows
+from howfar.projection.pca_cache import CachedRows
 from howfar.protocols import Runner
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset
-from howfar.results.run_files import check_table, page_folder
-from howfar.settings import checked, picked, with_options
+from howfar.results.file_checks import check_table, page_folder
 from howfar.studies.distance import features_of, matrix_notes
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import Execution, check_names, check_out, drawn, parse_all, sources_of

@@ -20,24 +20,24 @@ from PIL import Image
 
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument, Item
+from howfar.data.annotation_shapes import CATEGORY, LabelExport, Mark, MarkedImage
 from howfar.data.dataset import examples
 from howfar.data.dataset_argument import parse_images
-from howfar.data.documents import readable
 from howfar.data.image_bytes import check_files
+from howfar.data.image_decoding import size
 from howfar.data.image_folder import natural_key, stem, walk
-from howfar.data.images import size
-from howfar.data.label_exports import KINDS, matched, read_export
-from howfar.data.label_marks import CATEGORY, LabelExport, Mark, MarkedImage
-from howfar.data.labelling_exports import Images, LabelNames, Named, kept_below, label_names, put
+from howfar.data.label_files import KINDS, matched, read_export
 from howfar.data.masks import read_mask
+from howfar.data.pre_annotations import Images, LabelNames, Named, kept_below, label_names, put
+from howfar.data.structured_files import readable
 from howfar.errors import ImageError, InputError, MissingPathError, option
+from howfar.function_options import LabelImportOptions
 from howfar.io.atomic import cut_off, staging
-from howfar.io.location import absolute, is_url, ready_folder
-from howfar.keywords import LabelImportOptions
+from howfar.io.file_location import absolute, is_url, ready_folder
+from howfar.option_validation import checked, with_options
 from howfar.results import Selection
-from howfar.results.labelling_result import ImportedLabel, LabelImport
-from howfar.settings import checked, with_options
-from howfar.wording import cell, printable
+from howfar.results.selection_result import ImportedLabel, LabelImport
+from howfar.text_formatting import cell, printable
 
 TASKS = ("segmentation", "detection", "classification")
 _HANDED_OVER = "coco.json"

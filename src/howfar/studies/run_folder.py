@@ -7,14 +7,14 @@ from typing import Unpack
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, StoreError, one_line
+from howfar.function_options import PageOptions
 from howfar.io.atomic import cut_off, replace_text
-from howfar.io.location import absolute
-from howfar.keywords import PageOptions
+from howfar.io.file_location import absolute
+from howfar.option_validation import checked, with_options
 from howfar.progress import doing
 from howfar.results import Comparison
+from howfar.results.file_checks import every_result
 from howfar.results.result import Result
-from howfar.results.run_files import every_result
-from howfar.settings import checked, with_options
 
 
 def write_run(result: Result, folder: str | Path) -> Path:
@@ -112,7 +112,7 @@ def with_map(result: Result, given: PageOptions) -> None:
     if not isinstance(result, Comparison):
         raise InputError.of("map", "is of runs of howfar compare alone", chosen, "leave it out")
     # It loads what embeds images, which a report needs not.
-    from howfar.studies.image_map import keep_map
+    from howfar.studies.image_umap import keep_map
 
     keep_map(result, chosen, store=given["store"])
 

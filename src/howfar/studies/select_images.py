@@ -18,31 +18,31 @@ from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS
-from howfar.data.labelling_exports import FirstLabels, Named, label_names
-from howfar.data.predictions import ARRAYS, read_prediction
-from howfar.data.table import match_list, read_list
+from howfar.data.image_table import match_list, read_list
+from howfar.data.pre_annotations import FirstLabels, Named, label_names
+from howfar.data.prediction_maps import ARRAYS, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
-from howfar.io.location import absolute, ready_folder
-from howfar.keywords import SelectOptions
+from howfar.function_options import SelectOptions
+from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.image_structure import FEATURES as REGION_FEATURES
 from howfar.metrics.image_structure import MOST, foreground_regions, ridge_response
 from howfar.metrics.label_free_signals import class_entropy
 from howfar.metrics.multiclass import METRIC
-from howfar.pipeline.pairs import KEPT
+from howfar.option_validation import checked, with_options
+from howfar.pipeline.dataset_pairs import KEPT
 from howfar.protocols import Strategy
+from howfar.random_streams import stream
 from howfar.relation.labelled_images import HISTOGRAM
 from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.runners import LocalRunner
 from howfar.selection import named
-from howfar.selection.by_column import RIDGE
+from howfar.selection.distance_and_uncertainty import RIDGE
+from howfar.selection.function_strategy import FEATURES, NAME, REGIONS, pick_by_group
 from howfar.selection.random_draws import CLASSES
-from howfar.selection.strategy import FEATURES, NAME, REGIONS, pick_by_group
-from howfar.settings import checked, with_options
-from howfar.streams import stream
 from howfar.studies.performance.image_performance import GROUP, UNTUNED, groups_of, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
-from howfar.tasks.by_name import TASKS, own_options
 from howfar.tasks.task import ModelAnswer, ModelAnswers
+from howfar.tasks.task_registry import TASKS, own_options
 
 DEFAULT_THRESHOLD = 0.5
 _TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from howfar.arrays import group_numbers
 from howfar.data import Dataset
-from howfar.data.table import why_no_text
+from howfar.data.image_table import why_no_text
 from howfar.errors import InputError
-from howfar.io.location import Url
-from howfar.pipeline.measure import SliceEnergy, slice_energies
-from howfar.pipeline.pairs import KEPT
+from howfar.io.file_location import Url
+from howfar.option_validation import nearest
+from howfar.pipeline.dataset_pairs import KEPT
+from howfar.pipeline.pair_measures import SliceEnergy, slice_energies
+from howfar.random_streams import stream
 from howfar.results import Comparison, DatasetSummary, Features, RelationSettings, Settings
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
-from howfar.settings import nearest
 from howfar.significance import holm
 from howfar.significance.permutation import FEWEST, slice_means
-from howfar.streams import stream
-from howfar.wording import printable
+from howfar.text_formatting import printable
 
 BEYOND: Final = 95
 """Percentile among P's own images above which an image is counted as far."""

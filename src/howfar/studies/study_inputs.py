@@ -16,14 +16,14 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument, each_dataset
 from howfar.data.dataset_argument import location_and_name
 from howfar.data.image_bytes import keep_with
 from howfar.errors import HowfarError, InputError
-from howfar.keywords import BackboneOptions, StudyExecution
+from howfar.function_options import BackboneOptions, StudyExecution
 from howfar.memory import beside, plan
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.embedding import check_work, embed_all, fitting_batch
-from howfar.pipeline.measure import check_plan, kept
+from howfar.pipeline.pair_measures import check_plan, kept
 from howfar.protocols import Backbone, Runner, StoreLike
+from howfar.random_streams import stream
 from howfar.results import Features, Settings
-from howfar.streams import stream
 
 Images = TypeVar("Images", bound=Dataset | Features)
 Result = TypeVar("Result")

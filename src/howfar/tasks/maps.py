@@ -16,9 +16,9 @@ from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS, counted, path_text
 from howfar.data.masks import Mask, resize_mask
-from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
+from howfar.data.prediction_maps import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.io.location import absolute
+from howfar.io.file_location import absolute
 from howfar.metrics import (
     Counts,
     count,
@@ -43,7 +43,7 @@ from howfar.relation.labelled_images import (
     TILE_AGREEMENT,
     VALUES,
 )
-from howfar.tasks.reading import read_all, read_named
+from howfar.tasks.image_faults import read_all, read_named
 
 
 @dataclass(frozen=True)

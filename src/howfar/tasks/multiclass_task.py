@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, read_bytes
-from howfar.data.classes import class_names
+from howfar.data.image_classes import class_names
+from howfar.data.image_decoding import size
 from howfar.data.image_folder import EXTENSIONS, path_text, walk
-from howfar.data.images import size
-from howfar.data.label_exports import masks_below
-from howfar.data.labelling_exports import FirstLabels
-from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_class_map, read_class_mask
+from howfar.data.label_files import masks_below
+from howfar.data.pre_annotations import FirstLabels
+from howfar.data.prediction_maps import ARRAYS, MatchedMaps, match_maps, read_class_map, read_class_mask
 from howfar.errors import HowfarError, ImageError, InputError
-from howfar.io.location import absolute
+from howfar.io.file_location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
-from howfar.tasks.listing import ListedSignals, evaluation_of, spread
+from howfar.tasks.image_faults import content_of, read_all, read_named, with_bar
+from howfar.tasks.listed_predictions import ListedSignals, evaluation_of, spread
 from howfar.tasks.maps import Sources, extra_notes, mask_notes, missing_maps
-from howfar.tasks.reading import content_of, read_all, read_named, with_bar
 from howfar.tasks.task import (
     LabelsRead,
     Measure,

@@ -16,16 +16,16 @@ from PIL import Image
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
+from howfar.data.annotation_shapes import CATEGORY
 from howfar.data.dataset import examples
+from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted
-from howfar.data.images import size
-from howfar.data.label_exports import read_labels
-from howfar.data.label_marks import CATEGORY
-from howfar.data.labelling_exports import FirstLabels
+from howfar.data.label_files import read_labels
 from howfar.data.masks import read_mask
-from howfar.data.predictions import made_with, read_prediction
+from howfar.data.pre_annotations import FirstLabels
+from howfar.data.prediction_maps import made_with, read_prediction
 from howfar.errors import ImageError, InputError, option
-from howfar.mask_colour import by_colour
+from howfar.mask_foreground_colour import by_colour
 from howfar.metrics import (
     THRESHOLDS,
     Counts,
@@ -37,15 +37,15 @@ from howfar.metrics import (
     threshold_index,
 )
 from howfar.metrics.label_free_signals import foreground_confidence
+from howfar.metrics.metric_interface import defined
 from howfar.metrics.probability_maps import as_levels
-from howfar.metrics.protocol import defined
 from howfar.metrics.threshold_counts import as_tolerance
 from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES, FLIP_OVERLAP, SHAPES, SOFT_F, TILE_AGREEMENT
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.sampling import foreground_bound
-from howfar.tasks.listing import evaluation_of, spread
-from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
+from howfar.tasks.image_faults import read_named, with_bar
+from howfar.tasks.listed_predictions import evaluation_of, spread
 from howfar.tasks.maps import (
     MapFolders,
     ScoredMap,
@@ -58,7 +58,7 @@ from howfar.tasks.maps import (
     scored_maps,
     stacked,
 )
-from howfar.tasks.reading import read_named, with_bar
+from howfar.tasks.segmentation_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
 from howfar.tasks.task import (
     FLIPPED,
     TILED,

@@ -14,12 +14,12 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.dataset import entries_of, examples
 from howfar.data.image_folder import counted, path_text
-from howfar.data.labelling_exports import FirstLabels
-from howfar.data.predictions import match_maps
+from howfar.data.pre_annotations import FirstLabels
+from howfar.data.prediction_maps import match_maps
 from howfar.errors import ImageError, InputError
+from howfar.option_validation import nearest
 from howfar.results import Evaluation
-from howfar.settings import nearest
-from howfar.tasks.reading import content_of, read_all
+from howfar.tasks.image_faults import content_of, read_all
 
 FLIPPED, TILED = "-flipped", "-tiled"
 FOLDER = ""

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from howfar import registry
 from howfar.errors import InputError
+from howfar.experiment_tracking import Tracking
 from howfar.io.atomic import replace
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.progress import bar
-from howfar.tracking import Tracking
-from howfar.training.compute import ENTRY, TrainingEstimate
+from howfar.training.compute_resources import ENTRY, TrainingEstimate
 from howfar.training.training_settings import TrainSettings, kept_epoch
 
 

@@ -17,19 +17,19 @@ from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import DatasetArgument
 from howfar.data.dataset_argument import parse_images
 from howfar.errors import HowfarError, InputError, MissingExtraError
-from howfar.io.finished_parts import STATE, TRACKED, part_key, remove_abandoned
+from howfar.experiment_tracking import Log, Tracking, check_tracker, tracked
+from howfar.function_options import TrainKeywords, TrainOptions
 from howfar.io.lock import locked
-from howfar.keywords import TrainKeywords, TrainOptions
+from howfar.io.partial_results import STATE, TRACKED, part_key, remove_abandoned
 from howfar.memory import within
-from howfar.pixel_reading import READING as PIXELS
-from howfar.pixel_reading import file_and_reading
+from howfar.option_validation import checked, picked, with_options
+from howfar.pixel_options import READING as PIXELS
+from howfar.pixel_options import file_and_reading
 from howfar.progress import stage
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.segmenters.norm_adaptation import only_norms
-from howfar.settings import checked, picked, with_options
-from howfar.tracking import Log, Tracking, check_tracker, tracked
-from howfar.training.compute import ENTRY, TrainingEstimate, threads_of
+from howfar.training.compute_resources import ENTRY, TrainingEstimate, threads_of
 from howfar.training.image_mask_pairs import (
     Added,
     Pairs,
@@ -151,7 +151,7 @@ def _run(
         import lightning
     except ImportError as error:
         raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
-    from howfar.training.compute import depthwise_in_float32, keeping_features
+    from howfar.training.compute_resources import depthwise_in_float32, keeping_features
     from howfar.training.data_loading import held_out_batches, training_batches
     from howfar.training.lightning_module import Fitting, Keep, Logged, Progress, log_epochs
 

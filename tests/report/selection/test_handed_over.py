@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools.coco import COCO
 
-from howfar.data.labelling_exports import FirstLabels, label_names
+from howfar.data.pre_annotations import FirstLabels, label_names
 from howfar.errors import InputError
 from howfar.report.labelling_files import write_selection
 from howfar.results import Pick, Provenance, Selection

@@ -14,11 +14,12 @@ from PIL import Image
 import howfar
 from howfar.adaptation_ways import TUNED
 from howfar.data import Dataset, content_hash
-from howfar.data.photographs import HashedDataset
+from howfar.data.image_groups import HashedDataset
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
-from howfar.keywords import AdaptOptions
+from howfar.function_options import AdaptOptions
 from howfar.metrics import at_threshold, ods
+from howfar.option_validation import checked
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.performance_by_distance import split as split_at
 from howfar.relation.trend import trend
@@ -27,11 +28,10 @@ from howfar.results.adaptation_result import Adaptation
 from howfar.results.records import matching
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
-from howfar.settings import checked
 from howfar.studies.adaptation import models
 from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
-from howfar.studies.adaptation.adaptation_settings import arms_of
-from howfar.studies.adaptation.gains import slopes_of
+from howfar.studies.adaptation.adaptation_tables import slopes_of
+from howfar.studies.adaptation.arms import arms_of
 from howfar.studies.adaptation.models import _same, check_unseen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from howfar.keywords import AdaptOptions
-from howfar.settings import checked
-from howfar.studies.adaptation.adaptation_settings import Arm
-from howfar.studies.adaptation.gains import (
+from howfar.function_options import AdaptOptions
+from howfar.option_validation import checked
+from howfar.studies.adaptation.adaptation_tables import (
     ADAPTING,
     SOURCES,
     Component,
@@ -22,6 +21,7 @@ from howfar.studies.adaptation.gains import (
     pooled,
     spread,
 )
+from howfar.studies.adaptation.arms import Arm
 
 
 def rows(rng: np.random.Generator, gain: float, seeds: int = 3, photographs: int = 20) -> pd.DataFrame:

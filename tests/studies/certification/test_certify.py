@@ -13,7 +13,7 @@ from torch import nn
 import howfar
 from certified_site import write_site
 from howfar.data import content_hash
-from howfar.data.predictions import write_map
+from howfar.data.prediction_maps import write_map
 from howfar.errors import InputError, LeakError, StoreError
 from howfar.pipeline.prediction import Model, load_model
 from howfar.results import Provenance
@@ -21,7 +21,7 @@ from howfar.results.certificate_result import Certificate
 from howfar.sampling import draw, mean
 from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.studies.certification.question import first, parse_until, sample_of
-from howfar.tasks.map_measures import MEASURES
+from howfar.tasks.segmentation_measures import MEASURES
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 COUNT = 24

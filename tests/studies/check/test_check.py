@@ -13,7 +13,7 @@ from certified_site import write_site
 from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.profile_file import Profile
 from howfar.results.certificate_result import Zone
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check import log as logs

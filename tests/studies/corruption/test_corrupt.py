@@ -12,7 +12,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, content_hash, read_mask
-from howfar.data.predictions import write_map
+from howfar.data.prediction_maps import write_map
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.io.lock import locked

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import howfar
-from howfar.pipeline.reference import GATE_COLUMNS
+from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.results import Comparison, Relation
 from howfar.studies.performance.relate import relate
 

@@ -12,9 +12,9 @@ import believable_pool
 from figures.believable_adaptation import make
 from howfar.errors import InputError
 from howfar.metrics import count, f_per_image, stack
-from howfar.paper.pool import Wished, fast, frugal, highest, labels_of, spreads_of, stable, table_of, weighted
-from howfar.paper.pool_answers import lead
-from howfar.paper.pool_draws import (
+from howfar.paper.model_pool import Wished, fast, frugal, highest, labels_of, spreads_of, stable, table_of, weighted
+from howfar.paper.model_pool_answers import lead
+from howfar.paper.model_pool_draws import (
     MEAN_F,
     PRECISION,
     RECALL,

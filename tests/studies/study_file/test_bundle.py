@@ -14,7 +14,7 @@ import pytest
 
 import howfar
 from howfar.cli.main import run
-from howfar.io.seal import UNSEALED, sealed
+from howfar.io.embedded_checksum import UNSEALED, sealed
 from howfar.studies.study_file.bundle import compare_results
 
 DISTANCE = """

@@ -7,9 +7,16 @@ import pytest
 from howfar import registry
 from howfar.cli.main import run
 from howfar.errors import InputError
-from howfar.keywords import AdaptOptions, BackboneOptions, PromptOptions, StudyFileOptions, TrainingOptions, TrainOptions
-from howfar.settings import declared
-from howfar.studies.study_file.inputs import BackboneEntry, DatasetEntry, ModelEntry, parse_document
+from howfar.function_options import (
+    AdaptOptions,
+    BackboneOptions,
+    PromptOptions,
+    StudyFileOptions,
+    TrainingOptions,
+    TrainOptions,
+)
+from howfar.option_validation import declared
+from howfar.studies.study_file.study_document import BackboneEntry, DatasetEntry, ModelEntry, parse_document
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import jsonschema
 import pytest
 
 from howfar import registry
-from howfar.data.catalogue import catalogue
+from howfar.data.paper_datasets import catalogue
 from howfar.demo import write_dataset
 from howfar.errors import MissingPathError
-from howfar.keywords import StudyFileOptions
-from howfar.settings import checked
-from howfar.studies.study_file.inputs import json_schema
+from howfar.function_options import StudyFileOptions
+from howfar.option_validation import checked
 from howfar.studies.study_file.run_study import plan_of, study
+from howfar.studies.study_file.study_document import json_schema
 from people import write_people
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

@@ -16,8 +16,8 @@ from howfar.cli.main import run
 from howfar.errors import InputError
 from howfar.io.lock import alone
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.inputs import json_schema
 from howfar.studies.study_file.run_study import LOCK, estimate
+from howfar.studies.study_file.study_document import json_schema
 
 
 def test_runs_keeps_and_runs_anew_what_changed(study_file: Path) -> None:

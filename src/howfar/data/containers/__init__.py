@@ -11,7 +11,7 @@ from typing import Any, Final
 from howfar.data.containers.container import Container, ContainerListing, Member
 from howfar.data.containers.parquet import ArrowImages, ParquetFile, ParquetImages
 from howfar.data.containers.tar import TarShard
-from howfar.io.location import Location, stamp
+from howfar.io.file_location import Location, stamp
 
 KINDS: Final[dict[str, Callable[[Any], Container]]] = {
     ".tar": TarShard,

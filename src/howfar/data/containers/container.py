@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from howfar.errors import ImageError, InputError
-from howfar.io.location import Location, as_location, is_url
+from howfar.io.file_location import Location, as_location, is_url
 from howfar.io.safe_cell_urls import cell_location
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from howfar.data.arrow_subprocess import batches, first_look
 from howfar.data.containers.container import IMAGE, MASK, TableImages, filled, type_of_files
-from howfar.data.separate_process import batches, first_look
 from howfar.errors import HowfarError, ImageError, InputError, one_line
-from howfar.io.location import Location, open_binary
+from howfar.io.file_location import Location, open_binary
 from howfar.io.untrusted_parquet import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
 from howfar.memory import check_file, file_limit
 

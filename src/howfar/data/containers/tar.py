@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, cast
 from howfar.data.containers.container import ContainerListing, Member
 from howfar.data.image_folder import EXTENSIONS, NOT_TEXT, is_text
 from howfar.errors import ImageError, InputError
-from howfar.io.location import Location, open_binary, read_range
+from howfar.io.file_location import Location, open_binary, read_range
 
 LABELS = (".cls", ".txt")
 """Endings of members that say an image's class, the one that counts first."""

@@ -16,31 +16,31 @@ from howfar import registry
 from howfar.adaptation_ways import THEN, AdaptationWay, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.dataset_argument import parse_images
-from howfar.data.photographs import HashedDataset
+from howfar.data.image_groups import HashedDataset
 from howfar.errors import InputError, option
-from howfar.io.finished_parts import remove_abandoned
-from howfar.io.location import absolute
-from howfar.keywords import AdaptOptions, BakeoffOptions, TrainingOptions
+from howfar.experiment_tracking import check_tracker, log_result
+from howfar.function_options import AdaptOptions, BakeoffOptions, TrainingOptions
+from howfar.io.file_location import absolute
+from howfar.io.partial_results import remove_abandoned
+from howfar.option_validation import checked, picked, with_options
 from howfar.pipeline.embedding import check_reach
 from howfar.pipeline.prediction import Model
 from howfar.progress import bar
 from howfar.protocols import Runner
+from howfar.random_streams import stream
 from howfar.results import Comparison, Evaluation, Provenance
 from howfar.results.adaptation_result import BASELINE, STRATA, Adaptation
-from howfar.results.run_files import page_folder
+from howfar.results.file_checks import page_folder
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import norm_layers
-from howfar.settings import checked, picked, with_options
-from howfar.streams import stream
-from howfar.studies.adaptation import adaptation_settings, gains
+from howfar.studies.adaptation import adaptation_tables, arms
 from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
 from howfar.studies.distance import compare
 from howfar.studies.run_folder import write_run
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import check_names, keep_pictures, sources_of
-from howfar.tracking import check_tracker, log_result
 from howfar.training.image_mask_pairs import TrainingExample, examples_of
 from howfar.training.train import TrainingTask
 from howfar.training.training_settings import settings_for
@@ -79,12 +79,12 @@ class Study:
         ]
         self.ahead = self._count()
         self._leave_out_ways()
-        seeds = adaptation_settings.all_seeds(self.config)
+        seeds = arms.all_seeds(self.config)
         self._made_ahead(Study._choose, [(seed,) for seed in seeds])
         for seed in seeds:
             self._choose(seed)
         parts = self._parts()
-        models = [(seed, arm) for seed in seeds for arm in (None, *adaptation_settings.arms_of(self.config, seed))]
+        models = [(seed, arm) for seed in seeds for arm in (None, *arms.arms_of(self.config, seed))]
         self._made_ahead(partial(Study._score, parts=parts), models)
         for seed, arm in models:
             self._score(seed, arm, parts)
@@ -103,7 +103,7 @@ class Study:
             background=background,
             segmenter=task.segmenter,
             settings={
-                **adaptation_settings.recorded(self.config),
+                **arms.recorded(self.config),
                 "options": dict(task.options),
                 "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(absolute(task.pretrained)),
                 "training": task.settings.model_dump(),
@@ -112,11 +112,11 @@ class Study:
             scores=pd.DataFrame(self.scores),
             images=images,
             picks=pd.DataFrame(self.picks),
-            gains=gains.gains_of(images, names, self.config),
-            suppression=gains.suppression_of(images, background, names, self.config),
+            gains=adaptation_tables.gains_of(images, names, self.config),
+            suppression=adaptation_tables.suppression_of(images, background, names, self.config),
             strata=pd.DataFrame(self.strata, columns=list(STRATA)),
-            slopes=gains.slopes_of(images, self.config["bootstrap"]),
-            contributions=gains.contributions_of(images, names, self.config),
+            slopes=adaptation_tables.slopes_of(images, self.config["bootstrap"]),
+            contributions=adaptation_tables.contributions_of(images, names, self.config),
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
@@ -135,7 +135,7 @@ class Study:
 
     def _leave_out_ways(self) -> None:
         """Drop ways without labels that the architecture lacks, such as batch norm statistics, with a note."""
-        network = self._baseline(adaptation_settings.all_seeds(self.config)[0]).build()
+        network = self._baseline(arms.all_seeds(self.config)[0]).build()
         if norm_layers(network):
             return
         segmenter = self.storage.task.segmenter
@@ -162,9 +162,9 @@ class Study:
         """Count the models to train from scratch that are not yet in the study's folder."""
         labels = [
             f"seed{seed}/{BASELINE if arm is None else arm.label}"
-            for seed in adaptation_settings.all_seeds(self.config)
-            for arm in (None, *adaptation_settings.arms_of(self.config, seed))
-            if arm is None or (arm.strategy and arm.way == adaptation_settings.RETRAIN)
+            for seed in arms.all_seeds(self.config)
+            for arm in (None, *arms.arms_of(self.config, seed))
+            if arm is None or (arm.strategy and arm.way == arms.RETRAIN)
         ]
         return sum(not self.storage.file(label).exists() for label in labels)
 
@@ -193,7 +193,7 @@ class Study:
         signals = self.storage.signals(f"seed{seed}/{BASELINE}", model, hashed)
         among = None if self.config["pool_share"] is None else hashed.divided(self.config["pool_share"], 0)[0]
         most = max(self.config["shots"])
-        for strategy in adaptation_settings.strategies_of(self.config, seed):
+        for strategy in arms.strategies_of(self.config, seed):
             for count in self.config["shots"]:
                 chosen = select(run, hashed.dataset.name, count, strategy, among=among, performance=signals, seed=seed)
                 self.notes += [f"{strategy}: {note}" for note in chosen.notes]
@@ -245,20 +245,18 @@ class Study:
         order = stream(0, "background of adaptation").permutation(len(empty))
         return [empty[index] for index in order[:count]]
 
-    def _adapted(self, seed: int, arm: adaptation_settings.Arm, path: str) -> Checkpoint:
+    def _adapted(self, seed: int, arm: arms.Arm, path: str) -> Checkpoint:
         """Return the model after the steps that learn from all datasets' labels, before steps for single datasets."""
         baseline = self._baseline(seed)
-        if arm.way == adaptation_settings.RETRAIN:
-            begin = baseline if self.config["start"] != adaptation_settings.ANEW else None
+        if arm.way == arms.RETRAIN:
+            begin = baseline if self.config["start"] != arms.ANEW else None
             return self._trained(path, seed, self._examples(seed, arm), begin)
         way = THEN.join(step.name for step in _shared(arm))
         if not way:
             return baseline
         return self.storage.adapted(path, way, baseline, self.storage.given(None, self._examples(seed, arm)))
 
-    def _adapted_to(
-        self, checkpoint: Checkpoint, seed: int, arm: adaptation_settings.Arm, part: EvaluatedPart, path: str
-    ) -> Checkpoint:
+    def _adapted_to(self, checkpoint: Checkpoint, seed: int, arm: arms.Arm, part: EvaluatedPart, path: str) -> Checkpoint:
         """Adapt a model to a dataset's unlabelled images; with `pool_share`, to the part from which images are chosen."""
         way = THEN.join(step.name for step in _own(arm))
         if not way:
@@ -271,7 +269,7 @@ class Study:
         picks = [example for example in self._examples(seed, arm) if example.dataset == name] if arm.strategy else []
         return self.storage.adapted(f"{path}/{name}", way, checkpoint, self.storage.given(site, picks))
 
-    def _examples(self, seed: int, arm: adaptation_settings.Arm) -> list[TrainingExample]:
+    def _examples(self, seed: int, arm: arms.Arm) -> list[TrainingExample]:
         """Return the examples that an arm adds to those of the primary dataset."""
         if arm.strategy is None:
             return []
@@ -287,14 +285,14 @@ class Study:
             raise InputError(f"{dataset}/{image} was chosen to be learnt from and has no mask: label it first")
         return [*chosen, *self._drawn(arm.background)]
 
-    def _score(self, seed: int, arm: adaptation_settings.Arm | None, parts: list[EvaluatedPart]) -> None:
+    def _score(self, seed: int, arm: arms.Arm | None, parts: list[EvaluatedPart]) -> None:
         """Train one model, and score it on every part."""
         label = BASELINE if arm is None else arm.label
         path = f"seed{seed}/{label}"
         checkpoint = self._baseline(seed) if arm is None else self._adapted(seed, arm, path)
         model = self.storage.loaded(checkpoint)
         own, threshold = self._tuned(path, model, checkpoint, seed)
-        self.models.append(gains.model_row(seed, label, arm, checkpoint, threshold, own))
+        self.models.append(adaptation_tables.model_row(seed, label, arm, checkpoint, threshold, own))
         for part in parts:
             there, by, at = checkpoint, model, threshold
             if arm is not None and _own(arm):
@@ -304,11 +302,11 @@ class Study:
                     _, at = self._tuned(f"{path}/by-site/{part.hashed.dataset.name}", by, there, seed)
             taken = {pick["content"] for pick in self.picks} | set(there.card.learnt)
             evaluation = self.storage.scored(path, by, part.hashed, part.dataset, taken, at)
-            images = gains.images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
+            images = adaptation_tables.images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
             self.images.append(images)
-            self.strata += gains.strata_of(evaluation, images, at)
+            self.strata += adaptation_tables.strata_of(evaluation, images, at)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
-                self.scores.append({"seed": seed, "model": label, **gains.score_row(evaluation, images)})
+                self.scores.append({"seed": seed, "model": label, **adaptation_tables.score_row(evaluation, images)})
 
     def _tuned(self, path: str, model: Model, checkpoint: Checkpoint, seed: int) -> tuple[Evaluation | None, float]:
         """Score a model on P's held-out photographs and return the best threshold; 0.5 without held-out photographs."""
@@ -322,13 +320,13 @@ def _on_copy(make: Callable[..., None], study: Study, task: tuple[Any, ...]) -> 
     make(replace(study, **{name: copy.copy(getattr(study, name)) for name in tables}), *task)
 
 
-def _shared(arm: adaptation_settings.Arm) -> tuple[AdaptationWay, ...]:
+def _shared(arm: arms.Arm) -> tuple[AdaptationWay, ...]:
     """List the first steps of an arm's way, which learn from all datasets' labels together."""
     steps = steps_of(arm.way) if arm.strategy else ()
     return tuple(itertools.takewhile(lambda step: step.needs != "images", steps))
 
 
-def _own(arm: adaptation_settings.Arm) -> tuple[AdaptationWay, ...]:
+def _own(arm: arms.Arm) -> tuple[AdaptationWay, ...]:
     """List the later steps of an arm's way, which are run for each dataset separately."""
     return steps_of(arm.way)[len(_shared(arm)) :]
 
@@ -373,7 +371,7 @@ def adapt(
     given = checked(AdaptOptions, options)
     check_tracker(given["log"])
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
-    adaptation_settings.check_adaptation(given, background=background is not None, blind=bool(blind))
+    arms.check_adaptation(given, background=background is not None, blind=bool(blind))
     group, pretrained = given["group"], given["pretrained"]
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
@@ -415,7 +413,7 @@ def adapt(
     adaptation = Study(given, study_folder, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, folder)
-    log_result(study_folder.log(folder.name), adaptation_settings.recorded(given), gains.numbers_of_study(adaptation))
+    log_result(study_folder.log(folder.name), arms.recorded(given), adaptation_tables.numbers_of_study(adaptation))
     remove_abandoned(folder / "models")
     return keep_pictures(adaptation, datasets)
 
@@ -450,5 +448,5 @@ def bakeoff(
     """
     given = checked(BakeoffOptions, options)
     names = given["strategies"] or registry.names("strategies")
-    given["strategies"] = (*(name for name in names if name != adaptation_settings.RANDOM), adaptation_settings.RANDOM)
+    given["strategies"] = (*(name for name in names if name != arms.RANDOM), arms.RANDOM)
     return adapt(primary, secondaries, model, out=out, background=background, blind=blind, **given)

@@ -10,15 +10,15 @@ from typing import Any
 
 from howfar.adaptation_ways import TUNED, Given, adapted
 from howfar.data import Dataset, content_hash, read_bytes
-from howfar.data.photographs import HashedDataset
+from howfar.data.image_groups import HashedDataset
 from howfar.errors import HowfarError, LeakError
-from howfar.io.finished_parts import part_key
+from howfar.experiment_tracking import Log
+from howfar.io.partial_results import part_key
 from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.evaluation.evaluate import evaluate
-from howfar.tracking import Log
 from howfar.training.image_mask_pairs import TrainingExample, fingerprint_of, split
 from howfar.training.train import TrainingTask, fit
 from howfar.training.training_settings import TrainSettings, settings_of

@@ -12,10 +12,10 @@ from howfar.results import Failures, Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.relation_result import Gate
 from howfar.studies.assessment.preparation import BlankSite, folder_of
-from howfar.tasks.map_measures import FALSE_ALARMS
+from howfar.tasks.segmentation_measures import FALSE_ALARMS
 from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import Task
-from howfar.wording import percentage_of, says_nothing
+from howfar.text_formatting import percentage_of, says_nothing
 
 CHANGES = 0.02
 """From this change of the mean performance on, another threshold is worth a word."""

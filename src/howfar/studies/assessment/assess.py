@@ -13,22 +13,22 @@ import numpy as np
 
 from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.data.photographs import grouped
+from howfar.data.image_groups import grouped
 from howfar.errors import HowfarError, InputError
-from howfar.io.location import absolute, as_location
-from howfar.keywords import AssessOptions, BackboneOptions, CertifyOptions, CompareOptions, RelateOptions, TaskOptions
+from howfar.function_options import AssessOptions, BackboneOptions, CertifyOptions, CompareOptions, RelateOptions, TaskOptions
+from howfar.io.file_location import absolute, as_location
+from howfar.option_validation import checked, command_words, declared, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline.pairs import forget_pairs
-from howfar.pipeline.reference_profile import PROFILE, Profile
-from howfar.pixel_reading import reading_asked
+from howfar.pipeline.dataset_pairs import forget_pairs
+from howfar.pipeline.profile_file import PROFILE, Profile
+from howfar.pixel_options import reading_asked
 from howfar.progress import stage
 from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
 from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, Basis, OwnScore, SiteAnswer
+from howfar.results.file_checks import page_folder
 from howfar.results.records import plain
-from howfar.results.run_files import page_folder
-from howfar.settings import checked, command_words, declared, picked, with_options
 from howfar.studies.assessment.answers import LABELS, Answers, Commands, basis_note, own_words
 from howfar.studies.assessment.preparation import (
     PERFORMANCE,
@@ -44,7 +44,7 @@ from howfar.studies.distance import features_of, measured_run
 from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.performance_files import files_of, read_performances
 from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
-from howfar.studies.profile import measured_images
+from howfar.studies.profile_dataset import measured_images
 from howfar.studies.run_folder import draw
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of

@@ -11,26 +11,26 @@ import numpy as np
 
 from howfar.data import Dataset
 from howfar.data.box_files import read_document
-from howfar.data.documents import TABLES
-from howfar.data.images import size
-from howfar.data.predictions import match_maps
+from howfar.data.image_decoding import size
+from howfar.data.prediction_maps import match_maps
+from howfar.data.structured_files import TABLES
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.keywords import AssessOptions, FedOptions, TaskOptions
+from howfar.function_options import AssessOptions, FedOptions, TaskOptions
 from howfar.metrics import f_per_image, threshold_index
+from howfar.option_validation import picked
 from howfar.pipeline.prediction import LARGER, Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.results.assessment_result import OwnScore
 from howfar.results.relation_result import BLANK
 from howfar.segmenters.norm_adaptation import ADAPTED, WARNING
-from howfar.settings import picked
 from howfar.studies.corruption import CorruptedSets, corrupt
 from howfar.studies.evaluation.evaluate import Seen, evaluate
 from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
-from howfar.tasks.by_name import TASKS, own_options
 from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import FLIPPED, FOLDER, TILED, Task
-from howfar.wording import share
+from howfar.tasks.task_registry import TASKS, own_options
+from howfar.text_formatting import share
 
 MAPS, CORRUPTED, PERFORMANCE = "maps", "corrupted", "performance"
 MOST = 30

@@ -17,14 +17,14 @@ from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS, path_text, walk
 from howfar.errors import InputError, StoreError
+from howfar.function_options import CertifyOptions
 from howfar.io.atomic import replace as replace_file
-from howfar.keywords import CertifyOptions
-from howfar.pipeline.reference_profile import Profile
+from howfar.option_validation import checked, with_options
+from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation, Provenance
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
-from howfar.results.run_files import page_folder
+from howfar.results.file_checks import page_folder
 from howfar.sampling.design import as_shares
-from howfar.settings import checked, with_options
 from howfar.studies.certification import sample as drawing
 from howfar.studies.certification.question import (
     DIFFER,
@@ -41,9 +41,9 @@ from howfar.studies.certification.question import (
 )
 from howfar.studies.evaluation.evaluate import Seen
 from howfar.studies.run_folder import draw as draw_page
-from howfar.tasks.by_name import TASKS, own_options
 from howfar.tasks.segmentation_task import FALLBACK, choose
 from howfar.tasks.task import SampleMeasures, Task, label_count
+from howfar.tasks.task_registry import TASKS, own_options
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument

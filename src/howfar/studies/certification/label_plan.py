@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 
 from howfar.data import DatasetArgument
 from howfar.errors import InputError
-from howfar.keywords import CertifyOptions
+from howfar.function_options import CertifyOptions
 from howfar.results.certificate_result import Certificate
 from howfar.results.records import Cells
 from howfar.sampling import labels_for, plan_zone
 from howfar.studies.certification.certify import certify
 from howfar.studies.certification.question import SHORT, VALUES
 from howfar.studies.certification.sample import images_of
-from howfar.tasks.by_name import TASKS
+from howfar.tasks.task_registry import TASKS
 
 WIDTHS: Final = ("±0.1", "±0.05")
 MEANS: Final = {*SHORT, "accuracy"}

@@ -17,10 +17,10 @@ from howfar.arrays import Float64Array, group_numbers
 from howfar.data.image_folder import path_text
 from howfar.errors import InputError, option
 from howfar.metrics import THRESHOLDS
+from howfar.random_streams import stream
 from howfar.results.certificate_result import DECIDED, Certificate, SampledImage, Step, Zone
 from howfar.sampling.design import filled
 from howfar.significance.bootstrap import FEW_GROUPS, widening
-from howfar.streams import stream
 from howfar.tasks.task import Measure, Pair, SampleMeasures
 
 _BARE = re.compile(r"\d*\.?\d+")

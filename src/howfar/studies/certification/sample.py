@@ -14,11 +14,11 @@ from howfar.data import Dataset, DatasetArgument, Item, content_hash, parse, rea
 from howfar.data.dataset import examples
 from howfar.data.image_bytes import check_files
 from howfar.data.image_folder import path_text
-from howfar.data.photographs import image_groups
-from howfar.data.predictions import made_with
+from howfar.data.image_groups import image_groups
+from howfar.data.prediction_maps import made_with
 from howfar.errors import ImageError, InputError, LeakError
-from howfar.pipeline.reference_profile import Profile
-from howfar.pixel_reading import reading_asked
+from howfar.pipeline.profile_file import Profile
+from howfar.pixel_options import reading_asked
 from howfar.relation.site_judge import FIRST
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
 from howfar.sampling import draw, order, order_by_bound, plan_zone

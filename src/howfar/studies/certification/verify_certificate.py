@@ -15,13 +15,13 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
 from howfar.errors import HowfarError, ImageError, InputError
-from howfar.pixel_reading import reading_pixels
+from howfar.pixel_options import reading_pixels
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.records import Cells
 from howfar.studies.certification.question import SIZE, VALUES, Question, look, parse_until
 from howfar.studies.certification.sample import compared, derived_seed, draw_sample, images_of, sizes_of
-from howfar.tasks.by_name import TASKS
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
+from howfar.tasks.task_registry import TASKS
 
 Status = Literal["agrees", "differs", "not checked"]
 _ROUNDING = 1e-9

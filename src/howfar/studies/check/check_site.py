@@ -17,17 +17,17 @@ import pandas as pd
 from howfar.arrays import Float64Array
 from howfar.data import content_hash, read_bytes
 from howfar.errors import ImageError, InputError
-from howfar.io.location import absolute, ready_folder
-from howfar.keywords import ScorerOptions
+from howfar.function_options import ScorerOptions
+from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.classification import CORRECT
 from howfar.metrics.multiclass import METRIC as CLASSES
-from howfar.pipeline.reference_profile import Profile, place_of
+from howfar.option_validation import with_options
+from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
-from howfar.results.scores import Scores
-from howfar.settings import with_options
+from howfar.results.new_image_scores import Scores
 from howfar.studies.check import log as logs
 from howfar.studies.check.log import alarm_decision, read_alarm
 from howfar.studies.check.rules import RuleFacts, Rules, decisions_of, failing_of, interval_of, judged_of, moment, read_rules
@@ -88,7 +88,7 @@ def check(
 
     Examples
     --------
-    >>> from howfar.studies.profile import profile
+    >>> from howfar.studies.profile_dataset import profile
     >>> rng = np.random.default_rng(0)
     >>> roads = profile(rng.normal(size=(50, 8)))
     >>> rules = {"images": {"at_least": 20}, "distance": {"at_most_share": 0.1}}

@@ -13,7 +13,7 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from howfar.errors import InputError, StoreError, one_line
-from howfar.io.location import absolute
+from howfar.io.file_location import absolute
 from howfar.io.lock import locked
 from howfar.results.check_result import OVER_TIME, AlarmReading, CheckedDataset, Decision, LogRow, Outcome
 from howfar.results.records import plain

@@ -18,19 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from scipy.stats import norm
 
 from howfar.errors import InputError, MissingPathError, one_line, rule_broken
-from howfar.io.location import absolute
+from howfar.io.file_location import absolute
+from howfar.option_validation import nearest
 from howfar.pipeline.scorer import CONSTANT
 from howfar.relation.gate import CERTIFY
 from howfar.relation.site_judge import SiteJudge
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import CheckedDataset, Decision, Outcome
+from howfar.results.new_image_scores import Score
 from howfar.results.relation_result import Gate, SetEstimate
-from howfar.results.scores import Score
-from howfar.settings import nearest
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
 from howfar.studies.certification.question import share_below
 from howfar.studies.run_folder import write_template
-from howfar.wording import format_interval, share_interval
+from howfar.text_formatting import format_interval, share_interval
 
 LARGEST: Final = 1 << 16
 """Bytes of a rules file at most."""

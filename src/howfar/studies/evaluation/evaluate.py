@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.data.image_folder import path_text
-from howfar.data.photographs import HashedDataset, fits
+from howfar.data.image_groups import HashedDataset, fits
 from howfar.errors import InputError, option
-from howfar.keywords import EvaluateOptions, ModelOptions
+from howfar.function_options import EvaluateOptions, ModelOptions
+from howfar.option_validation import checked, picked, with_options
 from howfar.results import Evaluation, Skipped
 from howfar.segmenters.checkpoint import CheckpointCard
-from howfar.settings import checked, picked, with_options
-from howfar.tasks.by_name import TASKS, own_options
+from howfar.tasks.task_registry import TASKS, own_options
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument

@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data.photographs import fits, image_groups, look_tiled, tiles
+from howfar.data.image_groups import fits, image_groups, look_tiled, tiles
 from howfar.errors import InputError
-from howfar.keywords import CalibrationOptions
+from howfar.function_options import CalibrationOptions
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground, soft_f
-from howfar.metrics.protocol import mean_of_defined
+from howfar.metrics.metric_interface import mean_of_defined
 from howfar.relation.gate import Values, values_by_set, values_of
 from howfar.relation.labelled_images import (
     AT_THRESHOLD,

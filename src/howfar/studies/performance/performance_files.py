@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.data.documents import check_separator, number_remedy, readable, renamed_columns
+from howfar.data.structured_files import check_separator, number_remedy, readable, renamed_columns
 from howfar.errors import InputError, MissingPathError, option
-from howfar.io.location import as_location, was_url
+from howfar.io.file_location import as_location, was_url
 from howfar.io.untrusted_parquet import read_frame
 from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM, VALUES
 from howfar.results import Evaluation, Provenance

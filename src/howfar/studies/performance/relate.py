@@ -12,14 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, group_numbers
-from howfar.data.documents import column_roles
-from howfar.data.photographs import pattern_of
+from howfar.data.image_groups import pattern_of
+from howfar.data.structured_files import column_roles
 from howfar.errors import InputError, StoreError
-from howfar.io.location import absolute
-from howfar.keywords import RelateOptions, RelateSettings
-from howfar.metrics.protocol import defined
-from howfar.pipeline.reference import GATE_COLUMNS
+from howfar.experiment_tracking import Log, check_tracker, log_result
+from howfar.function_options import RelateOptions, RelateSettings
+from howfar.io.file_location import absolute
+from howfar.metrics.metric_interface import defined
+from howfar.option_validation import checked, picked, with_options
+from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.progress import doing
+from howfar.random_streams import stream
 from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.labelled_images import take
 from howfar.relation.performance_by_distance import PerformancePoints, curve, parts
@@ -38,11 +41,9 @@ from howfar.results import (
     Trend,
     TrendVerdict,
 )
+from howfar.results.file_checks import page_folder
 from howfar.results.relation_result import BLANK, Gate, without_foreground
-from howfar.results.run_files import page_folder
-from howfar.settings import checked, picked, with_options
 from howfar.significance.bootstrap import effective, few_groups
-from howfar.streams import stream
 from howfar.studies.performance.image_performance import (
     GROUP,
     NOT_TUNED,
@@ -64,7 +65,6 @@ from howfar.studies.performance.performance_files import (
 )
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_sliceable, columns_of, performance_slices
-from howfar.tracking import Log, check_tracker, log_result
 
 
 @dataclass(frozen=True, eq=False)

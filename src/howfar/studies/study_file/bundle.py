@@ -22,19 +22,19 @@ from pydantic import BaseModel
 from howfar.data import Dataset
 from howfar.data.masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
-from howfar.io.archive import unpacked_bytes
+from howfar.function_options import StudyFileOptions
+from howfar.io.array_archive import unpacked_bytes
 from howfar.io.atomic import appearing
-from howfar.io.location import absolute, is_url, ready_folder
-from howfar.keywords import StudyFileOptions
+from howfar.io.file_location import absolute, is_url, ready_folder
 from howfar.memory import check_file
+from howfar.option_validation import checked
 from howfar.progress import bar
 from howfar.results.records import Cells, Shown, plain
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRun
-from howfar.settings import checked
-from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.run_study import Plan, plan_of, run_plan
-from howfar.wording import format_number
+from howfar.studies.study_file.study_document import Inputs
+from howfar.text_formatting import format_number
 
 FORMAT: Final = 1
 MANIFEST, STUDY, RESULTS, TABLES, BESIDE = "bundle.json", "study.toml", "results", "tables", "beside"

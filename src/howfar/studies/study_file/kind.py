@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from howfar import registry
 from howfar.errors import InputError
+from howfar.option_validation import declared as declared_options
 from howfar.options import REQUIRED, Option
-from howfar.settings import declared as declared_options
 from howfar.studies.run_folder import write_template
 
 if TYPE_CHECKING:

@@ -15,22 +15,23 @@ from typing import Any, Final, NamedTuple, Unpack
 
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, one_line, option
+from howfar.function_options import StudyFileOptions, TrainKeywords
 from howfar.io.atomic import replace_text
-from howfar.io.location import absolute, is_url, stamp
+from howfar.io.file_location import absolute, is_url, stamp
 from howfar.io.lock import alone
-from howfar.keywords import StudyFileOptions, TrainKeywords
-from howfar.mask_colour import file_and_colour
+from howfar.mask_foreground_colour import file_and_colour
 from howfar.memory import within
+from howfar.option_validation import checked, nearest, picked, with_options
 from howfar.pipeline.embedding import embed_all
 from howfar.progress import bar
+from howfar.results.file_checks import page_folder
 from howfar.results.records import Cells, Provenance, Shown, plain
 from howfar.results.result import Result
-from howfar.results.run_files import page_folder
 from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.segmenters import segmenter_family
-from howfar.settings import checked, nearest, picked, with_options
 from howfar.studies.run_folder import draw
-from howfar.studies.study_file.inputs import (
+from howfar.studies.study_file.kind import Planned, Work, named
+from howfar.studies.study_file.study_document import (
     CheckedFile,
     Inputs,
     beside,
@@ -39,10 +40,9 @@ from howfar.studies.study_file.inputs import (
     read_document,
     refuse_missing,
 )
-from howfar.studies.study_file.kind import Planned, Work, named
 from howfar.studies.study_inputs import Execution
+from howfar.text_formatting import duration, size_text
 from howfar.training.training_settings import settings_for
-from howfar.wording import duration, size_text
 
 FORMAT: Final = 1
 """Version of how studies are run; another number runs all of them again."""

@@ -1,0 +1,133 @@
+"""Write reports and model cards, run study files, serve images and AI tools (`report`, `card`, `study`, `explore`, `mcp`)."""
+
+from __future__ import annotations
+
+import json as text_json
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Unpack
+
+import typer
+
+from howfar.cli import flags
+from howfar.cli.terminal import answer, console, print_paths, say, show
+from howfar.errors import InputError
+from howfar.function_options import PageOptions, StudyFileOptions
+from howfar.progress import stage
+
+
+@flags.command(PageOptions)
+def report(
+    run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")],
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Write summary.html too: the answer on one page, to print.")
+    ] = False,
+    **chosen: Unpack[PageOptions],
+) -> None:
+    """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
+    from howfar.report.page import write_summary
+    from howfar.studies.run_folder import write_report
+
+    with stage(f"drawing the report of {run}"):
+        page = write_report(run, **chosen)
+    say(str(page))
+    if summary:
+        with stage("writing the answer on one page"):
+            written = write_summary(page)
+        say(str(written))
+
+
+@flags.command(PageOptions)
+def explore(
+    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar compare --out` or `howfar adapt` wrote.")],
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any free one.")] = 0,
+    **chosen: Unpack[PageOptions],
+) -> None:
+    """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
+    from howfar.explore.server import serving
+    from howfar.report.explorer import site_of
+
+    with serving(site_of(run, **chosen), port) as address, suppress(KeyboardInterrupt):
+        say(f"{address} shows {run}; Ctrl-C ends it", err=True)
+        while True:
+            time.sleep(3600)
+    say("ended", err=True)
+
+
+def mcp(folder: Annotated[Path, flags.argument("FOLDER", "Let the assistant write below this folder alone.")]) -> None:
+    """Serve ten tools to an assistant over MCP, on stdin and stdout: assess, compare, certify, check, select, score and more.
+
+    Your assistant's program starts this command itself; the documentation says where it is named.
+    """
+    from howfar.integrations.mcp_server import serve
+
+    if sys.stdin.isatty():
+        say("howfar mcp waits for an MCP client on stdin; Ctrl-C ends it", err=True)
+    serve(folder)
+
+
+@flags.command(StudyFileOptions)
+def study(
+    file: Annotated[Path, flags.argument("STUDY.toml", "The study file; with --new the file to write.")] = Path("study.toml"),
+    new: Annotated[bool, typer.Option("--new", help="Write a commented start of a study file, and run nothing.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of study files, and run nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, with time and disk; run nothing.")] = False,
+    bundle: Annotated[Path | None, flags.value("FILE.zip", "Write study file, hashes and results there, no images.")] = None,
+    data: Annotated[Path | None, flags.value("DIR", "Run a bundle again on the datasets in this folder, and compare.")] = None,
+    json: flags.Json = False,
+    **chosen: Unpack[StudyFileOptions],
+) -> None:
+    """Run the studies of STUDY.toml that are not done yet, and write one report of all."""
+    from howfar.studies.study_file.kind import write_start
+    from howfar.studies.study_file.run_study import estimate
+    from howfar.studies.study_file.study_document import json_schema
+
+    bundled = file.suffix.lower() == ".zip"
+    if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
+        raise InputError("--new, --schema, --dry-run, --bundle and a bundle to run again must be given one at a time")
+    if bundled != (data is not None):
+        raise InputError("--data must be given with a bundle to run again, and only there: howfar study BUNDLE.zip --data DIR")
+    if schema:
+        for line in text_json.dumps(json_schema(), indent=1).splitlines():
+            say(line)
+    elif data is not None:
+        from howfar.studies.study_file.bundle import rerun_bundle
+
+        found = rerun_bundle(file, data, **chosen)
+        answer(found, json, show, {"run": Path(found.folder)})
+        if not found.agrees:
+            raise typer.Exit(1)
+    elif new:
+        print_paths(console(), {"written": write_start(file)})
+    elif dry_run:
+        answer(estimate(file, **chosen), json, show, {})
+    else:
+        _run(file, bundle, json, chosen)
+
+
+def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) -> None:
+    from howfar.option_validation import checked
+    from howfar.studies.study_file.bundle import check_bundle_path, write_bundle
+    from howfar.studies.study_file.run_study import PAGE, plan_of, run_plan
+
+    given = checked(StudyFileOptions, chosen)
+    if bundle is not None:
+        check_bundle_path(bundle)
+    plan = plan_of(file, given)
+    run = run_plan(plan, given)
+    written = None if bundle is None else write_bundle(run, plan, bundle)
+    answer(run, json, show, {"report": plan.root / PAGE, "bundle": written})
+
+
+def card(
+    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar assess` or `howfar certify` wrote.")],
+    out: Annotated[Path | None, flags.value("FILE", "Write this card; by default README.md in RUN.", "--out", "-o")] = None,
+    name: Annotated[str | None, flags.value("NAME", "Name the model so; by default as its card or file does.")] = None,
+) -> None:
+    """Write results with intervals, the gate's range and the profile's digest into a Hugging Face model card, offline."""
+    from howfar.integrations.model_card import write_card
+
+    written = write_card(run, out, name)
+    say(str(out or written))

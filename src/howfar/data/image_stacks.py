@@ -1,0 +1,125 @@
+"""Read files of many images one image at a time: rasters by windows, medical volumes by slices, videos by frames."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from numpy.typing import NDArray
+
+from howfar import registry
+from howfar.data.image_decoding import damage_named
+from howfar.data.image_folder import CLIPS, DICOM, STACKS, path_text, stem
+from howfar.data.item import Item, ItemTable
+from howfar.errors import ImageError
+from howfar.pixel_options import PixelReading, by_reading, file_and_reading, reading_asked
+from howfar.results import Skipped
+
+WHOLE: Final = "whole"
+"""Marks an image of which every pixel counts, as of a mask, whose background is often called no data."""
+
+
+class Stack(Protocol):
+    """Define the interface of an open file of many images: list its images, read their values, and tell the patient."""
+
+    owner: Hashable
+    """Tells the patient from all others, and is never written; None where the file itself is the group."""
+
+    def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
+        """Yield the images of the file, which `item` stands for; raise `ImageError` where no more can be read."""
+
+    def values(self, reading: PixelReading) -> NDArray[Any]:
+        """Return the values (h, w, bands) of the image at `reading.at`; raise `ImageError` with a reason."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class _Last(threading.local):
+    """Hold the file that a thread read last, since images come in the order of files."""
+
+    key: tuple[Any, ...] = ()
+    stack: Any = None
+
+
+_last = _Last()
+
+
+def is_stack(name: object) -> bool:
+    """Return whether a file of this name holds slices or frames."""
+    return str(name).lower().endswith(STACKS)
+
+
+def among(items: Sequence[Item]) -> bool:
+    """Return whether some of a dataset's images, by their names, are files of slices or frames."""
+    return any(map(is_stack, ItemTable.of(items).names))
+
+
+def opened(file: Path | str, window: bool = False) -> Any:
+    """Return an open file of many images, which the thread keeps open until it reads another; raise `ImageError`."""
+    try:
+        status = Path(file).stat()
+        key = (str(file), window, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise ImageError("no such file") from error
+    if _last.key != key:
+        if _last.stack is not None:
+            _last.stack.close()
+        _last.key, _last.stack = (), None
+        name = str(file).lower()
+        kind = "dicom" if name.endswith(DICOM) else "clip" if name.endswith(CLIPS) else "nifti"
+        _last.stack = registry.load("stacks", kind if is_stack(name) and not window else "raster")(file)
+        _last.key = key
+    return _last.stack
+
+
+def values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
+    """Return the values (h, w, bands) of one image of a file, masked where it has no data; raise `ImageError`."""
+    with damage_named():
+        found: NDArray[Any] = opened(file, bool(reading.window)).values(reading)
+    return found
+
+
+def cut(dataset: str, items: Iterable[Item], skipped: list[Skipped]) -> Iterator[Item]:
+    """Yield the images of files of many images, grouped by patient or else by file; append unreadable ones to `skipped`."""
+    reading = reading_asked()
+    owners: dict[Hashable, str] = {}
+    for item in items:
+        if not (reading.window or is_stack(item.path)) or file_and_reading(item.path)[1]:
+            yield item
+            continue
+        try:
+            if not isinstance(item.path, Path):
+                raise ImageError("windows, slices and frames are read from local files alone: copy it here")
+            if reading.window and is_stack(item.path):
+                raise ImageError("slices and frames are not cut: leave out --window, and cut the rasters beforehand")
+            with damage_named():
+                stack = opened(item.path, not is_stack(item.path))
+                owner = stack.owner
+                # Patients are numbered: a digest of few digits could be guessed.
+                named = None if owner is None else owners.setdefault(owner, f"{dataset} patient {len(owners) + 1}")
+                for image in stack.items(item, reading):
+                    yield replace(image, group=item.group or named or stem(item.name))
+        except ImageError as error:
+            skipped.append(Skipped(dataset, path_text(item.path), str(error)))
+
+
+def part(item: Item, name: str, at: PixelReading, **columns: str) -> Item:
+    """Make the item of one image in a file, with its name, place and columns, and the mask's image at the same place."""
+    mask = item.mask
+    if mask is not None and (at.window or is_stack(mask)):
+        mask = by_reading(mask, replace(at, at=f"{at.at},{WHOLE}"))
+    elif mask is not None and name:
+        raise ImageError("its mask is one picture: masks of slices are a file of slices")
+    further = (*item.further, *((column, text) for column, text in columns.items() if text))
+    shown = f"{stem(item.name)}/{name}" if name else item.name
+    return Item(shown, by_reading(item.path, at), mask, item.label, further)
+
+
+def place(reading: PixelReading, count: int) -> tuple[int, ...] | None:
+    """Parse the numbers of `reading.at`; None unless there are `count` natural numbers."""
+    parts = reading.at.removesuffix(f",{WHOLE}").split(",")
+    return tuple(map(int, parts)) if len(parts) == count and all(each.isdecimal() for each in parts) else None

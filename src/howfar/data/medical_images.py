@@ -1,0 +1,310 @@
+"""Read slices of NIfTI volumes and frames of DICOM files; no text of DICOM tags leaves this module, for privacy."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
+from itertools import product
+from math import prod
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.data.image_decoding import NAME_RANGE, check_size, decoding
+from howfar.data.image_stacks import WHOLE, part, place
+from howfar.data.item import Item
+from howfar.errors import ImageError, one_line
+from howfar.memory import file_limit
+from howfar.pixel_options import PixelReading
+
+_NEEDS: Final = "needs {}: pip install 'howfar[medical]'"
+_MILLIMETRES: Final = {"meter": 1e3, "micron": 1e-3}
+_SIDES: Final = "RLAPSI"
+_AXES: Final = "ztuvw"
+_DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_LEAST_OF_FRAME: Final = 8
+"""Bytes that a frame of a DICOM file takes at least."""
+_unpacking: Final = Lock()
+_HEAD: Final = 540
+_OFFSETS: Final = {348: (108, "f"), 540: (168, "q")}
+"""Where NIfTI-1 and NIfTI-2, told apart by the size of their headers, say at which byte their voxels begin, and its type."""
+
+
+def _sized(columns: Any, rows: Any, thickness: Any) -> dict[str, str]:
+    """Return the columns of a slice's spacing in millimetres: between pixels, one number if both sides have it, and slices."""
+    sides = [f"{float(side):.4g}" for side in (rows, columns)]
+    between = f"{float(thickness):.4g}" if thickness else ""
+    return {"spacing": sides[0] if sides[0] == sides[1] else "x".join(sides), "slice_spacing": between}
+
+
+def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
+    """Return a slice as (h, w, bands); raise `ImageError` for a choice of bands that it lacks, and for want of a range."""
+    values = values if values.ndim == 3 else values[..., None]
+    check_size(values.shape[1], values.shape[0])
+    if max(reading.bands, default=1) > values.shape[2]:
+        raise ImageError(f"it has {values.shape[2]} bands, and --bands asks for band {max(reading.bands)}")
+    values = values[..., [band - 1 for band in reading.bands]] if reading.bands else values
+    if reading.at.endswith(WHOLE):
+        with np.errstate(invalid="ignore"):
+            whole = values.astype(np.uint8)
+        if not np.array_equal(values, whole):
+            raise ImageError("a mask whose values are no whole numbers from 0 to 255")
+        return whole
+    if not reading.range and values.dtype != np.uint8:
+        raise ImageError(f"{values.dtype} values from {np.nanmin(values):g} to {np.nanmax(values):g}: {NAME_RANGE} or auto")
+    return values
+
+
+def _check_head(file: Path | str) -> None:
+    """Raise `ImageError` for a header whose extensions, which nibabel reads whole, would not fit into memory."""
+    from nibabel.openers import ImageOpener
+
+    with ImageOpener(file) as stream:
+        head = stream.read(_HEAD)
+    for order in "<>" if len(head) == _HEAD else "":
+        place, kind = _OFFSETS.get(struct.unpack_from(f"{order}i", head)[0], (0, ""))
+        if kind and (offset := struct.unpack_from(f"{order}{kind}", head, place)[0]) > file_limit() // 8:
+            raise ImageError(f"its voxels begin at byte {offset:.0f}: give more to read so long a header (--memory)")
+
+
+@lru_cache(maxsize=3)
+def _unpacked(file: Path | str, changed: int) -> Any:
+    """Return an image whose compressed voxels are in memory, since slices cannot be found in them; keep the last three."""
+    import nibabel
+
+    image = nibabel.load(file)
+    needed = int(np.prod(image.shape)) * image.get_data_dtype().itemsize
+    with decoding(needed, "the slices of a compressed volume"):
+        return image, image.dataobj.get_unscaled()
+
+
+class Nifti:
+    """Read the slices of a NIfTI volume, along its third axis, turned as radiology shows them; the volume is the group.
+
+    Columns run to the patient's left, or from front to back; rows to the back, or to the feet.
+    """
+
+    owner = None
+
+    def __init__(self, file: Path | str) -> None:
+        try:
+            import nibabel
+        except ImportError as error:
+            raise ImageError(_NEEDS.format("nibabel")) from error
+        try:
+            _check_head(file)
+            if str(file).lower().endswith(".gz"):
+                with _unpacking:  # once for all threads
+                    self._image, self._voxels = _unpacked(file, Path(file).stat().st_mtime_ns)
+            else:
+                self._image = nibabel.load(file)
+                self._voxels = self._image.dataobj.get_unscaled()
+        except ImageError:
+            raise
+        except Exception as error:  # nibabel, NumPy and zlib raise errors of many kinds over damaged files
+            raise ImageError(f"damaged NIfTI file ({one_line(error, 100)})") from error
+        if not isinstance(self._image, nibabel.Nifti1Pair) or self._voxels.ndim < 2 or 0 in self._voxels.shape:
+            raise ImageError("a NIfTI file that holds no volume of slices")
+        if self._voxels.dtype.kind == "c":
+            raise ImageError("complex values: save their magnitude")
+        codes = nibabel.aff2axcodes(self._image.affine)[:2]
+        self._codes = ("R", "A") if None in codes else codes
+        """Where the first two axes lead: to the right (R) or left, the front (A) or back, the head (S) or feet."""
+        self._lies = _SIDES.index(self._codes[0]) < _SIDES.index(self._codes[1])
+        """Whether the first axis is that of the columns."""
+
+    def close(self) -> None:
+        """Let the voxels go."""
+        self._voxels = None
+
+    def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
+        """Yield the slices in the order of the file, with their spacing, without those of one value."""
+        header = self._image.header
+        unit = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+        zooms = [float(zoom) * unit for zoom in header.get_zooms()] + [0.0]
+        columns, rows = zooms[:2] if self._lies else zooms[1::-1]
+        spacing = _sized(columns, rows, zooms[2])
+        check_size(*self._voxels.shape[:2])
+        if item.mask is not None:
+            self._check_mask(item.mask)
+        blank, shape = 0, self._voxels.shape[2:]
+        for index in product(*map(range, shape)):
+            plane = self._plane(index)
+            if (plane == plane[0, 0]).all():
+                blank += 1
+                continue
+            name = "-".join(f"{axis}{number}" for axis, number in zip(_AXES, index, strict=False))
+            yield part(item, name, PixelReading(at=",".join(map(str, index)) or "0"), **spacing)
+        if blank:
+            raise ImageError(f"{blank} of {prod(shape)} slices are left out: one value in all pixels")
+
+    def _check_mask(self, mask: Path | str) -> None:
+        other = Nifti(mask)
+        if other._voxels.shape != self._voxels.shape or not np.allclose(other._image.affine, self._image.affine, atol=1e-2):
+            raise ImageError("its mask has another shape or place in space (affine): resample the mask to the image")
+
+    def _plane(self, index: tuple[int, ...]) -> NDArray[Any]:
+        try:
+            return np.asarray(self._voxels[(slice(None), slice(None), *index)])
+        except Exception as error:  # a file that is cut short
+            raise ImageError(f"damaged NIfTI file ({one_line(error, 100)})") from error
+
+    def values(self, reading: PixelReading) -> NDArray[Any]:
+        """Return a slice (h, w, bands): floating numbers where the file scales its values."""
+        axes = self._voxels.ndim - 2
+        index = place(reading, max(1, axes))
+        if index is None or any(number >= size for number, size in zip(index, self._voxels.shape[2:] or (1,), strict=True)):
+            raise ImageError(f"it has {self._voxels.shape} voxels, and no slice at {reading.at}")
+        values = self._plane(index[:axes])
+        if values.dtype.names:
+            values = np.stack([values[name] for name in values.dtype.names], axis=-1)
+        slope, intercept = self._image.dataobj.slope, self._image.dataobj.inter
+        if (slope, intercept) != (1, 0):
+            values = values * np.float32(slope) + np.float32(intercept)
+        for axis, code in enumerate(self._codes):
+            values = np.flip(values, axis) if code in "RAS" else values
+        values = values.swapaxes(0, 1) if self._lies else values
+        return _seen(values.astype(values.dtype.newbyteorder("=")), reading)
+
+
+class Dicom:
+    """Read the frames of a DICOM file; the patient, or else the study or series, is the group, and is never named."""
+
+    def __init__(self, file: Path | str) -> None:
+        try:
+            import pydicom
+        except ImportError as error:
+            raise ImageError(_NEEDS.format("pydicom")) from error
+        self._file = file
+        try:
+            with Path(file).open("rb") as stream:
+                is_deflated = pydicom.filereader.read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED
+                wanted = {"stop_before_pixels": True, "specific_tags": list(_TAGS)}
+                self._tags = pydicom.Dataset() if is_deflated else pydicom.dcmread(stream, **wanted)
+                list(self._tags.iterall())  # parses all tags here, where errors are not repeated
+        except pydicom.errors.InvalidDicomError as error:
+            raise ImageError("no DICOM file: it lacks the letters DICM after 128 bytes") from error
+        except Exception as error:  # what pydicom says may hold what tags say
+            raise ImageError(f"damaged DICOM file ({type(error).__name__})") from error
+        if is_deflated:  # it could expand without limit
+            raise ImageError("the transfer syntax Deflated Explicit VR is not read: convert it to Explicit VR Little Endian")
+        if _whole(self._tags.get("NumberOfFrames")) > Path(file).stat().st_size // _LEAST_OF_FRAME + 1:
+            raise ImageError("damaged DICOM file (more frames than it has room for)")
+
+    def close(self) -> None:
+        """Let the tags go."""
+
+    @property
+    def owner(self) -> Hashable:
+        """Return what tells the patient from all others; the file's folder where the file says nothing."""
+        patient = str(self._tags.get("PatientID", "") or "")
+        if patient:
+            return patient, str(self._tags.get("IssuerOfPatientID", ""))
+        study = self._tags.get("StudyInstanceUID") or self._tags.get("SeriesInstanceUID")
+        return str(study) if study else str(Path(self._file).parent)
+
+    def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
+        """Yield the frames; a file of one is called as the file is."""
+        if not (self._tags.get("Rows") and self._tags.get("Columns")):
+            raise ImageError("a DICOM file without a picture, such as a report or a plan")
+        count = _whole(self._tags.get("NumberOfFrames"))
+        for number in range(count):
+            name = f"f{number}" if count > 1 else ""
+            yield part(item, name, PixelReading(at=str(number)), **self._spacing(number))
+
+    def _functional(self, number: int, sequence: str) -> Any:
+        """Return what a file of many frames says of one of them in a sequence, or of all; else what it says itself."""
+        frames = self._tags.get("PerFrameFunctionalGroupsSequence") or ()
+        shared = self._tags.get("SharedFunctionalGroupsSequence") or ()
+        for group in (*frames[number : number + 1], *shared[:1]):
+            if found := group.get(sequence):
+                return found[0]
+        return self._tags
+
+    def _spacing(self, number: int) -> dict[str, str]:
+        tags = self._functional(number, "PixelMeasuresSequence")
+        try:
+            rows, columns = tags.get("PixelSpacing") or tags.get("ImagerPixelSpacing")
+            return _sized(columns, rows, tags.get("SpacingBetweenSlices") or tags.get("SliceThickness"))
+        except Exception:  # not stated, or no numbers
+            return {}
+
+    def values(self, reading: PixelReading) -> NDArray[Any]:
+        """Return a frame (h, w, bands) with the rescale slope and intercept applied, dark where there is least signal."""
+        from pydicom import Dataset
+        from pydicom.pixels import apply_color_lut, pixel_array
+
+        number = place(reading, 1)
+        if number is None or number[0] >= _whole(self._tags.get("NumberOfFrames")):
+            raise ImageError(f"it has no frame {reading.at}")
+        check_size(_whole(self._tags.get("Columns")), _whole(self._tags.get("Rows")))
+        out = Dataset()
+        try:
+            values = pixel_array(self._file, ds_out=out, index=number[0])
+            photometric = out.get("PhotometricInterpretation")
+            if photometric == "PALETTE COLOR":
+                values = apply_color_lut(values, out)
+                values = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
+            elif values.ndim == 2:
+                values = self._rescaled(values, number[0], out, photometric == "MONOCHROME1")
+        except Exception as error:  # pydicom and its decoders raise errors of many kinds
+            raise ImageError(self._why(error)) from error
+        return _seen(values, reading)
+
+    def _rescaled(self, values: NDArray[Any], number: int, out: Any, is_inverse: bool) -> NDArray[Any]:
+        """Apply a linear rescale or a lookup table; integers stay integers, of 16 bits where these hold them."""
+        from pydicom.pixels import apply_modality_lut
+
+        if is_inverse:  # the highest stored value is black
+            values = (-1 if out.get("PixelRepresentation") else (1 << int(out.BitsStored)) - 1) - values.astype(np.int32)
+        if out.get("ModalityLUTSequence"):
+            return np.asarray(apply_modality_lut(values, out))
+        tags = self._functional(number, "PixelValueTransformationSequence")
+        source = out if tags is self._tags else tags
+        slope, intercept = (
+            float(source.get(name, default)) for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+        )
+        if (slope, intercept) == (1, 0):
+            return values
+        if not slope.is_integer() or not intercept.is_integer():
+            return np.asarray(values * np.float32(slope) + np.float32(intercept))
+        ends = [int(end) * int(slope) + int(intercept) for end in (values.min(), values.max())]
+        # A table maps values of 16 bits; sums that wrap around on the way to them are right in the end.
+        kinds = [kind for kind in (np.uint16, np.int16) if all(np.iinfo(kind).min <= end <= np.iinfo(kind).max for end in ends)]
+        kind = kinds[0] if kinds else np.int64
+        scaled: Any = values.astype(kind, copy=False)
+        factor, summand = (np.array(int(number)).astype(kind) for number in (slope, intercept))
+        return np.asarray((scaled if factor == 1 else scaled * factor) + summand)
+
+    def _why(self, error: Exception) -> str:
+        """Say why a frame cannot be decoded, in words of howfar's own: pydicom's may hold what tags say."""
+        from pydicom.uid import UID_dictionary
+
+        syntax = str(getattr(getattr(self._tags, "file_meta", None), "TransferSyntaxUID", ""))
+        name = UID_dictionary[syntax][0] if syntax in UID_dictionary else "unknown"
+        if isinstance(error, NotImplementedError):
+            return f"the transfer syntax {name} is not read: convert it to Explicit VR Little Endian"
+        if "missing dependencies" in str(error):
+            return f"the transfer syntax {name} needs a decoder: pip install python-gdcm"
+        if "available plugins" in str(error):
+            return f"damaged, or a form of {name} that needs another decoder: pip install python-gdcm"
+        return f"damaged DICOM file ({type(error).__name__})"
+
+
+_TAGS: Final = (
+    *("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames"),
+    *("PixelSpacing", "ImagerPixelSpacing", "SpacingBetweenSlices", "SliceThickness"),
+    *("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"),
+)
+
+
+def _whole(count: Any) -> int:
+    """Return a whole number that a tag holds; 1 for a tag that is missing or holds none."""
+    try:
+        return max(1, int(count))
+    except (TypeError, ValueError):
+        return 1

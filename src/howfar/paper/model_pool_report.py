@@ -1,0 +1,398 @@
+"""Report the paper's study of a pool of models: each model's scores, labels needed, costs and ranks, in tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from howfar.figures import Caption, style
+from howfar.figures.forest_plot import ForestRow, forest, frame_forest
+from howfar.paper import model_pool_answers
+from howfar.paper.model_pool_answers import millions, seconds_of
+from howfar.report import section as doc
+from howfar.results.records import matching
+from howfar.results.segmenter_studies import ALL_SETS, Pool
+from howfar.text_formatting import format_number, share, signed
+
+F_CURVES = (0.2, 0.4, 0.6, 0.8)
+MOST_DATASETS = 8
+_SHAPES = (*style.MARKERS, "v", "P", "X", "*")
+
+
+def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figure:
+    """Draw every model's precision against recall on every secondary, unadapted and with the most images.
+
+    Both are of summed counts at each training's own threshold. Colours are models, marks are datasets,
+    bars 95 % intervals over photographs and trainings; along a grey curve F is the same, and on the dashed line precision is
+    equal to recall. Two panels. At most `limit` datasets are drawn, the first.
+    """
+    datasets, left_out = style.first(result.secondaries, min(limit, len(_SHAPES)))
+    with style.drawing():
+        figure = style.blank(style.WIDTH, 4.9)
+        panels = figure.subplots(1, 2, sharex=True, sharey=True).ravel().tolist()
+        for axes, shots in zip(panels, (0, result.most), strict=True):
+            _plane(axes)
+            for position, model in enumerate(result.models):
+                for mark, dataset in enumerate(datasets):
+                    rows = matching(result.scores, model=model, shots=shots, dataset=dataset)
+                    _cross(axes, rows, style.look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
+            known = style.name_text(result.primary, 20)
+            name = f"M{shots}: {known} and {shots} of each" if shots else f"M: {known} alone"
+            style.head_panel(axes, name, longest=44)
+            axes.set_xlabel("recall")
+        panels[0].set_ylabel("precision")
+        lines = [
+            Line2D([], [], color=style.look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)
+        ]
+        grey: dict[str, Any] = {"color": style.MUTED, "ls": "none"}
+        marks = [Line2D([], [], marker=_SHAPES[k], label=name, **grey) for k, name in enumerate(datasets)]
+        style.name_legend(figure, [*lines, *marks], 6)
+        style.head_filled(
+            figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip()
+        )
+    return figure
+
+
+def rank_intervals(result: Pool) -> Figure:
+    """Draw every model's rank under each wish with its 95 % interval, and the share of draws it leads.
+
+    One panel a wish, one row a model, in the same order everywhere.
+    """
+    wishes = result.answered()
+    models = list(result.models)
+    with style.drawing():
+        height = 0.85 + 0.3 * len(models)
+        figure, panels, columns = style.panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
+        for axes, wish in zip(panels, wishes, strict=True):
+            rows = result.ranking(wish).set_index("model").loc[models]
+            _ranks(axes, rows)
+            style.head_panel(axes, wish)
+            style.head_numbers(axes, "first in")
+        figure.set_layout_engine("constrained", wspace=0.08)
+        frame_forest(panels[0], [style.name_text(model, 24) for model in models])
+        panels[0].set_xlim(0.6, len(models) + 0.4)
+        panels[0].set_xticks(range(1, len(models) + 1))
+        style.label_lowest(panels, columns, "rank, 1 for the best")
+        note = f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first"
+        style.head_filled(figure, "Ranks under each wish", note)
+    return figure
+
+
+def _plane(axes: Axes) -> None:
+    """Draw the unit square with curves of equal F, and the diagonal of equal precision and recall."""
+    recall = np.linspace(0.005, 1, 300)
+    for f in F_CURVES:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precision = f * recall / (2 * recall - f)
+        inside = (precision > 0) & (precision <= 1)
+        axes.plot(recall[inside], precision[inside], color=style.MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
+        axes.annotate(
+            f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=style.MUTED
+        )
+    axes.plot([0, 1], [0, 1], color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
+    style.unit_plane(axes)
+    axes.set_aspect("equal")
+
+
+def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str) -> None:
+    for row in rows.to_dict("records"):
+        recall, precision = float(row["recall"]), float(row["precision"])
+        if np.isnan(recall) or np.isnan(precision):
+            continue
+        bars: dict[str, Any] = {"color": colour, "lw": 1.1, "alpha": 0.7, "zorder": 2.2, "label": "_interval"}
+        axes.plot([row["recall_low"], row["recall_high"]], [precision] * 2, **bars)
+        axes.plot([recall] * 2, [row["precision_low"], row["precision_high"]], **bars)
+        mark: dict[str, Any] = {"marker": marker, "ms": 7, "mfc": colour, "mec": "white", "mew": 0.7, "ls": "none"}
+        axes.plot([recall], [precision], zorder=2.5, label=label, **mark)
+
+
+def _ranks(axes: Axes, rows: pd.DataFrame) -> None:
+    ranked = [
+        ForestRow(str(model), row["rank"], row["rank_low"], row["rank_high"], style.look(place), share(float(row["first"])))
+        for place, (model, row) in enumerate(rows.iterrows())
+    ]
+    forest(axes, [replace(row, look=replace(row.look, marker="o")) for row in ranked], width=2, solid_capstyle="round")
+    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+
+
+COLUMNS = 3
+_APART = 0.06
+"""Distance of models that stand beside each other, so that their bars can be told apart."""
+
+
+def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
+    """Draw mean F by the number of images of each dataset, a panel per secondary dataset and a line per model.
+
+    F is at each training's own threshold, bars are 95 % intervals over photographs and trainings, and
+    the dashed line is the level that counts as reached. At most `limit` datasets are drawn, the first.
+    """
+    datasets, left_out = style.first(result.secondaries, limit)
+    with style.drawing():
+        figure, panels, columns = style.panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
+        for axes, dataset in zip(panels, datasets, strict=True):
+            _panel(axes, result, dataset)
+        style.label_lowest(panels, columns, "images of each dataset")
+        panels[0].set_ylim(bottom=0)
+        figure.supylabel("mean F", fontsize=9.5)
+        style.name_legend(figure, panels[0], min(len(result.models), 6))
+        note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
+        style.head_filled(figure, "Mean F by the number of images", note.strip())
+    return figure
+
+
+def _panel(axes: Axes, result: Pool, dataset: str) -> None:
+    axes.grid(True, axis="y")
+    axes.axhline(result.level, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
+    middle = (len(result.models) - 1) / 2
+    for place, model in enumerate(result.models):
+        rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
+        # The numbers of shots grow as powers do, so that they stand at equal steps.
+        at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
+        own = style.look(place)
+        axes.plot(at, rows["mean_f"], color=own.colour, ls=own.dash, marker=own.marker, ms=4, lw=1.6, label=model)
+        axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=own.colour, lw=1, alpha=0.7, label="_interval")
+    axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
+    style.head_panel(axes, dataset)
+
+
+def scores(result: Pool) -> doc.Table:
+    """Build the table of models × datasets, unadapted and with the most images."""
+    best = "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"
+    two = "{:.2f}".format
+    return doc.tabulate(
+        result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        doc.count_column("shots", "that it learnt from, beside the primary dataset", "images of each"),
+        doc.text_column("dataset"),
+        doc.count_column("n", "images that all models were scored on"),
+        ("ODS", best, lambda row: doc.decimal(row["ods"])),
+        ("mean F", "of the images, at each model's own threshold", lambda row: doc.decimal(row["mean_f"])),
+        ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: doc.decimal(row["mean_f_ods"])),
+        ("precision", "of summed counts, at each model's own threshold", lambda row: doc.row_interval(row, "precision", two)),
+        ("recall", "at the same threshold", lambda row: doc.row_interval(row, "recall", two)),
+        ("lean", "precision − recall", lambda row: doc.row_interval(row, "lean", signed)),
+    )
+
+
+def labels(result: Pool) -> doc.Table:
+    """Build the table of mean F by the number of images, and the number that reaches the level."""
+    f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
+    means = result.spreads.set_index(["model", "shots"])["mean"]
+
+    def mean_f(shots: int) -> doc.ColumnOf[doc.Record]:
+        def cell(row: doc.Record) -> doc.Cell:
+            key = (row["model"], shots) if row["dataset"] == ALL_SETS else (row["model"], row["dataset"], shots)
+            return doc.decimal(float((means if row["dataset"] == ALL_SETS else f)[key]))
+
+        return f"M{shots}" if shots else "M", f"mean F with {shots} of each", cell
+
+    def until(row: doc.Record) -> doc.Cell:
+        return doc.Cell("not reached") if row["until"] != row["until"] else doc.count(int(row["until"]))
+
+    return doc.tabulate(
+        result.labels.to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        doc.text_column("dataset"),
+        *map(mean_f, result.shots),
+        (f"until F {result.level:g}", "images of each until mean F reaches it", until),
+        (f"gain of M{result.fewest}", "over M, with its 95 % interval", lambda row: doc.row_interval(row, "gain", doc.three)),
+    )
+
+
+def slopes(result: Pool) -> doc.Table:
+    """Build the table of slopes and verdicts before and after adaptation."""
+    by_shots = {(row["model"], row["dataset"], row["shots"]): row for row in result.scores.to_dict("records")}
+
+    def slope(shots: int) -> doc.ColumnOf[doc.Record]:
+        return f"M{shots}" if shots else "M", "", lambda row: _slope(by_shots[row["model"], row["dataset"], shots])
+
+    seen = result.scores[result.scores["dataset"].isin(result.secondaries)].drop_duplicates(["model", "dataset"])
+    model: doc.ColumnOf[doc.Record] = ("model", "", lambda row: _model(result, row))
+    return doc.tabulate(seen.to_dict("records"), model, doc.text_column("dataset"), *map(slope, result.shots))
+
+
+def _slope(row: doc.Record) -> doc.Cell:
+    cell = doc.row_interval(row, "slope", signed)
+    return cell if cell.sort is None or row["verdict"] == "none" else replace(cell, text=f"{cell.text} {row['verdict']}")
+
+
+def spreads(result: Pool) -> doc.Table:
+    """Build the table of variation in mean F between datasets and between seeds."""
+    return doc.tabulate(
+        result.spreads.to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        doc.count_column("shots", title="images of each"),
+        ("mean", "of mean F over the secondary datasets", lambda row: doc.decimal(row["mean"])),
+        ("lowest", "", lambda row: doc.decimal(row["lowest"])),
+        doc.text_column("lowest_dataset", title="on"),
+        ("highest", "", lambda row: doc.decimal(row["highest"])),
+        ("over datasets", "standard deviation of mean F", lambda row: doc.decimal(row["sets_std"])),
+        ("over seeds", "standard deviation of the mean; a dash with one seed", lambda row: doc.decimal(row["seeds_std"])),
+    )
+
+
+def distances(result: Pool) -> doc.Table:
+    """Build the table of the secondary datasets' distances by each model's features (M)."""
+    by_model = {(row["model"], row["dataset"]): row for row in result.distances.to_dict("records")}
+
+    def model(name: str) -> doc.Cell:
+        return _model(result, {"model": name})
+
+    return doc.crossed("model", result.models, result.secondaries, model, lambda name, each: _relative(by_model[name, each]))
+
+
+def _relative(row: doc.Record) -> doc.Cell:
+    relative, distance = row["relative"], float(row["o_dist_mean"])
+    if relative is None or relative != relative:
+        return doc.Cell(format_number(distance), distance)
+    return doc.Cell(f"{relative:.2f} ({format_number(distance)})", float(relative), numbers=(("O^dist", distance),))
+
+
+def costs(result: Pool) -> doc.Table:
+    """Build the table of parameters and seconds."""
+    seconds = seconds_of(result)
+    write = doc.fixed_digits([seconds["median"].min()], 2)
+
+    def speed(row: doc.Record) -> doc.Cell:
+        timed: Any = seconds.loc[row["model"]]
+        return doc.row_interval(timed, "median", write, "min", "max")
+
+    def size(name: str) -> Callable[[doc.Record], doc.Cell]:
+        return lambda row: doc.Cell(millions(int(row[name])), float(row[name]))
+
+    return doc.tabulate(
+        result.costs.to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        doc.text_column("segmenter"),
+        doc.count_column("size", "side of the square that images are resized to, in pixels", "input"),
+        ("parameters", "", size("parameters")),
+        ("trained", "parameters that training changes", size("trained")),
+        ("seconds an image", "median, with the least and the most", speed),
+    )
+
+
+MEASURED: Mapping[str, tuple[str, str]] = {
+    "precision": ("precision", "mean over the secondary datasets, with the most images of each"),
+    "recall": ("recall", "mean over the secondary datasets, with the most images of each"),
+    "few labels": ("images of each", "until mean F over the secondary datasets reaches the level; then the gain decides"),
+    "stable": ("lowest mean F", "of M over the datasets, which it learnt nothing from"),
+    "fast": ("seconds an image", "median"),
+    "weighted": ("mean rank", "over the wishes, weighted"),
+}
+
+
+def ranks(result: Pool, wish: str) -> doc.Table:
+    """Build the table of a wish's ranking, best model first."""
+    rows = result.ranking(wish)
+    write = doc.fixed_digits([rows["value"].min()], 2) if wish == "fast" else "{:.3f}".format
+
+    def value(row: doc.Record) -> doc.Cell:
+        if wish != "few labels":
+            return doc.row_interval(row, "value", write, "low", "high")
+        low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
+        known = row["value"] == row["value"]
+        return doc.Cell(f"{row['value']:.0f} [{low}, {high}]", row["value"]) if known else doc.Cell("not reached")
+
+    over, change = "difference, with its 95 % interval", _small if wish == "fast" else doc.three
+    return doc.tabulate(
+        rows.to_dict("records"),
+        ("model", "", lambda row: _model(result, row, strong=row["rank"] == 1)),
+        (*MEASURED[wish], value),
+        ("rank", "with its 95 % interval over draws", lambda row: doc.row_interval(row, "rank", "{:.0f}".format)),
+        ("first in", "share of draws in which it is first", lambda row: doc.percentage(float(row["first"]))),
+        ("from the best other", over, lambda row: doc.row_interval(row, "over", change), wish != "few labels"),
+    )
+
+
+def _small(value: float) -> str:
+    """Format a difference with its sign to two significant digits, as seconds may be of any size."""
+    return f"{'−' if value < 0 else '+'}{format_number(abs(value), 2)}"
+
+
+def _model(result: Pool, row: doc.Record, *, strong: bool = False) -> doc.Cell:
+    return replace(doc.name_cell(str(row["model"]), result.models.index(str(row["model"]))), strong=strong)
+
+
+def section(result: Pool, context: doc.Context) -> doc.Section:
+    """Build the section of a study of a pool of models."""
+    claim = model_pool_answers.papers_claim(result)
+    words = []
+    for wish in result.answered():
+        rows = result.ranking(wish).to_dict("records")
+        words.append(f"{wish}: " + ", ".join(f"{row['model']} {row['rank']} (first in {share(row['first'])})" for row in rows))
+    ranks_caption = Caption(
+        "Ranks under each wish",
+        "One panel a wish, one row a model: its rank, and the 95 % interval of its rank over paired draws of photographs"
+        f"{' and trainings' if len(result.seeds) > 1 else ''}; for speed, of timings. Where intervals overlap the order "
+        "is not sure.",
+        f"Dots and lines. {'; '.join(words)}.",
+    )
+    return doc.Section(
+        lead=model_pool_answers.lead(result),
+        sentences=[
+            *(f"{wish.capitalize()}: {model_pool_answers.reason(result, wish)}" for wish in result.answered()),
+            *(model_pool_answers.leans(result, shots) for shots in (0, result.most)),
+            *([claim] if claim else []),
+        ],
+        parts=[
+            doc.FigurePart("ranks", partial(rank_intervals, result), ranks_caption),
+            *(
+                doc.TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
+                for wish in result.answered()
+            ),
+            *_measured(result),
+        ],
+        limits=model_pool_answers.limits(result),
+    )
+
+
+def _measured(result: Pool) -> list[doc.Part]:
+    rows = result.scores[(result.scores["shots"] == result.most) & result.scores["dataset"].isin(result.secondaries)]
+    words = [f"{r['model']} on {r['dataset']} {r['precision']:.2f} and {r['recall']:.2f}" for r in rows.to_dict("records")]
+    plane = Caption(
+        "Precision and recall of each model on each dataset",
+        "Left M, right the model with the most images of each. Above the dashed line a model leans to precision, below it to "
+        "recall. Bars are 95 % intervals.",
+        f"Two panels of dots. Precision and recall with {result.most} of each: {'; '.join(words)}.",
+    )
+    verdicts = (
+        "Change of F from the nearest image to the farthest by M's own features, with its 95 % interval, at each model's own "
+        "threshold, on all images that it was scored on. Consistent: the interval holds 0 and lies within "
+        f"±{result.flat:g}, and mean F is at least {result.level:g}. Without a word: no evidence either way."
+    )
+    over = "O^dist over the primary dataset's distance from itself; in brackets O^dist (mean form). By M of the first seed."
+    of = f"Models of the study {result.of}, images chosen by the strategy {result.strategy}. "
+    of += f"{model_pool_answers.thresholds(result)} A model has one colour in all tables and figures."
+    return [
+        doc.TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
+        doc.FigurePart("precision-recall", partial(precision_recall_plane, result), plane),
+        doc.TablePart(
+            "labels", "Mean F by the number of images of each dataset", labels(result), "“all”: mean of the datasets."
+        ),
+        doc.FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
+        doc.TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
+        doc.TablePart("spreads", "Spread of mean F over datasets and seeds", spreads(result)),
+        doc.TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
+        doc.TablePart(
+            "costs", "Parameters and seconds an image", costs(result), f"Timed on {model_pool_answers.machine(result)}."
+        ),
+    ]
+
+
+def _labels(result: Pool) -> Caption:
+    means = result.spreads.set_index(["model", "shots"])["mean"]
+    words = [f"{model} {', '.join(f'{means[model, shots]:.3f}' for shots in result.shots)}" for model in result.models]
+    return Caption(
+        "Mean F by the number of images of each dataset",
+        "One panel a dataset, one line a model, at its own threshold. Bars are 95 % intervals, the "
+        f"dashed line is F {result.level:g}.",
+        f"Lines. Mean over the datasets with {', '.join(str(shots) for shots in result.shots)} images: {'; '.join(words)}.",
+    )

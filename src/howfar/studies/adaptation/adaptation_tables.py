@@ -1,0 +1,389 @@
+"""Build the result tables of an adaptation study: scores by image and by distance, and gains with confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from howfar.arrays import Float64Array
+from howfar.data.image_folder import path_text
+from howfar.function_options import AdaptOptions
+from howfar.metrics import at_threshold, f, ods, threshold_index
+from howfar.random_streams import stream
+from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
+from howfar.relation.trend import trend
+from howfar.results import Evaluation
+from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, F_ODS, F_OWN, SLOPES, Adaptation
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.significance.variance_components import REST, variance_components
+from howfar.studies.adaptation.arms import RANDOM, Arm, arms_of
+from howfar.studies.adaptation.models import EvaluatedPart
+from howfar.studies.performance.image_performance import counts_of
+
+PART_COLUMNS = {
+    "part": "label", "n": "n", "ods": "performance", "ods_threshold": "threshold", "f": "performance_common", "mean_f": "mean",
+    "distance_mean": "distance_mean", "distance_std": "distance_std",
+}  # fmt: skip
+"""The attribute of `DistancePart` that each column of a study's strata holds."""
+
+
+def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
+    """Measure a model's F on a dataset's halves and thirds by distance, at both thresholds; return rows of `Adaptation.strata`.
+
+    Blank masks count: false predictions on them lower the F of a part.
+    """
+    taken = (evaluation.images["true"].notna().to_numpy() & images["distance"].notna().to_numpy()).nonzero()[0]
+    if not len(taken):
+        return []
+    rows, counts = images.iloc[taken], counts_of(evaluation.images.iloc[taken])
+    at = threshold_index(threshold)
+
+    def common(chosen: Indices) -> float:
+        return float(f(counts, chosen)[at])
+
+    names, distances, values = rows["image"].tolist(), rows["distance"].to_numpy(), rows[F_OWN].to_numpy()
+    own = {name: rows[name].iloc[0] for name in ("seed", "model", "dataset")}
+    return [
+        {**own, **{column: _number(getattr(part, name)) for column, name in PART_COLUMNS.items()}}
+        for count in (2, 3)
+        for part in parts(distances, names, count, retuned=lambda chosen: ods(counts, chosen), common=common, values=values)
+    ]
+
+
+def _number(value: Any) -> Any:
+    return np.nan if value is None else value
+
+
+def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
+    """Fit the slope of F on scaled distance for every seed, model and dataset, for both Fs.
+
+    All models of a dataset share the drawn photographs; datasets with fewer than three known images have no row.
+    """
+    rows = []
+    known = images[images["distance"].notna()]
+    for keys, own in known.groupby(["seed", "model", "dataset"], sort=False):
+        for measure in (F_OWN, F_ODS):
+            points = PerformancePoints.of(
+                own["distance"].to_numpy(), own[measure].to_numpy(), groups=own["photograph"].to_numpy(str)
+            )
+            fitted = trend(points, stream(None, "slopes of adaptation", str(keys[-1])), bootstrap)
+            if fitted is not None:
+                rows.append((*keys, measure, fitted.n, fitted.groups, *fitted.slope.ends))
+    return pd.DataFrame(rows, columns=list(SLOPES))
+
+
+OVER = ("over_random", "over_random_low", "over_random_high")
+
+
+def model_row(
+    seed: int, label: str, arm: Arm | None, checkpoint: Checkpoint, threshold: float, own: Evaluation | None
+) -> dict[str, Any]:
+    """Build a model's row: its training and its score on the primary dataset's held-out photographs."""
+    arm = Arm(None, 0) if arm is None else arm
+    return {
+        "seed": seed,
+        "model": label,
+        "strategy": arm.strategy,
+        "shots": arm.shots,
+        "background": arm.background,
+        "weights": checkpoint.card.weights,
+        "threshold": threshold,
+        "held_out_ods": None if own is None else own.scores["ods"],
+    }
+
+
+def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
+    """Build a model's row of scores on a dataset; false positives are averaged over images without foreground."""
+    names = ("ods", "ods_threshold", "f", "mean_f")
+    means = {"mean_f_ods": float(images[F_ODS].mean()), "false_positive_share": float(images["false_positive_share"].mean())}
+    return {
+        "dataset": evaluation.dataset,
+        "n": evaluation.n,
+        **{name: evaluation.scores[name] for name in names},
+        **{name: None if np.isnan(value) else value for name, value in means.items()},
+    }
+
+
+def numbers_of_study(adaptation: Adaptation) -> dict[str, Any]:
+    """Collect a study's results: mean F of each model and dataset over the seeds, and gains with intervals."""
+    means = adaptation.scores.groupby(["model", "dataset"])["mean_f"].mean().reset_index()
+    return {
+        "mean_f": {f"{row['model']} on {row['dataset']}": float(row["mean_f"]) for row in means.to_dict("records")},
+        "gain": {
+            f"{row['model']} on {row['dataset']}": {end: float(row[end]) for end in ("gain", "low", "high")}
+            for row in adaptation.gains.to_dict("records")
+        },
+    }
+
+
+def images_of(
+    evaluation: Evaluation, part: EvaluatedPart, distances: pd.DataFrame, seed: int, label: str, folder: Path
+) -> pd.DataFrame:
+    """Build a row per image: a model's two Fs, the photograph, the base model's distance, and the files."""
+    rows, photographs, best = evaluation.images, part.hashed.photographs, evaluation.scores["ods_threshold"]
+    names = rows["image"]
+    masks = {item.name: "" if item.mask is None else path_text(item.mask) for item in part.dataset.items}
+    index = pd.MultiIndex.from_product([[evaluation.dataset], names])
+    empty = np.full(len(rows), True) if part.blank else (rows["foreground"] == 0).to_numpy()
+    return pd.DataFrame(
+        {
+            "seed": seed,
+            "model": label,
+            "dataset": evaluation.dataset,
+            "image": names,
+            "photograph": [photographs[name] for name in names],
+            "distance": distances["i_dist_scaled"].reindex(index).to_numpy(dtype=np.float64),
+            F_OWN: rows["performance"].to_numpy(dtype=np.float64),
+            # NaN without a mask, or without foreground in it.
+            F_ODS: np.nan if best is None else at_threshold(counts_of(rows), best).per_image_f,
+            "false_positive_share": np.where(empty, rows["predicted_foreground"].to_numpy(dtype=np.float64), np.nan),
+            "path": rows["path"],
+            "mask": [masks[name] for name in names],
+            "map": [Path(file).relative_to(folder).as_posix() for file in rows["prediction"]],
+        }
+    )
+
+
+def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
+    """Compute every model's gain over the base model and random choice, on each dataset and on all secondary ones together."""
+    scored, draws = images[images["f"].notna()], config["bootstrap"]
+    arms, datasets = arms_of(config), ("all", *dict.fromkeys(scored["dataset"]))
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for dataset in datasets:
+        compared = scored[scored["dataset"].isin(secondaries if dataset == "all" else [dataset])]
+        over_base = [gain(compared, arm.label, BASELINE, draws, dataset) for arm in arms]
+        rivals = [_rival(arm, config) for arm in arms]
+        over_random = [
+            None if rival is None else gain(compared, arm.label, rival, draws, dataset)
+            for arm, rival in zip(arms, rivals, strict=True)
+        ]
+        for arm, gained, over in zip(arms, _pooled_of_labels(arms, over_base), pooled(over_random), strict=True):
+            found = dict(zip(("gain", "low", "high", *OVER), (*ends(gained), *ends(over)), strict=True))
+            rows[arm.label, dataset] = {**found, **_judged(over, len(config["strategies"]) - 1)}
+    return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
+
+
+def _pooled_of_labels(arms: Sequence[Arm], spreads: Sequence[Spread | None]) -> list[Spread | None]:
+    """Pool the variance between trainings of models with labels; those without labels vary differently."""
+    by_labels = [arm.strategy is not None for arm in arms]
+    shared = iter(pooled([spread for spread, labelled in zip(spreads, by_labels, strict=True) if labelled]))
+    return [next(shared) if labelled else spread for spread, labelled in zip(spreads, by_labels, strict=True)]
+
+
+def _rival(arm: Arm, config: AdaptOptions) -> str | None:
+    if RANDOM not in config["strategies"] or arm.strategy in (None, RANDOM):
+        return None
+    return Arm(RANDOM, arm.shots, arm.background, arm.way).label
+
+
+def _judged(gained: Spread | None, comparisons: int) -> dict[str, bool | None]:
+    """Judge whether a gain is significantly above or below 0; a single seed gives no verdict."""
+    if gained is None or not gained[1][-1].freedom:
+        return {"beats_random": None, "below_random": None}
+    # Bonferroni's correction, since among many strategies some stand out by chance.
+    _, low, high = ends(gained, 1 - (1 - LEVEL) / comparisons)
+    return {"beats_random": low > 0, "below_random": high < 0}
+
+
+LEVEL = 0.95
+
+
+def paired(images: pd.DataFrame, model: str, rival: str, what: str = "f") -> pd.DataFrame:
+    """Subtract `rival`'s scores (`what`) from `model`'s on their common images and seeds; return one difference per row."""
+    keys = ["seed", "dataset", "image", "photograph"]
+    minuend, subtrahend = (images[images["model"] == name].set_index(keys)[what] for name in (model, rival))
+    return (minuend - subtrahend).dropna().rename("difference").reset_index().drop(columns="image")
+
+
+def gain(images: pd.DataFrame, model: str, rival: str, bootstrap: int, key: str, what: str = "f") -> Spread | None:
+    """Compute a model's mean gain over a rival and its components of variance; None without a common image."""
+    differences = paired(images, model, rival, what)
+    return None if differences.empty else spread(differences, bootstrap, stream(None, "gains of adaptation", model, key))
+
+
+def interval(
+    differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator, level: float = LEVEL
+) -> tuple[float, float, float]:
+    """Compute the mean difference and its interval, mean ± t·√(v_photographs + v_seeds), weighting all datasets equally.
+
+    Photographs are drawn with replacement in each dataset, the same for all seeds (Efron & Tibshirani 1993, chapter 8); t has
+    the joint degrees of freedom of both variances (Satterthwaite 1946). One seed tells nothing of the variance over trainings.
+    """
+    return ends(spread(differences, bootstrap, rng), level)
+
+
+def ends(gained: Spread | None, level: float = LEVEL) -> tuple[float, float, float]:
+    """Return a mean difference and the ends of its interval; NaN if it is unknown."""
+    if gained is None:
+        return np.nan, np.nan, np.nan
+    mean, half = gained[0], half_width(gained[1], level)
+    return mean, mean - half, mean + half
+
+
+def half_width(components: Sequence[Component], level: float) -> float:
+    """Compute half the interval's width from the variance components; NaN if a component is unknown."""
+    total = sum(component.variance for component in components)
+    if np.isnan(total) or total == 0:
+        return total
+    freedom = total**2 / sum(component.variance**2 / component.freedom for component in components if component.freedom)
+    return float(stdtrit(freedom, (1 + level) / 2) * np.sqrt(total))
+
+
+def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, list[Component]]:
+    """Compute the mean difference and its variance components: each dataset's photographs, then the seeds.
+
+    The variance over n drawn photographs is multiplied by n/(n − 1), as drawing with replacement underestimates it.
+    """
+    seeds = sorted(differences["seed"].unique())
+    datasets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
+    equal = [np.ones((1, sums.shape[1])) for sums in datasets]
+    mean = float(_means(datasets, equal, np.ones((1, len(seeds))))[0])
+    components = []
+    for sums in datasets:
+        count = sums.shape[1]
+        weights = rng.multinomial(count, np.full(count, 1 / count), size=bootstrap).astype(np.float64)
+        drawn = _means([sums], [weights], np.ones((bootstrap, len(seeds))))
+        variance = np.nanvar(drawn, ddof=1) * count / (count - 1) / len(datasets) ** 2 if count > 1 else np.nan
+        components.append(Component(float(variance), count - 1))
+    if len(seeds) < 2:
+        return mean, [*components, Component(0.0, 0)]
+    by_seed = _means(datasets, [np.repeat(weights, len(seeds), axis=0) for weights in equal], np.eye(len(seeds)))
+    return mean, [*components, Component(float(np.var(by_seed, ddof=1) / len(seeds)), len(seeds) - 1)]
+
+
+@dataclass(frozen=True)
+class Component:
+    """Hold a source's share of a mean's variance, and its degrees of freedom."""
+
+    variance: float
+    freedom: float
+
+
+Spread = tuple[float, list[Component]]
+"""A mean difference and the components of its variance, the seeds' last."""
+
+
+def pooled(spreads: Sequence[Spread | None]) -> list[Spread | None]:
+    """Replace each comparison's seed component by one pooled over all comparisons: Σ (k − 1) s² / Σ (k − 1) over k seeds.
+
+    It has half of Σ (k − 1) degrees of freedom, as comparisons share a rival, and no fewer than k − 1. With own variances, one
+    of twelve random strategies beat random in half of the simulated studies of two seeds (benchmarks/simulations.py).
+    """
+    by_seeds = [spread[1][-1] for spread in spreads if spread is not None and spread[1][-1].freedom]
+    degrees = sum(component.freedom for component in by_seeds)
+    if not degrees:
+        return list(spreads)
+    # A mean over k seeds has a k-th of the variance of one training.
+    variance = sum(entry.freedom * entry.variance * (entry.freedom + 1) for entry in by_seeds) / degrees
+
+    def shared(own: Component) -> Component:
+        return Component(variance / (own.freedom + 1), max(own.freedom, degrees / 2)) if own.freedom else own
+
+    return [None if spread is None else (spread[0], [*spread[1][:-1], shared(spread[1][-1])]) for spread in spreads]
+
+
+def _sums(rows: pd.DataFrame, seeds: Sequence[int]) -> Float64Array:
+    """Sum differences and count images by seed and photograph, (seeds, photographs, 2)."""
+    table = rows.pivot_table(index="seed", columns="photograph", values="difference", aggfunc=["sum", "count"], fill_value=0)
+    tables = [table[name].reindex(list(seeds), fill_value=0).to_numpy(dtype=np.float64) for name in ("sum", "count")]
+    return np.stack(tables, axis=2)
+
+
+def _means(datasets: Sequence[Float64Array], photographs: Sequence[Float64Array], seeds: Float64Array) -> Float64Array:
+    """Average over datasets, for every draw, the weighted mean over seeds of the weighted mean over images.
+
+    A draw leaves out seeds without a drawn image in a dataset, and datasets without any.
+    """
+    by_dataset = np.full((len(datasets), len(seeds)), np.nan)
+    for row, (sums, weights) in enumerate(zip(datasets, photographs, strict=True)):
+        totals = np.einsum("spk,bp->bsk", sums, weights, optimize=True)
+        seed_weights = np.where(totals[..., 1] > 0, seeds, 0.0)
+        means = totals[..., 0] / np.where(totals[..., 1] > 0, totals[..., 1], 1.0)
+        weight = seed_weights.sum(axis=1)
+        drawn = weight > 0
+        by_dataset[row, drawn] = (seed_weights * means).sum(axis=1)[drawn] / weight[drawn]
+    finite = np.isfinite(by_dataset)
+    totals = np.where(finite, by_dataset, 0.0).sum(axis=0)
+    return np.where(finite.any(axis=0), totals / np.maximum(finite.sum(axis=0), 1), np.nan)
+
+
+ADAPTING = "adapting"
+SOURCES = {
+    "sites": ("dataset",),
+    "M's training": ("seed",),
+    "M's training by site": ("dataset", "seed"),
+    "choosing": ("strategy",),
+    "choosing by site": ("dataset", "strategy"),
+    "training": ("strategy", "seed"),
+}
+"""What gains vary by: columns whose values together are the levels of a source.
+
+"training" is another training of the adapted model, and for a strategy that draws another draw too; the rest is that by site.
+"""
+
+
+def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
+    """Fit a mixed model to a study's gains at each number of shots: the mean gain, and a standard deviation for each source.
+
+    Fewer than two strategies, seeds or secondaries give no row.
+    """
+    rows: list[dict[str, Any]] = []
+    scored = images[images["f"].notna() & images["dataset"].isin(secondaries)]
+    for shots in config["shots"]:
+        gains = []
+        for arm in arms_of(config):
+            if arm.strategy is not None and arm.shots == shots and not arm.background:
+                means = paired(scored, arm.label, BASELINE).groupby(["dataset", "seed"])["difference"].mean().reset_index()
+                gains += [means.assign(strategy=arm.strategy)] if len(means) else []
+        every = pd.concat(gains, ignore_index=True) if gains else pd.DataFrame(columns=["dataset", "seed", "strategy"])
+        if all(every[column].nunique() > 1 for column in ("dataset", "seed", "strategy")):
+            rows += [{"shots": shots, **row} for row in contributions(every)]
+    return pd.DataFrame(rows, columns=list(CONTRIBUTIONS))
+
+
+def contributions(gains: pd.DataFrame) -> list[dict[str, Any]]:
+    """Fit the mixed model to gains (dataset, seed, strategy, difference); return a row per source: value, low, high."""
+    levels = {name: gains.groupby(list(columns)).ngroup().to_numpy() for name, columns in SOURCES.items()}
+    apart = {name: codes for name, codes in levels.items() if 1 < len(np.unique(codes)) < len(gains)}
+    found = variance_components(gains["difference"].to_numpy(dtype=np.float64), apart, LEVEL)
+    estimates = {ADAPTING: found.mean, **found.deviations}
+    order = (ADAPTING, *SOURCES, REST)
+    return [
+        {"source": name, "value": estimates[name].value, "low": estimates[name].low, "high": estimates[name].high}
+        for name in order
+        if name in estimates
+    ]
+
+
+COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", "cost_high")
+
+
+def suppression_of(
+    images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: AdaptOptions
+) -> pd.DataFrame:
+    """Compare the models that learnt from background (M_B3, M_B7) with the same model without (figs 13-17, appendix C).
+
+    `share` counts false positives on unseen background images, `change` its difference from the model `of`, and `cost` the
+    change of mean F on the secondary datasets; without background models there is no row.
+    """
+    blank, measure, draws = images[images["dataset"] == background], "false_positive_share", config["bootstrap"]
+    if not config["background_shots"] or blank.empty:
+        return pd.DataFrame([], columns=list(COLUMNS))
+    found: list[tuple[Any, ...]] = []
+    others, unknown = images[images["dataset"].isin(secondaries)], (np.nan,) * 3
+    share = {model: float(rows.groupby("seed")[measure].mean().mean()) for model, rows in blank.groupby("model")}
+    for strategy in config["strategies"]:
+        plain = Arm(strategy, max(config["shots"])).label
+        found.append((plain, "", share.get(plain, np.nan), *unknown, *unknown))
+        for count in config["background_shots"]:
+            label = Arm(strategy, max(config["shots"]), count).label
+            change = ends(gain(blank, label, plain, draws, measure, measure))
+            cost = ends(gain(others, label, plain, draws, "f"))
+            found.append((label, plain, share.get(label, np.nan), *change, *cost))
+    return pd.DataFrame(found, columns=list(COLUMNS))
