@@ -23,7 +23,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("demo", "demo_command:demo", "--out howfar-demo", "assess compare"),
         CommandEntry(
             "assess",
-            "sites:assess",
+            "site_commands:assess",
             "roads site-a site-b --model model.safetensors --out assessment",
             "compare evaluate relate certify",
             "model predictions out task truth threshold tau limit store json",
@@ -32,34 +32,39 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     ),
     "Distance": (
         CommandEntry(
-            "compare", "compare:compare", "roads site-a new=photos/2024 --limit 200 --out run", "matrix relate select explore"
+            "compare",
+            "distance_commands:compare",
+            "roads site-a new=photos/2024 --limit 200 --out run",
+            "matrix relate select explore",
         ),
-        CommandEntry("matrix", "compare:matrix", "roads site-a site-b --out alike", "compare"),
+        CommandEntry("matrix", "distance_commands:matrix", "roads site-a site-b --out alike", "compare"),
         CommandEntry("embed", "store_commands:embed", "roads site-a --backbone dinov2", "backbones compare store export"),
         CommandEntry("backbones", "catalogue_commands:backbones", "--json", "compare embed"),
     ),
     "Performance": (
         CommandEntry(
             "evaluate",
-            "evaluate_command:evaluate",
+            "evaluate_commands:evaluate",
             "site-a --predictions maps/site-a --tuned-on roads.parquet -o site-a.parquet",
             "relate predict certify",
         ),
         CommandEntry(
             "relate",
-            "compare:relate",
+            "distance_commands:relate",
             "run --performance roads.parquet --performance site-a.parquet",
             "compare evaluate select",
         ),
         CommandEntry(
             "certify",
-            "sites:certify",
+            "site_commands:certify",
             "site-a --predictions maps/site-a -k 16 --out certificate",
             "evaluate assess",
             "predictions k labels out profile model task until plan json",
         ),
-        CommandEntry("verify", "sites:verify", "certificate --predictions maps/site-a --images site-a", "certify check"),
-        CommandEntry("corrupt", "evaluate_command:corrupt", "roads -o corrupted --model model.safetensors", "evaluate relate"),
+        CommandEntry(
+            "verify", "site_commands:verify", "certificate --predictions maps/site-a --images site-a", "certify check"
+        ),
+        CommandEntry("corrupt", "evaluate_commands:corrupt", "roads -o corrupted --model model.safetensors", "evaluate relate"),
     ),
     "Look, choose and label": (
         CommandEntry(
@@ -72,22 +77,24 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("labels", "select:labels", "import coco.json --images site-a -o labelled", "select evaluate train"),
         CommandEntry("prelabel", "select:prelabel", "certify-site-a --port 9090", "select certify labels"),
         CommandEntry("strategies", "catalogue_commands:strategies", "--json", "select adapt"),
-        CommandEntry("explore", "pages:explore", "run --port 8000", "compare select"),
+        CommandEntry("explore", "report_commands:explore", "run --port 8000", "compare select"),
     ),
     "New images as they arrive": (
-        CommandEntry("profile", "score:profile", "roads --performance roads.parquet -o roads.howfar", "score check fuse"),
-        CommandEntry("score", "score:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
-        CommandEntry("fuse", "score:fuse", "model.onnx roads.howfar -o both.onnx", "profile score"),
+        CommandEntry(
+            "profile", "profile_commands:profile", "roads --performance roads.parquet -o roads.howfar", "score check fuse"
+        ),
+        CommandEntry("score", "profile_commands:score", "roads.howfar new/0001.jpg site-a --json", "profile check"),
+        CommandEntry("fuse", "profile_commands:fuse", "model.onnx roads.howfar -o both.onnx", "profile score"),
         CommandEntry(
             "check",
-            "score:check",
+            "profile_commands:check",
             "roads.howfar new --rules rules.yaml",
             "profile score watch",
             "rules start predictions certificate performance keep junit store device json",
         ),
         CommandEntry(
             "watch",
-            "score:watch",
+            "profile_commands:watch",
             "incoming --profile roads.howfar --rules rules.yaml --out watched",
             "check score",
             "profile rules out once every predictions prometheus store device json",
@@ -104,14 +111,14 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry(
             "adapt", "train_commands:adapt", "roads site-a site-b --shots 0,1,3,7 -o adapted", "train select strategies"
         ),
-        CommandEntry("prompts", "evaluate_command:prompts", "points site-a -o prompted", "predict evaluate"),
+        CommandEntry("prompts", "evaluate_commands:prompts", "points site-a -o prompted", "predict evaluate"),
     ),
     "Studies and reports": (
-        CommandEntry("study", "pages:study", "study.toml --out run", "report compare"),
-        CommandEntry("report", "pages:report", "run", "compare explore card"),
-        CommandEntry("card", "pages:card", "assessment -o README.md", "assess certify report"),
+        CommandEntry("study", "report_commands:study", "study.toml --out run", "report compare"),
+        CommandEntry("report", "report_commands:report", "run", "compare explore card"),
+        CommandEntry("card", "report_commands:card", "assessment -o README.md", "assess certify report"),
         CommandEntry("bench", "bench_command:bench", "method.py howfar mean", "assess certify"),
-        CommandEntry("mcp", "pages:mcp", "howfar-runs", "assess explain"),
+        CommandEntry("mcp", "report_commands:mcp", "howfar-runs", "assess explain"),
     ),
     "Data and stored features": (
         CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),
