@@ -28,7 +28,7 @@ from scipy.stats import norm
 
 from howfar.metrics.detection import Detection
 from howfar.results import Evaluation
-from howfar.sampling import foreground_bound, order, order_by_bound, sequence, two_models
+from howfar.sampling import difference, foreground_bound, order, order_by_bound, sequence
 from howfar.studies.assessment.preparation import TILED
 
 CLEAR, FEWEST = 0.05, 20
@@ -256,7 +256,7 @@ def by_bounds(pair: Pair, seed: int) -> tuple[int, int]:
     images, gains = order_by_bound(pair.bounds, seed=seed), pair.first - pair.second
 
     def ends(count: int) -> tuple[np.ndarray, np.ndarray]:
-        known = two_models(gains[images[:count]], pair.bounds, images)
+        known = difference(gains[images[:count]], pair.bounds, images)
         return known.low, known.high
 
     return settled(ends, len(images))

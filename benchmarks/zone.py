@@ -18,7 +18,7 @@ from record import leave, parser
 
 import howfar
 from howfar.errors import InputError
-from howfar.sampling import plan_zone, zone_tests
+from howfar.sampling import plan_zone, zone_share, zone_tests
 
 WRONG = 0.1
 PREDICTIONS = {"good": (0.08, 0.0), "noisy": (0.2, 0.0), "too high": (0.08, 0.15), "too low": (0.08, -0.15)}
@@ -95,8 +95,8 @@ def cell(site: Site, limit: float, k: int, draws: int) -> dict[str, Any]:
     ranked = np.argsort(-site.proxy, kind="stable")
     share = np.cumsum(below[ranked]) / np.arange(1, len(below) + 1)
     within = np.flatnonzero(share <= WRONG)
-    sizes, broken, used, planned = certified(site.truth, site.proxy, limit, k, draws)
-    unpredicted, broken_too, *_ = certified(site.truth, np.full(len(below), np.nan), limit, k, draws)
+    sizes, broken, used, planned = certified(site, site.proxy, limit, k, draws)
+    unpredicted, broken_too, *_ = certified(site, np.full(len(below), np.nan), limit, k, draws)
     return {
         "site": site.name,
         "images": len(below),
@@ -113,9 +113,10 @@ def cell(site: Site, limit: float, k: int, draws: int) -> dict[str, Any]:
     }
 
 
-def certified(truth: np.ndarray, proxy: np.ndarray, limit: float, k: int, draws: int) -> tuple[np.ndarray, float, float, float]:
+def certified(site: Site, proxy: np.ndarray, limit: float, k: int, draws: int) -> tuple[np.ndarray, float, float, float]:
     """Return the certified share of the site in each draw, how often it was broken, labels used, and the planned share."""
-    sizes, broken, used, planned = np.zeros(draws), 0, 0, list[float]()
+    truth, sizes, broken, used, planned = site.truth, np.zeros(draws), 0, 0, list[float]()
+    decisions = 1 if np.isin(truth, (0.0, 1.0)).all() else None
     begin: tuple[int, int] | None = None
     for seed in range(draws):
         try:
@@ -124,7 +125,7 @@ def certified(truth: np.ndarray, proxy: np.ndarray, limit: float, k: int, draws:
             plan = plan_zone(proxy, min(k, len(truth)), at_least=limit, wrong=WRONG, seed=seed, begin=begin)
         except InputError:
             return sizes, 0.0, 0.0, 0.0
-        planned += [plan.predicted] if begin is None else []
+        planned += [zone_share(proxy, plan, decisions=decisions, seed=seed)] if begin is None else []
         begin = (plan.zone.sizes[0], plan.zone.allowed)
         tests = zone_tests(plan.zone, truth[plan.images])
         size = max((test.images for test in tests if test.passed), default=0)

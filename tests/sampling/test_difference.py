@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.sampling import foreground_bound, order_by_bound, two_models
+from howfar.sampling import difference, foreground_bound, order_by_bound
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_intervals_hold_at_every_look(kind: str) -> None:
     truth, wrong, draws, early = values.mean(), 0, 300, []
     for seed in range(draws):
         images = order_by_bound(bounds, seed=seed)
-        known = two_models(values[images], bounds, images)
+        known = difference(values[images], bounds, images)
         wrong += bool(((known.low > truth + 1e-9) | (known.high < truth - 1e-9)).any())
         np.testing.assert_allclose([known.value[-1], known.low[-1], known.high[-1]], truth, atol=1e-9)
         seen, left = np.cumsum(values[images]), bounds.sum() - np.cumsum(bounds[images])
@@ -65,21 +65,21 @@ def test_the_better_model_is_named_and_few_labels_are_needed_where_they_differ_l
     stops = []
     for seed in range(40):
         images = order_by_bound(bounds, seed=seed)
-        known = two_models(values[images], bounds, images)
+        known = difference(values[images], bounds, images)
         assert next(said for said in known.settled if said != "undecided") == "yes"
         stops.append(known.stop)
-        reverse = two_models(-values[images], bounds, images)
+        reverse = difference(-values[images], bounds, images)
         assert (reverse.stop, reverse.settled[-1]) == (known.stop, "no")
     assert np.median(stops) < 25
 
 
 def test_a_half_width_may_be_asked_and_equal_predictions_cost_no_label() -> None:
     assert order_by_bound(np.zeros(9)).size == 0
-    none = two_models([], np.zeros(9), [])
+    none = difference([], np.zeros(9), [])
     assert none.settled == ()
     bounds = np.full(60, 0.5)
     images = order_by_bound(bounds)
-    known = two_models(np.zeros(60), bounds, images, half_width=0.1)
+    known = difference(np.zeros(60), bounds, images, half_width=0.1)
     assert known.stop is not None
     assert (known.high - known.low)[known.stop - 1] <= 0.2
     assert (known.high - known.low)[known.stop - 2] > 0.2
@@ -99,4 +99,4 @@ def test_a_half_width_may_be_asked_and_equal_predictions_cost_no_label() -> None
 def test_bad_input_gets_one_line(change: dict[str, object], line: str) -> None:
     given = {"values": [0.1], "bounds": [0.5, 0.5], "images": [0, 1], **change}
     with pytest.raises(InputError, match=line):
-        two_models(**given)  # type: ignore[arg-type]
+        difference(**given)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from howfar.errors import InputError
-from howfar.sampling import draw, labels_for, mean, order, plan_zone, sequence, zone_tests
+from howfar.sampling import draw, labels_for, mean, order, plan_zone, sequence, zone_share, zone_tests
 from howfar.sampling.certified_zone import fewest_labels
 
 
@@ -154,12 +154,13 @@ def test_a_question_that_2000_labels_leave_open_has_no_number() -> None:
 
 def test_more_labels_are_predicted_to_certify_more() -> None:
     predicted, _ = site()
-    shares = [plan_zone(predicted, k, at_least=0.5).predicted for k in (30, 60, 120)]
+    shares = [zone_share(predicted, plan_zone(predicted, k, at_least=0.5)) for k in (30, 60, 120)]
     assert 0 < shares[0] < shares[1] < shares[2] <= 1
     # Of so few labels none may be below the limit.
-    assert plan_zone(np.ones(400), 25, at_least=0.4).predicted == pytest.approx(1.0, abs=0.05)
-    plan = plan_zone(predicted, 30, at_least=0.5)
-    assert np.isnan(plan_zone(predicted, 60, at_least=0.5, begin=(plan.zone.sizes[0], plan.zone.allowed)).predicted)
+    plan = plan_zone(np.ones(400), 25, at_least=0.4)
+    assert zone_share(np.ones(400), plan) == 1.0
+    # Each image right with a chance of 0.8, so that one in five is wrong, where one in ten may be.
+    assert zone_share(np.full(400, 0.8), plan, decisions=1) < 0.1 < 0.9 < zone_share(np.full(400, 0.8), plan)
 
 
 def test_answers_that_are_right_or_wrong_need_more_labels() -> None:

@@ -3,7 +3,7 @@
 from howfar.sampling.certified_zone import ZonePlan, plan_zone, zone_tests
 from howfar.sampling.design import Sample, draw
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, further_groups, mean, ods, ratio
-from howfar.sampling.sample_size import labels_for
+from howfar.sampling.sample_size import labels_for, zone_share
 from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
 from howfar.sampling.two_models import difference, foreground_bound, order_by_bound
 
@@ -28,5 +28,6 @@ __all__ = [
     "plan_zone",
     "ratio",
     "sequence",
+    "zone_share",
     "zone_tests",
 ]

@@ -35,14 +35,10 @@ Ladder: TypeAlias = dict[int, NDArray[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class ZonePlan:
-    """Hold the zones to test, the positions of the images to label, (k,) in order, and the share predicted to be certified.
-
-    `predicted` is nan for a plan that goes on with an earlier one.
-    """
+    """Hold the zones to test, and the positions of the images to label, (k,) in order."""
 
     zone: Zone
     images: NDArray[np.int64]
-    predicted: float
 
 
 def plan_zone(
@@ -92,19 +88,17 @@ def plan_zone(
         fewest = min(fewest_labels(size, allowed, wrong, level) for size, allowed in starts)
         rule = f"must be at least {fewest} for any part of the site to be shown"
         raise InputError.of("k", rule, k, "label more, or raise --wrong")
-    predicted = np.nan
     if begin is None:
         errors = rng.normal(0.0, _SPREAD, (len(_BIASES), _FUTURES, len(p))) + np.reshape(_BIASES, (-1, 1, 1))
         below = np.asarray((filled(p)[ranking] - errors < at_least).reshape(-1, len(p)))  # (futures, m), best predicted first
         certified = {start: _certified(ladder, start[1], below) for start, ladder in ladders.items()}
         begin = max(certified, key=lambda start: certified[start])
-        predicted = certified[begin] / len(p)
     ladder = ladders[begin]
     ranks = list(dict.fromkeys(rank for read in ladder.values() for rank in read.tolist()))
     place = {rank: position for position, rank in enumerate(ranks)}
     reads = tuple(tuple(place[rank] for rank in read.tolist()) for read in ladder.values())
     zone = Zone(at_least, wrong, k, begin[1], tuple(ranking.tolist()), tuple(ladder), reads)
-    return ZonePlan(zone, ranking[np.array(ranks, dtype=np.int64)], predicted)
+    return ZonePlan(zone, ranking[np.array(ranks, dtype=np.int64)])
 
 
 def zone_tests(zone: Zone, values: ArrayLike) -> tuple[ZoneTest, ...]:

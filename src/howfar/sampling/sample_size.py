@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.sampling.certified_zone import ZonePlan, zone_tests
 from howfar.sampling.design import STRATIFIED_FROM, as_rng, as_shares, draw, filled
 from howfar.sampling.estimates import mean
 from howfar.sampling.sequential import Until, order, sequence
 
 ERROR = 0.3
 """Performance is assumed to vary about its prediction p by 0.3 √(p (1 − p) + 0.02), as on the sets of four fields."""
-_FUTURES, _DRAWS, _MOST = 5, 10, 2000
+_FUTURES, _DRAWS, _MOST, _ZONES = 5, 10, 2000, 40
 
 
 def labels_for(
@@ -50,13 +51,36 @@ def labels_for(
     return None if middle > len(p) else middle
 
 
+def zone_share(
+    proxy: ArrayLike, plan: ZonePlan, *, decisions: ArrayLike | None = None, seed: int | np.random.Generator = 0
+) -> float:
+    """Predict the share of a site that a plan's labels will certify, from the predicted performance of its images, (m,).
+
+    The mean of 40 sites that are simulated as in `labels_for`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import plan_zone, zone_share
+    >>> proxy = np.linspace(0, 1, 400)
+    >>> 0.2 < zone_share(proxy, plan_zone(proxy, 60, at_least=0.6)) < 0.4
+    True
+    """
+    p, rng = filled(as_shares(proxy, "proxy")), as_rng(seed)
+    tests = [zone_tests(plan.zone, _simulated(p, decisions, rng)[plan.images]) for _ in range(_ZONES)]
+    return float(np.mean([max((test.images for test in each if test.passed), default=0) for each in tests])) / len(p)
+
+
+def _simulated(p: Float64Array, decisions: ArrayLike | None, rng: np.random.Generator) -> Float64Array:
+    if decisions is not None:
+        counts = np.broadcast_to(np.asarray(decisions, dtype=np.int64), p.shape)
+        return np.asarray(rng.binomial(counts, p) / counts)
+    return np.clip(p + ERROR * np.sqrt(p * (1.0 - p) + 0.02) * rng.normal(size=len(p)), 0.0, 1.0)
+
+
 def _needed(p: Float64Array, rule: Until, level: float, decisions: ArrayLike | None, rng: np.random.Generator) -> Iterator[int]:
     for _ in range(_FUTURES):
-        if decisions is not None:
-            counts = np.asarray(decisions, dtype=np.int64)
-            truth = rng.binomial(counts, p) / counts
-        else:
-            truth = np.clip(p + ERROR * np.sqrt(p * (1.0 - p) + 0.02) * rng.normal(size=len(p)), 0.0, 1.0)
+        truth = _simulated(p, decisions, rng)
         if rule.kind == "half width":
             yield _least(truth, p, rule.value, level)
         else:

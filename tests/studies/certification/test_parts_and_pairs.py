@@ -12,7 +12,7 @@ from certified_site import write_site
 from howfar.data.prediction_maps import write_map
 from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
-from howfar.sampling import foreground_bound, plan_zone, two_models, zone_tests
+from howfar.sampling import difference, foreground_bound, plan_zone, zone_tests
 from howfar.studies.certification.label_plan import plan_labels
 from howfar.studies.certification.question import share_below
 
@@ -85,7 +85,7 @@ def test_the_better_of_two_models_is_named_where_their_maps_differ(place: Path, 
     names = [one.image for one in found.sample]
     assert len(names) == COUNT // 2  # equal maps cost no label
     values = measured(place, "maps", names) - measured(place, "second", names)
-    known = two_models(values, found.site.proxies, [one.index for one in found.sample])
+    known = difference(values, found.site.proxies, [one.index for one in found.sample])
     assert [step.value for step in found.steps] == known.value.tolist()
     assert (found.settled, found.until, found.anytime) == ("yes", "decided", True)
     assert found.answer() == f"settled after {known.stop} labels: the first model is better"

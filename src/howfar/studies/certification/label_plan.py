@@ -16,7 +16,7 @@ from howfar.errors import InputError
 from howfar.function_options import CertifyOptions
 from howfar.results.certificate_result import Certificate
 from howfar.results.records import Cells
-from howfar.sampling import labels_for, plan_zone
+from howfar.sampling import labels_for, plan_zone, zone_share
 from howfar.studies.certification.certify import certify
 from howfar.studies.certification.question import SHORT, VALUES
 from howfar.studies.certification.sample import images_of
@@ -89,7 +89,8 @@ def plan_labels(
         for k in sorted({min(k, drawn.n) for k in LABELS}):
             share = 0.0
             with suppress(InputError):  # too few for any zone
-                share = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed).predicted
+                plan = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed)
+                share = zone_share(proxies, plan, decisions=decisions, seed=seed)
             rows.append(PlannedQuestion(drawn.words, k, f"{100 * share:.0f} % of the site"))
     return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))
 
