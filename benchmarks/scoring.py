@@ -28,7 +28,7 @@ from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import Group, Scorer, arrivals
 from howfar.protocols import Backbone
 from howfar.results import Features
-from howfar.results.new_image_scores import Score
+from howfar.results.scores import Score
 from howfar.studies.profile_dataset import profile
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -62,7 +62,7 @@ def shown(segmenter: str, results: Mapping[str, Any]) -> dict[str, Any]:
 def listed() -> str:
     """Write the list of strategies and what the record shows of each, as the command does."""
     from howfar.selection import every
-    from howfar.selection.strategy_evidence import evidence, summaries
+    from howfar.selection.evidence import evidence, summaries
 
     rows = [f"| `{strategy.name}` | {evidence(strategy.name).line.replace('-', '−')} |" for strategy in every()]
     return "\n".join([BEGIN, "", *summaries(), "", "| name | against random |", "|---|---|", *rows, "", END])

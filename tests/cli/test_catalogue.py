@@ -10,7 +10,7 @@ from howfar.data.paper_datasets import catalogue
 from howfar.demo import write_dataset
 from howfar.glossary import glossary
 from howfar.selection import named
-from howfar.selection.strategy_evidence import evidence, summaries
+from howfar.selection.evidence import evidence, summaries
 
 
 def test_the_list_names_every_dataset(capsys):

@@ -320,7 +320,7 @@ WATCHED = {"images": {"at_least": 1}, "alarm": {"at_least": 0.5}}
 def watch() -> list[Folder]:
     """Watch two images, one of which is damaged, and draw the other: its journal, its labels or its log are damaged most."""
     from howfar.integrations.watch import JOURNAL, LABELS, LOG, Watch
-    from howfar.results.new_image_scores import Score
+    from howfar.results.scores import Score
 
     score = Score("site", "1.png", 1.0, 0.5, 0.9, 0.4, None, 50.0, 0.6, None, None, None, None, False, "p = 0.6")
     came = {"day": "2026-01-01", "stamp": ["1", "2"], "content": "ab"}

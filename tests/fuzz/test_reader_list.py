@@ -110,7 +110,7 @@ NOT_FUZZED_WHY = {
     "opens stores": "pipeline/embedding.py explore/text_search.py",
     "parses a text out of io/checkpoint's arrays": "pipeline/dataset_pairs.py",
     "parses a text that transformers just wrote of a network in memory": "segmenters/frozen_encoder_network.py",
-    "a file of the package itself": "selection/strategy_evidence.py",
+    "a file of the package itself": "selection/evidence.py",
     "reads again the table that an earlier run of it wrote, for the labels filled in there": "report/labelling_files.py",
     "reads the id in a document; what is no JSON counts as unchanged": "report/report_figures.py",
     "none of its own": "results/comparison_result.py",

@@ -20,7 +20,7 @@ from howfar.protocols import Backbone
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Judgement, Skipped
-from howfar.results.new_image_scores import Score
+from howfar.results.scores import Score
 from howfar.store import Store
 
 FIELDS = ("i_dist", "relative", "knn", "mahalanobis", "percentile", "p_value")

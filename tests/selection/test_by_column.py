@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from howfar.errors import InputError
 from howfar.protocols import Strategy
 from howfar.selection import far
-from howfar.selection.distance_and_uncertainty import FAR, FLIP_DISAGREEMENT, NEAR, SHARE_QUANTILES, UNCERTAINTY
+from howfar.selection.by_column import FAR, FLIP_DISAGREEMENT, NEAR, SHARE_QUANTILES, UNCERTAINTY
 from howfar.selection.random_draws import FOREGROUND, FOREGROUND_RANDOM, FOUND, RANDOM, STRATIFIED, STRATIFIED_ENTROPY
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)

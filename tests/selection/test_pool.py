@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.selection import every, named, strategy_evidence
-from howfar.selection.distance_and_uncertainty import NEAR
+from howfar.selection import every, evidence, named
+from howfar.selection.by_column import NEAR
 from howfar.selection.function_strategy import Candidates
 from howfar.selection.random_draws import CLASSES
 
@@ -67,13 +67,13 @@ def test_a_strategy_that_beats_random_in_the_record_is_said_to(maker: ModuleType
     gains = [row for row in found["bakeoff"]["results"]["gains"] if row["model"] == "near-7"]
     for row in gains:
         row["beats_random"] = True
-    monkeypatch.setattr(strategy_evidence, "records", lambda: json.loads(maker.taken(found)))
-    assert strategy_evidence.evidence("near").line.startswith("beats random in the record: 0.064 [")
-    assert strategy_evidence.summaries()[0].endswith("of 12 strategies near beats it.")
-    assert strategy_evidence.summaries()[1].endswith("of 5 strategies none beats it, and ridge_response does worse.")
-    assert strategy_evidence.evidence("far").line.startswith("no record shows that it beats random: -0.023 [")
-    assert strategy_evidence.evidence("random").line == "what every other is compared with"
-    assert strategy_evidence.evidence("mine").line.endswith("not measured")
+    monkeypatch.setattr(evidence, "records", lambda: json.loads(maker.taken(found)))
+    assert evidence.evidence("near").line.startswith("beats random in the record: 0.064 [")
+    assert evidence.summaries()[0].endswith("of 12 strategies near beats it.")
+    assert evidence.summaries()[1].endswith("of 5 strategies none beats it, and ridge_response does worse.")
+    assert evidence.evidence("far").line.startswith("no record shows that it beats random: -0.023 [")
+    assert evidence.evidence("random").line == "what every other is compared with"
+    assert evidence.evidence("mine").line.endswith("not measured")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.pipeline.profile_file import Profile
 from howfar.relation.labelled_images import CONFIDENCES
 from howfar.results import Evaluation, Features
-from howfar.results.new_image_scores import Score
+from howfar.results.scores import Score
 from howfar.studies.evaluation.evaluate import evaluate
 
 DISTANCES = ["i_dist", "i_dist_mean", "knn", "mahalanobis"]

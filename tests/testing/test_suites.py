@@ -18,7 +18,7 @@ from howfar.distances import energy, image_to_dataset, kid, mahalanobis
 from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
-from howfar.selection.distance_and_uncertainty import NEAR
+from howfar.selection.by_column import NEAR
 from howfar.selection.diversity import KMEANSPP
 from howfar.selection.function_strategy import Candidates, FunctionStrategy
 from howfar.selection.random_draws import STRATIFIED

@@ -31,7 +31,7 @@ def strategies(json: flags.Json = False) -> None:
     """List the strategies of select and adapt: what each does and reads, and whether a record shows that it beats random."""
     from howfar.glossary import names
     from howfar.selection import every
-    from howfar.selection.strategy_evidence import evidence, summaries
+    from howfar.selection.evidence import evidence, summaries
 
     listed = [(strategy, evidence(strategy.name)) for strategy in every()]
     if json:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from howfar.pipeline.scorer import Group, Scorer
     from howfar.results import Skipped
     from howfar.results.check_result import Check
-    from howfar.results.new_image_scores import Score
+    from howfar.results.scores import Score
 
 
 ENDING = ".howfar"
@@ -170,7 +170,7 @@ def _awaited(outcomes: Iterator[Score | Skipped]) -> Iterator[Score | Skipped]:
 def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference, keep: bool) -> list[Score]:
     """Print a line for each image as it is scored, then each dataset's answer; return the scores that are kept."""
     from howfar.pipeline.scorer import site_estimates
-    from howfar.results.new_image_scores import Score, Scores
+    from howfar.results.scores import Score, Scores
 
     scores: list[Score] = []
     scored = flagged = unreadable = 0

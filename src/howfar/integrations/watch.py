@@ -37,8 +37,8 @@ from howfar.option_validation import picked
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
 from howfar.results.check_result import Check
-from howfar.results.new_image_scores import Score
 from howfar.results.records import Skipped
+from howfar.results.scores import Score
 from howfar.studies.check import log as logs
 from howfar.studies.check.check_site import certifying, decided, judged_since
 from howfar.studies.check.rules import read_rules

@@ -21,8 +21,8 @@ from howfar.pixel_options import READING
 from howfar.projection import Basis
 from howfar.relation.site_judge import SiteJudge
 from howfar.results import Provenance, Skipped
-from howfar.results.new_image_scores import Scores
 from howfar.results.records import plain
+from howfar.results.scores import Scores
 
 KIND = "howfar profile"
 FORMAT = 1

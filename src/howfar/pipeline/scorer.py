@@ -40,8 +40,8 @@ from howfar.relation.gate import values_of
 from howfar.relation.labelled_images import DISTANCES, HISTOGRAM
 from howfar.relation.site_judge import AUTO, SiteJudge
 from howfar.results import Failures, Features, SetEstimate, Skipped
-from howfar.results.new_image_scores import Score, Scores
 from howfar.results.relation_result import Gate
+from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
 from howfar.tasks.classification_task import class_listing

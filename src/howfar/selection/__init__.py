@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from howfar import registry
 from howfar.protocols import Strategy
-from howfar.selection.distance_and_uncertainty import far
+from howfar.selection.by_column import far
 from howfar.selection.function_strategy import FunctionStrategy
 
 __all__ = ["FunctionStrategy", "every", "far", "named"]

@@ -36,7 +36,7 @@ from howfar.relation.labelled_images import HISTOGRAM
 from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.runners import LocalRunner
 from howfar.selection import named
-from howfar.selection.distance_and_uncertainty import RIDGE
+from howfar.selection.by_column import RIDGE
 from howfar.selection.function_strategy import FEATURES, NAME, REGIONS, pick_by_group
 from howfar.selection.random_draws import CLASSES
 from howfar.studies.performance.image_performance import GROUP, UNTUNED, groups_of, signals_at

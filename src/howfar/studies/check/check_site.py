@@ -27,7 +27,7 @@ from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
-from howfar.results.new_image_scores import Scores
+from howfar.results.scores import Scores
 from howfar.studies.check import log as logs
 from howfar.studies.check.log import alarm_decision, read_alarm
 from howfar.studies.check.rules import RuleFacts, Rules, decisions_of, failing_of, interval_of, judged_of, moment, read_rules

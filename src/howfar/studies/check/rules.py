@@ -25,8 +25,8 @@ from howfar.relation.gate import CERTIFY
 from howfar.relation.site_judge import SiteJudge
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import CheckedDataset, Decision, Outcome
-from howfar.results.new_image_scores import Score
 from howfar.results.relation_result import Gate, SetEstimate
+from howfar.results.scores import Score
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
 from howfar.studies.certification.question import share_below
 from howfar.studies.run_folder import write_template
