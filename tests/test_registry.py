@@ -1,4 +1,6 @@
+import sys
 from importlib import metadata
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -50,4 +52,19 @@ def test_what_is_installed_is_read_once_until_a_folder_of_packages_changes(tmp_p
     assert "theirs" in registry.names("figures")
     assert len(reads) == 2
     assert registry.registered_by({"theirs", "pytest"}) == "theirs, which theirs registered in howfar.figures"
+    assert registry.registered_by({"theirs.drawing", "pytest"}) == "theirs, which extends howfar"
     assert registry.registered_by({"howfar", "pytest"}) == ""
+
+
+LACKS = {"estimators": "kind, resolve, fit, restore", "strategies": "nested, pick, reason"}
+
+
+@pytest.mark.parametrize(("kind", "lacks"), LACKS.items())
+def test_an_object_of_another_package_that_lacks_something_is_refused_by_name(kind, lacks, monkeypatch):
+    module = ModuleType("elsewhere")
+    module.half = SimpleNamespace(name="half", needs=("i_dist",))
+    monkeypatch.setitem(sys.modules, "elsewhere", module)
+    point = metadata.EntryPoint("half", "elsewhere:half", f"howfar.{kind}")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    with pytest.raises(InputError, match=rf"{kind} half of elsewhere must have name, .* and lacks {lacks}: see"):
+        registry.load(kind, "half")

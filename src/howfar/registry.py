@@ -218,6 +218,10 @@ OURS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_PROTOCOLS = {"estimators": "Estimator", "strategies": "Strategy"}
+"""Kinds whose objects, where another package's, are checked as they are loaded."""
+
+
 def names(kind: str) -> tuple[str, ...]:
     """List all registered names of a kind, sorted: howfar's own and those of installed packages.
 
@@ -250,17 +254,30 @@ def load(kind: str, name: str) -> Any:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UnknownNameError(f"no {kind} named {name!r}; known: {', '.join(sorted(table))}{hint}")
     module, _, attribute = table[name].partition(":")
-    return getattr(import_module(module), attribute)
+    found = getattr(import_module(module), attribute)
+    if kind in _PROTOCOLS and not is_ours(kind, name):
+        check(found, _PROTOCOLS[kind], f"{kind} {name} of {module}")
+    return found
 
 
-def registered_by(packages: Collection[str]) -> str:
-    """Name a plug-in that one of these packages, other than howfar, registered; "" if there is none."""
+def check(found: object, protocol: str, what: str) -> None:
+    """Raise `InputError` for an object, called `what`, that lacks something of a protocol in `howfar.protocols`."""
+    wanted = [name for name in vars(getattr(import_module("howfar.protocols"), protocol)) if not name.startswith("_")]
+    if missing := [name for name in wanted if not hasattr(found, name)]:
+        lacks = f"{what} must have {', '.join(wanted)}, and lacks {', '.join(missing)}"
+        raise InputError(f"{lacks}: see howfar.protocols.{protocol}, or uninstall the package")
+
+
+def registered_by(modules: Collection[str]) -> str:
+    """Name the plug-in that one of these modules defines, else a package among them with plug-ins; "" if there is none."""
+    packages, found = {module.partition(".")[0] for module in modules} - {"howfar"}, ""
     for kind in OURS:
         for point in entry_points(group=f"howfar.{kind}"):
             package = point.module.partition(".")[0]
-            if package in packages and package != "howfar":
+            if point.module in modules and package in packages:
                 return f"{point.name}, which {package} registered in howfar.{kind}"
-    return ""
+            found = f"{package}, which extends howfar" if package in packages else found
+    return found
 
 
 def _table(kind: str) -> dict[str, str]:

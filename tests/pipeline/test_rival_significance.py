@@ -1,9 +1,12 @@
+import sys
 from importlib import import_module
+from importlib.metadata import EntryPoint
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from howfar import compare
+from howfar import compare, registry
 from howfar.distances import frechet, kid, mmd, sliced_wasserstein
 from howfar.distances.frechet import Gaussian, between, frechet_of_draws, gaussian
 from howfar.distances.mmd import median_bandwidth
@@ -161,3 +164,22 @@ def test_kid_of_features_small_beside_one_keeps_its_digits_and_its_interval():
     np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
     value, low, high = found[1]
     assert low < value < high
+
+
+def test_a_distance_of_another_package_has_an_interval_and_a_p_value_too(rng, monkeypatch):
+    def shift(s, p):
+        """Distance between the means."""
+        return np.linalg.norm(s.mean(axis=0) - p.mean(axis=0))
+
+    module = ModuleType("elsewhere")
+    module.shift = shift
+    monkeypatch.setitem(sys.modules, "elsewhere", module)
+    point = EntryPoint("shift", "elsewhere:shift", "howfar.dataset_distances")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == point.group else [])
+    p = rng.normal(size=(40, 6))
+    run = compare(p, {"alike": rng.normal(size=(30, 6)), "far": rng.normal(1.0, 1.0, size=(30, 6))}, progress=False)
+    alike, far = run.datasets
+    assert all(each.rivals_ci["shift"][0] < each.rivals["shift"] < each.rivals_ci["shift"][1] for each in run.datasets)
+    assert far.rivals_ci["shift"][0] > alike.rivals_ci["shift"][1]
+    assert far.rivals_p["shift"] == pytest.approx(2 / 200)  # Holm of two datasets, 199 relabellings
+    assert alike.rivals_p["shift"] > 0.05

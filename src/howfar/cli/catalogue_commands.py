@@ -39,9 +39,16 @@ def strategies(json: flags.Json = False) -> None:
         print_json({"strategies": rows, "summary": " ".join(summaries())})
         return
     to, header = console(), ("name", "takes", "reads", "nested", "against random")
-    takes = {term.name: term.text.removeprefix("A strategy: ").partition(". ")[0].rstrip(".") for term in names()}
+    takes = {each.name: (type(each).__doc__ or "–").partition("\n")[0].rstrip(".") for each, _ in listed}
+    takes |= {term.name: term.text.removeprefix("A strategy: ").partition(". ")[0].rstrip(".") for term in names()}
     cells = [
-        (each.name, takes.get(each.name, "–"), ", ".join(each.needs) or "–", "yes" if each.nested else "no", shown.line)
+        (
+            each.name,
+            takes[each.name],
+            ", ".join(each.needs) or "–",
+            "yes" if each.nested else "no",
+            shown.line,
+        )
         for each, shown in listed
     ]
     print_table(to, header, cells, left=header)

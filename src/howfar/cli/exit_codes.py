@@ -156,9 +156,9 @@ def _with_places(remedy: str, flags: Mapping[str, str]) -> str:
 
 def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
     """Write the traceback into a new file, and state its path."""
-    packages = {str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in traceback.walk_tb(error.__traceback__)}
+    modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
     known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"
-    what = f"{known} a bug in {registered_by(packages) or 'howfar'} ({one_line(f'{type(error).__name__}: {error}')})"
+    what = f"{known} a bug in {registered_by(modules) or 'howfar'} ({one_line(f'{type(error).__name__}: {error}')})"
     try:
         # A new name in the folder for temporary files, so that no run folder or earlier report is touched.
         descriptor, path = tempfile.mkstemp(prefix="howfar-error-", suffix=".txt")

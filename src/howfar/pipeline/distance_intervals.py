@@ -6,9 +6,9 @@ draw's moments, a sliced Wasserstein distance of its images in order along lines
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ FARTHEST = 1e3
 """An image so many times as far as the median one leaves float32 too few digits for the draws that do not take it."""
 
 Counts = NDArray[np.uint8]
+Distance: TypeAlias = Callable[[Float64Array, Float64Array], float]
 Ends = tuple[float, float]
 """Low and high end of an interval."""
 
@@ -315,6 +316,8 @@ MOST_RELABELLINGS: Final = 499
 """Relabellings that rivals are computed for, at most: the smallest p-value is 1 / 500."""
 LONGEST: Final = 256
 """Components up to which Fréchet distances of resamples are computed: the time of each grows with their cube."""
+MOST_OF_OTHERS: Final = 199
+"""Draws, and relabellings, that a distance of another package is computed for, each from its images anew."""
 FEWEST: Final = 3
 
 
@@ -365,6 +368,19 @@ def rival_intervals(
             low, high = _about(square, drawn * (square / own[0]) if own[0] > 0 else drawn)
             found[name] = ((factor * low) ** power, (factor * high) ** power)
     return found
+
+
+def resampled_interval(distance: Distance, s: Float64Array, p: Float64Array, of_s: Counts, of_p: Counts) -> Ends | None:
+    """Compute the 95 % bootstrap interval of any dataset distance, moved as that of a Fréchet distance; None if undefined."""
+    drawn = zip(of_s.T[:MOST_OF_OTHERS], of_p.T[:MOST_OF_OTHERS], strict=True)
+    draws = np.array([distance(np.repeat(s, in_s, axis=0), np.repeat(p, in_p, axis=0)) for in_s, in_p in drawn])
+    return interval(draws - draws.mean() + distance(s, p)) if np.isfinite(draws).all() else None
+
+
+def relabelled_distances(distance: Distance, s: Float64Array, p: Float64Array, labels: Counts) -> Float64Array:
+    """Compute any dataset distance by `labels` of the pooled images: (m + n, draws), 1 for S."""
+    pooled = np.concatenate([s, p])
+    return np.array([distance(pooled[called], pooled[~called]) for called in labels.T.astype(bool)])
 
 
 def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: Counts) -> dict[str, Float64Array]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,14 +22,18 @@ from howfar.memory import at_a_time, beside, budget, is_set, plan, within
 from howfar.pipeline.distance_intervals import (
     FEWEST,
     MOST_DRAWS,
+    MOST_OF_OTHERS,
     MOST_RELABELLINGS,
     Counts,
+    Distance,
     DistanceDraws,
     PairGroups,
     Resamples,
     RowSums,
     above_rounding,
     own_distances,
+    relabelled_distances,
+    resampled_interval,
     rival_intervals,
     rival_null,
 )
@@ -230,15 +235,19 @@ def _tested(blocks: Sequence[Float64Array], rows: Float64Array) -> float:
 def rival_p_values(
     pair: Projection, rivals: Mapping[str, float], permutations: int, seed: Sequence[int] = (0,)
 ) -> dict[str, float]:
-    """Run the permutation test with howfar's dataset distances in `rivals`, by at most `MOST_RELABELLINGS` labellings.
+    """Run the permutation test with the dataset distances in `rivals`, by at most `MOST_RELABELLINGS` labellings.
 
-    The labellings are those of `permutation_p_value` with the same `permutations` and `seed`.
+    The labellings are those of `permutation_p_value` with the same `permutations` and `seed`. Those of distances of other
+    packages are at most `MOST_OF_OTHERS`.
     """
     names = [name for name in rivals if name in registry.OURS["dataset_distances"]]
     parts = list[dict[str, Float64Array]]()
     for labels in _pair_labellings(pair, min(permutations, MOST_RELABELLINGS), seed):
         parts.append(rival_null(pair.secondary, pair.primary, names, labels))
     null = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    for name, distance in _of_others(rivals):
+        some = _pair_labellings(pair, min(permutations, MOST_OF_OTHERS), seed)
+        null[name] = np.concatenate([relabelled_distances(distance, pair.secondary, pair.primary, labels) for labels in some])
     return {
         name: p_value(float(values[0]), values[1:], rounding=SINGLE_ROUNDING)
         for name, values in null.items()
@@ -319,7 +328,20 @@ def _rival_intervals(
         factor = widening([1.0], [effective(groups.s)])
         return {name: ends for name, values in draws.items() if (ends := widened(values, factor)) is not None}
     of_means = {name: interval(values) for name, values in draws.items()}
-    return of_means | rival_intervals(pair.secondary, pair.primary, means, of_s, of_p)
+    sets = pair.secondary, pair.primary
+    others_own = {name: resampled_interval(distance, *sets, of_s, of_p) for name, distance in _of_others(means)}
+    return of_means | rival_intervals(*sets, means, of_s, of_p) | {name: ends for name, ends in others_own.items() if ends}
+
+
+def _of_others(values: Iterable[str]) -> Iterator[tuple[str, Distance]]:
+    """Yield the dataset distances of other packages among some names; they are nan where `_defined` has no value."""
+    others = [name for name in registry.names("dataset_distances") if not registry.is_ours("dataset_distances", name)]
+
+    def called(name: str, s: Float64Array, p: Float64Array) -> float:
+        value = _defined("dataset_distances", name, s, p)
+        return np.nan if value is None else float(value)
+
+    return ((name, partial(called, name)) for name in others if name in values)
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from howfar import registry
 from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
@@ -63,7 +64,9 @@ class KnownFits:
         learnt = replace(labelled, columns=narrow(labelled.columns, estimator.needs))
         key = (estimator.name, _content(learnt))
         if key not in self._known:
-            self._known[key] = estimator.fit(learnt.columns, learnt.performance, learnt.sets, learnt.groups)
+            fitted = estimator.fit(learnt.columns, learnt.performance, learnt.sets, learnt.groups)
+            registry.check(fitted, "FittedEstimator", f"what the estimator {estimator.name} is fitted to")
+            self._known[key] = fitted
         return self._known[key]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from howfar import registry
 from howfar.figures.contact_sheets import ordered_pairs
 from howfar.figures.performance_figures import is_scored
 from howfar.relation.correlation import spearman
@@ -162,7 +163,7 @@ def rivals(comparison: Comparison) -> doc.Table:
 
     def column(name: str) -> doc.ColumnOf[DatasetSummary]:
         values = {dataset.name: dataset.rivals.get(name, math.nan) for dataset in comparison.datasets}
-        return _ranked(*RIVAL_MEASURES.get(name, (name, "")), values, lambda value: format_number(value).replace("-", "−"))
+        return _ranked(*_rival(name), values, lambda value: format_number(value).replace("-", "−"))
 
     return _by_dataset(comparison, *map(column, names))
 
@@ -170,10 +171,7 @@ def rivals(comparison: Comparison) -> doc.Table:
 def rival_intervals(comparison: Comparison) -> doc.Table:
     """List interval and p-value of the literature's distances, by distance."""
     (header, texts), names = comparison.rivals_table(), dataset_cells(comparison)
-    rows = [
-        (doc.Cell(RIVAL_MEASURES.get(distance, (distance, ""))[0]), names[dataset], *map(doc.Cell, cells))
-        for distance, dataset, *cells in texts
-    ]
+    rows = [(doc.Cell(_rival(distance)[0]), names[dataset], *map(doc.Cell, cells)) for distance, dataset, *cells in texts]
     return doc.from_texts(header, rows, RIVAL_COLUMNS)
 
 
@@ -427,6 +425,13 @@ def _images(comparison: Comparison, _: Relation | None) -> doc.Section:
         doc.Disclosure(heading, doc.shown("farthest", named, table, style="named")),
     ]
     return doc.Section("", parts)
+
+
+def _rival(name: str) -> tuple[str, str]:
+    """Return how a distance is called, and what it is: of another package's, if installed, its docstring's first line."""
+    kind, own = ("image_distances", name.removesuffix("_mean")) if name.endswith("_mean") else ("dataset_distances", name)
+    described = registry.load(kind, own).__doc__ if name not in RIVAL_MEASURES and own in registry.names(kind) else ""
+    return RIVAL_MEASURES.get(name, (name, (described or "").partition("\n")[0]))
 
 
 def _rivals(comparison: Comparison, _: Relation | None) -> doc.Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -121,8 +121,14 @@ def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
     found = {}
     for record, result in zip(run.studies, run.results, strict=True):
         context = doc.Context(Path(folder) / record.name, run.symbols)
-        found[record.name] = registry.load("study_sections", record.kind)(result, context).lead
+        found[record.name] = _section_of(record.kind)(result, context).lead
     return found
+
+
+def _section_of(kind: str) -> Callable[[Any, doc.Context], doc.Section]:
+    """Return the function from a result to its section: a kind's own, or the one registered under its name."""
+    own: Callable[[Any, doc.Context], doc.Section] | None = registry.load("studies", kind).section
+    return registry.load("study_sections", kind) if own is None else own
 
 
 def _filled(
@@ -130,7 +136,7 @@ def _filled(
 ) -> doc.Section | None:
     """Build a study's section and its files; a failing kind of another package adds a message to `failed`."""
     with tolerated("study_sections", record.kind, failed, f"The section of {record.name} could not be made"):
-        section: doc.Section = registry.load("study_sections", record.kind)(result, context)
+        section = _section_of(record.kind)(result, context)
         parts = [_with_files(part, root, prefix, result.run_id) for part in section.parts]
         parts += doc.notes("Notes of the run", getattr(result, "notes", ()))
         # On a page of several studies, whose leads are its contents list, long sections are closed.

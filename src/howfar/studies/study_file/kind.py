@@ -122,6 +122,8 @@ class StudyKind:
         (settings, inputs) -> None; raises `HowfarError` for what is wrong together, before any work starts.
     networks
         (settings, document) -> the networks that the study loads beside the file's backbones and models.
+    section
+        (result, `howfar.report.section.Context`) -> the report's `Section`; howfar's own are registered as `study_sections`.
     """
 
     name: str
@@ -133,6 +135,7 @@ class StudyKind:
     work: Callable[[Any, Any], Work] = lambda settings, inputs: Work()
     check: Callable[[Any, Any], None] = lambda settings, inputs: None
     networks: Callable[[Any, Any], Iterable[Network]] = lambda settings, document: ()
+    section: Callable[[Any, Any], Any] | None = None
 
 
 def references(settings: type[BaseModel]) -> dict[str, EntryReference]:
@@ -200,9 +203,11 @@ def _start_of(kind: StudyKind) -> str:
     lines, marks = [f"# [studies.{kind.name}]  # {kind.title}"], references(kind.settings)
     for name, info in kind.settings.model_fields.items():
         if info.is_required():
-            mark = marks[name]
-            single = mark.one or mark.to == "studies"
-            lines.append(f"# {name} = {json.dumps('roads' if mark.one else _NAMED[mark.to][0] if single else _NAMED[mark.to])}")
+            mark, value = marks.get(name), "…"
+            if mark is not None:
+                single = mark.one or mark.to == "studies"
+                value = json.dumps("roads" if mark.one else _NAMED[mark.to][0] if single else _NAMED[mark.to])
+            lines.append(f"# {name} = {value}")
         elif name != "title" and name not in marks:
             default = "…" if info.default is None else json.dumps(info.default)
             lines.append(f"#   # {name} = {default}  # {info.description}")
