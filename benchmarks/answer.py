@@ -56,7 +56,7 @@ HOW: dict[tuple[str, str], dict[str, Any]] = {
     ("frozen", "polyps"): {"size": 224, "epochs": 10},
     ("frozen", "nuclei"): {"size": 224, "epochs": 12, "holdout": 0.2},
     ("unetplusplus", "cracks"): {"size": 160, "epochs": 8, "precision": "bf16"},
-    ("deepcrack", "cracks"): {"size": 160, "epochs": 12, "options": {"width": 16}, "pretrained": False},
+    ("deepcrack", "cracks"): {"size": 160, "epochs": 12, "options": {"width": 8}, "pretrained": False},
 }
 
 
