@@ -39,7 +39,7 @@ def strategies(json: flags.Json = False) -> None:
         print_json({"strategies": rows, "summary": " ".join(summaries())})
         return
     to, header = console(), ("name", "takes", "reads", "nested", "against random")
-    takes = {each.name: (type(each).__doc__ or "–").partition("\n")[0].rstrip(".") for each, _ in listed}
+    takes = {each.name: (getattr(each, "rule", type(each)).__doc__ or "–").partition("\n")[0].rstrip(".") for each, _ in listed}
     takes |= {term.name: term.text.removeprefix("A strategy: ").partition(". ")[0].rstrip(".") for term in names()}
     cells = [
         (
