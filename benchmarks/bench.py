@@ -10,7 +10,7 @@ from typing import Any
 
 from record import leave, parser
 
-from howfar.studies.bench.comparison import INCLUDED, bench
+from howfar.studies.bench.run_methods import INCLUDED, bench
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ wait_briefly()
 import pyarrow, scipy.stats
 import howfar
 from importlib import import_module
-from howfar.studies import distance
+from howfar.studies import compare_datasets as distance
 matrix = import_module("howfar.studies.distance_matrix")
 from howfar.memory import peak_mib
 files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))

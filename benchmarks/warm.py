@@ -44,7 +44,7 @@ begun = time.process_time()
 import timm, timm.data
 spent["importing torch and timm"] = time.process_time() - begun
 counted(import_module("howfar.demo"), "write_demo", "drawing pictures")
-counted(import_module("howfar.studies.distance"), "compare", "embedding, and distances")
+counted(import_module("howfar.studies.compare_datasets"), "compare", "embedding, and distances")
 counted(import_module("howfar.cli.demo_command"), "_evaluate", "fitting a detector, predicting and scoring")
 relate = import_module("howfar.studies.performance.relate")
 counted(relate, "relate", "relating performance to distance")

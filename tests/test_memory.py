@@ -156,7 +156,7 @@ def test_what_cannot_fit_is_said_before_any_work(sizes, what, monkeypatch):
 
     from howfar.results import Features
     from howfar.runners import LocalRunner
-    from howfar.studies.distance import compared
+    from howfar.studies.compare_datasets import compared
     from howfar.studies.study_inputs import Execution
 
     n, m, q = sizes

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from howfar.studies.certification.verify_certificate import verify
     from howfar.studies.check.check_site import check
     from howfar.studies.compare_backbones import compare_backbones
+    from howfar.studies.compare_datasets import compare
     from howfar.studies.corruption import corrupt as corrupt
-    from howfar.studies.distance import compare
     from howfar.studies.distance_matrix import matrix
     from howfar.studies.evaluation.evaluate import evaluate
     from howfar.studies.feature_export import export
@@ -74,7 +74,7 @@ _NAMES = {
     "certify": "howfar.studies.certification.certify",
     "verify": "howfar.studies.certification.verify_certificate",
     "check": "howfar.studies.check.check_site",
-    "compare": "howfar.studies.distance",
+    "compare": "howfar.studies.compare_datasets",
     "compare_backbones": "howfar.studies.compare_backbones",
     "corrupt": "howfar.studies.corruption",
     "embed": "howfar.pipeline.embedding",

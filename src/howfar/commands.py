@@ -69,13 +69,15 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Look, choose and label": (
         CommandEntry(
             "select",
-            "select:select",
+            "labelling_commands:select",
             "run --dataset site-a -k 7 --strategy random",
             "strategies labels explore",
             "dataset k strategy predictions labelled picked to with_images out json",
         ),
-        CommandEntry("labels", "select:labels", "import coco.json --images site-a -o labelled", "select evaluate train"),
-        CommandEntry("prelabel", "select:prelabel", "certify-site-a --port 9090", "select certify labels"),
+        CommandEntry(
+            "labels", "labelling_commands:labels", "import coco.json --images site-a -o labelled", "select evaluate train"
+        ),
+        CommandEntry("prelabel", "labelling_commands:prelabel", "certify-site-a --port 9090", "select certify labels"),
         CommandEntry("strategies", "catalogue_commands:strategies", "--json", "select adapt"),
         CommandEntry("explore", "report_commands:explore", "run --port 8000", "compare select"),
     ),

@@ -131,7 +131,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "integrations.label_studio_host: labelstudio=LabelStudioHost", "integrations.cvat_host: cvat=CvatHost"
     ),
     "labels_at": _entries("integrations.labelling_host: address=labels_at"),
-    "dataset_hosts": _entries("integrations.fiftyone_host: fiftyone=read_dataset"),
+    "dataset_hosts": _entries("integrations.fiftyone_datasets: fiftyone=read_dataset"),
     "runners": _entries("runners: local=LocalRunner ray=RayRunner"),
     "trackers": _entries("experiment_tracking: mlflow=MlflowRun wandb=WandbRun"),
     "figures": _entries(

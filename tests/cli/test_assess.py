@@ -49,7 +49,7 @@ def assessed(places, tmp_path_factory) -> Path:
 
 def test_json_is_one_document_with_an_answer_for_each_site(places, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("howfar.studies.assessment.assess.draw", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
+    monkeypatch.setattr("howfar.studies.compare_datasets.draw", lambda result, folder, **_: folder)
     assert run([*arguments(places, tmp_path / "run"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [site["dataset"] for site in document["sites"]] == list(SITES)
@@ -107,7 +107,7 @@ def test_no_other_command_writes_into_an_assessed_run(places, assessed, capsys, 
         assert "must not hold the answer of howfar assess (assessment.json), whose place another would take, got" in line
         assert line.endswith(": name another folder: howfar assess alone writes to this one")
     assert {file: file.read_bytes() for file in assessed.rglob("*") if file.is_file()} == kept
-    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
+    monkeypatch.setattr("howfar.studies.compare_datasets.draw", lambda result, folder, **_: folder)
     assert run(["compare", roads, near, *QUIET, "--out", str(places / "compared")]) == 0
     capsys.readouterr()
     assert run(arguments(places, places / "compared")) == 2

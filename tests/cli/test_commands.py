@@ -119,7 +119,7 @@ def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
 
 CALLED = {
     "assess": ("howfar.studies.assessment.assess.assess", "{roads} {near} --predictions {maps}"),
-    "compare": ("howfar.studies.distance.compare", "p s"),
+    "compare": ("howfar.studies.compare_datasets.compare", "p s"),
     "matrix": ("howfar.studies.distance_matrix.matrix", "p s"),
     "evaluate": ("howfar.studies.evaluation.evaluate.evaluate", "p --predictions m"),
     "relate": ("howfar.studies.performance.relate.relate", "r --performance f"),
@@ -332,7 +332,7 @@ def test_options_are_written_as_they_are_read(monkeypatch):
 @pytest.mark.parametrize(
     ("command", "target"),
     [
-        (["compare", "p", "s"], "howfar.studies.distance.compare"),
+        (["compare", "p", "s"], "howfar.studies.compare_datasets.compare"),
         (["profile", "p", "-o", "x.howfar"], "howfar.studies.profile_dataset.profile"),
         (["embed", "{folder}"], "howfar.backbones.backbone_argument.known_backbone"),
     ],

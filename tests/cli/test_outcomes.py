@@ -27,7 +27,7 @@ def broken(tmp_path, monkeypatch) -> Path:
         np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).normal(size=(9, 3)))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    monkeypatch.setattr("howfar.studies.distance.compared", lambda *_, **__: {}["no such key"])
+    monkeypatch.setattr("howfar.studies.compare_datasets.compared", lambda *_, **__: {}["no such key"])
     return tmp_path
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from howfar.data import Dataset, parse
 from howfar.data.image_groups import look_tiled, pattern_of, photographs_of, tiles
-from howfar.data.subject_variations import variation_columns, variations
+from howfar.data.name_attributes import variation_columns, variations
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from people import write_people

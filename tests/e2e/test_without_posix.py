@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from howfar import memory
-from howfar.cli.select import folder_name
+from howfar.cli.labelling_commands import folder_name
 from howfar.data import pre_annotations
 from howfar.data.label_studio import address
 from howfar.demo import write_dataset
@@ -65,7 +65,7 @@ def test_modules_are_imported_and_commands_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("howfar.io.atomic", "howfar.cli.select", "howfar.studies.corruption"):
+    for module in ("howfar.io.atomic", "howfar.cli.labelling_commands", "howfar.studies.corruption"):
         monkeypatch.setattr(sys.modules[module], "os", type("Os", (), {**vars(os), "name": "nt"}))
 
 

@@ -160,7 +160,7 @@ def read_imported(folder: Path) -> object:
 
 
 def read_variation_columns(folder: Path) -> object:
-    from howfar.data.subject_variations import variation_columns
+    from howfar.data.name_attributes import variation_columns
 
     return variation_columns(Dataset.from_table(_table(folder)), ["person"])
 
@@ -183,7 +183,7 @@ def read_box_list(folder: Path) -> object:
 
 
 def read_bench_entries(folder: Path) -> object:
-    from howfar.studies.bench.comparison import read_entries
+    from howfar.studies.bench.run_methods import read_entries
 
     return [entry.table for entry in read_entries(folder)]
 

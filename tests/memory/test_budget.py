@@ -24,7 +24,7 @@ from howfar.store import Store
 from howfar.function_options import CompareSettings
 from howfar.results import Settings
 from howfar.option_validation import checked
-from howfar.studies.distance import compared
+from howfar.studies.compare_datasets import compared
 from howfar.studies.study_inputs import Execution
 
 folder, n, m, q, memory = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5] or None

@@ -30,7 +30,7 @@ def compare(**given: Any) -> Comparison:
 @pytest.fixture(autouse=True)
 def plain_runs(monkeypatch) -> None:
     """Results without their reports, which take longest by far."""
-    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
+    monkeypatch.setattr("howfar.studies.compare_datasets.draw", lambda result, folder, **_: folder)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate_result import Certificate
 from howfar.results.file_checks import run_of_table, runs_of_picture
 from howfar.studies import run_folder
-from howfar.studies.distance import RELATED
+from howfar.studies.compare_datasets import RELATED
 from howfar.studies.run_folder import write_report
 from results.test_conformance import sample_of
 

@@ -163,7 +163,7 @@ def test_limit_draws_at_random_with_the_seed_and_keeps_the_order() -> None:
 
 def test_trivial_backbones_need_no_more_than_a_sample(demo_folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("howfar.studies.study_inputs.BASELINE_IMAGES", 10)
-    monkeypatch.setattr("howfar.studies.distance.BASELINE_IMAGES", 10)
+    monkeypatch.setattr("howfar.studies.compare_datasets.BASELINE_IMAGES", 10)
     options = {"permutations": 0, "bootstrap": 0, "progress": False}
     sampled = howfar.compare(demo_folders[0], demo_folders[1], "colour_moments", **options)
     assert sampled.primary.n == 24

@@ -10,7 +10,7 @@ import howfar
 from howfar.demo import write_dataset
 from howfar.pipeline import dataset_pairs
 from howfar.store import Store
-from howfar.studies import distance
+from howfar.studies import compare_datasets
 
 measured: list[int] = []
 
@@ -24,7 +24,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
         measured.append(1)
         return measure(*arguments)
 
-    monkeypatch.setattr(distance, "LARGE", 1)
+    monkeypatch.setattr(compare_datasets, "LARGE", 1)
     monkeypatch.setattr(dataset_pairs, "measure", count)
     measured.clear()
 
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_made_anew(sets: list[Path]) -> None:
 
 
 def test_the_oldest_are_removed(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distance, "MOST", 1)
+    monkeypatch.setattr(compare_datasets, "MOST", 1)
     for components in (1, 2, 3):
         compare(sets, components=components)
     assert len(list((Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir())) == 2

@@ -18,8 +18,8 @@ def bench(
     json: flags.Json = False,
 ) -> None:
     """Compare your own method with others: errors on new sites, intervals, gate, ranking of failures, labels needed."""
-    from howfar.studies.bench.comparison import INCLUDED
-    from howfar.studies.bench.comparison import bench as study
+    from howfar.studies.bench.run_methods import INCLUDED
+    from howfar.studies.bench.run_methods import bench as study
 
     found = study(methods or INCLUDED, entries)
     if json:

@@ -1,4 +1,4 @@
-"""Demonstrate distances, model failures and failing images on synthetic pictures (`howfar demo`)."""
+"""Draw synthetic pictures, and show distances, expected scores and probable failures of a crack detector (`howfar demo`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def demo(
     from howfar.data import Dataset
     from howfar.demo import write_demo
     from howfar.results.file_checks import page_folder
-    from howfar.studies import distance
+    from howfar.studies import compare_datasets
     from howfar.studies.performance.relate import relate as study
 
     ready_folder("out", out)
@@ -45,7 +45,7 @@ def demo(
     with stage(f"drawing synthetic pavement with exact crack masks in {out / 'data'}"):
         folders = write_demo(out / "data", seed=seed)
     primary, *secondaries = (Dataset.from_folder(folder) for folder in folders)
-    comparison = distance.compare(primary, secondaries, store=out / "store", seed=seed)
+    comparison = compare_datasets.compare(primary, secondaries, store=out / "store", seed=seed)
     run = comparison.save(out / "run")
     with stage("fitting a crack detector on half of the pavement pictures, and evaluating it on all others"):
         performances = _evaluate(primary, secondaries, out, seed)

@@ -53,7 +53,7 @@ def compare(
 
         result = compare_backbones(primary, secondaries, names, **chosen)
     else:
-        from howfar.studies.distance import compare as study
+        from howfar.studies.compare_datasets import compare as study
 
         result = study(primary, secondaries, names[0], **chosen)
     answer(result, json, print_comparison, chosen.get("out"), every)

@@ -36,7 +36,7 @@ def assess(
     **chosen: Unpack[AssessOptions],
 ) -> None:
     """Estimate what a model will score on each SITE, with an interval, reasons and the next step."""
-    from howfar.cli.select import folder_name
+    from howfar.cli.labelling_commands import folder_name
     from howfar.data import parse
     from howfar.studies.assessment.assess import assess as study
 
@@ -89,7 +89,7 @@ def certify(
 
     The first run draws the images to label; the same command again reads the labels and reports the score.
     """
-    from howfar.cli.select import folder_name
+    from howfar.cli.labelling_commands import folder_name
     from howfar.data import parse
     from howfar.studies.certification.certify import certify as study
 

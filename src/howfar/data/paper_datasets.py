@@ -16,7 +16,7 @@ from howfar.data.dataset import Dataset
 from howfar.data.dataset_argument import parse
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted
-from howfar.data.subject_variations import variations
+from howfar.data.name_attributes import variations
 from howfar.errors import ImageError, InputError, UnknownNameError
 
 NOT_VERIFIED = "not verified"
@@ -31,7 +31,7 @@ class CatalogueEntry:
     "" where no page that states terms of use could be read. `sizes` are the widths and heights in pixels that an image may
     have. `prefix` begins the names of its files in a collection of several
     datasets. `categories` must be there among `n_categories`, with the fewest and most images of one in `per_category`.
-    `variations` are how many values each part of a file's name takes, as `howfar.data.subject_variations` reads it.
+    `variations` are how many values each part of a file's name takes, as `howfar.data.name_attributes` reads it.
     """
 
     name: str

@@ -35,7 +35,7 @@ from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.distance_studies import Components
 from howfar.results.records import matching
 from howfar.studies.compare_backbones import by_image, with_agreement
-from howfar.studies.distance import compared
+from howfar.studies.compare_datasets import compared
 from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks
 from howfar.studies.study_file.kind import StudyKind, setting
 from howfar.studies.study_file.study_document import Inputs

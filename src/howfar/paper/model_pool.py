@@ -44,7 +44,7 @@ from howfar.results.adaptation_result import BASELINE, F_OWN, Adaptation
 from howfar.results.records import keyed, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.distance import compare
+from howfar.studies.compare_datasets import compare
 from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 from howfar.studies.study_file.study_document import Inputs
 

@@ -17,7 +17,7 @@ from howfar.arrays import ArrayRows, Float64Array, FloatArray, quotient
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset
 from howfar.data.image_folder import natural_key
-from howfar.data.subject_variations import FINEGPR, variation_columns, variations
+from howfar.data.name_attributes import FINEGPR, variation_columns, variations
 from howfar.distances.dataset_distances import identity_margin, image_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.io.partial_results import KeptArrays, part_key

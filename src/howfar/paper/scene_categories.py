@@ -24,7 +24,7 @@ from howfar.relation.rank_stability import Distances, agreements, mean_change
 from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes, StudiedBackbone
 from howfar.results.records import keyed
-from howfar.studies.distance import compared, matrix_notes
+from howfar.studies.compare_datasets import compared, matrix_notes
 from howfar.studies.distance_matrix import summed_once
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, StudyKind, Work, setting
 from howfar.studies.study_file.study_document import Inputs

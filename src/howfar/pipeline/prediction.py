@@ -139,8 +139,8 @@ def choose_reading(
 ) -> tuple[Predictor, NetworkReading, tuple[str, ...]] | None:
     """Choose how a foreign network is fed and read, by trying a few images of a dataset; None if no image is readable.
 
-    Returned are the predictor that does so, a record of it, and warnings of readings that do better.     Values all within 0-1
-    are probabilities, unless the caller says otherwise. Where images have masks, the normalisations of ImageNet, 0 to 1, 0 to
+    Returned are the predictor that does so, a record of it, and warnings of readings that do better. Values all within 0-1 are
+    probabilities, unless the caller says otherwise. Where images have masks, the normalisations of ImageNet, 0 to 1, 0 to
     255 and -1 to 1 (and either of two channels) are compared by the best F of the summed counts, and by the soft F, which falls
     where maps are too bright or too dark throughout. Raises `InputError` where another reading is clearly better than a
     default.

@@ -1,4 +1,4 @@
-"""Write the report's section on images on which the model probably fails, with nominal and measured error rates."""
+"""Write the report's section on probable failures, with the promised and the measured share of images listed wrongly."""
 
 from __future__ import annotations
 

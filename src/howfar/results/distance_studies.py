@@ -1,4 +1,4 @@
-"""Hold the results of the paper's studies of distance: by number of PCA components, of persons, robustness, and scenes."""
+"""Hold four of the paper's studies: distances by PCA components, of persons, after perturbations, and of scene categories."""
 
 from __future__ import annotations
 

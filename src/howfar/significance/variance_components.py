@@ -1,4 +1,4 @@
-"""Estimate how much of a measurement's variance each crossed source contributes, by a linear mixed model."""
+"""Estimate how much of a score's variance each source (site, training, …) contributes, by a mixed model (REML)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Name a feature's folder by the hash of its identity (backbone, weights, settings), and write and check its manifest."""
+"""Name the folder of a backbone's features by the hash of what made them (weights, settings); write and check its manifest."""
 
 from __future__ import annotations
 

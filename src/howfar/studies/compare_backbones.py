@@ -24,7 +24,7 @@ from howfar.results import Comparison, Settings
 from howfar.results.backbones_result import SETS, BackboneComparison
 from howfar.results.file_checks import page_folder
 from howfar.significance import resample_weights
-from howfar.studies.distance import compared_by, read_and_drawn
+from howfar.studies.compare_datasets import compared_by, read_and_drawn
 from howfar.studies.run_folder import write_run
 from howfar.studies.slices import columns_of
 from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, sources_of

@@ -40,7 +40,7 @@ from howfar.protocols import Runner
 from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset
 from howfar.results.file_checks import check_table, page_folder
-from howfar.studies.distance import features_of, matrix_notes
+from howfar.studies.compare_datasets import features_of, matrix_notes
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import Execution, check_names, check_out, drawn, parse_all, sources_of
 

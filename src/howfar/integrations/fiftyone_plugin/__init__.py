@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from howfar.errors import HowfarError
-from howfar.integrations.fiftyone_host import TRUTH, add_draw, add_labels, add_run
+from howfar.integrations.fiftyone_datasets import TRUTH, add_draw, add_labels, add_run
 
 NOTE: Final = "howfar"
 """The key of what the panel shows, in a dataset's info."""

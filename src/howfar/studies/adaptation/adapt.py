@@ -37,7 +37,7 @@ from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.studies.adaptation import adaptation_tables, arms
 from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
-from howfar.studies.distance import compare
+from howfar.studies.compare_datasets import compare
 from howfar.studies.run_folder import write_run
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import check_names, keep_pictures, sources_of

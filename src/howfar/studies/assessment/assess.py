@@ -40,7 +40,7 @@ from howfar.studies.assessment.preparation import (
     preparation,
     score_file,
 )
-from howfar.studies.distance import features_of, measured_run
+from howfar.studies.compare_datasets import features_of, measured_run
 from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.performance_files import files_of, read_performances
 from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related

@@ -1,4 +1,4 @@
-"""Log one row for each checked batch, and raise an alarm if performance has fallen over all logged batches."""
+"""Log one row for each checked batch, and raise an alarm if performance has fallen, judged from all batches together."""
 
 from __future__ import annotations
 

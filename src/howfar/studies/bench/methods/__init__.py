@@ -1,1 +1,1 @@
-"""Methods that `howfar bench` compares by default, one file each, as `howfar.studies.bench.comparison` describes them."""
+"""Methods that `howfar bench` compares by default, one file each, as `howfar.studies.bench.run_methods` describes them."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array
-from howfar.studies.bench.comparison import registered
+from howfar.studies.bench.run_methods import registered
 
 SHARE = 0.99
 

@@ -13,7 +13,7 @@ from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.labelled_images import LabelledImages
 from howfar.relation.site_judge import Evidence, Terms, judge_of
 from howfar.sampling import draw, mean
-from howfar.studies.bench.comparison import Ask, columns_of
+from howfar.studies.bench.run_methods import Ask, columns_of
 from howfar.studies.performance.image_performance import collected
 
 TERMS: Final = Terms(tau=0.5, level=0.9, error_rate=0.2)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.significance.bootstrap import student
-from howfar.studies.bench.comparison import Ask
+from howfar.studies.bench.run_methods import Ask
 
 
 def selector(labelled: pd.DataFrame, site: pd.DataFrame) -> Float64Array:

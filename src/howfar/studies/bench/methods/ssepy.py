@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from howfar.arrays import Float64Array
-from howfar.studies.bench.comparison import Ask
+from howfar.studies.bench.run_methods import Ask
 
 
 def certificate(proxy: Float64Array, k: int, ask: Ask, seed: int) -> tuple[float, float, float]:

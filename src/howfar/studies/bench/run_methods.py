@@ -1,4 +1,4 @@
-"""Run score-estimation methods on stored tables of images, and compare the estimates with true scores (`howfar bench`).
+"""Run score-estimation methods on stored tables of per-image signals, and compare estimates with true scores (`howfar bench`).
 
 A method is a Python file that defines at least one of four functions. Each is called for one site of an entry at a time.
 

@@ -1,4 +1,4 @@
-"""Read a FiftyOne dataset as images, and write distances, estimates, random samples and imported labels to its samples."""
+"""Read a FiftyOne dataset as images, and write distances, estimates, chosen images (as tags) and labels back to it."""
 
 from __future__ import annotations
 
