@@ -1,6 +1,7 @@
 """Run every code block of the Markdown files named, in order: what a reader would type, by bash or by this interpreter.
 
 usage: commands.py FILE.md...                     here, one file after another
+       commands.py --blocks FIRST:LAST FILE.md    only these blocks, as a slice of Python
        commands.py --from FOLDER FILE.md...       each file in a folder of its own that holds a copy of FOLDER alone, so that no
                                                   page lives on what another left, as many files at a time as there are cores
 """
@@ -27,11 +28,17 @@ BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="start", type=Path, help="what each file finds in its folder")
+    parser.add_argument("--blocks", type=part, default=slice(None), help="FIRST:LAST")
     parser.add_argument("files", nargs="+", type=Path)
     arguments = parser.parse_args()
     if arguments.start is None:
-        return next(filter(None, (run(file, Path.cwd(), sys.stdout) for file in arguments.files)), 0)
+        return next(filter(None, (run(file, Path.cwd(), sys.stdout, arguments.blocks) for file in arguments.files)), 0)
     return next(filter(None, each_alone(arguments.files, arguments.start)), 0)
+
+
+def part(text: str) -> slice:
+    first, last = (int(end) if end else None for end in text.split(":"))
+    return slice(first, last)
 
 
 def each_alone(files: list[Path], start: Path) -> Iterator[int]:
@@ -60,11 +67,11 @@ def alone(file: Path, start: Path, folder: Path) -> tuple[int, str]:
     return status, printed
 
 
-def run(file: Path, folder: Path, output: IO[str], **variables: str) -> int:
+def run(file: Path, folder: Path, output: IO[str], chosen: slice = slice(None), **variables: str) -> int:
     """The status of the first block that fails, or 0; the blocks see these environment variables beside the present ones."""
     say: Callable[..., None] = partial(print, file=output, flush=True)
     environment = os.environ | variables
-    for language, code in blocks(file):
+    for language, code in blocks(file)[chosen]:
         say(f"\n-- {file}: {language}\n{code.rstrip()}")
         command = (
             ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-W", "error", "-c", code]

@@ -3,13 +3,15 @@
     pytest --durations=0 > suite.log
     python tests/slow.py suite.log > tests/slow.txt
 
+Without a log it prints the files and folders of the nightly tests.
+
 A line names a file, a class or a function of tests, and how many seconds it took on one of two cores.
 """
 
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path, PurePosixPath
 
 LIST = Path(__file__).with_name("slow.txt")
@@ -78,6 +80,26 @@ def is_among(test: str, entries: Container[str]) -> bool:
     )
 
 
+def unit_of(test: str, whole_folders: bool) -> str:
+    """The folder or file of a test, whose tests run in one process: those of a folder share its fixtures.
+
+    Examples
+    --------
+    >>> unit_of("tests/cli/test_names.py::test_a[b/c]", True), unit_of("tests/cli/test_names.py::test_a", False)
+    ('tests/cli', 'tests/cli/test_names.py')
+    """
+    file = test.partition("::")[0]
+    return file.rpartition("/")[0] if whole_folders else file
+
+
+def longest_first(tests: Iterable[str], whole_folders: bool) -> list[str]:
+    """List the units of tests, those of the most seconds first, so that no process is left alone with a long one."""
+    seconds: dict[str, float] = defaultdict(float)
+    for name, taken in listed().items():
+        seconds[unit_of(name, whole_folders)] += taken
+    return sorted(dict.fromkeys(unit_of(test, whole_folders) for test in tests), key=lambda unit: -seconds[unit])
+
+
 def choose(log: str) -> dict[str, float]:
     """Choose the functions of tests of which one case takes `SLOW` seconds or more, by the durations in pytest's output."""
     cases: dict[str, float] = defaultdict(float)
@@ -90,5 +112,8 @@ def choose(log: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        print(*sorted({entry.partition("::")[0] for entry in NIGHTLY}))
+        sys.exit()
     for name, taken in sorted(choose(Path(sys.argv[1]).read_text(encoding="utf-8")).items()):
         print(f"{taken:6.1f} {name}")

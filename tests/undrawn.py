@@ -1,6 +1,7 @@
 """Leave out the pages of results, which take seconds to draw and have tests of their own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,4 +26,20 @@ def undrawn() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         kept = {name: REPORTS[name] for name in FILES}
         patch.setitem(registry.OURS, "reports", {**dict.fromkeys(REPORTS, "undrawn:page"), **kept})  # type: ignore[arg-type]
+        yield
+
+
+@contextmanager
+def no_figures() -> Iterator[None]:
+    """Draw pages without their figures, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("figures", "relation_figures", "adaptation_figures"):
+            patch.setitem(registry.OURS, kind, {})  # type: ignore[arg-type]  # it is a dict
+        yield
+
+
+@pytest.fixture
+def without_figures() -> Iterator[None]:
+    """For tests that look at no figure."""
+    with no_figures():
         yield

@@ -6,6 +6,7 @@ import pytest
 
 from command_world import Command, write_world
 from howfar.cli.main import run
+from undrawn import no_figures
 
 
 @pytest.fixture
@@ -22,4 +23,5 @@ def howfar(capsys) -> Command:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
-    return write_world(tmp_path_factory.mktemp("world"))
+    with no_figures():
+        return write_world(tmp_path_factory.mktemp("world"))

@@ -114,6 +114,7 @@ def test_no_other_command_writes_into_an_assessed_run(places, assessed, capsys, 
     assert "must not hold the answer of howfar compare (result.json)" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_the_report_shows_the_command_that_asks_the_same_again(places, assessed, tmp_path, monkeypatch):
     document = json.loads((assessed / "assessment.json").read_text())
     shown = (assessed / "report.html").read_text().split("<h3>The same again</h3>")[1].split("</code>")[0]

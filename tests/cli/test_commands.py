@@ -29,7 +29,7 @@ from howfar.segmenters import segmenter_family
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
-PARSERS = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]  # a group has commands
+PARSERS = main.parser().commands
 each_command = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 FUNCTIONS = {entry.name: registry.load("commands", entry.name) for entry in ENTRIES}
 DECLARED = {name: function.keywords for name, function in FUNCTIONS.items() if hasattr(function, "keywords")}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from howfar.cli.config_file import Config, shared_keys
-from howfar.cli.main import app, run
+from howfar.cli.main import parser, run
 from howfar.function_options import CompareOptions
 from howfar.option_validation import declared
 from howfar.options import FOLDED, HIDDEN
@@ -88,9 +88,7 @@ def test_paths_are_taken_from_the_folder_of_the_file(project):
         'store = "features"\n[train]\nout = "m.safetensors"\noption = {encoder = "b3"}\n[adapt]\nshots = [1, 3]\n'
         '[embed]\nstore = "s3://bucket/features"\nweights = ["dinov2=w"]\n'
     )
-    import typer
-
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
+    commands = parser().commands
     config = Config.read(None)
     assert config.defaults(commands["compare"]) == {"store": f"{project}/features"}
     assert config.defaults(commands["train"]) == {"out": f"{project}/m.safetensors", "options": ["encoder=b3"]}

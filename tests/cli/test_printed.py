@@ -29,6 +29,7 @@ def roads(world, tmp_path) -> Path:
 # Adapt.
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_an_adaptation_prints_its_table_its_verdict_and_its_folder(world, tmp_path, howfar):
     more = ("--epochs", "1", "--bootstrap", "20", "--shots", "0,1", "--strategy", "far", "--strategy", "random")
     out = tmp_path / "study"
@@ -43,6 +44,7 @@ def test_an_adaptation_prints_its_table_its_verdict_and_its_folder(world, tmp_pa
     assert lines[-2:] == [f"study: {out}", f"report: {out / 'report.html'}"]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_how_long_all_models_take_is_said_once(world, tmp_path, howfar, monkeypatch):
     monkeypatch.setattr("howfar.training.compute_resources.STEPS", 1)
     monkeypatch.setattr("howfar.training.compute_resources.SECONDS", 0)

@@ -12,6 +12,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.cli.terminal import NOTES
 
+pytestmark = pytest.mark.usefixtures("without_figures")
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 
 

@@ -97,6 +97,7 @@ def test_damaged_clips_are_skipped_with_a_reason(tmp_path: Path) -> None:
         howfar.embed(tmp_path / "site", "pixels", frames="2", progress=False)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_clips_are_assessed_and_scored_by_one_command_each(tmp_path: Path) -> None:
     roads = write_dataset(tmp_path / "roads", 6, seed=0, size=64)
     for seed in range(2):

@@ -183,6 +183,7 @@ def test_scores_become_geojson_by_one_command(tmp_path: Path, monkeypatch: pytes
         geojson([(str(tmp_path / "new.tif"), {})])
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_site_of_rasters_with_masks_is_assessed_by_one_command(tmp_path: Path) -> None:
     for number, name in enumerate(("p", "a", "b")):
         for part in range(2):

@@ -18,6 +18,7 @@ from howfar.data import Dataset, decode, parse, read_bytes, read_mask
 from howfar.data.bands import file_values
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading, reading_pixels
+from undrawn import no_figures
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")
@@ -104,6 +105,7 @@ def test_a_range_without_pixels_is_said_with_the_count(tmp_path: Path) -> None:
     assert any(note.startswith(line) for note in found.notes)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_site_of_volumes_with_masks_is_assessed_by_one_command(tmp_path: Path) -> None:
     for number, name in enumerate(("p", "a", "b")):
         for part in range(4):
@@ -200,10 +202,13 @@ def test_no_text_of_a_tag_reaches_a_file_of_any_command(tmp_path: Path, capsys: 
     }
     assert {"PatientName", "PatientID", "InstitutionName", "StudyInstanceUID", "PatientBirthDate", "Modality"} <= set(filled)
     with pydicom.config.disable_value_validation():
+        tags = dicom(tmp_path / "filled.dcm", SECRET, **filled)
         for number in range(14):
             site, stem = ("p", "s")[number % 2], f"{number:02}"
-            identity = {"PatientID": f"{SECRET}{number // 4}"}
-            dicom(tmp_path / site / "images" / f"{stem}.dcm", SECRET, number, **{**filled, **identity})
+            tags.PatientID = f"{SECRET}{number // 4}"
+            tags.PixelData = np.random.default_rng(number).integers(0, 2000, (24, 20)).astype(np.int16).tobytes()
+            (tmp_path / site / "images").mkdir(parents=True, exist_ok=True)
+            tags.save_as(tmp_path / site / "images" / f"{stem}.dcm")
             mask = Image.fromarray((np.arange(480).reshape(24, 20) % 3 == 0).astype(np.uint8) * np.uint8(255))
             for file in (tmp_path / site / "masks" / f"{stem}.png", tmp_path / "maps" / site / f"{stem}.png"):
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +219,8 @@ def test_no_text_of_a_tag_reaches_a_file_of_any_command(tmp_path: Path, capsys: 
     reading: dict[str, Any] = {"store": store, "range": "auto", "progress": False}
     kept = {**reading, "backbone": "colour_moments"}
     howfar.assess(p, [s], made / "assessed", predictions=tmp_path / "maps", baselines=False, partial=True, **kept)
-    run = howfar.compare(p, s, out=made / "run", **{**QUICK, **kept})
+    with no_figures():  # those of the assessment are looked at
+        run = howfar.compare(p, s, out=made / "run", **{**QUICK, **kept})
     howfar.select(made / "run", "s", 2, "kcenter", out=made / "selected")
     howfar.evaluate(s, tmp_path / "maps" / "s", range="auto", partial=True).save(made / "evaluated" / "s.parquet")
     howfar.profile(p, "colour_moments", **reading).save(made / "p.howfar")

@@ -165,7 +165,8 @@ def _write(folder: Path, images: pd.DataFrame, seed: int, rng: np.random.Generat
                 target = folder / row[column]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 picture: Any = values if column != "path" else rng.integers(90, 160, (*SIDE, 3), dtype=np.uint8)
-                Image.fromarray(picture).save(target)
+                if column == "map" or not target.exists():
+                    Image.fromarray(picture).save(target)
 
 
 def _scores(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

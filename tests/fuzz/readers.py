@@ -230,13 +230,11 @@ def read_checkpoint(folder: Path) -> object:
 
 
 def read_defaults(folder: Path) -> object:
-    import typer
-
     from howfar.cli.config_file import Config
-    from howfar.cli.main import app
+    from howfar.cli.main import parser
 
     config = Config.read(str(first(folder)))
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
+    commands = parser().commands
     return [config.defaults(commands[name]) for name in ("compare", "train", "study")]
 
 

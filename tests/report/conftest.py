@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from howfar import registry
 from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.comparison_report import write_report
 from howfar.results import Comparison, Relation
@@ -12,13 +11,6 @@ from howfar.results.adaptation_result import Adaptation
 from worlds.believable_runs import bakeoff, related, run_folder, several, six, study, study_folder
 
 __all__ = ["bakeoff", "related", "run_folder", "several", "six", "study", "study_folder"]
-
-
-@pytest.fixture
-def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of the text alone."""
-    for kind in ("figures", "relation_figures", "adaptation_figures"):
-        monkeypatch.setitem(registry.OURS, kind, {})
 
 
 @pytest.fixture(scope="session")

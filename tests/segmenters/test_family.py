@@ -15,8 +15,8 @@ from howfar.errors import InputError, MissingPathError
 from howfar.segmenters import build_segmenter, segmenter_family
 from howfar.segmenters.architectures import UNETPLUSPLUS
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
-from howfar.testing import SegmenterTests
 from howfar.weights.published import packaged_file, timm_name
+from worlds.built_once import BuiltOnce
 from worlds.hub import go_offline
 
 
@@ -68,11 +68,11 @@ def test_reading_recipes_loads_no_network_library() -> None:
     assert done.stdout.split() == []
 
 
-class TestLite0(SegmenterTests):
+class TestLite0(BuiltOnce):
     family = UNETPLUSPLUS
 
 
-class TestB3(SegmenterTests):
+class TestB3(BuiltOnce):
     family = UNETPLUSPLUS
     idle = ("network.encoder._conv_head.", "network.encoder._bn1.")
 

@@ -26,6 +26,7 @@ from howfar.segmenters import build_segmenter, restore_segmenter
 from howfar.segmenters.architectures import FROZEN
 from howfar.segmenters.frozen_encoder_network import Encoder, restore_encoder
 from howfar.testing import SegmenterTests
+from worlds.built_once import BuiltOnce
 from worlds.hub import save_dinov2
 
 SIDE = 64
@@ -40,12 +41,12 @@ def pictures(count: int = 2, side: int = SIDE) -> torch.Tensor:
     return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-class TestLite0(SegmenterTests):
+class TestLite0(BuiltOnce):
     family = FROZEN
     length = 16 * 32**2 + 24 * 16**2 + 40 * 8**2 + 112 * 4**2 + 320 * 2**2
 
 
-class TestLinear(SegmenterTests):
+class TestLinear(BuiltOnce):
     family = FROZEN
 
     def options(self) -> Mapping[str, Any]:

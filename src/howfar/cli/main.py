@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -78,7 +79,7 @@ def run(arguments: list[str]) -> int:
     try:
         if not _ABOUT & set(arguments):
             check_variables()
-        code = app(arguments, prog_name="howfar", standalone_mode=False)
+        code = parser()(arguments, prog_name="howfar", standalone_mode=False)
         # Report output that cannot be written now; Python would do so only at exit.
         if sys.stdout is not None:  # the caller may have closed it
             sys.stdout.flush()
@@ -92,9 +93,19 @@ def run(arguments: list[str]) -> int:
     return fail(STOPPED, INTERRUPTED) if code == INTERRUPTED else code if isinstance(code, int) else 0
 
 
+def parser() -> Any:
+    """Give the parser of the command line, whose `commands` are the parsers of the commands, built once."""
+    return _parser(tuple(command.callback for command in app.registered_commands))
+
+
+@cache
+def _parser(commands: tuple[Any, ...]) -> Any:
+    return typer.main.get_command(app)
+
+
 def _flags(arguments: list[str]) -> dict[str, str]:
     """Map the typed command's parameters to their names on the command line; {} without a command."""
-    commands = getattr(typer.main.get_command(app), "commands", {})
+    commands = parser().commands
     name = next((word for word in arguments if word in commands), None)
     flags = {} if name is None else flags_of(commands[name])
     if name != "study":

@@ -79,18 +79,18 @@ class BackboneTests(ABC):
         np.testing.assert_array_equal(features, second.embed(_batch(second, 2)))
 
     def test_batch_size_does_not_matter(self) -> None:
-        """Check that sixteen images at once and one by one give the same features, within 1e-5 of the largest value."""
+        """Check that six images at once and one by one give the same features, within 1e-5 of the largest value."""
         backbone = self.make()
-        batch = _batch(backbone, 16)
+        batch = _batch(backbone, 6)
         before = batch.copy()
-        singly = np.concatenate([backbone.embed(batch[i : i + 1]) for i in range(16)])
+        singly = np.concatenate([backbone.embed(batch[i : i + 1]) for i in range(6)])
         _assert_close(backbone.embed(batch), singly)
         np.testing.assert_array_equal(batch, before)
 
     def test_threads(self) -> None:
         """Check that several threads at once get the features that one thread gets."""
         backbone = self.make()
-        batches = [_batch(backbone, 2, seed) for seed in range(8)]
+        batches = [_batch(backbone, 2, seed) for seed in range(4)]
         expected = [backbone.embed(batch) for batch in batches]
         with ThreadPoolExecutor(4) as pool:
             computed = list(pool.map(backbone.embed, batches))

@@ -137,13 +137,14 @@ def test_unseen_is_judged_by_content_and_not_by_name(folders: list[Path]) -> Non
     check_unseen(known, known.without({known.contents[first]}).dataset, {known.contents[first]})
 
 
-def test_a_study_goes_on_from_the_models_that_are_there(done: tuple[Adaptation, Path], folders: list[Path]) -> None:
-    found, out = done
-    lost = out / "models/seed0/random-3.safetensors"
+def test_a_study_goes_on_from_the_models_that_are_there(folders: list[Path], tmp_path: Path) -> None:
+    given: dict[str, Any] = {"shots": (1,), "strategies": ("random",), "background": folders[3], "background_shots": (1,)}
+    found, out = run(folders, tmp_path, **given, blind=[folders[4]]), tmp_path
+    lost = out / "models/seed0/random-1.safetensors"
     weights = Checkpoint.load(lost).card.weights
     kept = {file: file.stat().st_mtime_ns for file in out.rglob("*.safetensors") if file != lost}
     lost.unlink()
-    again = run(folders, out, seeds=(0, 1), background=folders[3], background_shots=(2,), blind=[folders[4]])
+    again = run(folders, out, **given, blind=[folders[4]])
     assert {file: file.stat().st_mtime_ns for file in out.rglob("*.safetensors") if file != lost} == kept
     assert Checkpoint.load(lost).card.weights == weights
     assert again.scores.equals(found.scores)
@@ -371,7 +372,7 @@ class Pickling:
 
 def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(folders, tmp_path, monkeypatch):
     runner, here = Pickling(), []
-    chosen: dict[str, Any] = {"shots": (1,), "strategies": ("random",), "seeds": (0, 1), "pool_share": 0.5}
+    chosen: dict[str, Any] = {"shots": (1,), "strategies": ("random",), "pool_share": 0.5}
     for name in ("fit", "adapted", "predict"):
         usual = getattr(models, name)
 
@@ -381,7 +382,7 @@ def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(folders, tmp_pat
 
         monkeypatch.setattr(models, name, noted)
     spread = run(folders, tmp_path / "spread", runner=runner, **chosen)
-    assert len(runner.tasks) == 2 + 2 * 3  # two seeds; M, norm and a strategy of each
+    assert len(runner.tasks) == 1 + 3  # M, and the maps of M, norm and a strategy
     # M of the first seed tells whether there is batch norm; maps that are there already are only listed.
     assert here.count("fit") == 1
     assert "adapted" not in here

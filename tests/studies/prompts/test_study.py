@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +98,21 @@ def test_images_that_cannot_be_scored_are_left_out(sam_folder: Path, walls: Path
         howfar.prompts(folder, "box", out=tmp_path / "other", sam=sam_folder, progress=False)
 
 
+@pytest.fixture(scope="module")
+def one_clipseg() -> Iterator[None]:
+    """Build the network of random weights once: it has 150 million parameters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prompts, "ClipSeg", cache(ClipSeg))
+        yield
+
+
+@pytest.mark.usefixtures("one_clipseg")
 def test_texts_are_clipsegs(walls: Path, tmp_path: Path) -> None:
     texts = ["a crack", "a crack", "a wall"]
     found = howfar.prompts(walls, "text", out=tmp_path / "out", texts=texts, pretrained=False, limit=1, progress=False)
     assert found.prompts == ("text: a crack", "text: a wall")
     assert any("random weights" in note for note in found.notes)
-    network = ClipSeg(pretrained=False)
+    network = prompts.ClipSeg(None, pretrained=False, device="auto")
     (row,) = found.images[found.images["prompt"] == "text: a wall"].to_dict("records")
     with Image.open(row["path"]) as picture, Image.open(tmp_path / "out" / row["map"]) as written:
         expected = np.round(255 * network.probabilities(picture, "a wall"))
@@ -166,6 +177,7 @@ def test_a_corrected_mask_is_told_anew(sam_folder: Path, walls: Path, tmp_path: 
     assert json.loads(again.images.loc[changed, "told"].iloc[0])["box"] == [5.0, 3.0, 20.0, 9.0]
 
 
+@pytest.mark.usefixtures("one_clipseg")
 def test_texts_that_differ_in_a_letter_have_maps_of_their_own(walls, tmp_path, monkeypatch):
     monkeypatch.setattr(
         ClipSeg, "probabilities", lambda self, picture, text: np.full((64, 64), 0.9 if text == "Crack" else 0.2, np.float32)

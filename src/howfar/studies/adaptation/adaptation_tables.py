@@ -290,9 +290,11 @@ def pooled(spreads: Sequence[Spread | None]) -> list[Spread | None]:
 
 def _sums(rows: pd.DataFrame, seeds: Sequence[int]) -> Float64Array:
     """Sum differences and count images by seed and photograph, (seeds, photographs, 2)."""
-    table = rows.pivot_table(index="seed", columns="photograph", values="difference", aggfunc=["sum", "count"], fill_value=0)
-    tables = [table[name].reindex(list(seeds), fill_value=0).to_numpy(dtype=np.float64) for name in ("sum", "count")]
-    return np.stack(tables, axis=2)
+    place, photographs = pd.factorize(rows["photograph"], sort=True)
+    shape = (len(seeds), len(photographs))
+    cells = np.searchsorted(seeds, rows["seed"]) * len(photographs) + place
+    tables = [np.bincount(cells, weights, minlength=shape[0] * shape[1]) for weights in (rows["difference"], None)]
+    return np.stack([table.reshape(shape).astype(np.float64) for table in tables], axis=2)
 
 
 def _means(datasets: Sequence[Float64Array], photographs: Sequence[Float64Array], seeds: Float64Array) -> Float64Array:
