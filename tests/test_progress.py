@@ -1,5 +1,6 @@
 """A bar moves at a terminal and in a notebook; elsewhere a long job says now and then how far it is."""
 
+import math
 import os
 import sys
 import time
@@ -41,25 +42,23 @@ def test_a_short_bar_does_not_stay_at_a_terminal(longest, stays, capsys, monkeyp
     assert capsys.readouterr().err.rstrip(" ").endswith("\n") is stays
 
 
-def test_what_is_said_is_said_in_a_log_too(capsys, monkeypatch):
+def test_in_a_log_a_long_job_says_how_far_it_is_in_whole_lines(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    with bar(always=True, total=7, desc="counting") as shown:
-        shown.set_postfix({"kept": 3}, refresh=False)
-        shown.update(7)
-    assert "7/7" in (err := capsys.readouterr().err)
-    assert "kept=3" in err
-
-
-def test_in_a_log_a_long_job_says_how_far_it_is(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.setattr("howfar.progress.SELDOM", 0.05)
-    for _ in bar(range(4), desc="counting", unit="image"):
-        time.sleep(0.06)
-    err = capsys.readouterr().err
-    assert "counting:  50%" in err
-    assert "image/s" in err
+    monkeypatch.setattr(progress, "SOON", 0.25)
+    monkeypatch.setattr(progress, "SELDOM", 0.5)
+    monkeypatch.setattr(progress._Spinner, "_last", -math.inf)
+    for _ in range(2):
+        with bar(total=4, desc="counting", unit="image") as shown:
+            shown.set_postfix({"kept": 3}, refresh=False)
+            for _ in range(4):
+                time.sleep(0.11)
+                shown.update()
+    first, *others = capsys.readouterr().err.splitlines(keepends=True)
+    assert first.startswith("counting:  75%")
+    assert "image/s, kept=3]\n" in first
+    # Bars that follow each other share the pace.
+    assert len(others) == 1
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.3])
@@ -127,13 +126,18 @@ def test_a_bar_that_is_about_to_be_made_stops_nothing(capsys, monkeypatch):
 
 def test_in_a_log_a_long_stage_is_a_line_now_and_then(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    monkeypatch.setattr(progress._Spinner, "_last", -math.inf)
     with stage("drawing the report"):
         time.sleep(0.3)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "SELDOM", 0.05)
+    monkeypatch.setattr(progress._Spinner, "_last", -math.inf)
+    monkeypatch.setattr(progress, "SOON", 0.05)
     with stage("drawing the report"):
         time.sleep(0.3)
-    assert capsys.readouterr().err.startswith("drawing the report: 0 s\n")
+        begin("report: loading")
+        time.sleep(0.3)
+    assert capsys.readouterr().err == "drawing the report: 0 s\n"
+    end()
 
 
 def test_silence_is_silence(capsys, monkeypatch):

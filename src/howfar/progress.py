@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import sys
 import threading
@@ -13,6 +15,8 @@ from typing import Any, Final
 
 from howfar.text_formatting import printable
 
+SOON: Final = 3.0
+"""Seconds of work after which a file or a pipe gets its first line."""
 SELDOM: Final = 30.0
 """Seconds between two lines in a file or a pipe."""
 BRIEF: Final = 5.0
@@ -35,28 +39,24 @@ def silence(wanted: bool) -> None:
     _Silence.wanted = wanted
 
 
-def bar(
-    iterable: Iterable[Any] | None = None, *, progress: bool = True, always: bool = False, patient: bool = False, **options: Any
-) -> Any:
-    """Make a tqdm progress bar; in a file or a pipe it prints only every half minute.
+def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, patient: bool = False, **options: Any) -> Any:
+    """Make a tqdm progress bar; in a file or a pipe all bars and stages together print a line every half minute.
 
-    In a file or a pipe shorter loops print nothing, unless `always` asks for their beginning and end. `iterable` is None where
-    `update` is called. No bar is shown where `progress` is False, or where `patient` is set and the loop takes less than a
-    second; one of less than five seconds does not stay at a terminal. `options` are tqdm's: total, desc, unit, leave …
+    The first of these lines comes after three seconds. `iterable` is None where `update` is called. No bar is shown where
+    `progress` is False, or where `patient` is set and the loop takes less than a second; one of less than five seconds does not
+    stay at a terminal. `options` are tqdm's: total, desc, unit, leave …
     """
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-    delay, often = (1.0 if patient else 0.0, 0.1) if watched else (0.0 if always else SELDOM, SELDOM)
-    # By default tqdm would refresh by itself every 10 seconds.
-    pace: dict[str, Any] = {"delay": delay, "mininterval": often, "maxinterval": max(10.0, often)}
     if "desc" in options:
         options["desc"] = printable(options["desc"])
     # A patient bar would only clutter the answer.
     options.setdefault("leave", not (patient and watched))
     with _LOCK:
         _Spinner.wipe()
-        kind = _vanishing() if watched else _tqdm()
-        return kind(iterable, disable=not progress or _Silence.wanted, dynamic_ncols=True, **pace, **options)
+        # tqdm moves a cursor, in a file too.
+        pace: dict[str, Any] = {"delay": 1.0 if patient else 0.0} if watched else {"delay": SOON, "file": io.StringIO()}
+        return _bar_class()(iterable, disable=not progress or _Silence.wanted, dynamic_ncols=watched, **pace, **options)
 
 
 def _tqdm() -> Any:
@@ -71,13 +71,19 @@ def _tqdm() -> Any:
 
 
 @cache
-def _vanishing() -> Any:
-    """Return a bar class that removes short bars at their end, as ten of them would push the answer off the screen."""
+def _bar_class() -> Any:
+    """Return a bar class that leaves no short bar on a terminal, and that writes few and whole lines into a file or a pipe."""
 
     class Bar(_tqdm()):  # type: ignore[misc]  # which class it is tqdm decides
         def __init__(self, *given: Any, **options: Any) -> None:
-            self.begun = time.monotonic()
+            self.begun, self.watched = time.monotonic(), "file" not in options
             super().__init__(*given, **options)
+
+        def display(self, *given: Any, **options: Any) -> None:
+            if self.watched:
+                super().display(*given, **options)
+            else:
+                _Spinner.log(str(self))
 
         def close(self) -> None:
             if not self.disable and time.monotonic() - self.begun < BRIEF:
@@ -92,12 +98,14 @@ class _Spinner:
 
     stages: list[tuple[str, float]] = []  # noqa: RUF012  # the one stack of the process
     _drawn = 0
-    _last = 0.0
+    _last = -math.inf
     _thread: threading.Thread | None = None
 
     @classmethod
     def start(cls) -> None:
         """Start drawing, unless it is running."""
+        if len(cls.stages) == 1:
+            cls._last = max(cls._last, time.monotonic() - SELDOM + SOON)
         if cls._thread is None or not cls._thread.is_alive():
             cls._thread = threading.Thread(target=cls._turn, name="howfar-progress", daemon=True)
             cls._thread.start()
@@ -111,11 +119,14 @@ class _Spinner:
 
     @classmethod
     def draw(cls, now: float) -> None:
-        """Draw the current stage, or the seconds of the bars; in a file or a pipe, write a line every half minute."""
+        """Draw the current stage, or the seconds of the bars; in a file or a pipe, write a line now and then."""
         if not cls.stages or _Silence.wanted:
             return
         if bars := _bars():
-            if sys.stderr.isatty() and now - cls._last >= MOVES:
+            if not sys.stderr.isatty():
+                if bars[0] is not None:
+                    cls.log(str(bars[0]))
+            elif now - cls._last >= MOVES:
                 cls._last = now
                 for shown in bars:
                     _refresh(shown)
@@ -126,9 +137,16 @@ class _Spinner:
             text = f"{_MARKS[int(now / _TURN) % len(_MARKS)]} {name}{f' {seconds} s' if seconds else ''}"
             _write(f"\r{text.ljust(cls._drawn)}")
             cls._drawn = len(text)
-        elif now - max(begun, cls._last) >= SELDOM:
-            cls._last = now
-            _write(f"{name}: {seconds} s\n")
+        else:
+            cls.log(f"{name}: {seconds} s")
+
+    @classmethod
+    def log(cls, line: str) -> None:
+        """Write a line into a file or a pipe, if it is time for one."""
+        with _LOCK:
+            if time.monotonic() - cls._last >= SELDOM:
+                cls._last = time.monotonic()
+                _write(f"{line}\n")
 
     @classmethod
     def _turn(cls) -> None:
@@ -189,8 +207,8 @@ def begin(name: str) -> None:
     with _LOCK:
         _Spinner.wipe()
         _Spinner.stages[:] = [(printable(name), time.monotonic())]
-        _Spinner.draw(time.monotonic())
         _Spinner.start()
+        _Spinner.draw(time.monotonic())
 
 
 def doing(name: str) -> None:

@@ -112,8 +112,9 @@ def test_tables_print_markup_and_escapes_as_text(capfd):
     assert capfd.readouterr().out.splitlines() == ["set               n", r"[red]a[/]\x1b[1m  1", r"b\nc              2"]
 
 
-def test_a_progress_bar_prints_no_escape(capfd):
-    list(bar([1], always=True, desc="predicting a\x1b[31m\n"))
+def test_a_progress_bar_prints_no_escape(capfd, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    list(bar([1], desc="predicting a\x1b[31m\n"))
     printed = capfd.readouterr().err
     assert r"a\x1b[31m\n" in printed
     assert harmless(printed)

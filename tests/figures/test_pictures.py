@@ -15,7 +15,7 @@ from PIL import Image
 
 from howfar.errors import InputError
 from howfar.figures.contact_sheets import SIDE, ends, grey, highest, middle, thumbnail, thumbnails, truth
-from howfar.figures.estimate_figures import OVERLAY, failures, lowest, overlay
+from howfar.figures.estimate_figures import OVERLAY, failures, overlay
 from howfar.results import Comparison, Failures, Relation
 from packed import tar_bytes
 
@@ -123,7 +123,7 @@ def test_a_probable_failure_stands_beside_its_prediction_with_its_numbers(crack:
 
 
 def test_the_lowest_estimates_come_first_k_at_most(related: Relation) -> None:
-    found = lowest(related.images, "street photographs", 4)
+    found = related.probable_failures("street photographs").head(4)
     listed = related.images[(related.images["dataset"] == "street photographs") & related.images["listed"]]
     assert found["estimate"].tolist() == sorted(listed["estimate"])[:4]
     assert found["listed"].all()

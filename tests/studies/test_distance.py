@@ -141,7 +141,7 @@ def test_single_images_are_measured_and_said_to_be_few() -> None:
     assert one.relative_ci is None
     assert one.o_dist_mean == pytest.approx(np.linalg.norm(rows(0, 1) - rows(1, 1)))
     assert any("single image" in note for note in found.notes)
-    assert any("no more than 1 can be had of one" in note for note in found.notes)
+    assert any("only 1 of the 25 components exist for one" in note for note in found.notes)
     assert "–" in repr(found)
 
 

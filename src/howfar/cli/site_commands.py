@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
@@ -61,7 +62,10 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
         to.print(f"    {site.next.command}", soft_wrap=True)
     print_table(to, *assessment.table(), ("level",))
     print_remarks(to, [f"note: {note}" for note in assessment.notes])
-    print_paths(to, {"report": page})
+    explorer = shlex.join(("howfar", "explore", str(page.parent)))
+    print_paths(
+        to, {"report": page, "all failing images": explorer if any(site.failing for site in assessment.sites) else None}
+    )
 
 
 @flags.command(CertifyOptions)

@@ -254,7 +254,7 @@ DIM = 0.75
 
 def _failures_caption(relation: Relation) -> Caption:
     listed = [row.dataset for row in relation.failures if row.listed]
-    values = [f"{dataset}: {lowest(relation.images, dataset, 1)['image'].iloc[0]}" for dataset in listed]
+    values = [f"{dataset}: {relation.probable_failures(dataset)['image'].iloc[0]}" for dataset in listed]
     return Caption(
         FAILURES_TITLE,
         "The listed images with the lowest estimates: the image, and beside it the prediction in colour over a pale copy. "
@@ -284,16 +284,10 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     with style.drawing():
         figure, axes = style.picture_sheet(k * STEP - GAP, ROW_STEP * len(shown), left=-0.01)
         for line, row in enumerate(shown):
-            _line(axes, row, row.dataset in doubted, lowest(relation.images, row.dataset, k), line * ROW_STEP)
+            _line(axes, row, row.dataset in doubted, relation.probable_failures(row.dataset).head(k), line * ROW_STEP)
         note = "Under each: estimate [interval] · measured performance, where it is known"
         style.head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
     return figure
-
-
-def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
-    """Return a dataset's k listed images with the lowest estimates, ascending; ties are ordered by name."""
-    listed = images[(images["dataset"] == dataset) & images["listed"].astype(bool)]
-    return listed.sort_values(["estimate", "image"], kind="stable").head(k)
 
 
 def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:

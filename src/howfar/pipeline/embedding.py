@@ -435,7 +435,7 @@ def _outcomes(
     # Cut from the whole listing, so a resumed run of one size forms the same ones.
     batches = Batches(listed, size)
     outcomes = [Outcomes(items) for items in listed]
-    with bar(progress=progress, always=True, total=sum(map(len, listed)), unit="image", desc="features") as shown:
+    with bar(progress=progress, total=sum(map(len, listed)), unit="image", desc="features") as shown:
         reused, begun, busy = 0, time.monotonic(), _busy(task.backbones)
         for dataset, done in zip(batches.datasets(), executor.run(task, batches), strict=True):
             outcomes[dataset].extend(done)

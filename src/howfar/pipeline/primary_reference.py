@@ -168,9 +168,7 @@ class PrimaryReference:
                 f"{self.primary} has {count} {of}: with fewer than {CONFORMAL} no image can be called far by its p-value"
             )
         if self.basis.components < self.components:
-            notes.append(
-                f"{self.components} components were asked for, and {self.basis.components} can be had of {self.primary}"
-            )
+            notes.append(f"only {self.basis.components} of the {self.components} components exist for {self.primary}")
         if self.neighbours > self.n:
             notes.append(f"{self.neighbours} neighbours were asked for, and {self.primary} has {self.n} images to be near to")
         return tuple(notes)

@@ -16,14 +16,16 @@ from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
+from howfar.tasks.task_registry import TASKS
 from howfar.text_formatting import percentage_of, share
 
-PROBABLY: Final = "share of its images listed as probable failures; in brackets if outside the gate and without labels"
+PROBABLY: Final = "share of images listed as probable failures, own labels hidden; in brackets if outside without labels"
 
 
 def sites(assessment: Assessment) -> doc.Table:
     """Build the table of numbers behind the answers, one row per site."""
     places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
+    fail = TASKS[assessment.task].failing(2, assessment.tau)
     levels = {f"{100 * site.level:.0f} %" for site in assessment.sites}
     expected = (
         f"{name} expected without the site's own labels, a mean over its images, with its interval; in brackets if doubted"
@@ -53,11 +55,7 @@ def sites(assessment: Assessment) -> doc.Table:
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
-        (
-            "probably fail",
-            PROBABLY,
-            failing,
-        ),
+        (fail.partition(" (")[0].removeprefix("are "), PROBABLY, failing),
         ("images", "", lambda site: doc.count(site.n)),
     )
 
@@ -78,6 +76,7 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
+FAILING = "All failing images: Explore below, sorted by performance or by probable failure."
 BRACKETS = "In brackets: not to be believed, as the site lies outside the gate."
 
 
@@ -86,7 +85,8 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
         return None
     table, labelled = sites(assessment), list(_answers(assessment, labelled=True))
     ordered = assessment.ordered()
-    steps = [doc.named(site.dataset, site.next.text) for site in ordered if site.measured is not None]
+    measured = [site for site in ordered if site.measured is not None]
+    steps = [doc.named(site.dataset, " Next: ".join(filter(None, (site.failing, site.next.text)))) for site in measured]
     todo: list[doc.Part] = [
         doc.Text([], heading="What to do about the labelled sites"),
         doc.Items([(step, "") for step in steps]),
@@ -95,6 +95,7 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
         *_answers(assessment, labelled=False),
         doc.TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
         *doc.texts(BRACKETS if any(site.doubted for site in ordered) else "", style="small"),
+        *doc.texts(FAILING if any(site.failing for site in ordered) else "", style="small"),
         *(todo if steps else []),
         *([doc.Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
         doc.RegisteredFigure("sites"),

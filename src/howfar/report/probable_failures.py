@@ -8,12 +8,15 @@ from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
 from howfar.results import Comparison, Failures, Relation
+from howfar.results.assessment_result import Assessment
+from howfar.tasks.task import Task
+from howfar.tasks.task_registry import TASKS
 from howfar.text_formatting import percentage_of, share
 
 FEW, MOST = 30, 200
 
 
-def lead(relation: Relation) -> str:
+def lead(relation: Relation, task: type[Task] | None = None) -> str:
     """State the number of listed images and of their datasets, without the lists that are not to be believed."""
     outside, tau = relation.doubted_sets(), f"{relation.settings.tau:g}"
     believed = [row for row in relation.failures if row.dataset not in outside]
@@ -31,7 +34,8 @@ def lead(relation: Relation) -> str:
         return f"{how}. So none of {total:,} images is listed, whether it fails or not.{apart}"
     sets, every = sum(row.listed > 0 for row in believed), len(believed)
     among = f"in {sets} of {every} dataset{doc.plural(every)}"
-    return f"{listed:,} of {total:,} images, {among}, probably score{doc.plural(listed, 's', '')} below τ = {tau}.{apart}"
+    score = f"probably score{doc.plural(listed, 's', '')} below τ = {tau}" if task is None else task.failing(listed, float(tau))
+    return f"{listed:,} of {total:,} images, {among}, {score}.{apart}"
 
 
 def promise(relation: Relation) -> str:
@@ -46,17 +50,18 @@ def promise(relation: Relation) -> str:
 
 def found(relation: Relation) -> str:
     """State the measured error of the labelled datasets' lists, each made without its dataset's labels."""
-    rate, tau, images = relation.settings.error_rate, f"{relation.settings.tau:g}", relation.images
-    labelled = images[images["performance"].notna()]
-    on_list, fails = labelled["listed"].astype(bool), labelled["performance"] < relation.settings.tau
-    listed_images, failing, caught = int(on_list.sum()), int(fails.sum()), int((on_list & fails).sum())
+    rate, tau = relation.settings.error_rate, f"{relation.settings.tau:g}"
+    failing, (spared, listed_images) = (
+        int((relation.images["performance"] < relation.settings.tau).sum()),
+        relation.listed_wrongly(),
+    )
     if not listed_images:
         failed = f", although {failing:,} of them scored below {tau}" if failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
-    error = (listed_images - caught) / listed_images
+    error, caught = spared / listed_images, listed_images - spared
     stated = f"the stated {percentage_of(rate)}"
     against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
-    wrong = f"{listed_images - caught:,} of {listed_images:,} listed images scored {tau} or more ({share(error)})"
+    wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)})"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
     text = f"On the labelled datasets, with the labels of each hidden from its own list, {wrong}, {against}.{little}"
     if not failing:
@@ -120,8 +125,7 @@ def lists(relation: Relation) -> doc.Table:
 def listed(relation: Relation) -> doc.Table:
     """List the listed images by increasing estimate, up to a limit."""
     names, tau = dataset_cells(relation), relation.settings.tau
-    images = relation.images[relation.images["listed"].astype(bool)]
-    ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(MOST)
+    ordered = relation.probable_failures().head(MOST)
     p = "conformal p-value of “this image does not fail”: small if few images that did well had so low an estimate"
     known = "where the dataset has performances; marked where the image did not fail"
     level = f"claiming {percentage_of(relation.settings.level)}"
@@ -137,7 +141,7 @@ def listed(relation: Relation) -> doc.Table:
     )
 
 
-def _content(_: Comparison, relation: Relation | None) -> doc.Section | None:
+def _content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:
     if relation is None or not relation.failures:
         return None
     wrong, all_listed, total = broken(relation), listed(relation), int(relation.images["listed"].sum())
@@ -157,7 +161,8 @@ def _content(_: Comparison, relation: Relation | None) -> doc.Section | None:
             else []
         ),
     ]
-    return doc.Section(lead(relation), parts, [text for text in (measured_rate, whole(relation)) if text])
+    task = None if assessment is None else TASKS[assessment.task]
+    return doc.Section(lead(relation, task), parts, [text for text in (measured_rate, whole(relation)) if text])
 
 
 SECTION_OF_FAILURES = SectionKind("failures", "Probable failures", SECTION, _content)

@@ -68,6 +68,8 @@ class SiteAnswer:
         Mean absolute error of this estimator for the mean of a dataset that was left out; None where that is not known.
     answer
         All this in plain sentences.
+    failing
+        The sentences of `answer` on the images that fail or probably fail; "" in runs of earlier versions.
     next
         What to do.
     to_label
@@ -100,6 +102,7 @@ class SiteAnswer:
     to_label: tuple[str, ...] = ()
     false_positive_share: float | None = None
     by_tiles: float | None = None
+    failing: str = ""
 
     @property
     def doubted(self) -> bool:

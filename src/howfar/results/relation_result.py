@@ -493,6 +493,16 @@ class Relation(RecordedResult):
         """Return the gate of a dataset; None if there is none."""
         return next((gate for gate in self.gates if gate.dataset == dataset), None)
 
+    def probable_failures(self, dataset: str | None = None) -> pd.DataFrame:
+        """Return the rows of the listed images of a dataset, or of all, by increasing estimate; ties are ordered by name."""
+        listed = self.images["listed"].astype(bool) & (True if dataset is None else self.images["dataset"] == dataset)
+        return self.images[listed].sort_values(["estimate", "dataset", "image"], kind="stable")
+
+    def listed_wrongly(self) -> tuple[int, int]:
+        """Return how many listed images of known performance do not fail, and how many listed images have one."""
+        known = self.probable_failures()["performance"].dropna()
+        return int((known >= self.settings.tau).sum()), len(known)
+
     def doubted(self, row: SetEstimate) -> bool:
         """Return whether an estimate is not to be trusted: the dataset is outside the gate and has no measured score."""
         gate = self.gate(row.dataset)

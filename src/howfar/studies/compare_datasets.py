@@ -479,7 +479,7 @@ def notes(
     short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
     if short and settings.projection != "none":
         most = min(pair.components for pair in measured)
-        yield f"{settings.components} components were asked for, and no more than {most} can be had of {', '.join(short)}"
+        yield f"only {most} of the {settings.components} components exist for {', '.join(short)}"
     if settings.permutations and len(secondaries) > SIGNIFICANCE * (settings.permutations + 1):
         least = len(secondaries) / (settings.permutations + 1)
         yield f"{settings.permutations} permutations cannot give {len(secondaries)} secondaries a corrected p below {least:.2g}"
@@ -580,7 +580,7 @@ def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]]
         )
     most = min(int(row["components"]) for row in rows)
     if most < settings.components and settings.projection != "none":
-        yield f"{settings.components} components were asked for, and no more than {most} can be had of some pairs"
+        yield f"only {most} of the {settings.components} components exist for some pairs"
 
 
 def _listed(names: Sequence[str]) -> str:

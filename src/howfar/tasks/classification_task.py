@@ -66,6 +66,10 @@ class ClassificationTask(Task):
     labelling = "sort the images into class folders, or pass a table with the columns image and label"
 
     @classmethod
+    def failing(cls, count: int, tau: float) -> str:
+        return f"{'is' if count == 1 else 'are'} probably misclassified"
+
+    @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
         return cls(column_roles(options.get("columns", ())), class_names(options.get("classes", ())))
 

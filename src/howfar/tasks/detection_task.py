@@ -86,6 +86,11 @@ class DetectionTask(Task):
     labelling = "pass a folder that holds them under the dataset's name (--truth DIR, with DIR/NAME.json)"
 
     @classmethod
+    def failing(cls, count: int, tau: float) -> str:
+        verb = "has" if count == 1 else "have"
+        return f"probably {verb} wrong or missing boxes ({cls.performance_name} below {tau:g})"
+
+    @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
         chosen = {name: options[name] for name in ("iou", "min_score") if options.get(name) is not None}
         roles, names = column_roles(options.get("columns", ())), class_names(options.get("classes", ()))

@@ -78,7 +78,7 @@ def read_all(
 def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool, title: str = "scores") -> Iterator[R]:
     """Yield ``function(item)`` in order, with a progress bar on stderr."""
     results = LocalRunner().run(function, items)
-    yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc=title)
+    yield from bar(results, progress=progress, total=len(items), unit="image", desc=title)
 
 
 def read_named(what: str, path: Path | str, reader: Callable[[Path | str], R], refusal: type[HowfarError] = ImageError) -> R:

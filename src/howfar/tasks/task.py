@@ -129,6 +129,11 @@ class Task(ABC):
     tolerance: float = 0.0
 
     @classmethod
+    def failing(cls, count: int, tau: float) -> str:
+        """Write the verb of "3 images probably fail (F below 0.5)"."""
+        return f"probably {'fails' if count == 1 else 'fail'} ({cls.performance_name} below {tau:g})"
+
+    @classmethod
     @abstractmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
         """Make the task from a command's validated options."""

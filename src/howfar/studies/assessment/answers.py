@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from howfar.results import Failures, Relation, SetEstimate
+import pandas as pd
+
+from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.relation_result import Gate
 from howfar.studies.assessment.preparation import BlankSite, folder_of
@@ -17,6 +19,8 @@ from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import Task
 from howfar.text_formatting import percentage_of, says_nothing
 
+Home: TypeAlias = tuple[str, float] | None
+"""The primary's name and the model's own score there."""
 CHANGES = 0.02
 """From this change of the mean performance on, another threshold is worth a word."""
 LABELS, MORE = 8, 16
@@ -26,6 +30,10 @@ GAIN = 0.02
 """From this gain on tiles are advised: ten larger true changes on cracks all had the expected sign (benchmarks/answer.py)."""
 LOST = 0.05
 """From this loss against the primary's own images on, the answer states the loss."""
+DROP = 0.2
+"""A larger loss is too much where the user set no τ; as large as a change that `--flat` counts as none."""
+NAMED = 3
+"""Number of failing images that an answer names."""
 TILE_FLAG = "--tile"
 LEARNT = "howfar cannot know whether the model was trained on these images; if it was, every estimate is too high."
 UNKNOWN_NETWORK = "unetplusplus"
@@ -51,57 +59,91 @@ def answer(
     site: str,
     estimate: SetEstimate | None,
     gate: Gate | None,
-    listed: Failures | None,
+    failing: str,
     held: tuple[int, int],
-    tau: float,
     kind: str,
     performance_name: str = "F",
     measured: tuple[int, int] = (0, 0),
-    home: tuple[str, float] | None = None,
+    home: Home = None,
 ) -> str:
-    """State the score expected of a site, its interval, and the number of images that probably fail.
+    """State the score expected of a site, its interval, a drop beyond this interval, and the images that fail.
 
     `held` counts the label-hidden intervals of other datasets (`kind`) that held, and all of them; `measured` counts the site's
-    images with a measured performance, and all of them; `home` is the primary's name and score.
+    images with a measured performance, and all of them; `home` is the primary's name and score; `failing` is a sentence.
     """
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
-        beyond = "" if gate is None or not gate.outside else f" With its labels hidden, the gate warns: {_reasons(gate)}."
-        return f"{_measured(site, estimate, performance_name, measured, home)}{beyond}"
+        said, hidden = _measured(site, estimate, performance_name, measured, home)
+        beyond = "" if gate is None or not gate.outside else f"With its labels hidden, the gate warns: {_reasons(gate)}."
+        return " ".join(filter(None, (said, failing, hidden, beyond)))
     if gate is not None and gate.inside is False:
         reasons = _reasons(gate)
-        return f"{site}: do not believe an estimate. {reasons[:1].upper()}{reasons[1:]}."
+        return f"{site}: do not believe an estimate. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
     level = percentage_of(estimate.level)
     if says_nothing(estimate.low, estimate.high):
-        wide = f"[{estimate.low:.2f}, {estimate.high:.2f}], {level}"
-        return f"{site}: {performance_name} is not known yet ({wide}). A labelled site, or labels of this one, would narrow it."
+        wide = f"[{estimate.low:.2f}, {estimate.high:.2f}], {level}{_lost(home, estimate.high, 'at least ')}"
+        narrow = f"A labelled site, or labels of this one, would narrow it. {failing}".rstrip()
+        return f"{site}: {performance_name} is not known yet ({wide}). {narrow}"
     how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
-    sentences = [f"{site}: expected {performance_name} {estimate.text()} ({level}{how_often})."]
+    lost = _lost(home, estimate.predicted) if home is not None and estimate.high < home[1] else ""
+    sentences = [f"{site}: expected {performance_name} {estimate.text()} ({level}{how_often}){lost}."]
     if gate is not None and gate.unchecked():
         sentences.append(f"{gate.unchecked().capitalize()}.")
-    if listed is not None and listed.listed:
-        verb = "fails" if listed.listed == 1 else "fail"
-        sentences.append(f"{listed.listed} of {listed.n} images probably {verb} ({performance_name} below {tau:g}).")
-    elif listed is not None:
-        rate = percentage_of(listed.error_rate)
-        sentences.append(
-            f"No list of failing images ({performance_name} below {tau:g}) can be given with at most {rate} of it wrong."
-        )
-    return " ".join(sentences)
+    return " ".join(filter(None, [*sentences, failing]))
 
 
-def _measured(
-    site: str, estimate: SetEstimate, performance_name: str, counts: tuple[int, int], home: tuple[str, float] | None
-) -> str:
+def _lost(home: Home, score: float, about: str = "") -> str:
+    return "" if home is None or home[1] - score < LOST else f", {about}{home[1] - score:.2f} lower than on {home[0]}"
+
+
+def _measured(site: str, estimate: SetEstimate, performance_name: str, counts: tuple[int, int], home: Home) -> tuple[str, str]:
     (scored, images), measured = counts, estimate.measured or 0.0
     on = f" on {scored} of {images} images" if scored else ""
-    lost = "" if home is None or home[1] - measured < LOST else f", {home[1] - measured:.2f} lower than on {home[0]}"
-    said = f"{site}: {performance_name} {measured:.2f} measured{on}{lost}."
+    said = f"{site}: {performance_name} {measured:.2f} measured{on}{_lost(home, measured)}."
     if says_nothing(estimate.low, estimate.high):
-        return f"{said} An estimate without its labels would have been too wide to use."
+        return said, "An estimate without its labels would have been too wide to use."
     held = "holds the measured score" if estimate.held else "does not hold the measured score"
-    return f"{said} The estimate without its labels, {estimate.text()}, {held}."
+    return said, f"The estimate without its labels, {estimate.text()}, {held}."
+
+
+def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
+    """State which labelled images of a site fail, and which others are on the failure list, the worst `NAMED` by name.
+
+    If the list is not to be trusted, its sentence says so: outside the gate, and where no list can be given.
+    """
+    images, tau = relation.images[relation.images["dataset"] == site], relation.settings.tau
+    # An image with a mask but without foreground has no performance, and nothing to fail on.
+    other = images["performance"].isna() & images["foreground"].isna()
+    labelled = int(images["performance"].notna().sum())
+    failed = images[images["performance"] < tau].sort_values(["performance", "image"], kind="stable")
+    listed = relation.probable_failures(site).loc[lambda rows: other[rows.index]]
+    row = next((row for row in relation.failures if row.dataset == site), None)
+    sentences = []
+
+    def named(rows: pd.DataFrame) -> str:
+        more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+        return f"{', '.join(map(str, rows['image'].head(NAMED)))}{more}"
+
+    if labelled:
+        fail = task.failing(len(failed), tau).replace("probably ", "")
+        sentences.append(f"{len(failed)} of {labelled} labelled images {fail}{': ' if len(failed) else ''}{named(failed)}.")
+    if row is None or not other.any():
+        return " ".join(sentences)
+    gate, count, rate = relation.gate(site), f"{len(listed)} of {int(other.sum())} images", percentage_of(row.error_rate)
+    first = f", the most probable first: {named(listed)}"
+    if gate is not None and gate.inside is False:
+        on_list = f" ({count}{first})" if len(listed) else ", which is empty"
+        sentences.append(f"Do not rely on its list of probable failures either{on_list}.")
+    elif len(listed):
+        wrong, checked = relation.listed_wrongly()
+        trust = f"; such lists were wrong about {wrong} of {checked} labelled images" if checked else ""
+        trust += f", more than the stated {rate}" if wrong > row.error_rate * checked else ""
+        sentences.append(f"{count} {task.failing(len(listed), tau)}{first}{trust}.")
+    else:
+        fail = task.failing(2, tau)
+        sentences.append(f"Which images {fail} is not known: no list can be given with at most {rate} of it wrong.")
+    return " ".join(sentences)
 
 
 def _reasons(gate: Gate) -> str:
@@ -120,6 +162,30 @@ def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] 
         f"{none}: estimates are learnt from {corrupted} corrupted versions of images of {primary}. They resemble each other, "
         "so intervals are less reliable for a real site. Label a site for better estimates."
     )
+
+
+@dataclass(frozen=True)
+class Enough:
+    """Hold the mean score that is enough on a site: τ and, with `home` (the user set no τ), at most `DROP` below its score."""
+
+    tau: float
+    home: Home = None
+
+    @property
+    def score(self) -> float:
+        """Return the lowest mean score that is enough."""
+        return self.tau if self.home is None else max(self.tau, round(self.home[1] - DROP, 2))
+
+    def short_of(self, score: float) -> str:
+        """State by what a score is too low: "below 0.5", or "0.37 lower than on P"."""
+        lower = f"{_lost(self.home, score)[2:]} (--tau sets what is enough)"
+        return lower if score >= self.tau else f"below {self.tau:g}"
+
+    def nothing(self, score: float) -> str:
+        """Write the advice where a score is enough."""
+        lost = f"{_lost(self.home, score)}," if _lost(self.home, score) else ""
+        why = f"if {score:.2f}{lost} is enough (--tau sets what is)" if self.home else f"as {self.tau:g} is enough (--tau)"
+        return f"nothing now, {why}. Assess again when new images come."
 
 
 @dataclass(frozen=True)
@@ -196,8 +262,7 @@ def next_step(
     site: str,
     estimate: SetEstimate | None,
     gate: Gate | None,
-    listed: Failures | None,
-    tau: float,
+    enough: Enough,
     commands: Commands,
     images: int,
     by_tiles: SetEstimate | None = None,
@@ -206,7 +271,7 @@ def next_step(
 
     Outside the gate: predict by tiles if a check of sizes advises it, else certify by a few labels. Inside: label and train if
     the whole interval is low, certify if a part of it is low or it is wide, else nothing. A labelled site that scores low is
-    trained on. `by_tiles` is the estimate from, or the score of, the site's maps by tiles.
+    trained on. `enough` says which scores are low. `by_tiles` is the estimate from, or the score of, the site's maps by tiles.
     """
     few, more_labels = min(LABELS, images), min(MORE, images)
     outside = () if gate is None else gate.outside
@@ -221,35 +286,34 @@ def next_step(
     if better and not commands.tiled:
         return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
     measure = commands.certify(site, "-k", str(more_labels))
-    nothing = f"nothing now if a score of {tau:g} is enough (--tau sets it). Assess again when new images come."
     if estimate is None:
         return NextStep("certify", f"label {more_labels} images drawn at random.", measure)
     if estimate.measured is not None:
-        if estimate.measured >= tau:
-            return NextStep("check", nothing, commands.check(site))
-        text = f"train on a few of its labelled images, as the model scores below {tau:g} here"
+        if estimate.measured >= enough.score:
+            return NextStep("check", enough.nothing(estimate.measured), commands.check(site))
+        text = f"train on a few of its labelled images, as its score is {enough.short_of(estimate.measured)}"
         if commands.task.trained:
             own = f". howfar cannot train this model: the command trains howfar's own {UNKNOWN_NETWORK} instead"
             return NextStep("adapt", f"{text}{'' if commands.segmenter else own}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
         text = f"{text}. Use your own code (howfar trains only segmenters); the command draws {few} images."
         return NextStep("label", text, commands.select(site, few))
-    if estimate.high < tau:
-        below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
-        text = f"a score below {tau:g} is expected here: label {few} images and train on them{below}."
+    if estimate.high < enough.score:
+        text = f"a score {enough.short_of(estimate.predicted)} is expected here: label {few} images and train on them."
         return NextStep("label", text, commands.select(site, few))
     if says_nothing(estimate.low, estimate.high):
         return NextStep("certify", f"label {more_labels} images drawn at random to measure it.", measure)
-    if estimate.predicted < tau:
+    if estimate.predicted < enough.score:
         text = (
-            f"label randomly drawn images until they show whether the model scores {tau:g} here; if it does not, train on them."
+            f"the expected score is {enough.short_of(estimate.predicted)}: label randomly drawn images until they show whether "
+            f"the model scores {enough.score:g} here; if it does not, train on them."
         )
-        until = f"{commands.task.performance_name} >= {tau:g}"
+        until = f"{commands.task.performance_name} >= {enough.score:g}"
         return NextStep("certify", text, commands.certify(site, "--until", until))
     if estimate.high - estimate.low > WIDE:
         text = f"the interval is wide: label {more_labels} images drawn at random to measure it."
         return NextStep("certify", text, measure)
-    return NextStep("check", nothing, commands.check(site))
+    return NextStep("check", enough.nothing(estimate.predicted), commands.check(site))
 
 
 def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> str:
@@ -268,7 +332,7 @@ class Answers:
     """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates.
 
     `corrupted` are estimates of corrupted sets with the gate's reading; `scored` counts each site's scored images; `home` is
-    the primary's name and score.
+    the primary's name and score; `own_tau` says that the user set τ.
     """
 
     relation: Relation
@@ -278,23 +342,25 @@ class Answers:
     scored: Mapping[str, int]
     blank: Mapping[str, BlankSite] = field(default_factory=dict)
     tiled: Sequence[SetEstimate] = ()
-    home: tuple[str, float] | None = None
+    home: Home = None
+    own_tau: bool = False
 
     def site(self, name: str) -> SiteAnswer:
         """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
-        relation, tau, blank = self.relation, self.relation.settings.tau, self.blank.get(name)
+        relation, blank, task = self.relation, self.blank.get(name), self.commands.task
         estimate, by_tiles = ({row.dataset: row for row in rows}.get(name) for rows in (relation.estimates, self.tiled))
         listed = {row.dataset: row for row in relation.failures}.get(name)
         gate, held = relation.gate(name), self.held(estimate, name)
         n, scored = int((relation.images["dataset"] == name).sum()), self.scored.get(name, 0)
         if blank is not None:
-            words, following = blank.words(name), next_of_blank(name, blank, self.commands)
+            words, failing, following = blank.words(name), "", next_of_blank(name, blank, self.commands)
         else:
             alike = "corrupted sets, which promises less for a real site"
             kind = alike if self.basis == "corrupted" else "labelled sites"
-            called = self.commands.task.performance_name
-            words = answer(name, estimate, gate, listed, held, tau, kind, called, (scored, n), self.home)
-            following = next_step(name, estimate, gate, listed, tau, self.commands, n, by_tiles)
+            failing = failing_words(relation, name, task)
+            words = answer(name, estimate, gate, failing, held, kind, task.performance_name, (scored, n), self.home)
+            enough = Enough(relation.settings.tau, None if self.own_tau else self.home)
+            following = next_step(name, estimate, gate, enough, self.commands, n, by_tiles)
         estimated: dict[str, Any] = {end: getattr(estimate, end, None) for end in ("estimator", "low", "high", "measured")}
         return SiteAnswer(
             dataset=name,
@@ -313,6 +379,7 @@ class Answers:
             # The mean error of its estimator on labelled sets with hidden labels.
             error=next((row.mae_set for row in relation.judgements if row.estimator == estimated["estimator"]), None),
             answer=words,
+            failing=failing,
             next=following,
             by_tiles=None if by_tiles is None else by_tiles.predicted if by_tiles.measured is None else by_tiles.measured,
             false_positive_share=None if blank is None else blank.false_positive_share,
