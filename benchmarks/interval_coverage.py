@@ -8,6 +8,9 @@ resamples. An energy's interval is that of a V-statistic, which lies above the t
 --groups simulates images of groups instead (scenes, patients, clips) whose features, and performances, are correlated within a
 group by 0, 0.5 and 0.9: intervals and p-values by groups beside those that take images as independent, of distances, of the
 permutation test and of single images under "no difference", and of certificates for the site and for further groups.
+
+--alarms simulates the alarm of `howfar check` on years of such batches instead, without harm: how often it is ever raised, by
+groups and by images.
 """
 
 from __future__ import annotations
@@ -28,8 +31,11 @@ from howfar.pipeline import distance_intervals
 from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
 from howfar.pipeline.pair_measures import permutation_p_value
 from howfar.projection import Projection
+from howfar.results.check_result import CheckedDataset, LogRow
 from howfar.sampling import draw, further_groups, mean, order, plan_zone, sequence, zone_tests
 from howfar.significance import interval, p_values
+from howfar.studies.check.log import read_alarm
+from howfar.studies.check.rules import AlarmRule
 
 WIDE = 1.2
 KINDS = {"normal": ((1.0, 1.0),), "two kinds": ((0.8, 0.8), (0.2, 2.0))}
@@ -46,10 +52,16 @@ def main() -> None:
     options.add_argument("--shift", type=float, default=2.0)
     options.add_argument("--groups", type=int, nargs="+", default=(), help="groups of P and of S; nothing else is simulated")
     options.add_argument("--each", type=int, default=8, help="images of a group")
+    options.add_argument("--alarms", type=int, default=0, help="batches of a year; nothing but the alarm is simulated")
     arguments = options.parse_args()
     given = {name: getattr(arguments, name) for name in ("trials", "draws", "shift")}
     if arguments.groups:
         cases = list(product(arguments.groups, CORRELATIONS))
+        if arguments.alarms:
+            raised = [{"groups": count, "correlation": rho, **of_alarms(count, rho, arguments)} for count, rho in cases]
+            sizes = {name: getattr(arguments, name) for name in ("trials", "each", "alarms")}
+            leave("group_alarms", {**sizes, "labels": LABELS, "raised": raised}, arguments.json)
+            return
         found = [{"groups": count, "correlation": rho, **of_groups(count, rho, arguments)} for count, rho in cases]
         leave("group_coverage", {**given, "each": arguments.each, "coverage": found}, arguments.json)
         return
@@ -115,6 +127,8 @@ COMPONENTS, LEVEL, LABELS, SITE = 5, 0.9, 16, 40
 CENTRE, SPREAD = 0.6, 1.0
 """Of a performance before it is brought into 0 to 1 by the normal distribution."""
 ALPHA = 0.05
+REFERENCE = 20
+"""Labelled batches before those that the alarm judges."""
 
 
 def of_groups(count: int, rho: float, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -218,6 +232,34 @@ def of_certificates(count: int, rho: float, arguments: argparse.Namespace, rng: 
         held["zone"] += not tested.certified or float((inside < 0.6).mean()) <= 0.2
         widths["zone"] += tested.certified / m
     return {name: {"held": held[name] / trials, "width": widths[name] / trials} for name in names}
+
+
+def of_alarms(count: int, rho: float, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Count years in which the alarm is ever raised at 5 %, though each batch's groups are drawn from the same population.
+
+    The tolerated level is the mean of that population; 16 labels are drawn at random from each batch of `count` groups, and
+    as many from each of `REFERENCE` batches before.
+    """
+    rng, each = np.random.default_rng([count, round(10 * rho), arguments.each, arguments.alarms]), arguments.each
+    numbers, level = np.repeat(np.arange(count), each), float(ndtr(CENTRE / np.sqrt(1 + SPREAD**2)))
+    raised = {(spread, how): 0 for spread in ("any", "in_control") for how in ("groups", "images")}
+    for trial in range(arguments.trials):
+        rows = []
+        for batch in range(REFERENCE + arguments.alarms):
+            hidden = CENTRE + SPREAD * grouped(count, each, rho, rng, 1)[:, 0]
+            truth, predicted = ndtr(hidden), ndtr(hidden + rng.normal(size=len(hidden)))
+            labelled = rng.choice(len(hidden), min(LABELS, len(hidden)), replace=False)
+            columns = (tuple(values[labelled].tolist()) for values in (truth, predicted))
+            checked = CheckedDataset("site", len(hidden), 0, 0, 0, 0, float(predicted.mean()))
+            measured, known = columns
+            checked = replace(checked, measured=measured, predicted=known, groups=tuple(numbers[labelled].tolist()))
+            rows.append(LogRow("2026-01-01", "P", f"{trial} {batch}", checked, {}, "pass"))
+        for spread, how in raised:
+            own = rows if how == "groups" else [replace(row, batch=replace(row.batch, groups=())) for row in rows]
+            rule = AlarmRule(at_least=level, spread=spread)
+            reading = read_alarm(rule, own[:REFERENCE], own[REFERENCE:])
+            raised[spread, how] += reading is not None and reading.raised is not None
+    return {f"{spread}, by {how}": hits / arguments.trials for (spread, how), hits in raised.items()}
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ READING: Final = "reading"
 _TEXT: Final = re.compile(r"@(?:[a-z]+=[^;/=]+)(?:;[a-z]+=[^;/=]+)*")
 KEY: Final = "key"
 """Reads the key frames of clips, which are coded without others."""
+CLIPS: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv")
+"""Endings of video clips, in lower case."""
 _UNITS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _RATE: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?/(s|min|h)")
 _KEYS: Final = frozenset({"at", "window", "bands", "range"})
@@ -196,3 +198,13 @@ def file_and_reading(image: Place) -> tuple[Place, PixelReading]:
     window = int(parts["window"]) if parts.get("window", "").isdecimal() else 0
     reading = PixelReading(_bands(parts.get("bands")), parts.get("range", ""), parts.get("at", ""), window)
     return (image.parent if hasattr(image, "parent") else file), reading  # type: ignore[return-value]
+
+
+def counted_as(images: Sequence[str]) -> str:
+    """Return what the images of a dataset are, by their locations: "window", "frame" or "slice", or "image" for others."""
+    units = set()
+    for image in (*images[:1], *images[-1:]):
+        file, reading = file_and_reading(image)
+        within = "frame" if file.lower().endswith(CLIPS) else "slice"
+        units.add("window" if reading.window else within if reading.at else "image")
+    return units.pop() if len(units) == 1 else "image"

@@ -179,3 +179,18 @@ def size_text(count: float) -> str:
         if count >= 10**power:
             return f"{count / 10**power:.1f} {unit}"
     return f"{count:.0f} B"
+
+
+def in_units(text: str, unit: str, *names: str) -> str:
+    """Call images what they are, such as "slice", in a sentence, but for the names of datasets that stand in it.
+
+    >>> in_units("images: mean F, of 20 images", "slice", "images")
+    'images: mean F, of 20 slices'
+    """
+    kept = "|".join([*map(re.escape, filter(None, names)), r"(\b)image(s?)\b"])
+    return re.sub(kept, lambda found: found[0] if found[1] is None else f"{unit}{found[2]}", text)
+
+
+def per(measure: str, unit: str) -> str:
+    """Name what a measure is a mean over, unless over images: "F per slice"."""
+    return measure if unit == "image" else f"{measure} per {unit}"

@@ -12,6 +12,7 @@ from howfar.demo import write_dataset
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.lightning_module import Keep
+from tiny_checkpoints import tiny_checkpoint
 
 TINY = ("--model", "deepcrack", "--option", "width=4", "--weights", "none", "--size", "32", "--batch", "4", "--device", "cpu")
 
@@ -86,6 +87,10 @@ def test_a_file_that_is_no_checkpoint_and_the_start_itself_are_not_replaced(road
     code, _, err = howfar("train", roads, "-o", photo, *TINY, "--epochs", "1")
     assert (code, photo.read_bytes()) == (2, before[0])
     assert "--out must be new, or a checkpoint of howfar train to replace" in err
+    tiny_checkpoint(reading={"bands": [4, 3, 2]}).save(tmp_path / "bands.safetensors")
+    code, _, err = howfar("train", roads, "-o", tmp_path / "bands.safetensors", *TINY, "--epochs", "1")
+    assert code == 2
+    assert "--out must be new, or a checkpoint that reads the same bands, got" in err
     for more in ((), ("--way", "norm", "--site", roads)):
         code, _, err = howfar("train", roads, "-o", model, *(TINY if not more else ()), "--start", model, *more)
         assert code == 2

@@ -1,15 +1,19 @@
 """Frames of a clip at a rate are images of one group, without near-duplicates; what cannot be decoded is said."""
 
+import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 import howfar
 from howfar.arrays import group_numbers
 from howfar.data import Dataset, decode, parse, read_bytes
+from howfar.data.video_frames import Clip
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
@@ -27,14 +31,14 @@ def scene(number: int, seed: int) -> NDArray[np.uint8]:
     return blocks.repeat(8, axis=0).repeat(8, axis=1)
 
 
-def clip(file: Path, seconds: int = 6, seed: int = 0, still: int = 1, codec: str = "libx264") -> Path:
-    """Write a clip in which each scene lasts `still` seconds."""
+def clip(file: Path, seconds: int = 6, seed: int = 0, still: float = 1, codec: str = "libx264", rate: int = RATE) -> Path:
+    """Write a clip in which each scene lasts `still` seconds at the usual rate."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(file), "w") as container:
-        stream = container.add_stream(codec, rate=RATE)
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(RATE * seconds):
-            frame = av.VideoFrame.from_ndarray(scene(number // (RATE * still), seed), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(scene(int(number // (RATE * still)), seed), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return file
@@ -114,11 +118,25 @@ def test_clips_are_assessed_and_scored_by_one_command_each(tmp_path: Path) -> No
         **options,
     )
     assert [(site.dataset, site.n) for site in answers.sites] == [("drive", 8)]
+    assert answers.sites[0].answer.startswith("drive: F per frame is not known")
     scores = howfar.Profile.load(tmp_path / "run" / "profile.howfar").score(tmp_path / "drive" / "0.mp4", frames="2/s")
     assert len(scores.images) == 4  # each scene lasts a second
+    assert scores.caption().startswith("4 frames scored against roads")
+    table = pd.DataFrame({"image": [item.name for item in frames(tmp_path / "drive").items], "performance": 0.5})
+    rules: dict[str, Any] = {"images": {"at_least": 2}}
+    found = howfar.check(
+        tmp_path / "run" / "profile.howfar", tmp_path / "drive", rules, performance=table, log=tmp_path / "log", frames="1/s"
+    )
+    assert found.caption() == "PASS: 8 frames checked against roads"
+    assert (found.batches[0].groups, found.batches[0].unit) == ((0,) * 4 + (1,) * 4, "frame")
     place, maps, out = tmp_path / "drive", tmp_path / "maps", tmp_path / "to-certify"
     howfar.predict(tmp_path / "tiny.safetensors", place, maps, frames="1/s", progress=False)
-    assert howfar.certify(place, maps, k=3, out=out, frames="1/s", progress=False).site.reading == {"frames": "1/s"}
+    certificate = howfar.certify(place, maps, k=3, out=out, frames="1/s", progress=False)
+    assert certificate.site.reading == {"frames": "1/s"}
+    assert (
+        certificate.caption()
+        == "drive: mean F at threshold 0.50 per frame, not known yet; 0 of 3 drawn frames labelled, 8 in all"
+    )
     checked = {check.what: check.status for check in howfar.verify(out, maps, images=place).checks}
     assert {checked[what] for what in ("images", "predictions", "draw")} == {"agrees"}
 
@@ -129,3 +147,44 @@ def test_a_choice_is_spread_over_clips_and_then_over_their_time() -> None:
     chosen = pick_by_group(named("near"), columns, 8, np.random.default_rng(0), np.zeros(16, bool), groups)
     assert [sorted(chosen[:count].tolist()) for count in (2, 4)] == [[7, 15], [3, 7, 11, 15]]
     assert sorted(chosen.tolist()) == [1, 3, 5, 7, 9, 11, 13, 15]
+
+
+def test_a_clip_is_decoded_once_however_often_it_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, listed = clip(tmp_path / "a.mp4"), list[str]()
+    choice = Clip._choice
+    monkeypatch.setattr(Clip, "_choice", lambda self, *given: listed.append("") or choice(self, *given))
+    first, again, other = frames(file), frames(file), frames(file, "2/s")
+    assert (list(first.items), first.skipped, len(listed)) == (list(again.items), again.skipped, 2)
+    assert len(other.items) == len(first.items)
+    clip(file, seconds=3)
+    assert (len(frames(file).items), len(listed)) == (3, 3)
+
+
+def test_frames_of_one_millisecond_and_clips_of_one_stem_have_names_of_their_own(tmp_path: Path) -> None:
+    clip(tmp_path / "a.mp4", seconds=1, still=0.1, rate=5000)
+    dataset = frames(tmp_path / "a.mp4", "5000/s")
+    assert [item.name for item in dataset.items][:4] == ["a/ms0", "a/ms0-2", "a/ms0-4", "a/ms1"]
+    assert len({item.name for item in dataset.items}) == 10
+    clip(tmp_path / "b" / "x.mp4")
+    clip(tmp_path / "b" / "x.avi", codec="mpeg4")
+    dataset = frames(tmp_path / "b", "key")
+    assert {item.name.partition("/")[0] for item in dataset.items} == set(dataset.groups) == {"x-avi", "x-mp4"}
+
+
+def test_frames_that_are_chosen_are_handed_over_as_pictures(tmp_path: Path) -> None:
+    roads = write_dataset(tmp_path / "roads", 6, seed=0, size=64)
+    clip(tmp_path / "drive.mp4", seconds=4)
+    quick: dict[str, Any] = {"baselines": False, "rivals": False, "bootstrap": 0, "permutations": 0, "progress": False}
+    howfar.compare(
+        roads, tmp_path / "drive.mp4", "colour_moments", out=tmp_path / "run", store=tmp_path / "store", frames="1/s", **quick
+    )
+    howfar.select(tmp_path / "run", "drive", 2, "kcenter", out=tmp_path / "chosen", with_images="copy")
+    with ZipFile(tmp_path / "chosen" / "coco.zip") as archive:
+        named = {entry["file_name"] for entry in json.loads(archive.read("annotations/instances_default.json"))["images"]}
+        pictures = {name.removeprefix("images/default/"): archive.read(name) for name in archive.namelist()[1:]}
+    assert set(pictures) == named
+    assert all(name.startswith("drive/ms") and name.endswith(".png") for name in named)
+    assert all(data.startswith(b"\x89PNG") for data in pictures.values())
+    exported = tmp_path / "chosen" / "coco.zip"
+    done = howfar.import_labels(exported, tmp_path / "chosen", tmp_path / "labels", with_images="copy", complete=True)
+    assert {f"{one.image}.png" for one in done.images} == named

@@ -18,6 +18,7 @@ from howfar.data.containers import parquet, tar
 from howfar.data.containers.parquet import ArrowImages, ParquetFile, ParquetImages
 from howfar.data.containers.tar import TarShard
 from howfar.data.image_bytes import exists, is_member
+from howfar.data.image_folder import LOCAL_ONLY
 from howfar.errors import ImageError, InputError
 from packed import FILE, image_table, tar_bytes, write_parquet
 
@@ -65,7 +66,7 @@ def test_what_is_no_image_is_said(tmp_path: Path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "1.jpg"
         out.addfile(tarfile.TarInfo("bad\udcff.jpg"))
         out.addfile(link)
-        for name in ("1.jpg", "9.mask.png"):
+        for name in ("1.jpg", "9.mask.png", "drive.mp4", "head.nii.gz", "phone.heic"):
             member = tarfile.TarInfo(name)
             member.size = 2
             out.addfile(member, io.BytesIO(b"ok"))
@@ -74,6 +75,9 @@ def test_what_is_no_image_is_said(tmp_path: Path) -> None:
     assert listing.faults == (
         ("bad\udcff.jpg", "its name is not valid UTF-8: rename it"),
         ("link.jpg", "a link or special file within the tar"),
+        ("drive.mp4", LOCAL_ONLY),
+        ("head.nii.gz", LOCAL_ONLY),
+        ("phone.heic", "the format .heic is not read: convert it to PNG or JPEG"),
         ("9.mask.png", "a mask without its image"),
     )
 

@@ -1,8 +1,11 @@
 """A raster is a dataset of windows that are read one by one: placed, grouped by scene, without those that hold no data."""
 
 import json
+import sqlite3
+import struct
 import subprocess
 import sys
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -157,7 +160,31 @@ def test_no_data_values_and_gaps_of_no_number_count_together(tmp_path: Path) -> 
     assert np.asarray(picture(read_bytes(item.path)))[:10].max() == 0
 
 
-def test_scores_become_geojson_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def assert_same_windows(file: Path, features: list[dict[str, Any]]) -> None:
+    """Read a GeoPackage by the tables and the binary form of its standard, and compare it with the features of a GeoJSON."""
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"GPKG"
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        (system,) = database.execute("SELECT definition FROM gpkg_spatial_ref_sys WHERE srs_id = 4326").fetchone()
+        assert rasterio.crs.CRS.from_wkt(system) == rasterio.crs.CRS.from_epsg(4326)
+        columns = [row[1:3] for row in database.execute("PRAGMA table_info(windows)")]
+        assert columns[:2] == [("fid", "INTEGER"), ("geom", "POLYGON")]
+        assert dict(columns)["relative"] == "REAL"
+        rows = database.execute("SELECT * FROM windows").fetchall()
+        extent = database.execute("SELECT min_x, min_y, max_x, max_y FROM gpkg_contents").fetchone()
+    rings = []
+    for (_, geometry, *values), feature in zip(rows, features, strict=True):
+        assert dict(zip([name for name, _ in columns[2:]], values, strict=True)) == feature["properties"]
+        assert struct.unpack_from("<2sBBi", geometry) == (b"GP", 0, 1, 4326)
+        order, kind, count, points = struct.unpack_from("<BIII", geometry, 8)
+        assert (order, kind, count, len(geometry)) == (1, 3, 1, 21 + 16 * points)
+        rings.append(np.frombuffer(geometry, "<f8", offset=21).reshape(points, 2))
+        np.testing.assert_array_equal(rings[-1], feature["geometry"]["coordinates"][0])
+    corners = np.concatenate(rings)
+    assert extent == (*corners.min(axis=0), *corners.max(axis=0))
+
+
+def test_scores_become_geojson_and_geopackage_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(tmp_path / "p.tif", height=192, width=192)
     scene(tmp_path / "new.tif", 1, shift=900)
     howfar.profile(tmp_path / "p.tif", "colour_moments", store=tmp_path / "store", progress=False, **READING).save(
@@ -168,7 +195,7 @@ def test_scores_become_geojson_by_one_command(tmp_path: Path, monkeypatch: pytes
     from howfar.cli.main import app
 
     monkeypatch.chdir(tmp_path)
-    made = CliRunner().invoke(app, ["score", "p.howfar", "new.tif", "--geojson", "new.geojson"])
+    made = CliRunner().invoke(app, ["score", "p.howfar", "new.tif", "--geojson", "new.geojson", "--geopackage", "new.gpkg"])
     assert made.exit_code == 0, made.output
     document = json.loads((tmp_path / "new.geojson").read_text())
     assert len(document["features"]) == 9
@@ -179,6 +206,7 @@ def test_scores_become_geojson_by_one_command(tmp_path: Path, monkeypatch: pytes
     assert ring[0] == ring[-1]
     # Anticlockwise, as RFC 7946 asks: the signed area is positive.
     assert sum(x * v - u * y for (x, y), (u, v) in pairwise(ring)) > 0
+    assert_same_windows(tmp_path / "new.gpkg", document["features"])
     with pytest.raises(InputError, match="--window 512"):
         geojson([(str(tmp_path / "new.tif"), {})])
 

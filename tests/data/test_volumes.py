@@ -130,6 +130,7 @@ def test_a_site_of_volumes_with_masks_is_assessed_by_one_command(tmp_path: Path)
         range="auto",
     )
     assert [(site.dataset, site.measured) for site in answers.sites] == [("a", 1.0), ("b", 1.0)]
+    assert answers.sites[0].answer.startswith("a: F per slice 1.00 measured on 20 of 20 slices")
     images = pd.read_parquet(tmp_path / "run" / "images.parquet")
     assert images[images["dataset"] == "a"]["group"].nunique() == 4
     assert (images["dataset"] == "a").sum() == 20  # without the empty slice of each volume
@@ -264,3 +265,50 @@ def test_what_a_damaged_file_holds_is_neither_repeated_nor_believed(tmp_path: Pa
     assert "give more to read so long a header" in reasons["long.nii.gz"]
     with pytest.raises(InputError, match="slices and frames are not cut: leave out --window"):
         slices(place / "sound.dcm", range="0:2000", window=8)
+
+
+def test_odd_spacings_are_left_out_and_said_and_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """nibabel would print that it takes a zero for 1, and NumPy that a slope of 3e38 overflows."""
+    for number, (place, value) in enumerate(((80, 0.0), (84, -2.0), (88, np.nan), (80, np.inf), (112, 3e38))):
+        volume(tmp_path / "site" / f"{number}.nii")
+        head = bytearray((tmp_path / "site" / f"{number}.nii").read_bytes())
+        struct.pack_into("<f", head, place, value)
+        (tmp_path / "site" / f"{number}.nii").write_bytes(head)
+    for number, spacing in enumerate(([0, 1], [1, -1], [0.5, 0.5])):
+        dicom(tmp_path / "site" / f"d{number}.dcm", "a", PixelSpacing=spacing, SpacingBetweenSlices=-3 if number == 2 else 3)
+    dataset = slices(tmp_path / "site", range="0:400")
+    spacings = {item.name.partition("/")[0]: tuple(dict(item.further).items()) for item in dataset.items}
+    mended = {"0": "slice_spacing", "1": "slice_spacing", "2": "spacing", "3": "slice_spacing"}
+    assert {name: next(iter(dict(spacings[name]))) for name in mended} == mended
+    assert all(len(spacings[name]) == 1 for name in mended)
+    assert [spacings[f"d{number}.dcm"] for number in range(3)] == [(("slice_spacing", "3"),)] * 2 + [(("spacing", "0.5"),)]
+    said = {Path(fault.path).name for fault in dataset.skipped if "its spacing is left out" in fault.reason}
+    assert said == {*(f"{number}.nii" for number in range(4)), *(f"d{number}.dcm" for number in range(3))}
+    for item in dataset.items:
+        read_bytes(item.path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pixels_of_more_bits_than_stated_are_refused_and_the_inverse_of_8_bits_stays_8_bits(tmp_path: Path) -> None:
+    stated = {"BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
+    dicom(tmp_path / "wide.dcm", "a", **stated)
+    with pytest.raises(ImageError, match="its pixels use more bits than the 8 that its tags state"):
+        file_values(tmp_path / "wide.dcm", PixelReading(at="0", range="0:255"))
+    made = dicom(tmp_path / "narrow.dcm", "a", **stated, PixelData=np.arange(480, dtype="<u2").clip(0, 255).tobytes())
+    assert file_values(tmp_path / "narrow.dcm", PixelReading(at="0", range="0:255")).max() == 255 - 1024
+    eight = {"BitsAllocated": 8, "PhotometricInterpretation": "MONOCHROME1", "RescaleIntercept": 0}
+    made = dicom(tmp_path / "inverse.dcm", "a", **stated, **eight, PixelData=bytes(range(240)) * 2)
+    values = file_values(tmp_path / "inverse.dcm", PixelReading(at="0"))
+    assert values.dtype == np.uint8
+    np.testing.assert_array_equal(values[..., 0], 255 - made.pixel_array)
+
+
+def test_dicom_files_without_an_ending_are_found_in_a_folder_and_alone(tmp_path: Path) -> None:
+    for number in range(3):
+        dicom(tmp_path / "site" / f"IM{number}", f"{number // 2}", number)
+    (tmp_path / "site" / "README").write_text("no picture")
+    (tmp_path / "site" / "short").write_bytes(b"DICM")
+    dataset = slices(tmp_path / "site", range="0:2000")
+    assert [item.name for item in dataset.items] == ["IM0", "IM1", "IM2"]
+    assert dataset.groups == ["site patient 1"] * 2 + ["site patient 2"]
+    assert read_bytes(slices(tmp_path / "site" / "IM2", range="0:2000").items[0].path) == read_bytes(dataset.items[2].path)

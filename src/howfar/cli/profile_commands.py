@@ -112,6 +112,9 @@ def score(
     geojson: Annotated[
         Path | None, flags.value("FILE", "Write windows with their scores there, for QGIS.", "--geojson")
     ] = None,
+    geopackage: Annotated[
+        Path | None, flags.value("FILE", "Write windows with their scores there as GeoPackage.", "--geopackage")
+    ] = None,
     json: Annotated[bool, flags.output_flag("--json", "Print one JSON document per image, each on a line of stdout.")] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
@@ -128,8 +131,11 @@ def score(
     if not given and not stdin:
         raise InputError("NEW must name at least one image or dataset: pass files, folders, or - to read paths from stdin")
     profile = Profile.load(file)
-    if geojson is not None:
-        ready_file("geojson", geojson)
+    files = {"geojson": geojson, "geopackage": geopackage}
+    for option, path in files.items():
+        if path is not None:
+            ready_file(option, path)
+    keep = any(files.values())
     groups = arrivals(given, profile.identity.get(READING)) if given else []
     needed = stdin or any(group.items for group in groups)
     backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
@@ -137,13 +143,18 @@ def score(
     for note in (*scorer.notes, *(() if json else (OWN_SUBSPACE,))):
         say(f"note: {note}", err=True)
     outcomes = _outcomes(scorer, groups, stdin)
-    scores = _answer(outcomes if stdin else _awaited(outcomes), json, profile, geojson is not None)
-    if geojson is not None:
-        from howfar.data.raster_windows import geojson as document
-        from howfar.io.atomic import replace_text
+    scores = _answer(outcomes if stdin else _awaited(outcomes), json, profile, keep)
+    if keep:
+        from howfar.data import raster_windows
+        from howfar.io.atomic import replace, replace_text
 
-        replace_text(geojson, json_text(document((score.image, score.to_dict()) for score in scores)))
-        say(f"windows: {geojson}", err=True)
+        rows = [(score.image, score.to_dict()) for score in scores]
+        if geojson is not None:
+            replace_text(geojson, json_text(raster_windows.geojson(rows)))
+        if geopackage is not None:
+            content = raster_windows.geopackage(rows)
+            replace(geopackage, lambda path: path.write_bytes(content))
+        say(f"windows: {', '.join(str(path) for path in files.values() if path)}", err=True)
 
 
 def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[Score | Skipped]:

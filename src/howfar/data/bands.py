@@ -158,8 +158,8 @@ def driver_of(head: bytes) -> str:
 
 
 @contextmanager
-def opened_raster(source: Path | str | bytes) -> Iterator[Any]:
-    """Open a raster by rasterio, from a file or from its bytes; raise `ImageError` for one that cannot be read."""
+def rasters_read() -> Iterator[Any]:
+    """Yield rasterio; raise `ImageError` where it is missing, or for a raster that it cannot read in the block."""
     try:
         import rasterio
         from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -167,16 +167,16 @@ def opened_raster(source: Path | str | bytes) -> Iterator[Any]:
         raise ImageError(_RASTERIO) from error
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     try:
-        if isinstance(source, bytes):
-            with rasterio.MemoryFile(source) as memory, memory.open(driver=driver_of(source[:8])) as raster:
-                yield raster
-        else:
-            with Path(source).open("rb") as file:
-                driver = driver_of(file.read(8))
-            with rasterio.open(source, driver=driver) as raster:
-                yield raster
+        yield rasterio
     except RasterioError as error:
         raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
+
+
+@contextmanager
+def opened_raster(data: bytes) -> Iterator[Any]:
+    """Open a raster by rasterio from its bytes; raise `ImageError` for one that cannot be read."""
+    with rasters_read() as rasterio, rasterio.MemoryFile(data) as memory, memory.open(driver=driver_of(data[:8])) as raster:
+        yield raster
 
 
 def raster_values(raster: Any, bands: Sequence[int], window: Any = None) -> NDArray[Any]:

@@ -171,12 +171,14 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
-_PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio|pydicom|nibabel|av)\."), 0)
+_PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio|pydicom|nibabel|av)\.|howfar\.data\.volumes$"), 0)
 _FILTERS_LOCK = Lock()
 for _reader in ("PIL", "nibabel", "pydicom"):
     # What these log of a damaged file is in the reason for which it is skipped.
     logging.getLogger(_reader).addHandler(logging.NullHandler())
 _threads_inside = 0
+# nibabel prints on stderr what it mends in a header.
+logging.getLogger("nibabel.global").addFilter(lambda _: not _threads_inside)
 
 
 UNKNOWN_BANDS: Final = "unknown pixel mode"

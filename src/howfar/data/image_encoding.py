@@ -88,7 +88,7 @@ def _of_picture(picture: Image.Image, mask: bool) -> bytes:
         if upright.mode == "1":
             upright = upright.convert("L")
         if mask and upright.mode != "L":
-            return _png(upright)
+            return png_bytes(upright)
         if upright.mode != "L" or upright.has_transparency_data:
             upright = to_rgb(upright)
     except ImageError:
@@ -108,8 +108,8 @@ def _file_of(picture: Image.Image) -> bytes | None:
         return None
 
 
-def _png(picture: Image.Image) -> bytes:
-    """Encode a mask as PNG in its own mode (palette, 16 bits, transparency), which the mask reader interprets."""
+def png_bytes(picture: Image.Image) -> bytes:
+    """Encode a picture as PNG, a mask in its own mode (palette, 16 bits, transparency), which the mask reader interprets."""
     buffer = io.BytesIO()
     plain = picture if picture.mode in ("P", "RGB", "RGBA", "LA", "I;16", "I") else to_rgb(picture)
     plain.save(buffer, "png")

@@ -19,15 +19,18 @@ from howfar.data.image_formats import FormatWords
 from howfar.data.item import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
 from howfar.errors import InputError, MissingPathError
 from howfar.io.file_location import Location, Url, file_system
+from howfar.pixel_options import CLIPS
 from howfar.results import Skipped
 
 EXTENSIONS: Final = FormatWords("endings")
 """Endings of image files, in lower case."""
 
 DICOM: Final = (".dcm", ".dicom")
-CLIPS: Final = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv")
 STACKS: Final = (*DICOM, *CLIPS, ".nii", ".nii.gz")
 """Endings of files that `howfar.data.image_stacks` reads slices or frames of, in lower case."""
+LOCAL_ONLY: Final = "windows, slices and frames are read from local files alone: copy it here"
+_PREAMBLE: Final = 128
+"""Bytes before the letters DICM of a DICOM file."""
 
 UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd", ".exr"})
 """Endings of image files that no format of howfar reads, in lower case: such a file is listed as skipped."""
@@ -99,6 +102,8 @@ def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[st
                         folders.append((name, entry.is_symlink()))
                     elif (reason := _fault(entry.name, kind, endings)) is not None:
                         yield name, reason
+                    elif DICOM[0] in endings and kind == "file" and is_unnamed_dicom(root / name):
+                        yield name, "" if is_text(name) else NOT_TEXT
         except OSError as error:
             yield below, _why(error)
         for name, is_link in sorted(folders):
@@ -113,6 +118,18 @@ def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
     if not is_text(name):
         return NOT_TEXT
     return "" if kind == "file" else kind
+
+
+def is_unnamed_dicom(file: Path) -> bool:
+    """Return whether a local file without an ending is a DICOM file, by the letters in it."""
+    if suffix_of(file.name):
+        return False
+    try:
+        with file.open("rb") as opened:
+            opened.seek(_PREAMBLE)
+            return opened.read(4) == b"DICM"
+    except OSError:
+        return False
 
 
 def is_text(name: str) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 
 from howfar import registry
 from howfar.data.image_decoding import damage_named
-from howfar.data.image_folder import CLIPS, DICOM, STACKS, path_text, stem
+from howfar.data.image_folder import EXTENSIONS, LOCAL_ONLY, STACKS, is_unnamed_dicom, path_text, stem, suffix_of
 from howfar.data.item import Item, ItemTable
 from howfar.errors import ImageError
-from howfar.pixel_options import PixelReading, by_reading, file_and_reading, reading_asked
+from howfar.pixel_options import CLIPS, PixelReading, by_reading, file_and_reading, reading_asked
 from howfar.results import Skipped
 
+_NIFTI: Final = (".nii", ".nii.gz")
 WHOLE: Final = "whole"
 """Marks an image of which every pixel counts, as of a mask, whose background is often called no data."""
 
@@ -48,14 +50,15 @@ class _Last(threading.local):
 _last = _Last()
 
 
-def is_stack(name: object) -> bool:
-    """Return whether a file of this name holds slices or frames."""
-    return str(name).lower().endswith(STACKS)
+def is_stack(file: object) -> bool:
+    """Return whether a file holds slices or frames: by its name, or if that has no ending by DICOM's letters in it."""
+    return str(file).lower().endswith(STACKS) or (isinstance(file, Path) and is_unnamed_dicom(file))
 
 
 def among(items: Sequence[Item]) -> bool:
-    """Return whether some of a dataset's images, by their names, are files of slices or frames."""
-    return any(map(is_stack, ItemTable.of(items).names))
+    """Return whether some of a dataset's images are files of slices or frames; only names without an ending are looked into."""
+    names = ItemTable.of(items).names
+    return any(is_stack(name) or (not suffix_of(name) and is_stack(items[row].path)) for row, name in enumerate(names))
 
 
 def opened(file: Path | str, window: bool = False) -> Any:
@@ -70,8 +73,8 @@ def opened(file: Path | str, window: bool = False) -> Any:
             _last.stack.close()
         _last.key, _last.stack = (), None
         name = str(file).lower()
-        kind = "dicom" if name.endswith(DICOM) else "clip" if name.endswith(CLIPS) else "nifti"
-        _last.stack = registry.load("stacks", kind if is_stack(name) and not window else "raster")(file)
+        kind = "clip" if name.endswith(CLIPS) else "nifti" if name.endswith(_NIFTI) else "dicom"
+        _last.stack = registry.load("stacks", kind if is_stack(file) and not window else "raster")(file)
         _last.key = key
     return _last.stack
 
@@ -83,21 +86,27 @@ def values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
     return found
 
 
-def cut(dataset: str, items: Iterable[Item], skipped: list[Skipped]) -> Iterator[Item]:
+def cut(dataset: str, items: Sequence[Item], skipped: list[Skipped]) -> Iterator[Item]:
     """Yield the images of files of many images, grouped by patient or else by file; append unreadable ones to `skipped`."""
     reading = reading_asked()
     owners: dict[Hashable, str] = {}
+    files = (name for name in ItemTable.of(items).names if reading.window or suffix_of(name) not in EXTENSIONS)
+    alike = Counter(map(stem, files))
     for item in items:
         if not (reading.window or is_stack(item.path)) or file_and_reading(item.path)[1]:
             yield item
             continue
         try:
             if not isinstance(item.path, Path):
-                raise ImageError("windows, slices and frames are read from local files alone: copy it here")
+                raise ImageError(LOCAL_ONLY)
             if reading.window and is_stack(item.path):
                 raise ImageError("slices and frames are not cut: leave out --window, and cut the rasters beforehand")
             with damage_named():
                 stack = opened(item.path, not is_stack(item.path))
+                if alike[stem(item.name)] > 1:  # a.mp4 and a.avi
+                    item = replace(
+                        item, name=f"{stem(item.name)}{suffix_of(item.name).replace('.', '-')}{suffix_of(item.name)}"
+                    )
                 owner = stack.owner
                 # Patients are numbered: a digest of few digits could be guessed.
                 named = None if owner is None else owners.setdefault(owner, f"{dataset} patient {len(owners) + 1}")

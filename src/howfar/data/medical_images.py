@@ -6,7 +6,7 @@ import struct
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from itertools import product
-from math import prod
+from math import isfinite, nan, prod
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -26,19 +26,28 @@ _MILLIMETRES: Final = {"meter": 1e3, "micron": 1e-3}
 _SIDES: Final = "RLAPSI"
 _AXES: Final = "ztuvw"
 _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+_OVERLAY_BIT: Final = 0x60000102
+"""The tag of files that keep an overlay in bits that the pixels leave unused."""
 _LEAST_OF_FRAME: Final = 8
 """Bytes that a frame of a DICOM file takes at least."""
 _unpacking: Final = Lock()
 _HEAD: Final = 540
-_OFFSETS: Final = {348: (108, "f"), 540: (168, "q")}
-"""Where NIfTI-1 and NIfTI-2, told apart by the size of their headers, say at which byte their voxels begin, and its type."""
+_OFFSETS: Final = {348: (108, "f", 80, "3f"), 540: (168, "q", 112, "3d")}
+"""Where NIfTI-1 and NIfTI-2, told apart by the size of their headers, say at which byte voxels begin, and the spacing."""
+_ODD: Final = "its spacing is left out, which holds no lengths"
 
 
 def _sized(columns: Any, rows: Any, thickness: Any) -> dict[str, str]:
-    """Return the columns of a slice's spacing in millimetres: between pixels, one number if both sides have it, and slices."""
-    sides = [f"{float(side):.4g}" for side in (rows, columns)]
-    between = f"{float(thickness):.4g}" if thickness else ""
-    return {"spacing": sides[0] if sides[0] == sides[1] else "x".join(sides), "slice_spacing": between}
+    """Return the columns of a slice's spacing in millimetres: between pixels, one number if both sides have it, and slices.
+
+    A spacing that is not above 0 is "", as one that is not stated (None).
+    """
+    sides, between = (
+        [f"{side:.4g}" if isfinite(side) and side > 0 else "" for side in map(float, lengths)]
+        for lengths in ((rows, columns), (0 if thickness is None else thickness,))
+    )
+    spacing = sides[0] if sides[0] == sides[1] else "x".join(sides) if all(sides) else ""
+    return {"spacing": spacing, "slice_spacing": between[0]}
 
 
 def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
@@ -59,16 +68,23 @@ def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
     return values
 
 
-def _check_head(file: Path | str) -> None:
-    """Raise `ImageError` for a header whose extensions, which nibabel reads whole, would not fit into memory."""
+def _spacing_of_head(file: Path | str) -> tuple[float, ...]:
+    """Return the spacing as a file states it, before nibabel mends it.
+
+    Raises `ImageError` for a header whose extensions, which nibabel reads whole, would not fit into memory.
+    """
     from nibabel.openers import ImageOpener
 
     with ImageOpener(file) as stream:
         head = stream.read(_HEAD)
     for order in "<>" if len(head) == _HEAD else "":
-        place, kind = _OFFSETS.get(struct.unpack_from(f"{order}i", head)[0], (0, ""))
-        if kind and (offset := struct.unpack_from(f"{order}{kind}", head, place)[0]) > file_limit() // 8:
+        if (fields := _OFFSETS.get(struct.unpack_from(f"{order}i", head)[0])) is None:
+            continue
+        place, kind, sides, three = fields
+        if (offset := struct.unpack_from(f"{order}{kind}", head, place)[0]) > file_limit() // 8:
             raise ImageError(f"its voxels begin at byte {offset:.0f}: give more to read so long a header (--memory)")
+        return struct.unpack_from(f"{order}{three}", head, sides)
+    return (nan, nan, nan)
 
 
 @lru_cache(maxsize=3)
@@ -96,26 +112,30 @@ class Nifti:
         except ImportError as error:
             raise ImageError(_NEEDS.format("nibabel")) from error
         try:
-            _check_head(file)
+            sides = _spacing_of_head(file)
             if str(file).lower().endswith(".gz"):
                 with _unpacking:  # once for all threads
                     self._image, self._voxels = _unpacked(file, Path(file).stat().st_mtime_ns)
             else:
                 self._image = nibabel.load(file)
                 self._voxels = self._image.dataobj.get_unscaled()
+            if not isinstance(self._image, nibabel.Nifti1Pair) or self._voxels.ndim < 2 or 0 in self._voxels.shape:
+                raise ImageError("a NIfTI file that holds no volume of slices")
+            unit = _MILLIMETRES.get(self._image.header.get_xyzt_units()[0], 1.0)
+            codes = nibabel.aff2axcodes(self._image.affine)[:2]
         except ImageError:
             raise
         except Exception as error:  # nibabel, NumPy and zlib raise errors of many kinds over damaged files
             raise ImageError(f"damaged NIfTI file ({one_line(error, 100)})") from error
-        if not isinstance(self._image, nibabel.Nifti1Pair) or self._voxels.ndim < 2 or 0 in self._voxels.shape:
-            raise ImageError("a NIfTI file that holds no volume of slices")
         if self._voxels.dtype.kind == "c":
             raise ImageError("complex values: save their magnitude")
-        codes = nibabel.aff2axcodes(self._image.affine)[:2]
         self._codes = ("R", "A") if None in codes else codes
         """Where the first two axes lead: to the right (R) or left, the front (A) or back, the head (S) or feet."""
         self._lies = _SIDES.index(self._codes[0]) < _SIDES.index(self._codes[1])
         """Whether the first axis is that of the columns."""
+        columns, rows, between = (side * unit for side in sides)
+        columns, rows = (columns, rows) if self._lies else (rows, columns)
+        self._spacing = _sized(columns, rows, between if self._voxels.ndim > 2 else None)
 
     def close(self) -> None:
         """Let the voxels go."""
@@ -123,11 +143,6 @@ class Nifti:
 
     def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
         """Yield the slices in the order of the file, with their spacing, without those of one value."""
-        header = self._image.header
-        unit = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
-        zooms = [float(zoom) * unit for zoom in header.get_zooms()] + [0.0]
-        columns, rows = zooms[:2] if self._lies else zooms[1::-1]
-        spacing = _sized(columns, rows, zooms[2])
         check_size(*self._voxels.shape[:2])
         if item.mask is not None:
             self._check_mask(item.mask)
@@ -138,9 +153,11 @@ class Nifti:
                 blank += 1
                 continue
             name = "-".join(f"{axis}{number}" for axis, number in zip(_AXES, index, strict=False))
-            yield part(item, name, PixelReading(at=",".join(map(str, index)) or "0"), **spacing)
-        if blank:
-            raise ImageError(f"{blank} of {prod(shape)} slices are left out: one value in all pixels")
+            yield part(item, name, PixelReading(at=",".join(map(str, index)) or "0"), **self._spacing)
+        left_out = [f"{blank} of {prod(shape)} slices are left out: one value in all pixels"] if blank else []
+        left_out += [] if self._spacing["spacing"] and (self._spacing["slice_spacing"] or not shape) else [_ODD]
+        if left_out:
+            raise ImageError("; ".join(left_out))
 
     def _check_mask(self, mask: Path | str) -> None:
         other = Nifti(mask)
@@ -168,7 +185,7 @@ class Nifti:
         for axis, code in enumerate(self._codes):
             values = np.flip(values, axis) if code in "RAS" else values
         values = values.swapaxes(0, 1) if self._lies else values
-        return _seen(values.astype(values.dtype.newbyteorder("=")), reading)
+        return _seen(values.astype(values.dtype.newbyteorder("="), copy=False), reading)
 
 
 class Dicom:
@@ -211,10 +228,13 @@ class Dicom:
         """Yield the frames; a file of one is called as the file is."""
         if not (self._tags.get("Rows") and self._tags.get("Columns")):
             raise ImageError("a DICOM file without a picture, such as a report or a plan")
-        count = _whole(self._tags.get("NumberOfFrames"))
+        count, is_odd = _whole(self._tags.get("NumberOfFrames")), False
         for number in range(count):
-            name = f"f{number}" if count > 1 else ""
-            yield part(item, name, PixelReading(at=str(number)), **self._spacing(number))
+            name, spacing = f"f{number}" if count > 1 else "", self._spacing(number)
+            is_odd |= "" in spacing.values()
+            yield part(item, name, PixelReading(at=str(number)), **spacing)
+        if is_odd:
+            raise ImageError(_ODD)
 
     def _functional(self, number: int, sequence: str) -> Any:
         """Return what a file of many frames says of one of them in a sequence, or of all; else what it says itself."""
@@ -229,7 +249,9 @@ class Dicom:
         tags = self._functional(number, "PixelMeasuresSequence")
         try:
             rows, columns = tags.get("PixelSpacing") or tags.get("ImagerPixelSpacing")
-            return _sized(columns, rows, tags.get("SpacingBetweenSlices") or tags.get("SliceThickness"))
+            between = tags.get("SpacingBetweenSlices") or tags.get("SliceThickness")
+            sized = _sized(columns, rows, between)
+            return {name: text for name, text in sized.items() if name == "spacing" or between}
         except Exception:  # not stated, or no numbers
             return {}
 
@@ -246,6 +268,9 @@ class Dicom:
         try:
             values = pixel_array(self._file, ds_out=out, index=number[0])
             photometric = out.get("PhotometricInterpretation")
+            # pydicom drops the bits above those stated, and what is left of a wider value is noise.
+            wide = out.BitsStored <= 8 < out.BitsAllocated and _OVERLAY_BIT not in self._tags
+            wide = wide and bool((pixel_array(self._file, index=number[0], correct_unused_bits=False) != values).any())
             if photometric == "PALETTE COLOR":
                 values = apply_color_lut(values, out)
                 values = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
@@ -253,6 +278,8 @@ class Dicom:
                 values = self._rescaled(values, number[0], out, photometric == "MONOCHROME1")
         except Exception as error:  # pydicom and its decoders raise errors of many kinds
             raise ImageError(self._why(error)) from error
+        if wide:
+            raise ImageError("its pixels use more bits than the 8 that its tags state (BitsStored): correct the tag")
         return _seen(values, reading)
 
     def _rescaled(self, values: NDArray[Any], number: int, out: Any, is_inverse: bool) -> NDArray[Any]:
@@ -260,7 +287,7 @@ class Dicom:
         from pydicom.pixels import apply_modality_lut
 
         if is_inverse:  # the highest stored value is black
-            values = (-1 if out.get("PixelRepresentation") else (1 << int(out.BitsStored)) - 1) - values.astype(np.int32)
+            values = (-1 if out.get("PixelRepresentation") else values.dtype.type((1 << int(out.BitsStored)) - 1)) - values
         if out.get("ModalityLUTSequence"):
             return np.asarray(apply_modality_lut(values, out))
         tags = self._functional(number, "PixelValueTransformationSequence")
@@ -298,7 +325,7 @@ class Dicom:
 _TAGS: Final = (
     *("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames"),
     *("PixelSpacing", "ImagerPixelSpacing", "SpacingBetweenSlices", "SliceThickness"),
-    *("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"),
+    *("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", _OVERLAY_BIT),
 )
 
 

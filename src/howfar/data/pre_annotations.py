@@ -18,9 +18,13 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 from howfar.data.annotation_shapes import CATEGORY, Mark, MarkedImage, Shape
 from howfar.data.dataset import leads_out, unshared
 from howfar.data.image_bytes import read_bytes
+from howfar.data.image_decoding import shown
+from howfar.data.image_encoding import png_bytes
+from howfar.data.image_folder import stem
 from howfar.errors import ImageError, InputError
 from howfar.io.atomic import STAGING, replace, replace_text
 from howfar.io.file_location import is_in_memory, is_url
+from howfar.pixel_options import file_and_reading
 from howfar.text_formatting import xml_text
 
 Boxes: TypeAlias = Sequence[tuple[str, Sequence[float]]]
@@ -212,6 +216,11 @@ def kept_below(names: Mapping[str, str]) -> dict[str, str]:
     return {name: within(path) for name, path in paths.items()}
 
 
+def file_name(name: str, location: Path | str) -> str:
+    """Return an image's name as that of a file; a window, slice or frame, or chosen bands, are written as PNG."""
+    return f"{stem(name)}.png" if file_and_reading(location)[1] else name
+
+
 def _see_file(location: Path | str) -> None:
     if is_in_memory(location):
         raise InputError.of("with_images", "needs images in files", "one in memory", "save them, and choose from their folder")
@@ -220,7 +229,8 @@ def _see_file(location: Path | str) -> None:
 def _bytes(location: Path | str) -> bytes:
     _see_file(location)
     try:
-        return bytes(read_bytes(location))
+        data = bytes(read_bytes(location))
+        return png_bytes(shown(data)) if file_and_reading(location)[1] else data
     except ImageError as error:
         rule = f"needs every image ({error})"
         raise InputError.of("with_images", rule, str(location), "leave it out, or mend the file") from error

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.bands import NO_DATA, opened_raster, raster_values
+from howfar.data.bands import NO_DATA, driver_of, raster_values, rasters_read
 from howfar.data.image_folder import stem
 from howfar.data.image_stacks import WHOLE, opened, part, place
 from howfar.data.item import Item
@@ -27,11 +30,10 @@ class Raster:
     owner = None
 
     def __init__(self, file: Path | str) -> None:
-        with opened_raster(file) as checked:  # names what is wrong with it
-            driver = checked.driver
-        import rasterio
-
-        self.raster = rasterio.open(file, driver=driver)
+        with rasters_read() as rasterio:
+            with Path(file).open("rb") as opened_file:
+                driver = driver_of(opened_file.read(8))
+            self.raster = rasterio.open(file, driver=driver)
 
     def close(self) -> None:
         """Close the file."""
@@ -131,12 +133,32 @@ def _empty(raster: Any, values: NDArray[Any], window: Any) -> NDArray[np.bool_] 
     return np.asarray(raster.dataset_mask(window=window) == 0)
 
 
-def geojson(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return windows, given by their locations and properties, as GeoJSON (RFC 7946: longitude and latitude in degrees).
+_Ring: TypeAlias = list[tuple[float, float]]
+_TYPES: Final = {bool: "BOOLEAN", int: "INTEGER", float: "REAL"}
+_GEOPACKAGE: Final = """
+PRAGMA application_id = 0x47504B47;
+PRAGMA user_version = 10300;
+CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER PRIMARY KEY, organization TEXT NOT NULL,
+  organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL, description TEXT);
+CREATE TABLE gpkg_contents (table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL, identifier TEXT UNIQUE,
+  description TEXT DEFAULT '', last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')), min_x DOUBLE,
+  min_y DOUBLE, max_x DOUBLE, max_y DOUBLE, srs_id INTEGER REFERENCES gpkg_spatial_ref_sys (srs_id));
+CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL UNIQUE REFERENCES gpkg_contents (table_name),
+  column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL, srs_id INTEGER NOT NULL REFERENCES gpkg_spatial_ref_sys (srs_id),
+  z TINYINT NOT NULL, m TINYINT NOT NULL, PRIMARY KEY (table_name, column_name));
+INSERT INTO gpkg_spatial_ref_sys VALUES ('Undefined Cartesian', -1, 'NONE', -1, 'undefined', NULL),
+  ('Undefined geographic', 0, 'NONE', 0, 'undefined', NULL), ('WGS 84', 4326, 'EPSG', 4326, '{wgs84}', NULL);
+INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id)
+  VALUES ('windows', 'features', 'windows', {extent}, 4326);
+INSERT INTO gpkg_geometry_columns VALUES ('windows', 'geom', 'POLYGON', 4326, 0, 0);
+CREATE TABLE windows (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYGON{columns});
+"""
+"""The tables of a GeoPackage with one layer of polygons (OGC 12-128r17)."""
 
-    Raises `InputError` where none is a window of a raster with a place.
-    """
-    features = []
+
+def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring, dict[str, Any]]]:
+    """Return the closed outline in degrees, anticlockwise, and the properties of each window of a raster with a place."""
+    outlines = []
     for location, properties in rows:
         file, reading = file_and_reading(Path(location))
         if not reading.window:
@@ -149,13 +171,45 @@ def geojson(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
             (window.row_off, window.col_off),
             (window.row_off + window.height, window.col_off + window.width),
         )
-        # Anticlockwise, as the format wants an outer ring.
         corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
-        if (places := _degrees(raster, corners)) is None:
-            continue
-        ring = zip(*places, strict=True)
-        shape = {"type": "Polygon", "coordinates": [[[round(x, 7), round(y, 7)] for x, y in ring]]}
-        features.append({"type": "Feature", "geometry": shape, "properties": dict(properties)})
-    if not features:
+        if (places := _degrees(raster, corners)) is not None:
+            outlines.append(([(round(x, 7), round(y, 7)) for x, y in zip(*places, strict=True)], dict(properties)))
+    if not outlines:
         raise InputError("no image is a window of a raster that has a place: cut rasters by --window 512")
+    return outlines
+
+
+def geojson(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return windows, given by their locations and properties, as GeoJSON (RFC 7946: longitude and latitude in degrees).
+
+    Raises `InputError` where none is a window of a raster with a place.
+    """
+    features = [
+        {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": properties}
+        for ring, properties in _outlines(rows)
+    ]
     return {"type": "FeatureCollection", "features": features}
+
+
+def geopackage(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
+    """Return windows as `geojson` does, as the layer ``windows`` of a GeoPackage (OGC 12-128r17), which is an SQLite file."""
+    from rasterio.crs import CRS
+
+    outlines = _outlines(rows)
+    columns = {name: [properties.get(name) for _, properties in outlines] for name in outlines[0][1]}
+    types = [next((_TYPES.get(type(one), "TEXT") for one in column if one is not None), "TEXT") for column in columns.values()]
+    declared = "".join(f', "{name}" {kind}' for name, kind in zip(columns, types, strict=True))
+    points = np.array([ring for ring, _ in outlines])
+    extent = ", ".join(map(repr, (*points.min(axis=(0, 1)).tolist(), *points.max(axis=(0, 1)).tolist())))
+    lines = zip((_polygon(ring) for ring, _ in outlines), *columns.values(), strict=True)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(_GEOPACKAGE.format(wgs84=CRS.from_epsg(4326).to_wkt(), extent=extent, columns=declared))
+        database.executemany(f"INSERT INTO windows VALUES (NULL{', ?' * (1 + len(columns))})", lines)
+        database.commit()
+        return database.serialize()
+
+
+def _polygon(ring: _Ring) -> bytes:
+    """Return a polygon as a GeoPackage holds it: a header of its own, then well-known binary (OGC 06-103r4)."""
+    head = struct.pack("<2sBBi", b"GP", 0, 1, 4326)
+    return head + struct.pack(f"<BIII{2 * len(ring)}d", 1, 3, 1, len(ring), *(side for point in ring for side in point))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +27,9 @@ _AHEAD: Final = 10
 _BOXES: Final = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _FORMATS: Final = {b"\x1aE\xdf\xa3": "matroska", b"RIFF": "avi", b"\0\0\x01\xba": "mpeg", b"\x30\x26\xb2\x75": "asf"}
 """FFmpeg's format by how a file begins: others, as playlists, read what the file names, also from the network."""
+_MOST_CHOSEN: Final = 1024
+_chosen: dict[tuple[Any, ...], tuple[array[int], str]] = {}
+"""The times of the frames chosen from a clip of one path, change and size, since commands list a dataset more than once."""
 
 
 class Clip:
@@ -38,7 +43,8 @@ class Clip:
         except ImportError as error:
             raise ImageError("needs PyAV: pip install 'howfar[video]'") from error
         with Path(file).open("rb") as begun:
-            head = begun.read(8)
+            head, status = begun.read(8), os.fstat(begun.fileno())
+        self._version = str(file), status.st_mtime_ns, status.st_size
         name = "mov" if head[4:] in _BOXES else _FORMATS.get(head[:4])
         if name is None:
             raise ImageError("damaged clip (it does not begin as an MP4, Matroska, AVI, MPEG or WMV file)")
@@ -75,25 +81,45 @@ class Clip:
         if not reading.frames:
             raise ImageError("a clip: choose which frames are read, as --frames 1/s")
         check_size(self._stream.width, self._stream.height)
-        start, unit, is_key = self._stream.start_time or 0, float(self._stream.time_base), reading.frames == KEY
-        count, near, due, last = 0, 0, 0.0, None
-        self._at = -1
-        for time, frame in self._decoded(start, is_key):
+        start, unit = self._stream.start_time or 0, float(self._stream.time_base)
+        key, last = (*self._version, reading.frames), ""
+        if key not in _chosen:
+            if len(_chosen) >= _MOST_CHOSEN:
+                _chosen.clear()
+            _chosen[key] = self._choice(start, unit, reading)
+        times, fault = _chosen[key]
+        for time in times:
             seconds = (time - start) * unit
-            if not is_key and seconds < due:
-                continue
-            due = 0.0 if is_key else (seconds // reading.seconds + 1) * reading.seconds
-            count += 1
-            small = frame.reformat(SIDE, SIDE, "gray", interpolation="AREA").to_ndarray().astype(np.int16)
-            if last is not None and np.abs(small - last).max() <= ALIKE:
-                near += 1
-                continue
-            last, at = small, PixelReading(at=f"{time},{KEY}" if is_key else str(time))
-            yield part(item, f"ms{round(seconds * 1000)}", at, clip=stem(item.name), time=f"{seconds:.3f}")
+            name = f"ms{round(seconds * 1000)}"
+            shown, last = f"{name}-{time}" if name == last else name, name
+            at = PixelReading(at=f"{time},{KEY}" if reading.frames == KEY else str(time))
+            yield part(item, shown, at, clip=stem(item.name), time=f"{seconds:.3f}")
+        if fault:
+            raise ImageError(fault)
+
+    def _choice(self, start: int, unit: float, reading: PixelReading) -> tuple[array[int], str]:
+        """Decode the clip once for the times of its frames, in units of the stream; also return what is left out."""
+        is_key, count, near, due, last = reading.frames == KEY, 0, 0, 0.0, None
+        times = array("q")
+        self._at = -1
+        try:
+            for time, frame in self._decoded(start, is_key):
+                seconds = (time - start) * unit
+                if not is_key and seconds < due:
+                    continue
+                due = 0.0 if is_key else (seconds // reading.seconds + 1) * reading.seconds
+                count += 1
+                small = frame.reformat(SIDE, SIDE, "gray", interpolation="AREA").to_ndarray().astype(np.int16)
+                if last is not None and np.abs(small - last).max() <= ALIKE:
+                    near += 1
+                    continue
+                last = small
+                times.append(time)
+        except ImageError as error:  # frames before the damage are read
+            return times, str(error)
         if not count:
-            raise ImageError("no frame of the clip can be decoded")
-        if near:
-            raise ImageError(f"{near} of {count} frames are left out: near-duplicates of the frame before")
+            return times, "no frame of the clip can be decoded"
+        return times, f"{near} of {count} frames are left out: near-duplicates of the frame before" if near else ""
 
     def values(self, reading: PixelReading) -> NDArray[np.uint8]:
         """Return a frame (h, w, bands), turned upright."""

@@ -14,12 +14,17 @@ from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import draw_figures
 from howfar.results.certificate_result import Certificate, Step, Zone
 from howfar.results.records import Interval
+from howfar.text_formatting import in_units
 
 _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
 
 
 def lead(certificate: Certificate) -> str:
     """State the performance shown for the model, or that labels are awaited."""
+    return in_units(_lead(certificate), certificate.unit, certificate.dataset)
+
+
+def _lead(certificate: Certificate) -> str:
     drawn, labelled = len(certificate.sample), certificate.labelled
     if certificate.zone is not None and certificate.value is not None:
         return _zone_lead(certificate, certificate.zone)
@@ -38,7 +43,7 @@ def lead(certificate: Certificate) -> str:
     if certificate.against is not None or certificate.of_false_positives:
         form = "+.3f" if certificate.against is not None else ".3f"
         return f"On {certificate.dataset} the {certificate.words} is {certificate.value:{form}}, {whole}."
-    return f"On {certificate.dataset} the model reaches a {certificate.words} of {certificate.value:.3f}, {whole}."
+    return f"On {certificate.dataset} the model reaches a {certificate.measured} of {certificate.value:.3f}, {whole}."
 
 
 def _zone_lead(certificate: Certificate, zone: Zone) -> str:

@@ -21,7 +21,15 @@ from howfar.data.image_decoding import size
 from howfar.data.image_table import list_line
 from howfar.data.label_files import IMAGE, LABEL
 from howfar.data.label_studio import label_studio_interface, write_label_studio
-from howfar.data.pre_annotations import FirstLabels, Images, check_archive, kept_below, remove_archive, write_archive
+from howfar.data.pre_annotations import (
+    FirstLabels,
+    Images,
+    check_archive,
+    file_name,
+    kept_below,
+    remove_archive,
+    write_archive,
+)
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text
@@ -123,13 +131,13 @@ def write_for_tools(
     if with_images != "none":
         sized = [picture for picture in pictures if picture.size is not None]
         places = kept_below({picture.name: picture.path for picture in sized})
-        below = [with_changes(picture, name=places[picture.name]) for picture in sized]
+        below = [with_changes(picture, name=file_name(places[picture.name], picture.path)) for picture in sized]
         texts = texts_for_tools(below, title, first)
         for kind in ARCHIVES:
             file = "coco.json" if kind == "coco" else "cvat.xml"
             if file in texts:
                 write_archive(kind, texts[file], {picture.name: picture.path for picture in below}, folder, with_images)
-    yield from unwritten(read)
+    yield from unwritten(read, with_images)
 
 
 def texts_for_tools(pictures: Sequence[MarkedImage], title: str, first: FirstLabels) -> dict[str, str]:
@@ -144,10 +152,10 @@ def texts_for_tools(pictures: Sequence[MarkedImage], title: str, first: FirstLab
     return {name: text for name, text in files.items() if name != "coco.json" or first.task != "classification"}
 
 
-def unwritten(read: Sequence[tuple[MarkedImage, str]]) -> Iterator[str]:
+def unwritten(read: Sequence[tuple[MarkedImage, str]], with_images: Images = "none") -> Iterator[str]:
     """Yield notes on images, given with their faults, that labelling tools cannot open."""
     sized = [picture for picture, fault in read if not fault]
-    within = [picture.path for picture in sized if is_member(picture.path)]
+    within = [picture.path for picture in sized if with_images == "none" and is_member(picture.path)]
     held = [picture.name for picture in sized if is_in_memory(picture.path)]
     faults = [f"{picture.path}: {fault}" for picture, fault in read if fault]
     for found, one, many, rest in (

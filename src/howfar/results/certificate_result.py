@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from howfar.io.atomic import replace
 from howfar.io.embedded_checksum import SEAL
 from howfar.io.file_location import absolute
+from howfar.pixel_options import counted_as
 from howfar.results.file_checks import check_document, stale_pictures
 from howfar.results.records import Cells
 from howfar.results.result import RecordedResult
-from howfar.text_formatting import format_interval
+from howfar.text_formatting import format_interval, in_units, per
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -278,17 +279,30 @@ class Certificate(RecordedResult):
             rows.append((drawn.image, str(drawn.rank), str(drawn.stratum), proxy, told))
         return ("image", "rank", "stratum", "predicted" if self.against is None else "may differ by", "measured"), rows
 
+    @property
+    def unit(self) -> str:
+        """Return what the site's images are: "image", "slice", "window" or "frame"."""
+        return counted_as([drawn.path for drawn in self.sample])
+
+    @property
+    def measured(self) -> str:
+        """Return the measure in words, with what it is a mean over if that is no image."""
+        return per(self.words, self.unit) if self.words.startswith("mean") else self.words
+
     def caption(self) -> str:
         """State in one line what is certified, or that labels are awaited."""
+        return in_units(self._caption(), self.unit, self.dataset)
+
+    def _caption(self) -> str:
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.zone is not None and self.value is not None:
             share = f"the {self.zone.certified:,} best predicted images ({100 * self.value:.0f} %)"
             images = share if self.value else "no part of it"
             return f"{self.dataset}: {self.words}: {images}, with {100 * self.level:g} % confidence; {of}"
         if self.value is None:
-            return f"{self.dataset}: {self.words}, {self._why_unknown()}; {of}"
+            return f"{self.dataset}: {self.measured}, {self._why_unknown()}; {of}"
         interval = format_interval(self.value, self.low, self.high, ".3f")
-        return f"{self.dataset}: {self.words}: {interval}, {100 * self.level:g} % interval; {of}"
+        return f"{self.dataset}: {self.measured}: {interval}, {100 * self.level:g} % interval; {of}"
 
     def _why_unknown(self) -> str:
         """Return the reason for a missing value: no label, too few labels, or a measure undefined on the labelled images."""

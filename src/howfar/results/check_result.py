@@ -73,7 +73,8 @@ class CheckedDataset:
     Of `n` scored images `judged` have a predicted performance, whose mean is `mean_predicted`; `failures` of these probably
     fail, and `far` are farther than 95 % of the primary dataset's images. `value` is the mean performance, by `source`:
     "estimated", "certified", or "" where it is not known. `gate` says whether the dataset lies inside the range of the labelled
-    ones. `measured` and `predicted` are performances of the labelled images, in one order.
+    ones. `measured` and `predicted` are performances of the labelled images, in one order, and `groups` number their groups
+    (scene, patient, clip), () if no two share one. Each of the dataset's images is a `unit`: "image", or "slice" say.
     """
 
     dataset: str
@@ -91,6 +92,8 @@ class CheckedDataset:
     gate: bool | None = None
     measured: tuple[float, ...] = ()
     predicted: tuple[float | None, ...] = ()
+    groups: tuple[int, ...] = ()
+    unit: str = "image"
 
 
 @dataclass(frozen=True)
@@ -203,7 +206,9 @@ class Check(Shown):
     def caption(self) -> str:
         """Return the outcome in one line."""
         images = sum(batch.n for batch in self.batches)
-        checked = f"{images:,} {'image' if images == 1 else 'images'} checked against {self.primary}"
+        units = {batch.unit for batch in self.batches}
+        unit = units.pop() if len(units) == 1 else "image"
+        checked = f"{images:,} {unit}{'' if images == 1 else 's'} checked against {self.primary}"
         return f"{self.verdict()}: {checked if self.batches else f'the log of {self.primary}'}"
 
     def verdict(self) -> str:

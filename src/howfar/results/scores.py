@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from howfar.pixel_options import counted_as
 from howfar.results.records import Cells, Shown, Skipped, plain
 from howfar.results.relation_result import Failures, Gate, SetEstimate
-from howfar.text_formatting import NOT_KNOWN, format_interval, format_number, format_p
+from howfar.text_formatting import NOT_KNOWN, format_interval, format_number, format_p, per
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +136,7 @@ class Scores(Shown):
     def caption(self) -> str:
         """State in one line how many images were scored and flagged."""
         unread = f", {len(self.skipped)} could not be read" if self.skipped else ""
-        images = "image" if len(self) == 1 else "images"
+        images = f"{counted_as([image.image for image in self.images])}{'' if len(self) == 1 else 's'}"
         return f"{len(self)} {images} scored against {self.primary}, {len(self.flagged)} flagged{unread}"
 
     def table(self) -> Cells:
@@ -159,6 +160,7 @@ class Scores(Shown):
         lines = []
         for row in self.estimates:
             gate = gates.get(row.dataset)
+            unit = counted_as([image.image for image in self.images if image.dataset == row.dataset])
             expected = f"{row.text()} ({100 * row.level:.0f} %) by {row.estimator}"
             if gate is not None and gate.inside is False:
                 doubt = (
@@ -172,5 +174,6 @@ class Scores(Shown):
                 known = f"; {unchecked}" if unchecked else ""
                 listed = failing.get(row.dataset)
                 fail = "" if listed is None or not listed.listed else f"; {listed.listed} are listed as probable failures"
-                lines.append(f"{row.dataset}: mean performance {expected}, of {row.n} images{fail}{known}")
+                mean = per("mean performance", unit)
+                lines.append(f"{row.dataset}: {mean} {expected}, of {row.n} {unit}s{fail}{known}")
         return lines

@@ -28,7 +28,7 @@ from howfar.data.image_decoding import size
 from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.label_files import KINDS, matched, read_export
 from howfar.data.masks import read_mask
-from howfar.data.pre_annotations import Images, LabelNames, Named, kept_below, label_names, put
+from howfar.data.pre_annotations import Images, LabelNames, Named, file_name, kept_below, label_names, put
 from howfar.data.structured_files import readable
 from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.function_options import LabelImportOptions
@@ -285,7 +285,7 @@ def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with
         written.append(_label(one, task, place, folder))
         image = str(one.item.path)
         if with_images != "none":
-            image = str(PurePosixPath("images", place))
+            image = str(PurePosixPath("images", file_name(place, one.item.path)))
             put(one.item.path, folder / image, with_images)
         said = {"segmentation": "mask", "classification": "label"}.get(task)
         rows.append({"image": image, **({said: written[-1].label} if said else {}), "name": one.item.name})

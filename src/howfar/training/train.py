@@ -247,7 +247,7 @@ def _card(
     architecture: Mapping[str, Any],
 ) -> CheckpointCard:
     epoch = kept_epoch(history, task.settings.keep)
-    pixels = replace(file_and_reading(task.examples[0].path)[1], window=0).identity()
+    pixels = _pixels_of(task.examples)
     # The largest side is that of a preceding training too.
     before = {} if task.start is None else task.start.card.data.get("sides") or {}
     sides = sorted(pairs.sides)
@@ -350,7 +350,7 @@ def train(
     )
     family.checked(task.options)
     if out is not None:
-        check_out(out, start)
+        check_out(out, start, _pixels_of(examples))
     if state is None and out is None:
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     check_new(added, (*examples, *blank))
@@ -367,6 +367,11 @@ def train(
         )
     clear_state(folder, own=state is None)
     return checkpoint
+
+
+def _pixels_of(examples: Sequence[TrainingExample]) -> dict[str, Any]:
+    """Return the bands and range by which images are read, as a checkpoint keeps them."""
+    return replace(file_and_reading(examples[0].path)[1], window=0).identity() if examples else {}
 
 
 def _architecture(model: str, options: Mapping[str, Any], start: Checkpoint | None) -> dict[str, Any]:
@@ -389,8 +394,11 @@ def clear_state(folder: Path, own: bool) -> None:
         folder.rmdir()
 
 
-def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:
-    """Raise an error before overwriting a folder, a file that is no howfar checkpoint, or the starting checkpoint."""
+def check_out(out: str | Path, start: Checkpoint | str | Path | None, pixels: Mapping[str, Any] | None = None) -> None:
+    """Raise an error before overwriting a folder, a file that is no howfar checkpoint, or the starting checkpoint.
+
+    So does a checkpoint that reads other bands than `pixels`, the reading of the images to learn from, if that is given.
+    """
     path = Path(out)
     if path.is_dir():
         raise InputError.of("out", "must be a file, not a folder", str(out))
@@ -399,7 +407,11 @@ def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:
     if isinstance(start, (str, Path)) and Path(start).exists() and path.samefile(start):
         raise InputError.of("out", "must not be the checkpoint that training begins with", str(out), "choose another file")
     try:
-        Checkpoint.load(path)
+        bands = Checkpoint.load(path).card.data.get(PIXELS, {}).get("bands", [])
     except HowfarError:
         rule = "must be new, or a checkpoint of howfar train to replace"
         raise InputError.of("out", rule, str(out), "choose another file") from None
+    if pixels is not None and bands != pixels.get("bands", []):
+        rule = "must be new, or a checkpoint that reads the same bands"
+        received = f"{out}, which reads {', '.join(map(str, bands)) or 'pictures'}"
+        raise InputError.of("out", rule, received, "choose another file")

@@ -37,6 +37,33 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     assert log.read(tmp_path / "none.jsonl") == ((), 0)
 
 
+def test_groups_come_back_and_rows_without_them_are_those_of_before(tmp_path: Path) -> None:
+    file, plain = tmp_path / "log.jsonl", row("a")
+    grouped = replace(plain, key="b", batch=replace(plain.batch, groups=(0, 0), unit="frame"))
+    add(file, plain, grouped)
+    assert log.read(file) == ((plain, grouped), 0)
+    first, second = (json.loads(line)["batch"] for line in file.read_text().splitlines())
+    assert (set(second) - set(first), second["groups"]) == ({"groups", "unit"}, [0, 0])
+
+
+def test_images_of_one_group_are_one_piece_of_evidence() -> None:
+    """Four clips that fail say little of other clips, however many of their frames are labelled."""
+    raised = []
+    for groups in ((), (0,) * 8):
+        failing = [replace(one, batch=replace(one.batch, groups=groups)) for one in [each([0.0] * 8)] * 4]
+        reading = read_alarm(AlarmRule(at_least=0.4), (), failing)
+        assert reading is not None
+        assert reading.images == 32
+        raised.append(reading.raised is not None)
+    assert raised == [True, False]
+
+
+def each(values: list[float]) -> LogRow:
+    """Return a row whose labelled images have these values, all predicted as 0.5."""
+    batch = CheckedDataset("site", 8, mean_predicted=0.5, measured=tuple(values), predicted=(0.5,) * len(values))
+    return LogRow("2026-01-01T00:00:00+00:00", "roads", "a", batch, {}, "pass")
+
+
 def test_a_batch_that_is_checked_again_counts_once(tmp_path: Path) -> None:
     file = tmp_path / "log.jsonl"
     add(file, row("a"), row("b"))

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from howfar.data.containers.container import ContainerListing, Member
-from howfar.data.image_folder import EXTENSIONS, NOT_TEXT, is_text
+from howfar.data.image_folder import EXTENSIONS, LOCAL_ONLY, NOT_TEXT, STACKS, is_text, suffix_of, unread
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, open_binary, read_range
 
@@ -86,6 +86,8 @@ class TarShard:
             elif suffix in LABELS and member.isreg() and member.size <= _LONGEST_LABEL:
                 file.seek(member.offset_data)
                 self._labels[name] = file.read(member.size).decode("utf-8", "replace").strip()
+            elif reason := LOCAL_ONLY if suffix_of(name) in STACKS else unread(suffix):
+                self._faults.append((name, reason))
 
     def _label(self, name: str) -> str | None:
         """Find an image's class in the member that shares its key (the name up to its last or first dot)."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
 
+from howfar.pixel_options import counted_as
 from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.relation_result import Gate
@@ -17,7 +18,7 @@ from howfar.studies.assessment.preparation import BlankSite, folder_of
 from howfar.tasks.segmentation_measures import FALSE_ALARMS
 from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import Task
-from howfar.text_formatting import percentage_of, says_nothing
+from howfar.text_formatting import in_units, per, percentage_of, says_nothing
 
 Home: TypeAlias = tuple[str, float] | None
 """The primary's name and the model's own score there."""
@@ -357,10 +358,12 @@ class Answers:
         else:
             alike = "corrupted sets, which promises less for a real site"
             kind = alike if self.basis == "corrupted" else "labelled sites"
-            failing = failing_words(relation, name, task)
-            words = answer(name, estimate, gate, failing, held, kind, task.performance_name, (scored, n), self.home)
+            unit = counted_as(relation.images.loc[relation.images["dataset"] == name, "path"].tolist())
+            mean, failing = per(task.performance_name, unit), failing_words(relation, name, task)
+            words = in_units(answer(name, estimate, gate, failing, held, kind, mean, (scored, n), self.home), unit, name)
             enough = Enough(relation.settings.tau, None if self.own_tau else self.home)
             following = next_step(name, estimate, gate, enough, self.commands, n, by_tiles)
+            following = replace(following, text=in_units(following.text, unit, name))
         estimated: dict[str, Any] = {end: getattr(estimate, end, None) for end in ("estimator", "low", "high", "measured")}
         return SiteAnswer(
             dataset=name,

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 import numpy as np
 import pandas as pd
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, group_numbers
 from howfar.data import content_hash, read_bytes
+from howfar.data.item import Item
 from howfar.errors import ImageError, InputError
 from howfar.function_options import ScorerOptions
 from howfar.io.file_location import absolute, ready_folder
@@ -24,6 +25,7 @@ from howfar.metrics.multiclass import METRIC as CLASSES
 from howfar.option_validation import with_options
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
+from howfar.pixel_options import counted_as
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
@@ -110,11 +112,13 @@ def check(
                 raise InputError.of(name, "is of use only to new images", "some", "pass them, or leave it out")
         return _with_history(Check(loaded.primary, ()), asked, file, (), begin, write=write)
     scores, groups = loaded.score(new, backbone, **options), arrivals(new)
+    group_of = {key: item.group for key, item in _items(groups).items()}
+    clusters = [group_of.get((score.dataset, score.image)) for score in scores.images]
     measured = None if read is None else _measured(loaded, scores, groups, read)
     _check_certificates(certified, scores, groups)
     places = _places(new, groups)
     commands = {name: certifying(loaded, profile, places, name, options) for name in _names(scores)}
-    return decided(loaded, asked, scores, file, begin, certified, measured, commands, write=write)
+    return decided(loaded, asked, scores, file, begin, certified, measured, commands, clusters, write=write)
 
 
 def decided(
@@ -126,16 +130,17 @@ def decided(
     certificates: Mapping[str, Certificate] | None = None,
     measured: Float64Array | None = None,
     commands: Mapping[str, str] | None = None,
+    clusters: Sequence[str | None] = (),
     *,
     write: bool = True,
     key: str = "",
 ) -> Check:
     """Decide by rules on datasets that are scored, and log the decisions in a file.
 
-    `measured` is the performance of the scored images, nan if unknown, `commands` certify each dataset; a dataset that grows
-    keeps its row in the log by a `key`.
+    `measured` is the performance of the scored images, nan if unknown, `clusters` name their groups, `commands` certify each
+    dataset; a dataset that grows keeps its row in the log by a `key`.
     """
-    known = _known(profile, scores, certificates or {}, measured)
+    known = _known(profile, scores, certificates or {}, measured, clusters)
     known = tuple(replace(each, certify=(commands or {}).get(each.batch.dataset, "")) for each in known)
     decisions = tuple(decision for each in known for decision in decisions_of(rules, each))
     rows = tuple(_row(profile.primary, each.batch, scores, decisions, key) for each in known)
@@ -317,7 +322,11 @@ def _names(scores: Scores) -> list[str]:
 
 
 def _known(
-    profile: Profile, scores: Scores, certificates: Mapping[str, Certificate], measured: Float64Array | None
+    profile: Profile,
+    scores: Scores,
+    certificates: Mapping[str, Certificate],
+    measured: Float64Array | None,
+    clusters: Sequence[str | None],
 ) -> tuple[RuleFacts, ...]:
     """Count every dataset's images, and join its estimate, certificate and labelled images."""
     estimates = {estimate.dataset: estimate for estimate in scores.estimates}
@@ -331,7 +340,7 @@ def _known(
         spread = _OF_MAE * errors[0] if errors else None
         images = [image for image in scores.images if image.dataset == name]
         failing = failing_of(profile.judge, images, certificate)
-        each = RuleFacts(_batch(name, scores, measured), estimate, certificate, gate, spread, failing=failing)
+        each = RuleFacts(_batch(name, scores, measured, clusters), estimate, certificate, gate, spread, failing=failing)
         inside = None if gate is None or (gate.inside and gate.missing) else gate.inside
         interval = interval_of(each)
         ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
@@ -339,12 +348,13 @@ def _known(
     return tuple(known)
 
 
-def _batch(name: str, scores: Scores, measured: Float64Array | None) -> CheckedDataset:
+def _batch(name: str, scores: Scores, measured: Float64Array | None, clusters: Sequence[str | None]) -> CheckedDataset:
     indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
     images = [scores.images[index] for index in indices]
     judged = judged_of(images)
     predicted = [image.predicted for image in images if image.predicted is not None]
     labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
+    groups = group_numbers([clusters[index] for index in labelled]) if clusters else None
     return CheckedDataset(
         dataset=name,
         n=len(images),
@@ -356,17 +366,24 @@ def _batch(name: str, scores: Scores, measured: Float64Array | None) -> CheckedD
         mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
         measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
         predicted=tuple(scores.images[index].predicted for index in labelled),
+        groups=() if groups is None else tuple(groups.tolist()),
+        unit=counted_as([image.image for image in images]),
     )
 
 
-def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
-    """Return the scored images' performance, nan if unknown; maps are scored at the profile's threshold."""
-    names = {
-        (group.dataset.name, arrival.image): item.name
+def _items(groups: Sequence[Group]) -> dict[tuple[str, str], Item]:
+    """Map each dataset and image, as they are called in scores, to the image of the dataset."""
+    return {
+        (group.dataset.name, arrival.image): item
         for group in groups
         if group.dataset is not None
         for arrival, item in zip(group.items, group.dataset.items, strict=True)
     }
+
+
+def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
+    """Return the scored images' performance, nan if unknown; maps are scored at the profile's threshold."""
+    names = {key: item.name for key, item in _items(groups).items()}
     named = [(each.dataset, names.get((each.dataset, each.image)) or Path(each.image).name, "") for each in scores.images]
     images = pd.DataFrame(named, columns=["dataset", "image", "content"])
     if images.empty:

@@ -35,7 +35,7 @@ def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRo
             data = opened.read()
             earlier = _parsed(data, path)[0]
             # Without bare line breaks and surrogates, whatever a name holds.
-            lines = [json.dumps({"format": FORMAT, **plain(row)}, ensure_ascii=True, allow_nan=False) for row in make(earlier)]
+            lines = [json.dumps(_document(row), ensure_ascii=True, allow_nan=False) for row in make(earlier)]
             text = "".join(f"{line}\n" for line in lines)
             opened.write((b"\n" if data and not data.endswith(b"\n") else b"") + text.encode("utf-8"))
             opened.flush()
@@ -88,9 +88,10 @@ def _row(line: bytes, path: Path) -> LogRow | None:
         batch = document.pop("batch")
         measured = tuple(float(value) for value in batch.pop("measured"))
         predicted = tuple(None if value is None else float(value) for value in batch.pop("predicted"))
-        row = LogRow(**document, batch=CheckedDataset(**batch, measured=measured, predicted=predicted))
+        groups = tuple(int(number) for number in batch.pop("groups", ()))
+        row = LogRow(**document, batch=CheckedDataset(**batch, measured=measured, predicted=predicted, groups=groups))
         moment(row.time)
-        return row if len(measured) == len(predicted) and _sound(row) else None
+        return row if len(measured) == len(predicted) and len(groups) in (0, len(measured)) and _sound(row) else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -98,7 +99,7 @@ def _row(line: bytes, path: Path) -> LogRow | None:
 def _sound(row: LogRow) -> bool:
     """Return whether a row's values have valid types and ranges."""
     batch = row.batch
-    texts = (row.primary, row.key, batch.dataset, batch.source, *row.decisions, *row.decisions.values())
+    texts = (row.primary, row.key, batch.dataset, batch.source, batch.unit, *row.decisions, *row.decisions.values())
     counts = (batch.n, batch.unreadable, batch.judged, batch.failures, batch.far)
     numbers = (batch.mean_predicted, batch.value, batch.low, batch.high, batch.level, *batch.predicted)
     return (
@@ -109,6 +110,15 @@ def _sound(row: LogRow) -> bool:
         and (batch.gate is None or isinstance(batch.gate, bool))
         and row.outcome in get_args(Outcome)
     )
+
+
+def _document(row: LogRow) -> dict[str, Any]:
+    """Return a row as JSON values, without the fields that earlier versions do not know where these say nothing."""
+    document: dict[str, Any] = {"format": FORMAT, **plain(row)}
+    for name, default in (("groups", []), ("unit", "image")):
+        if document["batch"][name] == default:
+            del document["batch"][name]
+    return document
 
 
 def _refused(constant: str) -> float:
@@ -126,7 +136,7 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
     """
     labelled = [row for row in rows if row.batch.measured]
     known = [row for row in before if row.batch.measured]
-    if rule.compares and sum(len(row.batch.measured) for row in known) < alarms.FEWEST:
+    if rule.compares and sum(len(_batch(row).measured) for row in known) < alarms.FEWEST:
         return None
     level = _level(rule, known)
     if not 0 < level < 1:
@@ -202,9 +212,9 @@ def _by_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Seq
         # All images a little worse, or some of them lost: which it will be is not known.
         bets = [alarms.SpreadBet.of(level, residuals, rule.drop, fallen) for fallen in (None, values)]
     else:
-        bets = [alarms.BoundedBet.of(level, [value for row in known for value in row.batch.measured], rule.drop)]
+        bets = [alarms.BoundedBet.of(level, [value for row in known for value in _batch(row).measured], rule.drop)]
     path = alarms.together([alarms.evidence([bet.log_factor(batch) for batch in batches], rule.horizon) for bet in bets])
-    return _reading("labels", rule, level, rows, path, sum(len(batch.measured) for batch in batches))
+    return _reading("labels", rule, level, rows, path, sum(len(row.batch.measured) for row in rows))
 
 
 def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], path: np.ndarray, images: int) -> AlarmReading:
@@ -223,9 +233,17 @@ def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], 
 
 
 def _batch(row: LogRow) -> alarms.LabelledBatch:
-    """Return a row's labelled images for the alarm, without predictions if any image lacks one."""
+    """Return a row's labelled images for the alarm, without predictions if any image lacks one.
+
+    The images of one group (scene, patient, clip) depend on each other: together they are one value, their mean. It stands
+    alone, since the mean prediction of the batch's few groups tells no more of other groups than their labels do.
+    """
     batch = row.batch
     measured = np.asarray(batch.measured, dtype=np.float64)
+    if batch.groups:
+        of = np.unique(batch.groups, return_inverse=True)[1]
+        means = np.bincount(of, measured) / np.bincount(of)
+        return alarms.LabelledBatch(means, np.zeros(len(means)), 0.0)
     if batch.mean_predicted is None or any(value is None for value in batch.predicted):
         return alarms.LabelledBatch(measured)
     return alarms.LabelledBatch(measured, np.asarray(batch.predicted, dtype=np.float64), batch.mean_predicted)

@@ -30,7 +30,7 @@ from howfar.results.scores import Score
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
 from howfar.studies.certification.question import share_below
 from howfar.studies.run_folder import write_template
-from howfar.text_formatting import format_interval, share_interval
+from howfar.text_formatting import format_interval, per, share_interval
 
 LARGEST: Final = 1 << 16
 """Bytes of a rules file at most."""
@@ -362,9 +362,9 @@ def _performance(rule: PerformanceRule, known: RuleFacts, rules: Rules) -> Verdi
     ends = (found.value, found.value) if rule.bound == "value" else (found.low, found.high)
     outcome = "undecided" if outside else compared(*ends, rule.at_least)
     metric = known.certificate.metric if found.source == CERTIFIED and known.certificate is not None else "mean_f"
-    called = found.source if metric == "mean_f" else f"{found.source} {metric}"
+    source = found.source if metric == "mean_f" else f"{found.source} {metric}"
     interval = format_interval(found.value, found.low, found.high)
-    words = f"{called} {interval} ({100 * found.level:g} % interval{known.part(found)})"
+    words = f"{per(source, known.batch.unit)} {interval} ({100 * found.level:g} % interval{known.part(found)})"
     if outside:
         words = f"{words}, {_not_believed(known, rules.gate is not None)}"
     remedy, labels = "", None
