@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from howfar.arrays import as_features, as_pair, as_rows, significant
+from howfar.arrays import as_features, significant
 from howfar.errors import InputError
 
 
@@ -29,16 +29,6 @@ def test_what_is_no_features_is_one_line(x, message):
 @pytest.mark.parametrize(("given", "kept"), [("f4", "f4"), ("f8", "f8"), ("f2", "f8"), ("i4", "f8"), ("?", "f8")])
 def test_dtypes(given, kept):
     assert as_features(np.ones((2, 2), dtype=given), "p").dtype == kept
-
-
-def test_sets_of_other_widths_are_refused():
-    with pytest.raises(InputError, match="same number of columns"):
-        as_pair([[1.0]], [[1.0, 2.0]])
-
-
-def test_rows_are_passed_through():
-    rows = as_rows([[1.0, 2.0]], "p")
-    assert as_rows(rows, "p") is rows
 
 
 def test_numbers_of_any_size_are_rounded_to_significant_digits():

@@ -18,14 +18,6 @@ def test_the_command_line_has_them_wait_briefly(set_to, wanted):
     assert found.stdout.strip() == wanted
 
 
-def test_python_s_user_is_asked_for_nothing():
-    """Importing the package changes nothing of the process."""
-    code = f"import os, howfar, numpy; howfar.compare; print(os.environ.get({WAIT!r}))"
-    environment = {name: value for name, value in os.environ.items() if name != WAIT}
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert found.stdout.strip() == "None"
-
-
 @pytest.mark.parametrize(
     ("set_to", "wanted"), [({}, "passive"), ({SLEEP: "active"}, "active"), ({"GOMP_SPINCOUNT": "9"}, "None")]
 )

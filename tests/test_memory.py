@@ -192,33 +192,6 @@ def test_every_job_takes_it_and_plans_every_step_before_an_image_is_read(tmp_pat
         job(memory="300MB")
 
 
-def test_batches_are_made_to_fit(tmp_path):
-    from howfar.backbones import load_backbone
-    from howfar.pipeline.embedding import fitting_batch
-
-    pixels = load_backbone("pixels")
-    assert fitting_batch(16, [pixels], 4) == 16
-    with within("32MB"):
-        assert 1 <= fitting_batch(16, [pixels], 4) < 16
-    with (
-        within("28MB"),
-        pytest.raises(InputError, match="for an image of each of 4 workers, got '28 MB': give more, or have fewer"),
-    ):
-        fitting_batch(16, [pixels], 4)
-
-
-def test_a_matrix_is_planned_by_its_two_largest_sets():
-    few, many = np.ones((3, 4)), np.random.default_rng(0).normal(size=(50, 4))
-    with pytest.raises(InputError, match="for distances of 100 images"):
-        matrix({"few": few, "one": many, "other": many + 1.0}, progress=False, memory="60MB", bootstrap=40_000)
-
-
-def test_what_needs_the_most_is_said():
-    rows = np.random.default_rng(0).normal(size=(30, 4000)).astype(np.float32)
-    with pytest.raises(InputError, match="for a subspace of 4,000 features"):
-        howfar.profile(rows, components=29, memory="29600KB")
-
-
 def test_processes_of_one_machine_share_it():
     with within("200MB"), beside(4 * 10**6):
         part = budget(4)

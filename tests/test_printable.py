@@ -75,11 +75,6 @@ def test_formulas_get_an_apostrophe(formula):
     assert next(csv.reader(io.StringIO(buffer.getvalue(), newline=""))) == [f"'{formula}"]
 
 
-@pytest.mark.parametrize("number", [-0.5, 3, None, "-0.5", "+1", "-1e-3", "-1,234", "-3 %"])
-def test_numbers_stay_numbers(number):
-    assert cell(number) == number
-
-
 def test_commands_print_through_the_files_that_write_names_out():
     """A command that called `print`, `typer.echo` or rich's Console itself would print a name raw."""
     folder = Path(howfar.__file__).parent / "cli"

@@ -33,15 +33,6 @@ def test_where_it_is_seen(terminal, notebook, progress, seen, capsys, monkeypatc
     assert ("counting: " in captured.err) is seen
 
 
-@pytest.mark.parametrize(("longest", "stays"), [(60.0, False), (0.0, True)])
-def test_a_short_bar_does_not_stay_at_a_terminal(longest, stays, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
-    monkeypatch.setattr(progress, "BRIEF", longest)
-    assert list(bar(range(3), desc="counting")) == [0, 1, 2]
-    assert capsys.readouterr().err.rstrip(" ").endswith("\n") is stays
-
-
 def test_in_a_log_a_long_job_says_how_far_it_is_in_whole_lines(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
@@ -61,14 +52,6 @@ def test_in_a_log_a_long_job_says_how_far_it_is_in_whole_lines(capsys, monkeypat
     assert len(others) == 1
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1.3])
-def test_a_patient_bar_is_silent_on_short_work(seconds, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    for _ in bar(range(3), patient=True, desc="counting"):
-        time.sleep(seconds / 2)
-    assert ("counting" in capsys.readouterr().err) is (seconds > 1)
-
-
 def test_what_is_done_has_a_name_at_once_and_leaves_nothing_behind(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     begin("compare: loading")
@@ -86,17 +69,6 @@ def test_what_is_done_has_a_name_at_once_and_leaves_nothing_behind(capsys, monke
     assert last.rstrip("\r").rpartition("\r")[2].isspace()
     time.sleep(0.25)
     assert capsys.readouterr().err == ""
-
-
-def test_a_bar_is_drawn_alone(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    begin("compare: loading")
-    for number in bar(range(3), desc="counting"):
-        if number == 0:
-            capsys.readouterr()
-        time.sleep(0.15)
-    assert "loading" not in capsys.readouterr().err.partition("3/3")[0]
-    end()
 
 
 def test_the_clock_of_a_bar_moves_during_a_long_step(capsys, monkeypatch):

@@ -27,16 +27,6 @@ def test_an_unknown_kind_is_refused():
         registry.names("colours")
 
 
-def test_ours_are_loaded_without_a_look_at_what_is_installed(monkeypatch):
-    asked: list[str] = []
-    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or [])
-    assert callable(registry.load("image_distances", "knn"))
-    assert asked == []
-    with pytest.raises(UnknownNameError):
-        registry.load("image_distances", "theirs")
-    assert asked == ["howfar.image_distances"]
-
-
 def test_what_is_installed_is_read_once_until_a_folder_of_packages_changes(tmp_path, monkeypatch):
     reads: list[int] = []
     read = metadata.entry_points

@@ -7,8 +7,6 @@ import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -58,26 +56,3 @@ def test_a_package_holds_its_own_files_and_no_others(tmp_path, leave_out, beside
     )
     assert said in done.stdout
     assert done.returncode == (0 if said == "files" else 1)
-
-
-def answered(monkeypatch: pytest.MonkeyPatch, known: list[Any], lock: list[Any]) -> ModuleType:
-    module = script(".ci/materials.py")
-    monkeypatch.setattr(module, "_asked", lambda file: (known, "no route") if file.name == "known.txt" else (lock, "no answer"))
-    return module
-
-
-def test_an_audit_that_was_not_made_says_so(monkeypatch, tmp_path):
-    clean = [{"name": "numpy", "version": "2", "vulns": []}]
-    for known in ([], [{"name": "jinja2", "skip_reason": "not found"}], [{"name": "jinja2", "version": "2.11.2", "vulns": []}]):
-        text, found = answered(monkeypatch, known, clean).audit(tmp_path / "requirements.lock")
-        assert text.startswith("not audited")
-        assert not found
-
-
-def test_an_audit_lists_what_it_found_and_what_it_left_out(monkeypatch, tmp_path):
-    fault = {"id": "CVE-1", "fix_versions": ["3"], "aliases": [], "description": ""}
-    known = [{"name": "jinja2", "version": "2.11.2", "vulns": [fault]}]
-    lock = [{"name": "a", "version": "2", "vulns": [fault]}, {"name": "b", "skip_reason": "not found"}]
-    text, found = answered(monkeypatch, known, lock).audit(tmp_path / "requirements.lock")
-    assert text == "1 of 2 packages audited, 1 known vulnerabilities\na 2: CVE-1, mended in 3\nb: not found\n"
-    assert found

@@ -5,7 +5,6 @@ import pickle
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from howfar import function_options
 from howfar.errors import InputError
 from howfar.function_options import AdaptOptions, BakeoffOptions, CompareOptions, CompareSettings, MatrixOptions, TrainKeywords
 from howfar.option_validation import checked, declared, picked
-from howfar.options import HIDDEN, REQUIRED
 
 FUNCTIONS = {
     "compare": CompareOptions,
@@ -57,12 +55,6 @@ def test_a_name_has_one_type_in_all_functions():
         for name, (annotation, _) in declared(kind).items():
             kinds.setdefault(name, set()).add(str(annotation))
     assert {name for name, found in kinds.items() if len(found) > 1} <= TWOFOLD
-
-
-def test_the_default_of_components_is_declared_once():
-    files = Path(howfar.__file__).parent.rglob("*.py")
-    declares = re.compile(r"^ *\w*components\b[^=\n]*= *(Field\()?\d+", re.MULTILINE | re.IGNORECASE)
-    assert [file.name for file in files if declares.search(file.read_text())] == ["options.py"]
 
 
 def test_help_is_one_sentence_that_begins_with_a_verb():
@@ -125,13 +117,6 @@ def test_an_earlier_name_is_understood_but_not_beside_the_new_one():
 
 def test_functions_can_still_be_sent_to_other_processes():
     assert pickle.loads(pickle.dumps(howfar.compare)) is howfar.compare
-
-
-def test_no_option_is_required_and_those_that_are_not_shown_are_few():
-    options = {name: entry.option for kind in FUNCTIONS.values() for name, entry in declared(kind).items()}
-    assert not [name for name, option in options.items() if option.default is REQUIRED]
-    hidden = {name for name, option in options.items() if option.flags == HIDDEN}
-    assert hidden <= {"channels", "progress", "model", "pretrained", "reading"}
 
 
 def test_declaring_options_loads_neither_pydantic_nor_numpy():

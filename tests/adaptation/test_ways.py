@@ -17,13 +17,12 @@ from howfar.adaptation_ways import (
     TUNED,
     AdaptationWay,
     Given,
-    adapt_model,
     adapted,
     steps_of,
 )
 from howfar.data import Dataset, content_hash
 from howfar.demo import write_dataset
-from howfar.errors import InputError, UnknownNameError
+from howfar.errors import InputError
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.testing import AdaptationWayTests
 from howfar.training.image_mask_pairs import examples_of
@@ -132,18 +131,6 @@ def test_a_card_says_by_which_way_and_how_many_labels(model: Checkpoint, what: G
     assert (after["share"], after["way"]) == (0.3, "norm+finetune")
 
 
-def test_a_later_way_goes_on_by_the_models_own_settings(model: Checkpoint, what: Given) -> None:
-    first = adapted(model, "norm-tune", what)
-    assert first.card.settings["tune"] == "norm"
-    both = adapted(first, "finetune", what).card
-    assert (both.settings["tune"], both.data["adapted"]["way"]) == ("all", "norm-tune+finetune")
-    anew = adapted(first, "retrain", what).card
-    assert anew.settings == model.card.settings
-    assert anew.data["adapted"] == {"way": "retrain", "dataset": "site", "labels": 2}
-    grown = adapted(adapted(model, "scale", what), "norm-tune", what).card
-    assert (grown.settings["rescale"], grown.data["adapted"]["own_settings"]) == (0.0, model.card.settings)
-
-
 def test_a_way_without_labels_counts_none_and_keeps_those_before(model: Checkpoint, what: Given) -> None:
     assert adapted(model, "norm", what).card.data["adapted"]["labels"] == 0
     assert adapted(adapted(model, "finetune", what), "norm", replace(what, picks=())).card.data["adapted"]["labels"] == 2
@@ -182,20 +169,6 @@ def test_another_primary_dataset_than_the_models_is_refused(model: Checkpoint, w
             adapted(model, "finetune", replace(what, examples=examples))
 
 
-def test_a_site_of_which_nothing_can_be_read_is_named(model: Checkpoint, what: Given, site: Dataset, tmp_path: Path) -> None:
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    broken = replace(site, items=tuple(replace(item, path=tmp_path / "broken.png") for item in site.items))
-    with pytest.raises(InputError, match="dataset site must hold an image that can be read"):
-        adapted(model, "selftrain", replace(what, picks=(), site=broken))
-
-
-def test_statistics_alone_need_no_folder(model: Checkpoint, primary: Dataset, site: Dataset) -> None:
-    card = adapt_model(model, primary, way="norm", site=site, device="cpu", progress=False).card
-    assert card.data["adapted"]["dataset"] == "site"
-    with pytest.raises(InputError, match="state must be given where out is not"):
-        adapt_model(model, primary, way="scale", site=site)
-
-
 def test_selftrain_refuses_where_the_model_finds_nothing(model: Checkpoint, what: Given) -> None:
     blind = Checkpoint(replace(model.card, threshold=1.0), model.state)
     with pytest.raises(InputError, match="way needs images in which the model finds foreground, got 'selftrain'"):
@@ -210,13 +183,6 @@ def test_selftrain_learns_from_its_own_masks_and_leaves_labelled_images_their_la
     assert len(names) == len(set(names))
     assert len(names) > 2
     assert list(what.folder.iterdir()) == []
-
-
-def test_unknown_and_doubled_names_are_one_line() -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'finetune'"):
-        steps_of("finetun+norm")
-    with pytest.raises(InputError, match="way must name each way once, got 'norm\\+norm': leave one out"):
-        steps_of("norm+norm")
 
 
 def test_a_way_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch, model: Checkpoint, tmp_path: Path) -> None:

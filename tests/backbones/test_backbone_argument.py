@@ -1,7 +1,6 @@
 """A backbone argument is a name, a torch module, a function or a backbone; anything else is refused in one line."""
 
 import gc
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -72,17 +71,6 @@ def test_a_module_of_timm_says_how_it_is_fed() -> None:
     config = network.pretrained_cfg
     assert identity["size"] == list(config["input_size"][1:])
     assert (identity["mean"], identity["std"]) == (list(config["mean"]), list(config["std"]))
-
-
-def test_a_module_of_torchscript() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        scripted = torch.jit.script(net().eval())
-        backbone = as_backbone(scripted, {"size": 32})
-        other = as_backbone(torch.jit.script(nn.Sequential(*net().eval(), nn.ReLU())), {"size": 32})
-    np.testing.assert_allclose(backbone.embed(BATCH), as_backbone(net(), {"size": 32}).embed(BATCH), rtol=1e-5, atol=1e-6)
-    assert backbone.identity["weights"] == other.identity["weights"]
-    assert backbone.identity["model"] != other.identity["model"]
 
 
 class Heads(nn.Module):

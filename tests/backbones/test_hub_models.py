@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from howfar.errors import MissingPathError
 from howfar.weights.hub_models import REQUIRED_FILES
 from howfar.weights.published import hub_folder
 
@@ -58,14 +57,6 @@ def test_only_what_is_needed_is_fetched(held: tuple[str, ...], wanted: tuple[str
     fetched = hub("config.json", *held, *OTHERS)
     hub_folder("a", "owner/a", REQUIRED_FILES, ("preprocessor_config.json",))
     assert sorted(fetched) == sorted(["config.json", *wanted])
-
-
-def test_a_repository_without_weights(hub: Hub) -> None:
-    hub("config.json", *OTHERS)
-    with pytest.raises(
-        MissingPathError, match=r"\(it lacks model.safetensors\): download config.json, model.safetensors of owner/a"
-    ):
-        hub_folder("a", "owner/a", REQUIRED_FILES)
 
 
 PROCESSOR = "preprocessor_config.json"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -11,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from howfar import registry
 from howfar.backbones import known_backbone
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
-from howfar.backbones.lazy_backbone import FOLDER, KnownBackbone, one_torch_thread_each
-from howfar.backbones.transformers import folder_origin
+from howfar.backbones.lazy_backbone import FOLDER, KnownBackbone
 from howfar.errors import StoreError
 from howfar.store import local_root
 
@@ -124,17 +121,6 @@ def test_weights_that_are_replaced_while_it_is_built_leave_no_record(weights: Pa
     assert not (local_root() / FOLDER).exists() or not list((local_root() / FOLDER).iterdir())
 
 
-def test_a_folder_whose_index_names_weights_elsewhere_is_always_built(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    options = Options(model=str(tmp_path))
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"a": "model-1.safetensors"}}))
-    assert folder_origin(options) is not None
-    for text in (json.dumps({"weight_map": {"a": "sub/model-1.safetensors"}}), json.dumps({"weight_map": [1]}), "{"):
-        index.write_text(text)
-        assert folder_origin(options) is None
-
-
 def _other_identity(text: str) -> str:
     return text.replace(
         '"identity": {"name": "scaling", "weights": "2.0"}', '"identity": {"name": "scaling", "weights": "9.9"}'
@@ -170,22 +156,3 @@ def test_a_network_that_is_another_than_its_record_says_is_refused_once(weights:
     with pytest.raises(StoreError, match=r"scaling is another network than .* run the same command again"):
         known.prepare(PICTURE)
     assert known_backbone("scaling", weights=weights).identity["weights"] == "3.0"
-
-
-def test_one_in_every_new_thread_and_put_back() -> None:
-    before = torch.get_num_threads()
-    seen: list[int] = []
-    try:
-        torch.set_num_threads(2)
-        with one_torch_thread_each():
-            worker = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
-            worker.start()
-            worker.join()
-            seen.append(torch.get_num_threads())
-        seen.append(torch.get_num_threads())
-        with pytest.raises(KeyError), one_torch_thread_each():
-            raise KeyError
-        seen.append(torch.get_num_threads())
-    finally:
-        torch.set_num_threads(before)
-    assert seen == [1, 1, 2, 2]

@@ -1,6 +1,5 @@
 """An ONNX file as a backbone."""
 
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,15 +93,6 @@ def test_tensors_beside_the_file_are_part_of_the_weights(tmp_path: Path) -> None
     first, other, same = (load_backbone(f"onnx:{folder / 'net.onnx'}", output="map").identity["weights"] for folder in folders)
     assert first == same
     assert first != other
-
-
-def test_pickled_it_is_the_same(tmp_path: Path) -> None:
-    backbone = load_backbone(f"onnx:{save_onnx(tmp_path / 'net.onnx')}", output="map")
-    batch = np.random.default_rng(0).integers(0, 256, (3, 16, 20, 3), dtype=np.uint8)
-    again = pickle.loads(pickle.dumps(backbone))
-    np.testing.assert_array_equal(again.embed(batch), backbone.embed(batch))
-    with pytest.raises(InputError, match=r"batch must be uint8 of shape \(b, 16, 20, 3\)"):
-        again.embed(batch[:, :8])
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

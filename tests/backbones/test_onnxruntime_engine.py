@@ -1,5 +1,4 @@
 import logging
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +35,6 @@ def exported() -> list[Path]:
     return sorted((local_root() / engines.FOLDER).glob("*"))
 
 
-def no_export(*_: Any) -> None:
-    raise AssertionError("exported again")
-
-
 def test_features_are_torchs() -> None:
     fast, slow = small(), small(engine="torch")
     assert fast.engine == "not yet chosen"
@@ -49,15 +44,6 @@ def test_features_are_torchs() -> None:
     assert (fast.engine, slow.engine) == ("onnxruntime", "torch")
     assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max()
     assert fast.identity == slow.identity
-
-
-def test_it_is_exported_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = small().embed(pictures())
-    assert len(exported()) == 1
-    monkeypatch.setattr(engines.OnnxruntimeEngine, "_export", no_export)
-    again = small()
-    np.testing.assert_array_equal(again.embed(pictures()), expected)
-    assert again.engine == "onnxruntime"
 
 
 @pytest.mark.parametrize(
@@ -99,27 +85,3 @@ def test_torch_goes_on_where_the_features_differ(feature, caplog, capfd):
     assert said == ["small is run by torch alone, which is slower"]
     # JSON goes to stdout, and nothing else.
     assert capfd.readouterr().out == ""
-
-
-def test_a_copy_begins_unchecked() -> None:
-    network = small()
-    expected = network.embed(pictures())
-    copied = pickle.loads(pickle.dumps(network))
-    assert copied.engine == "not yet chosen"
-    np.testing.assert_array_equal(copied.embed(pictures()), expected)
-    assert copied.engine == "onnxruntime"
-
-
-def test_threads_follow_torchs() -> None:
-    network = small()
-    before = torch.get_num_threads()
-    found = []
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
-            found.append(network.embed(pictures()))
-            assert network._compiled is not None
-            assert network._compiled._ready.get_session_options().intra_op_num_threads == threads
-    finally:
-        torch.set_num_threads(before)
-    np.testing.assert_allclose(found[0], found[1], atol=1e-6)

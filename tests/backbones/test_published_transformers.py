@@ -1,7 +1,6 @@
 """The published models of transformers, on tiny ones of random weights in the hub's format."""
 
 import json
-import pickle
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -103,16 +102,6 @@ def test_agrees_with_plain_transformers(name: str, pool: bool, hub_model: Folder
     np.testing.assert_allclose(found, expected.numpy().reshape(-1), rtol=1e-4, atol=1e-5)
     pooled = "mean" if name == "sam" else "own"
     assert backbone.identity["pooling"] == (pooled if pool and not vector else "none")
-
-
-@pytest.mark.parametrize("name", ["dinov2", "clipseg"])
-def test_pickled_and_used_it_is_the_same(name: str, hub_model: Folder) -> None:
-    backbone = load_backbone(name, weights=hub_model(name), engine="torch")
-    batch = np.random.default_rng(0).integers(0, 256, (2, SIDES[name], SIDES[name], 3), dtype=np.uint8)
-    expected = backbone.embed(batch)
-    again = pickle.loads(pickle.dumps(backbone))
-    np.testing.assert_allclose(again.embed(batch), expected, rtol=1e-4, atol=1e-4)
-    assert again.identity == backbone.identity
 
 
 def test_what_is_written_beside_the_weights_is_no_part_of_the_identity(hub_model: Folder, tmp_path: Path) -> None:

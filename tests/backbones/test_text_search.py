@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,10 @@ import transformers
 
 import howfar
 from howfar.backbones import Options
-from howfar.backbones.published_transformers import reads_text, text_tower
+from howfar.backbones.published_transformers import text_tower
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError
-from howfar.explore.text_search import search_of
 from howfar.report.explorer import site_of
-from howfar.results import Comparison
 
 Folder = Callable[..., Path]
 
@@ -73,12 +70,3 @@ def test_what_is_missing_is_a_sentence(run: Path, tmp_path: Path, hub_model: Fol
         text_tower(Options(weights=tmp_path / "clip"), "clip")
     with pytest.raises(InputError, match="must be a folder, as a search by text needs the tokenizer"):
         text_tower(Options(weights=hub_model("clip") / "model.safetensors"), "clip")
-
-
-def test_a_backbone_without_texts_says_so(run: Path) -> None:
-    comparison = Comparison.load(run)
-    assert reads_text(comparison.backbone.identity)
-    pixels = replace(comparison, backbone=replace(comparison.backbone, name="pixels", identity={"name": "pixels"}))
-    similarity, why = search_of(pixels)
-    assert similarity is None
-    assert why == "Search by text needs a backbone that reads texts (clip, siglip2); this run was made with pixels."

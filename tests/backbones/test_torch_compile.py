@@ -13,22 +13,6 @@ from torch import Tensor, nn
 from worlds.small_backbone import pictures, small
 
 
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Batches that what is compiled was given, in place of a compiler."""
-    batches: list[int] = []
-
-    def compiled(whole: nn.Module, **_: Any) -> Callable[[Tensor], Tensor]:
-        def run(pixels: Tensor) -> Tensor:
-            batches.append(len(pixels))
-            return whole(pixels)
-
-        return run
-
-    monkeypatch.setattr(torch, "compile", compiled)
-    return batches
-
-
 def compiles_to(monkeypatch: pytest.MonkeyPatch, result: Callable[[Tensor], Tensor]) -> None:
     def compiled(whole: nn.Module, **_: Any) -> Callable[[Tensor], Tensor]:
         return lambda pixels: result(whole(pixels))
@@ -48,14 +32,6 @@ def test_features_are_torchs(precision: Any, caplog: pytest.LogCaptureFixture) -
     assert fast.engine == "torch.compile"
     assert fast.identity == slow.identity
     assert not [one for one in caplog.records if one.name == "howfar"]
-
-
-def test_it_is_compiled_for_one_size_and_for_one_far_larger(seen: list[int]) -> None:
-    fast, slow = small(engine="compile"), small(engine="torch")
-    for count in (5, 2, 9, 10, 3):
-        np.testing.assert_array_equal(fast.embed(pictures(count)), slow.embed(pictures(count)))
-    # One to check and one that counts, a short one, two for nine, then the same of ten.
-    assert seen == [5, 5, 5, 5, 5, 10, 10, 10]
 
 
 def test_what_an_interrupt_leaves_behind_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from howfar.backbones import BackboneFamily, Card, Options, load_backbone
+from howfar.backbones import load_backbone
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.protocols import Backbone
 from howfar.segmenters import build_segmenter
@@ -107,23 +107,3 @@ def test_weights_that_are_no_checkpoint_of_it(name, options, kind, words, tmp_pa
 
 
 # A family's own defaults
-
-
-def made(options: Options) -> Any:
-    return options
-
-
-def family(takes: tuple[str, ...] = ("pool",), **defaults: Any) -> BackboneFamily:
-    return BackboneFamily(Card("own", None, "", "", "", ""), made, takes, defaults)
-
-
-def test_a_familys_default_stands_where_nothing_is_given() -> None:
-    assert family().options({}).pool is True
-    assert family(pool=False).options({}).pool is False
-    assert family(("pool", "fit"), pool=False, fit="pad").options({"fit": "crop", "pool": True}).fit == "crop"
-    # The default of an option that is not taken may be said, and no other.
-    assert family((), pool=False).options({"pool": False}).pool is False
-    with pytest.raises(InputError, match="own takes no via, got '448': its options are pool"):
-        family(pool=False).options({"via": 448})
-    with pytest.raises(InputError, match="fit must be one of stretch, crop, pad, got 'wide'"):
-        family(("fit",), pool=False).options({"fit": "wide"})

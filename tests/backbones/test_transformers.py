@@ -66,20 +66,6 @@ def test_dinov2_by_folder_is_dinov2(pool: bool, hub_model: Folder, tmp_path: Pat
     np.testing.assert_array_equal(feature(found), feature(load_backbone("dinov2", weights=folder, pool=pool)))
 
 
-def test_where_it_lies_is_no_part_of_the_identity(hub_model: Folder, cache_model: Callable[..., Path], tmp_path: Path) -> None:
-    source = hub_model("vit_classifier")
-    cache_model("owner/vit", source)
-    copied = Path(shutil.copytree(source, tmp_path / "elsewhere"))
-    by_id, by_folder = load_backbone("transformers:owner/vit"), load_backbone(f"transformers:{copied}")
-    assert by_id.identity == by_folder.identity == load_backbone("transformers", weights=source).identity
-    assert by_id.identity["name"] == "transformers:vit"
-    # What it is loaded by again.
-    assert by_id.name == "transformers:owner/vit"
-    assert by_folder.name == f"transformers:{copied}"
-    moved = load_backbone("transformers:owner/absent", weights=copied)
-    assert moved.identity == by_id.identity
-
-
 def test_preprocessing_by_the_processors_settings(hub_model: Folder, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(hub_model("convnextv2"), tmp_path / "net"))
     (folder / "preprocessor_config.json").write_text(

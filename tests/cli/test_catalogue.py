@@ -6,31 +6,9 @@ from typer.testing import CliRunner
 
 from howfar import registry
 from howfar.cli.main import app, run
-from howfar.data.paper_datasets import catalogue
 from howfar.demo import write_dataset
-from howfar.glossary import glossary
 from howfar.selection import named
 from howfar.selection.evidence import evidence, summaries
-
-
-def test_the_list_names_every_dataset(capsys):
-    assert run(["data"]) == 0
-    listed = capsys.readouterr().out
-    assert all(entry.name in listed for entry in catalogue())
-    assert "non-commercial research and education" in listed
-    assert "not verified" in listed
-    assert "https://github.com/qinnzou/DeepCrack" in listed
-
-
-def test_one_dataset_with_where_and_terms(capsys):
-    assert run(["data", "sun397"]) == 0
-    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
-    assert lines["where"].startswith("https://www.tensorflow.org/datasets/catalog/sun397 ")
-    assert lines["terms"] == "research purposes only (https://vision.princeton.edu/projects/2010/SUN/)"
-    assert lines["images a category"] == "100 to 200"
-    assert "symbol" not in lines
-    assert run(["data", "sun397", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["categories"]) == 50
 
 
 def test_a_folder_that_differs_leaves_with_1(tmp_path, capsys):
@@ -65,9 +43,3 @@ def test_a_word(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "self-distance (self_distance)"
     assert lines[-1] == "See also: relative. Documentation: docs/concepts/distances.md"
-
-
-def test_all_words(capsys):
-    assert run(["explain"]) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert all(term.name in printed for term in glossary())

@@ -73,12 +73,6 @@ def test_a_certificate_is_verified_and_another_map_is_named(begun, howfar):
     assert [check["what"] for check in document["checks"] if check["status"] == "differs"] == ["predictions"]
 
 
-def test_a_plan_is_one_document(begun, howfar):
-    code, printed, _ = howfar("certify", begun / "site", "--predictions", begun / "maps", "--plan", "--json")
-    assert code == 0
-    assert [row["labels"] <= 24 for row in json.loads(printed)["rows"]] == [True, True]
-
-
 def test_the_first_run_hands_out_and_the_second_certifies(begun, certify):
     out = begun / "out"
     assert {path.name for path in out.iterdir()} == WRITTEN

@@ -329,31 +329,6 @@ def test_options_are_written_as_they_are_read(monkeypatch):
     assert words == "--columns image=file,x0=left --classes road,car --iou 0.7 --task detection"
 
 
-@pytest.mark.parametrize(
-    ("command", "target"),
-    [
-        (["compare", "p", "s"], "howfar.studies.compare_datasets.compare"),
-        (["profile", "p", "-o", "x.howfar"], "howfar.studies.profile_dataset.profile"),
-        (["embed", "{folder}"], "howfar.backbones.backbone_argument.known_backbone"),
-    ],
-)
-def test_options_reach_the_backbone(command, target, tmp_path, monkeypatch):
-    seen: dict[str, Any] = {}
-
-    def stop(*_: Any, **given: Any) -> Any:
-        seen.update(given)
-        raise KeyboardInterrupt
-
-    (tmp_path / "a.png").write_bytes(b"")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(target, stop)
-    spelt = [one.format(folder=tmp_path) for one in command]
-    beside = ["size=96,128", "mean=0.5,0.25,1", "prompt=1 = one", "output=last"]
-    assert run([*spelt, "--backbone", "x", *(part for one in beside for part in ("--backbone-option", one))]) == 130
-    wanted = {"size": (96, 128), "mean": (0.5, 0.25, 1.0), "prompt": "1 = one", "output": "last"}
-    assert {name: seen.get(name) for name in wanted} == wanted
-
-
 @pytest.fixture
 def installed(monkeypatch) -> list[str]:
     """A package with a command that greets, and one that cannot be loaded; which groups were looked up."""
@@ -382,9 +357,3 @@ def test_a_command_of_another_package_runs_and_is_listed_after_ours(installed, c
         listed = capsys.readouterr().out
         assert 0 < listed.index("  report ") < listed.index("  greet ")
         assert listed.count("Greet NAME") == 1
-
-
-def test_ours_run_without_a_look_at_what_is_installed(installed, capsys):
-    assert run(["matrix", "--help"]) == 0
-    assert installed == []
-    assert "Measure how far every DATASET" in capsys.readouterr().out

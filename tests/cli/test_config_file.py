@@ -49,16 +49,6 @@ def test_it_is_found_above_up_to_the_root_of_the_repository(project, capsys):
     assert compared(capsys)["seed"] == 0
 
 
-def test_verbose_says_what_came_from_it(project, capsys):
-    file = project / "howfar.toml"
-    file.write_text("seed = 3\nlimit = 20\nbootstrap = 0\npermutations = 0\n")
-    assert run(["compare", "roads.npy", "site.npy", "--verbose", "--seed", "5"]) == 0
-    said = [line for line in capsys.readouterr().err.splitlines() if "by default" in line]
-    assert said == [f"{flag} by default ({file})" for flag in ("--limit 20", "--bootstrap 0", "--permutations 0")]
-    assert run(["compare", "roads.npy", "site.npy"]) == 0
-    assert "by default" not in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("text", "line"),
     [

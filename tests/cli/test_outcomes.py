@@ -58,12 +58,6 @@ def test_the_debug_variable_prints_the_traceback(broken, capsys, monkeypatch):
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_a_traceback_that_cannot_be_kept(broken, capsys, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(broken / "gone"))
-    assert run(["compare", str(broken / "p.npy"), str(broken / "s.npy")]) == 1
-    assert "cannot be kept" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [

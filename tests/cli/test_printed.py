@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from command_world import COUNTS, FAST, SIDE, TINY
+from command_world import FAST, SIDE, TINY
 from figures.believable_adaptation import make
 from howfar import registry
 from howfar.results import Comparison, Evaluation, Relation
@@ -42,19 +41,6 @@ def test_an_adaptation_prints_its_table_its_verdict_and_its_folder(world, tmp_pa
     assert found.verdict()
     assert found.verdict() in " ".join(stdout.split())
     assert lines[-2:] == [f"study: {out}", f"report: {out / 'report.html'}"]
-
-
-@pytest.mark.usefixtures("without_figures")
-def test_how_long_all_models_take_is_said_once(world, tmp_path, howfar, monkeypatch):
-    monkeypatch.setattr("howfar.training.compute_resources.STEPS", 1)
-    monkeypatch.setattr("howfar.training.compute_resources.SECONDS", 0)
-    more = ("--epochs", "1", "--bootstrap", "20", "--shots", "1,2", "--json")
-    for others in (True, False):
-        _, _, err = howfar("adapt", world / "roads", world / "near", "-o", tmp_path, *TINY, *more)
-        (said,) = [line for line in err.splitlines() if line.startswith("training takes at least ")]
-        assert ("; 3 models like this at least " in said) is others
-        # One of them is trained again: the others lie in the folder.
-        (tmp_path / "models" / "seed0" / "far-2.safetensors").unlink()
 
 
 # Check.
@@ -151,34 +137,6 @@ def test_the_report_of_an_adaptation_is_recognised_by_its_file(tmp_path, howfar,
 
 
 # Corrupt.
-
-INVERT = """
-import sys
-from pathlib import Path
-from PIL import Image
-images, out = map(Path, sys.argv[1:])
-for file in images.iterdir():
-    Image.open(file).convert("L").point(lambda value: 255 - value).save(out / file.name)
-print("done")
-"""
-
-
-def test_corrupted_sets_have_a_line_each(world, tmp_path, howfar):
-    (tmp_path / "dark.py").write_text(INVERT)
-    command = f"{sys.executable} {tmp_path / 'dark.py'} {{images}} {{out}}"
-    out = tmp_path / "sets"
-    code, printed, err = howfar("corrupt", world / "roads", "-o", out, "--only", "fade,mosaic=1", "--predict-command", command)
-    assert code == 0, err
-    lines = printed.splitlines()
-    assert lines[0].startswith("roads: 8 labelled images in 5 corrupted sets; mean F at threshold 0.")
-    names = ["roads", *(f"roads·fade {strength}" for strength in ("0.3", "0.5", "0.65", "0.8")), "roads·mosaic 2×"]
-    assert [line.split("  ")[0] for line in lines[2:8]] == names
-    assert lines[-1] == f"sets: {out}"
-    code, printed, _ = howfar("corrupt", world / "near", "-o", tmp_path / "alone", "--only", "invert")
-    assert code == 0
-    assert printed.splitlines()[0] == "near: 9 labelled images in 1 corrupted sets; no predictions yet"
-    assert len(list((tmp_path / "alone/invert-1/images").iterdir())) == COUNTS["near"]
-
 
 # Demo.
 

@@ -14,13 +14,8 @@ from typing import Any
 import pytest
 
 from howfar.cli.main import run
-from howfar.pipeline.profile_file import Profile
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
-FIELDS = [
-    "dataset", "image", "i_dist", "i_dist_mean", "relative", "knn", "mahalanobis", "percentile", "p_value",
-    "predicted", "predicted_low", "predicted_high", "estimator", "flag", "reason",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +50,6 @@ def lines_of(text: str) -> list[dict[str, Any]]:
 def arrive(monkeypatch: pytest.MonkeyPatch, paths: Sequence[str | Path]) -> None:
     data = b"".join(os.fsencode(path) + b"\n" for path in paths)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-
-
-def test_one_json_line_an_image(file, demo_folders, capsys):
-    image = next((demo_folders[2] / "images").iterdir())
-    assert run(["score", str(file), str(demo_folders[1]), str(image), "--json"]) == 0
-    shown = capsys.readouterr()
-    found = lines_of(shown.out)
-    assert len(found) == 13
-    assert all(list(one) == FIELDS for one in found)
-    assert {one["dataset"] for one in found[:12]} == {demo_folders[1].name}
-    assert (found[12]["image"], found[12]["dataset"]) == (str(image), demo_folders[2].name)
-    assert all(Path(one["image"]).is_file() for one in found)
-    scores = Profile.load(file).score(demo_folders[1]).images
-    assert [one["i_dist"] for one in found[:12]] == pytest.approx([one.i_dist for one in scores], rel=1e-12)
 
 
 def test_lines_for_people(labelled, demo_folders, capsys):

@@ -64,21 +64,6 @@ def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(world, p
         assert (place / name).read_bytes() == data, name
 
 
-def test_a_table_of_ones_own_and_a_single_set(place, tmp_path, howfar):
-    lines = ["dataset,image,performance", *(f"near,{k:04d}.jpg,0.{9 - k}" for k in range(1, 9))]
-    (tmp_path / "own.csv").write_text("\n".join(lines))
-    code, out, err = howfar("relate", place, "--performance", tmp_path / "own.csv", "--bootstrap", "0")
-    assert code == 0, err
-    lines = out.splitlines()
-    assert lines[0] == "performance, by distance from roads"
-    assert not any(line.startswith("Estimators,") for line in lines)
-    found = Relation.load(place)
-    assert (found.judgements, found.estimator, len(found.thresholds)) == ((), "mean", 0)
-    assert "note: 1 of 9 images of near has no performance: left out of its trend" in lines
-    start = lines.index("Mean performance expected without a set's labels") + 2
-    assert [line.split()[0] for line in lines[start : start + 2]] == ["far", "new"]
-
-
 def test_performances_of_other_images_of_the_same_names_leave_the_run_as_it_is(world, place, tmp_path, howfar, capsys):
     other = write_dataset(tmp_path / "elsewhere" / "near", 12, seed=99, size=SIDE)
     scoring = ["--predictions", str(other / "masks"), "-o", str(tmp_path / "other.parquet")]

@@ -94,18 +94,3 @@ def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place, howfar):
     code, _, err = howfar("select", place, "--dataset", "../2024\\new", "-k", 2)
     assert (code, err) == (0, "")
     assert (place / "select-..-2024-new" / "chosen.txt").is_file()
-
-
-NAMES = ("1.png", "a\x1b[31m.png", "straße.png")
-SIDES = (9, 11)
-
-
-@pytest.fixture
-def site(tmp_path) -> Path:
-    for name in NAMES:
-        (tmp_path / "site").mkdir(exist_ok=True)
-        Image.fromarray(np.full((*SIDES, 3), 90, np.uint8)).save(tmp_path / "site" / name)
-    return tmp_path / "site"
-
-
-MASK = np.eye(*SIDES, dtype=bool)

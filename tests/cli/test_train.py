@@ -1,7 +1,6 @@
 """`howfar train` as a user runs it: what is printed where, the file, the exit code."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -96,18 +95,3 @@ def test_a_file_that_is_no_checkpoint_and_the_start_itself_are_not_replaced(road
         assert code == 2
         assert "must not be the checkpoint that training begins with" in err
     assert model.read_bytes() == before[1]
-
-
-def test_progress_goes_to_stderr_alone(roads, out, howfar, monkeypatch):
-    # As at a terminal.
-    monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    code, stdout, err = howfar("train", roads, "-o", out, *TINY, "--epochs", "2", "--json")
-    assert code == 0
-    json.loads(stdout)
-    assert "reading" in err
-    shown = re.sub(r"\x1b\[\w", "", err).split("\r")
-    last = next(line for line in reversed(shown) if line.startswith("training"))
-    history = Checkpoint.load(out).card.history
-    assert "4/4" in last
-    assert f"epoch=2/2, loss={history[-1]['loss']:.3f}, held-out ODS={history[-1]['ods']:.3f}" in last

@@ -76,13 +76,3 @@ def test_a_shell_completes_commands_options_and_words(typed, wanted):
     asked = {"_HOWFAR_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
     done = subprocess.run([HOWFAR], env=os.environ | asked, capture_output=True, text=True, check=True)
     assert done.stdout.split() == wanted
-
-
-def test_the_typed_one_wins_over_the_file(sets, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "howfar.toml").write_text("quiet = true\n")
-    quiet = printed(capsys, *sets)
-    verbose = printed(capsys, *sets, "--verbose")
-    assert len(verbose) > len(quiet)
-    assert run(["compare", *sets, "--verbose", "--quiet"]) == 2
-    assert "--verbose" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
-from howfar.data import Dataset, content_hash, decode, parse, read_bytes
+from howfar.data import Dataset, decode, parse, read_bytes
 from howfar.data.bands import file_values, left_out, to_levels
 from howfar.data.image_decoding import picture, shown
 from howfar.errors import ImageError, InputError
@@ -94,16 +94,6 @@ def test_bits_that_pillow_drops_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(decode(read_bytes(by_reading(file, PixelReading((), "0:255")))).image), values)
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1", "I;16"])
-def test_pictures_read_as_they_are_keep_their_values(tmp_path: Path, mode: str) -> None:
-    grey = Image.fromarray(five(0)[..., 0])
-    image = grey if mode == "I;16" else Image.fromarray((five(0)[..., :3] % 256).astype(np.uint8)).convert(mode)
-    image.save(tmp_path / "1.png")
-    plain = decode(read_bytes(tmp_path / "1.png")).image
-    declared = decode(read_bytes(by_reading(tmp_path / "1.png", PixelReading((), "dtype")))).image
-    np.testing.assert_array_equal(np.asarray(plain), np.asarray(declared))
-
-
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -158,26 +148,6 @@ def test_pixels_without_data_teach_no_range_and_an_image_of_them_alone_is_left_o
     low, high = map(float, found.identity["reading"]["range"].split(":"))
     assert (0 < low < 0.02, 0.98 < high < 1) == (True, True)
     assert sorted(each.reason for each in found.skipped) == ["no pixel of it holds a number", "no pixel of it holds data"]
-
-
-def test_a_range_of_small_spread_keeps_its_digits(tmp_path: Path) -> None:
-    for number in range(3):
-        heights = 1000 + 0.005 * np.random.default_rng(number).random((24, 20, 1))
-        write_bands(tmp_path / "p" / f"{number}.tif", heights)
-    found = howfar.embed(tmp_path / "p", "colour_moments", store=tmp_path / "store", range="auto", progress=False)
-    low, high = map(float, found.identity["reading"]["range"].split(":"))
-    assert 0.0045 < high - low < 0.0055
-    assert PixelReading.of({"range": "1000000000:1000000000.5"}).limits == (1e9, 1e9 + 0.5)
-
-
-def test_features_of_another_reading_are_other_features(tmp_path: Path) -> None:
-    p = site(tmp_path / "p", 3)
-    contents = set()
-    for options in ({"bands": "1,2,3"}, {"bands": "3,2,1"}, {"bands": "1,2,3", "range": "0:3000"}):
-        features = howfar.embed(p, "pixels", tmp_path / "store", progress=False, **options)
-        contents |= {features.contents[0]}
-    assert len(contents) == 3
-    assert features.contents[0] == content_hash(read_bytes(features.paths[0]))
 
 
 @pytest.mark.parametrize("backbone", ["pixels", "colour_moments", "timm:resnet18", "module", "function"])

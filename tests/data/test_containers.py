@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from howfar.data import containers, read_bytes
-from howfar.data.containers import parquet, tar
-from howfar.data.containers.parquet import ArrowImages, ParquetFile, ParquetImages
+from howfar.data.containers import parquet
+from howfar.data.containers.parquet import ArrowImages, ParquetImages
 from howfar.data.containers.tar import TarShard
 from howfar.data.image_bytes import exists, is_member
 from howfar.data.image_folder import LOCAL_ONLY
@@ -145,34 +145,6 @@ def test_what_is_no_row_is_said(inner_path: str, tmp_path: Path) -> None:
             found.read(inner_path)
 
 
-def test_listing_reads_headers_and_classes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    members = [pair for k in range(50) for pair in ((f"{k}.jpg", b"x" * 100_000), (f"{k}.cls", b"1"))]
-    (tmp_path / "s.tar").write_bytes(tar_bytes(members))
-    read: list[int] = []
-
-    class Counting(io.FileIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            data = super().read(-1 if size is None else size)
-            read.append(len(data))
-            return data
-
-    monkeypatch.setattr(tar, "open_binary", lambda place, block: Counting(place))
-    assert len(TarShard(tmp_path / "s.tar").listing().members) == 50
-    assert sum(read) < 100_000
-
-
-@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), FILE])
-def test_columns_of_either_kind(kind: pa.DataType, tmp_path: Path) -> None:
-    struct = kind == FILE
-    cells = [{"bytes": data, "path": f"{data.decode()}.jpg"} if struct else data for data in (b"a", b"b")]
-    found = saved(tmp_path, pa.table({"image": pa.array(cells, kind)}))
-    assert [(one.inner_path, one.name) for one in found.listing().members] == [
-        ("0", "a.jpg" if struct else None),
-        ("1", "b.jpg" if struct else None),
-    ]
-    assert [found.read("1"), found.read("0")] == [b"b", b"a"]
-
-
 def test_classes_have_their_names(tmp_path: Path) -> None:
     found = saved(tmp_path, image_table(noise(4, 10), [1, 0, -1, 1], ["dry", "wet"]))
     assert [one.label for one in found.listing().members] == ["wet", "dry", None, "wet"]
@@ -227,20 +199,6 @@ def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monke
         assert all(pool.map(check, orders))
 
 
-def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "PIECE_BYTES", 100_000)
-    monkeypatch.setattr(parquet, "KEPT_BYTES", 300_000)
-    found = ParquetImages(write_parquet(tmp_path / "t.parquet", noise(100), rows=50))
-    opened: list[object] = []
-    plain = ParquetFile.pieces
-    monkeypatch.setattr(ParquetFile, "pieces", lambda *given: opened.append(given) or plain(*given))
-    for row in range(100):
-        found.read(str(row))
-    assert len(opened) == 2  # row groups
-    kept = parquet._piece_cache
-    assert sum(piece.nbytes for piece in kept._pieces.values()) == kept._bytes <= 300_000
-
-
 def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write_parquet(tmp_path / "t.parquet", noise(50, 100_000))
     read: list[int] = []
@@ -291,21 +249,6 @@ def test_a_changed_file_is_indexed_anew_and_one_that_fails_is_not_kept(tmp_path:
     file.write_bytes(tar_bytes([("0.jpg", b"before it"), ("1.jpg", b"new")]))
     os.utime(file, ns=(1, 1))
     assert read_bytes(file / "1.jpg") == b"new"
-
-
-def test_each_is_indexed_once_and_few_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[object] = []
-    plain = TarShard.__init__
-    monkeypatch.setattr(TarShard, "__init__", lambda self, place: made.append(place) or plain(self, place))
-    files = [tmp_path / f"{number}.tar" for number in range(containers.KEPT + 4)]
-    for file in files:
-        file.write_bytes(tar_bytes([("1.jpg", file.name.encode())]))
-    with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: read_bytes(files[0] / "1.jpg"), range(64))) == {b"0.tar"}
-    assert len(made) == 1
-    assert [read_bytes(file / "1.jpg") for file in files] == [file.name.encode() for file in files]
-    assert len(made) == len(files)
-    assert len(containers._slots) == containers.KEPT
 
 
 # Arrow files: streams and files for random access, mapped into memory

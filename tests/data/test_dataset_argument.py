@@ -1,8 +1,6 @@
 """What a dataset argument means."""
 
-import sys
 from pathlib import Path
-from subprocess import run
 
 import numpy as np
 import pandas as pd
@@ -84,11 +82,6 @@ def test_errors_are_one_clear_line(argument: object, error: type[Exception], lin
     assert "\n" not in str(caught.value)
 
 
-def test_importing_the_data_layer_is_light() -> None:
-    code = "import sys, howfar.data; print(sorted({'pandas', 'pyarrow', 'torch', 'scipy'} & set(sys.modules)))"
-    assert run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-
-
 # Several containers as one dataset: files, folders of nothing else, patterns
 
 
@@ -98,14 +91,6 @@ def shards(folder: Path, *names: str, inner: str = "{}.jpg") -> Path:
         members = [(inner.format(f"{name}-{k}"), f"{name}-{k}".encode()) for k in (2, 1)]
         (folder / name).write_bytes(tar_bytes(members))
     return folder
-
-
-def test_a_tar_is_a_dataset(tmp_path: Path) -> None:
-    found = dataset_of(shards(tmp_path, "night.tar") / "night.tar")
-    assert (found.name, found.root) == ("night", tmp_path / "night.tar")
-    assert [item.name for item in found.items] == ["night.tar-2.jpg", "night.tar-1.jpg"]
-    assert found.items[0].path == tmp_path / "night.tar" / "night.tar-2.jpg"
-    assert dataset_of(f"x={tmp_path}/night.tar").name == "x"
 
 
 @pytest.mark.parametrize("beside", ["1.jpg", "images/1.jpg", "below/1.jpg"])
@@ -208,15 +193,3 @@ def test_patterns_as_a_shell_writes_them_out() -> None:
     assert expand("a{1..3}b{x,y}") == ["a1bx", "a1by", "a2bx", "a2by", "a3bx", "a3by"]
     assert (expand("{098..100}"), expand("plain{x}")) == (["098", "099", "100"], ["plain{x}"])
     assert not has_braces("plain{x}")
-
-
-@pytest.mark.parametrize("kind", ["paths", "embeddings", "bytes"])
-def test_each_table_is_opened_once(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "1.jpg").write_bytes(b"a")
-    columns = {"paths": {"image": ["1.jpg"]}, "embeddings": {"embedding": [[1.0, 2.0]]}, "bytes": {"image": [b"a"]}}
-    pq.write_table(pa.table(columns[kind]), tmp_path / "A.parquet")
-    opened, plain = [], pa.OSFile
-    monkeypatch.setattr(pa, "OSFile", lambda *given: opened.append(given[0]) or plain(*given))
-    found = parse(tmp_path / "A.parquet")
-    assert (found.to_array().shape if isinstance(found, Features) else read_bytes(found.items[0].path)) in ((1, 2), b"a")
-    assert opened == [str(tmp_path / "A.parquet")]

@@ -2,16 +2,12 @@
 
 import os
 import pickle
-import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from data.read_arguments import dataset_of
-from howfar.data import Dataset, Item, image_folder
-from howfar.data.image_folder import natural_key
+from howfar.data import Dataset, Item
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 
@@ -53,12 +49,6 @@ def test_masks_without_images_are_noted_in_one_line_by_the_first(tmp_path: Path)
     assert Dataset.from_folder(tmp_path / "images", "s").skipped == found.skipped
 
 
-def test_masks_of_one_hash_are_told_apart_and_the_lossless_one_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_folder, "hash", lambda text: 7, raising=False)
-    masks = image_folder.MaskIndex(["1.jpg", "1.png", "1.bmp", "2.gif", "2.bmp"])
-    assert [masks.get(image) for image in ("1", "2", "3")] == ["1.png", "2.bmp", None]
-
-
 def test_masks_that_lie_among_their_images_are_their_masks(tmp_path: Path) -> None:
     put(*(tmp_path / name for name in ("1.jpg", "1_mask.png", "a/2.jpg", "a/2-Mask.png", "a_mask.png", "masks/1.png")))
     found = Dataset.from_folder(tmp_path, "s")
@@ -87,14 +77,6 @@ def test_order_is_natural(tmp_path: Path) -> None:
     ordered = ["1/2.jpg", "1/10.jpg", "02.jpg", "2.jpg", "9.jpg", "10.jpg", "a9b30.jpg", "a10b2.jpg"]
     put(*(tmp_path / name for name in sorted(ordered)))
     assert names(Dataset.from_folder(tmp_path)) == ordered
-
-
-@given(st.lists(st.text(), unique=True))
-def test_order_is_total(given_names: list[str]) -> None:
-    ordered = sorted(given_names, key=natural_key)
-    shuffled = list(given_names)
-    random.Random(0).shuffle(shuffled)
-    assert sorted(shuffled, key=natural_key) == ordered
 
 
 def test_links(tmp_path: Path) -> None:

@@ -169,16 +169,6 @@ def test_images_classes_and_further_columns(files: list[Path]) -> None:
     assert (dataset_of(made).name, dataset_of(made, name="ours").name) == ("pets", "ours")
 
 
-def test_a_choice_of_rows_and_a_format_that_was_set(files: list[Path]) -> None:
-    whole = of_files(files)
-    chosen = dataset_of(whole.select([3, 1]))
-    assert contents(chosen) == [contents(dataset_of(files))[number] for number in (3, 1)]
-    assert [item.label for item in chosen.items] == ["wet", "wet"]
-    turned = whole.with_transform(lambda batch: {"image": [picture.rotate(90) for picture in batch["image"]]})
-    for formatted in (whole.with_format("torch"), whole.with_format("numpy"), turned):
-        assert contents(dataset_of(formatted)) == contents(dataset_of(files))
-
-
 def test_pictures_in_memory_and_masks() -> None:
     masks = [Image.fromarray(picture[:, :, 0] > 99) for picture in PIXELS]
     features = datasets.Features({"photo": datasets.Image(), "mask": datasets.Image()})

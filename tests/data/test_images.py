@@ -123,16 +123,6 @@ def test_damaged_exif_does_not_hide_the_picture() -> None:
     assert warnings.filters == before
 
 
-def test_other_warnings_are_heard_while_a_file_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def warn(_: object) -> Image.Image:
-        warnings.warn("ours", stacklevel=1)
-        return noise()
-
-    monkeypatch.setattr(image_decoding, "to_rgb", warn)
-    with pytest.warns(UserWarning, match="ours"):
-        decode(encoded(noise(), "PNG"))
-
-
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "TIFF", "PNG"])
 def test_the_first_of_several_frames(form: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "lime", "blue")]
@@ -242,19 +232,6 @@ def test_images_of_fewer_bits_than_their_files_are_told(tmp_path: Path, top: int
         f"xray has 16-bit images that use {bits} bits (no value above {top:,} in 8 of them), and are read as nearly black: "
         f"pass --range 0:{65536 // factor - 1}, which all datasets are read by"
     )
-
-
-def test_images_of_all_bits_or_of_eight_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert range_warning("none", []) == range_warning("black", deep(tmp_path, 0, 3)) == ""
-    assert range_warning("bright", [*deep(tmp_path, 4095)[1:], deep(tmp_path, 40000, 1)[0]]) == ""
-    assert "use 12 bits (no value above 4,095 in 1 of them)" in range_warning("xray", deep(tmp_path, 4095, 1))
-    paths = deep(tmp_path, 4095)
-    Image.new("L", (8, 8)).save(tmp_path / "0.png")
-    assert range_warning("first", paths) == ""
-    reads: list[object] = []
-    monkeypatch.setattr("howfar.data.image_decoding.opened_file", reads.append)
-    assert range_warning("photographs", [tmp_path / "1.jpg", *paths]) == range_warning("memory", ["python://0a/1"]) == ""
-    assert not reads
 
 
 # What the pixels of each kind of file become

@@ -5,15 +5,12 @@ import random
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from howfar.data import Dataset, Item, item
-from howfar.data.image_bytes import MemoryImages
 from howfar.data.image_folder import natural_key
 from howfar.data.item import HashColumn, ItemTable, PathTexts, TextColumn, first_repeat, sorted_texts
 from howfar.io.file_location import Url
@@ -59,22 +56,6 @@ def test_a_dataset_lists_the_group_of_each_image() -> None:
     assert Dataset("roads", items).groups == ["scene a", None, "b"]
 
 
-@pytest.mark.parametrize("label", [np.int64(3), b"wet", ("a", "b"), Path("wet")])
-def test_what_is_no_text_stays_what_it_is(label: Any) -> None:
-    items = [Item("1.png", "/1.png", label=label), Item("2.png", "/2.png", further=(("camera", label),))]
-    table = ItemTable.of(items)
-    assert table == tuple(items)
-    assert (table.labelled, table.columns) == (1, ("camera",))
-
-
-def test_a_location_that_fits_no_frame_is_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item, "_MOST", 2)
-    items = [Item(f"{k}.png", Path(f"/folder-{k}/{k}.png"), f"mask {k * 7}") for k in range(6)]
-    table = ItemTable.of(items)
-    assert all(map(same, table, items))
-    assert PathTexts(table, [4, 1]) == (str(items[4].path), str(items[1].path))
-
-
 def test_urls_of_cells_keep_their_rules() -> None:
     home = Place("https", "b.org:443")
     rules = [(frozenset({"a.org"}), home), (frozenset[str](), home), (frozenset[str](), None)]
@@ -84,14 +65,6 @@ def test_urls_of_cells_keep_their_rules() -> None:
     assert [(type(path), path.hosts, path.home) for path in found if isinstance(path, CellUrl)] == [
         (CellUrl, *rules[k % 3]) for k in range(6)
     ]
-
-
-def test_images_in_memory_are_held_as_long_as_the_table() -> None:
-    images = MemoryImages(lambda part, number: b"picture", 1)
-    dataset = Dataset("made", (Item("0", images.path(0)),))
-    del images
-    (item,) = dataset.items
-    assert item.path.images.read("image", 0) == b"picture"  # type: ignore[union-attr]
 
 
 def test_an_image_takes_a_tenth_of_its_objects() -> None:

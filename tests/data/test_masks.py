@@ -115,16 +115,6 @@ def test_a_mask_of_grey_classes_is_refused(tmp_path: Path, values: tuple[int, ..
             foreground(tmp_path, areas(*values), "m.jpg", quality=75)
 
 
-def test_thin_third_classes_and_many_classes_are_refused(tmp_path: Path) -> None:
-    mask = np.zeros((64, 64), np.uint8)
-    mask[10], mask[40, ::2] = 255, 128
-    with pytest.raises(ImageError, match=r"^a mask of the values 0, 128, 255: "):
-        foreground(tmp_path, Image.fromarray(mask))
-    classes = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 20, (16, 16)).astype(np.uint8) * 12, 4, 0), 4, 1)
-    with pytest.raises(ImageError, match=r"^a mask of the values (\d+, ){3}\d+ …: it must have two"):
-        foreground(tmp_path, Image.fromarray(classes))
-
-
 def soft(mode: str) -> Image.Image:
     """Blurred lines, which have all grey levels at their edges."""
     shape = Image.new("L", (64, 64))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from howfar.data import Dataset, Item
-from howfar.data.dataset import by_file_name, match_names, matched_entries, no_match
+from howfar.data.dataset import match_names, no_match
 from howfar.data.image_classes import ClassPredictions, read_classes
 from howfar.data.prediction_maps import MatchedMaps, map_paths, match_maps, read_prediction, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError
@@ -232,12 +232,6 @@ def test_which_folders_are_left_out(names: tuple[str, ...], paths: set[str], key
     assert no_match(roads(*names), "map", "maps", []).endswith("it holds none: name what the model's maps are in")
 
 
-def test_names_of_files_alone_are_matched_where_each_is_one_image_and_one_entry() -> None:
-    assert by_file_name(roads("a/1.jpg", "b/2.jpg"), {"x/1", "y/3"}) == {"a/1.jpg": "x/1"}
-    assert by_file_name(roads("a/1.jpg", "b/1.jpg"), {"x/1"}) == {}
-    assert by_file_name(roads("a/1.jpg"), {"x/1", "y/1"}) == {}
-
-
 @pytest.mark.parametrize(
     ("names", "below"),
     [
@@ -357,12 +351,3 @@ def test_what_is_no_such_table(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         classes_in(tmp_path, text)
     assert words in str(caught.value)
-
-
-def test_rows_that_repeat_the_folder_of_images_match_and_a_file_is_not_taken_for_a_folder(tmp_path):
-    rows = ["images/1.png", "images/2.png"]
-    assert matched_entries(roads("1.png", "2.png"), rows) == {"1.png": "images/1.png", "2.png": "images/2.png"}
-    assert not matched_entries(roads("1.png"), ["images/7.png", "other/1.png"])
-    (tmp_path / "rows.csv").write_text("image")
-    assert no_match(roads("1.png"), "row", str(tmp_path / "rows.csv"), ["a/1.png"]).endswith("name them after the images")
-    assert no_match(roads("1.png"), "map", str(tmp_path), ["a/1.png"]).endswith(f"pass {tmp_path}/a")

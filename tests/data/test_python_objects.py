@@ -57,20 +57,6 @@ def test_a_list_of_paths_is_the_folder_that_holds_them(files: list[Path]) -> Non
         picture.close()
 
 
-def test_paths_of_several_folders(files: list[Path], tmp_path: Path) -> None:
-    other = tmp_path / "site" / "0.png"
-    other.parent.mkdir()
-    other.write_bytes(files[1].read_bytes())
-    listed = dataset_of([files[0], other, tmp_path / "site" / "absent.png"], unnamed="primary")
-    assert [item.name for item in listed.items] == ["roads/images/0.png", "site/0.png"]
-    assert listed.name == tmp_path.name
-    assert [(fault.path, fault.reason) for fault in listed.skipped] == [(str(tmp_path / "site" / "absent.png"), "no such file")]
-    with pytest.raises(InputError, match="must name each image once"):
-        parse([files[0], files[0]])
-    with pytest.raises(InputError, match=r"no image that is there \(1 paths; the first: .*absent.png: no such file"):
-        parse([tmp_path / "absent.png"])
-
-
 ONE_BY_ONE: dict[str, Any] = {
     "arrays": list(PIXELS),
     "an array": PIXELS,
@@ -92,14 +78,6 @@ def test_images_in_memory_are_called_by_their_numbers_and_have_the_content_of_th
     assert [item.name for item in dataset.items] == ["0", "1", "2", "3"]
     assert contents(dataset) == contents(dataset_of(PIXELS))
     assert dataset_of(ONE_BY_ONE[kind], name="site").name == "site"
-
-
-def test_nothing_of_an_array_is_copied_before_it_is_read() -> None:
-    pixels = PIXELS.copy()
-    dataset = dataset_of(pixels)
-    before = contents(dataset)
-    pixels[2] = 0
-    assert [one == other for one, other in zip(before, contents(dataset), strict=True)] == [True, True, False, True]
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])

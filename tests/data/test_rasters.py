@@ -20,7 +20,7 @@ import howfar
 from howfar.data import Dataset, parse, read_bytes, read_mask
 from howfar.data.image_decoding import picture
 from howfar.data.raster_windows import geojson
-from howfar.errors import ImageError, InputError
+from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
 
 rasterio = pytest.importorskip("rasterio")
@@ -145,19 +145,6 @@ def test_windows_of_no_number_or_place_and_pages_are_told_apart(tmp_path: Path) 
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(InputError, match="a file of several pages is not cut: leave out --window"):
         windows(tmp_path / "pages.tif")
-
-
-def test_no_data_values_and_gaps_of_no_number_count_together(tmp_path: Path) -> None:
-    values = np.random.default_rng(0).random((3, 32, 32)).astype(np.float32)
-    values[:, :10], values[:, 10:20] = -9999, np.nan  # either alone is less than half of the window
-    write(tmp_path / "a.tif", values, nodata=-9999, **PLACE)
-    (item,) = windows(tmp_path / "a.tif", bands="1,2,3", range="0:1").items
-    with pytest.raises(ImageError, match="no data in more than half of this window"):
-        read_bytes(item.path)
-    values[:, 10:20] = 1
-    write(tmp_path / "b.tif", values, nodata=-9999, **PLACE)
-    (item,) = windows(tmp_path / "b.tif", bands="1,2,3", range="0:1").items
-    assert np.asarray(picture(read_bytes(item.path)))[:10].max() == 0
 
 
 def assert_same_windows(file: Path, features: list[dict[str, Any]]) -> None:

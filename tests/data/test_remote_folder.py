@@ -137,30 +137,6 @@ def test_missing_libraries_and_failing_urls_are_one_line(scheme: str, extra: str
         read_bytes("s3://b/x.png")
 
 
-def test_on_s3(bucket: str, tmp_path: Path) -> None:
-    system, root = fsspec.url_to_fs(bucket)
-    put(system, root, SITE)
-    found = dataset_of(f"{bucket}/site")
-    assert [item.name for item in found.items] == ["2.png", "10.jpg", "a/3.png"]
-    assert [read_bytes(item.path) for item in found.items] == [b"two", b"ten", b"three"]
-    assert found.items[0].mask == f"{bucket}/site/masks/2.png"
-    put(system, root, {f"tars/{k}.tar": tar_bytes([(f"{k}.png", bytes([65 + k]) * 300_000)] * 2) for k in range(3)})
-    shards = dataset_of(f"{bucket}/tars")
-    assert [read_bytes(item.path)[:2] for item in shards.items] == [b"AA", b"BB", b"CC"]
-    rows = {f"{k}.png": bytes([65 + k]) * 1000 for k in range(20)}
-    put(
-        system,
-        root,
-        {"t.parquet": write_parquet(tmp_path / "t.parquet", rows).read_bytes(), "list.csv": b"image\nsite/images/2.png"},
-    )
-    assert [read_bytes(item.path) for item in dataset_of(f"{bucket}/t.parquet").items] == list(rows.values())
-    assert read_bytes(dataset_of(f"x={bucket}/list.csv").items[0].path) == b"two"
-    with pytest.raises(MissingPathError, match="nothing at s3://"):
-        parse(f"{bucket}/none")
-    with pytest.raises(ImageError, match="no such file"):
-        read_bytes(f"{bucket}/none.png")
-
-
 def test_over_http_files_are_read_and_nothing_is_listed(bucket: str, s3_server: str, tmp_path: Path) -> None:
     url = f"{s3_server}/{bucket.removeprefix('s3://')}"
     rows = write_parquet(tmp_path / "t.parquet", {"a.png": b"a", "b.png": b"b"}).read_bytes()

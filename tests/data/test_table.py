@@ -115,13 +115,6 @@ def test_what_is_no_table_or_list(read: Callable[[Path], object], name: str, dat
         read(tmp_path / f"gone-{name}")
 
 
-@pytest.mark.parametrize("name", ["a b.png", "道路 é.png", "a\\n.png", "\u202ea.png", "a\u200b.png", "-x.png", 'it\'s "q".png'])
-def test_a_line_is_the_path_where_a_line_can_hold_it(name: str, tmp_path: Path) -> None:
-    path = str(tmp_path / name)
-    assert list_line(path) == path
-    assert "".join(list_line(path)).splitlines() == [path]
-
-
 @pytest.mark.parametrize(
     ("name", "line"),
     [

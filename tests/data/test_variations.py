@@ -7,20 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from howfar.data import Dataset, parse
+from howfar.data import Dataset
 from howfar.data.image_groups import look_tiled, pattern_of, photographs_of, tiles
 from howfar.data.name_attributes import variation_columns, variations
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from people import write_people
-
-
-def test_the_names_of_rendered_people_say_what_was_rendered(tmp_path: Path) -> None:
-    root = write_people(tmp_path / "people", (1, 12), views=(1, 36), weathers=(7,), lights=(2,), scenes=(3, 9))
-    table = variations([item.name for item in parse(root).items])
-    assert list(table) == ["person", "view", "weather", "light", "scene"]
-    assert table.to_numpy().tolist() == [[1, 1, 7, 2, 3], [1, 36, 7, 2, 9], [12, 1, 7, 2, 3], [12, 36, 7, 2, 9]]
-    assert {str(kind) for kind in table.dtypes} == {"int64"}
 
 
 @pytest.mark.parametrize(

@@ -98,13 +98,6 @@ def test_values_without_a_range_and_masks_that_do_not_fit_are_refused_in_a_line(
         slices(tmp_path / "p")
 
 
-def test_a_range_without_pixels_is_said_with_the_count(tmp_path: Path) -> None:
-    volume(tmp_path / "p.nii")
-    found = howfar.embed(tmp_path / "p.nii", "colour_moments", store=tmp_path / "store", range="5000:9000", progress=False)
-    line = "p: 5 of 5 images looked at have no pixel in the range 5000:9000, and are read as one colour: pass a range"
-    assert any(note.startswith(line) for note in found.notes)
-
-
 @pytest.mark.usefixtures("without_figures")
 def test_a_site_of_volumes_with_masks_is_assessed_by_one_command(tmp_path: Path) -> None:
     for number, name in enumerate(("p", "a", "b")):

@@ -1,30 +1,19 @@
-"""Synthetic pavement: seeded, exact, and shifted by a dial."""
+"""Synthetic pictures and people depend on their seeds and numbers alone."""
 
+import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from howfar.data import Dataset, decode, read_bytes, read_mask
-from howfar.demo import not_pavement, pavement, write_dataset, write_demo, write_pictures
-from howfar.demo.pavement import draw_cracks
-from howfar.errors import InputError
+from howfar.demo import pavement, write_dataset, write_demo
+from people import draw_person, render, write_people
 
 SIZE = 96
 
 
 def grey(image: np.ndarray) -> np.ndarray:
     return image.mean(axis=2)
-
-
-def test_a_picture_depends_on_its_seed_and_place_alone() -> None:
-    few, many = list(pavement(2, 5, size=SIZE)), list(pavement(4, 5, size=SIZE))
-    for (a, mask_a), (b, mask_b) in zip(few, many, strict=False):
-        assert np.array_equal(a, b)
-        assert np.array_equal(mask_a, mask_b)
-    (other, _), *_ = pavement(1, 6, size=SIZE)
-    assert not np.array_equal(few[0][0], other)
-    assert not np.array_equal(many[2][0], many[3][0])
 
 
 def test_the_mask_is_where_the_crack_is() -> None:
@@ -37,12 +26,6 @@ def test_the_mask_is_where_the_crack_is() -> None:
             parts.append(grey(image)[moved].mean() / grey(image)[~moved].mean())
         contrast[move] = np.mean(parts)
     assert min(contrast, key=lambda move: contrast[move]) == 0
-
-
-def test_every_plain_mask_holds_a_crack() -> None:
-    for size in (32, 224):
-        for seed in range(120):
-            assert (draw_cracks(np.random.default_rng(seed), size, 1.0)[0] >= 0.5).any()
 
 
 def test_written_dataset_reads_back(tmp_path: Path) -> None:
@@ -67,14 +50,6 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
         )
 
 
-def test_other_images_are_not_mixed_in(tmp_path: Path) -> None:
-    write_dataset(tmp_path, 3, size=SIZE)
-    with pytest.raises(InputError, match=r"must be new or hold the same dataset, got .*0003\.jpg"):
-        write_dataset(tmp_path, 2, size=SIZE)
-    with pytest.raises(InputError, match="choose another folder"):
-        write_pictures(tmp_path, 1, not_pavement(1, 0, size=SIZE), masks=False)
-
-
 def test_demo(tmp_path: Path, demo_folders: list[Path]) -> None:
     sets = [Dataset.from_folder(folder) for folder in demo_folders]
     assert [one.name for one in sets] == ["pavement", "lighting", "texture", "wide_cracks", "clutter", "fabric"]
@@ -89,17 +64,16 @@ def test_demo(tmp_path: Path, demo_folders: list[Path]) -> None:
         assert (folder / "images" / "0001.jpg").read_bytes() == (other / "images" / "0001.jpg").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        ({"n": 0}, "n must be at least 1, got 0"),
-        ({"seed": -1}, "seed must be at least 0, got -1"),
-        ({"size": 15}, "size must be at least 16 pixels, got 15"),
-        ({"shift": 1.5}, "shift must be from 0 to 1, got 1.5"),
-        ({"shift": float("nan")}, "shift must be from 0 to 1, got nan"),
-        ({"kind": "weather"}, "kind must be one of lighting, texture, crack_width, clutter, got 'weather'"),
-    ],
-)
-def test_arguments_are_checked_at_once(options: dict[str, object], line: str) -> None:
-    with pytest.raises(InputError, match=line):
-        pavement(**{"n": 1, "seed": 0, **options})
+def test_the_same_numbers_render_the_same_pixels() -> None:
+    first = render(draw_person(3, 1), 5, 6, 2, 3, seed=3)
+    np.testing.assert_array_equal(first, render(draw_person(3, 1), 5, 6, 2, 3, seed=3))
+    for changed in ((6, 6, 2, 3), (5, 1, 2, 3), (5, 6, 4, 3), (5, 6, 2, 1)):
+        assert (render(draw_person(3, 1), *changed, seed=3) != first).mean() > 0.3
+
+
+def test_names_are_finegprs_and_numbers_are_complete(tmp_path: Path) -> None:
+    root = write_people(tmp_path, (1, 3), views=(1, 36), weathers=(1, 7), lights=(2,), scenes=(9, 4))
+    names = sorted(file.name for file in root.rglob("*.jpg"))
+    assert len(names) == 8
+    assert all(re.fullmatch(r"000[13]_c(01|36)_w0[17]_l02_p0[49]\.jpg", name) for name in names)
+    assert {file.parent.name for file in root.rglob("*.jpg")} == {"0001", "0003"}

@@ -109,12 +109,6 @@ def test_an_unknown_device(name: str) -> None:
         row_sums(ONE, TWO, device=name)
 
 
-@pytest.mark.parametrize("k", [0, -1, 4, 2.0, "5"])
-def test_a_number_of_neighbours(k: int) -> None:
-    with pytest.raises(InputError, match=r"^k must be"):
-        knn(ONE, THREE, k)
-
-
 @pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf"), "oas", None])
 def test_a_bandwidth_and_a_shrinkage(wrong: float) -> None:
     with pytest.raises(InputError, match="bandwidth must be"):

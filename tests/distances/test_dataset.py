@@ -90,8 +90,3 @@ def test_any_scale_and_one_row_far_beyond_all_others(rng: np.random.Generator, s
     s, p = scale * rng.normal(size=(50, 5)), scale * rng.normal(size=(60, 5))
     s[3] *= 1e25
     np.testing.assert_allclose(knn(s, p, 5), by_sklearn(s, p, 5).mean(axis=1), rtol=1e-9)
-
-
-def test_single_precision_is_measured_in_double(rng: np.random.Generator) -> None:
-    s, p = (rng.normal(1e3, 1.0, size=(k, 5)).astype(np.float32) for k in (50, 60))
-    np.testing.assert_allclose(knn(s, p), by_sklearn(s.astype(float), p.astype(float), 5).mean(axis=1), rtol=1e-12)

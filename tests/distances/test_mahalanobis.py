@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.linalg import pinvh
 from scipy.spatial.distance import mahalanobis as scipy_mahalanobis
-from sklearn.covariance import EmpiricalCovariance, LedoitWolf, ShrunkCovariance, ledoit_wolf_shrinkage
+from sklearn.covariance import EmpiricalCovariance, LedoitWolf, ledoit_wolf_shrinkage
 
 from howfar.arrays import ArrayRows
 from howfar.distances import mahalanobis
@@ -69,14 +69,6 @@ def test_singular_as_the_pseudo_inverse(rng: np.random.Generator, n: int) -> Non
     offsets = s - p.mean(axis=0)
     wanted = np.einsum("ij,jk,ik->i", offsets, pinvh(np.cov(p.T, bias=True)), offsets)
     np.testing.assert_allclose(mahalanobis(s, p, shrinkage=0.0), np.sqrt(wanted), rtol=1e-6)
-
-
-@pytest.mark.parametrize("n", [8, 60])
-@pytest.mark.parametrize("shrinkage", [0.1, 0.5, 1.0])
-def test_fixed_shrinkage_as_sklearn(rng: np.random.Generator, n: int, shrinkage: float) -> None:
-    s, p = skewed(rng, 31), skewed(rng, n)
-    reference = ShrunkCovariance(shrinkage=shrinkage).fit(p)
-    np.testing.assert_allclose(mahalanobis(s, p, shrinkage=shrinkage), np.sqrt(reference.mahalanobis(s)), rtol=1e-8)
 
 
 RNG = np.random.default_rng(0)

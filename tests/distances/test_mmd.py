@@ -43,27 +43,11 @@ def test_gaussian_kernel_as_sklearn(sets: tuple[np.ndarray, np.ndarray], width: 
     assert mmd(s + offset, p + offset, width, unbiased=True) == pytest.approx(unbiased(*wanted), rel=1e-8, abs=1e-12)
 
 
-def test_by_hand() -> None:
-    # One image each, one apart: 1 + 1 - 2 exp(-1/2); the median distance is that distance.
-    assert mmd([[0.0]], [[1.0]], 1.0) == pytest.approx(2 - 2 * np.exp(-0.5))
-    assert mmd([[0.0]], [[5.0]]) == pytest.approx(2 - 2 * np.exp(-0.5))
-    # k = (ab + 1)^3: within S 7³ = 343 (2·3), within P 1, between 1.
-    assert kid([[2.0], [3.0]], [[0.0], [0.0]]) == pytest.approx(343 + 1 - 2)
-
-
 @pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
 def test_cubic_kernel_as_sklearn(sets: tuple[np.ndarray, np.ndarray], scale: float) -> None:
     s, p = (scale * x for x in sets)
     wanted = kernels(polynomial_kernel, s, p, degree=3, gamma=1 / 25, coef0=1.0)
     assert kid(s, p) == pytest.approx(unbiased(*wanted), rel=1e-8, abs=1e-12)
-
-
-@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
-def test_a_set_is_exactly_at_0_from_itself_where_biased(rng: np.random.Generator, offset: float) -> None:
-    p = rng.normal(size=(47, 25)) + offset
-    assert mmd(p, p) == 0.0
-    assert 0.0 <= mmd(p, rng.permutation(p)) < 1e-14
-    assert mmd(np.ones((3, 2)), np.ones((5, 2))) == 0.0
 
 
 def test_unbiased_estimates_are_0_on_average(rng: np.random.Generator) -> None:
@@ -78,14 +62,6 @@ def test_unbiased_estimates_are_0_on_average(rng: np.random.Generator) -> None:
 
 def _unbiased_mmd(s: np.ndarray, p: np.ndarray) -> float:
     return mmd(s, p, 1.0, unbiased=True)
-
-
-@pytest.mark.parametrize("pairs_per_tile", [1, 47, 100])
-def test_the_tile_changes_nothing(sets: tuple[np.ndarray, np.ndarray], pairs_per_tile: int) -> None:
-    s, p = sets
-    assert mmd(s, p, pairs_per_tile=pairs_per_tile) == pytest.approx(mmd(s, p), rel=1e-9)
-    assert mmd(s, p, unbiased=True, pairs_per_tile=pairs_per_tile) == pytest.approx(mmd(s, p, unbiased=True), rel=1e-9)
-    assert kid(s, p, pairs_per_tile=pairs_per_tile) == pytest.approx(kid(s, p), rel=1e-9)
 
 
 @pytest.mark.parametrize("count", [3, 5000])

@@ -108,14 +108,6 @@ def test_forms_of_draws(tile: int, scale: float) -> None:
     np.testing.assert_allclose(quadratic_forms(p, p, u, v, tile), np.einsum("ik,ij,jk->k", u, cdist(p, p), v), rtol=1e-4)
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e4])
-def test_equal_rows_are_at_exactly_0(offset: float) -> None:
-    _, p = two_sets(1, 90, 25, offset)
-    d = ProductKernel(p[::-1], p).distances(0, len(p), 0)[::-1]
-    np.testing.assert_array_equal(np.diag(d), 0.0)
-    assert np.count_nonzero(d == 0) == len(p)
-
-
 @pytest.mark.parametrize("far", [1e6, 1e12, 1e19, 1e25, 1e60])
 def test_one_row_far_beyond_all_others(far: float) -> None:
     """It sets the scale, beside which the others' distances are nothing to float32; the mean of P would lie far from them."""

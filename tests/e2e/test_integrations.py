@@ -69,13 +69,6 @@ def test_the_github_action(outcome: str, undecided: str, code: int, place: Path,
     assert "<testsuite" in (tmp_path / "check.xml").read_text()
 
 
-@pytest.mark.parametrize("name", ["flipped", "tiles"])
-def test_the_github_action_passes_further_maps(name: str, place: Path, tmp_path: Path) -> None:
-    ended, _, _ = action(place, tmp_path, profile="roads.howfar", new="new images", rules="pass.yaml", **{name: "more maps"})
-    assert ended.returncode == 2
-    assert "no folder of predictions at" in ended.stderr
-
-
 @pytest.mark.parametrize(
     ("inputs", "line"),
     [
@@ -92,18 +85,6 @@ def test_the_github_action_ends_with_bad_input(inputs: dict[str, str], line: str
     assert line in ended.stdout + ended.stderr
     assert "::error::" in ended.stdout
     assert not (place / "ran").exists()
-
-
-def test_the_github_action_installs_the_howfar_that_it_is_part_of(tmp_path: Path) -> None:
-    step = next(step for step in ACTION["runs"]["steps"] if "INSTALL" in step["env"])
-    (tmp_path / "python").write_text('#!/bin/sh\necho "$@"\n')
-    (tmp_path / "python").chmod(0o755)
-    here = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_ACTION_PATH": str(ROOT / "integrations" / "github")}
-    for asked, installed in ((ACTION["inputs"]["install"]["default"], ROOT), ("howfar==1.0", "howfar==1.0")):
-        ended = bash(step["run"], tmp_path, {**here, "INSTALL": asked})
-        found = ended.stdout.split()[-1]
-        assert ended.returncode == 0
-        assert (Path(found).resolve() if asked == "action" else found) == installed
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("pass", 0), ("breach", 3), ("undecided", 4)])

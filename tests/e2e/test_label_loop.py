@@ -93,51 +93,6 @@ def test_what_is_chosen_and_labelled_is_evaluated_and_certified(tool, made, tmp_
     assert certificate["value"] == pytest.approx(ods["mean_f"])
 
 
-def test_boxes_go_the_whole_way(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [f"{k:04}.jpg" for k in range(1, N + 1)]
-    boxes = [{"image": name, "boxes": [[2, 3, 20, 12]], "scores": [0.9], "labels": ["0"]} for name in names]
-    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    given = ("--predictions", tmp_path / "boxes.json")
-    chosen = tmp_path / "chosen"
-    printed(
-        capsys, "select", made / "run", "--dataset", "site", "-k", N, *given, "--label-names", f"0={LABEL}", "--out", chosen
-    )
-    exported = json.loads((chosen / "coco.json").read_text(encoding="utf-8"))
-    assert [category["name"] for category in exported["categories"]] == [LABEL]
-    for annotation in exported["annotations"]:
-        annotation["bbox"] = [2, 3, 18, 10]
-    (tmp_path / "back.json").write_text(json.dumps(exported), encoding="utf-8")
-    done = printed(capsys, "labels", "import", tmp_path / "back.json", "--images", chosen, "-o", tmp_path / "labelled")
-    assert (done["task"], done["names"]) == ("detection", {LABEL: "0"})
-    truth = ("--task", "detection", "--truth", tmp_path / "labelled" / "boxes.json")
-    scores = printed(capsys, "evaluate", tmp_path / "labelled" / "labels.csv", *given, *truth)["scores"]
-    assert scores["f1"] == 1.0  # type: ignore[index]
-
-
-def test_classes_go_the_whole_way(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = [f"{k:04}.jpg" for k in range(1, N + 1)]
-    said = dict(zip(names, ["w", "d"] * (N // 2), strict=True))
-    table = "\n".join(["image,predicted,confidence", *(f"{name},{label},0.8" for name, label in said.items())])
-    (tmp_path / "classes.csv").write_text(table)
-    given = ("--predictions", tmp_path / "classes.csv")
-    named = ("--label-names", "w=naß", "--label-names", "d=trocken")
-    chosen = tmp_path / "chosen"
-    printed(capsys, "select", made / "run", "--dataset", "site", "-k", N, *given, *named, "--out", chosen)
-    tasks = json.loads((chosen / "label_studio.json").read_text(encoding="utf-8"))
-    for task in tasks:
-        task["annotations"] = task.pop("predictions")
-    tasks[0]["annotations"][0]["result"][0]["value"]["choices"] = ["naß"]
-    (tmp_path / "back.json").write_text(json.dumps(tasks), encoding="utf-8")
-    printed(capsys, "labels", "import", tmp_path / "back.json", "--images", chosen, "-o", tmp_path / "labelled")
-    right = sum(said[task["meta"]["image"]] == "w" if task is tasks[0] else True for task in tasks) / N
-    labels = tmp_path / "labelled" / "labels.csv"
-    scores = printed(capsys, "evaluate", labels, *given, "--task", "classification")["scores"]
-    assert scores["accuracy"] == pytest.approx(right)  # type: ignore[index]
-    sample = ("certify", made / "site", *given, "--task", "classification", "-k", N, "--out", tmp_path / "certified")
-    certificate = printed(capsys, *sample, "--labels", labels)
-    assert (certificate["labelled"], certificate["value"]) == (N, pytest.approx(right))
-
-
 @pytest.fixture(scope="module")
 def labelled(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of four imported labels, as a table."""

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from howfar import memory
 from howfar.cli.labelling_commands import folder_name
 from howfar.data import pre_annotations
 from howfar.data.label_studio import address
 from howfar.demo import write_dataset
-from howfar.errors import HowfarError, InputError
+from howfar.errors import InputError
 from howfar.io import atomic, lock
 from howfar.store import remote_folder
 from howfar.studies.corruption import PredictCommand
@@ -149,10 +148,3 @@ def test_what_is_uploaded_can_be_opened_by_its_name(tmp_path: Path, monkeypatch:
     with remote_folder.RemoteFolder("memory://without-posix").appearing("note") as file:
         file.write(b"whole")
     assert remote_folder.RemoteFolder("memory://without-posix").read("note") == b"whole"
-
-
-def test_peak_memory_is_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "STATUS", tmp_path / "none")
-    monkeypatch.setitem(sys.modules, "resource", None)
-    with pytest.raises(HowfarError, match="Linux and macOS alone"):
-        memory.peak_mib()

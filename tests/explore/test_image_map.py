@@ -18,7 +18,7 @@ from howfar.explore.points import points_of
 from howfar.results import Comparison
 from howfar.results.comparison_result import ImageMap
 from howfar.studies import image_umap
-from howfar.studies.image_umap import check_map, keep_map, umap_of
+from howfar.studies.image_umap import check_map, keep_map
 
 QUICK: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "rivals": False, "progress": False}
 
@@ -139,24 +139,3 @@ def test_what_cannot_be_mapped_is_a_line(fake: type[Recorded], tmp_path: Path, m
     monkeypatch.setattr(image_umap, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'howfar\[umap\]'"):
         compared(map="umap", out=tmp_path / "other")
-
-
-def test_changed_images_are_refused(fake: type[Recorded], made: Path, run: Path) -> None:
-    comparison = Comparison.load(run)
-    comparison.images.loc[0, "content"] = "0" * 16
-    with pytest.raises(InputError, match="where 1 of 14 images are not there or have changed"):
-        keep_map(comparison, "umap", store=made / "store")
-
-
-def test_few_rows_lie_as_they_are() -> None:
-    assert np.array_equal(umap_of(np.array([[1.0], [2.0]]), 0), [[1, 0], [2, 0]])
-
-
-def test_two_clusters_stay_apart_and_the_same_seed_gives_the_same_map() -> None:
-    pytest.importorskip("umap", reason="umap-learn is not installed")
-    rng = np.random.default_rng(1)
-    rows = np.concatenate([rng.normal(size=(40, 8)), rng.normal(20, 1, size=(40, 8))])
-    first, second = umap_of(rows, 3), umap_of(rows, 3)
-    assert np.array_equal(first, second)
-    gap = np.linalg.norm(first[:40].mean(0) - first[40:].mean(0))
-    assert gap > 2 * max(first[:40].std(), first[40:].std())

@@ -1,20 +1,15 @@
 """The page of an adaptation study: its rows, the switch between models, predictions and F before and after."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from explore_pages import eventually, listen, served, violations
+from explore_pages import eventually, served, violations
 from figures import believable_adaptation
-from howfar import registry
 from howfar.explore.points import adaptation_points
-from howfar.report.adaptation_report import write_adaptation_report
-from howfar.report.explorer import site_of
 from howfar.results.adaptation_result import Adaptation
 
 
@@ -60,16 +55,6 @@ def test_a_map_outside_of_the_folder_is_none(study: Adaptation, tmp_path: Path) 
     assert not any(path for model in adaptation_points(moved, folder).models for path in model.predictions)
 
 
-def test_predictions_are_served_by_model(study: Adaptation) -> None:
-    site = site_of(str(study.folder))
-    row = next(row for row, path in enumerate(site.points.models[0].predictions) if path)
-    for model in (0, 3):
-        answer = site.get(f"/prediction/{row}/{model}")
-        shown = np.asarray(Image.open(io.BytesIO(answer.body)))
-        assert np.array_equal(shown, np.asarray(Image.open(site.points.models[model].predictions[row]).convert("L")))
-    assert [site.get(f"/prediction/{row}/{model}").status for model in (len(site.points.models), 99, -1)] == [404] * 3
-
-
 def test_the_switch_shows_before_and_after(study: Adaptation, browser: Any) -> None:
     with served(browser, Path(str(study.folder))) as (page, noise, _):
         assert page.locator(".view-plane").count() == 0
@@ -93,20 +78,3 @@ def test_the_switch_shows_before_and_after(study: Adaptation, browser: Any) -> N
         page.get_by_label("Sort by").select_option("gain")
         eventually(lambda: page.locator(".tile .value").first.inner_text() != "")
         assert noise == []
-
-
-def test_the_report_has_the_models_of_one_seed(study: Adaptation, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.OURS, "adaptation_figures", {})
-    assert study.folder is not None
-    report = write_adaptation_report(study, study.folder)
-    page = (found := listen(browser, report.as_uri(), study.folder)).page
-    assert page.get_by_label("Model").locator("option").all_inner_texts() == names_of(study)
-    assert page.locator(".bar select").count() == 2
-    page.locator(".tile .open").first.click()
-    page.locator(".looks button", has_text="prediction").click()
-    before = page.locator(".picture img").get_attribute("src")
-    page.locator(".by-model button").last.click()
-    assert before.startswith("data:image/webp")
-    assert page.locator(".picture img").get_attribute("src") != before
-    assert found.noise == []
-    page.close()

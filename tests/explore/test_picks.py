@@ -7,7 +7,7 @@ import pytest
 
 from explore_names import FORMULA, HOSTILE, SITES
 from howfar.cli.main import run as command
-from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.errors import InputError, StoreError
 from howfar.explore.picked_images import selections
 from howfar.explore.server import FILE, Picked, picked_by_dataset, read_picks, write_picks
 from howfar.results import Comparison
@@ -54,14 +54,6 @@ def test_a_selection_for_each_dataset(run: Path, tmp_path: Path) -> None:
         HOSTILE,
         FORMULA,
     ]
-
-
-def test_nothing_picked_is_said(run: Path) -> None:
-    with pytest.raises(MissingPathError, match=r"no picks.json in .*: pick images with howfar explore"):
-        selections(run)
-    write_picks(run, [])
-    with pytest.raises(InputError, match="pick some with howfar explore"):
-        selections(run)
 
 
 def test_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,8 @@ import pytest
 
 from explore_names import SITES
 from howfar.explore import widget
-from howfar.explore.page_data import in_levels, pack
+from howfar.explore.page_data import pack
 from howfar.explore.points import MOST_CATEGORIES, UNKNOWN, points_of
-from howfar.report import explorer
 from howfar.report.explorer import bundle
 from howfar.results import Comparison, Relation
 from howfar.results.relation_result import Gate, GateReading
@@ -107,40 +106,6 @@ def test_the_nearest_images_of_the_primary_are_those_that_the_run_names(comparis
     assert not {"x", "y", "nearest1", "nearest1_distance"} & {column.name for column in points.columns}
 
 
-def test_some_rows_alone_keep_their_facts(comparison: Comparison, relation: Relation) -> None:
-    points = points_of(comparison, relation)
-    rows = np.array([1, 4, 20, 24, 30])
-    some = points.at_rows(rows)
-    assert (len(some), some.secondary_count) == (5, 3)
-    assert some.rows.equals(points.rows.iloc[rows].reset_index(drop=True))
-    assert np.array_equal(some.columns[0].values, points.columns[0].values[rows], equal_nan=True)
-    named = [[points.rows["image"][near] for near in points.nearest[row] if near in rows] for row in rows[:3]]
-    assert [[some.rows["image"][near] for near in each if near < 5] for each in some.nearest] == named
-    for at, row in enumerate(some.places.row):
-        before = np.flatnonzero((points.places.row == rows[row]) & (points.places.panel == some.places.panel[at]))
-        assert some.places.planes[0].x[at] == points.places.planes[0].x[before[0]]
-    assert len(some.places.row) == 3 + 2 * 2
-
-
-def test_a_report_of_many_images_holds_some_and_says_so(comparison, relation, monkeypatch):
-    monkeypatch.setattr(explorer, "MOST_IN_REPORT", 20)
-    monkeypatch.setattr(explorer, "MOST_ROWS", 10)
-    made = explorer.section(points_of(comparison, relation), {}, None)
-    assert 11 <= int(made.title.split()[1]) <= 20
-    assert made.title.endswith("of the 36 images")
-    assert "<code>howfar explore RUN</code> shows all." in str(made.parts[0])
-
-
-@pytest.mark.parametrize("count", [1, 2, 36, 1000, 2**20])
-def test_the_first_rows_of_the_order_of_levels_lie_evenly(count: int) -> None:
-    order = in_levels(np.arange(count))
-    assert np.array_equal(np.sort(order), np.arange(count))
-    for share in (0.02, 0.25, 0.5):
-        begun = max(1, int(share * count))
-        gaps = np.diff(np.sort(order[:begun]), append=np.min(order[:begun]) + count)
-        assert gaps.max() <= 2.7 * count / begun
-
-
 # The packed block, read back by an independent reader
 
 
@@ -172,12 +137,6 @@ def test_quantised_numbers_keep_a_65534th_of_their_range(scale: float) -> None:
     _, arrays = unpack(pack({}, {"x": values}, exact=False))
     assert np.array_equal(np.isnan(arrays["x"]), np.isnan(values))
     assert np.nanmax(np.abs(arrays["x"] - values)) <= 0.501 * (np.nanmax(values) - np.nanmin(values)) / 65534
-
-
-def test_constant_and_unknown_columns_survive_quantising() -> None:
-    _, arrays = unpack(pack({}, {"same": np.full(3, 2.5), "none": np.full(3, np.nan)}, exact=False))
-    assert arrays["same"].tolist() == [2.5] * 3
-    assert np.isnan(arrays["none"]).all()
 
 
 # The committed bundle

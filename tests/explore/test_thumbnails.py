@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from howfar.explore import run_pictures
@@ -28,12 +27,6 @@ def test_all_three_pictures_of_an_image(comparison: Comparison, relation: Relati
     assert np.array_equal(truth > 127, np.asarray(Image.open(masks[key]).convert("L")) > 127)
 
 
-def test_the_budget_holds(comparison: Comparison) -> None:
-    small = thumbnails(points_of(comparison, None), {}, budget=4_000)
-    assert 0 < len(small) < 36
-    assert sum(len(one.photograph) for one in small) <= 4_000
-
-
 def test_a_file_that_is_gone_has_no_picture(comparison: Comparison) -> None:
     points = points_of(comparison, None)
     points.rows.loc[5, "path"] = "/no/such/file.png"
@@ -53,13 +46,6 @@ def test_a_sample_holds_the_listed_and_the_farthest(comparison: Comparison, rela
     assert {points.rows.loc[row, "dataset"] for row in chosen} == set(points.datasets)
 
 
-def test_a_second_report_takes_small_photographs_from_the_run_folder(comparison, tmp_path, monkeypatch):
-    points = points_of(comparison, None)
-    first = thumbnails(points, {}, folder=tmp_path)
-    monkeypatch.setattr(run_pictures, "photograph", None)
-    assert thumbnails(points, {}, folder=tmp_path) == first
-
-
 def test_a_photograph_that_was_replaced_is_read_again(comparison: Comparison, tmp_path: Path) -> None:
     points = points_of(comparison, None)
     copy = tmp_path / "one.png"
@@ -70,18 +56,6 @@ def test_a_photograph_that_was_replaced_is_read_again(comparison: Comparison, tm
     second = thumbnails(points, {}, folder=tmp_path)
     assert [(one.width, one.height) for one in second if one != first[one.row]] == [(30, 20)]
     assert len(list((tmp_path / ".thumbnails").iterdir())) == 1
-
-
-def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-
-    def refused(path: str) -> Image.Image:
-        raise OSError("too many open files")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run_pictures, "photograph", refused)
-        assert run_pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) == [None]
-    assert run_pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) != [None]
 
 
 def test_somebody_elses_files_in_the_folder_stay(tmp_path: Path) -> None:

@@ -81,11 +81,6 @@ def make(
     )
 
 
-def without_files(study: Adaptation) -> Adaptation:
-    """The same with no file known."""
-    return replace(study, images=study.images.assign(path="", mask="", map=""), sources={})
-
-
 def _each(chosen: AdaptOptions) -> list[tuple[int, str, Arm | None]]:
     arms = [(seed, arm) for seed in all_seeds(chosen) for arm in (None, *arms_of(chosen, seed))]
     return [(seed, BASELINE if arm is None else arm.label, arm) for seed, arm in arms]

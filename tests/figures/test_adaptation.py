@@ -1,6 +1,7 @@
-"""Figures of adaptation studies: their bars, lines, dots and captions hold the numbers of the result."""
+"""Figures of adaptation studies: bars, lines, dots, captions and rows of pictures hold what the result holds."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,13 +11,15 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
 
 from howfar import registry
 from howfar.errors import InputError
 from howfar.figures import Caption, registration
 from howfar.figures.adaptation_gains import adaptation_suppression
-from howfar.figures.adaptation_models import seeds_of, seeds_text, strategies, strategy_of
-from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged, ranges
+from howfar.figures.adaptation_models import strategies, strategy_of
+from howfar.figures.adaptation_pictures import adaptation_rows, stand_in
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged
 from howfar.paper.adapted_models import SUPPRESSION, SuppressionSettings
 from howfar.paper.adapted_models_report import suppression
 from howfar.relation.performance_by_distance import moving_average
@@ -62,31 +65,6 @@ def test_the_strategy_shown_is_the_first_that_is_not_random(study: Adaptation) -
     assert strategy_of(alone) == "random"
     with pytest.raises(InputError, match=r"strategy must be one of the study's \(far, random\), got 'near'"):
         strategy_of(study, "near")
-
-
-def test_seeds_are_those_that_all_have(study: Adaptation) -> None:
-    assert seeds_of(study, ["M", "random-7"]) == [0, 1, 2, 3]
-    assert seeds_of(study, ["M", "random-7", "far-7"]) == [0, 1, 2]
-    apart = study.models[(study.models["model"] != "far-7") | (study.models["seed"] == 2)]
-    apart = apart[(apart["model"] != "far-3") | (apart["seed"] == 0)]
-    assert seeds_of(replace(study, models=apart), ["far-3", "far-7"]) == [0, 2]
-    assert seeds_of(study, []) == []
-    assert (seeds_text([0]), seeds_text([0, 1, 2])) == ("one seed", "means over 3 seeds")
-
-
-def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study: Adaptation) -> None:
-    (axes,) = adaptation_bars(study).axes
-    for model in ("M", "far-7", "random-3"):
-        values = scores_of(study, model, "walls")
-        assert bars(axes)[f"{model}:walls"].get_width() == pytest.approx(values.mean())
-        assert x(axes, f"range:{model}:walls") == pytest.approx([values.min(), values.max()])
-    values = [scores_of(study, "far-7", name) for name in study.secondaries]
-    assert bars(axes)["far-7:all"].get_width() == pytest.approx(np.mean(values))
-    bar = ranges(study, ["far-7"], [0, 1, 2], "ods")["unetplusplus", "far-7", "all"]
-    assert (bar.low, bar.high) == pytest.approx((np.mean(values, axis=0).min(), np.mean(values, axis=0).max()))
-    labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels[-2:] == ["blind, labelled (blind)", "all 4 secondaries"]
-    assert len(labels) == 6
 
 
 @pytest.mark.parametrize(
@@ -157,3 +135,59 @@ def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model(seve
     assert x(suppression(made).axes[0], "interval:deepcrack:M") == [share["low"], share["high"]]
     few = replace(made, left=1, background="pl$in")
     assert "on 1 image of pl$in that no model learnt from" in suppression(few).get_suptitle()
+
+
+MODELS = ["M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
+
+
+def drawn(*given: Any, **options: Any) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The pictures of a figure by their labels, and its texts."""
+    (axes,) = adaptation_rows(*given, **options).axes
+    pictures = {str(image.get_label()): np.asarray(image.get_array()) for image in axes.images}
+    return pictures, [text.get_text() for text in axes.texts]
+
+
+def rows(**columns: list[float | None]) -> pd.DataFrame:
+    names = list("edcba")
+    blank = {"f": [None] * 5, "false_positive_share": [None] * 5}
+    frame = pd.DataFrame({"model": "M", "dataset": "s", "image": names, **blank, **columns})
+    other = frame.assign(model="far-7", f=[0.0, 1.0, 0.0, 0.0, 0.0])
+    return pd.concat([other, frame, frame.assign(dataset="t", f=0.5)], ignore_index=True)
+
+
+@pytest.mark.parametrize(
+    ("columns", "image", "reason"),
+    [
+        ({"f": [0.1, 0.9, 0.5, 0.8, 0.2]}, "c", "median of F by M"),
+        ({"f": [0.1, None, 0.5, 0.8, 0.2]}, "a", "median of F by M"),
+        ({"f": [0.5] * 5}, "c", "median of F by M"),
+        ({"false_positive_share": [0.0, 0.3, 0.2, 0.1, 0.4]}, "c", "median of false positives by M"),
+        ({"f": [None, None, 0.3, None, None], "false_positive_share": [0.1, 0.2, None, 0.4, 0.5]}, "c", "median of F by M"),
+        ({}, "c", "middle by name"),
+    ],
+)
+def test_the_image_is_chosen_by_rule(columns: dict[str, list[float | None]], image: str, reason: str) -> None:
+    assert stand_in(rows(**columns), "s") == ("s", image, reason)
+    assert stand_in(rows(**columns).iloc[::-1], "s") == ("s", image, reason)
+
+
+def test_photograph_truth_and_the_maps_of_each_model_stand_in_a_row(study: Adaptation, study_folder: Path) -> None:
+    found, written = drawn(study, folder=study_folder)
+    assert [name.partition(":")[2] for name in found if name.startswith("roads:")] == ["photograph", "ground truth", *MODELS]
+    first = study.images[study.images["seed"] == 0]
+    one = stand_in(first, "roads")
+    row = first[(first["image"] == one.image) & (first["dataset"] == "roads")].set_index("model").loc["far-3"]
+    for label, file in (("far-3", study_folder / row["map"]), ("ground truth", row["mask"]), ("photograph", row["path"])):
+        with Image.open(file) as picture:
+            pixels = np.asarray(picture.convert("RGB"))
+        np.testing.assert_array_equal(found[f"roads:{label}"], pixels)
+    assert f"far-3\nF {row['f']:.2f}" in written
+    assert f"{one.image} · median of F by M" in written
+    names = list(dict.fromkeys(name.partition(":")[0] for name in found))
+    assert names == [*study.secondaries, "blind, labelled", "blind", "plain & empty"]
+    assert "blind:ground truth" not in found
+    assert "blind, labelled:ground truth" in found
+    assert written.count("none") == 2
+    assert sum(text.startswith("far-7-B7\nfalse ") for text in written) == 1
+    other, _ = drawn(study, folder=study_folder, strategy="random", limit=1)
+    assert [name.partition(":")[2] for name in other][2:] == [name.replace("far", "random") for name in MODELS]

@@ -152,12 +152,6 @@ def test_figures_of_answers(name: str) -> None:
     check_figures([sites], found if name == "all" else replace(found, sites=(found.sites[3],)), f"sites, {name}")
 
 
-def test_an_interval_wider_than_half_the_scale_is_not_known_yet_in_figures_too() -> None:
-    found = assessment()
-    wide = replace(found.sites[1], low=0.2, high=0.9)
-    assert "too wide to use, measured 0.61" in figure_text(sites(replace(found, sites=(wide,))))
-
-
 @pytest.mark.parametrize("count", [4, 13, 61])
 def test_figures_of_a_matrix(count: int) -> None:
     rng = np.random.default_rng(0)

@@ -11,8 +11,7 @@ from scipy.stats import gaussian_kde
 
 import howfar
 from believable_pool import make as make_pool
-from figures import believable
-from howfar.figures.distance_figures import POINTS, scatter, shape, violin
+from howfar.figures.distance_figures import shape
 from howfar.figures.matrix_figures import arranged, matrix_map
 from howfar.figures.performance_figures import pooled, relation_thresholds, thresholds
 from howfar.figures.style import look, rows
@@ -42,34 +41,11 @@ def test_the_farthest_are_kept_nearest_first_with_numbers_and_look_of_their_own(
     assert "2 farthest of 6" in note
 
 
-def test_orders_by_raw_distance_where_there_is_no_yardstick(six: Comparison) -> None:
-    shown, _ = rows(believable.without_yardstick(six), 6)
-    values = [row.summary.o_dist_mean for row in shown]
-    assert values == sorted(values)
-    assert all(len(row.own) == 0 for row in shown)
-
-
 def test_density_is_scipys() -> None:
     values = np.random.default_rng(0).gamma(3.0, size=70)
     at, height = shape(values)
     expected = gaussian_kde(values)(at)
     np.testing.assert_allclose(height, expected / expected.max(), rtol=1e-9)
-
-
-def test_nearly_equal_values_keep_a_finite_shape(six: Comparison) -> None:
-    images = six.images.assign(i_dist_mean=5.0)
-    images.loc[images.groupby("dataset").head(1).index, "i_dist_mean"] = 5.0 + 1e-12
-    (axes,) = violin(replace(six, images=images)).axes
-    assert all(np.isfinite(np.asarray(one.get_paths()[0].vertices)).all() for one in axes.collections)
-
-
-def test_large_sets_are_thinned_and_undefined_points_left_out(six: Comparison) -> None:
-    many = pd.concat([six.images[six.images["dataset"] == six.datasets[0].name]] * 100, ignore_index=True)
-    many.loc[:10, "pc1"] = np.nan
-    (axes,) = scatter(replace(six, datasets=six.datasets[:1], images=many)).axes
-    points = np.asarray(axes.collections[1].get_offsets())
-    assert POINTS // 2 < len(points) <= POINTS < len(many)
-    assert np.isfinite(points).all()
 
 
 @pytest.fixture(scope="module")

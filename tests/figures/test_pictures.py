@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from howfar.errors import InputError
-from howfar.figures.contact_sheets import SIDE, ends, grey, highest, middle, thumbnail, thumbnails, truth
+from howfar.figures.contact_sheets import SIDE, grey, highest, middle, thumbnail, truth
 from howfar.figures.estimate_figures import OVERLAY, failures, overlay
-from howfar.results import Comparison, Failures, Relation
+from howfar.results import Failures, Relation
 from packed import tar_bytes
 
 DAMAGED = b"\x89PNG\r\n\x1a\n"
@@ -67,27 +67,6 @@ def test_pictures_come_out_of_containers_and_from_urls_and_others_have_a_reason(
     assert {name: thumbnail(f"{tmp_path}/{name}").reason for name in reasons} == reasons
     assert thumbnail(str(tmp_path)).reason == "not found"
     assert [thumbnail("").reason, truth("").reason, truth("gone.png").reason] == ["no file", "none", "not found"]
-
-
-def test_no_image_is_shown_as_close_and_as_far(six: Comparison) -> None:
-    near, far = ends(six.images[six.images["dataset"] == "tunnel linings $x$"], 5)
-    assert (len(near), len(far)) == (5, 2)
-    assert not set(near["image"]) & set(far["image"])
-    with pytest.raises(InputError, match="k must be at least 1, got 0"):
-        thumbnails(six, k=0)
-
-
-def test_pictures_keep_their_proportions_and_stay_small(tmp_path: Path, six: Comparison) -> None:
-    path = tmp_path / "wide.png"
-    Image.new("RGB", (1200, 300), (10, 200, 30)).save(path)
-    found = thumbnail(str(path))
-    assert found.pixels is not None
-    assert found.pixels.shape == (SIDE // 4, SIDE, 3)
-    images = six.images[six.images["dataset"] == "one"].assign(path=str(path))
-    (axes,) = thumbnails(replace(six, datasets=six.datasets[5:], images=images)).axes
-    left, right, bottom, top = axes.images[0].get_extent()
-    assert (right - left) / (bottom - top) == pytest.approx(4.0)
-    np.testing.assert_array_equal(np.asarray(axes.images[0].get_array())[0, 0], [10, 200, 30])
 
 
 @pytest.fixture

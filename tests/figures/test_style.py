@@ -12,8 +12,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from howfar.figures import style
-from howfar.figures.style import DASHES, MARKERS, PAPER, look, name_text
-from howfar.report.report_figures import embed, save
+from howfar.figures.style import PAPER, look
+from howfar.report.report_figures import save
 
 ROAD = "\u9053"
 """A character that matplotlib's own fonts lack."""
@@ -59,14 +59,6 @@ def test_names_with_controls_are_drawn_without_a_word(tmp_path: Path, kind: str,
         assert "🛣" in text
 
 
-def test_a_figure_of_a_page_is_well_formed(tmp_path: Path) -> None:
-    figure = Figure()
-    figure.text(0.1, 0.1, "b\x08\ufffe.png")
-    embedded = embed(figure, "name", tmp_path)
-    ElementTree.fromstring(embedded.svg)
-    ElementTree.parse(tmp_path / "name.svg")
-
-
 def test_an_installed_font_draws_what_the_usual_one_lacks(road_font: str, tmp_path: Path) -> None:
     figure = Figure()
     text = figure.text(0.1, 0.1, f"{ROAD} 1")
@@ -82,21 +74,8 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_no_two_datasets_share_a_colour() -> None:
-    assert len(DASHES) == len(MARKERS)
-    assert len({look(index).colour for index in range(100)}) == 100
-
-
 @pytest.mark.parametrize("colour", [look(index).colour for index in range(24)])
 @pytest.mark.parametrize("paper", [PAPER, "#14181d"])
 def test_dataset_colours_stand_out_on_light_and_dark_pages(colour: str, paper: str) -> None:
     low, high = sorted([luminance(colour), luminance(paper)])
     assert (high + 0.05) / (low + 0.05) > 2.2
-
-
-@pytest.mark.parametrize(("name", "longest"), [("a" * 200, 28), ("x\ny\t z", 28), ("", 28), ("abcdef", 5)])
-def test_names_fit_and_are_one_line(name: str, longest: int) -> None:
-    text = name_text(name, longest)
-    assert 0 < len(text) <= longest
-    assert "\n" not in text
-    assert name_text("a-very-long-name-of-a-dataset-2024", 16) == "a-very-l…et-2024"

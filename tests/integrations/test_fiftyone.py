@@ -10,7 +10,7 @@ import pytest
 import howfar
 from howfar.cli.main import run
 from howfar.data import parse, read_mask
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import MissingPathError
 from howfar.integrations import fiftyone_plugin
 
 N = 6
@@ -80,26 +80,6 @@ def test_a_dataset_is_read_with_its_masks_classes_and_faults(fo, site, dataset):
         parse("fiftyone:nothing")
     with pytest.raises(MissingPathError, match=f"no saved view none of the FiftyOne dataset {dataset.name}: its views are odd"):
         parse(f"fiftyone:{dataset.name}:none")
-
-
-def test_classes_are_its_labels(fo, dataset):
-    dataset.set_values("ground_truth", [fo.Classification(label="dry" if number % 2 else "wet") for number in range(N)])
-    assert [item.label for item in parse(f"fiftyone:{dataset.name}").items] == ["wet", "dry"] * (N // 2)
-
-
-def test_a_dataset_without_an_image_is_refused(fo, dataset):
-    dataset.delete_samples(dataset)
-    with pytest.raises(InputError, match="must hold an image file"):
-        parse(f"fiftyone:{dataset.name}")
-
-
-def test_a_dataset_that_was_never_filled_is_refused(fo):
-    made = fo.Dataset(f"empty-{secrets.token_hex(4)}")
-    try:
-        with pytest.raises(InputError, match=f"must hold an image file, got '{made.name} of FiftyOne': add images to it"):
-            parse(f"fiftyone:{made.name}")
-    finally:
-        made.delete()
 
 
 def test_commands_take_a_dataset_by_its_name(site, dataset, tmp_path, capsys):

@@ -15,7 +15,7 @@ import pytest
 import howfar
 from howfar.cli.main import run
 from howfar.data import read_mask
-from howfar.data.label_studio import label_studio_interface, to_brush
+from howfar.data.label_studio import to_brush
 from howfar.errors import InputError
 from howfar.integrations.label_studio_host import Backend, LabelStudioHost
 from howfar.integrations.labelling_host import connect
@@ -100,17 +100,6 @@ def test_a_drawn_sample_is_labelled_there_and_certified(site, certified, server,
     assert certificate.labelled == 3
     written = [file for folder in (certified, imported) for file in folder.rglob("*") if file.is_file()]
     assert not any(server[1].encode() in file.read_bytes() for file in written)
-
-
-def test_a_project_of_another_type_gets_nothing(certified, sdk, address):
-    title = address.rpartition("/")[2]
-    made = sdk.projects.create(title=title, label_config=label_studio_interface("classification", ["dry", "wet"]))
-    with pytest.raises(
-        InputError, match=r"must have BrushLabels 'label' with foreground .it has Choices 'label'.*name a new title"
-    ):
-        send(address, certified)
-    assert sdk.projects.exports.as_json(made.id) == []
-    assert sdk.files.list(made.id) == []
 
 
 def test_what_was_sent_is_taken_back_when_an_image_fails(certified, sdk, address, monkeypatch):

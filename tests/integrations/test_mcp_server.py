@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 import howfar
-from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.integrations.mcp_server import INSTRUCTIONS, server
 from howfar.text_formatting import format_interval
@@ -216,9 +215,3 @@ def test_a_fault_of_a_library_ends_no_session(world, tmp_path, monkeypatch):
         assert (await ask(client, "list_runs"))[0].startswith("0 runs lie below")
 
     talk(server(tmp_path), calls)
-
-
-def test_without_the_extra_the_command_names_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "mcp.server.lowlevel", None)
-    assert run(["mcp", str(tmp_path)]) == 2
-    assert "howfar mcp needs the MCP SDK: pip install 'howfar[mcp]'" in capsys.readouterr().err

@@ -120,15 +120,6 @@ def test_a_certificate_joins_an_assessment(assessed, tmp_path):
     assert ModelCard.load(file).text.count("<!-- end of howfar -->") == 2
 
 
-def test_without_a_profile_and_an_evaluation_it_tells_what_there_is(assessed, tmp_path):
-    shutil.copy(assessed / "assessment.json", tmp_path)
-    file = write_card(tmp_path)
-    assert file == tmp_path / "README.md"
-    assert results(file)["site", "F"].metric_args == {"howfar": "howfar assess", "how": "measured on 80 images"}
-    assert set(ModelCard.load(file).data.howfar) == {"version"}
-    assert ModelCard.load(file).data.model_name == "best"
-
-
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -1,7 +1,6 @@
 """A profile as ONNX operators, alone and within a model's network."""
 
 import json
-import shutil
 import subprocess
 import sys
 from hashlib import sha256
@@ -130,23 +129,6 @@ def test_the_commands(folder, tmp_path, capsys):
     assert [entry.shape for entry in onnxruntime.InferenceSession(gate).get_inputs()] == [["batch", 320]]
 
 
-def converted(folder: Path, opset: int) -> Path:
-    """The network in another opset, with the profile of its own encoder."""
-    model, file = onnx.load(folder / "net.onnx"), folder / f"{opset}.onnx"
-    onnx.save(version_converter.convert_version(model, opset), file)
-    profile(folder / "roads", f"onnx:{file}", output="pooled", store=folder / "store", progress=False).save(
-        file.with_suffix(".howfar")
-    )
-    return file
-
-
-@pytest.mark.parametrize("opset", [13, 21])
-def test_other_opsets(opset, folder, tmp_path):
-    file = converted(folder, opset)
-    found = outputs(fuse(file, file.with_suffix(".howfar"), tmp_path / "both.onnx"), inputs(pictures(50, 3)))
-    agrees(found, Profile.load(file.with_suffix(".howfar")).score(pictures(50, 3)))
-
-
 REFUSED = {
     "{f}/net.onnx {f}/no.howfar -o {w}/b.onnx": "nothing at … no.howfar",
     "{f}/no.onnx {f}/map.howfar -o {w}/b.onnx": "no network at … no.onnx: pass an .onnx file",
@@ -160,6 +142,16 @@ REFUSED = {
     "{f}/11.onnx {f}/11.howfar -o {w}/b.onnx": "MODEL must be of opset 13 to … got 11: export it with opset 17",
     "{f}/both.onnx {f}/both.howfar -o {w}/b.onnx": "MODEL must not have howfar's outputs yet",
 }  # fmt: skip
+
+
+def converted(folder: Path, opset: int) -> Path:
+    """The network in another opset, with the profile of its own encoder."""
+    model, file = onnx.load(folder / "net.onnx"), folder / f"{opset}.onnx"
+    onnx.save(version_converter.convert_version(model, opset), file)
+    profile(folder / "roads", f"onnx:{file}", output="pooled", store=folder / "store", progress=False).save(
+        file.with_suffix(".howfar")
+    )
+    return file
 
 
 @pytest.mark.parametrize("line", REFUSED)
@@ -182,31 +174,3 @@ def test_refused_in_one_line_and_nothing_is_written(line, folder, tmp_path, caps
         assert place >= 0, shown
     assert "\n" not in shown
     assert {file: file.read_bytes() for root in (folder, tmp_path) for file in root.glob("*.*")} == before
-
-
-@pytest.mark.parametrize(("images", "rule"), [(1, "at least two different images"), (3, "at least two different images")])
-def test_images_that_are_all_alike_make_no_graph(images, rule, tmp_path, capsys):
-    (tmp_path / "same").mkdir()
-    for number in range(images):
-        Image.new("RGB", (8, 8), "red").save(tmp_path / "same" / f"{number}.png")
-    made = ["profile", str(tmp_path / "same"), "--backbone", "pixels", "-o", str(tmp_path / "p.howfar")]
-    assert run([*made, "--onnx", str(tmp_path / "g.onnx"), "--store", str(tmp_path / "store")]) == 2
-    assert rule in capsys.readouterr().err
-    assert not (tmp_path / "p.howfar").exists()
-    assert not (tmp_path / "g.onnx").exists()
-
-
-def test_a_file_that_onnxruntime_cannot_open_is_not_written(tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise RuntimeError("too large\nfor a file")
-
-    file = profile(np.random.default_rng(0).normal(size=(50, 4))).save(tmp_path / "p.howfar")
-    monkeypatch.setattr("howfar.integrations.onnx_gate.open_session", refuse)
-    with pytest.raises(ValueError, match=r"must be one file that onnxruntime runs \(too large for a file\)"):
-        write_gate(file, tmp_path / "gate.onnx")
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_profile_s_folder_is_an_assessment_s(folder, tmp_path):
-    shutil.copy(folder / "map.howfar", tmp_path / "profile.howfar")
-    assert fuse(folder / "net.onnx", tmp_path, tmp_path / "both.onnx").is_file()

@@ -85,14 +85,6 @@ def test_lightning_trains_two_epochs_and_the_profile_lies_beside_the_best_checkp
         profile.score(images, module(network.net, "0", 32, pool=True))
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_lightning_without_a_checkpoint_has_its_profile_in_the_root_folder(images, tmp_path):
-    howfar = Howfar(images, "colour_moments", store=tmp_path / "store", progress=False)
-    trained(tmp_path, howfar, enable_checkpointing=False)
-    assert howfar.file == tmp_path / "root" / "profile.howfar"
-    assert howfar.file.is_file()
-
-
 @pytest.mark.parametrize("own", [False, True], ids=["registered", "own encoder"])
 @pytest.mark.filterwarnings("ignore")  # Ultralytics' own
 def test_ultralytics_trains_two_epochs_and_the_profile_lies_beside_the_best_checkpoint(own, images, tmp_path, monkeypatch):

@@ -123,29 +123,6 @@ def test_the_check_is_that_of_check_and_labels_feed_its_alarm(world, place, tmp_
     assert found.check.alarm.basis == "labels"
 
 
-def test_an_alarm_is_a_breach_and_each_batch_draws_one_image_of_its_own(world, place):
-    drawn = set()
-    for number in range(1, 13):
-        bring(world, place, 3 * number - 2, 3 * number)
-        with begin(world, place) as eye:
-            ((_, image),) = eye.look(close=True).to_label
-            drawn.add((number, (int(Path(image).stem) - 1) // 3 + 1))
-            label(place, **{f"b{number}": 0.0})
-            found = eye.look()
-    assert drawn == {(number, number) for number in range(1, 13)}
-    assert (found.check.outcome, found.check.exit_code, len(rows(place))) == ("breach", 3, 12)
-    assert "alarm at 20" in found.lines()[1]
-
-
-def test_the_drawn_image_is_any_of_the_batch_alike(world, place, monkeypatch):
-    bring(world, place, 1, 4)
-    asked = []
-    monkeypatch.setattr(module.secrets, "randbelow", lambda count: asked.append(count) or count - 1)
-    with begin(world, place) as eye:
-        ((_, image),) = eye.look(close=True).to_label
-    assert (asked, Path(image).name) == ([4], "0004.jpg")
-
-
 def test_a_batch_ends_with_its_day_and_only_then_asks_for_a_label(world, place, monkeypatch):
     class Clock(datetime):
         late = timedelta()

@@ -131,14 +131,6 @@ def test_stability_is_of_the_best_pairing(k: int, t: int) -> None:
     assert box_stability(boxes, boxes) == 1.0
 
 
-def test_consistency_pairs_boxes_of_one_class() -> None:
-    boxes = [[0, 0, 10, 10], [20, 20, 30, 30]]
-    assert box_consistency(boxes, [0, 1], boxes, [0, 1]) == 1.0
-    assert box_consistency(boxes, [0, 1], boxes, [1, 1]) == 0.5
-    assert box_consistency(boxes, [0, 1], [[0, 0, 10, 4]], [0]) == 0.0
-    assert box_consistency(boxes, [0, 1], [[0, 0, 10, 4]], [0], iou=0.4) == pytest.approx(2 / 3)
-
-
 @pytest.mark.parametrize(
     ("change", "line"),
     [

@@ -17,7 +17,6 @@ from howfar.metrics import (
     ensemble_agreement,
     flip_agreement,
     flip_overlap,
-    foreground_shape,
     histogram,
     signals,
     soft_dice,
@@ -127,18 +126,6 @@ def test_flip_overlap_is_dice_of_the_two_thresholded_maps(values: np.ndarray, hu
     expected = f1_score(b.ravel(), mirrored.ravel(), zero_division=0.0) if b.any() or mirrored.any() else 0.0
     assert flip_overlap(values, other, hundredth / 100) == pytest.approx(expected)
     assert flip_overlap(values, values[:, ::-1], hundredth / 100) == (1.0 if b.any() else 0.0)
-
-
-def test_shape_of_a_drawn_foreground() -> None:
-    image = np.zeros((60, 80))
-    image[10:15, 5:65] = 0.9  # a bar of 5 × 60
-    image[40:42, 70:72] = 0.9  # a dot
-    image[12, 65] = 0.9  # touches the bar's end: one piece with it
-    found = foreground_shape(image, 0.5)
-    assert found["foreground_components"] == 2
-    assert found["foreground_extent"] == pytest.approx(np.hypot(5, 61) / 100)
-    # Rows of a long bar lie 1, 2, 3, 2, 1 pixels from the background.
-    assert found["foreground_width"] == pytest.approx(1.8, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.metrics import SEGMENTATION, Segmentation, count, stack
+from howfar.metrics import SEGMENTATION, count, stack
 from howfar.metrics.segmentation import SegmentationScore, score
 
 
@@ -109,21 +107,3 @@ def test_a_bad_image_is_named(bad: tuple[Any, Any], line: str) -> None:
     good = ([[0.5, 0.5]], [[True, False]])
     with pytest.raises(InputError, match=line):
         score(*zip(good, good, bad, strict=True))
-
-
-def test_the_metric_at_a_threshold_of_the_caller_s(pairs: Callable[..., Any]) -> None:
-    images = list(pairs(12, seed=15))
-    metric, whole = Segmentation(threshold=0.7), scored(images)
-    found, there = metric.score(metric.tally(values, mask) for values, mask in images), whole.at(0.7)
-    np.testing.assert_array_equal(found.per_image, there.per_image_f)
-    for name in ("f", "precision", "recall", "iou", "false_positive_share"):
-        assert found.scores[name] == getattr(there, name)
-    for name in ("precision", "recall", "iou"):
-        np.testing.assert_array_equal(found.columns[name], getattr(there, f"per_image_{name}"))
-    assert (found.scores["ods"], found.threshold, found.metric) == (whole.ods, 0.7, "F at threshold 0.70")
-
-
-def test_importing_the_metrics_loads_no_torch() -> None:
-    script = "import sys, howfar.metrics; print([name for name in ('torch', 'torchmetrics', 'pandas') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis.extra import numpy as hnp
 from scipy.ndimage import distance_transform_edt, maximum_filter
 from sklearn.metrics import average_precision_score, f1_score, jaccard_score, precision_score, recall_score
 
@@ -92,9 +91,6 @@ def test_average_precision_as_scikit_learn_where_each_value_has_a_threshold(rng:
         assert average_precision(count(p, mask)) == pytest.approx(average_precision_score(mask.ravel(), p.ravel()), rel=1e-12)
 
 
-maps = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8))
-
-
 @pytest.mark.parametrize(("threshold", "index"), [(0.0, 0), (0.29, 29), (0.57, 57), (0.58, 58), (0.99, 99), (0.1 + 0.2, 30)])
 def test_the_index_of_a_threshold(threshold: float, index: int) -> None:
     assert threshold_index(threshold) == index
@@ -160,15 +156,6 @@ def test_whole_numbers_decide_as_the_quotients_do() -> None:
         assert by_level == [value * 100 > 255 * i for value in range(256)]
         assert by_level == [value / 255 > i / 100 for value in range(256)]
         assert by_level == (np.arange(256) / 255 > THRESHOLDS[i]).tolist()
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
-def test_a_floating_copy_of_an_8_bit_map_decides_as_the_map(dtype: type) -> None:
-    copy = BYTES.astype(dtype) / dtype(255)
-    levels, lowest = as_levels(copy)
-    by_byte, lowest_byte = as_levels(BYTES)
-    for i in range(100):
-        np.testing.assert_array_equal(levels >= lowest[i], by_byte >= lowest_byte[i])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -90,32 +90,6 @@ def test_one_image_far_beyond_all_others(far, of_p, drawn):
         np.testing.assert_array_equal(values, statistics(drawn(p, s, 50, ALL))[name])
 
 
-def test_means_of_few_pairs_beside_those_of_many(drawn):
-    """Each by its own number of pairs."""
-    p, s = sets(400, 30, 5, None, 3.0)
-    exact, fast = (drawn(p, s, 200, below) for below in (ALL, 400 * 30 + 1))
-    np.testing.assert_array_equal(fast.between, exact.between)
-    np.testing.assert_array_equal(fast.within_s, exact.within_s)
-    assert (fast.within_p != exact.within_p).all()
-    assert np.corrcoef(fast.within_p, exact.within_p)[0, 1] > 0.99
-
-
-@pytest.mark.parametrize(("n", "m"), [(300, 1), (1, 300), (300, 2)])
-def test_single_images(n, m, drawn):
-    p, s = sets(n, m, 3, None, 9.0)
-    exact, fast = (drawn(p, s, 4_000, below) for below in (ALL, 0))
-    assert (exact.within_s is None, exact.within_p is None) == (fast.within_s is None, fast.within_p is None)
-    assert fast.between.std() == pytest.approx(exact.between.std(), rel=0.03)
-    assert np.isnan(fast.relative_ci() or 0.0).sum() == 0
-
-
-def test_equal_images(drawn):
-    same = np.full((60, 3), 7.0)
-    draws = drawn(same, same + 1.0, 20, 0)
-    np.testing.assert_allclose(draws.between, 3**0.5, rtol=1e-12)
-    assert draws.relative_ci() is None
-
-
 def counts_of(sizes: dict[int, np.ndarray]) -> Callable[..., np.ndarray]:
     return lambda n, *_: sizes[n]
 
@@ -148,12 +122,3 @@ def test_threads_and_kernel(threads, drawn, monkeypatch):
     for name, values in statistics(drawn(p, s, 60, 0)).items():
         np.testing.assert_array_equal(values, one[name])
         np.testing.assert_allclose(values, wanted[name], rtol=1e-6)
-
-
-def test_noise_has_a_stream_of_its_own(drawn):
-    p, s = sets(300, 200, 5, None, 3.0)
-    exact, fast, again, other = (drawn(p, s, 500, *given) for given in ((ALL, 1), (0, 1), (0, 1), (0, 2)))
-    np.testing.assert_array_equal(fast.between, again.between)
-    assert (fast.between != other.between).all()
-    # The counts are the same, so that draws differ by the rest alone.
-    assert np.corrcoef(fast.between, exact.between)[0, 1] > 0.99

@@ -65,17 +65,6 @@ def test_other_images_have_sums_of_their_own(rows, tmp_path):
     np.testing.assert_allclose(other.moments().scatter, 4 * one.moments().scatter, rtol=1e-6)
 
 
-def test_what_was_used_longest_ago_goes(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(pca_cache, "KEPT", 3000)
-    for k in range(4):
-        found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
-        found.moments()
-        for age, path in enumerate(sorted((tmp_path / "sums").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)):
-            os.utime(path, (1e9 - age, 1e9 - age))
-    # Each takes about 1,300 bytes; the one in use is never among those that go.
-    assert len(list((tmp_path / "sums").iterdir())) == 3
-
-
 def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="needs howfar[ray]")
     monkeypatch.setattr(pca_cache, "GRAM_LARGE", 1000)

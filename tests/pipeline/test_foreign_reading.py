@@ -2,17 +2,14 @@
 
 import json
 import shlex
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
-from torch import nn
 
 import howfar
 from howfar.cli.main import run
@@ -135,16 +132,6 @@ def test_the_other_of_two_channels_is_named(lines, tmp_path):
     assert warned.notes[0].endswith("--channel 0")
 
 
-def test_images_without_masks_say_what_values_are_and_nothing_of_the_normalisation(lines, tmp_path):
-    file = exported(tmp_path / "n.onnx", "01", "probabilities")
-    shutil.rmtree(lines / "masks")
-    found = howfar.predict(file, lines, tmp_path / "maps", size=SIDE, progress=False)
-    assert (found.reading.output, found.notes) == ("probabilities", ())
-    assert np.asarray(Image.open(tmp_path / "maps" / "0.png")).min() < 100
-    asked = howfar.predict(file, lines, tmp_path / "maps", size=SIDE, output="logits", progress=False)
-    assert asked.notes[0].endswith("alone: pass --output probabilities")
-
-
 @pytest.mark.parametrize("tiled", [False, True])
 @pytest.mark.parametrize(
     ("dtype", "last", "taken"),
@@ -156,16 +143,6 @@ def test_layout_and_type_are_those_of_the_graph(dtype, last, taken, tiled, lines
     found = howfar.evaluate(lines, model=file, tiled=tiled, progress=False)
     assert found.scores["mean_f"] > 0.97
     assert (found.reading.dtype, found.reading.layout, found.reading.size) == (dtype, "NHWC" if last else "NCHW", side)
-
-
-def test_a_torch_module_is_compared_too(lines):
-    class Grey(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return 5 - 40 * (x.mean(1, keepdim=True) - 0.3).abs()
-
-    with pytest.raises(InputError, match=r"^Grey seems to be fed .* with --mean 0,0,0 --std 1,1,1 --output logits: pass"):
-        howfar.evaluate(lines, model=Grey(), size=SIDE, progress=False)
-    assert howfar.evaluate(lines, model=Grey(), size=SIDE, mean=(0,) * 3, std=(1,) * 3, progress=False).scores["ods"] > 0.97
 
 
 def test_an_assessment_ends_before_it_predicts_and_keeps_the_reading(lines, tmp_path, capsys):

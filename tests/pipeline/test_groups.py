@@ -13,7 +13,6 @@ import howfar
 from howfar.arrays import group_numbers
 from howfar.data import parse
 from howfar.distances import leave_one_out
-from howfar.errors import InputError
 from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
 from howfar.pipeline.pair_measures import permutation_p_value
 from howfar.projection import Projection
@@ -146,11 +145,6 @@ def test_a_run_says_how_few_groups_widen_it(found: Comparison) -> None:
     assert "group" not in plain.images
 
 
-def test_an_expression_that_fits_no_name_is_refused() -> None:
-    with pytest.raises(InputError, match="group must match the names of images, such as 'clip0-0'"):
-        howfar.compare(features(0, 3, 2, "p"), features(1, 3, 2, "s"), group="(x)", **QUICK)
-
-
 def test_images_are_chosen_from_different_groups_first(found: Comparison) -> None:
     for strategy in ("far", "random", "kcenter"):
         names = [pick.image.partition("-")[0] for pick in howfar.select(found, "few", 8, strategy).picks]
@@ -170,13 +164,3 @@ def test_a_profile_keeps_the_groups_of_its_images(tmp_path: Path) -> None:
     assert single.notes()[0] == (
         "all 4 images of p are of one group: relative 1 is the distance within it, and other groups may seem far"
     )
-
-
-def test_a_matrix_measures_by_groups() -> None:
-    sets = [features(seed, 5, 4, name) for seed, name in enumerate("ab")]
-    grouped, plain = (howfar.matrix(sets, bootstrap=200, progress=False, group=group) for group in (r"(.+)-\d+", None))
-    wide, narrow = (each.pairs["energy_ci_high"][0] - each.pairs["energy_ci_low"][0] for each in (grouped, plain))
-    assert wide > narrow
-    assert grouped.pairs["key"][0] != plain.pairs["key"][0]
-    assert grouped.pairs["self_one"][0] > plain.pairs["self_one"][0]
-    assert any("of 5 groups" in note for note in grouped.notes)

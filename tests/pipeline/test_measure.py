@@ -7,8 +7,6 @@ from scipy.spatial.distance import cdist
 from howfar import registry
 from howfar.distances import pairwise
 from howfar.distances.knn import knn
-from howfar.distances.mahalanobis import mahalanobis
-from howfar.memory import within
 from howfar.pipeline.pair_measures import measure, permutation_p_value
 from howfar.projection import Projection
 from howfar.significance import interval, resample_counts
@@ -52,32 +50,6 @@ def test_draws_beside_the_measuring_change_no_number(monkeypatch):
     assert {"knn_mean", "mahalanobis_mean"} <= found[0][0].keys()
     of_s = resample_counts(30, 200, np.random.default_rng([3, 4, 1]))
     assert found[0][0]["knn_mean"] == interval(knn(one.secondary, one.primary) @ of_s / 30)
-
-
-def test_within_a_budget_nothing_is_drawn_before_it_is_needed(monkeypatch):
-    module = import_module("howfar.pipeline.pair_measures")
-    monkeypatch.setattr(module, "numeric_threads", lambda: 2)
-    one = pair(2, 40, 30)
-    beside = measure(one, bootstrap=200)
-
-    def started(*_: object, **__: object) -> None:
-        raise AssertionError("a thread was started")
-
-    monkeypatch.setattr(module, "ThreadPoolExecutor", started)
-    with pytest.raises(AssertionError, match="a thread was started"):
-        measure(one, bootstrap=200)
-    with within("1GB"):
-        found = measure(one, bootstrap=200)
-    assert (found.rivals_ci, found.o_dist_ci, found.energy_ci) == (beside.rivals_ci, beside.o_dist_ci, beside.energy_ci)
-
-
-def test_columns_hold_what_their_names_say():
-    one = pair(1, 20, 15)
-    measured = measure(one, neighbours=3, bootstrap=0)
-    np.testing.assert_allclose(measured.knn, knn(one.secondary, one.primary, k=3))
-    np.testing.assert_allclose(measured.mahalanobis, mahalanobis(one.secondary, one.primary))
-    assert measured.rivals["knn_mean"] == pytest.approx(measured.knn.mean())
-    assert measured.o_dist_ci is None
 
 
 def test_two_images_have_no_interval_of_zero_width():

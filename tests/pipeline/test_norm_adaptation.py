@@ -1,6 +1,5 @@
 """A checkpoint adapted to a site without labels: what is drawn, what it records, and how maps are told of it."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,16 +47,6 @@ def test_few_images_of_many_are_read_and_fewer_of_large_squares(trained, site, m
     contents = {size: adapt_statistics(trained, site, size=size).card.data[ADAPTED]["contents"] for size in (SIDE, 2 * SIDE)}
     assert [len(values) for values in contents.values()] == [4, 2]
     assert adapt_statistics(trained, site, seed=1).card.data[ADAPTED]["contents"] != contents[SIDE]
-
-
-def test_images_that_cannot_be_read_are_passed_over(trained, site, tmp_path):
-    broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"no image")
-    damaged = replace(site.items[0], path=broken)
-    found = adapt_statistics(trained, replace(site, items=(damaged, *site.items[1:])))
-    assert len(found.card.data[ADAPTED]["contents"]) == 5
-    with pytest.raises(InputError, match=r"must hold an image that can be read"):
-        adapt_statistics(trained, replace(site, items=(damaged,)))
 
 
 def test_maps_are_those_of_the_adapted_checkpoint(trained, site, tmp_path):

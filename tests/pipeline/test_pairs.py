@@ -134,17 +134,6 @@ def test_a_damaged_file_is_measured_anew(tmp_path, measured, cut_short):
     assert sorted(measured[:4]) == [31, 32, 33, 34]
 
 
-def test_a_disk_that_refuses_costs_nothing(tmp_path, monkeypatch):
-    def full(*_: Any) -> None:
-        raise OSError("no space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("howfar.io.partial_results.appearing", full)
-        found = compare(out=tmp_path)
-    check_same(found, compare())
-    assert not (tmp_path / FOLDER).exists()
-
-
 def test_several_backbones_go_on_too(tmp_path, demo_folders, measured, monkeypatch):
     options: dict[str, Any] = {"store": tmp_path / "store", "progress": False, "limit": 9, "bootstrap": 20, "permutations": 9}
     both = ["colour_moments", "pixels"]

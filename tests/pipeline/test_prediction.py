@@ -159,16 +159,6 @@ def test_another_model_reading_or_way_makes_maps_anew(first, model, options, roa
 # Whole, tiled, flipped, of any make
 
 
-@pytest.mark.parametrize("tiled", [False, True])
-def test_sizes_come_back(tiled, tmp_path, maps):
-    sizes = {"a": (50, 20), "b": (20, 90), "c": (32, 32)}
-    (tmp_path / "odd").mkdir()
-    for name, (width, height) in sizes.items():
-        Image.effect_noise((width, height), 60).convert("RGB").save(tmp_path / "odd" / f"{name}.png")
-    run(tiny_checkpoint(), tmp_path / "odd", maps, tiled=tiled)
-    assert {name: given.shape[::-1] for name, given in values(maps).items()} == sizes
-
-
 def test_flipped_maps_stay_mirrored_as_evaluate_wants_them(roads, maps, tmp_path):
     network = load_model(pointwise(5.0), device="cpu", size=SIDE)
     run(network, roads, maps)
@@ -236,13 +226,6 @@ def test_images_that_cannot_be_read_are_listed(roads, maps):
     assert sorted(times(maps)) == ["0001.png", "0003.png", "0004.png"]
     again = run(tiny_checkpoint(), roads, maps)
     assert (counts(again), again.skipped) == ((0, 3, 2), found.skipped)
-
-
-def test_where_no_image_can_be_read(roads, maps):
-    for file in (roads / "images").iterdir():
-        file.write_text("text")
-    with pytest.raises(InputError, match="dataset roads must hold an image that can be read, got 'not an image"):
-        run(tiny_checkpoint(), roads, maps)
 
 
 @pytest.mark.parametrize(

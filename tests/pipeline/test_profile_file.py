@@ -13,7 +13,6 @@ import howfar
 from howfar.errors import HowfarError, StoreError
 from howfar.io import array_archive
 from howfar.pipeline.profile_file import Profile, document
-from howfar.projection import Basis
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Skipped
@@ -105,20 +104,6 @@ def test_a_single_image_has_no_distances_of_its_own(tmp_path):
     two = Profile.load(howfar.profile(rows(0, 2)).save(tmp_path / "two.howfar"))
     assert two.own.shape == (2,)
     assert "own must hold finite numbers" in line(changed(tmp_path / "two.howfar", own=np.ones(3)))
-
-
-def test_a_basis_may_be_single_and_nothing_else(made, file):
-    single = made.basis.matrix.astype(np.float32)
-    basis = Basis(made.basis.mean, single, made.basis.explained_variance_ratio)
-    back = Profile.load(replace(made, basis=basis).save(file))
-    assert back.basis.matrix.dtype == np.float32
-    for name, array in (("mean", made.basis.mean), ("rows", made.rows), ("own", made.own)):
-        made.save(file)
-        words = line(changed(file, **{name: array.astype(np.float32)}))
-        assert f"profile is damaged (ValueError: {name} must hold finite numbers of the shape {array.shape}" in words
-        assert "got float32" in words
-    made.save(file)
-    assert "basis must hold finite numbers" in line(changed(file, basis=made.basis.matrix.astype(np.float16)))
 
 
 @pytest.mark.parametrize("name", ["mean", "basis", "explained_variance_ratio", "rows", "own"])

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from howfar.arrays import ArrayRows, as_rows
-from howfar.memory import within
+from howfar.arrays import as_rows
 from howfar.projection import Projector, pca_cache
 from howfar.projection.gram import own_gram
 from howfar.projection.moments import moments
@@ -80,51 +79,3 @@ def test_a_folder_that_cannot_be_written_costs_time_alone(tmp_path: Path) -> Non
     x = as_rows(features(30, 6, 0), "x")
     (tmp_path / "file").write_text("no folder")
     np.testing.assert_array_equal(CachedRows(x, tmp_path / "file" / "sums").moments().scatter, moments(x).scatter)
-
-
-def test_over_another_memory_nothing_is_summed_twice() -> None:
-    class Once(ArrayRows):
-        read = 0
-
-        def rows(self, start: int, stop: int) -> np.ndarray:
-            Once.read += 1
-            return super().rows(start, stop)
-
-    inner = CachedRows(Once(np.eye(3)))
-    inner.moments()
-    before = Once.read
-    assert CachedRows(inner).moments().count == 3
-    assert Once.read == before
-
-
-class Disk:
-    """Rows that count how many of them are read, but for the first alone, which tells their type."""
-
-    def __init__(self, x: np.ndarray) -> None:
-        self.x, self.shape, self.read = x, x.shape, 0
-
-    def rows(self, start: int, stop: int) -> Any:
-        self.read += stop - start if (start, stop) != (0, 1) else 0
-        return self.x[start:stop].copy()
-
-    def columns(self, start: int, stop: int) -> Any:
-        raise AssertionError("the covariance route reads by rows")
-
-
-def counts_of(p: Any, s: Any, wrapped: bool) -> tuple[int, int]:
-    """Count how often all of P and all of S are read for a pair, and for the same as a further one."""
-    sets = [CachedRows(x) if wrapped else x for x in (p, s)]
-    projector = Projector(sets[0], 3)
-    for _ in range(2):
-        next(projector.project([sets[1]]))
-    return p.read // p.shape[0], s.read // s.shape[0]
-
-
-@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "cached"])
-def test_few_rows_are_read_once_and_many_in_pieces_each_time(wrapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    p, s = features(30, 6, 0), features(20, 6, 1)
-    assert counts_of(Disk(p), Disk(s), wrapped) == (1, 2)
-    with within("100MB"):
-        assert counts_of(Disk(p), Disk(s), wrapped) == (3, 3 if wrapped else 4)
-    monkeypatch.setattr(pca_cache, "HELD_BYTES", 4 * 30 * 6 - 1)
-    assert counts_of(Disk(p), Disk(s), wrapped) == (3, 2)

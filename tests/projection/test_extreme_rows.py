@@ -98,16 +98,6 @@ def test_an_absurd_cell_of_the_primary_dataset(size: float, shape: tuple[int, in
         np.testing.assert_allclose(cdist(scores, found.primary[rest]), cdist(other, own[rest]), rtol=near(p, s))
 
 
-def test_absurd_rows_of_several_sizes_are_taken_out_one_after_another() -> None:
-    rng = np.random.default_rng(1)
-    p, s = rng.normal(size=(80, 30)), rng.normal(size=(40, 30))
-    p[0] *= 1e12
-    s[[1, 2]] *= [[1e8], [1e4]]
-    (found,) = project(p, [s], 8)
-    own, _ = by_singular_values(p, s, 8, np.concatenate([p, s]))
-    np.testing.assert_allclose(cdist(found.primary[1:], found.primary[1:]), cdist(own[1:], own[1:]), rtol=1e-2, atol=1e-9)
-
-
 @pytest.mark.parametrize("shape", [(120, 40, 30), (60, 30, 900)], ids=["covariance", "gram"])
 @pytest.mark.parametrize("whole", [False, True], ids=["cell", "row"])
 def test_a_value_that_leaves_other_rows_no_digit_is_refused_by_row_and_column(shape: tuple[int, int, int], whole: bool) -> None:

@@ -14,7 +14,7 @@ from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrate
 from howfar.relation.labelled_images import LabelledImages, take
 from howfar.relation.leave_one_dataset_out import judge
-from howfar.relation.performance_estimators import FLIP_AGREEMENT, MEAN, SIGNALS, RegisteredEstimator, named
+from howfar.relation.performance_estimators import FLIP_AGREEMENT, MEAN, RegisteredEstimator, named
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
 N = len(SETS)
@@ -86,15 +86,6 @@ def test_a_corrupted_set_is_left_out_with_its_kind_and_learnt_from_only_where_no
         assert part.fitted.predict({"i_dist": [1.0]}) == pytest.approx(fitted.predict({"i_dist": [1.0]}))
 
 
-def test_home_images_without_a_distance_are_left_out_of_its_fit_alone() -> None:
-    columns, performance = planted()
-    columns["i_dist"] = np.where(SETS == "cracks", np.nan, columns["i_dist"])
-    calibrated = calibrate("i_dist", columns, performance, SETS, home="cracks")
-    foreign = SETS != "cracks"
-    alone = calibrate("i_dist", take(columns, foreign), performance[foreign], SETS[foreign])
-    assert calibrated.to_dict() == alone.to_dict()
-
-
 def reference_half_width(sites: list[float], home: list[float], corrupted: list[float], beyond: float, level: float) -> float:
     """Half the width of a set's interval by the module's text, from errors of sets' means."""
     prior = np.mean(np.square([*corrupted, *[0.08] * (22 - len(corrupted))]))  # a set fewer than 22 counts as 0.08
@@ -150,23 +141,6 @@ def test_photographs_are_left_out_whole() -> None:
     out = groups == "photo3"
     rest = FLIP_AGREEMENT.fit(take(columns, ~out), performance[~out], ["cracks"] * int((~out).sum()))
     np.testing.assert_allclose(calibrated.estimates[out], rest.predict(take(columns, out)), atol=1e-14)
-
-
-def test_photographs_choose_the_penalty_too() -> None:
-    rng = np.random.default_rng(2)
-    photo = rng.permutation(np.repeat(np.arange(10), 4))
-    columns = {name: rng.random(10)[photo] for name in SIGNALS.needs}
-    performance, sets = rng.random(10)[photo], ["a"] * 40
-    by_photo = SIGNALS.fit(columns, performance, sets, photo).to_dict()["penalty"]
-    # Eight numbers of ten photographs tell them apart, which helps with another image of the same photograph alone.
-    assert by_photo > 100 * SIGNALS.fit(columns, performance, sets).to_dict()["penalty"]
-
-
-def test_a_single_image_leaves_nothing_to_calibrate_with() -> None:
-    calibrated = calibrate("mean", {"i_dist": [1.0]}, [0.4], ["cracks"])
-    estimate, low, high = calibrated.predict({"i_dist": [2.0]})
-    assert (estimate.tolist(), low.tolist(), high.tolist()) == ([0.4], [0.0], [1.0])
-    assert (len(calibrated.estimates), calibrated.sets) == (0, ())
 
 
 def test_wrong_input_is_refused() -> None:
@@ -302,15 +276,6 @@ def labelled() -> LabelledImages:
     sets = np.repeat(["a", "b", "c", "d"], 12)
     signal = rng.random(48)
     return LabelledImages.of({"flip_agreement": signal}, np.clip(signal + 0.1 * rng.normal(size=48), 0, 1), sets)
-
-
-def test_neither_the_order_of_sets_left_out_nor_a_column_not_read_makes_a_second_fit(labelled: LabelledImages) -> None:
-    known, estimator = KnownFits(), named("flip_agreement")
-    first = labelled.take(labelled.sets != "a").take(np.repeat([False, True, True], 12))
-    other_way = labelled.take(labelled.sets != "b").take(np.repeat([False, True, True], 12))
-    assert known.fit(estimator, first.coded()) is known.fit(estimator, other_way)
-    other = replace(labelled, columns={"soft_f": labelled.performance, **labelled.columns})
-    assert known.fit(estimator, labelled) is known.fit(estimator, other)
 
 
 @pytest.mark.parametrize("changed", ["column", "performance", "sets", "groups"])

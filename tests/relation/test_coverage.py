@@ -35,14 +35,6 @@ def test_image_intervals_hold_about_at_their_level_for_images_of_a_further_set(s
     assert 0.87 <= np.mean(covered) <= 0.98
 
 
-def test_image_intervals_need_not_hold_for_a_set_unlike_the_labelled_ones() -> None:
-    rng, names = np.random.default_rng(1), np.repeat(np.arange(6), 20)
-    calibrated = calibrate(FLIP_AGREEMENT, *world(rng, np.zeros(6), 20), names, level=0.9)
-    columns, truth = images(rng, 200, shift=0.4)
-    _, low, high = calibrated.predict(columns)
-    assert np.mean((low <= truth) & (truth <= high)) < 0.6
-
-
 def labelled_sites(seed: int, sites: int) -> tuple[Calibrated, dict[str, np.ndarray], float]:
     """Fit to some sites and the primary's own kind; return a further set and its mean performance.
 

@@ -103,17 +103,6 @@ def test_of_many_sets_the_worst_share_may_err() -> None:
     assert trusted_below(guess, truth, sets, 0.5, 0.2) == pytest.approx(0.402)
 
 
-@pytest.mark.parametrize("truth", [[0.0, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.0]])
-def test_images_of_one_estimate_are_trusted_together_or_not_at_all(truth: list[float]) -> None:
-    assert trusted_below([0.3] * 4, truth, ["a"] * 4, 0.5, 0.2) == np.nextafter(0.3, -np.inf)
-    assert trusted_below([0.3, 0.3 + 1e-15, 0.5, 0.5], [0.0, 0.0, *truth[1:3]], ["a"] * 4, 0.5, 0.2) == pytest.approx(0.3)
-
-
-def test_a_set_without_failures_only_says_where_its_own_images_begin() -> None:
-    cut = trusted_below([0.1, 0.2, 0.6, 0.7], [0.0, 0.0, 0.9, 0.9], ["poor", "poor", "good", "good"], 0.5, 0.2)
-    assert cut == 0.2
-
-
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

@@ -52,14 +52,6 @@ def test_neither_order_nor_unit_matters(values: list[float], value: float, unit:
     assert side(1.0, False) == side(1.0, True) == side(unit, False)
 
 
-def test_only_scale_has_two_sides() -> None:
-    known = fit(LABELLED)
-    tiny = dict.fromkeys(NAMES, 1e-6)
-    assert outside(known, **tiny) == ["scale", "tiles"]
-    huge = dict.fromkeys(NAMES, 1e6)
-    assert outside(known, **huge) == [name for name in NAMES if name != "tiles"]
-
-
 def test_the_highway_photographs_are_stopped() -> None:
     gate = fit(LABELLED).read("highway", {"distance": 1.42, "size": 1200.0, "tiles": 0.16, "share": 0.02})
     assert [reading.check for reading in gate.outside] == ["distance", "size", "tiles"]
@@ -113,16 +105,6 @@ def test_json_gives_the_same_gate() -> None:
             GateRange.from_dict(wrong)
     with pytest.raises(InputError, match="distance, knn"):
         known.limits("far")
-
-
-def test_tiles_are_no_remedy_for_what_was_predicted_by_tiles_or_is_small() -> None:
-    known = fit(LABELLED)
-    large, small = {"scale": 9.0, "size": 1200.0}, {"scale": 9.0, "size": 152.0}
-    assert [reading.remedy for reading in known.read("site", large).outside] == [TILE, TILE]
-    assert [reading.remedy for reading in known.read("site", large, tiled=True).outside] == [CERTIFY]
-    assert "size" not in [reading.check for reading in known.read("site", large, tiled=True).readings]
-    assert [reading.remedy for reading in known.read("site", small).outside] == [CERTIFY]
-    assert [reading.remedy for reading in known.read("site", {"scale": 9.0}).outside] == [TILE]
 
 
 def test_values_are_read_of_images() -> None:

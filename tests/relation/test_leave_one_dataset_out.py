@@ -106,14 +106,6 @@ def test_an_image_at_tau_has_not_failed() -> None:
     assert (judgements[1].auroc, judgements[1].auroc_within) == (None, None)
 
 
-def test_mean_comes_first_once_and_the_others_in_the_order_given() -> None:
-    columns, performance = planted()
-    given = ["flip_agreement", "mean", "i_dist", "flip_agreement"]
-    judgements, said = judge(given, columns, performance, SETS, tau=0.4)
-    assert [one.estimator for one in judgements] == ["mean", "flip_agreement", "i_dist"] == list(said)
-    assert [one.estimator for one in judge([], columns, performance, SETS, tau=0.4)[0]] == ["mean"]
-
-
 def test_an_estimator_is_judged_on_what_it_can_be() -> None:
     columns, performance = planted()
     columns["ensemble_agreement"] = np.where(np.isin(SETS, ["cracks", "wood"]), columns["flip_agreement"], np.nan)

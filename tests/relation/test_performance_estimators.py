@@ -8,10 +8,8 @@ import pytest
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
-from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Estimator
-from howfar.relation import regressors
 from howfar.relation.labelled_images import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, LabelledImages, available, column, take
 from howfar.relation.labelled_images import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.performance_estimators import (
@@ -19,14 +17,12 @@ from howfar.relation.performance_estimators import (
     ATC,
     BOOSTED,
     DOC,
-    FLIP_AGREEMENT,
     I_DIST,
     MEAN,
     SIGNALS,
     every,
     named,
     restore,
-    sentence_of,
 )
 from howfar.relation.performance_estimators import DISTANCES as DISTANCES_RECIPE
 from howfar.relation.regressors import BOOSTED_NEEDS as NEEDS
@@ -74,14 +70,6 @@ def test_a_line_is_weighted_least_squares() -> None:
     slope, intercept = np.polyfit(columns["i_dist"], performance, 1, w=np.sqrt(1 / sizes))
     expected = np.clip(intercept + slope * columns["i_dist"], 0, 1)
     np.testing.assert_allclose(fitted.predict(columns), expected, atol=1e-12)
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
-def test_a_constant_signal_predicts_the_mean(value: float) -> None:
-    columns, performance = {"flip_agreement": np.full(N, value)}, planted()[1]
-    expected = MEAN.fit(columns, performance, SETS).predict({"flip_agreement": [1.0]})
-    new = {"flip_agreement": [value + 0.3]}
-    np.testing.assert_allclose(FLIP_AGREEMENT.fit(columns, performance, SETS).predict(new), expected, atol=1e-12)
 
 
 def test_difference_of_confidences_by_hand() -> None:
@@ -164,18 +152,6 @@ def test_ridge_as_scikit_learn_with_the_penalty_that_leaving_a_set_out_chooses(r
     np.testing.assert_allclose(fitted.predict(new), expected, atol=1e-10)
 
 
-def test_constant_and_repeated_columns_do_no_harm_to_ridge() -> None:
-    columns, performance = planted()
-    fine = SIGNALS.fit({name: columns[name] for name in ("flip_agreement", "entropy")}, performance, SETS)
-    with_constant = {name: columns[name] for name in ("flip_agreement", "entropy")} | {"nuclear_norm": np.full(N, 0.3)}
-    np.testing.assert_allclose(
-        SIGNALS.fit(with_constant, performance, SETS).predict(with_constant), fine.predict(columns), atol=1e-12
-    )
-    twice = {"flip_agreement": columns["flip_agreement"], "ensemble_agreement": columns["flip_agreement"]}
-    alone = FLIP_AGREEMENT.fit(columns, performance, SETS).predict(columns)
-    np.testing.assert_allclose(SIGNALS.fit(twice, performance, SETS).predict(twice), alone, atol=0.01)
-
-
 @EACH
 def test_order_does_not_matter_and_names_of_sets_do_not(recipe: Estimator, task: str) -> None:
     columns, performance = planted_of(task)
@@ -234,29 +210,6 @@ def test_combined_estimators_read_what_half_of_every_set_has() -> None:
     assert set(settled.needs) == set(settled_needs(ALL)) - left_out
     assert settled.resolve(columns, sets) == settled
     assert (settled.name, settled.kind) == ("all", "combined")
-
-
-def test_combined_estimators_want_two_columns_and_one_of_each_sort() -> None:
-    sets = ["a", "b"]
-    one = {"i_dist": [1.0, 2.0]}
-    assert DISTANCES_RECIPE.resolve(one, sets) is None
-    assert ALL.resolve(one | {"knn": [1.0, 2.0]}, sets) is None
-    assert DISTANCES_RECIPE.resolve(one | {"knn": [1.0, 2.0]}, sets) is not None
-    assert ALL.resolve(one | {"entropy": [1.0, 2.0]}, sets) is not None
-    assert SIGNALS.resolve(one | {"entropy": [1.0, 2.0]}, sets) is None
-
-
-def test_estimators_of_one_signal_want_one_image() -> None:
-    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, 0.5]}, ["a", "b"]) == FLIP_AGREEMENT
-    assert FLIP_AGREEMENT.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) is None
-    assert MEAN.resolve({"flip_agreement": [np.nan, np.nan]}, ["a", "b"]) == MEAN
-
-
-def test_every_registered_estimator_in_the_registrys_order() -> None:
-    assert [one.name for one in every()] == list(registry.OURS["estimators"])
-    assert all(sentence_of(one.name) for one in every())
-    assert sentence_of("gone") == ""
-    assert {one.kind for one in every()} == {"baseline", "distance", "confidence", "agreement", "combined"}
 
 
 @pytest.mark.parametrize(
@@ -336,15 +289,6 @@ def test_the_fit_is_scikit_learns_with_each_set_weighing_alike() -> None:
     np.testing.assert_allclose(said, np.clip(model.predict(new), 0, 1), atol=1e-9)
 
 
-def test_large_sets_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    columns, performance = boosted_world()
-    monkeypatch.setattr(regressors, "MOST", 60)
-    few = BOOSTED.fit(columns, performance, BOOSTED_SETS)
-    monkeypatch.setattr(regressors, "MOST", 2000)
-    assert not np.array_equal(few.predict(columns), BOOSTED.fit(columns, performance, BOOSTED_SETS).predict(columns))
-    assert np.abs(few.predict(columns) - performance).mean() < 0.06
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -366,13 +310,6 @@ def test_a_damaged_node_is_refused(name: str, value: Any) -> None:
     damaged = value if name == "intercept" else [[value, *one[name][0][1:]]]
     with pytest.raises(InputError, match="document must be that of a fitted estimator"):
         restore({**document, name: damaged})
-
-
-def test_a_single_image_gives_its_performance_to_all() -> None:
-    fitted = BOOSTED.fit({name: [0.5] for name in NEEDS}, [0.3], ["a"])
-    columns = {name: [0.1, 0.9, np.nan] for name in NEEDS}
-    for one in (fitted, restore(fitted.to_dict())):
-        np.testing.assert_array_equal(one.predict(columns), [0.3, 0.3, np.nan])
 
 
 # What is known of each image: columns with gaps, histograms as shares, and labelled images cut into folds

@@ -101,17 +101,6 @@ def test_a_site_whose_labels_are_left_out_is_judged_as_one_that_has_none(task: s
         assert said(hiding.site(name, new)) == said(judged(evidence(task, home, corrupted, hidden=name)).site(name, new))
 
 
-def test_a_distance_is_clearly_better_or_not_whether_rivals_are_judged_or_not() -> None:
-    columns, performance, sets = run("distances", ("a", "b", "e", "f"))
-    columns["knn"] = 2.0 - performance
-    whole, without = (
-        collected(columns, np.where(sets == hidden, np.nan, performance), sets, sets, None, "p") for hidden in ("", "b")
-    )
-    hiding, new = left_out(judged(whole), whole, "b", "auto", KnownFits()), take(columns, sets == "b")
-    assert hiding.order == ("knn", "mean")
-    assert said(hiding.site("b", new)) == said(judged(without).site("b", new))
-
-
 @pytest.mark.parametrize("task", ["maps", "distances"])
 def test_no_order_of_datasets_changes_a_digit(task: str) -> None:
     columns = run(task)[0]

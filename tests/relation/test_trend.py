@@ -1,6 +1,7 @@
-"""Coefficients of a trend and their intervals, as scipy's of the resampled images."""
+"""Trends of performance with distance: coefficients, intervals, and the verdict in words."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from howfar.relation.correlation import (
     centred,
     concordance_sums,
     correlation,
-    correlation_interval,
     jackknife_error,
     moments,
     partial_spearman,
@@ -23,8 +23,9 @@ from howfar.relation.correlation import (
     spearman,
 )
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
-from howfar.relation.trend import pooled_trend, trend
-from howfar.results import Interval
+from howfar.relation.trend import pooled_trend, signed, summary, trend, verdict
+from howfar.results import Interval, Trend, TrendVerdict
+from snapshots import check
 
 
 def test_spearman_is_undefined_for_one_or_equal_values() -> None:
@@ -115,15 +116,6 @@ def test_images_without_performance_or_foreground(rng: np.random.Generator) -> N
     assert trend(PerformancePoints.of(x, y, np.full(50, np.nan)), rng, 0).partial is None
 
 
-def test_three_images_of_known_foreground_have_no_partial_correlation(rng: np.random.Generator) -> None:
-    z = np.full(20, np.nan)
-    z[:4] = [1.0, 3.0, 2.0, 4.0]
-    x, y = np.arange(20) / 19, np.array([2.0, 1.0, 4.0, 3.0, *rng.random(16)])
-    assert trend(PerformancePoints.of(x, y, z), rng, 0).partial.value is not None
-    z[3] = np.nan
-    assert trend(PerformancePoints.of(x, y, z), rng, 20).partial == Interval(None)
-
-
 def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
     z = rng.random(300)
     x, y = 1.0 - z + 0.2 * rng.normal(size=300), z + 0.2 * rng.normal(size=300)
@@ -144,11 +136,6 @@ def test_groups_widen_intervals_by_the_root_of_their_copies(rng: np.random.Gener
         widths = [high - low for low, _, high in (bounds(getattr(one, name)) for one in (once, grouped, apart))]
         assert widths[1] == pytest.approx(widths[0], rel=0.05), name
         assert widths[2] == pytest.approx(widths[0] / 2, rel=0.25), name
-
-
-def test_pooled_of_one_set_is_its_trend(rng: np.random.Generator) -> None:
-    points = PerformancePoints.of(*sample(rng, 50, True))
-    assert pooled_trend([points], np.random.default_rng(2), 60) == trend(points, np.random.default_rng(2), 60)
 
 
 def test_pooled_ranks_and_values_are_taken_within_sets(rng: np.random.Generator) -> None:
@@ -214,16 +201,6 @@ def test_few_groups_have_no_interval(rng: np.random.Generator) -> None:
     assert (no_draws.slope.low, no_draws.kendall.high) == (None, None)
 
 
-def test_one_image_that_differs_carries_no_rank_correlation(rng: np.random.Generator) -> None:
-    """The bootstrap never sees that the one failure could have been elsewhere; one degree of freedom says so."""
-    y = np.ones(30)
-    y[29] = 0.0
-    found = trend(PerformancePoints.of(np.arange(30) / 29, y), rng, 300)
-    for one in (found.spearman, found.kendall):
-        low, _, high = bounds(one)
-        assert low < 0.0 < high
-
-
 def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
@@ -265,17 +242,6 @@ def test_the_jackknife_leaves_out_groups_within_sets(rng: np.random.Generator) -
     assert jackknife_error(sets) == pytest.approx(np.sqrt(variance))
 
 
-def test_draws_that_are_undefined() -> None:
-    draws = np.array([np.nan, np.nan, np.nan, 0.1, 0.3])
-    assert slope_interval(0.2, draws, 0.1, 5.0) == Interval(0.2)
-    assert correlation_interval(0.2, draws, 5.0) == Interval(0.2)
-    enough = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 0.0, 1.0)
-    # sd √0.02 and t 12.706 at one degree of freedom.
-    assert enough.high == pytest.approx(0.2 + 12.706 * 0.02**0.5, rel=1e-4)
-    wider = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 1.0, 1.0)
-    assert (wider.low, wider.high) == pytest.approx((0.2 - 12.706, 0.2 + 12.706), rel=1e-4)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -291,3 +257,83 @@ def test_draws_that_are_undefined() -> None:
 def test_refused(call: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+NONE = Interval(None)
+FALLS, RISES, FLAT, VAGUE = (-0.31, -0.40, -0.22), (0.2, 0.1, 0.3), (-0.02, -0.1, 0.06), (-0.1, -0.6, 0.4)
+
+
+def made(
+    slope: tuple[float | None, ...], rho: tuple[float, ...] | None = None, partial: Any = None, n: int = 120, groups: int = 120
+) -> Trend:
+    ranks = NONE if rho is None else Interval(*rho)
+    return Trend(n, groups, ranks, NONE, Interval(*slope), None if partial is None else Interval(*partial))
+
+
+@pytest.mark.parametrize(
+    ("slope", "mean", "kind"),
+    [
+        (FALLS, 0.9, "falls"),
+        (FALLS, 0.1, "falls"),
+        (FALLS, None, "falls"),
+        ((-0.01, -0.02, -0.001), 0.9, "falls"),
+        (RISES, 0.9, "rises"),
+        (FLAT, 0.9, "consistent"),
+        (FLAT, 0.5, "consistent"),
+        (FLAT, 0.49, "none"),
+        (FLAT, None, "none"),
+        (FLAT, float("nan"), "none"),
+        (VAGUE, 0.9, "none"),
+        ((0.0, -0.21, 0.1), 0.9, "none"),
+        ((0.0, -0.1, 0.21), 0.9, "none"),
+        ((0.0, -0.2, 0.2), 0.9, "consistent"),
+        ((0.0, 0.0, 0.0), 0.9, "consistent"),
+        ((-0.1, -0.2, 0.0), 0.9, "consistent"),
+        ((-0.3, None, None), 0.9, "none"),
+        ((None, None, None), 0.9, "none"),
+    ],
+)
+def test_the_rule(slope: tuple[float | None, ...], mean: float | None, kind: str) -> None:
+    assert verdict(made(slope), mean, tau=0.5).kind == kind
+
+
+def test_flat_and_level_are_the_caller_s() -> None:
+    assert verdict(made(FLAT), 0.9, tau=0.5, flat=0.05).kind == "none"
+    assert verdict(made(VAGUE), 0.9, tau=0.5, flat=0.6).kind == "consistent"
+    assert verdict(made(FLAT), 0.9, tau=0.95).kind == "none"
+    assert "±0.15" in verdict(made(FLAT), 0.9, tau=0.5, flat=0.15).text
+    assert "at least 0.75" in verdict(made(FLAT), 0.9, tau=0.75).text
+    for setting, value in (("flat", 0.0), ("flat", -0.1), ("flat", float("nan")), ("sets", 0)):
+        with pytest.raises(InputError, match=f"{setting} must be"):
+            verdict(made(FLAT), 0.9, tau=0.5, **{setting: value})
+
+
+DOWN, UNSURE, UP = (-0.5, -0.6, -0.4), (-0.1, -0.3, 0.1), (0.3, 0.1, 0.5)
+HIDDEN, TURNED = (-0.05, -0.2, 0.1), (0.3, 0.2, 0.4)
+
+
+def test_verdicts_in_words() -> None:
+    ranks = [(FALLS, DOWN), (FALLS, UNSURE), (FALLS, UP), (RISES, DOWN), (FLAT, UNSURE), (FLAT, DOWN), (VAGUE, UP)]
+    partials = [(DOWN, HIDDEN), (DOWN, TURNED), (DOWN, UNSURE), (DOWN, (-0.05,)), (DOWN, (None,)), (UNSURE, HIDDEN)]
+    found: list[tuple[Trend | None, float | None, dict[str, Any]]] = [
+        (made(RISES, (0.3, 0.1, 0.5), n=1200, groups=30), 0.8, {"metric_name": "accuracy"}),
+        *((made(FLAT), mean, {}) for mean in (0.81, 0.3, None)),
+        *((made(VAGUE), mean, {}) for mean in (0.9, 0.3)),
+        (None, 0.9, {}),
+        (made((None,)), 0.9, {}),
+        *((made((-0.3,), n=n, groups=groups), 0.9, {}) for n, groups in ((40, 5), (4, 4), (120, 120))),
+        (made((-0.05, -0.1, -0.002)), 0.9, {}),
+        *((made(slope), 0.9, {"sets": 3}) for slope in (FALLS, RISES, FLAT, VAGUE)),
+        *((made(slope, rho), 0.9, {}) for slope, rho in [*ranks, (FALLS, (-0.5,))]),
+        *((made(FALLS, rho, partial), 0.9, {}) for rho, partial in partials),
+    ]
+    lines = [verdict(trend, mean, tau=0.5, **how).text for trend, mean, how in found]
+    for kinds in ("falls rises falls none falls", "consistent none", "rises", "none none"):
+        lines.append(f"{kinds}: {summary((TrendVerdict(kind, '') for kind in kinds.split()), 'accuracy')}")
+    check("\n".join(lines), Path(__file__).parent / "snapshots" / "verdicts.md")
+    with pytest.raises(InputError, match="verdicts must hold at least one"):
+        summary([])
+
+
+def test_bounds_that_are_not_0_are_not_written_as_0() -> None:
+    assert [signed(value) for value in (0.005, -0.00499, 0.00004, -0.994)] == ["+0.01", "−0.005", "+0.0000", "−0.99"]

@@ -59,24 +59,6 @@ def test_a_print_holds_the_answer_and_the_sections_that_are_open(heard: tuple[An
     assert "open one on the page to print it" in page.evaluate(hint)
 
 
-@of_a_relation
-def test_the_menu_leads_to_the_sections_of_a_relation(heard: tuple[Any, list[str]]) -> None:
-    page, noise = heard
-    for name, section in (("Performance", "performance"), ("Estimates", "estimates"), ("Probable failures", "failures")):
-        page.locator("nav").get_by_role("link", name=name, exact=True).click()
-        assert page.evaluate("location.hash") == f"#{section}"
-    assert noise == []
-
-
-@of_a_relation
-def test_estimators_sort_by_their_error(heard: tuple[Any, list[str]]) -> None:
-    page, _ = heard
-    page.locator("#estimates table.named").get_by_role("button", name="error, image", exact=True).click()
-    first = "document.querySelector('#estimates table.named').tBodies[0].rows[{}].cells[0].textContent"
-    assert page.evaluate(first.format(0)) == "signals"
-    assert page.evaluate(first.format(13)) == "distances"
-
-
 def test_tables_sort_by_number_and_back(heard: tuple[Any, list[str]]) -> None:
     page, noise = heard
     table = page.locator("#answer table").first
@@ -101,12 +83,6 @@ def test_a_table_says_where_it_goes_on_beyond_the_edge(heard: tuple[Any, list[st
         page.wait_for_function(f"document.querySelector('{section} .wide:has(table)').classList.contains('overflowing')")
         assert page.evaluate(hint.format(section)) == '"Swipe sideways for the rest."'
     assert noise == []
-
-
-def test_the_code_of_a_rerun_fits_a_phone(heard: tuple[Any, list[str]]) -> None:
-    page, _ = heard
-    page.set_viewport_size({"width": 390, "height": 900})
-    assert page.evaluate("(code => code.scrollWidth <= code.clientWidth)(document.querySelector('#made pre'))")
 
 
 def test_follows_the_dark(heard: tuple[Any, list[str]]) -> None:
@@ -148,20 +124,6 @@ def test_reads_without_scripts(browser: Any, report: Path) -> None:
     assert page.locator("#answer table").first.locator("tbody tr").count() == 6
     assert page.locator("thead button").count() == 0
     context.close()
-
-
-@pytest.mark.parametrize("heard", ["study_report"], indirect=True)
-def test_a_study_sorts_by_gain_and_follows_the_dark(heard: tuple[Any, list[str]]) -> None:
-    page, noise = heard
-    button = page.locator("#gains table").first.get_by_role("button", name="all", exact=True)
-    button.click()
-    first = "document.querySelector('#gains table').tBodies[0].rows[{}].cells[0].textContent"
-    assert page.evaluate(first.format(0)) == "norm"
-    button.click()
-    assert page.evaluate(first.format(0)) == "far-7"
-    page.emulate_media(color_scheme="dark")
-    assert page.evaluate("getComputedStyle(document.querySelector('#figure-gains svg text')).fill") == "rgb(228, 232, 236)"
-    assert noise == []
 
 
 @pytest.mark.parametrize("width", [390, 1400])

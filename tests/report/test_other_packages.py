@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +11,6 @@ from matplotlib.figure import Figure
 
 from figures import believable
 from howfar import registry
-from howfar.figures import Caption, registered
 from howfar.report.comparison_report import write_report
 from howfar.report.page import SectionKind
 from howfar.results import Comparison, Relation
@@ -72,18 +70,6 @@ def test_a_plain_function_is_shown_after_ours_with_its_first_line(one, tmp_path,
     assert {"edge_strength.png", "edge_strength.svg"} <= {path.name for path in (tmp_path / "figures").iterdir()}
 
 
-def test_a_registered_figure_has_its_caption_and_may_be_left_out(one, tmp_path, installed):
-    words = Caption("Edges", "How strong.", "Two and three.")
-    installed(
-        "figures",
-        shown=registered(lambda _: words, vector=False)(lambda _: Figure()),
-        hidden=registered(lambda _: words, shows=lambda comparison: len(comparison.datasets) > 1)(lambda _: Figure()),
-    )
-    parsed = Page(write_report(one, tmp_path))
-    assert "Edges. Two and three." in [attributes.get("aria-label") for attributes in parsed.of("div")]
-    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"relative.png", "relative.svg", "shown.png"}
-
-
 def test_a_figure_that_raises_is_left_out_with_a_note(one, tmp_path, installed, monkeypatch):
     def broken(_: Comparison) -> Figure:
         raise ZeroDivisionError("no <edges>")
@@ -126,13 +112,3 @@ def test_a_section_stands_before_what_is_folded_and_in_the_contents(one, tmp_pat
     assert {"href": "#nothing"} not in parsed.of("a")
     assert "The section broken could not be made (FileNotFoundError" in parsed.text
     assert parsed.text.index("edges beside") < parsed.text.index("training & <set> and <None>")
-
-
-def test_a_study_elsewhere_has_a_kind_of_figures_of_its_own(installed: Callable[..., None], tmp_path: Path) -> None:
-    from howfar.report.report_figures import draw_figures
-
-    installed("edge_figures", edges_map=lambda result: plain(result))
-    assert registry.ordered("edge_figures") == ("edges_map",)
-    drawn = draw_figures({"edge_figures": type("Result", (), {"primary": type("P", (), {"n": 3})})}, tmp_path, "edges_")
-    assert list(drawn.drawn) == ["map"]
-    assert drawn.notes == []

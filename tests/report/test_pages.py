@@ -11,17 +11,23 @@ import numpy as np
 import pytest
 
 import believable_identity
+from assessed_sites import assessment
 from figures import believable, believable_relation
 from howfar import registry
 from howfar.errors import InputError, StoreError
 from howfar.glossary import terms_in
 from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.comparison_report import write_report
+from howfar.report.estimates_report import ASSESSMENT
 from howfar.report.page import _visible, fill
+from howfar.report.reproduction_code import NOT_RECORDED, argument, rerun
+from howfar.report.run_results import RunResults, gates_as_answered, without_corrupted
 from howfar.report.section import Cell, Column, Table, TablePart, interval_cell
 from howfar.report.study_report import as_csv, as_latex, write_section_report
 from howfar.results import Comparison, Relation
+from howfar.results.assessment_result import Assessment, LabelledSet
 from howfar.results.records import Interval
+from howfar.results.relation_result import Gate, GateReading
 from worlds.html_page import Page
 
 RUN = ("relative", "violin", "sorted_distances", "scatter")
@@ -60,12 +66,6 @@ def test_a_page_is_whole_in_itself_sound_and_can_be_read_by_all(name: str, reque
     assert len(page.of("caption")) == len([one for one in page.of("table") if "sortable" in one.get("class", "")])
     assert "<b>bold" not in page.source
     assert escape("a <b>bold</b> & long") in page.source
-
-
-def test_the_words_of_a_page_are_explained(study_report: Path) -> None:
-    explained = re.findall(r"<dt>(.*?)</dt>", study_report.read_text().split('<section id="terms"')[1])
-    assert {"ODS", "primary dataset", "M", "shots", "I<sup>dist</sup>"} <= set(explained)
-    assert "reference profile" not in explained
 
 
 def test_words_in_scripts_styles_figures_and_tags_are_not_explained() -> None:
@@ -151,3 +151,73 @@ def test_tables_are_written_in_full_precision_and_for_latex() -> None:
         r"\end{tabular}",
         r"\end{table}",
     ]
+
+
+@pytest.fixture
+def corrupted(six: Comparison) -> str:
+    return six.datasets[1].name
+
+
+@pytest.fixture
+def answers(related: Relation, corrupted: str) -> Assessment:
+    """An assessment of the six in which one was made to learn from."""
+    some = assessment().sites[0]
+    sites = tuple(
+        replace(some, dataset=row.dataset, estimate=row.predicted, gate=None, to_label=())
+        for row in related.estimates
+        if row.dataset != corrupted
+    )
+    made = LabelledSet(corrupted, "corrupted", 9, 0.5, 0.5, 0.4, 0.6, True, None)
+    return replace(assessment(), sites=sites, labelled=(made,))
+
+
+def test_a_corrupted_set_is_in_no_row(six: Comparison, related: Relation, answers: Assessment, corrupted: str) -> None:
+    shown, narrowed = without_corrupted(six, answers), without_corrupted(related, answers)
+    assert narrowed is not None
+    assert [row.name for row in shown.datasets] == [row.name for row in six.datasets if row.name != corrupted]
+    for frame, column in ((shown.images, "dataset"), (shown.primary_images, "against"), (narrowed.images, "dataset")):
+        assert set(frame[column]) == {row.name for row in shown.datasets}
+    for rows in (narrowed.estimates, narrowed.failures, narrowed.gates):
+        assert corrupted not in {row.dataset for row in rows}
+    assert narrowed.judgements == related.judgements
+    assert narrowed.pooled is None
+    assert (shown.run_id, narrowed.run_id) == (six.run_id, related.run_id)
+    assert without_corrupted(six, None) is six
+    assert without_corrupted(related, replace(answers, labelled=())) is related
+
+
+def test_gates_are_those_that_the_answers_read(related: Relation, answers: Assessment) -> None:
+    name, other = related.estimates[0].dataset, related.estimates[1].dataset
+    large = GateReading("size", 999.0, None, 500.0, False, "images larger than any labelled dataset")
+    near = GateReading("distance", 1.1, None, 1.3, True, "distance 1.1")
+    gated = replace(related, gates=(Gate(name, (large, near)), Gate(other, (near,))))
+    site = replace(answers.sites[0], dataset=name, gate=Gate(name, (near,)))
+    read = gates_as_answered(gated, replace(answers, sites=(site,)))
+    assert read is not None
+    assert [[gate.inside for gate in each.gates] for each in (gated, read)] == [[False, True], [True, True]]
+    assert gates_as_answered(gated, None) is gated
+
+
+def test_answers_of_an_earlier_relation_are_not_shown(six, related, answers, tmp_path):
+    answers.save(tmp_path)
+    assert RunResults.of(six, tmp_path, related).assessment is not None
+    moved = tuple(replace(row, predicted=row.predicted + 0.2) for row in related.estimates)
+    assert RunResults.of(six, tmp_path, replace(related, estimates=moved)).assessment is None
+    assert RunResults.of(six, tmp_path).assessment is None
+    assert ASSESSMENT.content(six, related, assessment=None) is None
+    assert ASSESSMENT.content(six, None, assessment=answers) is None
+
+
+def test_gaps_where_the_result_does_not_tell(six: Comparison) -> None:
+    text = rerun(six)
+    compile(text, "rerun", "exec")
+    assert "'training & <set>=<where training & <set> is>'" in text
+    assert "from_folder" not in text
+    assert "backbone=" in text
+    assert "backbone=" not in rerun(replace(six, backbone=replace(six.backbone, name="embeddings"), options={}))
+    assert rerun(replace(six, options={})) == NOT_RECORDED
+    assert "not recorded" in NOT_RECORDED
+    compile(NOT_RECORDED, "rerun", "exec")
+    assert argument("roads", {"roads": "/data/roads.csv"}) == "'roads=/data/roads.csv'"
+    assert argument("site", {}) == "'site=<where site is>'"
+    assert argument("a=b", {"a=b": "/data/ab"}) == "howfar.Dataset.from_folder('/data/ab', name='a=b')"

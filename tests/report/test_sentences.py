@@ -13,13 +13,12 @@ from scipy import stats
 import believable_distances
 import believable_identity
 from figures.believable_relation import choices_of
-from howfar.paper import backbone_distances_report, person_identity_report, robustness_report
+from howfar.paper import backbone_distances_report, person_identity_report
 from howfar.report import backbones_report, estimates_report, performance_report, probable_failures
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
 from howfar.results import Comparison, DatasetSummary, Failures, Judgement, PrimarySummary, Relation
 from howfar.results.backbones_result import BackboneComparison
-from howfar.results.distance_studies import Robustness
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from snapshots import check
 
@@ -264,14 +263,6 @@ def test_sentences_of_distances() -> None:
     )
 
 
-def test_the_last_third_spans_what_numpy_says() -> None:
-    scaled = pd.Series(np.linspace(0, 1, 10) ** 2)
-    found = believable_distances.make(net=(1, 2, 5, 6)).comparison["net"]
-    images = pd.DataFrame({"dataset": ["north"] * 10 + ["few"] * 2, "i_dist_scaled": [*scaled[::-1], 0.0, 1.0]})
-    spans = backbone_distances_report.spans_of(replace(found, images=images))
-    assert spans == {"north": pytest.approx(1 - (7 / 9) ** 2), "few": None}
-
-
 def test_sentences_of_persons(tmp_path: Path) -> None:
     identity = believable_identity.make(tmp_path)
     blurred = identity.claims["perturbation"] == "blur"
@@ -292,43 +283,3 @@ def test_sentences_of_persons(tmp_path: Path) -> None:
         believable_identity.make(tmp_path, persons=tuple("abcde"), single=True, perturbations=()), Context(Path())
     )
     check_lines(((name, [made.lead, *made.sentences, *made.limits]) for name, made in sections.items()), "of_persons")
-
-
-def test_sentences_of_robustness() -> None:
-    def made(taus: dict[str, float], apart: dict[tuple[str, str], tuple[float, float, float]], kept: float = 0.0) -> Robustness:
-        nothing = {"overlap": 0.5, "overlap_low": 0.4, "overlap_high": 0.6}
-        overall = [
-            {"backbone": name, "kendall": tau, "kendall_low": tau - 0.1, "kendall_high": tau + 0.1}
-            for name, tau in taus.items()
-        ]
-        rows = [
-            {"one": one, "other": other, "kendall": value, "kendall_low": low, "kendall_high": high}
-            for (one, other), (value, low, high) in apart.items()
-        ]
-        stability = [
-            {"backbone": name, "perturbation": blur, "kendall": kept if blur == "blur" and tau < max(taus.values()) else tau}
-            for name, tau in taus.items()
-            for blur in ("darker", "blur")
-        ]
-        result = object.__new__(Robustness)
-        for name, value in {
-            "primary": "campus",
-            "backbones": tuple(taus),
-            "perturbations": {"darker": "0.7", "blur": "2.0"},
-            "overall": pd.DataFrame(overall).assign(**nothing),
-            "differences": pd.DataFrame(rows).assign(**nothing),
-            "stability": pd.DataFrame(stability),
-        }.items():
-            object.__setattr__(result, name, value)
-        return result
-
-    three = {("a", "b"): (-0.3, -0.5, -0.1), ("a", "c"): (-0.1, -0.2, 0.1), ("b", "c"): (0.2, -0.1, 0.4)}
-    worlds = {
-        "told apart from one": made({"a": 0.5, "b": 0.8, "c": 0.6}, three),
-        "told apart from none": made({"a": 0.5, "b": 0.4}, {("a", "b"): (0.1, -0.1, 0.2)}),
-        "better under one": made({"a": 0.5, "b": 0.8, "c": 0.6}, three, kept=0.9),
-        "alone": made({"a": 0.5}, {("x", "y"): (0.0, 0.0, 0.0)}),
-    }
-    check_lines(((name, robustness_report.lead(found)) for name, found in worlds.items()), "of_robustness")
-    turned = robustness_report.difference(worlds["told apart from one"], "b", "a")
-    assert (turned["kendall"], turned["kendall_low"], turned["kendall_high"]) == (0.3, 0.1, 0.5)

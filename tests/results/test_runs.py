@@ -262,14 +262,6 @@ def test_a_folder_in_the_place_of_the_page_is_told_before_anything_is_written(tm
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_a_tilde_stands_for_the_home_folder(run: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    howfar.compare(np.eye(4), {"site": np.eye(4)}, out="~/run", bootstrap=0, permutations=0, progress=False)
-    assert (tmp_path / "run" / "report.html").is_file()
-    run.save("~/saved")
-    assert Comparison.load("~/saved").datasets == Comparison.load(tmp_path / "saved").datasets == run.datasets
-
-
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"format": NaN}', '{"format": Infinity}'])
 def test_a_document_that_is_no_json_value_is_damaged(tmp_path: Path, text: str) -> None:
     (tmp_path / "result.json").write_text(text)
@@ -282,13 +274,6 @@ def test_a_sealed_table_without_rows_is_damaged(table: str, run: Comparison, tmp
     replace(run, **{table: getattr(run, table).iloc[:0]}).save(tmp_path)
     with pytest.raises(StoreError, match=r"is damaged \(ValueError: \w+\.parquet has no rows\): run compare again"):
         Comparison.load(tmp_path)
-
-
-def test_a_folder_in_the_place_of_a_document_is_told_before_anything_is_written(run: Comparison, tmp_path: Path) -> None:
-    (tmp_path / "result.json").mkdir()
-    with pytest.raises(InputError, match=r"must not hold a result\.json that howfar did not write"):
-        run.save(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_a_run_of_no_dataset_is_damaged(run: Comparison, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

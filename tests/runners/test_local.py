@@ -29,15 +29,6 @@ def test_workers_run_at_the_same_time():
     assert list(LocalRunner(3).run(lambda k: (barrier.wait(), k)[1], [0, 1, 2])) == [0, 1, 2]
 
 
-def test_a_slow_consumer_does_not_stop_the_workers():
-    # While the first result is in the consumer's hands, the next tasks are being done.
-    done = [threading.Event() for _ in range(4)]
-    results = LocalRunner(2).run(lambda k: done[k].set(), range(4))
-    next(results)
-    assert all(event.wait(20) for event in done)
-    results.close()
-
-
 def test_an_interrupt_cancels_what_has_not_begun():
     begun = []
 

@@ -22,19 +22,6 @@ def test_k_is_a_whole_number(k: Any) -> None:
             call()
 
 
-@pytest.mark.parametrize("seed", [-1, "a", 1.5, {}])
-def test_seeds_are_checked(seed: Any) -> None:
-    for call in (lambda: draw(PROXY, 8, seed=seed), lambda: order(5, seed=seed), lambda: folds(SAMPLE, seed=seed)):
-        with pytest.raises(InputError, match=r"^seed must"):
-            call()
-
-
-@pytest.mark.parametrize("level", ODD)
-def test_levels_are_numbers(level: Any) -> None:
-    with pytest.raises(InputError, match=r"^level must"):
-        mean(VALUES, PROXY, SAMPLE, level=level)
-
-
 @pytest.mark.parametrize("sample", [None, 5, "a", (1, 2, 3)])
 def test_a_sample_is_a_sample(sample: Any) -> None:
     calls: list[Callable[[], Any]] = [

@@ -94,11 +94,3 @@ def test_strata_by_size_hold_the_images_that_rule_a_total() -> None:
     assert all(sample.population == 100 for sample in by_size)
     _, inverse = drawn_shares(np.full(20, 0.5), 9, 1500, sizes=np.geomspace(1, 1000, 20))
     np.testing.assert_allclose(inverse, 1.0, atol=4.5 * np.sqrt(20 / 1500))
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50).filter(any), st.integers(1, 60))
-def test_any_sizes_give_a_sample(sizes: list[float], k: int) -> None:
-    sample = draw(np.full(len(sizes), 0.5), k, sizes=sizes)
-    assert len(sample) == min(k, len(sizes))
-    assert sample.population == len(sizes)

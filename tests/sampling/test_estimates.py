@@ -159,19 +159,6 @@ def test_what_was_seen_bounds_the_mean_of_a_site_of_known_size() -> None:
     assert betting_interval(np.ones(4), 10_000, 0.9)[0] > 0.3
 
 
-def test_a_stratum_with_one_label_is_joined_with_its_neighbour() -> None:
-    strata = np.array([0, 1, 1, 1, 2, 2, 2, 2, 3])
-    single = Sample(np.arange(9), np.array([0.1, 0.2, 0.5, 0.1])[strata], strata)
-    joined = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1])
-    values, proxy = np.linspace(0.2, 0.8, 9), np.full(single.population, 0.5)
-    apart = mean(values, proxy, single)
-    assert 0.0 < apart.low < apart.value < apart.high < 1.0
-    assert apart.value == pytest.approx(float(single.weights @ values))
-    # A stratum that is drawn whole adds no variance, and needs no neighbour.
-    certain = Sample(np.arange(9), np.array([1.0, 0.2, 0.5, 0.5])[np.array([0, 1, 1, 1, 2, 2, 2, 2, 2])], joined + (strata > 0))
-    assert mean(values, np.full(certain.population, 0.5), certain).half_width < apart.half_width
-
-
 M = 240
 
 
@@ -238,15 +225,6 @@ def test_one_label_says_nothing_and_few_say_something() -> None:
     assert 0.0 <= estimate.low < estimate.value < estimate.high <= 1.0
 
 
-def test_units_of_counts_do_not_matter(counts: tuple[np.ndarray, ...]) -> None:
-    above, below, expected, guessed = counts
-    sample = draw(guessed, 16)
-    own = above[sample.indices], below[sample.indices]
-    one = ratio(*own, expected, sample)
-    thousand = ratio(own[0] * 1000, own[1] * 1000, expected * 1000, sample)
-    np.testing.assert_allclose(vars(one)["low"], vars(thousand)["low"], rtol=1e-9)
-
-
 PROXY = np.linspace(0.1, 0.9, 90)
 
 
@@ -270,14 +248,6 @@ def test_photographs_stay_together() -> None:
         assert not set(groups[sample.indices[fold.held]]) & set(groups[sample.indices[fold.learn]])
 
 
-def test_every_image_has_the_same_chance_of_each_part() -> None:
-    sample = draw(PROXY, 9)
-    held = np.zeros(9)
-    for seed in range(600):
-        held[folds(sample, seed=seed)[0].held] += 1
-    assert np.abs(held / 600 - 0.5).max() < 0.09
-
-
 def test_the_mean_of_two_models_is_unbiased_and_held() -> None:
     rng = np.random.default_rng(2)
     first, second = rng.beta(3, 3, 90), rng.beta(5, 2, 90)
@@ -292,14 +262,6 @@ def test_the_mean_of_two_models_is_unbiased_and_held() -> None:
         found.append(cross_fitted_mean(values, proxies, sample, divided))
     assert np.mean([one.value for one in found]) == pytest.approx(truth, abs=0.012)
     assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.87
-
-
-def test_equal_models_give_the_plain_mean() -> None:
-    sample = draw(PROXY, 16)
-    values = PROXY[sample.indices] ** 2
-    assert cross_fitted_mean(values, [PROXY, PROXY], sample, folds(sample)).value == pytest.approx(
-        mean(values, PROXY, sample).value, abs=1e-9
-    )
 
 
 def test_of_further_groups_the_labels_show_as_much_as_there_are_groups() -> None:

@@ -1,19 +1,21 @@
-"""Options of architectures in one line, families by their registered names, and UNet++."""
+"""Families of segmenters: their options, their first weights, and DeepCrack against its paper."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as functional
+import torchvision
 from safetensors.torch import save_file
+from torch import nn
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError
 from howfar.segmenters import build_segmenter, segmenter_family
-from howfar.segmenters.architectures import UNETPLUSPLUS
+from howfar.segmenters.architectures import DEEPCRACK, UNETPLUSPLUS
+from howfar.segmenters.deepcrack_network import UnpoolingDecoder, upsampled_convolution
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.weights.published import packaged_file, timm_name
 from worlds.built_once import BuiltOnce
@@ -57,17 +59,6 @@ def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
         segmenter_family("odd")
 
 
-def test_reading_recipes_loads_no_network_library() -> None:
-    heavy = ("torch", "transformers", "segmentation_models_pytorch", "torchvision")
-    code = (
-        "import sys; from howfar.segmenters import segmenter_family; "
-        "[segmenter_family(name).options() for name in ('adsam', 'deepcrack', 'frozen', 'unetplusplus')]; "
-        f"print(*[name for name in {heavy!r} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
-
-
 class TestLite0(BuiltOnce):
     family = UNETPLUSPLUS
 
@@ -104,3 +95,94 @@ def test_b3_out_of_reach(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     go_offline(monkeypatch, tmp_path)
     with pytest.raises(MissingPathError, match=r"HF_HUB_OFFLINE is set\): download model.safetensors of smp-hub"):
         build_segmenter("unetplusplus", {"encoder": "b3"})
+
+
+class TestDeepCrack(SegmenterTests):
+    family = DEEPCRACK
+    length = 8 * (32**2 + 2 * 16**2 + 4 * 8**2 + 8 * 4**2 + 8 * 2**2)
+
+    def options(self) -> Mapping[str, Any]:
+        return {"width": 8}
+
+
+def whole() -> Any:
+    with torch.device("meta"):
+        return build_segmenter("deepcrack", pretrained=False)
+
+
+def test_millions_of_parameters() -> None:
+    # Without batch norm: the weights of every convolution, and the biases of those that no norm follows. By hand, VGG-16's
+    # 13 convolutions, the 13 of its mirror, five of 3×3 from both maps to 64, five of 64 to 1, and one of 5 to 1.
+    encoder = 9 * sum(a * b for a, b in ((3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 512)))
+    encoder += 9 * (2 * 256 * 256 + 5 * 512 * 512)
+    decoder = 9 * (5 * 512 * 512 + 512 * 256 + 2 * 256 * 256 + 256 * 128 + 128 * 128 + 128 * 64 + 2 * 64 * 64)
+    fusions = 9 * 64 * ((64 + 64) + (128 + 64) + (256 + 128) + (512 + 256) + (512 + 512)) + 5 * (64 + 1) + 5 + 1
+    found = sum(one.numel() for part in whole().modules() if isinstance(part, nn.Conv2d) for one in part.parameters())
+    assert found == encoder + decoder + fusions == 30_894_091
+    assert round(found / 1e6, 1) == 30.9
+
+
+def test_unpooling_keeps_positions() -> None:
+    # One bright value in each window, at a corner of its own; a decoder that hands maps through gives it back in place.
+    x = torch.zeros(1, 1, 4, 4)
+    places = ((0, 1), (1, 2), (3, 0), (2, 3))
+    for value, (row, column) in enumerate(places, start=1):
+        x[0, 0, row, column] = value
+    pooled, indices = functional.max_pool2d(x, 2, return_indices=True)
+    decoder = UnpoolingDecoder((1,), (1,)).eval()
+    with torch.no_grad():
+        for module in decoder.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.zero_()
+                module.weight[0, 0, 1, 1] = 1
+        (found,) = decoder(pooled, [indices])
+    torch.testing.assert_close(found, x, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4, 16])
+def test_convolution_of_the_upsampled(scale: int) -> None:
+    torch.manual_seed(scale)
+    x, weight = torch.randn(2, 5, 3, 4, dtype=torch.float64), torch.randn(7, 5, 3, 3, dtype=torch.float64)
+    leaves = [one.clone().requires_grad_() for one in (x, weight)], [one.clone().requires_grad_() for one in (x, weight)]
+    found = upsampled_convolution(*leaves[0], scale)
+    larger = functional.interpolate(leaves[1][0], scale_factor=scale, mode="bilinear", align_corners=False)
+    expected = functional.conv2d(larger, leaves[1][1], padding=1)
+    torch.testing.assert_close(found, expected)
+    for result in (found, expected):
+        (result * torch.arange(result.numel()).view_as(result)).sum().backward()
+    for one, other in zip(*leaves, strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_an_encoder_that_begins_with_vgg16(tmp_path: Path, suffix: str) -> None:
+    vgg = vgg16_with_statistics()
+    file = tmp_path / f"vgg{suffix}"
+    # The classifier's 124 million values are left out, and the counts, as old files do.
+    state = {name: one for name, one in vgg.state_dict().items() if "num_batches" not in name}
+    save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
+    network = build_segmenter("deepcrack", pretrained=file).eval()
+    pictures = torch.rand(2, 3, 32, 64)
+    with torch.no_grad():
+        found = network.encode(pictures)
+        x, pooled = network.normalise(pictures), []
+        for layer in vgg.features:
+            x = layer(x)
+            if isinstance(layer, nn.MaxPool2d):
+                pooled.append(x)
+    for one, other in zip(found, pooled, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def vgg16_with_statistics() -> Any:
+    torch.manual_seed(3)
+    with torch.device("meta"):
+        vgg = torchvision.models.vgg16_bn()
+    vgg.classifier = nn.Identity()
+    vgg = vgg.to_empty(device="cpu").eval()
+    for name, one in vgg.state_dict().items():
+        if one.ndim == 4:
+            nn.init.kaiming_normal_(one)
+        elif one.is_floating_point():
+            one.uniform_(0.5, 1.5) if name.endswith(("running_var", "weight")) else one.normal_(0, 0.3)
+    return vgg

@@ -12,11 +12,7 @@ import torch
 from transformers import (
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
-    ConvNextV2Config,
-    ConvNextV2Model,
     Dinov2Model,
-    Swinv2Config,
-    Swinv2Model,
     ViTConfig,
     ViTModel,
 )
@@ -93,24 +89,6 @@ def test_a_vit_of_timm_takes_other_sizes_as_timm_itself_lets_it(name: str) -> No
         wanted = made.forward_intermediates(network.encoder.normalise(x), indices=1, norm=True, intermediates_only=True)[-1]
     assert grid.shape[2:] == (6, 6)
     torch.testing.assert_close(grid, wanted, rtol=1e-4, atol=1e-5)
-
-
-def hierarchical(kind: str, folder: Path) -> Path:
-    if kind == "convnextv2":
-        model: Any = ConvNextV2Model(ConvNextV2Config(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], image_size=64))
-    else:
-        config = Swinv2Config(embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4, image_size=64)
-        model = Swinv2Model(config)
-    model.save_pretrained(folder)
-    return folder
-
-
-@pytest.mark.parametrize(("kind", "strides"), [("convnextv2", (4, 8, 16, 32)), ("swinv2", (4, 8))])
-def test_networks_of_several_strides(kind: str, strides: tuple[int, ...], tmp_path: Path) -> None:
-    network = build_segmenter("frozen", {"encoder": str(hierarchical(kind, tmp_path)), "width": 8})
-    assert network.encoder.strides == strides
-    assert [map_.shape[2] for map_ in network.encode(pictures())] == [SIDE // stride for stride in strides]
-    assert network(pictures()).shape == (2, 1, SIDE, SIDE)
 
 
 def counting(network: Any) -> list[int]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from howfar.errors import InputError
 from howfar.segmenters.norm_adaptation import mixed, only_norms
@@ -36,10 +36,6 @@ SQUARES = RNG.random((6, 3, 16, 16), np.float32) * np.linspace(0.2, 1, 6, dtype=
 def two_layers() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1), nn.BatchNorm2d(2))
-
-
-def state(network: nn.Module) -> dict[str, Tensor]:
-    return {name: values.clone() for name, values in network.state_dict().items()}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from howfar.segmenters.predictor import OVERLAP, Predictor, _starts
 
@@ -32,18 +31,6 @@ def test_sizes_and_the_order_come_back(tiled: bool) -> None:
     assert [one.shape for one in found] == SIZES
     assert {one.dtype for one in found} == {np.dtype(np.uint8)}
     assert Predictor(red, SIZE, tiled).maps([]) == []
-
-
-def test_a_picture_of_the_networks_size_is_not_resampled() -> None:
-    one = picture(SIZE, SIZE)
-    assert np.array_equal(Predictor(red, SIZE).maps([one])[0], one[..., 0])
-
-
-def test_a_whole_picture_is_resized_there_and_back() -> None:
-    one = picture(50, 33)
-    square = np.asarray(Image.fromarray(one).resize((SIZE, SIZE), Image.Resampling.BICUBIC))[..., 0]
-    p = Image.fromarray(square.astype(np.float32) / 255).resize((33, 50), Image.Resampling.BILINEAR)
-    assert np.array_equal(Predictor(red, SIZE).maps([one])[0], np.rint(255 * np.asarray(p)).astype(np.uint8))
 
 
 def test_tiles_agree_where_the_network_sees_a_neighbourhood() -> None:

@@ -65,15 +65,6 @@ def test_a_foreign_module_is_fed_normalised_pictures(reading: Reading) -> None:
     assert Reading().mean == (0.485, 0.456, 0.406)
 
 
-def test_a_module_goes_on_in_its_own_mode() -> None:
-    network = nn.Sequential(nn.Dropout(0.9), nn.Sequential(nn.Conv2d(3, 1, 1)))
-    network.train()
-    network[1].eval()
-    compute, x = of_module(network, CPU, Reading()), pictures()
-    np.testing.assert_array_equal(compute(x), compute(x))
-    assert [module.training for module in network.modules()] == [True, True, False, False]
-
-
 def test_of_two_channels_the_second_is_foreground() -> None:
     logits = torch.randn(2, 2, 3, 3)
     wanted = logits.softmax(1)

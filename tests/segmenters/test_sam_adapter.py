@@ -14,7 +14,7 @@ from howfar.segmenters import build_segmenter
 from howfar.segmenters.architectures import SAM_ADAPTER
 from howfar.segmenters.sam_adapter_network import Adapter, high_frequencies
 from howfar.testing import SegmenterTests
-from worlds.hub import go_offline, no_progress_bars, put_into_cache, save_sam
+from worlds.hub import go_offline, no_progress_bars, save_sam
 
 SIDE = 64
 
@@ -156,22 +156,3 @@ def test_out_of_reach(offline: Path) -> None:
         build_segmenter("adsam")
     with pytest.raises(MissingPathError, match=r"download config\.json of owner/other elsewhere"):
         build_segmenter("adsam", {"base": "owner/other"}, pretrained=False)
-
-
-def test_the_hubs_cache_comes_first(folder: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.weights.published.why_unreachable", lambda *_: pytest.fail("the hub was thought of"))
-    put_into_cache(offline / "cache", "owner/sam", folder)
-    torch.manual_seed(0)
-    made = build_segmenter("adsam", {"base": "owner/sam"})
-    expected = small(folder).state_dict()
-    assert all(torch.equal(one, expected[name]) for name, one in made.state_dict().items())
-
-
-def test_a_failing_download_is_one_line(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("bad\ngateway")
-
-    monkeypatch.setattr("howfar.weights.published.why_unreachable", lambda *_: None)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
-    with pytest.raises(MissingPathError, match=r"cannot be fetched \(bad gateway\): download config.json, model"):
-        build_segmenter("adsam")

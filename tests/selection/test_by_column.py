@@ -156,12 +156,6 @@ def test_foreground_random_draws_alike_among_images_with_foreground() -> None:
     assert set(picks[:3].tolist()) == {2, 3, 4}
 
 
-def test_foreground_random_is_random_where_all_have_foreground() -> None:
-    columns = {"predicted_foreground": np.full(20, 0.1)}
-    first = FOREGROUND_RANDOM.pick(columns, 7, np.random.default_rng(3))
-    np.testing.assert_array_equal(first, RANDOM.pick(columns, 7, np.random.default_rng(3)))
-
-
 def test_share_quantiles_are_at_even_ranks_of_the_shares() -> None:
     shares = np.random.default_rng(0).permutation(np.linspace(0.0, 0.7, 16))
     picks = SHARE_QUANTILES.pick({"predicted_foreground": shares}, 3, np.random.default_rng(0))
@@ -195,15 +189,6 @@ def test_stratified_draws_one_of_each_part() -> None:
     assert {far for _, far in drawn} == {0, 1, 2, 3, 4}
     # Parts that do not come out even: the first are the larger, as np.array_split makes them.
     assert {picks(STRATIFIED, [0.1, 0.2, 0.3], 2, seed=seed)[1] for seed in range(50)} == {2}
-
-
-def test_strata_with_labels_are_covered() -> None:
-    distances = np.linspace(0.0, 1.0, 9)
-    drawn = [picks(STRATIFIED, distances, 2, labelled=(1,), seed=seed) for seed in range(300)]
-    assert {near for near, _ in drawn} == {3, 4, 5}
-    assert {far for _, far in drawn} == {6, 7, 8}
-    # Two labels in one of three strata leave two for one pick.
-    assert {picks(STRATIFIED, distances, 1, labelled=(0, 1), seed=seed)[0] for seed in range(300)} == {6, 7, 8}
 
 
 def test_foreground_draws_in_proportion_and_without_replacement() -> None:

@@ -44,36 +44,12 @@ def test_a_draw_is_the_mean_over_its_different_images(rng: np.random.Generator) 
         assert found[k] == pytest.approx(distances[different].mean(), rel=1e-9)
 
 
-def test_equal_weights_give_the_leave_one_out_mean(rng: np.random.Generator) -> None:
-    p = rng.normal(size=(12, 3))
-    w = np.full((12, 1), 1 / 12)
-    assert unbiased_mean(quadratic_forms(p, p, w, w), w)[0] == pytest.approx(self_distance(p), rel=1e-12)
-
-
 def test_a_draw_of_one_image_is_undefined_and_left_out_of_the_interval() -> None:
     weights = np.array([[1.0, 0.5, 0.0, 0.5], [0.0, 0.5, 1.0, 0.5]])
     found = unbiased_mean([0.0, 2.0, 0.0, 3.0], weights)
     np.testing.assert_array_equal(found, [np.nan, 4.0, np.nan, 6.0])
     assert interval(found, 0.5) == (4.5, 5.5)
     assert np.isnan(unbiased_mean([0.0, 0.0], np.ones((1, 2)))).all()
-
-
-@pytest.mark.parametrize("n", [2, 3, 50, 10_000])
-def test_only_draws_of_one_image_are_undefined(n: int) -> None:
-    weights = np.zeros((n, 2))
-    weights[0] = 1.0
-    weights[0, 1], weights[1, 1] = (n - 1) / n, 1 / n
-    undefined = np.isnan(unbiased_mean([0.0, 0.5 / n], weights))
-    assert undefined.tolist() == [True, False]
-
-
-def test_interval_holds_the_level(rng: np.random.Generator) -> None:
-    draws = rng.normal(size=4001)
-    for level in (0.5, 0.8, 0.95):
-        low, high = interval(draws, level)
-        assert np.mean((draws >= low) & (draws <= high)) == pytest.approx(level, abs=0.002)
-        assert np.sum(draws < low) == pytest.approx(np.sum(draws > high), abs=1)
-    assert interval([2.0]) == (2.0, 2.0)
 
 
 def test_mean_as_scipy_s_percentile_bootstrap(rng: np.random.Generator) -> None:
@@ -129,14 +105,6 @@ def test_many_weights_are_counted_and_of_the_same_distribution(monkeypatch: pyte
     np.testing.assert_allclose(shares[0], shares[1], atol=0.006)
     off = np.corrcoef(counts)[~np.eye(n, dtype=bool)]
     assert off.mean() == pytest.approx(-1 / (n - 1), abs=0.003)
-
-
-@pytest.mark.parametrize(("n", "draws"), [(5, 30), (4000, 1100)])
-def test_weights_are_counts_over_the_number_of_images(n: int, draws: int) -> None:
-    counts, weights = (draw(n, draws, np.random.default_rng(0)) for draw in (resample_counts, resample_weights))
-    assert counts.dtype == np.uint8
-    np.testing.assert_array_equal(counts.sum(axis=0), n)
-    np.testing.assert_array_equal(counts / n, weights)
 
 
 def test_the_mean_by_counts_is_that_by_weights() -> None:
@@ -253,20 +221,6 @@ def test_the_rest_over_all_draws_there_are(rng: np.random.Generator) -> None:
         assert abs(np.mean(one * (other - other.mean()))) < 1e-14
     for one, other in ((rest_p, linear[1]), (rest_s, linear[0])):
         assert abs(np.mean(one * other)) < 1e-14
-
-
-def test_draws_within_lie_around_the_mean_of_different_images(rng: np.random.Generator) -> None:
-    p = rng.normal(size=(200, 4))
-    own = cdist(p, p)
-    mean, effects = own_effects(own.sum(axis=1))
-    within = Decomposition.within(effects[None], effects[None] @ own @ effects[:, None], mean, mean_square(own))
-    counts = resample_counts(200, 20_000, rng)
-    form = within.draw_within(drawn_effects(effects[None], counts), 200, rng.normal(size=20_000))
-    found = unbiased_mean(form, counts)
-    wanted = unbiased_mean(forms(counts, own, counts) / 200**2, counts)
-    assert found.mean() == pytest.approx(wanted.mean(), abs=0.02 * wanted.std())
-    assert found.std() == pytest.approx(wanted.std(), rel=0.02)
-    assert np.corrcoef(found, wanted)[0, 1] > 0.97
 
 
 def test_weighing_by_blocks(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:

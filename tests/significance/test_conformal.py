@@ -23,11 +23,6 @@ def test_as_counting(scores: list[float], calibration: list[float]) -> None:
     )
 
 
-def test_by_hand() -> None:
-    assert p_values([5.0, 2.0, -1.0], [1.0, 2.0, 2.0, 4.0]).tolist() == [0.2, 0.8, 1.0]
-    assert percentiles([5.0, 2.0, -1.0, 3.0], [1.0, 2.0, 2.0, 4.0]).tolist() == [100.0, 50.0, 0.0, 75.0]
-
-
 def test_valid_for_exchangeable_scores(rng: np.random.Generator) -> None:
     found = np.concatenate([p_values(rng.exponential(size=5), rng.exponential(size=19)) for _ in range(4000)])
     for level in (0.05, 0.1, 0.25, 0.5, 1.0):

@@ -47,13 +47,6 @@ def test_forms_of_the_labels_are_energy_distances(rng: np.random.Generator, offs
         assert found[k] == pytest.approx(energy(pooled[u[:, k] > 0], pooled[u[:, k] < 0]), rel=1e-8)
 
 
-def test_p_value_by_hand() -> None:
-    assert p_value(5.0, [1.0, 2.0, 3.0]) == 0.25
-    assert p_value(2.0, [1.0, 2.0, 3.0]) == 0.75
-    assert p_value(0.0, [1.0, 2.0, 3.0]) == 1.0
-    assert p_value(-1.0, [-2.0, -0.5]) == pytest.approx(2 / 3)
-
-
 def test_ties_within_rounding_count() -> None:
     assert p_value(1.0, [1.0 - 1e-13, 0.5, 0.2]) == 0.5
     assert p_value(1.0, [1.0 - 1e-6, 0.5, 0.2]) == 0.25
@@ -162,12 +155,3 @@ def test_a_slice_of_fewer_photographs_has_neither_interval_nor_test() -> None:
     assert found[1][3:] == (None, None, None)
     assert found[0].p_value is not None
     assert FEWEST == 10
-
-
-def test_undefined_values_are_left_out_and_a_whole_dataset_has_no_rest() -> None:
-    values = np.r_[np.full(15, 2.0), np.full(5, np.nan)]
-    found = slice_means(values, np.r_[np.zeros(15, int), np.ones(5, int)], rng=np.random.default_rng(0))
-    assert found[0].mean == 2.0
-    assert found[0].ci == (2.0, 2.0)
-    assert (found[0].difference, found[0].p_value) == (None, None)
-    assert found[1] == (0, 0, None, None, None, None)

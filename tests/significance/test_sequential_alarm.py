@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, evidence, first_alarm, together
+from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, evidence, first_alarm
 
 
 def direct(factors: list[float], horizon: int) -> float:
@@ -92,13 +92,3 @@ def test_a_single_image_of_a_kind_never_seen_raises_no_alarm() -> None:
     level, residuals = reference()
     lost = LabelledBatch(np.zeros(1), np.ones(1), level)
     assert first_alarm(evidence([SpreadBet.of(level, residuals).log_factor(lost)])) is None
-
-
-def test_a_stake_follows_what_is_known() -> None:
-    narrow, wide = np.full(50, 0.6), np.tile([0.05, 1.0], 50)
-    assert BoundedBet.of(0.5, narrow).stake > BoundedBet.of(0.5, wide).stake
-    assert BoundedBet.of(0.5).stake == 0.5
-
-
-def test_several_bets_are_averaged() -> None:
-    assert np.exp(together([np.log([2.0, 4.0]), np.log([0.5, 1.0])])).tolist() == pytest.approx([1.25, 2.5])

@@ -6,7 +6,7 @@ import pytest
 
 import howfar.store.feature_store
 from howfar.errors import StoreError
-from howfar.store import Store, shard_catalog, shards
+from howfar.store import Store, shards
 from howfar.store.shard_folder import folder_at
 from worlds.store_trials import add, content, expected, read
 
@@ -30,15 +30,6 @@ def four(features):
 def sizes(features):
     """Rows of each shard on disk, in the order of their ids."""
     return [len(np.load(path, mmap_mode="r")) for path in sorted(features.folder.glob("shards/*.npy"))]
-
-
-def test_few_shards_are_left_alone(features):
-    for k in range(64):
-        add(features, [k])
-    assert features.pack() == 0
-    add(features, [64])
-    assert features.pack() == 65
-    assert sizes(features) == [65]
 
 
 def test_large_shards_are_left_alone_and_no_shard_moves_past_them(features):
@@ -143,19 +134,6 @@ def test_what_was_packed_away_is_let_go_of(four):
     assert four._catalog._view.cache_info().currsize == 4
     four.pack(many=1)
     assert four._catalog._view.cache_info().currsize == 0, "the disk cannot free a file that is mapped"
-
-
-def test_only_so_many_files_are_kept_open(features, tmp_path, monkeypatch):
-    for k in range(8):
-        add(features, [k])
-    monkeypatch.setattr(shard_catalog, "OPEN_MAPS", 3)
-    reader = Store(tmp_path).open(IDENTITY, 24)
-    ids = sorted(reader._catalog.ids)
-    held = [reader._catalog.matrix(shard_id).array for shard_id in ids]
-    assert reader._catalog._view.cache_info().currsize == 3
-    # One that was let go of can still be read by who holds it.
-    np.testing.assert_array_equal(np.concatenate(held), expected(range(8)))
-    np.testing.assert_array_equal(read(reader, range(8)), expected(range(8)))
 
 
 def test_who_fills_a_store_keeps_shards_few(features, monkeypatch):

@@ -200,16 +200,6 @@ def test_a_file_whose_word_is_not_the_shards_is_passed_over(features, reads, cap
     assert "is damaged (an entry is not that of its shard)" in caplog.text
 
 
-def test_a_file_of_another_feature_tells_nothing(features, tmp_path):
-    other = Store(tmp_path).open({"name": "other"}, LENGTH)
-    for k in range(4):
-        add(other, [k + 20])
-    shutil.copy(file_of(other), file_of(features))
-    again = opened(features)
-    assert known(again, range(30)) == list(range(12))
-    np.testing.assert_array_equal(read(again, range(12)), expected(range(12)))
-
-
 @pytest.mark.parametrize("gone", ["deleted", "replaced"])
 def test_a_file_that_is_deleted_or_replaced_meanwhile_is_made_anew(features, gone, tmp_path):
     reader = opened(features)
@@ -236,17 +226,6 @@ def test_what_is_packed_away_is_passed_over_and_cleared(features):
     assert len(entries(features)) == 12
     again.pack()
     np.testing.assert_array_equal(read(opened(features), range(12)), expected(range(12)))
-
-
-def test_idle_shards_and_duplicates_in_the_file_are_packed_as_before(features):
-    features.add([content(1), content(0)], ["x"] * 2, expected([91, 90]))
-    again = opened(features)
-    assert again.pack(many=1) == 4, "the shard of copies alone was not deleted"
-    add(again, [20, 21, 22, 23])
-    assert again.pack(many=1) == 2
-    after = opened(features)
-    np.testing.assert_array_equal(read(after, [*range(12), 20]), expected([*range(12), 20]))
-    assert sorted(after._catalog.counts.values()) == [16]
 
 
 def test_a_damaged_row_of_the_file_s_shard_counts_as_absent(features):

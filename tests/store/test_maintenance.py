@@ -249,16 +249,6 @@ def test_behind_a_url_what_was_written_just_now_is_left(tmp_path, monkeypatch):
     assert snapshot(root) == {}
 
 
-def test_rows_of_before_get_checksums(features, root, as_before_checksums):
-    as_before_checksums(features)
-    assert sum(each.without_checksum for each in stores.check(root).features) == 5
-    assert [each.checksums_added for each in stores.repair(root, ["conformance"]).features] == [5]
-    found = stores.check(root)
-    assert found.sound
-    assert sum(each.without_checksum for each in found.features) == 0
-    np.testing.assert_array_equal(read(Store(root).open(IDENTITY, LENGTH), range(5)), expected(range(5)))
-
-
 def test_bad_input_is_one_clear_line(on_disk):
     with pytest.raises(MissingPathError, match=r"no store at .*missing"):
         stores.check(on_disk / "missing")
@@ -277,14 +267,6 @@ def test_a_disk_that_refuses_is_one_clear_line(on_disk, monkeypatch):
     monkeypatch.setattr(Path, "unlink", refused)
     with pytest.raises(StoreError, match=r"the store cannot remove .*Permission denied; mend its rights"):
         stores.prune(on_disk, ["old"])
-
-
-def test_an_empty_place_holds_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOWFAR_STORE", str(tmp_path / "none"))
-    assert stores.check().sound
-    assert stores.size().features == ()
-    assert stores.prune(max_size=0).removed == ()
-    assert not (tmp_path / "none").exists()
 
 
 class TestCommand:

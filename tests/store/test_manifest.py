@@ -87,14 +87,6 @@ def test_a_flipped_bit_is_no_other_feature(tmp_path, folder, change):
     assert (folder / "manifest.json").read_bytes() == whole
 
 
-def test_a_lost_manifest_is_written_anew(tmp_path, folder, caplog):
-    whole = (folder / "manifest.json").read_bytes()
-    (folder / "manifest.json").unlink()
-    np.testing.assert_array_equal(read(Store(tmp_path).open(IDENTITY, 24), [0, 1]), expected([0, 1]))
-    assert "has shards but no manifest.json" in caplog.text
-    assert (folder / "manifest.json").read_bytes() == whole
-
-
 def test_a_damaged_manifest_of_a_disk_that_refuses_is_no_obstacle(tmp_path, folder, monkeypatch):
     (folder / "manifest.json").write_bytes(b"")
 

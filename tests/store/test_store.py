@@ -79,20 +79,6 @@ def test_anybody_can_read_a_shard(tmp_path, dtype, stored):
     assert array.read_bytes().endswith(expected([0, 1]).astype(stored).tobytes())
 
 
-@pytest.mark.parametrize("piece", [1, 300, 16 << 20])
-@pytest.mark.parametrize(
-    "order", [range(20), range(19, -1, -1), [3, 4, 5, 9, 10], [7, 7, 8], [0, 2, 1, 3], [5, 6, 12, 13, 0, 1, 1]], ids=str
-)
-def test_rows_come_in_the_order_asked_for(tmp_path, monkeypatch, order, piece):
-    monkeypatch.setattr("howfar.store.local_folder.PIECE_BYTES", piece)
-    features = Store(tmp_path).open({"name": "a"}, 3)
-    stored, names = np.arange(60, dtype=np.float32).reshape(20, 3), [str(row) for row in range(20)]
-    features.add(names, names, stored)
-    selection = features.select([names[row] for row in order])
-    np.testing.assert_array_equal(selection.rows(0, len(order)), stored[list(order)])
-    np.testing.assert_array_equal(selection.columns(1, 3), stored[list(order), 1:])
-
-
 def test_a_disk_that_refuses_is_reported_and_nothing_is_left(tmp_path, monkeypatch):
     features = Store(tmp_path).open({"name": "a"}, 24)
     add(features, [0])

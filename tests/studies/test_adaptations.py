@@ -9,7 +9,7 @@ import pytest
 
 from howfar import registry
 from howfar.demo import write_dataset
-from howfar.errors import HowfarError, InputError
+from howfar.errors import HowfarError
 from howfar.function_options import AdaptOptions, SegmenterOptions, TrainingOptions
 from howfar.option_validation import declared
 from howfar.results.adaptation_result import Adaptations
@@ -162,9 +162,3 @@ def test_a_study_file_takes_every_option_of_adapt() -> None:
     # A result that an earlier version kept is found by the settings of that version.
     usual = ADAPTATION.settings.model_validate_json(json.dumps({**given, "way": "retrain", "without_labels": ["norm"]}))
     assert set(settings.model_dump()) - set(usual.model_dump()) == {"way", "without_labels"}
-
-
-def test_suppression_needs_background(folder: Path, tmp_path: Path) -> None:
-    text = (STUDY + BOTH).replace("background_shots = [2]\n", "")
-    with pytest.raises(InputError, match="of must name a study whose models learn from background images, got 'gain'"):
-        study(written(folder, text, "wrong"), out=tmp_path / "out", progress=False)

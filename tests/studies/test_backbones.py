@@ -73,24 +73,6 @@ def test_agreement_is_spearmans(found: BackboneComparison) -> None:
     assert found.agreed(other, one) == (sets, images)
 
 
-def test_agreement_with_the_trivial_is_of_the_images_that_both_saw(demo_folders, store, monkeypatch):
-    monkeypatch.setattr("howfar.studies.study_inputs.BASELINE_IMAGES", 9)
-    primary, *secondaries = demo_folders
-    sampled = howfar.compare_backbones(primary, secondaries, NAMES, store=store, **QUICK)
-    counts = sampled.agreement[sampled.agreement["dataset"] != SETS].groupby("other")["n"].unique()
-    assert {name: list(found) for name, found in counts.items()} == {"colour_moments": [12], "pixels": [9]}
-
-
-def test_order_of_backbones_and_memory_change_nothing(found, demo_folders, store, monkeypatch):
-    monkeypatch.setattr("howfar.studies.compare_backbones._BLOCK", 12 * 7)
-    primary, *secondaries = demo_folders
-    turned, blocks = (
-        howfar.compare_backbones(primary, secondaries, names, store=store, **QUICK) for names in (NAMES[::-1], NAMES)
-    )
-    assert turned.agreed(*NAMES) == pytest.approx(found.agreed(*NAMES))
-    pd.testing.assert_frame_equal(blocks.agreement, found.agreement)
-
-
 @pytest.mark.parametrize(
     ("names", "folders"),
     [

@@ -117,16 +117,6 @@ def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(folder, result, tmp_
     assert again.agreement.equals(result.agreement)
 
 
-def test_a_single_backbone_has_no_agreement(folder: Path, tmp_path: Path) -> None:
-    file = write_study(folder, "scenes", 'primaries = ["sky"]\nk = 2', "bootstrap = 0")
-    file.write_text(file.read_text(encoding="utf-8").replace('["pixels", "colours"]', '["colours"]'), encoding="utf-8")
-    found: Any = study(file, out=tmp_path / "out", progress=False)["scenes"]
-    assert found.agreement.empty
-    assert found.distances["relative_low"].isna().all()
-    assert "[" not in found.table()[1][0][4]
-    assert Scenes.load(tmp_path / "out" / "scenes").agreement.empty
-
-
 def perturbed_paths(folder: Path, names: list[str], perturbation: str, out: Path) -> dict[str, Path]:
     """Write the images of some categories perturbed, without loss, and name their folders."""
     for name in names:
@@ -164,16 +154,6 @@ def test_distances_are_those_of_perturbed_files(folder, robust, tmp_path, backbo
     assert row["change_low"] <= row["change"] <= row["change_high"]
 
 
-def test_in_one_space_all_categories_are_measured_again(folder: Path, tmp_path: Path) -> None:
-    found = run(folder, "robustness", PERTURBED + '\nprojection = "joint"', out=tmp_path / "out")
-    ends = found.perturbed("pixels")
-    changed = perturbed_paths(folder, ends, "darker", tmp_path / "files")
-    after = compared(folder, "campus", "pixels", changed, projection="joint")
-    rows = found.measured("pixels", "darker").set_index("dataset")
-    for each in after.datasets:
-        assert rows.loc[each.name, "relative"] == pytest.approx(each.relative)
-
-
 def test_overall_numbers_are_means_and_differences_of_them(robust: Robustness) -> None:
     overall = robust.overall.set_index("backbone")
     for name in robust.backbones:
@@ -184,16 +164,6 @@ def test_overall_numbers_are_means_and_differences_of_them(robust: Robustness) -
     assert (row["one"], row["other"]) == ("pixels", "colours")
     assert row["kendall"] == pytest.approx(overall.loc["pixels", "kendall"] - overall.loc["colours", "kendall"])
     assert row["kendall_low"] <= row["kendall_high"]
-
-
-def test_the_differences_are_drawn_with_the_same_images(folder: Path, tmp_path: Path) -> None:
-    """Two entries of one backbone differ in no resample, however wide the interval of each is."""
-    file = write_study(folder, "robustness", PERTURBED)
-    text = file.read_text(encoding="utf-8").replace("[backbones.pixels]", '[backbones.pixels]\nbackbone = "colour_moments"')
-    file.write_text(text, encoding="utf-8")
-    found: Any = study(file, out=tmp_path, progress=False)["robustness"]
-    (row,) = found.differences.to_dict("records")
-    assert (row["kendall"], row["kendall_low"], row["kendall_high"], row["overlap_high"]) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(

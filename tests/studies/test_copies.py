@@ -13,7 +13,7 @@ from howfar.errors import InputError
 from howfar.results import Comparison
 from howfar.results.comparison_result import COPIES
 from howfar.studies import near_duplicates
-from howfar.studies.near_duplicates import ALIKE, FEWEST, best_match, copy_notes, usual_agreement
+from howfar.studies.near_duplicates import ALIKE, best_match, copy_notes, usual_agreement
 
 QUICK = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "rivals": False}
 
@@ -106,13 +106,6 @@ def test_embeddings_are_compared_by_content_alone() -> None:
     assert howfar.compare(p, {"site": s}, leaks="drop", **QUICK).datasets[0].n == 19
 
 
-def test_blank_pictures_are_like_no_other(tmp_path: Path, demo_folders: list[Path]) -> None:
-    for number, shade in enumerate((10, 100, 200)):
-        Image.new("RGB", (64, 64), (shade, shade, shade)).save(tmp_path / f"{number}.png")
-    found = howfar.compare(demo_folders[0], f"blank={tmp_path}", "colour_moments", store=tmp_path / "store", **QUICK)
-    assert len(found.near_duplicates) == 0
-
-
 def test_equal_rows_of_many_sets_are_listed_with_the_first_of_each_other_set() -> None:
     a, b, c, d = np.random.default_rng(0).normal(size=(4, 6))
     sets = {"one": np.stack([b, a, b]), "two": np.stack([c, d, b, c])}
@@ -186,18 +179,6 @@ def test_it_is_the_least_hamming_distance(pairs_per_tile: int, monkeypatch: pyte
     np.testing.assert_allclose(found.agreement, 1 - distances.min(axis=1), atol=1e-12)
 
 
-@pytest.mark.parametrize("pairs_per_tile", [1, 50, 1 << 22])
-def test_only_earlier_rows_count_within_a_set(pairs_per_tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_duplicates, "PAIRS_PER_TILE", pairs_per_tile)
-    a = signs(40, 2)
-    a[7] = a[3]
-    found = best_match(a, a, earlier=True)
-    assert (found.rows < np.arange(40)).all()
-    assert (found.rows[0], found.agreement[0]) == (-1, 0.0)
-    assert (found.rows[7], found.agreement[7]) == (3, 1.0)
-    assert found.agreement[3] < 1
-
-
 def framed(count: int, share: float, seed: int) -> np.ndarray:
     """Hashes of which each bit is that of one frame with a probability."""
     frame = np.random.default_rng(99).choice([-1, 1], 256)
@@ -216,31 +197,6 @@ def test_usual_agreement_is_that_of_all_pairs_but_the_best(same: bool) -> None:
     left[np.arange(12), np.where(left, shares, -1).argmax(axis=1)] = False
     low, middle = np.quantile(shares[left], (0.1, 0.5))
     assert usual_agreement(a, b, turned, same=same, spreads=2.0) == pytest.approx(middle + 2 * (middle - low))
-
-
-def test_bursts_and_copies_do_not_move_it() -> None:
-    p, s = signs256(60, 3), signs256(50, 4)
-    plain = usual_agreement(s, p, s)
-    p[:25], s[:20] = p[0], p[0]
-    noise = np.random.default_rng(5)
-    p[:25] *= np.where(noise.random((25, 256)) < 0.05, -1, 1)
-    s[:20] *= np.where(noise.random((20, 256)) < 0.05, -1, 1)
-    assert usual_agreement(s, p, s) == pytest.approx(plain, abs=0.03)
-    s[20:40] = s[20]
-    assert usual_agreement(s, p, s) == pytest.approx(plain, abs=0.03)
-
-
-def test_of_few_pairs_nothing_is_told() -> None:
-    alike, more = framed(6, 0.95, 0), framed(8, 0.95, 2)
-    burst = np.repeat(alike[:1], 500, axis=0)
-    assert usual_agreement(alike[:1], framed(FEWEST, 0.95, 1), alike[:1]) == 0.0
-    assert usual_agreement(alike, alike, alike, same=True) == 0.0
-    assert usual_agreement(burst, alike, burst) == 0.0
-    assert usual_agreement(more, alike, more) > 0.9
-
-
-def signs256(count: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).choice([-1, 1], (count, 256))
 
 
 def test_images_of_one_group_are_no_copies_of_each_other() -> None:

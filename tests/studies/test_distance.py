@@ -89,19 +89,6 @@ def test_a_dataset_s_numbers_do_not_depend_on_its_companions(found: Comparison) 
     )
 
 
-@pytest.mark.parametrize("mode", ["pair", "primary", "joint", "none"])
-def test_every_projection_mode(mode: str) -> None:
-    p, near, far = rows(0, 30), rows(1, 20), rows(2, 20, shift=2.0)
-    found = howfar.compare(p, {"near": near, "far": far}, projection=mode, components=5, bootstrap=50, permutations=49)
-    assert found.datasets[0].relative < found.datasets[1].relative
-    if mode == "none":
-        np.testing.assert_allclose(found.datasets[1].o_dist_mean, cdist(far, p).mean())
-        assert found.datasets[1].explained_variance == pytest.approx(1.0)
-    if mode == "primary":
-        pca = PCA(5, svd_solver="full").fit(p)
-        np.testing.assert_allclose(found.datasets[1].o_dist_mean, cdist(pca.transform(far), pca.transform(p)).mean())
-
-
 def test_the_primary_mode_s_test_treats_both_sets_alike() -> None:
     """Fitted on P alone, P's rows spread more than S's in its own directions; the permutation test must not see that."""
     p_values = []
@@ -110,26 +97,6 @@ def test_the_primary_mode_s_test_treats_both_sets_alike() -> None:
         found = howfar.compare(x[:30], {"half": x[30:]}, projection="primary", bootstrap=0, permutations=99)
         p_values.append(found.datasets[0].p_value)
     assert sum(p < 0.05 for p in p_values) <= 6
-
-
-def test_layer_scaling_reaches_the_projection() -> None:
-    from howfar.arrays import ArrayRows
-    from howfar.results import Features
-
-    def features(name: str, array: np.ndarray) -> Features:
-        names = tuple(str(i) for i in range(len(array)))
-        return Features(name, ArrayRows(array), names, names, tuple(f"{name}{i}" for i in names), (10, 30), {"kind": "test"})
-
-    p, s = rows(0, 30), rows(1, 20, shift=1.0)
-    plain = howfar.compare(features("p", p), features("s", s), components=5, permutations=0)
-    scaled = howfar.compare(features("p", p), features("s", s), components=5, permutations=0, scale="layers")
-    pool = np.concatenate([p, s])
-    pool = pool - pool.mean(axis=0)
-    layers = (pool[:, :10], pool[:, 10:])
-    spread = np.concatenate([layer / np.sqrt(layer.var(axis=0, ddof=1).sum()) for layer in layers], axis=1)
-    scores = PCA(5, svd_solver="full").fit_transform(spread)
-    assert scaled.datasets[0].o_dist_mean == pytest.approx(cdist(scores[30:], scores[:30]).mean())
-    assert plain.datasets[0].o_dist_mean != pytest.approx(scaled.datasets[0].o_dist_mean)
 
 
 def test_single_images_are_measured_and_said_to_be_few() -> None:
@@ -159,27 +126,6 @@ def test_limit_draws_at_random_with_the_seed_and_keeps_the_order() -> None:
     places = [int(name.partition("-")[2]) for name in first]
     assert places != list(range(places[0], places[0] + 20))
     assert places == sorted(places)
-
-
-def test_trivial_backbones_need_no_more_than_a_sample(demo_folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.studies.study_inputs.BASELINE_IMAGES", 10)
-    monkeypatch.setattr("howfar.studies.compare_datasets.BASELINE_IMAGES", 10)
-    options = {"permutations": 0, "bootstrap": 0, "progress": False}
-    sampled = howfar.compare(demo_folders[0], demo_folders[1], "colour_moments", **options)
-    assert sampled.primary.n == 24
-    assert any("at most 10 images" in note for note in sampled.notes)
-    same = howfar.compare(demo_folders[0], demo_folders[1], "pixels", limit=10, **options)
-    assert sampled.baselines[0].relative == pytest.approx(same.datasets[0].relative)
-
-
-def test_equal_distances_scale_to_zero() -> None:
-    rounded = 0
-    for seed in range(20):
-        s = np.repeat(rows(seed + 1, 1, q=60), 5, axis=0)
-        found = howfar.compare(rows(0, 30, q=60), {"s": s}, permutations=0, bootstrap=0)
-        rounded += np.ptp(found.images.i_dist_mean) > 0
-        assert found.images.i_dist_scaled.tolist() == [0.0] * 5
-    assert rounded, "no draw had distances that rounding tells apart, so nothing was tested"
 
 
 def test_what_the_settings_do_to_the_numbers_is_said() -> None:

@@ -60,14 +60,6 @@ def test_agreement_is_pandas(table: DistanceTable) -> None:
     assert images == pytest.approx(np.mean(each))
 
 
-def test_one_backbone_is_enough(folder: Path) -> None:
-    text = STUDY.replace('"pixels", "colours"', '"colours"').replace("bootstrap = 50", "bootstrap = 0")
-    found = study(written(folder, DATASETS + text, "alone"), progress=False)["far"]
-    again = DistanceTable.load(folder / "alone" / "far")
-    assert list(again.comparison.agreement.columns) == list(found.comparison.agreement.columns)
-    assert "agreement" not in {path.stem for path in (folder / "alone" / "figures").iterdir()}
-
-
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [

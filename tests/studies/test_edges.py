@@ -9,9 +9,9 @@ from PIL import Image
 
 import howfar
 from howfar.metrics.image_structure import edge_preference
-from howfar.paper.edges_report import edges_rows, lead, paper_sentence
-from howfar.results.records import Interval, Provenance, matching
-from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
+from howfar.paper.edges_report import edges_rows, lead
+from howfar.results.records import matching
+from howfar.results.segmenter_studies import Edges
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.run_study import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written
@@ -55,16 +55,6 @@ def weights(folder: Path, model: str) -> Path:
     return folder / "mine" / "gain" / model / "models" / "seed3" / "M.safetensors"
 
 
-def test_maps_are_ms_of_the_first_seed(edges: Edges, folder: Path, tmp_path: Path) -> None:
-    howfar.predict(weights(folder, "wide"), folder / "walls", tmp_path, progress=False)
-    own = edges.images[edges.images["model"] == "wide"]
-    assert len(own) == 10
-    for row in own.to_dict("records"):
-        made = np.asarray(Image.open(folder / "mine" / "drawn" / row["map"]))
-        again = np.asarray(Image.open(tmp_path / Path(row["map"]).name))
-        np.testing.assert_array_equal(made, again)
-
-
 def test_numbers_are_of_the_maps(edges: Edges, run: StudyRun, folder: Path) -> None:
     for model in edges.models:
         trained = matching(run["gain"][model.model].models, model="M").iloc[0]
@@ -79,13 +69,6 @@ def test_numbers_are_of_the_maps(edges: Edges, run: StudyRun, folder: Path) -> N
         assert model.edges.value == pytest.approx(own["edges"].mean())
         assert (model.n, model.blank) == (10, own["edges"].isna().sum())
         assert model.probability.low < own["probability"].mean() < model.probability.high
-
-
-def test_the_difference_is_paired(edges: Edges) -> None:
-    by_model = edges.images.pivot(index="image", columns="model", values="edges")
-    (difference,) = edges.differences
-    assert (difference.model, difference.other) == ("dc", "wide")
-    assert difference.edges.value == pytest.approx((by_model["dc"] - by_model["wide"]).mean())
 
 
 def test_it_is_read_back_and_drawn(edges: Edges, folder: Path) -> None:
@@ -110,26 +93,3 @@ def test_trained_models_are_backbones(run: StudyRun, folder: Path) -> None:
     alone = howfar.compare(rows[0], {"site": rows[1], "walls": rows[2]}, **options)
     measured = [row.o_dist_mean for row in found.comparison["wide"].datasets]
     assert measured == pytest.approx([row.o_dist_mean for row in alone.datasets], rel=1e-5)
-
-
-def believed(gap: tuple[float, float, float], other: str = "unetplusplus") -> Edges:
-    """Two models with a stated difference."""
-    none = Interval(0.1, 0.05, 0.15)
-    models = tuple(
-        ModelEdges(name, segmenter, 0.5, 0.6, none, none, Interval(value, value - 0.1, value + 0.1), 4, 0)
-        for name, segmenter, value in (("net", other, 0.2), ("dc", "deepcrack", 0.2 + gap[0]))
-    )
-    difference = EdgeDifference("net", "dc", Interval(-gap[0], -gap[2], -gap[1]))
-    return Edges("walls", "gain", 0, models, (difference,), (), pd.DataFrame(), provenance=Provenance.now())
-
-
-def test_words_follow_the_interval() -> None:
-    clear, unclear, turned = (0.3, 0.2, 0.4), (0.05, -0.1, 0.2), (-0.15, -0.2, -0.1)
-    assert "dc follows the edges of walls with a rank correlation of +0.50 [+0.40, +0.60], more than every" in lead(
-        believed(clear)
-    )
-    assert "beyond chance not more than net" in lead(believed(unclear))
-    assert "(here dc) follows edges more holds here: +0.30 [+0.20, +0.40] against net" in paper_sentence(believed(clear))
-    assert "does not hold here" in paper_sentence(believed(unclear))
-    assert "the other way round here: −0.15 [−0.20, −0.10]" in paper_sentence(believed(turned))
-    assert paper_sentence(believed(clear, "deepcrack")) == ""

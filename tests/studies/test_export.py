@@ -12,11 +12,9 @@ import pytest
 
 import howfar
 from howfar.cli.main import run
-from howfar.data import Dataset, Item, content_hash, embeddings, parse
+from howfar.data import content_hash, embeddings, parse
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingExtraError, StoreError
-from howfar.memory import within
-from howfar.results import Features
 from howfar.store import feature_store
 
 LANCE = pytest.mark.skipif(find_spec("lance") is None, reason="pylance is not installed")
@@ -93,23 +91,6 @@ def test_blocks_change_nothing(roads: Path, tmp_path: Path, kind: str, monkeypat
     assert read == [(0, 2), (2, 4), (4, 5)]
     whole, blocks = (table_of(tmp_path / f"{name}.{kind}") for name in ("whole", "blocks"))
     pd.testing.assert_frame_equal(whole, blocks)
-
-
-def test_a_budget_makes_blocks_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = Features("roads", np_rows(100), tuple(map(str, range(100))), ("",) * 100, ("0",) * 100, (50_000,), {})
-    dataset = Dataset("roads", [Item(str(k), str(k)) for k in range(100)])
-    table = embeddings.FeatureTable([dataset], [features])
-    with within("40MB"):
-        sizes = [len(block) for block in table.blocks()]
-    assert sum(sizes) == 100
-    assert max(sizes) < 30
-    assert len(next(iter(table.blocks()))) == 100
-
-
-def np_rows(count: int) -> Any:
-    from howfar.arrays import ArrayRows
-
-    return ArrayRows(np.zeros((count, 50_000), np.float32))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -190,20 +190,6 @@ def test_the_share_that_is_blind_to_persons_counts_the_primarys_own_value(identi
     assert blind["weather"].unique() == pytest.approx([3 / 4])
 
 
-def test_intervals_hold_the_share_and_the_change_is_of_the_same_draws(identity: Identity) -> None:
-    claims = identity.claims.set_index(["backbone", "variation", "perturbation"]).sort_index()
-    view = claims.loc["pixels", "view"]
-    assert (claims["interval_over"][claims["references"] >= 5] == "primary sets").all()
-    assert (claims["interval_over"][claims["references"] < 5] == "").all()
-    assert (view["low"] <= view["violated"]).all()
-    assert (view["violated"] <= view["high"]).all()
-    assert np.isnan(view["change"]["none"])
-    assert view["change"]["blur"] == pytest.approx(view["violated"]["blur"] - view["violated"]["none"])
-    width = view["high"] - view["low"]
-    assert view["change_high"]["blur"] - view["change_low"]["blur"] < width.sum()
-    assert claims["low"][claims["interval_over"] == ""].isna().all()
-
-
 def test_a_second_run_reads_and_a_killed_one_goes_on(identity: Identity, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from howfar.paper import person_identity as study
 
@@ -272,48 +258,3 @@ def test_what_is_wrong_is_one_line_before_any_work(people: Path, tmp_path: Path,
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "study").rglob("*.npy"))
-
-
-def test_a_fit_on_one_image_is_refused(tmp_path: Path) -> None:
-    file = write_faces(tmp_path, 2)
-    file.write_text(f'{file.read_text()}projection = "primary"\n')
-    with pytest.raises(HowfarError, match="projection must not be primary where a set has one image, as those of picture"):
-        howfar.study(file, progress=False)
-
-
-def test_a_tables_columns_say_who_is_seen(people: Path, tmp_path: Path, identity: Identity) -> None:
-    names = [item.name for item in Dataset.from_folder(people / "people").items]
-    table = variations(names)[["person", "view"]].astype(str)
-    table.insert(0, "image", [str(people / "people" / name) for name in names])
-    table.to_csv(tmp_path / "people.csv", index=False)
-    text = (people / "study.toml").read_text().replace('"people"\n[', '"people.csv"\n[')
-    (tmp_path / "study.toml").write_text(f'{text}columns = ["person", "view"]\nperturbations = []\n')
-    result = howfar.study(tmp_path / "study.toml", progress=False)["identity"]
-    wanted = identity.named("pixels", "none", "view", "distances")["o_dist_mean"]
-    np.testing.assert_allclose(result.named("pixels", "none", "view", "distances")["o_dist_mean"], wanted, rtol=1e-6)
-
-
-def test_equal_images_in_two_sets_are_no_fault(tmp_path: Path) -> None:
-    file = write_faces(tmp_path, 2)
-    for picture in (2, 3):
-        (tmp_path / "faces" / "a" / f"{picture}.png").write_bytes((tmp_path / "faces" / "a" / "1.png").read_bytes())
-    result = howfar.study(file, progress=False)["faces"]
-    assert result.references["margin"].isna().tolist() == [True] * 3 + [False] * 3
-    assert result.claims["violated"].item() == 0.0
-
-
-@pytest.mark.parametrize("space", ["joint", "none", "primary"])
-def test_other_projections_measure_in_one_space(people: Path, tmp_path: Path, space: str) -> None:
-    text = (people / "study.toml").read_text().replace('"people"\n[', f'"{people / "people"}"\n[')
-    (tmp_path / "study.toml").write_text(f'{text}projection = "{space}"\nvariations = ["view"]\nperturbations = []\n')
-    result = howfar.study(tmp_path / "study.toml", progress=False)["identity"]
-    dataset = Dataset.from_folder(people / "people")
-    x = howfar.embed(dataset, "pixels", progress=False).to_array().astype(np.float64)
-    groups = variations([item.name for item in dataset.items]).groupby(["person", "view"]).indices
-    p, s = groups[1, 1], groups[2, 19]
-    fitted = {"joint": x, "none": None, "primary": x[p]}[space]
-    if fitted is not None:
-        axes = np.linalg.svd(fitted - fitted.mean(axis=0), full_matrices=False)[2][: 4 if space == "joint" else 3]
-        x = (x - fitted.mean(axis=0)) @ axes.T
-    row = result.named("pixels", "none", "view", "distances").set_index(["reference_value", "person", "value"])
-    assert row.loc[("1", "2", "19"), "o_dist_mean"].iloc[0] == pytest.approx(cdist(x[s], x[p]).mean(), rel=1e-4)

@@ -76,11 +76,3 @@ def test_a_damaged_file_is_made_anew(sets: list[Path]) -> None:
     second, count = compare(sets)
     assert (count, second.baselines) == (2, first.baselines)
     assert compare(sets)[1] == 1
-
-
-def test_the_oldest_are_removed(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_datasets, "MOST", 1)
-    for components in (1, 2, 3):
-        compare(sets, components=components)
-    assert len(list((Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir())) == 2
-    assert compare(sets, components=3)[1] == 1

@@ -18,7 +18,7 @@ from howfar.arrays import as_rows
 from howfar.data import parse
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.results import Features
-from howfar.results.comparison_result import MEASURES, Matrix
+from howfar.results.comparison_result import Matrix
 from howfar.runners import RayRunner
 from howfar.studies import distance_matrix
 from howfar.studies.distance_matrix import JOURNAL, PairJournal
@@ -101,21 +101,6 @@ def test_in_one_space_and_in_all_dimensions() -> None:
     assert (selves == 1).all()
     for row in measure(known, projection="none").pairs.to_dict("records"):
         assert row["o_dist_mean"] == pytest.approx(cdist(known[row["one"]], known[row["other"]]).mean(), rel=1e-9)
-
-
-@pytest.mark.parametrize("name", MEASURES)
-def test_square(name: Any) -> None:
-    found = measure()
-    square = found.square(name)
-    assert list(square.index) == list(square.columns) == list(SIZES)
-    row = found.pairs.set_index(["one", "other"]).loc[("b", "d")]
-    if name == "relative":
-        assert (square.loc["b", "d"], square.loc["d", "b"]) == (row["relative_one"], row["relative_other"])
-        assert (np.diag(square) == 1).all()
-    else:
-        wanted = max(row["relative_one"], row["relative_other"]) if name == "mutual" else row[name]
-        assert square.loc["b", "d"] == square.loc["d", "b"] == wanted
-        assert np.array_equal(square, square.T, equal_nan=True)
 
 
 def test_a_run_that_was_stopped_is_gone_on_with(tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,12 +248,6 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     ):
         measure(out=tmp_path)
     measure(out=tmp_path)
-
-
-def test_lines_of_another_make_are_passed_over(tmp_path: Path, measured: list[int]) -> None:
-    (tmp_path / JOURNAL).write_text('[]\n3\n{"no": "key"}\n\n{\n')
-    measure(out=tmp_path)
-    assert len(measured) == 6
 
 
 def test_the_page_and_a_table_of_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

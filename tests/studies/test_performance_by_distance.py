@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from figures.believable_adaptation import make
-from howfar.paper.adapted_models import PerformanceSettings, averaged, possible_changes, shares_of, slopes_of
+from howfar.paper.adapted_models import PerformanceSettings, shares_of, slopes_of
 from howfar.results.adaptation_result import Adaptation
 from howfar.studies.adaptation.adaptation_tables import slopes_of as slopes_by_seed
 from results.test_conformance import adaptation
@@ -89,24 +89,6 @@ def test_the_change_is_the_difference_of_both_slopes(rows: list[dict[str, Any]])
         assert after["change_high"] == pytest.approx(0.4, abs=1e-6)
 
 
-def test_verdicts_say_what_the_intervals_hold(rows: list[dict[str, Any]]) -> None:
-    before, after = row(rows, "M", "all"), row(rows, "far-7", "all")
-    assert before["kind"] == "falls"
-    assert "within sets" in before["verdict"]
-    assert after["high"] < 0 or after["kind"] == "consistent"
-    flat = row(slopes_of(made(0.4, 0.4), [0, 1], SETTINGS), "far-7", "all")
-    assert flat["kind"] == "consistent"
-
-
-def test_seeds_that_are_not_of_all_models_are_left_out(study: Adaptation) -> None:
-    alone = averaged(study.images, [1], "f_ods")
-    own = study.images[(study.images["seed"] == 1) & (study.images["model"] == "M")].set_index(["dataset", "image"])
-    found = alone.set_index(["dataset", "image"])
-    assert len(found) == sum(SIZES.values()) - len(SIZES)
-    pd.testing.assert_series_equal(found["M"], own["f_ods"].loc[found.index], check_names=False)
-    pd.testing.assert_series_equal(found["distance"], own["distance"].loc[found.index], check_names=False)
-
-
 def with_background(photographs: int, seeds: tuple[int, ...] = (0, 1, 2)) -> Adaptation:
     study = make(Path(), sizes={"walls": 3}, blind={}, seeds=seeds, random_seeds=(9,), bootstrap=20, files=False)
     return replace(study, images=study.images[study.images["photograph"] < f"photo{photographs:03d}"])
@@ -124,23 +106,3 @@ def test_a_share_is_the_mean_over_images_and_seeds() -> None:
     assert row["share"] == pytest.approx(own["false_positive_share"].mean())
     assert (row["lowest"], row["highest"]) == (by_seed.min(), by_seed.max())
     assert row["low"] < row["share"] < row["high"]
-
-
-def test_an_interval_stays_within_what_a_share_can_be() -> None:
-    for row in shares_of(with_background(2, (0, 1)), 200):
-        assert 0 <= row["low"] <= row["share"] <= row["high"] <= 1
-
-
-def test_one_photograph_has_no_interval() -> None:
-    (row, *_) = shares_of(with_background(1), 50)
-    assert row["share"] > 0
-    assert np.isnan(row["low"])
-    assert np.isnan(row["high"])
-
-
-def test_a_change_is_one_that_the_share_allows() -> None:
-    changes = pd.DataFrame({"segmenter": "net", "model": ["far-7", "B3"], "of": ["", "far-7"], "low": -1.39, "high": 1.17})
-    shares = pd.DataFrame({"segmenter": "net", "model": ["far-7", "B3"], "share": [0.25, 0.1]})
-    found = possible_changes(changes, shares)
-    assert found.loc[1, ["low", "high"]].tolist() == [-0.25, 0.75]
-    assert np.isnan(found.loc[0, "low"])

@@ -1,6 +1,5 @@
 """A profile scores as compare measures and as its estimators learnt; its file, its weights, and primaries that say nothing."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -240,25 +239,6 @@ def test_what_falls_with_distance_is_predicted_from_distance(judged: Profile) ->
     assert "intervals" in note
 
 
-def test_what_estimators_read_has_no_unit() -> None:
-    p, s = spread_rows(0, 40), spread_rows(1, 10, 2.0)
-    metres, millimetres = (howfar.profile(unit * p, components=12) for unit in (1.0, 1000.0))
-    ours, theirs = metres.columns(metres.measure(s)), millimetres.columns(millimetres.measure(1000.0 * s))
-    assert set(ours) == {"i_dist", "knn", "mahalanobis", "residual"}
-    for name, values in ours.items():
-        np.testing.assert_allclose(theirs[name], values, rtol=1e-9)
-    np.testing.assert_allclose(ours["i_dist"], metres.measure(s)["relative"])
-
-
-def test_estimators_survive_the_file_bit_for_bit(judged: Profile, tmp_path: Path) -> None:
-    back = Profile.load(judged.save(tmp_path / "roads.howfar"))
-    assert json.dumps(back.judge.to_dict()) == json.dumps(judged.judge.to_dict())
-    assert back.score(spread_rows(9, 20, 2.0)).images == judged.score(spread_rows(9, 20, 2.0)).images
-    for name in judged.judge.fits:
-        ours, theirs = (one.score(spread_rows(9, 5), estimator=name).images for one in (judged, back))
-        assert ours == theirs
-
-
 def test_what_does_not_fit_is_refused(labelled: Any, table: pd.DataFrame) -> None:
     sets = [parse(array, name) for name, array in labelled.items()]
     with pytest.raises(InputError, match=r"its only image \(x\) is not in the run"):
@@ -273,20 +253,6 @@ def test_what_does_not_fit_is_refused(labelled: Any, table: pd.DataFrame) -> Non
         howfar.profile(spread_rows(0, 60), components=12, labelled=[sets[0], sets[0]], performance=table)
     with pytest.raises(InputError, match="is of no use: the profile of primary holds no estimators"):
         howfar.profile(spread_rows(0, 60)).score(spread_rows(1, 2), estimator="mean")
-
-
-def test_what_is_odd_about_the_labelled_sets_is_said(labelled: Any, table: pd.DataFrame) -> None:
-    p = spread_rows(0, 60)
-    sets = [parse(np.concatenate([labelled["a"], p[:2]]), "a"), parse(labelled["b"], "b"), parse(labelled["c"], "c")]
-    known = table[(table.dataset != "c") | (table.image == "row-0")].assign(
-        performance=lambda t: t.performance.where(t.dataset != "c")
-    )
-    extra = pd.DataFrame({"dataset": "b", "image": ["gone"], "performance": [0.5]})
-    judged = howfar.profile(p, labelled=sets, performance=pd.concat([known, extra]))
-    notes = " / ".join(judged.score(spread_rows(9, 1)).notes)
-    assert "c has no image with a performance" in notes
-    assert "a shares 2 images with primary" in notes
-    assert "the performance of b tells of 1 images that are not in it" in notes
 
 
 def write_maps(folder: Path, out: Path, seed: int) -> None:
@@ -336,24 +302,3 @@ def test_signals_of_maps_are_those_that_the_estimators_learnt_from(with_maps, de
         for stem, wanted in zip(known[0].images["image"].map(lambda x: Path(x).stem), fit.predict(columns)[0], strict=True):
             assert scores[stem].predicted == pytest.approx(wanted, abs=1e-12)
             assert scores[stem].estimator == name
-
-
-def test_tiles_of_one_photograph_are_calibrated_on_together() -> None:
-    """One labelled set whose photographs' tiles lie apart: without `group` each tells what its other tiles score."""
-    rng = np.random.default_rng(0)
-    photographs = np.tile(np.arange(20), 4)
-    names = tuple(f"{tile:02d}-{photo:02d}" for tile, photo in enumerate(photographs))
-    labelled = replace(parse(rng.normal(size=(80, 6)), "a"), images=names)
-    performance = np.clip(0.5 + 0.2 * rng.normal(size=20), 0, 1)[photographs]
-    table = pd.DataFrame({"image": names, "performance": performance})
-
-    def left_out(group: str | None) -> np.ndarray:
-        judged = howfar.profile(spread_rows(0, 60)[:, :6], labelled=labelled, performance=table, group=group)
-        return judged.judge.fits["mean"].estimates
-
-    for estimate, truth in zip(left_out(r"\d+-(.+)"), performance, strict=True):
-        others = performance[photographs // 2 != photographs[np.argmax(performance == truth)] // 2]
-        assert estimate == pytest.approx(others.mean())
-    assert not np.allclose(left_out(None), left_out(r"\d+-(.+)"))
-    with pytest.raises(InputError, match="group must have a group in brackets"):
-        left_out(".+")

@@ -1,6 +1,5 @@
 """The selection study: what is read of runs, evaluations, maps and lists, what `auto` takes, and first labels."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,7 @@ from howfar.metrics import histogram
 from howfar.metrics.image_structure import FEATURES
 from howfar.metrics.label_free_signals import class_entropy
 from howfar.results import Comparison, Evaluation, Provenance, Relation, Selection
-from howfar.selection import every, far, named
-from howfar.selection.diversity import KCENTER
+from howfar.selection import every, named
 from howfar.selection.function_strategy import FunctionStrategy
 from howfar.studies.select_images import select
 
@@ -84,24 +82,6 @@ def test_every_strategy_that_a_run_is_enough_for(strategy: str, run: Comparison,
         row = site[site["image"] == pick.image].iloc[0]
         assert (pick.path, pick.distance) == (row["path"], row["i_dist_scaled"])
         assert pick.reason
-
-
-def test_far_is_chosen_by_the_scaled_distance_of_the_dataset_alone(run: Comparison, site: pd.DataFrame) -> None:
-    by_name = site.sort_values("image").reset_index(drop=True)
-    wanted = by_name["image"].iloc[far(by_name["i_dist_scaled"], 3)].tolist()
-    assert names(howfar.select(run, "site", 3, "far")) == wanted
-    assert all(0.6 <= pick.distance <= 1.0 for pick in howfar.select(run, "site", 3, "far").picks)
-
-
-def test_feature_strategies_read_every_component(run: Comparison, site: pd.DataFrame) -> None:
-    x = site[[f"pc{number}" for number in range(1, 7)]].to_numpy()
-    positions = KCENTER.pick({"features": x, "name": site["image"]}, 7, np.random.default_rng(0))
-    assert names(howfar.select(run, "site", 7, "kcenter")) == site["image"].iloc[positions].tolist()
-    # The last component counts: far apart in it alone, an image is chosen second.
-    lonely = run.images.copy()
-    where = lonely.index[lonely["image"] == site["image"].iloc[4]].intersection(lonely.index[lonely["dataset"] == "site"])
-    lonely.loc[where, "pc6"] += 1000.0
-    assert names(howfar.select(replace(run, images=lonely), "site", 2, "kcenter"))[1] == site["image"].iloc[4]
 
 
 @pytest.mark.parametrize("strategy", FEATURE_STRATEGIES)
@@ -181,20 +161,6 @@ def test_labelled_images_are_named_by_name_path_list_or_table(run: Comparison, s
         assert (found.labelled, found.notes) == (3, ())
 
 
-def test_entries_that_are_no_image_of_the_dataset_are_noted(run: Comparison, site: pd.DataFrame) -> None:
-    here = site["image"].iloc[0]
-    assert howfar.select(run, "site", 2, labelled=[here, "elsewhere.png"]).notes == (
-        "1 entry of the list of labelled images is no image of site: left out",
-    )
-    found = howfar.select(run, "site", 2, labelled=[here, here, "a.png", "b.png"])
-    assert (found.labelled, found.notes) == (1, ("2 entries of the list of labelled images are no image of site: left out",))
-    with pytest.raises(InputError, match=r"labelled must name images of site, by name \(.*\) or path, got 'a.png'"):
-        howfar.select(run, "site", 2, labelled=["a.png"])
-    with pytest.raises(MissingPathError, match="no list of images"):
-        howfar.select(run, "site", 2, labelled="no/such/list.txt")
-    assert howfar.select(run, "site", 2, labelled=[]).labelled == 0
-
-
 def test_a_strategy_of_ones_own_reads_what_a_run_holds(run: Comparison, site: pd.DataFrame) -> None:
     class Farthest:
         name, needs, nested = "farthest", ("knn",), True
@@ -212,16 +178,6 @@ def test_a_strategy_of_ones_own_reads_what_a_run_holds(run: Comparison, site: pd
     blind.needs = ("colour",)
     with pytest.raises(InputError, match="the strategy farthest needs colour of images of site, which no run holds"):
         howfar.select(run, "site", 2, blind)
-
-
-def test_a_run_folder_is_read(run: Comparison, tmp_path: Path) -> None:
-    replace(run, images=run.images.assign(path="")).save(tmp_path)
-    with pytest.warns(UserWarning, match="ready-made embeddings"):
-        found = howfar.select(tmp_path, "site", 5, "kcenter", out=tmp_path / "select-site")
-    assert names(found) == names(howfar.select(run, "site", 5, "kcenter"))
-    assert json.loads((tmp_path / "select-site" / "selection.json").read_text())["picks"][0]["image"] == names(found)[0]
-    with pytest.raises(MissingPathError):
-        howfar.select(tmp_path / "none", "site", 5)
 
 
 @pytest.mark.parametrize(
@@ -385,24 +341,6 @@ def roads_run(labelled_roads: Path, tmp_path: Path) -> Path:
 def areas(folder: Path) -> dict[str, int]:
     images = read_export(folder / "coco.json").images
     return {image.name: int(sum(mark.draw().sum() for mark in image.marks if mark.draw)) for image in images}
-
-
-WANTED = {f"{k:04}.jpg": 3 * k for k in range(1, FEW + 1)}
-
-
-def test_maps_are_read_at_a_threshold(roads_run: Path, labelled_roads: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    howfar.select(roads_run, "site", FEW, predictions=labelled_roads / "maps", out=out)
-    assert set(areas(out).values()) == {0}
-    howfar.select(roads_run, "site", FEW, predictions=labelled_roads / "maps", threshold=0.3, out=out)
-    assert areas(out) == WANTED
-
-
-def test_maps_on_record_are_taken_at_the_relation_s_threshold(roads_run: Path, labelled_roads: Path, tmp_path: Path) -> None:
-    evaluated = howfar.evaluate(str(labelled_roads / "site"), labelled_roads / "maps", threshold=0.3, progress=False)
-    howfar.relate(roads_run, evaluated, threshold=0.3, bootstrap=0).save(roads_run)
-    howfar.select(roads_run, "site", FEW, out=tmp_path / "out")
-    assert areas(tmp_path / "out") == WANTED
 
 
 def test_what_is_missing_or_does_not_fit_is_noted(roads_run: Path, labelled_roads: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Further columns of a table travel into a run, and slices by them find the camera that is far, or does worse."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from howfar.errors import InputError
 from howfar.pipeline.pair_measures import slice_energies
 from howfar.results import Comparison, Relation
 from howfar.significance import holm
-from howfar.studies.slices import distance_slices
 
 QUICK = {"progress": False, "baselines": False, "rivals": False}
 
@@ -107,23 +105,6 @@ def test_energy_by_slice_is_that_of_the_slice_alone_in_the_space_of_its_dataset(
     raw = [each.energy_p_value_raw for each in cameras]
     assert [each.energy_p_value for each in cameras] == holm(raw)
     assert (small.energy_ci, small.energy_p_value, small.energy_p_value_raw) == (None, None, None)
-
-
-def test_two_slices_that_make_up_their_dataset_are_one_test_of_energy_too() -> None:
-    rows = np.random.default_rng(3).normal(size=(60, 2))
-    far = np.linalg.norm(rows, axis=1)
-    for order in ((0, 1), (1, 0)):
-        found = slice_energies(rows, far, 0.0, np.repeat(order, 30), permutations=99, rng=np.random.default_rng(0))
-        assert found[0].p_value == found[1].p_value
-
-
-def test_a_slice_that_is_its_whole_dataset_has_the_energy_of_the_dataset(found: Comparison) -> None:
-    site = found.datasets[0]
-    rows = found.images[found.images["dataset"] == "site"].assign(camera="A")
-    (whole,) = distance_slices(rows, [site], replace(found.settings, by=("camera",)), found.primary.n)
-    assert whole.energy == pytest.approx(site.energy)
-    assert whole.energy_ci is not None
-    assert whole.energy_p_value is None
 
 
 def test_the_test_of_energies_finds_slices_that_differ_and_seldom_others() -> None:

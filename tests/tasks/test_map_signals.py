@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.relation.labelled_images import CONFIDENCES, SHAPES
-from howfar.tasks.maps import ImageMaps, MapFolders, stacked
+from howfar.tasks.maps import ImageMaps, MapFolders
 
 SIDE = 12
 MAIN = (*CONFIDENCES, "soft_f", "histogram", *SHAPES)
@@ -144,19 +143,6 @@ def test_of_maps_of_one_name_the_png_is_taken_and_arrays_are_maps_too(place):
     assert files(folders(place).beside(place / "images/x.jpg")) == (None,)
 
 
-def test_maps_of_a_dataset_are_found_by_the_paths_of_its_images(place):
-    for name in ("main", "flips"):
-        (place / name / "2.png").rename(save(place / name / "deep", "4.png", draw(4)))
-    save(place / "images/deep", "4.jpg", draw(4))
-    matched = folders(place, flipped=True).matched(Dataset.from_folder(place / "images"))
-    found = {image.relative_to(place / "images").as_posix(): files(maps) for image, maps in matched.items()}
-    assert found == {
-        "1.jpg": (place / "main/1.png", place / "flips/1.png"),
-        "2.jpg": (None, None),
-        "deep/4.jpg": (place / "main/deep/4.png", place / "flips/deep/4.png"),
-    }
-
-
 def test_folders_that_are_not_there_or_of_no_use_are_one_line(place):
     main, text = place / "main", place / "main/1.png"
     cases: list[tuple[tuple[Any, ...], str]] = [
@@ -176,13 +162,3 @@ def test_folders_that_are_not_there_or_of_no_use_are_one_line(place):
         assert str(caught.value).startswith(words)
         assert isinstance(caught.value, MissingPathError if "/x" in words else InputError)
     assert MapFolders.of(None, None, ()) == MapFolders()
-
-
-def test_columns_of_several_images_have_gaps_where_one_lacks_a_signal():
-    found = stacked([{"entropy": 0.5, "histogram": np.arange(256.0)}, {}], ["histogram", "entropy", "flip_agreement"])
-    assert list(found) == ["histogram", "entropy", "flip_agreement"]
-    assert found["histogram"].shape == (2, 256)
-    assert found["histogram"][0].tolist() == list(range(256))
-    assert np.isnan(found["histogram"][1]).all()
-    np.testing.assert_array_equal(found["entropy"], [0.5, np.nan])
-    np.testing.assert_array_equal(found["flip_agreement"], [np.nan, np.nan])

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
 from howfar.training.data_loading import EpochOrder, augment, training_batches
 from howfar.training.image_mask_pairs import Pairs
@@ -101,21 +100,6 @@ def test_every_batch_has_its_share_of_added_images(balance: float, added: int) -
     assert set(range(9)) <= set(seen)
     counts = [seen.count(place) for place in (9, 10, 11)]
     assert max(counts) - min(counts) <= 1
-
-
-def test_steps_are_spread_over_the_epochs_and_fill_every_batch() -> None:
-    loader = training_batches(pairs(5), 0, settings(4, steps=10, epochs=4), 0)
-    batches = fed(loader, 0)
-    assert [len(pictures) for pictures, _ in batches] == [4, 4, 4]
-    counts = [places(batches).count(place) for place in range(5)]
-    assert set(counts) == {2, 3}
-    assert places(fed(loader, 1)) != places(batches)
-
-
-@pytest.mark.parametrize("added", [0, 5])
-def test_balance_needs_images_of_both_kinds(added: int) -> None:
-    with pytest.raises(InputError, match="balance needs added images beside those of the primary dataset"):
-        training_batches(pairs(5), added, settings(4, balance=0.5), 0)
 
 
 SEEDS = range(60)

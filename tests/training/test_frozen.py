@@ -14,8 +14,7 @@ from transformers import Dinov2Model
 import howfar
 from howfar.cli.main import run
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.segmenters.frozen_encoder_network import Encoder, KeptFeatures
-from howfar.training.data_loading import turned
+from howfar.segmenters.frozen_encoder_network import Encoder
 from howfar.weights.state_dicts import hash_state_dict
 from worlds.hub import save_dinov2
 from worlds.interrupted import stopped_after
@@ -108,28 +107,3 @@ def test_a_killed_training_goes_on_to_the_same_weights(train: Train) -> None:
         train("killed")
     resumed = train("killed")
     assert (resumed.card.weights, resumed.card.history) == (wanted.card.weights, wanted.card.history)
-
-
-@pytest.mark.parametrize("views", [1, 2, 4, 8])
-def test_views_are_flips_and_turns_of_image_and_mask_alike(views: int) -> None:
-    picture = torch.arange(27).view(3, 3, 3)
-    mask = picture[:1] % 2 == 0
-    seen = [turned(picture, mask, seed, views) for seed in range(200)]
-    kinds = {tuple(turned_.flatten().tolist()) for turned_, _ in seen}
-    assert len(kinds) == views
-    flips = [picture, picture.flip(2), picture.flip(1), picture.flip((1, 2))]
-    group = [*flips, *(one.rot90(1, (1, 2)) for one in flips)]
-    assert kinds == {tuple(one.flatten().tolist()) for one in group[:views]}
-    assert all(torch.equal(turned_[:1] % 2 == 0, mask_) for turned_, mask_ in seen)
-
-
-def test_the_limit_is_what_the_images_leave_of_the_memory(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits: list[int] = []
-    usual = KeptFeatures.__init__
-    monkeypatch.setattr(
-        KeptFeatures, "__init__", lambda self, encode, limit: (limits.append(limit), usual(self, encode, limit))[1]
-    )
-    train("usual", epochs=1)
-    train("little", epochs=1, memory="1MB")
-    # Eight images of 32 × 32 pixels: three bytes each, and one of the mask.
-    assert limits == [2 << 30, 10**6 - 8 * 32 * 32 * 4]

@@ -135,18 +135,6 @@ def test_a_picture_without_foreground_has_no_dice_of_its_own() -> None:
     assert abs(float(losses_and_schedules.dice(maps, masks)) - kept) < 0.1
 
 
-NAMES = ("constant", "cosine", "poly", "step")
-MANY = [k / 1000 for k in range(1001)]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_shares_lie_within_0_and_1_and_the_first_step_learns(name: str) -> None:
-    shares = list(map(registry.load("schedules", name), MANY))
-    assert all(0 <= share <= 1 for share in shares)
-    assert shares[0] > 0
-    assert max(shares) == 1
-
-
 def network() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 3, groups=4))

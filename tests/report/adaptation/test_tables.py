@@ -2,17 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 from figures import believable_adaptation
-from howfar import registry
 from howfar.figures.adaptation_scores import adaptation_curves
-from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION
 from howfar.report import adaptation_report
-from howfar.report.adaptation_report import beside, curves, section
-from howfar.report.section import Context, FigurePart
-
-LABELLED = ("roads", "decks $x$", "a <b>bold</b> & long name of the tunnel linings, 2024", "walls", "blind, labelled (blind)")
+from howfar.report.adaptation_report import beside, curves
+from howfar.report.section import FigurePart
 
 
 def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(several, run_folder, tmp_path):
@@ -30,21 +25,6 @@ def test_tables_and_curves_of_all_segmenters_are_named_as_in_the_file(several, r
     assert found is not None
     assert found.segmenters == several.segmenters
     assert beside("gain", tmp_path / "performance") is None
-
-
-def test_one_segmenter_of_one_dataset_and_seed_is_reported(tmp_path: Path) -> None:
-    options = {"sizes": {"walls": 12}, "seeds": (0,), "strategies": ("far",), "shots": (1, 2), "blind": {}, "bootstrap": 20}
-    alone = believable_adaptation.several(tmp_path / "gain", ("deepcrack",), background_shots=(2,), **options)
-    alone.save(tmp_path / "gain")
-    inputs = SimpleNamespace(results={"gain": alone})
-    made = [section(alone, Context(tmp_path / "gain"))]
-    for kind in (PERFORMANCE, SUPPRESSION):
-        result = kind.run(kind.settings(of="gain", bootstrap=20), inputs)
-        made.append(registry.load("study_sections", kind.name)(result, Context(tmp_path / kind.name)))
-        assert "deepcrack" in made[-1].lead
-    assert all(part.draw() for each in made for part in each.parts if isinstance(part, FigurePart))
-    assert made[0].lead.startswith("Labelling 2 images of walls, chosen by far, raised mean F by")
-    assert [part.label for part in made[0].parts if part.label] == ["Figure 7", "Figure 8"]
 
 
 def test_a_model_that_adapting_made_worse_is_named_with_its_dataset_and_interval(tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """A selection as files, and back."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -53,17 +51,3 @@ def test_a_selection_of_before_is_replaced(three: Selection, tmp_path: Path) -> 
     assert not list(tmp_path.glob("c*/"))
     assert (tmp_path / "chosen.txt").read_text() == "b,1.png\n"
     assert Selection.load(tmp_path) == without
-
-
-def test_an_image_that_is_gone_is_left_out_where_sizes_count(three: Selection, tmp_path: Path) -> None:
-    Path(three.picks[1].path).unlink()
-    (remark,) = write_selection(three, tmp_path / "out", with_images="copy")
-    assert (
-        remark == f"1 image has no size that can be read ({three.picks[1].path}: no such file): not in coco.json and cvat.xml"
-    )
-    assert len(json.loads((tmp_path / "out" / "coco.json").read_text())["images"]) == 2
-    assert len(json.loads((tmp_path / "out" / "label_studio.json").read_text())) == 3
-    assert len((tmp_path / "out" / "chosen.txt").read_text().splitlines()) == 3
-    with ZipFile(tmp_path / "out" / "coco.zip") as archive:
-        assert len(archive.namelist()) == 3
-    assert write_selection(replace(three, picks=three.picks[:1]), tmp_path / "other") == ()

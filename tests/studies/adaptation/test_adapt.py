@@ -20,9 +20,7 @@ from howfar.errors import HowfarError, InputError, LeakError
 from howfar.function_options import AdaptOptions
 from howfar.metrics import at_threshold, ods
 from howfar.option_validation import checked
-from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.performance_by_distance import split as split_at
-from howfar.relation.trend import trend
 from howfar.results import Evaluation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.records import matching
@@ -30,7 +28,6 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.adaptation import models
 from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
-from howfar.studies.adaptation.adaptation_tables import slopes_of
 from howfar.studies.adaptation.arms import arms_of
 from howfar.studies.adaptation.models import _same, check_unseen
 from howfar.studies.performance.image_performance import counts_of
@@ -277,22 +274,6 @@ def test_a_checkpoint_of_other_masks_weights_or_photographs_is_not_gone_on_with(
     assert not _same(found, replace(task, examples=tiles))
 
 
-def test_a_pattern_may_be_of_some_datasets_alone(folders: list[Path], tmp_path: Path) -> None:
-    # Of P and the first secondary no name begins with p.
-    found = run(folders, tmp_path / "some", shots=(1,), strategies=("far",), group="(p[0-9]+)-")
-    said = [note for note in found.notes if note.startswith("group")]
-    assert said == [
-        f"group '(p[0-9]+)-' matches no image of {name}: its photographs were guessed from the names"
-        for name in ("road", "site")
-    ]
-    # By it M's own photographs are not named, so that its card does not keep it.
-    assert Checkpoint.load(tmp_path / "some" / "models" / "seed0" / "M.safetensors").card.data["group"] is None
-    tiles = found.images[found.images["dataset"] == "tiles"]
-    assert {name.split("/")[-1] for name in tiles["photograph"]} <= {f"p{k}" for k in range(8)}
-    with pytest.raises(InputError, match="group must match the names of images"):
-        run(folders, tmp_path / "none", shots=(1,), strategies=("far",), group="(nothing)")
-
-
 def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(folders, tmp_path, monkeypatch):
     monkeypatch.setattr("howfar.adaptation_ways.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     chosen: dict[str, Any] = {"shots": (2,), "strategies": ("random",), "pool_share": 0.5, "way": "finetune+norm"}
@@ -453,20 +434,3 @@ def test_every_model_has_a_slope_of_both_fs(done: tuple[Adaptation, Path]) -> No
         fitted = np.polyfit(images["distance"], images[row["measure"]], 1)[0]
         assert row["slope"] == pytest.approx(fitted)
         assert (row["n"], row["photographs"]) == (len(images), images["photograph"].nunique())
-
-
-def test_a_slope_of_tiles_is_drawn_by_photograph() -> None:
-    rng = np.random.default_rng(0)
-    distance, f = rng.random(24), rng.random(24)
-    photograph = [f"p{k // 3}" for k in range(24)]
-    images = pd.DataFrame({"seed": 0, "model": "M", "dataset": "a", "photograph": photograph, "distance": distance, "f": f})
-    found = slopes_of(images.assign(f_ods=1.0), 50).set_index("measure")
-    assert found["photographs"].tolist() == [8, 8]
-    alone = slopes_of(images.assign(f_ods=1.0, photograph=[str(k) for k in range(24)]), 50).set_index("measure")
-    assert found.loc["f", "high"] != alone.loc["f", "high"]
-    assert found.loc["f_ods", ["slope", "low", "high"]].tolist() == [0.0, 0.0, 0.0]
-    assert found.loc["f", "low"] < found.loc["f", "slope"] < found.loc["f", "high"]
-    points = PerformancePoints.of(distance, f, groups=np.array(photograph))
-    expected = trend(points, np.random.default_rng(0), 0)
-    assert expected is not None
-    assert found.loc["f", "slope"] == expected.slope.value

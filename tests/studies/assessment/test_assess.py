@@ -1,6 +1,5 @@
 """`howfar.assess`: answers with labelled sites, with corrupted sets alone, outside the gate; what it keeps, and bad input."""
 
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -332,13 +331,3 @@ def test_masks_of_learnt_images_are_hidden_and_told(places: Path, tmp_path: Path
     assert notes[0].startswith("the maps are of a model adapted to near: its confidence no longer tells its performance")
     assert notes[1] == "1 images of near were not scored: the model learnt from them."
     assert Preparation(tmp_path, None, None, given)._fair([site]) == ([site], ())
-
-
-def test_the_command_again_has_every_option(places: Path, tmp_path: Path) -> None:
-    store, sites = tmp_path / "store", ("near", "mid", "new")
-    given: dict[str, Any] = {"only": ("blur", "fade=0.4"), "tau": 0.4, "seed": 3, "store": store}
-    command = made(places, tmp_path / "run", sites, **given).command
-    places_of = [f"{name}={places / name}" for name in ("road", *sites)]
-    options = ["--predictions", str(places / "maps"), "--backbone", "colour_moments", "--store", str(store), "--no-baselines"]
-    options += ["--bootstrap", "0", "--permutations", "0", "--seed", "3", "--tau", "0.4", "--only", "blur,fade=0.4"]
-    assert shlex.split(command) == ["howfar", "assess", *places_of, *options, "--out", str(tmp_path / "run")]

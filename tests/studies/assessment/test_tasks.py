@@ -16,7 +16,6 @@ import howfar
 from howfar.cli.main import run
 from howfar.errors import HowfarError
 from howfar.report import estimates_report
-from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment, SiteAnswer
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -178,23 +177,6 @@ def test_detections_are_read_by_the_ids_of_coco_and_are_certified_so(nuclei: Pat
     command = answer_of(found, "night").next.command
     categories = f"--classes {nuclei / 'truth' / 'night.json'}"
     assert f"--predictions {nuclei / 'answers' / 'night.json'} {categories} -k 8 --task detection --min-score 0.55" in command
-
-
-def test_boxes_of_mirrored_images_are_compared_where_they_are_there(nuclei: Path, tmp_path: Path) -> None:
-    answers = Path(shutil.copytree(nuclei / "answers", tmp_path / "answers"))
-    for name in SHADES:
-        shutil.copy(answers / f"{name}.json", answers / f"{name}-flipped.json")
-    made(nuclei, tmp_path / "run", "detection", ["near", "mid"], truth=nuclei / "truth", predictions=answers)
-    assert "box_stability" in Evaluation.load(tmp_path / "run" / "performance" / "near.parquet").images
-
-
-def test_several_classes_are_scored_with_their_names_and_void_left_out(classes: Path, tmp_path: Path) -> None:
-    found = made(classes, tmp_path / "run", "multiclass", ignore_index=255, classes=("a", "b", "c"))
-    alone = howfar.evaluate(
-        classes / "mid", classes / "answers" / "mid", task="multiclass", ignore_index=255, classes="a,b,c", progress=False
-    )
-    assert answer_of(found, "mid").measured == pytest.approx(alone.scores["mean_f"])
-    assert answer_of(found, "night").next.command.endswith("--task multiclass --classes a,b,c --ignore-index 255")
 
 
 @pytest.mark.parametrize(

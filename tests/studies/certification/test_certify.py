@@ -157,16 +157,6 @@ def test_more_images_go_on_in_the_same_order(place: Path, tmp_path: Path) -> Non
         certify(place, 4, out=tmp_path)
 
 
-def test_images_without_foreground_have_no_f_and_are_left_out(place: Path, tmp_path: Path) -> None:
-    shutil.copytree(place / "truth", tmp_path / "truth")
-    names = [one.image for one in certify(place).sample]
-    Image.new("L", (32, 32)).save(tmp_path / "truth" / f"{Path(names[2]).stem}.png")
-    found = certify(place, labels=tmp_path / "truth")
-    assert [one.performance is None for one in found.sample] == [number == 2 for number in range(8)]
-    assert all(one.labelled for one in found.sample)
-    assert found.low < found.value < found.high  # type: ignore[operator]
-
-
 def a_model(at: Path, learnt: list[str]) -> Model:
     """A model that learnt from these images of the site; its network is never asked."""
     contents = [content_hash((at / "site" / "images" / name).read_bytes()) for name in learnt]
@@ -389,21 +379,6 @@ def empty(tmp_path: Path) -> tuple[Path, Path]:
         Image.fromarray(np.full((8, 8), number, np.uint8)).save(images / f"{number}.png")
         Image.new("L", (8, 8)).save(maps / f"{number}.png")
     return images, maps
-
-
-@pytest.mark.parametrize("argument", ["predictions", "labels", "profile", "sample", "out"])
-@pytest.mark.parametrize("value", [5, ["a"], b"x"])
-def test_what_is_no_path_is_refused_by_its_name(empty: tuple[Path, Path], argument: str, value: Any) -> None:
-    given: dict[str, Any] = {"predictions": empty[1], argument: value}
-    with pytest.raises(InputError, match=f"^{argument} must be the path"):
-        howfar.certify(empty[0], progress=False, **given)
-
-
-@pytest.mark.parametrize("k", ["a", float("nan"), 2.5, True, 0])
-def test_k_is_checked_before_anything_is_read(empty: tuple[Path, Path], k: Any) -> None:
-    (empty[0] / "0.png").write_bytes(b"no image")
-    with pytest.raises(InputError, match=r"^k must be"):
-        howfar.certify(*empty, k, progress=False)
 
 
 @pytest.mark.parametrize("labels", ["a", {}, ["a"], [float("inf")], [2.0]])

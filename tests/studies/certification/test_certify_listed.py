@@ -241,22 +241,6 @@ def test_a_plan_for_boxes_follows_from_how_many_are_predicted(boxes: ListedSet, 
     assert needed[0] > needed[1]
 
 
-def test_boxes_below_the_least_score_cost_no_label_and_another_order_does(boxes: ListedSet, tmp_path: Path) -> None:
-    given = json.loads(boxes.predictions.read_text())
-    sure = []
-    for entry in given:
-        kept = [k for k, score in enumerate(entry["scores"]) if score >= 0.5]
-        sure.append({"image": entry["image"], **{key: [entry[key][k] for k in kept] for key in ("boxes", "scores", "labels")}})
-    (tmp_path / "sure.json").write_text(json.dumps(sure))
-    assert not certify(boxes, None, against=tmp_path / "sure.json", min_score=0.5).sample
-    assert certify(boxes, None, against=tmp_path / "sure.json").sample
-    several = next(entry for entry in sure if len(set(entry["scores"])) > 1)
-    several["scores"] = several["scores"][::-1]
-    (tmp_path / "order.json").write_text(json.dumps(sure))
-    found = certify(boxes, None, against=tmp_path / "order.json", min_score=0.5)
-    assert [one.image for one in found.sample] == [several["image"]]
-
-
 def test_maps_of_the_same_classes_cost_no_label_and_sizes_must_agree(mapped: Path) -> None:
     for part in ("same", "small"):
         (mapped / part).mkdir()

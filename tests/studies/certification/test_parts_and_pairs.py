@@ -12,7 +12,7 @@ from certified_site import write_site
 from howfar.data.prediction_maps import write_map
 from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
-from howfar.sampling import difference, foreground_bound, plan_zone, zone_tests
+from howfar.sampling import difference, plan_zone, zone_tests
 from howfar.studies.certification.label_plan import plan_labels
 from howfar.studies.certification.question import share_below
 
@@ -93,17 +93,6 @@ def test_the_better_of_two_models_is_named_where_their_maps_differ(place: Path, 
     assert "Which of two models is better" in (tmp_path / "out" / "report.html").read_text()
     # The second is remembered, and its maps must be the same.
     assert certify(place, labels=place / "truth", out=tmp_path / "out").value == found.value
-
-
-def test_bounds_are_those_of_the_maps_foregrounds(place: Path) -> None:
-    found = certify(place, against=place / "second")
-    for name, bound in zip(found.site.images, found.site.proxies, strict=True):
-        counts = []
-        for maps in ("maps", "second"):
-            stored = np.asarray(Image.open(place / maps / f"{Path(name).stem}.png"))
-            counts.append(stored / np.iinfo(stored.dtype).max > 0.4)
-        both = (counts[0] & counts[1]).sum()
-        assert bound == foreground_bound([counts[0].sum()], [counts[1].sum()], [both])[0]
 
 
 def test_equal_models_need_no_label(place: Path, tmp_path: Path) -> None:

@@ -26,9 +26,6 @@ def rows(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(shift, 1.0, size=(n, 12))
 
 
-MEMORY = howfar.profile(rows(0, 60), components=6)
-
-
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A profile with estimators of two labelled datasets, by embeddings."""
@@ -256,13 +253,3 @@ def test_wrong_arguments_are_refused(file: Path, tmp_path: Path) -> None:
             howfar.check(file, **given)
     unlogged = howfar.check(file, new, {"alarm": {"at_least": 0.5}})
     assert (unlogged.exit_code, "--keep" in repr(unlogged)) == (4, True)
-
-
-@pytest.mark.parametrize("argument", ["rules", "certificate", "log", "since", "profile"])
-@pytest.mark.parametrize("value", [5, b"x", float("nan"), [5]])
-def test_what_is_of_another_type_is_refused_by_its_name(argument: str, value: Any) -> None:
-    given: dict[str, Any] = {"profile": MEMORY, "new": rows(5, 3), "rules": RULES, argument: value}
-    if argument == "since":
-        given |= {"new": None, "log": "nowhere.jsonl"}
-    with pytest.raises(InputError, match=f"^{argument}(:| must)"):
-        howfar.check(given.pop("profile"), **given)

@@ -169,21 +169,6 @@ def test_images_that_the_model_learnt_from_are_left_out(roads: Path, tmp_path: P
         made(roads, tmp_path / "none", model=network(whole))
 
 
-def test_other_images_come_from_the_caller(roads: Path, tmp_path: Path) -> None:
-    (tmp_path / "grass").mkdir()
-    Image.new("RGB", (20, 20), (0, 255, 0)).save(tmp_path / "grass/1.png")
-    sets = made(roads, tmp_path / "sets", only="texture=0.5", others=tmp_path / "grass")
-    image = np.asarray(Image.open(sets.datasets[0].items[0].path)).astype(float)
-    own = np.asarray(Image.open(roads / "images/0001.jpg"))
-    assert np.abs(image - 0.5 * own - np.array([0, 127.5, 0])).max() <= 0.5
-    # A dataset's own images are drawn from without their foreground, and never the image itself.
-    alone = replace(Dataset.from_folder(roads), items=Dataset.from_folder(roads).items[:1])
-    with pytest.raises(
-        InputError, match=r"^others must hold an image beside 0001.jpg for texture, got 'none': pass others=FOLDER"
-    ):
-        corrupt(alone, tmp_path / "alone", only="texture=0.5", progress=False)
-
-
 def test_a_command_predicts_without_a_shell(roads: Path, script: Path, tmp_path: Path) -> None:
     log = tmp_path / "a log; not $HOME.txt"
     command = f"{sys.executable} {script} {{images}} {{out}} '{log}'"
@@ -233,28 +218,6 @@ def test_a_command_that_was_killed_runs_again(roads: Path, script: Path, tmp_pat
     assert [one.n for one in sets.evaluations] == [3]
     with pytest.raises(InputError, match=r"^out must hold no maps that howfar predict did not write"):
         made(roads, tmp_path / "sets", only="invert", model=network())
-
-
-def test_maps_made_by_hand_are_scored(roads: Path, tmp_path: Path) -> None:
-    made(roads, tmp_path / "sets")
-    for place in (tmp_path / "sets").iterdir():
-        shutil.copytree(place / "masks", place / "predictions")
-    sets = made(roads, tmp_path / "sets")
-    assert [one.scores["mean_f"] for one in (sets.own, *sets.evaluations)] == [1.0] * 4
-    assert "flip_agreement" not in sets.own.images
-    shutil.rmtree(tmp_path / "sets/unchanged/predictions")
-    with pytest.raises(InputError, match=r"^out must hold the predictions of the images as they are too, got "):
-        made(roads, tmp_path / "sets")
-
-
-def test_images_that_cannot_be_used_are_skipped_with_the_reason(roads: Path, tmp_path: Path) -> None:
-    (roads / "images/0002.jpg").write_text("text")
-    Image.new("L", (5, 5)).save(roads / "masks/0003.png")
-    sets = made(roads, tmp_path / "sets", only="fade=0.5", model=network())
-    assert [item.name for item in sets.primary.items] == ["0001.jpg"]
-    assert [Path(one.path).name for one in sets.skipped] == ["0002.jpg", "0003.jpg"]
-    assert sets.skipped[1].reason == "its mask is 5×5 pixels and the image 48×48"
-    assert len(sets.datasets[0]) == 1
 
 
 def test_the_others_files_are_never_overwritten(roads: Path, tmp_path: Path) -> None:

@@ -88,18 +88,6 @@ def test_scores_are_those_of_the_metric(roads: Path, maps: Path, tolerance: int)
         assert np.array_equal(np.stack(found.images[name]), getattr(wanted.counts, name)), name
 
 
-def test_finer_maps_are_counted_as_they_are(roads: Path, maps: Path) -> None:
-    """0.2899 lies below the threshold 0.29; the nearest 8-bit value, 74 / 255 = 0.2902, would not."""
-    for seed in range(6):
-        _, truth = draw(seed)
-        (maps / f"{seed}.png").unlink()
-        np.save(maps / f"{seed}.npy", np.where(truth, 0.2901, 0.2899))
-    found = run(roads, maps, threshold=0.29)
-    assert found.scores["f"] == 1
-    assert found.images["predicted_foreground"].tolist() == found.images["foreground"].tolist()
-    assert found.images["prediction"][0].endswith("0.npy")
-
-
 def test_a_threshold_tuned_on_another_set(roads: Path, maps: Path, tmp_path: Path) -> None:
     for seed in range(6, 9):
         p, truth = draw(seed)
@@ -166,16 +154,6 @@ def test_images_without_masks_are_kept_for_their_signals(roads: Path, maps: Path
     assert first["average_confidence"] > 0.5
     assert first["predicted_foreground"] > 0
     assert found.notes == ("1 image has no mask: kept for the signals that need no labels, without performance",)
-
-
-def test_maps_of_nothing_but_0_and_1_are_told(roads: Path, maps: Path) -> None:
-    found = run(roads, roads / "masks")
-    assert found.notes == (
-        "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing",
-    )
-    assert (found.scores["ods"], found.scores["ods_threshold"], found.scores["ap"]) == (1, 0, 1)
-    save(maps, "0.png", np.zeros((SIDE, SIDE), np.uint8))
-    assert run(roads, maps).notes == ()
 
 
 def test_what_is_odd_about_files_is_noted(roads: Path, maps: Path) -> None:

@@ -100,19 +100,6 @@ def test_a_loaded_model_is_known_by_its_card_and_a_foreign_one_scored_whole(road
     assert (foreign.n, foreign.skipped) == (8, ())
 
 
-@pytest.mark.parametrize("partial", [False, True])
-def test_an_image_that_cannot_be_read_is_listed_with_its_own_reason(partial: bool, model: Checkpoint, tmp_path: Path) -> None:
-    other = write_dataset(tmp_path / "other", 3, seed=7, size=32)
-    broken = sorted((other / "images").iterdir())[1]
-    broken.write_bytes(broken.read_bytes()[:200])
-    found = howfar.evaluate(other, model=model, progress=False, partial=partial)
-    assert found.n == 2
-    ((path, reason),) = [(skipped.path, skipped.reason) for skipped in found.skipped]
-    assert path == str(broken)
-    assert "map" not in reason
-    assert "trunc" in reason
-
-
 def test_nothing_left_is_one_line(roads: Path, tmp_path: Path) -> None:
     whole = howfar.train(roads, "deepcrack", state=tmp_path, **TINY, holdout=0)
     line = r"^roads: the model learnt from every image of it \(8\), so that none is left to score: evaluate images that the"

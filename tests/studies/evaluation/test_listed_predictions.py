@@ -117,13 +117,6 @@ def test_rows_that_are_missing_wrong_or_of_no_image(roads: Path, tmp_path: Path)
     assert found.notes == (f"1 row of {p} matches no image (9.jpg)",)
 
 
-def test_labels_must_have_columns(roads: Path, tmp_path: Path) -> None:
-    p = write(tmp_path / "p.csv", "image,p_dry,wet,ice", "0.jpg,0.7,0.2,0.1")
-    assert line(roads, p) == (
-        f"{p} has no column for the label dry of roads (its classes: p_dry, wet, ice): name the columns after the labels"
-    )
-
-
 BOX, OTHER = [0, 0, 10, 10], [7, 7, 30, 30]
 
 
@@ -162,18 +155,6 @@ def test_boxes(roads: Path, tmp_path: Path) -> None:
         f"1 row of {predictions} matches no image (9.png)",
         f"1 entry of {truth} matches no image (8.png)",
     )
-
-
-def test_boxes_match_and_count_from_the_overlap_and_score_that_are_asked_for(roads: Path, tmp_path: Path) -> None:
-    truth = boxes(tmp_path / "truth.json", *({"image": f"{k}.png", "boxes": [[0, 0, 10, 10]]} for k in range(4)))
-    near = [{"image": f"{k}.png", "boxes": [[0, 0, 10, 6], [50, 50, 60, 60]], "scores": [0.9, 0.1]} for k in range(4)]
-    predictions = boxes(tmp_path / "p.json", *near)
-    found = {
-        name: run(roads, predictions, "detection", truth=truth, **how).images["performance"].iloc[0]
-        for name, how in (("plain", {}), ("strict", {"iou": 0.75}), ("sure", {"min_score": 0.5}))
-    }
-    assert found == {"plain": 2 / 3, "strict": 0.0, "sure": 1.0}
-    assert "min_score is of no use to segmentation" in line(roads, roads, "segmentation", min_score=0.5)
 
 
 def test_boxes_that_are_wrong(roads: Path, tmp_path: Path) -> None:

@@ -97,18 +97,6 @@ def test_scores_are_those_of_scikit_learn(form: str, site: Path, tmp_path: Path)
     pd.testing.assert_frame_equal(again.images, found.images, check_exact=True)
 
 
-def test_signals_of_probabilities(site: Path, tmp_path: Path) -> None:
-    found = run(site, maps(tmp_path / "maps", "soft"), ignore_index=255).images
-    p = probabilities()[0].astype(np.float32).astype(np.float64)
-    ordered = np.sort(p, axis=0)
-    assert found["average_confidence"][0] == pytest.approx(ordered[-1].mean())
-    assert found["margin"][0] == pytest.approx((ordered[-1] - ordered[-2]).mean())
-    assert found["entropy"][0] == pytest.approx(-(p * np.log(p)).sum(axis=0).mean())
-    best = p.argmax(axis=0)
-    soft = [2 * p[k][best == k].sum() / ((best == k).sum() + p[k].sum()) for k in range(3)]
-    assert found["soft_f"][0] == pytest.approx(np.mean(soft))
-
-
 def test_what_stands_for_void_is_noted_and_without_names_a_class(site: Path, tmp_path: Path) -> None:
     found = run(site, maps(tmp_path / "maps", "grey"))
     assert found.scores["f_255"] == 0.0

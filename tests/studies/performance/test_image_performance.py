@@ -10,7 +10,6 @@ import pytest
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import KnownFits, calibrate
 from howfar.relation.failure_list import list_failures, trusted_below
-from howfar.relation.gate import fit, values_by_set
 from howfar.relation.labelled_images import AGREEMENTS, AT_THRESHOLD, CONFIDENCES, take
 from howfar.relation.site_judge import AUTO, Terms, judge_of
 from howfar.results import Evaluation
@@ -18,11 +17,9 @@ from howfar.studies.performance.image_performance import (
     ImagePerformance,
     MeasuredImages,
     evidence_of,
-    groups_of,
     home_of,
     scores_of,
     signals_at,
-    tiled_photographs,
 )
 from howfar.studies.performance.performance_files import Matched, match, read_performances
 from howfar.studies.performance.relate import Expectation, expect
@@ -150,47 +147,6 @@ def test_signals_are_the_evaluations_and_the_predicted_share_is_at_the_common_th
 
 # Evidence: what labelled images say, collected alike for relate, assess and profile
 
-SETS = np.array(["near", "near", "far", "new"])
-NAN = float("nan")
-
-
-def inside(columns: dict[str, Any], performance: list[float], own: Evaluation | None, name: str) -> bool | None:
-    measured = as_measured({key: np.array(values) for key, values in columns.items()}, np.array(performance), SETS, own=own)
-    known = fit(evidence_of(measured, None, "roads").readings)
-    return known.without(name).read(name, values_by_set(measured.columns, SETS)[name]).inside
-
-
-def test_a_labelled_set_is_not_in_the_range_that_judges_it() -> None:
-    labelled, columns = [0.5, 0.6, 0.7, NAN], {"i_dist": [1.0, 1.2, 3.0, 2.5]}
-    # Without "far" nothing labelled lies beyond 1.1; "new" is judged by all, "far" among them.
-    assert [inside(columns, labelled, None, name) for name in ("near", "far", "new")] == [True, False, True]
-    assert inside(columns, [0.5, 0.6, NAN, NAN], None, "new") is False
-
-
-def test_the_primarys_own_images_widen_the_range_and_its_distance_is_1() -> None:
-    own = dataclasses.replace(given([0.9, 0.8, 0.7], pixels=[100.0, 1e6, 1e6]), dataset="roads")
-    sizes, labelled = {"pixels": [100.0, 100.0, 100.0, 1e5]}, [0.5, 0.6, 0.7, NAN]
-    assert [inside(sizes, labelled, each, "new") for each in (None, own)] == [False, True]
-    measured = as_measured({"i_dist": np.ones(4)}, np.array(labelled), SETS, own=own)
-    read = evidence_of(measured, None, "roads").readings[""]
-    assert (read["distance"], read["residual"], read["size"]) == (1.0, 1.0, 1000.0)
-
-
-def test_images_come_by_the_names_of_their_sets_and_the_primarys_own_last() -> None:
-    sets = np.array(["walls", "roads·blur 3", "walls", "a·b"])
-    own = dataclasses.replace(given([0.9, 0.8, None], entropy=[0.3, 0.5, 0.1], dataset="roads"), dataset="roads")
-    measured = as_measured({"i_dist": np.arange(4.0)}, np.array([0.1, 0.2, NAN, 0.4]), sets, own=own)
-    found = evidence_of(measured, None, "roads").labelled
-    assert found.sets.tolist() == ["a·b", "roads·blur 3", "walls", "roads", "roads"]
-    assert found.performance.tolist() == [0.4, 0.2, 0.1, 0.9, 0.8]
-    np.testing.assert_array_equal(found.columns["entropy"], [NAN, NAN, NAN, 0.3, 0.5])
-    assert found.groups is not None
-    assert found.groups.tolist()[-2:] == ["roads/0001.jpg", "roads/0002.jpg"]
-    assert found.sets[found.own].tolist() == ["roads", "roads"]
-    assert (found.kinds is not None, found.sites) == (True, ["a·b", "walls"])
-    assert found.sets[found.kinds == "blur"].tolist() == ["roads·blur 3"]
-
-
 # Photographs that images are tiles of
 
 
@@ -198,45 +154,8 @@ def images(**sets: list[str]) -> pd.DataFrame:
     return pd.DataFrame([(dataset, image) for dataset, names in sets.items() for image in names], columns=["dataset", "image"])
 
 
-@pytest.mark.parametrize(
-    ("group", "photographs"),
-    [
-        (None, ["a/x-1.png", "a/x-2.png", "a/y_7-10.jpg", "a/plain.png", "b/x-1.png"]),
-        (r"(.+)-\d+", ["a/x", "a/x", "a/y_7", "a/plain", "b/x"]),
-        # Matched from the start, without the ending; a group that is empty or took no part says nothing.
-        (r"(.+)-\d+$", ["a/x", "a/x", "a/y_7", "a/plain", "b/x"]),
-        (r"([a-z])(_7)?", ["a/x", "a/x", "a/y", "a/p", "b/x"]),
-        (r"x|(.+)-\d+", ["a/x-1", "a/x-2", "a/y_7", "a/plain", "b/x-1"]),
-    ],
-)
-def test_the_first_group_of_the_expression_names_the_photograph(group: str | None, photographs: list[str]) -> None:
-    assert groups_of(images(a=["x-1.png", "x-2.png", "y_7-10.jpg", "plain.png"], b=["x-1.png"]), group) == photographs
-
-
 def tiles(stem: str, count: int) -> list[str]:
     return [f"{stem}-{k}.png" for k in range(count)]
-
-
-OF_TWO = tiles("p", 5) + tiles("q", 5)
-
-
-@pytest.mark.parametrize(
-    ("sets", "photographs"),
-    [
-        ({"a": tiles("p", 4) + tiles("q", 4)}, 2),
-        ({"a": tiles("d/p", 4) + tiles("d-e/q-7", 4), "b": tiles("p", 2) + tiles("r", 2)}, 4),
-        # Names that only number their photographs are no tiles.
-        ({"a": tiles("IMG", 20), "b": tiles("DSC", 20)}, None),
-        ({"a": [f"{k:04d}.png" for k in range(20)]}, None),
-        ({"a": [f"{k}-0.png" for k in range(20)]}, None),
-        # Tiles must be most of the images; a set that numbers its photographs counts among the others.
-        ({"a": OF_TWO, "b": [f"x{k}.png" for k in range(9)]}, 2),
-        ({"a": OF_TWO, "b": [f"x{k}.png" for k in range(10)]}, None),
-        ({"a": OF_TWO, "b": tiles("IMG", 10)}, None),
-    ],
-)
-def test_tiles_are_guessed_from_names_that_end_in_a_number(sets: dict[str, list[str]], photographs: int | None) -> None:
-    assert tiled_photographs(images(**sets)) == photographs
 
 
 # What is said of each set: never by its own labels, by the estimator that is fixed beforehand or the one that is asked for

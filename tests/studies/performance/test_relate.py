@@ -1,4 +1,4 @@
-"""The numbers of a relation, found again from the drawn maps and masks."""
+"""What `howfar.relate` measures, what settings and files do to it, and the notes that stand in it."""
 
 import dataclasses
 from pathlib import Path
@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy import stats
 
 import howfar
+from howfar.errors import InputError, MissingPathError
 from howfar.pipeline.primary_reference import GATE_COLUMNS
-from howfar.results import Comparison, Relation
-from howfar.studies.performance.relate import relate
+from howfar.relation.site_judge import SiteJudge, Terms
+from howfar.results import Comparison, Evaluation, Relation, RelationSettings, SetEstimate
+from howfar.studies.performance.performance_files import Matched, read_performances
+from howfar.studies.performance.relate import Expectation, relate, relation_notes
+from snapshots import check
 
-COLUMNS = [
-    "dataset", "image", "path", "i_dist_mean", "i_dist_scaled", "prediction", "group", "foreground", "performance",
-    "estimate", "estimate_low", "estimate_high", "p_value", "listed",
-]  # fmt: skip
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 THRESHOLDS = [k / 100 for k in range(100)]
 LABELLED = ("near", "far")
 SIZES = {"a": 47, "b": 40}
@@ -134,20 +135,6 @@ def test_blank_masks_are_left_out_of_means_and_their_false_alarms_count(world: A
     )
 
 
-def test_trends_are_those_of_scipy(found: Relation) -> None:
-    for name in LABELLED:
-        rows = rows_of(found.images, name).dropna(subset="performance")
-        x, y, z = (rows[column].to_numpy() for column in ("i_dist_scaled", "performance", "foreground"))
-        trend = of(found, name).trend
-        assert (trend.n, trend.groups) == (len(x), len(x))
-        assert trend.spearman.value == pytest.approx(stats.spearmanr(x, y).statistic, rel=1e-12)
-        assert trend.kendall.value == pytest.approx(stats.kendalltau(x, y).statistic, rel=1e-12)
-        assert trend.slope.value == pytest.approx(np.polyfit(x, y, 1)[0], rel=1e-10)
-        ranks = [stats.rankdata(values) for values in (x, y, z)]
-        left_over = [one - np.polyval(np.polyfit(ranks[2], one, 1), ranks[2]) for one in ranks[:2]]
-        assert trend.partial.value == pytest.approx(np.corrcoef(left_over)[0, 1], rel=1e-9)
-
-
 def test_the_pooled_trend_compares_images_within_their_sets_alone(found: Relation) -> None:
     sets = [rows_of(found.images, name).dropna(subset="performance") for name in LABELLED]
     centred = [rows[["i_dist_scaled", "performance"]] - rows[["i_dist_scaled", "performance"]].mean() for rows in sets]
@@ -165,60 +152,7 @@ def test_the_pooled_trend_compares_images_within_their_sets_alone(found: Relatio
     assert "31 images in 2 sets" in found.pooled_verdict.text
 
 
-def test_what_is_said_of_all_sets_is_of_those_that_the_trend_is_of(run: Comparison, table: pd.DataFrame) -> None:
-    a = table[table["dataset"] == "a"]
-    few = table[table["dataset"] == "b"].head(2).assign(performance=0.1)
-    found = relate(run, pd.concat([a, few]), bootstrap=60)
-    assert found.pooled is not None
-    assert found.pooled.n == len(a)
-    assert found.pooled_verdict is not None
-    assert f"mean performance {a['performance'].mean():.2f}" in found.pooled_verdict.text
-    assert "in 2 sets" not in found.pooled_verdict.text
-
-
-@pytest.mark.parametrize("unknown", [None, 0.0])
-def test_without_a_self_distance_the_gate_reads_no_distance(run, table, unknown):
-    earlier = as_earlier(run)
-    datasets = tuple(dataclasses.replace(dataset, self_distance=unknown) for dataset in earlier.datasets)
-    found = relate(dataclasses.replace(earlier, datasets=datasets), table, bootstrap=0)
-    read = [reading.value for gate in found.gates for reading in gate.readings if reading.check == "distance"]
-    assert read
-    assert read == [None] * len(read)
-
-
-def test_precision_recall_and_f_of_every_threshold(world: Any, found: Relation) -> None:
-    assert list(found.thresholds) == ["threshold", "precision", "recall", "f", "dataset"]
-    assert found.thresholds["dataset"].tolist() == ["near"] * 100 + ["far"] * 100
-    for name in LABELLED:
-        maps, masks = world.drawn(name)
-        rows = rows_of(found.thresholds, name)
-        assert rows["threshold"].tolist() == THRESHOLDS
-        np.testing.assert_allclose(rows["f"], [f_at(t, maps, masks) for t in THRESHOLDS], rtol=1e-14)
-        hits = np.array([sum(((p > t) & truth).sum() for p, truth in zip(maps, masks, strict=True)) for t in THRESHOLDS])
-        np.testing.assert_allclose(rows["recall"], hits / sum(truth.sum() for truth in masks), rtol=1e-14)
-        predicted = np.array([sum((p > t).sum() for p in maps) for t in THRESHOLDS])
-        np.testing.assert_allclose(
-            rows["precision"][predicted > 0], (hits / np.maximum(predicted, 1))[predicted > 0], rtol=1e-14
-        )
-
-
 # Rows and estimates
-
-
-def test_there_is_a_row_for_every_image_of_the_run_in_its_order(world: Any, found: Relation) -> None:
-    rows, images = found.images, world.run.images
-    assert list(rows) == COLUMNS
-    for name in ("dataset", "image", "path", "i_dist_mean", "i_dist_scaled"):
-        assert rows[name].tolist() == images[name].tolist()
-    assert rows["group"].tolist() == (images["dataset"] + "/" + images["image"]).tolist()
-    for name in ("near", "far", "new"):
-        stems = [Path(path).stem for path in rows_of(rows, name)["image"]]
-        assert [Path(path) for path in rows_of(rows, name)["prediction"]] == [
-            world.folder / "maps" / name / f"{stem}.png" for stem in stems
-        ]
-    assert rows_of(rows, "bare")["prediction"].tolist() == [""] * 8
-    for name in ("new", "bare"):
-        assert rows_of(rows, name)[["performance", "foreground"]].isna().all(axis=None)
 
 
 def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None:
@@ -294,3 +228,153 @@ def test_performances_without_counts_are_taken_as_they_were_given(run: Compariso
     assert len(found.thresholds) == 0
     assert found.pooled_verdict is not None
     assert found.pooled_verdict.text.startswith("No evidence either way: performance changes by −0.28 ")
+
+
+FRAMES = ("images", "curves", "thresholds")
+PAIRS = r"(p\d)-[01]$"  # of each photograph's tiles the first two are of one, the others alone
+
+
+def timeless(found: Relation) -> dict[str, Any]:
+    document = found.to_dict()
+    del document["provenance"]
+    del document["settings"]["performance"]
+    return document
+
+
+def assert_same(one: Relation, other: Relation) -> None:
+    """To the bit, but for the moment, the names of the files, and the order of the notes, which is that of the files."""
+    first, second = timeless(one), timeless(other)
+    assert sorted(first.pop("notes")) == sorted(second.pop("notes"))
+    assert first == second
+    for name in FRAMES:
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+
+
+def coefficients(found: Relation) -> list[Any]:
+    trends = [found.pooled, *(one.trend for one in found.datasets)]
+    return [getattr(one, name) for one in trends for name in ("spearman", "kendall", "slope", "partial")]
+
+
+def test_photographs_are_resampled_in_place_of_images(world: Any) -> None:
+    given = world.given("road", "near", "far")
+    alone, paired = (relate(world.run, given, bootstrap=100, group=group) for group in (None, PAIRS))
+    rows = rows_of(paired.images, "far")
+    assert rows["group"].tolist()[:6] == ["far/p0", "far/p0", "far/p0-2", "far/p0-3", "far/p1", "far/p1"]
+    assert paired.settings.group == PAIRS
+    for name, groups in (("far", 13), ("near", 14)):
+        one, other = of(paired, name).trend, of(alone, name).trend
+        assert (one.groups, other.groups) == (groups, other.n)
+        assert one.slope.value == other.slope.value
+        assert (one.slope.low == other.slope.low) == (name == "near")
+    assert paired.pooled is not None
+    assert paired.pooled.groups == 27
+    assert "17 images of 13 groups" in of(paired, "far").verdict.text
+
+
+def test_the_order_of_files_and_of_their_rows_changes_nothing(world: Any, found: Relation) -> None:
+    shuffled = [
+        dataclasses.replace(one, images=one.images.sample(frac=1, random_state=k))
+        for k, one in enumerate(world.given("new", "far", "road", "near"))
+    ]
+    assert_same(relate(world.run, shuffled, bootstrap=60), found)
+
+
+def test_a_seed_gives_the_same_again_and_another_seed_other_intervals(world: Any, found: Relation) -> None:
+    given = world.given("road", "near", "far", "new")
+    assert_same(relate(world.run, given, bootstrap=60), found)
+    other = relate(world.run, given, bootstrap=60, seed=1)
+    pairs = list(zip(coefficients(found), coefficients(other), strict=True))
+    assert all(one.value == again.value for one, again in pairs)
+    # A slope's interval may rest on the jackknife, which draws nothing.
+    assert sum(one.low != again.low for one, again in pairs) >= 9
+    pd.testing.assert_frame_equal(other.images, found.images)
+    assert (found.settings.seed, other.settings.seed) == (0, 1)
+
+
+def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        relate(world.run, world.given("road", "new"))
+    assert str(caught.value) == (
+        "performance must be known of an image of some secondary dataset, got 'new': "
+        "evaluate one that has labels, or masks with foreground"
+    )
+
+
+def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(world, found, tmp_path):
+    world.run.save(tmp_path / "run")
+    files = [one.save(tmp_path / f"{one.dataset}.parquet") for one in world.given("road", "near", "far", "new")]
+    assert_same(relate(tmp_path / "run", files, bootstrap=60), found)
+    assert_same(howfar.relate(str(tmp_path / "run"), list(map(str, files)), bootstrap=60), found)
+    with pytest.raises(MissingPathError, match=r"result\.json is not there: pass a run folder"):
+        relate(tmp_path / "none", files)
+
+
+# What a reader of a relation is told
+
+
+IMAGES = pd.DataFrame({"dataset": ["a", "a", "b"], "image": ["1.png", "2.png", "1.png"], "performance": [0.5, 0.7, 0.6]})
+TILES = pd.DataFrame({"dataset": "a", "image": [f"p{k // 4}-{k % 4}.png" for k in range(12)], "performance": 0.5})
+SETTINGS = RelationSettings(0.3, "tuned on p", 0.5, 0.2, 0.9, 0.2, 1000, 0, None)
+AS_GIVEN: dict[str, Any] = {"threshold": None, "threshold_source": ""}
+
+
+def estimate(dataset: str, estimator: str = "signals", measured: float | None = 0.5) -> SetEstimate:
+    return SetEstimate(dataset, estimator, 3, 0.5, 0.4, 0.6, 0.9, measured)
+
+
+def evaluation(dataset: str, task: str = "segmentation", tolerance: float = 0.0) -> Evaluation:
+    (one,) = read_performances(pd.DataFrame({"dataset": [dataset], "image": ["1.png"], "performance": [0.5]}))
+    return dataclasses.replace(one, task=task, tolerance=tolerance)
+
+
+NOTED: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "all at one threshold": ((("p",), ("a",), ("b",)), {}, {"unmatched": {"a": 0, "b": 0}}),
+    "tuned on nothing": ((("a",),), {"threshold": 0.5, "threshold_source": "not tuned on any set"}, {}),
+    "as given": ((("a",),), AS_GIVEN, {}),
+    "the caller's threshold": ((("a",),), {"threshold_source": "given"}, {}),
+    "a tolerance": ((("a", "segmentation", 2.0), ("b", "segmentation", 2.0)), {}, {}),
+    "a tolerance of half pixels": ((("a", "segmentation", 1.5),), {}, {}),
+    "without counts": ((("a",), ("b", "given"), ("", "given")), AS_GIVEN, {}),
+    "classification": ((("b", "given"), ("a", "classification")), AS_GIVEN, {}),
+    "one changed": ((), {}, {"changed": 1}),
+    "some changed": ((), {}, {"changed": 3}),
+    # What a labelled set lacks is told by its judgements.
+    "lacking": ((), AS_GIVEN, {"estimates": [("a", "mean"), ("b", "knn", None), ("c", "mean", None), ("d", "atc", None)]}),
+    "tiles": ((), {}, {"images": TILES}),
+    "tiles, grouped": ((), {"group": "(.)"}, {"images": TILES}),
+    "tiles, no resampling": ((), {"bootstrap": 0}, {"images": TILES}),
+}
+
+
+def test_a_note_stands_where_it_holds() -> None:
+    lines = []
+    for name, (given, settings, how) in NOTED.items():
+        images, blank = how.get("images", IMAGES), np.full(3, np.nan)
+        judge = SiteJudge("F", None, Terms(0.5, 0.9, 0.2), {}, ("signals", "mean"), (), {}, None)
+        estimates = tuple(estimate(*each) for each in how.get("estimates", [("a",), ("b",)]))
+        expected = Expectation(judge, estimates, (), (), blank, blank, blank, blank, np.zeros(3, dtype=bool))
+        matched = Matched(images, how.get("unmatched", {}), how.get("changed", 0))
+        chosen = dataclasses.replace(SETTINGS, **settings)
+        notes = relation_notes(images, [evaluation(*each) for each in given], matched, chosen, expected)
+        lines += [name, *(f"    {note}" for note in notes)]
+    check("\n".join(lines), Path(__file__).parent / "snapshots" / "notes of a relation.md")
+
+
+@pytest.mark.parametrize("named", [None, "mean"])
+def test_a_relation_says_all_that_holds_of_it_in_order(world: Any, named: str | None) -> None:
+    far = world.evaluations["far"]
+    extra = far.images.iloc[:1].assign(image="none.jpg", content="none")
+    given = [*world.given("near", "new"), dataclasses.replace(far, images=pd.concat([far.images, extra]))]
+    found = relate(world.run, given, bootstrap=20, estimator=named or "auto").notes
+    starts = [
+        "the common threshold is 0.50, tuned on nothing",
+        "1 image in the performance of far is not in the run",
+        "2 of 16 images of near have no performance",
+        "bare lacks what ",
+        "F is undefined for an image without foreground: the estimates for new, bare are",
+        "near: 2 images have an empty mask",
+        "new: no image has a mask",
+    ]
+    if named:
+        starts = [start for start in starts if "lacks" not in start]
+    assert [note[: len(start)] for note, start in zip(found, starts, strict=True)] == starts

@@ -8,12 +8,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import believable_pool
 from figures.believable_adaptation import make
 from howfar.errors import InputError
-from howfar.metrics import count, f_per_image, stack
-from howfar.paper.model_pool import Wished, fast, frugal, highest, labels_of, spreads_of, stable, table_of, weighted
-from howfar.paper.model_pool_answers import lead
+from howfar.metrics import count, stack
+from howfar.paper.model_pool import Wished, frugal, highest, table_of
 from howfar.paper.model_pool_draws import (
     MEAN_F,
     PRECISION,
@@ -23,10 +21,8 @@ from howfar.paper.model_pool_draws import (
     Trained,
     count_maps,
     draw_scores,
-    trainings,
 )
 from howfar.results.adaptation_result import Adaptation, Adaptations
-from howfar.results.segmenter_studies import SECONDS
 
 SIDE = 12
 
@@ -77,13 +73,6 @@ def test_tiles_of_a_photograph_are_drawn_together() -> None:
     assert np.ptp(drawn.values[MEAN_F], axis=3).max() == pytest.approx(0)
 
 
-def test_the_spread_is_the_standard_error_of_the_mean() -> None:
-    dataset = counted(200, ["a"])
-    drawn = draw_scores([dataset], tuned(dataset), 4000, 1)
-    own = f_per_image(dataset.counts[Trained("a", 0, 0)])[:, 45]
-    assert drawn.values[MEAN_F][0, 0, 0, 1:].std() == pytest.approx(own.std() / np.sqrt(200), rel=0.05)
-
-
 def test_trainings_add_their_own_spread_over_the_root_of_their_number() -> None:
     """A single photograph leaves the trainings alone: s / √k, where plain resampling would give √((k − 1)/k) of it."""
     dataset = counted(3, ["a"], seeds=3, tiles=3)
@@ -110,14 +99,6 @@ def study(tmp_path: Path) -> Adaptation:
     return make(tmp_path / "a", sizes=SIZES, seeds=(0,), shots=(1, 3), blind={}, bootstrap=10)
 
 
-def test_trainings_are_those_of_one_strategy_without_background(study: Adaptation) -> None:
-    both = trainings(Adaptations.of({"a": study, "b": study}), "far")
-    labels = {(0, 0): "M", (1, 0): "far-1", (3, 0): "far-3"}
-    wanted = {Trained(name, *key): label for name in ("a", "b") for key, label in labels.items()}
-    assert dict(zip(both["training"], both["model"], strict=True)) == wanted
-    assert set(trainings(study, "random")["model"]) == {"M", "random-1", "random-3"}
-
-
 def test_images_that_one_model_was_not_scored_on_are_left_out_for_all(study: Adaptation, tmp_path: Path) -> None:
     fewer = replace(study, images=study.images[study.images["image"] != "photo002.png"])
     (tmp_path / "b").symlink_to(tmp_path / "a")
@@ -132,12 +113,6 @@ def test_images_that_one_model_was_not_scored_on_are_left_out_for_all(study: Ada
     found = site.counts[Trained("a", 3, 0)].take([2])
     assert np.array_equal(found.hits_true, expected.hits_true)
     assert np.array_equal(found.predicted, expected.predicted)
-
-
-def test_a_dataset_that_no_image_is_left_of_is_refused(study: Adaptation, tmp_path: Path) -> None:
-    other = replace(study, images=study.images[study.images["dataset"] != "walls"])
-    with pytest.raises(InputError, match="dataset walls must hold an image that all models were scored on"):
-        count_maps(Adaptations.of({"a": study, "b": other}), tmp_path, "far", ["walls"], progress=False)
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "small"])
@@ -195,64 +170,3 @@ def test_few_labels_are_the_fewest_shots_that_reach_the_level() -> None:
     assert rows["over"].isna().all()
     # Models that need as many are ranked by the first gain.
     assert ranked(frugal(draws_of(), DATASETS, 0.9)) == {"a": 1, "c": 2, "b": 3}
-
-
-def test_a_large_gain_makes_up_for_no_label() -> None:
-    f = np.array([[[0.46], [0.51], [0.52]], [[0.05], [0.49], [0.60]]])[..., None].repeat(3, axis=3)
-    both = ResampledScores(("slow", "fast"), SHOTS, ("north",), {MEAN_F: f}, {MEAN_F: f[..., :1]})
-    assert rows_of(frugal(both, ["north"], 0.5), both.models)["rank"].tolist() == [1, 2]
-
-
-def test_stability_is_the_lowest_f_of_the_model_that_saw_none_of_them() -> None:
-    wished = stable(draws_of(), DATASETS)
-    assert wished.values[:, 0].tolist() == [0.2, 0.35, 0.28]
-    assert ranked(wished) == {"b": 1, "c": 2, "a": 3}
-
-
-def test_speed_is_the_median_and_its_draws_are_of_timings() -> None:
-    timings = pd.DataFrame({"model": ["a"] * 3 + ["b"] * 3 + ["c"] * 3, SECONDS: [3, 9, 4, 1, 1, 2, 2, 2, 2.0]})
-    wished = fast(timings, MODELS, 100, 0)
-    assert wished.values[:, 0].tolist() == [4, 1, 2]
-    assert ranked(wished) == {"b": 1, "c": 2, "a": 3}
-    assert rows_of(wished).loc["c", ["low", "high"]].tolist() == [2, 2]
-
-
-def test_weights_average_ranks() -> None:
-    both = {"precision": highest(draws_of(), PRECISION, DATASETS), "recall": highest(draws_of(), RECALL, DATASETS)}
-    wished = weighted(both, {"precision": 3.0, "recall": 1.0})
-    assert wished.values[:, 0].tolist() == [(3 * 2 + 3) / 4, 1, (3 * 3 + 2) / 4]
-    assert ranked(wished) == {"b": 1, "a": 2, "c": 3}
-
-
-def test_an_unsure_order_has_wide_ranks_and_a_shared_first_place() -> None:
-    rng = np.random.default_rng(1)
-    steady, shaken = draws_of(), draws_of()
-    shaken.values[PRECISION][..., 1:] += rng.normal(0, 0.3, shaken.values[PRECISION][..., 1:].shape)
-    sure, unsure = (rows_of(highest(each, PRECISION, DATASETS)) for each in (steady, shaken))
-    assert sure.loc["b", ["rank_low", "rank_high", "first"]].tolist() == [1, 1, 1.0]
-    assert unsure.loc["b", ["rank_low", "rank_high"]].tolist() == [1, 3]
-    assert 0.3 < unsure.loc["b", "first"] < 0.9
-    assert unsure["first"].sum() == pytest.approx(1)
-
-
-def test_tables_of_labels_and_spread() -> None:
-    labels = labels_of(draws_of(0.01), DATASETS, 0.5).set_index(["model", "dataset"])
-    assert labels.loc[("a", "all"), "until"] == 1
-    assert labels.loc[("b", "north"), "until"] == 3
-    assert np.isnan(labels.loc[("c", "all"), "until"])
-    assert labels.loc[("a", "all"), "gain"] == pytest.approx(0.275)
-    spreads = spreads_of(draws_of(), DATASETS).set_index(["model", "shots"])
-    row = spreads.loc[("a", 0)]
-    assert (row["lowest"], row["lowest_dataset"], row["highest"]) == (0.2, "south", 0.3)
-    assert row["sets_std"] == pytest.approx(np.std([0.3, 0.2], ddof=1))
-    assert np.isnan(row["seeds_std"])
-
-
-def test_a_model_below_the_floor_is_not_recommended() -> None:
-    found = believable_pool.make(wishes=("precision",))
-    assert lead(found) == "For precision adsam (first in 100 % of draws)."
-    found.scores.loc[found.scores["model"] == "adsam", "precision"] = 0.02
-    despite = "adsam, which ranks before it, is below the floor: mean F 0.41, precision 0.02"
-    assert lead(found) == f"For precision unetplusplus (first in 0 % of draws; {despite})."
-    blind = replace(found, scores=found.scores.assign(chance=0.9))
-    assert "none, as no model is above the floor (adsam: mean F 0.41, where marking every pixel gives 0.90" in lead(blind)

@@ -107,14 +107,6 @@ def test_parameters_are_those_of_the_networks_and_seconds_were_measured(pool: Po
     assert set(pool.hardware) == {"processor", "cores", "threads", "device"}
 
 
-def test_slopes_are_those_of_the_study_of_adaptation(run: StudyRun, pool: Pool) -> None:
-    slopes = run["gain"]["dc"].slopes
-    own = slopes[(slopes["measure"] == "f") & (slopes["model"] == "far-1") & (slopes["dataset"] == "walls")]
-    shown = pool.scores[(pool.scores["model"] == "dc") & (pool.scores["shots"] == 1) & (pool.scores["dataset"] == "walls")]
-    assert shown["slope"].item() == pytest.approx(own["slope"].mean())
-    assert set(pool.scores["verdict"]) <= {"falls", "rises", "consistent", "none"}
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from howfar.errors import InputError
 from howfar.paper.promptable_networks import (
     EncodedImage,
     Masks,
@@ -71,14 +70,6 @@ def test_padding_is_no_part_of_the_picture(sam: Sam) -> None:
     assert found.shape == (30, 50)
     assert found.dtype == np.float32
     assert (found[:26] > 0.99).all()
-
-
-def test_random_weights_are_of_one_seed(sam_folder: Path) -> None:
-    state = torch.random.get_rng_state()
-    one, other = (Sam(sam_folder, pretrained=False) for _ in range(2))
-    assert one.weights == other.weights
-    assert torch.equal(torch.random.get_rng_state(), state)
-    assert one.weights != Sam(sam_folder).weights
 
 
 class Drawn(Sam):
@@ -157,21 +148,6 @@ def test_refinement_has_logits_then_logits_and_box(sam_folder: Path, monkeypatch
     assert third[0].box == box_of(sam.probabilities(encoded, second[2].best) > 0.5).box
 
 
-def test_weights_go_to_the_right_proposal(drawn: tuple[Drawn, np.ndarray]) -> None:
-    sam, mask = drawn
-    brief, long = (personalise(sam, picture(64, 64), mask, steps=steps) for steps in (1, 400))
-    assert long.weights[1] > brief.weights[1] > 1 / 3
-    assert long.weights[0] < 1 / 3
-    # By a cosine's half, and AdamW moves a weight by about the rate in a step: 400 steps of a constant rate move it by 0.4.
-    assert long.weights[1] - 1 / 3 == pytest.approx(400 * 1e-3 / 2, rel=0.1)
-    found, prompt = by_example(sam, long, sam.encode(picture(64, 64)))
-    # To within a cell of the coarse proposals.
-    assert ((found > 0.5) & mask).sum() / ((found > 0.5) | mask).sum() > 0.75
-    # The last pass is told the box of the mask before.
-    assert sam.told[-1].box == pytest.approx((8.0, 16.0, 24.0, 32.0), abs=2)
-    assert prompt.box is None
-
-
 def test_nothing_of_sam_changes(sam_folder: Path) -> None:
     sam = Sam(sam_folder)
     mask = np.zeros((30, 50), dtype=bool)
@@ -180,14 +156,6 @@ def test_nothing_of_sam_changes(sam_folder: Path) -> None:
     found, _ = by_example(sam, personal, sam.encode(picture(seed=1)))
     assert found.shape == (30, 50)
     assert hash_state_dict(sam.model.state_dict()) == sam.weights == Sam(sam_folder).weights
-
-
-@pytest.mark.parametrize(
-    ("mask", "words"), [(np.ones((3, 3), bool), "must be 30×50"), (np.zeros((30, 50), bool), "must have fore")]
-)
-def test_a_reference_that_cannot_be(mask: np.ndarray, words: str, sam: Sam) -> None:
-    with pytest.raises(InputError, match=f"the reference's mask {words}"):
-        personalise(sam, picture(), mask, steps=1)
 
 
 @given(MASKS, st.integers(0, 5), st.integers(0, 5), st.integers(0, 3))
@@ -208,16 +176,6 @@ def test_the_box_is_the_smallest(mask: np.ndarray) -> None:
     left, upper, right, lower = (int(value) for value in box)
     assert mask[upper:lower, left:right].sum() == mask.sum()
     assert all(edge.any() for edge in (mask[upper], mask[lower - 1], mask[:, left], mask[:, right - 1]))
-
-
-def test_what_cannot_be_is_one_line() -> None:
-    blank = np.zeros((4, 4), dtype=bool)
-    with pytest.raises(InputError, match="mask must have foreground to point at"):
-        points_of(blank, 1, 1, np.random.default_rng(0))
-    with pytest.raises(InputError, match="mask must have foreground for a box"):
-        box_of(blank)
-    with pytest.raises(InputError, match="background must be at least 0"):
-        points_of(~blank, 1, -1, np.random.default_rng(0))
 
 
 @given(MASKS)

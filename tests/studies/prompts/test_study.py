@@ -18,8 +18,6 @@ from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
 from howfar.paper.promptable_networks import ClipSeg
-from howfar.paper.prompts_report import average_f, section
-from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import Prompting
 from howfar.studies.study_file.run_study import study
@@ -242,22 +240,6 @@ def test_it_is_what_prompts_gives(run_found, run_out, roads, walls, sam_folder, 
     pd.testing.assert_frame_equal(own, alone.scores)
     assert run_found.to_dict()["settings"] == alone.to_dict()["settings"]
     assert {path.name for path in (run_out / "prompts").iterdir()} == {"done.json", "maps", *FILES}
-
-
-def test_the_section_has_a_figure_and_intervals(run_found: Prompting, run_out: Path) -> None:
-    made = section(run_found, Context(run_out / "prompts"))
-    figure, mean_f, ods = made.parts
-    assert isinstance(figure, FigurePart)
-    assert figure.label == "Figures 11 and 12"
-    assert isinstance(mean_f, TablePart)
-    assert isinstance(ods, TablePart)
-    images = run_found.images
-    own = images[(images["prompt"] == "points") & (images["dataset"] == "roads")]["f"]
-    average = average_f(run_found, "points", "roads")
-    assert average.value == pytest.approx(own.mean())
-    drawn = np.random.default_rng(0).choice(own, (20000, len(own))).mean(axis=1)
-    assert (average.low, average.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.02)
-    assert mean_f.table.rows[0][1].text.startswith(f"{own.mean():.3f} [")
 
 
 @pytest.mark.parametrize(

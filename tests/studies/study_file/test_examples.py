@@ -106,12 +106,3 @@ def test_all_that_is_missing_is_listed_with_its_key_before_any_work(tmp_path: Pa
     assert "pass backbones.clip.weights=FOLDER" in str(caught.value)
     assert "pass backbones.sam.weights=FOLDER" in str(caught.value)
     assert not (tmp_path / "mine").exists()
-
-
-def test_sun397s_own_layout_gives_categories(tmp_path: Path, pictures: Path) -> None:
-    for place in ("f/field/wild", "f/field/cultivated", "k/kitchen", "a/apse/indoor"):
-        shutil.copytree(pictures / "images", tmp_path / "sun" / place)
-    text = '[datasets]\nsun = { path = "sun", each = "folder" }\n[backbones.pixels]\n[studies.scenes]\ndatasets = ["sun"]\n'
-    (tmp_path / "mine.toml").write_text(f'{text}primaries = ["field"]\nbackbones = ["pixels"]\nk = 1\n')
-    plan = plan_of(tmp_path / "mine.toml", checked(StudyFileOptions, {"out": tmp_path / "out"}))
-    assert {name: len(dataset) for name, dataset in plan.file.datasets.items()} == {"apse": 9, "field": 18, "kitchen": 9}
