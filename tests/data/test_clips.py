@@ -11,11 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 import howfar
+from howfar.arrays import group_numbers
 from howfar.data import Dataset, decode, parse, read_bytes
 from howfar.data.video_frames import Clip
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
+from howfar.selection import named
+from howfar.selection.function_strategy import pick_by_group
 from tiny_checkpoints import tiny_checkpoint
 
 av = pytest.importorskip("av")

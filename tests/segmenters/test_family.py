@@ -97,7 +97,7 @@ def test_b3_out_of_reach(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         build_segmenter("unetplusplus", {"encoder": "b3"})
 
 
-class TestDeepCrack(SegmenterTests):
+class TestDeepCrack(BuiltOnce):
     family = DEEPCRACK
     length = 8 * (32**2 + 2 * 16**2 + 4 * 8**2 + 8 * 4**2 + 8 * 2**2)
 

@@ -121,6 +121,7 @@ def test_what_needs_files_or_another_process_says_so(tmp_path: Path) -> None:
             call()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_sites_in_memory_are_assessed_and_no_command_says_where_they_are(tmp_path: Path) -> None:
     given = {"primary": P, "a": S, "b": pixels(2, 8), "new": pixels(3, 8)}
     for name, pictures in given.items():

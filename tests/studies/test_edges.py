@@ -15,6 +15,7 @@ from howfar.results.segmenter_studies import Edges
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.run_study import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written
+from undrawn import no_figures
 
 STUDY = """
 [studies.drawn]
@@ -43,7 +44,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> StudyRun:
-    return study(written(folder, DATASETS + TRAINED + STUDY), progress=False)
+    with no_figures():  # of each segmenter's own report, which other tests draw
+        return study(written(folder, DATASETS + TRAINED + STUDY), progress=False)
 
 
 @pytest.fixture(scope="module")
