@@ -245,7 +245,7 @@ def test_what_is_named_as_the_least_is_enough(tmp_path, monkeypatch):
         partial(matrix, wide, progress=False, bootstrap=9),
         partial(howfar.compare, roads, site, "pixels", workers=500, **given),
     ]
-    for module in ("study_inputs", "distance"):
+    for module in ("study_inputs", "compare_datasets"):
         monkeypatch.setattr(importlib.import_module(f"howfar.studies.{module}"), "kept", lambda *_: 30 << 20)
     jobs.append(partial(howfar.compare, roads, site, "colour_moments", **given))
     for job in jobs:

@@ -42,7 +42,7 @@ def silence(wanted: bool) -> None:
 def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, patient: bool = False, **options: Any) -> Any:
     """Make a tqdm progress bar; in a file or a pipe all bars and stages together print a line every half minute.
 
-    The first of these lines comes after three seconds. `iterable` is None where `update` is called. No bar is shown where
+    The first of these lines comes after three seconds; a bar with a postfix ends with a line. `iterable` is None where `update` is called. No bar is shown where
     `progress` is False, or where `patient` is set and the loop takes less than a second; one of less than five seconds does not
     stay at a terminal. `options` are tqdm's: total, desc, unit, leave …
     """
@@ -88,6 +88,9 @@ def _bar_class() -> Any:
         def close(self) -> None:
             if not self.disable and time.monotonic() - self.begun < BRIEF:
                 self.leave = False
+            if not (self.disable or self.watched) and self.postfix:
+                # What came from the store is said nowhere else.
+                _write(f"{self}\n")
             super().close()
 
     return Bar

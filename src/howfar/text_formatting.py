@@ -184,8 +184,8 @@ def size_text(count: float) -> str:
 def in_units(text: str, unit: str, *names: str) -> str:
     """Call images what they are, such as "slice", in a sentence, but for the names of datasets that stand in it.
 
-    >>> in_units("images: mean F, of 20 images", "slice", "images")
-    'images: mean F, of 20 slices'
+    >>> in_units("new-images: mean F, of 20 images", "slice", "new-images")
+    'new-images: mean F, of 20 slices'
     """
     kept = "|".join([*map(re.escape, filter(None, names)), r"(\b)image(s?)\b"])
     return re.sub(kept, lambda found: found[0] if found[1] is None else f"{unit}{found[2]}", text)

@@ -183,7 +183,7 @@ def test_an_evaluation_prints_scores_notes_and_the_file(world, tmp_path, howfar)
     assert set(shown) == set(found.scores)
     assert shown["ods"] == f"{found.scores['ods']:.4g}"
     assert lines[13:] == [f"note: 1 map matches no image (9.png below {maps})", f"per image: {file}"]
-    assert "image/s" in err
+    assert "\r" not in err
 
 
 def test_partial_lists_what_is_left_out(roads, world, tmp_path, howfar):

@@ -147,7 +147,13 @@ def of_estimators(_: Comparison, related: Relation) -> Lines:
 
 def of_failures(_: Comparison, related: Relation) -> Lines:
     def listed(places: Sequence[int], scores: Sequence[float], times: int = 1) -> Relation:
-        frame = {"dataset": "a", "image": range(10), "listed": np.isin(range(10), places), "performance": scores}
+        frame = {
+            "dataset": "a",
+            "image": range(10),
+            "listed": np.isin(range(10), places),
+            "performance": scores,
+            "estimate": 0.3,
+        }
         images = pd.concat([pd.DataFrame(frame)] * times, ignore_index=True)
         return replace(related, images=images, failures=(Failures("a", 0.5, 0.1, "mean", 10, len(places)),))
 

@@ -22,8 +22,8 @@ from figures.believable_relation import of_comparison as relation
 from howfar.paper import (
     adapted_models_report,
     backbone_distances_report,
+    model_pool_report,
     person_identity_report,
-    pool_report,
     robustness_report,
     scenes_report,
 )
@@ -269,7 +269,7 @@ POOLS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", POOLS)
 def test_section_of_a_pool(name: str) -> None:
     check_section(
-        pool_report.section(believable_pool.make(**POOLS[name]), Context(Path("pool"))), f"pool, {name}", "pool, sure"
+        model_pool_report.section(believable_pool.make(**POOLS[name]), Context(Path("pool"))), f"pool, {name}", "pool, sure"
     )
 
 

@@ -20,8 +20,8 @@ import pytest
 from howfar import store as stores
 from howfar.errors import StoreError
 from howfar.store import Store, shards
-from howfar.store import index as indices
 from howfar.store import shard_catalog as catalogs
+from howfar.store import sqlite_index as indices
 from howfar.store.sqlite_index import FILE, JOURNAL, LOCK, SORTED, Index
 from worlds.store_suite import StoreTests
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil

@@ -181,7 +181,8 @@ class Nifti:
             values = np.stack([values[name] for name in values.dtype.names], axis=-1)
         slope, intercept = self._image.dataobj.slope, self._image.dataobj.inter
         if (slope, intercept) != (1, 0):
-            values = values * np.float32(slope) + np.float32(intercept)
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = values * np.float32(slope) + np.float32(intercept)
         for axis, code in enumerate(self._codes):
             values = np.flip(values, axis) if code in "RAS" else values
         values = values.swapaxes(0, 1) if self._lies else values
