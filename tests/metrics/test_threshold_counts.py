@@ -143,8 +143,6 @@ def test_bad_input_is_refused(call: Callable[[Any], Any], wrong: list[Any], line
             call(value)
 
 
-# Maps and masks as arrays
-
 BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 

@@ -151,9 +151,6 @@ def test_bad_datasets_are_one_line(demo_folders: list[Path]) -> None:
         howfar.compare(rows(0, 5), {"s": rows(1, 5, q=7)})
 
 
-# Notes on equal features, constants, offsets and small datasets
-
-
 FLAT = "the features of primary do not differ"
 ROUNDED = f"{FLAT} by more than rounding: it has no self-distance to be relative to, and other distances may be rounding too"
 
