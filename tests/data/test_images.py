@@ -328,8 +328,6 @@ def test_cmyk_ycbcr_and_lab() -> None:
         assert np.abs(np.subtract(pixel(lab), level)).max() <= 2
 
 
-# Sizes of images by their headers: those of the pictures that are decoded, whatever the format, without decoding any
-
 FORMS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000")
 
 
@@ -344,8 +342,6 @@ def test_sizes_are_read_without_decoding_a_pixel(form: str, tmp_path: Path, monk
         (tmp_path / "a").write_bytes(encoded(noise(), form)[:-500])
         assert size(tmp_path / "a") == (56, 40)
 
-
-# An image format of another package is read wherever images are, from one entry point
 
 PLUGIN = """
 import io

@@ -53,8 +53,6 @@ def test_a_pattern_that_names_nothing_is_refused(read: Callable[[str], object], 
     assert str(caught.value).startswith(line)
 
 
-# Reading from a dataset's own table who its images show and under which variation
-
 ROWS = {
     "image": ["images/0002.jpg", "images/0001.jpg", "images/gone.jpg", "images/0003.jpg"],
     "person": ["007", "bob", "bob", None],

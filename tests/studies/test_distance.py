@@ -193,9 +193,6 @@ def test_an_absurd_cell_is_named() -> None:
     assert "by column 2: the dataset's mean and interval tell of that cell alone" in note
 
 
-# A run is not written among the images of a dataset
-
-
 QUICK = {"backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False}
 
 

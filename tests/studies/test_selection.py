@@ -301,9 +301,6 @@ def test_what_is_missing_is_said_in_one_line(mapped: tuple[Comparison, Evaluatio
         select(gone, "site", 2, "ridge_response")
 
 
-# What a model predicted on chosen images becomes their first labels
-
-
 FEW = 5
 
 
