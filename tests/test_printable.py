@@ -14,14 +14,7 @@ from hypothesis import strategies as st
 
 import howfar
 from howfar import text_formatting
-from howfar.text_formatting import (
-    cell,
-    printable,
-    printable_json,
-    printable_lines,
-    unguarded,
-    xml_text,
-)
+from howfar.text_formatting import cell, printable, printable_json, printable_lines, unguarded, xml_text
 
 ANYTHING = st.text(st.characters())
 PRINTS = {"terminal.py", "safe_console.py", "main.py", "exit_codes.py"}

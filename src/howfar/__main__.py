@@ -1,7 +1,5 @@
 """Run the command line by `python -m howfar`."""
 
-from __future__ import annotations
-
 from howfar.cli.main import main
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Parse and hold the hosts that the user allows for URLs in the cells of tables, Parquet and Arrow files."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

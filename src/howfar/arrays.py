@@ -1,7 +1,5 @@
 """Validate feature arrays, number groups of images, read arrays by rows or columns, and divide without errors at 0."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from numbers import Real

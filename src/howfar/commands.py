@@ -1,7 +1,5 @@
 """List all commands of the command line (`COMMANDS`), each with its function, help group, example and related commands."""
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 

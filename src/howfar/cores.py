@@ -1,7 +1,5 @@
 """Count the CPU cores that may be used, and keep idle linear-algebra threads from occupying them."""
 
-from __future__ import annotations
-
 import os
 
 LIMIT = "OMP_NUM_THREADS"

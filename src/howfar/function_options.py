@@ -1,7 +1,5 @@
 """Declare each public function's options as a `TypedDict`, so that editors and type checkers know its keywords (PEP 692)."""
 
-from __future__ import annotations
-
 from typing import Annotated, TypedDict
 
 from howfar import options

@@ -1,7 +1,5 @@
 """Look up and explain the terms of howfar's tables and reports, defined in ``glossary.toml``."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Validate a function's options against their declarations, and add the options to its signature and docstring."""
 
-from __future__ import annotations
-
 import difflib
 import inspect
 import re

@@ -4,8 +4,6 @@ The location of an image that is read so is that of its file, ``/`` and ``@bands
 in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the image was read.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Show progress on stderr: bars with rate and time left, spinners where no end is known, few lines in a log."""
 
-from __future__ import annotations
-
 import io
 import math
 import os

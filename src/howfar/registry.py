@@ -5,8 +5,6 @@ Another package adds a backbone, a distance, a figure, a section of the report o
 the figures of a study of its own, is a group that it names.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 import sys

@@ -4,8 +4,6 @@ A name may hold whatever a file system lets through: terminal escapes, line brea
 None of them is ever printed; each is shown as Python would write it, as ``\x1b``.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Final

@@ -47,9 +47,6 @@ def test_moments_are_those_of_numpy(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(found, [*flat.mean(axis=0), *flat.std(axis=0)], rtol=1e-6, atol=1e-7)
 
 
-# Perceptual hashes stay nearly the same where a picture was altered a little, and are unlike for other pictures
-
-
 class TestPerceptualHash(BackboneTests):
     length = 256
 

@@ -21,6 +21,3 @@ def test_transparency_is_laid_on_white_as_in_a_file() -> None:
     palette.info["transparency"] = b"\x00\xff"
     assert as_rgb(palette).getpixel((0, 0)) == (255, 255, 255)
     assert as_rgb(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).getpixel((0, 0)) == (255, 255, 255)
-
-
-# A backbone whose input is perturbed

@@ -157,9 +157,6 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
             load_backbone(name)
 
 
-# CLIPSeg given a text, on tiny models of random weights in the hub's format, with a tokenizer of letters
-
-
 class TestClipSeg(BackboneTests):
     # Patches of 32 in pictures of 352, and the class token; eight values each, three layers.
     length = 3 * (11 * 11 + 1) * 8

@@ -130,8 +130,6 @@ def test_names_that_cannot_be_loaded(name: str, text: str) -> None:
         load_backbone(name)
 
 
-# EfficientNet-B3 unpooled and MobileCLIP: the way they are built, on tiny networks of timm
-
 CONFIG = {"input_size": (3, 64, 64), "interpolation": "bicubic", "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6)}
 
 

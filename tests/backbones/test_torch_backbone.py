@@ -39,9 +39,6 @@ def test_tf32_is_off_on_cuda_and_put_back() -> None:
         assert torch._C._get_cudnn_allow_tf32() == before
 
 
-# Networks that need more memory than there is, and mixed precision
-
-
 def squares(count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
 

@@ -104,6 +104,3 @@ def test_weights_that_are_no_checkpoint_of_it(name, options, kind, words, tmp_pa
         load_backbone(name, **{key: files.get(value, value) for key, value in options.items()})
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-# A family's own defaults

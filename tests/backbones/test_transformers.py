@@ -112,8 +112,6 @@ def test_what_is_refused(hub_model: Folder, tmp_path: Path) -> None:
     refused(f"transformers:{tmp_path}", InputError, r"config.json cannot be read \(")
 
 
-# Settings of processors against transformers' own processors of pictures
-
 USUAL = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
 
 

@@ -35,9 +35,6 @@ FUNCTIONS = {entry.name: registry.load("commands", entry.name) for entry in ENTR
 DECLARED = {name: function.keywords for name, function in FUNCTIONS.items() if hasattr(function, "keywords")}
 
 
-# Help.
-
-
 @each_command
 def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry, howfar):
     code, out, _ = howfar(entry.name, "--help")
@@ -114,8 +111,6 @@ def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
         told = exceptions.get(family, first).replace("its own", family)
         assert told == (f"{value:g}" if isinstance(value, float) else str(value)), family
 
-
-# Options.
 
 CALLED = {
     "assess": ("howfar.studies.assessment.assess.assess", "{roads} {near} --predictions {maps}"),
@@ -243,8 +238,6 @@ def test_the_keys_of_a_study_file_are_no_flags(tmp_path, howfar):
     code, _, err = howfar("study", tmp_path / "study.toml")
     assert (code, "--out" in err) == (2, False)
 
-
-# JSON.
 
 JSON: dict[str, tuple[str, str, str]] = {
     "explain": ("ODS", "", "terms"),

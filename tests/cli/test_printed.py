@@ -25,9 +25,6 @@ def roads(world, tmp_path) -> Path:
     return Path(shutil.copytree(world / "roads", tmp_path / "roads"))
 
 
-# Adapt.
-
-
 @pytest.mark.usefixtures("without_figures")
 def test_an_adaptation_prints_its_table_its_verdict_and_its_folder(world, tmp_path, howfar):
     more = ("--epochs", "1", "--bootstrap", "20", "--shots", "0,1", "--strategy", "far", "--strategy", "random")
@@ -42,8 +39,6 @@ def test_an_adaptation_prints_its_table_its_verdict_and_its_folder(world, tmp_pa
     assert found.verdict() in " ".join(stdout.split())
     assert lines[-2:] == [f"study: {out}", f"report: {out / 'report.html'}"]
 
-
-# Check.
 
 PASS, BREACH, UNDECIDED = "images: {at_least: 2}", "images: {at_least: 999}", "failures: {at_most_share: 0.1}"
 
@@ -83,8 +78,6 @@ def test_check_writes_files_for_other_tools_and_a_log(world, tmp_path, howfar):
     code, out, _ = howfar("check", profile, "--since", "2020-01-01")
     assert (code, 'a "b" <c>' in out) == (0, True)
 
-
-# Compare by several backbones, and draw a report again.
 
 BOTH = ("--backbone", "pixels", "--backbone", "colour_moments", "--components", "5", "--bootstrap", "20", "--permutations", "0")
 
@@ -136,11 +129,6 @@ def test_the_report_of_an_adaptation_is_recognised_by_its_file(tmp_path, howfar,
     assert (code, out, "run adapt again" in err) == (1, "", True)
 
 
-# Corrupt.
-
-# Demo.
-
-
 def test_the_demo_tells_the_whole_story(tmp_path, monkeypatch, howfar):
     from howfar import demo
 
@@ -166,9 +154,6 @@ def test_the_demo_tells_the_whole_story(tmp_path, monkeypatch, howfar):
     assert f"howfar score {out / 'pavement.howfar'} {out / 'data/fabric/images/0001.jpg'}" in ahead[2]
     assert [line.partition(":")[0] for line in ahead[3:]] == ["your own images", "your own model"]
     assert (out / "pavement.howfar").is_file()
-
-
-# Evaluate.
 
 
 def test_an_evaluation_prints_scores_notes_and_the_file(world, tmp_path, howfar):
@@ -228,9 +213,6 @@ def test_a_checkpoint_takes_the_place_of_predictions(world, tmp_path, howfar):
     assert sum("left out" in line for line in shown) == 1
     shown = howfar("evaluate", roads, "--model", model, "--verbose")[1].splitlines()
     assert sum(line.startswith("skipped: ") and line.endswith(": the model learnt from it") for line in shown) == 7
-
-
-# Predict.
 
 
 def test_a_prediction_says_how_many_maps_lie_where_and_what_was_skipped(roads, world, tmp_path, howfar):

@@ -41,9 +41,6 @@ def test_each_entry_says_what_a_reader_needs(candidate: CatalogueEntry) -> None:
         assert f"{candidate.prefix}*" in candidate.layout
 
 
-# Checking a folder against a dataset of the paper: what agrees, and the line for each thing that does not
-
-
 def _copies(folder: Path, names: Iterable[str], size: tuple[int, int] = (8, 8)) -> Path:
     """Write one grey picture and link it under all names."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -220,9 +220,6 @@ def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert 0 < sum(read) < 200_000
 
 
-# Which containers are kept open, and what becomes of one that changes
-
-
 def test_a_member_is_read_by_its_path_as_text_too(tmp_path: Path) -> None:
     (tmp_path / "s.tar").write_bytes(tar_bytes([("a/1.jpg", b"one"), ("2.jpg", b"")]))
     (tmp_path / "s.zip").write_bytes(b"x")
@@ -250,8 +247,6 @@ def test_a_changed_file_is_indexed_anew_and_one_that_fails_is_not_kept(tmp_path:
     os.utime(file, ns=(1, 1))
     assert read_bytes(file / "1.jpg") == b"new"
 
-
-# Arrow files: streams and files for random access, mapped into memory
 
 IMAGES = {f"{number}.jpg": bytes([65 + number]) * 10 for number in range(9)}
 

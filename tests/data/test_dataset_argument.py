@@ -82,9 +82,6 @@ def test_errors_are_one_clear_line(argument: object, error: type[Exception], lin
     assert "\n" not in str(caught.value)
 
 
-# Several containers as one dataset: files, folders of nothing else, patterns
-
-
 def shards(folder: Path, *names: str, inner: str = "{}.jpg") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:

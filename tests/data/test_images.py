@@ -89,9 +89,6 @@ def test_files_without_permission_and_beyond_the_limit(tmp_path: Path, monkeypat
         read_bytes(tmp_path / "a.png")
 
 
-# What comes with the pixels
-
-
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_applied_to_pixels_and_sizes(form: str, orientation: int, tmp_path: Path) -> None:
@@ -130,9 +127,6 @@ def test_the_first_of_several_frames(form: str) -> None:
     found = decode(encoded(frames[0], form, save_all=True, append_images=frames[1:], **options))
     assert (found.image.getpixel((0, 0)), found.note) == ((255, 0, 0), "first of 3 frames")
     assert decode(encoded(frames[0], form)).note is None
-
-
-# What is refused
 
 
 # Pillow would hand an EPS file to Ghostscript.
@@ -212,9 +206,6 @@ def test_an_error_of_any_kind_becomes_a_reason(monkeypatch: pytest.MonkeyPatch) 
         assert reason(data).startswith(text)
 
 
-# Fewer bits than the file has
-
-
 def deep(folder: Path, top: int, count: int = 12, ending: str = "png") -> list[Path]:
     rng = np.random.default_rng(0)
     paths = [folder / f"{number}.{ending}" for number in range(count)]
@@ -232,9 +223,6 @@ def test_images_of_fewer_bits_than_their_files_are_told(tmp_path: Path, top: int
         f"xray has 16-bit images that use {bits} bits (no value above {top:,} in 8 of them), and are read as nearly black: "
         f"pass --range 0:{65536 // factor - 1}, which all datasets are read by"
     )
-
-
-# What the pixels of each kind of file become
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -340,8 +328,6 @@ def test_cmyk_ycbcr_and_lab() -> None:
         assert np.abs(np.subtract(pixel(lab), level)).max() <= 2
 
 
-# Sizes of images by their headers: those of the pictures that are decoded, whatever the format, without decoding any
-
 FORMS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000")
 
 
@@ -356,8 +342,6 @@ def test_sizes_are_read_without_decoding_a_pixel(form: str, tmp_path: Path, monk
         (tmp_path / "a").write_bytes(encoded(noise(), form)[:-500])
         assert size(tmp_path / "a") == (56, 40)
 
-
-# An image format of another package is read wherever images are, from one entry point
 
 PLUGIN = """
 import io

@@ -87,8 +87,6 @@ def test_an_image_takes_a_tenth_of_its_objects() -> None:
         tracemalloc.stop()
 
 
-# Columns of texts and hashes equal tuples of the same values
-
 TEXTS = st.lists(st.text(st.characters(codec=None), max_size=8), max_size=12)
 
 

@@ -79,9 +79,6 @@ def test_blank_masks_full_masks_and_dark_jpegs(tmp_path: Path) -> None:
     assert foreground(tmp_path, Image.fromarray(rows(0, 0, 255, 255)), exif=turned) == [True, True, False, False]
 
 
-# Of more than two values
-
-
 def areas(*values: int | tuple[int, ...], side: int = 48) -> Image.Image:
     """One upright stripe after another, of a few pixels each."""
     return Image.fromarray(np.repeat(np.array([values] * side, np.uint8), side // len(values), axis=1))
@@ -157,9 +154,6 @@ def test_a_jpeg_of_a_mask_is_a_mask_and_so_is_its_png(tmp_path: Path, quality: i
         assert np.array_equal(read_mask(tmp_path / f"m.{ending}"), wanted)
 
 
-# By the colour of the foreground
-
-
 @pytest.mark.parametrize(
     ("written", "wanted"),
     [("#ff0000", 1), ("255,0,0", 1), ((255, 0, 0), 1), ("0,0,255", 0), ("200", 2), (200, 2), ("#C8C8C8", 2), ("7", None)],
@@ -225,8 +219,6 @@ def test_grey_levels_are_told_but_those_of_jpeg_are_its_noise(tmp_path: Path, va
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save(tmp_path / "m.jpg")
     assert not Mask.read(tmp_path / "m.jpg").grey
 
-
-# Resized
 
 SIDES = st.integers(1, 24)
 

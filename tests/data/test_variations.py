@@ -22,11 +22,7 @@ from howfar.errors import InputError
         # An optional group that has nothing is empty text.
         (["a", "b_2"], r"(?P<who>[a-z])(_(?P<pose>\d))?", [["a", ""], ["b", "2"]]),
         # A pattern may ask for folders, and a dot within a name is no ending.
-        (
-            ["x/s1/v1.5.png", "y/s2/v2.0"],
-            r"(?P<set>\w)/s(?P<person>\d)/v(?P<value>[\d.]+)",
-            [["x", 1, "1.5"], ["y", 2, "2.0"]],
-        ),
+        (["x/s1/v1.5.png", "y/s2/v2.0"], r"(?P<set>\w)/s(?P<person>\d)/v(?P<value>[\d.]+)", [["x", 1, "1.5"], ["y", 2, "2.0"]]),
     ],
 )
 def test_what_a_pattern_reads(names: list[str], pattern: str, rows: list[list[object]]) -> None:
@@ -56,8 +52,6 @@ def test_a_pattern_that_names_nothing_is_refused(read: Callable[[str], object], 
         read(pattern)
     assert str(caught.value).startswith(line)
 
-
-# Reading from a dataset's own table who its images show and under which variation
 
 ROWS = {
     "image": ["images/0002.jpg", "images/0001.jpg", "images/gone.jpg", "images/0003.jpg"],

@@ -90,6 +90,3 @@ def test_maps_never_take_the_place_of_images_or_of_one_another(tmp_path: Path, d
     Image.fromarray(image).save(tmp_path / "1.jpg")
     with pytest.raises(InputError, match="a name of its own"):
         write_predictions(tmp_path / "maps", Dataset.from_folder(tmp_path), detector)
-
-
-# Logistic regression: the minimum of the stated loss, whatever the input

@@ -106,9 +106,6 @@ def test_the_nearest_images_of_the_primary_are_those_that_the_run_names(comparis
     assert not {"x", "y", "nearest1", "nearest1_distance"} & {column.name for column in points.columns}
 
 
-# The packed block, read back by an independent reader
-
-
 def unpack(block: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     raw = gzip.decompress(block)
     assert raw[:4] == b"HFX1"
@@ -137,9 +134,6 @@ def test_quantised_numbers_keep_a_65534th_of_their_range(scale: float) -> None:
     _, arrays = unpack(pack({}, {"x": values}, exact=False))
     assert np.array_equal(np.isnan(arrays["x"]), np.isnan(values))
     assert np.nanmax(np.abs(arrays["x"] - values)) <= 0.501 * (np.nanmax(values) - np.nanmin(values)) / 65534
-
-
-# The committed bundle
 
 
 @pytest.mark.parametrize(("name", "asks"), [("bundle.js", ["./$", "data", "picks"]), ("widget.js", [])])

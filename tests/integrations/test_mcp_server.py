@@ -154,20 +154,12 @@ def test_all_tools_over_stdio_begin_with_the_verdict_and_write_below_the_folder_
     [
         ("compare", {"primary": "none", "secondaries": ["near"], "run": "a"}, "nothing at "),
         ("compare", {"primary": "roads", "secondaries": [], "run": "a"}, "secondaries must hold at least 1, got []"),
-        (
-            "compare",
-            {"primary": "roads", "secondaries": ["near"], "run": "../a"},
-            "run must be a path below {folder}",
-        ),
+        ("compare", {"primary": "roads", "secondaries": ["near"], "run": "../a"}, "run must be a path below {folder}"),
         ("compare", {"primary": "roads", "secondaries": ["near"], "run": "/tmp/a"}, "run must be a path below {folder}, got"),
         ("compare", {"primary": "roads", "secondaries": ["near"], "run": "s3://a/b"}, "run must be a path below {folder}, got"),
         ("compare", {"primary": "roads", "secondaries": ["near"], "run": "out/a"}, "run must be a path below {folder}, got"),
         ("compare", {"primary": "roads", "secondaries": ["near"], "run": "store/a"}, "run must not be the store of features"),
-        (
-            "check",
-            {"profile": "roads.howfar", "new": ["new"], "rules": {}, "log": "/etc/a"},
-            "log must be a path",
-        ),
+        ("check", {"profile": "roads.howfar", "new": ["new"], "rules": {}, "log": "/etc/a"}, "log must be a path"),
         ("check", {"profile": "roads.howfar", "new": ["new"], "rules": {"a": 1}}, "key of rules must be a known one, got 'a'"),
         ("score", {"profile": "text.howfar", "new": ["new"]}, "text.howfar is no such archive"),
         ("certify_take", {"run": "a", "predictions": "maps/new"}, "nothing is drawn in {folder}/a: call certify_draw first"),
@@ -175,11 +167,7 @@ def test_all_tools_over_stdio_begin_with_the_verdict_and_write_below_the_folder_
         ("select", {"run": "a", "dataset": "far", "k": 3}, "{folder}/a/result.json is not there"),
         ("explain", {}, "term must be given to explain"),
         ("explain", {"term": "gaet"}, "no term named 'gaet'; did you mean gate"),
-        (
-            "explain",
-            {"term": "gate", "words": 3},
-            "argument of explain must be a known one, got 'words'",
-        ),
+        ("explain", {"term": "gate", "words": 3}, "argument of explain must be a known one, got 'words'"),
         ("explian", {"term": "gate"}, "no tool named 'explian': did you mean explain?"),
     ],
 )

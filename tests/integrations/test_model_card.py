@@ -34,8 +34,6 @@ model-index:
       value: 0.5
 ---
 
-# Crackle
-
 Trained by hand.
 """
 

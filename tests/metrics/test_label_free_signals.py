@@ -13,15 +13,7 @@ from scipy.stats import entropy as scipy_entropy
 from sklearn.metrics import f1_score
 
 from howfar.errors import InputError
-from howfar.metrics import (
-    ensemble_agreement,
-    flip_agreement,
-    flip_overlap,
-    histogram,
-    signals,
-    soft_dice,
-    soft_f,
-)
+from howfar.metrics import ensemble_agreement, flip_agreement, flip_overlap, histogram, signals, soft_dice, soft_f
 from howfar.metrics.label_free_signals import class_entropy, foreground_dice, nuclear_norm
 from howfar.metrics.probability_maps import above
 

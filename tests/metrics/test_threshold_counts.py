@@ -26,24 +26,15 @@ from howfar.metrics.threshold_counts import as_tolerance, disc_maximum
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_counts_as_a_loop_over_the_thresholds(dtype: type, brute: Callable[..., Any], pairs: Callable[..., Any]) -> None:
-    for values, mask in pairs(60, seed=1):
+@pytest.mark.parametrize("tolerance", [(), (0.5,), (1.0,), (2.0,), (2.5,), (5.0,)], ids=str)
+def test_counts_as_a_loop_over_the_thresholds_and_a_distance_transform(dtype, tolerance, brute, pairs):
+    for values, mask in pairs(12 if tolerance else 60, seed=1 + len(tolerance)):
         prediction = values if dtype is np.uint8 else values.astype(dtype) / dtype(255)
-        found, wanted = count(prediction, mask), brute(prediction, mask)
+        found, wanted = count(prediction, mask, *tolerance), brute(prediction, mask, *tolerance)
         np.testing.assert_array_equal(found.predicted, [wanted.predicted])
         np.testing.assert_array_equal(found.hits_predicted, [wanted.hits_predicted])
         np.testing.assert_array_equal(found.hits_true, [wanted.hits_true])
         assert (found.true.tolist(), found.pixels.tolist()) == ([wanted.true], [mask.size])
-
-
-@pytest.mark.parametrize("tolerance", [0.5, 1.0, 2.0, 2.5, 5.0])
-def test_counts_within_a_tolerance_as_a_distance_transform(tolerance, brute, pairs):
-    for values, mask in pairs(12, seed=2):
-        for prediction in (values, values / 255):
-            found, wanted = count(prediction, mask, tolerance), brute(prediction, mask, tolerance)
-            np.testing.assert_array_equal(found.predicted, [wanted.predicted])
-            np.testing.assert_array_equal(found.hits_predicted, [wanted.hits_predicted])
-            np.testing.assert_array_equal(found.hits_true, [wanted.hits_true])
 
 
 def test_ties_go_to_the_lowest_threshold() -> None:
@@ -143,8 +134,6 @@ def test_bad_input_is_refused(call: Callable[[Any], Any], wrong: list[Any], line
             call(value)
 
 
-# Maps and masks as arrays
-
 BYTES = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
@@ -170,7 +159,7 @@ def test_floats_are_compared_in_their_own_precision(dtype: type, rng: np.random.
 
 
 @pytest.mark.parametrize(
-    ("prediction", "line"),
+    ("given", "line"),
     [
         ([[0.5, float("nan")]], r"^prediction must lie in \[0, 1\], got nan: mend the model's output$"),
         ([[0.5, 3.25]], r"got 3\.25: divide 8-bit values by 255, or pass them as uint8$"),
@@ -178,11 +167,14 @@ def test_floats_are_compared_in_their_own_precision(dtype: type, rng: np.random.
         (np.zeros((2, 2), dtype=np.int64), r"uint8, or floating in \[0, 1\], got 'int64': pass map.astype\(np.uint8\)"),
         (np.zeros((2, 2, 1)), r"two axes \(height, width\) and at least one pixel, got \(2, 2, 1\)$"),
         ([[0.1, 0.2], [0.3]], "rows of one length"),
+        (np.array([[0, 1]], dtype=np.uint8), r"^mask must be bool, .* got \[0, 1\]: pass mask.astype\(bool\)$"),
+        (np.array([[0, 1]]), "^mask .*got 'int64': pass mask > 0"),
+        (np.zeros((2, 2, 3), dtype=bool), r"^mask must have two axes \(height, width\).*got \(2, 2, 3\)$"),
     ],
 )
-def test_what_is_no_map_is_refused(prediction: Any, line: str) -> None:
+def test_what_is_no_map_or_mask_is_refused(given: Any, line: str) -> None:
     with pytest.raises(InputError, match=line):
-        as_map(prediction)
+        as_mask(given) if line.startswith("^mask") else as_map(given)
 
 
 def test_masks() -> None:
@@ -190,16 +182,3 @@ def test_masks() -> None:
     kept = np.array([[True, False]])
     assert as_mask(kept) is kept
     assert as_mask(np.zeros((2, 2), dtype=np.uint8)).tolist() == [[False, False]] * 2
-
-
-@pytest.mark.parametrize(
-    ("mask", "line"),
-    [
-        (np.array([[0, 1]], dtype=np.uint8), r"^mask must be bool, .* got \[0, 1\]: pass mask.astype\(bool\)$"),
-        (np.array([[0, 1]]), "got 'int64': pass mask > 0"),
-        (np.zeros((2, 2, 3), dtype=bool), r"^mask must have two axes \(height, width\).*got \(2, 2, 3\)$"),
-    ],
-)
-def test_what_is_no_mask_is_refused(mask: Any, line: str) -> None:
-    with pytest.raises(InputError, match=line):
-        as_mask(mask)

@@ -127,8 +127,6 @@ def test_fourier_takes_the_low_amplitudes_of_the_other_image_and_keeps_phases() 
     assert np.abs(turned).max() < 0.1
 
 
-# What every change of an image with its mask must keep
-
 EVERY = [labelled_named(name) for name in registry.OURS[KIND]]
 each_labelled = pytest.mark.parametrize("perturbation", EVERY, ids=lambda each: each.name)
 

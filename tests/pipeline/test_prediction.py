@@ -91,9 +91,6 @@ def test_half_precision_moves_maps_by_a_little(roads, maps, tmp_path):
     assert 0 < max(np.abs(given - half[name].astype(float)).max() for name, given in values(maps).items()) <= 8
 
 
-# Kept and made anew
-
-
 def test_maps_are_kept_but_for_those_that_are_gone_or_of_other_images(roads, maps):
     run(tiny_checkpoint(), roads, maps)
     whole, before = values(maps), times(maps)
@@ -156,9 +153,6 @@ def test_another_model_reading_or_way_makes_maps_anew(first, model, options, roa
     assert counts(run(first, roads, maps, **usual)) == (4, 0, 0)
 
 
-# Whole, tiled, flipped, of any make
-
-
 def test_flipped_maps_stay_mirrored_as_evaluate_wants_them(roads, maps, tmp_path):
     network = load_model(pointwise(5.0), device="cpu", size=SIDE)
     run(network, roads, maps)
@@ -198,9 +192,6 @@ def test_an_onnx_file_gives_the_maps_of_the_module(tiled, roads, maps, tmp_path)
         model = onnx.load(exported(pointwise(factor), file))
         onnx.save_model(model, file, save_as_external_data=True, location="n.data", size_threshold=0)
         assert counts(run(file, roads, maps, size=SIDE, tiled=tiled)) == (4, 0, 0)
-
-
-# Refused and skipped
 
 
 def test_a_file_that_howfar_did_not_write_is_left_alone(roads, maps):
@@ -251,9 +242,6 @@ def test_a_model_that_is_loaded_takes_no_more_options(roads, maps):
     with pytest.raises(InputError, match="model must not be loaded already, got 'batch, precision': pass these to load_model"):
         predict(loaded, roads, maps, precision="bf16", batch=2, progress=False)
     assert predict(loaded, roads, maps, progress=False).written
-
-
-# Images much larger than what a model learnt from
 
 
 @pytest.fixture

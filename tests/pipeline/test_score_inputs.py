@@ -57,25 +57,15 @@ def test_nothing_to_score_is_refused():
 
 @pytest.mark.parametrize(
     ("path", "dataset"),
-    [("a/images/1.png", "a"), ("a/b/1.png", "b"), ("a/images/b/1.png", "b"), ("/images/1.png", "."), ("/1.png", ".")],
-)
-def test_an_image_counts_to_the_dataset_that_its_folder_would_be(path, dataset):
-    one = arrival(path)
-    assert (one.dataset, one.image, one.path) == (dataset, path, Path(path).absolute())
-
-
-@pytest.mark.parametrize(
-    ("path", "dataset"),
     [
-        ("s3://b/site/images/1.PNG", "site"),
-        ("s3://b/1.png", "b"),
-        ("s3://b/day=1/1.png", "day=1"),
-        ("s3://b/s.tar/1.png", "s.tar"),
+        *(("a/images/1.png", "a"), ("a/b/1.png", "b"), ("a/images/b/1.png", "b"), ("/images/1.png", "."), ("/1.png", ".")),
+        *(("s3://b/site/images/1.PNG", "site"), ("s3://b/1.png", "b")),
+        *(("s3://b/day=1/1.png", "day=1"), ("s3://b/s.tar/1.png", "s.tar")),
     ],
 )
-def test_the_url_of_an_image_stays_as_it_is(path, dataset):
-    ((one,),) = (group.items for group in arrivals([path]))
-    assert (one.dataset, one.image, one.path) == (dataset, path, path)
+def test_an_image_counts_to_the_dataset_that_its_folder_would_be_and_a_url_stays_as_it_is(path, dataset):
+    one = arrival(path)
+    assert (one.dataset, one.image, one.path) == (dataset, path, path if "://" in path else Path(path).absolute())
 
 
 def test_whether_a_file_is_there_does_not_matter_but_its_ending_does(site):

@@ -80,9 +80,6 @@ def numbers(scores: Sequence[Any]) -> np.ndarray:
     return np.array([[getattr(one, name) for name in FIELDS] for one in scores], dtype=float)
 
 
-# Batches
-
-
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 50])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_every_image_has_its_outcome_in_order(made, backbone, site, batch_size, workers):
@@ -101,9 +98,6 @@ def test_one_image_at_a_time(made, backbone, site):
     assert isinstance(one, Score)
     assert (one.dataset, one.image) == ("site", str(site / "0.jpg"))
     assert scorer.one(str(site / "gone.png")) == Skipped("site", str(site / "gone.png"), "no such file")
-
-
-# Store
 
 
 def test_without_a_store_every_image_is_embedded_each_time(made, backbone, site):
@@ -131,9 +125,6 @@ def test_a_store_is_read_and_filled_by_content(made, backbone, site, tmp_path):
     Image.new("RGB", (64, 64), (200, 10, 10)).save(site / "1.jpg")
     outcomes(made, backbone, site, store=tmp_path / "store", workers=1)
     assert backbone.batches == [6, 1]
-
-
-# Embeddings
 
 
 def rows(seed: int, n: int) -> np.ndarray:
@@ -176,9 +167,6 @@ def test_embeddings_and_images_do_not_meet(made, backbone, site):
 def test_another_backbone_is_refused_before_anything_is_read(made):
     with pytest.raises(InputError, match=r"^backbone pixels must give the features that"):
         Scorer(made, howfar.load_backbone("pixels"))
-
-
-# Predictions
 
 
 def expecting(n: int = 30) -> Profile:

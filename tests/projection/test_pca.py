@@ -128,17 +128,12 @@ class TestModes:
             np.testing.assert_array_equal(found.primary, alone.primary)
             np.testing.assert_array_equal(found.secondary, alone.secondary)
 
-    def test_primary_is_fitted_on_p_only(self, route: Exact, sizes: tuple[int, int, int], offset: float) -> None:
+    @pytest.mark.parametrize("mode", ["primary", "joint"])
+    def test_primary_is_fitted_on_p_only_and_joint_on_all(self, route, sizes, offset, mode) -> None:
         p, secondaries = three_sets(sizes, offset)
-        fitted = PCA(n_components=10, svd_solver="full").fit(p.astype(np.float64))
-        for s, found in zip(secondaries, project(p, secondaries, 10, mode="primary", route=route), strict=True):
-            assert_same_distances(found, *(fitted.transform(x.astype(np.float64)) for x in (p, s)))
-            np.testing.assert_allclose(found.explained_variance_ratio, fitted.explained_variance_ratio_, rtol=1e-6)
-
-    def test_joint_is_fitted_on_all(self, route: Exact, sizes: tuple[int, int, int], offset: float) -> None:
-        p, secondaries = three_sets(sizes, offset)
-        fitted = PCA(n_components=10, svd_solver="full").fit(np.concatenate([p, *secondaries]).astype(np.float64))
-        for s, found in zip(secondaries, project(p, secondaries, 10, mode="joint", route=route), strict=True):
+        learnt_from = np.concatenate([p, *secondaries]) if mode == "joint" else p
+        fitted = PCA(n_components=10, svd_solver="full").fit(learnt_from.astype(np.float64))
+        for s, found in zip(secondaries, project(p, secondaries, 10, mode=mode, route=route), strict=True):
             assert_same_distances(found, *(fitted.transform(x.astype(np.float64)) for x in (p, s)))
             np.testing.assert_allclose(found.explained_variance_ratio, fitted.explained_variance_ratio_, rtol=1e-6)
 

@@ -125,20 +125,13 @@ def test_an_image_that_lacks_the_column_has_no_interval_and_no_say_in_its_sets()
     assert one.predicted == pytest.approx(np.mean(calibrated.predict({"flip_agreement": [0.2, 0.6]})[0]))
 
 
-def test_a_single_set_is_left_out_in_folds() -> None:
-    columns, performance = planted()
-    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
-    first = np.arange(N) * 10 // N == 0
-    rest = FLIP_AGREEMENT.fit(take(columns, ~first), performance[~first], ["cracks"] * int((~first).sum()))
-    np.testing.assert_allclose(calibrated.estimates[first], rest.predict(take(columns, first)), atol=1e-14)
-    assert len(calibrated.estimates) == N
-
-
-def test_photographs_are_left_out_whole() -> None:
+@pytest.mark.parametrize("photographs", [False, True])
+def test_a_single_set_is_left_out_in_folds_and_photographs_whole(photographs: bool) -> None:
     columns, performance = planted()
     groups = np.array([f"photo{k % 5}" for k in range(N)])
-    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N, groups=groups)
-    out = groups == "photo3"
+    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N, groups=groups if photographs else None)
+    assert len(calibrated.estimates) == N
+    out = groups == "photo3" if photographs else np.arange(N) * 10 // N == 0
     rest = FLIP_AGREEMENT.fit(take(columns, ~out), performance[~out], ["cracks"] * int((~out).sum()))
     np.testing.assert_allclose(calibrated.estimates[out], rest.predict(take(columns, out)), atol=1e-14)
 

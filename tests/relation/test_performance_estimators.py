@@ -12,18 +12,7 @@ from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Estimator
 from howfar.relation.labelled_images import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, LabelledImages, available, column, take
 from howfar.relation.labelled_images import SIGNALS as SIGNAL_COLUMNS
-from howfar.relation.performance_estimators import (
-    ALL,
-    ATC,
-    BOOSTED,
-    DOC,
-    I_DIST,
-    MEAN,
-    SIGNALS,
-    every,
-    named,
-    restore,
-)
+from howfar.relation.performance_estimators import ALL, ATC, BOOSTED, DOC, I_DIST, MEAN, SIGNALS, every, named, restore
 from howfar.relation.performance_estimators import DISTANCES as DISTANCES_RECIPE
 from howfar.relation.regressors import BOOSTED_NEEDS as NEEDS
 from howfar.relation.regressors import PENALTIES, Boosted

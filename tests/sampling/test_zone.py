@@ -96,9 +96,6 @@ def test_bad_input_gets_one_line(change: dict[str, object], line: str) -> None:
         plan_zone(**given)  # type: ignore[arg-type]
 
 
-# How many labels a question is predicted to need, before anything is labelled
-
-
 def site(count: int = 300) -> tuple[np.ndarray, np.ndarray]:
     """Predictions, and performance that varies about them as is assumed."""
     rng = np.random.default_rng(4)

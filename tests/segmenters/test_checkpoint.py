@@ -65,9 +65,6 @@ def test_a_file_is_written_whole_or_not_at_all(file: Path, monkeypatch: pytest.M
     assert [one.name for one in file.parent.iterdir()] == [file.name]
 
 
-# What is none
-
-
 class Trap:
     """Pickled, it leaves a file behind when it is read."""
 

@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from transformers import (
-    CLIPVisionConfig,
-    CLIPVisionModelWithProjection,
-    Dinov2Model,
-    ViTConfig,
-    ViTModel,
-)
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, Dinov2Model, ViTConfig, ViTModel
 
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.segmenters import build_segmenter, restore_segmenter

@@ -51,9 +51,6 @@ class Given(nn.Module):
         return self.found
 
 
-# How it is fed and read
-
-
 @pytest.mark.parametrize("reading", [Reading(), Reading(mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 4.0))])
 def test_a_foreign_module_is_fed_normalised_pictures(reading: Reading) -> None:
     network, x = convolution(1), pictures()
@@ -108,9 +105,6 @@ def test_outputs_that_are_no_maps(reading: dict[str, Any], found: Any, words: st
 )
 def test_readings_that_make_no_sense(reading: dict[str, Any], words: str) -> None:
     assert words in line(InputError, lambda: Reading(**reading))
-
-
-# ONNX
 
 
 @pytest.mark.parametrize(

@@ -176,26 +176,19 @@ def blobs(seed: int, *sizes: int) -> np.ndarray[Any, Any]:
 
 
 @BOTH
-def test_one_of_each_cluster_the_largest_first(strategy: Strategy) -> None:
-    x = blobs(0, 6, 12, 8)
-    chosen = picks(strategy, x, 3)
-    assert [np.searchsorted([6, 18, 26], one, side="right") for one in chosen] == [1, 2, 0]
-
-
-@BOTH
-def test_clusters_with_labels_are_covered(strategy: Strategy) -> None:
-    x = blobs(2, 6, 12, 8)
-    chosen = picks(strategy, x, 2, labelled=(8,))
-    assert [np.searchsorted([6, 18, 26], one, side="right") for one in chosen] == [2, 0]
-
-
-@BOTH
-def test_covered_clusters_come_last_and_those_with_fewest_labels_first(strategy, monkeypatch):
-    monkeypatch.setattr(diversity, "MOST", 3)
-    x = blobs(3, 6, 12, 8)
-    chosen = picks(strategy, x, 7, labelled=(7, 8))
-    # The one of 12 holds two labels; those of 8 and 6 are filled up to two first, then by turns; the largest goes first.
-    assert [int(np.searchsorted([6, 18, 26], one, side="right")) for one in chosen] == [2, 0, 2, 0, 1, 2, 0]
+@pytest.mark.parametrize(
+    ("seed", "labelled", "most", "clusters"),
+    [
+        pytest.param(0, (), None, [1, 2, 0], id="one of each, the largest first"),
+        pytest.param(2, (8,), None, [2, 0], id="a cluster with a label is covered"),
+        # The one of 12 holds two labels; those of 8 and 6 are filled up to two first, then by turns; the largest goes first.
+        pytest.param(3, (7, 8), 3, [2, 0, 2, 0, 1, 2, 0], id="covered ones last, the fewest labels first"),
+    ],
+)
+def test_clusters_are_taken_by_size_and_labels(strategy, seed, labelled, most, clusters, monkeypatch):
+    monkeypatch.setattr(diversity, "MOST", most or diversity.MOST)
+    chosen = picks(strategy, blobs(seed, 6, 12, 8), len(clusters), labelled=labelled)
+    assert [np.searchsorted([6, 18, 26], one, side="right") for one in chosen] == clusters
 
 
 def test_typiclust_passes_over_small_clusters_while_others_have_images_left() -> None:

@@ -151,9 +151,6 @@ def test_bad_datasets_are_one_line(demo_folders: list[Path]) -> None:
         howfar.compare(rows(0, 5), {"s": rows(1, 5, q=7)})
 
 
-# Notes on equal features, constants, offsets and small datasets
-
-
 FLAT = "the features of primary do not differ"
 ROUNDED = f"{FLAT} by more than rounding: it has no self-distance to be relative to, and other distances may be rounding too"
 
@@ -194,9 +191,6 @@ def test_an_absurd_cell_is_named() -> None:
     (note,) = notes(normal_rows(0), s)
     assert note.startswith("row-3 of s is ")
     assert "by column 2: the dataset's mean and interval tell of that cell alone" in note
-
-
-# A run is not written among the images of a dataset
 
 
 QUICK = {"backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False}

@@ -59,20 +59,13 @@ def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypat
     assert compare(sets)[1] == 2
 
 
-def test_a_file_under_the_name_of_another_is_not_read(sets: list[Path]) -> None:
+@pytest.mark.parametrize("of_another", [False, True])
+def test_a_file_that_is_damaged_or_of_another_pair_is_made_anew(of_another: bool, sets: list[Path]) -> None:
     first, _ = compare(sets)
     (file,) = (Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir()
     compare(sets[::-1])
     (other,) = set(file.parent.iterdir()) - {file}
-    file.write_bytes(other.read_bytes())
-    second, count = compare(sets)
-    assert (count, second.baselines) == (2, first.baselines)
-
-
-def test_a_damaged_file_is_made_anew(sets: list[Path]) -> None:
-    first, _ = compare(sets)
-    (file,) = (Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir()
-    file.write_bytes(file.read_bytes()[:100])
+    file.write_bytes(other.read_bytes() if of_another else file.read_bytes()[:100])
     second, count = compare(sets)
     assert (count, second.baselines) == (2, first.baselines)
     assert compare(sets)[1] == 1

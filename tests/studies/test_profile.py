@@ -177,9 +177,6 @@ def test_a_bad_setting_is_one_line(change: dict[str, Any], words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-# Estimators
-
-
 SETS = ("a", "b", "c")
 
 

@@ -182,11 +182,7 @@ def test_a_strategy_of_ones_own_reads_what_a_run_holds(run: Comparison, site: pd
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (("primary", 3), "dataset must be a secondary dataset"),
-        (("site", 2.0), "k must"),
-        (("site", True), "k must"),
-    ],
+    [(("primary", 3), "dataset must be a secondary dataset"), (("site", 2.0), "k must"), (("site", True), "k must")],
 )
 def test_bad_arguments_are_one_line(arguments: tuple[Any, ...], message: str, run: Comparison) -> None:
     with pytest.raises(InputError, match=message) as caught:
@@ -233,9 +229,6 @@ def test_auto_takes_random_even_where_performance_falls_with_distance(run_folder
     chosen = howfar.select(run_folder, "near", 5, "random")
     assert (chosen.picks, chosen.why) == (found.picks, "")
     assert howfar.select(Comparison.load(run_folder), "near", 5).picks == found.picks
-
-
-# Strategies that read maps and images, from files
 
 
 MAPPED = 12
@@ -306,9 +299,6 @@ def test_what_is_missing_is_said_in_one_line(mapped: tuple[Comparison, Evaluatio
     gone = replace(run, images=run.images.assign(path="/no/such/file.png"))
     with pytest.raises(InputError, match="ridge_response needs the images of site, and no file of the run can be read"):
         select(gone, "site", 2, "ridge_response")
-
-
-# What a model predicted on chosen images becomes their first labels
 
 
 FEW = 5

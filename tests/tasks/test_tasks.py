@@ -40,8 +40,6 @@ def test_an_option_of_other_tasks_is_refused(task, option):
             own_options(given)
 
 
-# F at the size of the network's square: maps and masks are resized before they are compared
-
 SIDE = 32
 
 

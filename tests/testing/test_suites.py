@@ -29,9 +29,6 @@ FOUND = (AssertionError, pytest.fail.Exception, ValueError, RuntimeError)
 """How a suite fails; `pytest.fail.Exception` is raised where bad input is let pass."""
 
 
-# Strategies
-
-
 class Odd:
     """A near strategy with one thing wrong: some of what it says, or `pick`."""
 
@@ -115,9 +112,6 @@ def test_what_a_strategy_does_not_claim_is_not_asked_for() -> None:
     strategies(KMEANSPP).test_nested()
 
 
-# Distances
-
-
 def distances(distance: Callable[..., Any], **claims: Any) -> DistanceTests:
     return type("Suite", (DistanceTests,), {"distance": staticmethod(distance), **claims})()
 
@@ -168,9 +162,6 @@ DISTANCES: list[tuple[Any, ...]] = [
 def test_what_a_distance_claims_is_held_to(suite: DistanceTests, test: str, arguments: tuple[Any, ...]) -> None:
     with pytest.raises(FOUND):
         getattr(suite, f"test_{test}")(*arguments)
-
-
-# Backbones
 
 
 class Moments:
@@ -256,9 +247,6 @@ BACKBONES: list[tuple[Any, ...]] = [
     (broken(prepare=only_rgb), "odd_images"),
     (broken(prepare=lambda self, image: np.asarray(image.convert("RGB"))), "odd_images"),
 ]
-
-
-# Segmenters
 
 
 class Options(ArchitectureOptions):
@@ -366,8 +354,6 @@ def test_what_a_segmenter_claims_is_held_to() -> None:
     with pytest.raises(InputError):
         segmenters(refusal=KeyError).test_sides_are_checked()
 
-
-# All of them
 
 SUITES: dict[str, tuple[Callable[..., Any], Any, list[tuple[Any, ...]]]] = {
     "strategy": (strategies, NEAR, STRATEGIES),

@@ -87,9 +87,6 @@ def test_training_begins_with_a_checkpoint_whose_base_is_gone(trained, gone, roa
         train(roads, tmp_path / "n.safetensors", trained[1], start=trained[0], options={"r": 5})
 
 
-# Files of earlier versions, and damaged ones
-
-
 def rewritten(file: Path, to: Path, change: Any) -> Path:
     with safe_open(file, framework="pt") as opened:
         document = json.loads(opened.metadata()[KEY])

@@ -71,9 +71,6 @@ def state_files(tmp_path: Path) -> list[str]:
     return sorted(file.name for file in (tmp_path / "state").iterdir())
 
 
-# The same and not the same
-
-
 def test_the_same_seed_gives_the_same_weights_and_history_and_leaves_the_callers_state(trained, undisturbed):
     one, handler = undisturbed(), signal.getsignal(signal.SIGINT)
     torch.manual_seed(99)
@@ -98,9 +95,6 @@ def test_what_the_trainer_says_stays_off_the_streams(trained: Train, capfd: pyte
         trained(epochs=1, batch=8)
     captured = capfd.readouterr()
     assert (captured.out, captured.err, caught) == ("", "", [])
-
-
-# Resumed
 
 
 @pytest.mark.parametrize(("step", "keep"), [(0, "best"), (2, "best"), (3, "last"), (5, "best")])
@@ -204,9 +198,6 @@ def test_nothing_is_lost_where_the_checkpoint_cannot_be_saved(task: Tasks, tmp_p
     assert Checkpoint.load(tmp_path / "m.safetensors").card.history[-1]["epoch"] == EPOCHS
 
 
-# What is kept
-
-
 def never_better(monkeypatch: pytest.MonkeyPatch, best: int = 1) -> None:
     """Held-out ODS falls from epoch to epoch after `best`, and rises up to it."""
     usual = Fitting.finish_epoch
@@ -294,9 +285,6 @@ def test_a_training_begins_with_a_checkpoint(trained: Train, undisturbed: Train)
     assert all(torch.equal(still.state[name], first.state[name]) for name in learnt)
     with pytest.raises(InputError, match="weights do not fit the network: the checkpoint to begin with"):
         trained(start=first, width=6)
-
-
-# Beside the usual
 
 
 def test_a_loss_that_is_no_number_ends_the_training(trained: Train) -> None:

@@ -65,9 +65,6 @@ def test_images_without_a_mask_are_no_examples_but_for_background() -> None:
         examples_of(dataset("a.png", masks=False))
 
 
-# Read
-
-
 def save(file: Path, values: np.ndarray) -> Path:
     Image.fromarray(values).save(file)
     return file

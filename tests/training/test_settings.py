@@ -49,9 +49,6 @@ def test_what_breaks_a_rule_is_one_line(given: dict[str, Any], words: str) -> No
     assert words in str(caught.value)
 
 
-# Of a network that takes one side alone
-
-
 def base(folder: Path, config: str) -> dict[str, Any]:
     (folder / "config.json").write_text(config)
     return {"base": str(folder)}

@@ -91,9 +91,6 @@ def test_why_the_hub_is_out_of_reach(cache: Path, monkeypatch: pytest.MonkeyPatc
     assert published.why_unreachable("a/b", ("pytorch_model.bin",)) == "HF_HUB_OFFLINE is set"
 
 
-# onnxruntime is loaded and run without a word of its own on the user's terminal
-
-
 def test_where_it_is_absent_the_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match="it needs onnxruntime: pip install onnxruntime"):

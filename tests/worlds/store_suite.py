@@ -161,23 +161,17 @@ class StoreTests:
             assert block.dtype == np.float32
             np.testing.assert_array_equal(block, wanted)
 
-    @pytest.mark.parametrize("value", [65_505.0, -1e6])
-    def test_float16_refuses_what_it_cannot_hold(self, tmp_path: Path, value: float) -> None:
-        features = self.make_store(tmp_path, "float16").open(IDENTITY, LENGTH)
-        rows = expected([0, 1])
-        rows[1, 3] = value
-        with pytest.raises(StoreError, match=r'large\.png.*65,504.*dtype="float32"'):
-            features.add([content(0), content(1)], ["small.png", "large.png"], rows)
-        assert len(features) == 0
-
+    @pytest.mark.parametrize("value", [65_505.0, -1e6, np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("dtype", ["float32", "float16"])
-    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-    def test_nan_and_infinity_are_refused(self, tmp_path: Path, dtype: Literal["float32", "float16"], value: float) -> None:
+    def test_what_the_type_cannot_hold_nan_and_infinity_are_refused(self, tmp_path, dtype, value) -> None:
+        if np.isfinite(value):
+            dtype = "float16"
         features = self.make_store(tmp_path, dtype).open(IDENTITY, LENGTH)
         rows = expected([0, 1])
         rows[1, 3] = value
-        with pytest.raises(StoreError, match=r"broken\.png hold NaN or infinity"):
-            features.add([content(0), content(1)], ["whole.png", "broken.png"], rows)
+        line = r'odd\.png.*65,504.*dtype="float32"' if np.isfinite(value) else r"odd\.png hold NaN or infinity"
+        with pytest.raises(StoreError, match=line):
+            features.add([content(0), content(1)], ["small.png", "odd.png"], rows)
         assert len(features) == 0
 
     @pytest.mark.parametrize("shape", [(2, LENGTH + 1), (3, LENGTH), (2,), (1, 2, LENGTH)])

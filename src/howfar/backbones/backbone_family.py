@@ -1,7 +1,5 @@
 """Load and list backbones by name (`load_backbone`), and define `BackboneFamily`, which other packages register."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

@@ -1,7 +1,5 @@
 """Run a torch backbone faster by onnxruntime or torch.compile, after checking that its features are the same."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

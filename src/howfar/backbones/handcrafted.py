@@ -1,7 +1,5 @@
 """Compute features without a learnt model: raw pixels, colour moments, and perceptual hashes, which find copies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

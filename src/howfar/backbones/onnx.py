@@ -1,7 +1,5 @@
 """Run an ONNX file as a backbone, by onnxruntime: ``onnx:FILE``."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from pathlib import Path

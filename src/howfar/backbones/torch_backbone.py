@@ -1,7 +1,5 @@
 """Define `TorchBackbone`: preprocess images, run a frozen torch network in batches that fit in memory, return features."""
 
-from __future__ import annotations
-
 import copy
 import math
 import threading

@@ -1,7 +1,5 @@
 """Define the `howfar` command line: parse options, run the commands, print results on stdout and progress on stderr."""
 
-from __future__ import annotations
-
 from howfar.cores import wait_briefly
 
 # NumPy is not loaded yet.

@@ -1,7 +1,5 @@
 """Compare methods that estimate a model's score, rank failures or sample labels, on stored tables (`howfar bench`)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 

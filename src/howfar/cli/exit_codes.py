@@ -1,7 +1,5 @@
 """Turn exceptions into exit codes and one-line messages; write unexpected errors to a report file."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shlex

@@ -1,7 +1,5 @@
 """Assemble the `howfar` command line from all commands, run a command, and exit with a code and at most one error line."""
 
-from __future__ import annotations
-
 import gc
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Write reports and model cards, run study files, serve images and AI tools (`report`, `card`, `study`, `explore`, `mcp`)."""
 
-from __future__ import annotations
-
 import json as text_json
 import sys
 import time

@@ -1,7 +1,5 @@
 """Print with rich, but escape control characters and markup in names of datasets and files (`SafeConsole`)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rich.console import Console

@@ -5,8 +5,6 @@ It prints lines of JSON: for each Arrow file what is wrong with it, or "" and th
 Lance dataset is, and how many rows of features and names it wrote to a folder.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ Pillow reads what it holds whole, so that an 8-bit picture keeps its values; ras
 more than four bands, and colours of more than 8 bits.
 """
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections import Counter

@@ -5,8 +5,6 @@ Pascal VOC counts pixels from 1, and both corners lie inside of the box (VOC dev
 confidence (docs.ultralytics.com/datasets/detect; Ultralytics' ``save_txt`` with ``save_conf``).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

@@ -3,8 +3,6 @@
 Results name an image by ``image_id``; Ultralytics' ``save_json`` writes the stem of the image's file there.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Read and write the XML format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final

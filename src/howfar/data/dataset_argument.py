@@ -1,7 +1,5 @@
 """Turn a dataset argument (a folder, table, tar or Parquet files, a name on a hub, an object) into a dataset or features."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence

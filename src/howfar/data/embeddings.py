@@ -1,7 +1,5 @@
 """Read ready-made embeddings (arrays, ``.npy``, Parquet, Lance), and write features with image names to Parquet or Lance."""
 
-from __future__ import annotations
-
 import errno
 import json
 import mmap

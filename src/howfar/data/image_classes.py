@@ -1,7 +1,5 @@
 """Read class names, tables of predicted class probabilities (`ClassPredictions`), and class labels given by folder names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath

@@ -4,8 +4,6 @@ All functions are safe in several threads; none changes Pillow's settings. While
 Pillow are ignored, so that the outcome does not depend on the caller's warning filters.
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import re

@@ -4,8 +4,6 @@ Pixels are written as PPM or PGM, which are a short header and the pixels themse
 memory is one of its pixels: it does not depend on how a version of a library compresses.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """List the images of a folder, local or behind a URL, and match the mask files of the folder to the images by name."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -1,7 +1,5 @@
 """Describe each image format that howfar or a plug-in reads: file extensions, Pillow plugin, and memory for decoding."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass

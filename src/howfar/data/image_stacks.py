@@ -1,7 +1,5 @@
 """Read files of many images one image at a time: rasters by windows, medical volumes by slices, videos by frames."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Read tables and text files that list images, with masks, labels and further columns."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

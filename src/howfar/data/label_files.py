@@ -1,7 +1,5 @@
 """Read mask and class labels of a dataset's images from mask folders, class folders, tables, COCO, CVAT and Label Studio."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Read and write Label Studio tasks (labelstud.io, basic JSON format), and write a project's labelling configuration (XML)."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Read slices of NIfTI volumes and frames of DICOM files; no text of DICOM tags leaves this module, for privacy."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Hashable, Iterator
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Parse each image's subject and variation (such as person, view, weather, light) from its file name or table row."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Final

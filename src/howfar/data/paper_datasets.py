@@ -1,7 +1,5 @@
 """List the paper's datasets with sources and terms of use, and check whether a folder matches the paper's description."""
 
-from __future__ import annotations
-
 import difflib
 import tomllib
 from collections import Counter

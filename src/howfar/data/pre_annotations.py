@@ -4,8 +4,6 @@ A model's foreground and boxes stand in the files of COCO, CVAT and Label Studio
 does so for Label Studio alone, which keeps predictions and annotations apart.
 """
 
-from __future__ import annotations
-
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Read predicted maps (probabilities or classes of pixels), one file per image, and write probability maps as PNG."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

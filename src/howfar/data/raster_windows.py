@@ -1,7 +1,5 @@
 """Cut rasters larger than memory into windows (`Raster`), with longitude and latitude, and describe windows as GeoJSON."""
 
-from __future__ import annotations
-
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence

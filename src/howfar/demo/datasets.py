@@ -1,7 +1,5 @@
 """Write the demo's synthetic datasets to folders: pavement, shifted pavement, and cloth that is clearly not pavement."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path

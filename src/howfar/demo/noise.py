@@ -1,7 +1,5 @@
 """Generate the random patterns of synthetic surfaces: smooth noise and cellular noise."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

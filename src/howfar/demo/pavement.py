@@ -1,7 +1,5 @@
 """Draw synthetic images of cracked pavement with exact masks and an adjustable distribution shift."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias

@@ -1,7 +1,5 @@
 """Compute the paper's distances I^dist and O^dist, how well O^dist separates identities, and the energy distance."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Compute the Fréchet distance between two datasets, each taken as a Gaussian (FID, on any features)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

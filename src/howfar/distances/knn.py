@@ -1,7 +1,5 @@
 """Compute the distance of each image from its k nearest images in the primary dataset."""
 
-from __future__ import annotations
-
 import operator
 from typing import Literal, NamedTuple
 

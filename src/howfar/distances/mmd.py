@@ -3,8 +3,6 @@
 Each pair of images is computed once. Rounding goes either way, so over millions of pairs it leaves about 1e-7 of a discrepancy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple, TypeAlias
 

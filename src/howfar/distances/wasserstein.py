@@ -1,7 +1,5 @@
 """Compute sliced Wasserstein distances between datasets, with or without labels: optimal transport along random lines."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Convert the images that a user picked on the interactive page into results of `howfar select`, one per dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path

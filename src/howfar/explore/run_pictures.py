@@ -1,7 +1,5 @@
 """Read a run's photographs, masks and predictions for the interactive page, small or at full size."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

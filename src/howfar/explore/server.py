@@ -1,7 +1,5 @@
 """Serve a run's interactive page on this machine, and save the images that the user picks."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Search a run's images by text, if the run's backbone embeds images and texts in one space, as CLIP does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path

@@ -3,8 +3,6 @@
 They are reached by name (``comparison.plot.violin()``) or imported from their modules; matplotlib is loaded only then.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar

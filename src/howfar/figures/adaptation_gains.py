@@ -1,7 +1,5 @@
 """Draw adapted models' gain in F over the unadapted model and over random selection, and the effect of background images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

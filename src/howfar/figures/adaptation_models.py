@@ -1,7 +1,5 @@
 """List, name and colour the models of an adaptation study for figures and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 

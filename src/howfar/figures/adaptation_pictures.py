@@ -1,7 +1,5 @@
 """Draw rows of photographs, ground truth and each adapted model's probability map (figs. 8, 9 and 13 of the paper)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Draw F of datasets and images before and after adaptation (figs. 4-7 and 14-17 of the paper)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product

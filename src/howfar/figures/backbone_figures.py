@@ -1,7 +1,5 @@
 """Draw the same datasets' distances by several backbones, and the rank correlations between backbones."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Draw a certificate: the interval by number of labels, and predicted against measured performance of the sampled images."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator

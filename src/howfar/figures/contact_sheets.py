@@ -1,7 +1,5 @@
 """Draw sheets of photographs, masks and maps: closest and farthest images, near duplicates, and selected images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil

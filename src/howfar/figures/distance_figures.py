@@ -1,7 +1,5 @@
 """Draw the distances of new datasets and their images from the primary dataset (figs. 3 and 10 of the paper)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

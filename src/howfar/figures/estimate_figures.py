@@ -1,7 +1,5 @@
 """Draw estimated performance of datasets and sites with intervals, estimators' errors, and probable failures."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

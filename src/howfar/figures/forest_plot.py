@@ -1,7 +1,5 @@
 """Draw forest plots: a row for each estimate, with its dot, interval and number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Draw the distances between every two datasets as heat maps, ordered by hierarchical clustering."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

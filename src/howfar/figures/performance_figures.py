@@ -1,7 +1,5 @@
 """Draw performance against distance (figs. 4-6 of the paper), and F, precision and recall by threshold."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

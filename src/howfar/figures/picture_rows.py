@@ -1,7 +1,5 @@
 """Draw blocks of small pictures under a heading, with a title above and a number below each picture."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 

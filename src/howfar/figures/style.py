@@ -3,8 +3,6 @@
 Nothing here changes matplotlib's global settings: figures are made inside `drawing()`, which puts them back.
 """
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence

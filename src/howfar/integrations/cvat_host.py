@@ -1,7 +1,5 @@
 """Send images with predicted labels to a running CVAT server as a task, and read the finished labels back (`CvatHost`)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,5 @@
 """Read a FiftyOne dataset as images, and write distances, estimates, chosen images (as tags) and labels back to it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Send images with predicted labels to a running Label Studio, read labels back, and serve as its ML backend."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack

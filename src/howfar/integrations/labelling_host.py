@@ -4,8 +4,6 @@ The files that `howfar select` and `howfar certify` write for these tools are se
 entry point group ``howfar.labelling_hosts``, by the scheme of its addresses.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """Serve ten howfar tools to an AI assistant over the Model Context Protocol (MCP), which write to one folder only."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, redirect_stdout

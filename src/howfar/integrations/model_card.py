@@ -1,7 +1,5 @@
 """Write the results of `howfar assess` or `howfar certify` into a Hugging Face model card, offline."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any, Final

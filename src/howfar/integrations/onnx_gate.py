@@ -1,7 +1,5 @@
 """Export images' distance from the primary dataset as an ONNX graph, alone or inside a model's network (`howfar fuse`)."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Save a reference profile (one file that measures new images' distance) when a training ends: `howfar.callbacks.Howfar`."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Callable

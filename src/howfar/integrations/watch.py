@@ -1,7 +1,5 @@
 """Monitor images as they arrive (`howfar watch`): score each image, check batches by rules, and ask for a label per batch."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -1,7 +1,5 @@
 """Read NumPy files that may be damaged, and write and read zip archives of ``manifest.json`` and named ``.npy`` arrays."""
 
-from __future__ import annotations
-
 import io
 import json
 import lzma

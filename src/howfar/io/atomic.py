@@ -1,7 +1,5 @@
 """Write files atomically: a single file by a temporary name, or several files by a staging folder and renaming."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -5,8 +5,6 @@ of all bytes of the file, where these digits are zeros. It is the last such text
 document, or in the metadata of a Parquet file.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Final
 

@@ -4,8 +4,6 @@ Where files cannot be locked (another system than POSIX, a file system that answ
 nothing is opened either: Windows opens no folder, and neither removes nor replaces a file that is open.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -5,8 +5,6 @@ settings or another version left is never taken for it. A part is written whole 
 result has been written.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -6,8 +6,6 @@ image's share is its part of that sum times n: the mean of the shares is exactly
 other images of its set.
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Measure an image's structure: edges, thin lines, and the shape and components of a predicted foreground."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Final
 

@@ -3,8 +3,6 @@
 All signals but agreement are sums over the 256 levels of a map's histogram, so only the histogram of an image need be kept.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Define `Metric`, the interface of metrics: each image gives a tally (such as pixel counts), and all tallies are scored."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar

@@ -1,7 +1,5 @@
 """Score multi-class segmentation (F, IoU), and compute its label-free signals."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final

@@ -4,8 +4,6 @@ A map enters the counts as a uint8 map of levels and, for each threshold t_i = i
 then a histogram of levels, summed from above, counts the pixels with p > t_i at every threshold.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 

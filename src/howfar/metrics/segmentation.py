@@ -1,7 +1,5 @@
 """Score segmentation maps: ODS, OIS, average precision and per-image F over 100 thresholds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 

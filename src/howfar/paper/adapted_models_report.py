@@ -1,7 +1,5 @@
 """Report the paper's studies of adapted models: F by distance (tables 3 to 5), false positives (figs. 13 to 17)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product

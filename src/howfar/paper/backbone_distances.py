@@ -1,7 +1,5 @@
 """Run the paper's studies of distances by backbone (tables 1, 2) and by number of PCA components (table 6)."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

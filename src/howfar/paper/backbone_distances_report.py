@@ -1,7 +1,5 @@
 """Report the paper's studies of distances by backbone and by number of PCA components (tables 1, 2, 6, figs. 3, 10)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Run the paper's study of edges (fig. 2): whether segmenters mark edges on images without foreground."""
 
-from __future__ import annotations
-
 from functools import partial
 from itertools import combinations
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Report the paper's study of edges (fig. 2): what segmenters predict on images without cracks, and whether that is edges."""
 
-from __future__ import annotations
-
 from dataclasses import astuple
 from functools import partial
 from pathlib import Path

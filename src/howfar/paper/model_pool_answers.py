@@ -1,7 +1,5 @@
 """Write sentences on the best model of a pool of models by score, labels needed, stability and speed, with certainty."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final

@@ -1,7 +1,5 @@
 """Score all models of a pool on the same bootstrap resamples of images, from the pixel counts of their probability maps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Report the paper's study of a pool of models: each model's scores, labels needed, costs and ranks, in tables and figures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial

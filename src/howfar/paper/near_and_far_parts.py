@@ -1,7 +1,5 @@
 """Draw the performance of each dataset's near and far halves and thirds, as in tables 3-5 of the paper."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Run the paper's study of persons (appendix E): are a person's images closest to each other, whatever view and weather?"""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Report the paper's study of persons: how often another person's images are as close (table 9, figures 30 to 32)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product

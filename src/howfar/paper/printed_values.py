@@ -1,7 +1,5 @@
 """Hold the numbers and scene categories printed in the paper's tables, to compare a run's results with them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Final
 

@@ -9,8 +9,6 @@ logits, then with the logits and the box of that mask.
 Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

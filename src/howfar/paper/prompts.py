@@ -1,7 +1,5 @@
 """Score promptable networks (SAM, CLIPSeg, PerSAM-F) with each kind of prompt: `howfar prompts`, paper's figs. 11 and 12."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools

@@ -1,7 +1,5 @@
 """Report the scores of promptable networks (SAM, CLIPSeg, PerSAM-F) by kind of prompt, with figs. 11 and 12 of the paper."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial

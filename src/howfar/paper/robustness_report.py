@@ -1,7 +1,5 @@
 """Report the paper's robustness study: whether image perturbations change the order of scene categories by distance."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final

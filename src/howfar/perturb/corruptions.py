@@ -1,7 +1,5 @@
 """Corrupt images, or images with masks: brightness, blur, noise, tones, texture, foreground contrast, and scale."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Define perturbations of images (`Perturbation`) and of images with masks (`LabelledPerturbation`), registered by name."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence

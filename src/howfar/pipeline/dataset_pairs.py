@@ -1,7 +1,5 @@
 """Project and measure pairs of datasets: the primary dataset with each new one, or any two for a distance matrix."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zlib

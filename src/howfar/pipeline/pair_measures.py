@@ -1,7 +1,5 @@
 """Compute distances, intervals and p-values of two projected datasets, or of a dataset's subgroups, within a memory budget."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Measure new images' distances from a primary dataset by saved reference data (`PrimaryReference`), without its images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Score new images (distance, predicted performance, failure flag) by a saved profile, which replaces the primary images."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext

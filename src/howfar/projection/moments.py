@@ -8,8 +8,6 @@ everything when the mean is large beside the spread; this does not. Products of 
 they are many, some thousand rows at a time, and those sums are summed in float64.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -5,8 +5,6 @@
 Both give the same scores, and both keep the primary dataset's share of the work for every further secondary.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Iterator, Sequence

@@ -13,8 +13,6 @@ to 97 %, and this rule 94 to 100 %. Without the degrees of freedom of `effective
 where fewer than five images differ from the rest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

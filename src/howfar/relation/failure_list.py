@@ -1,7 +1,5 @@
 """List the images on which a model probably fails, at a nominal error rate, by conformal p-values."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Evaluate performance estimators by leaving out one labelled dataset at a time, compared with predicting the mean."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple

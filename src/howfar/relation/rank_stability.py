@@ -1,7 +1,5 @@
 """Measure the stability of rankings: of datasets by distance (appendix D of the paper), and of models by score."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Fit models that predict performance from per-image signals: lines, ridge regression, confidence thresholds, boosted trees."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Self

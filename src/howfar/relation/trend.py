@@ -1,7 +1,5 @@
 """Test whether performance falls with distance, by correlations and a slope with intervals, and state a verdict."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

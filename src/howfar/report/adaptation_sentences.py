@@ -1,7 +1,5 @@
 """Write the report's sentences on the gain from training on a few labelled images, with confidence intervals."""
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Mapping

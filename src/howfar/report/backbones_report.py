@@ -1,7 +1,5 @@
 """Report the distances by several backbones on one page, and whether the backbones agree on the farthest datasets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Write the report section of `howfar bench`: a table of the compared methods, and a table of their errors by field."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

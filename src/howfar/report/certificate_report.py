@@ -1,7 +1,5 @@
 """Report the result of `howfar certify` on one page: the certified performance of a site, and the labels behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

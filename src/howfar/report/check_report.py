@@ -1,7 +1,5 @@
 """Write the decisions of `howfar check` as JUnit XML, as Markdown, and as metrics for Prometheus."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Report a comparison of datasets on one page: the datasets' distances, near-duplicate images, and the method."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict

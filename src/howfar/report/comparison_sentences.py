@@ -1,7 +1,5 @@
 """Write the report's sentences on distances: which dataset is farthest, how certain that is, what colour baselines say."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from howfar.report import section as doc

@@ -1,7 +1,5 @@
 """Write the report's sections on performance estimated without labels: each site's answer, and the estimators' errors."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final

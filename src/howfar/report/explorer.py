@@ -1,7 +1,5 @@
 """Show a run's images interactively: in its report, on the page that `howfar explore` serves, and in a notebook."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from importlib import resources

@@ -1,7 +1,5 @@
 """Report the distances between every two datasets on one page (`howfar matrix`)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final

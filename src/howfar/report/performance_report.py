@@ -1,7 +1,5 @@
 """Write the report's sections on performance by distance and by slice, such as each camera, site or day."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from howfar.figures.performance_figures import VERDICTS

@@ -1,7 +1,5 @@
 """Write the report's section on probable failures, with the promised and the measured share of images listed wrongly."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 
 from howfar.report import section as doc

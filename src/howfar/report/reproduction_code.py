@@ -1,7 +1,5 @@
 """Write Python code that reproduces a result from its recorded datasets, backbone and settings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import partial

@@ -1,7 +1,5 @@
 """Report all studies of a study file on one page, and write their tables and figures as files (CSV, LaTeX, PNG, SVG, PDF)."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -3,8 +3,6 @@
 Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
 """
 
-from __future__ import annotations
-
 from howfar.results.comparison_result import (
     BackboneSummary,
     BaselineSummary,

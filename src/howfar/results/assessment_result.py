@@ -1,7 +1,5 @@
 """Hold the result of `howfar assess`: each site's expected score with its certainty, reasons and the next step."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal

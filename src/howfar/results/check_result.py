@@ -1,7 +1,5 @@
 """Hold the result of `howfar check`: a decision for each rule and dataset, the exit code, and the rows of the log."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal

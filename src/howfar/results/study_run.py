@@ -1,7 +1,5 @@
 """Hold the results of all studies that a study file (a TOML file) lists, in the order in which the studies ran."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

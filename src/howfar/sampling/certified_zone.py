@@ -8,8 +8,6 @@ them are in the sample with a chance of at most 1 − level (hypergeometric). A 
 one before, so that it costs n (M' − M) / M' further labels on average instead of n.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Draw a random sample of images to label, stratified by predicted performance, with inclusion probabilities (`Sample`)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from numbers import Integral
 

@@ -1,7 +1,5 @@
 """Predict from a site's unlabelled predictions how many labels will measure a model's performance precisely enough."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

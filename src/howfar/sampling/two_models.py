@@ -7,8 +7,6 @@ Under a total difference D the next d / b has the mean (D − Σ d seen) / (Σ b
 `howfar.sampling.sequential` on it refutes D. So one may look after each label, and stop when one likes.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -1,7 +1,5 @@
 """Build segmentation networks by registered name (`build_segmenter`) or from a checkpoint's description."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

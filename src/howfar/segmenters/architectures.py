@@ -1,7 +1,5 @@
 """Register the segmenters UNet++, DeepCrack, frozen encoder and SAM-Adapter, with their options and training defaults."""
 
-from __future__ import annotations
-
 from functools import partial
 from importlib import import_module
 from typing import Any, Literal

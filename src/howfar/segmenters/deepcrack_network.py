@@ -1,7 +1,5 @@
 """Define the DeepCrack network, an encoder and a decoder fused at every scale, and load VGG-16 weights into it."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Check that a segmenter accepts an input's height and width, and normalise its channels in a first layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Adapt only a segmenter's normalisation layers: mix in new images' statistics, or freeze all other parameters."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Predict probability maps of images of any size, by howfar's segmenters, other torch modules or ONNX files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Define the SAM-Adapter network: Segment Anything's frozen encoder, a trained adapter, and SAM's mask decoder."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Define `SegmenterFamily`, by which a package registers a segmentation network: options, builder, training defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

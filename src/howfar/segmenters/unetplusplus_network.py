@@ -1,7 +1,5 @@
 """Define the UNet++ network, and load published ImageNet weights into its encoder."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Choose which images to label, by registered strategies under one protocol."""
 
-from __future__ import annotations
-
 from howfar import registry
 from howfar.protocols import Strategy
 from howfar.selection.by_column import far

@@ -1,7 +1,5 @@
 """Choose images to label by one number: distance (far or near), uncertainty, disagreement, ridges or predicted foreground."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Mapping
 from itertools import islice

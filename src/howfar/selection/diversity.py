@@ -1,7 +1,5 @@
 """Choose diverse images to label by their features: k-means clusters, k-center, herding, ProbCover, clusters of regions."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Read from recorded benchmarks whether each selection strategy beat choosing images at random (`StrategyEvidence`)."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from functools import cache

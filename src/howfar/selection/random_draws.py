@@ -1,7 +1,5 @@
 """Draw images to label at random: uniformly, or stratified by distance, predicted foreground or entropy."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from howfar.arrays import Float64Array

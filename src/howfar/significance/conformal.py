@@ -1,7 +1,5 @@
 """Compute conformal p-values, percentiles and interval half-widths, and reject hypotheses at a false discovery rate."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Run permutation tests of whether two datasets, or a subgroup and the rest, differ, with Holm correction."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 

@@ -16,8 +16,6 @@ nonparametric framework for sequential change detection", arXiv:2203.03532, for 
 A. Ramdas, "Estimating means of bounded random variables by betting", JRSS-B 86 (2024), arXiv:2010.09686, for the bets.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Estimate how much of a score's variance each source (site, training, …) contributes, by a mixed model (REML)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

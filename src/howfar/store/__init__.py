@@ -7,8 +7,6 @@ image; it is made from the shards, and may be lost.
 `check`, `repair`, `size` and `prune` look after a store as a whole.
 """
 
-from __future__ import annotations
-
 from howfar.store.feature_store import FeatureStore, Store, default_root, local_root
 from howfar.store.integrity import StoreCheck, StoreRepair, check, repair
 from howfar.store.inventory_and_pruning import StorePrune, StoreSize, prune, size

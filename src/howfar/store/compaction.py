@@ -5,8 +5,6 @@ point, another process that packs, or one that writes costs space for a while an
 position of the first of its parts in the order of ids, so the choice between two rows of one content stays the same.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Define `Store`, a folder of image features, and `FeatureStore`, which looks up, adds and selects one backbone's features."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

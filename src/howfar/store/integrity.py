@@ -1,7 +1,5 @@
 """Check all files of a feature store against their checksums (`check`), and remove damaged features (`repair`)."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """List the features in a store with their sizes (`size`), and remove features by name, age or total size (`prune`)."""
 
-from __future__ import annotations
-
 import math
 import re
 import time

@@ -1,7 +1,5 @@
 """Name the folder of a backbone's features by the hash of what made them (weights, settings); write and check its manifest."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

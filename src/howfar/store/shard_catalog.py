@@ -1,7 +1,5 @@
 """List the shards (feature files) of one backbone, read and verify their rows, and find shards that other processes add."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Container, Mapping, Sequence

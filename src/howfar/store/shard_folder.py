@@ -1,7 +1,5 @@
 """Open a store's folder by path or URL, and turn errors of its disk or service into messages with a remedy."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Mapping
 from pathlib import Path

@@ -7,8 +7,6 @@ folders that can only be read. Each entry has a checksum over its content, shard
 damage that SQLite does not see.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import sqlite3

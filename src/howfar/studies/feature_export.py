@@ -1,7 +1,5 @@
 """Export image features as a Parquet or Lance table, for vector databases."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Compute a UMAP of a run's images (positions in a 2-D plot), and keep it in the run folder for report and explorer."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Import labels from labelling tools as a dataset with masks, boxes or classes (`howfar labels import`)."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Find duplicate and near-duplicate images between datasets, and warn, leave duplicates out, or stop."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Write a run folder with result files, figures and report, redraw and load it, and write template files for users to edit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Unpack
 

@@ -1,7 +1,5 @@
 """Choose images of a dataset to label (`howfar select`), with a model's predictions as first labels (paper: section 4.3)."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Report distance and performance by slice: the images of a dataset that share a value in a column, such as one camera."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Implement classification: read predicted classes and labels, and measure accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Implement object detection: read predicted and true boxes, match predictions to true boxes, and score each image."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

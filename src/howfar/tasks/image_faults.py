@@ -1,7 +1,5 @@
 """Read a task's images one by one, and either skip images that cannot be scored or raise an error that names the first."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

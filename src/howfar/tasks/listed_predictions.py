@@ -1,7 +1,5 @@
 """Score predictions that one file lists for all images, such as boxes or classes, and collect label-free signals."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound

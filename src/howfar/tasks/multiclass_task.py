@@ -1,7 +1,5 @@
 """Implement multi-class segmentation: read maps and masks of classes, and compare them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound

@@ -1,7 +1,5 @@
 """Define the segmentation scores that `howfar certify` can measure: F, IoU, precision, recall, false positives, OIS, ODS."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Implement binary segmentation: read probability maps and masks, and measure maps at a threshold."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Define the interface of a task (such as segmentation): its measures, predictions, labels, and pre-annotations."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """List all tasks by name (`TASKS`), and collect the options that only the chosen task takes (`own_options`)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Define `AdaptationWayTests`, a pytest class that a plug-in inherits to test its method of adapting a segmenter."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path

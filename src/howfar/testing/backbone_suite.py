@@ -1,7 +1,5 @@
 """Define `BackboneTests`, a pytest class that a plug-in inherits to test its backbone."""
 
-from __future__ import annotations
-
 import json
 import sys
 from abc import ABC, abstractmethod

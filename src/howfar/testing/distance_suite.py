@@ -1,7 +1,5 @@
 """Define `DistanceTests`, a pytest class that a plug-in inherits to test its distance of images or datasets."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 

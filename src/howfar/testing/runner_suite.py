@@ -7,8 +7,6 @@
             return MyRunner(workers=3)
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Define `SegmenterTests`, a pytest class that a plug-in inherits to test its segmentation network."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Define `StrategyTests`, a pytest class that a plug-in inherits to test its strategy of selecting images to label."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Set a training's thread count, run depthwise layers in float32, cache encoder features, and estimate the duration."""
 
-from __future__ import annotations
-
 import os
 import pickle
 import time

@@ -5,8 +5,6 @@ are resized so that no line is lost. Torchvision computes the changes; the draw 
 index alone, so that neither workers nor resuming change it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

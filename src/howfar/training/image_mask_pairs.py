@@ -1,7 +1,5 @@
 """List, split by photograph, and read the images and masks that a segmenter is trained on."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections import Counter

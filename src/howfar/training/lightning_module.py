@@ -1,7 +1,5 @@
 """Define the Lightning module that trains and validates a segmenter, and the callbacks that save, stop and log."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

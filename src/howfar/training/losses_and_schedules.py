@@ -1,7 +1,5 @@
 """Define the losses and learning-rate schedules of trainings: cross-entropy, Dice, IoU; constant, cosine, poly, step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Hash ONNX files with their external tensors, and run them by onnxruntime."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

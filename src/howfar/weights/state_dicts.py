@@ -1,7 +1,5 @@
 """Read state dicts safely (without running code), load and hash them, and choose the precision to compute with."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 from collections.abc import Iterator, Mapping

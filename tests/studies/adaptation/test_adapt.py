@@ -373,9 +373,6 @@ def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(folders, tmp_pat
     assert spread.settings == alone.settings
 
 
-# Halves, thirds and slopes of every model: the paper's F beside the one at the model's own threshold
-
-
 @pytest.fixture(scope="module")
 def evaluated(done: tuple[Adaptation, Path], folders: list[Path]) -> Callable[[str], Evaluation]:
     """The maps that a model left, scored anew from its files at its own threshold."""

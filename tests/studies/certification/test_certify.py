@@ -366,9 +366,6 @@ def test_masks_outlive_a_damaged_certificate(tmp_path: Path) -> None:
     assert again.labelled == 3
 
 
-# Whatever certify cannot use is refused in one line that names the argument
-
-
 @pytest.fixture
 def empty(tmp_path: Path) -> tuple[Path, Path]:
     """Write ten small images and maps in which nothing is predicted."""

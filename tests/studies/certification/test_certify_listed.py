@@ -143,9 +143,6 @@ def test_a_label_that_cannot_be_used_is_named(boxes: ListedSet, classes: ListedS
     )
 
 
-# A segmenter of several classes
-
-
 MAPPED, SHAPE = 12, (10, 14)
 
 

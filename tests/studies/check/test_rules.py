@@ -125,9 +125,6 @@ def test_the_start_is_a_rules_file_and_so_is_it_with_its_comments_taken_away(tmp
         write_start(tmp_path / "rules.toml")
 
 
-# What rules decide
-
-
 FAR = Gate(
     "site",
     (GateReading("distance", 1.4, 1.0, 1.2, False, "farther than any labelled dataset", "label 8: howfar certify SITE"),),

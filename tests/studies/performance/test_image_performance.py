@@ -145,11 +145,6 @@ def test_signals_are_the_evaluations_and_the_predicted_share_is_at_the_common_th
             assert np.isnan(values[bare]).all()
 
 
-# Evidence: what labelled images say, collected alike for relate, assess and profile
-
-# Photographs that images are tiles of
-
-
 def images(**sets: list[str]) -> pd.DataFrame:
     return pd.DataFrame([(dataset, image) for dataset, names in sets.items() for image in names], columns=["dataset", "image"])
 

@@ -125,8 +125,6 @@ def test_two_files_of_one_dataset_are_refused(world: Any, tmp_path: Path) -> Non
     assert len(read_performances([rows, rows.assign(dataset="a")])) == 2
 
 
-# Matching
-
 COPIES = IMAGES.assign(content=["h1", "h1", "h1", "h4", "h9"])
 
 
@@ -218,9 +216,6 @@ def test_what_cannot_be_matched_is_one_line() -> None:
     )
     other = table(image=["2.png", "9.png"], performance=[0.2, 0.9])
     assert line([rows.assign(dataset="a"), other]) == "a/2.png has two performances: pass each image once"
-
-
-# Tables
 
 
 def plain(**columns: Any) -> pd.DataFrame:

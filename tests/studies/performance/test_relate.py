@@ -70,9 +70,6 @@ def in_order(found: Relation, name: str) -> list[int]:
     return sorted(range(len(rows)), key=lambda i: (rows["i_dist_scaled"][i], rows["image"][i]))
 
 
-# Numbers
-
-
 def test_each_image_and_set_is_scored_at_the_threshold_that_is_best_for_the_primary(world: Any, found: Relation) -> None:
     _, threshold = best(*world.drawn("road"))
     assert found.settings.threshold == threshold == 0.3
@@ -152,9 +149,6 @@ def test_the_pooled_trend_compares_images_within_their_sets_alone(found: Relatio
     assert "31 images in 2 sets" in found.pooled_verdict.text
 
 
-# Rows and estimates
-
-
 def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None:
     assert [one.dataset for one in found.estimates] == ["near", "far", "new", "bare"]
     assert [one.dataset for one in found.failures] == ["near", "far", "new", "bare"]
@@ -205,9 +199,6 @@ def test_distances_of_an_earlier_run_are_taken_in_units_of_the_primarys_own_in_e
     found = relate(as_earlier(run), table, estimator=name, bootstrap=0)
     wanted = line_at((run.images[column] / unit).to_numpy(), table)
     np.testing.assert_allclose(rows_of(found.images, "c")["estimate"], wanted, rtol=1e-9)
-
-
-# Performances that came without counts
 
 
 def test_performances_without_counts_are_taken_as_they_were_given(run: Comparison, table: pd.DataFrame) -> None:
@@ -307,9 +298,6 @@ def test_a_run_folder_is_as_good_as_the_run_and_files_as_good_as_evaluations(wor
     assert_same(howfar.relate(str(tmp_path / "run"), list(map(str, files)), bootstrap=60), found)
     with pytest.raises(MissingPathError, match=r"result\.json is not there: pass a run folder"):
         relate(tmp_path / "none", files)
-
-
-# What a reader of a relation is told
 
 
 IMAGES = pd.DataFrame({"dataset": ["a", "a", "b"], "image": ["1.png", "2.png", "1.png"], "performance": [0.5, 0.7, 0.6]})

@@ -1,7 +1,5 @@
 """Read images from tar shards, Parquet and Arrow files, which hold many images each, without unpacking the files."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path

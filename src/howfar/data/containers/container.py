@@ -1,7 +1,5 @@
 """Define `Container`, the interface of tar, Parquet and Arrow files of images, and `TableImages`, which reads image columns."""
 
-from __future__ import annotations
-
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

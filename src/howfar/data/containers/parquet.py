@@ -1,7 +1,5 @@
 """Read images from Parquet and Arrow files whose column `image` holds image bytes; `label` and `mask` are optional."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Read webdataset tar shards: files of the same key (path without extension) are an image, its class and its mask."""
 
-from __future__ import annotations
-
 import tarfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath

@@ -3,8 +3,6 @@
 FiftyOne finds the plugin where this folder lies below its plugins_dir; all that howfar writes lies in one folder a dataset.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple

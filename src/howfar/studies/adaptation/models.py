@@ -1,7 +1,5 @@
 """Train, load and score the models of an adaptation study, and refuse to score a model on images that it was trained on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace

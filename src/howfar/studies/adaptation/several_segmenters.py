@@ -1,7 +1,5 @@
 """Run the adaptation study for several segmenters on the same datasets (section 4.3, figs 7 to 9 of the paper)."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final

@@ -1,7 +1,5 @@
 """Write the sentences of an assessment: the expected score of each site, its certainty, the next step."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

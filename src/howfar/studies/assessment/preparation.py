@@ -1,7 +1,5 @@
 """Prepare an assessment: find or make predictions, score the datasets, and make corrupted copies of the primary's images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -18,8 +18,6 @@ A method is a Python file that defines at least one of four functions. Each is c
 or "corrupted"), ``image``, ``performance``, and the entry's columns of signals. ``site`` has ``image`` and these columns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location

@@ -1,7 +1,5 @@
 """Predict how many labels a certificate will need, before labelling (`howfar certify --plan`)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Define the quantity that a certificate states (mean, ratio, zone, two models' difference), and compute it from labels."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Draw a certificate's random sample of images to label, and extend it in later calls."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

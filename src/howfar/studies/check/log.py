@@ -1,7 +1,5 @@
 """Log one row for each checked batch, and raise an alarm if performance has fallen, judged from all batches together."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

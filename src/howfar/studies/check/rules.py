@@ -1,7 +1,5 @@
 """Read the rules of `howfar check` (YAML or TOML), and decide them: pass, breach or undecided."""
 
-from __future__ import annotations
-
 import json
 import math
 import tomllib

@@ -1,7 +1,5 @@
 """Relate performance to distance (tables 3-5, figs. 4-6 of the paper), and estimate it for datasets without labels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Pack the results of a study file into one file without images, rerun the studies elsewhere, and compare the results."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math

@@ -5,8 +5,6 @@ which segments by a pretrained in-context model. The entries' column `rca` is of
 classification accuracy first was (Valindria et al., IEEE Trans. Med. Imaging 36, 2017).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

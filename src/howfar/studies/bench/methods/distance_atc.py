@@ -5,8 +5,6 @@ Source: Roschewitz & Glocker, "Distance matters for improving performance estima
 the labelled sites' images.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

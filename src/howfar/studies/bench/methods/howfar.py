@@ -1,7 +1,5 @@
 """Run howfar's own method: the estimate and the gate of `howfar assess`, and the interval of `howfar certify`."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import numpy as np

@@ -4,8 +4,6 @@ Source: Zenk et al., "Comparative benchmarking of failure detection methods in m
 Analysis 2025), https://arxiv.org/abs/2406.03323. Entries with a single seed have none.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from howfar.arrays import Float64Array

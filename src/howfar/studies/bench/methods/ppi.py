@@ -4,8 +4,6 @@ Source: Angelopoulos, Duchi & Zrnic, "PPI++: efficient prediction-powered infere
 example 6.1 of a mean.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import ndtri
 

@@ -1,7 +1,5 @@
 """Baseline of `howfar bench`: choose images at random, and estimate the mean score from k random labels (Student's t)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

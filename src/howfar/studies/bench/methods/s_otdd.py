@@ -4,8 +4,6 @@ Source: Nguyen, Nguyen, Pham & Ho, "Lightspeed geometric dataset distance via sl
 https://arxiv.org/abs/2501.18901.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

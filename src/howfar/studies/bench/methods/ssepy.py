@@ -4,8 +4,6 @@ Source: Fogliato, Patil, Akpinar & Monfort, "Precise model benchmarking with onl
 https://arxiv.org/abs/2410.05222. Strata are by k-means there, here of equal size, one for every 4 labels.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.special import ndtri
 
