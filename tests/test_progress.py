@@ -48,8 +48,8 @@ def test_in_a_log_a_long_job_says_how_far_it_is_in_whole_lines(capsys, monkeypat
     first, *others = capsys.readouterr().err.splitlines(keepends=True)
     assert first.startswith("counting:  75%")
     assert "image/s, kept=3]\n" in first
-    # Bars that follow each other share the pace.
-    assert len(others) == 1
+    # Bars that follow each other share the pace, but for the line with which one that has a postfix ends.
+    assert len(others) == 1 + 2
 
 
 def test_what_is_done_has_a_name_at_once_and_leaves_nothing_behind(capsys, monkeypatch):

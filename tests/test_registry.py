@@ -15,14 +15,11 @@ def test_every_registered_name_loads(kind):
         assert registry.load(kind, name) is not None
 
 
-def test_a_miss_lists_the_known_names_and_the_nearest():
+def test_a_miss_lists_the_known_names_and_the_nearest_and_an_unknown_kind_is_refused():
     with pytest.raises(UnknownNameError, match=r"known: .*knn.*did you mean 'mahalanobis'"):
         registry.load("image_distances", "mahalanobs")
     with pytest.raises(LookupError):
         registry.load("figures", "pie")
-
-
-def test_an_unknown_kind_is_refused():
     with pytest.raises(InputError, match="kind"):
         registry.names("colours")
 

@@ -18,21 +18,15 @@ def loaded(code: str) -> list[str]:
     return done.stdout.splitlines()[-1].split()
 
 
-def test_import_howfar_loads_nothing_heavy() -> None:
+def test_import_and_help_load_nothing_heavy() -> None:
     assert loaded("import howfar") == []
-
-
-def test_help_loads_nothing_heavy() -> None:
     assert loaded("from howfar.cli.main import run; run(['--help'])") == []
 
 
-def test_the_lower_layers_load_neither_torch_nor_scikit_learn() -> None:
+def test_the_lower_layers_load_neither_torch_nor_scikit_learn_and_listing_backbones_no_torch() -> None:
     layers = ("projection", "distances", "significance", "metrics", "relation", "selection", "data", "demo", "store", "runners")
     code = "import " + ", ".join(f"howfar.{layer}" for layer in layers)
     assert not {"torch", "timm", "sklearn"} & set(loaded(code))
-
-
-def test_listing_backbones_does_not_load_torch() -> None:
     assert not {"torch", "timm"} & set(loaded("from howfar.cli.main import run; run(['backbones', '--json'])"))
 
 

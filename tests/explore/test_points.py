@@ -148,12 +148,9 @@ def test_it_compiles_no_text_and_asks_for_nothing_elsewhere(name: str, asks: lis
     assert script.count("fetch(") == len(asks)
 
 
-def test_it_sets_names_as_text_alone() -> None:
+def test_it_sets_names_as_text_alone_and_cannot_end_the_element_that_holds_it() -> None:
     for name in ("bundle.js", "widget.js"):
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", str(bundle(name)))
-
-
-def test_it_cannot_end_the_element_that_holds_it() -> None:
     assert "</script" not in str(bundle("bundle.js")).lower()
     assert "</style" not in str(bundle("bundle.css")).lower()
     assert not any("url(" in str(bundle(name)) for name in ("bundle.css", "widget.css"))

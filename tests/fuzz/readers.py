@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from json import loads
+from operator import attrgetter
 from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ import numpy as np
 from fuzz import seeds
 from fuzz.seeds import IMAGES, LISTED, Folder, npy, table
 from howfar.data import Dataset, Item, decode, parse, read_bytes
-from howfar.data.image_decoding import picture
+from howfar.data.image_decoding import picture, size
 from howfar.errors import ImageError
 from howfar.pixel_options import PixelReading, by_reading, reading_pixels
 from howfar.results import Features
@@ -44,7 +45,7 @@ def touched(given: Any) -> object:
     if isinstance(read, Features):
         return read.to_array(), read.images
     for item in read.items:
-        for path, use in ((item.path, decode), (item.mask, _mask)):
+        for path, use in ((item.path, decode), (item.mask, called("howfar.data.masks:Mask.decode"))):
             if path is not None:
                 try:
                     use(read_bytes(path))
@@ -70,35 +71,25 @@ def read_stack(folder: Path) -> object:
         return touched(first(folder))
 
 
-def _mask(data: bytes) -> object:
-    from howfar.data.masks import Mask
-
-    return Mask.decode(data)
-
-
 def first(folder: Path) -> Path:
     """Return the only file of a folder."""
     return next(path for path in sorted(folder.iterdir()) if path.is_file())
 
 
-def called(function: str, *further: object) -> Callable[[Path], object]:
-    """Call a function, given as ``module:name``, with a path and `further` arguments."""
+def called(function: str, *further: object) -> Callable[[Any], Any]:
+    """Call a function, given as ``module:name``, with a path (or what was read) and `further` arguments."""
     module, _, name = function.partition(":")
 
-    def call(path: Path) -> object:
-        return getattr(import_module(module), name)(path, *further)
+    def call(path: Any) -> Any:
+        return attrgetter(name)(import_module(module))(path, *further)
 
     return call
 
 
-def of_first(function: str, *further: object) -> Callable[[Path], object]:
+def of_first(function: str, *further: object) -> Callable[[Path], Any]:
     """Read the only file of a folder by a function, given as ``module:name``, with `further` arguments."""
     call = called(function, *further)
-
-    def read(folder: Path) -> object:
-        return call(first(folder))
-
-    return read
+    return lambda folder: call(first(folder))
 
 
 def of_roads(function: str) -> Callable[[Path], object]:
@@ -132,12 +123,6 @@ def result(kind: str) -> Callable[[Path], object]:
         return registry.load("results", kind).load(folder)
 
     return shown(load)
-
-
-def read_image(folder: Path) -> object:
-    from howfar.data.image_decoding import size
-
-    return size(first(folder)), decode(read_bytes(first(folder)))
 
 
 def read_signature(folder: Path) -> object:
@@ -182,24 +167,6 @@ def read_box_list(folder: Path) -> object:
     return [DETECTION.tally(boxes, boxes) for boxes in entries.values()]
 
 
-def read_bench_entries(folder: Path) -> object:
-    from howfar.studies.bench.run_methods import read_entries
-
-    return [entry.table for entry in read_entries(folder)]
-
-
-def read_performance_file(folder: Path) -> object:
-    from howfar.studies.performance.performance_files import read_performances
-
-    return [evaluation.images for evaluation in read_performances(first(folder))]
-
-
-def load_evaluation(file: Path) -> object:
-    from howfar.results import Evaluation
-
-    return Evaluation.load(file)
-
-
 def load_certificate(folder: Path) -> Any:
     from howfar.results.certificate_result import Certificate
 
@@ -216,12 +183,6 @@ def read_profile(folder: Path) -> object:
     return plain(profile.identity), profile.rows.sum()
 
 
-def read_state(folder: Path) -> object:
-    from howfar.weights.state_dicts import hash_state_dict, read_state_dict
-
-    return hash_state_dict(read_state_dict(first(folder)))
-
-
 def read_checkpoint(folder: Path) -> object:
     from howfar.segmenters.checkpoint import Checkpoint
 
@@ -236,12 +197,6 @@ def read_defaults(folder: Path) -> object:
     config = Config.read(str(first(folder)))
     commands = parser().commands
     return [config.defaults(commands[name]) for name in ("compare", "train", "study")]
-
-
-def read_bundle_file(folder: Path) -> object:
-    from howfar.studies.study_file.bundle import read_bundle
-
-    return read_bundle(first(folder), folder / "unpacked")
 
 
 def read_pair_journal(folder: Path) -> object:
@@ -418,9 +373,9 @@ def class_maps() -> list[Folder]:
 
 
 PICKS = b'{"format": 1, "picks": [{"dataset": "cracks", "image": "1.jpg"}, {"dataset": "cracks", "image": "2.jpg"}]}'
-LABELS = of_roads("howfar.data.label_files:read_labels")
+LABELS, STATES = of_roads("howfar.data.label_files:read_labels"), "howfar.weights.state_dicts"
 READERS = (
-    Reader("image", seeds.pictures, read_image),
+    Reader("image", seeds.pictures, lambda folder: (size(first(folder)), decode(read_bytes(first(folder))))),
     *([Reader("bands", seeds.rasters, read_bands), Reader("windows", seeds.rasters, read_windows)] * bool(RASTERIO)),
     *([Reader("volumes", seeds.volumes, read_stack)] * bool(find_spec("pydicom") and find_spec("nibabel"))),
     *([Reader("clips", seeds.clips, read_stack)] * bool(find_spec("av"))),
@@ -488,10 +443,20 @@ READERS = (
     Reader(
         "performance",
         lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
-        read_performance_file,
+        lambda folder: [
+            one.images for one in of_first("howfar.studies.performance.performance_files:read_performances")(folder)
+        ],
     ),
-    Reader("bench_entry", lambda: both("cracks-net-0", PERFORMANCE), read_bench_entries),
-    Reader("evaluation", lambda: [{"far.parquet": seeds.golden()["evaluated/far.parquet"]}], shown(load_evaluation, "*")),
+    Reader(
+        "bench_entry",
+        lambda: both("cracks-net-0", PERFORMANCE),
+        lambda folder: [entry.table for entry in called("howfar.studies.bench.run_methods:read_entries")(folder)],
+    ),
+    Reader(
+        "evaluation",
+        lambda: [{"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
+        shown(called("howfar.results:Evaluation.load"), "*"),
+    ),
     Reader("comparison", of_golden("run-embeddings", "result.json"), result("comparison")),
     Reader("comparison_select", of_golden("run", "images.parquet"), read_run_and_select, slow=True),
     Reader("relation", of_golden("run", "relation.json"), read_relation),
@@ -501,13 +466,21 @@ READERS = (
     Reader("prompting", of_golden("prompting", "prompting.json"), result("prompting")),
     Reader("archive", lambda: [seeds.small_archive()], of_first("howfar.io.array_archive:read")),
     Reader("profile", lambda: [{"p.howfar": seeds.golden()["roads.howfar"]}], read_profile),
-    Reader("state_dict", seeds.state_dicts, read_state),
+    Reader(
+        "state_dict",
+        seeds.state_dicts,
+        lambda folder: called(f"{STATES}:hash_state_dict")(of_first(f"{STATES}:read_state_dict")(folder)),
+    ),
     Reader("checkpoint", lambda: [{"m.safetensors": seeds.golden()["model.safetensors"]}], read_checkpoint),
     Reader("study", lambda: [seeds.STUDY], of_first("howfar.studies.study_file.study_document:read_document")),
     Reader("rules", seeds.rules, of_first("howfar.studies.check.rules:read_rules")),
     Reader("defaults", lambda: [seeds.defaults()], read_defaults),
     Reader("certificate", lambda: [seeds.certificate()], shown(load_certificate)),
-    Reader("bundle", lambda: [seeds.bundle()], read_bundle_file),
+    Reader(
+        "bundle",
+        lambda: [seeds.bundle()],
+        lambda folder: of_first("howfar.studies.study_file.bundle:read_bundle", folder / "unpacked")(folder),
+    ),
     Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),
     Reader(
         "done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], called("howfar.studies.study_file.run_study:done_in")

@@ -58,11 +58,8 @@ def test_two_images_have_no_interval_of_zero_width():
     assert measured.energy_ci[0] < measured.energy_ci[1]
 
 
-def test_a_p_value_is_as_small_as_the_permutations_allow_and_no_smaller():
+def test_the_test_keeps_its_level_and_its_p_values_are_no_smaller_than_permutations_allow():
     assert permutation_p_value(pair(3, 20, 20, shift=9.0), 49) == pytest.approx(1 / 50)
-
-
-def test_the_test_keeps_its_level():
     rejected = sum(permutation_p_value(pair(seed, 15, 12), 99, (seed,)) <= 0.05 for seed in range(300))
     assert 3 <= rejected <= 28
 

@@ -131,6 +131,14 @@ def test_many_features_take_the_way_by_covariances(rng):
     assert between(nearly, Gaussian(np.zeros(100), of_p)) == pytest.approx(np.trace(of_p) * 0.25e-16, rel=1e-3)
 
 
+def test_distances_of_resamples_of_huge_features_are_those_of_features_in_another_unit():
+    rng = np.random.default_rng(5)
+    s, p = rng.normal(size=(12, 4)), rng.normal(1.0, 1.0, size=(15, 4))
+    of_s, of_p = (rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=6).T.astype(np.uint8) for x in (s, p))
+    plain, huge = (frechet_of_draws(unit * s, unit * p, of_s, of_p, (11, 14)) / unit**2 for unit in (1.0, 1e90))
+    np.testing.assert_allclose(huge, plain, rtol=1e-9)
+
+
 def test_kid_of_features_small_beside_one_keeps_its_digits_and_its_interval():
     rng = np.random.default_rng(6)
     s, p = rng.normal(1.0, 1.0, size=(40, 6)), rng.normal(size=(50, 6))

@@ -14,6 +14,7 @@ from howfar.relation.correlation import (
     centred,
     concordance_sums,
     correlation,
+    correlation_interval,
     jackknife_error,
     moments,
     partial_spearman,
@@ -240,6 +241,15 @@ def test_the_jackknife_leaves_out_groups_within_sets(rng: np.random.Generator) -
         left = [slope([*everything[:place], one.groups != g, *everything[place + 1 :]]) for g in range(one.n_groups)]
         variance += (one.n_groups - 1) / one.n_groups * float(np.sum((np.array(left) - np.mean(left)) ** 2))
     assert jackknife_error(sets) == pytest.approx(np.sqrt(variance))
+
+
+def test_draws_that_are_undefined() -> None:
+    draws = np.array([np.nan, np.nan, np.nan, 0.1, 0.3])
+    assert slope_interval(0.2, draws, 0.1, 5.0) == correlation_interval(0.2, draws, 5.0) == Interval(0.2)
+    # sd √0.02 and t 12.706 at one degree of freedom; a jackknife's error of 1 is more.
+    for jackknife, error in ((0.0, 0.02**0.5), (1.0, 1.0)):
+        found = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), jackknife, 1.0)
+        assert (found.low, found.high) == pytest.approx((0.2 - 12.706 * error, 0.2 + 12.706 * error), rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import believable_distances
@@ -273,10 +272,6 @@ def test_section_of_a_pool(name: str) -> None:
     )
 
 
-def without_interval(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(**dict.fromkeys(("low", "high", "cost"), np.nan))
-
-
 @pytest.fixture(scope="module")
 def learnt(several: Adaptations) -> dict[str, Any]:
     """Both studies of what segmenters learnt, with what writes their sections."""
@@ -295,7 +290,7 @@ def test_section_of_what_segmenters_learnt(name: str, variant: str, learnt: dict
     made, section = learnt[name]
     if variant == ", no interval":
         table = "changes" if name == "suppression" else "slopes"
-        made = replace(made, **{table: without_interval(getattr(made, table))})
+        made = replace(made, **{table: getattr(made, table).assign(low=np.nan, high=np.nan, cost=np.nan)})
     made = replace(made, seeds=(1,)) if variant == ", one seed" else made
     # Figures of the study of adaptation have tests of their own.
     found = section(made, Context(run_folder / name, SYMBOLS))

@@ -134,10 +134,6 @@ def adaptation() -> Adaptation:
     )
 
 
-def adaptations() -> Adaptations:
-    return Adaptations.of({"net": adaptation(), "wide.net": replace(adaptation(), segmenter="unetplusplus", notes=())})
-
-
 def prompting() -> Prompting:
     scores = [{"prompt": "box", "dataset": "site", "n": 3, "ods": 0.5, "mean_f": 0.25, "ois": np.nan}]
     images, settings = [{"prompt": "box", "dataset": "site", "image": "1.png", "f": 0.5}], {"kinds": ["box"], "limit": None}
@@ -156,7 +152,9 @@ MAKERS: dict[type[Result], Callable[[], Any]] = {
     Relation: relation,
     Assessment: assessed_sites.assessment,
     Adaptation: adaptation,
-    Adaptations: adaptations,
+    Adaptations: lambda: Adaptations.of(
+        {"net": adaptation(), "wide.net": replace(adaptation(), segmenter="unetplusplus", notes=())}
+    ),
     Prompting: prompting,
     Pool: partial(believable_pool.make, weights={"recall": 2.0, "fast": 1.0}, blind=("new",), level=0.95),
     Evaluation: evaluation,

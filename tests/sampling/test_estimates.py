@@ -11,10 +11,6 @@ from howfar.sampling import Sample, cross_fitted_mean, draw, folds, further_grou
 from howfar.sampling.estimates import betting_interval, lower_bound, prediction_powered
 
 
-def simple(m: int, k: int, seed: int) -> Sample:
-    return Sample(np.random.default_rng(seed).choice(m, k, replace=False), np.full(k, k / m), np.zeros(k, int))
-
-
 def every_design(sizes: tuple[int, int], counts: tuple[int, int]) -> list[Sample]:
     """All equally likely samples of two strata, the first images being the first stratum's."""
     first, second = range(sizes[0]), range(sizes[0], sum(sizes))
@@ -56,7 +52,8 @@ def test_a_large_simple_random_sample_gives_what_ppi_python_gives(monkeypatch: p
     rng = np.random.default_rng(3)
     proxy = rng.beta(2, 2, 200_000)
     truth = np.clip(0.6 * proxy + rng.normal(0.1, 0.1, len(proxy)), 0, 1)
-    sample = simple(len(proxy), 1500, 4)
+    drawn = np.random.default_rng(4).choice(200_000, 1500, replace=False)
+    sample = Sample(drawn, np.full(1500, 1500 / 200_000), np.zeros(1500, int))
     values, predicted = truth[sample.indices], proxy[sample.indices]
     ours = mean(values, proxy, sample)
     # Both take the λ of least variance; ppi-python takes the images without label as a sample, here a very large one.
@@ -128,6 +125,17 @@ def test_properties_of_every_estimate(rows: list[tuple[float, float]], k: int, s
     wider = mean(values, proxy, sample, level=0.995)
     assert wider.low <= estimate.low + 1e-9
     assert wider.high >= estimate.high - 1e-9
+
+
+def test_a_stratum_with_one_label_is_joined_with_its_neighbour() -> None:
+    strata = np.array([0, 1, 1, 1, 2, 2, 2, 2, 3])
+    values, single = np.linspace(0.2, 0.8, 9), Sample(np.arange(9), np.array([0.1, 0.2, 0.5, 0.1])[strata], strata)
+    apart = mean(values, np.full(single.population, 0.5), single)
+    assert 0.0 < apart.low < apart.value < apart.high < 1.0
+    assert apart.value == pytest.approx(float(single.weights @ values))
+    # A stratum that is drawn whole adds no variance, and needs no neighbour.
+    certain = Sample(np.arange(9), np.array([1.0, 0.2, 0.5])[np.minimum(strata, 2)], np.minimum(strata, 2))
+    assert mean(values, np.full(certain.population, 0.5), certain).half_width < apart.half_width
 
 
 def test_images_without_a_value_are_left_out_of_the_mean() -> None:

@@ -20,15 +20,12 @@ def labelled(m: int, n: int) -> np.ndarray:
     return np.repeat([1 / m, -1 / n], [m, n])[:, None]
 
 
-def test_every_draw_labels_m_images_s_and_n_images_p(rng: np.random.Generator) -> None:
+def test_every_draw_labels_m_images_s_and_n_images_p_each_labelling_as_likely(rng: np.random.Generator) -> None:
     u = assignments(4, 7, 200, rng)
     assert (u.shape, u.dtype) == ((11, 200), np.float64)
     assert ((u == 0.25).sum(axis=0) == 4).all()
     assert ((u == -1 / 7).sum(axis=0) == 7).all()
     np.testing.assert_allclose(u.sum(axis=0), 0.0, atol=1e-12)
-
-
-def test_every_labelling_is_as_likely(rng: np.random.Generator) -> None:
     u = assignments(2, 3, 20_000, rng)
     _, counts = np.unique((u > 0).T, axis=0, return_counts=True)
     assert len(counts) == 10
@@ -90,15 +87,12 @@ def test_p_values_are_small_where_they_differ() -> None:
     assert found.min() == 0.01
 
 
-def test_holm_by_hand() -> None:
+def test_holm_by_hand_leaving_out_what_is_undefined() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.9]) == [1.0, 1.0]
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
     assert holm([0.02, 0.02, 0.02]) == pytest.approx([0.06] * 3)
-
-
-def test_holm_leaves_out_what_is_undefined() -> None:
     assert holm([None, 0.01, float("nan"), 0.04]) == [None, 0.02, None, 0.04]
     assert holm([None, None]) == [None, None]
 

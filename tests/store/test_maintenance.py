@@ -305,12 +305,8 @@ class TestCommand:
         assert run(["store", "prune", str(on_disk), "--older-than", "25"]) == 0
         assert "removed 1 feature" in capsys.readouterr().out
         assert run(["store", "prune", str(on_disk), "--max-size", "1kB", "--json"]) == 0
-        assert names_of(json.loads(capsys.readouterr().out)["removed"]) == ["middle", "new"]
+        assert [each["backbone"] for each in json.loads(capsys.readouterr().out)["removed"]] == ["middle", "new"]
         assert list(on_disk.iterdir()) == []
-
-
-def names_of(sizes):
-    return [each["backbone"] for each in sizes]
 
 
 @pytest.mark.parametrize("action", ["check", "repair", "size", "prune"])

@@ -151,12 +151,9 @@ def test_the_key_is_a_plain_folder_name(identity):
     assert re.fullmatch(r"([a-z0-9][a-z0-9-]*[a-z0-9]-|[a-z0-9]-)?[0-9a-f]{24}", feature_key(identity, "float32"))
 
 
-def test_types_that_look_alike_are_told_apart():
+def test_types_that_look_alike_and_storage_types_are_told_apart():
     identities = [{"x": 1}, {"x": 1.0}, {"x": True}, {"x": "1"}, {"x": [1]}, {"x": None}, {"x": {}}, {}]
     assert len({feature_key(identity, "float32") for identity in identities}) == len(identities)
-
-
-def test_storage_type_is_part_of_the_key():
     assert feature_key({"name": "a"}, "float32") != feature_key({"name": "a"}, "float16")
     # Not by being entered into the identity, where an identity could forge it.
     assert feature_key({"name": "a", "dtype": "float16"}, "float32") != feature_key({"name": "a"}, "float16")

@@ -113,10 +113,6 @@ def drawn(seed: int = 0) -> tuple[Tensor, Tensor]:
     return torch.where(mask, torch.tensor(215), torch.tensor(40)).expand(3, -1, -1).to(torch.uint8).contiguous(), mask
 
 
-def symmetries(mask: Tensor) -> list[Tensor]:
-    return [one.rot90(turns, (1, 2)) for one in (mask, mask.flip(2)) for turns in range(4)]
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_a_mask_drawn_into_the_picture_stays_where_it_is(seed: int) -> None:
     picture, mask = drawn()
@@ -132,7 +128,7 @@ def test_a_mask_drawn_into_the_picture_stays_where_it_is(seed: int) -> None:
 
 def test_every_flip_and_turn_happens_and_nothing_else() -> None:
     picture, mask = drawn()
-    kinds = [one.flatten().tolist() for one in symmetries(mask)]
+    kinds = [one.rot90(turns, (1, 2)).flatten().tolist() for one in (mask, mask.flip(2)) for turns in range(4)]
     assert len({tuple(one) for one in kinds}) == 8
     found = [kinds.index(augment(picture, mask, seed)[1].flatten().tolist()) for seed in SEEDS]
     assert set(found) == set(range(8))

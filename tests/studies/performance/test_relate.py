@@ -53,11 +53,6 @@ def rows_of(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame[frame["dataset"] == name].reset_index(drop=True)
 
 
-def as_earlier(run: Comparison) -> Comparison:
-    """The run as an earlier version made it, without what a profile measures."""
-    return dataclasses.replace(run, images=run.images.drop(columns=list(GATE_COLUMNS)))
-
-
 def line_at(x: NDArray[Any], table: pd.DataFrame) -> NDArray[Any]:
     """What a line over the labelled images' distances says of the others, sets counting alike."""
     line = np.polyfit(x[: len(table)], table["performance"], 1, w=np.sqrt(1 / table["dataset"].map(SIZES)))
@@ -196,7 +191,8 @@ def test_distances_of_an_earlier_run_are_taken_in_units_of_the_primarys_own_in_e
     assert max(own.values()) > 1.05 * min(own.values())
     # Mahalanobis distance has no unit: its own covariance is its yardstick.
     unit = 1.0 if name == "mahalanobis" else run.images["dataset"].map(own)
-    found = relate(as_earlier(run), table, estimator=name, bootstrap=0)
+    earlier = dataclasses.replace(run, images=run.images.drop(columns=list(GATE_COLUMNS)))
+    found = relate(earlier, table, estimator=name, bootstrap=0)
     wanted = line_at((run.images[column] / unit).to_numpy(), table)
     np.testing.assert_allclose(rows_of(found.images, "c")["estimate"], wanted, rtol=1e-9)
 
