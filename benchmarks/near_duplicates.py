@@ -26,7 +26,8 @@ from scipy.stats import beta
 
 import howfar
 from howfar.backbones.handcrafted import mirrored
-from howfar.studies.near_duplicates import ALIKE, ALIKE_AND_NEAR, SPREADS, SURE, best_match, nearest_columns, usual_agreement
+from howfar.pipeline.pair_measures import NAMED
+from howfar.studies.near_duplicates import ALIKE, ALIKE_AND_NEAR, SPREADS, SURE, best_match, usual_agreement
 
 CHOOSING, JUDGING = ("deepcrack_tiles", "gaps384_tiles", "voc2007"), ("cfd", "crack500_tiles", "bsds500", "sun_scenes")
 FRAMED, FRAMED_JUDGING = "drive", "hrf"
@@ -213,7 +214,7 @@ def agreement_of_nearest(found: Any, primary: Any, site: Any, store: Path) -> fl
     """Find the largest agreement of an image and one of its nearest by features, copies aside."""
     p, s = (howfar.embed(dataset, "perceptual_hash", store, progress=False) for dataset in (primary, site))
     signs, row_of, best = p.to_array(), {image: row for row, image in enumerate(p.images)}, 0.0
-    for column in nearest_columns(found.images):
+    for column in (name for name in (f"nearest{number}" for number in range(1, NAMED + 1)) if name in found.images):
         rows = found.images[column].map(row_of).to_numpy()
         for own in (s.to_array(), mirrored(s.to_array())):
             agreed = (own == signs[rows]).mean(axis=1)
