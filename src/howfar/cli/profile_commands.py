@@ -132,6 +132,9 @@ def score(
         raise InputError("NEW must name at least one image or dataset: pass files, folders, or - to read paths from stdin")
     profile = Profile.load(file)
     files = {"geojson": geojson, "geopackage": geopackage}
+    for name, endings in (("geojson", (".geojson", ".json")), ("geopackage", (".gpkg",))):
+        if (target := files[name]) is not None and target.suffix.lower() not in endings:
+            raise InputError.of(name, f"must end in {endings[0]}", str(target), "so that no other file is written over")
     for option, path in files.items():
         if path is not None:
             ready_file(option, path)
