@@ -11,11 +11,8 @@ SHARED = {(), (3,), (4,), (5,), (6,)}
 """Ends of seeds that several purposes have, as in numbers that are published."""
 
 
-def test_a_new_purpose_has_a_number_of_its_own():
+def test_a_purpose_has_a_number_of_its_own_and_is_drawn_for_with_a_seed():
     assert {end for end, count in Counter(PURPOSES.values()).items() if count > 1} == SHARED
-
-
-def test_every_purpose_is_drawn_for_with_a_seed():
     text = "".join(file.read_text(encoding="utf-8") for file in Path(howfar.__file__).parent.rglob("*.py"))
     drawn = re.findall(r'\bstream\(([\w.\[\]"]+), "([\w ]+)"', text)
     assert {purpose for _, purpose in drawn} == set(PURPOSES)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import howfar
@@ -37,10 +36,6 @@ def test_tf32_is_off_on_cuda_and_put_back() -> None:
     assert torch._C._get_cudnn_allow_tf32() == before
     with _exact(torch.device("cpu")):
         assert torch._C._get_cudnn_allow_tf32() == before
-
-
-def squares(count: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
 
 
 SIZE = (16, 16)
@@ -89,7 +84,7 @@ def hungry(room: int, error: Callable[[], Exception] = ERRORS[0]) -> tuple[Torch
 def test_a_batch_that_does_not_fit_is_halved(error: Callable[[], Exception]) -> None:
     roomy, _ = hungry(99)
     narrow, network = hungry(3, error)
-    batch = squares(10)
+    batch = np.random.default_rng(0).integers(0, 256, (10, *SIZE, 3), dtype=np.uint8)
     np.testing.assert_allclose(narrow.embed(batch), roomy.embed(batch), atol=1e-6)
     assert network.given == [10, 5, 2, 2, 1, 2, 2, 1]
     # It is remembered.

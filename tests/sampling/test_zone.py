@@ -18,6 +18,11 @@ def test_the_fewest_labels_that_show_it_are_those_of_the_hypergeometric_tail(siz
     assert fewest_labels(size, allowed, wrong, 0.9) == next(n for n, chance in enumerate(tail) if chance <= 0.1)
 
 
+def test_an_image_at_the_limit_is_not_below_it() -> None:
+    plan = plan_zone(np.linspace(0, 1, 100), 60, at_least=0.6, wrong=0.2)
+    assert all(test.passed for test in zone_tests(plan.zone, np.full(len(plan.images), 0.6)))
+
+
 def test_a_large_zone_needs_the_labels_of_the_binomial_test() -> None:
     # 0.9 ** 22 is the first power of 0.9 below 0.1.
     assert fewest_labels(100_000, 0, 0.1, 0.9) == 22

@@ -157,27 +157,16 @@ def test_a_strategy_that_beats_random_in_the_record_is_said_to(maker: ModuleType
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({}, "columns must hold distance, which the strategy near needs, got \\[\\]"),
-        ({"knn": [1.0], "name": ["a"]}, "columns must hold distance, which the strategy near needs, got \\['knn', 'name'\\]"),
-        ({"distance": []}, "a row an image"),
-        ({"distance": [0.1, 0.2], "name": ["a"]}, "columns must all have one row an image"),
-        ({"distance": 0.1}, "columns must each have one row an image"),
-        ({"distance": ["x", "y"]}, "column distance must be numeric"),
-        ({"distance": [[0.1], [0.2]]}, r"column distance must have shape \(2,\), got \(2, 1\)"),
-        ({"distance": [0.1, 0.2], "name": [["a"], ["b"]]}, "column name must have shape"),
-    ],
-)
-def test_columns_that_are_refused_in_one_line(columns: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message) as caught:
-        NEAR.pick(columns, 1, np.random.default_rng(0))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
     ("strategy", "columns", "message"),
     [
+        ("near", {}, r"columns must hold distance, which the strategy near needs, got \[\]"),
+        ("near", {"knn": [1.0], "name": ["a"]}, r"hold distance, which the strategy near needs, got \['knn', 'name'\]"),
+        ("near", {"distance": []}, "a row an image"),
+        ("near", {"distance": [0.1, 0.2], "name": ["a"]}, "columns must all have one row an image"),
+        ("near", {"distance": 0.1}, "columns must each have one row an image"),
+        ("near", {"distance": ["x", "y"]}, "column distance must be numeric"),
+        ("near", {"distance": [[0.1], [0.2]]}, r"column distance must have shape \(2,\), got \(2, 1\)"),
+        ("near", {"distance": [0.1, 0.2], "name": [["a"], ["b"]]}, "column name must have shape"),
         ("foreground", {"predicted_foreground": [0.1, 1.5]}, "predicted_foreground must lie between 0 and 1, got 1.5"),
         ("share_quantiles", {"predicted_foreground": [-0.1, 0.2]}, "predicted_foreground must lie between 0 and 1, got -0.1"),
         ("foreground_random", {"predicted_foreground": [-0.1, 0.2]}, "predicted_foreground must lie between 0 and 1"),
@@ -185,6 +174,7 @@ def test_columns_that_are_refused_in_one_line(columns: dict[str, Any], message: 
         *(("objects", {"regions": np.full(shape, 1e200)}, "column regions must") for shape in ((3, 4), (3, 0, 4), (3, 1, 1))),
     ],
 )
-def test_values_that_a_strategy_refuses(strategy: str, columns: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
+def test_columns_and_values_are_refused_in_one_line(strategy: str, columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
         named(strategy).pick(columns, 1, np.random.default_rng(0))
+    assert "\n" not in str(caught.value)

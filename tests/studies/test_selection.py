@@ -190,9 +190,6 @@ def test_bad_arguments_are_one_line(arguments: tuple[Any, ...], message: str, ru
     assert "\n" not in str(caught.value)
 
 
-# The default strategy is far where relate says that performance falls with distance, else random
-
-
 @pytest.fixture(scope="module")
 def related_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two secondaries in a folder."""

@@ -447,14 +447,11 @@ def test_too_little_to_judge_by_is_undecided() -> None:
         assert decision.remedy
 
 
-def test_the_spread_in_control_needs_predictions() -> None:
+def test_the_spread_in_control_needs_predictions_and_a_level_that_tolerates_all_is_refused() -> None:
     since = [replace(row, batch=replace(row.batch, predicted=(None,) * 5)) for row in rows(3, 5)]
     with pytest.raises(InputError, match="in_control needs predictions of every labelled image"):
         read_alarm(AlarmRule(at_least=0.7, spread="in_control"), rows(6, 20), since)
     assert read_alarm(AlarmRule(at_least=0.7), rows(6, 20), since) is not None
-
-
-def test_a_level_that_tolerates_all_is_refused() -> None:
     with pytest.raises(InputError, match="tolerate a smaller drop"):
         read_alarm(AlarmRule(tolerated_drop=0.9), rows(6, 20), rows(3, 5))
 
