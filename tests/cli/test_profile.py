@@ -103,6 +103,8 @@ def test_paths_from_stdin(asked, file, demo_folders, tmp_path, monkeypatch, caps
     arrive(monkeypatch, [])
     assert run(["score", str(file), *asked, "--json"]) == 0
     assert capsys.readouterr().out == ""
+    assert run(["score", str(file), *asked, "--window", "64"]) == 2
+    assert "cut files that are named as NEW, got 64: leave --stdin out" in capsys.readouterr().err
 
 
 def test_each_path_is_answered_before_the_next_is_sent(file, demo_folders):

@@ -196,6 +196,20 @@ def test_scores_become_geojson_and_geopackage_by_one_command(tmp_path: Path, mon
     assert_same_windows(tmp_path / "new.gpkg", document["features"])
     with pytest.raises(InputError, match="--window 512"):
         geojson([(str(tmp_path / "new.tif"), {})])
+    before = (tmp_path / "new.tif").read_bytes()
+    for option, ending in (("--geojson", ".geojson"), ("--geopackage", ".gpkg")):
+        refused = CliRunner().invoke(app, ["score", "p.howfar", "new.tif", option, "new.tif"])
+        assert str(refused.exception).startswith(f"{option[2:]} must end in {ending}, got 'new.tif'")
+    assert (tmp_path / "new.tif").read_bytes() == before
+
+
+def test_a_place_beyond_the_earth_is_none(tmp_path: Path) -> None:
+    beyond = {**PLACE, "transform": Affine(1, 0, 1e12, 0, -1, 1e12)}
+    write(tmp_path / "a.tif", np.full((3, 64, 64), 9, np.uint16), **beyond)
+    items = windows(tmp_path / "a.tif", bands="1,2,3", range="0:9").items
+    assert not any("longitude" in dict(item.further) for item in items)
+    with pytest.raises(InputError, match="no image is a window of a raster that has a place on earth"):
+        geojson([(str(items[0].path), {})])
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -1,3 +1,4 @@
+import re
 import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint
@@ -11,6 +12,7 @@ from howfar.distances import frechet, kid, mmd, sliced_wasserstein
 from howfar.distances.frechet import Gaussian, between, frechet_of_draws
 from howfar.distances.mmd import median_bandwidth
 from howfar.distances.wasserstein import Slices
+from howfar.errors import InputError
 from howfar.pipeline.distance_intervals import rival_intervals, rival_null
 from howfar.pipeline.pair_measures import measure, rival_p_values
 from howfar.projection import Projection, joint_pca
@@ -170,3 +172,7 @@ def test_a_distance_of_another_package_has_an_interval_and_a_p_value_too(rng, mo
     assert far.rivals_ci["shift"][0] > alike.rivals_ci["shift"][1]
     assert far.rivals_p["shift"] == pytest.approx(2 / 200)  # Holm of two datasets, 199 relabellings
     assert alike.rivals_p["shift"] > 0.05
+    for found, received in ((None, "NoneType of shape ()"), (np.ones(3), "ndarray of shape (3,)"), ("0.5", "str of shape ()")):
+        module.shift = lambda s, p, found=found: found
+        with pytest.raises(InputError, match=rf"dataset_distances shift must return a number, got '{re.escape(received)}'"):
+            compare(p, {"far": p + 1}, progress=False)

@@ -21,7 +21,7 @@ from howfar.errors import InputError
 from howfar.function_options import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.io.file_location import ready_file, ready_folder
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pixel_options import READING
+from howfar.pixel_options import READING, reading_asked
 from howfar.progress import end, stage
 from howfar.text_formatting import printable
 
@@ -130,6 +130,8 @@ def score(
     stdin = stdin or len(given) < len(new or [])
     if not given and not stdin:
         raise InputError("NEW must name at least one image or dataset: pass files, folders, or - to read paths from stdin")
+    if stdin and (cut := reading_asked().window or reading_asked().frames):
+        raise InputError.of("--window and --frames", "cut files that are named as NEW", cut, "leave --stdin out")
     profile = Profile.load(file)
     files = {"geojson": geojson, "geopackage": geopackage}
     for name, endings in (("geojson", (".geojson", ".json")), ("geopackage", (".gpkg",))):

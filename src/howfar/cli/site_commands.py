@@ -62,10 +62,7 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
         to.print(f"    {site.next.command}", soft_wrap=True)
     print_table(to, *assessment.table(), ("level",))
     print_remarks(to, [f"note: {note}" for note in assessment.notes])
-    explorer = shlex.join(("howfar", "explore", str(page.parent)))
-    print_paths(
-        to, {"report": page, "all failing images": explorer if any(site.failing for site in assessment.sites) else None}
-    )
+    print_paths(to, {"report": page, "all images": shlex.join(("howfar", "explore", str(page.parent)))})
 
 
 @flags.command(CertifyOptions)

@@ -100,7 +100,7 @@ def _degrees(raster: Any, points: Sequence[tuple[float, float]]) -> tuple[list[f
         longitudes, latitudes = transform(raster.crs, _WGS84, *zip(*places, strict=True))
     except Exception:  # the errors of GDAL and PROJ share no public class
         return None
-    return longitudes, latitudes
+    return (longitudes, latitudes) if np.isfinite([longitudes, latitudes]).all() else None
 
 
 def _window(raster: Any, reading: PixelReading) -> Any:
@@ -173,7 +173,7 @@ def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring
         if (places := _degrees(raster, corners)) is not None:
             outlines.append(([(round(x, 7), round(y, 7)) for x, y in zip(*places, strict=True)], dict(properties)))
     if not outlines:
-        raise InputError("no image is a window of a raster that has a place: cut rasters by --window 512")
+        raise InputError("no image is a window of a raster that has a place on earth: pass georeferenced ones and --window 512")
     return outlines
 
 

@@ -370,11 +370,13 @@ def rival_intervals(
     return found
 
 
-def resampled_interval(distance: Distance, s: Float64Array, p: Float64Array, of_s: Counts, of_p: Counts) -> Ends | None:
+def resampled_interval(
+    distance: Distance, value: float, s: Float64Array, p: Float64Array, of_s: Counts, of_p: Counts
+) -> Ends | None:
     """Compute the 95 % bootstrap interval of any dataset distance, moved as that of a Fréchet distance; None if undefined."""
     drawn = zip(of_s.T[:MOST_OF_OTHERS], of_p.T[:MOST_OF_OTHERS], strict=True)
     draws = np.array([distance(np.repeat(s, in_s, axis=0), np.repeat(p, in_p, axis=0)) for in_s, in_p in drawn])
-    return interval(draws - draws.mean() + distance(s, p)) if np.isfinite(draws).all() else None
+    return interval(draws - draws.mean() + value) if np.isfinite(draws).all() else None
 
 
 def relabelled_distances(distance: Distance, s: Float64Array, p: Float64Array, labels: Counts) -> Float64Array:

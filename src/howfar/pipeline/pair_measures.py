@@ -327,7 +327,7 @@ def _rival_intervals(
         return {name: ends for name, values in draws.items() if (ends := widened(values, factor)) is not None}
     of_means = {name: interval(values) for name, values in draws.items()}
     sets = pair.secondary, pair.primary
-    others_own = {name: resampled_interval(distance, *sets, of_s, of_p) for name, distance in _of_others(means)}
+    others_own = {name: resampled_interval(distance, means[name], *sets, of_s, of_p) for name, distance in _of_others(means)}
     return of_means | rival_intervals(*sets, means, of_s, of_p) | {name: ends for name, ends in others_own.items() if ends}
 
 
@@ -357,6 +357,10 @@ def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
             distance = registry.load(kind, name)(s, p)
     except InputError:
         return None
+    wanted = (len(s),) if kind == "image_distances" else ()
+    if not isinstance(distance, (int, float, np.number, np.ndarray)) or np.shape(distance) != wanted:
+        received = f"{type(distance).__name__} of shape {np.shape(distance)}"
+        raise InputError.of(f"{kind} {name}", f"must return {'one number an image' if wanted else 'a number'}", received)
     return distance if np.isfinite(distance).all() else None
 
 
