@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import pandas as pd
 
@@ -31,6 +31,7 @@ LOST = 0.05
 """From this loss against the primary's own images on, the answer states the loss."""
 DROP = 0.2
 """A larger loss is too much where the user set no τ; as large as a change that `--flat` counts as none."""
+TAU = "--tau"
 NAMED = 3
 """Number of failing images that an answer names."""
 TILE_FLAG = "--tile"
@@ -210,6 +211,10 @@ class Commands:
     task: type[Task] = SegmentationTask
     predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def with_tau(self, tau: float) -> Self:
+        """Return the commands with the user's τ, which is not left out where it is the default: the advice goes by it."""
+        return self if TAU in self.chosen else replace(self, chosen=(*self.chosen, TAU, f"{tau:g}"))
+
     def certify(self, site: str, *asked: str) -> str:
         """Build the command that measures a site by labels, with the options of the question."""
         maps = self.predictions.get(site, (str(self.maps / folder_of(site)),))
@@ -331,7 +336,7 @@ class Answers:
     """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates.
 
     `corrupted` are estimates of corrupted sets with the gate's reading; `scored` counts each site's scored images; `home` is
-    the primary's name and score; `own_tau` says that the user set τ.
+    the primary's name and score.
     """
 
     relation: Relation
@@ -342,7 +347,6 @@ class Answers:
     blank: Mapping[str, BlankSite] = field(default_factory=dict)
     tiled: Sequence[SetEstimate] = ()
     home: Home = None
-    own_tau: bool = False
 
     def site(self, name: str) -> SiteAnswer:
         """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
@@ -359,7 +363,7 @@ class Answers:
             unit = counted_as(relation.images.loc[relation.images["dataset"] == name, "path"].tolist())
             mean, failing = per(task.performance_name, unit), failing_words(relation, name, task)
             words = in_units(answer(name, estimate, gate, failing, held, kind, mean, (scored, n), self.home), unit, name)
-            enough = Enough(relation.settings.tau, None if self.own_tau else self.home)
+            enough = Enough(relation.settings.tau, None if TAU in self.commands.chosen else self.home)
             following = next_step(name, estimate, gate, enough, self.commands, n, by_tiles)
             following = replace(following, text=in_units(following.text, unit, name))
         estimated: dict[str, Any] = {end: getattr(estimate, end, None) for end in ("estimator", "low", "high", "measured")}

@@ -209,16 +209,13 @@ def assess(
         )
         tiled = _by_tiles(comparison, parts, relating)
     commands = _commands(read, comparison.sources, model, prepared, parts, relation.settings.threshold, backbone)
+    if "tau" in options:
+        commands = commands.with_tau(given["tau"])
     basis: Basis = "sites" if parts.labelled else "corrupted"
     scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
     own = own_score(parts.own, parts.source)
     home = None if own is None else (comparison.primary.name, own.performance)
-    own_tau = "tau" in options
-    if own_tau and "--tau" not in commands.chosen:  # typed as it is by default
-        commands = replace(commands, chosen=(*commands.chosen, "--tau", f"{given['tau']:g}"))
-    answers = Answers(
-        relation, commands, basis, judge.corrupted(), scored, blank_sites(parts.evaluations), tiled, home, own_tau
-    )
+    answers = Answers(relation, commands, basis, judge.corrupted(), scored, blank_sites(parts.evaluations), tiled, home)
     identity = model_identity(prepared, parts)
     called = Path(model).name if isinstance(model, (str, Path)) else "the model"
     maps = absolute(prepared.maps) if Path(prepared.maps).name in ("", "..") else predictions
