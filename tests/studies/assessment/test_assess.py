@@ -195,8 +195,11 @@ def test_an_estimator_that_reads_mirrored_maps_is_not_asked_of_maps_by_tiles(pla
             shutil.copytree(places / "maps" / name, tmp_path / "maps" / f"{name}{ending}")
     given = {"predictions": tmp_path / "maps", **QUICK}
     sites = [places / name for name in ("near", "mid", "far", "new")]
-    found = howfar.assess(places / "road", sites, tmp_path / "run", estimator="flip_agreement", **given)
+    found = howfar.assess(places / "road", sites, tmp_path / "run", estimator="flip_agreement", tau=0.5, **given)
     assert {(site.estimator, site.by_tiles) for site in found.sites} == {("flip_agreement", None)}
+    # The user's own, so that advice goes by it alone, here and where the command is run again.
+    assert "--tau 0.5" in found.command
+    assert not any("(--tau sets what is" in site.next.text for site in found.sites)
 
 
 def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predicted(places: Path, tmp_path: Path) -> None:
