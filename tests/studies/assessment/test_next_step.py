@@ -123,6 +123,14 @@ def test_without_a_tau_of_the_users_own_a_large_drop_from_home_is_too_low(expect
     assert words in step.text
 
 
+@pytest.mark.parametrize("expected", [estimate(0.7, 0.1, measured=0.4), estimate(0.3, 0.1), estimate(0.45, 0.1)])
+def test_a_classifier_is_trained_by_its_owner(expected) -> None:
+    for task, own in ((ClassificationTask, True), (SegmentationTask, False)):
+        text = next_step("a b", expected, None, Enough(0.5), replace(COMMANDS, task=task), 80).text
+        assert "train on" in text
+        assert (" by your own code (howfar trains only segmenters)" in text) is own
+
+
 def related(performance: list[float], listed: list[bool], inside: bool = True, site: str = "a b") -> Relation:
     """A site, and a labelled site of which one of two listed images does not fail."""
     n = len(performance)

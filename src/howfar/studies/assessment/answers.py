@@ -278,6 +278,7 @@ def next_step(
     trained on. `enough` says which scores are low. `by_tiles` is the estimate from, or the score of, the site's maps by tiles.
     """
     few, more_labels = min(LABELS, images), min(MORE, images)
+    by = "" if commands.task.trained else " by your own code (howfar trains only segmenters)"
     outside = () if gate is None else gate.outside
     if outside and (estimate is None or estimate.measured is None):
         if not commands.tiled and any(TILE_FLAG in reading.remedy for reading in outside):
@@ -295,22 +296,22 @@ def next_step(
     if estimate.measured is not None:
         if estimate.measured >= enough.score:
             return NextStep("check", enough.nothing(estimate.measured), commands.check(site))
-        text = f"train on a few of its labelled images, as its score is {enough.short_of(estimate.measured)}"
+        text = f"train on a few of its labelled images{by}, as its score is {enough.short_of(estimate.measured)}"
         if commands.task.trained:
             own = f". howfar cannot train this model: the command trains howfar's own {UNKNOWN_NETWORK} instead"
             return NextStep("adapt", f"{text}{'' if commands.segmenter else own}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
-        text = f"{text}. Use your own code (howfar trains only segmenters); the command draws {few} images."
+        text = f"{text}; the command draws {few} images."
         return NextStep("label", text, commands.select(site, few))
     if estimate.high < enough.score:
-        text = f"a score {enough.short_of(estimate.predicted)} is expected here: label {few} images and train on them."
+        text = f"a score {enough.short_of(estimate.predicted)} is expected here: label {few} images and train on them{by}."
         return NextStep("label", text, commands.select(site, few))
     if says_nothing(estimate.low, estimate.high):
         return NextStep("certify", f"label {more_labels} images drawn at random to measure it.", measure)
     if estimate.predicted < enough.score:
         text = (
             f"the expected score is {enough.short_of(estimate.predicted)}: label randomly drawn images until they show whether "
-            f"the model scores {enough.score:g} here; if it does not, train on them."
+            f"the model scores {enough.score:g} here; if it does not, train on them{by}."
         )
         until = f"{commands.task.performance_name} >= {enough.score:g}"
         return NextStep("certify", text, commands.certify(site, "--until", until))
