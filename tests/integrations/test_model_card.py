@@ -34,6 +34,8 @@ model-index:
       value: 0.5
 ---
 
+# Crackle
+
 Trained by hand.
 """
 
