@@ -88,12 +88,13 @@ def test_a_bar_that_is_about_to_be_made_stops_nothing(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.std", ModuleType("tqdm.std"))
     begin("compare: loading")
     end()
+    assert "compare: loading" in capsys.readouterr().err
     half = ModuleType("tqdm.std")
     half.tqdm = type("tqdm", (), {"_instances": {object()}})  # type: ignore[attr-defined]  # what it has then
     monkeypatch.setitem(sys.modules, "tqdm.std", half)
     begin("compare: loading")
     end()
-    assert capsys.readouterr().err.count("compare: loading") == 2
+    assert "compare: loading" in capsys.readouterr().err
 
 
 def test_in_a_log_a_long_stage_is_a_line_now_and_then(capsys, monkeypatch):

@@ -1,5 +1,6 @@
 """Several processes that embed the same images into one store: nothing is lost, and nothing is done twice."""
 
+import math
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import howfar
+from howfar import progress
 from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
@@ -21,6 +23,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
+from howfar import progress
 from worlds.recording_backbone import RecordingBackbone
 
 print("ready", flush=True)
@@ -85,6 +88,8 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(places, recorded):
 
 def test_what_is_waited_for_is_said(places, capsys, caplog, monkeypatch):
     monkeypatch.setattr(embedding, "PATIENCE", 0.3)
+    # A test before this one may have written the line of this half minute.
+    monkeypatch.setattr(progress._Spinner, "_last", -math.inf)
     images, store, diary = places
     features = howfar.Store(store).open(RecordingBackbone(diary).identity, 3)
     first = content_hash((images / "images" / "0001.jpg").read_bytes())

@@ -454,7 +454,7 @@ def _outcomes(
             shown.set_postfix({ELSEWHERE: left})
         for left, position, outcome in _awaited(executor, task, outcomes, size):
             outcomes[position[0]].settle(position[1], outcome)
-            shown.set_postfix({ELSEWHERE: left}, refresh=False)
+            shown.set_postfix({ELSEWHERE: left} if left else {"from store": reused}, refresh=False)
             shown.update()
     return outcomes
 
