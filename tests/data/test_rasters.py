@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
-from howfar.data import Dataset, parse, read_bytes, read_mask
+from howfar.data import Dataset, parse, read_bytes
 from howfar.data.image_decoding import picture
 from howfar.data.raster_windows import geojson
 from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
+from worlds.masks_as_maps import assess_masks
 
 rasterio = pytest.importorskip("rasterio")
 PLACE: dict[str, Any] = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}
@@ -219,24 +220,7 @@ def test_a_site_of_rasters_with_masks_is_assessed_by_one_command(tmp_path: Path)
             values = scene(tmp_path / name / "images" / f"{part}.tif", 10 * number + part, shift=100 * number)
             mask = np.where(values[:1] > 1500, 255, 0).astype(np.uint8)
             write(tmp_path / name / "masks" / f"{part}.tif", mask, nodata=0, **PLACE)
-        dataset = windows(tmp_path / name)
-        for item in dataset.items:
-            assert item.mask is not None
-            file = (tmp_path / "maps" / name / item.name).with_suffix(".png")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(read_mask(item.mask).astype(np.uint8) * np.uint8(255)).save(file)
-    answers = howfar.assess(
-        tmp_path / "p",
-        [tmp_path / "a", tmp_path / "b"],
-        tmp_path / "run",
-        predictions=tmp_path / "maps",
-        backbone="colour_moments",
-        baselines=False,
-        progress=False,
-        store=tmp_path / "store",
-        **READING,
-    )
-    assert [(site.dataset, site.measured) for site in answers.sites] == [("a", 1.0), ("b", 1.0)]
+    assess_masks(tmp_path, windows, **READING)
 
     place, maps, out = tmp_path / "a", tmp_path / "maps" / "a", tmp_path / "to-certify"
     drawn = howfar.certify(place, maps, k=3, out=out, progress=False, **READING, overlap=0)
@@ -247,6 +231,8 @@ def test_a_site_of_rasters_with_masks_is_assessed_by_one_command(tmp_path: Path)
 
 LARGE = """
 import resource, sys
+from PIL import Image
+
 import howfar
 features = howfar.embed(sys.argv[1], "colour_moments", sys.argv[2], progress=False, workers=1, window=256, bands="1,2,3")
 print(len(features), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

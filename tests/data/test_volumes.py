@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
-from howfar.data import Dataset, decode, parse, read_bytes, read_mask
+from howfar.data import Dataset, decode, parse, read_bytes
 from howfar.data.bands import file_values
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading, reading_pixels
 from undrawn import no_figures
+from worlds.masks_as_maps import assess_masks
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")
@@ -106,23 +107,7 @@ def test_a_site_of_volumes_with_masks_is_assessed_by_one_command(tmp_path: Path)
             mask = np.where(voxels > 300, 255, 0).astype(np.uint8)
             (tmp_path / name / "masks").mkdir(exist_ok=True)
             nibabel.Nifti1Image(mask, LAS).to_filename(tmp_path / name / "masks" / f"{part}.nii")
-        for item in slices(tmp_path / name).items:
-            assert item.mask is not None
-            file = (tmp_path / "maps" / name / item.name).with_suffix(".png")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(read_mask(item.mask).astype(np.uint8) * np.uint8(255)).save(file)
-    answers = howfar.assess(
-        tmp_path / "p",
-        [tmp_path / "a", tmp_path / "b"],
-        tmp_path / "run",
-        predictions=tmp_path / "maps",
-        backbone="colour_moments",
-        baselines=False,
-        progress=False,
-        store=tmp_path / "store",
-        range="auto",
-    )
-    assert [(site.dataset, site.measured) for site in answers.sites] == [("a", 1.0), ("b", 1.0)]
+    answers = assess_masks(tmp_path, slices, range="auto")
     assert answers.sites[0].answer.startswith("a: F per slice 1.00 measured on 20 of 20 slices")
     images = pd.read_parquet(tmp_path / "run" / "images.parquet")
     assert images[images["dataset"] == "a"]["group"].nunique() == 4
