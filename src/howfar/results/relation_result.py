@@ -452,7 +452,7 @@ class Relation(RecordedResult):
         "curves": holding("dataset image", "distance performance smoothed"),
         "thresholds": holding("dataset", "threshold precision recall f"),
     }
-    FILLED: ClassVar = ("datasets", "images")
+    FILLED: ClassVar = ("images",)
     COMMAND: ClassVar = "relate"
     MISSING: ClassVar = "run howfar relate on this folder first"
     SUBJECT: ClassVar = ": the relation"
