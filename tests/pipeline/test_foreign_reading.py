@@ -109,13 +109,27 @@ def test_a_reading_that_was_asked_for_is_warned_of_and_taken(lines, tmp_path):
     assert asked.notes[0].startswith(
         "n.onnx seems to be fed or read otherwise than it was trained: on 8 labelled images of lines it"
     )
-    assert asked.notes[0].endswith("with --mean 0,0,0 --std 1,1,1 --output probabilities")
+    assert asked.notes[0].endswith("with --mean 0,0,0 --std 1,1,1 --output probabilities: pass these options")
+    quick = {"backbone": "colour_moments", "baselines": False, "corrupted": False, "store": tmp_path / "s", "progress": False}
+    fed = {"size": SIDE, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    answers = howfar.assess(lines, [f"site={lines}"], tmp_path / "run", model=file, **fed, **quick)
+    assert "it scores F 0.00 with the options given and 1.00 with --mean 0,0,0 --std 1,1,1" in answers.first
     right = howfar.evaluate(lines, model=file, size=SIDE, mean=(0, 0, 0), std=(1, 1, 1), output="logits", progress=False)
     assert right.reading.output == "logits"
     assert right.notes[0].startswith(
         "all values of n.onnx lie within 0-1 and are read as logits, so that its maps hold 0.50 to 0.73"
     )
     assert Evaluation.load(right.save(tmp_path / "e.parquet")).reading == right.reading
+
+
+def test_normalisations_that_do_as_well_are_all_named_the_usual_one_first(lines, tmp_path, monkeypatch):
+    alike = ((0.49, 0.46, 0.41), IMAGENET_STD)
+    monkeypatch.setattr("howfar.pipeline.prediction._NORMALISATIONS", ((IMAGENET_MEAN, IMAGENET_STD), alike))
+    fed = howfar.evaluate(lines, model=exported(tmp_path / "n.onnx"), size=SIDE, mean=(0, 0, 0), std=(1, 1, 1), progress=False)
+    usual, other = fed.notes[0].partition(" and ")[2].split(" or ")
+    assert "--mean 0.485,0.456,0.406" in usual
+    assert "--mean 0.49,0.46,0.41" in other
+    assert other.endswith(": pass those that it was trained with")
 
 
 def test_the_other_of_two_channels_is_named(lines, tmp_path):
@@ -129,7 +143,7 @@ def test_the_other_of_two_channels_is_named(lines, tmp_path):
     with pytest.raises(InputError, match=r"by default and 1.00 with .* --channel 0: pass these options \(.*--channel 1\)$"):
         howfar.evaluate(lines, model=file, size=SIDE, progress=False)
     warned = howfar.evaluate(lines, model=file, size=SIDE, channel=1, progress=False)
-    assert warned.notes[0].endswith("--channel 0")
+    assert warned.notes[0].endswith("--channel 0: pass these options")
 
 
 @pytest.mark.parametrize("tiled", [False, True])

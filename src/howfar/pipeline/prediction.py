@@ -209,16 +209,23 @@ def _better(network: ForeignNetwork, used: NetworkReading, trials: Sequence[_Tri
     }
     if not better:
         return []
-    (at, channel), best = max(better.items(), key=lambda entry: entry[1].ods)
-    other = _record(network, used.size, replace(trials[at].reading, output=output, channel=channel), used.channels)
-    chosen = bool(network.explicit & ({"mean", "std"} if at else {"channel"}))
+    top = max(score.ods for score in better.values())
+    # So few images do not tell these apart: the more usual one stands first.
+    alike = [(key, score) for key, score in better.items() if score.ods >= top - MARGIN]
+    options = [
+        _record(network, used.size, replace(trials[at].reading, output=output, channel=channel), used.channels).options()
+        for (at, channel), _ in alike
+    ]
+    told = [f"{score.ods:.2f} with {' '.join(each)}" for (_, score), each in zip(alike, options, strict=True)]
+    chosen = bool(network.explicit & ({"mean", "std"} if alike[0][0][0] else {"channel"}))
     line = (
         f"{network.name} seems to be fed or read otherwise than it was trained: on {where} it scores F {own.ods:.2f} "
-        f"{'with the options given' if chosen else 'by default'} and {best.ods:.2f} with {' '.join(other.options())}"
+        f"{'with the options given' if chosen else 'by default'} and {' or '.join(told)}"
     )
+    line += f": pass {'these options' if len(alike) == 1 else 'those that it was trained with'}"
     if chosen:
         return [line]
-    raise InputError(f"{line}: pass these options (to keep the default, pass {' '.join(used.options())})")
+    raise InputError(f"{line} (to keep the default, pass {' '.join(used.options())})")
 
 
 def _soft(score: SegmentationScore) -> float:
@@ -349,7 +356,7 @@ def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[Mod
         size = network.side if size is None else size
         if size is None:
             rule = "must be given for a network that is no checkpoint of howfar's"
-            raise InputError.of("size", rule, size, "pass the side of its input")
+            raise InputError.of("size", rule, size, "pass the side of its input (certify takes the maps of howfar predict)")
     card = model.card if isinstance(model, Checkpoint) else None
     # Maps of before there was a choice are those of float32.
     beside = {} if precision == "32" else {"precision": precision}

@@ -1,4 +1,4 @@
-"""Score new images (distance, predicted performance, failure flag) by a saved profile, which replaces the primary images."""
+"""Score new images by a profile (a file made from the primary dataset): distance, predicted performance, failure flag."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

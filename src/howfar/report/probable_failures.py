@@ -90,7 +90,8 @@ def whole(relation: Relation) -> str:
     performances = relation.images["performance"].dropna()
     fail = float((performances < relation.settings.tau).mean())
     every = f"Every image of {doc.listing(names)} is listed"
-    if fail < 1.0 - relation.settings.error_rate:
+    # No share of no images: corrupted sets may be all that has labels.
+    if not fail >= 1.0 - relation.settings.error_rate:
         return f"{every}."
     return (
         f"{every}: {share(fail)} of the labelled images fail, so even a list of all images keeps the stated rate. A lower τ "

@@ -1,4 +1,4 @@
-"""Map each image's content hash to the shard (feature file) and row of its features, in SQLite; the oldest shard wins.
+"""Map an image's content hash to shard (feature file) and row of its features, in SQLite; of copies the oldest is read.
 
 What a process has read or written itself is in a private database. The index of a large store is also in a file beside the
 shards, ``shards/index.sqlite``, that all processes share. It is derived from the indexes of the shards: nothing is lost with

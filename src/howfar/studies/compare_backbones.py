@@ -1,4 +1,4 @@
-"""Measure the same datasets' distances by several backbones, decoding each image once, and the backbones' agreement."""
+"""Measure the distances of datasets by several backbones, and how alike the backbones rank datasets and images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a run folder with result files, figures and report, redraw and load it, and write template files for users to edit."""
+"""Write a result with its figures and report into a run folder, load it again, redraw them, and write files from templates."""
 
 from pathlib import Path
 from typing import Unpack

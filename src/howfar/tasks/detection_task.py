@@ -1,4 +1,4 @@
-"""Implement object detection: read predicted and true boxes, match predictions to true boxes, and score each image."""
+"""Implement the task of detection: read predicted and true boxes, match predictions to true boxes, and score each image."""
 
 import json
 import math

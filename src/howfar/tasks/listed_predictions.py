@@ -1,4 +1,4 @@
-"""Score predictions that one file lists for all images, such as boxes or classes, and collect label-free signals."""
+"""Score boxes or classes that one file lists for all images, and collect what estimators read, such as confidence."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -323,6 +323,7 @@ def _assessed(
     primary, called = comparison.primary.name, commands.task.performance_name
     basis = basis_note(answers.basis, len(answers.corrupted), primary, answers.blank)
     notes = [*changed, basis, *_notes(relation), *parts.notes]
+    first = ["" if own is None else own_words(own, primary, called, parts.held_out), *(f"{doubt}." for doubt in parts.doubts)]
     return Assessment(
         **fields,
         primary=primary,
@@ -336,7 +337,7 @@ def _assessed(
         provenance=Provenance.now(),
         notes=tuple(note for note in notes if note),
         own=own,
-        first="" if own is None else own_words(own, primary, called, parts.held_out),
+        first=" ".join(filter(None, first)),
     )
 
 

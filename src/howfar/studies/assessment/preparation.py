@@ -149,7 +149,8 @@ def labelled_part(dataset: Dataset, task: Task) -> Dataset:
 class AssessmentScores:
     """Hold the evaluations of the primary dataset, the sites, the corrupted sets and the maps by tiles (primary first).
 
-    `held_out` says that the model is known not to have learnt from the primary's scored images.
+    `held_out` says that the model is known not to have learnt from the primary's scored images; `doubts` are warnings that it
+    may be fed or read otherwise than it was trained.
     """
 
     own: Evaluation
@@ -160,6 +161,7 @@ class AssessmentScores:
     source: str = ""
     tiled: tuple[Evaluation, ...] = ()
     held_out: bool = False
+    doubts: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> int:
@@ -210,8 +212,8 @@ class Preparation:
         evaluations = tuple(self._scored(site, place, threshold, tuned, partial=partial) for site, place in pairs)
         if not source and own.threshold is not None:
             source = f"chosen on {own.scored} {'held-out ' if known else ''}images of {own.dataset}"
-        tiled, said = self._by_tiles(datasets, places, own.threshold), (*warnings, *notes, *further)
-        parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tiled, known)
+        tiled, said = self._by_tiles(datasets, places, own.threshold), (*notes, *further)
+        parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tiled, known, warnings)
         if self.model is not None and self.given["corrupted"]:
             few = drawn(held_out, MOST, self.given["seed"])
             how: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}

@@ -1,4 +1,4 @@
-"""Estimate a site's mean score by a line over s-OTDD (`howfar.distances.sliced_otdd`), a distance that uses labels.
+"""Estimate a site's mean score from s-OTDD, a distance between labelled datasets, by a straight line.
 
 Source: Nguyen, Nguyen, Pham & Ho, "Lightspeed geometric dataset distance via sliced optimal transport" (ICML 2025),
 https://arxiv.org/abs/2501.18901.
