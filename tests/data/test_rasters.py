@@ -142,6 +142,9 @@ def test_windows_of_no_number_or_place_and_pages_are_told_apart(tmp_path: Path) 
         assert (len(placed.items), "longitude" in dict(placed.items[0].further)) == (4, False)
         with pytest.raises(InputError, match="no image is a window of a raster that has a place"):
             geojson((str(item.path), {}) for item in placed.items)
+    mixed = [(str(item.path), {}) for item in (*placed.items, *windows(tmp_path / "gaps", bands="1,2,3", range="0:1").items)]
+    with pytest.warns(UserWarning, match="4 images have no place on earth: left out of the map"):
+        assert len(geojson(mixed)["features"]) == len(mixed) - 4
     pages = [Image.fromarray(np.full((64, 64), page, np.uint8)) for page in range(3)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(InputError, match="a file of several pages is not cut: leave out --window"):

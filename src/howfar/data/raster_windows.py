@@ -2,6 +2,7 @@
 
 import sqlite3
 import struct
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.bands import NO_DATA, driver_of, raster_values, rasters_read
-from howfar.data.image_folder import stem
+from howfar.data.image_folder import counted, stem
 from howfar.data.image_stacks import WHOLE, opened, part, place
 from howfar.data.item import Item
 from howfar.errors import ImageError, InputError, one_line
@@ -156,7 +157,7 @@ CREATE TABLE windows (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYG
 
 def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring, dict[str, Any]]]:
     """Return the closed outline in degrees, anticlockwise, and the properties of each window of a raster with a place."""
-    outlines = []
+    rows, outlines = list(rows), []
     for location, properties in rows:
         file, reading = file_and_reading(Path(location))
         if not reading.window:
@@ -174,6 +175,9 @@ def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring
             outlines.append(([(round(x, 7), round(y, 7)) for x, y in zip(*places, strict=True)], dict(properties)))
     if not outlines:
         raise InputError("no image is a window of a raster that has a place on earth: pass georeferenced ones and --window 512")
+    if len(rows) > len(outlines):
+        without = counted(len(rows) - len(outlines), "image has", "images have")
+        warnings.warn(f"{without} no place on earth: left out of the map", UserWarning, stacklevel=3)
     return outlines
 
 
