@@ -225,12 +225,10 @@ def test_every_parameter_is_called_by_its_flag_in_error_lines():
 
 
 @each_command
-def test_an_unknown_option_names_the_nearest(entry, howfar, tmp_path):
-    flag = "--config"
-    code, out, err = howfar(entry.name, *shlex.split(entry.example), f"{flag[:-2]}ug")
+def test_an_unknown_option_names_the_nearest(entry, howfar):
+    code, out, err = howfar(entry.name, *shlex.split(entry.example), "--confug")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith("howfar: No such option: --confug")
-    assert flag in err
+    assert re.match("howfar: No such option: --confug.*--config", err)
 
 
 def test_the_keys_of_a_study_file_are_no_flags(tmp_path, howfar):

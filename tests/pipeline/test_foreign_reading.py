@@ -111,8 +111,8 @@ def test_a_reading_that_was_asked_for_is_warned_of_and_taken(lines, tmp_path):
     )
     assert asked.notes[0].endswith("with --mean 0,0,0 --std 1,1,1 --output probabilities: pass these options")
     quick = {"backbone": "colour_moments", "baselines": False, "corrupted": False, "store": tmp_path / "s", "progress": False}
-    fed = {"size": SIDE, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
-    answers = howfar.assess(lines, [f"site={lines}"], tmp_path / "run", model=file, **fed, **quick)
+    quick |= {"size": SIDE, "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+    answers = howfar.assess(lines, [f"site={lines}"], tmp_path / "run", model=file, **quick)
     assert "it scores F 0.00 with the options given and 1.00 with --mean 0,0,0 --std 1,1,1" in answers.first
     right = howfar.evaluate(lines, model=file, size=SIDE, mean=(0, 0, 0), std=(1, 1, 1), output="logits", progress=False)
     assert right.reading.output == "logits"
@@ -123,8 +123,8 @@ def test_a_reading_that_was_asked_for_is_warned_of_and_taken(lines, tmp_path):
 
 
 def test_normalisations_that_do_as_well_are_all_named_the_usual_one_first(lines, tmp_path, monkeypatch):
-    alike = ((0.49, 0.46, 0.41), IMAGENET_STD)
-    monkeypatch.setattr("howfar.pipeline.prediction._NORMALISATIONS", ((IMAGENET_MEAN, IMAGENET_STD), alike))
+    both = tuple((mean, IMAGENET_STD) for mean in (IMAGENET_MEAN, (0.49, 0.46, 0.41)))
+    monkeypatch.setattr("howfar.pipeline.prediction._NORMALISATIONS", both)
     fed = howfar.evaluate(lines, model=exported(tmp_path / "n.onnx"), size=SIDE, mean=(0, 0, 0), std=(1, 1, 1), progress=False)
     usual, other = fed.notes[0].partition(" and ")[2].split(" or ")
     assert "--mean 0.485,0.456,0.406" in usual

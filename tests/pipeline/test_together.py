@@ -88,8 +88,7 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(places, recorded):
 
 def test_what_is_waited_for_is_said(places, capsys, caplog, monkeypatch):
     monkeypatch.setattr(embedding, "PATIENCE", 0.3)
-    # A test before this one may have written the line of this half minute.
-    monkeypatch.setattr(progress._Spinner, "_last", -math.inf)
+    monkeypatch.setattr(progress._Spinner, "_last", -math.inf)  # an earlier test may have written a line
     images, store, diary = places
     features = howfar.Store(store).open(RecordingBackbone(diary).identity, 3)
     first = content_hash((images / "images" / "0001.jpg").read_bytes())

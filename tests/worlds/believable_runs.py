@@ -34,11 +34,8 @@ def study(study_folder: Path) -> Adaptation:
 @pytest.fixture(scope="session")
 def bakeoff(tmp_path_factory: pytest.TempPathFactory) -> Adaptation:
     """Four strategies of which the first does better, without background and without files."""
-    names = ("far", "near", "herding", "random")
-    folder = tmp_path_factory.mktemp("bakeoff")
-    return believable_adaptation.make(
-        folder, strategies=names, shots=(7,), background_shots=(), edge=0.05, files=False, blind={}
-    )
+    given = {"strategies": ("far", "near", "herding", "random"), "shots": (7,), "background_shots": (), "blind": {}}
+    return believable_adaptation.make(tmp_path_factory.mktemp("bakeoff"), edge=0.05, files=False, **given)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -18,19 +17,12 @@ from howfar.data.pre_annotations import FirstLabels, label_names
 from howfar.errors import InputError
 from howfar.report.labelling_files import write_selection
 from howfar.results import Pick, Provenance, Selection
+from worlds.label_masks import SIDES, mask_of
 
 ODD = 'a <b> & "c" ünï 道路 #1.png'
 NAMES = ("1.png", "below/2.png", ODD)
 LABELS = ("Riß <&> 道路", "joint")
-SIDES = (12, 17)
 INSTALL = "which howfar's extras do not bring, at half a gigabyte: pip install "
-
-
-def mask_of(number: int) -> NDArray[np.bool_]:
-    mask = np.zeros(SIDES, np.bool_)
-    mask[2 : 4 + number, 3 : 9 + number] = True
-    mask[3, 4] = False
-    return mask
 
 
 MASKS = dict(zip(NAMES[:2], (mask_of(0), mask_of(1)), strict=True))

@@ -110,8 +110,7 @@ def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places, tm
     assert found.notes[0].startswith("No site is labelled: estimates are learnt from 3 corrupted versions of images of road.")
     assert [dataset.name for dataset in Comparison.load(tmp_path / "run").datasets] == ["new"]
     assert len(found.table()[1]) == 1
-    # What the answer advises next: its relation has no labelled dataset.
-    assert howfar.select(tmp_path / "run", dataset="new", k=2).strategy == "random"
+    assert howfar.select(tmp_path / "run", dataset="new", k=2).strategy == "random"  # as the answer advises
 
 
 def test_beside_labelled_sites_corrupted_sets_inform_intervals_and_are_no_datasets_of_the_run(places, tmp_path):

@@ -6,23 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
 from howfar.data import Dataset, read_mask
 from howfar.data.label_studio import from_brush, to_brush
+from worlds.label_masks import SIDES, mask_of
 
-SIDES = (12, 17)
 NAMES = ("ünï 1.png", "2.png")
 INSTALL = "which howfar's extras do not bring, at half a gigabyte: pip install "
-
-
-def mask_of(number: int) -> NDArray[np.bool_]:
-    mask = np.zeros(SIDES, np.bool_)
-    mask[2 : 5 + number, 3 : 9 + number] = True
-    mask[3, 4] = False
-    return mask
 
 
 @pytest.fixture
@@ -46,7 +38,7 @@ def test_brushes_are_those_of_label_studio_s_own_library(site: Path, tmp_path: P
     )
     tasks = []
     for number, name in enumerate(NAMES):
-        mask = mask_of(number)
+        mask = mask_of(number, 3)
         theirs = brush.mask2rle(mask.astype(np.uint8) * 255)
         assert from_brush(theirs, *SIDES).tolist() == mask.tolist()
         decoded = brush.decode_rle(to_brush(mask)).reshape(*SIDES, 4)[..., 3]
@@ -56,4 +48,4 @@ def test_brushes_are_those_of_label_studio_s_own_library(site: Path, tmp_path: P
         tasks.append({"data": {"image": name}, "annotations": [{"result": [result]}]})
     (tmp_path / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
     found = imported(tmp_path / "tasks.json", site, tmp_path / "out")
-    assert found == {name: mask_of(number).tolist() for number, name in enumerate(NAMES)}
+    assert found == {name: mask_of(number, 3).tolist() for number, name in enumerate(NAMES)}

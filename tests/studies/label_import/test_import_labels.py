@@ -9,7 +9,6 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
@@ -17,17 +16,10 @@ from howfar.data import Dataset, read_mask
 from howfar.errors import InputError
 from howfar.results import Pick, Provenance, Selection
 from label_tools import export_coco, export_cvat, export_label_studio, written
+from worlds.label_masks import SIDES, mask_of
 
 ODD = 'a <b> & "c" ünï 道路 #1?.png'
 NAMES = ("1.png", "below/2.png", ODD)
-SIDES = (12, 17)
-
-
-def mask_of(number: int) -> NDArray[np.bool_]:
-    mask = np.zeros(SIDES, np.bool_)
-    mask[2 : 4 + number, 3 : 9 + number] = True
-    mask[3, 4] = False
-    return mask
 
 
 MASKS = {name: mask_of(number) for number, name in enumerate(NAMES)}
