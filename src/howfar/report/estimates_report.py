@@ -74,7 +74,7 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-FAILING = "All failing images: Explore below, sorted by performance or by probable failure."
+FAILING = "All failing images: Explore in report.html, sorted by performance or by probable failure."
 BRACKETS = "In brackets: not to be believed, as the site lies outside the gate."
 
 

@@ -83,7 +83,7 @@ def answer(
     level = percentage_of(estimate.level)
     if says_nothing(estimate.low, estimate.high):
         wide = f"[{estimate.low:.2f}, {estimate.high:.2f}], {level}{_lost(home, estimate.high, 'at least ')}"
-        narrow = f"A labelled site, or labels of this one, would narrow it. {failing}".rstrip()
+        narrow = f"Labels of this site, or of one more, would narrow it. {failing}".rstrip()
         return f"{site}: {performance_name} is not known yet ({wide}). {narrow}"
     how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
     lost = _lost(home, estimate.predicted) if home is not None and estimate.high < home[1] else ""
