@@ -234,8 +234,6 @@ def test_a_site_of_rasters_with_masks_is_assessed_by_one_command(tmp_path: Path)
 
 LARGE = """
 import resource, sys
-from PIL import Image
-
 import howfar
 features = howfar.embed(sys.argv[1], "colour_moments", sys.argv[2], progress=False, workers=1, window=256, bands="1,2,3")
 print(len(features), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -23,7 +23,6 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar import progress
 from worlds.recording_backbone import RecordingBackbone
 
 print("ready", flush=True)
