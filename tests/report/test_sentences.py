@@ -168,6 +168,7 @@ def of_failures(_: Comparison, related: Relation) -> Lines:
         "nothing fails or is listed": listed([], [0.9] * 10),
         "all listed": listed(range(10), scores),
         "all listed, nearly all fail": listed(range(10), [0.1] * 9 + [0.9]),
+        "all listed, none labelled": listed(range(10), [float("nan")] * 10),
     }
     for name, relation in worlds.items():
         for function in ("lead", "found", "whole"):
