@@ -36,7 +36,7 @@ def certificate_steps(certificate: Certificate) -> Figure:
         axes = figure.add_subplot()
         low, value, high = (np.array([getattr(step, name) for step in steps], float) for name in ("low", "value", "high"))
         axes.fill_between(labels, low, high, color=style.COLOURS[0], alpha=0.2, linewidth=0)
-        axes.plot(labels, value, color=style.COLOURS[0], marker="o", markersize=3)
+        axes.plot(labels, value, color=style.COLOURS[0], marker="o", markersize=3, clip_on=False)
         asked = _asked(certificate)
         if asked is not None:
             axes.axhline(asked, color=style.COLOURS[1], linestyle="--", linewidth=1)

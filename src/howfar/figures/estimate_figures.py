@@ -88,7 +88,7 @@ def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: s
                 keywords = HATCHED if row.doubted else unhatched
                 axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **keywords)
             if row.measured is not None:
-                axes.plot([row.measured], [place], label=f"measured:{row.dataset}", **TRUTH)
+                axes.plot([row.measured], [place], label=f"measured:{row.dataset}", clip_on=False, **TRUTH)
         asked = sum(row.measured is None for row in rows)
         ordered = all(row.measured is None for row in rows[:asked])
         frame_forest(
@@ -221,7 +221,7 @@ def judgements(relation: Relation) -> Figure:
         most = max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
         errors.set(xlim=(0, 1.08 * most), xlabel="mean absolute error")
         _errors_legend(figure, shown)
-        sets = f"{shown[0].sets} datasets, {shown[0].images:,} images"
+        sets = f"{shown[0].sets} dataset{'' if shown[0].sets == 1 else 's'}, {shown[0].images:,} images"
         style.head(figure, ERRORS_TITLE, f"{style.name_text(relation.metric, 40)}; {sets}")
     return figure
 

@@ -46,7 +46,7 @@ def forest(
                 "label": f"interval:{row.name}",
             } | line
             axes.plot([row.low, row.high], [place, place], **keywords)
-        dot: dict[str, Any] = {"mfc": colour, "mec": style.PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
+        dot: dict[str, Any] = {"mfc": colour, "mec": style.PAPER, "mew": 1, "ls": "none", "zorder": 2.5, "clip_on": False}
         if row.hollow:
             dot |= {"mfc": style.PAPER, "mec": colour, "mew": 1.4}
         axes.plot([row.value], [place], marker=row.look.marker, ms=size, color=colour, label=row.name, **dot)

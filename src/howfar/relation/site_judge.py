@@ -421,7 +421,8 @@ def _trust(judge: SiteJudge, used: str) -> str:
     judgement, mean = judgement_of(judge, used), judgement_of(judge, MEAN)
     if judgement is None or mean is None:
         return f"predictions are by {used}; how well it does on a dataset that it was not fitted on is not known"
-    how = f"with each of {judgement.sets} labelled datasets left out in turn"
+    sets = judgement.sets
+    how = "with the one labelled dataset left out" if sets == 1 else f"with each of {sets} labelled datasets left out in turn"
     held = ""
     if judgement.coverage is not None:
         held = f"; {100 * judgement.coverage:.0f} % of the images lay in its {100 * judge.terms.level:.0f} % intervals"

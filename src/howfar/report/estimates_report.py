@@ -17,7 +17,7 @@ from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 from howfar.tasks.task_registry import TASKS
 from howfar.text_formatting import percentage_of, share
 
-PROBABLY: Final = "share of images listed as probable failures, own labels hidden; in brackets if outside without labels"
+PROBABLY: Final = "share of images listed as probable failures, own labels hidden; – without a list; in brackets if outside"
 
 
 def sites(assessment: Assessment) -> doc.Table:
@@ -44,7 +44,7 @@ def sites(assessment: Assessment) -> doc.Table:
         return doc.Cell("no foreground") if blank(site) else doc.decimal(site.measured, 2)
 
     def failing(site: SiteAnswer) -> doc.Cell:
-        cell = doc.UNDEFINED if blank(site) else doc.percentage(site.listed_share)
+        cell = doc.percentage(site.listed_share) if site.listed and not blank(site) else doc.UNDEFINED
         return replace(cell, text=f"({cell.text})") if site.doubted and cell.sort is not None else cell
 
     return doc.tabulate(

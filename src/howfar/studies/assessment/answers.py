@@ -287,7 +287,7 @@ def next_step(
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
         text = f"label {few} randomly drawn images, which measure the score however far the site is. {commands.task.if_blank}"
         return NextStep("certify", text.rstrip(), commands.certify(site, "-k", str(few)))
-    better = _better_by_tiles(estimate, by_tiles)
+    better = _better_by_tiles(estimate, by_tiles, enough)
     if better and not commands.tiled:
         return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
     measure = commands.certify(site, "-k", str(more_labels))
@@ -321,15 +321,18 @@ def next_step(
     return NextStep("check", enough.nothing(estimate.predicted), commands.check(site))
 
 
-def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> str:
-    """State how much better the maps by tiles score than whole-image maps; return "" if they do not."""
+def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None, enough: Enough) -> str:
+    """State how much better the maps by tiles score than whole-image maps, and if too low still; return "" if not better."""
     if whole is None or tiled is None:
         return ""
     if whole.measured is not None and tiled.measured is not None:
-        gained = tiled.measured - whole.measured
-        return f"{tiled.measured:.2f} was measured by tiles, {whole.measured:.2f} whole" if gained >= GAIN else ""
-    gained = tiled.predicted - whole.predicted
-    return f"{tiled.predicted:.2f} is expected, in place of {whole.predicted:.2f}" if gained >= GAIN else ""
+        before, score, at_most = whole.measured, tiled.measured, tiled.measured
+        better = f"{score:.2f} was measured by tiles, {before:.2f} whole"
+    else:
+        before, score, at_most = whole.predicted, tiled.predicted, tiled.high
+        better = f"{score:.2f} is expected, in place of {before:.2f}"
+    still = f"; that is still {enough.short_of(score)}, so training will be needed too" if at_most < enough.score else ""
+    return f"{better}{still}" if score - before >= GAIN else ""
 
 
 @dataclass(frozen=True)

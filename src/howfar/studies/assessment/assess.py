@@ -95,7 +95,8 @@ def changes(folder: Path, identity: Mapping[str, Any]) -> Iterator[str]:
     if earlier and names:
 
         def short(values: Mapping[str, Any], name: str) -> str:
-            return "none" if values.get(name) is None else str(values[name])[:12]
+            value = values.get(name)
+            return "none" if value is None else value[:12] if isinstance(value, str) else str(value)
 
         told = "; ".join(f"{name}: {short(earlier, name)} then, {short(identity, name)} now" for name in names)
         yield f"The model has changed since the answers that these replace in the run folder ({told})."
@@ -176,13 +177,8 @@ def assess(
     chosen: Any = {name: given[name] for name in _RELATING}  # type: ignore[literal-required]  # names of options
     relating = checked(RelateOptions, chosen)
     check_resampling(relating)
-    known = read_datasets(primary, sites)
+    read = _read(primary, sites, given["group"])
     given["range"] = reading_asked().range or None  # the numbers, where the primary gave them
-    read = [dataset for dataset in known if isinstance(dataset, Dataset)]
-    if len(read) < len(known):
-        ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))
-        raise InputError.of("primary and sites", "must be images, not embeddings", ready)
-    read = grouped(read, given["group"])
     folder = page_folder("out", out, Assessment.COMMAND, PERFORMANCE)
     assert folder is not None  # for the type checker: a folder is always given
     prepared = preparation(folder, read[0], model, predictions, given)
@@ -198,7 +194,7 @@ def assess(
     profile = Profile.of(features()[0], comparison.settings, comparison.backbone.name, reloading)
     relating["threshold"] = parts.own.threshold
     # Not a bar of one step, which would stand still for minutes: this shows its seconds.
-    with stage(f"judging {len(comparison.datasets)} sites", given["progress"]):
+    with stage("judging the sites", given["progress"]):
         relation, judge = related(
             comparison,
             read_performances([parts.own, *parts.evaluations]),
@@ -234,6 +230,16 @@ def assess(
     assessment = _written(folder, comparison, relation, assessment)
     profile.with_judge(judge).save(folder / PROFILE)
     return keep_pictures(assessment, read)
+
+
+def _read(primary: DatasetArgument, sites: DatasetsArgument, group: str | None) -> list[Dataset]:
+    """Read the primary and the sites with their groups; refuse ready-made embeddings."""
+    known = read_datasets(primary, sites)
+    read = [dataset for dataset in known if isinstance(dataset, Dataset)]
+    if len(read) < len(known):
+        ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))
+        raise InputError.of("primary and sites", "must be images, not embeddings", ready)
+    return grouped(read, group)
 
 
 def _written(folder: Path, comparison: Comparison, relation: Relation, assessment: Assessment) -> Assessment:
