@@ -23,6 +23,7 @@ KILLED = -9
 RELATE = ["relate", "run", "--performance", "roads.parquet", "--performance", "near.parquet", "--bootstrap", "9", "--json"]
 MAPS = ["--model", "model.safetensors", "--device", "cpu"]
 STORED = [*COLOUR, "--store", "store"]
+CHOSEN = ["select", "run", "--dataset", "near", "-k", "2", "--strategy", "far", "--out", "new", "--json"]
 COMMANDS: dict[str, list[str]] = {
     "embed": ["embed", "roads", "near", "far", *COLOUR, "--store", "store", "--batch-size", "2"],
     "distances": ["compare", "roads.npy", "near.npy", "far.npy", *QUICK, "--out", "new", "--json"],
@@ -35,24 +36,8 @@ COMMANDS: dict[str, list[str]] = {
     "assess": ["assess", "roads", "near", "--predictions", "maps", *STORED, "--bootstrap", "9", "-o", "new", "--json"],
     "certify": ["certify", "near", "--predictions", "maps/near", "-k", "4", "--labels", "near/masks", "--out", "new", "--json"],
     "corrupt": ["corrupt", "roads", "-o", "new", "--only", "noise,gamma", *MAPS, "--json"],
-    "select": ["select", "run", "--dataset", "near", "-k", "2", "--strategy", "far", "--out", "new", "--json"],
-    "select with links": [
-        *(
-            "select",
-            "run",
-            "--dataset",
-            "near",
-            "-k",
-            "2",
-            "--strategy",
-            "far",
-            "--with-images",
-            "link",
-            "--out",
-            "new",
-            "--json",
-        )
-    ],
+    "select": CHOSEN,
+    "select with links": [*CHOSEN, "--with-images", "link"],
     "labels": ["labels", "import", "near/masks", "--images", "near", "-o", "new", "--json"],
     "profile": ["profile", "roads", *STORED, "-o", "new.howfar", "--json"],
     "check": ["check", "roads.howfar", "near", "--rules", "rules.yaml", "--log", "log.jsonl", "--store", "store", "--json"],
@@ -83,8 +68,8 @@ def found(stage: str, place: Path, done: Done) -> Any:
     if stage == "report":
         return {file.name: file.read_bytes() for file in (place / "run").rglob("*") if file.suffix in (".png", ".html")}
     document = numbers(done.out.replace(str(place), "")) if done.out.startswith("{") else {}
-    # The log of a check counts a check that ended before the kill, too.
-    return {name: value for name, value in document.items() if name != "rows"}
+    # The log of a check counts a check that ended before the kill, too, and maps that were made before it are kept.
+    return {name: value for name, value in document.items() if name not in ("rows", "kept", "written")}
 
 
 def is_told(done: Done) -> bool:

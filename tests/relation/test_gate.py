@@ -59,13 +59,13 @@ def test_the_highway_photographs_are_stopped() -> None:
     for said in (
         "1.42",
         "at most 1.22",
-        "limit is 1.34",
+        "limit: 1.34",
         "1,200",
         "at most 392",
-        "limit is 980",
+        "limit: 980",
         "0.16",
         "at least 0.39",
-        "limit is 0.26",
+        "limit: 0.26",
     ):
         assert said in gate.warning()
 
@@ -77,7 +77,7 @@ def test_missing_values_say_nothing() -> None:
         ("distance", None, None),
         ("knn", 0.5, None),
     ]
-    assert gate.readings[0].words == "distance is not known"
+    assert gate.readings[0].words == "relative distance is not known"
     assert "not known of a labelled dataset" in gate.readings[1].words
     assert gate.inside is None
     assert fit({}).read("site", {}).readings == ()
@@ -87,7 +87,7 @@ def test_ranges_are_of_the_labelled_sets_that_are_not_left_out() -> None:
     known = fit({"own": {"distance": 1.0, "scale": 3.0}})
     assert known.limits("distance") == (None, pytest.approx(1.1))
     assert known.limits("scale") == (pytest.approx(2.0), pytest.approx(4.5))
-    assert "labelled datasets have at most 1, the limit is 1.1" in known.read("site", {"distance": 1.2}).warning()
+    assert "labelled sites: at most 1; limit: 1.1" in known.read("site", {"distance": 1.2}).warning()
     (reading,) = fit({"own": {"share": 0.08}, "roads": {"share": 0.02}}).read("site", {"share": 0.05}).readings
     assert reading.words == "predicted foreground 5 % of the pixels, as it should be below 12 % (labelled 2 % to 8 %)"
     assert outside(fit(LABELLED), **LABELLED["cfd"]) == []

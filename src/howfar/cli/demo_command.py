@@ -117,7 +117,7 @@ def _of_estimates(related: Relation) -> Iterator[str]:
     reasons = [f"{gate.dataset} ({gate.outside[0].words.partition(' (')[0]})" for gate in gates]
     if reasons:
         yield f"OUTSIDE the gate, though labelled: {', '.join(reasons)}."
-    doubt = "no labels, and no labelled set is like it: do not believe its estimate, label 8 of its images"
+    doubt = "no labels, and no labelled set is like it: trust no estimate, label 8 of its images"
     for each in related.estimates:
         if each.measured is None and not _inside(related, each.dataset):
             yield f"{each.dataset}: {doubt}."

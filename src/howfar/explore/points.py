@@ -253,7 +253,7 @@ def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) ->
     if relation.gates:
         words = {True: "inside", False: "OUTSIDE", None: "not known"}
         said = {gate.dataset: words[gate.inside] for gate in relation.gates}
-        about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
+        about = "outside, no estimate can be trusted: where nothing was measured either, none is shown"
         yield _category("gate", known["dataset"].map(said).fillna(words[None]), primary_count, about)
     if known["estimate"].notna().any():
         about = f"by {relation.estimator}, without labels of the dataset" if relation.estimator else ""

@@ -1,7 +1,6 @@
 """Draw estimated performance of datasets and sites with intervals, estimators' errors, and probable failures."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -79,8 +78,7 @@ def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: s
     """Draw expected and measured values on the scale of 0 to 1; a line stands above the first measured row of several."""
     with style.drawing():
         figure, (axes,) = style.side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
-        grey = [replace(row.look, colour=style.MUTED) if row.doubted else row.look for row in rows]
-        dots = (ForestRow(row.dataset, row.value, None, None, dot, row.text) for row, dot in zip(rows, grey, strict=True))
+        dots = (ForestRow(row.dataset, row.value, None, None, row.look, row.text) for row in rows)
         forest(axes, dots, width=0)
         for place, row in enumerate(rows):
             if row.low is not None and row.high is not None:
@@ -99,7 +97,7 @@ def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: s
         dot: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 7, "mec": style.PAPER, "lw": 3}
         handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
         if any(row.doubted for row in rows):
-            handles.append(Patch(label="outside the gate: not to be believed", **HATCHED))
+            handles.append(Patch(label="outside the gate: not to be trusted", **HATCHED))
         if any(row.measured is not None for row in rows):
             handles.append(Line2D([], [], label="measured", **TRUTH))
         style.name_legend(figure, handles, 3)
@@ -119,9 +117,9 @@ def _sites_caption(assessment: Assessment) -> Caption:
     values = [f"{site.dataset} {_spoken(site)}" for site in assessment.ordered()]
     return Caption(
         SITES_TITLE,
-        f"Expected {assessment.performance_name} with its interval. A hatched interval is not to be believed: no labelled site "
-        "is like this one. Labelled sites stand below the line, each estimated from the others: their diamond is the measured "
-        f"score, and shows how far such intervals can be trusted. Intervals over half the scale have no numbers.{without}",
+        f"Expected {assessment.performance_name} with its interval. A hatched interval cannot be trusted: no labelled site is "
+        "like this one. Below the line each labelled site is estimated from the others: where its diamond, the measured score, "
+        f"lies in the bar, the interval held. Intervals wider than 0.5 have no numbers.{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
 
@@ -138,7 +136,7 @@ def _spoken(site: SiteAnswer) -> str:
 def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     """Draw each site's expected mean performance with its interval, then labelled sites with their measured values.
 
-    Sites outside the gate are hatched and grey. Labelled sites are estimated without their labels; their diamond is the truth.
+    Sites outside the gate are hatched. Labelled sites are estimated without their labels; their diamond is the truth.
     """
     shown, left_out = style.first([site for site in assessment.ordered() if site.estimate is not None], limit)
     if not shown:
@@ -147,9 +145,9 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     rows = []
     for site in shown:
         measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-        text = "do not believe: outside" if site.doubted else f"{site.expected()}{measured}"
+        text = "no trust: outside the gate" if site.doubted else f"{site.expected()}{measured}"
         ends = site.estimate, site.low, site.high
-        rows.append(ExpectedRow(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.doubted))
+        rows.append(ExpectedRow(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.inside is False))
     axis = f"{assessment.performance_name}, mean over a site's images"
     title = f"{SITES_TITLE}: {style.name_text(assessment.metric, 48)}"
     return _expectations(rows, title, axis, f"expected, {100 * shown[0].level:.0f} %", left_out)
@@ -311,7 +309,7 @@ def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
 
 
 def _line(axes: Axes, row: Failures, doubted: bool, images: pd.DataFrame, top: float) -> None:
-    counts = f"{row.listed:,} of {row.n:,} listed{': do not believe, outside' if doubted else ''}"
+    counts = f"{row.listed:,} of {row.n:,} listed{', not to be trusted: outside' if doubted else ''}"
     style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
     for position, record in enumerate(images.to_dict("records")):
         _cell(axes, record, position * STEP, top + 0.26)

@@ -33,7 +33,7 @@ SHOWN: Final = 20
 INSTRUCTIONS: Final = (
     "howfar says how far new images are from those a vision model was trained on, whether it will fail on them, and which to "
     "label. Each answer begins with its verdict. Repeat a number only together with the interval and the caveat beside it. "
-    "An estimate that is not to be believed is no result: do what its line ends with."
+    "An estimate that cannot be trusted is no result: do what its line ends with."
 )
 Data = Annotated[str, Field(description="A folder of images (or with images/ and masks/), a table, or NAME=PATH.")]
 Datasets = Annotated[list[str], Field(min_length=1, description="Datasets: folders of images, tables, or NAME=PATH.")]

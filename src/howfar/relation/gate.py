@@ -85,7 +85,7 @@ class GateCheck:
             (high, high is not None and value > high, self.larger, f"at most {self._text(most)}"),
         ):
             if outside:
-                words = f"{meaning} ({measured}; labelled datasets have {known}, the limit is {self._text(limit)})"
+                words = f"{meaning} ({measured}; labelled sites: {known}; limit: {self._text(limit)})"
                 remedy = TILE if self.by_tiles and not tiled else CERTIFY
                 return GateReading(self.name, value, low, high, False, words, remedy, beyond)
         span = " to ".join(dict.fromkeys((self._text(least), self._text(most))))
@@ -101,26 +101,23 @@ CHECKS: Final = (
     GateCheck(
         "distance",
         "i_dist",
-        "distance",
+        "relative distance",
         0.1,
-        unit=" times that of the primary's own images",
-        larger="farther than any labelled dataset",
+        larger="farther from the primary than any labelled site",
     ),
     GateCheck(
         "knn",
         "knn",
-        "distance from the nearest images",
+        "relative distance from the nearest images",
         0.25,
-        unit=" times that of the primary's own images",
-        larger="farther from its nearest primary images than any labelled dataset",
+        larger="farther from the nearest primary images than any labelled site",
     ),
     GateCheck(
         "residual",
         "residual",
-        "distance off the primary's subspace",
+        "relative distance off the subspace",
         0.1,
-        unit=" times that of the primary's own images",
-        larger="different from the primary in ways that no labelled dataset is",
+        larger="farther off the subspace of the primary's features than any labelled site",
     ),
     GateCheck(
         "share",
@@ -128,7 +125,7 @@ CHECKS: Final = (
         "predicted foreground",
         0.5,
         unit=" of the pixels",
-        larger="on average more foreground predicted than on any labelled dataset",
+        larger="more foreground predicted on average than on any labelled site",
     ),
     GateCheck(
         "scale",
@@ -137,8 +134,8 @@ CHECKS: Final = (
         0.5,
         below=0.5,
         unit=" px",
-        larger="structures wider than on any labelled dataset",
-        smaller="structures thinner than on any labelled dataset",
+        larger="structures wider than on any labelled site",
+        smaller="structures thinner than on any labelled site",
         positive=True,
         by_tiles=True,
     ),
@@ -148,7 +145,7 @@ CHECKS: Final = (
         "image side",
         1.5,
         unit=" px",
-        larger="images larger than any labelled dataset",
+        larger="images larger than on any labelled site",
         typical=True,
         positive=True,
         by_tiles=True,
@@ -159,7 +156,7 @@ CHECKS: Final = (
         "Dice of whole and tiled maps",
         None,
         below=0.5,
-        smaller="whole images and their tiles agree less than on any labelled dataset",
+        smaller="whole-image and tiled maps agree less than on any labelled site",
         by_tiles=True,
     ),
 )
@@ -249,7 +246,7 @@ class GateRange:
         >>> gate.inside, [reading.check for reading in gate.outside]
         (False, ['distance'])
         >>> print(gate.outside[0].words.partition(" (")[0])
-        farther than any labelled dataset
+        farther from the primary than any labelled site
         """
         if not isinstance(values, Mapping):
             raise InputError.of("values", "must be a mapping of checks to values", type(values).__name__)

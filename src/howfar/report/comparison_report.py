@@ -412,7 +412,7 @@ def _trivial(comparison: Comparison, _: Relation | None) -> doc.Section | None:
     lines = doc.Items([(f"{name}: {doc.agreement(rho, len(comparison.datasets))}", "") for name, rho in agreements.items()])
     named = f"Trivial backbones beside {comparison.backbone.name}"
     parts: list[doc.Part] = [*doc.shown("trivial", named, table), lines, doc.Text([verdict])]
-    return doc.Section("", parts, [read], title="What colour and layout alone would say")
+    return doc.Section("", parts, [read], title="Baselines: colour and layout alone")
 
 
 def _images(comparison: Comparison, _: Relation | None) -> doc.Section:

@@ -14,7 +14,6 @@ from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
-from howfar.tasks.task_registry import TASKS
 from howfar.text_formatting import percentage_of, share
 
 PROBABLY: Final = "share of images listed as probable failures, own labels hidden; – without a list; in brackets if outside"
@@ -23,13 +22,12 @@ PROBABLY: Final = "share of images listed as probable failures, own labels hidde
 def sites(assessment: Assessment) -> doc.Table:
     """Build the table of numbers behind the answers, one row per site."""
     places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
-    fail = TASKS[assessment.task].failing(2, assessment.tau)
     levels = {f"{100 * site.level:.0f} %" for site in assessment.sites}
     expected = (
         f"{name} expected without the site's own labels, a mean over its images, with its interval; in brackets if doubted"
     )
     known = (
-        "whether labelled datasets like the site are known; outside, no estimate is to be believed. Its distances are measured "
+        "whether labelled datasets like the site are known; outside, no estimate can be trusted. Its distances are measured "
         "in the subspace of the primary alone"
     )
 
@@ -53,7 +51,7 @@ def sites(assessment: Assessment) -> doc.Table:
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
-        (fail.partition(" (")[0].removeprefix("are "), PROBABLY, failing),
+        ("listed as failing", PROBABLY, failing),
         ("images", "", lambda site: doc.count(site.n)),
     )
 
@@ -74,8 +72,8 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-FAILING = "All failing images: Explore in report.html, sorted by performance or by probable failure."
-BRACKETS = "In brackets: not to be believed, as the site lies outside the gate."
+FAILING = "The full report shows all failing images under Explore, sorted by performance or by probable failure."
+BRACKETS = "In brackets: not to be trusted, as the site is too unlike the labelled ones (outside the gate)."
 
 
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:
@@ -303,7 +301,7 @@ def estimates(relation: Relation) -> doc.Table:
     """List each dataset's estimated mean performance, and the measured one if known."""
     names = dataset_cells(relation)
     gate = (
-        "whether labelled datasets like it are known; outside their range no estimate is to be believed, and the checks that "
+        "whether labelled datasets like it are known; outside their range no estimate can be trusted, and the checks that "
         "say so stand here: distance, knn, residual (features off P's subspace), share (of pixels predicted as foreground), "
         "scale (of structures), size (of images), tiles"
     )

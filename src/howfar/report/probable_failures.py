@@ -15,7 +15,7 @@ FEW, MOST = 30, 200
 
 
 def lead(relation: Relation, task: type[Task] | None = None) -> str:
-    """State the number of listed images and of their datasets, without the lists that are not to be believed."""
+    """State the number of listed images and of their datasets, without the lists that cannot be trusted."""
     outside, tau = relation.doubted_sets(), f"{relation.settings.tau:g}"
     believed = [row for row in relation.failures if row.dataset not in outside]
     doubted = [
@@ -23,8 +23,8 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     ]
     apart = ""
     if doubted:
-        lists, verb = doc.plural(len(doubted), "list", "lists"), doc.plural(len(doubted), "is", "are")
-        apart = f" The {lists} of {doc.listing(doubted)} {verb} not to be believed: outside the gate."
+        lists = doc.plural(len(doubted), "list", "lists")
+        apart = f" The {lists} of {doc.listing(doubted)} cannot be trusted: outside the gate."
     total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
@@ -33,7 +33,7 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     sets, every = sum(row.listed > 0 for row in believed), len(believed)
     among = f"in {sets} of {every} dataset{doc.plural(every)}"
     score = f"probably score{doc.plural(listed, 's', '')} below τ = {tau}" if task is None else task.failing(listed, float(tau))
-    return f"{listed:,} of {total:,} images, {among}, {score}.{apart}"
+    return f"Judged without labels, {listed:,} of {total:,} images, {among}, {score}.{apart}"
 
 
 def promise(relation: Relation) -> str:
@@ -57,11 +57,11 @@ def found(relation: Relation) -> str:
         failed = f", although {failing:,} of them scored below {tau}" if failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
     error, caught = spared / listed_images, listed_images - spared
-    stated = f"the stated {percentage_of(rate)}"
+    stated = f"the {percentage_of(rate)} allowed"
     against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
     wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)})"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"On the labelled datasets, with the labels of each hidden from its own list, {wrong}, {against}.{little}"
+    text = f"On the labelled datasets, each listed without its own labels, {wrong}, {against}.{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return (

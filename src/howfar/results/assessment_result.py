@@ -196,13 +196,13 @@ class Assessment(RecordedResult):
 
     def table(self) -> Cells:
         """Return the header and formatted cells with one row per site, sites with doubted estimates first."""
-        header = ("site", "n", "gate", "expected", "level", "measured (on)", f"listed < {self.tau:g}", "next")
+        header = ("site", "n", "gate", "expected", "level", "measured (on)", "listed as failing", "next")
         return header, [_cells(site) for site in self.ordered()]
 
     def caption(self) -> str:
         named = self.metric.startswith(self.performance_name)
         metric = self.metric if named else f"{self.performance_name}, each image {self.metric}"
-        return f"What {self.model} will score, by {metric}; P = {self.primary}"
+        return f"What {self.model} will score: {metric}"
 
     def footer(self) -> list[str]:
         """Return each site's answer with the next step, warnings first, and the notes."""

@@ -200,9 +200,9 @@ class Gate:
 
         Examples
         --------
-        >>> far = GateReading("distance", 1.41, 1.0, 1.21, False, "farther than any labelled dataset")
+        >>> far = GateReading("distance", 1.41, 1.0, 1.21, False, "farther than any labelled site")
         >>> Gate("highway", (far,)).warning()
-        'highway: farther than any labelled dataset'
+        'highway: farther than any labelled site'
         """
         if not self.outside:
             return ""

@@ -164,9 +164,7 @@ class Scores(Shown):
             expected = f"{row.text()} ({100 * row.level:.0f} %) by {row.estimator}"
             if gate is not None and gate.inside is False:
                 doubt = (
-                    "there is no estimate"
-                    if row.text() == NOT_KNOWN
-                    else f"the estimate that is not to be believed: {expected}"
+                    "there is no estimate" if row.text() == NOT_KNOWN else f"the estimate that cannot be trusted: {expected}"
                 )
                 lines.append(f"{gate.warning()} ({doubt})")
             else:

@@ -77,7 +77,7 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
     found, _ = assessed
     walls, new = site_of(found, "walls"), site_of(found, "new")
     assert walls.inside is False
-    assert walls.answer.startswith("walls: do not believe an estimate. ")
+    assert walls.answer.startswith("walls: no estimate can be trusted here. ")
     assert walls.next.action == "certify"
     assert (
         walls.next.command
@@ -87,6 +87,8 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
     assert "at threshold 0.25 (chosen on these). howfar cannot know" in found.first
     assert found.footer()[0] == found.first
     assert found.footer()[1].startswith(walls.answer)
+    told = any(note.startswith("howfar cannot train this model; howfar adapt trains") for note in found.notes)
+    assert told is any(site.next.action == "adapt" for site in found.sites)
     assert new.inside is True
     assert new.answer.startswith(("new: expected F 0.", "new: F is not known yet"))
     assert new.warning == ""
@@ -200,7 +202,7 @@ def test_an_estimator_that_reads_mirrored_maps_is_not_asked_of_maps_by_tiles(pla
     assert {(site.estimator, site.by_tiles) for site in found.sites} == {("flip_agreement", None)}
     # The user's own, so that advice goes by it alone, here and where the command is run again.
     assert "--tau 0.5" in found.command
-    assert not any("(--tau sets what is" in site.next.text for site in found.sites)
+    assert not any("--tau sets" in site.next.text for site in found.sites)
 
 
 def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predicted(places: Path, tmp_path: Path) -> None:

@@ -66,10 +66,8 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, Enough(0.5), COMMANDS, 80)
     trained = "--model unetplusplus --way scale --shots 0,3,7 --out 'run-adapted-a b'"
     assert low.command == f"howfar adapt p=/p 'a b=/data/a b' {trained}"
-    assert low.text.startswith("train on a few of its labelled images, as its score is below 0.5. ")
-    assert low.text.endswith("howfar cannot train this model: the command trains howfar's own unetplusplus instead.")
     own = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, Enough(0.5), replace(COMMANDS, segmenter="frozen"), 80)
-    assert own.text == "train on a few of its labelled images, as its score is below 0.5."
+    assert low.text == own.text == "train on a few of its labelled images, as its score is below 0.5."
     assert "--model frozen" in own.command
     by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.onnx", Path("run/maps"), Path("run"), chosen=("--limit", "30"))
     again = next_step("s", estimate(0.7, 0.1), Gate("s", (THIN,)), Enough(0.5), by_model, 80)
@@ -106,12 +104,12 @@ def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals
     ("expected", "own", "action", "words"),
     [
         # From 0.97 at home to 0.60 here is no good score, though it is above the default τ.
-        (estimate(0.7, 0.1, measured=0.6), False, "adapt", "its score is 0.37 lower than on p (--tau sets what is enough)"),
+        (estimate(0.7, 0.1, measured=0.6), False, "adapt", "its score is 0.37 lower than on p (more than 0.2; --tau sets"),
         (estimate(0.7, 0.1, measured=0.6), True, "check", "nothing now, as 0.5 is enough (--tau)"),
         (estimate(0.7, 0.1, measured=0.4), False, "adapt", "its score is below 0.5"),
         (estimate(0.7, 0.1, measured=0.8), False, "check", "nothing now, if 0.80, 0.17 lower than on p, is enough (--tau sets"),
-        (estimate(0.7, 0.1, measured=0.99), False, "check", "nothing now, if 0.99 is enough (--tau sets what is)"),
-        (estimate(0.6, 0.1), False, "label", "a score 0.37 lower than on p (--tau sets what is enough) is expected here"),
+        (estimate(0.7, 0.1, measured=0.99), False, "check", "nothing now, if 0.99 is enough (--tau sets a limit)"),
+        (estimate(0.6, 0.1), False, "label", "a score 0.37 lower than on p (more than 0.2; --tau sets another limit) is"),
         (estimate(0.7, 0.1), False, "certify", "the model scores 0.77 here"),
         (estimate(0.85, 0.05), False, "check", "nothing now, if 0.85, 0.12 lower"),
         (estimate(0.6, 0.1), True, "check", "nothing now, as 0.5 is enough"),

@@ -124,8 +124,7 @@ def test_a_classifier_is_answered_for_by_its_accuracy(scenes: Path, tmp_path: Pa
     assert answer_of(found, "mid").answer.startswith("mid: accuracy 0.")
     assert answer_of(found, "new").answer.startswith(("new: expected accuracy 0.", "new: accuracy is not known yet"))
     assert (
-        found.caption()
-        == f"What the model of {scenes / 'answers'} will score, by accuracy, each image correct (1) or not (0); P = home"
+        found.caption() == f"What the model behind {scenes / 'answers'} will score: accuracy, each image correct (1) or not (0)"
     )
     assert Assessment.load(tmp_path / "run").to_dict() == found.to_dict()
     night = answer_of(found, "night")
@@ -173,7 +172,7 @@ def test_detections_are_read_by_the_ids_of_coco_and_are_certified_so(nuclei: Pat
     )  # fmt: skip
     assert answer_of(found, "far").measured == pytest.approx(alone.images["performance"].mean())
     assert answer_of(found, "new").measured is None
-    assert found.caption().startswith(f"What the model of {nuclei / 'answers'} will score, by F1 at IoU 0.5")
+    assert found.caption().startswith(f"What the model behind {nuclei / 'answers'} will score: F1 at IoU 0.5")
     command = answer_of(found, "night").next.command
     categories = f"--classes {nuclei / 'truth' / 'night.json'}"
     assert f"--predictions {nuclei / 'answers' / 'night.json'} {categories} -k 8 --task detection --min-score 0.55" in command

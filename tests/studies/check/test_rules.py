@@ -261,10 +261,10 @@ def test_predicted_failures_outside_the_gate_decide_nothing_and_labelled_ones_do
     for low, high in ((0.0, 0.1), (0.3, 0.4)):
         predicted = decided(rule, RuleFacts(batch(), gate=FAR, failing=failing(low, high)))
         assert (predicted.outcome, predicted.value, predicted.labels) == ("undecided", None, 8)
-        assert "not to be believed outside the gate: farther than any labelled dataset" in predicted.words
+        assert "not to be trusted outside the gate: farther than any labelled dataset" in predicted.words
         known = RuleFacts(batch(), gate=FAR, failing=failing(low, high))
         *_, both = decisions_of(read_rules({**rule, "gate": "inside"}), known)
-        assert both.words.endswith("not to be believed outside the gate")  # the rule on the gate has said why
+        assert both.words.endswith("not to be trusted outside the gate")  # the rule on the gate has said why
         labelled = failing(low, high, "certified", (3, 16), 16)
         certified = decided(rule, RuleFacts(batch(), None, Certificate(0.4, 0.3, 0.5), FAR, failing=labelled))
         assert certified.outcome == ("pass" if high <= 0.2 else "breach")

@@ -75,11 +75,11 @@ def answer(
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
         said, hidden = _measured(site, estimate, performance_name, measured, home)
-        beyond = "" if gate is None or not gate.outside else f"With its labels hidden, the gate warns: {_reasons(gate)}."
+        beyond = "" if gate is None or not gate.outside else f"It lies outside the gate: {_reasons(gate, home)}."
         return " ".join(filter(None, (said, failing, hidden, beyond)))
     if gate is not None and gate.inside is False:
-        reasons = _reasons(gate)
-        return f"{site}: do not believe an estimate. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
+        reasons = _reasons(gate, home)
+        return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
     level = percentage_of(estimate.level)
     if says_nothing(estimate.low, estimate.high):
         wide = f"[{estimate.low:.2f}, {estimate.high:.2f}], {level}{_lost(home, estimate.high, 'at least ')}"
@@ -94,7 +94,10 @@ def answer(
 
 
 def _lost(home: Home, score: float, about: str = "") -> str:
-    return "" if home is None or home[1] - score < LOST else f", {about}{home[1] - score:.2f} lower than on {home[0]}"
+    if home is None or home[1] - score < LOST:
+        return ""
+    # The difference of the scores as printed.
+    return f", {about}{round(home[1], 2) - round(score, 2):.2f} lower than on {home[0]}"
 
 
 def _measured(site: str, estimate: SetEstimate, performance_name: str, counts: tuple[int, int], home: Home) -> tuple[str, str]:
@@ -102,7 +105,7 @@ def _measured(site: str, estimate: SetEstimate, performance_name: str, counts: t
     on = f" on {scored} of {images} images" if scored else ""
     said = f"{site}: {performance_name} {measured:.2f} measured{on}{_lost(home, measured)}."
     if says_nothing(estimate.low, estimate.high):
-        return said, "An estimate without its labels would have been too wide to use."
+        return said, "Without its labels, the interval would have been too wide to use."
     held = "holds the measured score" if estimate.held else "does not hold the measured score"
     return said, f"The estimate without its labels, {estimate.text()}, {held}."
 
@@ -146,11 +149,11 @@ def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
     return " ".join(sentences)
 
 
-def _reasons(gate: Gate) -> str:
-    """State the most important reason with its numbers, and name the others."""
+def _reasons(gate: Gate, home: Home) -> str:
+    """State the most important reason with its numbers, and name the others; the primary by its name where it is known."""
     first, *others = (reading.words for reading in gate.outside)
     also = f"; also {', and '.join(words.partition(' (')[0] for words in others)}" if others else ""
-    return f"{first}{also}"
+    return f"{first}{also}".replace("the primary", "the primary" if home is None else home[0])
 
 
 def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
@@ -178,13 +181,13 @@ class Enough:
 
     def short_of(self, score: float) -> str:
         """State by what a score is too low: "below 0.5", or "0.37 lower than on P"."""
-        lower = f"{_lost(self.home, score)[2:]} (--tau sets what is enough)"
+        lower = f"{_lost(self.home, score)[2:]} (more than {DROP:g}; --tau sets another limit)"
         return lower if score >= self.tau else f"below {self.tau:g}"
 
     def nothing(self, score: float) -> str:
         """Write the advice where a score is enough."""
         lost = f"{_lost(self.home, score)}," if _lost(self.home, score) else ""
-        why = f"if {score:.2f}{lost} is enough (--tau sets what is)" if self.home else f"as {self.tau:g} is enough (--tau)"
+        why = f"if {score:.2f}{lost} is enough (--tau sets a limit)" if self.home else f"as {self.tau:g} is enough (--tau)"
         return f"nothing now, {why}. Assess again when new images come."
 
 
@@ -285,8 +288,8 @@ def next_step(
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        text = f"label {few} randomly drawn images, which measure the score however far the site is. {commands.task.if_blank}"
-        return NextStep("certify", text.rstrip(), commands.certify(site, "-k", str(few)))
+        text = f"label the {few} images that this command draws at random; their interval holds however far the site is."
+        return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
     better = _better_by_tiles(estimate, by_tiles, enough)
     if better and not commands.tiled:
         return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
@@ -298,8 +301,7 @@ def next_step(
             return NextStep("check", enough.nothing(estimate.measured), commands.check(site))
         text = f"train on a few of its labelled images{by}, as its score is {enough.short_of(estimate.measured)}"
         if commands.task.trained:
-            own = f". howfar cannot train this model: the command trains howfar's own {UNKNOWN_NETWORK} instead"
-            return NextStep("adapt", f"{text}{'' if commands.segmenter else own}.", commands.adapt(site))
+            return NextStep("adapt", f"{text}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
         text = f"{text}; the command draws {few} images."
         return NextStep("label", text, commands.select(site, few))

@@ -29,7 +29,7 @@ from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEsti
 from howfar.results.assessment_result import Assessment, Basis, OwnScore, SiteAnswer
 from howfar.results.file_checks import page_folder
 from howfar.results.records import plain
-from howfar.studies.assessment.answers import LABELS, Answers, Commands, basis_note, own_words
+from howfar.studies.assessment.answers import LABELS, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.assessment.preparation import (
     PERFORMANCE,
     AssessmentScores,
@@ -106,6 +106,7 @@ _COMPARING = (
     "components", "projection", "neighbours", "seed", "bootstrap", "permutations", "rivals", "baselines",
     "runner", "batch_size", "workers", "progress", "memory", "store", "device", "weights",
 )  # fmt: skip
+NOT_TRAINED = f"howfar cannot train this model; howfar adapt trains its own {UNKNOWN_NETWORK} instead."
 UNKNOWN: Final = "FOLDER"
 """What a command has in place of where a dataset lies, where it is in memory alone."""
 _WRITTEN_APART = ("tiled", "size", "mean", "std", "output", "channel")
@@ -220,7 +221,7 @@ def assess(
         answers,
         parts,
         changes(folder, identity),
-        model=called if predictions is None else f"the model of {maps}",
+        model=called if predictions is None else f"the model behind {maps}",
         own=own,
         command=command_again(commands, given["tiled"]),
         identity=identity,
@@ -328,7 +329,9 @@ def _assessed(
     relation, commands = answers.relation, answers.commands
     primary, called = comparison.primary.name, commands.task.performance_name
     basis = basis_note(answers.basis, len(answers.corrupted), primary, answers.blank)
-    notes = [*changed, basis, *_notes(relation), *parts.notes]
+    sites = tuple(_with_labels(answers.site(name), comparison, commands.seed) for name in commands.sites)
+    untrained = not commands.segmenter and any(site.next.action == "adapt" for site in sites)
+    notes = [*changed, basis, *_notes(relation), NOT_TRAINED if untrained else "", *parts.notes]
     first = ["" if own is None else own_words(own, primary, called, parts.held_out), *(f"{doubt}." for doubt in parts.doubts)]
     return Assessment(
         **fields,
@@ -336,7 +339,7 @@ def _assessed(
         metric=relation.metric,
         tau=relation.settings.tau,
         basis=answers.basis,
-        sites=tuple(_with_labels(answers.site(name), comparison, commands.seed) for name in commands.sites),
+        sites=sites,
         labelled=answers.labelled(),
         tiled=commands.tiled,
         task=commands.task.name,

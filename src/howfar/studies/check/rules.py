@@ -285,7 +285,7 @@ class RuleFacts:
 
     @property
     def doubted(self) -> bool:
-        """Return whether the dataset lies outside the gate, so that estimates are not to be believed."""
+        """Return whether the dataset lies outside the gate, so that estimates are not to be trusted."""
         return self.gate is not None and self.gate.inside is False
 
 
@@ -379,7 +379,7 @@ def _performance(rule: PerformanceRule, known: RuleFacts, rules: Rules) -> Verdi
 def _not_believed(known: RuleFacts, told: bool) -> str:
     """Doubt an estimate outside the gate, with the reasons unless another rule has told them."""
     reasons = "" if told or known.gate is None else f": {'; '.join(reading.words for reading in known.gate.outside)}"
-    return f"not to be believed outside the gate{reasons}"
+    return f"not to be trusted outside the gate{reasons}"
 
 
 def _spread(found: SourcedInterval, n: int, judged: float | None) -> float:
