@@ -29,7 +29,7 @@ from howfar.integrations.watch import Watch, WatchPage
 from howfar.report.explorer import site_of
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-LABELLED, NEW = ("lighting", "clutter", "texture"), "fabric"
+LABELLED, NEW = ("lighting", "clutter", "texture", "wide_cracks"), "fabric"
 WIDE, PHONE = 1400, 390
 PHONE_HEIGHT, PHONE_SCALE = 844, 2
 SCHEMES = ("light", "dark")
