@@ -201,7 +201,7 @@ def _show_estimates(to: Console, relation: Relation) -> None:
                 f"{expected.text(doubted=relation.doubted(expected))} at {100 * expected.level:.0f} %",
                 "–" if gate is None or gate.inside is None else "inside" if gate.inside else "OUTSIDE",
                 format_number(expected.measured, 3),
-                "–" if failures is None else f"{failures.listed} of {failures.n}",
+                "–" if failures is None or not failures.listed else f"{failures.listed} of {failures.n}",
                 "–" if wrong is None else f"{100 * wrong:.0f} %",
             )
         )

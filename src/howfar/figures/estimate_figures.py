@@ -18,7 +18,7 @@ from howfar.figures.contact_sheets import Thumbnail, highest, square, thumbnail,
 from howfar.figures.forest_plot import ForestRow, forest, frame_forest
 from howfar.results import Failures, Judgement, Relation
 from howfar.results.assessment_result import Assessment, SiteAnswer
-from howfar.text_formatting import format_estimate
+from howfar.text_formatting import format_estimate, says_nothing
 
 ESTIMATES_TITLE = "Estimated mean performance"
 
@@ -97,7 +97,7 @@ def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: s
         dot: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 7, "mec": style.PAPER, "lw": 3}
         handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
         if any(row.doubted for row in rows):
-            handles.append(Patch(label="outside the gate: not to be trusted", **HATCHED))
+            handles.append(Patch(label="outside the gate", **HATCHED))
         if any(row.measured is not None for row in rows):
             handles.append(Line2D([], [], label="measured", **TRUTH))
         style.name_legend(figure, handles, 3)
@@ -114,12 +114,14 @@ TRUTH: Final[dict[str, Any]] = {"ms": 7, "mfc": "none", "mec": style.INK, "ls": 
 def _sites_caption(assessment: Assessment) -> Caption:
     corrupted = sum(row.origin == "corrupted" for row in assessment.labelled)
     without = f" The {corrupted} corrupted versions of the primary's images are not shown." if corrupted else ""
+    unsure = any(says_nothing(site.low, site.high) for site in assessment.sites)
+    wide = " Intervals wider than 0.5 have no numbers." if unsure else ""
     values = [f"{site.dataset} {_spoken(site)}" for site in assessment.ordered()]
     return Caption(
         SITES_TITLE,
-        f"Expected {assessment.performance_name} with its interval. A hatched interval cannot be trusted: no labelled site is "
-        "like this one. Below the line each labelled site is estimated from the others: where its diamond, the measured score, "
-        f"lies in the bar, the interval held. Intervals wider than 0.5 have no numbers.{without}",
+        f"Expected {assessment.performance_name} with its interval. Hatched: outside the gate, not to be trusted. Below the "
+        "line are the labelled sites, each estimated from the others; a diamond (the measured score) inside the bar means that "
+        f"the interval was right.{wide}{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
 
@@ -145,7 +147,7 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     rows = []
     for site in shown:
         measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-        text = "no trust: outside the gate" if site.doubted else f"{site.expected()}{measured}"
+        text = "not to be trusted" if site.doubted else f"{site.expected()}{measured}"
         ends = site.estimate, site.low, site.high
         rows.append(ExpectedRow(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.inside is False))
     axis = f"{assessment.performance_name}, mean over a site's images"

@@ -117,7 +117,7 @@ CHECKS: Final = (
         "residual",
         "relative distance off the subspace",
         0.1,
-        larger="farther off the subspace of the primary's features than any labelled site",
+        larger="features that fit the primary's subspace worse than any labelled site's",
     ),
     GateCheck(
         "share",

@@ -72,8 +72,8 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-FAILING = "The full report shows all failing images under Explore, sorted by performance or by probable failure."
-BRACKETS = "In brackets: not to be trusted, as the site is too unlike the labelled ones (outside the gate)."
+FAILING = "Explore (in report.html) shows all failing images, sorted by performance or by probable failure."
+BRACKETS = "In ( ): an unlabelled site outside the gate, whose estimate cannot be trusted."
 
 
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:

@@ -24,7 +24,7 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     apart = ""
     if doubted:
         lists = doc.plural(len(doubted), "list", "lists")
-        apart = f" The {lists} of {doc.listing(doubted)} cannot be trusted: outside the gate."
+        apart = f" Not counted: the {lists} of {doc.listing(doubted)}, outside the gate."
     total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
@@ -61,7 +61,7 @@ def found(relation: Relation) -> str:
     against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
     wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)})"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"On the labelled datasets, each listed without its own labels, {wrong}, {against}.{little}"
+    text = f"Checked against the hidden labels, {wrong}, {against}.{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return (

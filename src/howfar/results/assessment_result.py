@@ -232,6 +232,6 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         "undefined" if blank else site.expected(),
         "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
-        "–" if site.listed is None or blank else f"({listed})" if site.doubted else listed,
+        "–" if not site.listed or blank else f"({listed})" if site.doubted else listed,
         site.next.action,
     )

@@ -73,12 +73,12 @@ def answer(
     """
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
+    reasons = "" if gate is None or not gate.outside else _reasons(gate, home)
     if estimate.measured is not None:
         said, hidden = _measured(site, estimate, performance_name, measured, home)
-        beyond = "" if gate is None or not gate.outside else f"It lies outside the gate: {_reasons(gate, home)}."
-        return " ".join(filter(None, (said, failing, hidden, beyond)))
-    if gate is not None and gate.inside is False:
-        reasons = _reasons(gate, home)
+        others = reasons.replace("any labelled", "any other labelled")
+        return " ".join(filter(None, (said, failing, hidden, reasons and f"The site lies outside the gate: {others}.")))
+    if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
     level = percentage_of(estimate.level)
     if says_nothing(estimate.low, estimate.high):
@@ -106,8 +106,8 @@ def _measured(site: str, estimate: SetEstimate, performance_name: str, counts: t
     said = f"{site}: {performance_name} {measured:.2f} measured{on}{_lost(home, measured)}."
     if says_nothing(estimate.low, estimate.high):
         return said, "Without its labels, the interval would have been too wide to use."
-    held = "holds the measured score" if estimate.held else "does not hold the measured score"
-    return said, f"The estimate without its labels, {estimate.text()}, {held}."
+    held = "which includes the measured score" if estimate.held else "which misses the measured score"
+    return said, f"Estimated without its labels: {estimate.text()}, {held}."
 
 
 def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
@@ -150,7 +150,7 @@ def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
 
 
 def _reasons(gate: Gate, home: Home) -> str:
-    """State the most important reason with its numbers, and name the others; the primary by its name where it is known."""
+    """State the first reason with its numbers, and name the further ones; the primary by its name where it is known."""
     first, *others = (reading.words for reading in gate.outside)
     also = f"; also {', and '.join(words.partition(' (')[0] for words in others)}" if others else ""
     return f"{first}{also}".replace("the primary", "the primary" if home is None else home[0])
@@ -288,7 +288,7 @@ def next_step(
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        text = f"label the {few} images that this command draws at random; their interval holds however far the site is."
+        text = f"label the {few} images that this command draws at random; the interval from them is valid at any distance."
         return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
     better = _better_by_tiles(estimate, by_tiles, enough)
     if better and not commands.tiled:
