@@ -49,7 +49,7 @@ COMMANDS: dict[str, list[str]] = {
 }
 ENDS = (0, 3)
 """Exit codes of a command that ends, one of them where a rule is breached."""
-KILLS = int(os.environ.get("HOWFAR_TESTS_KILLS", "2"))
+KILLS = int(os.environ.get("HOWFAR_TESTS_KILLS", "1"))
 """How often each stage is killed, half of the times at a change of the disk, else at a moment; 0 is once at each change."""
 
 

@@ -115,9 +115,9 @@ CHECKS: Final = (
     GateCheck(
         "residual",
         "residual",
-        "relative distance off the subspace",
+        "relative residual",
         0.1,
-        larger="features that fit the primary's subspace worse than any labelled site's",
+        larger="features less like the primary's than any labelled site's",
     ),
     GateCheck(
         "share",

@@ -72,8 +72,8 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-FAILING = "Explore (in report.html) shows all failing images, sorted by performance or by probable failure."
-BRACKETS = "In ( ): an unlabelled site outside the gate, whose estimate cannot be trusted."
+FAILING = "All failing images, sorted by performance or by probable failure: see Explore below."
+BRACKETS = "In ( ): outside the gate and not measured, so not to be trusted."
 
 
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:
@@ -91,7 +91,7 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
         *_answers(assessment, labelled=False),
         doc.TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
         *doc.texts(BRACKETS if any(site.doubted for site in ordered) else "", style="small"),
-        *doc.texts(FAILING if any(site.failing for site in ordered) else "", style="small"),
+        *doc.texts(FAILING if any(site.failing for site in ordered) else "", style="small page-only"),
         *(todo if steps else []),
         *([doc.Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
         doc.RegisteredFigure("sites"),

@@ -57,11 +57,10 @@ def found(relation: Relation) -> str:
         failed = f", although {failing:,} of them scored below {tau}" if failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
     error, caught = spared / listed_images, listed_images - spared
-    stated = f"the {percentage_of(rate)} allowed"
-    against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
-    wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)})"
+    doubt = "" if error <= rate else ", and do not rely on it for a new dataset"
+    wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)}"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"Checked against the hidden labels, {wrong}, {against}.{little}"
+    text = f"By their labels, {wrong}; the stated error rate is {percentage_of(rate)}{doubt}).{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return (

@@ -77,7 +77,9 @@ def answer(
     if estimate.measured is not None:
         said, hidden = _measured(site, estimate, performance_name, measured, home)
         others = reasons.replace("any labelled", "any other labelled")
-        return " ".join(filter(None, (said, failing, hidden, reasons and f"The site lies outside the gate: {others}.")))
+        return " ".join(
+            filter(None, (said, failing, hidden, reasons and f"Without labels, the gate would refuse it: {others}."))
+        )
     if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
     level = percentage_of(estimate.level)
@@ -288,7 +290,7 @@ def next_step(
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        text = f"label the {few} images that this command draws at random; the interval from them is valid at any distance."
+        text = f"label the {few} images that the command below draws at random; they bound the score at any distance."
         return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
     better = _better_by_tiles(estimate, by_tiles, enough)
     if better and not commands.tiled:
