@@ -1,8 +1,9 @@
 """Time how howfar reads windows, slices and frames beside plain loops of rasterio, nibabel, pydicom and PyAV; and memory.
 
-The plain loops open a raster, volume or clip once and read each image in turn; howfar's reads also map 16-bit values to 8, lay
-bands side by side, and give the bytes that are hashed. Both take turns, rasters with GDAL's cache of 64 MiB; seconds are the
-processor's. Listing a clip is timed apart: its frames are decoded to drop near-duplicates.
+The plain loops open a raster, volume or clip once and read each image in turn, and let go of it before the next. howfar's reads
+also map 16-bit values to 8, lay bands side by side, and give the bytes that are hashed: each loop is timed alone and with the
+same mapping by NumPy. All take turns, rasters with GDAL's cache of 64 MiB; seconds are the processor's. Listing a clip is timed
+apart: its frames are decoded to drop near-duplicates.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 import nibabel
@@ -31,6 +34,7 @@ from record import leave, parser, spread
 from howfar.data import parse, read_bytes
 from howfar.pixel_options import reading_pixels
 
+Values: TypeAlias = np.ndarray[Any, Any]
 SIDE = 512
 EMBED = """
 import json, resource, sys, time
@@ -85,11 +89,11 @@ def write(file: Path, height: int, width: int, **profile: Any) -> None:
 def timed(file: Path, compress: str, side: int, repeats: int) -> dict[str, Any]:
     write(file, side, side, **({} if compress == "none" else {"compress": compress}))
 
-    def plain() -> None:
+    def plain() -> Iterator[Values]:
         with rasterio.Env(GDAL_CACHEMAX=64 << 20), rasterio.open(file) as raster:
             for row in range(0, side, SIDE):
                 for column in range(0, side, SIDE):
-                    raster.read([3, 2, 1], window=Window(column, row, SIDE, SIDE))
+                    yield np.moveaxis(raster.read([3, 2, 1], window=Window(column, row, SIDE, SIDE)), 0, -1)
 
     return beside(file, {"window": SIDE, "bands": "3,2,1", "range": "0:4095"}, plain, "rasterio", repeats)
 
@@ -108,26 +112,26 @@ def stack(folder: Path, kind: str, count: int, repeats: int) -> dict[str, Any]:
     return beside(
         files[0].parent,
         {"range": "-1000:1000"},
-        lambda: [apply_rescale((tags := pydicom.dcmread(each)).pixel_array, tags) for each in files],
+        lambda: (apply_rescale((tags := pydicom.dcmread(each)).pixel_array, tags) for each in files),
         "pydicom",
         repeats,
     )
 
 
-def decode_volume(file: Path) -> None:
+def decode_volume(file: Path) -> Iterator[Values]:
     voxels = np.asanyarray(nibabel.load(file).dataobj)
     for number in range(voxels.shape[2]):
-        np.ascontiguousarray(voxels[..., number])
+        yield np.ascontiguousarray(voxels[..., number])
 
 
-def decode_clip(file: Path) -> None:
+def decode_clip(file: Path) -> Iterator[Values]:
     """Decode a clip from beginning to end, and take a frame of each second."""
     with av.open(str(file)) as container:
         container.streams.video[0].thread_type = "AUTO"
         due = 0.0
         for frame in container.decode(video=0):
             if frame.time >= due:
-                frame.to_ndarray(format="rgb24")
+                yield frame.to_ndarray(format="rgb24")
                 due += 1
 
 
@@ -163,7 +167,30 @@ def write_series(folder: Path, count: int, is_packed: bool) -> list[Path]:
     return files
 
 
-def beside(file: Path, reading: dict[str, Any], plain: Callable[[], Any], peer: str, repeats: int) -> dict[str, Any]:
+def mapped(values: Values, limits: str) -> bytes:
+    """Return the bytes of values whose range, ``low:high``, becomes 0 to 255; of frames, which have no range, as they are."""
+    if not limits:
+        return values.tobytes()
+    low, high = map(float, limits.split(":"))
+    if values.dtype.kind == "f":
+        return levels(values, low, high).tobytes()
+    return np.take(table(values.dtype.name, low, high), values.view(np.uint16), mode="clip").tobytes()
+
+
+def levels(values: Values, low: float, high: float) -> Values:
+    """Map values to 0-255: v ↦ round(255 · (v − low) / (high − low)), cut at both ends."""
+    return np.rint(np.clip((values - low) * (255 / (high - low)), 0, 255)).astype(np.uint8)
+
+
+@lru_cache
+def table(kind: str, low: float, high: float) -> Values:
+    """Return the level of every value of a type of 16 bits."""
+    return levels(np.arange(1 << 16).astype(np.uint16).view(kind), low, high)
+
+
+def beside(
+    file: Path, reading: dict[str, Any], plain: Callable[[], Iterator[Values]], peer: str, repeats: int
+) -> dict[str, Any]:
     """Time howfar's reads of all images of a file or folder beside a peer's, in turns."""
     started = time.process_time()
     with reading_pixels(reading):
@@ -177,18 +204,28 @@ def beside(file: Path, reading: dict[str, Any], plain: Callable[[], Any], peer: 
         for item in items:
             read_bytes(item.path)
 
-    seconds: dict[str, list[float]] = {peer: [], "howfar": []}
+    with_mapping = f"{peer} and the same mapping"
+    loops: dict[str, Callable[[], Any]] = {
+        peer: lambda: deque(plain(), 0),
+        with_mapping: lambda: deque((mapped(values, reading.get("range", "")) for values in plain()), 0),
+        "howfar": by_howfar,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(repeats + 1):
-        for name, loop in ((peer, plain), ("howfar", by_howfar)):
+        for name, loop in loops.items():
             start = time.process_time()
             loop()
             seconds[name].append(time.process_time() - start)
-    ratios = [own / other for own, other in zip(seconds["howfar"][1:], seconds[peer][1:], strict=True)]
+    ratios = {
+        name: [own / other for own, other in zip(seconds["howfar"][1:], seconds[name][1:], strict=True)]
+        for name in (peer, with_mapping)
+    }
     return {
         "images": len(items),
         "listing, CPU seconds": listed,
         **{f"{name}, CPU seconds": spread(values[1:]) for name, values in seconds.items()},
-        f"times {peer}'s": spread(ratios),
+        f"times {peer}'s": spread(ratios[peer]),
+        f"times that of {with_mapping}": spread(ratios[with_mapping]),
     }
 
 

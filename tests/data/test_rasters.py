@@ -15,11 +15,13 @@ import pytest
 from affine import Affine
 from numpy.typing import NDArray
 from PIL import Image
+from typer.testing import CliRunner
 
 import howfar
+from howfar.cli.main import app
 from howfar.data import Dataset, parse, read_bytes
 from howfar.data.image_decoding import picture
-from howfar.data.raster_windows import geojson
+from howfar.data.raster_windows import geojson, outlines_of
 from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
 from worlds.masks_as_maps import assess_masks
@@ -141,10 +143,10 @@ def test_windows_of_no_number_or_place_and_pages_are_told_apart(tmp_path: Path) 
         placed = windows(tmp_path / name, bands="1,2,3", range="0:1")
         assert (len(placed.items), "longitude" in dict(placed.items[0].further)) == (4, False)
         with pytest.raises(InputError, match="no image is a window of a raster that has a place"):
-            geojson((str(item.path), {}) for item in placed.items)
+            outlines_of((str(item.path), {}) for item in placed.items)
     mixed = [(str(item.path), {}) for item in (*placed.items, *windows(tmp_path / "gaps", bands="1,2,3", range="0:1").items)]
     with pytest.warns(UserWarning, match="4 images have no place on earth: left out of the map"):
-        assert len(geojson(mixed)["features"]) == len(mixed) - 4
+        assert len(geojson(outlines_of(mixed))["features"]) == len(mixed) - 4
     pages = [Image.fromarray(np.full((64, 64), page, np.uint8)) for page in range(3)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(InputError, match="a file of several pages is not cut: leave out --window"):
@@ -177,17 +179,15 @@ def assert_same_windows(file: Path, features: list[dict[str, Any]]) -> None:
 
 def test_scores_become_geojson_and_geopackage_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(tmp_path / "p.tif", height=192, width=192)
-    scene(tmp_path / "new.tif", 1, shift=900)
+    write(tmp_path / "unplaced.tif", scene(tmp_path / "new.tif", 1, shift=900), transform=PLACE["transform"])
     howfar.profile(tmp_path / "p.tif", "colour_moments", store=tmp_path / "store", progress=False, **READING).save(
         tmp_path / "p.howfar"
     )
-    from typer.testing import CliRunner
-
-    from howfar.cli.main import app
-
     monkeypatch.chdir(tmp_path)
-    made = CliRunner().invoke(app, ["score", "p.howfar", "new.tif", "--geojson", "new.geojson", "--geopackage", "new.gpkg"])
-    assert made.exit_code == 0, made.output
+    files = ["new.tif", "unplaced.tif", "--geojson", "new.geojson", "--geopackage", "new.gpkg"]
+    with pytest.warns(UserWarning, match="9 images have no place on earth") as warned:
+        made = CliRunner().invoke(app, ["score", "p.howfar", *files])
+    assert (made.exit_code, len(warned)) == (0, 1), made.output
     document = json.loads((tmp_path / "new.geojson").read_text())
     assert len(document["features"]) == 9
     assert all(feature["properties"]["relative"] > 1.5 for feature in document["features"])
@@ -199,7 +199,7 @@ def test_scores_become_geojson_and_geopackage_by_one_command(tmp_path: Path, mon
     assert sum(x * v - u * y for (x, y), (u, v) in pairwise(ring)) > 0
     assert_same_windows(tmp_path / "new.gpkg", document["features"])
     with pytest.raises(InputError, match="--window 512"):
-        geojson([(str(tmp_path / "new.tif"), {})])
+        outlines_of([(str(tmp_path / "new.tif"), {})])
     before = (tmp_path / "new.tif").read_bytes()
     for option, ending in (("--geojson", ".geojson"), ("--geopackage", ".gpkg")):
         refused = CliRunner().invoke(app, ["score", "p.howfar", "new.tif", option, "new.tif"])
@@ -213,7 +213,7 @@ def test_a_place_beyond_the_earth_is_none(tmp_path: Path) -> None:
     items = windows(tmp_path / "a.tif", bands="1,2,3", range="0:9").items
     assert not any("longitude" in dict(item.further) for item in items)
     with pytest.raises(InputError, match="no image is a window of a raster that has a place on earth"):
-        geojson([(str(items[0].path), {})])
+        outlines_of([(str(items[0].path), {})])
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -153,11 +153,11 @@ def score(
         from howfar.data import raster_windows
         from howfar.io.atomic import replace, replace_text
 
-        rows = [(score.image, score.to_dict()) for score in scores]
+        outlines = raster_windows.outlines_of((score.image, score.to_dict()) for score in scores)
         if geojson is not None:
-            replace_text(geojson, json_text(raster_windows.geojson(rows)))
+            replace_text(geojson, json_text(raster_windows.geojson(outlines)))
         if geopackage is not None:
-            content = raster_windows.geopackage(rows)
+            content = raster_windows.geopackage(outlines)
             replace(geopackage, lambda path: path.write_bytes(content))
         say(f"windows: {', '.join(str(path) for path in files.values() if path)}", err=True)
 

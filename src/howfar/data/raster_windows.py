@@ -133,6 +133,7 @@ def _empty(raster: Any, values: NDArray[Any], window: Any) -> NDArray[np.bool_] 
 
 
 _Ring: TypeAlias = list[tuple[float, float]]
+_Outline: TypeAlias = tuple[_Ring, dict[str, Any]]
 _TYPES: Final = {bool: "BOOLEAN", int: "INTEGER", float: "REAL"}
 _GEOPACKAGE: Final = """
 PRAGMA application_id = 0x47504B47;
@@ -155,8 +156,11 @@ CREATE TABLE windows (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYG
 """The tables of a GeoPackage with one layer of polygons (OGC 12-128r17)."""
 
 
-def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring, dict[str, Any]]]:
-    """Return the closed outline in degrees, anticlockwise, and the properties of each window of a raster with a place."""
+def outlines_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[_Outline]:
+    """Return windows, given by their locations and properties, as closed outlines in degrees, anticlockwise, with properties.
+
+    Raises `InputError` where none is a window of a raster with a place.
+    """
     rows, outlines = list(rows), []
     for location, properties in rows:
         file, reading = file_and_reading(Path(location))
@@ -165,11 +169,7 @@ def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring
         raster = opened(file, True).raster
         if raster.crs is None:
             continue
-        window = _window(raster, reading)
-        (top, left), (bottom, right) = (
-            (window.row_off, window.col_off),
-            (window.row_off + window.height, window.col_off + window.width),
-        )
+        (top, bottom), (left, right) = _window(raster, reading).toranges()
         corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
         if (places := _degrees(raster, corners)) is not None:
             outlines.append(([(round(x, 7), round(y, 7)) for x, y in zip(*places, strict=True)], dict(properties)))
@@ -177,27 +177,23 @@ def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring
         raise InputError("no image is a window of a raster that has a place on earth: pass georeferenced ones and --window 512")
     if len(rows) > len(outlines):
         without = counted(len(rows) - len(outlines), "image has", "images have")
-        warnings.warn(f"{without} no place on earth: left out of the map", UserWarning, stacklevel=3)
+        warnings.warn(f"{without} no place on earth: left out of the map", UserWarning, stacklevel=2)
     return outlines
 
 
-def geojson(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return windows, given by their locations and properties, as GeoJSON (RFC 7946: longitude and latitude in degrees).
-
-    Raises `InputError` where none is a window of a raster with a place.
-    """
+def geojson(outlines: Iterable[_Outline]) -> dict[str, Any]:
+    """Return outlines of windows as GeoJSON (RFC 7946: longitude and latitude in degrees)."""
     features = [
         {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": properties}
-        for ring, properties in _outlines(rows)
+        for ring, properties in outlines
     ]
     return {"type": "FeatureCollection", "features": features}
 
 
-def geopackage(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
-    """Return windows as `geojson` does, as the layer ``windows`` of a GeoPackage (OGC 12-128r17), which is an SQLite file."""
+def geopackage(outlines: Sequence[_Outline]) -> bytes:
+    """Return outlines of windows as the layer ``windows`` of a GeoPackage (OGC 12-128r17), which is an SQLite file."""
     from rasterio.crs import CRS
 
-    outlines = _outlines(rows)
     columns = {name: [properties.get(name) for _, properties in outlines] for name in outlines[0][1]}
     types = [next((_TYPES.get(type(one), "TEXT") for one in column if one is not None), "TEXT") for column in columns.values()]
     declared = "".join(f', "{name}" {kind}' for name, kind in zip(columns, types, strict=True))
