@@ -25,17 +25,18 @@ from howfar.text_formatting import share, signed
 STEP = 1.12
 TITLE = 0.26
 LINE = 0.13
+MOST_PICTURED = 6
 PARTS = 2
 """Values that stand side by side under a picture."""
 
 
-def identity_pictures(result: Identity, *, limit: int = 6) -> Figure:
+def identity_pictures(result: Identity) -> Figure:
     """Draw images of each person, a row per person, with their values below (fig. 30).
 
-    Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. At most
-    `limit` persons are drawn, the first.
+    Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. The
+    first `MOST_PICTURED` persons are drawn.
     """
-    persons, left_out = style.first(result.persons, limit)
+    persons, left_out = style.first(result.persons, MOST_PICTURED)
     rows = [result.pictures[result.pictures["person"] == person] for person in persons]
     across = max(map(len, rows))
     lines = max((_lines(text) for row in rows for text in row["text"]), key=len)
@@ -70,14 +71,13 @@ MOST_VALUES = 48
 MOST_PERSONS = 14
 
 
-def identity_violins(result: Identity, backbone: str, perturbation: str = UNCHANGED) -> Figure:
+def identity_violins(result: Identity, backbone: str) -> Figure:
     """Draw I^dist of every set's images from the first primary set, a panel per variation (fig. 31).
 
     Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
     person: an orange dot on or below it violates equations 9 to 11.
     """
-    changed = "" if perturbation == UNCHANGED else f", images with {perturbation}"
-    return _violins(result, backbone, (perturbation,), f"Distances of persons by {backbone}{changed}")
+    return _violins(result, backbone, (UNCHANGED,), f"Distances of persons by {backbone}")
 
 
 def identity_before_after(result: Identity, backbone: str, perturbation: str) -> Figure:
