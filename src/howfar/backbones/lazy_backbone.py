@@ -23,10 +23,10 @@ import xxhash
 
 from howfar.backbones.backbone_family import BackboneFamily, Options, family_and_options
 from howfar.errors import StoreError
-from howfar.function_options import BackboneOptions
 from howfar.io.atomic import replace_text
 from howfar.io.partial_results import code_stamp
 from howfar.option_validation import with_options
+from howfar.options_by_function import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.store import local_root
 from howfar.store.manifest import canonical

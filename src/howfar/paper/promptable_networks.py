@@ -26,8 +26,8 @@ from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data.masks import resize_mask
 from howfar.errors import InputError
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.hub_models import random_model, read_model
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.state_dicts import hash_state_dict
 
 

@@ -20,12 +20,12 @@ from pydantic import BaseModel
 from howfar.data import Dataset
 from howfar.data.masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
-from howfar.function_options import StudyFileOptions
 from howfar.io.array_archive import unpacked_bytes
 from howfar.io.atomic import appearing
 from howfar.io.file_location import absolute, is_url, ready_folder
 from howfar.memory import check_file
 from howfar.option_validation import checked
+from howfar.options_by_function import StudyFileOptions
 from howfar.progress import bar
 from howfar.results.records import Cells, Shown, plain
 from howfar.results.result import Result
