@@ -71,24 +71,15 @@ MOST_VALUES = 48
 MOST_PERSONS = 14
 
 
-def identity_violins(result: Identity, backbone: str) -> Figure:
-    """Draw I^dist of every set's images from the first primary set, a panel per variation (fig. 31).
+def identity_violins(result: Identity, backbone: str, perturbed: str = "") -> Figure:
+    """Draw I^dist of every set's images from the first primary set, a row of panels per variation (fig. 31).
 
     Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
-    person: an orange dot on or below it violates equations 9 to 11.
+    person: an orange dot on or below it violates equations 9 to 11. Images with the perturbation `perturbed` stand to the right
+    of those as they are (fig. 32).
     """
-    return _violins(result, backbone, (UNCHANGED,), f"Distances of persons by {backbone}")
-
-
-def identity_before_after(result: Identity, backbone: str, perturbation: str) -> Figure:
-    """Draw the panels of `identity_violins` for original (left) and perturbed images (right) (fig. 32)."""
-    title = f"Distances of persons by {backbone}, images as they are and with {perturbation}"
-    return _violins(result, backbone, (UNCHANGED, perturbation), title)
-
-
-def _violins(result: Identity, backbone: str, perturbations: Sequence[str], title: str) -> Figure:
-    """Draw a row of panels per variation, a panel per perturbation."""
-    several = len(perturbations) > 1
+    several, perturbations = bool(perturbed), (UNCHANGED, perturbed) if perturbed else (UNCHANGED,)
+    title = f"Distances of persons by {backbone}" + (f", images as they are and with {perturbed}" if several else "")
     with style.drawing():
         figure = style.blank(style.WIDTH, 0.95 + HEIGHT * len(result.variations))
         panels = figure.subplots(len(result.variations), len(perturbations), squeeze=False)
@@ -373,7 +364,7 @@ def _figures(result: Identity) -> Iterator[doc.FigurePart]:
             f"{_primaries(result)}. {_READ}",
             " ".join(violated_in_words(result, backbone, each) for each in (UNCHANGED, perturbation)),
         )
-        draw = partial(identity_before_after, result, backbone, perturbation)
+        draw = partial(identity_violins, result, backbone, perturbation)
         yield doc.FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")
 
 
