@@ -25,8 +25,8 @@ from trained_performance import SECONDARIES
 
 import howfar
 from adaptation import dataset, primary
-from howfar.function_options import RelateOptions
 from howfar.option_validation import checked
+from howfar.options_by_function import RelateOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.relation.calibrated_estimator import KnownFits
 from howfar.relation.labelled_images import take

@@ -35,8 +35,8 @@ from sklearn.ensemble import RandomForestClassifier
 import howfar
 from howfar.data.masks import read_mask
 from howfar.distances import sliced_otdd
-from howfar.function_options import RelateOptions
 from howfar.option_validation import checked
+from howfar.options_by_function import RelateOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation
 from howfar.studies.assessment.preparation import TILED, score_file

@@ -26,7 +26,7 @@ from howfar.demo import write_dataset
 from howfar.explore.server import Server
 from howfar.report.explorer import site_of
 from howfar.results import Comparison
-from howfar.studies.run_folder import write_report
+from howfar.studies.run_report import write_report
 
 FRAMES = """async (moves) => {
   const stage = document.querySelector('.view-plane .stage');

@@ -23,7 +23,7 @@ from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
 from howfar.demo import write_dataset
-from howfar.function_options import ScoringOptions
+from howfar.options_by_function import ScoringOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import Group, Scorer, arrivals
 from howfar.protocols import Backbone

@@ -13,9 +13,9 @@ import howfar
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.function_options import CompareSettings
 from howfar.memory import at_a_time, beside, budget, is_set, parse_size, within
 from howfar.option_validation import checked
+from howfar.options_by_function import CompareSettings
 from howfar.pipeline.pair_measures import check_plan, measure, permutation_p_value
 from howfar.projection import Projector, joint_pca
 from howfar.results import Settings

@@ -10,27 +10,34 @@ import numpy as np
 import pytest
 
 import howfar
-from howfar import function_options
+from howfar import options_by_function
 from howfar.errors import InputError
-from howfar.function_options import AdaptOptions, BakeoffOptions, CompareOptions, CompareSettings, MatrixOptions, TrainKeywords
 from howfar.option_validation import checked, declared, picked
+from howfar.options_by_function import (
+    AdaptOptions,
+    BakeoffOptions,
+    CompareOptions,
+    CompareSettings,
+    MatrixOptions,
+    TrainKeywords,
+)
 
 FUNCTIONS = {
     "compare": CompareOptions,
     "compare_backbones": CompareOptions,
     "matrix": MatrixOptions,
-    "embed": function_options.EmbedOptions,
-    "export": function_options.EmbedOptions,
-    "profile": function_options.ProfileOptions,
-    "relate": function_options.RelateOptions,
-    "select": function_options.SelectOptions,
-    "evaluate": function_options.EvaluateOptions,
-    "predict": function_options.PredictOptions,
-    "train": function_options.TrainOptions,
+    "embed": options_by_function.EmbedOptions,
+    "export": options_by_function.EmbedOptions,
+    "profile": options_by_function.ProfileOptions,
+    "relate": options_by_function.RelateOptions,
+    "select": options_by_function.SelectOptions,
+    "evaluate": options_by_function.EvaluateOptions,
+    "predict": options_by_function.PredictOptions,
+    "train": options_by_function.TrainOptions,
     "adapt": AdaptOptions,
     "bakeoff": BakeoffOptions,
-    "prompts": function_options.PromptOptions,
-    "load_backbone": function_options.BackboneOptions,
+    "prompts": options_by_function.PromptOptions,
+    "load_backbone": options_by_function.BackboneOptions,
 }
 # A network that predicts takes one square where a backbone takes two sides, and one that is trained one precision less; what is
 # read of mirrored maps in one function is made of mirrored images in another; PerSAM takes steps, a training may.
@@ -120,7 +127,7 @@ def test_functions_can_still_be_sent_to_other_processes():
 
 
 def test_declaring_options_loads_neither_pydantic_nor_numpy():
-    modules = "sys, howfar.function_options, howfar.option_validation"
+    modules = "sys, howfar.options_by_function, howfar.option_validation"
     code = f"import {modules}; print(sorted({{'pydantic', 'numpy', 'typer'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

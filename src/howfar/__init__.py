@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from howfar.studies.compare_datasets import compare
     from howfar.studies.corruption import corrupt as corrupt
     from howfar.studies.distance_matrix import matrix
-    from howfar.studies.evaluation.evaluate import evaluate
+    from howfar.studies.evaluate_predictions import evaluate
     from howfar.studies.feature_export import export
     from howfar.studies.label_import import import_labels as import_labels
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile_dataset import profile
-    from howfar.studies.run_folder import load, write_report
+    from howfar.studies.run_report import load, write_report
     from howfar.studies.select_images import select
     from howfar.studies.study_file.run_study import study
     from howfar.training.train import train
@@ -78,10 +78,10 @@ _NAMES = {
     "compare_backbones": "howfar.studies.compare_backbones",
     "corrupt": "howfar.studies.corruption",
     "embed": "howfar.pipeline.embedding",
-    "evaluate": "howfar.studies.evaluation.evaluate",
+    "evaluate": "howfar.studies.evaluate_predictions",
     "export": "howfar.studies.feature_export",
     "import_labels": "howfar.studies.label_import",
-    "load": "howfar.studies.run_folder",
+    "load": "howfar.studies.run_report",
     "load_backbone": "howfar.backbones",
     "matrix": "howfar.studies.distance_matrix",
     "predict": "howfar.pipeline.prediction",
@@ -91,7 +91,7 @@ _NAMES = {
     "select": "howfar.studies.select_images",
     "study": "howfar.studies.study_file.run_study",
     "train": "howfar.training.train",
-    "write_report": "howfar.studies.run_folder",
+    "write_report": "howfar.studies.run_report",
 }
 _MODULES = ("backbones", "distances", "metrics", "projection", "relation", "sampling", "selection", "significance", "store")
 

@@ -117,7 +117,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("study", "report_commands:study", "study.toml --out run", "report compare"),
         CommandEntry("report", "report_commands:report", "run", "compare explore card"),
         CommandEntry("card", "report_commands:card", "assessment -o README.md", "assess certify report"),
-        CommandEntry("bench", "bench_command:bench", "method.py howfar mean", "assess certify"),
+        CommandEntry("bench", "report_commands:bench", "method.py howfar mean", "assess certify"),
         CommandEntry("mcp", "report_commands:mcp", "howfar-runs", "assess explain"),
     ),
     "Data and stored features": (

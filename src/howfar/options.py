@@ -1,6 +1,6 @@
 """Declare every option of the Python functions and the command line once: type, default, help, rule and unit.
 
-`howfar.function_options` says which function takes which, `howfar.option_validation` checks values, `howfar.cli.flags` makes
+`howfar.options_by_function` says which function takes which, `howfar.option_validation` checks values, `howfar.cli.flags` makes
 the command line.
 """
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from howfar.weights.hub_downloads import hub_folder
 from howfar.weights.hub_models import REQUIRED_FILES
-from howfar.weights.published import hub_folder
 
 Hub = Callable[..., list[str]]
 
@@ -15,7 +15,7 @@ Hub = Callable[..., list[str]]
 @pytest.fixture
 def hub(offline: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     """(files of the repository) -> the names fetched so far."""
-    monkeypatch.setattr("howfar.weights.published.why_unreachable", lambda *_: None)
+    monkeypatch.setattr("howfar.weights.hub_downloads.why_unreachable", lambda *_: None)
 
     def holds(*files: str) -> list[str]:
         fetched: list[str] = []
@@ -109,7 +109,7 @@ def test_offline_it_is_said_that_something_may_be_missing(failing, hub, asked, c
     place = cache_model("owner/a", model_folder)
     requests = asked(OSError("no route"))
     if not failing:
-        monkeypatch.setattr("howfar.weights.published.why_unreachable", lambda *_: "no route")
+        monkeypatch.setattr("howfar.weights.hub_downloads.why_unreachable", lambda *_: "no route")
     assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert len(requests) == failing
     (line,) = caplog.messages

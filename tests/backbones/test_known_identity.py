@@ -134,7 +134,7 @@ def _other_identity(text: str) -> str:
         lambda text: "",
         lambda text: "[" * 100_000,
         lambda text: json.dumps([1]),
-        lambda text: json.dumps({"body": 3, "checksum": "0"}),
+        lambda text: json.dumps({"made_of": 3, "seal": "0"}),
         _other_identity,
         lambda text: text + " " * (1 << 20),
     ],

@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from command_world import FAST, TINY
-from howfar import function_options, registry
+from howfar import options_by_function, registry
 from howfar.cli import main
 from howfar.cli.command_help import ORDER
 from howfar.cli.exit_codes import flags_of
@@ -22,9 +22,9 @@ from howfar.cli.flags import choices_of
 from howfar.cli.main import run
 from howfar.commands import COMMANDS
 from howfar.errors import InputError
-from howfar.function_options import AssessOptions
 from howfar.option_validation import Declared, command_words, declared
 from howfar.options import FOLDED, HIDDEN
+from howfar.options_by_function import AssessOptions
 from howfar.segmenters import segmenter_family
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -103,7 +103,7 @@ def test_commands_and_options_stand_under_heads(howfar):
 @pytest.mark.parametrize("name", ["size", "epochs", "batch", "loss", "schedule", "rate", "decay"])
 def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
     first, *others = (
-        declared(function_options.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".").split(", ")
+        declared(options_by_function.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".").split(", ")
     )
     exceptions = dict(each.split(" ", 1) for each in others)
     for family in registry.OURS["segmenters"]:
@@ -116,7 +116,7 @@ CALLED = {
     "assess": ("howfar.studies.assessment.assess.assess", "{roads} {near} --predictions {maps}"),
     "compare": ("howfar.studies.compare_datasets.compare", "p s"),
     "matrix": ("howfar.studies.distance_matrix.matrix", "p s"),
-    "evaluate": ("howfar.studies.evaluation.evaluate.evaluate", "p --predictions m"),
+    "evaluate": ("howfar.studies.evaluate_predictions.evaluate", "p --predictions m"),
     "relate": ("howfar.studies.performance.relate.relate", "r --performance f"),
     "select": ("howfar.studies.select_images.select", "r --dataset s -k 3"),
     "labels": ("howfar.studies.label_import.import_labels", "import f --images d -o o"),
@@ -129,7 +129,7 @@ CALLED = {
     "profile": ("howfar.studies.profile_dataset.profile", "p -o {out}.howfar"),
     "check": ("howfar.studies.check.check_site.check", "f n --rules r"),
     "export": ("howfar.studies.feature_export.export", "p -o {out}.parquet"),
-    "report": ("howfar.studies.run_folder.write_report", "r"),
+    "report": ("howfar.studies.run_report.write_report", "r"),
     "explore": ("howfar.report.explorer.site_of", "r"),
 }
 """By command: the function that it calls, and the words that it needs."""

@@ -8,9 +8,9 @@ import pytest
 
 from howfar.cli.config_file import Config, shared_keys
 from howfar.cli.main import parser, run
-from howfar.function_options import CompareOptions
 from howfar.option_validation import declared
 from howfar.options import FOLDED, HIDDEN
+from howfar.options_by_function import CompareOptions
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

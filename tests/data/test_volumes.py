@@ -15,7 +15,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, decode, parse, read_bytes
-from howfar.data.bands import file_values
+from howfar.data.bands_and_range import file_values
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading, reading_pixels
 from undrawn import no_figures

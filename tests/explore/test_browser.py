@@ -15,7 +15,7 @@ from howfar import registry
 from howfar.explore import page_data
 from howfar.explore.page_data import PageParts
 from howfar.explore.server import read_picks
-from howfar.studies.run_folder import write_report
+from howfar.studies.run_report import write_report
 
 
 @pytest.fixture(scope="module")

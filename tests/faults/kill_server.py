@@ -27,7 +27,7 @@ from howfar import registry
 from howfar.cli.exit_codes import outcome
 from howfar.cli.main import run
 from howfar.results import Comparison
-from howfar.studies.run_folder import write_run
+from howfar.studies.run_report import write_run
 
 CHANGES = ("replace", "rename", "fsync", "unlink", "mkdir", "rmdir")
 

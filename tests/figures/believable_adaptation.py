@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from howfar.function_options import AdaptOptions
 from howfar.option_validation import checked
+from howfar.options_by_function import AdaptOptions
 from howfar.relation.performance_by_distance import parts
 from howfar.results import Provenance
 from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, STRATA, Adaptation, Adaptations

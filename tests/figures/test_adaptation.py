@@ -17,11 +17,11 @@ from howfar import registry
 from howfar.errors import InputError
 from howfar.figures import Caption, registration
 from howfar.figures.adaptation_gains import adaptation_suppression
-from howfar.figures.adaptation_models import strategies, strategy_of
 from howfar.figures.adaptation_pictures import adaptation_rows, stand_in
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged
-from howfar.paper.adapted_models import SUPPRESSION, SuppressionSettings
-from howfar.paper.adapted_models_report import suppression
+from howfar.figures.adaptation_style import strategies, strategy_of
+from howfar.paper.slopes_and_suppression import SUPPRESSION, SuppressionSettings
+from howfar.paper.slopes_and_suppression_report import suppression
 from howfar.relation.performance_by_distance import moving_average
 from howfar.results.adaptation_result import Adaptation, Adaptations
 

@@ -479,7 +479,7 @@ READERS = (
     Reader(
         "bundle",
         lambda: [seeds.bundle()],
-        lambda folder: of_first("howfar.studies.study_file.bundle:read_bundle", folder / "unpacked")(folder),
+        lambda folder: of_first("howfar.studies.study_file.results_bundle:read_bundle", folder / "unpacked")(folder),
     ),
     Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),
     Reader(

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from howfar.data.annotation_shapes import Mark, MarkedImage
+from howfar.data.annotations import Mark, MarkedImage
 from howfar.data.coco import write_coco
 from howfar.data.cvat import write_cvat
 from howfar.data.label_studio import label_studio_interface, write_label_studio

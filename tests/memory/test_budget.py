@@ -21,7 +21,7 @@ from howfar.memory import within
 from howfar.results import Features
 from howfar.runners import LocalRunner
 from howfar.store import Store
-from howfar.function_options import CompareSettings
+from howfar.options_by_function import CompareSettings
 from howfar.results import Settings
 from howfar.option_validation import checked
 from howfar.studies.compare_datasets import compared

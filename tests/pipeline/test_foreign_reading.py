@@ -17,7 +17,7 @@ from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model
 from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
 
 SIDE = 48
 NORMALISATIONS = {

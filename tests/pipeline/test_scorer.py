@@ -15,7 +15,7 @@ from PIL import Image
 import howfar
 from howfar.data.embeddings import from_array
 from howfar.errors import InputError
-from howfar.function_options import ScoringOptions
+from howfar.options_by_function import ScoringOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import Scorer, arrivals, check_same, flagged, load_again, site_estimates
 from howfar.protocols import Backbone

@@ -13,8 +13,8 @@ from scipy import stats
 import believable_distances
 import believable_identity
 from figures.believable_relation import choices_of
-from howfar.paper import backbone_distances_report, person_identity_report
-from howfar.report import backbones_report, estimates_report, performance_report, probable_failures
+from howfar.paper import backbones_and_components_report, person_identity_report
+from howfar.report import backbones_report, estimates_report, probable_failures, slices_report
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
 from howfar.results import Comparison, DatasetSummary, Failures, Judgement, PrimarySummary, Relation
@@ -198,7 +198,7 @@ def of_slices(_: Comparison, __: Relation) -> Lines:
         ([], [scored(0.01, 0.2)]),
     ]
     for distance, scores in cases:
-        yield f"{len(distance)} and {len(scores)}", performance_report.slice_lead(distance, scores)
+        yield f"{len(distance)} and {len(scores)}", slices_report.slice_lead(distance, scores)
 
 
 GROUPS = (of_datasets, of_orders, of_estimators, of_failures, of_slices)
@@ -248,21 +248,27 @@ def test_sentences_of_backbones(six: Comparison) -> None:
 
 def test_sentences_of_distances() -> None:
     table = believable_distances.make(net=(1, 2, 5, 6), other=(1, 5, 2, 6), pixels=(1, 2, 7, 5))
-    answers, every = backbone_distances_report.orders(table, SYMBOLS), dict.fromkeys(believable_distances.SETS, "S_5")
+    answers, every = (
+        backbones_and_components_report.orders(table, SYMBOLS),
+        dict.fromkeys(believable_distances.SETS, "S_5"),
+    )
     own = {name: answer for name, answer in answers.items() if not answer.trivial}
     near = believable_distances.make(net=(0, 4, 5, 6))
     few = replace(near.comparison, comparisons=(believable_distances.measured("net", (0, 4, 5, 6), 19),))
-    lead, evidence = backbone_distances_report.distance_lead, backbone_distances_report.evidence_sentence
+    lead, evidence = (
+        backbones_and_components_report.distance_lead,
+        backbones_and_components_report.evidence_sentence,
+    )
     said = {
-        "no such datasets": [backbone_distances_report.orders(table, each) for each in ({}, every)],
-        "not asked": backbone_distances_report.distance_section(table, Context(Path(), {})).lead,
+        "no such datasets": [backbones_and_components_report.orders(table, each) for each in ({}, every)],
+        "not asked": backbones_and_components_report.distance_section(table, Context(Path(), {})).lead,
         "by none": lead(table, {"other": answers["other"]}),
         "by both": lead(table, {"net": answers["net"], "again": answers["net"]}),
         "no trivial backbone": evidence(own),
         "a trivial one fails": evidence({**own, "pixels": replace(answers["pixels"], holds=False)}),
-        "close": backbone_distances_report.apart_sentence({**answers, "net": replace(answers["net"], apart=False)}),
-        "turned": backbone_distances_report.relative_sentence({**own, "other": replace(answers["other"], relative=True)}),
-        "few permutations": backbone_distances_report.p_sentence(replace(near, comparison=few)),
+        "close": backbones_and_components_report.apart_sentence({**answers, "net": replace(answers["net"], apart=False)}),
+        "turned": backbones_and_components_report.relative_sentence({**own, "other": replace(answers["other"], relative=True)}),
+        "few permutations": backbones_and_components_report.p_sentence(replace(near, comparison=few)),
     }
     check_lines(iter(said.items()), "of_distances")
     assert answers["pixels"].ratio == pytest.approx(

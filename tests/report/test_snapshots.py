@@ -19,14 +19,14 @@ from categories import write_categories, write_study
 from figures import believable
 from figures.believable_relation import of_comparison as relation
 from howfar.paper import (
-    adapted_models_report,
-    backbone_distances_report,
+    backbones_and_components_report,
     model_pool_report,
     person_identity_report,
     robustness_report,
     scenes_report,
+    slopes_and_suppression_report,
 )
-from howfar.paper.adapted_models import PERFORMANCE, SUPPRESSION, PerformanceSettings, SuppressionSettings
+from howfar.paper.slopes_and_suppression import PERFORMANCE, SUPPRESSION, PerformanceSettings, SuppressionSettings
 from howfar.report.backbones_report import write_backbones_report
 from howfar.report.certificate_report import write_certificate_report
 from howfar.report.comparison_report import write_report
@@ -198,7 +198,9 @@ def test_section_of_distances(name: str) -> None:
     table = believable_distances.make(**{"several": rows, "one": {"net": (4, 4, 5, 6)}, "near": {"net": (0, 4, 5, 6)}}[name])
     symbols = {"roads": "P", "north": "S_1", "south": "S_3", "birds": "S_5", "boats": "S_6"} if name != "one" else {}
     check_section(
-        backbone_distances_report.distance_section(table, Context(Path(), symbols)), f"distances, {name}", "distances, several"
+        backbones_and_components_report.distance_section(table, Context(Path(), symbols)),
+        f"distances, {name}",
+        "distances, several",
     )
 
 
@@ -279,8 +281,8 @@ def learnt(several: Adaptations) -> dict[str, Any]:
     suppression = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
     performance = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), inputs)
     return {
-        "suppression": (suppression, adapted_models_report.suppression_section),
-        "performance by distance": (performance, adapted_models_report.performance_section),
+        "suppression": (suppression, slopes_and_suppression_report.suppression_section),
+        "performance by distance": (performance, slopes_and_suppression_report.performance_section),
     }
 
 

@@ -18,9 +18,9 @@ from howfar.report.certificate_report import write_certificate_report
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate_result import Certificate
 from howfar.results.file_checks import run_of_table, runs_of_picture
-from howfar.studies import run_folder
+from howfar.studies import run_report
 from howfar.studies.compare_datasets import RELATED
-from howfar.studies.run_folder import write_report
+from howfar.studies.run_report import write_report
 from results.test_conformance import sample_of
 
 
@@ -280,7 +280,7 @@ def test_a_table_that_cannot_be_drawn_and_a_run_of_no_dataset_are_one_line(run, 
     def stumble(*_: object, **__: object) -> None:
         raise KeyError("pc1")
 
-    monkeypatch.setattr(run_folder, "draw", stumble)
+    monkeypatch.setattr(run_report, "draw", stumble)
     folder = run.save(tmp_path / "run")
     document = json.loads((folder / "result.json").read_text())
     for words in (

@@ -17,7 +17,7 @@ from howfar.segmenters import build_segmenter, segmenter_family
 from howfar.segmenters.architectures import DEEPCRACK, UNETPLUSPLUS
 from howfar.segmenters.deepcrack_network import UnpoolingDecoder, upsampled_convolution
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
-from howfar.weights.published import packaged_file, timm_name
+from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
 from worlds.built_once import BuiltOnce
 from worlds.hub import go_offline
 

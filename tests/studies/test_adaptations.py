@@ -10,13 +10,13 @@ import pytest
 from howfar import registry
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError
-from howfar.function_options import AdaptOptions, SegmenterOptions, TrainingOptions
 from howfar.option_validation import declared
+from howfar.options_by_function import AdaptOptions, SegmenterOptions, TrainingOptions
 from howfar.results.adaptation_result import Adaptations
 from howfar.results.study_run import StudyRun
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.several_segmenters import ADAPTATION
-from howfar.studies.run_folder import write_report
+from howfar.studies.run_report import write_report
 from howfar.studies.study_file.run_study import study
 from tiny_studies import written
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from figures.believable_adaptation import make
-from howfar.paper.adapted_models import PerformanceSettings, shares_of, slopes_of
+from howfar.paper.slopes_and_suppression import PerformanceSettings, shares_of, slopes_of
 from howfar.results.adaptation_result import Adaptation
 from howfar.studies.adaptation.adaptation_tables import slopes_of as slopes_by_seed
 from results.test_conformance import adaptation

@@ -18,7 +18,7 @@ from howfar.pipeline.profile_file import Profile
 from howfar.relation.labelled_images import CONFIDENCES
 from howfar.results import Evaluation, Features
 from howfar.results.scores import Score
-from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.evaluate_predictions import evaluate
 
 DISTANCES = ["i_dist", "i_dist_mean", "knn", "mahalanobis"]
 QUIET: dict[str, Any] = {"permutations": 0, "bootstrap": 0, "baselines": False, "progress": False}

@@ -14,7 +14,7 @@ from howfar.backbones import load_backbone
 from howfar.errors import InputError, MissingExtraError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
-from howfar.weights.published import packaged_file, timm_name
+from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
 
 
 @functools.cache

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from howfar.errors import InputError, MissingExtraError
-from howfar.weights import published
+from howfar.weights import hub_downloads
 from howfar.weights.onnx_files import import_onnxruntime
 from howfar.weights.state_dicts import hash_state_dict, read_state_dict
 from worlds.hub import put_into_cache
@@ -69,7 +69,7 @@ def test_hash_sees_everything() -> None:
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(published, "getproxies", dict)
+    monkeypatch.setattr(hub_downloads, "getproxies", dict)
     return tmp_path
 
 
@@ -80,15 +80,15 @@ def no_name(*args: object) -> None:
 def test_why_the_hub_is_out_of_reach(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", no_name)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.example:8080")
-    assert published.why_unreachable("a/b", ("model.safetensors",)) == "hub.example: Name or service not known"
+    assert hub_downloads.why_unreachable("a/b", ("model.safetensors",)) == "hub.example: Name or service not known"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert published.why_unreachable("a/b", ("model.safetensors",)) == "HF_HUB_OFFLINE is set"
+    assert hub_downloads.why_unreachable("a/b", ("model.safetensors",)) == "HF_HUB_OFFLINE is set"
     # A cached file needs no hub.
     (cache / "model.safetensors").write_bytes(b"")
     put_into_cache(cache / "cache", "a/b", cache)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache / "cache"))
-    assert published.why_unreachable("a/b", ("pytorch_model.bin", "model.safetensors")) is None
-    assert published.why_unreachable("a/b", ("pytorch_model.bin",)) == "HF_HUB_OFFLINE is set"
+    assert hub_downloads.why_unreachable("a/b", ("pytorch_model.bin", "model.safetensors")) is None
+    assert hub_downloads.why_unreachable("a/b", ("pytorch_model.bin",)) == "HF_HUB_OFFLINE is set"
 
 
 def test_where_it_is_absent_the_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,9 @@ from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_cha
 from howfar.backbones.torch_module import module
 from howfar.data.image_encoding import as_array, named
 from howfar.errors import HowfarError, InputError, one_line
-from howfar.function_options import BackboneOptions
 from howfar.option_validation import picked
 from howfar.options import Fits
+from howfar.options_by_function import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.results.records import plain
 

@@ -8,9 +8,9 @@ from typing import Any, Final, NoReturn, Unpack, get_args
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line, option
-from howfar.function_options import BackboneOptions
 from howfar.option_validation import refuse_unknown, with_options
 from howfar.options import Engines, Fits, Floats
+from howfar.options_by_function import BackboneOptions
 from howfar.pixel_options import reading_asked
 from howfar.protocols import Backbone
 

@@ -13,8 +13,8 @@ from howfar.backbones.backbone_family import Card, Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
 from howfar.errors import InputError, one_line
+from howfar.weights.hub_downloads import transformers_for
 from howfar.weights.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model
-from howfar.weights.published import transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:

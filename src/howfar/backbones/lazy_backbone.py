@@ -23,10 +23,11 @@ import xxhash
 
 from howfar.backbones.backbone_family import BackboneFamily, Options, family_and_options
 from howfar.errors import StoreError
-from howfar.function_options import BackboneOptions
 from howfar.io.atomic import replace_text
+from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.partial_results import code_stamp
 from howfar.option_validation import with_options
+from howfar.options_by_function import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.store import local_root
 from howfar.store.manifest import canonical
@@ -220,30 +221,24 @@ def _version(package: str) -> str | None:
 def _read(file: Path, made_of: str) -> BackboneRecord | None:
     """Read an identity record; return None if it is missing, damaged or made from anything other than `made_of`."""
     try:
-        if file.stat().st_size > _LARGEST:
+        data = file.read_bytes() if file.stat().st_size <= _LARGEST else b""
+        if not is_intact(data) or (document := json.loads(data))["made_of"] != made_of:
             return None
-        document = json.loads(file.read_text(encoding="utf-8"))
-        body = document["body"]
-        if document["checksum"] != _checksum(body) or body["made_of"] != made_of:
-            return None
-        return BackboneRecord(body["name"], tuple(body["layers"]), body["identity"], body["batch_size"])
+        return BackboneRecord(document["name"], tuple(document["layers"]), document["identity"], document["batch_size"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
 def _keep(file: Path, made_of: str, backbone: Any) -> None:
     """Write a backbone's identity record; a failed write is ignored."""
-    body = {
+    document = {
         "made_of": made_of,
         "name": backbone.name,
         "layers": list(backbone.layers),
         "identity": dict(backbone.identity),
         "batch_size": getattr(backbone, "batch_size", None),
+        SEAL: UNSEALED,
     }
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(file, json.dumps({"body": body, "checksum": _checksum(body)}))
-
-
-def _checksum(body: Mapping[str, Any]) -> str:
-    return xxhash.xxh3_64_hexdigest(canonical(body).encode("ascii"))
+        replace_text(file, sealed(json.dumps(document).encode()).decode())

@@ -18,8 +18,8 @@ from howfar.backbones.backbone_family import BackboneFamily, Card, Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.transformers import folder_origin, model_folder
 from howfar.errors import InputError, one_line
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_model
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin, weights_origin
 from howfar.backbones.preprocessing import Preprocess, for_channels
 from howfar.errors import InputError, MissingExtraError, option
-from howfar.weights import published
+from howfar.weights import efficientnet_lite0, hub_downloads
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.hub_models import random_model
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,8 +32,10 @@ def _build_lite0(options: Options) -> TorchBackbone:
     from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    packaged = read_state_dict(published.packaged_file())
-    fit_state_dict(network, {published.timm_name(key): value for key, value in packaged.items()}, (), "the package's file")
+    packaged = read_state_dict(efficientnet_lite0.packaged_file())
+    fit_state_dict(
+        network, {efficientnet_lite0.timm_name(key): value for key, value in packaged.items()}, (), "the package's file"
+    )
     network.reset_classifier(0)
     config = {"input_size": (3, 224, 224), "interpolation": "bicubic", "mean": (0.5,) * 3, "std": (0.5,) * 3}
     return _backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
@@ -53,7 +55,7 @@ def _build_timm(options: Options) -> TorchBackbone:
 
 def _lite0_origin(_: Options) -> Origin | None:
     """List the package's weight file, which is compared with the published file when the network is built."""
-    file = published.installed_file()
+    file = efficientnet_lite0.installed_file()
     return None if file is None else Origin((file,), TORCH_PACKAGES)
 
 
@@ -108,13 +110,13 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
         remedy = f"pass {option('weights', 'FILE')}, or pretrained=False"
         raise InputError.of(label, "must have published weights", "none", remedy)
     repository = config.hf_hub_id or config.url
-    file = config.hf_hub_filename or published.SAFE_FILE
+    file = config.hf_hub_filename or hub_downloads.SAFE_FILE
 
     def read() -> nn.Module:
         network: nn.Module = timm.create_model(name, pretrained=True, **create)
         return network
 
-    return published.fetched(label, repository, (file, "pytorch_model.bin"), read, download, bool(config.hf_hub_id))
+    return hub_downloads.fetched(label, repository, (file, "pytorch_model.bin"), read, download, bool(config.hf_hub_id))
 
 
 def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:

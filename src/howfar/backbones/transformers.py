@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess
 from howfar.errors import InputError, MissingPathError, one_line, option
-from howfar.weights import published
+from howfar.weights import hub_downloads
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_json
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = No
     sides = _sides(crop if crop is not None else config.get("size")) or _sides(size)
     factor = 255 * (_number(config, "rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0)
     shift = 1.0 if config.get("rescale_offset") else 0.0
-    mean = _three(config, "image_mean", published.IMAGENET_MEAN, 0.0)
-    std = _three(config, "image_std", published.IMAGENET_STD, 1.0)
+    mean = _three(config, "image_mean", hub_downloads.IMAGENET_MEAN, 0.0)
+    std = _three(config, "image_std", hub_downloads.IMAGENET_STD, 1.0)
     # EfficientNet's processor may divide by the deviation twice.
     power = 2 if config.get("include_top", "EfficientNet" in str(config.get("image_processor_type"))) else 1
     number = config.get("resample", 3)
@@ -114,11 +114,11 @@ def _has_shards_elsewhere(folder: Path) -> bool:
 def _build_transformers(options: Options) -> TorchBackbone:
     """Build a vision model that transformers' ``AutoModel`` can load."""
     name = f"transformers:{options.model or options.weights}"
-    library = published.transformers_for(name)
+    library = hub_downloads.transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     config_only = (options.weights is not None and not options.weights.is_dir()) or not options.pretrained
-    folder = model_folder(name, options, ((published.CONFIG_FILE,),) if config_only else REQUIRED_FILES)
+    folder = model_folder(name, options, ((hub_downloads.CONFIG_FILE,),) if config_only else REQUIRED_FILES)
     network = _loaded(name, library, folder, options)
     image = _model_input(name, folder, network, options)
     layer, pooling = ("pooled", "own") if options.pool else ("last hidden state", "none")
@@ -144,9 +144,9 @@ def model_folder(name: str, options: Options, required: tuple[tuple[str, ...], .
         raise InputError.of("transformers", "must name a model", None, "write transformers:facebook/dinov2-small, say")
     if local is None and model is not None and Path(model).expanduser().is_dir():
         local = Path(model).expanduser()
-    if local is None and published.HUB_ID.fullmatch(str(model)) is None:
+    if local is None and hub_downloads.HUB_ID.fullmatch(str(model)) is None:
         raise MissingPathError(f"transformers must name a local folder or a hub id, and {model!r} is neither")
-    folder = local or published.hub_folder(name, str(model), required, (published.PREPROCESSOR_FILE,))
+    folder = local or hub_downloads.hub_folder(name, str(model), required, (hub_downloads.PREPROCESSOR_FILE,))
     return checked_folder(name, folder, required)
 
 
@@ -159,7 +159,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
             model: Any = type(library.AutoModel.from_config(config))
     # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
     except Exception as error:
-        raise InputError(f"{name}: {folder / published.CONFIG_FILE} cannot be read ({one_line(error)})") from error
+        raise InputError(f"{name}: {folder / hub_downloads.CONFIG_FILE} cannot be read ({one_line(error)})") from error
     if config.model_type == "timm_wrapper":
         # timm's preprocessing is not described by a processor's configuration.
         raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")
@@ -171,7 +171,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
 
 
 def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:
-    file = folder / published.PREPROCESSOR_FILE
+    file = folder / hub_downloads.PREPROCESSOR_FILE
     config = getattr(network.config, "vision_config", network.config)
     side = getattr(config, "image_size", None)
     image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
-from howfar import function_options
+from howfar import options_by_function
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.option_validation import declared, nearest
 from howfar.options import FOLDED, HIDDEN
@@ -136,8 +136,8 @@ def _found(folder: Path) -> Path | None:
 def _declared() -> dict[str, bool]:
     """Collect all functions' options by flag name, and whether each is a path."""
     found: dict[str, bool] = {}
-    for keyword in vars(function_options).values():
-        if isinstance(keyword, type) and keyword.__module__ == function_options.__name__:
+    for keyword in vars(options_by_function).values():
+        if isinstance(keyword, type) and keyword.__module__ == options_by_function.__name__:
             for name, (kind, option) in declared(keyword).items():
                 if option.flags not in (HIDDEN, FOLDED):
                     flag = max(option.flags, key=len) if option.flags else name

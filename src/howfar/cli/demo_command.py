@@ -70,7 +70,7 @@ def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int
 def _scored(dataset: Dataset, detector: Detector, out: Path, own: Evaluation | None) -> Evaluation:
     """Predict a dataset as it is and mirrored, evaluate the predictions, and save the evaluation."""
     from howfar.demo.crack_detector import write_predictions
-    from howfar.studies.evaluation.evaluate import evaluate
+    from howfar.studies.evaluate_predictions import evaluate
 
     maps, mirrored = (out / "predictions" / f"{dataset.name}{ending}" for ending in ("", "-flipped"))
     write_predictions(maps, dataset, detector)

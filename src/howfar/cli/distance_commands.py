@@ -21,8 +21,8 @@ from howfar.cli.terminal import (
     report_in,
     show,
 )
-from howfar.function_options import CompareOptions, MatrixOptions, RelateOptions
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import CompareOptions, MatrixOptions, RelateOptions
 from howfar.text_formatting import format_number, share
 
 if TYPE_CHECKING:

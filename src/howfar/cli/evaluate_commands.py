@@ -23,8 +23,8 @@ from howfar.cli.terminal import (
     tell_reading,
     verbose,
 )
-from howfar.function_options import CorruptOptions, EvaluateOptions, PromptOptions
 from howfar.io.file_location import ready_folder
+from howfar.options_by_function import CorruptOptions, EvaluateOptions, PromptOptions
 from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def evaluate(
     **chosen: Unpack[EvaluateOptions],
 ) -> None:
     """Score the predictions of DATASET against its masks (ODS, OIS, AP, F of each image), labels or boxes."""
-    from howfar.studies.evaluation.evaluate import evaluate as study
+    from howfar.studies.evaluate_predictions import evaluate as study
 
     _prepare_file(out, dataset)
     evaluation = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
@@ -62,7 +62,7 @@ def evaluate(
 
 def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
     """Print the scores, the reasons for left-out images and the place of their names; with --verbose a line per image."""
-    from howfar.studies.evaluation.evaluate import LEARNT
+    from howfar.studies.evaluate_predictions import LEARNT
 
     show(evaluation, {})
     to, kinds = console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)

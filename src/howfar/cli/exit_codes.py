@@ -15,9 +15,9 @@ import typer
 
 from howfar.cli.config_file import Config
 from howfar.errors import HowfarError, RunnerError, StoreError, one_line
-from howfar.function_options import BackboneOptions
 from howfar.option_validation import declared
 from howfar.options import FOLDED, FOLDED_NAME
+from howfar.options_by_function import BackboneOptions
 from howfar.progress import end
 from howfar.registry import registered_by
 from howfar.text_formatting import printable, printable_lines

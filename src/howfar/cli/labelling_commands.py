@@ -16,7 +16,7 @@ import typer
 from howfar.cli import flags
 from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say, show
 from howfar.errors import InputError
-from howfar.function_options import LabelImportOptions, SelectOptions
+from howfar.options_by_function import LabelImportOptions, SelectOptions
 
 if TYPE_CHECKING:
     from howfar.results import Selection

@@ -18,9 +18,9 @@ from howfar.cli.distance_commands import show_judgements
 from howfar.cli.exit_codes import INTERRUPTED
 from howfar.cli.terminal import SHOWN, answer, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError
-from howfar.function_options import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.io.file_location import ready_file, ready_folder
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.pixel_options import READING, reading_asked
 from howfar.progress import end, stage
 from howfar.text_formatting import printable

@@ -1,18 +1,18 @@
-"""Write reports and model cards, run study files, serve images and AI tools (`report`, `card`, `study`, `explore`, `mcp`)."""
+"""Write reports and cards, run studies, compare methods, serve images and tools: `report card study bench explore mcp`."""
 
 import json as text_json
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Unpack
+from typing import Annotated, Any, Unpack
 
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import answer, console, print_paths, say, show
+from howfar.cli.terminal import answer, console, print_json, print_paths, print_table, say, show
 from howfar.errors import InputError
-from howfar.function_options import PageOptions, StudyFileOptions
+from howfar.options_by_function import PageOptions, StudyFileOptions
 from howfar.progress import stage
 
 
@@ -26,7 +26,7 @@ def report(
 ) -> None:
     """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
     from howfar.report.page import write_summary
-    from howfar.studies.run_folder import write_report
+    from howfar.studies.run_report import write_report
 
     with stage(f"drawing the report of {run}"):
         page = write_report(run, **chosen)
@@ -91,7 +91,7 @@ def study(
         for line in text_json.dumps(json_schema(), indent=1).splitlines():
             say(line)
     elif data is not None:
-        from howfar.studies.study_file.bundle import rerun_bundle
+        from howfar.studies.study_file.results_bundle import rerun_bundle
 
         found = rerun_bundle(file, data, **chosen)
         answer(found, json, show, {"run": Path(found.folder)})
@@ -107,7 +107,7 @@ def study(
 
 def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) -> None:
     from howfar.option_validation import checked
-    from howfar.studies.study_file.bundle import check_bundle_path, write_bundle
+    from howfar.studies.study_file.results_bundle import check_bundle_path, write_bundle
     from howfar.studies.study_file.run_study import PAGE, plan_of, run_plan
 
     given = checked(StudyFileOptions, chosen)
@@ -129,3 +129,41 @@ def card(
 
     written = write_card(run, out, name)
     say(str(out or written))
+
+
+METHODS = "A Python file, whose code then runs, or a method that howfar brings; by default all of these."
+ENTRIES = "Read entries here, a Parquet or CSV file a model; by default those that howfar brings."
+
+
+def bench(
+    methods: Annotated[list[str] | None, flags.argument("METHOD.py", METHODS)] = None,
+    entries: Annotated[Path | None, flags.value("DIR", ENTRIES)] = None,
+    json: flags.Json = False,
+) -> None:
+    """Compare your own method with others: errors on new sites, intervals, gate, ranking of failures, labels needed."""
+    from howfar.studies.bench.run_methods import INCLUDED
+    from howfar.studies.bench.run_methods import bench as study
+
+    found = study(methods or INCLUDED, entries)
+    if json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from howfar.report.bench_report import section
+    from howfar.report.section import TablePart
+
+    filled, to = section(found), console()
+    to.print(filled.lead, style="bold")
+    for part in filled.parts:
+        if isinstance(part, TablePart):
+            to.print(part.title)
+            print_table(
+                to, [each.title for each in part.table.columns], [[cell.text for cell in row] for row in part.table.rows]
+            )
+            for each in (column for column in part.table.columns if column.explanation):
+                to.print(f"{each.title}: {each.explanation}", style="dim")
+    for sentence in filled.sentences:
+        to.print(sentence)

@@ -10,8 +10,8 @@ import typer
 
 from howfar.cli import flags
 from howfar.cli.terminal import answer, console, print_paths, print_remarks, print_result, print_table, report_in, tell_reading
-from howfar.function_options import AssessOptions, CertifyOptions
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import AssessOptions, CertifyOptions
 
 if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment

@@ -12,8 +12,8 @@ import typer
 from howfar.cli import flags
 from howfar.cli.terminal import SHOWN, answer, console, print_json, print_table, say
 from howfar.errors import InputError
-from howfar.function_options import StoredEmbedOptions
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import StoredEmbedOptions
 from howfar.text_formatting import size_text
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def embed(
     from howfar.backbones import as_backbone
     from howfar.data import Dataset, each_dataset, parse
     from howfar.errors import InputError
-    from howfar.function_options import BackboneOptions
     from howfar.memory import within
     from howfar.option_validation import checked, picked
+    from howfar.options_by_function import BackboneOptions
     from howfar.pipeline.embedding import embed_all
     from howfar.store import Store
 

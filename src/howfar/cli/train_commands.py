@@ -21,8 +21,8 @@ from howfar.cli.terminal import (
     show,
     tell_reading,
 )
-from howfar.function_options import AdaptOptions, PredictOptions, TrainOptions
 from howfar.io.file_location import ready_file, ready_folder
+from howfar.options_by_function import AdaptOptions, PredictOptions, TrainOptions
 from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:

@@ -15,15 +15,14 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from howfar.data.annotation_shapes import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
+from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.data.coco import read_coco_boxes, read_results
 from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
 from howfar.data.image_classes import CategoryNames, named, read_names
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text, stem, walk
 from howfar.data.item import Item
-from howfar.data.label_files import Labels, matched, read_export
-from howfar.data.structured_files import (
+from howfar.data.json_and_tables import (
     CORNERS,
     ROLES,
     SIDES,
@@ -38,6 +37,7 @@ from howfar.data.structured_files import (
     read_tabular,
     readable,
 )
+from howfar.data.label_files import Labels, matched, read_export
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
 from howfar.io.file_location import absolute
 from howfar.text_formatting import printable

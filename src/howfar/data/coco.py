@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from howfar.data.annotation_shapes import (
+from howfar.data.annotations import (
     CATEGORY,
     BoxesOf,
     BoxFile,

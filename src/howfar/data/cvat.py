@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 from xml.etree import ElementTree
 
-from howfar.data.annotation_shapes import (
+from howfar.data.annotations import (
     CATEGORY,
     LabelExport,
     Mark,

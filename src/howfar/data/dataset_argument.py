@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from howfar import registry
 from howfar.data import image_stacks
-from howfar.data.bands import read_so
+from howfar.data.bands_and_range import read_so
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
 from howfar.data.containers.container import IMAGE, type_of_files
@@ -22,8 +22,8 @@ from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embe
 from howfar.data.image_folder import EXTENSIONS, FOLDER, IMAGES, is_text, kind_of, natural_key, path_text, stem, suffix_of
 from howfar.data.image_table import list_table
 from howfar.data.item import Item, ItemTable
+from howfar.data.json_and_tables import read_json, readable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
-from howfar.data.structured_files import read_json, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.file_location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.io.safe_cell_urls import name_place

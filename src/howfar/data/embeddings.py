@@ -27,7 +27,7 @@ from howfar.data.dataset import Dataset
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
 from howfar.data.item import Item, ItemTable
-from howfar.data.structured_files import cell_text, readable
+from howfar.data.json_and_tables import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.array_archive import map_array, read_array
 from howfar.io.atomic import appearing, naming, staging, synced

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.annotation_shapes import MOST, LabelExport, Mark, MarkedImage, Shape, polygon, to_runs
+from howfar.data.annotations import MOST, LabelExport, Mark, MarkedImage, Shape, polygon, to_runs
 from howfar.errors import InputError
 from howfar.io.file_location import is_url
 from howfar.memory import check_file

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
-from howfar.data.annotation_shapes import CATEGORY, Mark, MarkedImage, Shape
+from howfar.data.annotations import CATEGORY, Mark, MarkedImage, Shape
 from howfar.data.dataset import leads_out, unshared
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import shown

@@ -28,7 +28,7 @@ from howfar.data.image_encoding import CHANNELS, as_array, file_bytes, named, sh
 from howfar.data.image_folder import DICOM, EXTENSIONS, home_of, path_text
 from howfar.data.image_table import WANTED, list_rows, why_no_file
 from howfar.data.item import BufferedText, Item
-from howfar.data.structured_files import cell_text
+from howfar.data.json_and_tables import cell_text
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import Location, Url, absolute, as_location, is_url
 from howfar.io.safe_cell_urls import name_place

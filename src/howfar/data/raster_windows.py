@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.bands import NO_DATA, driver_of, raster_values, rasters_read
+from howfar.data.bands_and_range import NO_DATA, driver_of, raster_values, rasters_read
 from howfar.data.image_folder import counted, stem
 from howfar.data.image_stacks import WHOLE, opened, part, place
 from howfar.data.item import Item

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered, style
-from howfar.figures import adaptation_models as adapted
+from howfar.figures import adaptation_style as adapted
 from howfar.figures.forest_plot import ForestRow, forest, frame_forest
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
 from howfar.results.records import Interval, matching

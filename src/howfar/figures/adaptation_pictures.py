@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, contact_sheets, registered, style
-from howfar.figures.adaptation_models import by_background, by_shots, strategy_of, study_note
+from howfar.figures.adaptation_style import by_background, by_shots, strategy_of, study_note
 from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
 from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.results.records import matching

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from howfar.figures import Caption, registered, style
-from howfar.figures import adaptation_models as adapted
+from howfar.figures import adaptation_style as adapted
 from howfar.figures.performance_figures import FEWEST
 from howfar.relation.performance_by_distance import curve
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation

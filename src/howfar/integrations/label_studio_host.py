@@ -8,10 +8,10 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from howfar.data.annotation_shapes import LabelExport
+from howfar.data.annotations import LabelExport
 from howfar.data.image_bytes import read_bytes
+from howfar.data.json_and_tables import file_bytes, parsed_xml, read_json, readable
 from howfar.data.label_studio import read_label_studio
-from howfar.data.structured_files import file_bytes, parsed_xml, read_json, readable
 from howfar.errors import ImageError, InputError
 from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over
 from howfar.io.file_location import absolute

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
 from howfar import registry
-from howfar.data.annotation_shapes import LabelExport
-from howfar.data.structured_files import readable
+from howfar.data.annotations import LabelExport
+from howfar.data.json_and_tables import readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.progress import stage
 from howfar.report.section import plural

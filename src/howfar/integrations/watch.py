@@ -21,17 +21,17 @@ from howfar.data.dataset_argument import location_and_name, parse_images
 from howfar.data.image_bytes import place_of as image_place
 from howfar.data.image_folder import counted, path_text, walk
 from howfar.data.item import Item
+from howfar.data.json_and_tables import read_tabular
 from howfar.data.prediction_maps import match_maps
-from howfar.data.structured_files import read_tabular
 from howfar.errors import ImageError, InputError, StoreError
 from howfar.explore.run_pictures import SHOWN, encoded, photograph
 from howfar.explore.server import NOT_FOUND, Response
-from howfar.function_options import BackboneOptions, ScoreOptions, ScoringOptions
 from howfar.io.atomic import replace_text
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.file_location import Location, absolute, as_location, ready_folder, stamp
 from howfar.io.lock import alone
 from howfar.option_validation import picked
+from howfar.options_by_function import BackboneOptions, ScoreOptions, ScoringOptions
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
 from howfar.results.check_result import Check

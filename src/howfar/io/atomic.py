@@ -12,6 +12,8 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any, BinaryIO
 
+from howfar.errors import InputError
+from howfar.io.file_location import absolute
 from howfar.io.lock import alone, locked
 
 TEMPORARY = ".tmp"
@@ -39,6 +41,17 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file whole or not at all, replacing an earlier one."""
     replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_new_text(file: str | Path, text: str, what: str) -> Path:
+    """Write a file that the user then edits, and return its path; raise `InputError` if it exists, as `what` it is called."""
+    path = absolute(file)
+    if path.exists():
+        raise InputError.of(what, "must not be there yet", str(file), "name another, or delete it")
+    if not path.parent.is_dir():
+        raise InputError.of(what, "must be in a folder that is there", str(file))
+    replace_text(path, text)
+    return path
 
 
 @contextmanager

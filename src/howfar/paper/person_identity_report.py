@@ -25,17 +25,18 @@ from howfar.text_formatting import share, signed
 STEP = 1.12
 TITLE = 0.26
 LINE = 0.13
+MOST_PICTURED = 6
 PARTS = 2
 """Values that stand side by side under a picture."""
 
 
-def identity_pictures(result: Identity, *, limit: int = 6) -> Figure:
+def identity_pictures(result: Identity) -> Figure:
     """Draw images of each person, a row per person, with their values below (fig. 30).
 
-    Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. At most
-    `limit` persons are drawn, the first.
+    Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. The
+    first `MOST_PICTURED` persons are drawn.
     """
-    persons, left_out = style.first(result.persons, limit)
+    persons, left_out = style.first(result.persons, MOST_PICTURED)
     rows = [result.pictures[result.pictures["person"] == person] for person in persons]
     across = max(map(len, rows))
     lines = max((_lines(text) for row in rows for text in row["text"]), key=len)
@@ -70,25 +71,15 @@ MOST_VALUES = 48
 MOST_PERSONS = 14
 
 
-def identity_violins(result: Identity, backbone: str, perturbation: str = UNCHANGED) -> Figure:
-    """Draw I^dist of every set's images from the first primary set, a panel per variation (fig. 31).
+def identity_violins(result: Identity, backbone: str, perturbed: str = "") -> Figure:
+    """Draw I^dist of every set's images from the first primary set, a row of panels per variation (fig. 31).
 
     Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
-    person: an orange dot on or below it violates equations 9 to 11.
+    person: an orange dot on or below it violates equations 9 to 11. Images with the perturbation `perturbed` stand to the right
+    of those as they are (fig. 32).
     """
-    changed = "" if perturbation == UNCHANGED else f", images with {perturbation}"
-    return _violins(result, backbone, (perturbation,), f"Distances of persons by {backbone}{changed}")
-
-
-def identity_before_after(result: Identity, backbone: str, perturbation: str) -> Figure:
-    """Draw the panels of `identity_violins` for original (left) and perturbed images (right) (fig. 32)."""
-    title = f"Distances of persons by {backbone}, images as they are and with {perturbation}"
-    return _violins(result, backbone, (UNCHANGED, perturbation), title)
-
-
-def _violins(result: Identity, backbone: str, perturbations: Sequence[str], title: str) -> Figure:
-    """Draw a row of panels per variation, a panel per perturbation."""
-    several = len(perturbations) > 1
+    several, perturbations = bool(perturbed), (UNCHANGED, perturbed) if perturbed else (UNCHANGED,)
+    title = f"Distances of persons by {backbone}" + (f", images as they are and with {perturbed}" if several else "")
     with style.drawing():
         figure = style.blank(style.WIDTH, 0.95 + HEIGHT * len(result.variations))
         panels = figure.subplots(len(result.variations), len(perturbations), squeeze=False)
@@ -373,7 +364,7 @@ def _figures(result: Identity) -> Iterator[doc.FigurePart]:
             f"{_primaries(result)}. {_READ}",
             " ".join(violated_in_words(result, backbone, each) for each in (UNCHANGED, perturbation)),
         )
-        draw = partial(identity_before_after, result, backbone, perturbation)
+        draw = partial(identity_violins, result, backbone, perturbation)
         yield doc.FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")
 
 

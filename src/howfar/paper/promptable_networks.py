@@ -26,8 +26,9 @@ from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data.masks import resize_mask
 from howfar.errors import InputError
+from howfar.training.losses_and_schedules import dice
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.hub_models import random_model, read_model
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.state_dicts import hash_state_dict
 
 
@@ -217,7 +218,7 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
     for _ in range(steps):
         mixed = weights[0] * proposals[0] + weights[1] * proposals[1] + (1 - weights.sum()) * proposals[2]
-        loss = _dice(mixed, truth) + _focal(mixed, truth)
+        loss = dice([mixed], truth) + _focal(mixed, truth)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own is not annotated
         optimiser.step()
@@ -262,11 +263,6 @@ def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
     typical = (cells.mean(dim=1) + cells.amax(dim=1)) / 2
     target: Tensor = typical / typical.norm().clamp_min(1e-12)
     return target
-
-
-def _dice(logits: Tensor, truth: Tensor) -> Tensor:
-    p = logits.sigmoid()
-    return 1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1)
 
 
 def _focal(logits: Tensor, truth: Tensor) -> Tensor:

@@ -23,9 +23,9 @@ from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError, option
-from howfar.function_options import PromptOptions, PromptSettings
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import REQUIRED, Option
+from howfar.options_by_function import PromptOptions, PromptSettings
 from howfar.paper.promptable_networks import (
     TEXTS,
     VERSION,
@@ -46,8 +46,8 @@ from howfar.results import Provenance, Skipped
 from howfar.results.file_checks import page_folder
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
-from howfar.studies.evaluation.evaluate import evaluate
-from howfar.studies.run_folder import write_run
+from howfar.studies.evaluate_predictions import evaluate
+from howfar.studies.run_report import write_run
 from howfar.studies.study_file.kind import (
     DatasetName,
     DatasetNames,

@@ -20,17 +20,17 @@ from howfar.backbones import BackboneArgument, as_backbone, is_stored
 from howfar.backbones.lazy_backbone import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
-from howfar.data.bands import NO_DATA, left_out, no_data, range_warning
+from howfar.data.bands_and_range import NO_DATA, left_out, no_data, range_warning
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
 from howfar.data.item import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
 from howfar.data.item import Item as ImageItem
 from howfar.errors import ImageError, InputError
-from howfar.function_options import BackboneOptions, EmbedOptions
 from howfar.io.file_location import is_in_memory
 from howfar.memory import at_a_time, file_limit, is_set, within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import BackboneOptions, EmbedOptions
 from howfar.pixel_options import READING, file_and_reading, reading_asked
 from howfar.progress import bar
 from howfar.projection.pca_cache import with_sums

@@ -18,7 +18,7 @@ from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
-from howfar.data.bands import range_warning
+from howfar.data.bands_and_range import range_warning
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_decoding import size as size_of
 from howfar.data.image_folder import path_text
@@ -26,9 +26,9 @@ from howfar.data.item import Item, ItemTable, PathTexts
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
-from howfar.function_options import ModelOptions, PredictOptions
 from howfar.metrics import Counts, SegmentationScore, count, stack, summarise
 from howfar.option_validation import checked, picked, with_options
+from howfar.options_by_function import ModelOptions, PredictOptions
 from howfar.pixel_options import READING as PIXELS
 from howfar.pixel_options import PixelReading, file_and_reading
 from howfar.progress import bar, stage
@@ -51,8 +51,8 @@ from howfar.segmenters.predictor import (
     resized,
     resized_map,
 )
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.onnx_files import BYTE, hash_onnx
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import hash_state_dict
 
 LARGER = 2.0

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_backbone
 from howfar.errors import MissingPathError, StoreError, one_line
-from howfar.function_options import BackboneOptions, ScorerOptions, ScoringOptions
 from howfar.io import array_archive
 from howfar.option_validation import picked, with_options
+from howfar.options_by_function import BackboneOptions, ScorerOptions, ScoringOptions
 from howfar.pipeline.primary_reference import PrimaryReference
 from howfar.pipeline.scorer import NewImages, Scorer, arrivals, collect, load_again
 from howfar.pixel_options import READING

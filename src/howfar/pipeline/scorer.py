@@ -21,14 +21,14 @@ from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture
 from howfar.data.image_folder import home_of, path_text
 from howfar.data.image_stacks import is_stack
+from howfar.data.json_and_tables import TABLES
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
-from howfar.data.structured_files import TABLES
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
-from howfar.function_options import BackboneOptions, ScoringOptions
 from howfar.io.file_location import absolute, as_location, is_url
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
 from howfar.option_validation import checked
+from howfar.options_by_function import BackboneOptions, ScoringOptions
 from howfar.pipeline.embedding import check_work
 from howfar.pipeline.primary_reference import PrimaryReference
 from howfar.pixel_options import READING, PixelReading, by_reading, reading_asked, reading_pixels
@@ -44,9 +44,9 @@ from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
 from howfar.tasks.classification_task import class_listing
 from howfar.tasks.detection_task import BOXES, box_listing
-from howfar.tasks.listed_predictions import ListedImage, ListedSignals
 from howfar.tasks.maps import ImageMaps, MapFolders, stacked
 from howfar.tasks.multiclass_task import class_maps_in
+from howfar.tasks.score_listed_predictions import ListedImage, ListedSignals
 
 NewImages: TypeAlias = "ImageArgument | DatasetsArgument"
 """What is to be scored: images, datasets, or a list of these."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howfar.errors import MissingPathError
 from howfar.figures import Caption, registration
-from howfar.figures import adaptation_models as adapted
+from howfar.figures import adaptation_style as adapted
 from howfar.figures.adaptation_gains import by_seed
 from howfar.figures.adaptation_pictures import adaptation_rows, rows_caption
 from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption, is_scored, ranges

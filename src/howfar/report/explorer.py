@@ -16,10 +16,10 @@ from howfar.explore.run_pictures import MOST_ROWS, ImageFiles, masks_of, sample,
 from howfar.explore.server import KEPT, Response, RunSite
 from howfar.explore.text_search import search_of
 from howfar.explore.widget import Explorer
-from howfar.function_options import PageOptions
 from howfar.io.file_location import absolute
 from howfar.option_validation import checked
 from howfar.options import Maps, Stored
+from howfar.options_by_function import PageOptions
 from howfar.pixel_options import READING
 from howfar.report.page import SECTION, SectionKind, fill
 from howfar.report.run_results import RunResults
@@ -29,7 +29,7 @@ from howfar.results.adaptation_result import Adaptation
 from howfar.results.comparison_result import ImageMap
 from howfar.results.result import Result
 from howfar.studies.image_umap import check_map, keep_map
-from howfar.studies.run_folder import load, with_map
+from howfar.studies.run_report import load, with_map
 
 MOST_IN_REPORT = 100_000
 """Images of the interactive part of a report, which is one file; `howfar explore` shows all."""

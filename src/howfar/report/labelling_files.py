@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from howfar.data.annotation_shapes import CATEGORY, MarkedImage
+from howfar.data.annotations import CATEGORY, MarkedImage
 from howfar.data.coco import write_coco
 from howfar.data.cvat import write_cvat
 from howfar.data.image_bytes import is_member

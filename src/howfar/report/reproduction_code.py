@@ -5,7 +5,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from howfar.function_options import TrainingOptions
+from howfar.options_by_function import TrainingOptions
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.backbones_result import BackboneComparison

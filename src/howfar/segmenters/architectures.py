@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
-from howfar.weights.published import SAM_BASE
+from howfar.weights.hub_downloads import SAM_BASE
 
 
 def _call(module: str, function: str, *arguments: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError
 from howfar.segmenters.input_normalisation import Normalise, check_sides
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
 

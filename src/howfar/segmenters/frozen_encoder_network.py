@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from howfar import registry
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
 from howfar.segmenters.input_normalisation import Normalise, check_sides
+from howfar.weights.hub_downloads import HUB_ID
 from howfar.weights.hub_models import model_of
-from howfar.weights.published import HUB_ID
 
 
 def prepare(network: nn.Module) -> nn.Module:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError
 from howfar.segmenters.input_normalisation import Normalise
-from howfar.weights import published
+from howfar.weights import hub_downloads
+from howfar.weights.hub_downloads import SAM_BASE, SAM_SIDE, SAM_SIZES
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, model_of, read_json, read_model
-from howfar.weights.published import SAM_BASE, SAM_SIDE, SAM_SIZES
 from howfar.weights.state_dicts import hash_state_dict, read_state_dict
 
 STD = 0.02
@@ -70,12 +70,12 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
     `pretrained` is True for the base model's weights, a file for those of a state dict, False for random ones: then only the
     configuration is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
     """
-    library = published.transformers_for("adsam")
+    library = hub_downloads.transformers_for("adsam")
     read = library.SamModel.from_pretrained
     if pretrained is True:
         return read_model(_BASE, _folder(base, REQUIRED_FILES), read)
     known = base == SAM_BASE and not Path(base).is_dir()
-    config = {} if known else read_json(_folder(base, REQUIRED_FILES[:1]) / published.CONFIG_FILE)
+    config = {} if known else read_json(_folder(base, REQUIRED_FILES[:1]) / hub_downloads.CONFIG_FILE)
     if isinstance(pretrained, Path):
         state = read_state_dict(pretrained)
         return read_model(_BASE, pretrained, read, config=library.SamConfig.from_dict(config), state_dict=state)
@@ -90,8 +90,8 @@ def side_of(options: Any) -> int | None:
         return SAM_SIDE
     try:
         if not folder.is_dir():
-            folder = published.cached_folder(base, REQUIRED_FILES[:1]) or folder
-        side = read_json(folder / published.CONFIG_FILE)["vision_config"].get("image_size", SAM_SIDE)
+            folder = hub_downloads.cached_folder(base, REQUIRED_FILES[:1]) or folder
+        side = read_json(folder / hub_downloads.CONFIG_FILE)["vision_config"].get("image_size", SAM_SIDE)
     # Errors are raised later, when the base model is built.
     except (InputError, KeyError, TypeError, AttributeError):
         return None
@@ -102,10 +102,10 @@ def _folder(base: str, wanted: Sequence[tuple[str, ...]]) -> Path:
     """Return the folder named by `base`, or that of a hub id in the hub's cache, downloading if needed."""
     folder = Path(base).expanduser()
     if not folder.is_dir():
-        if published.HUB_ID.fullmatch(base) is None:
+        if hub_downloads.HUB_ID.fullmatch(base) is None:
             rule = f"must be a folder, or a hub id such as {SAM_BASE}"
             raise MissingPathError(f"{_BASE} {rule}, and {base!r} is neither")
-        folder = published.hub_folder(_BASE, base, wanted, size=SAM_SIZES.get(base, ""), option="base")
+        folder = hub_downloads.hub_folder(_BASE, base, wanted, size=SAM_SIZES.get(base, ""), option="base")
     return checked_folder(_BASE, folder, tuple(wanted), ("sam",))
 
 
@@ -127,7 +127,7 @@ class SamAdapter(nn.Module):
         self.config.pop("_name_or_path", None)
         self.base_weights = base_weights
         self.multiple: int = vision.image_size
-        self.normalise = Normalise(published.IMAGENET_MEAN, published.IMAGENET_STD)
+        self.normalise = Normalise(hub_downloads.IMAGENET_MEAN, hub_downloads.IMAGENET_STD)
         self.encoder = sam.vision_encoder.requires_grad_(False)
         self.positions = sam.shared_image_embedding.requires_grad_(False)
         self.no_mask = sam.prompt_encoder.no_mask_embed.requires_grad_(False)

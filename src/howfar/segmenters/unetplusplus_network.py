@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from howfar.errors import MissingExtraError
 from howfar.segmenters.input_normalisation import Normalise, check_sides
-from howfar.weights import published
+from howfar.weights import efficientnet_lite0, hub_downloads
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
 ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "b3": "efficientnet-b3"}
 # Mean and deviation that each encoder's published weights were trained with; the library would ask a hub for them.
-STATISTICS = {"lite0": ((0.5,) * 3, (0.5,) * 3), "b3": (published.IMAGENET_MEAN, published.IMAGENET_STD)}
+STATISTICS = {"lite0": ((0.5,) * 3, (0.5,) * 3), "b3": (hub_downloads.IMAGENET_MEAN, hub_downloads.IMAGENET_STD)}
 B3 = "smp-hub/efficientnet-b3.imagenet"
 # Classification layers that the published weights hold beside the encoder.
 HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
@@ -63,7 +63,7 @@ def build(options: Any, pretrained: bool | Path) -> UnetPlusPlus:
         file = pretrained if isinstance(pretrained, Path) else _published_file(encoder)
         state = read_state_dict(file)
         if encoder == "lite0" and "_conv_stem.weight" in state:
-            state = {published.timm_name(key): value for key, value in state.items()}
+            state = {efficientnet_lite0.timm_name(key): value for key, value in state.items()}
         if encoder == "lite0":
             state = {f"model.{key}": value for key, value in state.items()}
         fit_state_dict(network.network.encoder, state, HEADS, str(file))
@@ -73,8 +73,8 @@ def build(options: Any, pretrained: bool | Path) -> UnetPlusPlus:
 def _published_file(encoder: str) -> Path:
     """Return the file of an encoder's ImageNet weights, from its package or the hub."""
     if encoder == "lite0":
-        return published.packaged_file()
+        return efficientnet_lite0.packaged_file()
     from huggingface_hub import hf_hub_download
 
-    files = (published.SAFE_FILE,)
-    return published.fetched("unetplusplus with encoder b3", B3, files, lambda: Path(hf_hub_download(B3, *files)))
+    files = (hub_downloads.SAFE_FILE,)
+    return hub_downloads.fetched("unetplusplus with encoder b3", B3, files, lambda: Path(hf_hub_download(B3, *files)))

@@ -14,9 +14,9 @@ from howfar.backbones import BackboneArgument, as_backbone, as_loaded, load_back
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker, log_result
-from howfar.function_options import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
+from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
 from howfar.pipeline.dataset_pairs import forget_pairs
 from howfar.random_streams import stream
 from howfar.relation.correlation import correlation, rank_sums, spearman
@@ -24,9 +24,9 @@ from howfar.results import Comparison, Settings
 from howfar.results.backbones_result import SETS, BackboneComparison
 from howfar.results.file_checks import page_folder
 from howfar.significance import resample_weights
+from howfar.studies.column_slices import columns_of
 from howfar.studies.compare_datasets import compared_by, read_and_drawn
-from howfar.studies.run_folder import write_run
-from howfar.studies.slices import columns_of
+from howfar.studies.run_report import write_run
 from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, sources_of
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from howfar.data.image_groups import grouped
 from howfar.distances.dataset_distances import self_distance
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker, log_result
-from howfar.function_options import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
 from howfar.pipeline.dataset_pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.distance_intervals import ROUNDING
 from howfar.pipeline.pair_measures import check_plan, kept
@@ -48,10 +48,10 @@ from howfar.results.file_checks import page_folder
 from howfar.significance import holm
 from howfar.significance.bootstrap import few_groups, single_group
 from howfar.store import local_root
+from howfar.studies.column_slices import check_columns, columns_of, with_slices
 from howfar.studies.image_umap import check_map, keep_map
 from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks
-from howfar.studies.run_folder import draw
-from howfar.studies.slices import check_columns, columns_of, with_slices
+from howfar.studies.run_report import draw
 from howfar.studies.study_inputs import (
     BASELINE_IMAGES,
     BASELINES,

@@ -24,11 +24,11 @@ from howfar.data.image_folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.prediction_maps import map_paths, write_map
 from howfar.errors import HowfarError, ImageError, InputError, one_line, option
-from howfar.function_options import CorruptOptions, ModelOptions
 from howfar.io.atomic import replace_text
 from howfar.io.file_location import ready_folder
 from howfar.io.lock import locked
 from howfar.option_validation import checked, picked, with_options
+from howfar.options_by_function import CorruptOptions, ModelOptions
 from howfar.perturb import LabelledPerturbation, labelled_every, labelled_named
 from howfar.perturb.corruptions import inpaint
 from howfar.pipeline.prediction import Model, is_current, loaded_model, predict
@@ -37,7 +37,7 @@ from howfar.random_streams import stream
 from howfar.results import Evaluation, Skipped
 from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
-from howfar.studies.evaluation.evaluate import Seen, evaluate
+from howfar.studies.evaluate_predictions import Seen, evaluate
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument

@@ -22,7 +22,6 @@ from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import Dataset, DatasetsArgument
 from howfar.data.image_groups import grouped
 from howfar.errors import InputError
-from howfar.function_options import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.io.atomic import replace_text
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.lock import alone
@@ -31,6 +30,7 @@ from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.pipeline.dataset_pairs import PairDistances, bare, between, grouping, projector_of
 from howfar.pipeline.distance_intervals import PairGroups
 from howfar.pipeline.pair_measures import check_plan
@@ -41,7 +41,7 @@ from howfar.results import BackboneSummary, Features, Provenance, Settings
 from howfar.results.comparison_result import PAIRS, Matrix, MatrixDataset
 from howfar.results.file_checks import check_table, page_folder
 from howfar.studies.compare_datasets import features_of, matrix_notes
-from howfar.studies.run_folder import write_run
+from howfar.studies.run_report import write_run
 from howfar.studies.study_inputs import Execution, check_names, check_out, drawn, parse_all, sources_of
 
 JOURNAL: Final = "pairs.jsonl"

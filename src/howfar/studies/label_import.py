@@ -18,21 +18,21 @@ from PIL import Image
 
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument, Item
-from howfar.data.annotation_shapes import CATEGORY, LabelExport, Mark, MarkedImage
+from howfar.data.annotations import CATEGORY, LabelExport, Mark, MarkedImage
 from howfar.data.dataset import examples
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_bytes import check_files
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import natural_key, stem, walk
+from howfar.data.json_and_tables import readable
 from howfar.data.label_files import KINDS, matched, read_export
 from howfar.data.masks import read_mask
 from howfar.data.pre_annotations import Images, LabelNames, Named, file_name, kept_below, label_names, put
-from howfar.data.structured_files import readable
 from howfar.errors import ImageError, InputError, MissingPathError, option
-from howfar.function_options import LabelImportOptions
 from howfar.io.atomic import cut_off, staging
 from howfar.io.file_location import absolute, is_url, ready_folder
 from howfar.option_validation import checked, with_options
+from howfar.options_by_function import LabelImportOptions
 from howfar.results import Selection
 from howfar.results.selection_result import ImportedLabel, LabelImport
 from howfar.text_formatting import cell, printable

@@ -13,10 +13,10 @@ from howfar.backbones import BackboneArgument, as_loaded, is_stored
 from howfar.data import DatasetArgument, DatasetsArgument, parse
 from howfar.data.image_groups import grouped
 from howfar.errors import InputError
-from howfar.function_options import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.pipeline.embedding import embed_all
 from howfar.pipeline.pair_measures import check_plan
 from howfar.pipeline.primary_reference import PrimaryReference

@@ -20,13 +20,13 @@ from howfar.data.image_table import match_list, read_list
 from howfar.data.pre_annotations import FirstLabels, Named, label_names
 from howfar.data.prediction_maps import ARRAYS, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
-from howfar.function_options import SelectOptions
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.image_structure import FEATURES as REGION_FEATURES
 from howfar.metrics.image_structure import MOST, foreground_regions, ridge_response
 from howfar.metrics.label_free_signals import class_entropy
 from howfar.metrics.multiclass import METRIC
 from howfar.option_validation import checked, with_options
+from howfar.options_by_function import SelectOptions
 from howfar.pipeline.dataset_pairs import KEPT
 from howfar.protocols import Strategy
 from howfar.random_streams import stream

@@ -16,9 +16,9 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument, each_dataset
 from howfar.data.dataset_argument import location_and_name
 from howfar.data.image_bytes import keep_with
 from howfar.errors import HowfarError, InputError
-from howfar.function_options import BackboneOptions, StudyExecution
 from howfar.memory import beside, plan
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import BackboneOptions, StudyExecution
 from howfar.pipeline.embedding import check_work, embed_all, fitting_batch
 from howfar.pipeline.pair_measures import check_plan, kept
 from howfar.protocols import Backbone, Runner, StoreLike

@@ -12,16 +12,16 @@ from howfar.data import Dataset, Item
 from howfar.data.dataset import entries_of, examples
 from howfar.data.image_classes import ClassPredictions, class_names, folder_notes, labelled_by_folders, named, read_classes
 from howfar.data.image_folder import path_text
+from howfar.data.json_and_tables import TABLES, column_roles
 from howfar.data.label_files import read_class_labels
 from howfar.data.pre_annotations import FirstLabels
 from howfar.data.python_objects import labelled
-from howfar.data.structured_files import TABLES, column_roles
 from howfar.errors import InputError
 from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.labelled_images import CLASS_SIGNALS, CONFIDENCE
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
-from howfar.tasks.listed_predictions import (
+from howfar.tasks.score_listed_predictions import (
     ListedPredictions,
     ListedSignals,
     TalliedImage,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
-from howfar.data.annotation_shapes import CATEGORY
+from howfar.data.annotations import CATEGORY
 from howfar.data.dataset import examples
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted
@@ -43,7 +43,6 @@ from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.sampling import foreground_bound
 from howfar.tasks.image_faults import read_named, with_bar
-from howfar.tasks.listed_predictions import evaluation_of, spread
 from howfar.tasks.maps import (
     MapFolders,
     ScoredMap,
@@ -56,6 +55,7 @@ from howfar.tasks.maps import (
     scored_maps,
     stacked,
 )
+from howfar.tasks.score_listed_predictions import evaluation_of, spread
 from howfar.tasks.segmentation_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
 from howfar.tasks.task import (
     FLIPPED,

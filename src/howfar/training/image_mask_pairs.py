@@ -24,6 +24,7 @@ from howfar.io.file_location import absolute
 from howfar.progress import bar
 from howfar.results import Selection
 from howfar.runners import available_cores
+from howfar.tasks.image_faults import read_named
 
 _BLANK = "blank"
 
@@ -118,13 +119,6 @@ def _fingerprint(contents: Sequence[str], marks: Sequence[str]) -> str:
     return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
 
 
-def _mask(path: Path | str) -> Mask:
-    try:
-        return Mask.read(path)
-    except ImageError as error:
-        raise ImageError(f"the mask {path_text(path)}: {error}") from error
-
-
 def _read(example: TrainingExample, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str, float]:
     try:
         data = read_bytes(example.path)
@@ -133,7 +127,7 @@ def _read(example: TrainingExample, size: int) -> tuple[NDArray[np.uint8], NDArr
         side = math.sqrt(image.width * image.height)
         if example.mask is None:
             return picture, np.zeros((1, size, size), bool), content_hash(data), _BLANK, side
-        mask, _, marks = _mask(example.mask)
+        mask, _, marks = read_named("the mask", example.mask, Mask.read)
         if mask.shape != (image.height, image.width):
             raise ImageError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {image.width}×{image.height}")
         return picture, resize_mask(mask, size, size)[None], content_hash(data), marks, side

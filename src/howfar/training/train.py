@@ -18,11 +18,11 @@ from howfar.data import DatasetArgument
 from howfar.data.dataset_argument import parse_images
 from howfar.errors import HowfarError, InputError, MissingExtraError
 from howfar.experiment_tracking import Log, Tracking, check_tracker, tracked
-from howfar.function_options import TrainKeywords, TrainOptions
 from howfar.io.lock import locked
 from howfar.io.partial_results import STATE, TRACKED, part_key, remove_abandoned
 from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
+from howfar.options_by_function import TrainKeywords, TrainOptions
 from howfar.pixel_options import READING as PIXELS
 from howfar.pixel_options import file_and_reading
 from howfar.progress import stage

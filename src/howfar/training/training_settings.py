@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from howfar import function_options, options, registry
+from howfar import options, registry
 from howfar.errors import InputError, option
 from howfar.option_validation import checked, declared, picked, refuse_unknown
+from howfar.options_by_function import TrainKeywords
 from howfar.segmenters import SegmenterFamily
 
 if TYPE_CHECKING:
@@ -46,18 +47,19 @@ def settings_for(
     family: SegmenterFamily,
     architecture: Mapping[str, Any] | None = None,
     start: Checkpoint | None = None,
-    **given: Unpack[function_options.TrainKeywords],
+    **given: Unpack[TrainKeywords],
 ) -> TrainSettings:
     """Validate a caller's settings; omitted or None settings get the segmenter's defaults.
 
     Options of the `architecture`, or the network of the checkpoint `start`, may determine the size.
     """
-    refuse_unknown(given, declared(function_options.TrainKeywords))
+    refuse_unknown(given, declared(TrainKeywords))
     values = {name: getattr(family.training, name) for name in _FROM_FAMILY}
     side = None if architecture is None else only_side(family, architecture, start)
     if side is not None:
         values["size"] = side
-    settings = TrainSettings(**checked(function_options.TrainKeywords, values | picked(function_options.TrainKeywords, given)))  # type: ignore[arg-type]  # the family fills in None
+    chosen = checked(TrainKeywords, values | picked(TrainKeywords, given))
+    settings = TrainSettings(**chosen)  # type: ignore[arg-type]  # the family fills in None
     check_size(family, settings.size, side)
     if settings.patience is not None and not settings.holdout:
         rule, remedy = "needs held-out photographs to judge by, and holdout is 0", "hold a share out, or leave patience out"

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.weights import published
+from howfar.weights import hub_downloads
 
 if TYPE_CHECKING:
     from torch import nn
 
 SEED: Final = 0
-REQUIRED_FILES: Final = ((published.CONFIG_FILE,), published.WEIGHTS_FILES)
+REQUIRED_FILES: Final = ((hub_downloads.CONFIG_FILE,), hub_downloads.WEIGHTS_FILES)
 """The files of a model in the hub's format, in groups of which one must be there."""
 # Keys of a configuration that tell where and how it was written, and do not change a feature.
 _NO_EFFECT: Final = frozenset(
@@ -26,11 +26,11 @@ _NO_EFFECT: Final = frozenset(
 
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
     """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given."""
-    absent = published.lacking(folder, required)
+    absent = hub_downloads.lacking(folder, required)
     if absent:
         files = " and ".join(group[0] for group in required)
         raise MissingPathError(f"weights of {name} must be a folder with {files}: {folder} lacks {absent[0]}")
-    kind = read_json(folder / published.CONFIG_FILE).get("model_type")
+    kind = read_json(folder / hub_downloads.CONFIG_FILE).get("model_type")
     if kinds and kind not in kinds:
         raise InputError.of(f"weights of {name}", f"must be a model of type {' or '.join(kinds)}", kind, f"see {folder}")
     return folder
@@ -74,7 +74,7 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
         setattr(network, optional, None)
         missing = []
     if missing:
-        raise InputError(f"weights of {name} do not fit the network: {source} lacks {published.first_three(missing)}")
+        raise InputError(f"weights of {name} do not fit the network: {source} lacks {hub_downloads.first_three(missing)}")
     loaded: nn.Module = network
     return loaded
 
@@ -105,7 +105,7 @@ def load_model(
 
 def model_of(name: str, kind: str, config: object, source: str) -> Any:
     """Build transformers' model class `kind` with random weights from its configuration in `source`, for the network `name`."""
-    library = published.transformers_for(name)
+    library = hub_downloads.transformers_for(name)
     made: Any = getattr(library, kind, None)
     known = isinstance(made, type) and issubclass(made, library.PreTrainedModel)
     if not known or not isinstance(config, Mapping):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingExtraError, MissingPathError, option
-from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
 
 # A model's file names each file of tensors beside it in an entry "location", a protobuf key and value.
 _EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])", re.DOTALL)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from howfar.errors import InputError, one_line
-from howfar.weights.published import first_three
+from howfar.weights.hub_downloads import first_three
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -10,12 +10,12 @@ import pytest
 from data.box_files import scene
 from data.box_files.scene import HEIGHT, NAMES, PREDICTED, TRUE, WIDTH, written
 from howfar.data import Dataset, Item
-from howfar.data.annotation_shapes import BoxFile
+from howfar.data.annotations import BoxFile
 from howfar.data.box_files import boxes_in, outside, read_box_labels, read_predicted_boxes, read_true_boxes
 from howfar.data.coco import read_results
 from howfar.data.dataset import entries_of
 from howfar.data.image_classes import class_names
-from howfar.data.structured_files import column_roles
+from howfar.data.json_and_tables import column_roles
 from howfar.errors import InputError, MissingPathError
 
 ROLES = column_roles(scene.COLUMNS)

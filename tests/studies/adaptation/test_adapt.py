@@ -17,9 +17,9 @@ from howfar.data import Dataset, content_hash
 from howfar.data.image_groups import HashedDataset
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
-from howfar.function_options import AdaptOptions
 from howfar.metrics import at_threshold, ods
 from howfar.option_validation import checked
+from howfar.options_by_function import AdaptOptions
 from howfar.relation.performance_by_distance import split as split_at
 from howfar.results import Evaluation
 from howfar.results.adaptation_result import Adaptation

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from howfar.function_options import AdaptOptions
 from howfar.option_validation import checked
+from howfar.options_by_function import AdaptOptions
 from howfar.studies.adaptation.adaptation_tables import (
     ADAPTING,
     SOURCES,

@@ -15,7 +15,7 @@ from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model
 from howfar.results import Evaluation
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.evaluation.evaluate import LEARNT
+from howfar.studies.evaluate_predictions import LEARNT
 
 TINY: dict[str, Any] = {
     "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,

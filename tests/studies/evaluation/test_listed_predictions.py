@@ -13,7 +13,7 @@ from data.box_files import scene
 from howfar.data import Dataset, content_hash
 from howfar.errors import InputError
 from howfar.results import Evaluation
-from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.evaluate_predictions import evaluate
 
 LABELS = ("dry", "dry", "wet", "ice")
 

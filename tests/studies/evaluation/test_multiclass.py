@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, jaccard_score
 
 from howfar.errors import InputError
 from howfar.results import Evaluation
-from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.evaluate_predictions import evaluate
 
 CLASSES = ("ground", "road", "car")
 COUNT, SHAPE = 4, (12, 16)

@@ -15,7 +15,7 @@ import howfar
 from graded_maps import write_maps
 from howfar.demo import write_dataset
 from howfar.results import Comparison, Evaluation, Relation
-from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.evaluate_predictions import evaluate
 from howfar.studies.performance.relate import relate
 
 SIDE = 48

@@ -12,8 +12,8 @@ from howfar import registry
 from howfar.data.paper_datasets import catalogue
 from howfar.demo import write_dataset
 from howfar.errors import MissingPathError
-from howfar.function_options import StudyFileOptions
 from howfar.option_validation import checked
+from howfar.options_by_function import StudyFileOptions
 from howfar.studies.study_file.run_study import plan_of, study
 from howfar.studies.study_file.study_document import json_schema
 from people import write_people

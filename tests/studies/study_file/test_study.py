@@ -14,7 +14,9 @@ import howfar
 from howfar import registry
 from howfar.cli.main import run
 from howfar.errors import InputError
-from howfar.function_options import (
+from howfar.io.lock import alone
+from howfar.option_validation import declared
+from howfar.options_by_function import (
     AdaptOptions,
     BackboneOptions,
     PromptOptions,
@@ -22,8 +24,6 @@ from howfar.function_options import (
     TrainingOptions,
     TrainOptions,
 )
-from howfar.io.lock import alone
-from howfar.option_validation import declared
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.run_study import LOCK
 from howfar.studies.study_file.study_document import BackboneEntry, DatasetEntry, ModelEntry, json_schema, parse_document

@@ -19,10 +19,10 @@ from howfar.data.dataset_argument import parse_images
 from howfar.data.image_groups import HashedDataset
 from howfar.errors import InputError, option
 from howfar.experiment_tracking import check_tracker, log_result
-from howfar.function_options import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.io.file_location import absolute
 from howfar.io.partial_results import remove_abandoned
 from howfar.option_validation import checked, picked, with_options
+from howfar.options_by_function import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline.embedding import check_reach
 from howfar.pipeline.prediction import Model
 from howfar.progress import bar
@@ -38,7 +38,7 @@ from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.studies.adaptation import adaptation_tables, arms
 from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
 from howfar.studies.compare_datasets import compare
-from howfar.studies.run_folder import write_run
+from howfar.studies.run_report import write_run
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import check_names, keep_pictures, sources_of
 from howfar.training.image_mask_pairs import TrainingExample, examples_of

@@ -13,8 +13,8 @@ from scipy.special import stdtrit
 
 from howfar.arrays import Float64Array
 from howfar.data.image_folder import path_text
-from howfar.function_options import AdaptOptions
 from howfar.metrics import at_threshold, f, ods, threshold_index
+from howfar.options_by_function import AdaptOptions
 from howfar.random_streams import stream
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from howfar.errors import InputError
-from howfar.function_options import AdaptOptions
+from howfar.options_by_function import AdaptOptions
 from howfar.selection import named
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.evaluate_predictions import evaluate
 from howfar.training.image_mask_pairs import TrainingExample, fingerprint_of, split
 from howfar.training.train import TrainingTask, fit
 from howfar.training.training_settings import TrainSettings, settings_of

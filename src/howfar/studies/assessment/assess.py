@@ -15,10 +15,17 @@ from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.data.image_groups import grouped
 from howfar.errors import HowfarError, InputError
-from howfar.function_options import AssessOptions, BackboneOptions, CertifyOptions, CompareOptions, RelateOptions, TaskOptions
 from howfar.io.file_location import absolute, as_location
 from howfar.option_validation import checked, command_words, declared, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import (
+    AssessOptions,
+    BackboneOptions,
+    CertifyOptions,
+    CompareOptions,
+    RelateOptions,
+    TaskOptions,
+)
 from howfar.pipeline.dataset_pairs import forget_pairs
 from howfar.pipeline.profile_file import PROFILE, Profile
 from howfar.pixel_options import reading_asked
@@ -45,7 +52,7 @@ from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.performance_files import files_of, read_performances
 from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
 from howfar.studies.profile_dataset import measured_images
-from howfar.studies.run_folder import draw
+from howfar.studies.run_report import draw
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of
 

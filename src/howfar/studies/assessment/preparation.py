@@ -10,19 +10,19 @@ import numpy as np
 from howfar.data import Dataset
 from howfar.data.box_files import read_document
 from howfar.data.image_decoding import size
+from howfar.data.json_and_tables import TABLES
 from howfar.data.prediction_maps import match_maps
-from howfar.data.structured_files import TABLES
 from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.function_options import AssessOptions, FedOptions, TaskOptions
 from howfar.metrics import f_per_image, threshold_index
 from howfar.option_validation import picked
+from howfar.options_by_function import AssessOptions, FedOptions, TaskOptions
 from howfar.pipeline.prediction import LARGER, Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.results.assessment_result import OwnScore
 from howfar.results.relation_result import BLANK
 from howfar.segmenters.norm_adaptation import ADAPTED, WARNING
 from howfar.studies.corruption import CorruptedSets, corrupt
-from howfar.studies.evaluation.evaluate import Seen, evaluate
+from howfar.studies.evaluate_predictions import Seen, evaluate
 from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
 from howfar.tasks.segmentation_task import SegmentationTask

@@ -17,9 +17,9 @@ from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS, path_text, walk
 from howfar.errors import InputError, StoreError
-from howfar.function_options import CertifyOptions
 from howfar.io.atomic import replace as replace_file
 from howfar.option_validation import checked, with_options
+from howfar.options_by_function import CertifyOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation, Provenance
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
@@ -39,8 +39,8 @@ from howfar.studies.certification.question import (
     parse_until,
     zone_asked,
 )
-from howfar.studies.evaluation.evaluate import Seen
-from howfar.studies.run_folder import draw as draw_page
+from howfar.studies.evaluate_predictions import Seen
+from howfar.studies.run_report import draw as draw_page
 from howfar.tasks.segmentation_task import FALLBACK, choose
 from howfar.tasks.task import SampleMeasures, Task, label_count
 from howfar.tasks.task_registry import TASKS, own_options

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from howfar.data import DatasetArgument
 from howfar.errors import InputError
-from howfar.function_options import CertifyOptions
+from howfar.options_by_function import CertifyOptions
 from howfar.results.certificate_result import Certificate
 from howfar.results.records import Cells
 from howfar.sampling import labels_for, plan_zone, zone_share

@@ -22,7 +22,7 @@ from howfar.results.certificate_result import Certificate, CertifiedSite, Sample
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
 from howfar.studies.certification.question import DIFFER, ORDER, PERFORMANCE, SIZE, ZONE, Question
-from howfar.studies.evaluation.evaluate import Seen
+from howfar.studies.evaluate_predictions import Seen
 from howfar.tasks.segmentation_task import MapAnswers
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
 

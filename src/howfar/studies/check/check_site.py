@@ -18,11 +18,11 @@ from howfar.arrays import Float64Array, group_numbers
 from howfar.data import content_hash, read_bytes
 from howfar.data.item import Item
 from howfar.errors import ImageError, InputError
-from howfar.function_options import ScorerOptions
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.classification import CORRECT
 from howfar.metrics.multiclass import METRIC as CLASSES
 from howfar.option_validation import with_options
+from howfar.options_by_function import ScorerOptions
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.pixel_options import counted_as

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from scipy.stats import norm
 
 from howfar.errors import InputError, MissingPathError, one_line, rule_broken
+from howfar.io.atomic import write_new_text
 from howfar.io.file_location import absolute
 from howfar.option_validation import nearest
 from howfar.pipeline.scorer import CONSTANT
@@ -27,7 +28,6 @@ from howfar.results.relation_result import Gate, SetEstimate
 from howfar.results.scores import Score
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
 from howfar.studies.certification.question import share_below
-from howfar.studies.run_folder import write_template
 from howfar.text_formatting import format_interval, per, share_interval
 
 LARGEST: Final = 1 << 16
@@ -234,7 +234,7 @@ def write_start(file: str | Path) -> Path:
     """Write a commented template of rules as YAML, and return the path; an existing file is not replaced."""
     if Path(file).suffix.lower() not in (".yaml", ".yml"):
         raise InputError.of("rules", "must end in .yaml or .yml for a start", str(file))
-    return write_template(file, TEMPLATE.read_text(encoding="utf-8"), "rules")
+    return write_new_text(file, TEMPLATE.read_text(encoding="utf-8"), "rules")
 
 
 LEVEL: Final = 0.9

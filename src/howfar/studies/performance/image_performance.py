@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 from howfar.data.image_groups import fits, image_groups, look_tiled, tiles
 from howfar.errors import InputError
-from howfar.function_options import CalibrationOptions
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground, soft_f
 from howfar.metrics.metric_interface import mean_of_defined
+from howfar.options_by_function import CalibrationOptions
 from howfar.relation.gate import Values, values_by_set, values_of
 from howfar.relation.labelled_images import (
     AT_THRESHOLD,

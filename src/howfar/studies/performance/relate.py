@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data.image_groups import pattern_of
-from howfar.data.structured_files import column_roles
+from howfar.data.json_and_tables import column_roles
 from howfar.errors import InputError, StoreError
 from howfar.experiment_tracking import Log, check_tracker, log_result
-from howfar.function_options import RelateOptions, RelateSettings
 from howfar.io.file_location import absolute
 from howfar.metrics.metric_interface import defined
 from howfar.option_validation import checked, picked, with_options
+from howfar.options_by_function import RelateOptions, RelateSettings
 from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.progress import doing
 from howfar.random_streams import stream
@@ -42,6 +42,7 @@ from howfar.results import (
 from howfar.results.file_checks import page_folder
 from howfar.results.relation_result import BLANK, Gate, without_foreground
 from howfar.significance.bootstrap import effective, few_groups
+from howfar.studies.column_slices import check_sliceable, columns_of, performance_slices
 from howfar.studies.performance.image_performance import (
     GROUP,
     NOT_TUNED,
@@ -61,8 +62,7 @@ from howfar.studies.performance.performance_files import (
     read_performances,
     split_performances,
 )
-from howfar.studies.run_folder import draw
-from howfar.studies.slices import check_sliceable, columns_of, performance_slices
+from howfar.studies.run_report import draw
 
 
 @dataclass(frozen=True, eq=False)

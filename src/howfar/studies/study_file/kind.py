@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from howfar import registry
 from howfar.errors import InputError
+from howfar.io.atomic import write_new_text
 from howfar.option_validation import declared as declared_options
 from howfar.options import REQUIRED, Option
-from howfar.studies.run_folder import write_template
 
 if TYPE_CHECKING:
     from howfar.results.result import Result
@@ -191,7 +191,7 @@ TEMPLATE: Final = Path(__file__).with_name("start.toml")
 def write_start(file: str | Path) -> Path:
     """Write a start of a study file with every kind of study, and return its path; an existing file is not replaced."""
     starts = (_start_of(kind) for name, kind in every_kind().items() if name != "components")
-    return write_template(file, "\n".join([TEMPLATE.read_text(encoding="utf-8"), *starts]), "study file")
+    return write_new_text(file, "\n".join([TEMPLATE.read_text(encoding="utf-8"), *starts]), "study file")
 
 
 _NAMED: Final = {"datasets": ["site_a", "site_b"], "backbones": ["lite0"], "models": ["deepcrack"], "studies": ["adaptation"]}

@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple, Unpack
 
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, one_line, option
-from howfar.function_options import StudyFileOptions, TrainKeywords
 from howfar.io.atomic import replace_text
 from howfar.io.file_location import absolute, is_url, stamp
 from howfar.io.lock import alone
 from howfar.mask_foreground_colour import file_and_colour
 from howfar.memory import within
 from howfar.option_validation import checked, nearest, picked, with_options
+from howfar.options_by_function import StudyFileOptions, TrainKeywords
 from howfar.pipeline.embedding import embed_all
 from howfar.progress import bar
 from howfar.results.file_checks import page_folder
@@ -29,7 +29,7 @@ from howfar.results.records import Cells, Provenance, Shown, plain
 from howfar.results.result import Result
 from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.segmenters import segmenter_family
-from howfar.studies.run_folder import draw
+from howfar.studies.run_report import draw
 from howfar.studies.study_file.kind import Planned, Work, named
 from howfar.studies.study_file.study_document import (
     CheckedFile,

@@ -21,10 +21,10 @@ from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset, parse
 from howfar.data.image_groups import fits, grouped
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError, one_line, rule_broken
-from howfar.function_options import BackboneOptions, SelectOptions, TrainingOptions
 from howfar.io.file_location import absolute, is_url
 from howfar.mask_foreground_colour import reading_by
 from howfar.option_validation import checked, nearest
+from howfar.options_by_function import BackboneOptions, SelectOptions, TrainingOptions
 from howfar.pipeline.embedding import embed_all
 from howfar.results import Features
 from howfar.results.result import Result

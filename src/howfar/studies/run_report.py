@@ -1,14 +1,14 @@
-"""Write a result with its figures and report into a run folder, load it again, redraw them, and write files from templates."""
+"""Write a result with its figures and report into a run folder, load it again, and redraw its figures and report."""
 
 from pathlib import Path
 from typing import Unpack
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, StoreError, one_line
-from howfar.function_options import PageOptions
-from howfar.io.atomic import cut_off, replace_text
+from howfar.io.atomic import cut_off
 from howfar.io.file_location import absolute
 from howfar.option_validation import checked, with_options
+from howfar.options_by_function import PageOptions
 from howfar.progress import doing
 from howfar.results import Comparison
 from howfar.results.file_checks import every_result
@@ -113,14 +113,3 @@ def with_map(result: Result, given: PageOptions) -> None:
     from howfar.studies.image_umap import keep_map
 
     keep_map(result, chosen, store=given["store"])
-
-
-def write_template(file: str | Path, text: str, what: str) -> Path:
-    """Write a start of a file that the user then edits, and return its path; an existing file is not replaced."""
-    path = absolute(file)
-    if path.exists():
-        raise InputError.of(what, "must not be there yet", str(file), "name another, or delete it")
-    if not path.parent.is_dir():
-        raise InputError.of(what, "must be in a folder that is there", str(file))
-    replace_text(path, text)
-    return path

@@ -20,12 +20,12 @@ from pydantic import BaseModel
 from howfar.data import Dataset
 from howfar.data.masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
-from howfar.function_options import StudyFileOptions
 from howfar.io.array_archive import unpacked_bytes
 from howfar.io.atomic import appearing
 from howfar.io.file_location import absolute, is_url, ready_folder
 from howfar.memory import check_file
 from howfar.option_validation import checked
+from howfar.options_by_function import StudyFileOptions
 from howfar.progress import bar
 from howfar.results.records import Cells, Shown, plain
 from howfar.results.result import Result
@@ -41,13 +41,13 @@ LARGEST: Final = 1 << 20
 """Bytes of files beside the study file (configurations that an option of a model names) that a bundle takes with it at most."""
 
 
-def write_bundle(run: StudyRun, plan: Plan, file: str | Path, progress: bool = True) -> Path:
+def write_bundle(run: StudyRun, plan: Plan, file: str | Path) -> Path:
     """Write a study-file run as a bundle, atomically, and return its path.
 
     It holds no image and no weights, but the content hash of each image and mask, and the identity of each backbone. Images
     are named by their paths below the datasets' common folder.
     """
-    path, datasets = check_bundle_path(file), _datasets(plan, progress)
+    path, datasets = check_bundle_path(file), _datasets(plan)
     manifest = {
         "format": FORMAT,
         "title": run.title,
@@ -115,7 +115,7 @@ def _placed(value: Any, places: Mapping[str, str]) -> Any:
     return record
 
 
-def _datasets(plan: Plan, progress: bool) -> dict[str, Any]:
+def _datasets(plan: Plan) -> dict[str, Any]:
     """Describe every dataset: its path below the common folder, and the hash of each image and mask."""
     entries = plan.file.document.datasets
     local = [entry.path for entry in entries.values() if not is_url(entry.path)]
@@ -124,7 +124,7 @@ def _datasets(plan: Plan, progress: bool) -> dict[str, Any]:
         name: "" if is_url(entry.path) else Path(entry.path).relative_to(above).as_posix() for name, entry in entries.items()
     }
     sets = plan.file.datasets
-    shown = bar(sets.items(), progress=progress, patient=True, total=len(sets), unit="dataset", desc="hashes")
+    shown = bar(sets.items(), progress=True, patient=True, total=len(sets), unit="dataset", desc="hashes")
     return {"places": places, "contents": {name: hashes(dataset) for name, dataset in shown}}
 
 

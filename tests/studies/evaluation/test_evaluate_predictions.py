@@ -11,7 +11,7 @@ from howfar.data import Dataset, content_hash
 from howfar.errors import InputError
 from howfar.metrics import segmentation
 from howfar.results import Evaluation
-from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.evaluate_predictions import evaluate
 from snapshots import check
 
 COUNTS = ("predicted", "hits_predicted", "hits_true")

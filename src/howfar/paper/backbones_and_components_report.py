@@ -24,33 +24,34 @@ from howfar.results.records import Interval, matching
 from howfar.text_formatting import format_number, signed
 
 COLUMNS: Final = 3
+MOST: Final = 12
 THIRDS: Final = (1 / 3, 2 / 3)
 
 
-def violins(table: DistanceTable, *, limit: int = 12) -> Figure:
+def violins(table: DistanceTable) -> Figure:
     """Draw the distribution of I^dist (mean form) in each secondary over the primary's own, a panel per backbone.
 
-    After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own. Datasets stand
-    in the study file's order; at most `limit` are drawn, the first.
+    After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own. The first
+    `MOST` datasets are drawn, in the study file's order.
     """
     with style.drawing():
-        height = 0.5 * min(len(table.secondaries), limit) + 0.75
-        figure, _, left_out, _ = _panels(table, limit, height, _violins)
+        height = 0.5 * min(len(table.secondaries), MOST) + 0.75
+        figure, _, left_out, _ = _panels(table, height, _violins)
         figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
         title = f"Distances of images from {style.name_text(table.primary)}"
         style.head_filled(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
     return figure
 
 
-def sorted_thirds(table: DistanceTable, *, limit: int = 12) -> Figure:
+def sorted_thirds(table: DistanceTable) -> Figure:
     """Draw each secondary's images by increasing I^dist, scaled to 0-1, against rank share, a panel per backbone.
 
-    After fig. 10 of Achara & Pandey, with upright lines between the thirds. At most `limit` datasets are drawn, the first.
+    After fig. 10 of Achara & Pandey, with upright lines between the thirds. The first `MOST` datasets are drawn.
     """
     with style.drawing():
-        figure, panels, left_out, columns = _panels(table, limit, 2.6, _curves)
+        figure, panels, left_out, columns = _panels(table, 2.6, _curves)
         style.label_lowest(panels, columns, "share of images, nearest first")
-        style.name_legend(figure, panels[0], min(limit, len(table.secondaries), 6), handlelength=3)
+        style.name_legend(figure, panels[0], min(len(table.secondaries), 6), handlelength=3)
         figure.supylabel(f"scaled {style.I_DIST}", fontsize=9.5)
         title = f"Images in order of distance from {style.name_text(table.primary)}"
         style.head_filled(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
@@ -60,9 +61,9 @@ def sorted_thirds(table: DistanceTable, *, limit: int = 12) -> Figure:
 Draw = Callable[[Axes, list[style.DatasetRow]], None]
 
 
-def _panels(table: DistanceTable, limit: int, height: float, draw: Draw) -> tuple[Figure, list[Axes], str, int]:
+def _panels(table: DistanceTable, height: float, draw: Draw) -> tuple[Figure, list[Axes], str, int]:
     """Fill a panel per backbone with `draw`; return figure, panels, a note on datasets left out, and panels in a row."""
-    shown, left_out = style.first(table.secondaries, limit)
+    shown, left_out = style.first(table.secondaries, MOST)
     count = len(table.backbones)
     figure, panels, columns = style.panel_grid(count, COLUMNS, lambda lines: 1.4 + height * lines, narrow=6.2, sharex=False)
     for axes, comparison, feature in zip(panels, table.comparison.comparisons, table.features, strict=True):
@@ -437,12 +438,9 @@ def _figures(result: DistanceTable) -> list[doc.Part]:
     ]
 
 
-def components_curve(result: Components, *, limit: int = 24) -> Figure:
-    """Draw each secondary's relative distance by number of components, a panel per backbone (appendix A.1).
-
-    At most `limit` secondaries are drawn, the first.
-    """
-    shown, left_out = style.first(result.secondaries, limit)
+def components_curve(result: Components) -> Figure:
+    """Draw each secondary's relative distance by number of components, a panel per backbone (appendix A.1)."""
+    shown, left_out = style.first(result.secondaries, 2 * MOST)
     with style.drawing():
         count = len(result.backbones)
         figure, panels, _ = style.panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)

@@ -12,8 +12,8 @@ from howfar.data import Dataset, DatasetArgument, parse
 from howfar.data.image_folder import path_text
 from howfar.data.image_groups import HashedDataset, fits
 from howfar.errors import InputError, option
-from howfar.function_options import EvaluateOptions, ModelOptions
 from howfar.option_validation import checked, picked, with_options
+from howfar.options_by_function import EvaluateOptions, ModelOptions
 from howfar.results import Evaluation, Skipped
 from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.tasks.task_registry import TASKS, own_options

@@ -15,7 +15,7 @@ import pytest
 import howfar
 from howfar.cli.main import run
 from howfar.io.embedded_checksum import UNSEALED, sealed
-from howfar.studies.study_file.bundle import compare_results
+from howfar.studies.study_file.results_bundle import compare_results
 
 DISTANCE = """
 [studies.distance]

@@ -14,8 +14,8 @@ from howfar.backbones import as_loaded, card_of
 from howfar.data import Dataset
 from howfar.distances.dataset_distances import dataset_to_dataset, self_distance
 from howfar.errors import InputError
-from howfar.function_options import CompareSettings
 from howfar.option_validation import checked
+from howfar.options_by_function import CompareSettings
 from howfar.paper.study_common import (
     BackboneStudySettings,
     SpaceSettings,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
-from howfar.figures import adaptation_models as adapted
+from howfar.figures import adaptation_style as adapted
 from howfar.figures.adaptation_gains import draw_suppression
 from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, adaptation_curves_background, bars_caption
 from howfar.figures.forest_plot import ForestRow, forest, frame_forest
