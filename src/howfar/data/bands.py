@@ -286,9 +286,8 @@ def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:
     high = high if high > low else low + 1
     # As few digits as leave the range its width.
     texts = ((f"{low:.{digits}g}", f"{high:.{digits}g}") for digits in range(5, 18))
-    return next(
-        (":".join(each) for each in texts if float(each[1]) - float(each[0]) > 0.99 * (high - low)), f"{low!r}:{high!r}"
-    )
+    close = (":".join(each) for each in texts if float(each[1]) - float(each[0]) > 0.99 * (high - low))
+    return next(close, f"{low!r}:{high!r}")
 
 
 def range_warning(dataset: str, paths: Sequence[Path | str]) -> str:
@@ -362,10 +361,8 @@ def _left_out(path: Path | str, ranged: bool) -> list[str]:
             frames, samples = getattr(image, "n_frames", 1), _samples(image)
             own = 3 if image.mode in ("RGB", "RGBX") else len(image.getbands())
             parts = [f"the first of {frames} frames or pages is read alone"] if frames > 1 else []
-            if samples > own:
-                parts.append(
-                    f"bands {own + 1} to {samples} are left out" if samples > own + 1 else f"band {samples} is left out"
-                )
+            lost = f"bands {own + 1} to {samples} are" if samples > own + 1 else f"band {samples} is"
+            parts += [f"{lost} left out"] if samples > own else []
             if image.has_transparency_data:
                 with decoding(decoding_bytes(image), f"{image.width}×{image.height} pixels"):
                     lowest, _ = image.convert("RGBA").getchannel("A").getextrema()

@@ -15,7 +15,7 @@ from howfar.data.bands import NO_DATA, driver_of, raster_values, rasters_read
 from howfar.data.image_folder import counted, stem
 from howfar.data.image_stacks import WHOLE, opened, part, place
 from howfar.data.item import Item
-from howfar.errors import ImageError, InputError, one_line
+from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading
 
 _MOST_EMPTY: Final = 0.5
@@ -55,13 +55,8 @@ class Raster:
     def values(self, reading: PixelReading) -> NDArray[Any]:
         """Return a window's values, masked where the raster has no data; raise `ImageError` where few has any."""
         window = _window(self.raster, reading)
-        try:
-            values = raster_values(self.raster, reading.bands, window)
-            empty = None if reading.at.endswith(WHOLE) else _empty(self.raster, values, window)
-        except ImageError:
-            raise
-        except Exception as error:  # GDAL's drivers fail in their own ways over damaged blocks
-            raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
+        values = raster_values(self.raster, reading.bands, window)
+        empty = None if reading.at.endswith(WHOLE) else _empty(self.raster, values, window)
         if empty is None or not empty.any():
             return values
         if empty.mean() > _MOST_EMPTY:
@@ -166,10 +161,8 @@ def _outlines(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[tuple[_Ring
         if raster.crs is None:
             continue
         window = _window(raster, reading)
-        (top, left), (bottom, right) = (
-            (window.row_off, window.col_off),
-            (window.row_off + window.height, window.col_off + window.width),
-        )
+        top, left = window.row_off, window.col_off
+        bottom, right = top + window.height, left + window.width
         corners = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
         if (places := _degrees(raster, corners)) is not None:
             outlines.append(([(round(x, 7), round(y, 7)) for x, y in zip(*places, strict=True)], dict(properties)))
