@@ -83,8 +83,8 @@ def found(stage: str, place: Path, done: Done) -> Any:
     if stage == "report":
         return {file.name: file.read_bytes() for file in (place / "run").rglob("*") if file.suffix in (".png", ".html")}
     document = numbers(done.out.replace(str(place), "")) if done.out.startswith("{") else {}
-    # The log of a check counts a check that ended before the kill, too.
-    return {name: value for name, value in document.items() if name != "rows"}
+    # The log of a check counts a check that ended before the kill, too, and maps that all lay there by then are kept.
+    return {name: value for name, value in document.items() if name not in ("rows", "written", "kept")}
 
 
 def is_told(done: Done) -> bool:

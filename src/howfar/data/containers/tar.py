@@ -25,7 +25,7 @@ _LONGEST_LABEL = 4096
 _HEADER_COPIES: Final = 48
 """Bytes that Python takes at most for a byte of a member's headers: long lists of short texts take the most."""
 _MEMBER: Final = 1 << 10
-"""Bytes that are held for a member that is listed, beside its name."""
+"""Bytes that are held for a member that is listed, beside its texts."""
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -116,12 +116,12 @@ class TarShard:
             elif suffix in LABELS and member.isreg() and member.size <= _LONGEST_LABEL:
                 headers.seek(member.offset_data)
                 self._labels[name] = headers.read(member.size).decode("utf-8", "replace").strip()
-                headers.listed += member.size
+                headers.listed += 2 * member.size  # here, and in the table of the dataset
             elif reason := LOCAL_ONLY if suffix_of(name) in STACKS else unread(suffix):
                 self._faults.append((name, reason))
             else:
                 continue
-            headers.listed += _MEMBER + len(name)
+            headers.listed += _MEMBER + 4 * len(name)
 
     def _label(self, name: str) -> str | None:
         """Find an image's class in the member that shares its key (the name up to its last or first dot)."""
