@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from howfar.cli.main import run
@@ -52,7 +53,7 @@ def arrive(monkeypatch: pytest.MonkeyPatch, paths: Sequence[str | Path]) -> None
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
-def test_lines_for_people(labelled, demo_folders, capsys):
+def test_lines_for_people(labelled, demo_folders, tmp_path, capsys):
     capsys.readouterr()
     folders = [str(demo_folders[4]), str(demo_folders[0])]
     assert run(["score", str(labelled), *folders, "--estimator", "knn"]) == 0
@@ -64,6 +65,11 @@ def test_lines_for_people(labelled, demo_folders, capsys):
     assert any("FLAG" in line for line in lines[1:-1])
     assert "note: " in shown.err
     assert "with each of 3 labelled datasets left out in turn" in shown.err
+    (tmp_path / "maps").mkdir()
+    for image in (demo_folders[4] / "images").iterdir():
+        np.save(tmp_path / "maps" / f"{image.stem}.npy", np.full((8, 8), np.nan))
+    assert run(["score", str(labelled), folders[0], "--predictions", str(tmp_path / "maps")]) == 0
+    assert all("NaN or infinity among the probabilities" in line for line in capsys.readouterr().out.splitlines()[1:-2])
 
 
 def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(file, demo_folders, tmp_path, capsys):

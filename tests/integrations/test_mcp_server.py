@@ -161,7 +161,7 @@ def test_all_tools_over_stdio_begin_with_the_verdict_and_write_below_the_folder_
         ("compare", {"primary": "roads", "secondaries": ["near"], "run": "store/a"}, "run must not be the store of features"),
         ("check", {"profile": "roads.howfar", "new": ["new"], "rules": {}, "log": "/etc/a"}, "log must be a path"),
         ("check", {"profile": "roads.howfar", "new": ["new"], "rules": {"a": 1}}, "key of rules must be a known one, got 'a'"),
-        ("score", {"profile": "text.howfar", "new": ["new"]}, "text.howfar is no such archive"),
+        ("score", {"profile": "text.howfar", "new": ["new"]}, "text.howfar is no profile or other archive of howfar"),
         ("certify_take", {"run": "a", "predictions": "maps/new"}, "nothing is drawn in {folder}/a: call certify_draw first"),
         ("certify_draw", {"site": "new", "run": "a", "predictions": "maps/new", "k": 0}, "k must be at least 1, got 0"),
         ("select", {"run": "a", "dataset": "far", "k": 3}, "{folder}/a/result.json is not there"),

@@ -136,7 +136,7 @@ REFUSED = {
     "{f}/one.onnx {f}/map.howfar -o {w}/b.onnx":
         "PROFILE must have been made with the encoder in one.onnx, got 'onnx: … howfar profile PRIMARY --backbone onnx:",
     "{f}/net.onnx {f}/colours.howfar -o {w}/b.onnx": "PROFILE must have been made with … got 'colour_moments'",
-    "{f}/net.onnx {f}/net.onnx -o {w}/b.onnx": "net.onnx is no such archive",
+    "{f}/net.onnx {f}/net.onnx -o {w}/b.onnx": "net.onnx is no profile or other archive of howfar",
     "{f}/net.onnx {f}/map.howfar -o {w}/b.howfar": "--out must end in .onnx",
     "{f}/net.onnx {f}/map.howfar -o {f}/net.onnx": "--out must be another file than the model",
     "{f}/11.onnx {f}/11.howfar -o {w}/b.onnx": "MODEL must be of opset 13 to … got 11: export it with opset 17",

@@ -43,7 +43,7 @@ def npy(array: Any, pickled: bool = False) -> bytes:
 def line(file: Path) -> str:
     with pytest.raises(StoreError) as caught:
         read(file)
-    assert str(caught.value).startswith(f"{file} is no such archive")
+    assert str(caught.value).startswith(f"{file} is no profile or other archive of howfar")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

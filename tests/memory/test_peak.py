@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -12,18 +13,21 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from packed import FILE, tar_bytes
+
 PROBE = """
 import json, sys
 import howfar, pandas, pyarrow.parquet
-from howfar.data import Dataset, Item, parse
-from howfar.errors import InputError
+import pyarrow.compute
+from howfar.data import Dataset, Item, parse, read_bytes
+from howfar.errors import HowfarError
 from howfar.data.label_files import read_labels
 from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import peak_mib, within
 given, before, refused = sys.argv[1:], peak_mib(), ""
 try:
     {work}
-except InputError as error:
+except HowfarError as error:
     refused = str(error)
 print(json.dumps([peak_mib() - before, refused]))
 """
@@ -162,3 +166,53 @@ def test_labels_that_expand_are_refused_before_they_are_held(kind: str, tmp_path
     grown, refused = peak(f"with within('1GB'): {READ_LABELS}", file)
     assert "must be at least" in refused
     assert grown < 10**9 / 2**20
+
+
+@pytest.mark.parametrize(("ending", "last", "every"), [("tar", 20, 20), ("parquet", 100, 250)])
+def test_containers_are_not_held(ending: str, last: float, every: float, tmp_path: Path) -> None:
+    """300 MB of images: to list them and read the last one, and to read all 3,000."""
+    file, rng = tmp_path / f"noise.{ending}", np.random.default_rng(0)
+    images = [(f"{number:05d}.jpg", rng.bytes(100_000)) for number in range(3000)]
+    if ending == "tar":
+        file.write_bytes(tar_bytes(images))
+    else:  # as Hugging Face's library writes images: a hundred in a row group
+        cells = pa.array([{"bytes": data, "path": name} for name, data in images], FILE)
+        pq.write_table(pa.table({"image": cells}), file, row_group_size=100)
+    assert accepted("read_bytes(parse(given[0]).items[-1].path)", file) < last
+    work = "assert sum(len(read_bytes(item.path)) == 100_000 for item in parse(given[0]).items) == 3000"
+    assert accepted(work, file) < every
+
+
+def header(kind: bytes, size: int, text: bytes = b"", name: str = "1.png") -> bytes:
+    """Return a member of a tar file, which begins with a text."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT) + text.ljust(-(-len(text) // 512) * 512, b"\0")
+
+
+IMAGE = header(tarfile.REGTYPE, 9, b"an image.")
+TARS = {
+    "a header of one member": header(tarfile.XHDTYPE, 1 << 30, b"1073741824 comment="),
+    "a header of all members": header(tarfile.XGLTYPE, 1 << 30, b"1073741824 comment="),
+    "headers of all members": b"".join(
+        header(tarfile.XGLTYPE, 16384, b"16384 %02d=" % number) + bytes(15872) + IMAGE for number in range(30)
+    ),
+    "a long name": header(tarfile.GNUTYPE_LONGNAME, 1 << 30),
+    "a list of pieces": header(tarfile.XHDTYPE, 12 << 20, b"12582912 GNU.sparse.map=" + b"0," * 6_291_443 + b"0\n"),
+    "members": b"".join(header(tarfile.REGTYPE, 0, name=f"{number}.png") for number in range(10_000)),
+    "classes": b"".join(header(tarfile.REGTYPE, 4096, bytes(4096), f"{number}.cls") for number in range(2000)),
+    "files of other formats": b"".join(header(tarfile.REGTYPE, 0, name=f"{number}.heic") for number in range(10_000)),
+    "a large image": header(tarfile.REGTYPE, 1 << 30),
+}
+"""What small tar files begin with that take much memory."""
+
+
+@pytest.mark.parametrize("kind", TARS)
+def test_tar_files_that_expand_are_refused_before_they_are_held(kind: str, tmp_path: Path) -> None:
+    with (tmp_path / "s.tar").open("wb") as file:
+        file.write(IMAGE + TARS[kind])
+        file.truncate(2 << 30)
+    work = "with within('10MB'): print(len(read_bytes(parse(given[0]).items[-1].path)))"
+    grown, refused = peak(work, tmp_path / "s.tar")
+    assert refused.startswith("memory must be at least")
+    assert grown < 50

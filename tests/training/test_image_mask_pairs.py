@@ -116,7 +116,7 @@ def test_the_fingerprint_is_of_the_contents_alone(tmp_path: Path) -> None:
 
 def test_a_mask_of_another_size_names_the_image(tmp_path: Path) -> None:
     wrong = example(tmp_path, "a", mask=(10, 30))
-    with pytest.raises(ImageError, match=r"^roads/a.png: its mask is 30×10 pixels, the picture 30×20$"):
+    with pytest.raises(ImageError, match=r"^roads/a.png: its mask is 30×10 pixels, the picture 30×20: save"):
         read_pairs([wrong], 8, progress=False)
 
 

@@ -197,7 +197,9 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryRef
             if isinstance(outcome, Score):
                 scored, flagged = scored + 1, flagged + bool(outcome.flag)
                 image, *numbers, why = outcome.cells()
-                line = json_text(outcome.to_dict()) if json else _columns(image, numbers, "" if outcome.flag is False else why)
+                # Behind a semicolon stands why the image's map is not used.
+                why = "" if outcome.flag is False and "; " not in why else why
+                line = json_text(outcome.to_dict()) if json else _columns(image, numbers, why)
                 if keep or profile.judge is not None:
                     scores.append(outcome)
             else:

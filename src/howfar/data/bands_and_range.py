@@ -292,9 +292,8 @@ def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:
     high = high if high > low else low + 1
     # As few digits as leave the range its width.
     texts = ((f"{low:.{digits}g}", f"{high:.{digits}g}") for digits in range(5, 18))
-    return next(
-        (":".join(each) for each in texts if float(each[1]) - float(each[0]) > 0.99 * (high - low)), f"{low!r}:{high!r}"
-    )
+    close = (":".join(each) for each in texts if float(each[1]) - float(each[0]) > 0.99 * (high - low))
+    return next(close, f"{low!r}:{high!r}")
 
 
 def range_warning(dataset: str, paths: Sequence[Path | str]) -> str:

@@ -24,6 +24,7 @@ from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
 from howfar.io.safe_cell_urls import recorded
 from howfar.mask_foreground_colour import file_and_colour
+from howfar.memory import check_file
 from howfar.pixel_options import file_and_reading
 from howfar.protocols import DatasetLike, ItemLike
 
@@ -166,12 +167,13 @@ def opened_file(path: str | Path) -> Iterator[BinaryIO]:
             raise ImageError("not a regular file")
         if status.st_size > MAX_BYTES:
             raise ImageError(f"{status.st_size:,} bytes: above the limit of {MAX_BYTES:,}")
+        check_file(status.st_size, path)
         with file.open("rb") as stream:
             if not stream.read(1):
                 raise ImageError("empty file (0 bytes)")
             stream.seek(0)
             yield stream
-    except OSError as error:
+    except (OSError, InputError) as error:
         raise _image_error(error) from error
 
 
@@ -238,6 +240,8 @@ def _read_elsewhere(location: Location) -> bytes:
 
 
 def _image_error(error: Exception) -> ImageError:
+    if isinstance(error, InputError):
+        return ImageError(str(error))
     if isinstance(error, FileNotFoundError):
         return ImageError("no such file")
     if isinstance(error, PermissionError):

@@ -102,9 +102,8 @@ def cut(dataset: str, items: Sequence[Item], skipped: list[Skipped]) -> Iterator
             with damage_named():
                 stack = opened(item.path, not is_stack(item.path))
                 if alike[stem(item.name)] > 1:  # a.mp4 and a.avi
-                    item = replace(
-                        item, name=f"{stem(item.name)}{suffix_of(item.name).replace('.', '-')}{suffix_of(item.name)}"
-                    )
+                    ending = suffix_of(item.name)
+                    item = replace(item, name=f"{stem(item.name)}{ending.replace('.', '-')}{ending}")
                 owner = stack.owner
                 # Patients are numbered: a digest of few digits could be guessed.
                 named = None if owner is None else owners.setdefault(owner, f"{dataset} patient {len(owners) + 1}")

@@ -33,7 +33,7 @@ CONTROLS: Final = {
 
 def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> LabelExport:
     """Read the last annotation of each Label Studio task; a task that was submitted without a shape was looked at."""
-    if tasks and "data" not in tasks[0]:
+    if tasks and not (isinstance(tasks[0], dict) and "data" in tasks[0]):
         raise InputError("it is not the full JSON of Label Studio (JSON-MIN?): export it as JSON")
     return LabelExport("Label Studio", tuple(map(_image, tasks)), unsure=False)
 

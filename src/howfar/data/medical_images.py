@@ -291,9 +291,7 @@ class Dicom:
             return np.asarray(apply_modality_lut(values, out))
         tags = self._functional(number, "PixelValueTransformationSequence")
         source = out if tags is self._tags else tags
-        slope, intercept = (
-            float(source.get(name, default)) for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
-        )
+        slope, intercept = float(source.get("RescaleSlope", 1)), float(source.get("RescaleIntercept", 0))
         if (slope, intercept) == (1, 0):
             return values
         if not slope.is_integer() or not intercept.is_integer():

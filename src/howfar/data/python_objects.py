@@ -268,11 +268,8 @@ def _is_empty(cell: object) -> bool:
 def _refuse_splits(datasets: Any) -> None:
     """Raise `InputError` for a mapping of splits where one dataset is expected."""
     splits = list(datasets)
-    if not splits:
-        rule = f"must be one split, got a {type(datasets).__name__} without any: pass a dataset with images"
-        raise InputError.of("dataset", rule)
-    rule = f"must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
-    raise InputError.of("dataset", rule)
+    rest = f"of {', '.join(splits)}: pass dataset[{splits[0]!r}]" if splits else "without any: pass a dataset with images"
+    raise InputError.of("dataset", f"must be one split, got a {type(datasets).__name__} {rest}")
 
 
 def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
@@ -483,13 +480,11 @@ def _whole(dataset: Any) -> tuple[Any, list[int]]:
 def _torchvision_files(dataset: Any) -> list[Item] | None:
     """List the files of torchvision's own datasets with (path, class) samples, such as ``ImageFolder``; None for others."""
     samples = getattr(dataset, "samples", None)
-    if not str(getattr(type(dataset).__getitem__, "__module__", "")).startswith("torchvision."):
+    own = str(getattr(type(dataset).__getitem__, "__module__", "")).startswith("torchvision.")
+    if not (own and isinstance(samples, (list, tuple)) and samples and hasattr(dataset, "classes")):
         return None
-    if not isinstance(samples, (list, tuple)) or not samples or not hasattr(dataset, "classes"):
-        return None
-    if not all(
-        isinstance(sample, (list, tuple)) and len(sample) == 2 and isinstance(sample[0], (str, Path)) for sample in samples
-    ):
+    pairs = (sample for sample in samples if isinstance(sample, (list, tuple)) and len(sample) == 2)
+    if sum(isinstance(path, (str, Path)) for path, _ in pairs) < len(samples):
         return None
     paths = [absolute(path) for path, _ in samples]
     if not all(path.suffix.lower() in EXTENSIONS for path in paths):

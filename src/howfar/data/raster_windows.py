@@ -15,7 +15,7 @@ from howfar.data.bands_and_range import NO_DATA, driver_of, raster_values, raste
 from howfar.data.image_folder import counted, stem
 from howfar.data.image_stacks import WHOLE, opened, part, place
 from howfar.data.item import Item
-from howfar.errors import ImageError, InputError, one_line
+from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading
 
 _MOST_EMPTY: Final = 0.5
@@ -55,13 +55,8 @@ class Raster:
     def values(self, reading: PixelReading) -> NDArray[Any]:
         """Return a window's values, masked where the raster has no data; raise `ImageError` where few has any."""
         window = _window(self.raster, reading)
-        try:
-            values = raster_values(self.raster, reading.bands, window)
-            empty = None if reading.at.endswith(WHOLE) else _empty(self.raster, values, window)
-        except ImageError:
-            raise
-        except Exception as error:  # GDAL's drivers fail in their own ways over damaged blocks
-            raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
+        values = raster_values(self.raster, reading.bands, window)
+        empty = None if reading.at.endswith(WHOLE) else _empty(self.raster, values, window)
         if empty is None or not empty.any():
             return values
         if empty.mean() > _MOST_EMPTY:

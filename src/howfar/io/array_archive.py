@@ -141,9 +141,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise
     except _DAMAGED as error:
         reason = f"{type(error).__name__}: {one_line(error, 120)}"
-        raise StoreError(f"{path} is no such archive, or is damaged ({reason})") from error
+        raise StoreError(f"{path} is no profile or other archive of howfar, or is damaged ({reason}): make it again") from error
     if not isinstance(document, dict):
-        raise StoreError(f"{path} is no such archive: its manifest is no JSON object")
+        raise StoreError(f"{path} is no profile or other archive of howfar: its manifest is no JSON object")
     return document, arrays
 
 

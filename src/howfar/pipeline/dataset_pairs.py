@@ -196,9 +196,8 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
     keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
     missing = [index for index, key in enumerate(keys) if key not in checkpoint]
     if executor is not None and executor.processes and pairs.settings.projection != "joint":
-        fresh = executor.on_processors().run(
-            MeasurePairs(bare(pairs.primary), list(map(bare, pairs.secondaries)), pairs.settings), missing
-        )
+        task = MeasurePairs(bare(pairs.primary), list(map(bare, pairs.secondaries)), pairs.settings)
+        fresh = executor.on_processors().run(task, missing)
     else:
         fresh = pairs.each(missing) if missing else iter(())
     for index, key in enumerate(keys):

@@ -417,9 +417,8 @@ def _about(value: float, draws: Float64Array) -> Ends:
 
 def _drawn(kernel: Kernel, s: Float64Array, p: Float64Array, of_s: Counts, of_p: Counts, constant: float) -> _Within:
     m, n = len(s), len(p)
-    within_s, within_p, between = (
-        kernel_forms(kernel, *pair, constant).values for pair in ((s, s, of_s, of_s), (p, p, of_p, of_p), (s, p, of_s, of_p))
-    )
+    pairs = ((s, s, of_s, of_s), (p, p, of_p, of_p), (s, p, of_s, of_p))
+    within_s, within_p, between = (kernel_forms(kernel, *pair, constant).values for pair in pairs)
     return _Within(unbiased_mean(within_s / m**2, of_s), unbiased_mean(within_p / n**2, of_p), between / (m * n))
 
 

@@ -443,9 +443,8 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
             skipped += unreadable
             shown.update(len(group))
     if not written and not kept:
-        raise InputError.of(
-            f"dataset {images.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
-        )
+        reason = skipped[0].reason if skipped else "none"
+        raise InputError.of(f"dataset {images.name}", "must hold an image that can be read", reason)
     notes = (*loaded.warnings, *_notes(images, loaded, [path for path, _ in wanted]))
     return Predicted(Path(out), written, kept, tuple(skipped), notes, loaded.reading)
 

@@ -161,10 +161,8 @@ class PrimaryReference:
         elif count == 1:
             notes.append(single_group(self.primary, self.n))
         elif count < CONFORMAL:
-            of = "images" if self.groups is None else "groups"
-            notes.append(
-                f"{self.primary} has {count} {of}: with fewer than {CONFORMAL} no image can be called far by its p-value"
-            )
+            few = f"{self.primary} has {count} {'images' if self.groups is None else 'groups'}"
+            notes.append(f"{few}: with fewer than {CONFORMAL} no image can be called far by its p-value")
         if self.basis.components < self.components:
             notes.append(f"only {self.basis.components} of the {self.components} components exist for {self.primary}")
         if self.neighbours > self.n:

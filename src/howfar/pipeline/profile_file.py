@@ -110,10 +110,8 @@ class Profile(PrimaryReference):
             "rows": self.rows,
         }
         manifest = document(self) | {"fits": None if self.judge is None else self.judge.fitted()}
-        further = {"own": self.own, "groups": self.groups}
-        array_archive.write(
-            Path(file), manifest, arrays | {name: array for name, array in further.items() if array is not None}
-        )
+        further = {name: array for name, array in (("own", self.own), ("groups", self.groups)) if array is not None}
+        array_archive.write(Path(file), manifest, arrays | further)
         return Path(file)
 
     @classmethod

@@ -407,9 +407,8 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
         raise UnknownNameError(f"{line}: score in Python, and pass it as backbone") from error
     except MissingPathError as error:
         remedy = "name the file with weights" if "weights" in profile.options else "the profile itself holds no weights"
-        raise MissingPathError(
-            f"{profile.backbone}, which {profile.primary} was profiled with, is not at hand: {error}; {remedy}"
-        ) from error
+        line = f"{profile.backbone}, which {profile.primary} was profiled with, is not at hand"
+        raise MissingPathError(f"{line}: {error}; {remedy}") from error
 
 
 def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
@@ -456,12 +455,10 @@ def _trust(profile: PrimaryReference, folders: MapFolders | ListedSignals, estim
     if profile.judge is not None:
         distances = () if profile.self_distance is None else DISTANCES
         return site_judge.notes(profile.judge, (*distances, *folders.columns()), estimator)
-    remedy = "make it with labelled datasets and their performance"
+    rest = "holds no estimators of performance: make it with labelled datasets and their performance"
     for name, given in (("predictions", folders.predictions is not None), ("estimator", estimator != AUTO)):
         if given:
-            raise InputError(
-                f"{name} is of no use: the profile of {profile.primary} holds no estimators of performance: {remedy}"
-            )
+            raise InputError(f"{name} is of no use: the profile of {profile.primary} {rest}")
     return ()
 
 

@@ -62,9 +62,8 @@ class StoredRows:
                 self._row_positions = self._catalog.locate(self._contents)
             except OSError as error:
                 raise refusal(self._catalog.folder, "read", error) from error
-        raise StoreError(
-            f"the shards of {self._catalog.folder.path} vanish faster than they can be read: let one process pack at a time"
-        )
+        line = f"the shards of {self._catalog.folder.path} vanish faster than they can be read"
+        raise StoreError(f"{line}: let one process pack at a time")
 
 
 TARGET_BYTES = 64 * 2**20
@@ -260,9 +259,8 @@ class Store:
         """
         if length < 1:
             raise InputError.of("length", "must be at least 1", length)
-        return FeatureStore(
-            folder_at(self.root).child(feature_key(identity, self.dtype)).path, identity, self.dtype, int(length)
-        )
+        folder = folder_at(self.root).child(feature_key(identity, self.dtype))
+        return FeatureStore(folder.path, identity, self.dtype, int(length))
 
 
 def default_root() -> Path | str:

@@ -215,11 +215,9 @@ class ShardCatalog:
 
     def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
         """Check the stored rows of some contents, each once in a process; return the contents that are lost to damage."""
-        wanted = self._stored(list(dict.fromkeys(contents)))
+        wanted = list(dict.fromkeys(contents))
+        row_positions = first = self._located(wanted)
         for _ in range(TRIES):
-            with self._lock:
-                there = self._stored(wanted)
-                row_positions = self.locate(there)
             try:
                 for shard_id, positions, rows in row_positions.by_shard():
                     self.check(shard_id, rows, row_positions.digests[positions])
@@ -227,13 +225,11 @@ class ShardCatalog:
             except (ShardGoneError, FileNotFoundError):
                 # Another row of a content may stand in for the damaged one, which is then checked in its turn.
                 self.refresh()
+                row_positions = self._located(wanted)
             except OSError as error:
                 raise refusal(self.folder, "read", error) from error
-        left = self.holds(wanted)
-        return tuple(content for content, there in zip(wanted, left.tolist(), strict=True) if not there)
-
-    def _stored(self, contents: Sequence[str]) -> list[str]:
-        return [content for content, there in zip(contents, self.holds(contents).tolist(), strict=True) if there]
+        lost = (first.shard >= 0) & (row_positions.shard < 0)
+        return tuple(wanted[number] for number in np.flatnonzero(lost))
 
     def check(self, shard_id: str, rows: NDArray[np.int64], digests: NDArray[np.uint64] | None = None) -> None:
         """Check the rows of a shard, given in non-decreasing order, that this process has not checked yet.

@@ -97,11 +97,15 @@ class RowPositions:
     digests: NDArray[np.uint64]
 
     def by_shard(self, entries: slice = slice(None)) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield, for each shard among the entries, its id, the entries' positions, and their rows in ascending order."""
+        """Yield, for each shard among the entries, its id, the entries' positions, and their rows in ascending order.
+
+        Entries that no shard has are left out.
+        """
         shard, row = self.shard[entries], self.row[entries]
-        if not len(shard):
-            return
         order = np.lexsort((row, shard))
+        order = order[shard[order] >= 0]
+        if not len(order):
+            return
         for positions in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
             yield self.ids[int(shard[positions[0]])], positions, row[positions]
 

@@ -100,9 +100,8 @@ def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) ->
     Raises `InputError` for both arguments, a threshold other than 0.00, 0.01 … 0.99, or an evaluation without an ODS threshold.
     """
     if threshold is not None and tuned_on is not None:
-        raise InputError(
-            f"{option('threshold')} and {option('tuned_on')} cannot both be given: a threshold is given, or tuned on a set"
-        )
+        rule = f"{option('threshold')} and {option('tuned_on')} cannot both be given"
+        raise InputError(f"{rule}: a threshold is given, or tuned on a set")
     if threshold is not None:
         if not isinstance(threshold, Real):
             raise InputError.of("threshold", "must be a number", threshold, "pass one of 0.00, 0.01 … 0.99")

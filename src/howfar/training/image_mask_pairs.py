@@ -129,7 +129,8 @@ def _read(example: TrainingExample, size: int) -> tuple[NDArray[np.uint8], NDArr
             return picture, np.zeros((1, size, size), bool), content_hash(data), _BLANK, side
         mask, _, marks = read_named("the mask", example.mask, Mask.read)
         if mask.shape != (image.height, image.width):
-            raise ImageError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {image.width}×{image.height}")
+            sizes = f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {image.width}×{image.height}"
+            raise ImageError(f"{sizes}: save the mask at the picture's size")
         return picture, resize_mask(mask, size, size)[None], content_hash(data), marks, side
     except ImageError as error:
         raise ImageError(f"{example.dataset}/{example.name}: {error}") from error

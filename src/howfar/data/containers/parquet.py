@@ -130,7 +130,8 @@ class ParquetColumn:
         self._rows: list[int] = []
         for group in file.groups:
             self._starts.append(self._starts[-1] + group.rows)
-            self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.rows // max(1, self._size(group)))))
+            size = sum(chunk.unpacked for chunk in group.chunks if chunk.path.partition(".")[0] == name)
+            self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.rows // max(1, size))))
 
     def cell(self, row: int) -> Any:
         """Return the value in a row as a Python object."""
@@ -147,15 +148,11 @@ class ParquetColumn:
 
     def _walk_to(self, group: int, number: int) -> Any:
         """Return a piece by continuing the nearest earlier walk, or by a new walk if all are past the piece."""
-        walk = max(
-            (candidate for candidate in self._walks if candidate.group == group and candidate.next <= number),
-            key=lambda candidate: candidate.next,
-            default=None,
-        )
-        if walk is None:
-            walk = _Walk(group, self._pieces(group))
-        else:
+        if walks := [walk for walk in self._walks if walk.group == group and walk.next <= number]:
+            walk = max(walks, key=lambda candidate: candidate.next)
             self._walks.remove(walk)
+        else:
+            walk = _Walk(group, self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES))
         for piece in walk.pieces:
             _piece_cache.put((self._number, group, walk.next), piece)
             walk.next += 1
@@ -163,12 +160,6 @@ class ParquetColumn:
                 self._walks = [*self._walks, walk][-WALKS:]
                 return piece
         raise InputError(f"row group {group} of {self._file.location} ends early")
-
-    def _pieces(self, group: int) -> Iterator[Any]:
-        return self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES)
-
-    def _size(self, group: RowGroup) -> int:
-        return sum(chunk.unpacked for chunk in group.chunks if chunk.path.partition(".")[0] == self._name)
 
 
 class ParquetImages(TableImages):

@@ -2,13 +2,15 @@
 
 import tarfile
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Final, cast
 
 from howfar.data.containers.container import ContainerListing, Member
 from howfar.data.image_folder import EXTENSIONS, LOCAL_ONLY, NOT_TEXT, STACKS, is_text, suffix_of, unread
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, open_binary, read_range
+from howfar.memory import check_file
 
 LABELS = (".cls", ".txt")
 """Endings of members that say an image's class, the one that counts first."""
@@ -20,7 +22,35 @@ MASKS = (".mask", ".seg")
 # neighbours' headers, what is large is passed over.
 _BLOCK = 1 << 18
 _LONGEST_LABEL = 4096
+_HEADER_COPIES: Final = 48
+"""Bytes that Python takes at most for a byte of a member's headers: long lists of short texts take the most."""
+_MEMBER: Final = 1 << 10
+"""Bytes that are held for a member that is listed, beside its texts."""
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+class _HeaderFile:
+    """Read a tar file for `tarfile`, but refuse headers that would take more memory than is allowed before they are read.
+
+    `listed` are the bytes that the members found so far take, `header` those of the current member's headers in the file, and
+    `shared` those of headers that hold for all members.
+    """
+
+    def __init__(self, file: BinaryIO, location: Location) -> None:
+        self._file, self._location, self.tell = file, location, file.tell
+        self.size = file.seek(0, SEEK_END)
+        self.listed = self.shared = self.header = 0
+        self.seek(0)
+
+    def seek(self, place: int) -> int:
+        """Go to a place in the file, or to its end where a header leads beyond."""
+        return self._file.seek(min(place, self.size))
+
+    def read(self, size: int) -> bytes:
+        """Read bytes of a member's headers; raise `InputError` where they do not fit beside the members listed."""
+        self.header += size
+        check_file(self.listed + _HEADER_COPIES * (self.shared + self.header), self._location, self.size)
+        return self._file.read(size)
 
 
 class TarShard:
@@ -33,16 +63,17 @@ class TarShard:
         self._faults: list[tuple[str, str]] = []
         with open_binary(location, _BLOCK) as file:
             head = file.read(6)
-            file.seek(0)
             for magic, method in _COMPRESSED.items():
                 if head.startswith(magic):
                     raise compressed(location, method)
+            headers = _HeaderFile(file, location)
             try:
-                self._index(file)
-            except tarfile.TarError as error:
+                self._index(headers)
+            except (tarfile.TarError, RecursionError) as error:
                 if not self._spans:
                     raise InputError(f"{location} is not a readable tar file ({error})") from error
                 self._faults.append(("", f"damaged after {len(self._spans)} members ({error}): what follows is not read"))
+            self._end = headers.size
 
     def listing(self) -> ContainerListing:
         """List the images in the order of their last entry; a class or mask belongs to the image with the same key."""
@@ -61,13 +92,15 @@ class TarShard:
         if inner_path not in self._spans:
             raise ImageError("no such file")
         start, size = self._spans[inner_path]
-        data = read_range(self._location, start, size) if size else b""
+        whole = start + size <= self._end
+        check_file(size if whole else 0, self._location / inner_path)
+        data = read_range(self._location, start, size) if size and whole else b""
         if len(data) < size:
             raise ImageError("cut short: its tar file ends before it")
         return data
 
-    def _index(self, file: BinaryIO) -> None:
-        for member in _headers(file):
+    def _index(self, headers: _HeaderFile) -> None:
+        for member in _members(headers):
             path = PurePosixPath(member.name)
             if member.isdir() or any(part.startswith(".") for part in path.parts):
                 continue
@@ -75,17 +108,20 @@ class TarShard:
             if suffix in EXTENSIONS:
                 if not member.isreg() or member.issparse():
                     self._faults.append((name, "a link or special file within the tar"))
-                    continue
-                if not is_text(member.name):
+                elif not is_text(member.name):
                     self._faults.append((name, NOT_TEXT))
-                    continue
-                self._spans.pop(name, None)  # of two members of one name the later replaces the earlier
-                self._spans[name] = (member.offset_data, member.size)
+                else:
+                    self._spans.pop(name, None)  # of two members of one name the later replaces the earlier
+                    self._spans[name] = (member.offset_data, member.size)
             elif suffix in LABELS and member.isreg() and member.size <= _LONGEST_LABEL:
-                file.seek(member.offset_data)
-                self._labels[name] = file.read(member.size).decode("utf-8", "replace").strip()
+                headers.seek(member.offset_data)
+                self._labels[name] = headers.read(member.size).decode("utf-8", "replace").strip()
+                headers.listed += 2 * member.size  # here, and in the table of the dataset
             elif reason := LOCAL_ONLY if suffix_of(name) in STACKS else unread(suffix):
                 self._faults.append((name, reason))
+            else:
+                continue
+            headers.listed += _MEMBER + 4 * len(name)
 
     def _label(self, name: str) -> str | None:
         """Find an image's class in the member that shares its key (the name up to its last or first dot)."""
@@ -95,11 +131,12 @@ class TarShard:
         return next((label for label in labels if label), None)
 
 
-def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    with tarfile.open(fileobj=file, mode="r:") as tar:
+def _members(headers: _HeaderFile) -> Iterator[tarfile.TarInfo]:
+    with tarfile.open(fileobj=cast(BinaryIO, headers), mode="r:") as tar:
         while (member := tar.next()) is not None:
             yield member
             cast(Any, tar).members.clear()  # it would keep a kilobyte a member
+            headers.header, headers.shared = 0, sum(map(len, (*tar.pax_headers, *tar.pax_headers.values())))
 
 
 def _key(name: str) -> str:

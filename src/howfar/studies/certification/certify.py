@@ -407,9 +407,8 @@ def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str]
     first_gap = next((position for position, name in enumerate(drawn) if name not in labelled), len(drawn))
     waiting = [name for name in drawn[first_gap:] if name in labelled]
     if strange:
-        notes.append(
-            f"{label_count(len(strange))} not of drawn images ({examples(strange)}): left out, since they were not drawn"
-        )
+        foreign = f"{label_count(len(strange))} not of drawn images ({examples(strange)})"
+        notes.append(f"{foreign}: left out, since they were not drawn")
     if waiting:
         rest = f"{label_count(len(waiting))} after it ({examples(waiting)}): left out until it is labelled too"
         notes.append(f"{drawn[first_gap]} is next in the order of the draw and has no label, and {rest}")

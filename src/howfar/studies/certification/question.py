@@ -116,9 +116,8 @@ def asked(measure: Measure, means: str, given: Mapping[str, Any], against: str |
     if against is None and text is not None and ends is None:
         raise InputError.of("until", "can be decided between two models only", given["until"], "pass --against DIR")
     if text is not None and measure.kind != "mean":
-        raise InputError.of(
-            "until", "can be asked of a mean over images only", measure.name, f"certify {means}, or leave it out"
-        )
+        remedy = f"certify {means}, or leave it out"
+        raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)
     if text is not None and given["group"] is not None:
         raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
     return Question(measure, given["level"], text, ends, zone, against)

@@ -228,9 +228,8 @@ def check_whole(certificate: Certificate) -> None:
     drawn = certificate.sample
     known = len(lengths) == 1 and all(0 <= one.index < certificate.n and site.images[one.index] == one.image for one in drawn)
     if not known or len({one.index for one in drawn}) < len(drawn) or len(set(site.images)) < len(site.images):
-        raise InputError(
-            f"the certificate of {certificate.dataset} is damaged, its sample does not fit its site: draw anew in another --out"
-        )
+        line = f"the certificate of {certificate.dataset} is damaged, its sample does not fit its site"
+        raise InputError(f"{line}: draw anew in another --out")
 
 
 def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
@@ -346,9 +345,8 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
         line = "the maps are of a checkpoint of howfar train: name it (model=, --model), so that images that it learnt from are"
         return (f"{line} left out",)
     if weights and weights != signed:
-        raise InputError.of(
-            "model", f"is another one than made the maps, such as {path_text(file)}: pass the one that made them"
-        )
+        rule = f"is another one than made the maps, such as {path_text(file)}"
+        raise InputError.of("model", f"{rule}: pass the one that made them")
     return ()
 
 

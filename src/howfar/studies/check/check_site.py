@@ -180,9 +180,8 @@ def _rules(rules: Any, new: Any, since: str | None) -> Rules:
     if rules is not None:
         return read_rules(rules)
     if new is not None or since is None:
-        raise InputError.of(
-            "rules", "must be given, and new images or a date since which the log is judged: howfar check --new writes a start"
-        )
+        rule = "must be given, and new images or a date since which the log is judged"
+        raise InputError.of("rules", f"{rule}: howfar check --new writes a start")
     return Rules()
 
 

@@ -199,9 +199,8 @@ def _by_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Seq
         missing = next((row for row in (*known, *rows) if _batch(row).predicted is None), None)
         if missing is not None:
             remedy = "make the profile with labelled datasets, or write spread: any"
-            raise InputError.of(
-                "alarm.spread", "in_control needs predictions of every labelled image", missing.batch.dataset, remedy
-            )
+            words = "in_control needs predictions of every labelled image"
+            raise InputError.of("alarm.spread", words, missing.batch.dataset, remedy)
         earlier = [_batch(row) for row in known]
         values = np.concatenate([batch.measured for batch in earlier])
         residuals = np.concatenate(

@@ -158,7 +158,8 @@ def _text(file: str | Path) -> str:
     except FileNotFoundError:
         raise MissingPathError(f"rules {str(file)!r} is not there: {_START}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("rules", f"must be readable text ({one_line(error)})", str(file)) from error
+        rule = f"must be readable text ({one_line(error)})"
+        raise InputError.of("rules", rule, str(file), "name a YAML or TOML file, saved as UTF-8") from error
 
 
 def _yaml(text: str) -> Any:

@@ -139,7 +139,8 @@ def read_document(file: str | Path, places: Mapping[str, str] | None = None) -> 
     except FileNotFoundError:
         raise MissingPathError(f"study file {str(file)!r} is not there: howfar study --new {file} writes a start") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError.of("study file", f"must be readable text ({one_line(error)})", str(file)) from error
+        rule = f"must be readable text ({one_line(error)})"
+        raise InputError.of("study file", rule, str(file), "name a TOML file, saved as UTF-8") from error
     return parse_document(text, path.parent, places or {}), text
 
 
