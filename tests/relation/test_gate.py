@@ -56,7 +56,7 @@ def test_the_highway_photographs_are_stopped() -> None:
     gate = fit(LABELLED).read("highway", {"distance": 1.42, "size": 1200.0, "tiles": 0.16, "share": 0.02})
     assert [reading.check for reading in gate.outside] == ["distance", "size", "tiles"]
     assert gate.warning().endswith(f": {CERTIFY}; or {TILE}")
-    for said in ("1.42", "at most 1.22", "limit: 1.34", "1,200", "at most 392", "limit: 980", "0.16", "least 0.39", "limit: 0.26"):
+    for said in ("1.42", "most 1.22", "limit: 1.34", "1,200", "most 392", "limit: 980", "0.16", "least 0.39", "limit: 0.26"):
         assert said in gate.warning()
 
 
