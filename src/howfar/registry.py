@@ -151,7 +151,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "evaluation_figures": _entries("figures.performance_figures: thresholds"),
     "relation_figures": _entries(
         "figures.performance_figures: performance",
-        "paper.near_and_far_parts: parts",
+        "paper.near_and_far_figure: parts",
         "figures.performance_figures: thresholds=relation_thresholds",
         "figures.estimate_figures: judgements estimates failures",
     ),

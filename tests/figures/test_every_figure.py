@@ -18,7 +18,7 @@ from howfar.figures.distance_figures import relative, scatter, sorted_distances,
 from howfar.figures.estimate_figures import estimates, failures, judgements
 from howfar.figures.performance_figures import performance, relation_thresholds
 from howfar.figures.style import PHONE, WIDTH, for_phone
-from howfar.paper.near_and_far_parts import parts
+from howfar.paper.near_and_far_figure import parts
 
 Draw = Callable[..., Figure]
 OF_COMPARISONS: list[Draw] = [violin, sorted_distances, relative, scatter, thumbnails]

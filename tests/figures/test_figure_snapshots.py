@@ -24,7 +24,7 @@ from howfar.figures.distance_figures import relative, scatter, sorted_distances,
 from howfar.figures.estimate_figures import estimates, failures, judgements, sites
 from howfar.figures.matrix_figures import matrix_map, matrix_relative
 from howfar.figures.performance_figures import performance, relation_thresholds
-from howfar.paper.near_and_far_parts import parts
+from howfar.paper.near_and_far_figure import parts
 from howfar.report.comparison_report import NEAR_DUPLICATES, pairs
 from howfar.results import Comparison, Interval, Pick, Provenance, Relation, Selection
 from snapshots import check, figure_text

@@ -1,4 +1,4 @@
-"""Lock files and folders among processes and threads; a lock ends when the process that holds it ends.
+"""Hold locks on files and folders among processes and threads; a lock ends when the process that holds it ends.
 
 Where files cannot be locked (another system than POSIX, a file system that answers ENOLCK) everybody is let in. Without POSIX
 nothing is opened either: Windows opens no folder, and neither removes nor replaces a file that is open.

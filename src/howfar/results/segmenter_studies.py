@@ -1,4 +1,4 @@
-"""Hold the results of the paper's studies of segmenters: performance by distance, false positives, edges, pools, prompts."""
+"""Hold the results of the paper's studies of segmenters: F by distance, false positives, edges, choice of model, prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Match probability maps to images, score each against its mask (pixel counts), and list the images that cannot be scored."""
+"""Match probability maps to images, score them against masks, and compute the signals that need no labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find or download published weights (the Hugging Face hub and its cache), and explain why they cannot be had."""
+"""Find or download published weights (the Hugging Face hub and its cache); if they cannot be had, explain why."""
 
 import logging
 import re

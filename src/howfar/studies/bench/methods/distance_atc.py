@@ -1,4 +1,4 @@
-"""Estimate scores by average thresholded confidence (ATC), and count images that are far from the primary as failing.
+"""Estimate scores by average thresholded confidence (ATC), counting images far from the primary dataset as failing.
 
 Source: Roschewitz & Glocker, "Distance matters for improving performance estimation under covariate shift" (ICCV workshops
 2023), https://arxiv.org/abs/2308.07223. There the cut is of distances of the primary's own images, which entries lack: here of
