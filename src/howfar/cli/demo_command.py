@@ -1,4 +1,4 @@
-"""Draw synthetic pictures, and show distances, expected scores and probable failures of a crack detector (`howfar demo`)."""
+"""Draw synthetic pictures; show their distances and a crack detector's expected scores and failures (`howfar demo`)."""
 
 from __future__ import annotations
 

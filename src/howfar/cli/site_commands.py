@@ -16,7 +16,7 @@ from howfar.options_by_function import AssessOptions, CertifyOptions
 if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment
     from howfar.results.certificate_result import Certificate
-    from howfar.studies.certification.label_plan import LabelPlan
+    from howfar.studies.certification.labels_needed import LabelPlan
     from howfar.studies.certification.verify_certificate import Verification
 
 
@@ -96,7 +96,7 @@ def certify(
 
     dataset = parse(site)
     if plan:
-        from howfar.studies.certification.label_plan import plan_labels
+        from howfar.studies.certification.labels_needed import plan_labels
 
         answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, _show_table)
         return

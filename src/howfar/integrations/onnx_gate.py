@@ -1,4 +1,4 @@
-"""Export images' distance from the primary dataset as an ONNX graph, alone or inside a model's network (`howfar fuse`)."""
+"""Export the gate's distance of an image as an ONNX graph, alone or inside a model's network (`howfar fuse`)."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Hold four of the paper's studies: distances by PCA components, of persons, after perturbations, and of scene categories."""
+"""Hold the results of four of the paper's studies: number of PCA components, identity of persons, perturbations, scenes."""
 
 from __future__ import annotations
 
