@@ -117,7 +117,7 @@ CHECKS: Final = (
         "residual",
         "relative residual",
         0.1,
-        larger="features less like the primary's than any labelled site's",
+        larger="its features are less like the primary's than any labelled site's",
     ),
     GateCheck(
         "share",

@@ -72,7 +72,7 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-FAILING = "All failing images, sorted by performance or by probable failure: see Explore below."
+FAILING = "All images that fail or probably fail, in order: see Explore below."
 BRACKETS = "In ( ): outside the gate and not measured, so not to be trusted."
 
 

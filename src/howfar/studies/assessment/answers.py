@@ -77,9 +77,8 @@ def answer(
     if estimate.measured is not None:
         said, hidden = _measured(site, estimate, performance_name, measured, home)
         others = reasons.replace("any labelled", "any other labelled")
-        return " ".join(
-            filter(None, (said, failing, hidden, reasons and f"Without labels, the gate would refuse it: {others}."))
-        )
+        doubt = others and f"Without labels, that estimate would not be trusted: {others}."
+        return " ".join(filter(None, (said, failing, hidden, doubt)))
     if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
     level = percentage_of(estimate.level)
@@ -183,13 +182,13 @@ class Enough:
 
     def short_of(self, score: float) -> str:
         """State by what a score is too low: "below 0.5", or "0.37 lower than on P"."""
-        lower = f"{_lost(self.home, score)[2:]} (more than {DROP:g}; --tau sets another limit)"
+        lower = f"{_lost(self.home, score)[2:]} (more than the {DROP:g} allowed; --tau sets a lowest score instead)"
         return lower if score >= self.tau else f"below {self.tau:g}"
 
     def nothing(self, score: float) -> str:
         """Write the advice where a score is enough."""
         lost = f"{_lost(self.home, score)}," if _lost(self.home, score) else ""
-        why = f"if {score:.2f}{lost} is enough (--tau sets a limit)" if self.home else f"as {self.tau:g} is enough (--tau)"
+        why = f"if {score:.2f}{lost} is enough (--tau sets what is)" if self.home else f"as {self.tau:g} is enough (--tau)"
         return f"nothing now, {why}. Assess again when new images come."
 
 
@@ -290,7 +289,7 @@ def next_step(
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        text = f"label the {few} images that the command below draws at random; they bound the score at any distance."
+        text = f"label the {few} images that the command below draws at random; their score's interval holds at any distance."
         return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
     better = _better_by_tiles(estimate, by_tiles, enough)
     if better and not commands.tiled:
