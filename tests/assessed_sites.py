@@ -1,4 +1,4 @@
-"""A believable assessment: a site outside the gate, one inside, one that is labelled, and a corrupted set."""
+"""A believable assessment: one site outside the gate, one inside, a labelled one outside, and a corrupted set."""
 
 from howfar.results import Provenance
 from howfar.results.assessment_result import Assessment, LabelledSet, NextStep, SiteAnswer
@@ -25,8 +25,8 @@ def site(name: str, estimate: float | None, reading: GateReading | None, measure
         inside=None if gate is None else gate.inside,
         gate=gate,
         warning="" if gate is None else gate.warning(),
-        listed=12,
-        listed_share=0.15,
+        listed=12 if measured is None else 0,
+        listed_share=0.15 if measured is None else 0.0,
         held=4,
         left_out=5,
         error=0.031,
@@ -40,7 +40,7 @@ def site(name: str, estimate: float | None, reading: GateReading | None, measure
 
 def assessment() -> Assessment:
     labelled = (
-        LabelledSet("site", "site", 80, 0.61, 0.6, 0.51, 0.69, True, True),
+        LabelledSet("site", "site", 80, 0.61, 0.6, 0.51, 0.69, True, False),
         LabelledSet("roads·blur 3", "corrupted", 60, 0.3, 0.5, 0.41, 0.59, False, None),
     )
     return Assessment(
@@ -51,7 +51,7 @@ def assessment() -> Assessment:
         basis="both",
         sites=(
             site("masonry", 0.58, NEAR),
-            site("site", 0.6, NEAR, 0.61),
+            site("site", 0.6, FAR, 0.61),
             site("highway", 0.41, FAR),
             site("dark", None, None),
         ),

@@ -39,7 +39,7 @@ def _estimates_caption(relation: Relation) -> Caption:
 
 
 class ExpectedRow(NamedTuple):
-    """Hold a row: dataset, estimate with its interval, measured value if known, the number at the right, and look."""
+    """Hold a row: dataset, estimate with its interval, measured value if known, the number at the right, look, and gate."""
 
     dataset: str
     value: float | None
@@ -48,7 +48,7 @@ class ExpectedRow(NamedTuple):
     measured: float | None
     text: str
     look: style.Look
-    doubted: bool
+    outside: bool
 
 
 @registered(_estimates_caption, shows=lambda relation: bool(relation.estimates), phone=True)
@@ -65,9 +65,10 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     for row in shown:
         other = "" if row.estimator == relation.estimator else f"\nby {style.name_text(row.estimator)}"
         text = f"{format_estimate(row.predicted, row.low, row.high)}  {100 * row.level:.0f} %{other}"
-        doubted = relation.doubted(row)
+        gate = relation.gate(row.dataset)
+        outside = gate is not None and gate.inside is False
         rows.append(
-            ExpectedRow(row.dataset, row.predicted, row.low, row.high, row.measured, text, look_of[row.dataset], doubted)
+            ExpectedRow(row.dataset, row.predicted, row.low, row.high, row.measured, text, look_of[row.dataset], outside)
         )
     usual = style.name_text(relation.estimator or shown[0].estimator)
     title = f"{ESTIMATES_TITLE}, by “{usual}”: {style.name_text(relation.metric, 40)}"
@@ -83,7 +84,7 @@ def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: s
         for place, row in enumerate(rows):
             if row.low is not None and row.high is not None:
                 unhatched: dict[str, Any] = {"fc": row.look.colour, "ec": "none", "alpha": 0.45}
-                keywords = HATCHED if row.doubted else unhatched
+                keywords = HATCHED if row.outside else unhatched
                 axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **keywords)
             if row.measured is not None:
                 axes.plot([row.measured], [place], label=f"measured:{row.dataset}", clip_on=False, **TRUTH)
@@ -96,7 +97,7 @@ def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: s
         style.head_numbers(axes, heading)
         dot: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 7, "mec": style.PAPER, "lw": 3}
         handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
-        if any(row.doubted for row in rows):
+        if any(row.outside for row in rows):
             handles.append(Patch(label="outside the gate", **HATCHED))
         if any(row.measured is not None for row in rows):
             handles.append(Line2D([], [], label="measured", **TRUTH))
