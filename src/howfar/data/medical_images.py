@@ -201,7 +201,9 @@ class Dicom:
                 is_deflated = pydicom.filereader.read_file_meta_info(file).get("TransferSyntaxUID") == _DEFLATED
                 wanted = {"stop_before_pixels": True, "specific_tags": list(_TAGS)}
                 self._tags = pydicom.Dataset() if is_deflated else pydicom.dcmread(stream, **wanted)
-                list(self._tags.iterall())  # parses all tags here, where errors are not repeated
+                self._pixels = stream.tell()
+                """Where the element of the pixels begins."""
+            list(self._tags.iterall())  # parses all tags here, where errors are not repeated
         except pydicom.errors.InvalidDicomError as error:
             raise ImageError("no DICOM file: it lacks the letters DICM after 128 bytes") from error
         except Exception as error:  # what pydicom says may hold what tags say
@@ -256,41 +258,57 @@ class Dicom:
 
     def values(self, reading: PixelReading) -> NDArray[Any]:
         """Return a frame (h, w, bands) with the rescale slope and intercept applied, dark where there is least signal."""
-        from pydicom import Dataset
-        from pydicom.pixels import apply_color_lut, pixel_array
+        from pydicom.pixels import apply_color_lut
 
         number = place(reading, 1)
         if number is None or number[0] >= _whole(self._tags.get("NumberOfFrames")):
             raise ImageError(f"it has no frame {reading.at}")
         check_size(_whole(self._tags.get("Columns")), _whole(self._tags.get("Rows")))
-        out = Dataset()
+        tags = self._tags
         try:
-            values = pixel_array(self._file, ds_out=out, index=number[0])
-            photometric = out.get("PhotometricInterpretation")
+            values = self._decoded(number[0])
+            photometric = tags.get("PhotometricInterpretation")
             # pydicom drops the bits above those stated, and what is left of a wider value is noise.
-            wide = out.BitsStored <= 8 < out.BitsAllocated and _OVERLAY_BIT not in self._tags
-            wide = wide and bool((pixel_array(self._file, index=number[0], correct_unused_bits=False) != values).any())
+            wide = tags.BitsStored <= 8 < tags.BitsAllocated and _OVERLAY_BIT not in tags
+            wide = wide and bool((self._decoded(number[0], correct_unused_bits=False) != values).any())
             if photometric == "PALETTE COLOR":
-                values = apply_color_lut(values, out)
+                values = apply_color_lut(values, tags)
                 values = values if values.dtype == np.uint8 else (values >> 8).astype(np.uint8)
             elif values.ndim == 2:
-                values = self._rescaled(values, number[0], out, photometric == "MONOCHROME1")
+                values = self._rescaled(values, number[0], photometric == "MONOCHROME1")
         except Exception as error:  # pydicom and its decoders raise errors of many kinds
             raise ImageError(self._why(error)) from error
         if wide:
             raise ImageError("its pixels use more bits than the 8 that its tags state (BitsStored): correct the tag")
         return _seen(values, reading)
 
-    def _rescaled(self, values: NDArray[Any], number: int, out: Any, is_inverse: bool) -> NDArray[Any]:
+    def _decoded(self, number: int, **options: Any) -> NDArray[Any]:
+        """Decode a frame without parsing the tags again; pixels follow the 8 or, with their type, 12 bytes of their element."""
+        from pydicom.datadict import keyword_for_tag
+        from pydicom.pixels import get_decoder
+        from pydicom.pixels.utils import as_pixel_options
+
+        syntax = self._tags.file_meta.TransferSyntaxUID
+        with Path(self._file).open("rb") as stream:
+            stream.seek(self._pixels)
+            group, element, kind = struct.unpack(f"{'><'[syntax.is_little_endian]}HH4s", stream.read(8))
+            if not syntax.is_implicit_VR:
+                options["pixel_vr"] = kind[:2].decode()
+                stream.read(4)
+            options |= {"pixel_keyword": keyword_for_tag(group << 16 | element), "transfer_syntax_uid": syntax}
+            values, _ = get_decoder(syntax).as_array(stream, index=number, **as_pixel_options(self._tags, **options))
+        return np.asarray(values)
+
+    def _rescaled(self, values: NDArray[Any], number: int, is_inverse: bool) -> NDArray[Any]:
         """Apply a linear rescale or a lookup table; integers stay integers, of 16 bits where these hold them."""
         from pydicom.pixels import apply_modality_lut
 
+        tags = self._tags
         if is_inverse:  # the highest stored value is black
-            values = (-1 if out.get("PixelRepresentation") else values.dtype.type((1 << int(out.BitsStored)) - 1)) - values
-        if out.get("ModalityLUTSequence"):
-            return np.asarray(apply_modality_lut(values, out))
-        tags = self._functional(number, "PixelValueTransformationSequence")
-        source = out if tags is self._tags else tags
+            values = (-1 if tags.get("PixelRepresentation") else values.dtype.type((1 << int(tags.BitsStored)) - 1)) - values
+        if tags.get("ModalityLUTSequence"):
+            return np.asarray(apply_modality_lut(values, tags))
+        source = self._functional(number, "PixelValueTransformationSequence")
         slope, intercept = float(source.get("RescaleSlope", 1)), float(source.get("RescaleIntercept", 0))
         if (slope, intercept) == (1, 0):
             return values
@@ -323,6 +341,11 @@ _TAGS: Final = (
     *("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames"),
     *("PixelSpacing", "ImagerPixelSpacing", "SpacingBetweenSlices", "SliceThickness"),
     *("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", _OVERLAY_BIT),
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated", "BitsStored"),
+    *("PixelRepresentation", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *(f"{colour}PaletteColorLookupTable{part}" for colour in ("Red", "Green", "Blue") for part in ("Descriptor", "Data")),
+    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
 )
 
 
