@@ -37,13 +37,14 @@ from howfar.pixel_options import reading_pixels
 Values: TypeAlias = np.ndarray[Any, Any]
 SIDE = 512
 EMBED = """
-import json, resource, sys, time
+import json, sys, time
 import howfar
+from howfar.memory import peak_mib
 start = time.perf_counter()
 features = howfar.embed(
     sys.argv[1], "colour_moments", sys.argv[2], progress=False, window=512, bands="1,2,3", range="0:4095", workers=2
 )
-print(json.dumps([len(features), time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
+print(json.dumps([len(features), time.perf_counter() - start, round(peak_mib() * 2**20)]))
 """
 
 

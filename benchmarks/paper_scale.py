@@ -2,25 +2,21 @@
 
 The embeddings are made, seeded, and lie on disk (5.6 GB at the full size). Both jobs run in processes of their own: time by the
 clock and of all cores, peak memory above what the imports take and altogether. Of all pairs a share is measured, killed half
-way and run again; what all would take is estimated from the share. With --processor both jobs compute with the instructions of
-an older processor alone, whose masks the record holds.
+way and run again; what all would take is estimated from the share.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from masks import add_option, masks
 from record import leave, parser
 
 # As the command line does. What is loaded when it is first needed is no part of the work's memory or time.
@@ -65,23 +61,20 @@ def main() -> None:
     options.add_argument("--bootstrap", type=int, default=1_000)
     options.add_argument("--share", type=float, default=0.1, help="of all pairs that is measured")
     options.add_argument("--folder", type=Path, help="keep the made embeddings there; else they are deleted at the end")
-    options.add_argument("--threads", type=int, help="all cores by default; one costs the least CPU time beside other work")
-    add_option(options)
     arguments = options.parse_args()
-    masked = masks(arguments.processor, arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         place = arguments.folder or Path(scratch)
         made(place, arguments.sets, arguments.images, arguments.dimensions)
-        one = finished(begun(masked, ONE, place, arguments.sets, str(arguments.bootstrap)))
+        one = finished(begun(ONE, place, arguments.sets, str(arguments.bootstrap)))
         # k (k − 1) / 2 pairs of so many sets are about that share of all.
         some = max(2, round(arguments.sets * arguments.share**0.5))
-        every = killed_and_resumed(masked, place, some, Path(scratch) / "matrix")
+        every = killed_and_resumed(place, some, Path(scratch) / "matrix")
     total = arguments.sets * (arguments.sets - 1) // 2
     estimate = {"pairs": total, "hours": every["seconds a pair"] * total / 3600}
     shape = {name: getattr(arguments, name) for name in ("sets", "images", "dimensions", "bootstrap")}
     one["seconds a pair"] = one["seconds"] / one["pairs"]
     found = {"one against all": one, "share of all pairs": every, "all pairs": estimate}
-    leave("paper_scale", {**shape, "masks": {"processor": arguments.processor, **masked}, **found}, arguments.json)
+    leave("paper_scale", shape | found, arguments.json)
 
 
 def made(folder: Path, sets: int, images: int, dimensions: int) -> None:
@@ -100,17 +93,17 @@ def made(folder: Path, sets: int, images: int, dimensions: int) -> None:
             part.rename(path)
 
 
-def killed_and_resumed(masked: Mapping[str, str], folder: Path, sets: int, out: Path) -> dict[str, Any]:
+def killed_and_resumed(folder: Path, sets: int, out: Path) -> dict[str, Any]:
     """Measure all pairs of some datasets, with a kill once half of them are measured, and run again."""
     pairs = sets * (sets - 1) // 2
-    process, begin = begun(masked, ALL, folder, sets, str(out)), time.perf_counter()
+    process, begin = begun(ALL, folder, sets, str(out)), time.perf_counter()
     while process.poll() is None and kept(out) < pairs // 2:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     first = time.perf_counter() - begin
     process.communicate()
     before = kept(out) if process.returncode else pairs
-    again = finished(begun(masked, ALL, folder, sets, str(out)))
+    again = finished(begun(ALL, folder, sets, str(out)))
     return {
         "sets": sets,
         "finished before the kill": process.returncode == 0,
@@ -128,10 +121,10 @@ def kept(out: Path) -> int:
     return journal.read_bytes().count(b"\n") if journal.is_file() else 0
 
 
-def begun(masked: Mapping[str, str], job: str, folder: Path, sets: int, *more: str) -> subprocess.Popen[str]:
-    """Start a job in a process of its own, with the masks in its environment, and wait until it has loaded what it needs."""
+def begun(job: str, folder: Path, sets: int, *more: str) -> subprocess.Popen[str]:
+    """Start a job in a process of its own, and wait until it has loaded what it needs."""
     command = [sys.executable, "-c", COMMON.format(job=job), str(folder), str(sets), *more]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **masked})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     if process.stdout is None or process.stdout.readline() != "begun\n":
         raise SystemExit(f"the job did not begin: {process.wait()}")
     return process

@@ -3,7 +3,7 @@
 Two random datasets of so many rows in 25 dimensions; all on the same cores. The C peer (row_sums.c) is there where gcc is, and
 faiss where it is installed (pip install 'howfar[bench]'). They take turns, by the clock and in CPU seconds. The error is from
 float64, on some of the rows; beside it stands the error for a tight cluster far from the origin. With --device cuda howfar and
-torch.cdist are measured there too; with --processor all compute with the instructions of an older processor alone.
+torch.cdist are measured there too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from masks import add_option, under_masks
 from numpy.typing import NDArray
 from record import leave, parser, spread
 from scipy.spatial.distance import cdist
@@ -42,19 +41,14 @@ def main() -> None:
     options.add_argument("--dimensions", type=int, default=25)
     options.add_argument("--repeats", type=int, default=5)
     options.add_argument("--device", default="cpu", help="cuda or cuda:1: the sums are taken there too")
-    options.add_argument(
-        "--threads", type=int, help="all cores by default; those of peers spin, which costs time beside other work"
-    )
-    add_option(options)
     arguments = options.parse_args()
-    masked = under_masks(arguments.processor, arguments.threads)
     place = gpu(arguments.device)
     torch.set_num_threads(numeric_threads())
     rng = np.random.default_rng(0)
     s, p = (rng.normal(size=(arguments.rows, arguments.dimensions)).astype(np.float32) for _ in range(2))
     far = (s + np.float32(1000)), (p + np.float32(1000))
     found = {}
-    with c_loop(arguments.processor or "native") as by_c:
+    with c_loop() as by_c:
         there = {} if place is None else on_device(str(place))
         contestants = {"howfar": row_sums, **PEERS, **by_c, **by_faiss(), **there}
         timed = in_turns({name: partial(sums, s, p) for name, sums in contestants.items()}, arguments.repeats)
@@ -70,9 +64,7 @@ def main() -> None:
         one["times howfar's"] = one["seconds"]["median"] / found["howfar"]["seconds"]["median"]
     pairs = arguments.rows**2 / found["howfar"]["seconds"]["median"]
     peers = {name: metadata.version(name) for name in ("scikit-learn", *(["faiss-cpu"] if by_faiss() else []))}
-    masked = {"processor": arguments.processor, **masked}
     results = {
-        "masks": masked,
         "threads": numeric_threads(),
         "pairs": arguments.rows**2,
         "pairs a second": pairs,
@@ -153,14 +145,14 @@ def by_faiss() -> dict[str, Sums]:
 
 
 @contextmanager
-def c_loop(processor: str) -> Iterator[dict[str, Sums]]:
+def c_loop() -> Iterator[dict[str, Sums]]:
     """Compute the sums by a loop in C, where there is a compiler; rows are centred at P's mean, as howfar's are."""
     if shutil.which("gcc") is None:
         yield {}
         return
     with tempfile.TemporaryDirectory() as scratch:
         library = Path(scratch) / "row_sums.so"
-        flags = ["-O3", f"-march={processor}", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]
+        flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]
         subprocess.run(["gcc", *flags, "-o", library, Path(__file__).with_suffix(".c"), "-lm"], check=True)
         function = ctypes.CDLL(str(library)).row_sums
         single, double = (np.ctypeslib.ndpointer(kind, flags="C") for kind in (np.float32, np.float64))
