@@ -397,7 +397,7 @@ def _reading(comparison: Comparison, _: Relation | None) -> doc.Section:
         doc.Text([CENTRE.format(comparison.settings.neighbours) + said], heading="Near the centre is not near an image"),
         *doc.shown("neighbours", "Mean distance to all of P beside the distance to its nearest images", near),
     ]
-    return doc.Section("", parts, title="Reading the numbers")
+    return doc.Section("", parts, title="How to read the distances")
 
 
 def _trivial(comparison: Comparison, _: Relation | None) -> doc.Section | None:
@@ -443,7 +443,7 @@ def _rivals(comparison: Comparison, _: Relation | None) -> doc.Section:
     ]
     said = read + (own if comparison.settings.projection == "pair" else "")
     found = parts if len(table.columns) > 1 else doc.texts("None were computed.")
-    return doc.Section("", found, [said], title="Other distances between datasets")
+    return doc.Section("", found, [said], title="The literature's distances, for comparison")
 
 
 def _files(comparison: Comparison, _: Relation | None) -> doc.Section:
@@ -494,10 +494,10 @@ def _made(comparison: Comparison, relation: Relation | None, assessment: Assessm
 
 
 ANSWER = SectionKind("answer", "In short", SECTION, _answer)
-DISTANCES = SectionKind("distances", "Distances", SECTION, _distances)
+DISTANCES = SectionKind("distances", "Intervals and spread of the distances", SECTION, _distances)
 READING = SectionKind("reading", "Reading them", SECTION, _reading)
 TRIVIAL = SectionKind("trivial", "Trivial backbones", SECTION, _trivial)
 IMAGES = SectionKind("images", "Images", SECTION, _images)
-RIVALS = SectionKind("rivals", "Other distances", SECTION, _rivals)
-FILES = SectionKind("files", "Files", SECTION, _files)
+RIVALS = SectionKind("rivals", "The literature's distances", SECTION, _rivals)
+FILES = SectionKind("files", "Files in both datasets or left out", SECTION, _files)
 MADE = SectionKind("made", "How it was made", SECTION, _made, whole=True)

@@ -16,7 +16,9 @@ from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 from howfar.text_formatting import percentage_of, share
 
-PROBABLY: Final = "share of images listed as probable failures, own labels hidden; – without a list; in brackets if outside"
+PROBABLY: Final = "share of images predicted to fail, without the site's labels; – without a list; in brackets if doubted"
+WITHOUT: Final = "“expected” and “predicted to fail” use no label of the site; “measured” uses its labels."
+ALL_ERRORS: Final = "The estimator in use, the best, and “mean” (the others' average). relation.json has all, as set_errors."
 
 
 def sites(assessment: Assessment) -> doc.Table:
@@ -49,9 +51,9 @@ def sites(assessment: Assessment) -> doc.Table:
         assessment.ordered(),
         ("site", "", lambda site: doc.name_cell(site.dataset, places[site.dataset])),
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
+        ("predicted to fail", PROBABLY, failing),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
-        ("listed as failing", PROBABLY, failing),
         ("images", "", lambda site: doc.count(site.n)),
     )
 
@@ -72,8 +74,8 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-FAILING = "All images that fail or probably fail, in order: see Explore below."
-BRACKETS = "In ( ): outside the gate and not measured, so not to be trusted."
+FAILING = "The section Explore below lists all images that fail or probably fail."
+BRACKETS = "In ( ): not to be trusted, as the site is outside the gate and has no labels."
 
 
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:
@@ -90,7 +92,7 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
     parts: list[doc.Part] = [
         *_answers(assessment, labelled=False),
         doc.TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
-        *doc.texts(BRACKETS if any(site.doubted for site in ordered) else "", style="small"),
+        *doc.texts(WITHOUT if measured else "", BRACKETS if any(site.doubted for site in ordered) else "", style="small"),
         *doc.texts(FAILING if any(site.failing for site in ordered) else "", style="small page-only"),
         *(todo if steps else []),
         *([doc.Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
@@ -286,15 +288,11 @@ def _gate(relation: Relation, dataset: str) -> doc.Cell:
 
 
 def set_errors(relation: Relation) -> doc.Table:
-    """List every estimator's error for each labelled dataset when left out, one row per estimator."""
-    names = dict.fromkeys(name for row in relation.judgements for name in row.set_errors)
-
-    def estimator(row: Judgement) -> doc.Cell:
-        return doc.Cell(row.estimator, strong=row.estimator == relation.estimator)
-
-    return doc.crossed(
-        "estimator", relation.judgements, names, estimator, lambda row, name: doc.change(row.set_errors.get(name))
-    )
+    """List each labelled dataset's error when left out, by the estimator in use, the best one, and the mean of the others."""
+    used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
+    few = {row.estimator: row.set_errors for row in (used, best(relation.judgements), mean_of(relation.judgements)) if row}
+    names = dict.fromkeys(name for errors in few.values() for name in errors)
+    return doc.crossed("dataset", names, few, doc.Cell, lambda name, estimator: doc.change(few[estimator].get(name)))
 
 
 def estimates(relation: Relation) -> doc.Table:
@@ -348,7 +346,7 @@ def _estimates_content(_: Comparison, relation: Relation | None) -> doc.Section 
                 "judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"
             ),
             *([doc.Disclosure("What each estimator is", [doc.Definitions(explained)])] if explained else []),
-            doc.Disclosure(errors, doc.shown("errors", errors, set_errors(relation))),
+            doc.Disclosure(errors, doc.shown("errors", errors, set_errors(relation), text=ALL_ERRORS)),
             doc.RegisteredFigure("judgements"),
         ]
     sentences = [text for text in (distance(relation), in_use(relation)) if text]

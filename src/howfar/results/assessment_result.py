@@ -196,7 +196,7 @@ class Assessment(RecordedResult):
 
     def table(self) -> Cells:
         """Return the header and formatted cells with one row per site, sites with doubted estimates first."""
-        header = ("site", "n", "gate", "expected", "level", "measured (on)", "listed as failing", "next")
+        header = ("site", "n", "gate", "expected", "level", "predicted to fail", "measured (on)", "next")
         return header, [_cells(site) for site in self.ordered()]
 
     def caption(self) -> str:
@@ -231,7 +231,7 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         gate_word(site.inside),
         "undefined" if blank else site.expected(),
         "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
-        "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         "–" if not site.listed or blank else f"({listed})" if site.doubted else listed,
+        "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         site.next.action,
     )

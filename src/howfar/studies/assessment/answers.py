@@ -1,5 +1,6 @@
 """Write the sentences of an assessment: the expected score of each site, its certainty, the next step."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -289,7 +290,7 @@ def next_step(
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        text = f"label the {few} images that the command below draws at random; their score's interval holds at any distance."
+        text = f"label the {few} images that the command below draws at random. That gives an interval valid at any distance."
         return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
     better = _better_by_tiles(estimate, by_tiles, enough)
     if better and not commands.tiled:
@@ -373,6 +374,8 @@ class Answers:
             enough = Enough(relation.settings.tau, None if TAU in self.commands.chosen else self.home)
             following = next_step(name, estimate, gate, enough, self.commands, n, by_tiles)
             following = replace(following, text=in_units(following.text, unit, name))
+        # Paths below the working folder are relative, as the user types them.
+        relative = re.sub(rf"(?<=[ =']){re.escape(str(Path.cwd()))}/", "", following.command)
         estimated: dict[str, Any] = {end: getattr(estimate, end, None) for end in ("estimator", "low", "high", "measured")}
         return SiteAnswer(
             dataset=name,
@@ -392,7 +395,7 @@ class Answers:
             error=next((row.mae_set for row in relation.judgements if row.estimator == estimated["estimator"]), None),
             answer=words,
             failing=failing,
-            next=following,
+            next=replace(following, command=relative),
             by_tiles=None if by_tiles is None else by_tiles.predicted if by_tiles.measured is None else by_tiles.measured,
             false_positive_share=None if blank is None else blank.false_positive_share,
         )
