@@ -33,8 +33,8 @@ from howfar.relation.labelled_images import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment
-from howfar.studies.assessment.answers import GAIN
-from howfar.studies.assessment.preparation import CORRUPTED, TILED, score_file
+from howfar.studies.assessment.prepare_evaluations import CORRUPTED, TILED, score_file
+from howfar.studies.assessment.site_answers import GAIN
 from howfar.studies.performance.image_performance import MeasuredImages, evidence_of
 from howfar.studies.performance.relate import expectation
 from howfar.studies.profile_dataset import measured_images

@@ -29,7 +29,7 @@ from record import leave, parser
 from scipy.stats import norm
 
 from howfar.results.check_result import CheckedDataset, LogRow
-from howfar.studies.check.log import read_alarm
+from howfar.studies.check.log_and_alarm import read_alarm
 from howfar.studies.check.rules import AlarmRule
 
 DAYS = 365

@@ -22,7 +22,7 @@ from howfar.metrics.label_free_signals import foreground_dice
 from howfar.pipeline.prediction import load_model
 from howfar.projection import Projector
 from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES
-from howfar.tasks.maps import MapFolders
+from howfar.tasks.map_scores_and_signals import MapFolders
 
 SPACES = ("pair", "primary", "none")
 BEYOND = 0.95

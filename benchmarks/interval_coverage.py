@@ -34,7 +34,7 @@ from howfar.projection import Projection
 from howfar.results.check_result import CheckedDataset, LogRow
 from howfar.sampling import draw, further_groups, mean, order, plan_zone, sequence, zone_tests
 from howfar.significance import interval, p_values
-from howfar.studies.check.log import read_alarm
+from howfar.studies.check.log_and_alarm import read_alarm
 from howfar.studies.check.rules import AlarmRule
 
 WIDE = 1.2

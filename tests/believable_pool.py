@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from howfar.paper.model_pool import fast, frugal, highest, is_timed, labels_of, spreads_of, stable, table_of, weighted
-from howfar.paper.model_pool_draws import MEAN_F, PRECISION, RECALL, ResampledScores
+from howfar.paper.model_pool_bootstrap import MEAN_F, PRECISION, RECALL, ResampledScores
 from howfar.paper.study_common import interval_columns
 from howfar.results import Provenance
 from howfar.results.segmenter_studies import SECONDS, WEIGHTED, WISHES, Pool

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from howfar.studies.profile_dataset import profile
     from howfar.studies.run_report import load, write_report
     from howfar.studies.select_images import select
-    from howfar.studies.study_file.run_study import study
+    from howfar.studies.study_file.run_and_estimate import study
     from howfar.training.train import train
 
 _NAMES = {
@@ -89,7 +89,7 @@ _NAMES = {
     "prompts": "howfar.paper.prompts",
     "relate": "howfar.studies.performance.relate",
     "select": "howfar.studies.select_images",
-    "study": "howfar.studies.study_file.run_study",
+    "study": "howfar.studies.study_file.run_and_estimate",
     "train": "howfar.training.train",
     "write_report": "howfar.studies.run_report",
 }

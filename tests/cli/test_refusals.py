@@ -10,7 +10,7 @@ from command_world import TINY
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.studies.certification.question import parse_until
+from howfar.studies.certification.certified_quantity import parse_until
 
 LINES = {
     # Arguments and options that hold of every command.

@@ -18,7 +18,7 @@ from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
 from howfar.selection import named
-from howfar.selection.function_strategy import pick_by_group
+from howfar.studies.select_images import pick_by_group
 from tiny_checkpoints import tiny_checkpoint
 
 av = pytest.importorskip("av")

@@ -22,7 +22,7 @@ from howfar.data.image_decoding import picture, size
 from howfar.errors import ImageError
 from howfar.pixel_options import PixelReading, by_reading, reading_pixels
 from howfar.results import Features
-from howfar.studies.study_file.run_study import DONE
+from howfar.studies.study_file.run_and_estimate import DONE
 
 LANCE = find_spec("lance")
 RASTERIO = find_spec("rasterio")
@@ -472,7 +472,7 @@ READERS = (
         lambda folder: called(f"{STATES}:hash_state_dict")(of_first(f"{STATES}:read_state_dict")(folder)),
     ),
     Reader("checkpoint", lambda: [{"m.safetensors": seeds.golden()["model.safetensors"]}], read_checkpoint),
-    Reader("study", lambda: [seeds.STUDY], of_first("howfar.studies.study_file.study_document:read_document")),
+    Reader("study", lambda: [seeds.STUDY], of_first("howfar.studies.study_file.read_study_file:read_document")),
     Reader("rules", seeds.rules, of_first("howfar.studies.check.rules:read_rules")),
     Reader("defaults", lambda: [seeds.defaults()], read_defaults),
     Reader("certificate", lambda: [seeds.certificate()], shown(load_certificate)),
@@ -483,9 +483,11 @@ READERS = (
     ),
     Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),
     Reader(
-        "done_mark", lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}], called("howfar.studies.study_file.run_study:done_in")
+        "done_mark",
+        lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}],
+        called("howfar.studies.study_file.run_and_estimate:done_in"),
     ),
-    Reader("check_log", lambda: [{"log.jsonl": LOG}], of_first("howfar.studies.check.log:read")),
+    Reader("check_log", lambda: [{"log.jsonl": LOG}], of_first("howfar.studies.check.log_and_alarm:read")),
     Reader("picks", lambda: [{"picks.json": PICKS}], called("howfar.explore.server:read_picks")),
     Reader("thumbnails", seeds.pictures, read_thumbnails),
     Reader("kept_thumbnails", kept_thumbnails, read_kept_thumbnails),

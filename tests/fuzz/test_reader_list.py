@@ -62,15 +62,15 @@ FUZZED = {
     "backbones/lazy_backbone.py": "identity_record",
     "experiment_tracking.py": "tracked_note",
     "explore/server.py": "picks",
-    "studies/check/log.py": "check_log",
+    "studies/check/log_and_alarm.py": "check_log",
     "studies/check/rules.py": "rules",
     "cli/config_file.py": "defaults",
     "studies/performance/performance_files.py": "performance evaluation",
     "studies/bench/run_methods.py": "bench_entry",
-    "studies/study_file/study_document.py": "study",
+    "studies/study_file/read_study_file.py": "study",
     "studies/study_file/results_bundle.py": "bundle",
     "studies/distance_matrix.py": "pair_journal",
-    "studies/study_file/run_study.py": "done_mark",
+    "studies/study_file/run_and_estimate.py": "done_mark",
     "integrations/watch.py": "watch check_log",
     "integrations/labelling_host.py": "drawn",
     "integrations/cvat_host.py": "drawn cvat label_import",
@@ -80,7 +80,7 @@ FUZZED = {
 
 NOT_FUZZED_WHY = {
     "hands a model's file to its library, which is trusted as SECURITY.md says; what howfar parses itself is fuzzed": (
-        "backbones/onnx.py backbones/engines.py backbones/transformers.py weights/hub_models.py backbones/clipseg.py "
+        "backbones/onnx.py backbones/inference_engines.py backbones/transformers.py weights/hub_models.py backbones/clipseg.py "
         "backbones/published_transformers.py backbones/timm.py segmenters/predictor.py segmenters/sam_adapter_network.py "
         "paper/promptable_networks.py"
     ),
@@ -91,7 +91,7 @@ NOT_FUZZED_WHY = {
     "reads the kernel's own account of this process": "memory.py",
     "hashes images, which it does not decode": "studies/check/check_site.py",
     "compares four letters, by which a file without an ending is a DICOM file, fuzzed as volumes": "data/image_folder.py",
-    "parses what it wrote itself, in memory": "data/item.py",
+    "parses what it wrote itself, in memory": "data/item_table.py",
     "reads objects of the caller, not files": "data/python_objects.py",
     "compares four bytes, which it does not decode": "data/image_folder.py",
     "packs images, which it does not decode": "data/pre_annotations.py",
@@ -99,13 +99,13 @@ NOT_FUZZED_WHY = {
         "demo/crack_detector.py explore/run_pictures.py figures/contact_sheets.py paper/prompts_report.py adaptation_ways.py "
         "pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py pipeline/scorer.py "
         "studies/adaptation/adapt.py studies/adaptation/models.py studies/corruption.py paper/edges.py "
-        "paper/model_pool_draws.py paper/prompts.py training/image_mask_pairs.py"
+        "paper/model_pool_bootstrap.py paper/prompts.py training/image_mask_pairs.py"
     ),
     "reads back what it wrote, for its own tests": "explore/page_data.py",
     "numbers of rows that the page in the notebook sends, which tests/explore/test_notebook.py tries": "explore/widget.py",
     "parses what the page sends, of which tests/explore/test_site.py tries what it may be": "explore/server.py",
     "opens what is written": "io/atomic.py",
-    "reads a number of a killed training's state without pickle; what is damaged has none": "training/compute_resources.py",
+    "reads a number of a killed training's state without pickle; what is damaged has none": "training/speed_and_duration.py",
     "reads parts of an unfinished run by np.load without pickle; whatever it raises means absent": "io/partial_results.py",
     "computes a checksum of bytes, and parses nothing": "io/embedded_checksum.py",
     "reads the name in a lock file, as text": "io/lock.py",
@@ -120,7 +120,7 @@ NOT_FUZZED_WHY = {
     "hashes a model's file, and those beside it that it names; any bytes there are a name at most": "weights/onnx_files.py",
     "unpickles what this run itself has pickled for its workers": "runners.py",
     "reads the store, whose own tests of faults damage every file of it": (
-        "store/feature_store.py store/shard_folder.py store/sqlite_index.py store/shard_index_file.py "
+        "store/feature_store.py store/open_folder.py store/sqlite_index.py store/shard_index_file.py "
         "store/inventory_and_pruning.py store/shard_catalog.py store/integrity.py store/local_folder.py store/manifest.py "
         "store/remote_folder.py store/shards.py"
     ),

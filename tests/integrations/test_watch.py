@@ -29,7 +29,7 @@ from howfar.errors import HowfarError
 from howfar.explore.server import serving
 from howfar.integrations import watch as module
 from howfar.integrations.watch import Watch, WatchPage
-from howfar.studies.check import log
+from howfar.studies.check import log_and_alarm as log
 
 RULES: dict[str, Any] = {"images": {"at_least": 3}, "alarm": {"at_least": 0.7}}
 

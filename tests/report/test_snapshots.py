@@ -37,7 +37,7 @@ from howfar.results.adaptation_result import Adaptations
 from howfar.results.assessment_result import LabelledSet
 from howfar.results.distance_studies import Robustness, Scenes
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
-from howfar.studies.study_file.run_study import study
+from howfar.studies.study_file.run_and_estimate import study
 from snapshots import check, figure_text, page_text, section_text
 
 HERE = Path(__file__).parent / "snapshots"

@@ -17,7 +17,7 @@ from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Strategy
 from howfar.selection import every, evidence, named
 from howfar.selection.by_column import NEAR
-from howfar.selection.function_strategy import Candidates
+from howfar.selection.candidates import Candidates
 from howfar.selection.random_draws import CLASSES
 from howfar.testing.strategy_suite import StrategyTests
 

@@ -12,7 +12,7 @@ import xxhash
 
 from howfar.errors import StoreError
 from howfar.store import Store, shard_catalog, shard_index_file
-from howfar.store.shard_folder import ShardDamagedError
+from howfar.store.open_folder import ShardDamagedError
 from worlds.store_trials import (
     HEADER,
     IDENTITY,

@@ -15,7 +15,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.lock import locked
 from howfar.store import Store
-from howfar.store.shard_folder import folder_at
+from howfar.store.open_folder import folder_at
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, read, spoil
 
 OTHER = {"name": "other", "size": 8}

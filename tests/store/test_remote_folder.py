@@ -13,8 +13,8 @@ import pytest
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.store import FeatureStore, Store, remote_folder
+from howfar.store.open_folder import folder_at
 from howfar.store.remote_folder import RemoteFolder
-from howfar.store.shard_folder import folder_at
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 ITEM = 4

@@ -17,7 +17,7 @@ from howfar.results.study_run import StudyRun
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.several_segmenters import ADAPTATION
 from howfar.studies.run_report import write_report
-from howfar.studies.study_file.run_study import study
+from howfar.studies.study_file.run_and_estimate import study
 from tiny_studies import written
 
 SIZES = {"roads": 12, "site": 12, "walls": 10, "plain": 6, "new": 3}
@@ -102,7 +102,7 @@ def test_a_study_that_was_killed_trains_nothing_anew(done, folder, tmp_path, mon
         raise AssertionError("trained again")
 
     monkeypatch.setattr("howfar.studies.adaptation.models.fit", fail)
-    for place in ("studies.adaptation.adapt.write_run", "studies.study_file.run_study.draw"):
+    for place in ("studies.adaptation.adapt.write_run", "studies.study_file.run_and_estimate.draw"):
         monkeypatch.setattr(f"howfar.{place}", lambda *_, **__: None)
     out = shutil.copytree(folder / "mine", tmp_path / "mine")
     for name in ("done.json", "adaptations.json", "wide/adaptation.json"):

@@ -16,7 +16,7 @@ from howfar.paper import scene_categories as study_module
 from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes
 from howfar.results.records import matching
 from howfar.studies.distance_matrix import SUMS
-from howfar.studies.study_file.run_study import study
+from howfar.studies.study_file.run_and_estimate import study
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 BODY = 'primaries = ["campus", "kitchen"]\nk = 2'

@@ -10,7 +10,7 @@ import howfar
 from howfar.errors import InputError
 from howfar.results.backbones_result import DistanceTable
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.run_study import study
+from howfar.studies.study_file.run_and_estimate import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written
 
 STUDY = """

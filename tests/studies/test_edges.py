@@ -13,7 +13,7 @@ from howfar.paper.edges_report import edges_rows, lead
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import Edges
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.run_study import study
+from howfar.studies.study_file.run_and_estimate import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written
 from undrawn import no_figures
 

@@ -16,7 +16,7 @@ from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
 from howfar.explore.run_pictures import masks_of
 from howfar.mask_foreground_colour import reading_by
-from howfar.studies.study_file.run_study import fingerprint
+from howfar.studies.study_file.run_and_estimate import fingerprint
 from howfar.training.image_mask_pairs import examples_of, read_pairs
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

@@ -20,7 +20,7 @@ from howfar.metrics.image_structure import FEATURES
 from howfar.metrics.label_free_signals import class_entropy
 from howfar.results import Comparison, Evaluation, Provenance, Relation, Selection
 from howfar.selection import every, named
-from howfar.selection.function_strategy import FunctionStrategy
+from howfar.selection.candidates import FunctionStrategy
 from howfar.studies.select_images import select
 
 FEATURE_STRATEGIES = ("kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding")

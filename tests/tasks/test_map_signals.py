@@ -11,7 +11,7 @@ from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.relation.labelled_images import CONFIDENCES, SHAPES
-from howfar.tasks.maps import ImageMaps, MapFolders
+from howfar.tasks.map_scores_and_signals import ImageMaps, MapFolders
 
 SIDE = 12
 MAIN = (*CONFIDENCES, "soft_f", "histogram", *SHAPES)

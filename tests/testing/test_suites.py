@@ -19,8 +19,8 @@ from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.selection.by_column import NEAR
+from howfar.selection.candidates import Candidates, FunctionStrategy
 from howfar.selection.diversity import KMEANSPP
-from howfar.selection.function_strategy import Candidates, FunctionStrategy
 from howfar.selection.random_draws import STRATIFIED
 from howfar.testing import BackboneTests, DistanceTests, SegmenterTests, StrategyTests
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from howfar import registry
 from howfar.errors import HowfarError, InputError
 from howfar.segmenters import segmenter_family
-from howfar.training import compute_resources, losses_and_schedules
-from howfar.training.compute_resources import ENTRY, TrainingEstimate, depthwise_in_float32, is_depthwise, threads_of
+from howfar.training import losses_and_schedules, speed_and_duration
+from howfar.training.speed_and_duration import ENTRY, TrainingEstimate, depthwise_in_float32, is_depthwise, threads_of
 from howfar.training.training_settings import settings_for
 from worlds.hub import go_offline, put_into_cache
 
@@ -179,7 +179,7 @@ def test_gradients_are_those_of_float32() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Make time pass by steps of the test's."""
     now = [0.0]
-    monkeypatch.setattr(compute_resources.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(speed_and_duration.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -209,7 +209,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give torch the two threads of a machine of two cores, as by default."""
     before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(compute_resources, "available_cores", lambda: 2)
+    monkeypatch.setattr(speed_and_duration, "available_cores", lambda: 2)
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)

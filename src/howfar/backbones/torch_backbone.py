@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from howfar.backbones.backbone_family import Options
-from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, on_device
+from howfar.backbones.inference_engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, on_device
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.segmenters.input_normalisation import Normalise

@@ -274,7 +274,7 @@ def check(
 ) -> None:
     """Decide by rules whether the model may be used on NEW: exit 0 pass, 3 breach, 4 undecided (label some images first)."""
     from howfar.io.atomic import replace_text
-    from howfar.report.check_report import junit_text, markdown_text, prometheus_text
+    from howfar.report.check_report_formats import junit_text, markdown_text, prometheus_text
     from howfar.studies.check.check_site import check as study
     from howfar.studies.check.rules import write_start
 
@@ -339,7 +339,7 @@ def watch(
     from howfar.explore.server import serving
     from howfar.integrations.watch import Watch, WatchPage
     from howfar.io.atomic import replace_text
-    from howfar.report.check_report import prometheus_text
+    from howfar.report.check_report_formats import prometheus_text
 
     ready_folder("prometheus", None if prometheus is None else prometheus.absolute().parent)
     paths = [os.fsdecode(line) for line in sys.stdin.buffer.read().splitlines() if line] if images == STDIN else []

@@ -79,8 +79,8 @@ def study(
 ) -> None:
     """Run the studies of STUDY.toml that are not done yet, and write one report of all."""
     from howfar.studies.study_file.kind import write_start
-    from howfar.studies.study_file.run_study import estimate
-    from howfar.studies.study_file.study_document import json_schema
+    from howfar.studies.study_file.read_study_file import json_schema
+    from howfar.studies.study_file.run_and_estimate import estimate
 
     bundled = file.suffix.lower() == ".zip"
     if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
@@ -108,7 +108,7 @@ def study(
 def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) -> None:
     from howfar.option_validation import checked
     from howfar.studies.study_file.results_bundle import check_bundle_path, write_bundle
-    from howfar.studies.study_file.run_study import PAGE, plan_of, run_plan
+    from howfar.studies.study_file.run_and_estimate import PAGE, plan_of, run_plan
 
     given = checked(StudyFileOptions, chosen)
     if bundle is not None:

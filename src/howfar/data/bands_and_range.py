@@ -36,7 +36,7 @@ from howfar.data.image_decoding import (
     upright,
 )
 from howfar.data.image_formats import FormatWords
-from howfar.data.item import Item, ItemTable
+from howfar.data.item_table import Item, ItemTable
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import is_in_memory
 from howfar.pixel_options import AUTO, DTYPE, PixelReading, by_reading, file_and_reading, range_learnt, reading_asked

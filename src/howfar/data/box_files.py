@@ -21,7 +21,7 @@ from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
 from howfar.data.image_classes import CategoryNames, named, read_names
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text, stem, walk
-from howfar.data.item import Item
+from howfar.data.item_table import Item
 from howfar.data.json_and_tables import (
     CORNERS,
     ROLES,

@@ -10,7 +10,7 @@ from typing import Final
 
 from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
 from howfar.data.image_table import list_table
-from howfar.data.item import Item, ItemTable, first_repeat
+from howfar.data.item_table import Item, ItemTable, first_repeat
 from howfar.errors import InputError
 from howfar.io.file_location import as_location
 from howfar.results import Skipped
@@ -20,9 +20,9 @@ from howfar.results import Skipped
 class Dataset:
     """Hold a named sequence of images in a fixed order.
 
-    `name` is what tables and figures call it. The images, `items`, are kept in columns, as a `howfar.data.item.ItemTable`,
-    which can be used as a tuple of them. `skipped` is what was found and cannot be an image: broken links, missing files.
-    `root` is the folder, table or container that it was read from.
+    `name` is what tables and figures call it. The images, `items`, are kept in columns, as an `ItemTable`, which can
+    be used as a tuple of them. `skipped` is what was found and cannot be an image: broken links, missing files. `root` is the
+    folder, table or container that it was read from.
 
     Raises
     ------

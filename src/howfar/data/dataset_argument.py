@@ -21,7 +21,7 @@ from howfar.data.dataset import Dataset, leads_out, unshared
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
 from howfar.data.image_folder import EXTENSIONS, FOLDER, IMAGES, is_text, kind_of, natural_key, path_text, stem, suffix_of
 from howfar.data.image_table import list_table
-from howfar.data.item import Item, ItemTable
+from howfar.data.item_table import Item, ItemTable
 from howfar.data.json_and_tables import read_json, readable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line

@@ -26,7 +26,7 @@ from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
-from howfar.data.item import Item, ItemTable
+from howfar.data.item_table import Item, ItemTable
 from howfar.data.json_and_tables import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.array_archive import map_array, read_array

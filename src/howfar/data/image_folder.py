@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from howfar.data.image_formats import FormatWords
-from howfar.data.item import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
+from howfar.data.item_table import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
 from howfar.errors import InputError, MissingPathError
 from howfar.io.file_location import Location, Url, file_system
 from howfar.pixel_options import CLIPS

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.data.image_decoding import damage_named
 from howfar.data.image_folder import EXTENSIONS, LOCAL_ONLY, STACKS, is_unnamed_dicom, path_text, stem, suffix_of
-from howfar.data.item import Item, ItemTable
+from howfar.data.item_table import Item, ItemTable
 from howfar.errors import ImageError
 from howfar.pixel_options import CLIPS, PixelReading, by_reading, file_and_reading, reading_asked
 from howfar.results import Skipped

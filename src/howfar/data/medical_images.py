@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from howfar.data.image_decoding import NAME_RANGE, check_size, decoding
 from howfar.data.image_stacks import WHOLE, part, place
-from howfar.data.item import Item
+from howfar.data.item_table import Item
 from howfar.errors import ImageError, one_line
 from howfar.memory import file_limit
 from howfar.pixel_options import PixelReading

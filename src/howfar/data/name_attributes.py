@@ -8,7 +8,7 @@ import pandas as pd
 
 from howfar.data.dataset import Dataset
 from howfar.data.image_groups import compiled
-from howfar.data.item import ItemTable
+from howfar.data.item_table import ItemTable
 from howfar.errors import InputError
 
 FINEGPR: Final = r"(?P<person>\d+)_c(?P<view>\d+)_w(?P<weather>\d+)_l(?P<light>\d+)_p(?P<scene>\d+)"

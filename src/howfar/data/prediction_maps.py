@@ -18,7 +18,7 @@ from howfar.data.dataset import Dataset, leads_out, match_names, no_match, unsha
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
 from howfar.data.image_folder import EXTENSIONS, natural_key, path_text, stem, walk_names
-from howfar.data.item import Item
+from howfar.data.item_table import Item
 from howfar.data.masks import LOSSY
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.array_archive import read_array, read_packed_array

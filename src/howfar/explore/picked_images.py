@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from howfar.errors import InputError
 from howfar.explore.server import picked_by_dataset, read_picks
 from howfar.results import Comparison, Selection
-from howfar.selection.function_strategy import NAME
+from howfar.selection.candidates import NAME
 from howfar.studies.select_images import select
 
 

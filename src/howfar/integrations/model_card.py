@@ -12,7 +12,7 @@ from howfar.io.atomic import replace_text
 from howfar.io.file_location import absolute, ready_file
 from howfar.pipeline.profile_file import PROFILE, Profile
 from howfar.relation.gate import CHECKS
-from howfar.report.check_report import escaped_markdown, markdown_table
+from howfar.report.check_report_formats import escaped_markdown, markdown_table
 from howfar.results.assessment_result import Assessment
 from howfar.results.certificate_result import Certificate
 from howfar.results.evaluation_result import Evaluation

@@ -20,7 +20,7 @@ from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.dataset_argument import location_and_name, parse_images
 from howfar.data.image_bytes import place_of as image_place
 from howfar.data.image_folder import counted, path_text, walk
-from howfar.data.item import Item
+from howfar.data.item_table import Item
 from howfar.data.json_and_tables import read_tabular
 from howfar.data.prediction_maps import match_maps
 from howfar.errors import ImageError, InputError, StoreError
@@ -37,7 +37,7 @@ from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
 from howfar.results.check_result import Check
 from howfar.results.records import Skipped
 from howfar.results.scores import Score
-from howfar.studies.check import log as logs
+from howfar.studies.check import log_and_alarm as logs
 from howfar.studies.check.check_site import certifying, decided, judged_since
 from howfar.studies.check.rules import read_rules
 

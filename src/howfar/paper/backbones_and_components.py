@@ -36,7 +36,7 @@ from howfar.studies.compare_backbones import by_image, with_agreement
 from howfar.studies.compare_datasets import compared
 from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks
 from howfar.studies.study_file.kind import StudyKind, setting
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 from howfar.studies.study_inputs import BASELINES, drawn
 
 

@@ -23,7 +23,7 @@ from howfar.results.records import matching
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
 from howfar.studies.study_file.kind import DatasetName, KindSettings, StudyKind, Work, setting
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 from howfar.studies.study_inputs import drawn
 
 MAPS: Final = "maps"

@@ -22,7 +22,7 @@ from howfar.data import Dataset, decode, read_bytes
 from howfar.errors import InputError
 from howfar.metrics import at_threshold, ods
 from howfar.option_validation import nearest
-from howfar.paper.model_pool_draws import (
+from howfar.paper.model_pool_bootstrap import (
     MEAN_F,
     MEASURES,
     PRECISION,
@@ -46,7 +46,7 @@ from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.compare_datasets import compare
 from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 
 IMAGES: Final = 3
 ROUNDS: Final = 5

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
 from howfar.figures.forest_plot import ForestRow, forest, frame_forest
-from howfar.paper import model_pool_answers
-from howfar.paper.model_pool_answers import millions, seconds_of
+from howfar.paper import model_pool_sentences
+from howfar.paper.model_pool_sentences import millions, seconds_of
 from howfar.report import section as doc
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import ALL_SETS, Pool
@@ -321,7 +321,7 @@ def _model(result: Pool, row: doc.Record, *, strong: bool = False) -> doc.Cell:
 
 def section(result: Pool, context: doc.Context) -> doc.Section:
     """Build the section of a study of a pool of models."""
-    claim = model_pool_answers.papers_claim(result)
+    claim = model_pool_sentences.papers_claim(result)
     words = []
     for wish in result.answered():
         rows = result.ranking(wish).to_dict("records")
@@ -334,10 +334,10 @@ def section(result: Pool, context: doc.Context) -> doc.Section:
         f"Dots and lines. {'; '.join(words)}.",
     )
     return doc.Section(
-        lead=model_pool_answers.lead(result),
+        lead=model_pool_sentences.lead(result),
         sentences=[
-            *(f"{wish.capitalize()}: {model_pool_answers.reason(result, wish)}" for wish in result.answered()),
-            *(model_pool_answers.leans(result, shots) for shots in (0, result.most)),
+            *(f"{wish.capitalize()}: {model_pool_sentences.reason(result, wish)}" for wish in result.answered()),
+            *(model_pool_sentences.leans(result, shots) for shots in (0, result.most)),
             *([claim] if claim else []),
         ],
         parts=[
@@ -348,7 +348,7 @@ def section(result: Pool, context: doc.Context) -> doc.Section:
             ),
             *_measured(result),
         ],
-        limits=model_pool_answers.limits(result),
+        limits=model_pool_sentences.limits(result),
     )
 
 
@@ -368,7 +368,7 @@ def _measured(result: Pool) -> list[doc.Part]:
     )
     over = "O^dist over the primary dataset's distance from itself; in brackets O^dist (mean form). By M of the first seed."
     of = f"Models of the study {result.of}, images chosen by the strategy {result.strategy}. "
-    of += f"{model_pool_answers.thresholds(result)} A model has one colour in all tables and figures."
+    of += f"{model_pool_sentences.thresholds(result)} A model has one colour in all tables and figures."
     return [
         doc.TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
         doc.FigurePart("precision-recall", partial(precision_recall_plane, result), plane),
@@ -380,7 +380,7 @@ def _measured(result: Pool) -> list[doc.Part]:
         doc.TablePart("spreads", "Spread of mean F over datasets and seeds", spreads(result)),
         doc.TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
         doc.TablePart(
-            "costs", "Parameters and seconds an image", costs(result), f"Timed on {model_pool_answers.machine(result)}."
+            "costs", "Parameters and seconds an image", costs(result), f"Timed on {model_pool_sentences.machine(result)}."
         ),
     ]
 

@@ -32,7 +32,7 @@ from howfar.results.distance_studies import UNCHANGED, Identity
 from howfar.results.records import keyed
 from howfar.significance import interval, resample_counts
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, StudyKind, Work
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 
 PERSON: Final = "person"
 NAMED: Final = ("backbone", "perturbation", "variation")

@@ -58,7 +58,7 @@ from howfar.studies.study_file.kind import (
     Work,
     setting,
 )
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 from howfar.studies.study_inputs import check_names, parse_all
 
 KINDS: Final = ("points", "box", "box_point", "text", "persam")

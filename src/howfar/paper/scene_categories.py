@@ -27,7 +27,7 @@ from howfar.results.records import keyed
 from howfar.studies.compare_datasets import compared, matrix_notes
 from howfar.studies.distance_matrix import summed_once
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, StudyKind, Work, setting
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone

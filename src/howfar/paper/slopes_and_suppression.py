@@ -23,7 +23,7 @@ from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 from howfar.studies.adaptation.adaptation_tables import interval
 from howfar.studies.adaptation.arms import RANDOM, Arm
 from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 
 
 class PerformanceSettings(KindSettings):

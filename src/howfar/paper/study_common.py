@@ -27,7 +27,7 @@ from howfar.studies.study_file.kind import (
     check_roles,
     setting,
 )
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone

@@ -23,8 +23,8 @@ from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_byte
 from howfar.data.bands_and_range import NO_DATA, left_out, no_data, range_warning
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
-from howfar.data.item import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
-from howfar.data.item import Item as ImageItem
+from howfar.data.item_table import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
+from howfar.data.item_table import Item as ImageItem
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import is_in_memory
 from howfar.memory import at_a_time, file_limit, is_set, within

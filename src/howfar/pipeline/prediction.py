@@ -22,7 +22,7 @@ from howfar.data.bands_and_range import range_warning
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_decoding import size as size_of
 from howfar.data.image_folder import path_text
-from howfar.data.item import Item, ItemTable, PathTexts
+from howfar.data.item_table import Item, ItemTable, PathTexts
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError

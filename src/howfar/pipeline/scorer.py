@@ -44,7 +44,7 @@ from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
 from howfar.tasks.classification_task import class_listing
 from howfar.tasks.detection_task import BOXES, box_listing
-from howfar.tasks.maps import ImageMaps, MapFolders, stacked
+from howfar.tasks.map_scores_and_signals import ImageMaps, MapFolders, stacked
 from howfar.tasks.multiclass_task import class_maps_in
 from howfar.tasks.score_listed_predictions import ListedImage, ListedSignals
 

@@ -3,7 +3,7 @@
 from howfar import registry
 from howfar.protocols import Strategy
 from howfar.selection.by_column import far
-from howfar.selection.function_strategy import FunctionStrategy
+from howfar.selection.candidates import FunctionStrategy
 
 __all__ = ["FunctionStrategy", "every", "far", "named"]
 

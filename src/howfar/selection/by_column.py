@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.errors import InputError
-from howfar.selection.function_strategy import Candidates, FunctionStrategy, Mask, Positions
+from howfar.selection.candidates import Candidates, FunctionStrategy, Mask, Positions
 from howfar.selection.random_draws import SHARE, as_shares
 
 LOW, HIGH = 0.6, 1.0

@@ -4,7 +4,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.selection.function_strategy import Candidates, FunctionStrategy, Positions, warn_of_fewer
+from howfar.selection.candidates import Candidates, FunctionStrategy, Positions, warn_of_fewer
 
 SHARE = "predicted_foreground"
 

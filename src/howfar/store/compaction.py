@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
 from howfar.store.local_folder import PIECE_BYTES
+from howfar.store.open_folder import Folder, ShardDamagedError, ShardGoneError
 from howfar.store.shard_catalog import ShardCatalog
-from howfar.store.shard_folder import Folder, ShardDamagedError, ShardGoneError
 from howfar.store.shards import ARRAY, INDEX, Shard
 from howfar.store.sqlite_index import SORTED
 

@@ -19,8 +19,8 @@ from howfar.errors import InputError, StoreError
 from howfar.store import shards
 from howfar.store.compaction import pack
 from howfar.store.manifest import SHARDS, Manifest, canonical, ensure, feature_key
+from howfar.store.open_folder import ShardGoneError, folder_at, refusal
 from howfar.store.shard_catalog import TRIES, ShardCatalog
-from howfar.store.shard_folder import ShardGoneError, folder_at, refusal
 from howfar.store.shard_index_file import in_hex
 from howfar.store.shards import STORED, ShardFormat, as_stored
 

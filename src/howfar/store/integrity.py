@@ -16,8 +16,8 @@ from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, sweep
 from howfar.store.feature_store import TARGET_BYTES
 from howfar.store.inventory_and_pruning import SUMS, StoredFeature, features_in, store_folder
 from howfar.store.manifest import NAME, SHARDS, Manifest, feature_key, write
+from howfar.store.open_folder import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.shard_catalog import ShardCatalog
-from howfar.store.shard_folder import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.shard_index_file import ABSENT
 from howfar.store.shards import ARRAY, INDEX
 

@@ -18,8 +18,8 @@ from howfar.store.compaction import LOCK
 from howfar.store.feature_store import default_root
 from howfar.store.local_folder import CLAIMS
 from howfar.store.manifest import DIGITS, NAME, SHARDS, ManifestDamagedError, feature_key, parse
+from howfar.store.open_folder import Folder, folder_at, reason_and_remedy, refusal
 from howfar.store.shard_catalog import ShardCatalog
-from howfar.store.shard_folder import Folder, folder_at, reason_and_remedy, refusal
 from howfar.store.shards import ARRAY, INDEX, ShardFormat
 from howfar.store.sqlite_index import FILE, JOURNAL, SORTED
 from howfar.store.sqlite_index import LOCK as INDEX_LOCK

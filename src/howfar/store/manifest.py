@@ -13,7 +13,7 @@ from typing import Any
 import xxhash
 
 from howfar.errors import InputError, StoreError, one_line
-from howfar.store.shard_folder import Folder, refusal
+from howfar.store.open_folder import Folder, refusal
 from howfar.store.shard_index_file import CHECKSUM
 
 DIGITS = 24

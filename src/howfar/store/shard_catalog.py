@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from howfar.errors import StoreError
 from howfar.io.lock import locked
 from howfar.store import shards
-from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
+from howfar.store.open_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
 from howfar.store.shard_index_file import ABSENT, checksums_of
 from howfar.store.shards import Shard, ShardFormat
 from howfar.store.sqlite_index import FILE, LOCK, Index, IndexDamagedError, RowPositions, delete

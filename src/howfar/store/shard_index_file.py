@@ -21,7 +21,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from howfar.io.embedded_checksum import UNSEALED, is_intact, sealed
-from howfar.store.shard_folder import ShardDamagedError
+from howfar.store.open_folder import ShardDamagedError
 
 CHECKSUM: Final = "xxh3"
 ABSENT: Final = 0

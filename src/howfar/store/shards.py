@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.errors import InputError, StoreError
-from howfar.store.shard_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError
+from howfar.store.open_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError
 from howfar.store.shard_index_file import ABSENT, Entries, checksums_of, decode, digests_of, encode, in_hex
 
 ARRAY, INDEX = ".npy", ".parquet"

@@ -35,7 +35,7 @@ from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.runners import LocalRunner
 from howfar.selection import named
 from howfar.selection.by_column import RIDGE
-from howfar.selection.function_strategy import FEATURES, NAME, REGIONS, pick_by_group
+from howfar.selection.candidates import FEATURES, NAME, REGIONS
 from howfar.selection.random_draws import CLASSES
 from howfar.studies.performance.image_performance import GROUP, UNTUNED, groups_of, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
@@ -258,6 +258,51 @@ def select(
     for remark in remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
     return selection
+
+
+def pick_by_group(
+    strategy: Strategy,
+    columns: Mapping[str, NDArray[Any]],
+    k: int,
+    rng: np.random.Generator,
+    labelled: NDArray[np.bool_],
+    groups: NDArray[np.integer[Any]] | None,
+) -> NDArray[np.intp]:
+    """Choose k of m images by a strategy, of different groups as long as there are groups without a label or a choice.
+
+    `groups` (m,) number the groups of the images (scenes, patients, clips); None: the strategy alone chooses. Images of a group
+    that has one count as labelled, so as covered, until every group that the strategy can choose from has one. Then groups are
+    halved, in the order of their images, and halved again, so that frames are chosen from different parts of a clip.
+    """
+    if groups is None or k > int((~labelled).sum()):
+        return np.asarray(strategy.pick(columns, k, rng, labelled), dtype=np.intp)
+    chosen, parts, blocks = list[int](), 1, groups
+    closed = np.isin(groups, groups[labelled])
+    while len(chosen) < k:
+        taken = labelled | closed
+        taken[chosen] = True
+        try:
+            found = strategy.pick(columns, min(k - len(chosen), int((~taken).sum())), rng, taken)
+        except InputError:
+            if parts > len(groups):
+                raise
+            parts *= 2
+            blocks = _in_parts(groups, parts)
+            closed = np.isin(blocks, blocks[[*np.flatnonzero(labelled), *chosen]])
+            continue
+        for position in found.tolist():
+            if not closed[position]:
+                chosen.append(position)
+                closed |= blocks == blocks[position]
+    return np.array(chosen, dtype=np.intp)
+
+
+def _in_parts(groups: NDArray[np.integer[Any]], parts: int) -> NDArray[np.intp]:
+    """Number the parts of groups that are cut into so many of equal length, in the order of their images."""
+    sizes, order = np.bincount(groups), np.argsort(groups, kind="stable")
+    ranks = np.empty(len(groups), np.intp)
+    ranks[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.asarray(groups * parts + ranks * parts // sizes[groups], dtype=np.intp)
 
 
 def _resolved(

@@ -22,7 +22,7 @@ from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.image_faults import content_of, read_all, read_named, with_bar
-from howfar.tasks.maps import Sources, extra_notes, mask_notes, missing_maps
+from howfar.tasks.map_scores_and_signals import Sources, extra_notes, mask_notes, missing_maps
 from howfar.tasks.score_listed_predictions import ListedSignals, evaluation_of, spread
 from howfar.tasks.task import (
     LabelsRead,

@@ -43,7 +43,7 @@ from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.sampling import foreground_bound
 from howfar.tasks.image_faults import read_named, with_bar
-from howfar.tasks.maps import (
+from howfar.tasks.map_scores_and_signals import (
     MapFolders,
     ScoredMap,
     Sources,

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.selection.function_strategy import FEATURES, NAME, REGIONS
+from howfar.selection.candidates import FEATURES, NAME, REGIONS
 
 _NO_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "2", None, True)
 

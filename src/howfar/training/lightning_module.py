@@ -15,7 +15,7 @@ from howfar.experiment_tracking import Tracking
 from howfar.io.atomic import replace
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.progress import bar
-from howfar.training.compute_resources import ENTRY, TrainingEstimate
+from howfar.training.speed_and_duration import ENTRY, TrainingEstimate
 from howfar.training.training_settings import TrainSettings, kept_epoch
 
 

@@ -29,7 +29,6 @@ from howfar.progress import stage
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.segmenters.norm_adaptation import only_norms
-from howfar.training.compute_resources import ENTRY, TrainingEstimate, threads_of
 from howfar.training.image_mask_pairs import (
     Added,
     Pairs,
@@ -40,6 +39,7 @@ from howfar.training.image_mask_pairs import (
     read_pairs,
     split,
 )
+from howfar.training.speed_and_duration import ENTRY, TrainingEstimate, threads_of
 from howfar.training.training_settings import TrainSettings, check_size, kept_epoch, only_side, settings_for
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
@@ -151,9 +151,9 @@ def _run(
         import lightning
     except ImportError as error:
         raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
-    from howfar.training.compute_resources import depthwise_in_float32, keeping_features
     from howfar.training.data_loading import held_out_batches, training_batches
     from howfar.training.lightning_module import Fitting, Keep, Logged, Progress, log_epochs
+    from howfar.training.speed_and_duration import depthwise_in_float32, keeping_features
 
     settings = task.settings
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)

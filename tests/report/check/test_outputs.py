@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from howfar.report.check_report import junit_text, markdown_text, prometheus_text
+from howfar.report.check_report_formats import junit_text, markdown_text, prometheus_text
 from howfar.results.check_result import AlarmReading, Check, CheckedDataset, Decision, LogRow
 
 ODD = 'a<b>&"c"\'|`d`\\e\x00\x1f\ufffe\udcff\n*f*_g_<script>🛣'

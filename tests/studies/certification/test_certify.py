@@ -20,7 +20,7 @@ from howfar.results import Provenance
 from howfar.results.certificate_result import Certificate
 from howfar.sampling import draw, mean
 from howfar.segmenters.checkpoint import CheckpointCard
-from howfar.studies.certification.question import first, parse_until, sample_of
+from howfar.studies.certification.certified_quantity import first, parse_until, sample_of
 from howfar.tasks.segmentation_measures import MEASURES
 
 pytestmark = pytest.mark.usefixtures("undrawn")

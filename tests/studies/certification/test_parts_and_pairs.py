@@ -13,8 +13,8 @@ from howfar.data.prediction_maps import write_map
 from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
 from howfar.sampling import difference, plan_zone, zone_tests
+from howfar.studies.certification.certified_quantity import share_below
 from howfar.studies.certification.labels_needed import plan_labels
-from howfar.studies.certification.question import share_below
 
 COUNT = 30
 

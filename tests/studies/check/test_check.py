@@ -16,7 +16,7 @@ from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.profile_file import Profile
 from howfar.results.certificate_result import Zone
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
-from howfar.studies.check import log as logs
+from howfar.studies.check import log_and_alarm as logs
 from howfar.studies.check.check_site import certifying
 
 RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}

@@ -14,8 +14,8 @@ from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.relation.gate import fit
 from howfar.results.check_result import CheckedDataset, Decision, LogRow
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
-from howfar.studies.check import log
-from howfar.studies.check.log import alarm_decision, read_alarm
+from howfar.studies.check import log_and_alarm as log
+from howfar.studies.check.log_and_alarm import alarm_decision, read_alarm
 from howfar.studies.check.rules import (
     LARGEST,
     TEMPLATE,

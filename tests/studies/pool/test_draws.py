@@ -12,7 +12,16 @@ from figures.believable_adaptation import make
 from howfar.errors import InputError
 from howfar.metrics import count, stack
 from howfar.paper.model_pool import Wished, frugal, highest, table_of
-from howfar.paper.model_pool_draws import MEAN_F, PRECISION, RECALL, Counted, ResampledScores, Trained, count_maps, draw_scores
+from howfar.paper.model_pool_bootstrap import (
+    MEAN_F,
+    PRECISION,
+    RECALL,
+    Counted,
+    ResampledScores,
+    Trained,
+    count_maps,
+    draw_scores,
+)
 from howfar.results.adaptation_result import Adaptation, Adaptations
 
 SIDE = 12

@@ -20,7 +20,7 @@ from howfar.paper import prompts
 from howfar.paper.promptable_networks import ClipSeg
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import Prompting
-from howfar.studies.study_file.run_study import study
+from howfar.studies.study_file.run_and_estimate import study
 from undrawn import REPORTS
 
 pytestmark = pytest.mark.usefixtures("undrawn")

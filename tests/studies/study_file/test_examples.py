@@ -14,8 +14,8 @@ from howfar.demo import write_dataset
 from howfar.errors import MissingPathError
 from howfar.option_validation import checked
 from howfar.options_by_function import StudyFileOptions
-from howfar.studies.study_file.run_study import plan_of, study
-from howfar.studies.study_file.study_document import json_schema
+from howfar.studies.study_file.read_study_file import json_schema
+from howfar.studies.study_file.run_and_estimate import plan_of, study
 from people import write_people
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

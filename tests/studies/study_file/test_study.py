@@ -25,8 +25,8 @@ from howfar.options_by_function import (
     TrainOptions,
 )
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.run_study import LOCK
-from howfar.studies.study_file.study_document import BackboneEntry, DatasetEntry, ModelEntry, json_schema, parse_document
+from howfar.studies.study_file.read_study_file import BackboneEntry, DatasetEntry, ModelEntry, json_schema, parse_document
+from howfar.studies.study_file.run_and_estimate import LOCK
 
 
 def test_runs_keeps_and_runs_anew_what_changed(study_file: Path) -> None:

@@ -23,7 +23,7 @@ from howfar.studies.study_file.kind import (
     Work,
     fields_of,
 )
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
 from howfar.training.training_settings import settings_for
 
 _FOLDER: Final = re.compile(r"\w[\w.+-]*")

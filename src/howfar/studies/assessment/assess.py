@@ -36,8 +36,7 @@ from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEsti
 from howfar.results.assessment_result import Assessment, Basis, OwnScore, SiteAnswer
 from howfar.results.file_checks import page_folder
 from howfar.results.records import plain
-from howfar.studies.assessment.answers import LABELS, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
-from howfar.studies.assessment.preparation import (
+from howfar.studies.assessment.prepare_evaluations import (
     PERFORMANCE,
     AssessmentScores,
     Preparation,
@@ -47,6 +46,7 @@ from howfar.studies.assessment.preparation import (
     preparation,
     score_file,
 )
+from howfar.studies.assessment.site_answers import LABELS, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.compare_datasets import features_of, measured_run
 from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.performance_files import files_of, read_performances

@@ -37,7 +37,7 @@ from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.labelled_images import HISTOGRAM, VALUES
 from howfar.relation.leave_one_dataset_out import aurc
 from howfar.results.records import plain
-from howfar.studies.assessment.answers import GAIN
+from howfar.studies.assessment.site_answers import GAIN
 from howfar.studies.performance.performance_files import evaluations_of
 
 Ask: TypeAlias = Callable[[Any], Float64Array]

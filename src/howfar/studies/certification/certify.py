@@ -26,7 +26,7 @@ from howfar.results.certificate_result import Certificate, CertifiedSite, Sample
 from howfar.results.file_checks import page_folder
 from howfar.sampling.design import as_shares
 from howfar.studies.certification import sample as drawing
-from howfar.studies.certification.question import (
+from howfar.studies.certification.certified_quantity import (
     DIFFER,
     ORDER,
     VALUES,

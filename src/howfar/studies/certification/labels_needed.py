@@ -15,8 +15,8 @@ from howfar.options_by_function import CertifyOptions
 from howfar.results.certificate_result import Certificate
 from howfar.results.records import Cells
 from howfar.sampling import labels_for, plan_zone, zone_share
+from howfar.studies.certification.certified_quantity import SHORT, VALUES
 from howfar.studies.certification.certify import certify
-from howfar.studies.certification.question import SHORT, VALUES
 from howfar.studies.certification.sample import images_of
 from howfar.tasks.task_registry import TASKS
 

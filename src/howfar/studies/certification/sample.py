@@ -21,7 +21,7 @@ from howfar.relation.site_judge import FIRST
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
-from howfar.studies.certification.question import DIFFER, ORDER, PERFORMANCE, SIZE, ZONE, Question
+from howfar.studies.certification.certified_quantity import DIFFER, ORDER, PERFORMANCE, SIZE, ZONE, Question
 from howfar.studies.evaluate_predictions import Seen
 from howfar.tasks.segmentation_task import MapAnswers
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task

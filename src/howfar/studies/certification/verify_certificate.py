@@ -18,7 +18,7 @@ from howfar.errors import HowfarError, ImageError, InputError
 from howfar.pixel_options import reading_pixels
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.records import Cells
-from howfar.studies.certification.question import SIZE, VALUES, Question, look, parse_until
+from howfar.studies.certification.certified_quantity import SIZE, VALUES, Question, look, parse_until
 from howfar.studies.certification.sample import compared, derived_seed, draw_sample, images_of, sizes_of
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
 from howfar.tasks.task_registry import TASKS

@@ -16,7 +16,7 @@ import pandas as pd
 
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data import content_hash, read_bytes
-from howfar.data.item import Item
+from howfar.data.item_table import Item
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.classification import CORRECT
@@ -30,8 +30,8 @@ from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
 from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
 from howfar.results.scores import Scores
-from howfar.studies.check import log as logs
-from howfar.studies.check.log import alarm_decision, read_alarm
+from howfar.studies.check import log_and_alarm as logs
+from howfar.studies.check.log_and_alarm import alarm_decision, read_alarm
 from howfar.studies.check.rules import RuleFacts, Rules, decisions_of, failing_of, interval_of, judged_of, moment, read_rules
 from howfar.studies.performance.image_performance import scores_of
 from howfar.studies.performance.performance_files import Performances, match, read_performances

@@ -27,7 +27,7 @@ from howfar.results.check_result import CheckedDataset, Decision, Outcome
 from howfar.results.relation_result import Gate, SetEstimate
 from howfar.results.scores import Score
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
-from howfar.studies.certification.question import share_below
+from howfar.studies.certification.certified_quantity import share_below
 from howfar.text_formatting import format_interval, per, share_interval
 
 LARGEST: Final = 1 << 16

@@ -30,8 +30,8 @@ from howfar.progress import bar
 from howfar.results.records import Cells, Shown, plain
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.run_study import Plan, plan_of, run_plan
-from howfar.studies.study_file.study_document import Inputs
+from howfar.studies.study_file.read_study_file import Inputs
+from howfar.studies.study_file.run_and_estimate import Plan, plan_of, run_plan
 from howfar.text_formatting import format_number
 
 FORMAT: Final = 1

@@ -13,7 +13,7 @@ from howfar.pixel_options import counted_as
 from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.relation_result import Gate
-from howfar.studies.assessment.preparation import BlankSite, folder_of
+from howfar.studies.assessment.prepare_evaluations import BlankSite, folder_of
 from howfar.tasks.segmentation_measures import FALSE_ALARMS
 from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import Task

@@ -19,7 +19,7 @@ from howfar.random_streams import stream
 from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.runners import LocalRunner
 from howfar.significance.bootstrap import resample_counts
-from howfar.tasks.maps import resized
+from howfar.tasks.map_scores_and_signals import resized
 
 
 class Trained(NamedTuple):

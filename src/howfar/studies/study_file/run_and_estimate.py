@@ -31,7 +31,7 @@ from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.segmenters import segmenter_family
 from howfar.studies.run_report import draw
 from howfar.studies.study_file.kind import Planned, Work, named
-from howfar.studies.study_file.study_document import (
+from howfar.studies.study_file.read_study_file import (
     CheckedFile,
     Inputs,
     beside,

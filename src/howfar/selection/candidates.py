@@ -1,4 +1,4 @@
-"""Define a selection strategy made from a function (`FunctionStrategy`), and the images it chooses from (`Candidates`)."""
+"""Validate the images that a selection strategy chooses from (`Candidates`), and make strategies from functions of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import LARGEST, Float64Array, as_features
 from howfar.errors import InputError
-from howfar.protocols import Strategy
 
 Mask: TypeAlias = NDArray[np.bool_]
 Positions: TypeAlias = NDArray[np.intp]
@@ -179,48 +178,3 @@ class FunctionStrategy:
     def reason(self, values: Mapping[str, float]) -> str:
         """Explain in words why the strategy picked an image, from the image's column values."""
         return self.why(values)
-
-
-def pick_by_group(
-    strategy: Strategy,
-    columns: Mapping[str, ArrayLike],
-    k: int,
-    rng: np.random.Generator,
-    labelled: Mask,
-    groups: NDArray[np.integer[Any]] | None,
-) -> Positions:
-    """Choose k of m images by a strategy, of different groups as long as there are groups without a label or a choice.
-
-    `groups` (m,) number the groups of the images (scenes, patients, clips); None: the strategy alone chooses. Images of a group
-    that has one count as labelled, so as covered, until every group that the strategy can choose from has one. Then groups are
-    halved, in the order of their images, and halved again, so that frames are chosen from different parts of a clip.
-    """
-    if groups is None or k > int((~labelled).sum()):
-        return np.asarray(strategy.pick(columns, k, rng, labelled), dtype=np.intp)
-    chosen, parts, blocks = list[int](), 1, groups
-    closed = np.isin(groups, groups[labelled])
-    while len(chosen) < k:
-        taken = labelled | closed
-        taken[chosen] = True
-        try:
-            found = strategy.pick(columns, min(k - len(chosen), int((~taken).sum())), rng, taken)
-        except InputError:
-            if parts > len(groups):
-                raise
-            parts *= 2
-            blocks = _in_parts(groups, parts)
-            closed = np.isin(blocks, blocks[[*np.flatnonzero(labelled), *chosen]])
-            continue
-        for position in found.tolist():
-            if not closed[position]:
-                chosen.append(position)
-                closed |= blocks == blocks[position]
-    return np.array(chosen, dtype=np.intp)
-
-
-def _in_parts(groups: NDArray[np.integer[Any]], parts: int) -> NDArray[np.intp]:
-    """Number the parts of groups that are cut into so many of equal length, in the order of their images."""
-    sizes, order = np.bincount(groups), np.argsort(groups, kind="stable")
-    ranks = np.empty(len(groups), np.intp)
-    ranks[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.asarray(groups * parts + ranks * parts // sizes[groups], dtype=np.intp)
