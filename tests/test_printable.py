@@ -17,7 +17,7 @@ from howfar import text_formatting
 from howfar.text_formatting import cell, printable, printable_json, printable_lines, unguarded, xml_text
 
 ANYTHING = st.text(st.characters())
-PRINTS = {"terminal.py", "safe_console.py", "main.py", "exit_codes.py"}
+PRINTS = {"terminal.py", "main.py", "exit_codes.py"}
 """The files of howfar/cli through which text reaches the terminal."""
 
 

@@ -150,9 +150,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "evaluation_figures": _entries("figures.performance_figures: thresholds"),
     "relation_figures": _entries(
-        "figures.performance_figures: performance",
-        "paper.near_and_far_figure: parts",
-        "figures.performance_figures: thresholds=relation_thresholds",
+        "figures.performance_figures: performance parts thresholds=relation_thresholds",
         "figures.estimate_figures: judgements estimates failures",
     ),
     "selection_figures": _entries("figures.contact_sheets: contact_sheet"),

@@ -18,6 +18,7 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from howfar.data import Dataset, Item
+from howfar.data.annotation_archives import check_archive, remove_archive, write_archive
 from howfar.data.annotations import Mark, MarkedImage, from_runs, polygon, rectangle, to_runs
 from howfar.data.box_files import read_box_labels, read_document
 from howfar.data.coco import coco_shape, compressed, write_coco
@@ -25,7 +26,7 @@ from howfar.data.cvat import write_cvat
 from howfar.data.json_and_tables import parsed
 from howfar.data.label_files import read_class_labels, read_export, read_labels
 from howfar.data.label_studio import from_brush, to_brush, write_label_studio
-from howfar.data.pre_annotations import check_archive, label_names, remove_archive, write_archive
+from howfar.data.pre_annotations import label_names
 from howfar.errors import InputError, MissingPathError
 from label_tools import written
 

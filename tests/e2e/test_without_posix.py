@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from howfar.cli.labelling_commands import folder_name
-from howfar.data import pre_annotations
+from howfar.data import annotation_archives
 from howfar.data.label_studio import address
 from howfar.demo import write_dataset
 from howfar.errors import InputError
@@ -140,7 +140,7 @@ def test_where_links_are_refused_the_remedy_is_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "hardlink_to", refused)
     monkeypatch.setattr(Path, "symlink_to", refused)
     with pytest.raises(InputError, match=r"with_images cannot be links here .*: pass copy"):
-        pre_annotations.put(source, tmp_path / "beside" / "0001.jpg", "link")
+        annotation_archives.put(source, tmp_path / "beside" / "0001.jpg", "link")
 
 
 def test_what_is_uploaded_can_be_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,8 @@ from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves
 from howfar.figures.contact_sheets import thumbnails
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
 from howfar.figures.estimate_figures import estimates, failures, judgements
-from howfar.figures.performance_figures import performance, relation_thresholds
+from howfar.figures.performance_figures import parts, performance, relation_thresholds
 from howfar.figures.style import PHONE, WIDTH, for_phone
-from howfar.paper.near_and_far_figure import parts
 
 Draw = Callable[..., Figure]
 OF_COMPARISONS: list[Draw] = [violin, sorted_distances, relative, scatter, thumbnails]

@@ -23,8 +23,7 @@ from howfar.figures.contact_sheets import contact_sheet, near_duplicates, shown_
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
 from howfar.figures.estimate_figures import estimates, failures, judgements, sites
 from howfar.figures.matrix_figures import matrix_map, matrix_relative
-from howfar.figures.performance_figures import performance, relation_thresholds
-from howfar.paper.near_and_far_figure import parts
+from howfar.figures.performance_figures import parts, performance, relation_thresholds
 from howfar.report.comparison_report import NEAR_DUPLICATES, pairs
 from howfar.results import Comparison, Interval, Pick, Provenance, Relation, Selection
 from snapshots import check, figure_text

@@ -483,9 +483,7 @@ READERS = (
     ),
     Reader("pair_journal", lambda: [seeds.pair_journal()], read_pair_journal),
     Reader(
-        "done_mark",
-        lambda: [{DONE: b'{"key": "a", "seconds": 1.5}'}],
-        called("howfar.studies.study_file.run_and_estimate:done_in"),
+        "done_mark", lambda: [{DONE: b'{"key":"a","seconds":1}'}], called("howfar.studies.study_file.run_and_estimate:done_in")
     ),
     Reader("check_log", lambda: [{"log.jsonl": LOG}], of_first("howfar.studies.check.log_and_alarm:read")),
     Reader("picks", lambda: [{"picks.json": PICKS}], called("howfar.explore.server:read_picks")),

@@ -94,7 +94,7 @@ NOT_FUZZED_WHY = {
     "parses what it wrote itself, in memory": "data/item_table.py",
     "reads objects of the caller, not files": "data/python_objects.py",
     "compares four bytes, which it does not decode": "data/image_folder.py",
-    "packs images, which it does not decode": "data/pre_annotations.py",
+    "packs images, which it does not decode": "data/annotation_archives.py",
     "reads images by howfar.data.read_bytes and decode, which are fuzzed as image": (
         "demo/crack_detector.py explore/run_pictures.py figures/contact_sheets.py paper/prompts_report.py adaptation_ways.py "
         "pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py pipeline/scorer.py "

@@ -23,7 +23,8 @@ from howfar.report.page import _visible, fill
 from howfar.report.reproduction_code import NOT_RECORDED, argument, rerun
 from howfar.report.run_results import RunResults, gates_as_answered, without_corrupted
 from howfar.report.section import Cell, Column, Table, TablePart, interval_cell
-from howfar.report.study_report import as_csv, as_latex, write_section_report
+from howfar.report.study_report import write_section_report
+from howfar.report.table_formats import as_csv, as_latex
 from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment, LabelledSet
 from howfar.results.records import Interval

@@ -52,7 +52,23 @@ NOTES = 3
 
 def console(whole: bool = False) -> Console:
     """Make a console on stdout in which names cannot act as commands; a `whole` one breaks no line."""
-    from howfar.cli.safe_console import SafeConsole
+    from rich.console import Console
+    from rich.text import Text
+
+    class SafeConsole(Console):
+        """Print each text on one line with escaped control characters, alone or in a table cell."""
+
+        def __init__(self, width: int | None = None) -> None:
+            super().__init__(highlight=False, emoji=False, markup=False, width=width)
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            """End the progress line, then print."""
+            end()
+            super().print(*objects, **options)
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            """Convert each printed string or cell to escaped text; rich calls this for every string."""
+            return super().render_str(printable(text), **options)
 
     terminal = SafeConsole()
     return terminal if terminal.is_terminal and not whole else SafeConsole(width=PIPED_WIDTH)

@@ -1,6 +1,7 @@
 """Draw synthetic pavement with exact crack masks and an adjustable shift, and write the datasets of `howfar demo`."""
 
-from howfar.demo.datasets import SHIFTED, not_pavement, write_dataset, write_demo, write_pictures
+from howfar.demo.cloth import not_pavement
+from howfar.demo.datasets import SHIFTED, write_dataset, write_demo, write_pictures
 from howfar.demo.pavement import KINDS, pavement
 
 __all__ = ["KINDS", "SHIFTED", "not_pavement", "pavement", "write_dataset", "write_demo", "write_pictures"]

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
+from howfar.data.annotation_archives import put
 from howfar.data.annotations import LabelExport
 from howfar.data.json_and_tables import file_bytes, parsed_xml, readable
 from howfar.data.label_files import read_export
-from howfar.data.pre_annotations import put
 from howfar.errors import InputError
 from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over
 from howfar.text_formatting import xml_text

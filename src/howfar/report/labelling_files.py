@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from howfar.data.annotation_archives import Images, check_archive, file_name, kept_below, remove_archive, write_archive
 from howfar.data.annotations import CATEGORY, MarkedImage
 from howfar.data.coco import write_coco
 from howfar.data.cvat import write_cvat
@@ -21,15 +22,7 @@ from howfar.data.image_decoding import size
 from howfar.data.image_table import list_line
 from howfar.data.label_files import IMAGE, LABEL
 from howfar.data.label_studio import label_studio_interface, write_label_studio
-from howfar.data.pre_annotations import (
-    FirstLabels,
-    Images,
-    check_archive,
-    file_name,
-    kept_below,
-    remove_archive,
-    write_archive,
-)
+from howfar.data.pre_annotations import FirstLabels
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text

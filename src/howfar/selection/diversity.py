@@ -11,15 +11,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from howfar.arrays import Float64Array
-from howfar.selection.candidates import (
-    FEATURES,
-    REGIONS,
-    Candidates,
-    FunctionStrategy,
-    Mask,
-    Positions,
-    warn_of_fewer,
-)
+from howfar.selection.candidates import FEATURES, REGIONS, Candidates, FunctionStrategy, Mask, Positions, warn_of_fewer
 
 PAIRS = 1 << 22
 

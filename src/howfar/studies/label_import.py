@@ -18,6 +18,7 @@ from PIL import Image
 
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument, Item
+from howfar.data.annotation_archives import Images, file_name, kept_below, put
 from howfar.data.annotations import CATEGORY, LabelExport, Mark, MarkedImage
 from howfar.data.dataset import examples
 from howfar.data.dataset_argument import parse_images
@@ -27,7 +28,7 @@ from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.json_and_tables import readable
 from howfar.data.label_files import KINDS, matched, read_export
 from howfar.data.masks import read_mask
-from howfar.data.pre_annotations import Images, LabelNames, Named, file_name, kept_below, label_names, put
+from howfar.data.pre_annotations import LabelNames, Named, label_names
 from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.io.atomic import cut_off, staging
 from howfar.io.file_location import absolute, is_url, ready_folder

@@ -13,15 +13,7 @@ import pytest
 from howfar.results import Failures, Relation, SetEstimate
 from howfar.results.assessment_result import OwnScore
 from howfar.results.relation_result import Gate, GateReading
-from howfar.studies.assessment.site_answers import (
-    Commands,
-    Enough,
-    answer,
-    basis_note,
-    failing_words,
-    next_step,
-    own_words,
-)
+from howfar.studies.assessment.site_answers import Commands, Enough, answer, basis_note, failing_words, next_step, own_words
 from howfar.tasks.classification_task import ClassificationTask
 from howfar.tasks.detection_task import DetectionTask
 from howfar.tasks.segmentation_task import SegmentationTask

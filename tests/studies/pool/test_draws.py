@@ -11,17 +11,9 @@ from PIL import Image
 from figures.believable_adaptation import make
 from howfar.errors import InputError
 from howfar.metrics import count, stack
+from howfar.paper import model_pool_bootstrap as bootstrap
 from howfar.paper.model_pool import Wished, frugal, highest, table_of
-from howfar.paper.model_pool_bootstrap import (
-    MEAN_F,
-    PRECISION,
-    RECALL,
-    Counted,
-    ResampledScores,
-    Trained,
-    count_maps,
-    draw_scores,
-)
+from howfar.paper.model_pool_bootstrap import MEAN_F, PRECISION, RECALL, Counted, Trained, count_maps, draw_scores
 from howfar.results.adaptation_result import Adaptation, Adaptations
 
 SIDE = 12
@@ -56,8 +48,7 @@ def tuned(dataset: Counted) -> dict[Trained, float]:
 def test_measured_values_come_first() -> None:
     dataset = counted(6, ["a"])
     drawn = draw_scores([dataset], tuned(dataset), 10, 0)
-    rng = np.random.default_rng(3)
-    pairs = maps(rng, 6)
+    pairs = maps(np.random.default_rng(3), 6)
     predicted = np.stack([values / 255 > 0.45 for values, _ in pairs])
     true = np.stack([mask for _, mask in pairs])
     hits = predicted & true
@@ -139,12 +130,12 @@ F = [
 ]
 
 
-def draws_of(noise: float = 0.0, draws: int = 200) -> ResampledScores:
+def draws_of(noise: float = 0.0, draws: int = 200) -> bootstrap.ResampledScores:
     rng = np.random.default_rng(0)
     f = np.array(F)[..., None] + np.concatenate([np.zeros(1), noise * rng.normal(size=draws)])
     precision, recall = f + 0.1, f[::-1] + 0.2
     values = {MEAN_F: f, PRECISION: precision, RECALL: recall}
-    return ResampledScores(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
+    return bootstrap.ResampledScores(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
 
 
 def rows_of(wished: Wished, models: tuple[str, ...] = MODELS) -> pd.DataFrame:
