@@ -1,4 +1,4 @@
-"""Run an ONNX file as a backbone, by onnxruntime: ``onnx:FILE``."""
+"""Run an ONNX file as a backbone by onnxruntime; the backbone is named ``onnx:FILE``."""
 
 import copy
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Hold the content of a report's section as data: sentences, tables and figures."""
+"""Hold a report's section as data: sentences, figures, and tables, with the functions that format values as cells."""
 
 from __future__ import annotations
 

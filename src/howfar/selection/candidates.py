@@ -1,4 +1,4 @@
-"""Validate the images that a selection strategy chooses from (`Candidates`), and make strategies from functions of them."""
+"""Hold the images that a selection strategy chooses from (`Candidates`), and make a strategy from a function of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Match probability maps to images, score them against masks, and compute the signals that need no labels."""
+"""Match probability maps to images, score maps against masks, and compute signals such as confidence, without labels."""
 
 from __future__ import annotations
 

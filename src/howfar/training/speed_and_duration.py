@@ -1,4 +1,4 @@
-"""Set a training's thread count, run depthwise layers in float32, cache encoder features, and estimate the duration."""
+"""Speed up a training (threads, float32 depthwise layers, cached encoder features), and estimate its duration."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""Prepare an assessment: find or make predictions, score the datasets, and make corrupted copies of the primary's images."""
+"""Find or make an assessment's predictions, score the labelled datasets, and make corrupted copies of the primary's images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Write the sentences of an assessment: the expected score of each site, its certainty, the next step."""
+"""Write an assessment's answer on each site in sentences: the expected score, its certainty, the next step."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Rank images by how probably a model fails on them: by the Dice of maps of models trained with different seeds.
+"""Rank images by how probably a model fails: by the Dice score between maps of models trained with different seeds.
 
 Source: Zenk et al., "Comparative benchmarking of failure detection methods in medical image segmentation" (Medical Image
 Analysis 2025), https://arxiv.org/abs/2406.03323. Entries with a single seed have none.

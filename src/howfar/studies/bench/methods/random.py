@@ -1,4 +1,4 @@
-"""Baseline of `howfar bench`: choose images at random, and estimate the mean score from k random labels (Student's t)."""
+"""Choose images at random, and estimate the mean score from k labels (Student's t), the baseline of `howfar bench`."""
 
 import numpy as np
 import pandas as pd
