@@ -49,12 +49,7 @@ def assessment() -> Assessment:
         metric="F at threshold 0.43",
         tau=0.5,
         basis="both",
-        sites=(
-            site("masonry", 0.58, NEAR),
-            site("site", 0.6, FAR, 0.61),
-            site("highway", 0.41, FAR),
-            site("dark", None, None),
-        ),
+        sites=(site("masonry", 0.58, NEAR), site("site", 0.6, FAR, 0.61), site("highway", 0.41, FAR), site("dark", None, None)),
         labelled=labelled,
         tiled=False,
         provenance=MADE,

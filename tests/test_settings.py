@@ -96,6 +96,8 @@ def test_values_are_checked_and_defaults_filled_in():
     ],
 )  # fmt: skip
 def test_what_is_refused_is_one_line(kind, given, line):
+    with pytest.raises(InputError, match=r"^predictions must not be empty, got '': leave it out"):
+        howfar.evaluate("roads", "", model="m.onnx")
     with pytest.raises(InputError) as caught:
         checked(kind, given)
     assert str(caught.value).startswith(line)

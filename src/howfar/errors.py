@@ -124,7 +124,7 @@ class RunnerError(HowfarError, RuntimeError):
 def one_line(error: object, most: int = 160) -> str:
     r"""Return an error's text as one printable line of at most `most` characters; its type's name if it has no text."""
     text = "".join(character if character.isprintable() else " " for character in str(error))
-    line = " ".join(text.split()) or type(error).__name__
+    line = re.sub(r"^\[Errno -?\d+\] ", "", " ".join(text.split())) or type(error).__name__
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
@@ -143,4 +143,6 @@ def rule_broken(error: Mapping[str, Any]) -> str:
     for start, words in _KINDS.items():
         if str(error["type"]).startswith(start):
             return f"must be {words}"
-    return f"is refused ({text.removeprefix('Value error, ')})"
+    text = text.removeprefix("Value error, ")
+    words = text.rstrip(".").partition(" is not one of ")[2].replace("'", "")
+    return f"must be {'one of ' * (', ' in words)}{words}" if words else f"is refused ({text})"

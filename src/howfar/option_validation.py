@@ -97,6 +97,13 @@ def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
             raise InputError.of("option", "must be a known one", name, nearest(name, known, "options"))
 
 
+def refuse_empty(given: Mapping[str, Any]) -> None:
+    """Raise `InputError` for the first parameter that is an empty text, or a list with one."""
+    for name, value in given.items():
+        if any(isinstance(each, str) and not each for each in (value if isinstance(value, (list, tuple)) else (value,))):
+            raise InputError.of(name, "must not be empty", "", "leave it out, or give it a value")
+
+
 def nearest(name: str, known: Collection[str], what: str) -> str:
     """Suggest the nearest known name, or list all known names, called `what`, if none is near."""
     near = difflib.get_close_matches(name, known, n=1)
@@ -144,6 +151,7 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         @wraps(function)
         def call(*arguments: Any, **given: Any) -> Any:
             refuse_unknown(given, names)
+            refuse_empty({**dict(zip((each.name for each in own), arguments, strict=False)), **given})
             check_variables()
             with (
                 allowing(given.get("allow_urls", ())),

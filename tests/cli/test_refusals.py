@@ -44,6 +44,7 @@ LINES = {
     "matrix {roads} {near} --projection primary": "--projection must be pair, joint or none in a matrix",
     # Performance.
     "evaluate {near}": "--predictions must be given, or a model",
+    "evaluate {near} --predictions ''": "--predictions must not be empty, got '': leave it out, or give it a value",
     "evaluate {near} --predictions {maps}/near --threshold 0.435": "--threshold … 0.00, 0.01 … 0.99 … 0.435",
     "evaluate {near} --predictions {maps}/near --tolerance -1": "--tolerance … -1",
     "evaluate {near} --predictions {maps}/near --threshold 0.5 --tuned-on x": "--threshold and --tuned-on cannot both be given",
@@ -76,6 +77,7 @@ LINES = {
     "select {run} --dataset new -k 2 --out {run}/result.json": "--out must be a folder",
     "select {run} --dataset new -k 2 --predictions none": "--predictions must be a folder of maps",
     "labels import {w}/long.xml --images {new} -o {out}": "since there are 2 labels (aaaa … aaa…, b)",
+    "labels export {w}/labelme.json --images {new} -o {out}": "ACTION must be import, got 'export'",
     "labels import {w}/labelme.json --images {new} -o {out}": "it is LabelMe's JSON of one image, which is not read",
     "labels import {w}/coco.json --images {new} -o {new}": "--out must be a new or empty folder",
     # Profiles, scores and rules.
@@ -85,7 +87,7 @@ LINES = {
     "score {w}/text.howfar {near}": "text.howfar … damaged",
     "score {w}/roads.howfar {w}/absent": "nothing at",
     "score {w}/roads.howfar {near} --device cuda": "colour_moments takes no device",
-    "check {w}/roads.howfar {near} --rules {w}/wrong.yaml": "did you mean images?",
+    "check {w}/roads.howfar {near} --rules {w}/wrong.yaml": "wrong.yaml: key of rules … did you mean images?",
     "check {w}/roads.howfar {near}": "--rules must be given … howfar check --new writes a start",
     "check": "PROFILE must be given: howfar check PROFILE NEW --rules FILE",
     "relate x --performance a.csv b.csv": "repeated, as in --performance ONE --performance OTHER",
@@ -126,7 +128,7 @@ LINES = {
     "store prune {w}/store --max-size much": "--max-size must be a size, got 'much'",
     "store prune {w}/store": "prune must be told what is to go: a feature, --older-than days, or the --max-size of the store",
     "store check {roads}": "store must hold folders of features",
-    "study {w}/deep.toml": "study file has a key that is nested too deep",
+    "study {w}/deep.toml": "deep.toml: study file has a key that is nested too deep",
     "study {w}/study.toml --new --dry-run": "must be given one at a time",
 }  # fmt: skip
 """What is typed, and parts of the line that answers; ``…`` stands for words between."""

@@ -182,7 +182,7 @@ def test_polygons_and_boxes_of_cvat_and_label_studio(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(MissingPathError, match="no labels at"):
+    with pytest.raises(MissingPathError, match="nothing at"):
         read_labels(THREE, tmp_path / "none")
     for name, text in (
         ("a.json", "{"),

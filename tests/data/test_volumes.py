@@ -16,6 +16,7 @@ from PIL import Image
 import howfar
 from howfar.data import Dataset, decode, parse, read_bytes
 from howfar.data.bands_and_range import file_values
+from howfar.data.image_decoding import _PILLOW
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading, reading_pixels
 from undrawn import no_figures
@@ -215,6 +216,7 @@ def test_no_text_of_a_tag_reaches_a_file_of_any_command(tmp_path: Path, capsys: 
 
 
 def test_what_a_damaged_file_holds_is_neither_repeated_nor_believed(tmp_path: Path) -> None:
+    assert _PILLOW[3].match("howfar.data.medical_images"), "NumPy's warnings there would reach stderr"
     """Errors of pydicom's repeat the bytes of a tag of another type; few bytes claim millions of frames, or a long header."""
     from pydicom.dataelem import RawDataElement
     from pydicom.tag import Tag

@@ -248,17 +248,11 @@ def test_sentences_of_backbones(six: Comparison) -> None:
 
 def test_sentences_of_distances() -> None:
     table = believable_distances.make(net=(1, 2, 5, 6), other=(1, 5, 2, 6), pixels=(1, 2, 7, 5))
-    answers, every = (
-        backbones_and_components_report.orders(table, SYMBOLS),
-        dict.fromkeys(believable_distances.SETS, "S_5"),
-    )
+    answers, every = backbones_and_components_report.orders(table, SYMBOLS), dict.fromkeys(believable_distances.SETS, "S_5")
     own = {name: answer for name, answer in answers.items() if not answer.trivial}
     near = believable_distances.make(net=(0, 4, 5, 6))
     few = replace(near.comparison, comparisons=(believable_distances.measured("net", (0, 4, 5, 6), 19),))
-    lead, evidence = (
-        backbones_and_components_report.distance_lead,
-        backbones_and_components_report.evidence_sentence,
-    )
+    lead, evidence = backbones_and_components_report.distance_lead, backbones_and_components_report.evidence_sentence
     said = {
         "no such datasets": [backbones_and_components_report.orders(table, each) for each in ({}, every)],
         "not asked": backbones_and_components_report.distance_section(table, Context(Path(), {})).lead,

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from howfar.cli.terminal import say
 from howfar.commands import COMMANDS, ENTRIES
+from howfar.option_validation import refuse_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,10 @@ class ToldCommand(TyperCommand):
             say(self.get_usage(ctx), err=True)
             if self.name in ENTRIES:
                 say(f"Example: howfar {self.name} {ENTRIES[self.name].example}", err=True)
-        return list(super().parse_args(ctx, joined_channels(args)))
+        words = joined_channels(args)
+        if not ctx.resilient_parsing:
+            refuse_empty(self.make_parser(ctx).parse_args(list(words))[0])
+        return list(super().parse_args(ctx, words))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the parts of the usage line, without typer's braces around arguments."""

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 from howfar import options_by_function
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.option_validation import declared, nearest
+from howfar.option_validation import declared, nearest, refuse_empty
 from howfar.options import FOLDED, HIDDEN
 
 NAME = "howfar.toml"
@@ -91,6 +91,7 @@ class Config:
         if isinstance(value, Mapping):
             value = [f"{name}={each}" for name, each in value.items()]
         several = isinstance(value, list)
+        refuse_empty({f"{key} in {self.file}": value})
         if bool(getattr(parameter, "is_flag", False)) != isinstance(value, bool):
             wanted = "must be true or false" if not isinstance(value, bool) else "must be text or a number"
             raise InputError.of(f"{key} in {self.file}", wanted, value)
@@ -141,8 +142,7 @@ def _declared() -> dict[str, bool]:
             for name, (kind, option) in declared(keyword).items():
                 if option.flags not in (HIDDEN, FOLDED):
                     flag = max(option.flags, key=len) if option.flags else name
-                    is_path = Path in get_args(kind) or any(Path in get_args(part) for part in get_args(kind))
-                    found[flag.lstrip("-").replace("-", "_")] = is_path
+                    found[flag.lstrip("-").replace("-", "_")] = "Path" in str(kind)
     return found
 
 

@@ -23,7 +23,7 @@ from howfar.cli.terminal import (
     tell_reading,
     verbose,
 )
-from howfar.io.file_location import ready_folder
+from howfar.io.file_location import ready_file, ready_folder
 from howfar.options_by_function import CorruptOptions, EvaluateOptions, PromptOptions
 from howfar.text_formatting import format_number
 
@@ -88,15 +88,13 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
 
     if file.suffix.lower() not in ENDINGS:
         raise InputError.of("out", f"must end in {' or '.join(ENDINGS)}", str(file), "it is a Parquet table")
-    if file.is_dir():
-        raise InputError.of("out", "must be a file", f"the folder {file}", "name a file in it")
+    ready_file("out", file)
     if file.exists():
         table = location_and_name(dataset)[0]
         own = isinstance(table, Path) and table.exists() and table.samefile(file)
         if own or not (Evaluation.is_in(file) or is_cut_short(file)):
             rule = "must not replace the dataset's own table" if own else "must not replace what is no evaluation of howfar"
             raise InputError.of("out", rule, str(file), "name another file, or move that one away")
-    ready_folder("out", file.parent)
 
 
 @flags.command(CorruptOptions)

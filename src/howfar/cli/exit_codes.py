@@ -14,21 +14,13 @@ from typing import Any, Final
 import typer
 
 from howfar.cli.config_file import Config
-from howfar.errors import HowfarError, RunnerError, StoreError, one_line
+from howfar.errors import HowfarError, InputError, RunnerError, StoreError, one_line, rule_broken
 from howfar.option_validation import declared
 from howfar.options import FOLDED, FOLDED_NAME
 from howfar.options_by_function import BackboneOptions
 from howfar.progress import end
 from howfar.registry import registered_by
 from howfar.text_formatting import printable, printable_lines
-
-_KINDS: Final = {
-    "valid integer": "a whole number",
-    "valid number": "a number",
-    "valid float": "a number",
-    "valid boolean": "true or false",
-}
-"""Required kind of a value, by words in typer's message."""
 
 
 def flags_of(command: Any) -> dict[str, str]:
@@ -52,16 +44,12 @@ def flags_of(command: Any) -> dict[str, str]:
 def mistyped(error: Any, arguments: Sequence[str]) -> str:
     """Reword typer's error about a value of a wrong kind in the form of howfar's other error lines."""
     said, parameter = str(error.format_message()), getattr(error, "param", None)
-    rule = next((rule for words, rule in _KINDS.items() if words in said), "")
     if "unexpected extra argument" in said:
         return f"{said}{_to_repeat(error, arguments)}"
-    if parameter is None or not rule:
+    if parameter is None or not hasattr(error.__cause__, "errors"):
         return said
-    flags = list(getattr(parameter, "opts", ()))
-    named = [(word.partition("=")[0], rest) for word, rest in zip(arguments, [*arguments[1:], ""], strict=True)]
-    beside = [word.partition("=")[2] or rest for word, (flag, rest) in zip(arguments, named, strict=True) if flag in flags]
-    name = max(flags, key=len) if parameter.param_type_name == "option" else str(parameter.metavar or parameter.name)
-    return f"{name} must be {rule}, got {beside[-1]!r}" if beside else f"{name} must be {rule}"
+    fault = error.__cause__.errors()[0]
+    return InputError.of(parameter.name, rule_broken(fault), fault["input"]).line(flags_of(error.ctx.command))
 
 
 def _to_repeat(error: Any, arguments: Sequence[str]) -> str:
@@ -87,6 +75,7 @@ _DISK: Final[Mapping[int, tuple[str, str]]] = {
     errno.EROFS: ("{} lies on a disk that can only be read", _ELSEWHERE),
     errno.EFBIG: ("{} would be larger than the system lets a file be", f"raise the limit (ulimit -f unlimited); {_AGAIN}"),
     errno.ENAMETOOLONG: ("{} is longer than the system lets a path be", "pass a shorter one, if it is meant to be a path"),
+    errno.ENOENT: ("{} is not there", "check the path, and that the current folder is still there"),
     errno.EMFILE: ("too many files are open to open {}", "raise the limit (ulimit -n 4096), or pass fewer --workers"),
     errno.ENFILE: ("too many files are open on this machine to open {}", f"end other programs; {_AGAIN}"),
     errno.EACCES: ("{} must not be opened by this user", "change its permissions, or name another"),

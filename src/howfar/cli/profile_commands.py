@@ -18,7 +18,7 @@ from howfar.cli.distance_commands import show_judgements
 from howfar.cli.exit_codes import INTERRUPTED
 from howfar.cli.terminal import SHOWN, answer, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError
-from howfar.io.file_location import ready_file, ready_folder
+from howfar.io.file_location import ready_file
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.pixel_options import READING, reading_asked
@@ -138,8 +138,7 @@ def score(
         if (target := files[name]) is not None and target.suffix.lower() not in endings:
             raise InputError.of(name, f"must end in {endings[0]}", str(target), "so that no other file is written over")
     for option, path in files.items():
-        if path is not None:
-            ready_file(option, path)
+        ready_file(option, path)
     keep = any(files.values())
     groups = arrivals(given, profile.identity.get(READING)) if given else []
     needed = stdin or any(group.items for group in groups)
@@ -286,9 +285,7 @@ def check(
         raise InputError(f"PROFILE must be given: {remedy} (--new writes rules, --help shows more)")
     written = {"junit": junit, "markdown": markdown, "prometheus": prometheus}
     for option, path in written.items():
-        ready_folder(option, None if path is None else path.absolute().parent)
-        if path is not None and path.is_dir():
-            raise InputError.of(option, "must be a file, not a folder", str(path), "name a file in it")
+        ready_file(option, path)
     beside: dict[str, Any] = {"certificate": certificate or None, "performance": performance or None}
     with stage("scoring and judging images"):
         found = study(file, new or None, rules, **beside, keep=keep, log=log, since=since, **chosen)
@@ -341,7 +338,7 @@ def watch(
     from howfar.io.atomic import replace_text
     from howfar.report.check_report_formats import prometheus_text
 
-    ready_folder("prometheus", None if prometheus is None else prometheus.absolute().parent)
+    ready_file("prometheus", prometheus)
     paths = [os.fsdecode(line) for line in sys.stdin.buffer.read().splitlines() if line] if images == STDIN else []
     ends = once or images == STDIN
     with ExitStack() as held:

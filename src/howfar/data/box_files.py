@@ -47,8 +47,6 @@ FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], â€¦], "scores": [0.9, â€
 
 def read_document(file: Path, what: str) -> Any:
     """Parse a JSON file that holds `what`; raise `MissingPathError` if it is missing and `InputError` if it is no JSON."""
-    if not file.is_file():
-        raise MissingPathError(f"no file of {what} at {file}: check the path")
     with readable(file, f"write {what} as {FORM}"):
         return read_json(file)
 
@@ -237,8 +235,6 @@ KINDS_OF_PREDICTIONS: Final = (
 def read_box_labels(dataset: Dataset, source: str | Path) -> Labels:
     """Read the true boxes of a dataset's images from what `read_true_boxes` reads."""
     path = absolute(source)
-    if not path.exists():
-        raise MissingPathError(f"no labels at {path}: pass {KINDS}")
     read = read_true_boxes(dataset, path)
     with readable(path, "give each image as many labels as boxes"):
         by_key = {stem(name): list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in read.boxes.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -220,6 +221,12 @@ def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) ->
     matched = matched_entries(dataset, names)
     if not matched:
         raise InputError(no_match(dataset, what, path_text(file), names))
+    alike = Counter(map(stem, names))
+    for image, entry in matched.items():
+        if alike[stem(entry)] > 1 and PurePosixPath(entry).name != PurePosixPath(image).name:
+            raise InputError(
+                f"{path_text(file)}: more than one {what} may be of {image}, such as {entry}: keep one {what} an image"
+            )
     return matched
 
 

@@ -1,5 +1,6 @@
 """Read class names, tables of predicted class probabilities (`ClassPredictions`), and class labels given by folder names."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,7 @@ from howfar.data.json_and_tables import (
     readable,
     renamed_columns,
 )
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError
 from howfar.io.file_location import absolute
 
 Classes: TypeAlias = Sequence[str] | str | Path
@@ -66,9 +67,7 @@ def class_names(given: Classes) -> tuple[str, ...]:
 def read_names(path: str | Path) -> tuple[str, ...]:
     """Read class names from a file, as `class_names` says."""
     file = absolute(path)
-    if not file.is_file():
-        raise MissingPathError(f"no file of class names at {file}: check the path, or write the names with commas between")
-    with readable(file, "write one name of a class on each line"):
+    with readable(file, "write one name of a class on each line, or pass names with commas between"):
         text = file_bytes(file, _COPIES if file.suffix.lower() in YAML else 3).decode("utf-8-sig")
         if file.suffix.lower() == COCO:
             return _of_coco(parsed(text, file))
@@ -135,8 +134,6 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     called otherwise, by role (image, label, score); `classes` are the names of classes that are given by numbers.
     """
     file = absolute(path)
-    if not file.is_file():
-        raise MissingPathError(f"no table of predictions at {file}: check the path")
     roles = columns or {}
     idle = next((role for role in roles if role not in _CALLED), None)
     if idle is not None:
@@ -151,9 +148,8 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
         )
         raise InputError(f"{file} has {len(table)} rows and the columns {listed}: {rule}")
     images = images_of(table[IMAGE], file)
-    repeated = table[IMAGE][table[IMAGE].duplicated()]
-    if len(repeated):
-        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
+    if repeated := [image for image, count in Counter(map(PurePosixPath, images)).items() if count > 1]:
+        raise InputError(f"{file}: image {repeated[0]} is there twice: keep one row an image")
     if PREDICTED in table:
         predicted = tuple(named(label, classes) for label in cell_texts(table[PREDICTED]))
         unknown = np.full(len(table), np.nan)

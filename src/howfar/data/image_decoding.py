@@ -169,7 +169,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90)
-_PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio|pydicom|nibabel|av)\.|howfar\.data\.volumes$"), 0)
+_PILLOW = ("ignore", None, Warning, re.compile(r"(PIL|rasterio|pydicom|nibabel|av)\.|howfar\.data\.medical_images$"), 0)
 _FILTERS_LOCK = Lock()
 for _reader in ("PIL", "nibabel", "pydicom"):
     # What these log of a damaged file is in the reason for which it is skipped.

@@ -13,7 +13,7 @@ from howfar.data.containers.parquet import ParquetFile
 from howfar.data.image_bytes import exists
 from howfar.data.item_table import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.data.json_and_tables import TABLES, cell_text, readable, refuse_separator
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.errors import InputError, one_line
 from howfar.io.file_location import Location, absolute, as_location, is_url, open_binary
 from howfar.io.safe_cell_urls import cell_location
 from howfar.results import Skipped
@@ -70,8 +70,6 @@ def read_columns(table: Location | ParquetFile) -> Columns:
         wanted = _wanted(table.location, [name for name in table.schema.names if name in WANTED or _is_plain(table, name)])
         cells = table.read(wanted)
         return {name: TextColumn(_texts(cells.column(name))) for name in wanted}
-    if not table.is_file():
-        raise MissingPathError(f"no table at {table}: check the path")
     with readable(table, "pass UTF-8 CSV or Parquet"):
         return _read_csv(table) if table.suffix.lower() == ".csv" else read_columns(ParquetFile(table, "table"))
 
@@ -202,8 +200,6 @@ def list_line(path: str) -> str:
 def read_list(path: str | Path) -> tuple[str, ...]:
     """Read the image names or paths in a list, one a line, or in the column ``image`` of a table, even if no file exists."""
     file = absolute(path)
-    if not file.is_file():
-        raise MissingPathError(f"no list of images at {file}: check the path")
     if file.suffix.lower() in TABLES:
         return tuple(cell for cell in read_columns(file)["image"] if cell)
     with readable(file, "pass UTF-8 text with one image a line"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError, MissingExtraError, one_line
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import check_file
 from howfar.option_validation import nearest
@@ -28,8 +29,10 @@ def readable(file: object, remedy: str) -> Iterator[None]:
     """Turn any error from a damaged file into an `InputError` that names the file, the fault and the remedy."""
     try:
         yield
-    except (MissingExtraError, MemoryError):
+    except (MissingExtraError, MissingPathError, MemoryError):
         raise
+    except FileNotFoundError as error:
+        raise MissingPathError(f"nothing at {printable(file)}: {remedy}") from error
     except Exception as error:  # over a damaged file the libraries that read it may raise anything
         if isinstance(error, InputError) and (str(file) in str(error) or printable(file) in str(error)):
             raise
@@ -56,7 +59,16 @@ def parsed(text: str, name: object = "a JSON text") -> Any:
     half = _HALF.search(_PAIR.sub("", bare))
     if half is not None:
         raise ValueError(f"a text of it holds half a character ({half.group()})")
-    return json.loads(text)
+    return json.loads(text, object_pairs_hook=_with_own_names)
+
+
+def _with_own_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a JSON text; raise `ValueError` for a name that is there twice."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{printable(twice)} is there twice in one object")
+    return values
 
 
 def file_bytes(file: Path, copies: int = COPIES) -> bytes:

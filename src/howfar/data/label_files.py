@@ -16,7 +16,7 @@ from howfar.data.image_classes import labelled_by_folders
 from howfar.data.image_folder import natural_key, path_text, stem, walk
 from howfar.data.json_and_tables import COPIES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
 from howfar.data.label_studio import read_label_studio
-from howfar.errors import InputError, MissingPathError
+from howfar.errors import InputError
 from howfar.io.file_location import absolute
 from howfar.memory import check_file
 from howfar.text_formatting import unguarded, xml_text
@@ -83,8 +83,6 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
     path = absolute(source)
     if path.is_dir():
         return masks_below(dataset, path)
-    if not path.is_file():
-        raise MissingPathError(f"no labels at {path}: pass {KINDS}")
     with readable(path, f"pass {KINDS}"):
         export = read_export(path)
         by_key = _joined(_shapes(export))
@@ -140,8 +138,6 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
             rule = "must be a folder with two folders or more, one a class"
             raise InputError.of("labels", rule, path_text(path), f"or pass {KINDS_OF_CLASSES}")
         other = [(name.partition("/")[2], label) for name, label in pairs]
-    elif not path.is_file():
-        raise MissingPathError(f"no labels at {path}: pass {KINDS_OF_CLASSES}")
     else:
         with readable(path, f"pass {KINDS_OF_CLASSES}"):
             pairs, other = _classes_in(path)

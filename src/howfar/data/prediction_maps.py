@@ -58,13 +58,19 @@ class MatchedMaps:
     doubled: tuple[str, ...]
 
 
-def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
-    """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
+def folder_of_maps(argument: str, folder: str | Path) -> Path:
+    """Return the absolute path of a folder of maps; raise where it is missing, or no folder."""
     root = absolute(folder)
     if not root.exists():
         raise MissingPathError(f"no folder of predictions at {root}: check the path")
     if not root.is_dir():
-        raise InputError.of("predictions", "must be a folder of probability maps", str(root), "name the folder that holds them")
+        raise InputError.of(argument, "must be a folder of probability maps", str(root), "name the folder that holds them")
+    return root
+
+
+def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
+    """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
+    root = folder_of_maps("predictions", folder)
     maps, faults = _list(root)
     if not maps and not faults:
         raise InputError(f"no map below {root}: predictions are 8-bit grey images (or .npy arrays), one for each image")

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
-from howfar.errors import InputError, MissingExtraError, one_line
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 
 # Two letters at least: a single one is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -109,6 +109,8 @@ def was_url(path: str | Path) -> bool:
 
 def absolute(path: str | Path) -> Path:
     """Return the absolute path, with a known ``~`` expanded; links are not resolved."""
+    if isinstance(path, str) and not path:
+        raise InputError.of("a path", "must not be empty", path, "name a file or folder")
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:  # no such user: then it may be a file whose name begins with ~
@@ -174,6 +176,21 @@ def stamp(location: Location) -> tuple[object, ...]:
     return record.get("size"), *(str(record[key]) for key in versions if key in record)
 
 
+def settings_text(what: str, file: str | Path, start: str, most: int = 1 << 24) -> str:
+    """Read a settings file, called `what` in errors, as UTF-8 text of at most `most` bytes; `start` says how to write one."""
+    try:
+        with absolute(file).open("rb") as opened:
+            data = opened.read(most + 1)
+        if len(data) > most:
+            raise InputError.of(what, f"must be a file of at most {most:,} bytes", str(file))
+        return data.decode("utf-8")
+    except FileNotFoundError:
+        raise MissingPathError(f"{what} {str(file)!r} is not there: {start}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        rule = f"must be readable text ({one_line(error)})"
+        raise InputError.of(what, rule, str(file), "name a file saved as UTF-8 text") from error
+
+
 _MADE: ContextVar[list[Path]] = ContextVar("made folders")
 
 
@@ -197,8 +214,6 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
     """Make the folder for results before anything is computed, and return its absolute path."""
     if folder is None:
         return None
-    if not str(folder):
-        raise InputError.of(argument, "must name a folder", str(folder))
     if was_url(folder):
         raise InputError.of(argument, "must be a folder on this machine", str(folder), "copy it there afterwards")
     path = absolute(folder)
@@ -225,7 +240,7 @@ def ready_file(argument: str, file: str | Path | None) -> Path | None:
     if was_url(file):
         raise InputError.of(argument, "must be a file on this machine", str(file), "copy it there afterwards")
     path = absolute(file)
-    if not str(file) or path.is_dir():
+    if path.is_dir():
         raise InputError.of(argument, "must be a file, not a folder", str(file), "name a file in it")
     ready_folder(argument, path.parent)
     return path

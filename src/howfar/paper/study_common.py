@@ -18,15 +18,7 @@ from howfar.perturb import named as perturbation_named
 from howfar.relation.rank_stability import interval_of
 from howfar.results import Provenance
 from howfar.results.adaptation_result import Adaptations
-from howfar.studies.study_file.kind import (
-    DatasetName,
-    DatasetNames,
-    EntryReference,
-    KindSettings,
-    Work,
-    check_roles,
-    setting,
-)
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, EntryReference, KindSettings, Work, check_roles, setting
 from howfar.studies.study_file.read_study_file import Inputs
 
 if TYPE_CHECKING:

@@ -6,10 +6,7 @@ from howfar.figures.performance_figures import VERDICTS
 from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.results import Comparison, DistancePart, Interval, Relation
-from howfar.results.relation_result import (
-    BLANK,
-    without_foreground,
-)
+from howfar.results.relation_result import BLANK, without_foreground
 from howfar.text_formatting import signed
 
 

@@ -19,16 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_groups, as_row, check_level
 from howfar.errors import InputError
-from howfar.sampling.design import (
-    STRATIFIED_FROM,
-    Sample,
-    as_count,
-    as_rng,
-    as_shares,
-    check_fits,
-    check_sample,
-    filled,
-)
+from howfar.sampling.design import STRATIFIED_FROM, Sample, as_count, as_rng, as_shares, check_fits, check_sample, filled
 
 SHARES_STAKED = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.99, 1.0])
 """Shares of the capital that are staked: capital falls by this share where the value is the worst possible."""

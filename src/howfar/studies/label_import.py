@@ -29,7 +29,7 @@ from howfar.data.json_and_tables import readable
 from howfar.data.label_files import KINDS, matched, read_export
 from howfar.data.masks import read_mask
 from howfar.data.pre_annotations import LabelNames, Named, label_names
-from howfar.errors import ImageError, InputError, MissingPathError, option
+from howfar.errors import ImageError, InputError, option
 from howfar.io.atomic import cut_off, staging
 from howfar.io.file_location import absolute, is_url, ready_folder
 from howfar.option_validation import checked, with_options
@@ -210,10 +210,11 @@ def _fitting(image: MarkedImage, item: Item) -> tuple[int, int]:
     try:
         sides = size(item.path)
     except ImageError as error:
-        raise InputError(f"the image {printable(item.path)} of a label cannot be read: {error}") from error
+        raise InputError(f"the image {printable(item.path)} of a label cannot be read ({error}): replace it") from error
     if image.size is not None and tuple(image.size) != sides:
         drawn, real = ("{}×{}".format(*pair) for pair in (image.size, sides))
-        raise InputError.of(f"the labels of {image.name}", f"must be drawn on its image of {real} pixels", drawn)
+        rule = f"must be drawn on its image of {real} pixels"
+        raise InputError.of(f"the labels of {image.name}", rule, drawn, "pass the images that were labelled (--images)")
     return sides
 
 
@@ -259,7 +260,7 @@ def _drawn(file: Path) -> NDArray[np.bool_]:
     try:
         return read_mask(file)
     except ImageError as error:
-        raise InputError(f"the mask {printable(file)} cannot be read: {error}") from error
+        raise InputError(f"the mask {printable(file)} cannot be read ({error}): save it as PNG of 0 and 255") from error
 
 
 TABLE = "labels.csv"
@@ -310,7 +311,7 @@ def _label(one: SettledImage, task: str, place: str, folder: Path) -> ImportedLa
         mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
         if mask.shape != (height, width):
             rule = f"must be of the size of its image, {width}×{height} pixels"
-            raise InputError.of(f"the mask of {one.item.name}", rule, f"{mask.shape[1]}×{mask.shape[0]}")
+            raise InputError.of(f"the mask of {one.item.name}", rule, "{}×{}".format(*mask.shape[::-1]), "save it at that size")
         (folder / label).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(folder / label, format="png")
         count = count if mask.any() else 0
@@ -372,7 +373,7 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
         if site.task != "segmentation":
             raise InputError.of("labels", f"must be a file for a {site.task}, not a folder of masks", str(source))
         export = masks_in(file)
-    elif file.is_file():
+    else:
         naming_file = readable(file, f"pass {KINDS}")
         with readable(file, f"pass {KINDS}"):
             export = read_export(file)
@@ -382,8 +383,6 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
             for image in export.images
         )
         export = replace(export, images=tuple(images_of))
-    else:
-        raise MissingPathError(f"no labels at {file}: pass {KINDS}")
     with staging(folder) as beside:
         labelled, left, notes = settle(export, site, given["complete"])
         written = write_labels(labelled, site.task, beside, given["with_images"])

@@ -83,8 +83,8 @@ def first_labels(
     known = [pick.image for pick in picks if pick.image in answers.by_image]
     placed = {pick.image for pick in picks if pick.path or task != "segmentation"}
     first = replace(reader.first_labels(answers, [name for name in known if name in placed]), names=named)
-    notes = tuple(_first_label_notes(picks, known, first.faults, source)) if file is not None or answers.by_image else ()
-    return first, notes
+    lacking = _first_label_notes(picks, known, first.faults, source) if file is not None or answers.by_image else ()
+    return first, (*answers.notes, *lacking)
 
 
 def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:

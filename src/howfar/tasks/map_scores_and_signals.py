@@ -16,9 +16,8 @@ from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_folder import EXTENSIONS, counted, path_text
 from howfar.data.masks import Mask, resize_mask
-from howfar.data.prediction_maps import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
-from howfar.errors import ImageError, InputError, MissingPathError
-from howfar.io.file_location import absolute
+from howfar.data.prediction_maps import ARRAYS, MatchedMaps, folder_of_maps, match_maps, read_prediction, signature_of
+from howfar.errors import ImageError, InputError
 from howfar.metrics import (
     Counts,
     count,
@@ -76,6 +75,17 @@ def extra_notes(maps: MatchedMaps) -> Iterator[str]:
     if maps.extra:
         match = counted(len(maps.extra), "map matches", "maps match")
         yield f"{match} no image ({examples(maps.extra)} below {maps.folder})"
+    yield from doubled_notes(maps)
+
+
+DOUBLED: Final = "more than one map"
+
+
+def doubled_notes(maps: MatchedMaps) -> Iterator[str]:
+    """Yield a note on images with several maps, if any."""
+    if maps.doubled:
+        what = have(len(maps.doubled), DOUBLED)
+        yield f"{what} below {maps.folder} ({examples(maps.doubled)}): the PNG is taken, else the first by name"
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,12 +242,7 @@ class MapFolders:
         folders: dict[str, tuple[Path, ...]] = {}
         for name, given in {OWN: (predictions,), "flipped": (flipped,), "ensemble": members, "tiles": (tiles,)}.items():
             for place in (place for place in given if place is not None):
-                folder = absolute(place)
-                if not folder.exists():
-                    raise MissingPathError(f"no folder of predictions at {folder}: check the path")
-                if not folder.is_dir():
-                    raise InputError.of(name, "must be a folder of probability maps", str(place))
-                folders[name] = (*folders.get(name, ()), folder)
+                folders[name] = (*folders.get(name, ()), folder_of_maps(name, place))
         if folders and OWN not in folders:
             rule = "must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
             raise InputError.of(OWN, rule)

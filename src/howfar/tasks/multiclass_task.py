@@ -22,7 +22,7 @@ from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.image_faults import content_of, read_all, read_named, with_bar
-from howfar.tasks.map_scores_and_signals import Sources, extra_notes, mask_notes, missing_maps
+from howfar.tasks.map_scores_and_signals import Sources, doubled_notes, extra_notes, mask_notes, missing_maps
 from howfar.tasks.score_listed_predictions import ListedSignals, evaluation_of, spread
 from howfar.tasks.task import (
     LabelsRead,
@@ -66,11 +66,12 @@ class MulticlassTask(Task):
 
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> ModelAnswers:
         """Read every map of a dataset's images; raises `InputError` for a map that cannot be read."""
-        files = match_maps(dataset, predictions).files
+        maps = match_maps(dataset, predictions)
+        files = maps.files
         items = [item for item in dataset.items if item.name in files]
         answers = with_bar(bound(_answer, files=files), items, progress, "maps")
         by_image = dict(zip((item.name for item in items), answers, strict=True))
-        return ModelAnswers(dataset, Path(predictions), by_image, tuple(self.metric.names))
+        return ModelAnswers(dataset, Path(predictions), by_image, tuple(self.metric.names), tuple(doubled_notes(maps)))
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset; raises `InputError` for images that cannot be scored unless `partial`."""

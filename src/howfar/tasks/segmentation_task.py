@@ -24,16 +24,7 @@ from howfar.data.pre_annotations import FirstLabels
 from howfar.data.prediction_maps import made_with, read_prediction
 from howfar.errors import ImageError, InputError, option
 from howfar.mask_foreground_colour import by_colour
-from howfar.metrics import (
-    THRESHOLDS,
-    Counts,
-    SegmentationScore,
-    ThresholdScore,
-    histogram,
-    stack,
-    summarise,
-    threshold_index,
-)
+from howfar.metrics import THRESHOLDS, Counts, SegmentationScore, ThresholdScore, histogram, stack, summarise, threshold_index
 from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.metrics.metric_interface import defined
 from howfar.metrics.probability_maps import as_levels
@@ -47,6 +38,7 @@ from howfar.tasks.map_scores_and_signals import (
     MapFolders,
     ScoredMap,
     Sources,
+    doubled_notes,
     extra_notes,
     find_sources,
     have,
@@ -254,7 +246,8 @@ class SegmentationTask(Task):
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> MapAnswers:
         sources = find_sources(dataset, predictions, self.flipped, self.members)
         answers = {name: ModelAnswer(file) for name, file in sources.main.files.items()}
-        return MapAnswers(dataset, Path(predictions), answers, sources=sources)
+        notes = tuple(note for _, maps in sources.named for note in doubled_notes(maps))
+        return MapAnswers(dataset, Path(predictions), answers, notes=notes, sources=sources)
 
     def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
         """Compute each map's expected numerators and denominators of a measure, if p is calibrated."""
@@ -397,9 +390,6 @@ def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut
 def _about_files(sources: Sources) -> Iterator[str]:
     for _, maps in sources.named:
         yield from extra_notes(maps)
-        if maps.doubled:
-            what = have(len(maps.doubled), "more than one map")
-            yield f"{what} below {maps.folder} ({examples(maps.doubled)}): the PNG is taken, else the first by name"
     images: dict[object, list[str]] = defaultdict(list)
     for name, file in sources.main.files.items():
         images[file].append(name)

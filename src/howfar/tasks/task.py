@@ -71,6 +71,7 @@ class ModelAnswers:
     file: Path
     by_image: Mapping[str, ModelAnswer] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset, file: str | Path, entries: Mapping[str, ModelAnswer | None], classes: Sequence[str]) -> Self:

@@ -18,6 +18,7 @@ from howfar.data import DatasetArgument
 from howfar.data.dataset_argument import parse_images
 from howfar.errors import HowfarError, InputError, MissingExtraError
 from howfar.experiment_tracking import Log, Tracking, check_tracker, tracked
+from howfar.io.file_location import ready_file
 from howfar.io.lock import locked
 from howfar.io.partial_results import STATE, TRACKED, part_key, remove_abandoned
 from howfar.memory import within
@@ -399,10 +400,8 @@ def check_out(out: str | Path, start: Checkpoint | str | Path | None, pixels: Ma
 
     So does a checkpoint that reads other bands than `pixels`, the reading of the images to learn from, if that is given.
     """
-    path = Path(out)
-    if path.is_dir():
-        raise InputError.of("out", "must be a file, not a folder", str(out))
-    if not path.exists():
+    path = ready_file("out", out)
+    if path is None or not path.exists():
         return
     if isinstance(start, (str, Path)) and Path(start).exists() and path.samefile(start):
         raise InputError.of("out", "must not be the checkpoint that training begins with", str(out), "choose another file")

@@ -83,7 +83,7 @@ def test_what_is_no_file_of_names(name: str, text: str, words: str, tmp_path: Pa
     with pytest.raises(InputError) as caught:
         class_names(str(written(tmp_path / name, text)))
     assert words in str(caught.value)
-    with pytest.raises(MissingPathError, match="no file of class names at"):
+    with pytest.raises(MissingPathError, match="nothing at"):
         class_names(tmp_path / "none.txt")
 
 
@@ -182,6 +182,7 @@ TRUTH, PREDICTION = read_true_boxes, read_predicted_boxes
         (PREDICTION, "p.json", '[{"image_id": 1, "bbox": [0, 0, 1, 1]}]', "1 lacks image_id, category_id, bbox or score"),
         (PREDICTION, "p.json", RESULT.format(1, '"1"'), "result 1 is of another form"),
         (PREDICTION, "p.json", RESULT.format(77, 1), "no image_id is one of an image"),
+        (PREDICTION, "p.json", '{"1.jpg": {"boxes": []}, "1.jpg": {}}', "1.jpg is there twice in one object"),
         (PREDICTION, "p.csv", "image,x0,y0,x1,y1\n1.jpg,0,0,2,2\n", "has no column score"),
     ],
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import howfar
 from howfar.data import Dataset, content_hash
 from howfar.errors import InputError
 from howfar.metrics import segmentation
@@ -174,6 +175,7 @@ def test_what_is_odd_about_files_is_noted(roads: Path, maps: Path) -> None:
         f"1 image has more than one map below {maps} (2.jpg): the PNG is taken, else the first by name",
         "1 map is in a lossy format (JPEG or like it), which alters probabilities: save PNG",
     }
+    assert "than one map" in str(howfar.certify(roads, maps, k=2, out=maps.parent / "out", partial=True, progress=False).notes)
     assert [Path(one.path).name for one in found.skipped] == ["raw.heic"]
     rows = found.images[found.images["image"] == "3.jpg"].iloc[0]
     places = (str(roads / "images/3.jpg"), str(maps / "3.png"), content_hash((roads / "images/3.jpg").read_bytes()))

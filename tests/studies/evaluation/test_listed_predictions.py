@@ -108,6 +108,8 @@ def test_rows_that_are_missing_wrong_or_of_no_image(roads: Path, tmp_path: Path)
         f"1 of 4 images of roads has no prediction; the first is images/3.png: no prediction (no row images/3.png in {p}): "
         "predict it, or pass partial=True to score only the other 3"
     )
+    twice = write(tmp_path / "twice.csv", "image,dry,wet,ice", "0.jpg,1,0,0", "0.bmp,0,1,0")
+    assert line(roads, twice) == f"{twice}: more than one row may be of images/0.png, such as 0.jpg: keep one row an image"
     found = run(roads, p, partial=True)
     assert (found.n, found.scores["accuracy"]) == (1, 1)
     reasons = {Path(one.path).name: one.reason for one in found.skipped}

@@ -98,11 +98,13 @@ def test_scores_are_those_of_scikit_learn(form: str, site: Path, tmp_path: Path)
 
 
 def test_what_stands_for_void_is_noted_and_without_names_a_class(site: Path, tmp_path: Path) -> None:
-    found = run(site, maps(tmp_path / "maps", "grey"))
+    Image.new("L", SHAPE[::-1]).save(maps(tmp_path / "maps", "grey") / "0.tif")
+    found = run(site, tmp_path / "maps")
     assert found.scores["f_255"] == 0.0
+    assert "1 image has more than one map" in str(found.notes)
     assert "class 255 is true in 4 masks and never predicted: where it stands for void, pass --ignore-index 255" in found.notes
     assert "the maps are numbers of classes without probabilities: there are no signals of confidence" in found.notes
-    assert not [note for note in run(site, tmp_path / "maps", ignore_index=255).notes if "void" in note]
+    assert not [note for note in run(site, tmp_path / "maps", ignore_index=255).notes if "for void" in note]
 
 
 def test_what_is_refused(site: Path, tmp_path: Path) -> None:

@@ -230,11 +230,14 @@ def test_other_faults_are_one_line_too(selected: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2 people annotated it"):
         howfar.import_labels(written(tmp_path / "t.json", json.dumps(twice)), selected, tmp_path / "three")
     small = export_coco({"1.png": np.ones((3, 4), bool)}, "x", tmp_path / "s.json")
-    with pytest.raises(InputError, match="must be drawn on its image of 17×12 pixels, got '4×3'"):
+    with pytest.raises(InputError, match="must be drawn on its image of 17×12 pixels, got '4×3': pass the images"):
         howfar.import_labels(small, selected, tmp_path / "four")
     (tmp_path / "masks").mkdir()
     Image.fromarray(np.full((5, 5), 255, np.uint8)).save(tmp_path / "masks" / "1.png")
-    with pytest.raises(InputError, match=r"the mask of 1.png must be of the size of its image, 17×12 pixels, got '5×5'"):
+    with pytest.raises(InputError, match=r"the mask of 1.png must be of the size of its image, 17×12 pixels, got '5×5': save"):
+        howfar.import_labels(tmp_path / "masks", selected, tmp_path / "five")
+    (tmp_path / "masks" / "1.png").write_text("a text")
+    with pytest.raises(InputError, match=r"1\.png cannot be read \(not an image .*\): save it as PNG of 0 and 255"):
         howfar.import_labels(tmp_path / "masks", selected, tmp_path / "five")
     with ZipFile(tmp_path / "two.zip", "w") as archive:
         for name in ("a.json", "b.json"):

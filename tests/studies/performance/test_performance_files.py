@@ -80,7 +80,6 @@ def test_a_path_at_which_no_table_lies_is_one_line(tmp_path: Path) -> None:
     assert line(Path("https://a.b/c.csv")) == (
         "performance must be a path, not a URL, got 'https:/a.b/c.csv': copy the file to this machine first"
     )
-    assert line("") == "performance must name a file, got '': run howfar evaluate -o FILE first"
     assert line(3) == "performance must be an Evaluation, a file or a table, got 'int'"
     assert line([None]) == "performance must be an Evaluation, a file or a table, got 'NoneType'"
     assert line([]) == "performance must name at least one file, got []: run howfar evaluate -o FILE first"

@@ -153,7 +153,7 @@ def test_the_published_schema_is_current() -> None:
         ("limit = 9", "limit = 0", "datasets.roads.limit must be at least 1, got 0"),
         ("[settings]", "[setings]", "key of the study file must be a known one, got 'setings': did you mean settings?"),
         ('path = "south"', 'path = "nowhere"', "datasets.south: path"),
-        ("south = {", "north = {", "study file is no TOML that can be read"),
+        ("south = {", "north = {", "small-roads.toml: study file is no TOML that can be read"),
         ("[1, 2, 4]", "[0, 2, 4]", "studies.components: components must be different numbers of at least 1, got [0, 2, 4]"),
         ("[1, 2, 4]", '["two", 4]', "studies.components.components.0 must be a whole number"),
         ('backbone = "colour_moments"', 'backbone = "colour_momnets"', "did you mean 'colour_moments'?"),
@@ -210,8 +210,6 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "odd.toml").write_bytes(b"\xff\xfe\x00")
     assert run(["study", str(tmp_path / "odd.toml")]) == 2
     assert "must be readable text" in capsys.readouterr().err
-    with pytest.raises(InputError, match="no TOML"):
-        parse_document("a = [", tmp_path, {})
 
 
 ELSEWHERE = {

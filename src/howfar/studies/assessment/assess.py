@@ -55,6 +55,7 @@ from howfar.studies.profile_dataset import measured_images
 from howfar.studies.run_report import draw
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of
+from howfar.tasks.maps import DOUBLED
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
@@ -338,7 +339,8 @@ def _assessed(
     basis = basis_note(answers.basis, len(answers.corrupted), primary, answers.blank)
     sites = tuple(_with_labels(answers.site(name), comparison, commands.seed) for name in commands.sites)
     untrained = not commands.segmenter and any(site.next.action == "adapt" for site in sites)
-    notes = [*changed, basis, *_notes(relation), NOT_TRAINED if untrained else "", *parts.notes]
+    doubled = (note for each in (parts.own, *parts.evaluations) for note in each.notes if DOUBLED in note)
+    notes = [*changed, basis, *_notes(relation), NOT_TRAINED if untrained else "", *parts.notes, *doubled]
     first = ["" if own is None else own_words(own, primary, called, parts.held_out), *(f"{doubt}." for doubt in parts.doubts)]
     return Assessment(
         **fields,

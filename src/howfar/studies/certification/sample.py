@@ -86,7 +86,7 @@ def begin(
     answers, contents = task.answers(seen.unseen(dataset), predictions, progress).with_images(given["partial"], progress)
     images = [item.name for item in answers.dataset.items]
     proxies, words = [answers.by_image[name].confidence for name in images], task.proxy
-    notes = [*_notes(seen, answers.dataset)]
+    notes = [*_notes(seen, answers.dataset), *answers.notes]
     if profile is not None:
         proxies, words, lacking = by_profile(answers.dataset, profile, predictions, given)
         notes += lacking

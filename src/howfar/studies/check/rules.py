@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from scipy.stats import norm
 
-from howfar.errors import InputError, MissingPathError, one_line, rule_broken
+from howfar.errors import InputError, one_line, rule_broken
 from howfar.io.atomic import write_new_text
-from howfar.io.file_location import absolute
+from howfar.io.file_location import settings_text
 from howfar.option_validation import nearest
 from howfar.pipeline.scorer import CONSTANT
 from howfar.relation.gate import CERTIFY
@@ -129,13 +129,14 @@ def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
         return _checked(given, "rules")
     if not isinstance(given, (str, Path)):
         raise InputError.of("rules", "must be a file, or its content as a mapping", type(given).__name__, _START)
-    text = _text(given)
+    text = settings_text("rules", given, _START, LARGEST)
     try:
-        written = tomllib.loads(text) if Path(given).suffix.lower() == ".toml" else _yaml(text)
+        return _checked(tomllib.loads(text) if Path(given).suffix.lower() == ".toml" else _yaml(text), str(given))
+    except InputError as error:
+        raise InputError(f"{given}: {error}") from error
     except (ValueError, RecursionError) as error:
         rule = f"must be a YAML or TOML file that can be read ({one_line(error)})"
         raise InputError.of("rules", rule, str(given), _START) from error
-    return _checked(written, str(given))
 
 
 def moment(text: str) -> datetime:
@@ -145,21 +146,6 @@ def moment(text: str) -> datetime:
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         raise ValueError(f"{text!r} is no date: write 2026-01-31") from None
-
-
-def _text(file: str | Path) -> str:
-    path = absolute(file)
-    try:
-        with path.open("rb") as opened:
-            data = opened.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise InputError.of("rules", f"must be a file of at most {LARGEST:,} bytes", str(file))
-        return data.decode("utf-8")
-    except FileNotFoundError:
-        raise MissingPathError(f"rules {str(file)!r} is not there: {_START}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        rule = f"must be readable text ({one_line(error)})"
-        raise InputError.of("rules", rule, str(file), "name a YAML or TOML file, saved as UTF-8") from error
 
 
 def _yaml(text: str) -> Any:

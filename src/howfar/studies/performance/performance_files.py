@@ -266,8 +266,6 @@ def _read(argument: Any, datasets: Sequence[str], columns: Mapping[str, str] | N
         return _of_table(argument, columns, "performance")
     if not isinstance(argument, (str, Path)):
         raise InputError.of("performance", "must be an Evaluation, a file or a table", type(argument).__name__)
-    if not str(argument):
-        raise InputError.of("performance", "must name a file", str(argument), "run howfar evaluate -o FILE first")
     path = Path(argument)
     if was_url(argument) and not path.exists():
         raise InputError.of("performance", "must be a path, not a URL", str(argument), "copy the file to this machine first")

@@ -21,7 +21,7 @@ from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset, parse
 from howfar.data.image_groups import fits, grouped
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError, one_line, rule_broken
-from howfar.io.file_location import absolute, is_url
+from howfar.io.file_location import absolute, is_url, settings_text
 from howfar.mask_foreground_colour import reading_by
 from howfar.option_validation import checked, nearest
 from howfar.options_by_function import BackboneOptions, SelectOptions, TrainingOptions
@@ -133,15 +133,11 @@ class StudyDocument(BaseModel):
 
 def read_document(file: str | Path, places: Mapping[str, str] | None = None) -> tuple[StudyDocument, str]:
     """Read and check a study file except its studies; return it and its text. `places` says where moved datasets lie."""
-    path = absolute(file)
+    text = settings_text("study file", file, f"howfar study --new {file} writes a start")
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise MissingPathError(f"study file {str(file)!r} is not there: howfar study --new {file} writes a start") from None
-    except (OSError, UnicodeDecodeError) as error:
-        rule = f"must be readable text ({one_line(error)})"
-        raise InputError.of("study file", rule, str(file), "name a TOML file, saved as UTF-8") from error
-    return parse_document(text, path.parent, places or {}), text
+        return parse_document(text, absolute(file).parent, places or {}), text
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
 
 
 def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyDocument:

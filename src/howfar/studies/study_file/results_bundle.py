@@ -22,7 +22,7 @@ from howfar.data.masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
 from howfar.io.array_archive import unpacked_bytes
 from howfar.io.atomic import appearing
-from howfar.io.file_location import absolute, is_url, ready_folder
+from howfar.io.file_location import absolute, is_url, ready_file, ready_folder
 from howfar.memory import check_file
 from howfar.option_validation import checked
 from howfar.options_by_function import StudyFileOptions
@@ -72,13 +72,10 @@ def write_bundle(run: StudyRun, plan: Plan, file: str | Path) -> Path:
 
 
 def check_bundle_path(file: str | Path) -> Path:
-    """Return a new bundle's absolute path; raise `InputError` for a wrong ending or a missing folder."""
-    path = absolute(file)
-    if path.suffix.lower() != ".zip":
+    """Return a new bundle's absolute path, and make its folder; raise `InputError` for a wrong ending."""
+    if Path(file).suffix.lower() != ".zip":
         raise InputError.of("bundle", "must end in .zip", str(file))
-    if not path.parent.is_dir():
-        raise InputError.of("bundle", "must be in a folder that is there", str(file))
-    return path
+    return ready_file("bundle", file) or Path(file)
 
 
 def _add_results(archive: zipfile.ZipFile, run: StudyRun, root: Path, places: Mapping[str, str]) -> None:
