@@ -55,7 +55,7 @@ from howfar.studies.profile_dataset import measured_images
 from howfar.studies.run_report import draw
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of
-from howfar.tasks.maps import DOUBLED
+from howfar.tasks.map_scores_and_signals import DOUBLED
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
