@@ -6,21 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
-from howfar.cli import flags
-from howfar.cli.terminal import (
-    answer,
-    console,
-    print_hint,
-    print_paths,
-    print_remarks,
-    print_result,
-    print_skipped,
-    print_slices,
-    print_table,
-    quiet,
-    report_in,
-    show,
-)
+from howfar.cli import flags, terminal
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import CompareOptions, MatrixOptions, RelateOptions
 from howfar.text_formatting import format_number, share
@@ -56,7 +42,7 @@ def compare(
         from howfar.studies.compare_datasets import compare as study
 
         result = study(primary, secondaries, names[0], **chosen)
-    answer(result, json, print_comparison, chosen.get("out"), every)
+    terminal.answer(result, json, print_comparison, chosen.get("out"), every)
 
 
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
@@ -66,41 +52,43 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
 
     others = "all are in result.json and the report"
     if isinstance(result, BackboneComparison):
-        show(result, {}, others)
+        terminal.show(result, {}, others)
     else:
         if every:
             from howfar.report.comparison_sentences import of_rivals
 
-            console().print(result.caption(), style="bold")
+            terminal.console().print(result.caption(), style="bold")
             header, rows = result.table()
             beyond = ["–" if dataset.beyond is None else share(dataset.beyond) for dataset in result.datasets]
-            print_table(
-                console(whole=True), (*header, "beyond 95 %"), [(*row, one) for row, one in zip(rows, beyond, strict=True)]
+            terminal.print_table(
+                terminal.console(whole=True),
+                (*header, "beyond 95 %"),
+                [(*row, one) for row, one in zip(rows, beyond, strict=True)],
             )
             header, rows = result.rivals_table()
             if rows:
-                console().print("The literature's distances, in the same space", style="bold")
-                print_table(console(whole=True), header, rows)
-                console().print(of_rivals(result))
+                terminal.console().print("The literature's distances, in the same space", style="bold")
+                terminal.print_table(terminal.console(whole=True), header, rows)
+                terminal.console().print(of_rivals(result))
         else:
             print_answer(result)
-        print_remarks(console(), result.remarks())
-        print_skipped(console(), () if quiet() else result.skipped, others)
-    to = console()
+        terminal.print_remarks(terminal.console(), result.remarks())
+        terminal.print_skipped(terminal.console(), () if terminal.quiet() else result.skipped, others)
+    to = terminal.console()
     for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
-        print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
+        terminal.print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
     if out is None:
-        print_hint(to, NO_REPORT if every else f"{NO_REPORT}; {MORE}")
-    print_paths(to, {"report": report_in(out)})
+        terminal.print_hint(to, NO_REPORT if every else f"{NO_REPORT}; {MORE}")
+    terminal.print_paths(to, {"report": terminal.report_in(out)})
 
 
 def print_answer(comparison: Comparison) -> None:
     """Print four columns for newcomers, and a sentence per dataset."""
     from howfar.report.comparison_sentences import plain
 
-    to, (caption, table) = console(), comparison.as_printed()
+    to, (caption, table) = terminal.console(), comparison.as_printed()
     to.print(caption, style="bold")
-    print_table(to, *table)
+    terminal.print_table(to, *table)
     for dataset in comparison.datasets:
         to.print(plain(comparison.primary, dataset))
 
@@ -116,7 +104,7 @@ def matrix(
     from howfar.studies.distance_matrix import matrix as study
 
     found = study(datasets, backbone, **chosen)
-    answer(found, json, show, {"report": report_in(chosen.get("out"))}, "all are in matrix.json")
+    terminal.answer(found, json, terminal.show, {"report": terminal.report_in(chosen.get("out"))}, "all are in matrix.json")
 
 
 def show_judgements(to: Console, judgements: Sequence[Judgement], used: str | None, threshold: float | None) -> None:
@@ -140,7 +128,7 @@ def show_judgements(to: Console, judgements: Sequence[Judgement], used: str | No
     to.print()
     what = "performance" if threshold is None else "F"
     to.print(f"Estimators, each dataset left out in turn ({what} without labels)", style="bold")
-    print_table(to, header, rows, ("kind", "AURC"))
+    terminal.print_table(to, header, rows, ("kind", "AURC"))
 
 
 IN_SENTENCES = ("slope [95 % CI]", "Spearman [95 % CI]")
@@ -157,23 +145,23 @@ def relate(
     """Measure whether performance falls with distance in RUN, and estimate it for images without labels."""
     from howfar.studies.performance.relate import relate as study
 
-    answer(study(run, performance or (), **chosen), json, show_relation, run / "report.html")
+    terminal.answer(study(run, performance or (), **chosen), json, show_relation, run / "report.html")
 
 
 def show_relation(relation: Relation, page: Path | None) -> None:
     """Print a relation's verdicts, estimators, estimates, slices and failure lists, and the report's path."""
     from howfar.results.relation_result import performance_table, too_small
 
-    to = print_result(relation, IN_SENTENCES)
+    to = terminal.print_result(relation, IN_SENTENCES)
     for dataset in relation.datasets:
         to.print(f"{dataset.name}: {dataset.verdict.text}")
     if relation.pooled_verdict is not None:
         to.print(f"all sets: {relation.pooled_verdict.text}", style="bold")
     show_judgements(to, relation.judgements, relation.estimator, relation.settings.threshold)
     _show_estimates(to, relation)
-    print_slices(to, performance_table(relation.slices), too_small(relation.slices))
-    print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])
-    print_paths(to, {"report": page})
+    terminal.print_slices(to, performance_table(relation.slices), too_small(relation.slices))
+    terminal.print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])
+    terminal.print_paths(to, {"report": page})
 
 
 def _findings(relation: Relation) -> list[str]:
@@ -208,4 +196,4 @@ def _show_estimates(to: Console, relation: Relation) -> None:
     if rows:
         to.print()
         to.print("Mean performance expected without a set's labels", style="bold")
-        print_table(to, header, rows, ("of them wrong", "estimator"))
+        terminal.print_table(to, header, rows, ("of them wrong", "estimator"))

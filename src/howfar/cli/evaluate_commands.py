@@ -8,21 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
-from howfar.cli import flags
-from howfar.cli.terminal import (
-    answer,
-    console,
-    print_json,
-    print_paths,
-    print_remarks,
-    print_skipped,
-    print_table,
-    quiet,
-    report_in,
-    show,
-    tell_reading,
-    verbose,
-)
+from howfar.cli import flags, terminal
 from howfar.io.file_location import ready_file, ready_folder
 from howfar.options_by_function import CorruptOptions, EvaluateOptions, PromptOptions
 from howfar.text_formatting import format_number
@@ -54,27 +40,27 @@ def evaluate(
 
     _prepare_file(out, dataset)
     evaluation = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
-    tell_reading(evaluation.reading)
+    terminal.tell_reading(evaluation.reading)
     if out is not None:
         evaluation.save(out)
-    answer(evaluation, json, _show_evaluation, out)
+    terminal.answer(evaluation, json, _show_evaluation, out)
 
 
 def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
     """Print the scores, the reasons for left-out images and the place of their names; with --verbose a line per image."""
     from howfar.studies.evaluate_predictions import LEARNT
 
-    show(evaluation, {})
-    to, kinds = console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
+    terminal.show(evaluation, {})
+    to, kinds = terminal.console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
     where = "--json lists them" if out is None else f"names in {out}"
     single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
-    for kind, count in () if quiet() or verbose() else kinds.items():
+    for kind, count in () if terminal.quiet() or terminal.verbose() else kinds.items():
         if count > 1 and not kind.startswith(LEARNT):  # a note already says so
             what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
             to.print(f"{count} images {what} ({where})", soft_wrap=True)
-    if not quiet():
-        print_skipped(to, evaluation.skipped if verbose() else single, where)
-    print_paths(to, {"per image": out})
+    if not terminal.quiet():
+        terminal.print_skipped(to, evaluation.skipped if terminal.verbose() else single, where)
+    terminal.print_paths(to, {"per image": out})
 
 
 def _prepare_file(file: Path | None, dataset: str) -> None:
@@ -115,12 +101,12 @@ def corrupt(
     from howfar.studies.corruption import corrupt as study
 
     sets = study(primary, out, model=model, predict_command=predict_command, others=others or None, **chosen)
-    tell_reading(sets.reading)
+    terminal.tell_reading(sets.reading)
     if json:
         own = None if sets.own is None else sets.own.threshold
         skipped = [{"path": file.path, "reason": file.reason} for file in sets.skipped]
         beside = {"notes": list(sets.notes), "skipped": skipped}
-        print_json({"folder": str(sets.folder), "threshold": own, "datasets": _rows(sets), **beside})
+        terminal.print_json({"folder": str(sets.folder), "threshold": own, "datasets": _rows(sets), **beside})
     else:
         _show(sets)
 
@@ -141,16 +127,16 @@ def _rows(sets: CorruptedSets) -> list[dict[str, Any]]:
 
 
 def _show(sets: CorruptedSets) -> None:
-    to = console()
+    to = terminal.console()
     own = sets.own
     at = "no predictions yet" if own is None else f"mean F at threshold {own.threshold:.2f}, tuned on the images as they are"
     line = f"{sets.primary.name}: {len(sets.primary)} labelled images in {len(sets.datasets)} corrupted sets; {at}"
     to.print(line, style="bold")
     rows = [(row["dataset"], str(row["n"]), str(row["scored"] or "–"), format_number(row["mean_f"])) for row in _rows(sets)]
-    print_table(to, ("dataset", "n", "scored", "mean F"), rows)
-    print_remarks(to, [f"note: {note}" for note in sets.notes])
-    print_skipped(to, sets.skipped, "--json lists all")
-    print_paths(to, {"sets": sets.folder})
+    terminal.print_table(to, ("dataset", "n", "scored", "mean F"), rows)
+    terminal.print_remarks(to, [f"note: {note}" for note in sets.notes])
+    terminal.print_skipped(to, sets.skipped, "--json lists all")
+    terminal.print_paths(to, {"sets": sets.folder})
 
 
 @flags.command(PromptOptions)
@@ -178,4 +164,4 @@ def prompts(
         raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
     example = None if reference is None or reference_mask is None else (reference, reference_mask)
     result = study(datasets, tuple(kind or ("points", "box", "text")), out=out, reference=example, **chosen)
-    answer(result, json, show, {"report": report_in(out)})
+    terminal.answer(result, json, terminal.show, {"report": terminal.report_in(out)})

@@ -7,20 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 from howfar import registry
-from howfar.cli import flags
+from howfar.cli import flags, terminal
 from howfar.cli.flags import typed_options
-from howfar.cli.terminal import (
-    answer,
-    console,
-    print_json,
-    print_paths,
-    print_skipped,
-    print_table,
-    report_in,
-    say,
-    show,
-    tell_reading,
-)
 from howfar.io.file_location import ready_file, ready_folder
 from howfar.options_by_function import AdaptOptions, PredictOptions, TrainOptions
 from howfar.text_formatting import format_number
@@ -69,7 +57,7 @@ def train(
     else:
         checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
     if json:
-        print_json(checkpoint.card.to_dict())
+        terminal.print_json(checkpoint.card.to_dict())
     else:
         _show(checkpoint, out, way)
 
@@ -99,7 +87,7 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
     from howfar.adaptation_ways import steps_of
     from howfar.segmenters.norm_adaptation import WARNING
 
-    to, card = console(), checkpoint.card
+    to, card = terminal.console(), checkpoint.card
     if adapted := card.data.get("adapted"):
         count = int(adapted.get("labels", 0))
         labels = "no label" if not count else "1 label" if count == 1 else f"{count} labels"
@@ -114,8 +102,8 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
             (str(epoch["epoch"]), *(format_number(epoch.get(name), digits) for name, digits in numbers))
             for epoch in card.history
         ]
-        print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
-    print_paths(to, {"checkpoint": out})
+        terminal.print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
+    terminal.print_paths(to, {"checkpoint": out})
 
 
 @flags.command(PredictOptions)
@@ -132,21 +120,23 @@ def predict(
 
     ready_folder("out", out)
     predicted = study(model, dataset, out, **chosen)
-    tell_reading(predicted.reading)
+    terminal.tell_reading(predicted.reading)
     for note in predicted.notes:
-        say(f"warning: {note}", err=True)
+        terminal.say(f"warning: {note}", err=True)
     if json:
         skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
         reading = {} if predicted.reading is None else {"reading": plain(predicted.reading)}
         counts = {"written": predicted.written, "kept": predicted.kept}
-        print_json({"folder": str(predicted.folder), **counts, **reading, "skipped": skipped, "notes": list(predicted.notes)})
+        terminal.print_json(
+            {"folder": str(predicted.folder), **counts, **reading, "skipped": skipped, "notes": list(predicted.notes)}
+        )
         return
-    to = console()
+    to = terminal.console()
     kept = f", {predicted.kept} were there already" if predicted.kept else ""
     to.print(
         f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}", soft_wrap=True
     )
-    print_skipped(to, predicted.skipped, "--json lists all")
+    terminal.print_skipped(to, predicted.skipped, "--json lists all")
 
 
 @flags.command(AdaptOptions)
@@ -167,4 +157,4 @@ def adapt(
 
     ready_folder("out", out)
     result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
-    answer(result, json, show, {"study": out, "report": report_in(out)})
+    terminal.answer(result, json, terminal.show, {"study": out, "report": terminal.report_in(out)})
