@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from howfar.results import Comparison, DatasetSummary, Evaluation, Relation
 
 SCALES = (
-    "relative 1: as far as images of {} are from each other. F 1: every crack is found, and nothing else. F without labels has "
-    "a 90 % interval: believe it only inside the gate, where a labelled set is like this one"
+    "relative 1: as far as images of {} are from each other. F 1: every crack is found, and nothing else. gate: inside means "
+    "that other labelled sets are like this one; believe F without labels (with its 90 % interval) only there"
 )
 WIDE = ("beyond 95 %", "F by distance")
 """Columns left out on a narrow terminal."""
@@ -116,7 +116,7 @@ def _of_estimates(related: Relation) -> Iterator[str]:
     gates = [gate for gate in (related.gate(each.dataset) for each in labelled) if gate is not None and gate.outside]
     reasons = [f"{gate.dataset} ({gate.outside[0].words.partition(' (')[0]})" for gate in gates]
     if reasons:
-        yield f"OUTSIDE the gate, though labelled: {', '.join(reasons)}."
+        yield f"OUTSIDE the gate, though labelled: {', '.join(reasons)}.".replace("any labelled", "any other labelled")
     doubt = "no labels, and no labelled set is like it: trust no estimate, label 8 of its images"
     for each in related.estimates:
         if each.measured is None and not _inside(related, each.dataset):

@@ -120,9 +120,9 @@ def _sites_caption(assessment: Assessment) -> Caption:
     values = [f"{site.dataset} {_spoken(site)}" for site in assessment.ordered()]
     return Caption(
         SITES_TITLE,
-        f"Expected {assessment.performance_name} with its interval. Hatched: outside the gate, not to be trusted. Below the "
-        "line are the labelled sites, each estimated from the others; a diamond (the measured score) inside the bar means that "
-        f"the interval was right.{wide}{without}",
+        f"Expected {assessment.performance_name} with its interval. Hatched: outside the gate, not to be trusted without "
+        "labels. Below the line are the labelled sites, each estimated from the others; a diamond (the measured score) inside "
+        f"the bar means that the interval was right.{wide}{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
 

@@ -101,7 +101,7 @@ CHECKS: Final = (
     GateCheck(
         "distance",
         "i_dist",
-        "relative distance",
+        "relative distance in the primary's subspace",
         0.1,
         larger="farther from the primary than any labelled site",
     ),

@@ -132,9 +132,8 @@ def _settled(ordered: Sequence[DatasetSummary]) -> str:
     for word, end in (("nearest", ordered), ("farthest", list(reversed(ordered)))):
         rivals = [other.name for other in end[1:] if _overlap(end[0].relative_ci, other.relative_ci)]
         if rivals:
-            remarks.append(
-                f"which is {word} is not settled: the interval of {end[0].name} overlaps with that of {doc.listing(rivals)}"
-            )
+            own = doc.plural(len(rivals), "its interval overlaps", "their intervals overlap")
+            remarks.append(f"the {word} may be {doc.listing(rivals)} instead: {own} with that of {end[0].name}")
     return doc.sentence_case("; ".join(remarks))
 
 

@@ -57,10 +57,10 @@ def found(relation: Relation) -> str:
         failed = f", although {failing:,} of them scored below {tau}" if failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
     error, caught = spared / listed_images, listed_images - spared
-    doubt = "" if error <= rate else ", and do not rely on it for a new dataset"
+    doubt = "" if error <= rate else ", so do not rely on the list of a new dataset"
     wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)}"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"By their labels, {wrong}; the stated error rate is {percentage_of(rate)}{doubt}).{little}"
+    text = f"By their labels, {wrong}; at most {percentage_of(rate)} are expected{doubt}).{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return (

@@ -114,7 +114,7 @@ _COMPARING = (
     "components", "projection", "neighbours", "seed", "bootstrap", "permutations", "rivals", "baselines",
     "runner", "batch_size", "workers", "progress", "memory", "store", "device", "weights",
 )  # fmt: skip
-NOT_TRAINED = f"howfar cannot train this model: howfar adapt trains its own {UNKNOWN_NETWORK}; train yours by your own code."
+NOT_TRAINED = f"howfar cannot train your model: howfar adapt tests on its own {UNKNOWN_NETWORK} whether training helps."
 UNKNOWN: Final = "FOLDER"
 """What a command has in place of where a dataset lies, where it is in memory alone."""
 _WRITTEN_APART = ("tiled", "size", "mean", "std", "output", "channel")

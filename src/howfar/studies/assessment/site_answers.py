@@ -78,7 +78,7 @@ def answer(
     if estimate.measured is not None:
         said, hidden = _measured(site, estimate, performance_name, measured, home)
         others = reasons.replace("any labelled", "any other labelled")
-        doubt = others and f"Without labels, that estimate would not be trusted: {others}."
+        doubt = others and f"If {site} had no labels, that estimate would not be trusted: {others}."
         return " ".join(filter(None, (said, failing, hidden, doubt)))
     if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
@@ -183,13 +183,13 @@ class Enough:
 
     def short_of(self, score: float) -> str:
         """State by what a score is too low: "below 0.5", or "0.37 lower than on P"."""
-        lower = f"{_lost(self.home, score)[2:]} (more than the {DROP:g} allowed; --tau sets a lowest score instead)"
+        lower = f"{_lost(self.home, score)[2:]} (more than {DROP:g}; --tau sets your minimum)"
         return lower if score >= self.tau else f"below {self.tau:g}"
 
     def nothing(self, score: float) -> str:
         """Write the advice where a score is enough."""
         lost = f"{_lost(self.home, score)}," if _lost(self.home, score) else ""
-        why = f"if {score:.2f}{lost} is enough (--tau sets what is)" if self.home else f"as {self.tau:g} is enough (--tau)"
+        why = f"if {score:.2f}{lost} is enough (--tau sets your minimum)" if self.home else f"as {self.tau:g} is enough (--tau)"
         return f"nothing now, {why}. Assess again when new images come."
 
 
