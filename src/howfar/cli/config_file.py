@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from howfar import options_by_function
 from howfar.errors import InputError, MissingPathError, one_line
@@ -142,7 +142,8 @@ def _declared() -> dict[str, bool]:
             for name, (kind, option) in declared(keyword).items():
                 if option.flags not in (HIDDEN, FOLDED):
                     flag = max(option.flags, key=len) if option.flags else name
-                    found[flag.lstrip("-").replace("-", "_")] = "Path" in str(kind)
+                    is_path = Path in get_args(kind) or any(Path in get_args(part) for part in get_args(kind))
+                    found[flag.lstrip("-").replace("-", "_")] = is_path
     return found
 
 
