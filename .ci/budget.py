@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMITS = {"lines of src": 81_010, "files of src": 380, "lines of tests": 52_040}
+LIMITS = {"lines of src": 78_380, "files of src": 354, "lines of tests": 52_040}
 
 
 def sizes() -> dict[str, int]:

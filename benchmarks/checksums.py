@@ -27,7 +27,7 @@ from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.io import embedded_checksum
 from howfar.results import evaluation_result, result
-from howfar.store import FeatureStore, Store, shard_catalog, shard_index_file, shards
+from howfar.store import FeatureStore, Store, shard_catalog, shards
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from worlds.store_trials import flip_bits, shares
@@ -81,7 +81,7 @@ def speed() -> dict[str, dict[str, float]]:
     """Return the gigabytes of rows of 5 kB and of 4 MB that are summed in a second, by howfar and by what could be instead."""
     data = memoryview(np.random.default_rng(0).bytes(1 << 26))
     rates: dict[str, dict[str, float]] = {}
-    for name, sum_of in (("howfar, XXH3", shard_index_file.checksum), ("zlib.crc32", zlib.crc32)):
+    for name, sum_of in (("howfar, XXH3", shards.checksum), ("zlib.crc32", zlib.crc32)):
         for rows, size in (("rows of 5 kB", 5120), ("rows of 4 MB", 1 << 22)):
             begun = time.process_time()
             for start in range(0, len(data), size):

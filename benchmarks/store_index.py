@@ -26,8 +26,7 @@ from record import leave, parser, spread
 from howfar.memory import peak_mib
 from howfar.store import FeatureStore, Store, shards
 from howfar.store.shard_catalog import READ_AT_ONCE
-from howfar.store.shard_index_file import HexContents
-from howfar.store.shards import Shard
+from howfar.store.shards import HexContents, Shard
 from howfar.store.sqlite_index import FILE, Index
 
 ROWS = 16_384

@@ -8,7 +8,7 @@ Classifiers (--features, the folder that `benchmarks/classifier_answer.py` left)
 ways, on plain and changed images. And made-up classifiers and detectors, whose scores and likeness their names state.
 
 A site is drawn again with replacement to --images images, so that it does not end before the question does. Beside
-`howfar.sampling.two_models`: images drawn at random (`sequence` of the difference), and two independent samples, one for each
+`howfar.sampling.sequential`: images drawn at random (`sequence` of the difference), and two independent samples, one for each
 model, until their intervals are apart; each of their labels counts.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -176,27 +176,23 @@ def own_settings(checkpoint: Checkpoint) -> TrainSettings:
     return settings
 
 
-def _check_same_split(checkpoint: Checkpoint, given: Given, settings: TrainSettings) -> None:
-    """Raise `InputError` unless P has M's training and held-out images; otherwise M could be tested on its training images."""
-    learnt, held = (
-        {content_hash(read_bytes(example.path)) for example in part}
-        for part in split(given.examples, settings.holdout, settings.seed)
-    )
-    data = checkpoint.card.data
-    own = set(data["contents"][: data["images"] - len(data.get("extra", ()))])
-    if (learnt, held) != (own, set(data["held_out"])):
-        lacking, new = len((own | set(data["held_out"])) - learnt - held), len((learnt | held) - own - set(data["held_out"]))
-        moved = len(learnt & set(data["held_out"])) + len(held & own)
-        rule = "must be the dataset that the model was trained on, with the same images in it"
-        value = f"one that lacks {lacking} of them, has {new} others, and would hold out other photographs ({moved} images)"
-        raise InputError.of("primary", rule, value, "pass that dataset")
-
-
 def _fitted(
     checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], settings: TrainSettings, start: Checkpoint | None
 ) -> Checkpoint:
     card = checkpoint.card
-    _check_same_split(checkpoint, given, settings)
+    # P must have M's training and held-out images; otherwise M could be tested on its training images.
+    learnt, held = (
+        {content_hash(read_bytes(example.path)) for example in part}
+        for part in split(given.examples, settings.holdout, settings.seed)
+    )
+    own_held = set(card.data["held_out"])
+    own = set(card.data["contents"][: card.data["images"] - len(card.data.get("extra", ()))])
+    if (learnt, held) != (own, own_held):
+        lacking, new = len((own | own_held) - learnt - held), len((learnt | held) - own - own_held)
+        moved = len(learnt & own_held) + len(held & own)
+        rule = "must be the dataset that the model was trained on, with the same images in it"
+        value = f"one that lacks {lacking} of them, has {new} others, and would hold out other photographs ({moved} images)"
+        raise InputError.of("primary", rule, value, "pass that dataset")
     task = TrainingTask(
         segmenter=card.segmenter,
         options=card.options,
@@ -274,45 +270,34 @@ def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     workshop 2013), with agreement for confidence, since networks are sure of what they get wrong on new images.
     """
     assert given.site is not None  # `AdaptationWay.check` asks for it
-    views = sorted(_views(checkpoint, given.site, given), key=lambda view: -view.agreement)
-    if not views:
-        raise InputError.of(f"dataset {given.site.name}", "must hold an image that can be read", "none")
-    kept = [view for view in views if view.agreement > 0][: max(round(KEPT * len(views)), 1)]
-    if not kept:
-        raise InputError.of("way", "needs images in which the model finds foreground", "selftrain", "label some, or pass norm")
-    labelled = {content_hash(read_bytes(pick.path)) for pick in given.picks}
-    name, pseudo = given.site.name, []
-    with TemporaryDirectory(prefix="howfar-pseudo-masks-") as folder:
-        for view in kept:
-            if view.content not in labelled:
-                file = Path(folder) / f"{view.content.split(':')[-1]}.png"
-                Image.fromarray(np.where(view.mask, np.uint8(255), np.uint8(0))).save(file)
-                pseudo.append(TrainingExample(name, view.item.name, view.item.path, file, f"{name}/{view.item.name}"))
-        return trained_on(checkpoint, given, (*given.picks, *pseudo))
-
-
-@dataclass(frozen=True)
-class _View:
-    """Hold an image's pseudo-mask and the agreement of its two views, 0-1."""
-
-    item: Item
-    content: str
-    mask: NDArray[np.bool_]
-    agreement: float
-
-
-def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> Iterator[_View]:
     threshold = 0.5 if checkpoint.card.threshold is None else checkpoint.card.threshold
     predictor = load_model(checkpoint, device=given.device, tiled=given.tiled).predictor
     seed = int(checkpoint.card.settings["seed"])
-    order = stream(seed, "images of selftraining").permutation(len(site.items))
-    for item, content, picture in itertools.islice(readable(site, order), MOST):
+    order = stream(seed, "images of selftraining").permutation(len(given.site.items))
+    views: list[tuple[float, Item, str, NDArray[np.bool_]]] = []
+    for item, content, picture in itertools.islice(readable(given.site, order), MOST):
         plain, mirrored = predictor.maps([picture, np.ascontiguousarray(picture[:, ::-1])])
         values = np.stack([plain, mirrored[:, ::-1]]).astype(np.float64) / 255
         first, second = values > threshold
         total = int(first.sum()) + int(second.sum())
         agreement = 2 * int((first & second).sum()) / total if total else 0.0
-        yield _View(item, content, values.mean(axis=0) > threshold, agreement)
+        views.append((agreement, item, content, values.mean(axis=0) > threshold))
+    views.sort(key=lambda view: -view[0])
+    if not views:
+        raise InputError.of(f"dataset {given.site.name}", "must hold an image that can be read", "none")
+    kept = [view for view in views if view[0] > 0][: max(round(KEPT * len(views)), 1)]
+    if not kept:
+        raise InputError.of("way", "needs images in which the model finds foreground", "selftrain", "label some, or pass norm")
+
+    labelled = {content_hash(read_bytes(pick.path)) for pick in given.picks}
+    name, pseudo = given.site.name, []
+    with TemporaryDirectory(prefix="howfar-pseudo-masks-") as folder:
+        for _, item, content, mask in kept:
+            if content not in labelled:
+                file = Path(folder) / f"{content.split(':')[-1]}.png"
+                Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).save(file)
+                pseudo.append(TrainingExample(name, item.name, item.path, file, f"{name}/{item.name}"))
+        return trained_on(checkpoint, given, (*given.picks, *pseudo))
 
 
 SELFTRAIN = AdaptationWay(

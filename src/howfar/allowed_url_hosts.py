@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from threading import Lock
 from typing import Final
@@ -42,14 +42,12 @@ def hosts_of(given: str | Sequence[str], name: str = "allow_urls") -> tuple[str,
 def _is_host(text: str) -> bool:
     """Return whether a text could be a host's name or address, with a port or without, or a bucket's name."""
     bare = _PORT.sub("", text)
-    return bool(_HOST.fullmatch(bare)) or _is_address(bare.removeprefix("[").removesuffix("]")) or _is_address(text)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return bool(ip_address(text))
-    except ValueError:
-        return False
+    if _HOST.fullmatch(bare):
+        return True
+    for address in (bare.removeprefix("[").removesuffix("]"), text):
+        with suppress(ValueError):
+            return bool(ip_address(address))
+    return False
 
 
 @contextmanager

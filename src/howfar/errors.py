@@ -47,23 +47,6 @@ def option(name: str, value: object = None) -> str:
     return f"\x02{name}={value if isinstance(value, str) and value.isupper() else repr(value)}\x03"
 
 
-def _spelt(text: str, flags: Mapping[str, str]) -> str:
-    """Write a text's marked options as flags if they have any, else as keywords."""
-
-    def spell(mark: re.Match[str]) -> str:
-        name, value = mark.groups()
-        flag = flags.get(name, "")
-        if value is None:
-            return flag or name
-        if not flag.startswith("-"):
-            return f"{flag or name}={value}"
-        if value in ("True", "False"):
-            return flag if value == "True" else flag.replace("--", "--no-", 1)
-        return f"{flag}{'=' if ' ' in flag else ' '}{value.strip(chr(39))}"
-
-    return _MARKED.sub(spell, text)
-
-
 class HowfarError(Exception):
     """Report an error that howfar raises on purpose, in one clear line; base class of all others."""
 
@@ -71,8 +54,20 @@ class HowfarError(Exception):
         return self.line({})
 
     def line(self, flags: Mapping[str, str]) -> str:
-        """Return the line in the command line's words; `flags` maps an option's Python name to its flag."""
-        return _spelt(super().__str__(), flags)
+        """Return the line in the command line's words: `flags` maps an option's Python name to its flag, if it has one."""
+
+        def spell(mark: re.Match[str]) -> str:
+            name, value = mark.groups()
+            flag = flags.get(name, "")
+            if value is None:
+                return flag or name
+            if not flag.startswith("-"):
+                return f"{flag or name}={value}"
+            if value in ("True", "False"):
+                return flag if value == "True" else flag.replace("--", "--no-", 1)
+            return f"{flag}{'=' if ' ' in flag else ' '}{value.strip(chr(39))}"
+
+        return _MARKED.sub(spell, super().__str__())
 
 
 class InputError(HowfarError, ValueError):

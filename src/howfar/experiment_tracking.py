@@ -155,18 +155,14 @@ def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[s
         elif isinstance(value, Mapping):
             yield from numbers_of(value, f"{path}/")
         elif isinstance(value, (list, tuple)):
-            yield from _of_list(value, path)
-
-
-def _of_list(values: list[Any] | tuple[Any, ...], path: str) -> Iterator[tuple[str, float]]:
-    """Yield the numbers of a list of records, or the two ends of an interval."""
-    if f"{INTERVAL}/" in f"{path}/" and len(values) == 2 and all(isinstance(value, (int, float)) for value in values):
-        yield from zip((f"{path}/low", f"{path}/high"), map(float, values), strict=True)
-        return
-    for number, entry in enumerate(values):
-        if isinstance(entry, Mapping):
-            called = next((str(entry[key]) for key in _NAMES if isinstance(entry.get(key), str)), str(number))
-            yield from numbers_of(entry, f"{path}/{_part(called)}/")
+            # Two ends of an interval, or a list of records.
+            if f"{INTERVAL}/" in f"{path}/" and len(value) == 2 and all(isinstance(each, (int, float)) for each in value):
+                yield from zip((f"{path}/low", f"{path}/high"), map(float, value), strict=True)
+                continue
+            for number, entry in enumerate(value):
+                if isinstance(entry, Mapping):
+                    called = next((str(entry[key]) for key in _NAMES if isinstance(entry.get(key), str)), str(number))
+                    yield from numbers_of(entry, f"{path}/{_part(called)}/")
 
 
 def _part(name: str) -> str:
@@ -192,8 +188,18 @@ class MlflowRun:
             self._client.update_run(resumed, status="RUNNING")
             self.id = resumed
             return
+        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+        found = self._client.get_experiment_by_name(experiment)
+        try:
+            experiment_id = str(self._client.create_experiment(experiment) if found is None else found.experiment_id)
+        except Exception:
+            # Another process may have created it meanwhile.
+            found = self._client.get_experiment_by_name(experiment)
+            if found is None:
+                raise
+            experiment_id = str(found.experiment_id)
         tags = {"howfar.group": group} if group else {}
-        self.id = str(self._client.create_run(self._experiment(), run_name=name, tags=tags).info.run_id)
+        self.id = str(self._client.create_run(experiment_id, run_name=name, tags=tags).info.run_id)
         given = [Param(key, str(value)[:LONGEST]) for key, value in settings.items() if value is not None]
         for first in range(0, len(given), SETTINGS_AT_ONCE):
             self._client.log_batch(self.id, params=given[first : first + SETTINGS_AT_ONCE])
@@ -216,20 +222,6 @@ class MlflowRun:
         """Mark the run as finished, or as stopped."""
         status: Literal["FINISHED", "KILLED"] = "FINISHED" if succeeded else "KILLED"
         self._client.set_terminated(self.id, status)
-
-    def _experiment(self) -> str:
-        """Return the id of the experiment, creating it if needed."""
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return str(self._client.create_experiment(name))
-            except Exception:
-                # Another process may have created it meanwhile.
-                found = self._client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-        return str(found.experiment_id)
 
 
 def _library(name: str, called: str) -> Any:

@@ -13,10 +13,9 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get
 from howfar.allowed_url_hosts import allowing, named_by_variable
 from howfar.errors import InputError, rule_broken
 from howfar.io.file_location import leaving_no_empty_folder
-from howfar.mask_foreground_colour import reading_by
 from howfar.memory import by_variable
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
-from howfar.pixel_options import reading_pixels
+from howfar.pixel_options import reading_by, reading_pixels
 
 Keywords = TypeVar("Keywords", bound=Mapping[str, Any])
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,15 +33,13 @@ class Declared(NamedTuple):
 @cache
 def declared(keywords: type) -> dict[str, Declared]:
     """Collect a function's options by name from the `TypedDict` of its keywords."""
-    hints = get_type_hints(keywords, include_extras=True)
-    return {name: _declared(hint) for name, hint in hints.items()}
-
-
-def _declared(hint: Any) -> Declared:
-    kind, option, *others = get_args(hint)
-    for other in others:
-        option = replace(option, **other.changes) if isinstance(other, But) else option
-    return Declared(kind, option)
+    found = {}
+    for name, hint in get_type_hints(keywords, include_extras=True).items():
+        kind, option, *others = get_args(hint)
+        for other in others:
+            option = replace(option, **other.changes) if isinstance(other, But) else option
+        found[name] = Declared(kind, option)
+    return found
 
 
 def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
@@ -77,17 +74,13 @@ def _renamed(name: str, options: Mapping[str, Declared]) -> str:
 def _model(keywords: type) -> Any:
     from pydantic import ConfigDict, Field, create_model
 
-    fields: dict[str, Any] = {
-        name: (Any, option.default) if option.free else (checkable(kind), Field(option.default, **option.rule))
-        for name, (kind, option) in declared(keywords).items()
-    }
+    fields: dict[str, Any] = {}
+    for name, (kind, option) in declared(keywords).items():
+        # A sequence is checked as a tuple, which is read once and cannot change.
+        is_sequence = getattr(get_origin(kind), "__name__", "") == "Sequence"
+        kind_checked = GenericAlias(tuple, (get_args(kind)[0], ...)) if is_sequence else kind
+        fields[name] = (Any, option.default) if option.free else (kind_checked, Field(option.default, **option.rule))
     return create_model(keywords.__name__, __config__=ConfigDict(extra="forbid"), **fields)
-
-
-def checkable(kind: Any) -> Any:
-    """Return the type used for checking: a sequence becomes a tuple, which is read once and cannot change."""
-    is_sequence = getattr(get_origin(kind), "__name__", "") == "Sequence"
-    return GenericAlias(tuple, (get_args(kind)[0], ...)) if is_sequence else kind
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
@@ -184,17 +177,16 @@ def check_variables() -> None:
 def _documented(text: str, options: Mapping[str, Declared]) -> str:
     """Add an entry for each option to a docstring, after the function's own parameters."""
     text = inspect.cleandoc(text)
-    entries = "\n".join(_entry(name, *declaration) for name, declaration in options.items())
+    entries = []
+    for name, (kind, option) in options.items():
+        rule = " and ".join(f"{_BOUNDS[bound]} {value}" for bound, value in option.rule.items() if bound in _BOUNDS)
+        limits = ", ".join(filter(None, [option.unit and f"in {option.unit}", rule]))
+        sentence = f" {limits[0].upper()}{limits[1:]}." if limits else ""
+        entries.append(f"{name} : {spelt(kind)}, default {option.default!r}\n    {option.help}{sentence}")
+    added = "\n".join(entries)
     section = _SECTION.search(text)
     end = section.start() if section else len(text)
-    return f"{text[:end].rstrip()}\n{entries}\n\n{text[end:]}"
-
-
-def _entry(name: str, kind: Any, option: Option) -> str:
-    rule = " and ".join(f"{_BOUNDS[bound]} {value}" for bound, value in option.rule.items() if bound in _BOUNDS)
-    limits = ", ".join(filter(None, [option.unit and f"in {option.unit}", rule]))
-    sentence = f" {limits[0].upper()}{limits[1:]}." if limits else ""
-    return f"{name} : {spelt(kind)}, default {option.default!r}\n    {option.help}{sentence}"
+    return f"{text[:end].rstrip()}\n{added}\n\n{text[end:]}"
 
 
 def spelt(kind: Any) -> str:

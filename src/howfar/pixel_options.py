@@ -1,7 +1,9 @@
-"""Parse the options that say how pixels are read (bands, value range, window, frames), and record them in image locations.
+"""Parse the options that say how pixels and masks are read, and record them in the locations of images and masks.
 
-The location of an image that is read so is that of its file, ``/`` and ``@bands=4,3,2;range=0:3000``, as the path of an image
-in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the image was read.
+The location of an image that is read by bands, value range, window or frames is that of its file, ``/`` and
+``@bands=4,3,2;range=0:3000``, as the path of an image in a tar file begins with that file's. That of a mask whose foreground is
+a colour (option `foreground`) ends in ``/foreground=rrggbb``. So tables, keys of resumed runs and other processes know how
+image and mask were read.
 """
 
 import re
@@ -11,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from howfar.errors import InputError
 
@@ -61,8 +63,22 @@ class PixelReading:
         window, overlap = (_pixels(name, given.get(name)) for name in ("window", "overlap"))
         if overlap and overlap >= window:
             raise InputError.of("overlap", f"must be less than the window, {window or 'which is not given'}", overlap)
-        frames = _frames(given.get("frames"))
-        return cls(_bands(given.get("bands")), _range(given.get("range")), "", window, overlap, frames)
+        frames = str(given.get("frames") or "").replace(" ", "")
+        if frames not in ("", KEY) and not (_RATE.fullmatch(frames) and float(frames.partition("/")[0]) > 0):
+            raise InputError.of("frames", "must be a rate, or key for key frames", given["frames"], "write 1/s or 6/min")
+        bands, limits = _bands(given.get("bands")), given.get("range")
+        if limits is None or limits in ("", AUTO, DTYPE):
+            return cls(bands, str(limits or ""), "", window, overlap, frames)
+        parts = limits.split(":") if isinstance(limits, str) else list(limits) if isinstance(limits, Sequence) else []
+        try:
+            low, high = (float(part) for part in parts)
+        except (TypeError, ValueError):
+            low = high = 0.0
+        if not (isfinite(low) and isfinite(high) and isfinite(high - low) and low < high):
+            raise InputError.of("range", "must be a lowest and a higher value, auto or dtype", limits, "write 0:3000")
+        # In as few digits as give the same numbers.
+        ends = [text if float(text := f"{end:.9g}") == end else repr(end) for end in (low, high)]
+        return cls(bands, ":".join(ends), "", window, overlap, frames)
 
     @property
     def channels(self) -> int:
@@ -108,26 +124,6 @@ def _bands(given: object) -> tuple[int, ...]:
     if len(numbers) != len(parts) or not numbers or min(numbers) < 1 or len(set(numbers)) != len(numbers):
         raise InputError.of("bands", "must be different numbers of bands, counted from 1", given, "write 4,3,2")
     return numbers
-
-
-def _range(given: object) -> str:
-    if given is None or given in ("", AUTO, DTYPE):
-        return str(given or "")
-    parts = given.split(":") if isinstance(given, str) else list(given) if isinstance(given, Sequence) else []
-    try:
-        low, high = (float(part) for part in parts)
-    except (TypeError, ValueError):
-        low = high = 0.0
-    if not (isfinite(low) and isfinite(high) and isfinite(high - low) and low < high):
-        raise InputError.of("range", "must be a lowest and a higher value, auto or dtype", given, "write 0:3000")
-    return ":".join(text if float(text := f"{value:.9g}") == value else repr(value) for value in (low, high))
-
-
-def _frames(given: object) -> str:
-    text = str(given or "").replace(" ", "")
-    if text not in ("", KEY) and not (_RATE.fullmatch(text) and float(text.partition("/")[0]) > 0):
-        raise InputError.of("frames", "must be a rate, or key for key frames", given, "write 1/s or 6/min")
-    return text
 
 
 def _pixels(name: str, given: object) -> int:
@@ -206,3 +202,72 @@ def counted_as(images: Sequence[str]) -> str:
         within = "frame" if file.lower().endswith(CLIPS) else "slice"
         units.add("window" if reading.window else within if reading.at else "image")
     return units.pop() if len(units) == 1 else "image"
+
+
+_MARK: Final = "foreground="
+_HEX: Final = re.compile(r"#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
+
+
+class Colour(NamedTuple):
+    """Hold a colour of masks, 0 to 255 each; a grey level has three times itself."""
+
+    red: int
+    green: int
+    blue: int
+
+    def __str__(self) -> str:
+        return str(self.red) if len(set(self)) == 1 else f"#{self.red:02x}{self.green:02x}{self.blue:02x}"
+
+
+_asked_colour: ContextVar[Colour | None] = ContextVar("howfar-foreground", default=None)
+
+
+def colour_of(text: object) -> Colour:
+    """Read a colour as people write it: a grey level, ``#rrggbb``, or red, green and blue with commas between them.
+
+    Raises `InputError` for what is none of these.
+    """
+    written = str(text).strip(" ()[]")
+    match = _HEX.fullmatch(written)
+    parts = [part.strip() for part in written.split(",")]
+    if match and (written.startswith("#") or not written.isdecimal()):
+        return Colour(*(int(part, 16) for part in match.groups()))
+    levels = [int(part) for part in parts if part.isdecimal() and len(part) < 4]
+    if len(levels) != len(parts) or len(parts) not in (1, 3) or max(levels) > 255:
+        raise InputError.of("foreground", "must be a colour of the masks", text, "write 255, '#ff0000' or 255,0,0")
+    return Colour(*(levels * 3)[:3])
+
+
+@contextmanager
+def reading_by(foreground: object) -> Iterator[None]:
+    """Read the masks of datasets listed inside the ``with`` block by this colour, or by brightness if it is None."""
+    token = _asked_colour.set(None if foreground is None else colour_of(foreground))
+    try:
+        yield
+    finally:
+        _asked_colour.reset(token)
+
+
+def is_colour_asked() -> bool:
+    """Return whether the user has named a foreground colour for masks."""
+    return _asked_colour.get() is not None
+
+
+def by_colour(mask: Place) -> Place:
+    """Return a mask's location with the user's foreground colour in it; unchanged without one, or if it names one already."""
+    colour = _asked_colour.get()
+    if colour is None or file_and_colour(mask)[1] is not None:
+        return mask
+    name = f"{_MARK}{colour.red:02x}{colour.green:02x}{colour.blue:02x}"
+    # A mask's URL, and one in memory, are texts that know more than their letters.
+    return mask / name if hasattr(mask, "__truediv__") else f"{mask}/{name}"  # type: ignore[return-value]
+
+
+def file_and_colour(mask: Place) -> tuple[Place, Colour | None]:
+    """Split a mask's location into its file and its foreground colour; None if the mask is read by brightness."""
+    file, _, name = str(mask).replace("\\", "/").rpartition("/")
+    match = _HEX.fullmatch(name.removeprefix(_MARK)) if name.startswith(_MARK) else None
+    if match is None:
+        return mask, None
+    above = mask.parent if hasattr(mask, "parent") else file
+    return above, Colour(*(int(part, 16) for part in match.groups()))  # type: ignore[return-value]

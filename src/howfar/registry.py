@@ -19,20 +19,20 @@ from howfar.errors import InputError, UnknownNameError
 
 def entry_points(group: str) -> metadata.EntryPoints:
     """List the entry points of a group; installed packages are read again only if a package folder has changed."""
-    found: metadata.EntryPoints = _installed(tuple((folder, _changed(folder)) for folder in sys.path)).select(group=group)
+    folders = []
+    for folder in sys.path:
+        try:
+            changed = os.stat(folder or ".").st_mtime_ns  # noqa: PTH116  # pathlib takes longer to load than this answer takes
+        except OSError:
+            changed = 0
+        folders.append((folder, changed))
+    found: metadata.EntryPoints = _installed(tuple(folders)).select(group=group)
     return found
 
 
 @lru_cache(maxsize=1)
 def _installed(_: tuple[tuple[str, int], ...]) -> Any:
     return metadata.entry_points()
-
-
-def _changed(folder: str) -> int:
-    try:
-        return os.stat(folder or ".").st_mtime_ns  # noqa: PTH116  # pathlib takes longer to load than this answer takes
-    except OSError:
-        return 0
 
 
 def _entries(*lines: str) -> dict[str, str]:
@@ -75,7 +75,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "distances.mmd: kid mmd",
         "distances.wasserstein: sliced_wasserstein mind",
     ),
-    "segmenters": _entries("segmenters.architectures: UNETPLUSPLUS DEEPCRACK adsam=SAM_ADAPTER FROZEN"),
+    "segmenters": _entries("segmenters: UNETPLUSPLUS DEEPCRACK adsam=SAM_ADAPTER FROZEN"),
     "adaptation_ways": _entries("adaptation_ways: RETRAIN FINETUNE NORM norm-tune=NORM_TUNE SELFTRAIN SCALE"),
     "losses": _entries("training.losses_and_schedules: bce dice bce_dice soft_iou bce_iou deepcrack"),
     "schedules": _entries("training.losses_and_schedules: constant cosine poly step"),
@@ -121,8 +121,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "paper.backbones_and_components_report: components=components_section",
         "paper.prompts_report: prompts=section",
         "paper.slopes_and_suppression_report: suppression=suppression_section",
-        "paper.scenes_report: scenes=section",
-        "paper.robustness_report: robustness=section",
+        "paper.scene_categories_report: scenes=scenes_section",
+        "paper.scene_categories_report: robustness=robustness_section",
         "paper.person_identity_report: identity=section",
     ),
     "labelling_hosts": _entries(
@@ -155,14 +155,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "selection_figures": _entries("figures.contact_sheets: contact_sheet"),
     "adaptation_figures": _entries(
-        "figures.adaptation_gains: adaptation_gains",
-        "figures.adaptation_scores: adaptation_bars adaptation_curves",
-        "figures.adaptation_pictures: adaptation_rows",
-        "figures.adaptation_gains: adaptation_suppression",
-        "figures.adaptation_scores: adaptation_bars_background adaptation_curves_background",
+        "figures.adaptation_figures: adaptation_gains adaptation_bars adaptation_curves adaptation_rows adaptation_suppression",
+        "figures.adaptation_figures: adaptation_bars_background adaptation_curves_background",
     ),
     "backbone_figures": _entries("figures.backbone_figures: backbones_relative backbones_agreement"),
-    "matrix_figures": _entries("figures.matrix_figures: matrix_map matrix_relative"),
+    "matrix_figures": _entries("figures.distance_figures: matrix_map matrix_relative"),
     "prompting_figures": _entries("paper.prompts_report: prompting_rows"),
     "certificate_figures": _entries("figures.certificate_figures: certificate_steps certificate_sample"),
     "results": _entries(
@@ -194,7 +191,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "edges_figures": _entries("paper.edges_report: edges_rows"),
     "performance_figures": _entries("paper.slopes_and_suppression_report: performance_slopes"),
-    "adaptations_figures": _entries("figures.adaptation_scores: adaptations_bars=adaptation_bars"),
+    "adaptations_figures": _entries("figures.adaptation_figures: adaptations_bars=adaptation_bars"),
     "suppression_figures": _entries("paper.slopes_and_suppression_report: suppression"),
     "pool_figures": _entries("paper.model_pool_report: rank_intervals precision_recall_plane labels_curve"),
     "assessment_figures": _entries("figures.estimate_figures: sites"),
@@ -206,7 +203,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "report.performance_report: PERFORMANCE",
         "report.estimates_report: ESTIMATES",
         "report.probable_failures: failures=SECTION_OF_FAILURES",
-        "report.slices_report: SLICES",
+        "report.performance_report: SLICES",
         "report.comparison_report: NEAR_DUPLICATES TRIVIAL IMAGES RIVALS FILES MADE",
     ),
     **{f"{study}_figures": {} for study in ("components", "identity", "scenes", "robustness", "distance", "study")},

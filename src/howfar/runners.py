@@ -1,4 +1,4 @@
-"""Run tasks in parallel, on this machine's threads or on a Ray cluster."""
+"""Run one function on many inputs in parallel, in threads of this machine or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -253,7 +253,16 @@ def _join(ray: Any, address: str | None) -> None:
     # Ray raises OSError, ValueError, RuntimeError and its own classes.
     except Exception as error:
         raise RunnerError(f"{cluster} cannot be joined ({one_line(error, 200)}): see that it runs, by ray status") from error
-    _print_to_stderr(ray)
+    # Ray prints its messages, such as a worker's death, on stdout, which is for JSON.
+    module: Any = getattr(getattr(ray, "_private", None), "worker", None)
+    printing = getattr(module, "print_to_stdstream", None)
+    if printing is not None and not hasattr(printing, "howfar"):
+
+        def print_to_stderr(data: dict[str, Any], *rest: Any, **named: Any) -> None:
+            printing({**data, "is_err": True}, *rest, **named)
+
+        print_to_stderr.howfar = True  # type: ignore[attr-defined]  # marks it, so that it is put in place once
+        module.print_to_stdstream = print_to_stderr
     # Ray's own shutdown waits half a second for its last messages, which are of interest after a failure alone (`_lost`).
     atexit.unregister(_end)
     atexit.register(_end)
@@ -269,19 +278,6 @@ def _lost(line: str) -> RunnerError:
     """Return the error for a task that the cluster lost, and let Ray print its last messages at exit."""
     atexit.unregister(_end)
     return RunnerError(line)
-
-
-def _print_to_stderr(ray: Any) -> None:
-    """Print Ray's messages, such as a worker's death, on stderr, since stdout is for JSON."""
-    module: Any = getattr(getattr(ray, "_private", None), "worker", None)
-    printing = getattr(module, "print_to_stdstream", None)
-    if printing is not None and not hasattr(printing, "howfar"):
-
-        def print_to_stderr(data: dict[str, Any], *rest: Any, **named: Any) -> None:
-            printing({**data, "is_err": True}, *rest, **named)
-
-        print_to_stderr.howfar = True  # type: ignore[attr-defined]  # marks it, so that it is put in place once
-        module.print_to_stdstream = print_to_stderr
 
 
 def _budgeted(function: Callable[[Any], Any], budget: memory.Budget, at_once: int, task: Any) -> Any:

@@ -42,7 +42,14 @@ def printable_json(text: str) -> str:
 
     Such characters stand within strings alone, where JSON has an escape for each.
     """
-    return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t\r" else _json_escape(found[0]), text)
+
+    def escaped(found: re.Match[str]) -> str:
+        if found[0] in "\n\t\r":
+            return found[0]
+        units = found[0].encode("utf-16-be", "surrogatepass").hex()
+        return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+    return _UNSAFE.sub(escaped, text)
 
 
 def cell(value: object) -> object:
@@ -71,11 +78,6 @@ def written_out(character: str) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return written_out(found[0])
-
-
-def _json_escape(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 NOT_KNOWN: Final = "not known yet"

@@ -16,10 +16,9 @@ import typer
 from command_world import FAST, TINY
 from howfar import options_by_function, registry
 from howfar.cli import main
-from howfar.cli.command_help import ORDER
 from howfar.cli.exit_codes import flags_of
 from howfar.cli.flags import choices_of
-from howfar.cli.main import run
+from howfar.cli.main import ORDER, run
 from howfar.commands import COMMANDS
 from howfar.errors import InputError
 from howfar.option_validation import Declared, command_words, declared

@@ -16,9 +16,7 @@ from PIL import Image
 from howfar import registry
 from howfar.errors import InputError
 from howfar.figures import Caption, registration
-from howfar.figures.adaptation_gains import adaptation_suppression
-from howfar.figures.adaptation_pictures import adaptation_rows, stand_in
-from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged
+from howfar.figures import adaptation_figures as of_study
 from howfar.figures.adaptation_style import strategies, strategy_of
 from howfar.paper.slopes_and_suppression import SUPPRESSION, SuppressionSettings
 from howfar.paper.slopes_and_suppression_report import suppression
@@ -71,11 +69,11 @@ def test_the_strategy_shown_is_the_first_that_is_not_random(study: Adaptation) -
     ("measure", "column", "words"), [("f_ods", "ods", "best for it"), ("f", "mean_f", "each model at its own threshold")]
 )
 def test_the_paper_s_f_or_the_honest_one_is_drawn(measure, column, words, study, several):
-    figure = adaptation_bars(study, measure=measure, background=True)
+    figure = of_study.adaptation_bars(study, measure=measure, background=True)
     assert bars(figure.axes[0])["far-7:walls"].get_width() == pytest.approx(scores_of(study, "far-7", "walls", column).mean())
     assert words in figure.axes[0].get_xlabel()
     assert figure.get_suptitle().startswith("ODS," if measure == "f_ods" else "Mean F,")
-    panels = adaptation_bars(several, measure=measure).axes
+    panels = of_study.adaptation_bars(several, measure=measure).axes
     assert len(panels) == 3 == len(several.segmenters)
     assert len({axes.get_xlim() for axes in panels}) == 1
     for axes, (name, each) in zip(panels, several.runs().items(), strict=True):
@@ -86,11 +84,11 @@ def test_the_paper_s_f_or_the_honest_one_is_drawn(measure, column, words, study,
         m, far = (bars(axes)[f"{model}:all"].get_width() for model in ("M", "far-7"))
         assert far == pytest.approx(np.mean([scores_of(each, "far-7", own, column) for own in each.secondaries]))
         assert f"M {m:.3f} → far-7 {far:.3f}" in written(axes)
-    assert len(adaptation_bars(several.alone("deepcrack")).axes) == 1
+    assert len(of_study.adaptation_bars(several.alone("deepcrack")).axes) == 1
 
 
 def test_a_line_is_the_moving_average_of_means_over_the_shared_seeds(study: Adaptation) -> None:
-    figure, own = adaptation_curves(study), adaptation_curves(study, measure="f")
+    figure, own = of_study.adaptation_curves(study), of_study.adaptation_curves(study, measure="f")
     assert [axes.get_title("left")[:5] for axes in figure.axes] == ["roads", "decks", "a <b>", "walls"]
     assert list(lines(panel(figure, "roads"))) == ["M", "far-1", "far-3", "far-7"]
     # M has a fourth seed, which the others lack.
@@ -105,22 +103,22 @@ def test_a_line_is_the_moving_average_of_means_over_the_shared_seeds(study: Adap
     assert "F at the model's own threshold" in [text.get_text() for text in own.texts]
     assert "F at the dataset's best threshold" in [text.get_text() for text in figure.texts]
     rows = {"segmenter": "net", "seed": [0, 1], "model": "M", "dataset": "a", "image": "1"}
-    found = averaged(pd.DataFrame({**rows, "distance": [0.2, 0.4], "f": [1, 0.5]}), ["M"], [0, 1])
+    found = of_study.averaged(pd.DataFrame({**rows, "distance": [0.2, 0.4], "f": [1, 0.5]}), ["M"], [0, 1])
     assert found[["distance", "f"]].to_numpy().round(2).tolist() == [[0.3, 0.75]]
 
 
 def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation) -> None:
     old = replace(study, images=study.images.drop(columns="f_ods"))
-    found, own = (lines(panel(adaptation_curves(old, measure=measure), "roads"))["M"] for measure in (None, "f"))
+    found, own = (lines(panel(of_study.adaptation_curves(old, measure=measure), "roads"))["M"] for measure in (None, "f"))
     np.testing.assert_array_equal(found.get_xydata(), own.get_xydata())
     assert "F is at the model's own threshold, and not at the dataset's best as in the paper" in caption("curves", old).text
     with pytest.raises(InputError, match=r"an earlier version did not write.*run howfar adapt in the study's folder again"):
-        adaptation_curves(old, measure="f_ods")
+        of_study.adaptation_curves(old, measure="f_ods")
 
 
 def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model(several: Adaptations) -> None:
     made = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), SimpleNamespace(results={"gain": several}))
-    for figure in (suppression(made), adaptation_suppression(several)):
+    for figure in (suppression(made), of_study.adaptation_suppression(several)):
         left, right = figure.axes
         labels = [label.get_text() for label in left.get_yticklabels()]
         models = ["M", *(f"{name}-7{more}" for name in ("far", "random") for more in ("", "-B3", "-B7"))]
@@ -142,7 +140,7 @@ MODELS = ["M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
 
 def drawn(*given: Any, **options: Any) -> tuple[dict[str, np.ndarray], list[str]]:
     """The pictures of a figure by their labels, and its texts."""
-    (axes,) = adaptation_rows(*given, **options).axes
+    (axes,) = of_study.adaptation_rows(*given, **options).axes
     pictures = {str(image.get_label()): np.asarray(image.get_array()) for image in axes.images}
     return pictures, [text.get_text() for text in axes.texts]
 
@@ -167,15 +165,15 @@ def rows(**columns: list[float | None]) -> pd.DataFrame:
     ],
 )
 def test_the_image_is_chosen_by_rule(columns: dict[str, list[float | None]], image: str, reason: str) -> None:
-    assert stand_in(rows(**columns), "s") == ("s", image, reason)
-    assert stand_in(rows(**columns).iloc[::-1], "s") == ("s", image, reason)
+    assert of_study.stand_in(rows(**columns), "s") == ("s", image, reason)
+    assert of_study.stand_in(rows(**columns).iloc[::-1], "s") == ("s", image, reason)
 
 
 def test_photograph_truth_and_the_maps_of_each_model_stand_in_a_row(study: Adaptation, study_folder: Path) -> None:
     found, written = drawn(study, folder=study_folder)
     assert [name.partition(":")[2] for name in found if name.startswith("roads:")] == ["photograph", "ground truth", *MODELS]
     first = study.images[study.images["seed"] == 0]
-    one = stand_in(first, "roads")
+    one = of_study.stand_in(first, "roads")
     row = first[(first["image"] == one.image) & (first["dataset"] == "roads")].set_index("model").loc["far-3"]
     for label, file in (("far-3", study_folder / row["map"]), ("ground truth", row["mask"]), ("photograph", row["path"])):
         with Image.open(file) as picture:

@@ -10,9 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from howfar.errors import InputError
-from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
-from howfar.figures.adaptation_pictures import adaptation_rows
-from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves
+from howfar.figures import adaptation_figures as of_study
 from howfar.figures.contact_sheets import thumbnails
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
 from howfar.figures.estimate_figures import estimates, failures, judgements
@@ -22,10 +20,10 @@ from howfar.figures.style import PHONE, WIDTH, for_phone
 Draw = Callable[..., Figure]
 OF_COMPARISONS: list[Draw] = [violin, sorted_distances, relative, scatter, thumbnails]
 OF_RELATIONS: list[Draw] = [performance, parts, estimates, failures, relation_thresholds]
-OF_STUDIES: list[Draw] = [adaptation_curves, adaptation_bars, adaptation_rows]
+OF_STUDIES: list[Draw] = [of_study.adaptation_curves, of_study.adaptation_bars, of_study.adaptation_rows]
 LIMITED = [*((draw, "six") for draw in OF_COMPARISONS), *((draw, "related") for draw in OF_RELATIONS)]
 LIMITED += [(draw, "study") for draw in OF_STUDIES]
-EVERY = [*LIMITED, (judgements, "related"), (adaptation_gains, "study"), (adaptation_suppression, "study")]
+EVERY = [*LIMITED, (judgements, "related"), (of_study.adaptation_gains, "study"), (of_study.adaptation_suppression, "study")]
 
 
 def of(draws: list[tuple[Draw, str]]) -> pytest.MarkDecorator:

@@ -15,16 +15,14 @@ import howfar
 from assessed_sites import assessment
 from figures import believable, believable_relation
 from howfar.errors import InputError
+from howfar.figures import adaptation_figures as of_study
 from howfar.figures import registration
-from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
-from howfar.figures.adaptation_scores import adaptation_bars, adaptation_bars_background, adaptation_curves
 from howfar.figures.certificate_figures import certificate_sample, certificate_steps
 from howfar.figures.contact_sheets import contact_sheet, near_duplicates, shown_pairs, thumbnails
-from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
+from howfar.figures.distance_figures import matrix_map, matrix_relative, relative, scatter, sorted_distances, violin
 from howfar.figures.estimate_figures import estimates, failures, judgements, sites
-from howfar.figures.matrix_figures import matrix_map, matrix_relative
 from howfar.figures.performance_figures import parts, performance, relation_thresholds
-from howfar.report.comparison_report import NEAR_DUPLICATES, pairs
+from howfar.report.comparison_report import NEAR_DUPLICATES
 from howfar.results import Comparison, Interval, Pick, Provenance, Relation, Selection
 from snapshots import check, figure_text
 
@@ -97,13 +95,20 @@ def test_sheets_of_pictures(six: Comparison, related: Relation, tmp_path: Path) 
     assert [words.shows(result) for result in (copied, six)] == [True, False]
     assert "p2.png" in words.caption(copied).alternative
     assert NEAR_DUPLICATES.content(six, None) is None
-    listed = [row[0].text for row in pairs(copied).rows if row[2].text.startswith("nearly")]
+    section: Any = NEAR_DUPLICATES.content(copied, None)
+    listed = [row[0].text for row in section.parts[-1].table.rows if row[2].text.startswith("nearly")]
     assert shown_pairs(copied)["image"].tolist() == listed
 
 
 @pytest.mark.parametrize("name", ["study", "bakeoff"])
 def test_figures_of_an_adaptation(name: str, request: pytest.FixtureRequest) -> None:
-    draws = [adaptation_gains, adaptation_bars, adaptation_bars_background, adaptation_curves, adaptation_suppression]
+    draws = [
+        of_study.adaptation_gains,
+        of_study.adaptation_bars,
+        of_study.adaptation_bars_background,
+        of_study.adaptation_curves,
+        of_study.adaptation_suppression,
+    ]
     check_figures(draws, request.getfixturevalue(name), f"adaptation, {name}")
 
 

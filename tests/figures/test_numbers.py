@@ -11,8 +11,7 @@ from scipy.stats import gaussian_kde
 
 import howfar
 from believable_pool import make as make_pool
-from howfar.figures.distance_figures import shape
-from howfar.figures.matrix_figures import arranged, matrix_map
+from howfar.figures.distance_figures import arranged, matrix_map, shape
 from howfar.figures.performance_figures import pooled, relation_thresholds, thresholds
 from howfar.figures.style import look, rows
 from howfar.metrics import THRESHOLDS

@@ -109,7 +109,7 @@ NOT_FUZZED_WHY = {
     "reads parts of an unfinished run by np.load without pickle; whatever it raises means absent": "io/partial_results.py",
     "computes a checksum of bytes, and parses nothing": "io/embedded_checksum.py",
     "reads the name in a lock file, as text": "io/lock.py",
-    "opens stores": "pipeline/embedding.py explore/text_search.py",
+    "opens stores": "pipeline/embedding.py report/explorer.py",
     "parses a text out of io/checkpoint's arrays": "pipeline/dataset_pairs.py",
     "parses a text that transformers just wrote of a network in memory": "segmenters/frozen_encoder_network.py",
     "a file of the package itself": "selection/evidence.py",
@@ -120,9 +120,8 @@ NOT_FUZZED_WHY = {
     "hashes a model's file, and those beside it that it names; any bytes there are a name at most": "weights/onnx_files.py",
     "unpickles what this run itself has pickled for its workers": "runners.py",
     "reads the store, whose own tests of faults damage every file of it": (
-        "store/feature_store.py store/open_folder.py store/sqlite_index.py store/shard_index_file.py "
-        "store/inventory_and_pruning.py store/shard_catalog.py store/integrity.py store/local_folder.py store/manifest.py "
-        "store/remote_folder.py store/shards.py"
+        "store/feature_store.py store/folders.py store/sqlite_index.py store/inventory_and_pruning.py store/shard_catalog.py "
+        "store/integrity.py store/manifest.py store/shards.py"
     ),
     "parses the signature of a map, fuzzed as map_signature; what is no JSON means none": "studies/certification/sample.py",
     "compares how a table begins with how one of its own does": "studies/certification/certify.py",

@@ -19,12 +19,10 @@ from howfar.glossary import terms_in
 from howfar.report.adaptation_report import write_adaptation_report
 from howfar.report.comparison_report import write_report
 from howfar.report.estimates_report import ASSESSMENT
-from howfar.report.page import _visible, fill
+from howfar.report.page import RunResults, _visible, fill, gates_as_answered, without_corrupted
 from howfar.report.reproduction_code import NOT_RECORDED, argument, rerun
-from howfar.report.run_results import RunResults, gates_as_answered, without_corrupted
 from howfar.report.section import Cell, Column, Table, TablePart, interval_cell
-from howfar.report.study_report import write_section_report
-from howfar.report.table_formats import as_csv, as_latex
+from howfar.report.study_report import as_csv, as_latex, write_section_report
 from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment, LabelledSet
 from howfar.results.records import Interval

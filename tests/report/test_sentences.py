@@ -14,7 +14,7 @@ import believable_distances
 import believable_identity
 from figures.believable_relation import choices_of
 from howfar.paper import backbones_and_components_report, person_identity_report
-from howfar.report import backbones_report, estimates_report, probable_failures, slices_report
+from howfar.report import backbones_report, estimates_report, performance_report, probable_failures
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
 from howfar.results import Comparison, DatasetSummary, Failures, Judgement, PrimarySummary, Relation
@@ -198,7 +198,7 @@ def of_slices(_: Comparison, __: Relation) -> Lines:
         ([], [scored(0.01, 0.2)]),
     ]
     for distance, scores in cases:
-        yield f"{len(distance)} and {len(scores)}", slices_report.slice_lead(distance, scores)
+        yield f"{len(distance)} and {len(scores)}", performance_report.slice_lead(distance, scores)
 
 
 GROUPS = (of_datasets, of_orders, of_estimators, of_failures, of_slices)
@@ -252,16 +252,16 @@ def test_sentences_of_distances() -> None:
     own = {name: answer for name, answer in answers.items() if not answer.trivial}
     near = believable_distances.make(net=(0, 4, 5, 6))
     few = replace(near.comparison, comparisons=(believable_distances.measured("net", (0, 4, 5, 6), 19),))
-    lead, evidence = backbones_and_components_report.distance_lead, backbones_and_components_report.evidence_sentence
+    lead, worth = backbones_and_components_report.distance_lead, backbones_and_components_report.order_sentences
     said = {
         "no such datasets": [backbones_and_components_report.orders(table, each) for each in ({}, every)],
         "not asked": backbones_and_components_report.distance_section(table, Context(Path(), {})).lead,
         "by none": lead(table, {"other": answers["other"]}),
         "by both": lead(table, {"net": answers["net"], "again": answers["net"]}),
-        "no trivial backbone": evidence(own),
-        "a trivial one fails": evidence({**own, "pixels": replace(answers["pixels"], holds=False)}),
-        "close": backbones_and_components_report.apart_sentence({**answers, "net": replace(answers["net"], apart=False)}),
-        "turned": backbones_and_components_report.relative_sentence({**own, "other": replace(answers["other"], relative=True)}),
+        "no trivial backbone": worth(own)[0],
+        "a trivial one fails": worth({**own, "pixels": replace(answers["pixels"], holds=False)})[0],
+        "close": worth({**answers, "net": replace(answers["net"], apart=False)})[1],
+        "turned": worth({**own, "other": replace(answers["other"], relative=True)})[2],
         "few permutations": backbones_and_components_report.p_sentence(replace(near, comparison=few)),
     }
     check_lines(iter(said.items()), "of_distances")

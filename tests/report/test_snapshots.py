@@ -22,8 +22,7 @@ from howfar.paper import (
     backbones_and_components_report,
     model_pool_report,
     person_identity_report,
-    robustness_report,
-    scenes_report,
+    scene_categories_report,
     slopes_and_suppression_report,
 )
 from howfar.paper.slopes_and_suppression import PERFORMANCE, SUPPRESSION, PerformanceSettings, SuppressionSettings
@@ -234,7 +233,7 @@ def test_section_of_scenes(name: str, scenes: Scenes) -> None:
         scenes = replace(scenes, distances=scenes.distances.assign(**blank))
     elif name == "by relative":
         scenes = replace(scenes, distances=scenes.distances.assign(relative=scenes.distances["rank"].rsub(9).astype(float)))
-    check_section(scenes_report.section(scenes, Context(Path())), f"scenes, {name}", "scenes, two primaries")
+    check_section(scene_categories_report.scenes_section(scenes, Context(Path())), f"scenes, {name}", "scenes, two primaries")
 
 
 @pytest.mark.parametrize("name", ["three", "one"])
@@ -245,7 +244,9 @@ def test_section_of_robustness(name: str, robustness: Robustness) -> None:
             perturbations={"noise": robustness.perturbations["noise"]},
             stability=robustness.stability[robustness.stability["perturbation"] == "noise"],
         )
-    check_section(robustness_report.section(robustness, Context(Path())), f"robustness, {name}", "robustness, three")
+    check_section(
+        scene_categories_report.robustness_section(robustness, Context(Path())), f"robustness, {name}", "robustness, three"
+    )
 
 
 @pytest.mark.parametrize("name", ["two persons", "many persons"])

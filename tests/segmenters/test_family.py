@@ -13,10 +13,16 @@ from torch import nn
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters import build_segmenter, segmenter_family
-from howfar.segmenters.architectures import DEEPCRACK, UNETPLUSPLUS
+from howfar.segmenters import (
+    DEEPCRACK,
+    UNETPLUSPLUS,
+    ArchitectureOptions,
+    SegmenterFamily,
+    TrainingDefaults,
+    build_segmenter,
+    segmenter_family,
+)
 from howfar.segmenters.deepcrack_network import UnpoolingDecoder, upsampled_convolution
-from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
 from worlds.built_once import BuiltOnce
 from worlds.hub import go_offline

@@ -12,8 +12,7 @@ import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, Dinov2Model, ViTConfig, ViTModel
 
 from howfar.errors import InputError, MissingPathError, UnknownNameError
-from howfar.segmenters import build_segmenter, restore_segmenter
-from howfar.segmenters.architectures import FROZEN
+from howfar.segmenters import FROZEN, build_segmenter, restore_segmenter
 from howfar.segmenters.frozen_encoder_network import Encoder, restore_encoder
 from howfar.testing import SegmenterTests
 from worlds.built_once import BuiltOnce

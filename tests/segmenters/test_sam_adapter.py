@@ -10,8 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import SamModel
 
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters import build_segmenter
-from howfar.segmenters.architectures import SAM_ADAPTER
+from howfar.segmenters import SAM_ADAPTER, build_segmenter
 from howfar.segmenters.sam_adapter_network import Adapter, high_frequencies
 from howfar.testing import SegmenterTests
 from worlds.hub import go_offline, no_progress_bars, save_sam

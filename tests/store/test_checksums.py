@@ -11,8 +11,8 @@ import pytest
 import xxhash
 
 from howfar.errors import StoreError
-from howfar.store import Store, shard_catalog, shard_index_file
-from howfar.store.open_folder import ShardDamagedError
+from howfar.store import Store, shard_catalog, shards
+from howfar.store.folders import ShardDamagedError
 from worlds.store_trials import (
     HEADER,
     IDENTITY,
@@ -191,15 +191,15 @@ def test_packing_does_not_delete_a_sound_row_for_an_altered_older_one(features):
 
 
 def test_every_flipped_bit_of_an_index_is_found():
-    data = shard_index_file.encode(["a", "b"], ["a.png", "b.png"], [1, 2], "key")
-    entries = shard_index_file.decode(data, "key")
+    data = shards.encode(["a", "b"], ["a.png", "b.png"], [1, 2], "key")
+    entries = shards.decode(data, "key")
     assert (entries.contents, entries.rows.tolist(), entries.checksums.tolist()) == (["a", "b"], [0, 1], [1, 2])
     harmless = 0
     for position in range(0, len(data), 7):
         spoilt = bytearray(data)
         spoilt[position] ^= 1 << position % 8
         try:
-            found = shard_index_file.decode(bytes(spoilt), "key")
+            found = shards.decode(bytes(spoilt), "key")
         except ShardDamagedError:
             continue
         harmless += 1
@@ -228,7 +228,7 @@ class TestWrittenBefore:
     def test_packed_they_get_checksums(self, old):
         opened(old).pack(many=1)
         catalog = opened(old)._catalog
-        (shard,) = map(catalog.shard, catalog.ids)
+        (shard,) = map(catalog.shard, catalog.counts)
         assert shard.checksums.tolist() == [xxhash.xxh3_64_intdigest(row) for row in expected(range(5))]
 
 

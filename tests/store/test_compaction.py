@@ -7,7 +7,7 @@ import pytest
 import howfar.store.feature_store
 from howfar.errors import StoreError
 from howfar.store import Store, shards
-from howfar.store.open_folder import folder_at
+from howfar.store.folders import folder_at
 from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}

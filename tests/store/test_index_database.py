@@ -188,7 +188,7 @@ def test_a_file_whose_word_is_not_the_shards_is_passed_over(features, reads, cap
     file_of(features).unlink()
     swapped = [
         shards.Shard(each.id, each.count, each.contents, np.asarray(each.rows)[::-1], each.checksums)
-        for each in (shards.read(features._catalog.folder, name, features._catalog.layout) for name in features._catalog.ids)
+        for each in (shards.read(features._catalog.folder, name, features._catalog.layout) for name in features._catalog.counts)
     ]
     index = Index(features.folder.name, {})
     index.insert(swapped)
@@ -223,7 +223,7 @@ def test_what_is_packed_away_is_passed_over_and_cleared(features):
     np.testing.assert_array_equal(selection.rows(0, 12), expected(range(12)))
     again = opened(features)
     assert known(again, range(14)) == list(range(12))
-    assert len(again._catalog.ids) == 1
+    assert len(again._catalog.counts) == 1
     assert len(entries(features)) == 12
     again.pack()
     np.testing.assert_array_equal(read(opened(features), range(12)), expected(range(12)))

@@ -12,13 +12,13 @@ from howfar import store as stores
 from howfar.errors import StoreError
 from howfar.io import lock
 from howfar.store import Store
-from howfar.store.local_folder import LocalFolder
+from howfar.store.folders import LocalFolder
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from howfar.store.local_folder import LocalFolder
+from howfar.store.folders import LocalFolder
 with LocalFolder(Path(sys.argv[1])).claim(["cat", "dog"], set):
     print("held", flush=True)
     time.sleep(600)

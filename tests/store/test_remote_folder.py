@@ -12,9 +12,8 @@ import pytest
 
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingExtraError, StoreError
-from howfar.store import FeatureStore, Store, remote_folder
-from howfar.store.open_folder import folder_at
-from howfar.store.remote_folder import RemoteFolder
+from howfar.store import FeatureStore, Store, folders
+from howfar.store.folders import RemoteFolder, folder_at
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 ITEM = 4
@@ -43,14 +42,14 @@ def asked(monkeypatch) -> list[tuple[int, int]]:
 
 
 def test_columns_are_a_range_for_each_row_where_rows_are_long(features, asked, monkeypatch):
-    monkeypatch.setattr(remote_folder, "GAP", 0)
+    monkeypatch.setattr(folders, "GAP", 0)
     selection = features.select([content(k) for k in range(40)])
     np.testing.assert_array_equal(selection.columns(2, 5), expected(range(40))[:, 2:5])
     assert [end - start for start, end in asked] == [3 * ITEM] * 40
 
 
 def test_a_request_is_of_so_many_bytes_at_most(features, asked, monkeypatch):
-    monkeypatch.setattr(remote_folder, "REQUEST", 3 * LENGTH * ITEM)
+    monkeypatch.setattr(folders, "REQUEST", 3 * LENGTH * ITEM)
     order = [5, 5, 0, 39, 2, 1, 17]
     selection = features.select([content(k) for k in order])
     np.testing.assert_array_equal(selection.rows(0, len(order)), expected(order))
@@ -100,11 +99,11 @@ def test_what_is_being_written_is_not_there_before_the_end():
 @pytest.mark.parametrize("nameless", [True, False])
 def test_what_is_being_written_has_no_name_here_either(nameless, tmp_path, monkeypatch):
     """Where the system allows it: a kill then leaves nothing behind."""
-    if nameless and not remote_folder._OPEN.is_dir():
+    if nameless and not folders._OPEN.is_dir():
         pytest.skip("this system does not list a process's open files")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     if not nameless:
-        monkeypatch.setattr(remote_folder, "_OPEN", tmp_path / "none")
+        monkeypatch.setattr(folders, "_OPEN", tmp_path / "none")
     folder = RemoteFolder(f"memory://{uuid.uuid4().hex}")
     with folder.appearing("note") as file:
         file.write(b"whole")

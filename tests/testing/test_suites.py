@@ -17,7 +17,7 @@ from howfar.backbones import load_backbone
 from howfar.distances import energy, image_to_dataset, kid, mahalanobis
 from howfar.errors import InputError
 from howfar.protocols import Backbone
-from howfar.segmenters.segmenter_family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
+from howfar.segmenters import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.selection.by_column import NEAR
 from howfar.selection.candidates import Candidates, FunctionStrategy
 from howfar.selection.diversity import KMEANSPP

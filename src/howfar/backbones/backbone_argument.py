@@ -141,7 +141,29 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
         return known_backbone(backbone, **given)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(backbone, torch.nn.Module):
-        return _of_module(backbone, _taken("a torch module", with_channels(given), OF_MODULES), given.get("pool") is True)
+        taken = _taken("a torch module", with_channels(given), OF_MODULES)
+        whole: Any = getattr(backbone, "_orig_mod", backbone)  # torch.compile's and DataParallel's own modules hold the network
+        whole = getattr(whole, "module", whole) if "DataParallel" in type(whole).__name__ else whole
+        for key, weight in whole.named_parameters():
+            # On the meta device, or in a lazy layer that has not run, a parameter has no values yet.
+            if weight.is_meta or type(weight).__name__ == "UninitializedParameter":
+                remedy = "load them, or run it once"
+                raise InputError.of("backbone", "must be a module with weights", f"{key} without values", remedy)
+        own: Mapping[str, Any] = getattr(whole, "pretrained_cfg", None) or {}
+        height, width = taken.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
+        mean = for_channels(taken.mean or own.get("mean") or (0.0, 0.0, 0.0), taken.channels)
+        return module(
+            whole,
+            "",
+            Preprocess.of(taken, (int(height), int(width)), mean),
+            mean=mean,
+            std=for_channels(taken.std or own.get("std") or (1.0, 1.0, 1.0), taken.channels),
+            pool=given.get("pool") is True,
+            name=type(whole).__name__,
+            device=taken.device,
+            engine="torch" if taken.engine == "auto" else taken.engine,
+            precision=taken.precision,
+        )
     if not isinstance(backbone, type) and all(hasattr(backbone, member) for member in _MEMBERS):
         _taken("a backbone that is loaded already", given, ())
         return cast(Backbone, backbone)
@@ -178,29 +200,3 @@ def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> Options
         remedy = f"it takes {', '.join(known)}" if known else "leave them out"
         raise InputError.of("options", f"are of no use to {kind}", ", ".join(idle), remedy)
     return Options(**given)  # type: ignore[arg-type]  # the same names, checked there
-
-
-def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
-    whole = getattr(network, "_orig_mod", network)  # torch.compile's and DataParallel's own modules hold the network
-    whole = getattr(whole, "module", whole) if "DataParallel" in type(whole).__name__ else whole
-    for key, weight in whole.named_parameters():
-        # On the meta device, or in a lazy layer that has not run, a parameter has no values yet.
-        if weight.is_meta or type(weight).__name__ == "UninitializedParameter":
-            remedy = "load them, or run it once"
-            raise InputError.of("backbone", "must be a module with weights", f"{key} without values", remedy)
-    own: Mapping[str, Any] = getattr(whole, "pretrained_cfg", None) or {}
-    sides = options.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
-    bands = options.channels
-    mean = for_channels(options.mean or own.get("mean") or (0.0, 0.0, 0.0), bands)
-    return module(
-        whole,
-        "",
-        Preprocess.of(options, (int(sides[0]), int(sides[1])), mean),
-        mean=mean,
-        std=for_channels(options.std or own.get("std") or (1.0, 1.0, 1.0), bands),
-        pool=pool,
-        name=type(whole).__name__,
-        device=options.device,
-        engine="torch" if options.engine == "auto" else options.engine,
-        precision=options.precision,
-    )

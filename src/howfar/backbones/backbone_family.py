@@ -64,9 +64,6 @@ class Options:
             raise InputError.of("device", "must be a name", self.device, "pass 'auto', 'cpu' or 'cuda'")
         if self.weights is not None and not self.weights.exists():
             raise MissingPathError(f"{option('weights')} must be a file or a folder, and {self.weights} is neither")
-        self._check_input()
-
-    def _check_input(self) -> None:
         if isinstance(self.channels, bool) or not isinstance(self.channels, int) or self.channels < 1:
             raise InputError.of("channels", "must be a number of bands, at least 1", self.channels)
         for name in ("output", "prompt"):

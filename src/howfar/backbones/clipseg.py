@@ -18,8 +18,6 @@ from howfar.weights.hub_models import REQUIRED_FILES, describe_architecture, ran
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor
 
     from howfar.backbones.torch_backbone import TorchBackbone
@@ -63,14 +61,29 @@ def _network(model: PublishedModel, options: Options, option: str = "weights") -
     network: Any
     if options.weights is None and not options.pretrained:
         network = random_model(lambda: architecture(architecture.config_class(**model.config)))
+        first, last = network.config.text_config.bos_token_id, network.config.text_config.eos_token_id
+
+        def hashed(text: str) -> list[int]:
+            digests = (hashlib.sha256(word.encode()).digest() for word in text.lower().split())
+            return [first, *(int.from_bytes(digest[:4], "big") % min(first, last) for digest in digests), last]
+
         network.eval()
-        return network, lambda text: _hashed_tokens(text, network.config.text_config)
+        return network, hashed
     if options.weights is not None and options.weights.is_file():
         raise InputError.of("weights", "must be a folder, as clipseg needs its tokenizer too", str(options.weights))
     folder = source_folder(model, options.weights, (*REQUIRED_FILES, *_TOKENIZER), option)
     network = read_model("clipseg", folder, architecture.from_pretrained)
+
+    def tokens(text: str) -> list[int]:
+        try:
+            numbers: list[int] = library.CLIPTokenizer.from_pretrained(folder, local_files_only=True)(text)["input_ids"]
+        # Damaged text, and errors of the library that reads it.
+        except Exception as error:
+            raise InputError(f"the tokenizer of clipseg cannot be read: {folder} ({one_line(error)})") from error
+        return numbers
+
     network.eval()
-    return network, lambda text: _tokens(library, folder, text)
+    return network, tokens
 
 
 def _embedding(network: Any, numbers: list[int]) -> Tensor:
@@ -82,21 +95,6 @@ def _embedding(network: Any, numbers: list[int]) -> Tensor:
     with torch.no_grad():
         embedding: Tensor = network.get_conditional_embeddings(1, input_ids=torch.tensor([numbers]))
     return embedding
-
-
-def _tokens(library: Any, folder: Path, prompt: str) -> list[int]:
-    try:
-        numbers: list[int] = library.CLIPTokenizer.from_pretrained(folder, local_files_only=True)(prompt)["input_ids"]
-    # Damaged text, and errors of the library that reads it.
-    except Exception as error:
-        raise InputError(f"the tokenizer of clipseg cannot be read: {folder} ({one_line(error)})") from error
-    return numbers
-
-
-def _hashed_tokens(prompt: str, config: Any) -> list[int]:
-    first, last = config.bos_token_id, config.eos_token_id
-    digests = (hashlib.sha256(word.encode()).digest() for word in prompt.lower().split())
-    return [first, *(int.from_bytes(digest[:4], "big") % min(first, last) for digest in digests), last]
 
 
 def _hidden_states(network: Any, batch: Tensor) -> tuple[Tensor, ...]:

@@ -189,14 +189,9 @@ class PixelsToFeatures(nn.Module):
         return self.maps(self.network, self.normalise(pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Turn images into features."""
-        return joined_maps(self.layers(pixels))
-
-
-def joined_maps(maps: Sequence[Tensor]) -> Tensor:
-    """Flatten each layer's map in C order and concatenate them: (b, q) float32."""
-    flat = [layer.flatten(1) for layer in maps]
-    return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
+        """Turn images into features (b, q) float32: each layer flattened in C order, and all concatenated."""
+        flat = [layer.flatten(1) for layer in self.layers(pixels)]
+        return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import xxhash
 
@@ -59,7 +59,7 @@ def one_torch_thread_each() -> Iterator[None]:
     """Limit torch to one thread per worker within the block, and restore the thread count afterwards.
 
     Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded (which
-    loads torch). Where torch is not loaded, it does nothing unless `limit_loaded_later` is called.
+    loads torch). Where torch is not loaded, it does nothing until a `KnownBackbone` loads it.
     """
     block = _Block()
     if "torch" in sys.modules:
@@ -73,28 +73,11 @@ def one_torch_thread_each() -> Iterator[None]:
             sys.modules["torch"].set_num_threads(block.before)
 
 
-def limit_loaded_later() -> None:
-    """Load torch with one thread, if a block of `one_torch_thread_each` was entered before torch was loaded."""
-    # What is absent is told by what needs it.
-    with suppress(ImportError):
-        for block in _BLOCKS[-1:]:
-            block.limit(import_module("torch"))
-
-
 FOLDER: Final = "identities"
 """Records lie in it, beside the stored features of this machine, named by a hash of what the identity was computed from."""
 _FORMAT: Final = 1
 _LARGEST: Final = 1 << 20  # bytes of a record, at most
 _CODE: Final = ("backbones", "weights", "segmenters")  # folders of howfar whose code decides on identities
-
-
-class BackboneRecord(NamedTuple):
-    """Hold a recorded backbone: name, lengths of layers, identity, and preferred batch size."""
-
-    name: str
-    layers: tuple[int, ...]
-    identity: Mapping[str, Any]
-    batch_size: int | None
 
 
 @with_options(BackboneOptions)
@@ -105,14 +88,38 @@ def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
     if made_of is None:
         return family.build(checked)
     file = local_root() / FOLDER / f"{sha256(made_of.encode()).hexdigest()[:32]}.json"
-    known = _read(file, made_of)
-    if known is not None:
-        return KnownBackbone(known, lambda: family.build(checked), file)
+    record = _read(file, made_of)
+    if record is not None:
+        return KnownBackbone(record, lambda: family.build(checked), file)
     built = family.build(checked)
     # Files that were replaced while the network was built may not be those that it was built of.
     if _made_of(name, family, checked) == made_of:
         _keep(file, made_of, built)
     return built
+
+
+def _read(file: Path, made_of: str) -> dict[str, Any] | None:
+    """Read an identity record; one that is missing, damaged or made from anything else is as good as none."""
+    with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+        data = file.read_bytes() if file.stat().st_size <= _LARGEST else b""
+        if is_intact(data) and (record := json.loads(data))["made_of"] == made_of:
+            return {key: record[key] for key in ("name", "layers", "identity", "batch_size")}
+    return None
+
+
+def _keep(file: Path, made_of: str, backbone: Any) -> None:
+    """Write a backbone's identity record; a failed write is ignored."""
+    record = {
+        "made_of": made_of,
+        "name": backbone.name,
+        "layers": list(backbone.layers),
+        "identity": dict(backbone.identity),
+        "batch_size": getattr(backbone, "batch_size", None),
+        SEAL: UNSEALED,
+    }
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, sealed(json.dumps(record).encode()).decode())
 
 
 class KnownBackbone:
@@ -122,11 +129,14 @@ class KnownBackbone:
     `StoreError`, and the record is removed.
     """
 
-    def __init__(self, known: BackboneRecord, build: Callable[[], Backbone], record: Path) -> None:
-        self.name, self.layers, self.identity = known.name, known.layers, known.identity
-        if known.batch_size is not None:
-            self.batch_size = known.batch_size
-        self._build, self._record = build, record
+    def __init__(self, record: Mapping[str, Any], build: Callable[[], Backbone], file: Path) -> None:
+        self.name: str = record["name"]
+        self.layers: tuple[int, ...] = tuple(record["layers"])
+        self.identity: Mapping[str, Any] = record["identity"]
+        batch_size: int | None = record["batch_size"]
+        if batch_size is not None:
+            self.batch_size = batch_size
+        self._build, self._file = build, file
         self._lock = threading.Lock()
         self._built: Any = None
 
@@ -139,12 +149,15 @@ class KnownBackbone:
         """Return the wrapped backbone, built at the first call."""
         with self._lock:
             if self._built is None:
-                limit_loaded_later()
+                # Within `one_torch_thread_each` torch is loaded with one thread; if it is absent, the builder says so.
+                with suppress(ImportError):
+                    for block in _BLOCKS[-1:]:
+                        block.limit(import_module("torch"))
                 built = self._build()
                 if dict(built.identity) != dict(self.identity) or tuple(built.layers) != self.layers:
                     with suppress(OSError):
-                        self._record.unlink()
-                    raise StoreError(f"{self.name} is another network than {self._record} says: run the same command again")
+                        self._file.unlink()
+                    raise StoreError(f"{self.name} is another network than {self._file} says: run the same command again")
                 self._built = built
         return self._built
 
@@ -188,57 +201,26 @@ def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
         origin = family.origin(options)
         if origin is None:
             return None
-        files = {str(file.absolute()): _content(file) for file in origin.files}
+        # 128-bit XXH3 adds about a millisecond for the default backbone's 19 MB.
+        files = {}
+        for file in origin.files:
+            with file.open("rb") as stream:
+                files[str(file.absolute())] = file_digest(stream, xxhash.xxh3_128).hexdigest()
         code = code_stamp(*_CODE)
     except OSError:
         return None
+    versions: dict[str, str | None] = dict.fromkeys(("howfar", *origin.packages))
+    for package in versions:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
     described = {
         "format": _FORMAT,
         "name": name,
         "options": {key: str(value) for key, value in asdict(options).items()},
         "files": files,
-        "versions": {package: _version(package) for package in ("howfar", *origin.packages)},
+        "versions": versions,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "code": code,
     }
     return canonical(described)
-
-
-def _content(file: Path) -> str:
-    """Hash a file's bytes by 128-bit XXH3, which adds about a millisecond for the default backbone's 19 MB."""
-    with file.open("rb") as stream:
-        return file_digest(stream, xxhash.xxh3_128).hexdigest()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _read(file: Path, made_of: str) -> BackboneRecord | None:
-    """Read an identity record; return None if it is missing, damaged or made from anything other than `made_of`."""
-    try:
-        data = file.read_bytes() if file.stat().st_size <= _LARGEST else b""
-        if not is_intact(data) or (document := json.loads(data))["made_of"] != made_of:
-            return None
-        return BackboneRecord(document["name"], tuple(document["layers"]), document["identity"], document["batch_size"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return None
-
-
-def _keep(file: Path, made_of: str, backbone: Any) -> None:
-    """Write a backbone's identity record; a failed write is ignored."""
-    document = {
-        "made_of": made_of,
-        "name": backbone.name,
-        "layers": list(backbone.layers),
-        "identity": dict(backbone.identity),
-        "batch_size": getattr(backbone, "batch_size", None),
-        SEAL: UNSEALED,
-    }
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(file, sealed(json.dumps(document).encode()).decode())

@@ -26,8 +26,14 @@ class OnnxBackbone(ResizingBackbone):
             raise InputError.of("output", f"must be one of {', '.join(network.outputs)} for {network.file}", None)
         self._output = options.output or network.outputs[0]
         mean, std = tuple(options.mean or network.mean), tuple(options.std or network.std)
-        size = _size(network.file, network.sides, options.sides)
-        self._preprocess = Preprocess.of(options, size, mean)
+        sides = [side if isinstance(side, int) else None for side in network.sides]
+        size = options.sides or tuple(side for side in sides if side is not None)
+        if len(size) != 2:
+            rule = f"must be given for {network.file}, which takes any"
+            raise InputError.of("size", rule, None, f"pass {option('size', 224)}, say")
+        if any(side is not None and side != given for side, given in zip(sides, size, strict=True)):
+            raise InputError.of("size", f"must be that of {network.file}: {sides}", list(size), "leave it out")
+        self._preprocess = Preprocess.of(options, (size[0], size[1]), mean)
         self._mean, self._std = np.asarray(mean, dtype=np.float32), np.asarray(std, dtype=np.float32)
         self.identity: Mapping[str, Any] = {
             # The file's path does not change the feature.
@@ -74,16 +80,6 @@ def _build_onnx(options: Options) -> OnnxBackbone:
     if file is None:
         raise InputError.of("onnx", "must name a file", None, f"write onnx:FILE, or pass {option('weights', 'FILE')}")
     return OnnxBackbone(f"onnx:{options.model or file}", OnnxNetwork(file, options.device, options.output), options)
-
-
-def _size(file: Path, fixed: list[Any], wanted: tuple[int, ...]) -> tuple[int, int]:
-    sides = [side if isinstance(side, int) else None for side in fixed]
-    size = wanted or tuple(side for side in sides if side is not None)
-    if len(size) != 2:
-        raise InputError.of("size", f"must be given for {file}, which takes any", None, f"pass {option('size', 224)}, say")
-    if any(side is not None and side != given for side, given in zip(sides, size, strict=True)):
-        raise InputError.of("size", f"must be that of {file}: {sides}", list(size), "leave it out")
-    return (size[0], size[1])
 
 
 ONNX: Final = BackboneFamily(

@@ -38,11 +38,6 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return to_rgb(image)
 
 
-def mean_colour(mean: Sequence[float]) -> tuple[int, ...]:
-    """Convert channel means of 0-1 to an 8-bit colour, used for padding that is close to 0 after normalisation."""
-    return tuple(min(255, max(0, round(255 * float(value)))) for value in mean)
-
-
 def for_channels(values: Sequence[float], channels: int) -> tuple[float, ...]:
     """Repeat the values of three channels for further ones, in turn, as timm repeats a network's first weights."""
     return tuple(values) if len(values) == channels else tuple(values[band % len(values)] for band in range(channels))
@@ -73,7 +68,9 @@ class Preprocess:
     @classmethod
     def of(cls, options: Options, size: tuple[int, int], mean: Sequence[float], interpolation: str = "bicubic") -> Preprocess:
         """Return what a caller's options ask for; the colour of ``fit="pad"`` is that of a mean of 0-1."""
-        return cls(size, options.fit, options.via, interpolation, mean_colour(mean), options.channels)
+        # Padding of the mean colour is close to 0 after normalisation.
+        fill = tuple(min(255, max(0, round(255 * float(value)))) for value in mean)
+        return cls(size, options.fit, options.via, interpolation, fill, options.channels)
 
     def __call__(self, image: Picture) -> NDArray[np.uint8]:
         """Resize an image to (height, width, channels) uint8; images other than 8 bits per channel raise `ImageError`."""

@@ -44,7 +44,15 @@ def _build_lite0(options: Options) -> TorchBackbone:
 def _build_timm(options: Options) -> TorchBackbone:
     """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``)."""
     timm = _import_timm("timm")
-    name = _checked_name(timm, options.model)
+    name = options.model
+    if name is None:
+        raise InputError.of("timm", "must name a network", name, "write timm:resnet18, say")
+    arch, dot, _ = name.partition(".")
+    if not timm.is_model(arch):
+        raise InputError.of("timm", "must name a network of timm", name, _nearest(arch, timm.list_models()))
+    tagged = timm.list_pretrained(f"{arch}.*")
+    if dot and name not in tagged:
+        raise InputError.of("timm", f"must name published weights of {arch}, or none", name, _nearest(name, tagged))
     more: dict[str, Any] = {} if options.channels == 3 else {"in_chans": options.channels}
     network = _create_network(timm, f"timm:{name}", name, options, num_classes=0, **more)
     config = timm.data.resolve_model_data_config(network)
@@ -69,18 +77,6 @@ def _import_timm(family: str) -> Any:
     return timm
 
 
-def _checked_name(timm: Any, name: str | None) -> str:
-    if name is None:
-        raise InputError.of("timm", "must name a network", name, "write timm:resnet18, say")
-    arch, dot, _ = name.partition(".")
-    if not timm.is_model(arch):
-        raise InputError.of("timm", "must name a network of timm", name, _nearest(arch, timm.list_models()))
-    tagged = timm.list_pretrained(f"{arch}.*")
-    if dot and name not in tagged:
-        raise InputError.of("timm", f"must name published weights of {arch}, or none", name, _nearest(name, tagged))
-    return name
-
-
 def _nearest(name: str, names: list[str]) -> str:
     near = difflib.get_close_matches(name, names, n=3)
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
@@ -89,7 +85,14 @@ def _nearest(name: str, names: list[str]) -> str:
 def _create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> Any:
     """Create a timm network with local, published or seeded random weights."""
     if options.weights is None and options.pretrained:
-        return _published(timm, label, name, download, create)
+        config = timm.models.get_pretrained_cfg(name)
+        if config is None or not config.has_weights:
+            remedy = f"pass {option('weights', 'FILE')}, or pretrained=False"
+            raise InputError.of(label, "must have published weights", "none", remedy)
+        repository, hub = config.hf_hub_id or config.url, bool(config.hf_hub_id)
+        files = (config.hf_hub_filename or hub_downloads.SAFE_FILE, "pytorch_model.bin")
+        read = partial(timm.create_model, name, pretrained=True, **create)
+        return hub_downloads.fetched(label, repository, files, read, download, hub)
     network: Any = random_model(lambda: timm.create_model(name, pretrained=False, **create))
     if options.weights is not None:
         from howfar.weights.state_dicts import fit_state_dict, read_state_dict
@@ -102,21 +105,6 @@ def _create_network(timm: Any, label: str, name: str, options: Options, download
         heads = network.pretrained_cfg.get("classifier") or ()
         fit_state_dict(network, state, (heads,) if isinstance(heads, str) else tuple(heads), str(options.weights))
     return network
-
-
-def _published(timm: Any, label: str, name: str, download: str, create: dict[str, Any]) -> nn.Module:
-    config = timm.models.get_pretrained_cfg(name)
-    if config is None or not config.has_weights:
-        remedy = f"pass {option('weights', 'FILE')}, or pretrained=False"
-        raise InputError.of(label, "must have published weights", "none", remedy)
-    repository = config.hf_hub_id or config.url
-    file = config.hf_hub_filename or hub_downloads.SAFE_FILE
-
-    def read() -> nn.Module:
-        network: nn.Module = timm.create_model(name, pretrained=True, **create)
-        return network
-
-    return hub_downloads.fetched(label, repository, (file, "pytorch_model.bin"), read, download, bool(config.hf_hub_id))
 
 
 def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:

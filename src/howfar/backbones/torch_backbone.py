@@ -87,7 +87,22 @@ class TorchBackbone(ResizingBackbone):
         self._most = _LARGEST_BATCH
         self.busy = 0.0 if self._device.type == "cuda" else None
         """Seconds that its GPU has computed, or copied for it; None on a CPU."""
-        self.layers = self._measure()
+        # Networks do not declare how long each part of their feature is in any common way; a trial run tells.
+        blank = np.zeros((1, *preprocess.size, self.channels), dtype=np.uint8)
+        try:
+            with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
+                maps = self._pixels.layers(on_device(blank, self._device))
+        except HowfarError:
+            raise
+        # Each network has its own error for an input that it cannot take.
+        except Exception as error:
+            if isinstance(error, (RuntimeError, MemoryError)) and _out_of_memory(error):
+                raise self._too_large() from error
+            height, width = preprocess.size
+            raise InputError(f"{name} cannot take pictures of {height}×{width} ({one_line(error)})") from error
+        if not all(isinstance(tensor, Tensor) for tensor in maps):
+            raise InputError.of(f"the feature of {name}", "must be tensors", [type(tensor).__name__ for tensor in maps])
+        self.layers = tuple(tensor[0].numel() for tensor in maps)
         self.batch_size = BATCH if self._device.type != "cuda" else self._fitting()
         self._engine = options.engine
         self._compiled = self._make_engine()
@@ -166,30 +181,11 @@ class TorchBackbone(ResizingBackbone):
             self._by_torch(np.zeros((count, *self._preprocess.size, self.channels), dtype=np.uint8))
             peaks.append(torch.cuda.max_memory_allocated(self._device))
         torch.cuda.empty_cache()
-        size = fitting(torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIAL_BATCH - 1))
+        free, image_bytes = torch.cuda.mem_get_info(self._device)[0], (peaks[1] - peaks[0]) / (_TRIAL_BATCH - 1)
+        fitting = free / 2 / image_bytes if image_bytes > 0 else math.inf
+        power_of_two = 1 << int(math.log2(min(max(fitting, 1), _LARGEST_BATCH)))
         # Features go to the host, where each worker holds a batch of them.
-        return max(1, min(size, _FEATURE_BYTES // (4 * sum(self.layers))))
-
-    def _measure(self) -> tuple[int, ...]:
-        # Networks do not declare how long each part of their feature is in any common way; a trial run tells.
-        blank = np.zeros((1, *self._preprocess.size, self.channels), dtype=np.uint8)
-        try:
-            with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
-                maps = self._pixels.layers(on_device(blank, self._device))
-        except HowfarError:
-            raise
-        except (RuntimeError, MemoryError) as error:
-            raise self._too_large() if _out_of_memory(error) else self._unsuited(error) from error
-        # Each network has its own error for an input that it cannot take.
-        except Exception as error:
-            raise self._unsuited(error) from error
-        if not all(isinstance(tensor, Tensor) for tensor in maps):
-            raise InputError.of(f"the feature of {self.name}", "must be tensors", [type(tensor).__name__ for tensor in maps])
-        return tuple(tensor[0].numel() for tensor in maps)
-
-    def _unsuited(self, error: Exception) -> InputError:
-        height, width = self._preprocess.size
-        return InputError(f"{self.name} cannot take pictures of {height}×{width} ({one_line(error)})")
+        return max(1, min(power_of_two, _FEATURE_BYTES // (4 * sum(self.layers))))
 
 
 def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
@@ -199,12 +195,6 @@ def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
         if not _out_of_memory(error):
             raise
         raise HowfarError(f"{name} does not fit the memory of {device}: choose a smaller model, or another device") from error
-
-
-def fitting(free: float, image_bytes: float) -> int:
-    """Return the batch size that fits half of the free bytes: a power of two from 1 to 256."""
-    count = free / 2 / image_bytes if image_bytes > 0 else math.inf
-    return 1 << int(math.log2(min(max(count, 1), _LARGEST_BATCH)))
 
 
 def _out_of_memory(error: Exception) -> bool:

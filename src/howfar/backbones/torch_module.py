@@ -7,7 +7,8 @@ import hashlib
 import io
 import threading
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,11 +43,19 @@ def hash_structure(network: nn.Module) -> str:
     internal = {*vars(nn.Module()), "training"}
     digest, seen = hashlib.sha256(repr(network).encode()), set[int]()
     for name, module in network.named_modules():
-        digest.update(f"\n{name} {type(module).__module__}.{type(module).__qualname__} {_script(module)}".encode())
-        for kind in type(module).__mro__:
-            if not _is_library(kind):
-                for line in _class_lines(kind, seen):
-                    digest.update(line.encode())
+        # A TorchScript module's source replaces its Python methods; one without a forward of its own has none.
+        script = ""
+        if type(module).__module__.startswith("torch.jit"):
+            with suppress(AttributeError, RuntimeError):
+                script = str(module.code)
+        digest.update(f"\n{name} {type(module).__module__}.{type(module).__qualname__} {script}".encode())
+        for kind in [kind for kind in type(module).__mro__ if not _is_library(kind)]:
+            for attribute, member in sorted(vars(kind).items()):
+                inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+                if isinstance(inner, types.FunctionType):
+                    digest.update(f"{attribute}:{_function(inner, seen)};".encode())
+                if isinstance(member, (bool, int, float, str, tuple)) and not attribute.startswith("__"):
+                    digest.update(f"{attribute}={_text(member, seen)};".encode())
         for attribute, value in sorted(vars(module).items()):
             if attribute not in internal:
                 digest.update(f"{attribute}={_text(value, seen)};".encode())
@@ -57,40 +66,22 @@ def _is_library(kind: Any) -> bool:
     return str(getattr(kind, "__module__", "")).partition(".")[0] in _LIBRARIES
 
 
-def _script(module: Any) -> str:
-    """Return a TorchScript module's source code, which replaces its Python methods; "" for any other module."""
-    try:
-        return str(module.code) if type(module).__module__.startswith("torch.jit") else ""
-    except (AttributeError, RuntimeError):  # one without a forward of its own
-        return ""
-
-
-def _class_lines(kind: type, seen: set[int]) -> Iterator[str]:
-    for name, member in sorted(vars(kind).items()):
-        inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-        if isinstance(inner, types.FunctionType):
-            yield f"{name}:{_function(inner, seen)};"
-        if isinstance(member, (bool, int, float, str, tuple)) and not name.startswith("__"):
-            yield f"{name}={_text(member, seen)};"
-
-
 def _function(function: types.FunctionType, seen: set[int]) -> str:
     """Describe a function by code, defaults and the outer values it uses; if described before, by its name only."""
     if id(function) in seen or _is_library(function):
         return f"{function.__module__}.{function.__qualname__}"
     seen.add(id(function))
     code = function.__code__
-    cells = [_text(_content(cell), seen) for cell in function.__closure__ or ()]
+    cells = []
+    for cell in function.__closure__ or ():
+        try:
+            content = cell.cell_contents
+        except ValueError:  # not filled yet
+            content = None
+        cells.append(_text(content, seen))
     named = [f"{name}={_text(function.__globals__[name], seen)}" for name in _names(code) if name in function.__globals__]
     defaults = _text((function.__defaults__, function.__kwdefaults__), seen)
     return f"{_code(code)}({defaults}{cells}{named})"
-
-
-def _content(cell: Any) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # not filled yet
-        return None
 
 
 def _names(code: types.CodeType) -> list[str]:
@@ -181,6 +172,8 @@ def module(
     ((1800,), (8, 8))
     """
     try:
+        from torch import jit
+
         from howfar.backbones.torch_backbone import Feature, TorchBackbone
     except ImportError as error:
         raise MissingExtraError(f"{name} needs torch: pip install torch ({error})") from error
@@ -196,7 +189,14 @@ def module(
         raise InputError.of("layer", "must name at least one layer", layers)
     if not isinstance(preprocess, Preprocess):
         preprocess = Preprocess((preprocess, preprocess) if isinstance(preprocess, int) else preprocess)
-    copied = _copied(network)
+    if isinstance(network, jit.ScriptModule):
+        # A deep copy of TorchScript's has parameters that cannot be frozen.
+        buffer = io.BytesIO()
+        jit.save(network, buffer)
+        buffer.seek(0)
+        copied: nn.Module = jit.load(buffer)  # type: ignore[no-untyped-call]  # torch's own
+    else:
+        copied = copy.deepcopy(network)
     for entry in filter(None, layers):
         copied.get_submodule(entry).register_forward_hook(_record)
     return TorchBackbone(
@@ -211,19 +211,6 @@ def module(
     )
 
 
-def _copied(network: nn.Module) -> nn.Module:
-    from torch import jit
-
-    if not isinstance(network, jit.ScriptModule):
-        return copy.deepcopy(network)
-    # A deep copy of TorchScript's has parameters that cannot be frozen.
-    buffer = io.BytesIO()
-    jit.save(network, buffer)
-    buffer.seek(0)
-    loaded: nn.Module = jit.load(buffer)  # type: ignore[no-untyped-call]  # torch's own
-    return loaded
-
-
 def _record(layer: nn.Module, inputs: Any, output: Any) -> None:
     # A module-level function, so that the network can be pickled; each thread has outputs of its own.
     outputs = getattr(_OUTPUTS, "by_module", None)
@@ -232,6 +219,8 @@ def _record(layer: nn.Module, inputs: Any, output: Any) -> None:
 
 
 def _outputs(layers: tuple[str, ...], pool: bool, network: nn.Module, batch: Tensor) -> list[Tensor]:
+    from torch import Tensor
+
     # A module of TorchScript gives no submodules, but its own output is no submodule's.
     modules = [network.get_submodule(layer) if layer else network for layer in layers]
     outputs: dict[int, Any] = {id(module): None for module in modules}
@@ -240,19 +229,16 @@ def _outputs(layers: tuple[str, ...], pool: bool, network: nn.Module, batch: Ten
         outputs[id(network)] = network(batch)
     finally:
         _OUTPUTS.by_module = None
-    maps = [map_ for module, layer in zip(modules, layers, strict=True) for map_ in _tensors(outputs[id(module)], layer)]
+    maps: list[Tensor] = []
+    for module, layer in zip(modules, layers, strict=True):
+        output = outputs[id(module)]
+        tensors = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (list, tuple)) else []
+        if not tensors or not all(isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in tensors):
+            received = "nothing: it was not run" if output is None else named(output)
+            what, remedy = (f"layer {layer}", "name a layer below or above it") if layer else ("the network", REMEDY)
+            raise InputError.of(what, "must give tensors of (b, ...)", received, remedy)
+        maps += tensors
     return [_mean(map_) for map_ in maps] if pool else maps
-
-
-def _tensors(output: Any, layer: str) -> list[Tensor]:
-    from torch import Tensor
-
-    tensors = [output] if isinstance(output, Tensor) else list(output) if isinstance(output, (list, tuple)) else []
-    if not tensors or not all(isinstance(tensor, Tensor) and tensor.ndim > 1 for tensor in tensors):
-        received = "nothing: it was not run" if output is None else named(output)
-        what, remedy = (f"layer {layer}", "name a layer below or above it") if layer else ("the network", REMEDY)
-        raise InputError.of(what, "must give tensors of (b, ...)", received, remedy)
-    return tensors
 
 
 def _mean(tensor: Tensor) -> Tensor:

@@ -41,7 +41,10 @@ def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = No
     """
     crop = config.get("crop_size") if config.get("do_center_crop", "crop_size" in config) else None
     sides = _sides(crop if crop is not None else config.get("size")) or _sides(size)
-    factor = 255 * (_number(config, "rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0)
+    factor = config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0
+    if not isinstance(factor, (int, float)) or factor <= 0:
+        raise InputError.of("rescale_factor of preprocessor_config.json", "must be a number above 0", factor)
+    factor = 255 * float(factor)
     shift = 1.0 if config.get("rescale_offset") else 0.0
     mean = _three(config, "image_mean", hub_downloads.IMAGENET_MEAN, 0.0)
     std = _three(config, "image_std", hub_downloads.IMAGENET_STD, 1.0)
@@ -52,13 +55,6 @@ def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = No
         raise InputError.of("resample of preprocessor_config.json", "must be a filter of Pillow's, 0 to 3", number)
     means, deviations = tuple((value + shift) / factor for value in mean), tuple(value**power / factor for value in std)
     return ModelInput(sides, _FILTERS[number], means, deviations)
-
-
-def _number(config: Mapping[str, Any], key: str, default: float) -> float:
-    value = config.get(key, default)
-    if not isinstance(value, (int, float)) or value <= 0:
-        raise InputError.of(f"{key} of preprocessor_config.json", "must be a number above 0", value)
-    return float(value)
 
 
 def _three(config: Mapping[str, Any], key: str, default: tuple[float, ...], without: float) -> tuple[float, ...]:
@@ -95,32 +91,51 @@ def folder_origin(options: Options) -> Origin | None:
     # A state dict needs a configuration: that of a model's name lies in the hub's cache, and may change there.
     if (folder is None and (state is None or model is not None)) or not options.pretrained:
         return None
-    if folder is not None and _has_shards_elsewhere(folder):
-        return None
+    if folder is not None:
+        # An index of shards may be unreadable, or name weights outside the folder.
+        try:
+            named = [read_json(file).get("weight_map") for file in folder.glob("*.index.json")]
+            shards = {str(shard) for weights in named if weights is not None for shard in weights.values()}
+        except (InputError, AttributeError):
+            return None
+        if any(Path(shard).name != shard for shard in shards):
+            return None
     beside = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file()) if folder is not None else []
     return Origin(tuple(beside) if state is None else (state, *beside), TRANSFORMERS_PACKAGES)
-
-
-def _has_shards_elsewhere(folder: Path) -> bool:
-    """Return whether an index in a model's folder is unreadable or names weights outside the folder."""
-    try:
-        named = [read_json(file).get("weight_map") for file in folder.glob("*.index.json")]
-        shards = {str(shard) for weights in named if weights is not None for shard in weights.values()}
-    except (InputError, AttributeError):
-        return True
-    return any(Path(shard).name != shard for shard in shards)
 
 
 def _build_transformers(options: Options) -> TorchBackbone:
     """Build a vision model that transformers' ``AutoModel`` can load."""
     name = f"transformers:{options.model or options.weights}"
     library = hub_downloads.transformers_for(name)
+    import torch
+
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     config_only = (options.weights is not None and not options.weights.is_dir()) or not options.pretrained
     folder = model_folder(name, options, ((hub_downloads.CONFIG_FILE,),) if config_only else REQUIRED_FILES)
-    network = _loaded(name, library, folder, options)
-    image = _model_input(name, folder, network, options)
+    try:
+        config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
+        with torch.device("meta"):
+            model: Any = type(library.AutoModel.from_config(config))
+    # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
+    except Exception as error:
+        raise InputError(f"{name}: {folder / hub_downloads.CONFIG_FILE} cannot be read ({one_line(error)})") from error
+    if config.model_type == "timm_wrapper":
+        # timm's preprocessing is not described by a processor's configuration.
+        raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")
+    if model.main_input_name != "pixel_values" and not hasattr(model, "get_image_features"):
+        raise InputError.of(name, "must be a model of pictures", config.model_type, "of anything else, pass embeddings")
+    # A classifier's checkpoint may lack the pooler, which the last hidden state does not need.
+    optional = None if options.pool else "pooler"
+    network: Any = load_model(name, model, options.weights, options.pretrained, lambda: config, lambda: folder, optional)
+    file = folder / hub_downloads.PREPROCESSOR_FILE
+    side = getattr(getattr(network.config, "vision_config", network.config), "image_size", None)
+    image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)
+    size = options.sides or image.size
+    if len(size) != 2:
+        raise InputError.of("size", f"must be given for {name}, which says none", None, f"pass {option('size', 224)}, say")
+    mean, std = tuple(options.mean or image.mean), tuple(options.std or image.std)
     layer, pooling = ("pooled", "own") if options.pool else ("last hidden state", "none")
     return TorchBackbone(
         name=name,
@@ -129,9 +144,9 @@ def _build_transformers(options: Options) -> TorchBackbone:
         model=describe_architecture(network),
         network=network,
         feature=Feature(partial(_pooled if options.pool else _last_hidden, name), layer, pooling),
-        preprocess=Preprocess.of(options, (image.size[0], image.size[1]), image.mean, image.interpolation),
-        mean=image.mean,
-        std=image.std,
+        preprocess=Preprocess.of(options, (size[0], size[1]), mean, image.interpolation),
+        mean=mean,
+        std=std,
         options=options,
     )
 
@@ -148,38 +163,6 @@ def model_folder(name: str, options: Options, required: tuple[tuple[str, ...], .
         raise MissingPathError(f"transformers must name a local folder or a hub id, and {model!r} is neither")
     folder = local or hub_downloads.hub_folder(name, str(model), required, (hub_downloads.PREPROCESSOR_FILE,))
     return checked_folder(name, folder, required)
-
-
-def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
-    import torch
-
-    try:
-        config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
-        with torch.device("meta"):
-            model: Any = type(library.AutoModel.from_config(config))
-    # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
-    except Exception as error:
-        raise InputError(f"{name}: {folder / hub_downloads.CONFIG_FILE} cannot be read ({one_line(error)})") from error
-    if config.model_type == "timm_wrapper":
-        # timm's preprocessing is not described by a processor's configuration.
-        raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")
-    if model.main_input_name != "pixel_values" and not hasattr(model, "get_image_features"):
-        raise InputError.of(name, "must be a model of pictures", config.model_type, "of anything else, pass embeddings")
-    # A classifier's checkpoint may lack the pooler, which the last hidden state does not need.
-    optional = None if options.pool else "pooler"
-    return load_model(name, model, options.weights, options.pretrained, lambda: config, lambda: folder, optional)
-
-
-def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:
-    file = folder / hub_downloads.PREPROCESSOR_FILE
-    config = getattr(network.config, "vision_config", network.config)
-    side = getattr(config, "image_size", None)
-    image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)
-    size = options.sides or image.size
-    if len(size) != 2:
-        raise InputError.of("size", f"must be given for {name}, which says none", None, f"pass {option('size', 224)}, say")
-    mean, std = image.mean if options.mean is None else options.mean, image.std if options.std is None else options.std
-    return ModelInput(size, image.interpolation, tuple(mean), tuple(std))
 
 
 def _last_hidden(name: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:

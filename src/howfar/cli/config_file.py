@@ -43,11 +43,20 @@ class Config:
         """
         if name == NONE:
             return cls()
-        file = _found(folder or Path.cwd()) if name is None else Path(name).expanduser()
-        if file is None:
-            return cls()
-        if not file.is_file():
-            raise MissingPathError(f"--config must be a file of defaults, got {str(file)!r}: name one, or pass none")
+        if name is None:
+            # The nearest file up to the repository's root; outside a repository, in the folder alone.
+            first = folder or Path.cwd()
+            folders = [first, *first.parents]
+            roots = [each for each in folders if (each / ".git").exists()]
+            searched = folders[: folders.index(roots[0]) + 1] if roots else folders[:1]
+            nearest_file = next((each / NAME for each in searched if (each / NAME).is_file()), None)
+            if nearest_file is None:
+                return cls()
+            file = nearest_file
+        else:
+            file = Path(name).expanduser()
+            if not file.is_file():
+                raise MissingPathError(f"--config must be a file of defaults, got {str(file)!r}: name one, or pass none")
         try:
             document = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
@@ -57,7 +66,12 @@ class Config:
 
     def defaults(self, command: Any) -> dict[str, Any]:
         """Return a command's defaults by parameter name, in the command line's form; raise `InputError` for an unknown key."""
-        options = {key_of(parameter): parameter for parameter in command.params if parameter.param_type_name == "option"}
+        # An option's key is its longest flag without leading dashes, with underscores.
+        options = {
+            flag_of(parameter).lstrip("-").replace("-", "_"): parameter
+            for parameter in command.params
+            if parameter.param_type_name == "option"
+        }
         options = {key: parameter for key, parameter in options.items() if key not in _NOT_HERE}
         own = self.tables.get(command.name or "", {})
         for key in own:
@@ -102,7 +116,8 @@ class Config:
 
     def _placed(self, key: str, value: Any) -> Any:
         """Make a path relative to the file's folder absolute, also after NAME= (a folder name may contain =)."""
-        if not isinstance(value, str) or self.file is None or key not in paths() or value == NONE:
+        is_path = key == "out" or _declared().get(key, False)
+        if not isinstance(value, str) or self.file is None or not is_path or value == NONE:
             return value
         name, mark, path = value.partition("=")
         if not mark or "/" in name:
@@ -113,24 +128,9 @@ class Config:
 Config.current = Config()
 
 
-def key_of(parameter: Any) -> str:
-    """Return an option's key in a defaults file: its longest flag without leading dashes, with underscores."""
-    return flag_of(parameter).lstrip("-").replace("-", "_")
-
-
 def flag_of(parameter: Any) -> str:
     """Return an option's longest flag."""
     return str(max(parameter.opts, key=len))
-
-
-def _found(folder: Path) -> Path | None:
-    """Find the nearest file between a folder and its repository's root; outside a repository, in the folder only."""
-    folders = [folder, *folder.parents]
-    roots = [each for each in folders if (each / ".git").exists()]
-    for each in folders[: folders.index(roots[0]) + 1] if roots else folders[:1]:
-        if (each / NAME).is_file():
-            return each / NAME
-    return None
 
 
 @cache
@@ -145,11 +145,6 @@ def _declared() -> dict[str, bool]:
                     is_path = Path in get_args(kind) or any(Path in get_args(part) for part in get_args(kind))
                     found[flag.lstrip("-").replace("-", "_")] = is_path
     return found
-
-
-def paths() -> set[str]:
-    """Return the names of the options that hold a path."""
-    return {key for key, is_path in _declared().items() if is_path} | {"out"}
 
 
 def shared_keys() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,8 +53,7 @@ def demo(
         related = study(run, performances, seed=seed)
     with stage("writing the profile by which new pictures are scored"):
         profile = _profile(primary, secondaries, performances, out)
-    _print_answers(comparison, related)
-    _print_next(out, profile)
+    _print_answers(comparison, related, out, profile)
 
 
 def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int) -> list[Evaluation]:
@@ -90,8 +89,8 @@ def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Seq
     return pavement.save(out / "pavement.howfar")
 
 
-def _print_answers(comparison: Comparison, related: Relation) -> None:
-    """Print a table of each set's distance and performance, and sentences that explain it."""
+def _print_answers(comparison: Comparison, related: Relation, out: Path, profile: Path) -> None:
+    """Print a table of each set's distance and performance, sentences that explain it, and the next steps."""
     from howfar.report.comparison_sentences import lead
 
     to, primary = console(), comparison.primary
@@ -103,24 +102,33 @@ def _print_answers(comparison: Comparison, related: Relation) -> None:
     to.print(f"Distance: {lead(comparison)}")
     if related.pooled_verdict is not None:
         to.print(f"Performance: {related.pooled_verdict.text.partition(' (')[0]}.")
-    for line in _of_estimates(related):
-        to.print(line)
 
-
-def _of_estimates(related: Relation) -> Iterator[str]:
-    """State how many labelled sets' intervals held, which were missed, and why sets are outside the gate."""
+    # How many labelled sets' intervals held, which were missed, and why sets are outside the gate.
     labelled = [each for each in related.estimates if each.measured is not None]
     missed = [each.dataset for each in labelled if not each.held]
     held = f"F without labels: {len(labelled) - len(missed)} of {len(labelled)} intervals held the mean F that labels give"
-    yield f"{held}; missed: {', '.join(missed)}." if missed else f"{held}."
+    to.print(f"{held}; missed: {', '.join(missed)}." if missed else f"{held}.")
     gates = [gate for gate in (related.gate(each.dataset) for each in labelled) if gate is not None and gate.outside]
     reasons = [f"{gate.dataset} ({gate.outside[0].words.partition(' (')[0]})" for gate in gates]
     if reasons:
-        yield f"OUTSIDE the gate, though labelled: {', '.join(reasons)}.".replace("any labelled", "any other labelled")
+        to.print(f"OUTSIDE the gate, though labelled: {', '.join(reasons)}.".replace("any labelled", "any other labelled"))
     doubt = "no labels, and no labelled set is like it: trust no estimate, label 8 of its images"
     for each in related.estimates:
         if each.measured is None and not _inside(related, each.dataset):
-            yield f"{each.dataset}: {doubt}."
+            to.print(f"{each.dataset}: {doubt}.")
+
+    # Files to open, and commands to type.
+    data = out / "data"
+    ahead: dict[str, Path | str] = {
+        "open the report": out / "run" / "report.html",
+        "every number": f"howfar compare {data / 'pavement'} {data / 'fabric'} --store {out / 'store'} --all",
+        "score a picture": f"howfar score {profile} {data / 'fabric' / 'images' / '0001.jpg'}",
+        "your own images": "howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN",
+        "your own model": "howfar assess TRAINING_IMAGES NEW_IMAGES... --model CKPT|ONNX",
+    }
+    to.print()
+    to.print("What next", style="bold")
+    print_paths(to, ahead)
 
 
 def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:
@@ -142,19 +150,3 @@ def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:
 def _inside(related: Relation, name: str) -> bool:
     gate = related.gate(name)
     return gate is not None and bool(gate.inside)
-
-
-def _print_next(out: Path, profile: Path) -> None:
-    """Print the next steps: files to open and three commands."""
-    to = console()
-    picture, data = out / "data" / "fabric" / "images" / "0001.jpg", out / "data"
-    ahead: dict[str, Path | str] = {
-        "open the report": out / "run" / "report.html",
-        "every number": f"howfar compare {data / 'pavement'} {data / 'fabric'} --store {out / 'store'} --all",
-        "score a picture": f"howfar score {profile} {picture}",
-        "your own images": "howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN",
-        "your own model": "howfar assess TRAINING_IMAGES NEW_IMAGES... --model CKPT|ONNX",
-    }
-    to.print()
-    to.print("What next", style="bold")
-    print_paths(to, ahead)

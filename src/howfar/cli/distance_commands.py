@@ -47,17 +47,16 @@ def compare(
 
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
     """Print each dataset's distance (a sentence and four columns, or all), skipped files, and the report's path."""
+    from howfar.report.comparison_sentences import of_rivals, plain
     from howfar.results.backbones_result import BackboneComparison
     from howfar.results.relation_result import distance_table, too_small
 
-    others = "all are in result.json and the report"
+    to, others = terminal.console(), "all are in result.json and the report"
     if isinstance(result, BackboneComparison):
         terminal.show(result, {}, others)
     else:
         if every:
-            from howfar.report.comparison_sentences import of_rivals
-
-            terminal.console().print(result.caption(), style="bold")
+            to.print(result.caption(), style="bold")
             header, rows = result.table()
             beyond = ["–" if dataset.beyond is None else share(dataset.beyond) for dataset in result.datasets]
             terminal.print_table(
@@ -67,30 +66,23 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
             )
             header, rows = result.rivals_table()
             if rows:
-                terminal.console().print("The literature's distances, in the same space", style="bold")
+                to.print("The literature's distances, in the same space", style="bold")
                 terminal.print_table(terminal.console(whole=True), header, rows)
-                terminal.console().print(of_rivals(result))
+                to.print(of_rivals(result))
         else:
-            print_answer(result)
-        terminal.print_remarks(terminal.console(), result.remarks())
-        terminal.print_skipped(terminal.console(), () if terminal.quiet() else result.skipped, others)
-    to = terminal.console()
+            # Four columns for newcomers, and a sentence per dataset.
+            caption, table = result.as_printed()
+            to.print(caption, style="bold")
+            terminal.print_table(to, *table)
+            for dataset in result.datasets:
+                to.print(plain(result.primary, dataset))
+        terminal.print_remarks(to, result.remarks())
+        terminal.print_skipped(to, () if terminal.quiet() else result.skipped, others)
     for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
         terminal.print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
-    if out is None:
-        terminal.print_hint(to, NO_REPORT if every else f"{NO_REPORT}; {MORE}")
+    if out is None and not terminal.quiet():
+        to.print(NO_REPORT if every else f"{NO_REPORT}; {MORE}", soft_wrap=True)
     terminal.print_paths(to, {"report": terminal.report_in(out)})
-
-
-def print_answer(comparison: Comparison) -> None:
-    """Print four columns for newcomers, and a sentence per dataset."""
-    from howfar.report.comparison_sentences import plain
-
-    to, (caption, table) = terminal.console(), comparison.as_printed()
-    to.print(caption, style="bold")
-    terminal.print_table(to, *table)
-    for dataset in comparison.datasets:
-        to.print(plain(comparison.primary, dataset))
 
 
 @flags.command(MatrixOptions)
@@ -150,6 +142,7 @@ def relate(
 
 def show_relation(relation: Relation, page: Path | None) -> None:
     """Print a relation's verdicts, estimators, estimates, slices and failure lists, and the report's path."""
+    from howfar.report import estimates_report, probable_failures
     from howfar.results.relation_result import performance_table, too_small
 
     to = terminal.print_result(relation, IN_SENTENCES)
@@ -158,22 +151,8 @@ def show_relation(relation: Relation, page: Path | None) -> None:
     if relation.pooled_verdict is not None:
         to.print(f"all sets: {relation.pooled_verdict.text}", style="bold")
     show_judgements(to, relation.judgements, relation.estimator, relation.settings.threshold)
-    _show_estimates(to, relation)
-    terminal.print_slices(to, performance_table(relation.slices), too_small(relation.slices))
-    terminal.print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])
-    terminal.print_paths(to, {"report": page})
 
-
-def _findings(relation: Relation) -> list[str]:
-    """Return the report's sentences on estimators and failure lists."""
-    from howfar.report import estimates_report, probable_failures
-
-    estimators = [estimates_report.lead(relation), estimates_report.in_use(relation), estimates_report.distance(relation)]
-    lists = [probable_failures.found(relation), probable_failures.broken(relation), probable_failures.whole(relation)]
-    return [*estimators, *lists] if relation.estimates else estimators
-
-
-def _show_estimates(to: Console, relation: Relation) -> None:
+    # What each dataset is expected to score without its labels, and which of its images will probably fail.
     listed = {failures.dataset: failures for failures in relation.failures}
     for warning in relation.warnings():
         to.print(warning, style="bold")
@@ -197,3 +176,11 @@ def _show_estimates(to: Console, relation: Relation) -> None:
         to.print()
         to.print("Mean performance expected without a set's labels", style="bold")
         terminal.print_table(to, header, rows, ("of them wrong", "estimator"))
+
+    terminal.print_slices(to, performance_table(relation.slices), too_small(relation.slices))
+    # The report's sentences on estimators and failure lists.
+    findings = [estimates_report.lead(relation), estimates_report.in_use(relation), estimates_report.distance(relation)]
+    if relation.estimates:
+        findings += [probable_failures.found(relation), probable_failures.broken(relation), probable_failures.whole(relation)]
+    terminal.print_remarks(to, [*filter(None, findings), *relation.remarks()])
+    terminal.print_paths(to, {"report": page})

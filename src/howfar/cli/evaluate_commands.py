@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import flags, terminal
+from howfar.errors import InputError
 from howfar.io.file_location import ready_file, ready_folder
 from howfar.options_by_function import CorruptOptions, EvaluateOptions, PromptOptions
 from howfar.text_formatting import format_number
@@ -36,9 +37,22 @@ def evaluate(
     **chosen: Unpack[EvaluateOptions],
 ) -> None:
     """Score the predictions of DATASET against its masks (ODS, OIS, AP, F of each image), labels or boxes."""
+    from howfar.data.dataset_argument import location_and_name
+    from howfar.io.untrusted_parquet import is_cut_short
+    from howfar.results import Evaluation
     from howfar.studies.evaluate_predictions import evaluate as study
 
-    _prepare_file(out, dataset)
+    if out is not None:
+        # Before any work: only an evaluation may be replaced.
+        if out.suffix.lower() not in ENDINGS:
+            raise InputError.of("out", f"must end in {' or '.join(ENDINGS)}", str(out), "it is a Parquet table")
+        ready_file("out", out)
+        if out.exists():
+            table = location_and_name(dataset)[0]
+            own = isinstance(table, Path) and table.exists() and table.samefile(out)
+            if own or not (Evaluation.is_in(out) or is_cut_short(out)):
+                what = "the dataset's own table" if own else "what is no evaluation of howfar"
+                raise InputError.of("out", f"must not replace {what}", str(out), "name another file, or move that one away")
     evaluation = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
     terminal.tell_reading(evaluation.reading)
     if out is not None:
@@ -63,26 +77,6 @@ def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
     terminal.print_paths(to, {"per image": out})
 
 
-def _prepare_file(file: Path | None, dataset: str) -> None:
-    """Check the output file and create its folder before any work; only an evaluation may be replaced."""
-    if file is None:
-        return
-    from howfar.data.dataset_argument import location_and_name
-    from howfar.errors import InputError
-    from howfar.io.untrusted_parquet import is_cut_short
-    from howfar.results import Evaluation
-
-    if file.suffix.lower() not in ENDINGS:
-        raise InputError.of("out", f"must end in {' or '.join(ENDINGS)}", str(file), "it is a Parquet table")
-    ready_file("out", file)
-    if file.exists():
-        table = location_and_name(dataset)[0]
-        own = isinstance(table, Path) and table.exists() and table.samefile(file)
-        if own or not (Evaluation.is_in(file) or is_cut_short(file)):
-            rule = "must not replace the dataset's own table" if own else "must not replace what is no evaluation of howfar"
-            raise InputError.of("out", rule, str(file), "name another file, or move that one away")
-
-
 @flags.command(CorruptOptions)
 def corrupt(
     primary: flags.LabelledPrimary,
@@ -103,12 +97,20 @@ def corrupt(
     sets = study(primary, out, model=model, predict_command=predict_command, others=others or None, **chosen)
     terminal.tell_reading(sets.reading)
     if json:
-        own = None if sets.own is None else sets.own.threshold
+        threshold = None if sets.own is None else sets.own.threshold
         skipped = [{"path": file.path, "reason": file.reason} for file in sets.skipped]
         beside = {"notes": list(sets.notes), "skipped": skipped}
-        terminal.print_json({"folder": str(sets.folder), "threshold": own, "datasets": _rows(sets), **beside})
-    else:
-        _show(sets)
+        terminal.print_json({"folder": str(sets.folder), "threshold": threshold, "datasets": _rows(sets), **beside})
+        return
+    to, own = terminal.console(), sets.own
+    at = "no predictions yet" if own is None else f"mean F at threshold {own.threshold:.2f}, tuned on the images as they are"
+    line = f"{sets.primary.name}: {len(sets.primary)} labelled images in {len(sets.datasets)} corrupted sets; {at}"
+    to.print(line, style="bold")
+    rows = [(row["dataset"], str(row["n"]), str(row["scored"] or "–"), format_number(row["mean_f"])) for row in _rows(sets)]
+    terminal.print_table(to, ("dataset", "n", "scored", "mean F"), rows)
+    terminal.print_remarks(to, [f"note: {note}" for note in sets.notes])
+    terminal.print_skipped(to, sets.skipped, "--json lists all")
+    terminal.print_paths(to, {"sets": sets.folder})
 
 
 def _rows(sets: CorruptedSets) -> list[dict[str, Any]]:
@@ -124,19 +126,6 @@ def _rows(sets: CorruptedSets) -> list[dict[str, Any]]:
         row["performance"] = None if scored is None else str(files[dataset.name])
         rows.append(row)
     return rows
-
-
-def _show(sets: CorruptedSets) -> None:
-    to = terminal.console()
-    own = sets.own
-    at = "no predictions yet" if own is None else f"mean F at threshold {own.threshold:.2f}, tuned on the images as they are"
-    line = f"{sets.primary.name}: {len(sets.primary)} labelled images in {len(sets.datasets)} corrupted sets; {at}"
-    to.print(line, style="bold")
-    rows = [(row["dataset"], str(row["n"]), str(row["scored"] or "–"), format_number(row["mean_f"])) for row in _rows(sets)]
-    terminal.print_table(to, ("dataset", "n", "scored", "mean F"), rows)
-    terminal.print_remarks(to, [f"note: {note}" for note in sets.notes])
-    terminal.print_skipped(to, sets.skipped, "--json lists all")
-    terminal.print_paths(to, {"sets": sets.folder})
 
 
 @flags.command(PromptOptions)
@@ -156,7 +145,6 @@ def prompts(
     **chosen: Unpack[PromptOptions],
 ) -> None:
     """Segment DATASETs with prompted networks (SAM, CLIPSeg, PerSAM-F), and score their maps."""
-    from howfar.errors import InputError
     from howfar.paper.prompts import prompts as study
 
     ready_folder("out", out)

@@ -41,25 +41,6 @@ def flags_of(command: Any) -> dict[str, str]:
     return {name: f"{own[FOLDED_NAME]} {name}" for name in folded} | own
 
 
-def mistyped(error: Any, arguments: Sequence[str]) -> str:
-    """Reword typer's error about a value of a wrong kind in the form of howfar's other error lines."""
-    said, parameter = str(error.format_message()), getattr(error, "param", None)
-    if "unexpected extra argument" in said:
-        return f"{said}{_to_repeat(error, arguments)}"
-    if parameter is None or not hasattr(error.__cause__, "errors"):
-        return said
-    fault = error.__cause__.errors()[0]
-    return InputError.of(parameter.name, rule_broken(fault), fault["input"]).line(flags_of(error.ctx.command))
-
-
-def _to_repeat(error: Any, arguments: Sequence[str]) -> str:
-    """Say how several values are given; return "" if no option that takes several is followed by two words."""
-    several = {flag for each in error.ctx.command.params if getattr(each, "multiple", False) for flag in each.opts}
-    pairs = zip(arguments, arguments[2:], strict=False)
-    flag = next((first for first, third in pairs if first in several and not third.startswith("-")), "")
-    return f": an option with several values is repeated, as in {flag} ONE {flag} OTHER" if flag else ""
-
-
 INTERRUPTED: Final = 130
 UNREAD: Final = 141
 """The exit code after a closed pipe (`| head`), as of a Unix tool that SIGPIPE ends."""
@@ -100,7 +81,19 @@ def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, 
     parameters. HOWFAR_DEBUG=1 prints the traceback too; the traceback of an unforeseen error goes to a file of its own.
     """
     if isinstance(error, typer.TyperException):
-        return fail(Config.current.blamed(mistyped(error, arguments), arguments), 2)
+        # typer's error, reworded in the form of howfar's other error lines.
+        wrong: Any = error
+        said, parameter = str(wrong.format_message()), getattr(wrong, "param", None)
+        if "unexpected extra argument" in said:
+            # Say how several values are given, if an option that takes several is followed by two words.
+            several = {flag for each in wrong.ctx.command.params if getattr(each, "multiple", False) for flag in each.opts}
+            pairs = zip(arguments, arguments[2:], strict=False)
+            flag = next((first for first, third in pairs if first in several and not third.startswith("-")), "")
+            said += f": an option with several values is repeated, as in {flag} ONE {flag} OTHER" if flag else ""
+        elif parameter is not None and hasattr(wrong.__cause__, "errors"):
+            fault = wrong.__cause__.errors()[0]
+            said = InputError.of(parameter.name, rule_broken(fault), fault["input"]).line(flags_of(wrong.ctx.command))
+        return fail(Config.current.blamed(said, arguments), 2)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return fail(STOPPED, INTERRUPTED)
     if isinstance(error, BrokenPipeError):
@@ -129,42 +122,35 @@ def _foreseen(error: BaseException, flags: Mapping[str, str]) -> str:
     words, remedy = _DISK.get(error.errno, ("", ""))
     if not words:
         return f"{type(error).__name__}: {error}"
-    return f"{words.format(error.filename or 'the output', one_line(error.strerror or error))}: {_with_places(remedy, flags)}"
-
-
-def _with_places(remedy: str, flags: Mapping[str, str]) -> str:
-    """Name in a remedy the options that choose another disk; without such options, suggest copying the folder."""
-    # A store names its own option in its own errors.
+    # Name the option that chooses another disk, if there is one; a store names its own option in its own errors.
     has_out = "--out" in flags.values()
     if remedy == _ELSEWHERE:
-        return "name a folder elsewhere by --out" if has_out else "copy it to a disk that can be written to"
-    return remedy.replace(_ELSEWHERE, ", or name another disk by --out" if has_out else "")
+        remedy = "name a folder elsewhere by --out" if has_out else "copy it to a disk that can be written to"
+    else:
+        remedy = remedy.replace(_ELSEWHERE, ", or name another disk by --out" if has_out else "")
+    return f"{words.format(error.filename or 'the output', one_line(error.strerror or error))}: {remedy}"
 
 
 def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
-    """Write the traceback into a new file, and state its path."""
-    modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
-    known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"
-    what = f"{known} a bug in {registered_by(modules) or 'howfar'} ({one_line(f'{type(error).__name__}: {error}')})"
-    try:
-        # A new name in the folder for temporary files, so that no run folder or earlier report is touched.
-        descriptor, path = tempfile.mkstemp(prefix="howfar-error-", suffix=".txt")
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(_report(error, arguments))
-    except OSError as refused:
-        return f"{what}, and its traceback cannot be kept ({one_line(refused)}): {DEBUG}=1 prints it, please send it in"
-    return f"{what}: please send in {path}, after a look at the paths in it; {DEBUG}=1 prints it here too"
-
-
-def _report(error: BaseException, arguments: Sequence[str]) -> str:
-    """Return a bug report: versions, command and traceback, without any file's content."""
+    """Write versions, command and traceback, without any file's content, into a new file, and state its path."""
     from dataclasses import asdict
 
     from howfar.results.records import Provenance
 
-    made = "\n".join(f"{name}: {value}" for name, value in asdict(Provenance.now()).items())
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    return f"{when}\nhowfar {shlex.join(arguments)}\n{made}\n\n{''.join(traceback.format_exception(error))}"
+    modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
+    known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"
+    what = f"{known} a bug in {registered_by(modules) or 'howfar'} ({one_line(f'{type(error).__name__}: {error}')})"
+    try:
+        made = "\n".join(f"{name}: {value}" for name, value in asdict(Provenance.now()).items())
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        report = f"{when}\nhowfar {shlex.join(arguments)}\n{made}\n\n{''.join(traceback.format_exception(error))}"
+        # A new name in the folder for temporary files, so that no run folder or earlier report is touched.
+        descriptor, path = tempfile.mkstemp(prefix="howfar-error-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(report)
+    except OSError as refused:
+        return f"{what}, and its traceback cannot be kept ({one_line(refused)}): {DEBUG}=1 prints it, please send it in"
+    return f"{what}: please send in {path}, after a look at the paths in it; {DEBUG}=1 prints it here too"
 
 
 def _close_output() -> None:

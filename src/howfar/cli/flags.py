@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, cast, get_args
 
 import typer
 
 from howfar import registry
 from howfar.allowed_url_hosts import allowing
-from howfar.cli.command_help import ALL, OUTPUT
 from howfar.cli.config_file import Config, flag_of
 from howfar.cli.terminal import say, set_level, verbose
 from howfar.errors import InputError
@@ -25,6 +24,12 @@ from howfar.progress import begin, end
 
 if TYPE_CHECKING:
     from howfar.protocols import Runner
+
+
+OUTPUT: Final = "Output and defaults"
+"""The head of options that select the printed output."""
+ALL: Final = "howfar.help_all"
+"""Key of a context's `meta` under which `--help-all` asks for every option."""
 
 
 def output_flag(name: str, sentence: str) -> Any:
@@ -271,7 +276,14 @@ def command(keywords: type) -> Callable[[Command], Command]:
                 if written[name] is not None and (written[name] != defaults[name] or name in typed)
             }
             beside_backbone = pairs("backbone_option", written.get("backbone_option"), "size=448")
-            values |= {name: _unfolded_value(name, text, folded) for name, text in beside_backbone}
+            for name, text in beside_backbone:
+                if name not in folded:
+                    raise InputError.of("backbone_option", f"must be one of {', '.join(folded)}", name)
+                values[name] = text
+                if name in ("size", "mean", "std"):
+                    kind, example = (int, "448 or 448,224") if name == "size" else (float, "0.5,0.5,0.5")
+                    of_name = numbers_of(name, text, kind, example)
+                    values[name] = of_name[0] if name == "size" and len(of_name) == 1 else of_name
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
@@ -288,8 +300,12 @@ def command(keywords: type) -> Callable[[Command], Command]:
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     """Return an option as a parameter for typer."""
-    is_path = Path in get_args(kind)
-    shape = _SHAPES.get(name) or _Shape(_text(kind), "PATH" if is_path else None, shown=lambda default: default)
+    shape = _SHAPES.get(name)
+    if shape is None:
+        # A number or flag has its own type on the command line, anything else is text.
+        plain = [part for part in (kind, *get_args(kind)) if part in (bool, int, float)]
+        text = plain[0] if plain and str not in get_args(kind) else str
+        shape = _Shape(text, "PATH" if Path in get_args(kind) else None, shown=lambda default: default)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
     words = () if shape.kind is bool else choices_of(kind, option)
@@ -312,12 +328,6 @@ def choices_of(kind: Any, option: Option) -> tuple[str, ...]:
     return option.choices or (words if all(isinstance(word, str) for word in words) else ())
 
 
-def _text(kind: Any) -> Any:
-    """Return the type of an option's text: that of its number or flag, else text."""
-    plain = [part for part in (kind, *get_args(kind)) if part in (bool, int, float)]
-    return plain[0] if plain and str not in get_args(kind) else str
-
-
 def _named(name: str, kind: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
 
@@ -335,17 +345,6 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
     if isinstance(executor, RayRunner):
         executor.begin(NEEDED)
     return executor, "cpu" if getattr(executor, "gpus", 0) else device
-
-
-def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
-    """Parse the value of a backbone's option, with numbers as numbers."""
-    if name not in names:
-        raise InputError.of("backbone_option", f"must be one of {', '.join(names)}", name)
-    if name not in ("size", "mean", "std"):
-        return text
-    kind, example = (int, "448 or 448,224") if name == "size" else (float, "0.5,0.5,0.5")
-    values = numbers_of(name, text, kind, example)
-    return values[0] if name == "size" and len(values) == 1 else values
 
 
 def numbers_of(option: str, text: str, kind: type, example: str) -> tuple[Any, ...]:

@@ -84,19 +84,27 @@ def _with_remarks(choose: Callable[[], Selection]) -> tuple[Selection, list[str]
 
 
 def _finish(selection: Selection, folder: Path, remarks: Sequence[str], json: bool) -> None:
-    """Print the selection, or with --json its notes alone, on stderr."""
-    if not json:
-        show_selection(selection, folder, remarks)
+    """Print the chosen images with reasons, the notes and the files' paths, or with --json the notes alone, on stderr."""
+    if json:
+        for remark in remarks:
+            say(remark, err=True)
         return
-    for remark in remarks:
-        say(remark, err=True)
+    from howfar.report.labelling_files import ARCHIVES, FILES
+
+    to = print_result(selection)
+    print_remarks(to, [*selection.remarks(), *remarks])
+    print_paths(to, {"list": folder / "chosen.txt"})
+    archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
+    others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]
+    to.print(f"beside it: {', '.join(others)}", soft_wrap=True)
+    to.print(f"label these to train; to measure {selection.dataset}, howfar certify draws its own", soft_wrap=True)
 
 
 def hand_over(
     run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any], beside: Mapping[str, Any]
 ) -> None:
     """Write a selection for each dataset with picked images in a run, or for one dataset; `others` must not be given."""
-    from howfar.explore.picked_images import selections
+    from howfar.explore.server import selections
 
     for name, value in others.items():
         if value is not None:
@@ -117,19 +125,6 @@ def hand_over(
 def folder_name(dataset: str) -> str:
     """Return a dataset's name as part of a folder's name."""
     return re.sub(r'[/\\\0<>:"|?*]' if os.name == "nt" else r"[/\\\0]", "-", dataset)
-
-
-def show_selection(selection: Selection, folder: Path, remarks: Sequence[str] = ()) -> None:
-    """Print the chosen images with reasons, the notes, and the files' paths."""
-    from howfar.report.labelling_files import ARCHIVES, FILES
-
-    to = print_result(selection)
-    print_remarks(to, [*selection.remarks(), *remarks])
-    print_paths(to, {"list": folder / "chosen.txt"})
-    archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
-    others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]
-    to.print(f"beside it: {', '.join(others)}", soft_wrap=True)
-    to.print(f"label these to train; to measure {selection.dataset}, howfar certify draws its own", soft_wrap=True)
 
 
 Action = Literal["import"]

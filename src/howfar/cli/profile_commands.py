@@ -27,7 +27,6 @@ from howfar.text_formatting import printable
 
 if TYPE_CHECKING:
     from howfar.pipeline.primary_reference import PrimaryReference
-    from howfar.pipeline.profile_file import Profile
     from howfar.pipeline.scorer import Group, Scorer
     from howfar.results import Skipped
     from howfar.results.check_result import Check
@@ -73,12 +72,7 @@ def profile(
         write_gate(out, onnx)
     if json:
         print_json(document(reference))
-    else:
-        _show(reference, out, onnx)
-
-
-def _show(reference: Profile, out: Path, onnx: Path | None) -> None:
-    """Print a profile's content, the judgement of its estimators, and the written paths."""
+        return
     to = console()
     for line in repr(reference).split("\n"):
         to.print(line, soft_wrap=True)

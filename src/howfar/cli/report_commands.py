@@ -5,7 +5,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Unpack
 
 import typer
 
@@ -80,7 +80,7 @@ def study(
     """Run the studies of STUDY.toml that are not done yet, and write one report of all."""
     from howfar.studies.study_file.kind import write_start
     from howfar.studies.study_file.read_study_file import json_schema
-    from howfar.studies.study_file.run_and_estimate import estimate
+    from howfar.studies.study_file.run_and_estimate import PAGE, estimate, plan_of, run_plan
 
     bundled = file.suffix.lower() == ".zip"
     if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
@@ -102,21 +102,16 @@ def study(
     elif dry_run:
         answer(estimate(file, **chosen), json, show, {})
     else:
-        _run(file, bundle, json, chosen)
+        from howfar.option_validation import checked
+        from howfar.studies.study_file.results_bundle import check_bundle_path, write_bundle
 
-
-def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) -> None:
-    from howfar.option_validation import checked
-    from howfar.studies.study_file.results_bundle import check_bundle_path, write_bundle
-    from howfar.studies.study_file.run_and_estimate import PAGE, plan_of, run_plan
-
-    given = checked(StudyFileOptions, chosen)
-    if bundle is not None:
-        check_bundle_path(bundle)
-    plan = plan_of(file, given)
-    run = run_plan(plan, given)
-    written = None if bundle is None else write_bundle(run, plan, bundle)
-    answer(run, json, show, {"report": plan.root / PAGE, "bundle": written})
+        given = checked(StudyFileOptions, chosen)
+        if bundle is not None:
+            check_bundle_path(bundle)
+        plan = plan_of(file, given)
+        run = run_plan(plan, given)
+        written = None if bundle is None else write_bundle(run, plan, bundle)
+        answer(run, json, show, {"report": plan.root / PAGE, "bundle": written})
 
 
 def card(
@@ -147,11 +142,7 @@ def bench(
     found = study(methods or INCLUDED, entries)
     if json:
         print_json(found)
-    else:
-        _show(found)
-
-
-def _show(found: dict[str, Any]) -> None:
+        return
     from howfar.report.bench_report import section
     from howfar.report.section import TablePart
 
@@ -160,9 +151,8 @@ def _show(found: dict[str, Any]) -> None:
     for part in filled.parts:
         if isinstance(part, TablePart):
             to.print(part.title)
-            print_table(
-                to, [each.title for each in part.table.columns], [[cell.text for cell in row] for row in part.table.rows]
-            )
+            rows = [[cell.text for cell in row] for row in part.table.rows]
+            print_table(to, [each.title for each in part.table.columns], rows)
             for each in (column for column in part.table.columns if column.explanation):
                 to.print(f"{each.title}: {each.explanation}", style="dim")
     for sentence in filled.sentences:

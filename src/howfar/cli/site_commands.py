@@ -16,7 +16,7 @@ from howfar.options_by_function import AssessOptions, CertifyOptions
 if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment
     from howfar.results.certificate_result import Certificate
-    from howfar.studies.certification.labels_needed import LabelPlan
+    from howfar.studies.certification.certify import LabelPlan
     from howfar.studies.certification.verify_certificate import Verification
 
 
@@ -60,7 +60,9 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
         to.print(site.answer, style="bold" if site.inside is False else None)
         to.print(f"  Next: {site.next.text}")
         to.print(f"    {site.next.command}", soft_wrap=True)
-    print_table(to, *assessment.table(), ("level",))
+    print_table(to, *assessment.table())
+    for line in assessment.legend():
+        to.print(line)
     print_remarks(to, [f"note: {note}" for note in assessment.notes])
     print_paths(to, {"report": page, "all images": shlex.join(("howfar", "explore", str(page.parent)))})
 
@@ -96,7 +98,7 @@ def certify(
 
     dataset = parse(site)
     if plan:
-        from howfar.studies.certification.labels_needed import plan_labels
+        from howfar.studies.certification.certify import plan_labels
 
         answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, _show_table)
         return

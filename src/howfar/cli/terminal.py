@@ -155,12 +155,6 @@ def print_remarks(to: Console, remarks: Sequence[str]) -> None:
         to.print(f"and {len(left_out)} more notes: --verbose prints them")
 
 
-def print_hint(to: Console, line: str) -> None:
-    """Print the user's next step, unless only results are printed."""
-    if not quiet():
-        to.print(line, soft_wrap=True)
-
-
 def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]]], small: str) -> None:
     """Print the first slices, worst first, the place of the rest, and the number of slices that are too small."""
     from howfar.results.relation_result import ENERGY

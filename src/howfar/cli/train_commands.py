@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -43,6 +42,7 @@ def train(
     **chosen: Unpack[TrainOptions],
 ) -> None:
     """Train a segmenter on PRIMARY; run the same command again to go on after a kill."""
+    from howfar.adaptation_ways import adapt_model
     from howfar.errors import InputError
     from howfar.training.train import train as study
 
@@ -50,36 +50,26 @@ def train(
         raise InputError.of("out", f"must end in {ENDING}", str(out), "nothing in such a file can be executed")
     ready_file("out", out)
     if way is not None or site is not None:
-        given = {"background": background, **chosen}
+        # The model of --start keeps its own settings.
+        given: dict[str, Any] = {"background": background, **chosen}
         if "model" in typed_options():
             raise InputError.of("model", "must not be given with --way, which adapts that of --start", model, "leave it out")
-        checkpoint = _adapted(primary, out, add or (), start, way, site, given)
+        if way is None:
+            raise InputError.of("site", "is of use only with --way", site, "pass --way norm, or leave it out")
+        if start is None:
+            raise InputError.of("way", "needs the model to adapt", way, "pass its checkpoint as --start")
+        place = {name: given[name] for name in ("device", "workers", "progress", "log") if name in given}
+        for name, value in given.items():
+            if name not in place and value is not None:
+                rule = "must not be given with --way, since the model's own settings are kept"
+                raise InputError.of(name, rule, value, "leave it out")
+        checkpoint = adapt_model(start, primary, out, way=way, add=add or (), site=site, **place)
     else:
         checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
     if json:
         terminal.print_json(checkpoint.card.to_dict())
     else:
         _show(checkpoint, out, way)
-
-
-def _adapted(
-    primary: str, out: Path, add: Sequence[str], start: Path | None, way: str | None, site: str | None, given: Mapping[str, Any]
-) -> Checkpoint:
-    """Adapt the checkpoint of --start with the checkpoint's own training settings."""
-    from howfar.adaptation_ways import adapt_model
-    from howfar.errors import InputError
-
-    if way is None:
-        raise InputError.of("site", "is of use only with --way", site, "pass --way norm, or leave it out")
-    if start is None:
-        raise InputError.of("way", "needs the model to adapt", way, "pass its checkpoint as --start")
-    place = {name: given[name] for name in ("device", "workers", "progress", "log") if name in given}
-    for name, value in given.items():
-        if name not in place and value is not None:
-            raise InputError.of(
-                name, "must not be given with --way, since the model's own settings are kept", value, "leave it out"
-            )
-    return adapt_model(start, primary, out, way=way, add=add, site=site, **place)
 
 
 def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:

@@ -149,7 +149,11 @@ def described(dataset: Any) -> dict[str, Any]:
     column = next((name for name in VECTORS if name in schema.names), None)
     if column is not None:
         kind = schema.field(column).type
-        found |= {"column": column, "kind": str(kind), "length": 0, "named": "image" in schema.names and _is_name(schema)}
+        # A column `image` may hold the images themselves in place of names.
+        image = schema.field("image").type if "image" in schema.names else None
+        tests = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_nested)
+        named = image is not None and not any(test(image) for test in tests)
+        found |= {"column": column, "kind": str(kind), "length": 0, "named": named}
         number = kind.value_type if types.is_fixed_size_list(kind) else None
         if number is not None and (types.is_floating(number) or types.is_integer(number)):
             bits = number.bit_width if types.is_floating(number) else 32 if number.bit_width <= _EXACT_BITS else 64
@@ -157,15 +161,6 @@ def described(dataset: Any) -> dict[str, Any]:
             found |= {"length": kind.list_size, "dtype": f"float{bits}", "bytes": width, "count": count}
             found["needed"] = count * (COPIES * width + NAME)
     return found
-
-
-def _is_name(schema: Any) -> bool:
-    """Return whether the column ``image`` holds names rather than the images themselves."""
-    import pyarrow.types as types
-
-    kind = schema.field("image").type
-    tests = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_nested)
-    return not any(test(kind) for test in tests)
 
 
 def _copy_rows(dataset: Any, about: Mapping[str, Any], limit: int, values: BinaryIO, names: TextIO) -> dict[str, Any]:

@@ -79,8 +79,13 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
     if values.dtype.kind == "f" and np.isnan(values).all():
         raise ImageError("no pixel of it holds a number")
     levels = to_levels(values, reading)
-    check_size(levels.shape[1], levels.shape[0])
-    return netpbm(levels)
+    height, width, depth = levels.shape
+    check_size(width, height)
+    # The content of such a file is the pixels themselves.
+    header = PAM + b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL 255\nENDHDR\n" % (width, height, depth)
+    if depth in (1, 3):
+        header = b"P%d\n%d %d\n255\n" % (5 if depth == 1 else 6, width, height)
+    return b"".join((header, np.ascontiguousarray(levels).data.cast("B")))
 
 
 def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
@@ -112,7 +117,10 @@ def _by_pillow(data: bytes, bands: Sequence[int]) -> NDArray[Any] | None:
     check_size(*image.size)
     check_strips(image)
     own = len(image.getbands()) if image.mode in MODES or is_wide(image) else 3
-    if _drops(image, own):
+    raw = [tile[3] for tile in getattr(image, "tile", ()) if len(tile) > 3]
+    names = [str(each[0] if isinstance(each, tuple) and each else each) for each in raw]
+    deep = image.format in ("TIFF", "PNG") and any("16" in name or "32" in name for name in names)
+    if (image.mode in MODES and _samples(image) > own) or (own > 1 and deep):
         return None
     pages, wanted = getattr(image, "n_frames", 1), [number - 1 for number in bands or range(1, min(own, 3) + 1)]
     wanted = wanted if bands or own != 2 else [0]
@@ -132,14 +140,6 @@ def _by_pillow(data: bytes, bands: Sequence[int]) -> NDArray[Any] | None:
         if len({band.shape for band in read.values()}) > 1:
             raise ImageError("its pages differ in size")
         return np.stack([read[number] for number in wanted], axis=-1)
-
-
-def _drops(image: Image.Image, own: int) -> bool:
-    """Return whether Pillow's picture has fewer bands or bits than the file."""
-    raw = [tile[3] for tile in getattr(image, "tile", ()) if len(tile) > 3]
-    names = [str(each[0] if isinstance(each, tuple) and each else each) for each in raw]
-    deep = image.format in ("TIFF", "PNG") and any("16" in name or "32" in name for name in names)
-    return (image.mode in MODES and _samples(image) > own) or (own > 1 and deep)
 
 
 def _check_bands(last: int, count: int) -> None:
@@ -241,34 +241,24 @@ def _limits(values: NDArray[Any], reading: PixelReading) -> tuple[float, float]:
     return 0, top
 
 
-def netpbm(levels: NDArray[np.uint8]) -> bytes:
-    """Write levels (h, w, c) as the bytes of a PGM, PPM or PAM file, whose content is the pixels themselves."""
-    height, width, depth = levels.shape
-    header = PAM + b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL 255\nENDHDR\n" % (width, height, depth)
-    if depth in (1, 3):
-        header = b"P%d\n%d %d\n255\n" % (5 if depth == 1 else 6, width, height)
-    return b"".join((header, np.ascontiguousarray(levels).data.cast("B")))
-
-
 def read_so(dataset: str, items: Sequence[Item]) -> tuple[ItemTable, tuple[Skipped, ...]]:
     """Record in each image's location how its pixels are read, with files of many images cut; also return skipped images.
 
     A range ``auto`` is learnt from these images if none is known.
     """
-    reading, skipped = reading_asked(), list[Skipped]()
-    if reading.window or image_stacks.among(items):
+    asked, skipped = reading_asked(), list[Skipped]()
+    if asked.window or image_stacks.among(items):
         items = ItemTable.of(image_stacks.cut(dataset, items, skipped))
-    if reading.range == AUTO and items:
-        reading = range_learnt(_learnt(dataset, items, reading))
-    return ItemTable.of(replace(item, path=_completed(item.path, reading)) for item in items), tuple(skipped)
+    reading = range_learnt(_learnt(dataset, items, asked)) if asked.range == AUTO and items else asked
 
+    def completed(image: Path | str) -> Path | str:
+        # A window that says only where it lies is read with the bands and the range asked for.
+        file, own = file_and_reading(image)
+        if own.at and not (own.bands or own.range):
+            return by_reading(file, replace(own, bands=reading.bands, range=reading.range))
+        return by_reading(image, replace(reading, window=0, frames=""))
 
-def _completed(image: Path | str, reading: PixelReading) -> Path | str:
-    """Return an image's location with how it is read; of a window that says only where it lies, with bands and range too."""
-    file, own = file_and_reading(image)
-    if own.at and not (own.bands or own.range):
-        return by_reading(file, replace(own, bands=reading.bands, range=reading.range))
-    return by_reading(image, replace(reading, window=0, frames=""))
+    return ItemTable.of(replace(item, path=completed(item.path)) for item in items), tuple(skipped)
 
 
 def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:

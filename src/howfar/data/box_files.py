@@ -59,23 +59,23 @@ def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
         raise InputError(f"{file} must hold a list with one object an image: write {what} as {FORM}")
     boxes_of: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(document, start=1):
-        name, boxes = _entry(file, number, entry)
+        position = f"{file}: entry {number}"
+        if (
+            not isinstance(entry, Mapping)
+            or not isinstance(entry.get("image"), str)
+            or not isinstance(entry.get("boxes"), list)
+        ):
+            raise InputError(f"{position} lacks image or boxes: write {FORM}")
+        name = entry["image"]
+        rest = {str(key): value for key, value in entry.items() if key != "image"}
+        labels = rest.get("labels", [0] * len(rest["boxes"]))
+        if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
+            line = f"{position} ({printable(name)}) must have a list of names or numbers as labels: write {FORM}"
+            raise InputError(line)
         if name in boxes_of:
             raise InputError(f"{file}: image {printable(name)} is there twice: join its boxes in one object")
-        boxes_of[name] = boxes
+        boxes_of[name] = {**rest, "labels": [str(label) for label in labels]}
     return boxes_of
-
-
-def _entry(file: Path, number: int, entry: Any) -> tuple[str, dict[str, Any]]:
-    position = f"{file}: entry {number}"
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("image"), str) or not isinstance(entry.get("boxes"), list):
-        raise InputError(f"{position} lacks image or boxes: write {FORM}")
-    rest = {str(key): value for key, value in entry.items() if key != "image"}
-    labels = rest.get("labels", [0] * len(rest["boxes"]))
-    if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
-        line = f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
-        raise InputError(line)
-    return entry["image"], {**rest, "labels": [str(label) for label in labels]}
 
 
 Rows: TypeAlias = Iterator[tuple[Sequence[float], str, float | None]]

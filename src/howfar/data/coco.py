@@ -4,7 +4,7 @@ Results name an image by ``image_id``; Ultralytics' ``save_json`` writes the ste
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -36,29 +36,23 @@ from howfar.text_formatting import printable
 def coco_shape(segmentation: Any, height: int, width: int) -> Shape:
     """Draw COCO's field ``segmentation``, given as polygons or as run lengths of the whole image."""
     if isinstance(segmentation, list):
-        shape = _polygons(segmentation, height, width) if segmentation else blank(height, width)
-        return covering(shape, "polygon", segmentation[0]) if segmentation else shape
+        if not segmentation:
+            return blank(height, width)
+        # pycocotools takes four numbers for a box, drops the last of an odd count, and hangs or crashes on endless outlines.
+        for outline in segmentation:
+            check_points(list(zip(outline[::2], outline[1::2], strict=True)), height, width)
+        try:
+            from pycocotools import mask
+        except ImportError as error:
+            raise MissingExtraError("polygons of COCO need pycocotools: pip install 'howfar[detection]'") from error
+        merged: bytes = mask.merge(mask.frPyObjects(segmentation, height, width))["counts"]
+        return covering(from_runs(compressed(merged), width, height).T, "polygon", segmentation[0])
     runs = segmentation["counts"]
     size = segmentation.get("size", [height, width])
     if list(size) != [height, width]:
         raise InputError.of("size of a segmentation", f"must be that of its image, {[height, width]}", size)
-    return _from_columns(runs if isinstance(runs, list) else compressed(runs), height, width)
-
-
-def _from_columns(counts: Sequence[int], height: int, width: int) -> Shape:
-    return from_runs(counts, width, height).T
-
-
-def _polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> Shape:
-    # pycocotools takes four numbers for a box, drops the last of an odd count, and hangs or crashes on endless outlines.
-    for outline in polygons:
-        check_points(list(zip(outline[::2], outline[1::2], strict=True)), height, width)
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise MissingExtraError("polygons of COCO need pycocotools: pip install 'howfar[detection]'") from error
-    runs: bytes = mask.merge(mask.frPyObjects(polygons, height, width))["counts"]
-    return _from_columns(compressed(runs), height, width)
+    # Runs are by column.
+    return from_runs(runs if isinstance(runs, list) else compressed(runs), width, height).T
 
 
 def compressed(text: str | bytes) -> list[int]:
@@ -98,9 +92,17 @@ def read_coco(document: Mapping[str, Any]) -> LabelExport:
     categories = {category["id"]: str(category["name"]) for category in document.get("categories", [])}
     marks: dict[Any, list[Mark]] = {number: [] for number in images}
     for annotation in document["annotations"]:
-        number = annotation["category_id"]
-        label = categories.get(number, f"category {number}")
-        marks[annotation["image_id"]].append(_mark(annotation, label, images[annotation["image_id"]]))
+        category, image = annotation["category_id"], images[annotation["image_id"]]
+        label = categories.get(category, f"category {category}")
+        width, height = image.get("width"), image.get("height")
+        sides, segmentation = annotation.get("bbox"), annotation.get("segmentation")
+        box = _corners(sides) if isinstance(sides, list) and len(sides) == 4 else None
+        if not segmentation and box is not None:
+            angle = float((annotation.get("attributes") or {}).get("rotation", 0))
+            mark = Mark.of_box(label, "box", box, (width, height), angle)
+        else:
+            mark = Mark(label, "shape", partial(coco_shape, segmentation, height, width), box)
+        marks[annotation["image_id"]].append(mark)
     listed = []
     for number, image in images.items():
         size = (image["width"], image["height"]) if "width" in image and "height" in image else None
@@ -116,16 +118,6 @@ def _check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
         if number is not None and number in seen:
             raise InputError(f"two of its {what} have the id {number}: number them anew")
         seen.add(number)
-
-
-def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
-    width: Any = image.get("width")
-    height: Any = image.get("height")
-    sides, segmentation = annotation.get("bbox"), annotation.get("segmentation")
-    box = _corners(sides) if isinstance(sides, list) and len(sides) == 4 else None
-    if not segmentation and box is not None:
-        return Mark.of_box(label, "box", box, (width, height), float((annotation.get("attributes") or {}).get("rotation", 0)))
-    return Mark(label, "shape", partial(coco_shape, segmentation, height, width), box)
 
 
 def read_coco_boxes(document: Mapping[str, Any], shown: str) -> BoxFile:
@@ -155,10 +147,23 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -
     ids, names = (truth.ids, truth.names) if truth is not None and truth.ids else ({}, {})
     strange: dict[str, None] = {}
     for number, row in enumerate(rows, start=1):
-        image, category, corners, score = _row(number, row)
-        name = row.get("file_name") or (ids.get(image) if ids else _one(files, image))
+        if not isinstance(row, Mapping) or not {"image_id", "category_id", "bbox", "score"} <= set(row):
+            raise InputError(f"result {number} lacks image_id, category_id, bbox or score: write {RESULTS_FORM}")
+        image, category, box, score = (row[name] for name in ("image_id", "category_id", "bbox", "score"))
+        values = [*box, score] if isinstance(box, list) and len(box) == 4 else [None]
+        plain = all(isinstance(each, (int, float)) and not isinstance(each, bool) and abs(each) < 1e18 for each in values)
+        if not plain or not isinstance(image, (str, int)) or not isinstance(category, (str, int)):
+            raise InputError(f"result {number} is of another form: write {RESULTS_FORM}")
+        image, category = str(image), str(category)
+        name = row.get("file_name") or ids.get(image)
+        if not name and not ids:
+            found = files.get(_number(image), [])
+            if len(found) > 1:
+                remedy = "pass the COCO file that has these ids (--truth FILE), or write file_name"
+                raise InputError(f"image_id {image} may be {printable(found[0])} or {printable(found[1])}: {remedy}")
+            name = found[0] if found else None
         if isinstance(name, str):
-            add_box(boxes, name, corners, names.get(category, category), score)
+            add_box(boxes, name, _corners(box), names.get(category, category), float(score))
         else:
             strange[image] = None
     first = printable(next(iter(strange), ""))
@@ -169,32 +174,8 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -
     return BoxFile(boxes, whole=True, notes=(note,) if strange else ())
 
 
-def _one(files: Mapping[str, Sequence[str]], image: str) -> str | None:
-    """Return the image of an id; None if it is unknown. Raises `InputError` if several images match."""
-    names = files.get(_number(image), ())
-    if len(names) > 1:
-        remedy = "pass the COCO file that has these ids (--truth FILE), or write file_name"
-        raise InputError(f"image_id {image} may be {printable(names[0])} or {printable(names[1])}: {remedy}")
-    return names[0] if names else None
-
-
 def _number(text: str) -> str:
     return (text.lstrip("0") or "0") if text.isdecimal() else text
-
-
-def _row(number: int, row: Any) -> tuple[str, str, Corners, float]:
-    """Check a COCO result, and return its image, category, corners and score."""
-    if not isinstance(row, Mapping) or not {"image_id", "category_id", "bbox", "score"} <= set(row):
-        raise InputError(f"result {number} lacks image_id, category_id, bbox or score: write {RESULTS_FORM}")
-    image, category, box, score = (row[name] for name in ("image_id", "category_id", "bbox", "score"))
-    plain = isinstance(box, list) and len(box) == 4 and all(map(_is_number, [*box, score]))
-    if not plain or not all(isinstance(value, (str, int)) for value in (image, category)):
-        raise InputError(f"result {number} is of another form: write {RESULTS_FORM}")
-    return str(image), str(category), _corners(box), float(score)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
 
 
 def write_coco(images: Sequence[MarkedImage], title: str, names: Sequence[str] = (CATEGORY,)) -> str:
@@ -203,33 +184,31 @@ def write_coco(images: Sequence[MarkedImage], title: str, names: Sequence[str] =
     Ids count from 1, as 0 is taken for the background by some readers. An image without a size is left out, since COCO has to
     state it. A foreground is one annotation of uncompressed run lengths. COCO has no class of an image.
     """
-    sized = [image for image in images if image.size is not None]
     numbers = {name: number for number, name in enumerate(names, start=1)}
-    annotations = (
-        {"image_id": number, "category_id": numbers[mark.label], **annotation}
-        for number, image in enumerate(sized, start=1)
-        for mark in image.marks
-        for annotation in _annotation(mark)
-    )
+    listed: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image in images:
+        if image.size is None:
+            continue
+        number = len(listed) + 1
+        listed.append({"id": number, "file_name": image.name, "width": image.size[0], "height": image.size[1]})
+        for mark in image.marks:
+            if mark.box is not None:
+                left, top, right, bottom = mark.box
+                width, height = right - left, bottom - top
+                area = {"iscrowd": 0, "bbox": [left, top, width, height], "area": width * height, "segmentation": []}
+            elif mark.draw is not None and (shape := mark.draw()).any():
+                segmentation = {"counts": to_runs(shape.T), "size": list(shape.shape)}
+                area = {"iscrowd": 1, "segmentation": segmentation, "area": int(shape.sum()), "bbox": list(bounds(shape))}
+            else:
+                continue
+            shared = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[mark.label]}
+            annotations.append({**shared, **area})
     document = {
         "info": {"description": title},
         "licenses": [],
-        "images": [
-            {"id": number, "file_name": image.name, **dict(zip(("width", "height"), image.size or (), strict=True))}
-            for number, image in enumerate(sized, start=1)
-        ],
-        "annotations": [{"id": count, **annotation} for count, annotation in enumerate(annotations, start=1)],
+        "images": listed,
+        "annotations": annotations,
         "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def _annotation(mark: Mark) -> Iterator[dict[str, Any]]:
-    """Yield a box, or the run lengths (``iscrowd`` 1) of an area that is not empty."""
-    if mark.box is not None:
-        left, top, right, bottom = mark.box
-        width, height = right - left, bottom - top
-        yield {"iscrowd": 0, "bbox": [left, top, width, height], "area": width * height, "segmentation": []}
-    elif mark.draw is not None and (shape := mark.draw()).any():
-        segmentation = {"counts": to_runs(shape.T), "size": list(shape.shape)}
-        yield {"iscrowd": 1, "segmentation": segmentation, "area": int(shape.sum()), "bbox": list(bounds(shape))}

@@ -34,23 +34,23 @@ def read_cvat(root: ElementTree.Element) -> LabelExport:
     for image in root.iter("image"):
         name = image.attrib["name"]
         size = (int(image.attrib["width"]), int(image.attrib["height"])) if "width" in image.attrib else None
-        marks = tuple(mark for element in image if (mark := _mark(element, name, size or (0, 0))) is not None)
-        images.append(MarkedImage(name, size, marks, True if marks else None))
+        width, height = size or (0, 0)
+        marks = []
+        for element in image:
+            values, kind = element.attrib, element.tag
+            label = values.get("label", "").strip()
+            if kind == "tag":
+                marks.append(Mark(label, "tag"))
+            elif kind in _UNREAD:
+                marks.append(Mark.without_area(label, kind, f"{kind} of {name} is no area: draw polygons, boxes or masks"))
+            elif kind == "box":
+                left, top, right, bottom = (float(values[side]) for side in _CORNERS)
+                angle = float(values.get("rotation", 0))
+                marks.append(Mark.of_box(label, kind, (left, top, right, bottom), (width, height), angle))
+            elif draw := {"polygon": _outlined, "mask": _masked}.get(kind):
+                marks.append(Mark(label, kind, partial(draw, values, width, height)))
+        images.append(MarkedImage(name, size, tuple(marks), True if marks else None))
     return LabelExport("CVAT", tuple(images), unsure=True)
-
-
-def _mark(element: ElementTree.Element, name: str, size: tuple[int, int]) -> Mark | None:
-    values, kind = element.attrib, element.tag
-    label = values.get("label", "").strip()
-    if kind == "tag":
-        return Mark(label, "tag")
-    if kind in _UNREAD:
-        return Mark.without_area(label, kind, f"{kind} of {name} is no area: draw polygons, boxes or masks")
-    if kind == "box":
-        left, top, right, bottom = (float(values[side]) for side in _CORNERS)
-        return Mark.of_box(label, kind, (left, top, right, bottom), size, float(values.get("rotation", 0)))
-    draw = {"polygon": _outlined, "mask": _masked}.get(kind)
-    return None if draw is None else Mark(label, kind, partial(draw, values, *size))
 
 
 def _outlined(values: Mapping[str, str], width: int, height: int) -> Shape:
@@ -92,20 +92,17 @@ def write_cvat(images: Sequence[MarkedImage], title: str, names: Sequence[str] =
         width, height = map(str, image.size or ())
         element = _add(root, "image", None, {"id": str(number), "name": image.name, "width": width, "height": height})
         for mark in image.marks:
-            _add_mark(element, mark)
+            fixed = {"label": mark.label, "source": "auto", "occluded": "0"}
+            if mark.box is not None:
+                sides = (f"{side:g}" if side == round(side, 3) else f"{side:.3f}" for side in mark.box)
+                _add(element, "box", None, {**fixed, **dict(zip(_CORNERS, sides, strict=True)), "z_order": "0"})
+            elif mark.draw is not None and (shape := mark.draw()).any():
+                left, top, across, down = place = bounds(shape)
+                runs = ", ".join(map(str, to_runs(shape[top : top + down, left : left + across])))
+                placed = dict(zip(_PLACE, map(str, place), strict=True))
+                _add(element, "mask", None, {**fixed, "rle": runs, **placed, "z_order": "0"})
     ElementTree.indent(root, " ")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
-
-
-def _add_mark(image: ElementTree.Element, mark: Mark) -> None:
-    fixed = {"label": mark.label, "source": "auto", "occluded": "0"}
-    if mark.box is not None:
-        sides = (f"{side:g}" if side == round(side, 3) else f"{side:.3f}" for side in mark.box)
-        _add(image, "box", None, {**fixed, **dict(zip(_CORNERS, sides, strict=True)), "z_order": "0"})
-    elif mark.draw is not None and (shape := mark.draw()).any():
-        left, top, width, height = place = bounds(shape)
-        runs = ", ".join(map(str, to_runs(shape[top : top + height, left : left + width])))
-        _add(image, "mask", None, {**fixed, "rle": runs, **dict(zip(_PLACE, map(str, place), strict=True)), "z_order": "0"})
 
 
 def _add(

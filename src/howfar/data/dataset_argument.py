@@ -27,8 +27,7 @@ from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.file_location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.io.safe_cell_urls import name_place
-from howfar.mask_foreground_colour import by_colour, is_asked
-from howfar.pixel_options import reading_asked
+from howfar.pixel_options import by_colour, is_colour_asked, reading_asked
 from howfar.results import Features, Skipped
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -60,22 +59,20 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
     if not members:
         first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image in {root}{first}: pass files with images in them")
+    names = [member.name or "" for _, member in members]
+    if not all(names) or len(set(names)) < len(names):
+        places = [str(file) for file in dict.fromkeys(file for file, _ in members)]
+        below = unshared(places) if len(places) > 1 else {places[0]: ""}
+        names = [f"{below[str(file)]}/{member.inner_path}".lstrip("/") for file, member in members]
+    elif any(map(leads_out, names)):
+        names = list(unshared(names).values())
     items = tuple(
         Item(
             shown, file / member.inner_path, None if member.mask is None else file / member.mask, member.label, (), member.group
         )
-        for shown, (file, member) in zip(_names(members), members, strict=True)
+        for shown, (file, member) in zip(names, members, strict=True)
     )
     return Dataset(name, items, tuple(skipped), root)
-
-
-def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
-    maker_names = [member.name or "" for _, member in members]
-    if all(maker_names) and len(set(maker_names)) == len(maker_names):
-        return list(unshared(maker_names).values()) if any(map(leads_out, maker_names)) else maker_names
-    files = [str(file) for file in dict.fromkeys(file for file, _ in members)]
-    shown = unshared(files) if len(files) > 1 else {files[0]: ""}
-    return [f"{shown[str(file)]}/{member.inner_path}".lstrip("/") for file, member in members]
 
 
 def has_braces(text: str) -> bool:
@@ -86,7 +83,15 @@ def has_braces(text: str) -> bool:
 def expand(pattern: str) -> list[str]:
     """Expand a brace pattern as a shell does, to 100,000 files at most; numbers keep their leading zeros."""
     parts = _BRACES.split(pattern)
-    choices = [list(_choices(pattern, inner)) for inner in parts[1::2]]
+    choices: list[list[str]] = []
+    for inner in parts[1::2]:
+        if numbers := _RANGE.fullmatch(inner):
+            low, high = (int(number) if len(number) < 1000 else -1 for number in numbers.groups())
+            if low < 0 or high < 0 or low > high or high - low >= _MOST:
+                raise InputError.of("dataset", f"must have ranges that rise, over at most {_MOST:,} numbers", pattern)
+            choices.append([f"{number:0{len(numbers[1])}d}" for number in range(low, high + 1)])
+        else:
+            choices.append(inner.split(",") if "," in inner else [f"{{{inner}}}"])
     count = prod(map(len, choices))
     if count > _MOST:
         raise InputError.of("dataset", f"must stand for at most {_MOST:,} files", pattern, f"it stands for {count:,}")
@@ -94,17 +99,6 @@ def expand(pattern: str) -> list[str]:
     return [
         gaps[0] + "".join(part for pair in zip(chosen, gaps[1:], strict=True) for part in pair) for chosen in product(*choices)
     ]
-
-
-def _choices(pattern: str, inner: str) -> Iterator[str]:
-    numbers = _RANGE.fullmatch(inner)
-    if not numbers:
-        yield from inner.split(",") if "," in inner else [f"{{{inner}}}"]
-        return
-    low, high = (int(number) if len(number) < 1000 else -1 for number in numbers.groups())
-    if low < 0 or high < 0 or low > high or high - low >= _MOST:
-        raise InputError.of("dataset", f"must have ranges that rise, over at most {_MOST:,} numbers", pattern)
-    yield from (f"{number:0{len(numbers[1])}d}" for number in range(low, high + 1))
 
 
 def _read_pattern(pattern: str, name: str | None) -> Dataset:
@@ -126,19 +120,15 @@ def _shards_in(folder: Location) -> list[Location]:
         names.append(name)
     for kind in KINDS_OF_CONTAINERS:
         of_kind = [name for name in names if suffix_of(name) == kind]
-        _refuse_splits(folder, of_kind)
+        # Train and test, as on the hub, are two datasets.
+        matches = [_OF_SPLIT.fullmatch(name) for name in of_kind]
+        splits = dict.fromkeys(match["split"] for match in matches if match)
+        if len(splits) > 1 and all(matches):
+            first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{suffix_of(of_kind[0])}"
+            raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
         if of_kind:
             return [folder / name for name in sorted(of_kind, key=natural_key)]
     return []
-
-
-def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
-    """Raise `InputError` for several splits in one folder, as on the hub: train and test are two datasets."""
-    matches = [_OF_SPLIT.fullmatch(name) for name in names]
-    splits = dict.fromkeys(match["split"] for match in matches if match)
-    if len(splits) > 1 and all(matches):
-        first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{suffix_of(names[0])}"
-        raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
 
 
 def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
@@ -289,7 +279,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
             raise InputError(f"{dataset.name} holds no image that can be read: {len(unread)} files were skipped{first}")
         dataset = replace(dataset, items=items, skipped=(*dataset.skipped, *unread))
     # Masks are read by the foreground colour that the user chose.
-    if not is_asked() or not isinstance(dataset, Dataset):
+    if not is_colour_asked() or not isinstance(dataset, Dataset):
         return dataset
     items = ItemTable.of(item if item.mask is None else replace(item, mask=by_colour(item.mask)) for item in dataset.items)
     return replace(dataset, items=items)

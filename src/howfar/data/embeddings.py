@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +27,12 @@ from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
-from howfar.data.item_table import Item, ItemTable
+from howfar.data.item_table import ItemTable
 from howfar.data.json_and_tables import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.array_archive import map_array, read_array
 from howfar.io.atomic import appearing, naming, staging, synced
-from howfar.io.file_location import Location, Url, as_location
+from howfar.io.file_location import Location, as_location
 from howfar.memory import at_a_time, check_file, file_limit
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
@@ -110,41 +111,10 @@ def check_lance() -> None:
         raise MissingExtraError("Lance datasets need pylance: pip install 'howfar[lance]'")
 
 
-def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]]:
-    """Read a Lance dataset's newest version: its features, and of every row the ``image`` and whether it has features."""
-    check_lance()
-    with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
-        out, size = Path(scratch), _bytes(folder)
-        lines, fault = arrow_subprocess.run("lance", [folder, out], size, file_limit(size))
-        about, *rest = lines or [{"fault": fault}]
-        _check(about, location)
-        for line in (about, *rest):
-            check_file(line.get("needed", 0), location, size)
-        end = rest[0] if rest else {"fault": fault}
-        if "fault" not in end and end["rows"] != about["count"]:
-            end = {"fault": f"{end['rows']} rows, where its manifest says {about['count']}"}
-        _check(end, location)
-        values = np.fromfile(out / arrow_subprocess.VALUES, about["dtype"]).reshape(-1, about["length"])
-        with (out / arrow_subprocess.NAMES).open(encoding="utf-8") as file:
-            batches = [json.loads(line) for line in file]
-    names, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
-    return values, names, filled
-
-
-def schema_notes(folder: Path) -> dict[str, str]:
-    """Return the schema metadata of a local Lance dataset."""
-    check_lance()
-    size = _bytes(folder)
-    lines, fault = arrow_subprocess.run("lance", [folder], size, file_limit(size))
-    about: dict[str, Any] = lines[0] if lines else {"fault": fault}
-    _refuse(about.get("fault"), folder)
-    notes: dict[str, str] = about["notes"]
-    return notes
-
-
 def _check(line: Mapping[str, Any], location: Location) -> None:
     """Raise `InputError` for a fault that the reading process reports."""
-    _refuse(line.get("fault"), location)
+    if "fault" in line:
+        raise InputError(f"{location} is not a readable Lance dataset ({one_line(line['fault'] or 'it ends early', 120)})")
     if line.get("elsewhere"):
         # Such a copy names folders or hosts that nobody gave.
         raise InputError(f"{location} refers to data outside of its folder: copy it with its data (deep_clone)")
@@ -154,11 +124,6 @@ def _check(line: Mapping[str, Any], location: Location) -> None:
     if "columns" in line and not line["length"]:
         rule = "must hold lists of numbers, all of one length"
         raise InputError.of(f"{location}: column {line['column']}", rule, line["kind"])
-
-
-def _refuse(fault: str | None, location: Location) -> None:
-    if fault is not None:
-        raise InputError(f"{location} is not a readable Lance dataset ({one_line(fault or 'it ends early', 120)})")
 
 
 def _bytes(folder: Path) -> int:
@@ -172,25 +137,20 @@ def _at_hand(location: Location) -> Iterator[Path]:
         yield location
         return
     with tempfile.TemporaryDirectory(prefix="howfar-") as copy:
-        _fetch(location, Path(copy))
-        yield Path(copy)
-
-
-def _fetch(url: Url, folder: Path) -> None:
-    system, root = url.file_system()
-    base = root.rstrip("/") + "/"
-    found = {
-        str(path).removeprefix(base): int(entry.get("size") or 0) for path, entry in system.find(root, detail=True).items()
-    }
-    wanted = {path: size for path, size in found.items() if PurePosixPath(path).parts[0] in _READ}
-    check_file(sum(wanted.values()), url, sum(wanted.values()))
-    for path in wanted:
-        if path.startswith("/") or ".." in PurePosixPath(path).parts:
-            raise InputError(f"{url} holds a file of the name {one_line(path, 120)}: remove it")
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        with system.open(f"{base}{path}", "rb") as source, (folder / path).open("wb") as copy:
-            while block := source.read(1 << 20):
-                copy.write(block)
+        folder, (system, root) = Path(copy), location.file_system()
+        base = root.rstrip("/") + "/"
+        found = {
+            str(path).removeprefix(base): int(entry.get("size") or 0) for path, entry in system.find(root, detail=True).items()
+        }
+        wanted = {path: size for path, size in found.items() if PurePosixPath(path).parts[0] in _READ}
+        check_file(sum(wanted.values()), location, sum(wanted.values()))
+        for path in wanted:
+            if path.startswith("/") or ".." in PurePosixPath(path).parts:
+                raise InputError(f"{location} holds a file of the name {one_line(path, 120)}: remove it")
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            with system.open(f"{base}{path}", "rb") as source, (folder / path).open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        yield folder
 
 
 _BLOCK_BYTES = 1 << 26
@@ -225,6 +185,8 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
 
 def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
     """Read the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does."""
+    import pyarrow.compute as pc
+
     source, name, columns = str(table.location), name or table.location.stem, list(table.schema.names)
     if "embedding" not in columns:
         listed = ", ".join(map(printable, columns))
@@ -233,7 +195,17 @@ def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
     vectors = read.column("embedding")
     cells = read.column("image").to_pylist() if "image" in columns else [None] * len(vectors)
     images, skipped = _named(cells, vectors.is_valid().to_pylist(), name, source)
-    found = from_array(_stack(table.location, vectors, images), name, source, images, skipped)
+    try:
+        lengths = np.concatenate([pc.list_value_length(chunk.drop_null()).to_numpy() for chunk in vectors.chunks])
+        values = np.concatenate([chunk.drop_null().flatten().to_numpy(zero_copy_only=False) for chunk in vectors.chunks])
+    except Exception as error:  # lists of what is no number are refused in many ways
+        raise InputError.of(f"{source}: column embedding", "must hold lists of numbers", str(vectors.type)) from error
+    unequal = np.flatnonzero(lengths != lengths[0])
+    if len(unequal):
+        row = int(unequal[0])
+        line = f"{source}: embeddings must have one length, got {lengths[0]} ({images[0]}) and {lengths[row]} ({images[row]})"
+        raise InputError(line)
+    found = from_array(values.reshape(len(lengths), int(lengths[0])), name, source, images, skipped)
     return in_groups(found, unique_names(cells), read.column("group").to_pylist()) if "group" in columns else found
 
 
@@ -243,10 +215,25 @@ def in_groups(features: Features, images: Sequence[str], groups: Sequence[Any]) 
     return replace(features, groups=tuple(of[image] or None for image in features.images))
 
 
-def from_lance(folder: Location, name: str | None = None) -> Features:
-    """Read a Lance dataset as `load_embeddings` does."""
-    source, name = str(folder), name or folder.stem
-    values, cells, filled = _read_lance(folder)
+def from_lance(location: Location, name: str | None = None) -> Features:
+    """Read the newest version of a Lance dataset as `load_embeddings` does, in a process of its own."""
+    check_lance()
+    with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
+        out, size = Path(scratch), _bytes(folder)
+        lines, fault = arrow_subprocess.run("lance", [folder, out], size, file_limit(size))
+        about, *rest = lines or [{"fault": fault}]
+        _check(about, location)
+        for line in (about, *rest):
+            check_file(line.get("needed", 0), location, size)
+        end = rest[0] if rest else {"fault": fault}
+        if "fault" not in end and end["rows"] != about["count"]:
+            end = {"fault": f"{end['rows']} rows, where its manifest says {about['count']}"}
+        _check(end, location)
+        values = np.fromfile(out / arrow_subprocess.VALUES, about["dtype"]).reshape(-1, about["length"])
+        with (out / arrow_subprocess.NAMES).open(encoding="utf-8") as file:
+            batches = [json.loads(line) for line in file]
+    cells, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
+    source, name = str(location), name or location.stem
     images, skipped = _named(cells, filled, name, source)
     return from_array(values, name, source, images, skipped)
 
@@ -274,7 +261,19 @@ def from_array(
     unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before.
     """
     check_file(_ROW_BYTES * len(array) if array.ndim else 0, source or name, array.nbytes)
-    values = _as_floats(array, name)
+    if array.dtype.kind not in "fiub":
+        remedy = "take their magnitudes, or real parts" if array.dtype.kind == "c" else "convert them to float32"
+        raise InputError.of(name, "must hold real numbers", str(array.dtype), remedy)
+    if array.ndim != 2:
+        raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
+    if 0 in array.shape:
+        raise InputError.of(name, "must have at least one row and one column", array.shape, "leave it out")
+    values: FloatArray = array
+    if array.dtype not in (np.float32, np.float64):
+        # float32 holds every float16 and every integer of 16 bits.
+        exact = np.can_cast(array.dtype, np.float32)
+        with np.errstate(over="ignore"):  # a longer float's number may become infinite, and its row is left out
+            values = array.astype(np.float32 if exact else np.float64)
     mapped, source = mapping_of(values), source or name
     names = _row_names(len(values)) if images is None else tuple(images)
     good, contents = _read_rows(values, source)
@@ -343,38 +342,6 @@ def _row_names(count: int) -> tuple[str, ...]:
     return tuple(f"row-{row}" for row in range(count))
 
 
-def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
-    if array.dtype.kind not in "fiub":
-        remedy = "take their magnitudes, or real parts" if array.dtype.kind == "c" else "convert them to float32"
-        raise InputError.of(name, "must hold real numbers", str(array.dtype), remedy)
-    if array.ndim != 2:
-        raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
-    if 0 in array.shape:
-        raise InputError.of(name, "must have at least one row and one column", array.shape, "leave it out")
-    if array.dtype in (np.float32, np.float64):
-        return array
-    # float32 holds every float16 and every integer of 16 bits.
-    exact = np.can_cast(array.dtype, np.float32)
-    with np.errstate(over="ignore"):  # a longer float's number may become infinite, and its row is left out
-        return array.astype(np.float32 if exact else np.float64)
-
-
-def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:
-    import pyarrow.compute as pc
-
-    try:
-        lengths = np.concatenate([pc.list_value_length(chunk.drop_null()).to_numpy() for chunk in column.chunks])
-        values = np.concatenate([chunk.drop_null().flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks])
-    except Exception as error:  # lists of what is no number are refused in many ways
-        raise InputError.of(f"{file}: column embedding", "must hold lists of numbers", str(column.type)) from error
-    unequal = np.flatnonzero(lengths != lengths[0])
-    if len(unequal):
-        row = int(unequal[0])
-        line = f"{file}: embeddings must have one length, got {lengths[0]} ({names[0]}) and {lengths[row]} ({names[row]})"
-        raise InputError(line)
-    return values.reshape(len(lengths), int(lengths[0]))
-
-
 def unique_names(cells: Sequence[Any]) -> list[str]:
     """Name rows by their cells, else by number; the second ``a`` is ``a#2``, as crops of one photograph may share a name."""
     used: set[str] = set()
@@ -422,6 +389,8 @@ class FeatureTable:
 
     def blocks(self) -> Iterator[Any]:
         """Yield the rows as Arrow batches, with few images' features in memory at a time."""
+        import pyarrow as pa
+
         each = 4 * self._length() + _TEXT_BYTES
         step = at_a_time(max(1, _WRITTEN_BYTES // each), 3 * each, 0, "the features of an image, written to a table")
         schema = self.schema()
@@ -430,27 +399,22 @@ class FeatureTable:
             # The images that were skipped have no features.
             items = (next(item for item in listed if item.name == name) for name in features.images)
             for start in range(0, len(features), step):
-                yield self._block(schema, dataset.name, features, items, start, min(start + step, len(features)))
-
-    def _block(self, schema: Any, name: str, features: Features, items: Iterator[Item], start: int, stop: int) -> Any:
-        import pyarrow as pa
-
-        rows = np.ascontiguousarray(features.rows.rows(start, stop), dtype=np.float32)
-        listed = [next(items) for _ in range(start, stop)]
-        paths, contents = features.paths[start:stop], features.contents[start:stop]
-        texts: dict[str, Sequence[str | None]] = {
-            "image": [path_text(item.name) for item in listed],
-            "path": [path_text(path) for path in paths],
-            "dataset": [path_text(name)] * len(listed),
-            "content": list(contents),
-            "mask": [_shown(item.mask) for item in listed],
-            "label": [_shown(item.label) for item in listed],
-        }
-        notes = [dict(item.further) for item in listed]
-        further = {column: [_shown(note.get(column)) for note in notes] for column in _further(self.datasets)}
-        columns = [pa.array((texts | further)[column], pa.string()) for column in self._texts()]
-        vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), self._length())
-        return pa.record_batch([*columns, vectors], schema=schema)
+                stop = min(start + step, len(features))
+                rows = np.ascontiguousarray(features.rows.rows(start, stop), dtype=np.float32)
+                some = [next(items) for _ in range(start, stop)]
+                texts: dict[str, Sequence[str | None]] = {
+                    "image": [path_text(item.name) for item in some],
+                    "path": [path_text(path) for path in features.paths[start:stop]],
+                    "dataset": [path_text(dataset.name)] * len(some),
+                    "content": list(features.contents[start:stop]),
+                    "mask": [_shown(item.mask) for item in some],
+                    "label": [_shown(item.label) for item in some],
+                }
+                notes = [dict(item.further) for item in some]
+                texts |= {column: [_shown(note.get(column)) for note in notes] for column in _further(self.datasets)}
+                columns = [pa.array(texts[column], pa.string()) for column in self._texts()]
+                vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), self._length())
+                yield pa.record_batch([*columns, vectors], schema=schema)
 
     def _length(self) -> int:
         return self.features[0].rows.shape[1]
@@ -488,10 +452,14 @@ def check_target(out: Path, kind: str) -> None:
     if not os.path.lexists(out):
         return
     try:
-        if kind == "lance":
-            own = not out.is_symlink() and is_lance(out) and MARK in schema_notes(out)
+        if out.is_symlink() or (kind == "lance" and not is_lance(out)):
+            own = False
+        elif kind == "lance":
+            size = _bytes(out)
+            lines, _ = arrow_subprocess.run("lance", [out], size, file_limit(size))
+            own = bool(lines) and MARK in lines[0].get("notes", ())
         else:
-            own = not out.is_symlink() and MARK.encode() in (ParquetFile(out, "table").schema.metadata or ())
+            own = MARK.encode() in (ParquetFile(out, "table").schema.metadata or ())
     except (HowfarError, OSError):
         own = False
     if not own:
@@ -502,36 +470,27 @@ def write_features(table: FeatureTable, out: Path, kind: str) -> None:
     """Write a table block by block to a Parquet file or a Lance folder, whole or not at all, over an earlier export alone."""
     check_target(out, kind)
     if kind == "parquet":
-        _write_parquet(table, out)
-    else:
-        _write_lance(table, out)
+        import pyarrow.parquet as pq
 
-
-def _write_parquet(table: FeatureTable, out: Path) -> None:
-    import pyarrow.parquet as pq
-
-    schema = table.schema()
-    # Numbers of features hardly repeat: a dictionary of them, or their least and greatest, would be of no use.
-    texts = [name for name in schema.names if name != "embedding"]
-    options = {"use_dictionary": texts, "write_statistics": texts, "compression": dict.fromkeys(texts, "zstd")}
-    with appearing(out) as file, pq.ParquetWriter(file, schema, **options) as writer:
-        for block in table.blocks():
-            writer.write_batch(block)
-
-
-def _write_lance(table: FeatureTable, out: Path) -> None:
-    if is_lance(out):
+        schema = table.schema()
+        # Numbers of features hardly repeat: a dictionary of them, or their least and greatest, would be of no use.
+        texts = [name for name in schema.names if name != "embedding"]
+        options = {"use_dictionary": texts, "write_statistics": texts, "compression": dict.fromkeys(texts, "zstd")}
+        with appearing(out) as file, pq.ParquetWriter(file, schema, **options) as writer:
+            for block in table.blocks():
+                writer.write_batch(block)
+    elif is_lance(out):
         # A new version of it, which is there when its manifest is.
         _to_lance(table, out, "overwrite", out).cleanup_old_versions(older_than=_OLD)
-        return
-    with staging(out.parent) as folder:
-        made = folder / out.name
-        _to_lance(table, made, "create", out)
-        for file in made.rglob("*"):
-            if file.is_file():
-                synced(file)
-        with naming(out):
-            made.rename(out)
+    else:
+        with staging(out.parent) as folder:
+            made = folder / out.name
+            _to_lance(table, made, "create", out)
+            for written in made.rglob("*"):
+                if written.is_file():
+                    synced(written)
+            with naming(out):
+                made.rename(out)
 
 
 def _to_lance(table: FeatureTable, target: Path, mode: str, out: Path) -> Any:

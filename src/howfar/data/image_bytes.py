@@ -23,9 +23,8 @@ from howfar.data.containers import find
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
 from howfar.io.safe_cell_urls import recorded
-from howfar.mask_foreground_colour import file_and_colour
 from howfar.memory import check_file
-from howfar.pixel_options import file_and_reading
+from howfar.pixel_options import file_and_colour, file_and_reading
 from howfar.protocols import DatasetLike, ItemLike
 
 GONE: Final = "was in the memory of a Python process that has let it go"
@@ -94,17 +93,8 @@ def place_of(item: ItemLike) -> str:
     return item.name if is_in_memory(item.path) else str(item.path)
 
 
-def _read_memory(path: str) -> bytes:
-    """Return the bytes of an image in memory, found by its text."""
-    token, number, part = _parts(path)
-    images = _IMAGES.get(token)
-    if images is None:
-        raise ImageError(GONE)
-    return images.read(part, number)
-
-
 def held(path: str) -> bool:
-    """Return whether `_read_memory` would find the image in this process."""
+    """Return whether `opened_file` would find the image in the memory of this process."""
     return _parts(path)[0] in _IMAGES
 
 
@@ -153,7 +143,11 @@ def opened_file(path: str | Path) -> Iterator[BinaryIO]:
         yield io.BytesIO(registry.load("pixel_readers", "bands")(path, reading))
         return
     if is_in_memory(path):
-        yield io.BytesIO(_read_memory(str(path)))
+        token, number, part = _parts(str(path))
+        images = _IMAGES.get(token)
+        if images is None:
+            raise ImageError(GONE)
+        yield io.BytesIO(images.read(part, number))
         return
     file = _location(path) if is_url(path) else Path(path)
     try:

@@ -54,20 +54,16 @@ def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Ima
     if image.has_transparency_data:
         # Premultiplied modes convert only to their own plain form.
         plain = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)) if image.mode.endswith("a") else image
-        return _laid_on(plain, paper)
+        # Some rows at a time, since blending needs four pictures.
+        laid = Image.new("RGB", plain.size)
+        rows = max(1, _BAND // max(1, plain.width))
+        for top in range(0, plain.height, rows):
+            band = plain.crop((0, top, plain.width, min(plain.height, top + rows)))
+            band.info = plain.info
+            over = band.convert("RGBA")
+            laid.paste(Image.alpha_composite(Image.new("RGBA", over.size, (*paper, 255)), over).convert("RGB"), (0, top))
+        return laid
     return image.convert("RGB")
-
-
-def _laid_on(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
-    """Blend a transparent picture onto a colour, some rows at a time, since blending needs four pictures."""
-    laid = Image.new("RGB", image.size)
-    rows = max(1, _BAND // max(1, image.width))
-    for top in range(0, image.height, rows):
-        band = image.crop((0, top, image.width, min(image.height, top + rows)))
-        band.info = image.info
-        over = band.convert("RGBA")
-        laid.paste(Image.alpha_composite(Image.new("RGBA", over.size, (*paper, 255)), over).convert("RGB"), (0, top))
-    return laid
 
 
 NAME_RANGE: Final = "say which become 0 to 255, as --range 0:3000"
@@ -255,7 +251,15 @@ def size(path: str | Path) -> tuple[int, int]:
     with opened_file(path) as stream, damage_named():
         image = open_image(stream)
         check_size(*image.size)
-        return _upright_size(image)
+        # By the tags, since whether Pillow has swapped the sides of a turned TIFF picture yet depends on its version; and by
+        # the base class, since that of PNG decodes the whole file to look for tags behind the pixels.
+        tags = getattr(image, "tag_v2", None) or {}
+        width, height = tags.get(_WIDTH_TAG, image.width), tags.get(_HEIGHT_TAG, image.height)
+        try:
+            turn = _TURNS.get(Image.Image.getexif(image).get(_ORIENTATION_TAG, 1))
+        except Exception:  # as in `upright`
+            turn = None
+        return (height, width) if turn in _SIDEWAYS else (width, height)
 
 
 @contextmanager
@@ -327,18 +331,6 @@ def upright(image: Image.Image) -> Image.Image:
     turned = image.transpose(turn)
     turned.format = image.format
     return turned
-
-
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    # By the tags, since whether Pillow has swapped the sides of a turned TIFF picture yet depends on its version; and by the
-    # base class, since that of PNG decodes the whole file to look for tags behind the pixels.
-    tags = getattr(image, "tag_v2", None) or {}
-    width, height = tags.get(_WIDTH_TAG, image.width), tags.get(_HEIGHT_TAG, image.height)
-    try:
-        turn = _TURNS.get(Image.Image.getexif(image).get(_ORIENTATION_TAG, 1))
-    except Exception:  # as in `upright`
-        turn = None
-    return (height, width) if turn in _SIDEWAYS else (width, height)
 
 
 @contextmanager

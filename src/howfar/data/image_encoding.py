@@ -6,6 +6,7 @@ memory is one of its pixels: it does not depend on how a version of a library co
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,9 +78,11 @@ def named(value: object) -> str:
 
 
 def _of_picture(picture: Image.Image, mask: bool) -> bytes:
-    whole = _file_of(picture)
-    if whole is not None:
-        return whole
+    # The file of a picture that is opened but not loaded keeps a list of such out of memory.
+    if isinstance(picture, ImageFile.ImageFile) and picture.tile and isinstance(picture.filename, (str, Path)):
+        with suppress(ImageError):
+            if picture.filename and not picture.tell():
+                return read_bytes(picture.filename)
     try:
         upright = ImageOps.exif_transpose(picture)
         upright.format = picture.format
@@ -94,16 +97,6 @@ def _of_picture(picture: Image.Image, mask: bool) -> bytes:
     except Exception as error:  # a picture that was opened and not yet loaded may be damaged in any way
         raise ImageError(f"a picture that cannot be loaded ({one_line(error, 100)})") from error
     return _netpbm(np.asarray(upright))
-
-
-def _file_of(picture: Image.Image) -> bytes | None:
-    """Return the file bytes of a Pillow picture that is opened but not loaded, which keeps a list of such out of memory."""
-    if not (isinstance(picture, ImageFile.ImageFile) and picture.tile and isinstance(picture.filename, (str, Path))):
-        return None
-    try:
-        return read_bytes(picture.filename) if picture.filename and not picture.tell() else None
-    except ImageError:
-        return None
 
 
 def png_bytes(picture: Image.Image) -> bytes:

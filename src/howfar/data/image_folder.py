@@ -37,6 +37,7 @@ IMAGES: Final = FormatWords("endings", further=STACKS)
 """Endings of files that hold images, one or many, in lower case."""
 FOLDER: Final = "folder"
 _PACKED: Final = ".nii.gz"
+_MASK: Final = re.compile(r"(.+)[-_]mask", re.IGNORECASE)
 NOT_TEXT = "its name is not valid UTF-8: rename it"
 
 
@@ -163,7 +164,10 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
     images = folder if folder.name == "images" or not (folder / "images").is_dir() else folder / "images"
     masks = (folder.parent if folder.name == "images" else folder) / "masks"
     found, labelled = _found(images, masks), _found(masks) if masks.is_dir() else (TextColumn(), [])
-    faults = [*found[1], *((path, f"mask: {reason}") for path, reason in labelled[1]), *_beside(folder, images)]
+    faults = [*found[1], *((path, f"mask: {reason}") for path, reason in labelled[1])]
+    if images != folder:
+        files = [path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
+        faults += [(path, "beside the folder images, which alone is read") for path in files if kind_of(path) == "file"]
     return dataset_fields(folder, name, images, found[0], labelled[0], [(path_text(path), reason) for path, reason in faults])
 
 
@@ -194,7 +198,10 @@ def dataset_fields(
     """Pair the images of a folder, paths below `images_at`, with their masks, paths below ``masks``, in natural order."""
     home = home_of(folder)
     name = name or home.name or "dataset"
-    mask_of, below, beside = MaskIndex(masks), home / "masks", _masks_among(images)
+    mask_of, below = MaskIndex(masks), home / "masks"
+    # Masks may lie among the images, as X_mask.png of X.jpg: by the stems of their images.
+    named = {match[1]: path for path in images if (match := _MASK.fullmatch(stem(path)))}
+    beside = {image: named[image] for image in map(stem, images) if image in named} if named else {}
     drawn = frozenset(beside.values())
 
     def mask_at(path: str) -> Location | None:
@@ -215,15 +222,6 @@ def dataset_fields(
         first = f" ({counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image below {images_at}{first}: pass a folder with .jpg, .png, .tif or other image files")
     return name, items, skipped, folder
-
-
-_MASK: Final = re.compile(r"(.+)[-_]mask", re.IGNORECASE)
-
-
-def _masks_among(images: Sequence[str]) -> dict[str, str]:
-    """Find the masks that lie among the images as ``X_mask.png`` of ``X.jpg``; return them by the stems of their images."""
-    named = {match[1]: path for path in images if (match := _MASK.fullmatch(stem(path)))}
-    return {image: named[image] for image in map(stem, images) if image in named} if named else {}
 
 
 class MaskIndex:
@@ -252,14 +250,6 @@ class MaskIndex:
             return []
         known = np.fromiter((hash(stem(image)) for image in images), np.int64, len(images))
         return [self._masks[self._rows[row]] for row in np.flatnonzero(~np.isin(np.asarray(self._hashes), known))]
-
-
-def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
-    """Find image files beside the folder ``images``, which are not read."""
-    if images == folder:
-        return []
-    files = [path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
-    return [(path, "beside the folder images, which alone is read") for path in files if kind_of(path) == "file"]
 
 
 def counted(count: int, thing: str, things: str = "") -> str:

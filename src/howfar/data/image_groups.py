@@ -64,24 +64,21 @@ def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
     """
     if group is None:
         return list(datasets)
-    named = [list(_names(dataset)) for dataset in datasets]
+    named = [list(of.images) if isinstance(of, Features) else [item.name for item in of.items] for of in datasets]
     fitting = [bool(names) and fits(names, group) for names in named]
     if not any(fitting):
         example = next((names[0] for names in named if names), "")
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
-    pairs = zip(datasets, named, fitting, strict=True)
-    return [_with_groups(of, photographs_of(names, group)) if fit else of for of, names, fit in pairs]
-
-
-def _names(dataset: Dataset | Features) -> Sequence[str]:
-    return dataset.images if isinstance(dataset, Features) else [item.name for item in dataset.items]
-
-
-def _with_groups(dataset: Any, groups: Sequence[str]) -> Any:
-    if isinstance(dataset, Features):
-        return replace(dataset, groups=tuple(groups))
-    items = (replace(item, group=of) for item, of in zip(dataset.items, groups, strict=True))
-    return replace(dataset, items=tuple(items))
+    found: list[Any] = []
+    for dataset, names, fit in zip(datasets, named, fitting, strict=True):
+        of: Any = dataset
+        if fit and isinstance(of, Features):
+            of = replace(of, groups=tuple(photographs_of(names, group)))
+        elif fit:
+            photographs = zip(of.items, photographs_of(names, group), strict=True)
+            of = replace(of, items=tuple(replace(item, group=photograph) for item, photograph in photographs))
+        found.append(of)
+    return found
 
 
 def fits(names: Sequence[str], group: str) -> bool:

@@ -71,7 +71,20 @@ def read_columns(table: Location | ParquetFile) -> Columns:
         cells = table.read(wanted)
         return {name: TextColumn(_texts(cells.column(name))) for name in wanted}
     with readable(table, "pass UTF-8 CSV or Parquet"):
-        return _read_csv(table) if table.suffix.lower() == ".csv" else read_columns(ParquetFile(table, "table"))
+        if table.suffix.lower() != ".csv":
+            return read_columns(ParquetFile(table, "table"))
+        with io.TextIOWrapper(open_binary(table), encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [cell.strip() for cell in next(reader, [])]
+            columns = {name: TextColumn() for name in _wanted(table, header)}
+            places = [(header.index(name), column) for name, column in columns.items()]
+            for number, row in enumerate(filter(None, reader), start=1):
+                if len(row) != len(header):
+                    line = f"{table}: row {number} has {len(row)} cells and the header {len(header)}: quote cells with commas"
+                    raise InputError(line)
+                for place, column in places:
+                    column.append(unguarded(row[place].strip()))
+        return columns
 
 
 def why_no_text(table: Location, column: str) -> str:
@@ -145,21 +158,6 @@ def _texts(cells: Any) -> Iterator[str]:
     for chunk in cells.chunks:
         for start in range(0, len(chunk), _ROWS):
             yield from (cell_text(value) or "" for value in chunk.slice(start, _ROWS).to_pylist())
-
-
-def _read_csv(path: Location) -> Columns:
-    with io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        header = [cell.strip() for cell in next(reader, [])]
-        columns = {name: TextColumn() for name in _wanted(path, header)}
-        places = [(header.index(name), column) for name, column in columns.items()]
-        for number, cells in enumerate(filter(None, reader), start=1):
-            if len(cells) != len(header):
-                line = f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
-                raise InputError(line)
-            for place, column in places:
-                column.append(unguarded(cells[place].strip()))
-    return columns
 
 
 def _wanted(path: Location, header: Sequence[str]) -> list[str]:

@@ -1,7 +1,8 @@
 """Read mask and class labels of a dataset's images from mask folders, class folders, tables, COCO, CVAT and Label Studio."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, is_zipfile
@@ -31,27 +32,25 @@ EXPORTED = (".xml", ".json", ".zip")
 
 def read_export(path: Path) -> LabelExport:
     """Read a labelling tool's export, zipped or not, without drawing its shapes; a damaged one may raise anything."""
-    suffix, data = _packed(path) if is_zipfile(path) else (path.suffix.lower(), file_bytes(path))
+    if not is_zipfile(path):
+        suffix, data = path.suffix.lower(), file_bytes(path)
+    else:
+        with ZipFile(path) as archive:
+            members = [
+                member
+                for member in archive.infolist()
+                if Path(member.filename).suffix.lower() in (".xml", ".json") and not member.filename.startswith("__MACOSX/")
+            ]
+            if len(members) != 1:
+                what = "no .xml or .json" if not members else f"{len(members)} files .xml or .json"
+                raise InputError(f"it holds {what}, and one is wanted: unpack it and pass the file of labels")
+            check_file(COPIES * members[0].file_size, path, path.stat().st_size)
+            with archive.open(members[0]) as file:
+                suffix, data = Path(members[0].filename).suffix.lower(), file.read(members[0].file_size + 1)
     if suffix == ".xml":
         return read_cvat(parsed_xml(data, path, path.stat().st_size))
     document: Any = parsed(data.decode("utf-8-sig"), path)
     return read_label_studio(document) if isinstance(document, list) else read_coco(document)
-
-
-def _packed(path: Path) -> tuple[str, bytes]:
-    """Return the extension and the bytes of the only label file in a .zip."""
-    with ZipFile(path) as archive:
-        members = [
-            member
-            for member in archive.infolist()
-            if Path(member.filename).suffix.lower() in (".xml", ".json") and not member.filename.startswith("__MACOSX/")
-        ]
-        if len(members) != 1:
-            what = "no .xml or .json" if not members else f"{len(members)} files .xml or .json"
-            raise InputError(f"it holds {what}, and one is wanted: unpack it and pass the file of labels")
-        check_file(COPIES * members[0].file_size, path, path.stat().st_size)
-        with archive.open(members[0]) as file:
-            return Path(members[0].filename).suffix.lower(), file.read(members[0].file_size + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +84,36 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
         return masks_below(dataset, path)
     with readable(path, f"pass {KINDS}"):
         export = read_export(path)
-        by_key = _joined(_shapes(export))
+        by_key = _foregrounds(export)
     return Labels(*matched(dataset, by_key), unsure=export.unsure)
+
+
+def _foregrounds(export: LabelExport) -> dict[str, Shape]:
+    """Draw the areas of foreground or of one label as one mask an image; it is empty where somebody may have found nothing."""
+    used = {mark.label for image in export.images for mark in image.marks if mark.draw is not None}
+    if len(used) > 1 and CATEGORY not in used:
+        what = "categories" if export.tool == "COCO" else "labels"
+        raise InputError(f"it has {len(used)} {what}, none called {CATEGORY}")
+    joined: dict[str, Shape] = {}
+    held = 0
+    for image in export.images:
+        if image.looked_at is False:
+            continue
+        wanted = (mark.draw for mark in image.marks if len(used) < 2 or mark.label == CATEGORY)
+        draws: list[Callable[[], Shape]] = [draw for draw in wanted if draw is not None]
+        if export.unsure:
+            width, height = (None, None) if image.size is None else image.size
+            draws = [partial(blank, height, width), *draws]
+        elif not draws:
+            draws = [lambda: np.zeros((0, 0), np.bool_)]
+        key = stem(image.name)
+        for draw in draws:
+            shape = draw()
+            if key not in joined:
+                held += shape.nbytes
+                check_file(held, "the masks of the labels")
+            joined[key] = joined[key] | shape if key in joined else shape
+    return joined
 
 
 def masks_below(dataset: Dataset, folder: Path) -> Labels:
@@ -95,41 +122,10 @@ def masks_below(dataset: Dataset, folder: Path) -> Labels:
     return Labels(*matched(dataset, {stem(file.relative_to(folder).as_posix()): file for file in reversed(files)}))
 
 
-def _joined(shapes: Iterator[tuple[str, Shape]]) -> dict[str, Shape]:
-    """Merge the shapes of each image into one foreground."""
-    joined: dict[str, Shape] = {}
-    held = 0
-    for name, shape in shapes:
-        key = stem(name)
-        if key not in joined:
-            held += shape.nbytes
-            check_file(held, "the masks of the labels")
-        joined[key] = joined[key] | shape if key in joined else shape
-    return joined
-
-
-def _shapes(export: LabelExport) -> Iterator[tuple[str, Shape]]:
-    """Yield an empty shape for each image that somebody may have looked at, then its areas of foreground or of one label."""
-    used = {mark.label for image in export.images for mark in image.marks if mark.draw is not None}
-    if len(used) > 1 and CATEGORY not in used:
-        what = "categories" if export.tool == "COCO" else "labels"
-        raise InputError(f"it has {len(used)} {what}, none called {CATEGORY}")
-    for image in export.images:
-        if image.looked_at is False:
-            continue
-        areas = [mark.draw for mark in image.marks if mark.draw is not None and (len(used) < 2 or mark.label == CATEGORY)]
-        if export.unsure:
-            width, height = (None, None) if image.size is None else image.size
-            yield image.name, blank(height, width)
-        elif not areas:
-            yield image.name, np.zeros((0, 0), np.bool_)
-        for draw in areas:
-            yield image.name, draw()
-
-
 def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
     """Read the classes of a dataset's images from one of the `KINDS_OF_CLASSES`; one without a class is not labelled yet."""
     path = absolute(source)
+    other: list[tuple[str, str]] = []
     if path.is_dir():
         # Copies of images, matched by name with or without the folder of their class.
         items = labelled_by_folders(Dataset.from_folder(path)).items
@@ -140,9 +136,24 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
         other = [(name.partition("/")[2], label) for name, label in pairs]
     else:
         with readable(path, f"pass {KINDS_OF_CLASSES}"):
-            pairs, other = _classes_in(path)
-    labels = _matched_classes(dataset, pairs, path)
-    return _matched_classes(dataset, other, path) if other and not labels.by_image else labels
+            if path.suffix.lower() in EXPORTED:
+                images = read_export(path).images
+                pairs = [(image.name, mark.label) for image in images for mark in image.marks if mark.draw is None]
+            else:
+                # Images are matched by their paths, or else by the table's column name, if any.
+                table = texts_of_csv(path)
+                if not {IMAGE, LABEL} <= set(table):
+                    listed = ", ".join(map(path_text, map(str, table)))
+                    raise InputError(f"its columns are {listed}: it needs {IMAGE} and {LABEL}")
+                cells = {
+                    name: [unguarded(cell.strip()) for cell in table[name]] for name in (IMAGE, NAME, LABEL) if name in table
+                }
+                labels = cells[LABEL]
+                pairs, other = (
+                    [pair for pair in zip(cells.get(name, ()), labels, strict=False) if pair[1]] for name in (IMAGE, NAME)
+                )
+    found = _matched_classes(dataset, pairs, path)
+    return _matched_classes(dataset, other, path) if other and not found.by_image else found
 
 
 def _matched_classes(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> Labels:
@@ -152,16 +163,3 @@ def _matched_classes(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: P
             two = examples([by_key[stem(name)], label])
             raise InputError(f"{path_text(path)}: {name} has two labels ({two}): keep one")
     return Labels(*matched(dataset, by_key, whole=True))
-
-
-def _classes_in(path: Path) -> list[list[tuple[str, str]]]:
-    """Return the (image, class) pairs of an export or of a CSV table, and those by the table's column ``name``, if any."""
-    if path.suffix.lower() in EXPORTED:
-        images = read_export(path).images
-        return [[(image.name, mark.label) for image in images for mark in image.marks if mark.draw is None], []]
-    table = texts_of_csv(path)
-    if not {IMAGE, LABEL} <= set(table):
-        raise InputError(f"its columns are {', '.join(map(path_text, map(str, table)))}: it needs {IMAGE} and {LABEL}")
-    cells = {name: [unguarded(cell.strip()) for cell in table[name]] for name in (IMAGE, NAME, LABEL) if name in table}
-    labels = cells[LABEL]
-    return [[pair for pair in zip(cells.get(name, ()), labels, strict=False) if pair[1]] for name in (IMAGE, NAME)]

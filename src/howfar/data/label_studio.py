@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
 from howfar.data.annotations import MOST, LabelExport, Mark, MarkedImage, Shape, polygon, to_runs
 from howfar.errors import InputError
@@ -35,17 +34,24 @@ def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> LabelExport:
     """Read the last annotation of each Label Studio task; a task that was submitted without a shape was looked at."""
     if tasks and not (isinstance(tasks[0], dict) and "data" in tasks[0]):
         raise InputError("it is not the full JSON of Label Studio (JSON-MIN?): export it as JSON")
-    return LabelExport("Label Studio", tuple(map(_image, tasks)), unsure=False)
-
-
-def _image(task: Mapping[str, Any]) -> MarkedImage:
-    kept = [annotation for annotation in task.get("annotations", []) if not annotation.get("was_cancelled")]
-    name = str((task.get("meta") or {}).get("image") or _file_of(task["data"]["image"]))
-    if not kept:
-        return MarkedImage(name, None, looked_at=False, times=0)
-    results = kept[-1]["result"]
-    size = next((_size(result) for result in results if "original_width" in result), None)
-    return MarkedImage(name, size, tuple(_marks(results)), looked_at=True, times=len(kept))
+    images = []
+    for task in tasks:
+        kept = [annotation for annotation in task.get("annotations", []) if not annotation.get("was_cancelled")]
+        name = (task.get("meta") or {}).get("image")
+        if not name:
+            # The file's name behind the task's address; a plain relative path stays unchanged.
+            name = task["data"]["image"]
+            parts = urlsplit(name)
+            if parts.scheme or parts.query or name.startswith("/"):
+                within = parse_qs(parts.query).get("d")
+                name = PurePosixPath(within[0] if within else unquote(parts.path)).name
+        if not kept:
+            images.append(MarkedImage(str(name), None, looked_at=False, times=0))
+            continue
+        results = kept[-1]["result"]
+        size = next((_size(result) for result in results if "original_width" in result), None)
+        images.append(MarkedImage(str(name), size, tuple(_marks(results)), looked_at=True, times=len(kept)))
+    return LabelExport("Label Studio", tuple(images), unsure=False)
 
 
 def _size(result: Mapping[str, Any]) -> tuple[int, int]:
@@ -57,44 +63,34 @@ def _marks(results: Sequence[Mapping[str, Any]]) -> Iterator[Mark]:
         value = result.get("value", {})
         if "choices" in value:
             yield from (Mark(str(choice).strip(), "choices") for choice in value["choices"])
-        elif "original_width" in result:
-            label = str(next((value[key] for key in _LABELS if value.get(key)), [""])[0])
-            yield _mark(result, value, label, str(result.get("type", "shape")).removesuffix("labels"))
-
-
-def _mark(result: Mapping[str, Any], value: Mapping[str, Any], label: str, kind: str) -> Mark:
-    width, height = _size(result)
-    if "rle" in value:
-        return Mark(label, kind, partial(from_brush, value["rle"], height, width))
-    if "points" in value:
-        return Mark(label, kind, partial(_outlined, value["points"], height, width))
-    if "width" not in value:
-        line = f"a result of type {result.get('type')} is no area: draw with brushes, polygons or rectangles"
-        return Mark.without_area(label, kind, line)
-    x, y, across, down = (_number(value[name]) for name in _SIDES)
-    left, top = x * width / 100, y * height / 100
-    box = (left, top, left + across * width / 100, top + down * height / 100)
-    return Mark.of_box(label, kind, box, (width, height), float(value.get("rotation", 0)), at_corner=True)
+            continue
+        if "original_width" not in result:
+            continue
+        label = str(next((value[key] for key in _LABELS if value.get(key)), [""])[0])
+        kind = str(result.get("type", "shape")).removesuffix("labels")
+        width, height = _size(result)
+        if "rle" in value:
+            yield Mark(label, kind, partial(from_brush, value["rle"], height, width))
+        elif "points" in value:
+            yield Mark(label, kind, partial(_outlined, value["points"], height, width))
+        elif "width" not in value:
+            line = f"a result of type {result.get('type')} is no area: draw with brushes, polygons or rectangles"
+            yield Mark.without_area(label, kind, line)
+        else:
+            sides = []
+            for name in _SIDES:
+                # A text would be repeated as often as the image is wide.
+                if isinstance(value[name], bool) or not isinstance(value[name], (int, float)):
+                    raise InputError.of("side of a rectangle", "must be a number", value[name])
+                sides.append(float(value[name]))
+            x, y, across, down = sides
+            left, top = x * width / 100, y * height / 100
+            box = (left, top, left + across * width / 100, top + down * height / 100)
+            yield Mark.of_box(label, kind, box, (width, height), float(value.get("rotation", 0)), at_corner=True)
 
 
 def _outlined(points: Sequence[Sequence[float]], height: int, width: int) -> Shape:
     return polygon([(x * width / 100, y * height / 100) for x, y in points], height, width)
-
-
-def _number(value: Any) -> float:
-    # A text would be repeated as often as the image is wide.
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputError.of("side of a rectangle", "must be a number", value)
-    return float(value)
-
-
-def _file_of(address: str) -> str:
-    """Return the file name behind a Label Studio task's address; a plain relative path stays unchanged."""
-    parts = urlsplit(address)
-    if not (parts.scheme or parts.query or address.startswith("/")):
-        return address
-    within = parse_qs(parts.query).get("d")
-    return PurePosixPath(within[0] if within else unquote(parts.path)).name
 
 
 def write_label_studio(images: Sequence[MarkedImage], title: str) -> str:
@@ -185,27 +181,6 @@ def to_brush(mask: Shape) -> list[int]:
 
 def from_brush(stream: Sequence[int], height: int, width: int) -> Shape:
     """Decode a Label Studio brush to a (height, width) mask: foreground where the last channel is above 127."""
-    try:
-        if not 0 < height * width <= MOST:
-            raise ValueError(f"an image of {width} × {height} pixels")
-        check_file((_CHANNELS + 1) * height * width, "a brush of the labels")
-        values = np.zeros(height * width * _CHANNELS, dtype=np.uint8)
-        _read_brush(np.asarray(stream, dtype=np.uint8).tobytes(), values)
-    except InputError:
-        raise
-    except (ValueError, IndexError, OverflowError) as error:
-        raise InputError(f"the run lengths of a brush cannot be read ({error}): export it again") from error
-    return np.asarray(values.reshape(height, width, _CHANNELS)[..., -1] > 127)
-
-
-def _read_brush(data: bytes, values: NDArray[np.uint8]) -> None:
-    """Decode a brush's bit stream into `values`."""
-    total = int.from_bytes(data[:4], "big")
-    if total != len(values):
-        raise ValueError(f"{total // _CHANNELS} pixels, and the image has {len(values) // _CHANNELS}")
-    if len(data) > _MOST_BYTES * (total + 16):
-        raise ValueError(f"{len(data)} bytes are more than any brush of {total // _CHANNELS} pixels takes")
-    bits = "".join(f"{byte:08b}" for byte in data)
     place = 32
 
     def take(count: int) -> int:
@@ -214,13 +189,30 @@ def _read_brush(data: bytes, values: NDArray[np.uint8]) -> None:
         place += count
         return int(part, 2)
 
-    word = take(5) + 1
-    sizes = [take(4) + 1 for _ in range(4)]
-    start = 0
-    while start < total:
-        same = take(1)
-        stop = start + 1 + take(sizes[take(2)])
-        if stop > total:
-            raise ValueError("a run passes the end")
-        values[start:stop] = take(word) if same else [take(word) for _ in range(start, stop)]
-        start = stop
+    try:
+        if not 0 < height * width <= MOST:
+            raise ValueError(f"an image of {width} × {height} pixels")
+        check_file((_CHANNELS + 1) * height * width, "a brush of the labels")
+        values = np.zeros(height * width * _CHANNELS, dtype=np.uint8)
+        data = np.asarray(stream, dtype=np.uint8).tobytes()
+        total = int.from_bytes(data[:4], "big")
+        if total != len(values):
+            raise ValueError(f"{total // _CHANNELS} pixels, and the image has {len(values) // _CHANNELS}")
+        if len(data) > _MOST_BYTES * (total + 16):
+            raise ValueError(f"{len(data)} bytes are more than any brush of {total // _CHANNELS} pixels takes")
+        bits = "".join(f"{byte:08b}" for byte in data)
+        word = take(5) + 1
+        sizes = [take(4) + 1 for _ in range(4)]
+        start = 0
+        while start < total:
+            same = take(1)
+            stop = start + 1 + take(sizes[take(2)])
+            if stop > total:
+                raise ValueError("a run passes the end")
+            values[start:stop] = take(word) if same else [take(word) for _ in range(start, stop)]
+            start = stop
+    except InputError:
+        raise
+    except (ValueError, IndexError, OverflowError) as error:
+        raise InputError(f"the run lengths of a brush cannot be read ({error}): export it again") from error
+    return np.asarray(values.reshape(height, width, _CHANNELS)[..., -1] > 127)

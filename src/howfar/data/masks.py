@@ -12,7 +12,7 @@ from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, to_rgb, wide_values
 from howfar.data.image_formats import FormatWords
 from howfar.errors import ImageError
-from howfar.mask_foreground_colour import Colour, file_and_colour
+from howfar.pixel_options import Colour, file_and_colour
 
 BLACK = (0, 0, 0)
 ABOVE = 127
@@ -96,22 +96,16 @@ def _decoded(data: bytes, colour: Colour | None) -> tuple[NDArray[np.bool_], boo
         line = f"a mask whose brightest value is {top}: foreground is above {ABOVE}, so write it as 255"
         raise ImageError(f"{line}, or pass --foreground {top}")
     counts = np.bincount(values.ravel(), minlength=256)
-    _refuse_picture(counts)
     levels = np.count_nonzero(counts)
+    # A photograph has many levels, few of which are common or near black or white.
+    common, neither = int(np.sort(counts)[-_COMMON:].sum()), int(counts[_NEITHER].sum())
+    if values.size >= _PIXELS and levels > _CLASSES and 2 * common < values.size < 2 * neither:
+        line = f"a picture and no mask: {neither / values.size:.0%} of it is near neither black nor white, on {levels} levels"
+        raise ImageError(f"{line}; name the mask's file, with 255 for the foreground and 0 for all else")
     _refuse_colours(channels, lossy)
     if levels > 1:
         _refuse_levels(values, counts, lossy)
     return values > ABOVE, bool(levels > 2) and not lossy
-
-
-def _refuse_picture(counts: NDArray[np.int64]) -> None:
-    """Raise `ImageError` if the counts of the 256 grey levels are those of a photograph."""
-    pixels = int(counts.sum())
-    common, neither = int(np.sort(counts)[-_COMMON:].sum()), int(counts[_NEITHER].sum())
-    levels = np.count_nonzero(counts)
-    if pixels >= _PIXELS and levels > _CLASSES and 2 * common < pixels < 2 * neither:
-        line = f"a picture and no mask: {neither / pixels:.0%} of it is near neither black nor white, on {levels} levels"
-        raise ImageError(f"{line}; name the mask's file, with 255 for the foreground and 0 for all else")
 
 
 def _refuse_colours(channels: NDArray[np.uint8], lossy: bool) -> None:
@@ -149,19 +143,14 @@ def _refuse_levels(values: NDArray[np.uint8], counts: NDArray[np.int64], lossy: 
         return
     if not (plain and len(levels) <= 3):
         # Edges leave no area of one level, and few pixels.
-        covered = np.isin(values[1:-1, 1:-1][_is_flat(values)], levels[third]).sum()
+        across = (values[:, 1:-1] == values[:, :-2]) & (values[:, 1:-1] == values[:, 2:])
+        down = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])
+        flat = across[1:-1] & across[:-2] & across[2:] & down[:, 1:-1]
+        covered = np.isin(values[1:-1, 1:-1][flat], levels[third]).sum()
         if covered <= (0 if plain else _SHARE * values.size):
             return
     order = levels[np.argsort(-counts[levels])]
     raise _not_binary([Colour(*[int(level)] * 3) for level in sorted(order[:4])], len(levels), "values")
-
-
-def _is_flat(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which inner pixels equal all eight neighbours, (h − 2, w − 2)."""
-    across = (values[:, 1:-1] == values[:, :-2]) & (values[:, 1:-1] == values[:, 2:])
-    down = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])
-    flat: NDArray[np.bool_] = across[1:-1] & across[:-2] & across[2:] & down[:, 1:-1]
-    return flat
 
 
 def _not_binary(common: list[Colour], count: int, what: str) -> ImageError:

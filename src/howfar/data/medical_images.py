@@ -143,7 +143,10 @@ class Nifti:
         """Yield the slices in the order of the file, with their spacing, without those of one value."""
         check_size(*self._voxels.shape[:2])
         if item.mask is not None:
-            self._check_mask(item.mask)
+            other = Nifti(item.mask)
+            is_alike = other._voxels.shape == self._voxels.shape
+            if not is_alike or not np.allclose(other._image.affine, self._image.affine, atol=1e-2):
+                raise ImageError("its mask has another shape or place in space (affine): resample the mask to the image")
         blank, shape = 0, self._voxels.shape[2:]
         for index in product(*map(range, shape)):
             plane = self._plane(index)
@@ -156,11 +159,6 @@ class Nifti:
         left_out += [] if self._spacing["spacing"] and (self._spacing["slice_spacing"] or not shape) else [_ODD]
         if left_out:
             raise ImageError("; ".join(left_out))
-
-    def _check_mask(self, mask: Path | str) -> None:
-        other = Nifti(mask)
-        if other._voxels.shape != self._voxels.shape or not np.allclose(other._image.affine, self._image.affine, atol=1e-2):
-            raise ImageError("its mask has another shape or place in space (affine): resample the mask to the image")
 
     def _plane(self, index: tuple[int, ...]) -> NDArray[Any]:
         try:

@@ -48,18 +48,16 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
     expression = compiled("pattern", pattern, remedy)
     if not expression.groupindex:
         raise InputError.of("pattern", "must have a named group for what varies", pattern, remedy)
-    rows = [_matched(expression, name) for name in names]
+    rows = []
+    for name in names:
+        stem = _ENDING.sub("", name)
+        match = expression.fullmatch(stem) or expression.fullmatch(stem.rpartition("/")[2])
+        if match is None:
+            raise InputError.of("pattern", f"must match the name of every image, and does not match {name!r}", pattern)
+        rows.append(match.groupdict(default=""))
     table = pd.DataFrame({group: [row[group] for row in rows] for group in expression.groupindex}, dtype=object)
     numbers = [group for group in table if len(table) and all(map(_NUMBER.fullmatch, table[group]))]
     return table.astype(dict.fromkeys(numbers, "int64"))
-
-
-def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
-    stem = _ENDING.sub("", name)
-    match = pattern.fullmatch(stem) or pattern.fullmatch(stem.rpartition("/")[2])
-    if match is None:
-        raise InputError.of("pattern", f"must match the name of every image, and does not match {name!r}", pattern.pattern)
-    return match.groupdict(default="")
 
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:

@@ -224,20 +224,19 @@ def _categories(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
     if counts:
         yield Finding(True, f"images a category: {', '.join(f'{category} {count}' for category, count in counts.items())}")
     if counts and wanted.per_category:
-        yield _per_category(counts, *wanted.per_category)
+        fewest, most = wanted.per_category
+        off = [f"{category} {count}" for category, count in counts.items() if not fewest <= count <= most]
+        if off:
+            text = f"{len(off)} of {len(counts)} categories have not {fewest} to {most} images: {_some(off)}"
+        else:
+            text = f"{fewest} to {most} images in each category, as in the paper"
+        yield Finding(not off, text)
     if wanted.n_categories is not None:
         yield _number(f"{len(folders)} categories in all", len(folders), wanted.n_categories)
     elif len(counts) < len(kinds) and (others := sorted(set(folders) - {name for of in kinds.values() for name in of})):
         yield Finding(False, f"{counted(len(others), 'folder')} of no category of the paper: {_some(others)}")
     if loose:
         yield Finding(False, f"{counted(loose, 'image')} in no folder of a category")
-
-
-def _per_category(counts: dict[str, int], fewest: int, most: int) -> Finding:
-    off = [f"{category} {count}" for category, count in counts.items() if not fewest <= count <= most]
-    if off:
-        return Finding(False, f"{len(off)} of {len(counts)} categories have not {fewest} to {most} images: {_some(off)}")
-    return Finding(True, f"{fewest} to {most} images in each category, as in the paper")
 
 
 def _number(text: str, number: int, expected: int) -> Finding:

@@ -47,7 +47,13 @@ def label_names(names: Named, task: str) -> LabelNames:
     if isinstance(names, Mapping):
         pairs = [(str(own), str(name)) for own, name in names.items()]
     elif isinstance(names, (str, Sequence)):
-        pairs = [_pair(text, task) for text in ([names] if isinstance(names, str) else names)]
+        pairs = []
+        for text in [names] if isinstance(names, str) else names:
+            if not isinstance(text, str):
+                raise InputError.of("label_names", "must be texts", text, "write NAME or MODEL=NAME")
+            own, equals, name = text.partition("=")
+            alone = CATEGORY if task == "segmentation" else text
+            pairs.append((own, name) if equals else (alone, text))
     else:
         raise InputError.of("label_names", "must be texts, or pairs of the model's label and its name", names)
     given: dict[str, str] = {}
@@ -58,15 +64,6 @@ def label_names(names: Named, task: str) -> LabelNames:
             raise InputError.of("label_names", "must give each name once", name)
         given[name.strip()] = own.strip()
     return LabelNames(given)
-
-
-def _pair(text: object, task: str) -> tuple[str, str]:
-    if not isinstance(text, str):
-        raise InputError.of("label_names", "must be texts", text, "write NAME or MODEL=NAME")
-    own, equals, name = text.partition("=")
-    if equals:
-        return own, name
-    return (CATEGORY if task == "segmentation" else text), text
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,14 @@ def folder_of_maps(argument: str, folder: str | Path) -> Path:
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
     root = folder_of_maps("predictions", folder)
-    maps, faults = _list(root)
+    # By path without extension, PNG first.
+    walked = list(walk_names(root, endings={*EXTENSIONS, *ARRAYS}))
+    maps: dict[str, list[Path]] = {}
+    listed = [root / name for name, reason in walked if not reason]
+    ordered = sorted(listed, key=lambda file: (file.suffix.lower() != ".png", file.name))
+    for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
+        maps.setdefault(stem(_below(file, root)), []).append(file)
+    faults = {stem(name): f"{path_text(root / name)}: {reason}" for name, reason in walked if reason}
     if not maps and not faults:
         raise InputError(f"no map below {root}: predictions are 8-bit grey images (or .npy arrays), one for each image")
     keys = match_names(dataset, maps)
@@ -88,17 +95,6 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
         extra=tuple(_below(paths[0], root) for key, paths in maps.items() if key not in used),
         doubled=tuple(name for name, key in keys.items() if len(maps.get(key, ())) > 1),
     )
-
-
-def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
-    """List maps below a folder by path without extension, PNG first, and the reasons for unreadable files."""
-    walked = list(walk_names(root, endings={*EXTENSIONS, *ARRAYS}))
-    maps: dict[str, list[Path]] = {}
-    files = [root / name for name, reason in walked if not reason]
-    ordered = sorted(files, key=lambda file: (file.suffix.lower() != ".png", file.name))
-    for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
-        maps.setdefault(stem(_below(file, root)), []).append(file)
-    return maps, {stem(name): f"{path_text(root / name)}: {reason}" for name, reason in walked if reason}
 
 
 def _below(file: Path, root: Path) -> str:
@@ -124,7 +120,13 @@ def read_prediction(path: str | Path) -> Prediction:
 
 
 def _picture(image: Image.Image) -> NDArray[Any]:
-    if _see_through(image):
+    if image.mode.endswith(("A", "a")):
+        see_through = image.getchannel(image.mode[-1]).getextrema() != (255, 255)
+    elif is_wide(image):  # it cannot become RGBA; what is transparent is one of its values
+        see_through = "transparency" in image.info and bool((np.asarray(image) == image.info["transparency"]).any())
+    else:
+        see_through = image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+    if see_through:
         raise ImageError("transparent pixels have no probability: save the map without transparency")
     if image.mode == "F":
         return wide_values(image)
@@ -136,14 +138,6 @@ def _picture(image: Image.Image) -> NDArray[Any]:
     if not (channels == channels[..., :1]).all():
         raise ImageError("a colour picture, not a probability map: save one grey value for each pixel, p × 255")
     return np.ascontiguousarray(channels[..., 0])
-
-
-def _see_through(image: Image.Image) -> bool:
-    if image.mode.endswith(("A", "a")):
-        return image.getchannel(image.mode[-1]).getextrema() != (255, 255)
-    if is_wide(image):  # it cannot become RGBA; what is transparent is one of its values
-        return "transparency" in image.info and bool((np.asarray(image) == image.info["transparency"]).any())
-    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
 def array_in(data: bytes, path: str | Path, copies: int = 1) -> NDArray[Any]:
@@ -207,7 +201,14 @@ def decode_class_mask(data: bytes) -> NDArray[np.int64]:
         if image.format in LOSSY:
             raise ImageError(f"{image.format} alters the numbers of classes: save PNG")
         with damage_named():
-            return _indices(image)
+            if image.mode in ("P", "L", "1"):
+                return np.asarray(image).astype(np.int64)
+            if is_wide(image) and image.mode != "F":
+                return wide_values(image).astype(np.int64)
+            channels = np.asarray(to_rgb(image)) if image.mode != "F" else np.array([[[0, 1]]])
+            if not (channels == channels[..., :1]).all():
+                raise ImageError("a colour picture and no map of classes: save the numbers of classes as a grey or palette PNG")
+            return channels[..., 0].astype(np.int64)
 
 
 def read_class_map(path: str | Path) -> ClassMap:
@@ -229,17 +230,6 @@ def read_class_map(path: str | Path) -> ClassMap:
         form = "save (h, w) whole numbers of classes, or (classes, h, w) probabilities"
         raise ImageError(f"an array of {array.dtype} of shape {array.shape}: {form}")
     return ClassMap(array.astype(np.int64))
-
-
-def _indices(image: Image.Image) -> NDArray[np.int64]:
-    if image.mode in ("P", "L", "1"):
-        return np.asarray(image).astype(np.int64)
-    if is_wide(image) and image.mode != "F":
-        return wide_values(image).astype(np.int64)
-    channels = np.asarray(to_rgb(image)) if image.mode != "F" else np.array([[[0, 1]]])
-    if not (channels == channels[..., :1]).all():
-        raise ImageError("a colour picture and no map of classes: save the numbers of classes as a grey or palette PNG")
-    return channels[..., 0].astype(np.int64)
 
 
 KEY = "howfar"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,25 +74,36 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
         if not isinstance(value, (str, Path, bytes)) and not isinstance(value, Image.Image) and as_array(value) is None:
             rule = f"must be a list of {PICTURES}"
             raise InputError(f"dataset {rule}, got {named(value)} at position {number}: pass several datasets as secondaries")
-    if all(isinstance(value, (str, Path)) for value in values):
-        return _files([str(value) if is_url(value) else Path(str(value)) for value in values], name, unnamed)
-    # A Pillow image that was opened from a file knows that file.
-    files = [value if isinstance(value, (str, Path)) else getattr(value, "filename", "") for value in values]
-    shown = [Path(file).name if isinstance(file, (str, Path)) else "" for file in files]
-    known = all(shown) and len(set(shown)) == len(shown)
-    what = f"dataset: image 0 of the {type(values).__name__}"
-    return _pictures(values, name or unnamed, what, names=shown if known else None)
-
-
-def _from_pixels(array: NDArray[Any], name: str) -> Dataset:
-    """Make a dataset from an array of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats of 0-1."""
-    if array.ndim == 3 and array.shape[2] in CHANNELS:
-        raise InputError(f"{name} must be several pictures, got one of shape {array.shape}: put it into a list")
-    if not len(array):
-        raise InputError(f"{name} must hold at least one picture, got an array of shape {array.shape}")
-    for number in range(1, len(array) if array.dtype.kind == "f" else 1):
-        _check_picture(array[number], f"{name}: image {number}")
-    return _pictures(array, name, f"{name}: image 0")
+    if not all(isinstance(value, (str, Path)) for value in values):
+        # A Pillow image that was opened from a file knows that file.
+        files = [value if isinstance(value, (str, Path)) else getattr(value, "filename", "") for value in values]
+        shown = [Path(file).name if isinstance(file, (str, Path)) else "" for file in files]
+        known = all(shown) and len(set(shown)) == len(shown)
+        what = f"dataset: image 0 of the {type(values).__name__}"
+        return _pictures(values, name or unnamed, what, names=shown if known else None)
+    locations: list[Location] = []
+    for value in values:
+        path = str(value) if is_url(value) else Path(str(value))
+        location = as_location(path)
+        if isinstance(location, Url):
+            name_place(location)
+        elif location.is_dir():
+            rule = f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
+            raise InputError.of("dataset", rule)
+        locations.append(location)
+    texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
+    repeated = [text for text, count in Counter(texts).items() if count > 1]
+    if repeated:
+        raise InputError.of("dataset", "must name each image once", repeated[0], "drop the repeats")
+    short = unshared(texts)
+    name = name or _folder_name(locations) or unnamed
+    faults = {text: why_no_file(location) for text, location in zip(texts, locations, strict=True)}
+    items = tuple(Item(short[text], location) for text, location in zip(texts, locations, strict=True) if not faults[text])
+    skipped = tuple(Skipped(name, path_text(text), reason) for text, reason in faults.items() if reason)
+    if not items:
+        line = f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
+        raise InputError(line)
+    return Dataset(name, items, skipped)
 
 
 def _pictures(
@@ -162,31 +173,6 @@ def _check_picture(value: object, what: str) -> None:
         raise InputError(f"{what} is no picture: {error}") from error
 
 
-def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Dataset:
-    locations: list[Location] = []
-    for path in paths:
-        location = as_location(path)
-        if isinstance(location, Url):
-            name_place(location)
-        elif location.is_dir():
-            rule = f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
-            raise InputError.of("dataset", rule)
-        locations.append(location)
-    texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
-    repeated = [text for text, count in Counter(texts).items() if count > 1]
-    if repeated:
-        raise InputError.of("dataset", "must name each image once", repeated[0], "drop the repeats")
-    shown = unshared(texts)
-    name = name or _folder_name(locations) or unnamed
-    faults = {text: why_no_file(location) for text, location in zip(texts, locations, strict=True)}
-    items = tuple(Item(shown[text], location) for text, location in zip(texts, locations, strict=True) if not faults[text])
-    skipped = tuple(Skipped(name, path_text(text), reason) for text, reason in faults.items() if reason)
-    if not items:
-        line = f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
-        raise InputError(line)
-    return Dataset(name, items, skipped)
-
-
 def _folder_name(locations: Sequence[Location]) -> str:
     """Return the name of the folder that holds all files; "" for URLs in several folders."""
     folders = {home_of(location.parent) for location in locations}
@@ -210,7 +196,14 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
         raise InputError(f"the data frame has the column {printable(doubled)} twice: drop or rename one")
     columns = {str(column): frame[column] for column in frame.columns}
     if "embedding" in columns:
-        return _embeddings(columns, name)
+        cells = columns["embedding"].to_list()
+        try:
+            rows = np.array([np.asarray(cell, dtype=np.float64) for cell in cells])
+        except (ValueError, TypeError) as error:
+            raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
+        names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
+        found = from_array(rows, name, images=(rows_called := unique_names([text or None for text in names])))
+        return in_groups(found, rows_called, columns[GROUP].to_list()) if GROUP in columns else found
     if "image" not in columns:
         if len(frame) and columns and all(_is_number(column) for column in columns.values()):
             return from_array(frame.to_numpy(), name)
@@ -219,11 +212,14 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
             f"the data frame has no column image; its columns: {listed}: name the column of paths or pictures image, "
             "or drop all columns that are no numbers to give embeddings"
         )
-    texts: dict[str, list[str | None]] = {
-        column: [None if _is_empty(cell) else cell_text(cell) for cell in values.to_list()]
-        for column, values in columns.items()
-        if column not in WANTED[:2] and _is_plain(values)
-    }
+    texts: dict[str, list[str | None]] = {}
+    for column, values in columns.items():
+        if column not in WANTED[:2]:
+            cells = values.to_list()
+            first = next((cell for cell in cells if not _is_empty(cell)), "")
+            # Further columns count whose cells are single values that can be written as text.
+            if isinstance(first, (str, Path, int, float, bool, np.generic)) or hasattr(first, "isoformat"):
+                texts[column] = [None if _is_empty(cell) else cell_text(cell) for cell in cells]
     images, masks = columns["image"].to_list(), columns["mask"].to_list() if "mask" in columns else [None] * len(frame)
     if all(isinstance(cell, (str, Path)) or _is_empty(cell) for cell in (*images, *masks)):
         paths = {"image": images, "mask": masks}
@@ -236,26 +232,9 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
     return _pictures(images, name, "the data frame: image in row 1", masks, texts)
 
 
-def _embeddings(columns: Mapping[str, Any], name: str) -> Features:
-    cells = columns["embedding"].to_list()
-    try:
-        rows = np.array([np.asarray(cell, dtype=np.float64) for cell in cells])
-    except (ValueError, TypeError) as error:
-        raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
-    names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
-    found = from_array(rows, name, images=(images := unique_names([text or None for text in names])))
-    return in_groups(found, images, columns[GROUP].to_list()) if GROUP in columns else found
-
-
 def _is_number(column: Any) -> bool:
     kind = getattr(column.dtype, "kind", None)
     return bool(column.dtype.is_numeric()) if kind is None else kind in "fiub"
-
-
-def _is_plain(column: Any) -> bool:
-    """Return whether a column's cells are single values that can be written as text."""
-    first = next((cell for cell in column.to_list() if not _is_empty(cell)), "")
-    return isinstance(first, (str, Path, int, float, bool, np.generic)) or hasattr(first, "isoformat")
 
 
 def _is_empty(cell: object) -> bool:
@@ -265,17 +244,18 @@ def _is_empty(cell: object) -> bool:
     return (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
 
 
-def _refuse_splits(datasets: Any) -> None:
-    """Raise `InputError` for a mapping of splits where one dataset is expected."""
-    splits = list(datasets)
-    rest = f"of {', '.join(splits)}: pass dataset[{splits[0]!r}]" if splits else "without any: pass a dataset with images"
-    raise InputError.of("dataset", f"must be one split, got a {type(datasets).__name__} {rest}")
-
-
 def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     """Read an in-memory Hugging Face dataset from its column ``image``, or else from its only image column."""
-    image = _image_column(dataset)
-    columns = [image, *([MASK] if MASK in dataset.features and _is_image(dataset, MASK) else [])]
+    pictures = [column for column, feature in dataset.features.items() if type(feature).__name__ == "Image"]
+    if "image" not in pictures and len(pictures) != 1:
+        if pictures:
+            rule = f"has several columns of images ({', '.join(pictures)}): rename the one that counts to image"
+            raise InputError.of("dataset", rule)
+        listed = ", ".join(map(printable, dataset.features)) or "none"
+        remedy = 'cast_column("image", datasets.Image()) makes one of paths'
+        raise InputError.of("dataset", f"has no column of images; its columns: {listed}: {remedy}")
+    image = "image" if "image" in pictures else pictures[0]
+    columns = [image, *([MASK] if MASK in pictures else [])]
     # As they were when the dataset was made: neither decoded nor transformed.
     raw = dataset.with_format(None).select_columns(columns)
     for column in columns:
@@ -294,25 +274,19 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
         name for name in single if name not in columns and "binary" not in str(getattr(dataset.features[name], "dtype", ""))
     ]
     texts = {column: _texts(dataset, column) for column in plain}
+    # Images are named by the paths of their files if every row has one of its own. Those of a choice of rows cannot be had
+    # without their bytes.
+    paths: list[Any] = []
+    if getattr(raw, "_indices", None) is None:
+        import pyarrow.compute as pc
+
+        with suppress(Exception):  # another layout of another version: names are a convenience
+            paths = pc.struct_field(raw.data.table.column(image).combine_chunks(), "path").to_pylist()
+    told = bool(paths) and all(paths) and len(set(paths)) == len(paths)
+    names = list(unshared([PurePath(path).as_posix() for path in paths]).values()) if told else len(raw)
     own = getattr(dataset.info, "dataset_name", None) or ""
     own = f"{own}-{dataset.split}" if own and dataset.split else own
-    return in_memory(read, name or own or unnamed, _names(raw, image), [MASK in columns] * len(dataset), texts)
-
-
-def _image_column(dataset: Any) -> str:
-    images = [column for column in dataset.features if _is_image(dataset, column)]
-    if "image" in images or len(images) == 1:
-        return "image" if "image" in images else images[0]
-    listed = ", ".join(map(printable, dataset.features)) or "none"
-    if images:
-        rule = f"has several columns of images ({', '.join(images)}): rename the one that counts to image"
-        raise InputError.of("dataset", rule)
-    remedy = 'cast_column("image", datasets.Image()) makes one of paths'
-    raise InputError.of("dataset", f"has no column of images; its columns: {listed}: {remedy}")
-
-
-def _is_image(dataset: Any, column: str) -> bool:
-    return type(dataset.features[column]).__name__ == "Image"
+    return in_memory(read, name or own or unnamed, names, [MASK in columns] * len(dataset), texts)
 
 
 def _texts(dataset: Any, column: str) -> list[str | None]:
@@ -321,22 +295,6 @@ def _texts(dataset: Any, column: str) -> list[str | None]:
     if names is None:
         return [cell_text(cell) for cell in cells]
     return [names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else None for cell in cells]
-
-
-def _names(raw: Any, image: str) -> Sequence[str]:
-    """Name images by their file paths if every row has a distinct path, else by row number."""
-    numbers = [str(number) for number in range(len(raw))]
-    if getattr(raw, "_indices", None) is not None:  # a choice of rows, whose paths cannot be had without their bytes
-        return numbers
-    import pyarrow.compute as pc
-
-    try:
-        paths = pc.struct_field(raw.data.table.column(image).combine_chunks(), "path").to_pylist()
-    except Exception:  # another layout of another version: names are a convenience
-        return numbers
-    if not all(paths) or len(set(paths)) < len(paths):
-        return numbers
-    return list(unshared([PurePath(path).as_posix() for path in paths]).values())
 
 
 IMAGE_KEYS, MASK_KEYS, LABEL_KEYS = ("image", "img"), ("mask",), ("label", "target")
@@ -372,35 +330,44 @@ def is_map_style(argument: object) -> bool:
     return hasattr(kind, "__getitem__") and hasattr(kind, "__len__")
 
 
-def refuse_streams(argument: object) -> None:
-    """Raise `InputError` for an object without access by number: a loader, an iterable dataset, a generator."""
-    kind = type(argument).__name__
-    torch = sys.modules.get("torch.utils.data")
-    if torch is not None and isinstance(argument, torch.DataLoader):
-        raise InputError.of("dataset", "must be images, not batches of them", kind, "pass loader.dataset")
-    iterable = torch is not None and isinstance(argument, torch.IterableDataset)
-    if iterable or (hasattr(argument, "__next__") and hasattr(argument, "__iter__")):
-        rule = "must give its images by number and have a length"
-        raise InputError.of("dataset", rule, kind, "pass list(…) of it, or a map-style dataset")
-
-
-def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
+def _read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     """Make a dataset from an object that gives images by number, when asked; torchvision's ``ImageFolder`` gives its files."""
+    kind = type(dataset).__name__
     whole, numbers = _whole(dataset)
     if not numbers:
-        raise InputError.of("dataset", f"must hold at least one image, got a {type(dataset).__name__} of none")
+        raise InputError.of("dataset", f"must hold at least one image, got a {kind} of none")
     files = _torchvision_files(whole)
     if files is not None:
         items = tuple(files[number] for number in numbers)
         root = absolute(getattr(whole, "root", None) or Path(items[0].path).parent)
         return Dataset(name or root.name or unnamed, items, (), root)
-    parts = _first(dataset, type(dataset).__name__)
-    targets = _listed_targets(whole)
+    # The first item must be an image, and the same each time.
+    try:
+        parts, again = (parts_of(dataset[0]) for _ in range(2))
+    except Exception as error:
+        line = f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
+        raise InputError(line) from error
+    try:
+        is_same = file_bytes(parts.image) == file_bytes(again.image)
+    except ImageError as error:
+        raise InputError(f"dataset: item 0 of the {kind} is no picture: {error}") from error
+    if not is_same:
+        rule = "must give the same image each time"
+        raise InputError.of("dataset", rule, f"{kind} with a random transform", "pass it without augmentation")
+    # Classes may be listed apart from the images, as in torchvision.
+    texts: dict[str, list[str | None]] = {}
+    tensors: Any = getattr(whole, "tensors", None)
+    second = tensors[1] if isinstance(tensors, (list, tuple)) and len(tensors) > 1 else None
+    for values in (getattr(whole, "targets", None), getattr(whole, "labels", None), second):
+        array = None if isinstance(values, (list, tuple)) else as_array(values)
+        listed: Any = array.tolist() if array is not None and array.ndim == 1 else values
+        targets = [_as_target(value) for value in listed] if isinstance(listed, (list, tuple)) else []
+        if len(targets) == len(whole) and None not in targets:
+            texts = {LABEL: [_class(whole, targets[number]) for number in numbers]}
+            break
     reader = _Reader(dataset, whole)
     label = reader.label if parts.target is not None else None
-    masked = [parts.mask is not None] * len(numbers)
-    texts = {} if targets is None else {LABEL: [_class(whole, targets[number]) for number in numbers]}
-    return in_memory(reader.read, name or unnamed, len(numbers), masked, texts, label)
+    return in_memory(reader.read, name or unnamed, len(numbers), [parts.mask is not None] * len(numbers), texts, label)
 
 
 class _Reader:
@@ -499,36 +466,6 @@ def _torchvision_files(dataset: Any) -> list[Item] | None:
     return [Item(name, path, None, label) for name, path, label in zip(names, paths, labels, strict=True)]
 
 
-def _listed_targets(dataset: Any) -> list[int | str | None] | None:
-    """Return the classes that a dataset lists apart from its images, as in torchvision; None if it lists none."""
-    tensors: Any = getattr(dataset, "tensors", None)
-    second = tensors[1] if isinstance(tensors, (list, tuple)) and len(tensors) > 1 else None
-    for values in (getattr(dataset, "targets", None), getattr(dataset, "labels", None), second):
-        array = None if isinstance(values, (list, tuple)) else as_array(values)
-        listed: Any = array.tolist() if array is not None and array.ndim == 1 else values
-        targets = [_as_target(value) for value in listed] if isinstance(listed, (list, tuple)) else []
-        if len(targets) == len(dataset) and None not in targets:
-            return targets
-    return None
-
-
-def _first(dataset: Any, kind: str) -> ItemParts:
-    """Return the parts of the first item; raise `InputError` unless it is an image and the same each time."""
-    try:
-        parts, again = (parts_of(dataset[0]) for _ in range(2))
-    except Exception as error:
-        line = f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
-        raise InputError(line) from error
-    try:
-        data, other = file_bytes(parts.image), file_bytes(again.image)
-    except ImageError as error:
-        raise InputError(f"dataset: item 0 of the {kind} is no picture: {error}") from error
-    if data != other:
-        rule = "must give the same image each time"
-        raise InputError.of("dataset", rule, f"{kind} with a random transform", "pass it without augmentation")
-    return parts
-
-
 DatasetArgument: TypeAlias = (
     "str | Path | Dataset | Features | NDArray[Any] | pd.DataFrame | Sequence[ImageArgument] | MapStyle "
     "| Mapping[str, DatasetArgument]"
@@ -544,27 +481,47 @@ IN_PYTHON = (
 
 def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | Features:
     """Read a Python object, one of `IN_PYTHON`, as a dataset of images or as features, called by `name` or by its own name."""
+    kind, called = type(argument).__name__, name or unnamed
     if isinstance(argument, Image.Image):
-        raise InputError.of("dataset", "must hold several images", type(argument).__name__, "put it into a list")
+        raise InputError.of("dataset", "must hold several images", kind, "put it into a list")
     if _is_of(argument, "pandas.DataFrame", "polars.DataFrame"):
-        return read_frame(argument, name or unnamed)
+        return read_frame(argument, called)
     if _is_of(argument, "pandas.Series", "polars.Series"):
         series: Any = argument
         return _list_images(series.to_list(), name, unnamed)
     if is_several(argument):
-        _refuse_splits(argument)
+        splits = list(cast("Any", argument))
+        rest = f"of {', '.join(splits)}: pass dataset[{splits[0]!r}]" if splits else "without any: pass a dataset with images"
+        raise InputError.of("dataset", f"must be one split, got a {kind} {rest}")
     if _is_of(argument, "datasets.IterableDataset"):
-        raise InputError.of("dataset", "must give its images by number", type(argument).__name__, "load it without streaming")
+        raise InputError.of("dataset", "must give its images by number", kind, "load it without streaming")
     if _is_of(argument, "datasets.Dataset"):
         return _read_loaded(argument, name, unnamed)
-    array = as_array(argument)
-    if array is not None:
-        return _of_array(array, name, unnamed)
+    if (array := as_array(argument)) is not None:
+        if array.ndim == 1 and array.dtype.kind in "UO":  # an array of paths
+            return _list_images(array.tolist(), name, unnamed)
+        if array.ndim not in (3, 4) or array.dtype.kind not in "uif":
+            return from_array(array, called)
+        # Pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats of 0-1.
+        if array.ndim == 3 and array.shape[2] in CHANNELS:
+            raise InputError(f"{called} must be several pictures, got one of shape {array.shape}: put it into a list")
+        if not len(array):
+            raise InputError(f"{called} must hold at least one picture, got an array of shape {array.shape}")
+        for number in range(1, len(array) if array.dtype.kind == "f" else 1):
+            _check_picture(array[number], f"{called}: image {number}")
+        return _pictures(array, called, f"{called}: image 0")
     if isinstance(argument, (list, tuple, BufferedText)):
         return _list_images(argument, name, unnamed)
-    refuse_streams(argument)
+    # A loader, an iterable dataset and a generator give nothing by number.
+    torch = sys.modules.get("torch.utils.data")
+    if torch is not None and isinstance(argument, torch.DataLoader):
+        raise InputError.of("dataset", "must be images, not batches of them", kind, "pass loader.dataset")
+    iterable = torch is not None and isinstance(argument, torch.IterableDataset)
+    if iterable or (hasattr(argument, "__next__") and hasattr(argument, "__iter__")):
+        rule = "must give its images by number and have a length"
+        raise InputError.of("dataset", rule, kind, "pass list(…) of it, or a map-style dataset")
     if is_map_style(argument):
-        return read_map_style(argument, name, unnamed)
+        return _read_map_style(argument, name, unnamed)
     if isinstance(argument, Mapping):
         remedy = "a mapping of several is for what takes several, as secondaries"
         raise InputError.of("dataset", f"must be one dataset, got {named(argument)}: {remedy}")
@@ -574,14 +531,6 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
 def is_several(argument: object) -> bool:
     """Return whether an argument is Hugging Face's mapping of splits: several datasets, even with one split."""
     return _is_of(argument, "datasets.DatasetDict", "datasets.IterableDatasetDict")
-
-
-def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | Features:
-    if array.ndim == 1 and array.dtype.kind in "UO":  # an array of paths
-        return _list_images(array.tolist(), name, unnamed)
-    if array.ndim in (3, 4) and array.dtype.kind in "uif":
-        return _from_pixels(array, name or unnamed)
-    return from_array(array, name or unnamed)
 
 
 def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, Any]]:

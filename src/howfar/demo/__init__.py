@@ -1,7 +1,5 @@
 """Draw synthetic pavement with exact crack masks and an adjustable shift, and write the datasets of `howfar demo`."""
 
-from howfar.demo.cloth import not_pavement
-from howfar.demo.datasets import SHIFTED, write_dataset, write_demo, write_pictures
-from howfar.demo.pavement import KINDS, pavement
+from howfar.demo.pavement import KINDS, SHIFTED, not_pavement, pavement, write_dataset, write_demo, write_pictures
 
 __all__ = ["KINDS", "SHIFTED", "not_pavement", "pavement", "write_dataset", "write_demo", "write_pictures"]

@@ -17,20 +17,11 @@ from scipy.special import expit
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.masks import read_mask
 from howfar.data.prediction_maps import map_paths, write_map
-from howfar.demo.noise import Field
+from howfar.demo.pavement import Field
 from howfar.errors import InputError
 
 TOLERANCE = 1e-8
 """Largest entry of the gradient, as a share of the number of rows, at which the fit has converged."""
-
-
-def fit_logistic(x: NDArray[np.float64], y: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Minimise Σ log(1 + exp(-±(w₀ + w·x))) + |w|²/2 over rows (n, q), + where y is true; return (1 + q,), w₀ first."""
-    # It takes a second to load.
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(tol=TOLERANCE, solver="newton-cholesky").fit(x, y)
-    return np.append(fitted.intercept_, fitted.coef_[0])
 
 
 Labelled: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.bool_]]
@@ -79,21 +70,33 @@ class Detector:
         size, and drawn pixels that are all or none a crack's raise `InputError`; a file that cannot be read raises
         `ImageError`.
         """
+        # It takes a second to load.
+        from sklearn.linear_model import LogisticRegression
+
         pixel_rng, unit_rng = np.random.default_rng(seed).spawn(2)
         pairs = _read(source) if isinstance(source, Dataset) else source
-        drawn = [_draw(image, mask, pixel_rng) for image, mask in pairs]
+        drawn: list[Field] = []
+        cracks: list[NDArray[np.bool_]] = []
+        for image, mask in pairs:
+            if mask.shape != image.shape[:2]:
+                raise InputError.of("mask", f"must have its picture's size {image.shape[:2]}", mask.shape)
+            pixels = pixel_rng.choice(mask.size, min(PIXELS, mask.size), replace=False)
+            features = pixel_features(image)
+            drawn.append(features.reshape(len(features), -1)[:, pixels].T)
+            cracks.append(mask.reshape(-1)[pixels])
         if not drawn:
             raise InputError.of("source", "must hold at least one picture with its mask", 0)
-        x = np.concatenate([features for features, _ in drawn]).astype(np.float64)
-        y = np.concatenate([truth for _, truth in drawn])
+        x, y = np.concatenate(drawn).astype(np.float64), np.concatenate(cracks)
         if y.all() or not y.any():
             raise InputError.of("source", "must show cracks and what is none", f"{y.sum()} of {y.size} pixels of cracks")
         mean, deviation = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
         x = (x - mean) / deviation
         weights = unit_rng.standard_normal((x.shape[1], UNITS)) * (1.5 / np.sqrt(x.shape[1]))
         offsets = unit_rng.uniform(-2.0, 2.0, UNITS)
-        coefficients = fit_logistic(np.hstack([x, np.tanh(x @ weights + offsets)]), y)
-        return cls(mean, deviation, weights, offsets, coefficients)
+        # Minimise Σ log(1 + exp(-±(w₀ + w·x))) + |w|²/2, + for a crack's pixels.
+        fitted = LogisticRegression(tol=TOLERANCE, solver="newton-cholesky")
+        fitted.fit(np.hstack([x, np.tanh(x @ weights + offsets)]), y)
+        return cls(mean, deviation, weights, offsets, np.append(fitted.intercept_, fitted.coef_[0]))
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Predict the probability of a crack at each pixel, 255 for 1: an image, uint8 (h, w, 3), to uint8 (h, w).
@@ -103,23 +106,21 @@ class Detector:
         features = pixel_features(image)
         height, width = features.shape[1:]
         rows = features.reshape(len(features), -1)
+        column = partial(np.expand_dims, axis=1)
+        mean, deviation, offsets = (column(each.astype(np.float32)) for each in (self.mean, self.deviation, self.offsets))
+        intercept, *rest = self.coefficients.astype(np.float32)
+        by_feature, by_unit = np.array(rest[: len(mean)]), np.array(rest[len(mean) :])
+        blocks: list[Field] = []
         # In blocks, so that the hidden units of a large image are not in memory all at once.
-        blocks = [self._probability(rows[:, start : start + _BLOCK]) for start in range(0, rows.shape[1], _BLOCK)]
+        for start in range(0, rows.shape[1], _BLOCK):
+            x = (rows[:, start : start + _BLOCK] - mean) / deviation
+            hidden = self.weights.T.astype(np.float32) @ x
+            hidden += offsets
+            np.tanh(hidden, out=hidden)
+            blocks.append(expit(by_feature @ x + by_unit @ hidden + intercept))
         p = np.concatenate(blocks).reshape(height, width)
         probability: NDArray[np.uint8] = np.rint(255.0 * p).astype(np.uint8)
         return probability
-
-    def _probability(self, rows: Field) -> Field:
-        column = partial(np.expand_dims, axis=1)
-        x = (rows - column(self.mean.astype(np.float32))) / column(self.deviation.astype(np.float32))
-        hidden = self.weights.T.astype(np.float32) @ x
-        hidden += column(self.offsets.astype(np.float32))
-        np.tanh(hidden, out=hidden)
-        intercept, *rest = self.coefficients.astype(np.float32)
-        split = len(self.mean)
-        by_feature, by_unit = np.array(rest[:split]), np.array(rest[split:])
-        p: Field = expit(by_feature @ x + by_unit @ hidden + intercept)
-        return p
 
     def __repr__(self) -> str:
         return f"Detector({self.coefficients.size} coefficients)"
@@ -139,33 +140,19 @@ def pixel_features(image: NDArray[np.uint8]) -> Field:
     local_mean = uniform_filter(grey, WINDOW, mode="nearest")
     spread = np.sqrt(np.maximum(uniform_filter(grey * grey, WINDOW, mode="nearest") - local_mean * local_mean, 0.0))
     relative = [level - local_mean for level in (grey, *blurred[:2])]
-    derivatives = [field for level, scale in zip(blurred, SCALES, strict=True) for field in _derivatives(level, scale)]
+    # Hessian eigenvalues, gradient and its length, each times its scale to the order of its derivative.
+    derivatives: list[Field] = []
+    for level, scale in zip(blurred, SCALES, strict=True):
+        wide = np.pad(level, 1, mode="edge")
+        left, right, above, below = wide[1:-1, :-2], wide[1:-1, 2:], wide[:-2, 1:-1], wide[2:, 1:-1]
+        dx, dy = np.float32(scale / 2) * (right - left), np.float32(scale / 2) * (below - above)
+        xx, yy = left + right - 2 * level, above + below - 2 * level
+        xy = (wide[2:, 2:] - wide[2:, :-2] - wide[:-2, 2:] + wide[:-2, :-2]) / 4
+        mean, half = (xx + yy) / 2, (xx - yy) / 2
+        radius = np.sqrt(half * half + xy * xy)
+        square = np.float32(scale * scale)
+        derivatives += [square * (mean + radius), square * (mean - radius), dx, dy, np.sqrt(dx * dx + dy * dy)]
     return np.stack([*relative, spread, *derivatives])
-
-
-def _derivatives(level: Field, scale: float) -> list[Field]:
-    """Compute Hessian eigenvalues, gradient and its length, each times its scale to the order of its derivative."""
-    wide = np.pad(level, 1, mode="edge")
-    left, middle, right = wide[1:-1, :-2], level, wide[1:-1, 2:]
-    above, below = wide[:-2, 1:-1], wide[2:, 1:-1]
-    dx, dy = np.float32(scale / 2) * (right - left), np.float32(scale / 2) * (below - above)
-    xx, yy = left + right - 2 * middle, above + below - 2 * middle
-    xy = (wide[2:, 2:] - wide[2:, :-2] - wide[:-2, 2:] + wide[:-2, :-2]) / 4
-    mean, half = (xx + yy) / 2, (xx - yy) / 2
-    radius = np.sqrt(half * half + xy * xy)
-    square = np.float32(scale * scale)
-    return [square * (mean + radius), square * (mean - radius), dx, dy, np.sqrt(dx * dx + dy * dy)]
-
-
-def _draw(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Sample pixels; return their features, (n, q), and whether each belongs to a crack."""
-    if mask.shape != image.shape[:2]:
-        raise InputError.of("mask", f"must have its picture's size {image.shape[:2]}", mask.shape)
-    pixels = rng.choice(mask.size, min(PIXELS, mask.size), replace=False)
-    features = pixel_features(image)
-    return features.reshape(len(features), -1)[:, pixels].T, mask.reshape(-1)[pixels]
 
 
 def _read(dataset: Dataset) -> Iterator[Labelled]:

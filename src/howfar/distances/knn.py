@@ -59,16 +59,15 @@ def neighbours(s: ArrayLike, p: ArrayLike, k: int = 5, *, pairs_per_tile: int = 
     most = len(primary)
     if not 1 <= count <= most:
         raise InputError.of("k", f"must be at least 1 and at most the images of p ({most})", k, f"pass k = {min(5, most)}")
-    blocks = [_smallest(d, count) for _, _, d in distance_blocks(secondary, primary, min(pairs_per_tile, _MOST_PAIRS))]
-    return Neighbours(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
-
-
-def _smallest(distances: Float64Array, count: int) -> Neighbours:
-    """Find the `count` smallest distances of each row, sorted so that their mean does not depend on the order of P."""
-    least = np.partition(distances, count - 1, axis=1)[:, count - 1 : count]
-    # Below the last, and of those equal to it the first: which of them a partition takes would be chance.
-    rank = (distances >= least).astype(np.int8) + (distances > least)
-    rows = np.argsort(rank, axis=1, kind="stable")[:, :count]
-    chosen = np.take_along_axis(distances, rows, axis=1)
-    order = np.lexsort((rows, chosen), axis=1)
-    return Neighbours(np.take_along_axis(rows, order, axis=1).astype(np.int64), np.take_along_axis(chosen, order, axis=1))
+    found, distances = [], []
+    for _, _, d in distance_blocks(secondary, primary, min(pairs_per_tile, _MOST_PAIRS)):
+        least = np.partition(d, count - 1, axis=1)[:, count - 1 : count]
+        # Below the last, and of those equal to it the first: which of them a partition takes would be chance.
+        rank = (d >= least).astype(np.int8) + (d > least)
+        rows = np.argsort(rank, axis=1, kind="stable")[:, :count]
+        chosen = np.take_along_axis(d, rows, axis=1)
+        # Sorted, so that the mean does not depend on the order of P.
+        order = np.lexsort((rows, chosen), axis=1)
+        found.append(np.take_along_axis(rows, order, axis=1).astype(np.int64))
+        distances.append(np.take_along_axis(chosen, order, axis=1))
+    return Neighbours(np.concatenate(found), np.concatenate(distances))

@@ -65,7 +65,12 @@ class Fitted:
             raise InputError.of("p", "must hold at least two different images", received, remedy)
         largest = np.abs(spread).max()
         spread /= largest
-        delta = _ledoit_wolf(spread) if shrinkage == "ledoit_wolf" else _share(shrinkage)
+        if shrinkage == "ledoit_wolf":
+            delta = _ledoit_wolf(spread)
+        elif isinstance(shrinkage, int | float | np.floating) and 0.0 <= shrinkage <= 1.0:
+            delta = float(shrinkage)
+        else:
+            raise InputError.of("shrinkage", "must be 'ledoit_wolf' or a share from 0 to 1", shrinkage)
         n, z = spread.shape
         triangle = np.asarray(np.linalg.qr(spread, mode="r"), dtype=np.float64)[: min(n, z)]
         _, deviations, axes = np.linalg.svd(triangle, full_matrices=False)
@@ -103,12 +108,6 @@ def _ledoit_wolf(spread: Float64Array) -> float:
     if error <= 0.0 or distance <= 0.0:
         return 0.0
     return float(min(error / distance, 1.0))
-
-
-def _share(shrinkage: object) -> float:
-    if not isinstance(shrinkage, int | float | np.floating) or not 0.0 <= shrinkage <= 1.0:
-        raise InputError.of("shrinkage", "must be 'ledoit_wolf' or a share from 0 to 1", shrinkage)
-    return float(shrinkage)
 
 
 def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -> Float64Array:

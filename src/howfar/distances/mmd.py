@@ -14,7 +14,6 @@ from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
 from howfar.distances.pairwise import (
     PAIRS_PER_TILE,
     Single,
-    Tile,
     centre_of,
     distance_blocks,
     double_squared,
@@ -108,41 +107,32 @@ def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
     def mean(left: Single, right: Single, of_left: Float64Array, of_right: Float64Array, same: bool) -> float:
         total, rows, columns = 0.0, of_left.astype(np.float32), of_right.astype(np.float32)
         for tile in product_tiles(left, right, same):
-            total += _square_and_cube(tile, rows, columns, np.float32(whole), same)
+            # Sum x²(w + x), w thrice the kernel's constant; within one dataset, pairs count twice and self-pairs not.
+            (at_rows, at_columns), x = tile.ends(), tile.values
+            x += rows[at_rows, None]
+            x += columns[at_columns]
+            on_diagonal = same and tile.row == tile.column
+            if on_diagonal:
+                np.fill_diagonal(x, 0.0)
+            squares = np.square(x)
+            x += np.float32(whole)
+            x *= squares
+            total += float(x.sum(axis=1).sum(dtype=np.float64)) * (2.0 if same and not on_diagonal else 1.0)
         return total / (len(left) * (len(left) - 1) if same else len(left) * len(right))
 
     means = Means(mean(a, a, along_a, along_a, True), mean(b, b, along_b, along_b, True), mean(a, b, along_a, along_b, False))
+    # The unbiased squared MMD of the kernel a·b: the squared distance of the means minus the variances of both.
+    middle, variance = [], []
+    for x in (a, b):
+        middle.append(x.mean(axis=0, dtype=np.float64))
+        squares = float(np.einsum("ij,ij->", x, x, dtype=np.float64)) - len(x) * float(middle[-1] @ middle[-1])
+        variance.append(squares / (len(x) * (len(x) - 1)))
+    step = middle[0] - middle[1]
+    linear = float(step @ step - variance[0] - variance[1])
+
     scale = unit**2 / z
-    apart = _linear(a, b) * whole**2 / 3.0 + (means.within_s - means.between) + (means.within_p - means.between)
+    apart = linear * whole**2 / 3.0 + (means.within_s - means.between) + (means.within_p - means.between)
     return float(np.float64(scale) ** 3 * apart)
-
-
-def _square_and_cube(tile: Tile, along_rows: Single, along_columns: Single, whole: np.float32, same: bool) -> float:
-    """Sum x²(w + x) over a tile, w thrice the kernel's constant; within one dataset, pairs count twice and self-pairs not."""
-    (rows, columns), x = tile.ends(), tile.values
-    x += along_rows[rows, None]
-    x += along_columns[columns]
-    on_diagonal = same and tile.row == tile.column
-    if on_diagonal:
-        np.fill_diagonal(x, 0.0)
-    squares = np.square(x)
-    x += whole
-    x *= squares
-    return float(x.sum(axis=1).sum(dtype=np.float64)) * (2.0 if same and not on_diagonal else 1.0)
-
-
-def _linear(a: Single, b: Single) -> float:
-    """Compute the unbiased squared MMD of the kernel a·b: the squared distance of the means minus its sampling bias."""
-    (mean_a, own_a), (mean_b, own_b) = ((x.mean(axis=0, dtype=np.float64), _spread(x)) for x in (a, b))
-    apart = mean_a - mean_b
-    return float(apart @ apart - own_a - own_b)
-
-
-def _spread(x: Single) -> float:
-    """Compute the variance of the mean of the rows, summed over components."""
-    mean = x.mean(axis=0, dtype=np.float64)
-    squares = float(np.einsum("ij,ij->", x, x, dtype=np.float64)) - len(x) * float(mean @ mean)
-    return squares / (len(x) * (len(x) - 1))
 
 
 class SquaredDistances:
@@ -183,15 +173,14 @@ class SquaredDistances:
 
     def _bracket(self) -> tuple[float, float]:
         """Estimate bounds of the median from the distances between sampled rows."""
-        rows = np.concatenate([self._a[:: self._step(_ROWS)], self._b[:: self._step(_ROWS)]])
-        columns = np.concatenate([self._a[:: self._step(_COLUMNS)], self._b[:: self._step(_COLUMNS)]])
+        rows, columns = (
+            np.concatenate([self._a[::step], self._b[::step]])
+            for step in (-(-self.images // count) for count in (_ROWS, _COLUMNS))
+        )
         values = np.concatenate([tile.values.flatten() for tile in squared_tiles(rows, columns)])
         low, high = (int(share * (len(values) - 1)) for share in (0.5 - _BRACKET, 0.5 + _BRACKET))
         values.partition((low, high))
         return float(values[low]), float(values[high])
-
-    def _step(self, count: int) -> int:
-        return -(-self.images // count)
 
     def gaussian(self, width: float) -> Means:
         """Compute the means of exp(−d² / 2σ²), with `width` = σ in the unit of the features."""
@@ -265,16 +254,12 @@ def kernel_forms(
             k[:, : len(rows)] = np.triu(k[:, : len(rows)], 1)
             sums[first:] += k.sum(axis=0)
         sums[start : start + len(rows)] += k.sum(axis=1)
-        total += _weighted(k, right[first:], u[start : start + len(rows)])
+        # In a unit of their own, so that float32 does not overflow.
+        unit = unit_of(max(float(k.max()), -float(k.min())))
+        k /= unit
+        products = k.astype(right.dtype, copy=False) @ right[first:]
+        total += np.einsum("id,id->d", products, u[start : start + len(rows)], dtype=np.float64) * unit
     return Forms(total * 2.0 if same else total, sums)
-
-
-def _weighted(k: Float64Array, right: FloatArray, left: NDArray[np.uint8]) -> Float64Array:
-    """Weight kernel values by the counts of both sides, scaled so that float32 does not overflow; overwrites `k`."""
-    unit = unit_of(max(float(k.max()), -float(k.min())))
-    k /= unit
-    products = k.astype(right.dtype, copy=False) @ right
-    return np.asarray(np.einsum("id,id->d", products, left, dtype=np.float64) * unit)
 
 
 _COLLECT = 1 << 20

@@ -49,29 +49,22 @@ def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
     Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
     """
     centre = centre_of(p)
-    unit = unit_of(max(_largest(s, centre), _largest(p, centre)))
-    return _in_unit(s, centre, unit), _in_unit(p, centre, unit), unit
+    ends = [end - centre for rows in (s, p) if len(rows) for end in (rows.max(axis=0), rows.min(axis=0))]
+    unit = unit_of(float(max(np.abs(end).max() for end in ends)))
+    scaled = []
+    for rows in (s, p):
+        # In blocks, so that the float64 differences stay in the processor's cache.
+        single, step = np.empty(rows.shape, np.float32), max(1, _CACHED // rows.shape[1])
+        for start in range(0, len(rows), step):
+            single[start : start + step] = (rows[start : start + step] - centre) / unit
+        scaled.append(single)
+    return scaled[0], scaled[1], unit
 
 
 def unit_of(largest: float) -> float:
     """Return the smallest power of two above `largest`."""
     _, exponent = np.frexp(largest)
     return float(np.ldexp(1.0, int(exponent)))
-
-
-def _largest(rows: NDArray[Any], centre: Float64Array) -> float:
-    """Return the largest absolute difference of any component from the centre."""
-    if not len(rows):
-        return 0.0
-    return float(max(np.abs(rows.max(axis=0) - centre).max(), np.abs(rows.min(axis=0) - centre).max()))
-
-
-def _in_unit(rows: NDArray[Any], centre: Float64Array, unit: float) -> Single:
-    """Centre and scale rows in blocks, so that the float64 differences stay in the processor's cache."""
-    single, step = np.empty(rows.shape, np.float32), max(1, _CACHED // rows.shape[1])
-    for start in range(0, len(rows), step):
-        single[start : start + step] = (rows[start : start + step] - centre) / unit
-    return single
 
 
 TILE = 1000
@@ -128,21 +121,17 @@ def complete(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Sin
     if same:
         np.fill_diagonal(values, np.inf)
     if values.min() <= NEAR * (float(norms_a.max()) + float(norms_b.max())):
-        _mend(values, a, b, norms_a, norms_b)
+        near = np.flatnonzero(values <= np.float32(NEAR) * (norms_a[:, None] + norms_b))
+        if _MANY * len(near) <= values.size:
+            _by_differences(values, a, b, near)
+        else:
+            right, step = b.astype(np.float64), max(1, _DOUBLES // len(b))
+            squares = np.einsum("ij,ij->i", right, right)
+            for start in range(0, len(a), step):
+                left = a[start : start + step].astype(np.float64)
+                values[start : start + step] = double_squared(left, right, np.einsum("ij,ij->i", left, left), squares)
     if same:
         np.fill_diagonal(values, 0.0)
-
-
-def _mend(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single) -> None:
-    near = np.flatnonzero(values <= np.float32(NEAR) * (norms_a[:, None] + norms_b))
-    if _MANY * len(near) > values.size:
-        right, step = b.astype(np.float64), max(1, _DOUBLES // len(b))
-        squares = np.einsum("ij,ij->i", right, right)
-        for start in range(0, len(a), step):
-            left = a[start : start + step].astype(np.float64)
-            values[start : start + step] = double_squared(left, right, np.einsum("ij,ij->i", left, left), squares)
-        return
-    _by_differences(values, a, b, near)
 
 
 def double_squared(a: Float64Array, b: Float64Array, norms_a: Float64Array, norms_b: Float64Array) -> Float64Array:
@@ -390,7 +379,17 @@ def quadratic_forms(
     if not in_single(secondary, primary):
         return _double_forms(secondary, primary, u, v, pairs_per_tile)
     kernel = ProductKernel(secondary, primary)
-    total = _single_forms(kernel, u, v, s is p and u is v, max(1, pairs_per_tile // len(primary)))
+    total, right, same = np.zeros(u.shape[1]), v.astype(np.float32, copy=False), s is p and u is v
+    step = max(1, pairs_per_tile // len(primary))
+    for start in range(0, len(u), step):
+        left = u[start : start + step]
+        first = start if same else 0
+        d = kernel.distances(start, start + len(left), first)
+        if same:
+            # A pair and its mirror image are one: what is right of the diagonal stands for both.
+            d[:, : len(left)] = np.triu(d[:, : len(left)], 1)
+        total += np.einsum("ik,ik->k", d @ right[first:], left, dtype=np.float64)
+    total *= 2 * kernel.unit if same else kernel.unit
     # A draw may leave the one row out that is far beyond all others.
     lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
     if len(lost) and kernel.reach > 0.0:
@@ -410,20 +409,6 @@ def _weight(u: NDArray[Any]) -> Float64Array:
     """Sum the absolute weights of each draw."""
     sums = u.sum(axis=0, dtype=np.uint32) if u.dtype == np.uint8 else np.abs(u).sum(axis=0)
     return np.asarray(sums, dtype=np.float64)
-
-
-def _single_forms(kernel: ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:
-    """Compute weighted sums of float32 distances, `step` rows of S at a time, accumulated in float64."""
-    total, right = np.zeros(u.shape[1]), v.astype(np.float32, copy=False)
-    for start in range(0, len(u), step):
-        left = u[start : start + step]
-        first = start if same else 0
-        d = kernel.distances(start, start + len(left), first)
-        if same:
-            # A pair and its mirror image are one: what is right of the diagonal stands for both.
-            d[:, : len(left)] = np.triu(d[:, : len(left)], 1)
-        total += np.einsum("ik,ik->k", d @ right[first:], left, dtype=np.float64)
-    return total * (2 * kernel.unit if same else kernel.unit)
 
 
 def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int) -> Float64Array:

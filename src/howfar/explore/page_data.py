@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.explore.points import ImageProperty, Places, Plane, RunImages
+from howfar.explore.points import RunImages
 from howfar.explore.run_pictures import ImageFile, ImageFiles, Small
 
 MAGIC = b"HFX1"
@@ -110,15 +110,6 @@ def columns_of(points: RunImages) -> dict[str, NDArray[Any]]:
     return arrays | {f"column_{index}": column.values for index, column in enumerate(points.columns)}
 
 
-def opening(points: RunImages) -> list[str]:
-    """Return the names of the arrays that a page draws first."""
-    named = {column.name: f"column_{index}" for index, column in enumerate(points.columns)}
-    # The page chooses among these as well.
-    upright = next((name for name in ("performance", "estimate", "knn") if name in named), "")
-    columns = [named[name] for name in ("distance", upright, "smoothed") if name in named]
-    return [f"{plane.name}_{axis}" for plane in points.places.planes[:1] for axis in "xy"] + columns
-
-
 def page_data(
     points: RunImages,
     *,
@@ -137,24 +128,48 @@ def page_data(
     # The row of each place is kept as how far it is ahead of the place (modulo 2^32).
     ahead = points.places.row - np.arange(len(points.places.row), dtype=np.uint32)
     arrays: dict[str, Any] = _runs("dataset", found) | _runs("place_ahead", ahead) | _runs("place_panel", points.places.panel)
-    if levels:
-        header["names"] = None
-        arrays |= _first(levels, opening(points))
-    else:
+    if not levels:
         header["names"] = points.rows["image"].tolist()
         arrays |= columns_of(points) | {"nearest": points.nearest.ravel()}
-    arrays |= _pictures(small, max(1, len(points.models)))
+    else:
+        header["names"] = None
+        # The arrays that a page draws first: its plane, the distance, and what stands upright, which the page chooses as well.
+        named = {column.name: f"column_{index}" for index, column in enumerate(points.columns)}
+        upright = next((name for name in ("performance", "estimate", "knn") if name in named), "")
+        begun = [f"{plane.name}_{axis}" for plane in points.places.planes[:1] for axis in "xy"]
+        begun += [named[name] for name in ("distance", upright, "smoothed") if name in named]
+        share = min(1.0, LEVEL_BYTES / sum(levels[name].values.nbytes for name in begun))
+        for name, (entry, values) in levels.items():
+            count = int(share * len(values)) if name in begun else 0
+            arrays[name] = Encoded({**entry, "rows": len(values)}, values[:count])
+    for side in ("row", "width", "height"):
+        arrays[f"small_{side}"] = np.array([getattr(one, side) for one in small], dtype=np.uint32)
+    files = {"photograph": [one.photograph for one in small], "mask": [one.mask for one in small]}
+    for model in range(max(1, len(points.models))):
+        files[f"prediction_{model}"] = [one.predictions[model] for one in small]
+    for name, blobs in files.items():
+        arrays[name] = np.frombuffer(b"".join(blobs), np.uint8)
+        arrays[f"{name}_ends"] = np.cumsum([len(blob) for blob in blobs], dtype=np.uint32)
     return pack(header, arrays, exact=len(points) <= EXACT_ROWS)
 
 
-def _first(levels: Mapping[str, Encoded], begun: Sequence[str]) -> Iterator[tuple[str, Encoded]]:
-    share = min(1.0, LEVEL_BYTES / sum(levels[name].values.nbytes for name in begun))
-    for name, (entry, values) in levels.items():
-        yield name, Encoded({**entry, "rows": len(values)}, values[: int(share * len(values)) if name in begun else 0])
-
-
 def _header(points: RunImages) -> dict[str, Any]:
-    model_facts = ("name", "seed", "threshold")
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    # Colours for numbers from low to high that work for colour-blind readers on light and dark pages.
+    colours = matplotlib.colormaps["viridis"](np.linspace(0.12, 0.92, RAMP))
+    planes = []
+    for plane in points.places.planes:
+        # The bounds in each panel: left, right, bottom, top.
+        frame = pd.DataFrame({"x": plane.x, "y": plane.y}).groupby(points.places.panel).agg(["min", "max"])
+        bounds = frame.reindex(range(len(points.places.panels))).fillna(0.0).to_numpy(np.float64)
+        about = {name: getattr(plane, name) for name in ("name", "title", "axes", "about")}
+        planes.append({**about, "bounds": bounds.tolist()})
+    columns = []
+    for column in points.columns:
+        categories = {"categories": list(column.categories)} if column.kind == "category" else {}
+        columns.append({name: getattr(column, name) for name in ("name", "title", "kind", "about")} | categories)
     return {
         "title": points.primary,
         "threshold": points.threshold,
@@ -162,45 +177,11 @@ def _header(points: RunImages) -> dict[str, Any]:
         "rows": len(points),
         "datasets": [{"name": name, "colour": colour} for name, colour in zip(points.datasets, points.colours, strict=True)],
         "panels": list(points.places.panels),
-        "planes": [_plane(plane, points.places) for plane in points.places.planes],
-        "models": [{name: getattr(model, name) for name in model_facts} for model in points.models],
-        "columns": [_column(column) for column in points.columns],
-        "ramp": ramp(),
+        "planes": planes,
+        "models": [{name: getattr(model, name) for name in ("name", "seed", "threshold")} for model in points.models],
+        "columns": columns,
+        "ramp": [to_hex(colour) for colour in colours],
     }
-
-
-def _plane(plane: Plane, places: Places) -> dict[str, Any]:
-    """Return what the header says of a plane; its bounds are those of each panel: left, right, bottom, top."""
-    frame = pd.DataFrame({"x": plane.x, "y": plane.y}).groupby(places.panel).agg(["min", "max"])
-    bounds = frame.reindex(range(len(places.panels))).fillna(0.0).to_numpy(np.float64)
-    return {name: getattr(plane, name) for name in ("name", "title", "axes", "about")} | {"bounds": bounds.tolist()}
-
-
-def _column(column: ImageProperty) -> dict[str, Any]:
-    about = {"name": column.name, "title": column.title, "kind": column.kind, "about": column.about}
-    return about | ({"categories": list(column.categories)} if column.kind == "category" else {})
-
-
-def _pictures(small: Sequence[Small], models: int) -> dict[str, Any]:
-    names = ("row", "width", "height")
-    arrays: dict[str, Any] = {
-        f"small_{name}": np.array([getattr(one, name) for one in small], dtype=np.uint32) for name in names
-    }
-    files = {"photograph": [one.photograph for one in small], "mask": [one.mask for one in small]}
-    files |= {f"prediction_{model}": [one.predictions[model] for one in small] for model in range(models)}
-    for name, blobs in files.items():
-        ends = np.cumsum([len(blob) for blob in blobs], dtype=np.uint32)
-        arrays |= {name: np.frombuffer(b"".join(blobs), np.uint8), f"{name}_ends": ends}
-    return arrays
-
-
-def ramp() -> list[str]:
-    """Return colours for numbers from low to high that work for colour-blind readers on light and dark pages."""
-    import matplotlib
-    from matplotlib.colors import to_hex
-
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.12, 0.92, RAMP))
-    return [to_hex(colour) for colour in colours]
 
 
 BYTES: Final = "application/octet-stream"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -61,26 +61,23 @@ def places_of(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, i
     axes = placed.reindex(columns=["pc1", "pc2"], fill_value=0.0).to_numpy(np.float32).T
     planes = [Plane("pca", "First two components", ("component 1", "component 2"), about, *axes)]
     if image_map is not None:
-        planes.insert(0 if image_map.first == "umap" else 1, _mapped(image_map, placed))
+        # The UMAP positions of the rows; NaN for an image outside the map.
+        keys = ["against", "dataset", "image"]
+        known = image_map.places.drop_duplicates(keys).set_index(keys)[["x", "y"]]
+        wanted = placed if image_map.panelled else placed.assign(against="")
+        found = known.reindex(pd.MultiIndex.from_frame(wanted[keys])).to_numpy(np.float32)
+        about = (
+            f"UMAP of {image_map.components} components ({image_map.neighbours} neighbours, seed {image_map.seed}): "
+            "near images are alike, but distances between far groups, and the size of groups, mean little."
+        )
+        umap = Plane("umap", "UMAP of the components", ("UMAP 1", "UMAP 2"), about, found[:, 0], found[:, 1])
+        planes.insert(0 if image_map.first == "umap" else 1, umap)
     return Places(
         row=placed["row"].to_numpy(np.uint32),
         panel=(placed["against"].map(names.index) if panelled else placed["row"] * 0).to_numpy(np.uint16),
         panels=tuple(names) if panelled else ("",),
         planes=tuple(planes),
     )
-
-
-def _mapped(image_map: ImageMap, placed: pd.DataFrame) -> Plane:
-    """Return the UMAP positions of the rows; NaN for an image outside the map."""
-    keys = ["against", "dataset", "image"]
-    known = image_map.places.drop_duplicates(keys).set_index(keys)[["x", "y"]]
-    wanted = placed if image_map.panelled else placed.assign(against="")
-    found = known.reindex(pd.MultiIndex.from_frame(wanted[keys])).to_numpy(np.float32)
-    about = (
-        f"UMAP of {image_map.components} components ({image_map.neighbours} neighbours, seed {image_map.seed}): "
-        "near images are alike, but distances between far groups, and the size of groups, mean little."
-    )
-    return Plane("umap", "UMAP of the components", ("UMAP 1", "UMAP 2"), about, found[:, 0], found[:, 1])
 
 
 UNKNOWN: Final = 255
@@ -96,6 +93,7 @@ KNOWN = (
 )
 """Columns of a run's images that the page shows in a form of its own, or that are no property of an image."""
 _NEAREST = re.compile(r"nearest(\d+)(_distance)?")
+_KEYS = ["dataset", "image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +178,22 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
     names = [dataset.name for dataset in comparison.datasets]
     own = comparison.primary_images.drop_duplicates("image", ignore_index=True)
     images = comparison.images.reset_index(drop=True)
-    known = _relation_rows(images, relation)
+
+    # The relation's rows and its curves' smoothed performance, in the order of the run's images.
+    known = images[_KEYS]
+    if relation is None:
+        known = known.assign(prediction="")
+    else:
+        measured = relation.images.drop(columns=["path", "i_dist_mean", "i_dist_scaled"], errors="ignore")
+        curves = relation.curves.assign(smoothed=smoothed(relation.curves))[[*_KEYS, "smoothed"]]
+        for table in (measured, curves):
+            known = known.merge(table.drop_duplicates(_KEYS), how="left", on=_KEYS)
+
+    # The rows of the primary's images that the columns nearest1, nearest2 … name.
+    nearest_names = [name for name in map(str, images.columns) if (hit := _NEAREST.fullmatch(name)) and not hit[2]]
+    positions = [pd.Index(own["image"]).get_indexer(images[name]) for name in nearest_names]
+    nearest = np.array(positions, dtype=np.int64).reshape(len(positions), len(images))
+
     theirs = {name: _texts(images[name]) for name in ("dataset", "image", "path")} | {"prediction": _texts(known["prediction"])}
     ours = {"dataset": comparison.primary.name, "image": _texts(own["image"]), "path": _texts(own["path"]), "prediction": ""}
     rows = pd.concat([pd.DataFrame(theirs), pd.DataFrame(ours, index=own.index).astype("str")], ignore_index=True)
@@ -190,19 +203,11 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
         datasets=(*names, comparison.primary.name),
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
         columns=tuple(_columns(comparison, images, own, relation, known)),
-        nearest=_nearest(images, own),
+        nearest=np.where(nearest < 0, NOBODY, nearest + len(images)).astype(np.uint32).T,
         places=places_of(comparison, images, own, image_map),
         primary=comparison.primary.name,
         threshold=None if relation is None else relation.settings.threshold,
     )
-
-
-def _nearest(images: pd.DataFrame, own: pd.DataFrame) -> NDArray[np.uint32]:
-    """Return the rows of the primary's images named in the columns nearest1, nearest2 …."""
-    ours = pd.Index(own["image"])
-    names = [name for name in map(str, images.columns) if (hit := _NEAREST.fullmatch(name)) and not hit[2]]
-    found = np.array([ours.get_indexer(images[name]) for name in names], dtype=np.int64).reshape(len(names), len(images))
-    return np.where(found < 0, NOBODY, found + len(images)).astype(np.uint32).T
 
 
 def _texts(column: pd.Series) -> pd.Series:
@@ -210,18 +215,6 @@ def _texts(column: pd.Series) -> pd.Series:
     if column.dtype == "str":
         return column.fillna("")
     return column.map(lambda value: value if isinstance(value, str) else "").astype("str")
-
-
-def _relation_rows(images: pd.DataFrame, relation: Relation | None) -> pd.DataFrame:
-    """Return the relation's rows and its curves' smoothed performance in the order of the run's images."""
-    keys = images[["dataset", "image"]]
-    if relation is None:
-        return keys.assign(prediction="")
-    known = relation.images.drop(columns=["path", "i_dist_mean", "i_dist_scaled"], errors="ignore")
-    merged = keys.merge(known.drop_duplicates(["dataset", "image"]), how="left", on=["dataset", "image"])
-    curves = relation.curves.assign(smoothed=smoothed(relation.curves))[["dataset", "image", "smoothed"]]
-    curves = curves.drop_duplicates(["dataset", "image"])
-    return merged.merge(curves, how="left", on=["dataset", "image"])
 
 
 def _columns(
@@ -249,7 +242,10 @@ def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) ->
     blank = np.full(primary_count, np.nan)
     if known["performance"].notna().any():
         yield _number("performance", "measured performance", known["performance"], blank, relation.metric)
-    known = _believable(relation, known)
+    # Estimates of images in unlabelled datasets outside the gate are not to be trusted.
+    new = {row.dataset for row in relation.estimates if row.measured is None}
+    outside = known["dataset"].isin({gate.dataset for gate in relation.gates if gate.inside is False and gate.dataset in new})
+    known = known.assign(**{name: known[name].mask(outside) for name in ("estimate", "estimate_low", "estimate_high")})
     if relation.gates:
         words = {True: "inside", False: "OUTSIDE", None: "not known"}
         said = {gate.dataset: words[gate.inside] for gate in relation.gates}
@@ -268,26 +264,10 @@ def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) ->
         yield _number("smoothed", "smoothed performance", known["smoothed"], blank, "moving average by distance")
 
 
-def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
-    """Remove the estimates of images in unlabelled datasets outside the gate, which are not to be trusted."""
-    new = {row.dataset for row in relation.estimates if row.measured is None}
-    outside = known["dataset"].isin({gate.dataset for gate in relation.gates if gate.inside is False and gate.dataset in new})
-    blank = dict.fromkeys(("estimate", "estimate_low", "estimate_high"), np.nan)
-    return known.assign(**{name: known[name].mask(outside, value) for name, value in blank.items()})
-
-
 def _flag(name: str, title: str, values: pd.Series, primary_count: int, about: str = "") -> ImageProperty:
     """Build a flag column from truth values; absent values and the primary's images are unknown."""
     codes = values.astype("boolean").astype("Int16").fillna(UNKNOWN).to_numpy(dtype=np.uint8)
     return ImageProperty(name, title, "flag", np.concatenate([codes, np.full(primary_count, UNKNOWN, np.uint8)]), about)
-
-
-def _are_flags(values: pd.Series) -> bool:
-    """Return whether values are truth values, some of which may be absent."""
-    if pd.api.types.is_bool_dtype(values):
-        return True
-    known = values.dropna() if values.dtype == object else values[:0]
-    return bool(len(known) and known.map(lambda value: isinstance(value, (bool, np.bool_))).all())
 
 
 def _category(name: str, values: pd.Series, primary_count: int, about: str = "") -> ImageProperty:
@@ -302,7 +282,10 @@ def _further(images: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty
         values = images[name]
         if (name[:2] == "pc" and name[2:].isdigit()) or _NEAREST.fullmatch(name):
             continue
-        if _are_flags(values):
+        # Truth values of which some are absent are objects.
+        present = values.dropna() if values.dtype == object else values[:0]
+        flags = len(present) and present.map(lambda value: isinstance(value, (bool, np.bool_))).all()
+        if flags or pd.api.types.is_bool_dtype(values):
             yield _flag(name, name, values, primary_count)
         elif pd.api.types.is_numeric_dtype(values):
             yield _number(name, name, values, np.full(primary_count, np.nan))
@@ -316,9 +299,6 @@ def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about:
     return ImageProperty(name, title, "number", np.concatenate([np.asarray(values, dtype=np.float64), own]), about)
 
 
-_KEYS = ["dataset", "image"]
-
-
 def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = None) -> RunImages:
     """Build a study's rows: each scored image once, with the performance and prediction of every model, or of the first `most`.
 
@@ -330,12 +310,23 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
     order = {name: index for index, name in enumerate(names)}
     images = images.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)
     rows = pd.DataFrame({name: images[name].astype(str) for name in (*_KEYS, "path")}).assign(prediction="")
+    # The page fills the columns that have values for each model.
+    blank, nobody = np.full(len(images), np.nan), np.zeros(0)
+    columns = [
+        _number("performance", "F", blank, nobody, "at the model's own threshold, tuned on P's held-out photographs"),
+        _number("gain", "gain over M", blank, nobody, "F less that of M, trained on P alone, with the same seed"),
+        _number("distance", "distance (scaled)", blank, nobody, "0 to 1 within each dataset, by that seed's M"),
+    ]
+    counts = images[_KEYS].merge(adaptation.picks.groupby(_KEYS).size().rename("times").reset_index(), how="left", on=_KEYS)
+    if counts["times"].notna().any():
+        about = "how many models of other seeds learnt from it"
+        columns.append(_number("chosen", "times chosen", counts["times"].fillna(0), nobody, about))
     return RunImages(
         rows=rows,
         secondary_count=len(rows),
         datasets=(*names, adaptation.primary),
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
-        columns=tuple(_model_columns(adaptation, images)),
+        columns=tuple(columns),
         places=NOWHERE,
         nearest=np.zeros((len(rows), 0), np.uint32),
         primary=adaptation.primary,
@@ -355,37 +346,19 @@ def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: in
     keys = pd.MultiIndex.from_frame(images[_KEYS])
     rows = adaptation.models.to_dict("records")
     tuned = {(row["seed"], str(row["model"])): float(row.get("threshold", np.nan)) for row in rows}
-    order = list(dict.fromkeys(row["seed"] for row in rows))
+    order, root = list(dict.fromkeys(row["seed"] for row in rows)), folder.resolve()
     every = sorted(tuned, key=lambda each: (order.index(each[0]), each[1] != BASELINE))
     for seed, name in every if most is None else [each for each in every if each[0] == order[0]][:most]:
         scored = adaptation.images[(adaptation.images["seed"] == seed) & (adaptation.images["model"] == name)]
         known = scored.drop_duplicates(_KEYS).set_index(_KEYS).reindex(keys)
         threshold = tuned[seed, name]
+        # Maps that are unknown, missing, or outside the study's folder are "".
+        files = [(root / file).resolve() if isinstance(file, str) and file else root for file in known["map"]]
         yield ModelRows(
             name=str(name),
             seed=int(seed),
             threshold=None if np.isnan(threshold) else threshold,
             performance=known["f"].to_numpy(np.float64),
             distance=known["distance"].to_numpy(np.float64),
-            predictions=tuple(_files(known["map"], folder)),
+            predictions=tuple(str(file) if file.is_relative_to(root) and file.is_file() else "" for file in files),
         )
-
-
-def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:
-    """Yield the map files; "" for maps that are unknown, missing, or outside the study's folder."""
-    root = folder.resolve()
-    for name in maps:
-        file = (root / name).resolve() if isinstance(name, str) and name else root
-        yield str(file) if file.is_relative_to(root) and file.is_file() else ""
-
-
-def _model_columns(adaptation: Adaptation, images: pd.DataFrame) -> Iterator[ImageProperty]:
-    """Build the columns; the page fills those with values for each model."""
-    blank, nobody = np.full(len(images), np.nan), np.zeros(0)
-    yield _number("performance", "F", blank, nobody, "at the model's own threshold, tuned on P's held-out photographs")
-    yield _number("gain", "gain over M", blank, nobody, "F less that of M, trained on P alone, with the same seed")
-    yield _number("distance", "distance (scaled)", blank, nobody, "0 to 1 within each dataset, by that seed's M")
-    counts = images[_KEYS].merge(adaptation.picks.groupby(_KEYS).size().rename("times").reset_index(), how="left", on=_KEYS)
-    if counts["times"].notna().any():
-        times = counts["times"].fillna(0).to_numpy(np.float64)
-        yield ImageProperty("chosen", "times chosen", "number", times, "how many models of other seeds learnt from it")

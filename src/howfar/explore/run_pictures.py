@@ -1,7 +1,7 @@
 """Read a run's photographs, masks and predictions for the interactive page, small or at full size."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -141,19 +141,17 @@ class ImageFiles:
             if kind == "thumbnail":
                 return self._thumbnail(row)
             path = self._path(kind, row, model) if kind in ("image", "mask", "prediction") else ""
-            return _full(kind, path) if path else None
+            if not path:
+                return None
+            # Encoded again, so that no unchecked file bytes reach the browser.
+            if kind == "image":
+                return ImageFile(SHOWN["JPEG"], encoded(photograph(path), "JPEG"))
+            return ImageFile(SHOWN["PNG"], encoded(mask(path) if kind == "mask" else probabilities(path), "PNG"))
         except (HowfarError, OSError):
             return None
 
     def _make_thumbnail(self, row: int) -> ImageFile:
         return ImageFile(SHOWN["WEBP"], encoded(photograph(self._path("image", row), SIDE), "WEBP", 75))
-
-
-def _full(kind: str, path: str) -> ImageFile:
-    """Read a picture at full size and encode it again, so that no unchecked file bytes reach the browser."""
-    if kind == "image":
-        return ImageFile(SHOWN["JPEG"], encoded(photograph(path), "JPEG"))
-    return ImageFile(SHOWN["PNG"], encoded(mask(path) if kind == "mask" else probabilities(path), "PNG"))
 
 
 WEBP_QUALITY: Final = 62
@@ -184,7 +182,16 @@ def small_photographs(paths: Sequence[str], side: int, folder: Path | None = Non
     found = _unpacked(kept.read(_NAME), key)
     if found is not None:
         return list(found)
-    made = [_small(path, side) for path in paths]
+    made: list[SmallPhotograph | None] = []
+    for path in paths:
+        try:
+            image = photograph(path)
+        except (HowfarError, OSError):
+            made.append(None)
+            continue
+        width, height = image.size
+        image.thumbnail((side, side))
+        made.append(SmallPhotograph(encoded(image, "WEBP", WEBP_QUALITY, EFFORT), image.size, width, height))
     whole = [shown for shown in made if shown is not None]
     # A file that is refused now may be read the next time, though it is the same file.
     if len(whole) == len(made):
@@ -199,16 +206,6 @@ def _key(paths: Sequence[str], side: int) -> str | None:
     except (OSError, ValueError):
         return None
     return part_key(FOLDER, side, WEBP_QUALITY, EFFORT, PIL.__version__, stamps)
-
-
-def _small(path: str, side: int) -> SmallPhotograph | None:
-    try:
-        image = photograph(path)
-    except (HowfarError, OSError):
-        return None
-    width, height = image.size
-    image.thumbnail((side, side))
-    return SmallPhotograph(encoded(image, "WEBP", WEBP_QUALITY, EFFORT), image.size, width, height)
 
 
 def _packed(photographs: Sequence[SmallPhotograph]) -> dict[str, NDArray[Any]]:
@@ -288,23 +285,15 @@ def sample(points: RunImages, most: int) -> list[int]:
     secondary = rows[rows < points.secondary_count]
     listed = secondary[values["listed"][secondary] == 1] if "listed" in values else secondary[:0]
     groups = [listed[np.argsort(-distance[listed], kind="stable")], secondary[np.argsort(-distance[secondary], kind="stable")]]
-    rng = np.random.default_rng(0)
     chosen = dict.fromkeys(int(row) for group in groups for row in group[: most // 6])
-    for row in _in_turn(points, rows, rng):
-        if len(chosen) >= most:
-            break
-        chosen.setdefault(row)
-    return list(chosen)
-
-
-def _in_turn(points: RunImages, rows: NDArray[np.intp], rng: np.random.Generator) -> Iterator[int]:
-    """Draw rows from each dataset in turn, including the primary, until all are drawn."""
-    names = points.rows["dataset"].to_numpy()[rows]
+    # The rest are drawn from each dataset in turn, the primary among them.
+    rng, names = np.random.default_rng(0), points.rows["dataset"].to_numpy()[rows]
     drawn = [list(rng.permutation(rows[names == name])) for name in points.datasets]
-    while any(drawn):
+    while any(drawn) and len(chosen) < most:
         for pile in drawn:
-            if pile:
-                yield int(pile.pop())
+            if pile and len(chosen) < most:
+                chosen.setdefault(int(pile.pop()))
+    return list(chosen)
 
 
 def _beside(path: str, size: tuple[int, int], kind: str) -> bytes:

@@ -1,23 +1,28 @@
-"""Serve a run's interactive page on this machine, and save the images that the user picks."""
+"""Serve a run's interactive page on this machine, save the images that the user picks, and select these."""
 
 import json
 import re
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.explore.page_data import BYTES, PageParts
 from howfar.explore.points import RunImages
 from howfar.io.atomic import replace_text
-from howfar.results import Comparison
+from howfar.results import Comparison, Selection
+from howfar.selection.candidates import NAME
 
 FILE = "picks.json"
 FORMAT = 1
@@ -67,6 +72,55 @@ def picked_by_dataset(comparison: Comparison, picks: Sequence[Picked]) -> dict[s
     return grouped
 
 
+class HandPicked:
+    """Choose the picked images in picking order, as a `howfar.protocols.Strategy`."""
+
+    name = "picked"
+    needs: tuple[str, ...] = ()
+    nested = True
+
+    def __init__(self, images: Sequence[str]) -> None:
+        self.images = tuple(images)
+
+    def pick(
+        self, columns: Mapping[str, Any], k: int, rng: np.random.Generator, labelled: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.intp]:
+        """Return the positions of the first k picked images."""
+        position = {name: index for index, name in enumerate(columns[NAME].tolist())}
+        return np.array([position[name] for name in self.images[:k]], dtype=np.intp)
+
+    def reason(self, values: Mapping[str, float]) -> str:
+        """Return the reason for a pick by hand."""
+        return "picked by hand"
+
+
+def selections(
+    run: str | Path, dataset: str | None = None, beside: Mapping[str, Any] | None = None
+) -> dict[str, Callable[[Path], Selection]]:
+    """Return, for each dataset with picks or for one, a function that writes the selection into a folder.
+
+    `beside` are options of `howfar.select` on what is handed over with the images: predictions, label_names, with_images.
+    """
+    comparison = Comparison.load(run)
+    grouped = picked_by_dataset(comparison, read_picks(run))
+    if dataset is not None and dataset not in grouped:
+        rule = f"must have images that were picked ({', '.join(grouped) or 'none were'})"
+        raise InputError.of("dataset", rule, dataset)
+    if not grouped:
+        raise InputError.of("picks", "must hold an image", 0, f"pick some with howfar explore {run}")
+    return {
+        name: partial(_write, run, name, images, beside or {})
+        for name, images in grouped.items()
+        if dataset is None or name == dataset
+    }
+
+
+def _write(run: str | Path, dataset: str, images: Sequence[str], beside: Mapping[str, Any], folder: Path) -> Selection:
+    from howfar.studies.select_images import select
+
+    return select(run, dataset, len(images), HandPicked(images), out=folder, **beside)
+
+
 TEXT = "text/plain; charset=utf-8"
 KEPT = f"Saved in the run folder as {FILE}."
 
@@ -107,7 +161,15 @@ class RunSite:
         if path in self.files:
             return self.files[path]
         if path == "/data":
-            return Response(200, BYTES, self.parts.block(self.token, self._picked()))
+            try:
+                picks = read_picks(self.folder)
+            except HowfarError:
+                picks = ()
+            # The rows of the folder's picks, without those that are no longer images of the run.
+            rows = self.points.rows.iloc[: self.points.secondary_count]
+            wanted = rows["image"].isin({pick.image for pick in picks}).to_numpy().nonzero()[0]
+            row_of = {(rows["dataset"].iloc[row], rows["image"].iloc[row]): int(row) for row in wanted}
+            return Response(200, BYTES, self.parts.block(self.token, [row_of[pick] for pick in picks if pick in row_of]))
         try:
             found = self.parts.read(path[1:]) if path.startswith("/") else None
         except HowfarError as error:
@@ -128,17 +190,6 @@ class RunSite:
         except OSError as error:
             return Response(500, TEXT, f"{FILE} cannot be written: {error.strerror or error}".encode())
         return Response(200, TEXT, self.kept.encode())
-
-    def _picked(self) -> list[int]:
-        """Return the rows of the folder's picks; picks that are no longer images of the run are left out."""
-        try:
-            picks = read_picks(self.folder)
-        except HowfarError:
-            return []
-        rows = self.points.rows.iloc[: self.points.secondary_count]
-        wanted = rows["image"].isin({pick.image for pick in picks}).to_numpy().nonzero()[0]
-        row_of = {(rows["dataset"].iloc[row], rows["image"].iloc[row]): int(row) for row in wanted}
-        return [row_of[pick] for pick in picks if pick in row_of]
 
 
 class Site(Protocol):
@@ -229,20 +280,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_POST(self) -> None:
-        self._send(self._posted())
-
-    def _posted(self) -> Response:
         # A body that is not read would be taken for the next request.
         self.close_connection = True
-        path = self._below_token()
+        path, length = self._below_token(), self.headers.get("Content-Length", "")
         if path is None or not self._is_ours() or not self._is_token(self.headers.get("X-Howfar-Token", "")):
-            return _REFUSED
-        if path != "/picks":
-            return NOT_FOUND
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit() and len(length) < MOST_DIGITS) or int(length) > MOST_BYTES:
-            return Response(413, TEXT, b"a body of that length is not taken")
-        return self.server.site.keep(self.rfile.read(int(length)))
+            answer = _REFUSED
+        elif path != "/picks":
+            answer = NOT_FOUND
+        elif not (length.isascii() and length.isdigit() and len(length) < MOST_DIGITS) or int(length) > MOST_BYTES:
+            answer = Response(413, TEXT, b"a body of that length is not taken")
+        else:
+            answer = self.server.site.keep(self.rfile.read(int(length)))
+        self._send(answer)
 
     def _below_token(self) -> str | None:
         """Return the requested path below the token; None for a request without the token, which gets no answer."""

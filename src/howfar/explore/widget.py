@@ -28,7 +28,25 @@ class Explorer:
         self._parts = parts
         self._pictures = parts.pictures
         self._table = _table(self._pictures, images)
-        self.widget = _widget_class(*bundle)(block=parts.block("", []))
+        try:
+            import anywidget
+            import traitlets
+        except ImportError as error:
+            raise MissingExtraError(f"explore() needs anywidget: pip install 'howfar[notebook]' ({error})") from error
+
+        def as_bytes(value: Any, _: Any) -> bytes | None:
+            # What comes from the page is a view of the message.
+            return None if value is None else bytes(value)
+
+        # The notebook synchronizes the traits with the page.
+        traits = {
+            "block": traitlets.Bytes().tag(sync=True),
+            "picked_rows": traitlets.List(traitlets.Int()).tag(sync=True),
+            "selected_bytes": traitlets.Bytes(None, allow_none=True).tag(sync=True, from_json=as_bytes),
+        }
+        script, style = map(str, bundle)
+        made: Any = type("ExplorerWidget", (anywidget.AnyWidget,), {"_esm": script, "_css": style, **traits})
+        self.widget = made(block=parts.block("", []))
         self.widget.on_msg(self._answer)
 
     @property
@@ -83,23 +101,3 @@ def _table(pictures: ImageFiles, images: pd.DataFrame) -> pd.DataFrame:
         if columns[name].kind == "flag"
     }
     return images.assign(**(found | flags))
-
-
-def _widget_class(script: str, style: str) -> Any:
-    """Make the widget's class, whose traits the notebook synchronizes with the page."""
-    try:
-        import anywidget
-        import traitlets
-    except ImportError as error:
-        raise MissingExtraError(f"explore() needs anywidget: pip install 'howfar[notebook]' ({error})") from error
-
-    def as_bytes(value: Any, _: Any) -> bytes | None:
-        # What comes from the page is a view of the message.
-        return None if value is None else bytes(value)
-
-    traits = {
-        "block": traitlets.Bytes().tag(sync=True),
-        "picked_rows": traitlets.List(traitlets.Int()).tag(sync=True),
-        "selected_bytes": traitlets.Bytes(None, allow_none=True).tag(sync=True, from_json=as_bytes),
-    }
-    return type("ExplorerWidget", (anywidget.AnyWidget,), {"_esm": str(script), "_css": str(style), **traits})

@@ -1,17 +1,16 @@
 """Draw the same datasets' distances by several backbones, and the rank correlations between backbones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered, style
 from howfar.figures.distance_figures import SHAPES, relative_axis
-from howfar.figures.forest_plot import ForestRow, forest, frame_forest
+from howfar.figures.style import ForestRow, forest, frame_forest
 from howfar.results.backbones_result import BackboneComparison
 from howfar.text_formatting import format_number, signed
 
@@ -91,7 +90,22 @@ def backbones_agreement(comparison: BackboneComparison) -> Figure:
         figure = style.blank(style.WIDTH, 1.6 + 0.34 * len(names))
         panels = figure.subplots(1, 2, sharey=True).ravel().tolist()
         for number, axes in enumerate(panels):
-            _triangle(axes, names, {(a, b): comparison.agreed(a, b)[number] for a in names for b in names if a != b})
+            # The triangle below the diagonal.
+            cells = np.full((len(names), len(names)), np.nan)
+            for column, row in combinations(range(len(names)), 2):
+                value = comparison.agreed(names[row], names[column])[number]
+                cells[row, column] = np.nan if value is None else value
+                # A cell without a value is as the page behind it.
+                colour = style.INK if value is None else style.ON_DARK if abs(value) > 0.65 else style.ON_LIGHT
+                axes.text(column, row, signed(cells[row, column]), ha="center", va="center", fontsize=8.5, color=colour)
+            axes.imshow(cells, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+            style.name_rows(axes, [style.name_text(name, 24) for name in names])
+            axes.set(ylim=(len(names) - 0.5, 0.5), xlim=(-0.5, len(names) - 1.5))
+            across = [style.name_text(name, 16) for name in names[:-1]]
+            axes.set_xticks(range(len(across)), labels=across, rotation=35, ha="right")
+            for label in axes.get_xticklabels():
+                style.plain(label)
+            style.without_edges(axes)
         panels[0].set_title("order of the datasets")
         panels[1].set_title("order of a dataset's images")
         style.head(figure, "How far backbones agree", "Spearman's rank correlation: 1 is the same order, 0 none in common")
@@ -110,21 +124,3 @@ def looks(comparison: BackboneComparison) -> Mapping[str, style.Look]:
     return own | {
         name: style.Look(style.MUTED, "-", SHAPES[position % len(SHAPES)]) for position, name in enumerate(comparison.trivial)
     }
-
-
-def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str], float | None]) -> None:
-    size = len(names)
-    cells = np.full((size, size), np.nan)
-    for column, row in combinations(range(size), 2):
-        value = values[names[row], names[column]]
-        cells[row, column] = np.nan if value is None else value
-        # A cell without a value is as the page behind it.
-        colour = style.INK if value is None else style.ON_DARK if abs(value) > 0.65 else style.ON_LIGHT
-        axes.text(column, row, signed(cells[row, column]), ha="center", va="center", fontsize=8.5, color=colour)
-    axes.imshow(cells, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-    style.name_rows(axes, [style.name_text(name, 24) for name in names])
-    axes.set(ylim=(size - 0.5, 0.5), xlim=(-0.5, size - 1.5))
-    axes.set_xticks(range(size - 1), labels=[style.name_text(name, 16) for name in names[:-1]], rotation=35, ha="right")
-    for label in axes.get_xticklabels():
-        style.plain(label)
-    style.without_edges(axes)

@@ -1,10 +1,10 @@
-"""Draw sheets of photographs, masks and maps: closest and farthest images, near duplicates, and selected images."""
+"""Draw sheets of photographs, masks and maps: closest and farthest images, near duplicates, selected images, and rows."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -173,7 +173,16 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
         shown, left_out = style.rows(comparison, limit)
         figure, axes = style.picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
         for line, row in enumerate(shown):
-            _line(axes, row, k, line * THUMBNAIL_ROW_STEP)
+            near, far = ends(row.images, k)
+            top = line * THUMBNAIL_ROW_STEP
+            style.row_title(axes, top + 0.20, f"{style.name_text(row.name, 40)}  (n = {row.summary.n:,})")
+            for images, first, gap in ((near, 0, 0.0), (far, 2 * k - len(far), THUMBNAIL_GAP)):
+                for position, record in enumerate(images.to_dict("records"), start=first):
+                    left = position * THUMBNAIL_STEP + gap
+                    photograph(axes, str(record["path"]), str(record["image"]), left, top + 0.26)
+                    distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
+                    among = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
+                    style.words_below(axes, left + 0.5, top + 0.26 + 1.03, f"{three_digits(distance)}{among}", 8)
         title = f"The {k} closest images to {style.name_text(comparison.primary.name)} (left) and the {k} farthest (right)"
         style.head(figure, title, left_out or "Under each: mean distance · percentile among P's own images")
     return figure
@@ -183,24 +192,6 @@ def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the k closest images, ascending, and the k farthest of the rest, ascending; ties are ordered by name."""
     ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")
     return ordered.iloc[:k], ordered.iloc[k:].iloc[-k:]
-
-
-def _line(axes: Axes, row: style.DatasetRow, k: int, top: float) -> None:
-    near, far = ends(row.images, k)
-    style.row_title(axes, top + 0.20, f"{style.name_text(row.name, 40)}  (n = {row.summary.n:,})")
-    for position, record in enumerate(near.to_dict("records")):
-        _cell(axes, record, position * THUMBNAIL_STEP, top + 0.26)
-    first = 2 * k - len(far)
-    for position, record in enumerate(far.to_dict("records"), start=first):
-        _cell(axes, record, position * THUMBNAIL_STEP + THUMBNAIL_GAP, top + 0.26)
-
-
-def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
-    """Draw an image in a unit square with the upper left corner (left, top), and its numbers below."""
-    photograph(axes, str(record["path"]), str(record["image"]), left, top)
-    distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
-    share = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
-    style.words_below(axes, left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", 8)
 
 
 def three_digits(value: float) -> str:
@@ -246,22 +237,19 @@ def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
         shown = pairs.head(limit).to_dict("records")
         figure, axes = style.picture_sheet(across * PAIR_STEP, PAIR_ROW_STEP * max(1, -(-len(shown) // across)))
         for position, row in enumerate(shown):
-            _pair(axes, row, position % across * PAIR_STEP, position // across * PAIR_ROW_STEP)
+            left, top = position % across * PAIR_STEP, position // across * PAIR_ROW_STEP
+            square(axes, thumbnail(row["path"]), row["image"], left, top)
+            square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
+            centre = left + (1 + PAIR_GAP) / 2
+            turned = ", mirrored" if row["mirrored"] else ""
+            style.words_below(axes, centre, top + 1.04, f"{share(row['agreement'])}{turned}", 8)
+            names = " · ".join(style.name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
+            style.words_below(axes, centre, top + 1.22, names, 6.5, style.MUTED)
         left_out = f"{len(shown)} of {len(pairs):,} pairs are shown, the least alike. " if len(pairs) > len(shown) else ""
         style.head(
             figure, "Images that are nearly equal", f"{left_out}Below each pair: equal bits of the hashes, and the names"
         )
     return figure
-
-
-def _pair(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> None:
-    square(axes, thumbnail(row["path"]), row["image"], left, top)
-    square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
-    middle = left + (1 + PAIR_GAP) / 2
-    turned = ", mirrored" if row["mirrored"] else ""
-    style.words_below(axes, middle, top + 1.04, f"{share(row['agreement'])}{turned}", 8)
-    names = " · ".join(style.name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
-    style.words_below(axes, middle, top + 1.22, names, 6.5, style.MUTED)
 
 
 SHEET_ACROSS, SHEET_STEP, SHEET_ROW_STEP = 7, 1.12, 1.42
@@ -293,13 +281,78 @@ def sheet(cells: Sequence[ContactImage], title: str, note: str, limit: int = 105
         across = min(SHEET_ACROSS, len(shown))
         figure, axes = style.picture_sheet(SHEET_ACROSS * SHEET_STEP, SHEET_ROW_STEP * ceil(len(shown) / SHEET_ACROSS))
         for position, cell in enumerate(shown):
-            _draw(axes, cell, position % across * SHEET_STEP, position // across * SHEET_ROW_STEP)
+            left, top = position % across * SHEET_STEP, position // across * SHEET_ROW_STEP
+            square(axes, thumbnail(cell.path), cell.image, left, top)
+            style.words_below(axes, left + 0.5, top + 1.03, cell.numbers, 8)
+            name = style.name_text(cell.image.rsplit("/", 1)[-1], 20)
+            style.words_below(axes, left + 0.5, top + 1.19, name, 7, style.MUTED)
         style.head(figure, title, f"{left_out}Under each: {note}")
     return figure
 
 
-def _draw(axes: Axes, cell: ContactImage, left: float, top: float) -> None:
-    """Draw an image in a unit square with the upper left corner (left, top), its numbers and its name below."""
-    square(axes, thumbnail(cell.path), cell.image, left, top)
-    style.words_below(axes, left + 0.5, top + 1.03, cell.numbers, 8)
-    style.words_below(axes, left + 0.5, top + 1.19, style.name_text(cell.image.rsplit("/", 1)[-1], 20), 7, style.MUTED)
+PICTURE_STEP: Final = 1.06
+# Heights of a heading, of a line of text, and of the gap below a line of pictures.
+_HEADING: Final = 0.24
+_TEXT: Final = 0.12
+_GAP: Final = 0.12
+_SMALL: Final[dict[str, Any]] = {"fontsize": 7.5, "parse_math": False}
+
+
+class PictureCell(NamedTuple):
+    """Hold a picture with its label, the texts above and below, and what is drawn over it, given its corner and size."""
+
+    label: str
+    picture: Thumbnail
+    above: str = ""
+    below: str = ""
+    over: Callable[[Axes, tuple[float, float], tuple[float, float]], None] | None = None
+
+
+class PictureBlock(NamedTuple):
+    """Hold an image's lines of pictures and their heading."""
+
+    heading: str
+    shown: StandInImage
+    lines: Sequence[Sequence[PictureCell]]
+
+
+def draw_blocks(blocks: Sequence[PictureBlock], fewest: int) -> Figure:
+    """Draw blocks below each other, with room for at least `fewest` pictures in a line."""
+    across = max(fewest, *(len(line) for block in blocks for line in block.lines))
+    height = sum(_HEADING + sum(sum(_heights(line)) + _GAP for line in block.lines) for block in blocks)
+    figure, axes = style.picture_sheet(across * PICTURE_STEP, height, top=-0.05)
+    centred: dict[str, Any] = {**_SMALL, "ha": "center", "linespacing": 1.3}
+    top = 0.0
+    for heading, shown, lines in blocks:
+        style.row_title(axes, top + 0.18, heading)
+        reason = f"{style.name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}"
+        axes.text((across - 1) * PICTURE_STEP + 1, top + 0.18, reason, va="bottom", ha="right", color=style.MUTED, **_SMALL)
+        top += _HEADING
+        for line in lines:
+            above, high, below = _heights(line)
+            start = top + above
+            for position, cell in enumerate(line):
+                left = position * PICTURE_STEP
+                axes.text(left + 0.5, start - 0.04, cell.above, va="bottom", color=style.INK, **centred)
+                axes.text(left + 0.5, start + high + 0.03, cell.below, va="top", color=style.INK, **centred)
+                if cell.picture.reason == NONE:
+                    axes.text(left + 0.5, start + high / 2, NONE, va="center", color=style.MUTED, **centred)
+                    continue
+                square(axes, cell.picture, f"{shown.dataset}:{cell.label}", left, start + (high - 1) / 2)
+                if cell.picture.pixels is not None and cell.over is not None:
+                    wide, tall = extent(cell.picture.pixels)
+                    cell.over(axes, (left + (1 - wide) / 2, start + (high - tall) / 2), (wide, tall))
+            top += above + high + below + _GAP
+    return figure
+
+
+def _heights(line: Sequence[PictureCell]) -> tuple[float, float, float]:
+    """Return the heights of the texts above a line's pictures, of the pictures, and of the texts below them."""
+    pictures = [cell.picture for cell in line]
+    high = max((0.3 if each.reason == NONE else 1.0) if each.pixels is None else extent(each.pixels)[1] for each in pictures)
+
+    def height(texts: Iterable[str]) -> float:
+        rows = max(text.count("\n") + 1 if text else 0 for text in texts)
+        return _TEXT * rows + 0.05 if rows else 0.0
+
+    return height(cell.above for cell in line), high, height(cell.below for cell in line)

@@ -1,17 +1,20 @@
-"""Draw the distances of new datasets and their images from the primary dataset (figs. 3 and 10 of the paper)."""
+"""Draw distances: of new datasets and their images from P (figs. 3 and 10 of the paper), and between every two datasets."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption, registered, style
-from howfar.figures.forest_plot import ForestRow, forest, frame_forest
+from howfar.figures.style import ForestRow, forest, frame_forest
 from howfar.results import Comparison
+from howfar.results.comparison_result import Matrix
 from howfar.text_formatting import format_interval, format_number, times
 
 UNDEFINED = "undefined: P's own images have no distance from each other"
@@ -51,9 +54,40 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
         shown, left_out = style.rows(comparison, limit)
         figure, (axes,) = style.side_by_side(1.55 + 0.36 * len(shown), 1, rows=len(shown))
         axes.axvline(1.0, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
-        forest(axes, map(_estimate, shown), size=8, text_size=9)
-        seen = _baselines(axes, comparison, [row.name for row in shown])
-        _frame(figure, axes, shown, seen)
+        estimates, handles = list[ForestRow](), list[Line2D]()
+        for row in shown:
+            value, (low, high) = row.summary.relative, row.summary.relative_ci or (None, None)
+            estimates.append(ForestRow(row.name, value, low, high, row.look, format_interval(value, low, high)))
+        forest(axes, estimates, size=8, text_size=9)
+        # The trivial backbones' values.
+        for kind, backbone in enumerate(dict.fromkeys(baseline.backbone for baseline in comparison.baselines)):
+            by_dataset = {b.dataset: b.relative for b in comparison.baselines if b.backbone == backbone}
+            pairs = [(by_dataset.get(row.name), position) for position, row in enumerate(shown)]
+            at = [(value, position) for value, position in pairs if value is not None]
+            if not at:
+                continue
+            keywords: dict[str, Any] = {"ms": 5, "mfc": "none", "mec": style.MUTED, "mew": 1, "ls": "none", "zorder": 1.8}
+            handles += axes.plot(
+                [x for x, _ in at], [y for _, y in at], marker=SHAPES[kind % len(SHAPES)], label=backbone, **keywords
+            )
+        # The scale holds every value, and is logarithmic where they lie far apart.
+        lines = [line for line in axes.get_lines() if line.get_label() != "_one"]
+        positive = [float(x) for line in lines for x in np.asarray(line.get_xdata(), dtype=np.float64) if x > 0]
+        if positive and max(positive) > 8 * min(positive):
+            style.log_ticks(axes)
+        elif positive:
+            edge = 0.06 * (max(*positive, 1.0) - min(*positive, 1.0)) + 0.01
+            axes.set_xlim(min(*positive, 1.0) - edge, max(*positive, 1.0) + edge)
+        else:
+            axes.set_xlim(0.5, 1.5)
+            middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+            axes.text(0.5, 0.5, UNDEFINED, bbox={"fc": style.PAPER, "ec": "none"}, **middle)
+        frame_forest(axes, [style.name_text(row.name) for row in shown])
+        axes.set_xlabel(relative_axis())
+        if handles:
+            legend = style.name_legend(figure, handles, 4, title="Trivial backbones")
+            legend.get_title().set_fontsize(9)
+            legend.set_alignment("left")
         style.head(
             figure, f"Distance from {style.name_text(comparison.primary.name)} over its self-distance [95 % interval]", left_out
         )
@@ -64,47 +98,6 @@ def relative_axis() -> str:
     """Return the label of an axis of `relative`, on a phone in two lines."""
     ratio, read = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)", "(1: as far as P's images are from each other)"
     return style.on_phone("\n", "   ").join((ratio, read))
-
-
-def _estimate(row: style.DatasetRow) -> ForestRow:
-    value, (low, high) = row.summary.relative, row.summary.relative_ci or (None, None)
-    return ForestRow(row.name, value, low, high, row.look, format_interval(value, low, high))
-
-
-def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str]:
-    """Draw the trivial backbones' values, and return the backbones' names."""
-    seen = list(dict.fromkeys(baseline.backbone for baseline in comparison.baselines))
-    for kind, backbone in enumerate(seen):
-        by_dataset = {b.dataset: b.relative for b in comparison.baselines if b.backbone == backbone}
-        pairs = [(by_dataset.get(name), position) for position, name in enumerate(names)]
-        at = [(value, position) for value, position in pairs if value is not None]
-        if not at:
-            continue
-        keywords: dict[str, Any] = {"ms": 5, "mfc": "none", "mec": style.MUTED, "mew": 1, "ls": "none", "zorder": 1.8}
-        axes.plot([x for x, _ in at], [y for _, y in at], marker=SHAPES[kind % len(SHAPES)], label=backbone, **keywords)
-    return seen
-
-
-def _frame(figure: Figure, axes: Axes, shown: list[style.DatasetRow], seen: list[str]) -> None:
-    lines = [line for line in axes.get_lines() if line.get_label() != "_one"]
-    positive = [float(x) for line in lines for x in np.asarray(line.get_xdata(), dtype=np.float64) if x > 0]
-    if positive and max(positive) > 8 * min(positive):
-        style.log_ticks(axes)
-    elif positive:
-        edge = 0.06 * (max(*positive, 1.0) - min(*positive, 1.0)) + 0.01
-        axes.set_xlim(min(*positive, 1.0) - edge, max(*positive, 1.0) + edge)
-    else:
-        axes.set_xlim(0.5, 1.5)
-        axes.text(
-            0.5, 0.5, UNDEFINED, transform=axes.transAxes, ha="center", va="center", bbox={"fc": style.PAPER, "ec": "none"}
-        )
-    frame_forest(axes, [style.name_text(row.name) for row in shown])
-    axes.set_xlabel(relative_axis())
-    handles = [line for line in axes.get_lines() if line.get_label() in seen and line.get_markerfacecolor() == "none"]
-    if handles:
-        legend = style.name_legend(figure, handles, 4, title="Trivial backbones")
-        legend.get_title().set_fontsize(9)
-        legend.set_alignment("left")
 
 
 HALF = 0.40
@@ -218,14 +211,15 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
         shown, left_out = style.rows(comparison, limit)
         lines = -(-(len(shown) + 1) // 3)
         figure, (scaled, level) = style.side_by_side(3.9 + 0.22 * lines, 1, 1)
-        for row in shown:
+        units = [row.summary.self_distance or 1.0 for row in shown]
+        for row, unit in zip(shown, units, strict=True):
             curve(scaled, min_max(row.distances), row)
-            curve(level, row.distances / _unit(row), row)
-        own = [row.own for row in shown if len(row.own)]
-        _band(scaled, [min_max(values) for values in own], style.own_name(comparison))
-        _band(level, [row.own / _unit(row) for row in shown if len(row.own)], style.own_name(comparison))
+            curve(level, row.distances / unit, row)
+        own = [(row.own, unit) for row, unit in zip(shown, units, strict=True) if len(row.own)]
+        _band(scaled, [min_max(values) for values, _ in own], style.own_name(comparison))
+        _band(level, [values / unit for values, unit in own], style.own_name(comparison))
         scaled.set_ylabel(f"{style.I_DIST}, scaled to 0–1 in each dataset")
-        yardstick = all(_unit(row) != 1.0 for row in shown)
+        yardstick = all(unit != 1.0 for unit in units)
         level.set_ylabel("mean distance / that of P's own images" if yardstick else "mean distance to the images of P")
         if yardstick:
             level.axhline(1.0, color=style.MUTED, lw=1, ls=(0, (2, 2)), label="_one")
@@ -241,10 +235,6 @@ def min_max(values: Float64Array) -> Float64Array:
     """Scale ascending values to 0-1; equal values become 0."""
     spread = values[-1] - values[0] if len(values) else 0.0
     return (values - values[0]) / spread if spread > 0 else np.zeros(len(values))
-
-
-def _unit(row: style.DatasetRow) -> float:
-    return row.summary.self_distance or 1.0
 
 
 def curve(axes: Axes, values: Float64Array, row: style.DatasetRow) -> None:
@@ -296,37 +286,28 @@ def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
         )
         for position, row in enumerate(shown, start=1):
             axes = figure.add_subplot(lines, columns, position)
-            _panel(axes, row, comparison.settings.projection)
+            # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels, the text stays text.
+            cloud: dict[str, Any] = {"rasterized": True, "linewidths": 0}
+            own, points = _plane(row.primary), _plane(row.images)
+            axes.scatter(own[:, 0], own[:, 1], s=_size(len(own)), c=style.PRIMARY, alpha=0.55, label="own", **cloud)
+            look: dict[str, Any] = {"c": row.look.colour, "marker": row.look.marker, "alpha": 0.8}
+            axes.scatter(points[:, 0], points[:, 1], s=1.5 * _size(len(points)), label=row.name, **look, **cloud)
+            axes.set_aspect("equal", adjustable="datalim")
+            axes.grid(True, axis="both")
+            axes.margins(0.06)
+            summary, share = row.summary, 100 * row.summary.explained_variance
+            components = f"z = {summary.components} ({share:.0f} %{style.on_phone('', ' of variance')})"
+            text = f"n = {summary.n:,}; {components if comparison.settings.projection != 'none' else 'no projection'}"
+            name = style.name_text(row.name, style.on_phone(20, 24))
+            style.plain(axes.set_title(name, color=style.INK, fontweight="bold", pad=17))
+            # The line may run past the panel's edge; were it part of the layout, the panels would shrink to make room for it.
+            axes.text(0, 1.025, text, transform=axes.transAxes, fontsize=8, color=style.MUTED).set_in_layout(False)
+            axes.set_xlabel("component 1")
+            axes.set_ylabel("component 2", labelpad=1)
+            axes.tick_params(labelsize=8)
+            axes.locator_params(nbins=5)
         style.head(figure, f"First two components; grey: {style.own_name(comparison)}", left_out)
     return figure
-
-
-def _panel(axes: Axes, row: style.DatasetRow, projection: str) -> None:
-    own, points = _plane(row.primary), _plane(row.images)
-    # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels, the text stays text.
-    axes.scatter(own[:, 0], own[:, 1], s=_size(len(own)), c=style.PRIMARY, alpha=0.55, lw=0, rasterized=True, label="own")
-    size = 1.5 * _size(len(points))
-    keywords: dict[str, Any] = {
-        "c": row.look.colour,
-        "marker": row.look.marker,
-        "alpha": 0.8,
-        "rasterized": True,
-        "linewidths": 0,
-    }
-    axes.scatter(points[:, 0], points[:, 1], s=size, label=row.name, **keywords)
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.grid(True, axis="both")
-    axes.margins(0.06)
-    summary = row.summary
-    components = f"z = {summary.components} ({100 * summary.explained_variance:.0f} %{style.on_phone('', ' of variance')})"
-    text = f"n = {summary.n:,}; {components if projection != 'none' else 'no projection'}"
-    style.plain(axes.set_title(style.name_text(row.name, style.on_phone(20, 24)), color=style.INK, fontweight="bold", pad=17))
-    # The line may run past the panel's edge; were it part of the layout, the panels would shrink to make room for it.
-    axes.text(0, 1.025, text, transform=axes.transAxes, fontsize=8, color=style.MUTED).set_in_layout(False)
-    axes.set_xlabel("component 1")
-    axes.set_ylabel("component 2", labelpad=1)
-    axes.tick_params(labelsize=8)
-    axes.locator_params(nbins=5)
 
 
 def _plane(frame: pd.DataFrame) -> Float64Array:
@@ -338,3 +319,127 @@ def _plane(frame: pd.DataFrame) -> Float64Array:
 def _size(n: int) -> float:
     """Return the marker area: large for few images, small for many."""
     return float(np.clip(2200 / max(n, 1), 5, 45))
+
+
+NAMED: Final = 60  # datasets up to which each row has its name
+NUMBERED: Final = 12  # datasets up to which each cell has its number
+MUTUAL: Final = "mutual distance"
+LISTED: Final = 30  # datasets whose nearest other the alternative text names
+
+
+def _matrix_caption(matrix: Matrix) -> Caption:
+    nearest = "; ".join(
+        f"{name}: nearest {values.idxmin()} {values.min():.2f}"
+        for name, row in list(matrix.square().iterrows())[:LISTED]
+        if len(values := row.drop(name).dropna())
+    )
+    return Caption(
+        "Which datasets are alike",
+        "Mutual distance of every two datasets: their mean distance over the self-distance of the one that varies less; "
+        "1 is as far as its own images are from each other. The tree joins what is most alike first (average linkage); rows "
+        "and columns follow it.",
+        f"A tree and a map. {nearest}.",
+    )
+
+
+def _matrix_relative_caption(_: Matrix) -> Caption:
+    return Caption(
+        "By the row's own yardstick",
+        "The row is taken as the primary dataset: mean distance of the column's images from the row's, over the row's "
+        "self-distance in the same space. It is not symmetric: a set that varies much has a long yardstick.",
+        "A map of relative distances, a row a primary dataset.",
+    )
+
+
+def _few_cells(matrix: Matrix) -> bool:
+    return len(matrix.datasets) <= NAMED
+
+
+@registered(_matrix_caption, vector=_few_cells)
+def matrix_map(matrix: Matrix) -> Figure:
+    """Draw each two datasets' mutual distance beside the clustering tree, in whose order (average linkage) they stand."""
+    from scipy.cluster.hierarchy import dendrogram
+
+    order, tree = arranged(matrix)
+    with style.drawing():
+        figure = style.blank(style.WIDTH, _map_height(len(order)))
+        left, axes = figure.subplots(1, 2, width_ratios=(1, 4.6))
+        drawn = dendrogram(tree, no_plot=True)
+        base = min(1.0, float(tree[:, 2].min()))
+        for depths, places in zip(drawn["dcoord"], drawn["icoord"], strict=True):
+            # scipy puts leaf k at 10 k + 5, and leaves at 0, where here a dataset is as far from itself as its images are.
+            left.plot(np.maximum(depths, base), (np.asarray(places) - 5) / 10, color=style.INK, lw=1.1, label="_branch")
+        left.set_ylim(len(order) - 0.5, -0.5)
+        left.invert_xaxis()
+        left.set_xlim(right=base)
+        left.set_yticks([])
+        left.grid(visible=False)
+        left.spines["left"].set_visible(False)
+        left.set_xlabel(MUTUAL)
+        _draw_map(figure, axes, matrix.square().iloc[order, order], MUTUAL)
+        style.head(
+            figure, "Which datasets are alike", "1: as far as their own images; what is near in the tree stands together"
+        )
+    return figure
+
+
+@registered(_matrix_relative_caption, vector=_few_cells)
+def matrix_relative(matrix: Matrix) -> Figure:
+    """Draw each dataset's (column) distance from each primary (row), over the primary's self-distance, as in `matrix_map`."""
+    order, _ = arranged(matrix)
+    with style.drawing():
+        figure = style.blank(style.WIDTH, _map_height(len(order)))
+        axes = figure.subplots()
+        _draw_map(figure, axes, matrix.square("relative").iloc[order, order], "distance over the row's self-distance")
+        axes.set_ylabel("taken as the primary dataset")
+        style.head(
+            figure, "How far each dataset is from each, by the row's own yardstick", "1: as far as the row's own images are"
+        )
+    return figure
+
+
+def arranged(matrix: Matrix) -> tuple[list[int], Float64Array]:
+    """Return the datasets' order in the clustering tree, and scipy's tree, in which undefined distances are the largest."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    values = matrix.square().to_numpy()
+    finite = values[np.isfinite(values)]
+    values = np.where(np.isfinite(values), values, finite.max(initial=0.0))
+    tree: Float64Array = linkage(squareform(values, checks=False), "average", optimal_ordering=len(values) <= NAMED)
+    return [int(position) for position in leaves_list(tree)], tree
+
+
+def _map_height(count: int) -> float:
+    return float(np.clip(1.6 + 0.34 * count, 3.4, 10.0))
+
+
+def _draw_map(figure: Figure, axes: Axes, square: pd.DataFrame, scale: str) -> None:
+    values = square.to_numpy()
+    count = len(values)
+    low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
+    colours = colormaps["YlGnBu"].with_extremes(bad=style.PAPER)
+    image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+    if count <= NAMED:
+        size = 8.5 if count <= 30 else 6.0
+        names = [style.name_text(str(name), 23) for name in square.index]
+        axes.set_yticks(range(count), labels=names, fontsize=size)
+        axes.set_xticks(range(count), labels=names, fontsize=size, rotation=40 if count <= 30 else 90)
+        for label in (*axes.get_yticklabels(), *axes.get_xticklabels()):
+            style.plain(label)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", va="center" if count > 30 else "top", rotation_mode="anchor")
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_xlabel(f"{count} datasets")
+    if count <= NUMBERED:
+        for (row, column), value in np.ndenumerate(values):
+            text = "–" if np.isnan(value) else f"{value:.2f}"
+            dark = not np.isnan(value) and value > low + 0.6 * (high - low)
+            axes.text(
+                column, row, text, ha="center", va="center", fontsize=8.5, color=style.ON_DARK if dark else style.ON_LIGHT
+            )
+    style.without_edges(axes)
+    axes.tick_params(colors=style.INK if count <= NAMED else style.MUTED)
+    figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label=scale)

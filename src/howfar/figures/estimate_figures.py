@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 from howfar.errors import HowfarError
 from howfar.figures import Caption, registered, style
 from howfar.figures.contact_sheets import Thumbnail, highest, square, thumbnail, unit_values
-from howfar.figures.forest_plot import ForestRow, forest, frame_forest
-from howfar.results import Failures, Judgement, Relation
-from howfar.results.assessment_result import Assessment, SiteAnswer
+from howfar.figures.style import ForestRow, forest, frame_forest
+from howfar.results import Relation
+from howfar.results.assessment_result import Assessment
 from howfar.text_formatting import format_estimate, says_nothing
 
 ESTIMATES_TITLE = "Estimated mean performance"
@@ -117,7 +116,12 @@ def _sites_caption(assessment: Assessment) -> Caption:
     without = f" The {corrupted} corrupted versions of the primary's images are not shown." if corrupted else ""
     unsure = any(says_nothing(site.low, site.high) for site in assessment.sites)
     wide = " Intervals wider than 0.5 have no numbers." if unsure else ""
-    values = [f"{site.dataset} {_spoken(site)}" for site in assessment.ordered()]
+    values = []
+    for site in assessment.ordered():
+        place = ", outside the gate" if site.inside is False else ""
+        measured = "" if site.measured is None else f", measured {site.measured:.2f}"
+        ends = f"{site.estimate:.2f} (from {site.low:.2f} to {site.high:.2f})" if site.estimate is not None else ""
+        values.append(f"{site.dataset} {f'{ends}{place}{measured}' if ends else 'without an estimate'}")
     return Caption(
         SITES_TITLE,
         f"Expected {assessment.performance_name} with its interval. Hatched: outside the gate, not to be trusted without "
@@ -125,14 +129,6 @@ def _sites_caption(assessment: Assessment) -> Caption:
         f"the bar means that the interval was right.{wide}{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
-
-
-def _spoken(site: SiteAnswer) -> str:
-    if site.estimate is None:
-        return "without an estimate"
-    place = ", outside the gate" if site.inside is False else ""
-    measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-    return f"{site.estimate:.2f} (from {site.low:.2f} to {site.high:.2f}){place}{measured}"
 
 
 @registered(_sites_caption, shows=lambda assessment: any(site.estimate is not None for site in assessment.sites), phone=True)
@@ -202,16 +198,11 @@ def judgements(relation: Relation) -> Figure:
         figure, (errors,) = style.side_by_side(1.75 + 0.31 * len(shown), 1, rows=len(shown))
         for position, judgement in enumerate(shown):
             kind = KINDS.get(judgement.kind, OTHER)
-            keywords: dict[str, Any] = {"marker": kind.marker, "ls": "none", "mec": kind.colour, "mew": 1.3, "zorder": 2.5}
-            errors.plot(
-                [judgement.mae_image, judgement.mae_set], [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join"
-            )
-            errors.plot(
-                [judgement.mae_set], [position], ms=6.5, mfc=style.PAPER, label=f"set:{judgement.estimator}", **keywords
-            )
-            errors.plot(
-                [judgement.mae_image], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **keywords
-            )
+            ends = [judgement.mae_image, judgement.mae_set]
+            errors.plot(ends, [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join")
+            dot: dict[str, Any] = {"marker": kind.marker, "ls": "none", "mec": kind.colour, "mew": 1.3, "zorder": 2.5}
+            errors.plot(ends[1:], [position], ms=6.5, mfc=style.PAPER, label=f"set:{judgement.estimator}", **dot)
+            errors.plot(ends[:1], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **dot)
         for judgement in shown:
             if judgement.estimator == MEAN:
                 errors.axvline(judgement.mae_image, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
@@ -221,24 +212,20 @@ def judgements(relation: Relation) -> Figure:
             label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
         most = max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
         errors.set(xlim=(0, 1.08 * most), xlabel="mean absolute error")
-        _errors_legend(figure, shown)
+        kinds = {judgement.kind if judgement.kind in KINDS else "other" for judgement in shown}
+        seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if name in kinds]
+        handles = [Line2D([], [], marker=kind.marker, color=kind.colour, ms=6.5, ls="none", label=kind.name) for kind in seen]
+        both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": style.INK}
+        handles += [
+            Line2D([], [], mfc=style.INK, **both, label="of an image"),
+            Line2D([], [], mfc=style.PAPER, **both, label="of a set's mean"),
+            Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="the mean's, of an image"),
+            Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
+        ]
+        style.name_legend(figure, handles, 5, columnspacing=1.4)
         sets = f"{shown[0].sets} dataset{'' if shown[0].sets == 1 else 's'}, {shown[0].images:,} images"
         style.head(figure, ERRORS_TITLE, f"{style.name_text(relation.metric, 40)}; {sets}")
     return figure
-
-
-def _errors_legend(figure: Figure, shown: Sequence[Judgement]) -> None:
-    names = {judgement.kind if judgement.kind in KINDS else "other" for judgement in shown}
-    seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if name in names]
-    handles = [Line2D([], [], marker=kind.marker, color=kind.colour, ms=6.5, ls="none", label=kind.name) for kind in seen]
-    both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": style.INK}
-    handles += [
-        Line2D([], [], mfc=style.INK, **both, label="of an image"),
-        Line2D([], [], mfc=style.PAPER, **both, label="of a set's mean"),
-        Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="the mean's, of an image"),
-        Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
-    ]
-    style.name_legend(figure, handles, 5, columnspacing=1.4)
 
 
 FAILURES_TITLE = "Probable failures"
@@ -283,7 +270,11 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     with style.drawing():
         figure, axes = style.picture_sheet(k * STEP - GAP, ROW_STEP * len(shown), left=-0.01)
         for line, row in enumerate(shown):
-            _line(axes, row, row.dataset in doubted, relation.probable_failures(row.dataset).head(k), line * ROW_STEP)
+            top, trust = line * ROW_STEP, ", not to be trusted: outside" if row.dataset in doubted else ""
+            counts = f"{row.listed:,} of {row.n:,} listed{trust}"
+            style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
+            for position, record in enumerate(relation.probable_failures(row.dataset).head(k).to_dict("records")):
+                _pair(axes, record, position * STEP, top + 0.26)
         note = "Under each: estimate [interval] · measured performance, where it is known"
         style.head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
     return figure
@@ -311,33 +302,20 @@ def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
     return Thumbnail(np.round(mixed).astype(np.uint8))
 
 
-def _line(axes: Axes, row: Failures, doubted: bool, images: pd.DataFrame, top: float) -> None:
-    counts = f"{row.listed:,} of {row.n:,} listed{', not to be trusted: outside' if doubted else ''}"
-    style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
-    for position, record in enumerate(images.to_dict("records")):
-        _cell(axes, record, position * STEP, top + 0.26)
-
-
-def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
+def _pair(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
     """Draw an image and its prediction in unit squares with the upper left corner (left, top), and numbers below."""
     name = str(record["image"])
-    picture = thumbnail(_path(record["path"]))
+    # Where there is no file the path is no text.
+    path, prediction = (str(record[key]) if isinstance(record[key], str) else "" for key in ("path", "prediction"))
+    picture = thumbnail(path)
     square(axes, picture, name, left, top)
-    beside = Thumbnail(None, "no image") if picture.pixels is None else overlay(picture.pixels, _path(record["prediction"]))
+    beside = Thumbnail(None, "no image") if picture.pixels is None else overlay(picture.pixels, prediction)
     square(axes, beside, f"prediction:{name}", left + 1.04, top)
-    middle = left + PAIR / 2
-    style.words_below(axes, middle, top + 1.04, _numbers(record), 8)
-    style.words_below(axes, middle, top + 1.22, style.name_text(name.rsplit("/", 1)[-1], 30), 7, style.MUTED)
-
-
-def _path(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _numbers(record: Mapping[Hashable, Any]) -> str:
     estimate, low, high, measured = (
-        float(record[name]) for name in ("estimate", "estimate_low", "estimate_high", "performance")
+        float(record[column]) for column in ("estimate", "estimate_low", "estimate_high", "performance")
     )
     interval = "" if np.isnan(low) or np.isnan(high) else f" [{low:.2f}, {high:.2f}]"
     performance = "" if np.isnan(measured) else f" · {measured:.2f}"
-    return f"{estimate:.2f}{interval}{performance}"
+    middle = left + PAIR / 2
+    style.words_below(axes, middle, top + 1.04, f"{estimate:.2f}{interval}{performance}", 8)
+    style.words_below(axes, middle, top + 1.22, style.name_text(name.rsplit("/", 1)[-1], 30), 7, style.MUTED)

@@ -69,7 +69,17 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
             _panel(axes, dataset, relation, look_of[dataset.name])
         style.unit_panels(panels, columns, f"scaled {style.I_DIST}")
         figure.supylabel(style.name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
-        _legend(figure, relation)
+        grey: dict[str, Any] = {"color": style.MUTED}
+        handles = [
+            Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),
+            Line2D([], [], marker="x", ls="none", ms=5, **grey, label="listed as probable failure"),
+            Line2D([], [], lw=2.1, **grey, label="centred moving average"),
+            Line2D([], [], lw=0.9, color=style.INK, label="mean"),
+            Line2D([], [], lw=1.2, ls=(0, (4, 2)), **grey, label=f"τ = {relation.settings.tau:g}"),
+        ]
+        if not relation.images["listed"].any():
+            del handles[1]
+        style.name_legend(figure, handles, len(handles), columnspacing=1.4)
         style.head(figure, f"{TITLE} from {style.name_text(relation.primary)}", left_out)
     return figure
 
@@ -89,10 +99,21 @@ def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: style
     curve = relation.curves[relation.curves["dataset"] == dataset.name].dropna(subset=["performance", "distance"])
     curve = curve.assign(smoothed=smoothed(curve))
     images = relation.images
-    listed = images.loc[(images["dataset"] == dataset.name) & images["listed"].astype(bool), "image"]
-    _marks(axes, curve, set(map(str, listed)), look)
+    listed = set(map(str, images.loc[(images["dataset"] == dataset.name) & images["listed"].astype(bool), "image"]))
+    x, y = np.asarray(curve["distance"], np.float64), np.asarray(curve["performance"], np.float64)
+    on = np.array([str(image) in listed for image in curve["image"]], dtype=bool)
+    area = float(np.clip(2600 / max(len(x), 1), 5, 34))
+    faint = float(np.clip(9 / max(len(x), 1) ** 0.5, 0.12, 0.6))
+    # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels. Few images are drawn above the
+    # line, which would hide them; many below it, as they would hide the line.
+    order = 2.7 if len(x) <= FEW else 2.2
+    cloud: dict[str, Any] = {"color": look.colour, "rasterized": True, "clip_on": False, "zorder": order}
+    axes.scatter(x[~on], y[~on], s=area, marker=look.marker, alpha=faint, lw=0, label="images", **cloud)
+    axes.scatter(x[on], y[on], s=max(area, 12), marker="x", alpha=0.85, lw=1, label="listed", **cloud)
     if len(curve):
-        _line(axes, curve, look)
+        effects = [withStroke(linewidth=4, foreground=style.PAPER)]
+        line: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
+        axes.plot(x, curve["smoothed"], label="smoothed", solid_joinstyle="round", **line)
     else:
         axes.text(0.5, 0.25, "no image has a performance", transform=axes.transAxes, ha="center", fontsize=8, color=style.MUTED)
     if dataset.mean is not None:
@@ -108,39 +129,6 @@ def slope_text(slope: Interval | None, form: str = "slope {}{} · ", ends: str =
         return ""
     interval = "" if slope.low is None or slope.high is None else ends.format(signed(slope.low), signed(slope.high))
     return form.format(signed(slope.value), interval)
-
-
-def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: style.Look) -> None:
-    x, y = np.asarray(curve["distance"], np.float64), np.asarray(curve["performance"], np.float64)
-    on = np.array([str(image) in listed for image in curve["image"]], dtype=bool)
-    # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
-    keywords: dict[str, Any] = {"color": look.colour, "rasterized": True, "clip_on": False}
-    area = float(np.clip(2600 / max(len(x), 1), 5, 34))
-    faint = float(np.clip(9 / max(len(x), 1) ** 0.5, 0.12, 0.6))
-    # Few images are drawn above the line, which would hide them; many below it, as they would hide the line.
-    keywords["zorder"] = 2.7 if len(x) <= FEW else 2.2
-    axes.scatter(x[~on], y[~on], s=area, marker=look.marker, alpha=faint, lw=0, label="images", **keywords)
-    axes.scatter(x[on], y[on], s=max(area, 12), marker="x", alpha=0.85, lw=1, label="listed", **keywords)
-
-
-def _line(axes: Axes, curve: pd.DataFrame, look: style.Look) -> None:
-    effects = [withStroke(linewidth=4, foreground=style.PAPER)]
-    keywords: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
-    axes.plot(curve["distance"], curve["smoothed"], label="smoothed", solid_joinstyle="round", **keywords)
-
-
-def _legend(figure: Figure, relation: Relation) -> None:
-    grey: dict[str, Any] = {"color": style.MUTED}
-    handles = [
-        Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),
-        Line2D([], [], marker="x", ls="none", ms=5, **grey, label="listed as probable failure"),
-        Line2D([], [], lw=2.1, **grey, label="centred moving average"),
-        Line2D([], [], lw=0.9, color=style.INK, label="mean"),
-        Line2D([], [], lw=1.2, ls=(0, (4, 2)), **grey, label=f"τ = {relation.settings.tau:g}"),
-    ]
-    if not relation.images["listed"].any():
-        del handles[1]
-    style.name_legend(figure, handles, len(handles), columnspacing=1.4)
 
 
 PARTS_TITLE = "Near and far parts"
@@ -172,11 +160,11 @@ def _ends(cut: Sequence[DistancePart]) -> str:
     return "undefined" if near is None or far is None else f"{near:.2f} to {far:.2f}"
 
 
-def _has_parts(relation: Relation) -> bool:
-    return any(part.n for row in relation.datasets for part in (*row.halves, *row.thirds))
-
-
-@registered(_parts_caption, shows=_has_parts, phone=True)
+@registered(
+    _parts_caption,
+    shows=lambda relation: any(part.n for row in relation.datasets for part in (*row.halves, *row.thirds)),
+    phone=True,
+)
 def parts(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw the performance of each dataset's halves and thirds, joined from nearest to farthest (tables 3-5).
 
@@ -194,25 +182,40 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
         figure, panels = style.side_by_side(1.55 + 0.44 * len(shown), 1, 1, rows=len(shown))
         for axes, (attribute, name) in zip(panels, PANELS, strict=True):
             for position, row in enumerate(shown):
-                _row(axes, getattr(row, attribute), position, look_of[row.name], two)
+                cut, look = getattr(row, attribute), look_of[row.name]
+                common = [part.performance_common for part in cut if part.performance_common is not None]
+                _chain(axes, common, position - (OFFSET if two else 0), look, filled=True)
+                if two:
+                    retuned = [part.performance for part in cut if part.performance is not None]
+                    _chain(axes, retuned, position + OFFSET, look, filled=False)
+                text = f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
+                style.row_number(axes, position - style.on_phone(OFFSET, 0), text)
             axes.set_title(name)
             axes.set_xlabel("performance of the part")
             style.head_numbers(axes, "near → far")
-        _parts_frame(panels, [style.name_text(row.name) for row in shown])
-        _parts_legend(figure, two)
+        drawn = [np.asarray(line.get_xdata(), np.float64) for axes in panels for line in axes.get_lines()]
+        low, high = float(np.concatenate(drawn).min()), float(np.concatenate(drawn).max())
+        edge = 0.06 * (high - low) + 0.02
+        for axes in panels:
+            named = style.on_phone(True, axes is panels[0])
+            axes.set_xlim(low - edge, high + edge)
+            axes.locator_params(axis="x", nbins=6)
+            for line in range(1, len(shown)):
+                axes.axhline(line - style.on_phone(0.72, 0.5), color=style.MUTED, lw=0.4, alpha=0.35)
+            axes.set_ylim(len(shown) - 0.5, -0.5 - style.on_phone(0.3, 0.0))
+            style.name_rows(axes, [style.name_text(row.name) if named else "" for row in shown], OFFSET)
+        dots: dict[str, Any] = {"color": style.MUTED, "mec": style.MUTED, "ls": "none"}
+        handles = [
+            Line2D([], [], marker="o", ms=5.5, **dots, label="nearest part"),
+            Line2D([], [], marker=">", ms=6.5, **dots, label="farthest part"),
+        ]
+        if two:
+            both: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 5.5}
+            handles.append(Line2D([], [], lw=1.5, **both, label="at the common threshold"))
+            handles.append(Line2D([], [], lw=1.0, mfc=style.PAPER, **both, label="re-tuned in the part"))
+        style.name_legend(figure, handles, 4)
         style.head(figure, f"{PARTS_TITLE} by distance from {style.name_text(relation.primary)}", left_out)
     return figure
-
-
-def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: style.Look, two: bool) -> None:
-    common = [part.performance_common for part in cut if part.performance_common is not None]
-    _chain(axes, common, position - (OFFSET if two else 0), look, filled=True)
-    if two:
-        retuned = [part.performance for part in cut if part.performance is not None]
-        _chain(axes, retuned, position + OFFSET, look, filled=False)
-    style.row_number(
-        axes, position - style.on_phone(OFFSET, 0), f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
-    )
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: style.Look, filled: bool) -> None:
@@ -228,33 +231,6 @@ def _chain(axes: Axes, values: Sequence[float], height: float, look: style.Look,
     if len(values) > 1:
         head_of = ">" if values[-1] >= values[-2] else "<"
         axes.plot([values[-1]], [height], marker=head_of, ms=6.5, label=f"{kind}:far", **dots)
-
-
-def _parts_frame(panels: Sequence[Axes], names: list[str]) -> None:
-    drawn = np.concatenate([np.asarray(line.get_xdata(), dtype=np.float64) for axes in panels for line in axes.get_lines()])
-    low, high = float(drawn.min()), float(drawn.max())
-    edge = 0.06 * (high - low) + 0.02
-    for axes in panels:
-        axes.set_xlim(low - edge, high + edge)
-        axes.locator_params(axis="x", nbins=6)
-        for line in range(1, len(names)):
-            axes.axhline(line - style.on_phone(0.72, 0.5), color=style.MUTED, lw=0.4, alpha=0.35)
-        axes.set_ylim(len(names) - 0.5, -0.5 - style.on_phone(0.3, 0.0))
-        style.name_rows(axes, names if style.on_phone(True, axes is panels[0]) else [""] * len(names), OFFSET)
-
-
-def _parts_legend(figure: Figure, two: bool) -> None:
-    dots: dict[str, Any] = {"color": style.MUTED, "mec": style.MUTED, "ls": "none"}
-    handles = [
-        Line2D([], [], marker="o", ms=5.5, **dots, label="nearest part"),
-        Line2D([], [], marker=">", ms=6.5, **dots, label="farthest part"),
-    ]
-    if two:
-        handles += [
-            Line2D([], [], color=style.MUTED, marker="o", ms=5.5, lw=1.5, label="at the common threshold"),
-            Line2D([], [], color=style.MUTED, marker="o", ms=5.5, lw=1.0, mfc=style.PAPER, label="re-tuned in the part"),
-        ]
-    style.name_legend(figure, handles, 4)
 
 
 COUNTS = ("predicted", "hits_predicted", "hits_true")

@@ -5,7 +5,7 @@ Nothing here changes matplotlib's global settings: figures are made inside `draw
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from colorsys import hls_to_rgb
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -88,13 +88,6 @@ def on_phone(phone: Entry, wide: Entry) -> Entry:
     return phone if _ON_PHONE.get() else wide
 
 
-@contextmanager
-def drawing() -> Iterator[None]:
-    """Apply the figure settings inside the ``with`` block only."""
-    with matplotlib.rc_context(_settings()):
-        yield
-
-
 def name_text(name: str, longest: int = 28) -> str:
     """Shorten a long dataset name for a figure by leaving out the middle."""
     flat = " ".join(name.split()) or "(no name)"
@@ -163,8 +156,11 @@ def _above(axes: Axes, row: float, side: float, text: str, size: float) -> Text:
     return named
 
 
-def _settings() -> Any:  # matplotlib 3.11 types the keys as literals, earlier releases as str
-    return {
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Apply the figure settings inside the ``with`` block only."""
+    # matplotlib 3.11 types the keys as literals, earlier releases as str.
+    settings: Any = {
         "axes.axisbelow": True,
         "axes.edgecolor": MUTED,
         "axes.facecolor": PAPER,
@@ -196,6 +192,8 @@ def _settings() -> Any:  # matplotlib 3.11 types the keys as literals, earlier r
         "ytick.labelcolor": INK,
         "ytick.labelsize": 9.5,
     }
+    with matplotlib.rc_context(settings):
+        yield
 
 
 @cache
@@ -285,6 +283,51 @@ def row_number(axes: Axes, row: float, text: str, size: float = 8.5) -> None:
         _above(axes, row, 1.0, text.replace("\n", ", "), 8.5)
         return
     axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=size, color=INK)
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """Hold a row of a forest plot: name, value with its interval's ends, look, the number at the right, and place if not next.
+
+    An undefined value leaves the number alone, an undefined end the dot alone. A `hollow` dot has its colour at the edge.
+    """
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    look: Look
+    text: str = ""
+    place: float | None = None
+    hollow: bool = False
+
+
+def forest(
+    axes: Axes, rows: Iterable[ForestRow], *, width: float = 3, size: float = 7, text_size: float = 8.5, **line: Any
+) -> None:
+    """Draw rows from top to bottom: an interval line `width` points wide, a dot of `size`, and the number at the right."""
+    for position, row in enumerate(rows):
+        place, colour = position if row.place is None else row.place, row.look.colour
+        if row.text:
+            row_number(axes, place, row.text, text_size)
+        if row.value is None or np.isnan(row.value):
+            continue
+        if row.low is not None and row.high is not None and not np.isnan(row.low):
+            keywords: dict[str, Any] = {"color": colour, "lw": width, "solid_capstyle": "butt", "label": f"interval:{row.name}"}
+            axes.plot([row.low, row.high], [place, place], **(keywords | line))
+        dot: dict[str, Any] = {"mfc": colour, "mec": PAPER, "mew": 1, "ls": "none", "zorder": 2.5, "clip_on": False}
+        if row.hollow:
+            dot |= {"mfc": PAPER, "mec": colour, "mew": 1.4}
+        axes.plot([row.value], [place], marker=row.look.marker, ms=size, color=colour, label=row.name, **dot)
+
+
+def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -> list[Text]:
+    """Label a forest's rows from the top, draw thin lines above the rows in `groups`, and return the labels."""
+    labels = name_rows(axes, names)
+    axes.set_ylim(len(names) - 0.5, -0.5 - on_phone(0.3, 0.0))
+    for place in groups:
+        axes.axhline(place - on_phone(0.72, 0.5), color=MUTED, lw=0.6, alpha=0.6, label="_rule")
+    return labels
 
 
 def head_panel(axes: Axes, name: str, *lines: str, longest: int = 24) -> None:
@@ -418,21 +461,18 @@ class DatasetRow:
 def rows(comparison: Comparison, limit: int) -> tuple[list[DatasetRow], str]:
     """Return the secondaries of a figure, nearest first, and a note on those left out.
 
-    A dataset keeps the look of its place in the caller's order. Of more than `limit` datasets the farthest are shown.
+    The order is by `relative`, or by `o_dist_mean` if it is undefined. A dataset keeps the look of its place in the caller's
+    order. Of more than `limit` datasets the farthest are shown.
     """
     require_one("limit", limit)
-    datasets, order = comparison.datasets, nearest_first(comparison)
+    datasets = comparison.datasets
+    measure = "o_dist_mean" if any(dataset.relative is None for dataset in datasets) else "relative"
+    order = sorted(range(len(datasets)), key=lambda position: float(getattr(datasets[position], measure)))
     left_out = max(0, len(order) - limit)
     images = dict(tuple(comparison.images.groupby("dataset", sort=False)))
     primary = dict(tuple(comparison.primary_images.groupby("against", sort=False)))
     shown = [DatasetRow(datasets[i], look(i), images[datasets[i].name], primary[datasets[i].name]) for i in order[left_out:]]
     return shown, f"The {limit} farthest of {len(order)} datasets are shown." if left_out else ""
-
-
-def nearest_first(comparison: Comparison) -> list[int]:
-    """Return the positions of the secondaries by `relative`, or by `o_dist_mean` if it is undefined."""
-    measure = "o_dist_mean" if any(dataset.relative is None for dataset in comparison.datasets) else "relative"
-    return sorted(range(len(comparison.datasets)), key=lambda position: float(getattr(comparison.datasets[position], measure)))
 
 
 def own_name(comparison: Comparison) -> str:

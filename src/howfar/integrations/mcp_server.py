@@ -181,7 +181,14 @@ class Tools:
             times = [(Path(root) / name).stat().st_mtime for name in documents.intersection(files)]
             found |= {Path(root): max(times)} if times else {}
         latest = sorted(found, key=lambda place: -found[place])
-        lines = [_of_run(place, str(place.relative_to(self._folder))) for place in latest[:SHOWN]]
+        lines = []
+        for place in latest[:SHOWN]:
+            try:
+                result = Assessment.load(place) if (place / Assessment.DOCUMENT).is_file() else howfar.load(place)
+                said = f"howfar {result.COMMAND}: {result.caption()}"
+            except HowfarError as error:
+                said = f"cannot be read: {one_line(error)}"
+            lines.append(f"{place.relative_to(self._folder)}: {said}")
         counted = f"{len(found)} {'run lies' if len(found) == 1 else 'runs lie'} below {self._folder}."
         return _text(counted, *lines, f"{len(found) - SHOWN} earlier runs are not shown." if len(found) > SHOWN else "")
 
@@ -202,14 +209,6 @@ class Tools:
         if path.is_relative_to(self._folder / STORE):
             raise InputError.of(argument, "must not be the store of features", name, "name another")
         return path
-
-
-def _of_run(place: Path, name: str) -> str:
-    try:
-        result = Assessment.load(place) if (place / Assessment.DOCUMENT).is_file() else howfar.load(place)
-        return f"{name}: howfar {result.COMMAND}: {result.caption()}"
-    except HowfarError as error:
-        return f"{name}: cannot be read: {one_line(error)}"
 
 
 def _text(verdict: str, *lines: str) -> str:

@@ -65,18 +65,17 @@ def read_footer(file: Any) -> tuple[RowGroup, ...]:
     file.seek(size - 8 - length)
     try:
         whole = _Reader(bytes(file.read(length))).structure()
-        return tuple(_row_group(group) for group in whole.get(4, []))
+        groups = []
+        for group in whole.get(4, []):
+            chunks = []
+            for column in group[1]:
+                about = column[3]
+                path = ".".join(part.decode("utf-8") for part in about[3])
+                chunks.append(Chunk(path, int(about[1]), int(about[5]), int(about[6]), about.get(12, {}).get(3)))
+            groups.append(RowGroup(int(group[3]), tuple(chunks)))
+        return tuple(groups)
     except (LookupError, TypeError, AttributeError, struct.error) as error:
         raise ValueError("its footer is damaged") from error
-
-
-def _row_group(group: dict[int, Any]) -> RowGroup:
-    chunks = []
-    for column in group[1]:
-        about = column[3]
-        path = ".".join(part.decode("utf-8") for part in about[3])
-        chunks.append(Chunk(path, int(about[1]), int(about[5]), int(about[6]), about.get(12, {}).get(3)))
-    return RowGroup(int(group[3]), tuple(chunks))
 
 
 class _Reader:
@@ -105,7 +104,10 @@ class _Reader:
         if kind == _BINARY:
             return self._take(self._unsigned())
         if kind in (_LIST, _SET):
-            return self._items()
+            head = self._byte()
+            count, kind = head >> 4, head & 15
+            count = self._unsigned() if count == 15 else count
+            return [self._value(kind) for _ in range(self._checked(count))]
         if kind == _STRUCT:
             return self.structure()
         if kind == _DOUBLE:
@@ -117,12 +119,6 @@ class _Reader:
             kinds = self._byte() if count else 0
             return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(count)]
         raise ValueError("its footer is damaged")
-
-    def _items(self) -> list[Any]:
-        head = self._byte()
-        count, kind = head >> 4, head & 15
-        count = self._unsigned() if count == 15 else count
-        return [self._value(kind) for _ in range(self._checked(count))]
 
     def _checked(self, count: int) -> int:
         """Return a count of items, each at least one byte; raise `ValueError` if the data is too short for them."""
@@ -185,7 +181,10 @@ def read_table(
     chunks = list(_chunks(groups, wanted))
     if any(chunk.unpacked > file_limit(size) // 8 or chunk.values > file_limit(size) // _NUMBER for chunk in chunks):
         check_file(stated, name, size)  # for its texts and indices alone may not fit
-    if stated < MOST and _may_swell(groups, wanted, size):
+    # Texts that are stored once may be named by many rows.
+    texts = (chunk for chunk in chunks if chunk.kind not in _WIDTHS)
+    swollen = sum(max(0, chunk.values) * max(0, chunk.unpacked) for chunk in texts)
+    if stated < MOST and swollen > file_limit(size):
         check_file(_decoded_table_bytes(source, metadata, groups, wanted, size), name, size)
     check_file(stated, name, size)
     table = pq.ParquetFile(source, metadata=metadata).read(columns=wanted, use_threads=False)
@@ -240,12 +239,6 @@ def _chunks(groups: Sequence[RowGroup], columns: Collection[str] | None) -> Iter
         for chunk in group.chunks:
             if columns is None or any(chunk.path == name or chunk.path.startswith(f"{name}.") for name in columns):
                 yield chunk
-
-
-def _may_swell(groups: Sequence[RowGroup], columns: Collection[str] | None, size: int) -> bool:
-    """Return whether texts stored once, but named by many rows, could exceed the memory limit."""
-    texts = [chunk for chunk in _chunks(groups, columns) if chunk.kind not in _WIDTHS]
-    return sum(max(0, chunk.values) * max(0, chunk.unpacked) for chunk in texts) > file_limit(size)
 
 
 def _decoded_table_bytes(source: Any, metadata: Any, groups: Sequence[RowGroup], columns: Any, size: int) -> int:

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.metrics.metric_interface import MetricScore
-from howfar.metrics.probability_maps import IntArray
 
 CORRECT: Final = "correct (1) or not (0)"
 _SUM_SLACK = 1e-2
@@ -60,11 +59,19 @@ class Classification:
         true = _as_class(truth, "truth")
         if values.ndim == 0:
             return Label(true, _as_class(values[()], "prediction"))
-        p = _as_probabilities(values)
-        if true >= len(p):
-            raise InputError.of("truth", f"must be one of the prediction's {len(p)} classes, 0 to {len(p) - 1}", true)
-        best = int(np.argmax(p))
-        return Label(true, best, float(p[best]), len(p))
+        if values.ndim != 1 or len(values) < 2:
+            raise InputError.of("prediction", "must be (k,) probabilities of k ≥ 2 classes, or a class index", values.shape)
+        if values.dtype.kind != "f":
+            raise InputError.of("prediction", "must be floating probabilities, or one class index", values.dtype.name)
+        inside = bool(((values >= 0) & (values <= 1)).all())
+        if not inside or abs(float(values.sum(dtype=np.float64)) - 1.0) > _SUM_SLACK:
+            received = np.array2string(values, precision=4, threshold=8)
+            raise InputError.of("prediction", "must be probabilities that sum to 1", received, "apply a softmax to logits")
+        k = len(values)
+        if true >= k:
+            raise InputError.of("truth", f"must be one of the prediction's {k} classes, 0 to {k - 1}", true)
+        best = int(np.argmax(values))
+        return Label(true, best, float(values[best]), k)
 
     def score(self, tallies: Iterable[Label]) -> MetricScore:
         """Compute accuracy and macro F1 (scores `accuracy`, `f1`), and each image's correctness and confidence.
@@ -78,26 +85,21 @@ class Classification:
         if len(class_counts) > 1:
             raise InputError.of("predictions", "must all tell the same number of classes apart", class_counts)
         truth, predicted = (np.array([getattr(tally, name) for tally in labels]) for name in ("truth", "predicted"))
+        # Imported here, so that importing this module does not load torch.
+        import torch
+        from torchmetrics.functional.classification import multiclass_stat_scores
+
+        # Ranks instead of indices: the same counts, with no room for classes that are nowhere.
+        present, ranks = np.unique(np.concatenate([predicted, truth]), return_inverse=True)
+        prediction, target = torch.from_numpy(ranks.reshape(2, -1))
+        counts = multiclass_stat_scores(prediction, target, num_classes=max(len(present), 2), average="none")
+        tp, fp, _, fn, _ = counts[: len(present)].numpy().astype(np.float64).T
         return MetricScore(
             metric=CORRECT,
-            scores=_scores(truth, predicted),
+            scores={"accuracy": float(tp.sum() / len(truth)), "f1": float(np.mean(2 * tp / (2 * tp + fp + fn)))},
             per_image=(truth == predicted).astype(np.float64),
             columns={"confidence": np.array([label.confidence for label in labels])},
         )
-
-
-def _scores(truth: IntArray, predicted: IntArray) -> dict[str, float]:
-    """Compute accuracy and macro F1 from torchmetrics' counts."""
-    # Imported here, so that importing this module does not load torch.
-    import torch
-    from torchmetrics.functional.classification import multiclass_stat_scores
-
-    # Ranks instead of indices: the same counts, with no room for classes that are nowhere.
-    present, ranks = np.unique(np.concatenate([predicted, truth]), return_inverse=True)
-    prediction, target = torch.from_numpy(ranks.reshape(2, -1))
-    counts = multiclass_stat_scores(prediction, target, num_classes=max(len(present), 2), average="none")
-    tp, fp, _, fn, _ = counts[: len(present)].numpy().astype(np.float64).T
-    return {"accuracy": float(tp.sum() / len(truth)), "f1": float(np.mean(2 * tp / (2 * tp + fp + fn)))}
 
 
 def _as_class(x: Any, name: str) -> int:
@@ -108,18 +110,6 @@ def _as_class(x: Any, name: str) -> int:
     if index < 0:
         raise InputError.of(name, "must be a class index of at least 0", index)
     return index
-
-
-def _as_probabilities(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if values.ndim != 1 or len(values) < 2:
-        raise InputError.of("prediction", "must be (k,) probabilities of k ≥ 2 classes, or a class index", values.shape)
-    if values.dtype.kind != "f":
-        raise InputError.of("prediction", "must be floating probabilities, or one class index", values.dtype.name)
-    inside = bool(((values >= 0) & (values <= 1)).all())
-    if not inside or abs(float(values.sum(dtype=np.float64)) - 1.0) > _SUM_SLACK:
-        received = np.array2string(values, precision=4, threshold=8)
-        raise InputError.of("prediction", "must be probabilities that sum to 1", received, "apply a softmax to logits")
-    return values
 
 
 CLASSIFICATION = Classification()

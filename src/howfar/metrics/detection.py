@@ -93,7 +93,13 @@ class Detection:
         scores = scores.clip(0.0, 1.0)
         true, true_labels = _boxes(truth, "truth")
         scored = scores >= self.min_score
-        hits = _matches(boxes[scored], scores[scored], labels[scored], true, true_labels, self.iou)
+        same_class = labels[scored, None] == true_labels[None, :]
+        overlap, hits = np.where(same_class, overlaps(boxes[scored], true), -1.0), 0
+        for k in np.argsort(-scores[scored], kind="stable") if len(true) else ():
+            best = int(np.argmax(overlap[k]))
+            if overlap[k, best] >= self.iou:
+                overlap[:, best] = -1.0
+                hits += 1
         return Boxes(boxes, scores, labels, true, true_labels, hits, len(true) - hits, int(scored.sum()) - hits)
 
     def score(self, tallies: Iterable[Boxes]) -> MetricScore:
@@ -113,11 +119,29 @@ class Detection:
         images = list(tallies)
         if not images:
             raise InputError("tallies must hold at least one image, got none")
+        try:
+            import pycocotools  # noqa: F401 - torchmetrics needs it, and would name another command
+        except ImportError as error:
+            raise MissingExtraError("mAP needs pycocotools: pip install 'howfar[detection]'") from error
+        # Imported here, so that importing this module does not load torch.
+        import torch
+        from torchmetrics.detection import MeanAveragePrecision
+
+        metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox", backend="pycocotools")
+        metric.warn_on_many_detections = False
+        for image in images:
+            predicted = {"boxes": image.predicted, "scores": image.scores, "labels": image.labels}
+            true = {"boxes": image.true, "labels": image.true_labels}
+            metric.update(*([{name: torch.from_numpy(x) for name, x in side.items()}] for side in (predicted, true)))
+        precision = metric.compute()
+        # COCO gives -1 where there is no true box.
+        scores = {name: float(precision[name]) for name in ("map", "map_50")}
+        scores = {name: float("nan") if value < 0 else value for name, value in scores.items()}
         above = f" of boxes scored {self.min_score:g} or more" if self.min_score > -np.inf else ""
         counts = np.array([[image.hits, image.misses, image.false] for image in images], dtype=np.float64)
         return MetricScore(
             metric=f"F1 at IoU {self.iou:g}{above}",
-            scores={**_mean_average_precision(images), "f1": float(_f1(counts.sum(axis=0, keepdims=True))[0])},
+            scores={**scores, "f1": float(_f1(counts.sum(axis=0, keepdims=True))[0])},
             per_image=_f1(counts),
         )
 
@@ -133,46 +157,10 @@ def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
     return quotient(shared, union, undefined=0.0)
 
 
-def _matches(
-    boxes: Float64Array, scores: Float64Array, labels: IntArray, true: Float64Array, true_labels: IntArray, iou: float
-) -> int:
-    """Count the true boxes matched by predicted boxes, in order of descending score."""
-    overlap = np.where(labels[:, None] == true_labels[None, :], overlaps(boxes, true), -1.0)
-    hits = 0
-    if len(true):
-        for k in np.argsort(-scores, kind="stable"):
-            best = int(np.argmax(overlap[k]))
-            if overlap[k, best] >= iou:
-                overlap[:, best] = -1.0
-                hits += 1
-    return hits
-
-
 def _f1(counts: Float64Array) -> Float64Array:
     """Compute F1 from rows of hits, misses and false boxes; nan without true boxes."""
     hits, misses, false = counts.T
     return np.where(hits + misses > 0, quotient(2 * hits, 2 * hits + misses + false), np.nan)
-
-
-def _mean_average_precision(images: list[Boxes]) -> dict[str, float]:
-    """Compute mAP over IoU 0.50 to 0.95 and mAP at IoU 0.50 with torchmetrics."""
-    try:
-        import pycocotools  # noqa: F401 - torchmetrics needs it, and would name another command
-    except ImportError as error:
-        raise MissingExtraError("mAP needs pycocotools: pip install 'howfar[detection]'") from error
-    # Imported here, so that importing this module does not load torch.
-    import torch
-    from torchmetrics.detection import MeanAveragePrecision
-
-    metric = MeanAveragePrecision(box_format="xyxy", iou_type="bbox", backend="pycocotools")
-    metric.warn_on_many_detections = False
-    for image in images:
-        predicted = {"boxes": image.predicted, "scores": image.scores, "labels": image.labels}
-        true = {"boxes": image.true, "labels": image.true_labels}
-        metric.update(*([{name: torch.from_numpy(x) for name, x in side.items()}] for side in (predicted, true)))
-    scores = metric.compute()
-    # COCO gives -1 where there is no true box.
-    return {name: float("nan") if float(scores[name]) < 0 else float(scores[name]) for name in ("map", "map_50")}
 
 
 def _boxes(side: Mapping[str, ArrayLike], name: str) -> tuple[Float64Array, IntArray]:

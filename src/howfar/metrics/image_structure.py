@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.metrics.probability_maps import BoolMap, IntArray, above, as_map, row_blocks
+from howfar.metrics.probability_maps import IntArray, above, as_map, row_blocks
 
 LUMA: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -159,7 +159,16 @@ def foreground_shape(prediction: ArrayLike, threshold: float) -> dict[str, float
     rows, columns = ndimage.find_objects(pieces)[largest - 1]
     extent = float(np.hypot(rows.stop - rows.start, columns.stop - columns.start)) / diagonal
     del pieces
-    width = diagonal if b.all() else _mean_depth(b)
+    width = diagonal
+    if not b.all():
+        nearest = ndimage.distance_transform_edt(b, return_distances=False, return_indices=True)
+        total = 0.0
+        # All at once would take 38 bytes a pixel.
+        for block in row_blocks(b.shape):
+            down, across = np.nonzero(b[block])
+            steps = nearest[0, block][down, across] - (down + block.start), nearest[1, block][down, across] - across
+            total += float(np.sqrt(steps[0] ** 2 + steps[1] ** 2, dtype=np.float64).sum())
+        width = total / int(np.count_nonzero(b))
     return {"foreground_extent": extent, "foreground_width": width, "foreground_components": float(count)}
 
 
@@ -169,19 +178,6 @@ def _areas(pieces: NDArray[Any], count: int) -> IntArray:
     for rows in row_blocks(pieces.shape):
         areas += np.bincount(pieces[rows].ravel(), minlength=count + 1)
     return areas
-
-
-def _mean_depth(foreground: BoolMap) -> float:
-    """Compute the mean distance of foreground pixels from the nearest background pixel; all at once take 38 bytes a pixel."""
-    from scipy import ndimage
-
-    nearest = ndimage.distance_transform_edt(foreground, return_distances=False, return_indices=True)
-    total = 0.0
-    for rows in row_blocks(foreground.shape):
-        down, across = np.nonzero(foreground[rows])
-        steps = nearest[0, rows][down, across] - (down + rows.start), nearest[1, rows][down, across] - across
-        total += float(np.sqrt(steps[0] ** 2 + steps[1] ** 2, dtype=np.float64).sum())
-    return total / int(np.count_nonzero(foreground))
 
 
 FEATURES: Final = (
@@ -236,22 +232,17 @@ def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: 
     largest = np.argsort(-areas, kind="stable")[:MOST]
     boxes = ndimage.find_objects(pieces)
     p = values / 255.0 if values.dtype == np.uint8 else values.astype(np.float64)
-    rows = [_features(pieces, int(n), boxes[n - 1], foreground, p, grey) for n in largest if areas[n] >= SMALLEST]
+    rows = []
+    for number in (int(n) for n in largest if areas[n] >= SMALLEST):
+        box = boxes[number - 1]
+        window = tuple(slice(max(0, side.start - RIM), side.stop + RIM) for side in box)
+        inside = pieces[window] == number
+        around = ndimage.binary_dilation(inside, np.ones((3, 3), dtype=np.bool_), iterations=RIM) & ~foreground[window]
+        within, rim = grey[window][inside], grey[window][around]
+        extent = np.hypot(*(side.stop - side.start for side in box)) / np.hypot(*grey.shape)
+        small, large = np.linalg.eigvalsh(np.cov(np.array(np.nonzero(inside)), bias=True) + np.eye(2) / 12.0)
+        elongation = 1.0 - np.sqrt(max(small, 0.0) / large)
+        parts = (p[window][inside], within, rim if len(rim) else within)
+        spreads = (moment for part in parts for moment in (part.mean(), part.std()))
+        rows.append((len(within) / grey.size, extent, elongation, *spreads))
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(FEATURES))
-
-
-def _features(
-    pieces: NDArray[Any], number: int, box: tuple[slice, slice], foreground: BoolMap, p: Float64Array, grey: Float64Array
-) -> tuple[float, ...]:
-    """Measure one region within its bounding box and the surrounding rim."""
-    from scipy import ndimage
-
-    window = tuple(slice(max(0, side.start - RIM), side.stop + RIM) for side in box)
-    inside = pieces[window] == number
-    around = ndimage.binary_dilation(inside, np.ones((3, 3), dtype=np.bool_), iterations=RIM) & ~foreground[window]
-    within, rim = grey[window][inside], grey[window][around]
-    extent = np.hypot(*(side.stop - side.start for side in box)) / np.hypot(*grey.shape)
-    small, large = np.linalg.eigvalsh(np.cov(np.array(np.nonzero(inside)), bias=True) + np.eye(2) / 12.0)
-    elongation = 1.0 - np.sqrt(max(small, 0.0) / large)
-    parts = (p[window][inside], within, rim if len(rim) else within)
-    return (len(within) / grey.size, extent, elongation, *(number for part in parts for number in (part.mean(), part.std())))

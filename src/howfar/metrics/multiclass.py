@@ -61,12 +61,24 @@ class Multiclass:
         count = max(1 + top, len(self.names))
         if count > MOST_CLASSES:
             raise InputError.of("classes", f"must be at most {MOST_CLASSES:,}", count, "pass the class that stands for void")
-        pairs = _confusion(predicted[kept], wanted[kept], count)
+        # Imported here, so that importing this module does not load torch.
+        import torch
+        from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+        ours, true = (torch.from_numpy(np.ascontiguousarray(side[kept], dtype=np.int64)) for side in (predicted, wanted))
+        confusion: Any = multiclass_confusion_matrix(ours, true, num_classes=max(count, 2), validate_args=False)
+        pairs = np.asarray(confusion.numpy()[:count, :count], dtype=np.int64)
         return ClassCounts(np.diagonal(pairs).copy(), pairs.sum(axis=0), pairs.sum(axis=1))
 
     def score(self, tallies: Iterable[ClassCounts]) -> MetricScore:
         """Compute the scores of the dataset and of each image; raises `InputError` without images."""
-        counts = _stacked(list(tallies))
+        images = list(tallies)
+        if not images:
+            raise InputError("tallies must hold at least one image, got none")
+        # (n, k) each, with 0 for classes beyond an image's counts.
+        k = max(len(image.true) for image in images)
+        sides = ([getattr(image, name) for image in images] for name in ("hits", "predicted", "true"))
+        counts = ClassCounts(*(np.stack([np.pad(row, (0, k - len(row))) for row in side]) for side in sides))
         whole = ClassCounts(*(side.sum(axis=0, keepdims=True) for side in (counts.hits, counts.predicted, counts.true)))
         f, iou = class_f(counts), class_iou(counts)
         by_class = {"f": class_f(whole)[0], "iou": class_iou(whole)[0]}
@@ -80,7 +92,7 @@ class Multiclass:
                 "mean_f": mean_of_defined(per_image),
                 "mean_iou": mean_of_defined(columns["iou"]),
                 "accuracy": float(quotient(whole.hits.sum(), whole.true.sum())),
-                **{f"{what}_{name}": float(by_class[what][k]) for what in by_class for k, name in enumerate(names)},
+                **{f"{what}_{name}": float(by_class[what][c]) for what in by_class for c, name in enumerate(names)},
             },
             per_image=per_image,
             columns=columns,
@@ -121,29 +133,6 @@ def as_probabilities(values: ArrayLike) -> Float64Array:
             "prediction", "must be probabilities that sum to 1 over the classes", f"{low:.4g} to {high:.4g}", remedy
         )
     return np.asarray(p, dtype=np.float64)
-
-
-def _confusion(predicted: IntArray, true: IntArray, count: int) -> IntArray:
-    """Compute the confusion matrix, (k, k): pixel counts by true and predicted class."""
-    # Imported here, so that importing this module does not load torch.
-    import torch
-    from torchmetrics.functional.classification import multiclass_confusion_matrix
-
-    given, wanted = (torch.from_numpy(np.ascontiguousarray(side, dtype=np.int64)) for side in (predicted, true))
-    pairs: Any = multiclass_confusion_matrix(given, wanted, num_classes=max(count, 2), validate_args=False)
-    return np.asarray(pairs.numpy()[:count, :count], dtype=np.int64)
-
-
-def _stacked(tallies: list[ClassCounts]) -> ClassCounts:
-    """Stack the counts of n images, (n, k) each, with 0 for classes beyond an image's counts."""
-    if not tallies:
-        raise InputError("tallies must hold at least one image, got none")
-    most = max(len(counts.true) for counts in tallies)
-
-    def stack(side: str) -> IntArray:
-        return np.stack([np.pad(getattr(counts, side), (0, most - len(getattr(counts, side)))) for counts in tallies])
-
-    return ClassCounts(stack("hits"), stack("predicted"), stack("true"))
 
 
 def _as_indices(values: ArrayLike, name: str) -> IntArray:

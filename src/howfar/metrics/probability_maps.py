@@ -1,4 +1,4 @@
-"""Validate probability maps and masks, and quantise maps to 8-bit levels for counts at 100 thresholds.
+"""Check probability maps and masks, and convert maps to integer levels that count exactly at 100 thresholds.
 
 A map enters the counts as a uint8 map of levels and, for each threshold t_i = i/100, the lowest level that exceeds it:
 then a histogram of levels, summed from above, counts the pixels with p > t_i at every threshold.
@@ -56,7 +56,12 @@ def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
         raise InputError.of(name, "must be uint8, or floating in [0, 1]", values.dtype.name, remedy)
     low, high = float(values.min()), float(values.max())
     if not (low >= 0.0 and high <= 1.0):
-        raise InputError.of(name, "must lie in [0, 1]", *_outside(low, high))
+        received, remedy = (low if low < 0.0 else high), "apply a sigmoid to logits"
+        if np.isnan(low) or np.isnan(high):
+            received, remedy = float("nan"), "mend the model's output"
+        elif low >= 0.0 and high <= 255.0:
+            received, remedy = high, "divide 8-bit values by 255, or pass them as uint8"
+        raise InputError.of(name, "must lie in [0, 1]", received, remedy)
     return values
 
 
@@ -111,12 +116,3 @@ def _plane(x: ArrayLike, name: str) -> NDArray[Any]:
     if values.ndim != 2 or 0 in values.shape:
         raise InputError.of(name, "must have two axes (height, width) and at least one pixel", values.shape)
     return values
-
-
-def _outside(low: float, high: float) -> tuple[float, str]:
-    """Return a value outside [0, 1] and its remedy in words."""
-    if np.isnan(low) or np.isnan(high):
-        return float("nan"), "mend the model's output"
-    if low >= 0.0 and high <= 255.0:
-        return high, "divide 8-bit values by 255, or pass them as uint8"
-    return (low if low < 0.0 else high), "apply a sigmoid to logits"

@@ -109,11 +109,20 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
     best, best_threshold = best_per_image(counts)
     at_best = at_threshold(counts, threshold if np.isfinite(threshold) else 0.0)
     undefined = not np.isfinite(threshold)
+    # The counts summed over the images with foreground, each image at its own best threshold.
+    scored = counts.take(counts.true > 0)
+    ois_aggregate = float("nan")
+    if len(scored):
+        at_own = np.arange(len(scored)), np.argmax(f_per_image(scored), axis=1)
+        hits = (scored.predicted, scored.hits_predicted, scored.hits_true)
+        predicted, hits_predicted, hits_true = (values[at_own][:, None] for values in hits)
+        own = Counts(predicted, hits_predicted, hits_true, scored.true, scored.pixels)
+        ois_aggregate = float(f_per_image(own.total())[0, 0])
     return SegmentationScore(
         ods=best_f,
         ods_threshold=threshold,
         ois=mean_of_defined(best),
-        ois_aggregate=_aggregate(counts),
+        ois_aggregate=ois_aggregate,
         ap=counting.average_precision(counts),
         precision=float("nan") if undefined else at_best.precision,
         recall=at_best.recall,
@@ -205,19 +214,6 @@ class Segmentation:
                 **{name: undefined if chosen is None else getattr(chosen, f"per_image_{name}") for name in named[1:4]},
             },
         )
-
-
-def _aggregate(counts: Counts) -> float:
-    """Compute F of counts summed over the images with foreground, each image at its own best threshold."""
-    scored = counts.take(counts.true > 0)
-    if not len(scored):
-        return float("nan")
-    best = np.argmax(f_per_image(scored), axis=1)
-    rows = np.arange(len(scored))
-    hits = (scored.predicted, scored.hits_predicted, scored.hits_true)
-    predicted, hits_predicted, hits_true = (values[rows, best][:, None] for values in hits)
-    chosen = Counts(predicted, hits_predicted, hits_true, scored.true, scored.pixels)
-    return float(f_per_image(chosen.total())[0, 0])
 
 
 def _named(of: object, *names: str) -> str:

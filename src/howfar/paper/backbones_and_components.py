@@ -19,7 +19,6 @@ from howfar.options_by_function import CompareSettings
 from howfar.paper.study_common import (
     BackboneStudySettings,
     SpaceSettings,
-    StudyBackbone,
     check_backbones,
     embedding_work,
     loaded_backbones,
@@ -28,7 +27,7 @@ from howfar.pipeline.dataset_pairs import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.projection.basis import plateau
-from howfar.results import Comparison, Features, Provenance, Settings
+from howfar.results import Features, Provenance, Settings
 from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.distance_studies import Components
 from howfar.results.records import matching
@@ -58,9 +57,13 @@ def _run_distance(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
     def measured(images: Sequence[Dataset | Features]) -> CopySearch:
         listed = [dataset for dataset in images if isinstance(dataset, Dataset)]
         *views, hashes = inputs.features(listed, [*(each.backbone for each in labelled), *hashing(listed)])
-        return CopySearch(
-            tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True)), hashes
-        )
+        found = []
+        for view, each in zip(views, labelled, strict=True):
+            comparison = compared(view, each.label, chosen, inputs.execution, out=inputs.folder)
+            # A path of weights says nothing elsewhere, as where a bundle is run again.
+            loaded = {} if each.loading.get("weights") else as_loaded(each.registered, each.loading)
+            found.append(replace(comparison, options=loaded))
+        return CopySearch(tuple(found), hashes)
 
     comparisons = without_leaks(datasets, measured, settings.leaks)
     images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
@@ -85,13 +88,6 @@ def _run_distance(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
         provenance=Provenance.now(),
         notes=tuple(note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()),
     )
-
-
-def _compared(view: tuple[Features, ...], labelled: StudyBackbone, settings: Settings, inputs: Inputs) -> Comparison:
-    comparison = compared(view, labelled.label, settings, inputs.execution, out=inputs.folder)
-    # A path of weights says nothing elsewhere, as where a bundle is run again.
-    loaded = {} if labelled.loading.get("weights") else as_loaded(labelled.registered, labelled.loading)
-    return replace(comparison, options=loaded)
 
 
 DISTANCE = StudyKind(
@@ -131,16 +127,25 @@ def _run_components(settings: ComponentsSettings, inputs: Inputs) -> Components:
     names = tuple(each.label for each in loaded)
     shown = bar(zip(names, views, strict=True), progress=inputs.execution.progress, patient=True, total=len(views))
     distances = pd.DataFrame([{"backbone": name, **row} for name, view in shown for row in _rows(view, settings)])
+    plateaus: dict[str, int | None] = {}
+    notes = []
+    for name in names:
+        square = matching(distances, backbone=name).pivot(index="components", columns="dataset", values="relative")
+        counts, values = [int(count) for count in square.index], square.to_numpy()
+        plateaus[name] = plateau(counts, values, settings.share) if len(counts) > 1 and (values > 0).all() else None
+        beyond = ", ".join(str(count) for count in sorted(settings.components) if count > max(counts))
+        if beyond:
+            notes.append(f"{name}: so few images or values have fewer components than were asked for; left out: {beyond}")
     return Components(
         primary=settings.primary,
         secondaries=secondaries,
         backbones=names,
         components=tuple(sorted(settings.components)),
         share=settings.share,
-        plateaus={name: _plateau(matching(distances, backbone=name), settings.share) for name in names},
+        plateaus=plateaus,
         distances=distances,
         provenance=Provenance.now(),
-        notes=tuple(_component_notes(distances, settings.components)),
+        notes=tuple(notes),
     )
 
 
@@ -174,21 +179,6 @@ def _rows(features: tuple[Features, ...], settings: ComponentsSettings) -> Itera
                 "relative": mean / own if own else np.nan,
                 "explained_variance": float(pairs[name].explained_variance_ratio[:count].sum()),
             }
-
-
-def _component_notes(distances: pd.DataFrame, counts: Sequence[int]) -> Iterator[str]:
-    """Note the backbones with fewer components than requested."""
-    for name, most in distances.groupby("backbone", sort=False)["components"].max().items():
-        beyond = ", ".join(str(count) for count in sorted(counts) if count > most)
-        if beyond:
-            yield f"{name}: so few images or values have fewer components than were asked for; left out: {beyond}"
-
-
-def _plateau(measured: pd.DataFrame, share: float) -> int | None:
-    square = measured.pivot(index="components", columns="dataset", values="relative")
-    if len(square) < 2 or not (square.to_numpy() > 0).all():
-        return None
-    return plateau([int(count) for count in square.index], square.to_numpy(), share)
 
 
 COMPONENTS = StudyKind(

@@ -1,6 +1,6 @@
 """Report the paper's studies of distances by backbone and by number of PCA components (tables 1, 2, 6, figs. 3, 10)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -36,7 +36,10 @@ def violins(table: DistanceTable) -> Figure:
     """
     with style.drawing():
         height = 0.5 * min(len(table.secondaries), MOST) + 0.75
-        figure, _, left_out, _ = _panels(table, height, _violins)
+        figure, panels, left_out, _ = _panels(table, height)
+        for axes, shown in panels:
+            dataset_violins(axes, shown, [style.name_text(row.name, 20) for row in shown])
+            axes.tick_params(labelsize=8.5)
         figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
         title = f"Distances of images from {style.name_text(table.primary)}"
         style.head_filled(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
@@ -49,43 +52,34 @@ def sorted_thirds(table: DistanceTable) -> Figure:
     After fig. 10 of Achara & Pandey, with upright lines between the thirds. The first `MOST` datasets are drawn.
     """
     with style.drawing():
-        figure, panels, left_out, columns = _panels(table, 2.6, _curves)
-        style.label_lowest(panels, columns, "share of images, nearest first")
-        style.name_legend(figure, panels[0], min(len(table.secondaries), 6), handlelength=3)
+        figure, panels, left_out, columns = _panels(table, 2.6)
+        for axes, shown in panels:
+            for share in THIRDS:
+                axes.axvline(share, color=style.MUTED, lw=0.9, ls=(0, (2, 2)), label="_third", zorder=1)
+            for row in shown:
+                curve(axes, min_max(row.distances), row)
+            style.unit_plane(axes, "y")
+            axes.tick_params(labelsize=8.5)
+        style.label_lowest([axes for axes, _ in panels], columns, "share of images, nearest first")
+        style.name_legend(figure, panels[0][0], min(len(table.secondaries), 6), handlelength=3)
         figure.supylabel(f"scaled {style.I_DIST}", fontsize=9.5)
         title = f"Images in order of distance from {style.name_text(table.primary)}"
         style.head_filled(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
     return figure
 
 
-Draw = Callable[[Axes, list[style.DatasetRow]], None]
-
-
-def _panels(table: DistanceTable, height: float, draw: Draw) -> tuple[Figure, list[Axes], str, int]:
-    """Fill a panel per backbone with `draw`; return figure, panels, a note on datasets left out, and panels in a row."""
+def _panels(table: DistanceTable, height: float) -> tuple[Figure, list[tuple[Axes, list[style.DatasetRow]]], str, int]:
+    """Return a figure, its panel with the datasets of each backbone, a note on datasets left out, and panels in a row."""
     shown, left_out = style.first(table.secondaries, MOST)
     count = len(table.backbones)
     figure, panels, columns = style.panel_grid(count, COLUMNS, lambda lines: 1.4 + height * lines, narrow=6.2, sharex=False)
+    drawn = []
     for axes, comparison, feature in zip(panels, table.comparison.comparisons, table.features, strict=True):
         by_name = {row.name: row for row in style.rows(comparison, len(comparison.datasets))[0]}
-        draw(axes, [by_name[name] for name in shown])
+        drawn.append((axes, [by_name[name] for name in shown]))
         kind = "trivial" if feature.trivial else f"M of {feature.model}" if feature.model else feature.registered
         style.head_panel(axes, feature.label, f"{kind}, q = {feature.length:,}")
-    return figure, panels, left_out, columns
-
-
-def _violins(axes: Axes, shown: list[style.DatasetRow]) -> None:
-    dataset_violins(axes, shown, [style.name_text(row.name, 20) for row in shown])
-    axes.tick_params(labelsize=8.5)
-
-
-def _curves(axes: Axes, shown: list[style.DatasetRow]) -> None:
-    for share in THIRDS:
-        axes.axvline(share, color=style.MUTED, lw=0.9, ls=(0, (2, 2)), label="_third", zorder=1)
-    for row in shown:
-        curve(axes, min_max(row.distances), row)
-    style.unit_plane(axes, "y")
-    axes.tick_params(labelsize=8.5)
+    return figure, drawn, left_out, columns
 
 
 WITHOUT_CRACKS: Final = ("S_5", "S_6")
@@ -119,25 +113,23 @@ def orders(table: DistanceTable, symbols: Mapping[str, str]) -> dict[str, Backbo
     bare = [name for name in table.secondaries if symbols.get(name) in WITHOUT_CRACKS]
     if not bare or len(bare) == len(table.secondaries):
         return {}
-    comparisons = table.comparison.comparisons
-    return {each.backbone.name: _order(each, bare, each.backbone.name in table.trivial) for each in comparisons}
-
-
-def _order(comparison: Comparison, bare: list[str], trivial: bool) -> BackboneOrder:
-    without, others = ([each for each in comparison.datasets if (each.name in bare) == kind] for kind in (True, False))
-    nearest = min(without, key=lambda dataset: dataset.o_dist_mean)
-    farthest = max(others, key=lambda dataset: dataset.o_dist_mean)
-    near, far = nearest.o_dist_mean_ci, farthest.o_dist_mean_ci
-    relative = [[each.relative for each in datasets if each.relative is not None] for datasets in (without, others)]
-    whole = sum(map(len, relative)) == len(comparison.datasets)
-    return BackboneOrder(
-        nearest=nearest,
-        farthest=farthest,
-        holds=nearest.o_dist_mean > farthest.o_dist_mean,
-        relative=min(relative[0]) > max(relative[1]) if whole else None,
-        apart=None if near is None or far is None else near[0] > far[1] or near[1] < far[0],
-        trivial=trivial,
-    )
+    found = {}
+    for comparison in table.comparison.comparisons:
+        without, others = ([each for each in comparison.datasets if (each.name in bare) == kind] for kind in (True, False))
+        nearest = min(without, key=lambda dataset: dataset.o_dist_mean)
+        farthest = max(others, key=lambda dataset: dataset.o_dist_mean)
+        near, far = nearest.o_dist_mean_ci, farthest.o_dist_mean_ci
+        relative = [[each.relative for each in datasets if each.relative is not None] for datasets in (without, others)]
+        whole = sum(map(len, relative)) == len(comparison.datasets)
+        found[comparison.backbone.name] = BackboneOrder(
+            nearest=nearest,
+            farthest=farthest,
+            holds=nearest.o_dist_mean > farthest.o_dist_mean,
+            relative=min(relative[0]) > max(relative[1]) if whole else None,
+            apart=None if near is None or far is None else near[0] > far[1] or near[1] < far[0],
+            trivial=comparison.backbone.name in table.trivial,
+        )
+    return found
 
 
 FARTHEST: Final = 2
@@ -156,45 +148,29 @@ def features(table: DistanceTable) -> doc.Table:
     )
 
 
-def scaled(table: DistanceTable) -> doc.Table:
-    """Build table 2: row-scaled O^dist, with the two farthest datasets of each row bold if there are more than two."""
+def by_backbone(table: DistanceTable) -> dict[str, doc.Table]:
+    """Build the tables scaled (table 2), relative, raw and last-third, with a row per backbone and a column per secondary.
 
-    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
-        values = {dataset.name: dataset.o_dist_scaled for dataset in comparison.datasets}
-        far = set(sorted(values, key=lambda name: -values[name])[:FARTHEST]) if len(values) > FARTHEST else set()
-        return (doc.decimal(values[name], strong=name in far) for name in table.secondaries)
-
-    return _by_backbone(table, cells)
-
-
-def raw(table: DistanceTable) -> doc.Table:
-    """List O^dist in mean form with its interval, and P's self-distance."""
-    own = doc.Column(
-        "P itself", "mean distance of P's own images from each other, in P's own subspace or the one that all share"
-    )
-
-    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
-        write = doc.fixed_digits(dataset.o_dist_mean for dataset in comparison.datasets)
-        yield doc.written(comparison.primary.self_distance, write)
-        for dataset in comparison.datasets:
-            yield doc.interval_cell(Interval(dataset.o_dist_mean, *(dataset.o_dist_mean_ci or ())), write)
-
-    return _by_backbone(table, cells, own)
-
-
-def relative(table: DistanceTable) -> doc.Table:
-    """List O^dist over P's self-distance, with its interval."""
-
-    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
-        return (doc.interval_cell(Interval(row.relative, *(row.relative_ci or ())), doc.two) for row in comparison.datasets)
-
-    return _by_backbone(table, cells)
-
-
-def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[doc.Cell]], *before: doc.Column) -> doc.Table:
-    """Build a table with a row per backbone, the columns `before`, and a column per secondary dataset."""
-    rows = ((doc.Cell(each.backbone.name), *cells(each)) for each in table.comparison.comparisons)
-    return doc.Table((doc.Column("backbone"), *before, *map(doc.Column, table.secondaries)), tuple(rows))
+    Row-scaled O^dist, with the two farthest datasets of each row bold if there are more; O^dist over P's self-distance, and in
+    mean form beside P's self-distance, with their intervals; the share of a dataset's range of I^dist in its last third.
+    """
+    rows: dict[str, list[tuple[doc.Cell, ...]]] = {"scaled": [], "relative": [], "raw": [], "last-third": []}
+    for comparison in table.comparison.comparisons:
+        name, datasets, spans = doc.Cell(comparison.backbone.name), comparison.datasets, spans_of(comparison)
+        ordered = sorted(datasets, key=lambda dataset: -dataset.o_dist_scaled)
+        far = [dataset.name for dataset in ordered[:FARTHEST]] if len(datasets) > FARTHEST else []
+        rows["scaled"].append((name, *(doc.decimal(each.o_dist_scaled, strong=each.name in far) for each in datasets)))
+        relative = (Interval(each.relative, *(each.relative_ci or ())) for each in datasets)
+        rows["relative"].append((name, *(doc.interval_cell(each, doc.two) for each in relative)))
+        write = doc.fixed_digits(each.o_dist_mean for each in datasets)
+        raw = (Interval(each.o_dist_mean, *(each.o_dist_mean_ci or ())) for each in datasets)
+        own = doc.written(comparison.primary.self_distance, write)
+        rows["raw"].append((name, own, *(doc.interval_cell(each, write) for each in raw)))
+        rows["last-third"].append((name, *(doc.decimal(spans[each.name], 2) for each in datasets)))
+    about = "mean distance of P's own images from each other, in P's own subspace or the one that all share"
+    first, columns = doc.Column("backbone"), tuple(map(doc.Column, table.secondaries))
+    before = {"raw": (first, doc.Column("P itself", about))}
+    return {name: doc.Table((*before.get(name, (first,)), *columns), tuple(lines)) for name, lines in rows.items()}
 
 
 def without_cracks(orders: Mapping[str, BackboneOrder]) -> doc.Table:
@@ -220,16 +196,6 @@ def without_cracks(orders: Mapping[str, BackboneOrder]) -> doc.Table:
         ("intervals apart", "whether the 95 % intervals of the two distances do not overlap", lambda row: _yes(row[1].apart)),
         ("by relative", relative, lambda row: _yes(row[1].relative)),
     )
-
-
-def last_thirds(table: DistanceTable) -> doc.Table:
-    """List the share of each dataset's I^dist range covered by its last third; 1/3 is an even spread."""
-
-    def cells(comparison: Comparison) -> Iterator[doc.Cell]:
-        spans = spans_of(comparison)
-        return (doc.decimal(spans[name], 2) for name in table.secondaries)
-
-    return _by_backbone(table, cells)
 
 
 def spans_of(comparison: Comparison) -> dict[str, float | None]:
@@ -276,43 +242,38 @@ def _counted(holds: Mapping[str, bool], one: str, many: str) -> str:
     return f"by {len(holding)} of {len(holds)} {many} ({named})"
 
 
-def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """Compare the order of the datasets with that of the trivial backbones, which only see colour."""
-    if not answers:
-        return ""
+def order_sentences(answers: Mapping[str, BackboneOrder]) -> tuple[str, str, str]:
+    """Say what the answers are worth beside trivial backbones, by their intervals, and by relative distance; "" for nothing."""
+    evidence = apart = relative = ""
     trivial = [name for name, answer in answers.items() if answer.trivial]
-    if not trivial:
-        return (
+    holding = {answer.trivial for answer in answers.values() if answer.holds}
+    if answers and not trivial:
+        evidence = (
             "No trivial backbone is listed, so it is open whether colour alone gives this order: name pixels and "
             "colour_moments among the backbones."
         )
-    holding = {answer.trivial for answer in answers.values() if answer.holds}
-    if holding == {True, False}:
-        return (
+    elif holding == {True, False}:
+        evidence = (
             "Where a trivial backbone gives the same order, the order is no evidence that a model sees more than colour and "
             "layout."
         )
-    if not holding:
-        return ""
-    seen = f"{doc.listing(trivial, NAMED)}, which {doc.plural(len(trivial), 'sees', 'see')} colour and layout alone,"
-    return f"{seen} {doc.plural(len(trivial), 'does', 'do')} not put every dataset without cracks farthest."
+    elif holding:
+        seen = f"{doc.listing(trivial, NAMED)}, which {doc.plural(len(trivial), 'sees', 'see')} colour and layout alone,"
+        evidence = f"{seen} {doc.plural(len(trivial), 'does', 'do')} not put every dataset without cracks farthest."
 
-
-def apart_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """State for which backbones the intervals overlap, so that the answer may be chance."""
+    # Where intervals overlap, the answer may be chance.
     close = [name for name, answer in answers.items() if answer.apart is False]
     both = "of the nearest dataset without cracks and the farthest with them"
-    if not close:
-        known = any(answer.apart for answer in answers.values())
-        return f"By every backbone the intervals {both} do not overlap." if known else ""
-    return f"By {doc.listing(close, NAMED)} the intervals {both} overlap: the answer may be chance."
+    if close:
+        apart = f"By {doc.listing(close, NAMED)} the intervals {both} overlap: the answer may be chance."
+    elif any(answer.apart for answer in answers.values()):
+        apart = f"By every backbone the intervals {both} do not overlap."
 
-
-def relative_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """Name the backbones with a different answer by relative distance."""
     differs = [name for name, answer in answers.items() if answer.relative is not None and answer.relative != answer.holds]
-    other = "By relative distance the answer is the other one by"
-    return f"{other} {doc.listing(differs, NAMED)}: P's own spread differs between pairs." if differs else ""
+    if differs:
+        named = doc.listing(differs, NAMED)
+        relative = f"By relative distance the answer is the other one by {named}: P's own spread differs between pairs."
+    return evidence, apart, relative
 
 
 def p_sentence(table: DistanceTable) -> str:
@@ -366,10 +327,7 @@ def thirds_sentence(table: DistanceTable) -> str:
 def distance_section(result: DistanceTable, context: doc.Context) -> doc.Section:
     """Build the section of a study of distances."""
     answers = orders(result, context.symbols)
-    sentences = (
-        *(sentence(answers) for sentence in (evidence_sentence, apart_sentence, relative_sentence)),
-        *(sentence(result) for sentence in (agreement_sentence, p_sentence, thirds_sentence)),
-    )
+    sentences = (*order_sentences(answers), agreement_sentence(result), p_sentence(result), thirds_sentence(result))
     few = f"Over {len(result.secondaries)} datasets a rank correlation says little: chance alone gives ±1 often."
     return doc.Section(
         lead=distance_lead(result, answers),
@@ -394,17 +352,18 @@ def _tables(result: DistanceTable, context: doc.Context, answers: dict[str, Back
     ci = "Mean over the pairs of images, with 95 % bootstrap intervals over the images of both; times n it is the paper's sum."
     over = "Over the mean distance of P's own images from each other, in the same subspace: 1 is as far as P's own images."
     title = "Are the datasets without cracks the farthest?"
+    tables = by_backbone(result)
     asked = [doc.TablePart("without-cracks", title, without_cracks(answers))] if answers else []
     return [
         doc.TablePart("features", "What each backbone measures", features(result), "", "Table 1"),
-        doc.TablePart("scaled", "Row-scaled O^dist", scaled(result), divided, "Table 2", printed),
-        doc.TablePart("relative", "Relative distance, with 95 % intervals", relative(result), over),
-        doc.TablePart("raw", "O^dist in mean form, with 95 % intervals", raw(result), ci),
+        doc.TablePart("scaled", "Row-scaled O^dist", tables["scaled"], divided, "Table 2", printed),
+        doc.TablePart("relative", "Relative distance, with 95 % intervals", tables["relative"], over),
+        doc.TablePart("raw", "O^dist in mean form, with 95 % intervals", tables["raw"], ci),
         *asked,
         doc.TablePart(
             "last-third",
             "Share of the range of I^dist that the last third of the images spans",
-            last_thirds(result),
+            tables["last-third"],
             "Of each dataset's images in order of distance: a third is an even rise, more is a steep end (appendix A.2).",
         ),
     ]

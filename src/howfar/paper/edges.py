@@ -101,19 +101,15 @@ def _mapped(name: str, dataset: Dataset, threshold: float, of: str, inputs: Inpu
     for path, item in bar(places.items(), progress=progress, total=len(places), desc=f"edges by {name}", unit="image"):
         own = {"path": str(item.path), "map": path.relative_to(inputs.folder).as_posix()}
         picture = decode(read_bytes(item.path)).image.convert("RGB")
-        rows.append({"model": name, "image": item.name, **own, **_measured(read_prediction(path).values, picture, threshold)})
+        values: Any = read_prediction(path).values
+        p = values / 255.0
+        scale = min(1.0, SIDE / max(picture.size))
+        size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
+        shrunk = (np.asarray(each.resize(size, Image.Resampling.BOX)) for each in (Image.fromarray(values), picture))
+        edges = edge_preference(*shrunk)
+        measures = {"foreground": float((p > threshold).mean()), "probability": float(p.mean())}
+        rows.append({"model": name, "image": item.name, **own, **measures, "edges": np.nan if edges is None else edges})
     return pd.DataFrame(rows), predicted.skipped
-
-
-def _measured(values: Any, picture: Image.Image, threshold: float) -> dict[str, float]:
-    """Measure a map of 8-bit probabilities: the share above the threshold, the mean, and the agreement with edges."""
-    p = values / 255.0
-    scale = min(1.0, SIDE / max(picture.size))
-    size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
-    shrunk = (np.asarray(each.resize(size, Image.Resampling.BOX)) for each in (Image.fromarray(values), picture))
-    edges = edge_preference(*shrunk)
-    share = float((p > threshold).mean())
-    return {"foreground": share, "probability": float(p.mean()), "edges": np.nan if edges is None else edges}
 
 
 def _work(settings: EdgesSettings, inputs: Inputs) -> Work:

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -44,39 +43,33 @@ def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> F
     drawn, the first.
     """
     style.require_one("limit", limit)
-    models = [each.model for each in result.models[:limit]]
     by_image = {image: own.set_index("model") for image, own in result.images.groupby("image", sort=False)}
     shown = [by_image[image] for image in result.shown]
     photographs = [thumbnail(str(own["path"].iloc[0])) for own in shown]
     high = max((extent(each.pixels)[1] for each in photographs if each.pixels is not None), default=1.0)
     with style.drawing():
         across = _LABELS + max(len(shown), _FEWEST) * _STEP
-        figure, axes = style.picture_sheet(across, high + 0.06 + len(models) * (high + _NUMBER), top=-0.02)
+        lines = len(result.models[:limit])
+        figure, axes = style.picture_sheet(across, high + 0.06 + lines * (high + _NUMBER), top=-0.02)
         _label(axes, "photograph", "", high / 2)
         for position, (image, picture) in enumerate(zip(result.shown, photographs, strict=True)):
             square(axes, picture, f"photograph:{image}", _LABELS + position * _STEP, (high - 1) / 2)
-        top = high + 0.06
-        for model in models:
-            _row(axes, result, model, shown, Path(folder), top, high)
-            top += high + _NUMBER
+        for line, drawn in enumerate(result.models[:limit]):
+            model, top = drawn.model, high + 0.06 + line * (high + _NUMBER)
+            mean = "" if drawn.edges.value is None else f"mean {signed(drawn.edges.value)}"
+            _label(axes, style.name_text(model, 14), mean, top + high / 2)
+            for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
+                left, there = _LABELS + position * _STEP, model in own.index
+                picture = probabilities(Path(folder) / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
+                square(axes, picture, f"{model}:{image}", left, top + (high - 1) / 2)
+                value = float(own["edges"].loc[model]) if there else float("nan")
+                number = "the same everywhere" if value != value else signed(value)
+                below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
+                style.words_below(axes, left + 0.5, top + below + 0.02, number, 7.5)
         left_out = "" if len(result.models) <= limit else f" The first {limit} of {len(result.models)} models are shown."
         note = f"White is certain foreground; under each map how far it follows edges, from −1 to 1.{left_out}"
         style.head(figure, f"What the trained models draw on {style.name_text(result.dataset)}", note)
     return figure
-
-
-def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folder: Path, top: float, high: float) -> None:
-    """Draw a model's maps below `top`."""
-    mean = next(each.edges.value for each in result.models if each.model == model)
-    _label(axes, style.name_text(model, 14), "" if mean is None else f"mean {signed(mean)}", top + high / 2)
-    for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
-        left, there = _LABELS + position * _STEP, model in own.index
-        picture = probabilities(folder / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
-        square(axes, picture, f"{model}:{image}", left, top + (high - 1) / 2)
-        value = float(own["edges"].loc[model]) if there else float("nan")
-        number = "the same everywhere" if value != value else signed(value)
-        below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
-        style.words_below(axes, left + 0.5, top + below + 0.02, number, 7.5)
 
 
 def _label(axes: Axes, name: str, number: str, middle: float) -> None:
@@ -113,8 +106,21 @@ def section(result: Edges, context: doc.Context) -> doc.Section:
     ]
     drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
     draws = doc.plural(len(drawn), "the model draws", "the models draw")
-    most = f"Of an image {draws} as foreground, at the threshold tuned on P: {doc.listing(drawn, 6)}."
-    return doc.Section(lead(result), parts, list(filter(None, (paper_sentence(result), most))), LIMITS)
+    sentences = [f"Of an image {draws} as foreground, at the threshold tuned on P: {doc.listing(drawn, 6)}."]
+
+    # The paper says of fig. 2 that DeepCrack follows edges more than the other models.
+    own = next((each.model for each in result.models if each.segmenter == PAPERS), "")
+    gaps = {each.model: _between(result, own, each.model) for each in result.models if each.segmenter != PAPERS}
+    gaps = {name: gap for name, gap in gaps.items() if gap.value is not None}
+    if gaps:
+        said = doc.listing([f"{gap.signed(2)} against {name}" for name, gap in gaps.items()], 6)
+        verdict = "does not hold here against every model"
+        if all(gap.clear and (gap.value or 0.0) > 0 for gap in gaps.values()):
+            verdict = "holds here"
+        elif all(gap.clear and (gap.value or 0.0) < 0 for gap in gaps.values()):
+            verdict = "is the other way round here"
+        sentences.insert(0, f"The paper's claim that its model DC (here {own}) follows edges more {verdict}: {said}.")
+    return doc.Section(lead(result), parts, sentences, LIMITS)
 
 
 LIMITS: Final = (
@@ -140,20 +146,6 @@ def lead(result: Edges) -> str:
     unclear = [each.model for each in ordered[1:] if not _between(result, first.model, each.model).clear]
     sure = f"; beyond chance not more than {doc.listing(unclear)}" if unclear else ", more than every other model"
     return f"Of {len(result.models)} models {said}{sure}."
-
-
-def paper_sentence(result: Edges) -> str:
-    """State whether DeepCrack follows edges more than the other models, as the paper states for fig. 2."""
-    own = next((each.model for each in result.models if each.segmenter == PAPERS), "")
-    gaps = [(each.model, _between(result, own, each.model)) for each in result.models if each.segmenter != PAPERS]
-    gaps = [(name, gap) for name, gap in gaps if gap.value is not None]
-    if not gaps:
-        return ""
-    said = doc.listing([f"{gap.signed(2)} against {name}" for name, gap in gaps], 6)
-    held = all(gap.clear and (gap.value or 0.0) > 0 for _, gap in gaps)
-    turned = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
-    verdict = "holds here" if held else "is the other way round here" if turned else "does not hold here against every model"
-    return f"The paper's claim that its model DC (here {own}) follows edges more {verdict}: {said}."
 
 
 def _between(result: Edges, one: str, other: str) -> Interval:

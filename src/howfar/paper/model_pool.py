@@ -110,13 +110,29 @@ def scores_of(
     drawn: ResampledScores, counted: Sequence[Counted], study: Adaptation, settings: PoolSettings, strategy: str
 ) -> pd.DataFrame:
     """Build `Pool.scores` from the draws, the counts (ODS) and the study's slopes."""
-    slopes = _slopes(study, strategy)
+    # Means over seeds of the slopes of F at the models' own thresholds, and of their ends: an interval that is no narrower than
+    # that of the mean.
+    keys = ["segmenter", "seed", "model"]
+    fitted = matching(study.slopes, measure=F_OWN).merge(trainings(study, strategy)[[*keys, "shots"]], on=keys)
+    columns = ["n", "photographs", "slope", "low", "high"]
+    trends, unknown = {}, Interval(None)
+    by_dataset: Any = fitted.groupby(["segmenter", "shots", "dataset"], sort=False)[columns]
+    for (segmenter, shots, dataset), own in by_dataset:
+        n, photographs, *slope = np.mean(own.to_numpy(dtype=np.float64).tolist(), axis=0).tolist()
+        mean = Interval(*(None if np.isnan(value) else value for value in slope))
+        trends[segmenter, shots, dataset] = Trend(int(n), int(photographs), unknown, unknown, slope=mean, partial=None)
+
     rows = []
     for (m, model), (q, shots), (d, dataset) in product(enumerate(drawn.models), enumerate(drawn.shots), enumerate(counted)):
         values = {measure: drawn.values[measure][m, q, d] for measure in MEASURES}
         values["lean"] = values[PRECISION] - values[RECALL]
         row: dict[str, Any] = {"model": model, "shots": shots, "dataset": dataset.dataset, "n": len(dataset.images)}
-        row |= {"photographs": len(set(dataset.photographs)), "left_out": dataset.left_out, "chance": _chance(dataset)}
+        row |= {"photographs": len(set(dataset.photographs)), "left_out": dataset.left_out}
+        # The mean F of maps that mark every pixel: 2 π / (1 + π) of an image whose share π of pixels is foreground.
+        every = next(iter(dataset.counts.values()))
+        seen = every.true > 0
+        marked = 2 * every.true[seen] / (every.true + every.pixels)[seen]
+        row["chance"] = float(marked.mean()) if seen.any() else 0.0
         pairs = []
         for training, counts in dataset.counts.items():
             if (training.model, training.shots) == (model, shots):
@@ -126,7 +142,7 @@ def scores_of(
         for name, draws in values.items():
             row |= interval_columns(name, draws)
         row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
-        trend = slopes.get((model, shots, dataset.dataset))
+        trend = trends.get((model, shots, dataset.dataset))
         ends = (Interval(None) if trend is None else trend.slope).ends
         kind = verdict(trend, row[MEAN_F], tau=settings.level, flat=settings.flat).kind
         rows.append({**row, **dict(zip(("slope", "slope_low", "slope_high"), ends, strict=True)), "verdict": kind})
@@ -165,31 +181,6 @@ def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFra
         row |= {"lowest_dataset": secondaries[lowest], "highest": float(f.max()), "sets_std": _std(f)}
         rows.append({**row, "seeds_std": _std(drawn.seeds[MEAN_F][m, q, places].mean(axis=0))})
     return pd.DataFrame(rows)
-
-
-def _chance(dataset: Counted) -> float:
-    """Compute the mean F of maps that mark every pixel: 2 π / (1 + π) of an image whose share π of pixels is foreground."""
-    counts = next(iter(dataset.counts.values()))
-    seen = counts.true > 0
-    return float((2 * counts.true[seen] / (counts.true + counts.pixels)[seen]).mean()) if seen.any() else 0.0
-
-
-def _slopes(study: Adaptation, strategy: str) -> dict[tuple[str, int, str], Trend]:
-    """Average the slopes of F at the models' own thresholds, and their ends, over seeds, by segmenter, shots and dataset.
-
-    The interval is no narrower than that of the mean.
-    """
-    keys = ["segmenter", "seed", "model"]
-    rows = matching(study.slopes, measure=F_OWN).merge(trainings(study, strategy)[[*keys, "shots"]], on=keys)
-    columns = ["n", "photographs", "slope", "low", "high"]
-    trends, unknown = {}, Interval(None)
-    by_dataset: Any = rows.groupby(["segmenter", "shots", "dataset"], sort=False)[columns]
-    for (segmenter, shots, dataset), own in by_dataset:
-        n, photographs, *slope = np.mean(own.to_numpy(dtype=np.float64).tolist(), axis=0).tolist()
-        ends = (None if np.isnan(value) else value for value in slope)
-        fitted: dict[str, Any] = {"slope": Interval(*ends), "partial": None}
-        trends[str(segmenter), int(shots), str(dataset)] = Trend(int(n), int(photographs), unknown, unknown, **fitted)
-    return trends
 
 
 def _std(values: Float64Array) -> float:
@@ -252,21 +243,6 @@ def weighted(wished: Mapping[str, Wished], weights: Mapping[str, float]) -> Wish
     return Wished(mean, -mean)
 
 
-def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[dict[str, Any]]:
-    """Build the rows of `Pool.rankings` for one wish: values, ranks and the difference from the best other model."""
-    found = ranking(wished.scores[:, 0], wished.scores[:, 1:])
-    order = np.argsort(found.rank, kind="stable")
-    rows = []
-    for place, model in enumerate(models):
-        values = wished.values[place]
-        other = order[0] if order[0] != place else order[1]
-        differences = values - wished.values[other] if wished.compared else np.full(2, np.nan)
-        row = {"wish": wish, "model": model, "value": _finite(values[0]), **_ends(values)}
-        row |= {"rank": int(found.rank[place]), "rank_low": int(found.low[place]), "rank_high": int(found.high[place])}
-        rows.append({**row, "first": float(found.first[place]), **interval_columns("over", differences)})
-    return rows
-
-
 RANKING: Final = (
     "wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high"
 )  # fmt: skip
@@ -274,8 +250,19 @@ RANKING: Final = (
 
 
 def table_of(wished: Mapping[str, Wished], models: Sequence[str]) -> pd.DataFrame:
-    """Build the table of several wishes' rankings; without wishes it has no rows."""
-    return pd.DataFrame([row for wish, each in wished.items() for row in rows_of(wish, each, models)], columns=list(RANKING))
+    """Build the table of several wishes' rankings: values, ranks and the difference from the best other model."""
+    rows = []
+    for wish, each in wished.items():
+        found = ranking(each.scores[:, 0], each.scores[:, 1:])
+        order = np.argsort(found.rank, kind="stable")
+        for place, model in enumerate(models):
+            values = each.values[place]
+            other = order[0] if order[0] != place else order[1]
+            differences = values - each.values[other] if each.compared else np.full(2, np.nan)
+            row = {"wish": wish, "model": model, "value": _finite(values[0]), **_ends(values)}
+            row |= {"rank": int(found.rank[place]), "rank_low": int(found.low[place]), "rank_high": int(found.high[place])}
+            rows.append({**row, "first": float(found.first[place]), **interval_columns("over", differences)})
+    return pd.DataFrame(rows, columns=list(RANKING))
 
 
 def is_timed(wish: str, weights: Mapping[str, float]) -> bool:
@@ -356,7 +343,16 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     checkpoints = {model: Checkpoint.load(file) for model, file in files.items()}
     timings = timings_of(checkpoints, inputs.dataset(studied.secondaries[0]), inputs.device, progress=progress)
     weights = settings.weights()
-    wished = {wish: _wished(wish, settings, drawn, studied.secondaries, blind, timings) for wish in settings.wishes()}
+    wished = {}
+    for wish in settings.wishes():
+        if wish == "few labels":
+            wished[wish] = frugal(drawn, studied.secondaries, settings.level)
+        elif wish == "stable":
+            wished[wish] = stable(drawn, (*studied.secondaries, *blind))
+        elif wish == "fast":
+            wished[wish] = fast(timings, drawn.models, settings.bootstrap, settings.seed)
+        else:
+            wished[wish] = highest(drawn, wish, studied.secondaries)
     wished |= {WEIGHTED: weighted(wished, weights)} if weights else {}
     timed = {wish: each for wish, each in wished.items() if is_timed(wish, weights)}
     return Pool(
@@ -386,24 +382,6 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
         timed_rankings=table_of(timed, drawn.models),
         provenance=Provenance.now(),
     )
-
-
-def _wished(
-    wish: str,
-    settings: PoolSettings,
-    drawn: ResampledScores,
-    secondaries: Sequence[str],
-    blind: Sequence[str],
-    timings: pd.DataFrame,
-) -> Wished:
-    """Score the models under one wish."""
-    if wish == "few labels":
-        return frugal(drawn, secondaries, settings.level)
-    if wish == "stable":
-        return stable(drawn, (*secondaries, *blind))
-    if wish == "fast":
-        return fast(timings, drawn.models, settings.bootstrap, settings.seed)
-    return highest(drawn, wish, secondaries)
 
 
 def _distances(study: Adaptation, files: Mapping[str, Path], inputs: Inputs) -> pd.DataFrame:

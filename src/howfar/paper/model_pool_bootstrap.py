@@ -166,9 +166,19 @@ def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float],
     shape = (len(models), len(shots), len(counted))
     values = {measure: np.full((*shape, 1 + bootstrap), np.nan) for measure in MEASURES}
     by_seed = {measure: np.full((*shape, most), np.nan) for measure in MEASURES}
-    trained = {model: _seed_weights(model, len(seeds[model]), bootstrap, seed) for model in models}
+    # Each seed's weight in each draw, (1 + b, k), rows summing to 1; the first row has equal weights.
+    trained = {model: np.full((1 + bootstrap, len(own)), 1 / len(own)) for model, own in seeds.items()}
+    for model, own in trained.items():
+        k = own.shape[1]
+        if k > 1:
+            shares = resample_counts(k, bootstrap, stream(seed, "resamples of a pool", model)).T / k
+            own[1:] += np.sqrt(k / (k - 1)) * (shares - 1 / k)
+
     for d, dataset in enumerate(counted):
-        weights = _photograph_weights(dataset, bootstrap, seed)
+        # Each image's count in each draw, (1 + b, n); the first row counts every image once.
+        photographs, places = np.unique(np.asarray(dataset.photographs, dtype=object).astype(str), return_inverse=True)
+        taken = resample_counts(len(photographs), bootstrap, stream(seed, "draws of a pool", dataset.dataset)).T
+        weights = np.concatenate([np.ones((1, len(places))), taken[:, places.ravel()]])
         for m, model in enumerate(models):
             for q, shot in enumerate(shots):
                 names = [Trained(model, shot, each) for each in seeds[model]]
@@ -177,24 +187,6 @@ def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float],
                     by_seed[measure][m, q, d, : len(names)] = rows[:, 0]
                     values[measure][m, q, d] = np.clip(np.einsum("kb,bk->b", rows, trained[model]), 0.0, 1.0)
     return ResampledScores(models, shots, tuple(dataset.dataset for dataset in counted), values, by_seed)
-
-
-def _photograph_weights(dataset: Counted, bootstrap: int, seed: int) -> Float64Array:
-    """Return each image's count in each draw, (1 + b, n); the first row counts every image once."""
-    names, places = np.unique(np.asarray(dataset.photographs, dtype=object).astype(str), return_inverse=True)
-    rng = stream(seed, "draws of a pool", dataset.dataset)
-    drawn = resample_counts(len(names), bootstrap, rng).T[:, places.ravel()]
-    return np.concatenate([np.ones((1, len(places))), drawn])
-
-
-def _seed_weights(model: str, count: int, bootstrap: int, seed: int) -> Float64Array:
-    """Return each seed's weight in each draw, (1 + b, k), rows summing to 1; the first row has equal weights."""
-    alike = np.full((1 + bootstrap, count), 1 / count)
-    if count < 2:
-        return alike
-    drawn = resample_counts(count, bootstrap, stream(seed, "resamples of a pool", model)).T / count
-    alike[1:] += np.sqrt(count / (count - 1)) * (drawn - 1 / count)
-    return alike
 
 
 def _scores(

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
-from howfar.figures.forest_plot import ForestRow, forest, frame_forest
+from howfar.figures.style import ForestRow, forest, frame_forest
 from howfar.paper import model_pool_sentences
-from howfar.paper.model_pool_sentences import millions, seconds_of
+from howfar.paper.model_pool_sentences import millions
 from howfar.report import section as doc
 from howfar.results.records import matching
-from howfar.results.segmenter_studies import ALL_SETS, Pool
+from howfar.results.segmenter_studies import ALL_SETS, SECONDS, Pool
 from howfar.text_formatting import format_number, share, signed
 
 F_CURVES = (0.2, 0.4, 0.6, 0.8)
@@ -70,8 +70,13 @@ def rank_intervals(result: Pool) -> Figure:
         height = 0.85 + 0.3 * len(models)
         figure, panels, columns = style.panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
         for axes, wish in zip(panels, wishes, strict=True):
-            rows = result.ranking(wish).set_index("model").loc[models]
-            _ranks(axes, rows)
+            ranked = []
+            for place, (model, row) in enumerate(result.ranking(wish).set_index("model").loc[models].iterrows()):
+                look = replace(style.look(place), marker="o")
+                ends = (row["rank"], row["rank_low"], row["rank_high"])
+                ranked.append(ForestRow(str(model), *ends, look, share(float(row["first"]))))
+            forest(axes, ranked, width=2, solid_capstyle="round")
+            axes.tick_params(axis="y", length=0, labelcolor=style.INK)
             style.head_panel(axes, wish)
             style.head_numbers(axes, "first in")
         figure.set_layout_engine("constrained", wspace=0.08)
@@ -112,15 +117,6 @@ def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str)
         axes.plot([recall], [precision], zorder=2.5, label=label, **mark)
 
 
-def _ranks(axes: Axes, rows: pd.DataFrame) -> None:
-    ranked = [
-        ForestRow(str(model), row["rank"], row["rank_low"], row["rank_high"], style.look(place), share(float(row["first"])))
-        for place, (model, row) in enumerate(rows.iterrows())
-    ]
-    forest(axes, [replace(row, look=replace(row.look, marker="o")) for row in ranked], width=2, solid_capstyle="round")
-    axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-
-
 COLUMNS = 3
 _APART = 0.06
 """Distance of models that stand beside each other, so that their bars can be told apart."""
@@ -135,8 +131,19 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
     datasets, left_out = style.first(result.secondaries, limit)
     with style.drawing():
         figure, panels, columns = style.panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
+        middle = (len(result.models) - 1) / 2
         for axes, dataset in zip(panels, datasets, strict=True):
-            _panel(axes, result, dataset)
+            axes.grid(True, axis="y")
+            axes.axhline(result.level, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
+            for place, model in enumerate(result.models):
+                rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
+                # The numbers of shots grow as powers do, so that they stand at equal steps.
+                at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
+                own = style.look(place)
+                axes.plot(at, rows["mean_f"], color=own.colour, ls=own.dash, marker=own.marker, ms=4, lw=1.6, label=model)
+                axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=own.colour, lw=1, alpha=0.7, label="_interval")
+            axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
+            style.head_panel(axes, dataset)
         style.label_lowest(panels, columns, "images of each dataset")
         panels[0].set_ylim(bottom=0)
         figure.supylabel("mean F", fontsize=9.5)
@@ -144,21 +151,6 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
         note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
         style.head_filled(figure, "Mean F by the number of images", note.strip())
     return figure
-
-
-def _panel(axes: Axes, result: Pool, dataset: str) -> None:
-    axes.grid(True, axis="y")
-    axes.axhline(result.level, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
-    middle = (len(result.models) - 1) / 2
-    for place, model in enumerate(result.models):
-        rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
-        # The numbers of shots grow as powers do, so that they stand at equal steps.
-        at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
-        own = style.look(place)
-        axes.plot(at, rows["mean_f"], color=own.colour, ls=own.dash, marker=own.marker, ms=4, lw=1.6, label=model)
-        axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=own.colour, lw=1, alpha=0.7, label="_interval")
-    axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
-    style.head_panel(axes, dataset)
 
 
 def scores(result: Pool) -> doc.Table:
@@ -210,16 +202,17 @@ def slopes(result: Pool) -> doc.Table:
     by_shots = {(row["model"], row["dataset"], row["shots"]): row for row in result.scores.to_dict("records")}
 
     def slope(shots: int) -> doc.ColumnOf[doc.Record]:
-        return f"M{shots}" if shots else "M", "", lambda row: _slope(by_shots[row["model"], row["dataset"], shots])
+        def cell(row: doc.Record) -> doc.Cell:
+            fitted = by_shots[row["model"], row["dataset"], shots]
+            ends = doc.row_interval(fitted, "slope", signed)
+            said = ends.sort is not None and fitted["verdict"] != "none"
+            return replace(ends, text=f"{ends.text} {fitted['verdict']}") if said else ends
+
+        return f"M{shots}" if shots else "M", "", cell
 
     seen = result.scores[result.scores["dataset"].isin(result.secondaries)].drop_duplicates(["model", "dataset"])
     model: doc.ColumnOf[doc.Record] = ("model", "", lambda row: _model(result, row))
     return doc.tabulate(seen.to_dict("records"), model, doc.text_column("dataset"), *map(slope, result.shots))
-
-
-def _slope(row: doc.Record) -> doc.Cell:
-    cell = doc.row_interval(row, "slope", signed)
-    return cell if cell.sort is None or row["verdict"] == "none" else replace(cell, text=f"{cell.text} {row['verdict']}")
 
 
 def spreads(result: Pool) -> doc.Table:
@@ -241,22 +234,19 @@ def distances(result: Pool) -> doc.Table:
     """Build the table of the secondary datasets' distances by each model's features (M)."""
     by_model = {(row["model"], row["dataset"]): row for row in result.distances.to_dict("records")}
 
-    def model(name: str) -> doc.Cell:
-        return _model(result, {"model": name})
+    def relative_cell(name: str, dataset: str) -> doc.Cell:
+        row = by_model[name, dataset]
+        relative, distance = row["relative"], float(row["o_dist_mean"])
+        if relative is None or relative != relative:
+            return doc.Cell(format_number(distance), distance)
+        return doc.Cell(f"{relative:.2f} ({format_number(distance)})", float(relative), numbers=(("O^dist", distance),))
 
-    return doc.crossed("model", result.models, result.secondaries, model, lambda name, each: _relative(by_model[name, each]))
-
-
-def _relative(row: doc.Record) -> doc.Cell:
-    relative, distance = row["relative"], float(row["o_dist_mean"])
-    if relative is None or relative != relative:
-        return doc.Cell(format_number(distance), distance)
-    return doc.Cell(f"{relative:.2f} ({format_number(distance)})", float(relative), numbers=(("O^dist", distance),))
+    return doc.crossed("model", result.models, result.secondaries, lambda name: _model(result, {"model": name}), relative_cell)
 
 
 def costs(result: Pool) -> doc.Table:
     """Build the table of parameters and seconds."""
-    seconds = seconds_of(result)
+    seconds = result.timings.groupby("model")[SECONDS].agg(["median", "min", "max"])
     write = doc.fixed_digits([seconds["median"].min()], 2)
 
     def speed(row: doc.Record) -> doc.Cell:
@@ -361,6 +351,14 @@ def _measured(result: Pool) -> list[doc.Part]:
         "recall. Bars are 95 % intervals.",
         f"Two panels of dots. Precision and recall with {result.most} of each: {'; '.join(words)}.",
     )
+    means = result.spreads.set_index(["model", "shots"])["mean"]
+    told = [f"{model} {', '.join(f'{means[model, shots]:.3f}' for shots in result.shots)}" for model in result.models]
+    lines = Caption(
+        "Mean F by the number of images of each dataset",
+        "One panel a dataset, one line a model, at its own threshold. Bars are 95 % intervals, the "
+        f"dashed line is F {result.level:g}.",
+        f"Lines. Mean over the datasets with {', '.join(str(shots) for shots in result.shots)} images: {'; '.join(told)}.",
+    )
     verdicts = (
         "Change of F from the nearest image to the farthest by M's own features, with its 95 % interval, at each model's own "
         "threshold, on all images that it was scored on. Consistent: the interval holds 0 and lies within "
@@ -375,7 +373,7 @@ def _measured(result: Pool) -> list[doc.Part]:
         doc.TablePart(
             "labels", "Mean F by the number of images of each dataset", labels(result), "“all”: mean of the datasets."
         ),
-        doc.FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
+        doc.FigurePart("labels-curve", partial(labels_curve, result), lines),
         doc.TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
         doc.TablePart("spreads", "Spread of mean F over datasets and seeds", spreads(result)),
         doc.TablePart("distances", "Distance of each dataset by each model's features", distances(result), over),
@@ -383,14 +381,3 @@ def _measured(result: Pool) -> list[doc.Part]:
             "costs", "Parameters and seconds an image", costs(result), f"Timed on {model_pool_sentences.machine(result)}."
         ),
     ]
-
-
-def _labels(result: Pool) -> Caption:
-    means = result.spreads.set_index(["model", "shots"])["mean"]
-    words = [f"{model} {', '.join(f'{means[model, shots]:.3f}' for shots in result.shots)}" for model in result.models]
-    return Caption(
-        "Mean F by the number of images of each dataset",
-        "One panel a dataset, one line a model, at its own threshold. Bars are 95 % intervals, the "
-        f"dashed line is F {result.level:g}.",
-        f"Lines. Mean over the datasets with {', '.join(str(shots) for shots in result.shots)} images: {'; '.join(words)}.",
-    )

@@ -1,6 +1,6 @@
 """Write sentences on the best model of a pool of models by score, labels needed, stability and speed, with certainty."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Final
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from howfar.report import section as doc
 from howfar.results.records import Interval, matching
-from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
+from howfar.results.segmenter_studies import ALL_SETS, WEIGHTED, Pool
 from howfar.text_formatting import format_number, share
 
 SURE, LIKELY = 0.95, 0.8
@@ -24,7 +24,18 @@ def lead(result: Pool) -> str:
 
 def _answer(result: Pool, wish: str) -> str:
     ranked = result.ranking(wish).to_dict("records")
-    below = {str(row["model"]): why for row in ranked if (why := below_floor(result, str(row["model"]), wish))}
+    # A model is below the floor by mean F or precision, or by an F not above that of marking every pixel: those of M where the
+    # wish is about M, else of the model with the most images of each.
+    below: dict[str, str] = {}
+    for row in ranked:
+        own = _secondaries(result, str(row["model"]), 0 if wish == "stable" else result.most)
+        f, precision = float(own["mean_f"].mean()), float(own["precision"].fillna(0.0).mean())
+        # Studies of earlier versions do not hold what chance gives.
+        chance = float(own["chance"].mean()) if "chance" in own else 0.0
+        if not (f >= max(result.floor, chance) and precision >= result.floor):
+            marking = f", where marking every pixel gives {chance:.2f}" if f < chance else ""
+            below[str(row["model"])] = f"mean F {f:.2f}{marking}, precision {precision:.2f}"
+
     rows = sorted((row for row in ranked if row["model"] not in below), key=lambda row: -float(row["first"]))
     if wish == "few labels" and all(row["value"] != row["value"] or row["value"] == inf for row in ranked):
         return f"none, as no model reaches F {result.level:g} with up to {_images(result.most)}"
@@ -40,24 +51,33 @@ def _answer(result: Pool, wish: str) -> str:
     return f"no model stands out (first in draws: {doc.listing(ahead)})"
 
 
-def below_floor(result: Pool, model: str, wish: str) -> str:
-    """State why a model is not recommended: mean F or precision below the floor, or F not above that of marking all pixels.
-
-    They are those of M where the wish is about M, else of the model with the most images of each; "" for a model above it.
-    """
-    rows = _secondaries(result, model, 0 if wish == "stable" else result.most)
-    f, precision = float(rows["mean_f"].mean()), float(rows["precision"].fillna(0.0).mean())
-    # Studies of earlier versions do not hold what chance gives.
-    chance = float(rows["chance"].mean()) if "chance" in rows else 0.0
-    if f >= max(result.floor, chance) and precision >= result.floor:
-        return ""
-    marking = f", where marking every pixel gives {chance:.2f}" if f < chance else ""
-    return f"mean F {f:.2f}{marking}, precision {precision:.2f}"
-
-
 def reason(result: Pool, wish: str) -> str:
     """State the numbers that put the first model of a ranking ahead of the next."""
-    return _REASONS[wish](result, result.ranking(wish).to_dict("records"))
+    rows = result.ranking(wish).to_dict("records")
+    if wish in ("precision", "recall"):
+        return _of_measure(result, rows, wish)
+    if wish == "few labels":
+        return _of_labels(result, rows)
+    best, second = rows[:2]
+    if wish == "stable":
+        lowest = matching(result.scores, shots=0).dropna(subset="mean_f").sort_values("mean_f", kind="stable")
+        where = dict(lowest.drop_duplicates("model")[["model", "dataset"]].itertuples(index=False, name=None))
+        return (
+            f"{best['model']}: on the dataset where M, which learnt from none of them, is worst, mean F is {_interval(best)} "
+            f"({where.get(best['model'], 'none')}), against {_interval(second)} of {second['model']} "
+            f"({where.get(second['model'], 'none')}); {_difference(best)}."
+        )
+    if wish == "fast":
+        sizes = result.costs.set_index("model")["parameters"]
+        ours, theirs = (
+            f"{format_number(row['value'], 3)} s an image ({millions(int(sizes[row['model']]))} parameters)"
+            for row in (best, second)
+        )
+        return f"{best['model']}: {ours}, against {theirs} of {second['model']}."
+    weights = doc.listing([f"{name} {weight:g}" for name, weight in result.weights.items()], 6)
+    return (
+        f"{best['model']}: weighted mean rank {_interval(best)} against {_interval(second)} of {second['model']} ({weights})."
+    )
 
 
 def _of_measure(result: Pool, rows: Sequence[doc.Record], measure: str) -> str:
@@ -67,18 +87,15 @@ def _of_measure(result: Pool, rows: Sequence[doc.Record], measure: str) -> str:
     none = f"no {measure} on some dataset, as nothing is predicted there"
     if len(without) == len(rows):
         return f"{doc.sentence_case(mean)[:-1]}: every model has {none}."
+    # Of precision and recall each alone is easy to maximize.
+    other = "recall" if measure == "precision" else "precision"
+    means = [float(_secondaries(result, str(row["model"]), result.most)[other].mean(skipna=False)) for row in (best, second)]
+    ours, theirs = (f" (with {other} {value:.2f})" if value == value else "" for value in means)
     behind = f" {doc.listing(without)} {doc.plural(len(without), 'has', 'have')} {none}." if without else ""
     against = ""
     if str(second["model"]) not in without:
-        against = f", against {_interval(second)} of {second['model']}{_beside(result, second, measure)}; {_difference(best)}"
-    return f"{best['model']}: {measure} {_interval(best)}{_beside(result, best, measure)} {mean}{against}.{behind}"
-
-
-def _beside(result: Pool, row: doc.Record, measure: str) -> str:
-    """State the recall that comes with a precision, or the reverse, as each alone is easy to maximize."""
-    other = "recall" if measure == "precision" else "precision"
-    mean = float(_secondaries(result, str(row["model"]), result.most)[other].mean(skipna=False))
-    return f" (with {other} {mean:.2f})" if mean == mean else ""
+        against = f", against {_interval(second)} of {second['model']}{theirs}; {_difference(best)}"
+    return f"{best['model']}: {measure} {_interval(best)}{ours} {mean}{against}.{behind}"
 
 
 def _of_labels(result: Pool, rows: Sequence[doc.Record]) -> str:
@@ -95,48 +112,6 @@ def _of_labels(result: Pool, rows: Sequence[doc.Record]) -> str:
     told = [f"{row['model']} {Interval.of(gains[row['model']], 'gain').signed()}" for row in rows]
     image = "The first image of each changes" if result.fewest == 1 else f"The first {_images(result.fewest)} change"
     return f"{doc.sentence_case(first)} {image} mean F: {doc.listing(told)}."
-
-
-def _of_stability(result: Pool, rows: Sequence[doc.Record]) -> str:
-    best, second = rows[:2]
-    where = {row["model"]: _lowest(result, str(row["model"])) for row in (best, second)}
-    return (
-        f"{best['model']}: on the dataset where M, which learnt from none of them, is worst, mean F is {_interval(best)} "
-        f"({where[best['model']]}), against {_interval(second)} of {second['model']} ({where[second['model']]}); "
-        f"{_difference(best)}."
-    )
-
-
-def _lowest(result: Pool, model: str) -> str:
-    rows = matching(result.scores, model=model, shots=0).dropna(subset="mean_f").sort_values("mean_f", kind="stable")
-    return str(rows["dataset"].iloc[0]) if len(rows) else "none"
-
-
-def _of_speed(result: Pool, rows: Sequence[doc.Record]) -> str:
-    best, second = rows[:2]
-    sizes = result.costs.set_index("model")["parameters"]
-    ours, theirs = (
-        f"{format_number(row['value'], 3)} s an image ({millions(int(sizes[row['model']]))} parameters)" for row in rows[:2]
-    )
-    return f"{best['model']}: {ours}, against {theirs} of {second['model']}."
-
-
-def _of_all(result: Pool, rows: Sequence[doc.Record]) -> str:
-    best, second = rows[:2]
-    weights = doc.listing([f"{wish} {weight:g}" for wish, weight in result.weights.items()], 6)
-    return (
-        f"{best['model']}: weighted mean rank {_interval(best)} against {_interval(second)} of {second['model']} ({weights})."
-    )
-
-
-_REASONS: Final[Mapping[str, Callable[[Pool, Sequence[doc.Record]], str]]] = {
-    "precision": lambda result, rows: _of_measure(result, rows, "precision"),
-    "recall": lambda result, rows: _of_measure(result, rows, "recall"),
-    "few labels": _of_labels,
-    "stable": _of_stability,
-    "fast": _of_speed,
-    WEIGHTED: _of_all,
-}
 
 
 def leans(result: Pool, shots: int) -> str:
@@ -161,28 +136,22 @@ def papers_claim(result: Pool) -> str:
     segmenters = result.costs.set_index("model")["segmenter"]
     for segmenter, (name, measure) in PAPER.items():
         own = [model for model in result.models if segmenters[model] == segmenter]
-        if own and len(result.models) > len(own):
-            at = " and ".join(_against(result, own, measure, shots) for shots in (0, result.most))
-            words.append(f"{name} for {measure}: {measure} is {at}{_sure(result, own, measure)}")
+        if not own or len(result.models) == len(own):
+            continue
+        against = []
+        for shots in (0, result.most):
+            # A model that predicts nothing somewhere has no precision, and is not the most precise.
+            known = {model: _secondaries(result, model, shots)[measure].mean(skipna=False) for model in result.models}
+            means = pd.Series(known, dtype=float).fillna(0.0)
+            ours, theirs = means[own], means.drop(own)
+            holds = "as suggested" if ours.max() > theirs.max() else "against it"
+            against.append(f"{ours.max():.2f} against {theirs.max():.2f} of {theirs.idxmax()} {_shots(shots)} ({holds})")
+        sure = ""
+        if measure in result.wishes:
+            rows = result.ranking(measure)
+            sure = f", first in {share(float(rows.loc[rows['model'].isin(own), 'first'].sum()))} of draws"
+        words.append(f"{name} for {measure}: {measure} is {' and '.join(against)}{sure}")
     return f"The paper suggests (section 5) {'; '.join(words)}." if words else ""
-
-
-def _against(result: Pool, own: list[str], measure: str, shots: int) -> str:
-    """Compare the best of some models with the best of the others, by mean of a measure over the secondaries."""
-    # A model that predicts nothing somewhere has no precision, and is not the most precise.
-    known = {model: _secondaries(result, model, shots)[measure].mean(skipna=False) for model in result.models}
-    means = pd.Series(known, dtype=float).fillna(0.0)
-    ours, theirs = means[own], means.drop(own)
-    holds = "as suggested" if ours.max() > theirs.max() else "against it"
-    return f"{ours.max():.2f} against {theirs.max():.2f} of {theirs.idxmax()} {_shots(shots)} ({holds})"
-
-
-def _sure(result: Pool, own: list[str], measure: str) -> str:
-    """State the share of draws in which the models lead by a measure with the most images; "" if it was not ranked."""
-    if measure not in result.wishes:
-        return ""
-    rows = result.ranking(measure)
-    return f", first in {share(float(rows.loc[rows['model'].isin(own), 'first'].sum()))} of draws"
 
 
 def _secondaries(result: Pool, model: str, shots: int) -> pd.DataFrame:
@@ -234,11 +203,6 @@ def machine(result: Pool) -> str:
     device = "" if made["device"] == "CPU" else f", {made['device']}"
     threads = int(made["threads"])
     return f"{made['processor']} with {made['cores']} cores, {threads} {doc.plural(threads, 'thread', 'threads')}{device}"
-
-
-def seconds_of(result: Pool) -> pd.DataFrame:
-    """Return the median, smallest and largest seconds per image by model."""
-    return result.timings.groupby("model")[SECONDS].agg(["median", "min", "max"])
 
 
 def millions(count: int) -> str:

@@ -99,23 +99,21 @@ def compared(table: pd.DataFrame, wanted: Sequence[str], most: int | None, seed:
     for name in wanted:
         if name not in known:
             raise InputError.of("variations", "must be among those of the images", name, nearest(name, known, "variations"))
-    found = {name: _compared(table, name, most, seed) for name in wanted or known}
+    found = {}
+    for variation in wanted or known:
+        places: Any = table.groupby([PERSON, variation]).indices
+        ordered = sorted(places, key=lambda key: (natural_key(key[0]), natural_key(key[1])))
+        sets = tuple(PersonSet(person, value, places[person, value]) for person, value in ordered)
+        values = Counter(person for person, _ in ordered)
+        references = np.flatnonzero([values[each.person] > 1 for each in sets])
+        if most is not None and most < len(references):
+            rng = stream(seed, "identity of sets", variation)
+            references = np.sort(rng.choice(references, most, replace=False))
+        found[variation] = VariationSets(sets, references)
     empty = [name for name, each in found.items() if not len(each.references)]
     if empty and (wanted or len(empty) == len(found)):
         raise InputError.of("variations", "must have two values for some person", empty[0], "leave it out")
     return {name: each for name, each in found.items() if len(each.references)}
-
-
-def _compared(table: pd.DataFrame, variation: str, most: int | None, seed: int) -> VariationSets:
-    places: Any = table.groupby([PERSON, variation]).indices
-    ordered = sorted(places, key=lambda key: (natural_key(key[0]), natural_key(key[1])))
-    sets = tuple(PersonSet(person, value, places[person, value]) for person, value in ordered)
-    values = Counter(person for person, _ in ordered)
-    references = np.flatnonzero([values[each.person] > 1 for each in sets])
-    if most is not None and most < len(references):
-        rng = stream(seed, "identity of sets", variation)
-        references = np.sort(rng.choice(references, most, replace=False))
-    return VariationSets(sets, references)
 
 
 class FromReferences(NamedTuple):
@@ -366,47 +364,33 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
     sets = compared(readable, settings.variations, settings.references, settings.seed)
     _check_space(settings, sets)
     kept = KeptArrays(inputs.folder / PARTS)
-    measured = dict(_measured(dict(zip(labels, views, strict=True)), readable, sets, settings, kept, inputs))
-    result = _result(settings, readable, sets, views[0], measured)
-    kept.forget()
-    return result
-
-
-def _measured(
-    views: Mapping[tuple[str, str], Features],
-    table: pd.DataFrame,
-    sets: Mapping[str, VariationSets],
-    settings: IdentitySettings,
-    kept: KeptArrays,
-    inputs: Inputs,
-) -> Iterator[tuple[Key, FromReferences]]:
-    """Yield the measures of each backbone, perturbation and variation in the order of the tables."""
+    by_label = dict(zip(labels, views, strict=True))
     keys = list(product(settings.backbones, (UNCHANGED, *settings.perturbations), sets))
     total = sum(len(sets[variation].references) for _, _, variation in keys)
     # What a part's numbers depend on beside its features and variation.
     chosen = settings.model_dump(mode="json", exclude={"title", "backbones", "perturbations", "variations", "bootstrap"})
+    measured: dict[Key, FromReferences] = {}
     with bar(progress=inputs.execution.progress, patient=True, total=total, unit="set", desc="sets") as shown:
-        rows: dict[tuple[str, str], FloatArray] = {}
+        held: dict[tuple[str, str], FloatArray] = {}
         for key in keys:
-            features, of_variation = views[key[:2]], sets[key[2]]
-            part = part_key("identity", chosen, key[2], dict(features.identity), features.contents, table.to_csv())
+            features, of_variation = by_label[key[:2]], sets[key[2]]
+            part = part_key("identity", chosen, key[2], dict(features.identity), features.contents, readable.to_csv())
             arrays = kept.read(part)
             if arrays is None:
-                if key[:2] not in rows:
-                    rows = {key[:2]: _rows(features)}
-                arrays = _fresh(rows[key[:2]], of_variation, settings, shown)._asdict()
+                if key[:2] not in held:
+                    held = {key[:2]: _rows(features)}
+                measures = []
+                for each in from_references(held[key[:2]], of_variation, settings.components, settings.projection):
+                    measures.append(each)
+                    shown.update()
+                arrays = stacked(measures)._asdict()
                 kept.keep(part, arrays)
             else:
                 shown.update(len(of_variation.references))
-            yield key, FromReferences(**arrays)
-
-
-def _fresh(rows: FloatArray, sets: VariationSets, settings: IdentitySettings, shown: Any) -> FromReferences:
-    parts = []
-    for part in from_references(rows, sets, settings.components, settings.projection):
-        parts.append(part)
-        shown.update()
-    return stacked(parts)
+            measured[key] = FromReferences(**arrays)
+    result = _result(settings, readable, sets, views[0], measured)
+    kept.forget()
+    return result
 
 
 def _rows(features: Features) -> FloatArray:

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from howfar.arrays import Float64Array
 from howfar.figures import Caption, style
 from howfar.figures.contact_sheets import photograph
 from howfar.figures.distance_figures import FEW, shape
@@ -125,21 +124,19 @@ def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, varia
     for place, key in enumerate(zip(sets["person"], sets["value"], strict=True)):
         values = np.sort(np.asarray(by_set[key], dtype=np.float64))
         same = key[0] == person
-        _violin(axes, values, place, OWN if same else OTHER, f"{key[0]} {key[1]}")
+        colour, name = OWN if same else OTHER, f"{key[0]} {key[1]}"
+        if len(values) > FEW and values[0] < values[-1]:
+            at, height = shape(values)
+            axes.fill_betweenx(at, place - HALF * height, place + HALF * height, color=colour, alpha=0.7, lw=0, label=name)
+        else:
+            spots: dict[str, Any] = {"color": colour, "ms": 4, "mec": style.PAPER, "mew": 0.3, "ls": "none", "marker": "o"}
+            axes.plot(np.full(len(values), place), values, label=name, alpha=0.8 if len(values) > 1 else 1.0, **spots)
+        if len(values) > 1:
+            mean: dict[str, Any] = {"color": style.INK, "ms": 3, "mec": style.PAPER, "mew": 0.5, "marker": "o"}
+            axes.plot([place], [values.mean()], label=f"mean:{name}", **mean)
         farthest = max(farthest, float(values.mean())) if same else farthest
     axes.axhline(farthest, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
     _label(axes, sets, narrow)
-
-
-def _violin(axes: Axes, values: Float64Array, place: int, colour: str, label: str) -> None:
-    spots: dict[str, Any] = {"color": colour, "ms": 4, "mec": style.PAPER, "mew": 0.3, "ls": "none", "marker": "o"}
-    if len(values) > FEW and values[0] < values[-1]:
-        at, height = shape(values)
-        axes.fill_betweenx(at, place - HALF * height, place + HALF * height, color=colour, alpha=0.7, lw=0, label=label)
-    else:
-        axes.plot(np.full(len(values), place), values, label=label, alpha=0.8 if len(values) > 1 else 1.0, **spots)
-    if len(values) > 1:
-        axes.plot([place], [values.mean()], marker="o", ms=3, color=style.INK, mec=style.PAPER, mew=0.5, label=f"mean:{label}")
 
 
 def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
@@ -223,7 +220,13 @@ def variations_table(result: Identity) -> doc.Table:
 def lead(result: Identity) -> str:
     """State each backbone's share of violated pairs on unperturbed images."""
     unchanged = result.claims[result.claims["perturbation"] == UNCHANGED]
-    by_backbone = [f"{_span(matching(unchanged, backbone=name).to_dict('records'))} by {name}" for name in result.backbones]
+    by_backbone = []
+    for name in result.backbones:
+        rows = matching(unchanged, backbone=name).sort_values("violated", kind="stable").to_dict("records")
+        low, high = ({**row, "violated": share(row["violated"])} for row in (rows[0], rows[-1]))
+        same = low["violated"] == high["violated"]
+        ends = f"{low['violated']} ({low['variation']}) to {high['violated']} ({high['variation']})"
+        by_backbone.append(f"{high['violated'] if same else ends} by {name}")
     by_backbone[0] = by_backbone[0].replace(" by ", " of the pairs by ")
     blind = sorted(float(value) for value in unchanged["blind"])
     span = share(blind[0]) if share(blind[0]) == share(blind[-1]) else f"{share(blind[0])} to {share(blind[-1])}"
@@ -239,8 +242,24 @@ def sentences(result: Identity) -> list[str]:
     whole = [f"{row['backbone']} under {row['variation']}" for row in unchanged if row["holding"] == row["references"]]
     cases = f"{len(unchanged)} combination{doc.plural(len(unchanged))} of a backbone and a variation"
     held = f"for {doc.listing(whole, 6)}" if whole else "for none"
-    claim = f"Of {cases} the claim of equations 9 to 11 holds from every primary set {held}."
-    return [claim, *(_changed(result, name) for name in result.perturbations[1:])]
+    said = [f"Of {cases} the claim of equations 9 to 11 holds from every primary set {held}."]
+
+    # The backbones and variations for which a perturbation changes the share of violated pairs beyond its interval.
+    for name in result.perturbations[1:]:
+        rows = result.claims[result.claims["perturbation"] == name].to_dict("records")
+        more = [_change(row) for row in rows if row["change_low"] > 0]
+        less = [_change(row) for row in rows if row["change_high"] < 0]
+        rest = len(rows) - len(more) - len(less)
+        parts = [f"raises the share of violated pairs for {doc.listing(more, 6)}"] if more else []
+        parts += [f"lowers {'it' if more else 'the share of violated pairs'} for {doc.listing(less, 6)}"] if less else []
+        if parts:
+            others = f"; the intervals of {rest} other change{doc.plural(rest)} hold 0" if rest else ""
+            said.append(f"In percentage points, {name} {' and '.join(parts)}{others}.")
+        else:
+            largest = _change(max(rows, key=lambda row: float(abs(row["change"]))))
+            every = f"Every interval of a change of the share of violated pairs by {name} holds 0"
+            said.append(f"{every}; the largest change is {largest}.")
+    return said
 
 
 def violated_in_words(result: Identity, backbone: str, perturbation: str) -> str:
@@ -276,31 +295,6 @@ def limits(result: Identity) -> list[str]:
         "beside it show how much of the margin that is."
     )
     return lines
-
-
-def _span(rows: list[dict[Any, Any]]) -> str:
-    """Format the smallest and the largest share of violated pairs over variations."""
-    ordered = sorted(rows, key=lambda row: float(row["violated"]))
-    low, high = ordered[0], ordered[-1]
-    if len(rows) == 1 or share(low["violated"]) == share(high["violated"]):
-        return share(high["violated"])
-    return f"{share(low['violated'])} ({low['variation']}) to {share(high['violated'])} ({high['variation']})"
-
-
-def _changed(result: Identity, perturbation: str) -> str:
-    """Name backbones and variations for which a perturbation changes the share of violated pairs beyond its interval."""
-    rows = result.claims[result.claims["perturbation"] == perturbation].to_dict("records")
-    more = [_change(row) for row in rows if row["change_low"] > 0]
-    less = [_change(row) for row in rows if row["change_high"] < 0]
-    rest = len(rows) - len(more) - len(less)
-    parts = [f"raises the share of violated pairs for {doc.listing(more, 6)}"] if more else []
-    parts += [f"lowers {'it' if more else 'the share of violated pairs'} for {doc.listing(less, 6)}"] if less else []
-    if not parts:
-        largest = _change(max(rows, key=lambda row: float(abs(row["change"]))))
-        every = f"Every interval of a change of the share of violated pairs by {perturbation} holds 0"
-        return f"{every}; the largest change is {largest}."
-    others = f"; the intervals of {rest} other change{doc.plural(rest)} hold 0"
-    return f"In percentage points, {perturbation} {' and '.join(parts)}{others if rest else ''}."
 
 
 def _change(row: dict[Any, Any]) -> str:

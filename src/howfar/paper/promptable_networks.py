@@ -208,8 +208,17 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
     if not mask.any():
         raise InputError.of("the reference's mask", "must have foreground", "none")
     encoded = sam.encode(picture)
+    # The target: each channel's mean and maximum, averaged, over the grid cells that the mask touches, scaled to length 1.
+    grid = int(encoded.embedding.shape[-1])
+    inner = [max(1, min(grid, round(side * grid / sam.side))) for side in encoded.inner]
+    # `resize_mask` keeps lines one pixel wide.
+    touched = torch.zeros((grid, grid), dtype=torch.bool)
+    touched[: inner[0], : inner[1]] = torch.from_numpy(resize_mask(mask, inner[0], inner[1]))
+    cells = encoded.embedding[0][:, touched.to(encoded.embedding.device)]
+    typical = (cells.mean(dim=1) + cells.amax(dim=1)) / 2
+
     # Clones, since tensors made in inference mode cannot take part in gradients.
-    target = _target(sam, encoded, mask).clone()
+    target = (typical / typical.norm().clamp_min(1e-12)).clone()
     logits = sam.masks(encoded, locate(sam, encoded, target)).logits.clone()
     proposals = torch.stack([sam.enlarged(encoded, proposal) for proposal in logits])
     truth = torch.from_numpy(mask.astype(np.float32)).to(sam.device)
@@ -250,19 +259,6 @@ def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDA
         boxed = Prompt(prompt.points, prompt.labels, box_of(mask).box)
         logits = sam.masks(encoded, boxed, logits).best
     return sam.probabilities(encoded, logits), prompt
-
-
-def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
-    """Average each channel's mean and maximum over the grid cells that the mask touches, and scale to length 1."""
-    grid = int(encoded.embedding.shape[-1])
-    inner = [max(1, min(grid, round(side * grid / sam.side))) for side in encoded.inner]
-    # `resize_mask` keeps lines one pixel wide.
-    touched = torch.zeros((grid, grid), dtype=torch.bool)
-    touched[: inner[0], : inner[1]] = torch.from_numpy(resize_mask(mask, inner[0], inner[1]))
-    cells = encoded.embedding[0][:, touched.to(encoded.embedding.device)]
-    typical = (cells.mean(dim=1) + cells.amax(dim=1)) / 2
-    target: Tensor = typical / typical.norm().clamp_min(1e-12)
-    return target
 
 
 def _focal(logits: Tensor, truth: Tensor) -> Tensor:

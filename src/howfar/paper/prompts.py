@@ -248,13 +248,24 @@ def prompted(
     sam, clipseg, pretrained = given["sam"], given["clipseg"], given["pretrained"]
     settings = prompt_settings(kinds, given)
     example = reference_of(settings, reference)
-    sets, skipped = zip(*(_usable(dataset, settings, example) for dataset in _images(datasets)), strict=True)
+    parsed = parse_all(datasets, "dataset")
+    if not parsed:
+        raise InputError.of("datasets", "must name at least one", datasets)
+    check_names(parsed)
+    sets, skipped = zip(*(_usable(parse_images(dataset), settings, example) for dataset in parsed), strict=True)
     segment = Sam(sam, pretrained=pretrained, device=given["device"]) if SAMS & set(settings["kinds"]) else None
     prompters = prompters_of(settings, segment, example, clipseg, pretrained, given["device"])
     images = []
     for dataset in sets:
         images += _predicted(dataset, prompters, segment, root, given["progress"])
     scores, rows = _scored(sets, prompters, pd.DataFrame(images), root, given["score_size"])
+    notes = [] if pretrained else [RANDOM_WEIGHTS]
+    if given["score_size"] is not None:
+        notes.append(f"maps and masks were resized to {given['score_size']}×{given['score_size']} before they were compared")
+    if BY_MASK.keys() & settings["kinds"]:
+        notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
+    small = [dataset for dataset in sets if len(dataset.items) < 10]
+    notes += [f"{dataset.name} has {len(dataset.items)} images: its scores say little" for dataset in small]
     return Prompting(
         datasets=tuple(dataset.name for dataset in sets),
         prompts=tuple(prompter.label for prompter in prompters),
@@ -263,7 +274,7 @@ def prompted(
         images=rows,
         provenance=Provenance.now(),
         skipped=tuple(itertools.chain(*skipped)),
-        notes=tuple(_notes(settings, sets, pretrained, given["score_size"])),
+        notes=tuple(notes),
     )
 
 
@@ -283,14 +294,6 @@ def prompt_settings(kinds: Sequence[str] | str, given: PromptOptions) -> Prompte
         if value is not None and not readers[name] & set(settings["kinds"]):
             raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
     return settings
-
-
-def _images(datasets: DatasetsArgument) -> list[Dataset]:
-    parsed = parse_all(datasets, "dataset")
-    if not parsed:
-        raise InputError.of("datasets", "must name at least one", datasets)
-    check_names(parsed)
-    return [parse_images(dataset) for dataset in parsed]
 
 
 def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage | None) -> tuple[Dataset, tuple[Skipped, ...]]:
@@ -362,13 +365,11 @@ def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) 
 
 
 def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
-    return root / "maps" / folder_of(prompter.label) / dataset.name
-
-
-def folder_of(label: str) -> str:
-    """Return a folder name unique to a prompter's label."""
+    """Return the folder of a prompter's maps of a dataset, whose name is unique to its label."""
+    label = prompter.label
     plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
-    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    unique = plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+    return root / "maps" / unique / dataset.name
 
 
 def _scored(
@@ -384,16 +385,6 @@ def _scored(
         f = evaluation.images.set_index("image")["performance"].rename("f")
         parts.append(matching(images, prompt=prompter.label, dataset=dataset.name).join(f, on="image"))
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
-
-
-def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool, score_size: int | None) -> list[str]:
-    notes = [] if pretrained else [RANDOM_WEIGHTS]
-    if score_size is not None:
-        notes.append(f"maps and masks were resized to {score_size}×{score_size} before they were compared")
-    if BY_MASK.keys() & settings["kinds"]:
-        notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
-    small = [dataset for dataset in sets if len(dataset.items) < 10]
-    return notes + [f"{dataset.name} has {len(dataset.items)} images: its scores say little" for dataset in small]
 
 
 NetworkName: TypeAlias = Annotated[str, EntryReference("backbones")]

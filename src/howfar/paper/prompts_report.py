@@ -1,7 +1,7 @@
 """Report the scores of promptable networks (SAM, CLIPSeg, PerSAM-F) by kind of prompt, with figs. 11 and 12 of the paper."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -16,8 +16,16 @@ from matplotlib.figure import Figure
 from howfar.data import decode, read_bytes
 from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration, style
-from howfar.figures.contact_sheets import StandInImage, middle, probabilities, thumbnail, truth
-from howfar.figures.picture_rows import PictureBlock, PictureCell, draw_blocks
+from howfar.figures.contact_sheets import (
+    PictureBlock,
+    PictureCell,
+    StandInImage,
+    draw_blocks,
+    middle,
+    probabilities,
+    thumbnail,
+    truth,
+)
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.report_figures import draw_figures
@@ -62,10 +70,12 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
     blocks = [PictureBlock(style.name_text(each.dataset, 40), each, _lines(prompting, each, Path(folder))) for each in shown]
     images = [(each.dataset, each.image) for each in shown]
     drawn = prompting.images[prompting.images[["dataset", "image"]].apply(tuple, axis=1).isin(images)]
+    told = [json.loads(each) for each in drawn["told"]]
+    marks = "Green circles: foreground points; red crosses: background points. " if any(each["points"] for each in told) else ""
+    marks += "Green rectangles: boxes. " if any(each["box"] for each in told) else ""
     with style.drawing():
         figure = draw_blocks(blocks, _FEWEST)
-        note = f"{_marks_note(list(map(json.loads, drawn['told'])))}White is certain; F at 0.5. {left_out}"
-        style.head(figure, "What prompted networks segment", note.strip())
+        style.head(figure, "What prompted networks segment", f"{marks}White is certain; F at 0.5. {left_out}".strip())
     return figure
 
 
@@ -79,9 +89,12 @@ def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list
     texts = [prompt for prompt in prompting.prompts if told[prompt]["text"]]
     lines: list[list[PictureCell]] = []
     if marked:
-        size = _true_size(path)
-        marks = {each: partial(_prompt, told[each], size) if size is not None else None for each in marked}
-        over = [PictureCell(f"{p} on the photograph", photograph, _NAMES.get(p, p), "", marks[p]) for p in marked]
+        try:
+            size = decode(read_bytes(path)).image.size
+            marks = {each: partial(_prompt, told[each], size) for each in marked}
+        except (ImageError, OSError):
+            marks = {}
+        over = [PictureCell(f"{p} on the photograph", photograph, _NAMES.get(p, p), "", marks.get(p)) for p in marked]
         lines.append([PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), *over])
         maps = [_map(rows, prompt, folder, "") for prompt in marked]
         lines.append([PictureCell(TRUTH, truly, "", TRUTH), *maps])
@@ -100,13 +113,6 @@ def _map(rows: pd.DataFrame, prompt: str, folder: Path, title: str) -> PictureCe
     return PictureCell(prompt, probabilities(folder / str(rows.loc[prompt, "map"])), title, number)
 
 
-def _marks_note(prompts: Sequence[dict[str, Any]]) -> str:
-    """Explain the marks in the figure."""
-    points = any(prompt["points"] for prompt in prompts)
-    marks = "Green circles: foreground points; red crosses: background points. " if points else ""
-    return marks + ("Green rectangles: boxes. " if any(prompt["box"] for prompt in prompts) else "")
-
-
 def _prompt(
     prompt: dict[str, Any], true: tuple[int, int], axes: Axes, corner: tuple[float, float], drawn: tuple[float, float]
 ) -> None:
@@ -122,15 +128,6 @@ def _prompt(
         down = [corner[1] + value * y for value in (upper, upper, lower, lower, upper)]
         axes.plot(across, down, color="white", lw=2.6, zorder=2.8)
         axes.plot(across, down, color=FOREGROUND, lw=1.5, zorder=2.9)
-
-
-def _true_size(path: str) -> tuple[int, int] | None:
-    """Return width and height of the decoded picture; None if it cannot be read."""
-    try:
-        width, height = decode(read_bytes(path)).image.size
-    except (ImageError, OSError):
-        return None
-    return int(width), int(height)
 
 
 def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
@@ -217,21 +214,18 @@ LIMITS: Final = (
 
 def lead(result: Prompting) -> str:
     """State the best prompt on each dataset, its score, and the prompts not worse beyond chance."""
-    parts = list(filter(None, (_best(result, dataset) for dataset in result.datasets)))
+    parts = []
+    for dataset in result.datasets:
+        means = {prompt: average_f(result, prompt, dataset) for prompt in result.prompts}
+        scored = {prompt: mean.value for prompt, mean in means.items() if mean.value is not None}
+        if scored:
+            best = max(scored, key=scored.__getitem__)
+            others = [prompt for prompt in scored if prompt != best]
+            alike = [prompt for prompt in others if not average_f(result, best, dataset, prompt).clear]
+            chance = f" (beyond chance not above {doc.listing(alike, 3)})" if alike else ""
+            parts.append(f"on {dataset} {best} has the highest mean F at 0.5, {means[best]}{chance}")
     said = doc.sentence_case("; ".join(parts)) or "Nothing could be scored."
     return f"{doc.sentence_case(RANDOM_WEIGHTS)} {said}" if RANDOM_WEIGHTS in result.notes else said
-
-
-def _best(result: Prompting, dataset: str) -> str:
-    means = {prompt: average_f(result, prompt, dataset) for prompt in result.prompts}
-    scored = {prompt: mean.value for prompt, mean in means.items() if mean.value is not None}
-    if not scored:
-        return ""
-    best = max(scored, key=scored.__getitem__)
-    others = (prompt for prompt in scored if prompt != best)
-    alike = [prompt for prompt in others if not average_f(result, best, dataset, prompt).clear]
-    chance = f" (beyond chance not above {doc.listing(alike, 3)})" if alike else ""
-    return f"on {dataset} {best} has the highest mean F at 0.5, {means[best]}{chance}"
 
 
 def average_f(result: Prompting, prompt: str, dataset: str, over: str = "") -> Interval:

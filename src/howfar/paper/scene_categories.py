@@ -157,10 +157,20 @@ def _run_scenes(settings: ScenesSettings, inputs: Inputs) -> Scenes:
                 agreement.append({"primary": primary, "one": one, "other": other, **agreement_row(drawn)})
     forget_pairs(inputs.folder)
     tables = {name: pd.concat(each, ignore_index=True) for name, each in frames.items()}
+    described = []
+    for name, view in zip(settings.backbones, views, strict=True):
+        registered, _ = inputs.loading(name)
+        family, _, model = registered.partition(":")
+        feature = next((card.summary for card in cards() if card.name == family), "")
+        # A model of a large family is described by name, layer and pooling.
+        if model:
+            pooled = "not pooled" if view[0].identity.get("pooling") == "none" else "pooled"
+            feature = f"{model}, layer {view[0].identity.get('layer', 'unknown')}, {pooled}"
+        described.append(StudiedBackbone(name, registered, feature, view[0].rows.shape[1]))
     return Scenes(
         primaries=primaries,
         sizes={dataset.name: len(dataset) for dataset in views[0]},
-        backbones=tuple(_described(name, inputs, view[0]) for name, view in zip(settings.backbones, views, strict=True)),
+        backbones=tuple(described),
         k=settings.k,
         sets=sets,
         settings=chosen,
@@ -169,17 +179,6 @@ def _run_scenes(settings: ScenesSettings, inputs: Inputs) -> Scenes:
         notes=tuple(category_notes(views[0], tables["distances"], chosen)),
         **tables,
     )
-
-
-def _described(name: str, inputs: Inputs, features: Features) -> StudiedBackbone:
-    """Describe a study-file backbone by its card; a model of a large family by name, layer and pooling."""
-    registered, _ = inputs.loading(name)
-    family, _, model = registered.partition(":")
-    feature = next((card.summary for card in cards() if card.name == family), "")
-    if model:
-        pooled = "not pooled" if features.identity.get("pooling") == "none" else "pooled"
-        feature = f"{model}, layer {features.identity.get('layer', 'unknown')}, {pooled}"
-    return StudiedBackbone(name, registered, feature, features.rows.shape[1])
 
 
 def _work_scenes(settings: ScenesSettings, inputs: Inputs) -> Work:
@@ -299,7 +298,10 @@ def _measure(
         again = [by_name.get(each.name, each) for each in others if chosen.projection == "joint" or each.name in by_name]
         # No pair is kept: it would be named by the images' files, which are the same perturbed or not.
         after = compared([primary, *again], name, chosen, inputs.execution)
-        after_rows = _merged(rows, category_rows(after))
+        changed_rows = category_rows(after)
+        both = pd.concat([rows[~rows["dataset"].isin(changed_rows["dataset"])], changed_rows], ignore_index=True)
+        after_rows = both.sort_values("o_dist_mean", kind="stable", ignore_index=True)
+        after_rows["rank"] = np.arange(1, len(both) + 1)
         row = {"backbone": name, "perturbation": perturbation}
         measured.add(row, after_rows, after.images, ends)
         second = {**first, **by_dataset(after)}
@@ -309,13 +311,6 @@ def _measure(
         changes = {"change": change, "change_low": low, "change_high": high}
         measured.stability.append({**row, **agreement_row(drawn[-1]), **changes})
     measured.drawn[name] = np.mean(drawn, axis=0)
-
-
-def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Replace distances by those after a perturbation, and rank all categories again."""
-    unchanged = before[~before["dataset"].isin(after["dataset"])]
-    both = pd.concat([unchanged, after], ignore_index=True).sort_values("o_dist_mean", kind="stable", ignore_index=True)
-    return both.assign(rank=np.arange(1, len(both) + 1))
 
 
 def _relative(distances: Distances, rows: pd.DataFrame, names: Sequence[str]) -> Distances:

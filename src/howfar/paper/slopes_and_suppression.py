@@ -21,7 +21,7 @@ from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adapta
 from howfar.results.records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 from howfar.studies.adaptation.adaptation_tables import interval
-from howfar.studies.adaptation.arms import RANDOM, Arm
+from howfar.studies.adaptation.models import RANDOM, Arm
 from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 from howfar.studies.study_file.read_study_file import Inputs
 
@@ -65,12 +65,19 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
         single = study.slopes[(study.slopes["measure"] == measure) & study.slopes["seed"].isin(seeds)]
         for model in (name for name in plain_models(study) if name in points):
             for dataset, names in groups.items():
+                row: dict[str, Any] = {"segmenter": study.segmenter, "model": str(model)}
+                row |= {"dataset": dataset, "measure": measure}
+                fitted = _fitted(points, points[model], names, settings.bootstrap)
+                row |= {"n": 0, "photographs": 0} if fitted is None else {"n": fitted.n, "photographs": fitted.groups}
+                within = points[points["dataset"].isin(names)]
+                mean = float(within[model].mean())
+                row |= {"span": float(within.groupby("dataset")["distance"].agg(np.ptp).mean()), "mean": mean}
+                words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
+                row |= {**_columns(fitted, "slope", "low", "high"), "kind": words.kind, "verdict": words.text}
                 own = matching(single, model=model, dataset=dataset)["slope"]
-                row = {"segmenter": study.segmenter, "model": str(model), "dataset": dataset, "measure": measure}
-                row |= _judged(points, points[model], names, settings)
+                row |= {"lowest": own.min(), "highest": own.max()}
                 less = points[model] - points[BASELINE]
                 change = None if model == BASELINE else _fitted(points, less, names, settings.bootstrap)
-                row |= {"lowest": own.min(), "highest": own.max()}
                 rows.append(row | _columns(change, "change", "change_low", "change_high"))
     return rows
 
@@ -92,18 +99,6 @@ def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.Dat
     keys = ["dataset", "image", "photograph"]
     values = rows.pivot_table(index=keys, columns="model", values=measure, aggfunc="mean")
     return values.assign(distance=rows.groupby(keys)["distance"].mean()).reset_index()
-
-
-def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], settings: PerformanceSettings) -> dict[str, Any]:
-    """Fit a model's slope within some datasets, and describe it in words."""
-    fitted = _fitted(points, values, names, settings.bootstrap)
-    own = points["dataset"].isin(names)
-    mean = float(values[own].mean())
-    words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
-    n, photographs = (0, 0) if fitted is None else (fitted.n, fitted.groups)
-    span = float(points[own].groupby("dataset")["distance"].agg(np.ptp).mean())
-    counted = {"n": n, "photographs": photographs, "span": span, "mean": mean}
-    return {**counted, **_columns(fitted, "slope", "low", "high"), "kind": words.kind, "verdict": words.text}
 
 
 def _fitted(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int) -> Trend | None:
@@ -148,21 +143,18 @@ def _run_suppression(settings: SuppressionSettings, inputs: Inputs) -> Suppressi
         raise InputError.of("background", "must keep a photograph that no model learnt from", background, remedy)
     rows = chain(*(shares_of(studied.alone(name), settings.bootstrap) for name in studied.segmenters))
     shares = pd.DataFrame(list(rows))
+    # A share falls by itself at most, and rises to 1 at most, which limits the intervals of changes.
+    changes = studied.suppression
+    by_model = shares.set_index(["segmenter", "model"])["share"]
+    before = by_model.reindex(pd.MultiIndex.from_frame(changes[["segmenter", "of"]])).to_numpy(dtype=np.float64)
+    ends = {name: np.clip(changes[name].to_numpy(dtype=np.float64), -before, 1 - before) for name in ("low", "high")}
     return Suppression(
         **described_adaptation(inputs, settings.of),
         background=background,
         left=int(matching(studied.images, dataset=background)["image"].nunique()),
         shares=shares,
-        changes=possible_changes(studied.suppression, shares),
+        changes=changes.assign(**ends),
     )
-
-
-def possible_changes(changes: pd.DataFrame, shares: pd.DataFrame) -> pd.DataFrame:
-    """Limit the intervals of changes to what a share can change by: it falls by itself at most, and rises to 1 at most."""
-    share = shares.set_index(["segmenter", "model"])["share"]
-    before = share.reindex(pd.MultiIndex.from_frame(changes[["segmenter", "of"]])).to_numpy(dtype=np.float64)
-    ends = {name: np.clip(changes[name].to_numpy(dtype=np.float64), -before, 1 - before) for name in ("low", "high")}
-    return changes.assign(**ends)
 
 
 def shares_of(study: Adaptation, bootstrap: int) -> list[dict[str, Any]]:

@@ -5,17 +5,20 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
 from howfar.figures import adaptation_style as adapted
-from howfar.figures.adaptation_gains import draw_suppression
-from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, adaptation_curves_background, bars_caption
-from howfar.figures.forest_plot import ForestRow, forest, frame_forest
+from howfar.figures.adaptation_figures import (
+    adaptation_bars,
+    adaptation_curves,
+    adaptation_curves_background,
+    bars_caption,
+    draw_suppression,
+)
+from howfar.figures.style import ForestRow, forest, frame_forest
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
 from howfar.report import section as doc
 from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, rows_part, suppression_table
@@ -44,12 +47,28 @@ def performance_slopes(result: PerformanceByDistance, *, measure: adapted.Measur
         height = 0.75 + 0.3 * len(models)
         figure, panels, _ = style.panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
         for axes, segmenter in zip(panels, result.segmenters, strict=True):
-            _panel(axes, rows[rows["segmenter"] == segmenter], models, shown, result.flat)
+            own = matching(rows, segmenter=segmenter)
+            pooled = ALL in set(own["dataset"])
+            axes.axvspan(-result.flat, result.flat, color=style.MUTED, alpha=0.13, lw=0, zorder=1.2, label="_flat")
+            axes.axvline(0, color=style.MUTED, lw=1.1, zorder=2.0, label="_nothing")
+            axes.locator_params(axis="x", nbins=5)
+            for row in own[own["model"].isin(models) & own["slope"].notna()].to_dict("records"):
+                at, dataset = models.index(str(row["model"])), str(row["dataset"])
+                value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
+                if dataset == ALL or not pooled:
+                    dot = ForestRow(f"slope:{row['model']}", value, low, high, style.Look(style.INK, "-", "o"), place=at)
+                    forest(axes, [dot], width=1.8, size=6.5, solid_capstyle="projecting")
+                elif dataset in shown:
+                    mark = _hollow(style.look(shown.index(dataset)))
+                    axes.plot([value], [at], zorder=2.7, label=f"{dataset}:{row['model']}", **mark)
             style.head_panel(axes, segmenter)
             axes.set_xlabel("change of F, nearest to farthest")
             axes.tick_params(axis="y", length=0)
         frame_forest(panels[0], [style.name_text(model, 24) for model in models])
-        style.name_legend(figure, _handles(shown), 6)
+        handles = [Line2D([], [], label=style.name_text(name, 20), **_hollow(style.look(k))) for k, name in enumerate(shown)]
+        whole = "within all" if len(shown) > 1 else style.name_text(shown[0])
+        dots = Line2D([], [], marker="o", color=style.INK, ms=6, lw=1.8, label=whole)
+        style.name_legend(figure, [dots, *(handles if len(shown) > 1 else [])], 6)
         note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
         style.head_filled(figure, TITLE, note.strip())
     return figure
@@ -58,31 +77,6 @@ def performance_slopes(result: PerformanceByDistance, *, measure: adapted.Measur
 def _strategy(model: str) -> str:
     """Return the strategy of a model without background: "far" for far-7."""
     return model.rpartition("-")[0]
-
-
-def _panel(axes: Axes, rows: pd.DataFrame, models: list[str], shown: list[str], flat: float) -> None:
-    axes.axvspan(-flat, flat, color=style.MUTED, alpha=0.13, lw=0, zorder=1.2, label="_flat")
-    axes.axvline(0, color=style.MUTED, lw=1.1, zorder=2.0, label="_nothing")
-    axes.locator_params(axis="x", nbins=5)
-    pooled = ALL if ALL in set(rows["dataset"]) else None
-    for row in rows[rows["model"].isin(models)].to_dict("records"):
-        at, dataset = models.index(str(row["model"])), str(row["dataset"])
-        value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
-        if np.isnan(value):
-            continue
-        if dataset == pooled or pooled is None:
-            dot = ForestRow(f"slope:{row['model']}", value, low, high, style.Look(style.INK, "-", "o"), place=at)
-            forest(axes, [dot], width=1.8, size=6.5, solid_capstyle="projecting")
-        elif dataset in shown:
-            mark = _hollow(style.look(shown.index(dataset)))
-            axes.plot([value], [at], zorder=2.7, label=f"{dataset}:{row['model']}", **mark)
-
-
-def _handles(shown: list[str]) -> list[Line2D]:
-    if len(shown) < 2:
-        return [Line2D([], [], marker="o", color=style.INK, ms=6, lw=1.8, label=style.name_text(shown[0]))]
-    marks = [Line2D([], [], label=style.name_text(name, 20), **_hollow(style.look(k))) for k, name in enumerate(shown)]
-    return [Line2D([], [], marker="o", color=style.INK, ms=6, lw=1.8, label="within all"), *marks]
 
 
 def _hollow(own: style.Look) -> dict[str, Any]:
@@ -177,22 +171,27 @@ def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -
     return own[BASELINE], own[result.adapted]
 
 
-def _changed(row: doc.Record) -> str:
-    change = Interval.of(row, "change")
-    if change.value is None:
-        return ""
-    judged = ": a change, or a difference of two trainings" if change.clear else ": no evidence that adapting changed it"
-    unbounded = ", with no interval"
-    return f"Its slope differs from M's by {change.signed(2)}{unbounded if change.low is None else judged}."
-
-
-def _otherwise(result: PerformanceByDistance, name: str) -> str:
-    """State where F at the threshold tuned on P gives another verdict."""
-    pairs = zip(_ends(result, name), _ends(result, name, F_OWN), strict=True)
-    differing = [
-        f"{own['model']} {_short(own)} instead of {_short(paper)}" for paper, own in pairs if own["kind"] != paper["kind"]
-    ]
-    return f" At the threshold tuned on P the verdict is another: {'; '.join(differing)}." if differing else ""
+def performance_sentences(result: PerformanceByDistance) -> list[str]:
+    """State each segmenter's verdicts before and after adaptation, the change, and where its own threshold gives another."""
+    sentences = []
+    for name in result.segmenters:
+        of_m, adapted_row = _ends(result, name)
+        sentences.append(f"{name}, M: {of_m['verdict']}.")
+        change, changed = Interval.of(adapted_row, "change"), ""
+        if change.value is not None:
+            judged = (
+                ": a change, or a difference of two trainings" if change.clear else ": no evidence that adapting changed it"
+            )
+            judged = ", with no interval" if change.low is None else judged
+            changed = f"Its slope differs from M's by {change.signed(2)}{judged}."
+        differing = [
+            f"{own['model']} {_short(own)} instead of {_short(paper)}"
+            for paper, own in zip((of_m, adapted_row), _ends(result, name, F_OWN), strict=True)
+            if own["kind"] != paper["kind"]
+        ]
+        other = f" At the threshold tuned on P the verdict is another: {'; '.join(differing)}." if differing else ""
+        sentences.append(f"{name}, {adapted_row['model']}: {adapted_row['verdict']}. {changed}{other}")
+    return sentences
 
 
 def performance_limits(result: PerformanceByDistance) -> list[str]:
@@ -227,19 +226,29 @@ def performance_section(result: PerformanceByDistance, context: doc.Context) -> 
         "is best for the dataset, as in the paper.",
         performance_lead(result),
     )
-    sentences = []
-    for name in result.segmenters:
-        of_m, own = _ends(result, name)
-        sentences.append(f"{name}, M: {of_m['verdict']}.")
-        sentences.append(f"{name}, {own['model']}: {own['verdict']}. {_changed(own)}{_otherwise(result, name)}")
-    before, after = _part_tables(result, context)
+    # Tables 3 to 5 of the unadapted models, one per segmenter, with the printed numbers; then of the adapted ones.
+    seeds = len(result.seeds)
+    over = f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
+    cells = (
+        "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); "
+        f"parts by distance as M sees it, nearest first.{over}"
+    )
+    others = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
+    before, after = list[doc.Part](), list[doc.Part]()
+    for name, architecture in zip(result.segmenters, result.architectures, strict=True):
+        title = f"F of nearer and farther images, {name} trained on {result.primary} alone"
+        paper = (TABLES.get(architecture, ""), printed(result, architecture, context.symbols))
+        before.append(doc.TablePart(f"parts-{name}", title, parts(result, name, [BASELINE]), cells, *paper))
+        same = f"The same by the adapted models, {name}"
+        after.append(doc.TablePart(f"parts-adapted-{name}", same, parts(result, name, others), cells))
+
     studied, drawn = beside(result.of, context.folder), list[doc.Part]()
     if studied is not None:
         models = [BASELINE, *adapted.by_shots(studied, adapted.strategy_of(studied))]
         drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, adapted.as_called(models))
     return doc.Section(
         lead=performance_lead(result),
-        sentences=sentences,
+        sentences=performance_sentences(result),
         parts=[
             *before,
             *drawn,
@@ -257,25 +266,6 @@ def performance_section(result: PerformanceByDistance, context: doc.Context) -> 
 _PAPER = "F is at the threshold that is best for the dataset by that model, as in the paper, which looks at its labels."
 _HONEST = "F is at the threshold tuned on P, which needs no label of the dataset."
 _SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
-
-
-def _part_tables(result: PerformanceByDistance, context: doc.Context) -> tuple[list[doc.Part], list[doc.Part]]:
-    """Build tables 3 to 5 for the unadapted models, one per segmenter, with the printed numbers; then for the adapted ones."""
-    seeds = len(result.seeds)
-    over = f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
-    cells = (
-        "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); "
-        f"parts by distance as M sees it, nearest first.{over}"
-    )
-    models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
-    before, after = list[doc.Part](), list[doc.Part]()
-    for name, architecture in zip(result.segmenters, result.architectures, strict=True):
-        title = f"F of nearer and farther images, {name} trained on {result.primary} alone"
-        paper = (TABLES.get(architecture, ""), printed(result, architecture, context.symbols))
-        before.append(doc.TablePart(f"parts-{name}", title, parts(result, name, [BASELINE]), cells, *paper))
-        same = f"The same by the adapted models, {name}"
-        after.append(doc.TablePart(f"parts-adapted-{name}", same, parts(result, name, models), cells))
-    return before, after
 
 
 def suppression(result: Suppression) -> Figure:

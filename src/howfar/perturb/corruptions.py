@@ -114,15 +114,12 @@ INVERT: Final = LabelledPerturbation("invert", _of_tone(invert), "share of the i
 
 def blend(source: PerturbationSource, strength: float) -> Labelled:
     """Blend an image I with a random crop J of another image, at its own scale: (1 − strength) I + strength J."""
-    other = _part(source.other(), source.mask.shape, source.rng).astype(np.float64)
-    return as_pixels((1 - strength) * source.pixels + strength * other), source.mask.copy()
-
-
-def _part(pixels: Pixels, shape: tuple[int, ...], rng: np.random.Generator) -> Pixels:
+    pixels, shape = source.other(), source.mask.shape
     missing = [(0, max(0, wanted - side)) for wanted, side in zip(shape, pixels.shape, strict=False)]
     filled = np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
-    top, left = (int(rng.integers(side - wanted + 1)) for side, wanted in zip(filled.shape, shape, strict=False))
-    return filled[top : top + shape[0], left : left + shape[1]]
+    top, left = (int(source.rng.integers(side - wanted + 1)) for side, wanted in zip(filled.shape, shape, strict=False))
+    other = filled[top : top + shape[0], left : left + shape[1]].astype(np.float64)
+    return as_pixels((1 - strength) * source.pixels + strength * other), source.mask.copy()
 
 
 TEXTURE: Final = LabelledPerturbation("texture", blend, "share of another image", (0.3, 0.5), needs_others=True)
@@ -172,37 +169,25 @@ def inpaint(pixels: Pixels, mask: Foreground) -> Pixels:
     values = pixels.astype(np.float32)
     if hidden.all():
         return as_pixels(np.broadcast_to(values.mean(axis=(0, 1)), values.shape))
-    smooth = _spread(values, ~hidden)
-    rows, columns = _mirrored(hidden)
-    return as_pixels(np.where(hidden[..., None], smooth + (values - smooth)[rows, columns], values))
-
-
-def _spread(values: Values, known: Foreground) -> Values:
-    """Compute at each pixel a Gaussian mean of known pixels, with the narrowest Gaussian that covers enough of them."""
-    weight = known.astype(np.float32)
+    # At each pixel the mean of known pixels by the narrowest Gaussian that covers enough of them.
+    weight = (~hidden).astype(np.float32)
     weighted = values * weight[..., None]
-    smooth, missing = np.zeros_like(values), np.ones(known.shape, np.bool_)
+    smooth, missing = np.zeros_like(values), np.ones(hidden.shape, np.bool_)
     sigma = _FIRST
     while missing.any():
-        last = sigma > max(known.shape)
+        last = sigma > max(hidden.shape)
         cover = ndimage.gaussian_filter(weight, sigma, mode="nearest")
         here = missing & (last | (cover >= _ENOUGH))
         total = ndimage.gaussian_filter(weighted, (sigma, sigma, 0), mode="nearest")
         smooth[here] = total[here] / np.maximum(cover[here], np.finfo(np.float32).tiny)[:, None]
         missing &= ~here
         sigma *= 2
-    return smooth
-
-
-def _mirrored(hidden: Foreground) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Find for each hidden pixel its mirror image across the nearest edge, or the nearest known pixel if that is hidden."""
+    # Each hidden pixel's mirror image across the nearest edge, or the nearest known pixel if that is hidden.
     nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    here = np.indices(hidden.shape)
     limits = np.array(hidden.shape).reshape(2, 1, 1) - 1
-    beyond = np.clip(2 * nearest - here, 0, limits)
-    usable = ~hidden[beyond[0], beyond[1]]
-    rows, columns = np.where(usable, beyond, nearest)
-    return rows, columns
+    beyond = np.clip(2 * nearest - np.indices(hidden.shape), 0, limits)
+    rows, columns = np.where(~hidden[beyond[0], beyond[1]], beyond, nearest)
+    return as_pixels(np.where(hidden[..., None], smooth + (values - smooth)[rows, columns], values))
 
 
 def fade(source: PerturbationSource, strength: float) -> Labelled:

@@ -168,22 +168,24 @@ class MeasurePairs:
         tests = None if alike or not settings.permutations else self.projector.project(rows, "pair")
         for index, pair in zip(chosen, pairs, strict=True):
             if index in indices:
-                yield self._measured(self.secondaries[index], pair, pair if tests is None else next(tests))
-
-    def _measured(self, secondary: Features, pair: Projection, tested: Projection) -> MeasuredPair:
-        settings, seed = self.settings, (self.settings.seed, zlib.crc32(secondary.name.encode()))
-        groups = PairGroups.of(self.primary, secondary)
-        found = measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws, groups)
-        tests = settings.permutations and settings.rivals and groups is None
-        return MeasuredPair(
-            **vars(found),
-            p_value=permutation_p_value(tested, settings.permutations, (*seed, 1), groups) if settings.permutations else None,
-            components=pair.components,
-            explained_variance=pair.explained_variance,
-            primary_plane=_padded(pair.primary[:, :2]),
-            secondary_scores=_padded(pair.secondary[:, :2] if pair.components > KEPT else pair.secondary),
-            rivals_p=rival_p_values(tested, found.rivals, settings.permutations, (*seed, 1)) if tests else {},
-        )
+                secondary, tested = self.secondaries[index], pair if tests is None else next(tests)
+                seed = settings.seed, zlib.crc32(secondary.name.encode())
+                groups = PairGroups.of(self.primary, secondary)
+                found = measure(pair, settings.neighbours, settings.bootstrap, (*seed, 0), settings.rivals, self.draws, groups)
+                p_value, rivals_p = None, dict[str, float]()
+                if settings.permutations:
+                    p_value = permutation_p_value(tested, settings.permutations, (*seed, 1), groups)
+                    if settings.rivals and groups is None:
+                        rivals_p = rival_p_values(tested, found.rivals, settings.permutations, (*seed, 1))
+                yield MeasuredPair(
+                    **vars(found),
+                    p_value=p_value,
+                    components=pair.components,
+                    explained_variance=pair.explained_variance,
+                    primary_plane=_padded(pair.primary[:, :2]),
+                    secondary_scores=_padded(pair.secondary[:, :2] if pair.components > KEPT else pair.secondary),
+                    rivals_p=rivals_p,
+                )
 
 
 def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Path | None = None) -> Iterator[MeasuredPair]:
@@ -204,7 +206,10 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
         pair = None if index in missing else _unpacked(checkpoint.read(key))
         if pair is None:
             pair = next(fresh) if index in missing else pairs(index)
-            checkpoint.keep(key, _packed(pair))
+            # Values that are no arrays go into one array as JSON.
+            arrays = {name: value for name, value in vars(pair).items() if isinstance(value, np.ndarray)}
+            other = {name: value for name, value in vars(pair).items() if name not in arrays}
+            checkpoint.keep(key, {**arrays, _OTHER: np.array(json.dumps(other))})
         yield pair
 
 
@@ -246,13 +251,6 @@ def _stored(rows: Rows) -> str:
 def bare(dataset: Features) -> Features:
     """Return features without image names and paths, which remote tasks do not need."""
     return replace(dataset, images=(), paths=(), contents=(), skipped=())
-
-
-def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
-    """Convert all fields to arrays; values that are no arrays go into one array as JSON."""
-    arrays = {name: value for name, value in vars(pair).items() if isinstance(value, np.ndarray)}
-    other = {name: value for name, value in vars(pair).items() if name not in arrays}
-    return {**arrays, _OTHER: np.array(json.dumps(other))}
 
 
 def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:

@@ -268,18 +268,6 @@ class _DecomposedMeans:
         )
         return between, within_p, within_s
 
-    def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
-        """Compute the largest share of noise in the draws' deviation over O^dist, its ratios to self-distances, and energy."""
-        derivatives = [(1.0, 0.0, 0.0), (2.0, -1.0, -1.0)]
-        derivatives += [(1 / mean, -1 / own_p, 0.0)] if above_rounding(own_p, mean) else []
-        derivatives += [(1 / mean, 0.0, -1 / own_s)] if above_rounding(own_s, mean) else []
-        by_between, by_p, by_s = np.array(derivatives)[:, :, None].transpose(1, 0, 2)
-        of_s, of_p = by_between * self.of_s[0] + 2 * by_s * self.of_s[1], by_between * self.of_p[0] + 2 * by_p * self.of_p[1]
-        exact = np.square(of_s / of_s.shape[1]).sum(axis=1) + np.square(of_p / of_p.shape[1]).sum(axis=1)
-        noise = [0.0 if part is None else part.noise for part in (self.between, self.within_p, self.within_s)]
-        rest = np.square(derivatives) @ np.square(noise)
-        return float(np.sqrt(rest / (rest + exact)).max())
-
 
 def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedMeans | None:
     """Decompose a pair's mean distances; None if the draws should be computed from all pairs instead."""
@@ -300,7 +288,16 @@ def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedM
         _within(p, of_p, own_p, spread_p),
         _within(s, of_s, own_s, spread_s),
     )
-    return parts if parts.noise_share(mean, own_p, own_s) <= MOST_NOISE else None
+    # The largest share of noise in the draws' deviation, over O^dist, its ratios to self-distances, and energy.
+    derivatives = [(1.0, 0.0, 0.0), (2.0, -1.0, -1.0)]
+    derivatives += [(1 / mean, -1 / own_p, 0.0)] if above_rounding(own_p, mean) else []
+    derivatives += [(1 / mean, 0.0, -1 / own_s)] if above_rounding(own_s, mean) else []
+    by_between, by_p, by_s = np.array(derivatives)[:, :, None].transpose(1, 0, 2)
+    exact = np.square((by_between * of_s[0] + 2 * by_s * of_s[1]) / m).sum(axis=1)
+    exact += np.square((by_between * of_p[0] + 2 * by_p * of_p[1]) / n).sum(axis=1)
+    noise = [0.0 if part is None else part.noise for part in (parts.between, parts.within_p, parts.within_s)]
+    rest = np.square(derivatives) @ np.square(noise)
+    return parts if np.sqrt(rest / (rest + exact)).max() <= MOST_NOISE else None
 
 
 def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: float) -> Decomposition | None:
@@ -368,21 +365,6 @@ def rival_intervals(
             low, high = _about(square, drawn * (square / own[0]) if own[0] > 0 else drawn)
             found[name] = ((factor * low) ** power, (factor * high) ** power)
     return found
-
-
-def resampled_interval(
-    distance: Distance, value: float, s: Float64Array, p: Float64Array, of_s: Counts, of_p: Counts
-) -> Ends | None:
-    """Compute the 95 % bootstrap interval of any dataset distance, moved as that of a Fréchet distance; None if undefined."""
-    drawn = zip(of_s.T[:MOST_OF_OTHERS], of_p.T[:MOST_OF_OTHERS], strict=True)
-    draws = np.array([distance(np.repeat(s, in_s, axis=0), np.repeat(p, in_p, axis=0)) for in_s, in_p in drawn])
-    return interval(draws - draws.mean() + value) if np.isfinite(draws).all() else None
-
-
-def relabelled_distances(distance: Distance, s: Float64Array, p: Float64Array, labels: Counts) -> Float64Array:
-    """Compute any dataset distance by `labels` of the pooled images: (m + n, draws), 1 for S."""
-    pooled = np.concatenate([s, p])
-    return np.array([distance(pooled[called], pooled[~called]) for called in labels.T.astype(bool)])
 
 
 def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: Counts) -> dict[str, Float64Array]:

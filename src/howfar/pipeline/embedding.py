@@ -6,7 +6,7 @@ import logging
 import tempfile
 import time
 from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -84,18 +84,20 @@ class EmbedBatch:
 
     def __call__(self, items: Sequence[ItemLike]) -> list[Outcome]:
         """Embed a batch of images, and return the outcome of each, in order."""
-        step, outcomes = self.at_a_time or max(1, len(items)), list[Outcome]()
-        while len(outcomes) < len(items):
-            outcomes += self._outcomes(items[len(outcomes) :][:step])
-        return outcomes
-
-    def _outcomes(self, items: Sequence[ItemLike]) -> list[Outcome]:
-        outcomes, files = self._read(items)
-        faults = self._embed(files) if files else {}
-        left = {outcome.content for outcome in outcomes if not outcome.reason and self._lacks(outcome.content)}
-        # Two of the stores may be one folder: what one of them was given the other sees only when it is looked at anew.
-        left = self.lacking(left) if left else left
-        return [_settled(outcome, faults, left) for outcome in outcomes]
+        step, settled = self.at_a_time or max(1, len(items)), list[Outcome]()
+        while len(settled) < len(items):
+            outcomes, files = self._read(items[len(settled) :][:step])
+            faults = self._embed(files) if files else {}
+            left = {outcome.content for outcome in outcomes if not outcome.reason and self._lacks(outcome.content)}
+            # Two of the stores may be one folder: what one of them was given the other sees only when it is looked at anew.
+            left = self.lacking(left) if left else left
+            for outcome in outcomes:
+                if outcome.content in faults:
+                    outcome = Outcome(outcome.item, reason=faults[outcome.content])
+                elif not outcome.reason:
+                    outcome = replace(outcome, elsewhere=outcome.content in left)
+                settled.append(outcome)
+        return settled
 
     def lacking(self, contents: Iterable[str]) -> set[str]:
         """Return the contents that some store lacks at this moment."""
@@ -163,14 +165,6 @@ class EmbedBatch:
                     store.add(list(arrays_by_content), [str(files[content][0].path) for content in arrays_by_content], rows)
                     store.tidy()
         return faults
-
-
-def _settled(outcome: Outcome, faults: Mapping[str, str], left: Container[str]) -> Outcome:
-    if outcome.reason:
-        return outcome
-    if outcome.content in faults:
-        return Outcome(outcome.item, reason=faults[outcome.content])
-    return replace(outcome, elsewhere=outcome.content in left)
 
 
 _REUSED: Final = 1
@@ -359,7 +353,19 @@ def embed_all(
     own = (int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size"))
     size = (ON_GPUS if gpus else min(own, default=BATCH_SIZE)) if batch_size is None else batch_size
     size = fitting_batch(size, backbones, workers or available_cores())
-    stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
+    opened: list[FeatureStore] = []
+    for backbone in backbones:
+        length = sum(backbone.layers)
+        if is_stored(backbone):
+            opened.append(shelf.open(backbone.identity, length))
+            continue
+        if executor.processes:
+            rule = "must have a name that stands for it, for a runner of other processes"
+            raise InputError.of("backbone", rule, backbone.name, "pass howfar.backbones.function(f, name)")
+        # An unnamed function's features are kept for this call alone.
+        opened.append(Store(tempfile.mkdtemp(prefix="howfar-")).open(backbone.identity, length))
+        opened[-1].remove_when_unused()
+    stores = tuple(opened)
     if executor.processes and any(str(features.folder).startswith("memory://") for features in stores):
         rule = "must be where other processes find it"
         raise InputError.of("store", rule, str(stores[0].folder), "name a folder or a bucket")
@@ -383,20 +389,6 @@ def embed_all(
         else [_features(dataset, outcomes[i], *one, executor) for one in zip(backbones, task.stores, notes, strict=True)]
         for i, dataset in enumerate(datasets)
     ]
-
-
-def _opened(shelf: protocols.StoreLike, backbone: Backbone, executor: Runner) -> FeatureStore:
-    """Open the feature store of a backbone; an unnamed function gets a temporary store."""
-    length = sum(backbone.layers)
-    if is_stored(backbone):
-        opened: FeatureStore = shelf.open(backbone.identity, length)
-        return opened
-    if executor.processes:
-        rule = "must have a name that stands for it, for a runner of other processes"
-        raise InputError.of("backbone", rule, backbone.name, "pass howfar.backbones.function(f, name)")
-    features = Store(tempfile.mkdtemp(prefix="howfar-")).open(backbone.identity, length)
-    features.remove_when_unused()
-    return features
 
 
 def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> None:

@@ -30,8 +30,6 @@ from howfar.pipeline.distance_intervals import (
     RowSums,
     above_rounding,
     own_distances,
-    relabelled_distances,
-    resampled_interval,
     rival_intervals,
     rival_null,
 )
@@ -69,25 +67,21 @@ def check_plan(
         at_once = min(getattr(executor, "workers", None) or available_cores(), available_cores())
     with within(budget(at_once)), plan():
         for m in together:
-            _check_projection(n, m, q, parts, settings)
+            fitted = n if settings.projection == "primary" else n + m
+            z = components(fitted, q, settings)
+            if q > fitted:
+                # The primary's own inner products, on which later rows are projected, are held in float64 beside.
+                gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
+                at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
+                continue
+            moment_rows(1, q)
+            with beside(kept_moments(q)):
+                score_rows(1, n + m, q, z)
         for m in others:
             relabellings_at_once(1, n, m, components(n + m, q, settings), settings.bootstrap)
         if basis and q > n:
             z = components(n, q, settings)
             subspace_columns(1, n, q, z, itemsize(q, z))
-
-
-def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) -> None:
-    fitted = n if settings.projection == "primary" else n + m
-    z = components(fitted, q, settings)
-    if q > fitted:
-        # The primary's own inner products, on which later rows are projected, are held in float64 beside.
-        gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
-        at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
-        return
-    moment_rows(1, q)
-    with beside(kept_moments(q)):
-        score_rows(1, n + m, q, z)
 
 
 def components(rows: int, q: int, settings: Settings) -> int:
@@ -243,9 +237,14 @@ def rival_p_values(
     for labels in _pair_labellings(pair, min(permutations, MOST_RELABELLINGS), seed):
         parts.append(rival_null(pair.secondary, pair.primary, names, labels))
     null = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    pooled = np.concatenate([pair.secondary, pair.primary])
     for name, distance in _of_others(rivals):
-        some = _pair_labellings(pair, min(permutations, MOST_OF_OTHERS), seed)
-        null[name] = np.concatenate([relabelled_distances(distance, pair.secondary, pair.primary, labels) for labels in some])
+        drawn = [
+            distance(pooled[called], pooled[~called])
+            for labels in _pair_labellings(pair, min(permutations, MOST_OF_OTHERS), seed)
+            for called in labels.T.astype(bool)
+        ]
+        null[name] = np.array(drawn)
     return {
         name: p_value(float(values[0]), values[1:], rounding=SINGLE_ROUNDING)
         for name, values in null.items()
@@ -272,9 +271,8 @@ def _pair_labellings(
     pair: Projection, permutations: int, seed: Sequence[int], groups: PairGroups | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield blocks of labels for S's images followed by P's."""
-    true, pooled = np.repeat(np.array([1, 0], np.uint8), [len(pair.secondary), len(pair.primary)]), None
-    if groups is not None:
-        pooled = groups.pooled
+    true = np.repeat(np.array([1, 0], np.uint8), [len(pair.secondary), len(pair.primary)])
+    pooled = None if groups is None else groups.pooled
     return _labellings(true, pair.components, permutations, np.random.default_rng(list(seed)), pooled)
 
 
@@ -325,10 +323,16 @@ def _rival_intervals(
     if groups is not None:
         factor = widening([1.0], [effective(groups.s)])
         return {name: ends for name, values in draws.items() if (ends := widened(values, factor)) is not None}
-    of_means = {name: interval(values) for name, values in draws.items()}
-    sets = pair.secondary, pair.primary
-    others_own = {name: resampled_interval(distance, means[name], *sets, of_s, of_p) for name, distance in _of_others(means)}
-    return of_means | rival_intervals(*sets, means, of_s, of_p) | {name: ends for name, ends in others_own.items() if ends}
+    intervals = {name: interval(values) for name, values in draws.items()}
+    s, p = pair.secondary, pair.primary
+    intervals |= rival_intervals(s, p, means, of_s, of_p)
+    for name, distance in _of_others(means):
+        drawn = zip(of_s.T[:MOST_OF_OTHERS], of_p.T[:MOST_OF_OTHERS], strict=True)
+        values = np.array([distance(np.repeat(s, in_s, axis=0), np.repeat(p, in_p, axis=0)) for in_s, in_p in drawn])
+        if np.isfinite(values).all():
+            # Moved as that of a Fréchet distance, which repeated images move up as well.
+            intervals[name] = interval(values - values.mean() + means[name])
+    return intervals
 
 
 def _of_others(values: Iterable[str]) -> Iterator[tuple[str, Distance]]:
@@ -407,8 +411,10 @@ def slice_energies(
     rows, far, labels = np.asarray(scores, dtype=np.float64), np.asarray(distances, dtype=np.float64), np.asarray(slices)
     if not len(rows) == len(far) == len(labels):
         raise InputError.of("slices", f"must have one entry an image, {len(rows)}", (len(far), len(labels)))
-    dataset = _Dataset(rows, far, within_primary)
-    found = {int(label): dataset.slice(labels == label, bootstrap, permutations, fewest, rng) for label in np.unique(labels)}
+    found = {
+        int(label): _slice(rows, far, within_primary, labels == label, bootstrap, permutations, fewest, rng)
+        for label in np.unique(labels)
+    }
     if len(found) == 2 and all(each.p_value is not None for each in found.values()):
         # Each is the rest of the other: one test, and one answer.
         first, second = found
@@ -416,48 +422,39 @@ def slice_energies(
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class _Dataset:
-    """Hold the images of S, (m, z), their mean distances from P, (m,), and the mean distance within P, to measure slices."""
-
-    rows: Float64Array
-    far: Float64Array
-    within_primary: float
-
-    def slice(
-        self, inside: NDArray[np.bool_], bootstrap: int, permutations: int, fewest: int, rng: np.random.Generator
-    ) -> SliceEnergy:
-        """Measure one slice."""
-        rows, far = self.rows[inside], self.far[inside]
-        energy = self._energy(2.0 * float(far.mean()), float(row_sums(rows, rows).sum()) / len(rows) ** 2)
-        if len(rows) < fewest:
-            return SliceEnergy(float(energy), None, None)
-        ci = self._interval(rows, far, resample_counts(len(rows), bootstrap, rng)) if bootstrap else None
-        tested = permutations and len(rows) < len(self.rows)
-        return SliceEnergy(float(energy), ci, self._p_value(inside, permutations, rng) if tested else None)
-
-    def _energy(self, between: Float64Array | float, within: Float64Array | float) -> Float64Array | float:
-        return np.maximum(0.0, between - self.within_primary - within)
-
-    def _interval(self, rows: Float64Array, far: Float64Array, counts: NDArray[np.uint8]) -> tuple[float, float]:
-        """Compute the bootstrap interval of the slice's energy distance, with self-pairs counted as in the estimate."""
-        count = len(rows)
-        different = unbiased_mean(quadratic_forms(rows, rows, counts, counts) / count**2, counts)
-        within = (1 - 1 / count) * np.nan_to_num(different)
-        return interval(self._energy(2.0 * (far @ counts) / count, within))
-
-    def _p_value(self, inside: NDArray[np.bool_], permutations: int, rng: np.random.Generator) -> float:
-        """Test the slice against random slices of equal size by the difference of energies, in which P's own term cancels."""
-        sums = row_sums(self.rows, self.rows)
-        labellings = _labellings(inside.astype(np.uint8), self.rows.shape[1], permutations, rng)
-        return _tested([self._differences(labels, sums, int(inside.sum())) for labels in labellings], self.rows)
-
-    def _differences(self, drawn: NDArray[np.uint8], sums: Float64Array, count: int) -> Float64Array:
-        """Compute |energy of the drawn images − energy of the other images| for each column of labels."""
-        others = len(self.rows) - count
-        within = quadratic_forms(self.rows, self.rows, drawn, drawn)
-        beyond = sums.sum() - 2.0 * (sums @ drawn) + within
-        near = self.far @ drawn
-        own = 2.0 * near / count - within / count**2
-        rest = 2.0 * (self.far.sum() - near) / others - beyond / others**2
-        return np.asarray(np.abs(own - rest))
+def _slice(
+    rows: Float64Array,
+    far: Float64Array,
+    within_primary: float,
+    inside: NDArray[np.bool_],
+    bootstrap: int,
+    permutations: int,
+    fewest: int,
+    rng: np.random.Generator,
+) -> SliceEnergy:
+    """Measure one slice of the images of S, (m, z), with mean distances from P, (m,), and the mean distance within P."""
+    own, near = rows[inside], far[inside]
+    count, others = len(own), len(rows) - len(own)
+    within = float(row_sums(own, own).sum()) / count**2
+    energy = float(np.maximum(0.0, 2.0 * float(near.mean()) - within_primary - within))
+    if count < fewest:
+        return SliceEnergy(energy, None, None)
+    ci = p_value = None
+    if bootstrap:
+        # Self-pairs are counted as in the estimate.
+        counts = resample_counts(count, bootstrap, rng)
+        different = unbiased_mean(quadratic_forms(own, own, counts, counts) / count**2, counts)
+        of_draws = (1 - 1 / count) * np.nan_to_num(different)
+        ci = interval(np.maximum(0.0, 2.0 * (near @ counts) / count - within_primary - of_draws))
+    if permutations and others:
+        # Random slices of equal size, by the difference of energies of slice and rest, in which P's own term cancels.
+        sums, differences = row_sums(rows, rows), list[Float64Array]()
+        for drawn in _labellings(inside.astype(np.uint8), rows.shape[1], permutations, rng):
+            inner = quadratic_forms(rows, rows, drawn, drawn)
+            outer = sums.sum() - 2.0 * (sums @ drawn) + inner
+            of_drawn = far @ drawn
+            of_slice = 2.0 * of_drawn / count - inner / count**2
+            of_rest = 2.0 * (far.sum() - of_drawn) / others - outer / others**2
+            differences.append(np.abs(of_slice - of_rest))
+        p_value = _tested(differences, rows)
+    return SliceEnergy(energy, ci, p_value)

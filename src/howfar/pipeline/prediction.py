@@ -242,6 +242,7 @@ def _record(network: ForeignNetwork, size: int, reading: Reading, channels: int)
 
 
 def _taken(items: Sequence[Item], predictor: Predictor, most: int, blank: bool = False) -> list[_Sample]:
+    """Read images and masks at random, and resize them to the network's square."""
     samples: list[_Sample] = []
     for place in np.random.default_rng(0).permutation(len(items))[:LOOKED_AT]:
         if len(samples) == most:
@@ -253,25 +254,21 @@ def _taken(items: Sequence[Item], predictor: Predictor, most: int, blank: bool =
         except ImageError:
             continue
         if mask is None or (mask.any() and mask.shape == picture.shape[:2]):
-            samples.append(_sample(picture, mask, predictor))
+            side = predictor.size
+            if predictor.tiled:
+                # A tile of the network's size around foreground.
+                rows, columns = np.nonzero(np.ones(picture.shape[:2]) if mask is None else mask)
+                middle = len(rows) // 2
+                top, left = (
+                    min(max(int(where[middle]) - side // 2, 0), max(length - side, 0))
+                    for where, length in zip((rows, columns), picture.shape, strict=False)
+                )
+                picture = picture[top : top + side, left : left + side]
+                mask = None if mask is None else mask[top : top + side, left : left + side]
+            square = resized(np.ascontiguousarray(picture), side).transpose(2, 0, 1)
+            shrunk = None if mask is None else resize_mask(mask, side, side)
+            samples.append(_Sample(np.ascontiguousarray(square, np.float32) / np.float32(255), shrunk))
     return samples
-
-
-def _sample(picture: NDArray[np.uint8], mask: NDArray[np.bool_] | None, predictor: Predictor) -> _Sample:
-    """Resize an image and its mask to the network's square; with tiles, first crop a tile around foreground."""
-    side = predictor.size
-    if predictor.tiled:
-        rows, columns = np.nonzero(np.ones(picture.shape[:2]) if mask is None else mask)
-        middle = len(rows) // 2
-        top, left = (
-            min(max(int(where[middle]) - side // 2, 0), max(length - side, 0))
-            for where, length in zip((rows, columns), picture.shape, strict=False)
-        )
-        picture = picture[top : top + side, left : left + side]
-        mask = None if mask is None else mask[top : top + side, left : left + side]
-    square = resized(np.ascontiguousarray(picture), side).transpose(2, 0, 1)
-    shrunk = None if mask is None else resize_mask(mask, side, side)
-    return _Sample(np.ascontiguousarray(square, np.float32) / np.float32(255), shrunk)
 
 
 ONNX = ".onnx"
@@ -425,9 +422,15 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
         name, value = next(iter(idle.items()))
         raise InputError.of(name, "is of use only to an adapted model", value, "pass adapt too, or leave it out")
     loaded = loaded_model(model, loading).settled(images, given["progress"])
-    _check_pixels(images, loaded.card)
+    if loaded.card is not None and images.items:
+        # It learnt from pixels that were read in one way.
+        learnt, now = PixelReading.of(loaded.card.data.get(PIXELS, {})), file_and_reading(images.items[0].path)[1]
+        for name, known, got in (("bands", learnt.bands, now.bands), ("range", learnt.range, now.range)):
+            if known != got:
+                value = ",".join(map(str, known)) if name == "bands" else known
+                remedy = f"pass {value}" if value else "leave it out"
+                raise InputError.of(name, "must be as in the checkpoint's training", got, remedy)
     check_squares(min(loaded.predictor.batch, len(images)), loaded.predictor.size)
-    maps = _Maps(images, loaded, given["flipped"])
     # A few batches at a time, to parallelise reading and to lose little if the process is killed.
     step = 4 * loaded.predictor.batch
     written = kept = 0
@@ -437,7 +440,7 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
     with bar(progress=given["progress"], total=len(wanted), desc=desc, unit="image") as shown:
         for start in range(0, len(wanted), step):
             group = wanted[start : start + step]
-            fresh, unreadable = maps.write(group)
+            fresh, unreadable = _write_group(group, images.name, loaded, given["flipped"])
             written += fresh
             kept += len(group) - fresh - len(unreadable)
             skipped += unreadable
@@ -462,18 +465,6 @@ def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Ch
     return adapt_statistics(model, images, share=given["share"], size=given["size"], tiled=given["tiled"], seed=given["seed"])
 
 
-def _check_pixels(images: Dataset, card: CheckpointCard | None) -> None:
-    """Raise `InputError` where a checkpoint learnt from pixels that were read in another way."""
-    if card is None or not images.items:
-        return
-    learnt, now = PixelReading.of(card.data.get(PIXELS, {})), file_and_reading(images.items[0].path)[1]
-    for name, wanted, got in (("bands", learnt.bands, now.bands), ("range", learnt.range, now.range)):
-        if wanted != got:
-            value = ",".join(map(str, wanted)) if name == "bands" else wanted
-            remedy = f"pass {value}" if value else "leave it out"
-            raise InputError.of(name, "must be as in the checkpoint's training", got, remedy)
-
-
 def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ...]:
     dark = range_warning(images.name, PathTexts(ItemTable.of(images.items)))
     if model.card is None:
@@ -485,37 +476,29 @@ def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ..
     return (*adapted, *filter(None, [note, dark]))
 
 
-@dataclass(frozen=True)
-class _Maps:
-    """Write the maps of a dataset's images in groups."""
+def _write_group(group: Sequence[tuple[Path, Item]], dataset: str, model: Model, flipped: bool) -> tuple[int, list[Skipped]]:
+    """Write the missing maps of a few images; return their number and the unreadable images."""
 
-    dataset: Dataset
-    model: Model
-    flipped: bool
-
-    def write(self, group: Sequence[tuple[Path, Item]]) -> tuple[int, list[Skipped]]:
-        """Write the missing maps; return their number and the unreadable images."""
-        with ThreadPoolExecutor(available_cores()) as pool:
-            read = list(pool.map(lambda pair: self._read(*pair), group))
-        skipped = [outcome for outcome in read if isinstance(outcome, Skipped)]
-        fresh = [outcome for outcome in read if isinstance(outcome, tuple)]
-        maps = self.model.predictor.maps([picture for _, picture, _ in fresh])
-        for (path, _, signature), values in zip(fresh, maps, strict=True):
-            write_map(path, values, signature)
-        return len(fresh), skipped
-
-    def _read(self, path: Path, item: Item) -> tuple[Path, NDArray[np.uint8], str] | Skipped | None:
-        """Read an image, and return it with its map's signature; None if the map is already written."""
+    def read(pair: tuple[Path, Item]) -> tuple[Path, NDArray[np.uint8], str] | Skipped | None:
+        path, item = pair
         try:
             data = read_bytes(item.path)
-            key = {**self.model.identity, "flipped": self.flipped, "image": content_hash(data)}
+            key = {**model.identity, "flipped": flipped, "image": content_hash(data)}
             signature = json.dumps(key, sort_keys=True)
             if is_current(path, signature, "must hold no maps that howfar predict did not write"):
                 return None
             picture = np.asarray(decode(data).image)
         except ImageError as error:
-            return Skipped(self.dataset.name, path_text(item.path), str(error))
-        return path, np.ascontiguousarray(picture[:, ::-1]) if self.flipped else picture, signature
+            return Skipped(dataset, path_text(item.path), str(error))
+        return path, np.ascontiguousarray(picture[:, ::-1]) if flipped else picture, signature
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        outcomes = list(pool.map(read, group))
+    fresh = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+    maps = model.predictor.maps([picture for _, picture, _ in fresh])
+    for (path, _, signature), values in zip(fresh, maps, strict=True):
+        write_map(path, values, signature)
+    return len(fresh), [outcome for outcome in outcomes if isinstance(outcome, Skipped)]
 
 
 def is_current(path: Path, signature: str, rule: str) -> bool:

@@ -123,12 +123,19 @@ class PrimaryReference:
         # Where P's images are all alike its subspace holds nothing, and every image would look near.
         own, self_distance = None if self._fitted is None else self.own, self.self_distance or 0.0
         relative = np.divide(mean, self_distance, out=undefined.copy(), where=self_distance > ROUNDING * mean)
+        mahalanobis = undefined
+        if self._fitted is not None:
+            spread, size = np.ptp(self.rows, axis=0).max(), np.abs(self.rows).max()
+            with np.errstate(over="ignore", invalid="ignore"):
+                mahalanobis = self._fitted.distances(s)
+            defined = np.isfinite(mahalanobis) & (spread > ROUNDING * np.maximum(np.abs(s).max(axis=1), size))
+            mahalanobis = np.where(defined, mahalanobis, undefined)
         return {
             "i_dist": self.n * mean,
             "i_dist_mean": mean,
             "relative": relative,
             "knn": knn(s, self.rows, k=min(self.neighbours, self.n)),
-            "mahalanobis": self._mahalanobis(s),
+            "mahalanobis": mahalanobis,
             "percentile": undefined if own is None else percentiles(mean, own),
             "p_value": undefined if own is None else p_values(mean, own, self.groups),
             # In units of P's own residual.
@@ -184,13 +191,3 @@ class PrimaryReference:
     @cached_property
     def _fitted(self) -> Fitted | None:
         return Fitted.on(self.rows) if np.ptp(self.rows, axis=0).max() > 0 else None
-
-    def _mahalanobis(self, s: Float64Array) -> Float64Array:
-        undefined = np.full(len(s), np.nan)
-        if self._fitted is None:
-            return undefined
-        spread, size = np.ptp(self.rows, axis=0).max(), np.abs(self.rows).max()
-        with np.errstate(over="ignore", invalid="ignore"):
-            distances = self._fitted.distances(s)
-        defined = np.isfinite(distances) & (spread > ROUNDING * np.maximum(np.abs(s).max(axis=1), size))
-        return np.where(defined, distances, undefined)

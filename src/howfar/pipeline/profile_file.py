@@ -16,7 +16,7 @@ from howfar.io import array_archive
 from howfar.option_validation import picked, with_options
 from howfar.options_by_function import BackboneOptions, ScorerOptions, ScoringOptions
 from howfar.pipeline.primary_reference import PrimaryReference
-from howfar.pipeline.scorer import NewImages, Scorer, arrivals, collect, load_again
+from howfar.pipeline.scorer import NewImages, Scorer, arrivals, gathered, load_again
 from howfar.pixel_options import READING
 from howfar.projection import Basis
 from howfar.relation.site_judge import SiteJudge
@@ -95,7 +95,8 @@ class Profile(PrimaryReference):
         model = None if backbone is None else as_backbone(backbone, loading)
         if model is None and any(group.items for group in groups):
             model = load_again(self, **loading)
-        return collect(Scorer(self, model, picked(ScoringOptions, options)), groups)
+        scorer = Scorer(self, model, picked(ScoringOptions, options))
+        return gathered(scorer, [outcome for group in groups for outcome in scorer.each(group)])
 
     def save(self, file: str | Path) -> Path:
         """Write the profile to one file atomically, and return its path; by convention the file ends in ``.howfar``.

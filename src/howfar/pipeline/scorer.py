@@ -98,7 +98,7 @@ def arrivals(new: NewImages, reading: Mapping[str, Any] | None = None) -> list[G
             elif kind == PICTURES:
                 groups.append(_group(parse(list(members), unnamed=NEW)))
             else:
-                groups += [_group(parse(argument, unnamed=NEW), _is_relative(argument)) for argument in members]
+                groups += [_group(parse(argument, unnamed=NEW), argument) for argument in members]
         return groups
 
 
@@ -117,31 +117,24 @@ def _kind(argument: Any) -> str:
     return FILES if is_image_path(argument) else PICTURES if is_picture(argument) else ""
 
 
-def _is_relative(argument: Any) -> bool:
-    """Return whether a dataset was given by a relative path, alone or as NAME=PATH."""
-    if not isinstance(argument, (str, Path)) or is_url(argument):
-        return False
-    path = str(argument).partition("=")[2] or str(argument)
-    return not is_url(path) and not path.startswith("~") and not Path(path).is_absolute()
-
-
-def _group(parsed: Dataset | Features, relative: bool = False) -> Group:
+def _group(parsed: Dataset | Features, argument: Any = None) -> Group:
+    """Make a group of a dataset; where `argument`, which it was read from, was a relative path, its images have such too."""
     if isinstance(parsed, Features):
         return Group((), parsed.skipped, features=parsed)
-    items = tuple(
+    relative = False
+    if isinstance(argument, (str, Path)) and not is_url(argument):
+        given = str(argument).partition("=")[2] or str(argument)
+        relative = not is_url(given) and not given.startswith("~") and not Path(given).is_absolute()
+    items = []
+    for item in parsed.items:
         # A picture in memory has no path that anybody could look for.
-        Arrival(parsed.name, path_text(_from_here(place_of(item)) if relative else place_of(item)), item.path)
-        for item in parsed.items
-    )
+        place = place_of(item)
+        if relative and Path(place).is_absolute() and Path(place).is_relative_to(Path.cwd()):
+            place = str(Path(place).relative_to(Path.cwd()))
+        items.append(Arrival(parsed.name, path_text(place), item.path))
     # Scoring reads no masks, so their faults do not matter.
     skipped = tuple(fault for fault in parsed.skipped if not fault.reason.startswith("mask: "))
-    return Group(items, skipped, dataset=parsed)
-
-
-def _from_here(place: str) -> str:
-    """Return a path relative to the current folder if it is inside, otherwise unchanged."""
-    path = Path(place)
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else place
+    return Group(tuple(items), skipped, dataset=parsed)
 
 
 def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
@@ -264,7 +257,15 @@ class Scorer:
         self.profile, self.backbone, self.work = profile, backbone, checked(ScoringOptions, work or {})
         self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
         self._folders = _sources(profile, self.work)
-        self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work["estimator"]))
+        self.notes = profile.notes()
+        if profile.judge is not None:
+            distances = () if profile.self_distance is None else DISTANCES
+            known = (*distances, *self._folders.columns())
+            self.notes += tuple(site_judge.notes(profile.judge, known, self.work["estimator"]))
+        elif self._folders.predictions is not None or self.work["estimator"] != AUTO:
+            name = "predictions" if self._folders.predictions is not None else "estimator"
+            rest = "holds no estimators of performance: make it with labelled datasets and their performance"
+            raise InputError(f"{name} is of no use: the profile of {profile.primary} {rest}")
         self._store: FeatureStore | None = None
         self._reading = PixelReading.of(profile.identity.get(READING, {}))
         asked, own_reading = (replace(reading, window=0).identity() for reading in (reading_asked(), self._reading))
@@ -305,37 +306,37 @@ class Scorer:
         if self.backbone is None:
             raise _needs_embeddings(self.profile)
         reasons: dict[int, str] = {}
+        # Each image's content hash and the model's input; None as input if the store has the features.
         read: dict[int, tuple[str, NDArray[Any] | None]] = {}
         for index, item in enumerate(items):
             try:
-                read[index] = self._read(item, self.backbone)
+                data = read_bytes(by_reading(item.path, self._reading))
+                content, stored = "", False
+                if self._store is not None:
+                    content = content_hash(data)
+                    stored = self._store.contains(content) and not self._store.verify([content])
+                read[index] = content, None if stored else prepared(self.backbone, picture(data))
             except ImageError as error:
                 reasons[index] = str(error)
-        good = [items[index] for index in read]
-        scored = iter(self._scores(self._embedded(good, list(read.values()), self.backbone), good, maps) if good else ())
+        scored = iter(list[Score]())
+        if read:
+            good = [items[index] for index in read]
+            features: NDArray[np.float32] | Rows
+            if self._store is None:
+                features = self.backbone.embed(np.stack([array for _, array in read.values() if array is not None]))
+            else:
+                # Equal images are embedded once.
+                pairs = zip(read.values(), good, strict=True)
+                new = {content: (array, item) for (content, array), item in pairs if array is not None}
+                if new:
+                    rows = self.backbone.embed(np.stack([array for array, _ in new.values()]))
+                    self._store.add(list(new), [item.image for _, item in new.values()], rows)
+                features = self._store.select([content for content, _ in read.values()])
+            scored = iter(self._scores(features, good, maps))
         return [
             Skipped(item.dataset, item.image, reasons[index]) if index in reasons else next(scored)
             for index, item in enumerate(items)
         ]
-
-    def _read(self, item: Arrival, backbone: Backbone) -> tuple[str, NDArray[Any] | None]:
-        """Return an image's content hash and the model's input, or None as input if the store has the features."""
-        data = read_bytes(by_reading(item.path, self._reading))
-        content = content_hash(data) if self._store is not None else ""
-        if self._store is not None and self._store.contains(content) and not self._store.verify([content]):
-            return content, None
-        return content, prepared(backbone, picture(data))
-
-    def _embedded(
-        self, items: Sequence[Arrival], read: Sequence[tuple[str, NDArray[Any] | None]], backbone: Backbone
-    ) -> NDArray[np.float32] | Rows:
-        if self._store is None:
-            return backbone.embed(np.stack([array for _, array in read if array is not None]))
-        new = {content: (array, item) for (content, array), item in zip(read, items, strict=True) if array is not None}
-        if new:
-            rows = backbone.embed(np.stack([array for array, _ in new.values()]))
-            self._store.add(list(new), [item.image for _, item in new.values()], rows)
-        return self._store.select([content for content, _ in read])
 
     def _features(self, features: Features) -> Iterator[Score]:
         check_same(self.profile.identity, features.identity, self.profile.primary, features.name)
@@ -411,11 +412,6 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
         raise MissingPathError(f"{line}: {error}; {remedy}") from error
 
 
-def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
-    """Score all groups of images."""
-    return gathered(scorer, [outcome for group in groups for outcome in scorer.each(group)])
-
-
 def gathered(scorer: Scorer, outcomes: Sequence[Score | Skipped]) -> Scores:
     """Judge the datasets of images that are scored."""
     images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
@@ -448,18 +444,6 @@ def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Li
     if flipped is not None:
         raise InputError.of("flipped", "is of no use to classification", str(flipped), "leave it out")
     return class_listing(predictions)
-
-
-def _trust(profile: PrimaryReference, folders: MapFolders | ListedSignals, estimator: str) -> tuple[str, ...]:
-    """Describe how reliable the predicted performance is; raises `InputError` for options without use."""
-    if profile.judge is not None:
-        distances = () if profile.self_distance is None else DISTANCES
-        return site_judge.notes(profile.judge, (*distances, *folders.columns()), estimator)
-    rest = "holds no estimators of performance: make it with labelled datasets and their performance"
-    for name, given in (("predictions", folders.predictions is not None), ("estimator", estimator != AUTO)):
-        if given:
-            raise InputError(f"{name} is of no use: the profile of {profile.primary} {rest}")
-    return ()
 
 
 def _needs_embeddings(profile: PrimaryReference) -> InputError:

@@ -151,7 +151,16 @@ def separated(
     """
     (size, z), limit, eps = vectors.shape, limit_of(square, sum(rows.shape[0] for rows in sets)), np.finfo(np.float64).eps
     if eps * math.sqrt(values[0]) > _LOST * math.sqrt(square):
-        raise _lost(sets)
+        # Name the largest value, with its row, column and dataset.
+        places = []
+        for name, rows in zip(("primary", "secondary"), sets, strict=False):
+            for row in range(rows.shape[0]):
+                cells = rows.rows(row, row + 1)[0]
+                column = int(np.abs(cells).argmax())
+                place = f"{cells[column]:g} in row {row}, column {column} of the {name} dataset"
+                places.append((abs(float(cells[column])), place))
+        rule = "must differ by less than 1e13 times as much as rows usually do, or float64 loses the other rows' distances"
+        raise InputError.of("features", rule, max(places)[1], "drop or mend that row")
     kept, squares = vectors[:, :0], values[:0]
     while values[0] > limit and len(squares) < z:
         known = values > _TRUSTED * values[0]
@@ -165,20 +174,6 @@ def separated(
         vectors, values = leading(left, z - len(squares), size * eps**2 * squares[0])
         vectors = vectors - kept @ (kept.T @ vectors)
     return np.hstack([kept, vectors]), np.append(squares, values)
-
-
-def _lost(sets: Sequence[Rows]) -> InputError:
-    """Make the error for a value too large for float64, with its row, column and dataset."""
-    places = []
-    for name, rows in zip(("primary", "secondary"), sets, strict=False):
-        for row in range(rows.shape[0]):
-            values = rows.rows(row, row + 1)[0]
-            column = int(np.abs(values).argmax())
-            places.append(
-                (abs(float(values[column])), f"{values[column]:g} in row {row}, column {column} of the {name} dataset")
-            )
-    rule = "must differ by less than 1e13 times as much as rows usually do, or float64 loses the other rows' distances"
-    return InputError.of("features", rule, max(places)[1], "drop or mend that row")
 
 
 def column_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, block: int | None = None) -> Blocks:
@@ -267,7 +262,14 @@ class Basis(Explained):
         if q != len(self.mean):
             raise InputError.of("x", f"must have {len(self.mean)} columns", rows.shape, "use the backbone of the basis")
         if self.matrix.dtype == np.float32:
-            return self._in_single(rows)
+            total = np.zeros((m, self.components))
+            held = self.matrix.nbytes + self.mean.nbytes + 2 * total.nbytes
+            step = at_a_time(_SINGLE_COLUMNS, m * (8 + 8 + 4), held, f"a subspace of {q:,} features")
+            for start in range(0, q, step):
+                stop = min(start + step, q)
+                shifted = np.subtract(rows.columns(start, stop), self.mean[start:stop], dtype=np.float64).astype(np.float32)
+                total += shifted @ self.matrix[start:stop]
+            return total
         step = block or score_rows(max(1, _CACHE_BYTES // (8 * q)), m, q, self.components)
         scores, matrix = np.empty((m, self.components)), np.asfortranarray(self.matrix, np.float64)
         buffer = np.empty((min(step, m), q))
@@ -281,17 +283,6 @@ class Basis(Explained):
     def turned(self, signs: Float64Array) -> Basis:
         """Multiply each axis of the subspace by 1 or −1, (z,)."""
         return Basis(self.mean, self.matrix * signs.astype(self.matrix.dtype), self.explained_variance_ratio)
-
-    def _in_single(self, x: Rows) -> Float64Array:
-        m, q = x.shape
-        total = np.zeros((m, self.components))
-        held = self.matrix.nbytes + self.mean.nbytes + 2 * total.nbytes
-        step = at_a_time(_SINGLE_COLUMNS, m * (8 + 8 + 4), held, f"a subspace of {q:,} features")
-        for start in range(0, q, step):
-            stop = min(start + step, q)
-            shifted = np.subtract(x.columns(start, stop), self.mean[start:stop], dtype=np.float64).astype(np.float32)
-            total += shifted @ self.matrix[start:stop]
-        return total
 
 
 def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, sets: Sequence[Rows]) -> Basis:

@@ -7,10 +7,10 @@ computed in float32 where they are many, a few thousand columns at a time, and t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 from howfar.projection.moments import gram_columns
 from howfar.protocols import Rows
-
-T = TypeVar("T")
 
 _BLOCK_BYTES = 24 << 20
 SINGLE_FROM = 1 << 36
@@ -165,7 +163,7 @@ def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Plan the reading of columns in ranges within a layer; the next range is read while the current one is processed."""
+    """Plan the reading of columns in ranges, none across layers; the next range is read while the current one is processed."""
 
     sets: tuple[Rows, ...]
     ranges: tuple[tuple[int, slice], ...]
@@ -180,7 +178,12 @@ class _Plan:
         (n, q), item = sets[0].shape, np.dtype(dtype).itemsize
         m = sum(rows.shape[0] for rows in sets[1:])
         step = block or gram_columns(max(1, _BLOCK_BYTES // (item * (n + m))), n, m, q, len(parts), item)
-        return cls(sets, tuple(_ranges(parts, step)), len(parts), dtype)
+        ranges, first = [], 0
+        for layer, length in enumerate(parts):
+            for start in range(first, first + length, step):
+                ranges.append((layer, slice(start, min(start + step, first + length))))
+            first += length
+        return cls(sets, tuple(ranges), len(parts), dtype)
 
     @property
     def single(self) -> bool:
@@ -208,30 +211,16 @@ class _Plan:
                 np.subtract(columns, centre[at], out=values[end - rows.shape[0] : end], dtype=self.dtype)
             return values
 
-        for (layer, at), values in zip(self.ranges, _ahead(read, len(self.ranges)), strict=True):
-            yield layer, at, values
-
-
-def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
-    """Yield (layer, column range) pairs of at most `step` columns; no range crosses a layer boundary."""
-    first = 0
-    for layer, length in enumerate(parts):
-        for start in range(first, first + length, step):
-            yield layer, slice(start, min(start + step, first + length))
-        first += length
-
-
-def _ahead(read: Callable[[int], T], count: int) -> Iterator[T]:
-    """Yield blocks in order; a thread reads the next block while the current one is processed."""
-    if count == 1:
-        yield read(0)
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="howfar-read") as reader:
-        coming = reader.submit(read, 0)
-        for index in range(1, count):
-            values, coming = coming.result(), reader.submit(read, index)
-            yield values
-        yield coming.result()
+        if len(self.ranges) == 1:
+            yield *self.ranges[0], read(0)
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="howfar-read") as reader:
+            coming = reader.submit(read, 0)
+            for index, (layer, at) in enumerate(self.ranges, start=1):
+                values = coming.result()
+                if index < len(self.ranges):
+                    coming = reader.submit(read, index)
+                yield layer, at, values
 
 
 def _mean(values: NDArray[Any]) -> Float64Array:

@@ -9,10 +9,8 @@ they are many, some thousand rows at a time, and those sums are summed in float6
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.memory import at_a_time
@@ -64,20 +62,6 @@ def kept_moments(q: int) -> int:
 _TILE = 128
 
 
-def add_products(total: Float64Array, values: NDArray[Any], own: NDArray[np.float32] | None = None) -> None:
-    """Add valuesᵀ·values to the upper triangle of `total` in place; float32 values are multiplied in float32.
-
-    `total` and `own` are column-major, `values` row-major. `own` (zeros) is memory for float32 products, cleared once for all
-    blocks.
-    """
-    from scipy.linalg import blas
-
-    if values.dtype == np.float32:
-        total += blas.ssyrk(1.0, values.T) if own is None else blas.ssyrk(1.0, values.T, c=own, overwrite_c=1)
-    else:
-        blas.dsyrk(1.0, values.T, beta=1.0, c=total, overwrite_c=1)
-
-
 def add_square(total: Float64Array, vector: Float64Array, weight: float) -> None:
     """Add weight·vector·vectorᵀ to the upper triangle of `total` (q, q), float64 and column-major, in place."""
     from scipy.linalg import blas
@@ -92,13 +76,6 @@ def mirror(total: Float64Array) -> None:
         corner = total[start:stop, start:stop]
         corner[:] = np.triu(corner) + np.triu(corner, 1).T
         total[stop:, start:stop] = total[start:stop, stop:].T
-
-
-def column_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute column means of (b, q) values by one fast float32 product, without full precision."""
-    from scipy.linalg import blas
-
-    return np.asarray(blas.sgemv(1.0, values.T, np.full(len(values), 1 / len(values), np.float32)), np.float32)
 
 
 def product(values: Float64Array, matrix: Float64Array) -> Float64Array:
@@ -132,6 +109,8 @@ class Moments:
 
 def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Moments:
     """Compute the moments of the rows of `x` in blocks, each centred before it is multiplied; `double` forbids float32."""
+    from scipy.linalg import blas
+
     n, q = x.shape
     single = not double and n * q * q >= SINGLE_FROM and x.rows(0, 1).dtype.itemsize <= SINGLE
     itemsize = SINGLE if single else DOUBLE
@@ -141,9 +120,22 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
     own = np.zeros((q, q), np.float32, order="F") if single else None
     for start in range(0, n, step):
         stop = min(start + step, n)
-        values = buffer[: stop - start]
-        block_mean = (_single if single else _double)(x.rows(start, stop), values)
-        add_products(scatter, values, own)
+        rows, values = x.rows(start, stop), buffer[: stop - start]
+        # Write the rows less their mean to `values`, and add valuesᵀ·values to the upper triangle of the scatter.
+        if single:
+            # Centred in two steps, so that a large mean costs no precision.
+            shares = np.full(len(values), 1 / len(values), np.float32)
+            centre = np.asarray(blas.sgemv(1.0, rows.astype(np.float32, copy=False).T, shares), np.float32)
+            np.subtract(rows, centre, out=values)
+            lacking = np.asarray(blas.sgemv(1.0, values.T, shares), np.float32)
+            values -= lacking
+            block_mean = centre.astype(np.float64) + lacking
+            scatter += blas.ssyrk(1.0, values.T, c=own, overwrite_c=1)
+        else:
+            values[:] = rows
+            block_mean = values.mean(axis=0)
+            values -= block_mean
+            blas.dsyrk(1.0, values.T, beta=1.0, c=scatter, overwrite_c=1)
         between = block_mean - mean
         add_square(scatter, between, start * len(values) / (start + len(values)))
         mean += between * (len(values) / (start + len(values)))
@@ -161,20 +153,3 @@ def merge(a: Moments, b: Moments) -> Moments:
     add_square(scatter, step, a.count * b.count / count)
     mirror(scatter)
     return Moments(count, a.mean + step * (b.count / count), scatter, a.single or b.single)
-
-
-def _double(block: NDArray[Any], out: NDArray[Any]) -> Float64Array:
-    """Write values minus their mean to `out` in float64; return the mean."""
-    out[:] = block
-    mean: Float64Array = out.mean(axis=0)
-    out -= mean
-    return mean
-
-
-def _single(block: NDArray[Any], out: NDArray[Any]) -> Float64Array:
-    """Write values minus their mean to `out` in float32, centred in two steps so that a large mean costs no precision."""
-    centre = column_means(block.astype(np.float32, copy=False))
-    np.subtract(block, centre, out=out)
-    lacking = column_means(out)
-    out -= lacking
-    return centre.astype(np.float64) + lacking

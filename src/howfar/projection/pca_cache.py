@@ -152,7 +152,15 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
     if kind is Gram and not executor.processes and not cached.knows(Gram):
         # Without processes a pair's inner products are one product of both sets; keeping each set's own would take two more.
         return rows
-    _mark(home / FOLDER, digest)
+    with suppress(OSError):
+        # These sums are in use; beyond `KEPT` bytes the least recently used ones of other datasets are deleted.
+        (home / FOLDER / digest).mkdir(parents=True, exist_ok=True)
+        (home / FOLDER / digest).touch()
+        room = KEPT
+        for sums in sorted((home / FOLDER).iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
+            room -= sum(file.stat().st_size for file in sums.iterdir())
+            if room < 0 and sums.name != digest:
+                shutil.rmtree(sums, ignore_errors=True)
     if executor.processes and not cached.knows(kind):
         if kind is Moments:
             cached.give(executor.on_processors().reduce(partial(span_moments, rows), merge, _spans(n, q)))
@@ -193,15 +201,3 @@ class Window:
         """Return columns `start` to `stop` of every row of the window."""
         first = self._columns[0]
         return self._matrix.columns(first + start, first + min(stop, self.shape[1]))[slice(*self._rows)]
-
-
-def _mark(folder: Path, used: str) -> None:
-    """Mark one dataset's sums as used; beyond `KEPT` bytes the least recently used sums are deleted."""
-    with suppress(OSError):
-        (folder / used).mkdir(parents=True, exist_ok=True)
-        (folder / used).touch()
-        room = KEPT
-        for sums in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True):
-            room -= sum(file.stat().st_size for file in sums.iterdir())
-            if room < 0 and sums.name != used:
-                shutil.rmtree(sums, ignore_errors=True)

@@ -40,7 +40,7 @@ from howfar.projection.basis import (
     squares,
     typical_square,
 )
-from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
+from howfar.projection.gram import Gram, both_grams, cross_gram, joined
 from howfar.projection.moments import Moments, kept_moments, merge
 from howfar.projection.pca_cache import CachedRows, gram_of, held, moments_of
 from howfar.protocols import Rows
@@ -143,7 +143,13 @@ class Projector:
         self._p = as_rows(p, "p")
         self.n, self._q = self._p.shape
         self._z, self._route, self._scale, self._block, self._warns = n_components, route, scale, block, warns
-        self._layers = _layer_lengths(self._q, scale, layers)
+        self._layers: tuple[int, ...] = (self._q,)
+        if scale == "layers":
+            if layers is None:
+                raise InputError.of("layers", "must be given where scale is 'layers'", None, "pass the backbone's layers")
+            if sum(layers) != self._q or min(layers) < 1:
+                raise InputError.of("layers", f"must be positive lengths that sum to q = {self._q}", tuple(layers))
+            self._layers = tuple(layers)
 
     def project(self, secondaries: Sequence[ArrayLike | Rows], mode: Mode = "pair") -> Iterator[Projection]:
         """Yield the projection of P with each secondary, in one of the modes of `howfar.projection.project`.
@@ -188,7 +194,7 @@ class Projector:
         return by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
 
     def _axes(self, own: _Spectrum) -> Basis:
-        shares = ratio(own.values, _total(self._exact, own.weights))
+        shares = ratio(own.values, float(own.weights @ self._exact.scatter))
         return by_gram(self._p, self._exact.mean, np.repeat(own.weights, self._layers), own.factors, shares, self._block)
 
     @cached_property
@@ -267,7 +273,7 @@ class Projector:
         if self._by_gram(self.n):
             own = self._exact
             found = self._primary_spectrum(own, z)
-            shares = ratio(found.values, _total(own, found.weights))
+            shares = ratio(found.values, float(found.weights @ own.scatter))
             if found.blocks is not None:
                 scores = self._scores(self._axes(found), self._p, s)
             else:
@@ -285,19 +291,44 @@ class Projector:
 
     def _primary_spectrum(self, gram: Gram, z: int) -> _Spectrum:
         """Compute the leading eigenvectors of P's own inner products."""
-        weights = layer_weights(gram.scatter, self._floors(self.n), self.n, self._scale)
+        weights = layer_weights(gram.scatter, self.n * squares(self._gram.mean, self._layers), self.n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
-        rounding = ROUNDING_SINGLE * _total(gram, weights) / math.sqrt(self.n) if gram.single else 0.0
+        rounding = ROUNDING_SINGLE * float(weights @ gram.scatter) / math.sqrt(self.n) if gram.single else 0.0
         found = self._spectrum(own, z, rounding, weights, gram.mean, [self._p])
         return self._primary_spectrum(self._exact, z) if found is None else found
 
     def _joint_spectrum(self, s: Rows, z: int, double: bool = False) -> tuple[_Spectrum, float]:
         """Compute the leading eigenvectors of the joint inner products of P and S, and the sum of all eigenvalues."""
-        cross, secondary = self._crossed(s, double)
-        own = self._exact if double else self._gram
-        gram, within, weights = self._joined(own, cross, secondary)
-        total, size = float(np.trace(gram)), self.n + s.shape[0]
+        # The inner products of P with S and within S, and within P in the same pass if they are not computed yet.
+        p, grams = self._p, None
+        is_first = not double and self.__dict__.keys().isdisjoint(("_gram", "_exact"))
+        if is_first and not isinstance(p, CachedRows) and not isinstance(s, CachedRows):
+            grams = both_grams(p, s, self._layers, self._block)
+        if grams is None:
+            own = self._exact if double else self._gram
+            gram_s = s.gram(self._layers, self._block) if isinstance(s, CachedRows) and not double else None
+            cross, secondary = cross_gram(p, s, own.centre, self._layers, self._block, gram_s=gram_s, double=double)
+        else:
+            own, cross, secondary = grams
+            self.__dict__["_gram"] = own
+        size, count = self.n + s.shape[0], len(self._layers)
+        floors = size * squares(self._gram.mean, self._layers)
+
+        # The centred inner products of P and S over all layers, and their trace before centring.
+        gram, within, weights = np.zeros((size, size)), 0.0, np.zeros(count)
+        for layer in range(count):
+            part = gram if count == 1 else np.empty_like(gram)
+            joined(own, cross, secondary, layer, part)
+            centre(part)
+            weights[layer] = layer_weights(np.trace(part)[None], floors[layer : layer + 1], size, self._scale)[0]
+            part *= weights[layer]
+            within += float(weights[layer] * (np.trace(own.inner[layer]) + np.trace(secondary.inner[layer])))
+            if part is not gram:
+                gram += part
+        del part  # the eigenvectors need the memory
+
+        total = float(np.trace(gram))
         rounding = ROUNDING_SINGLE * within / math.sqrt(size) if own.single or cross.single else 0.0
         mean = (self.n * own.mean + s.shape[0] * secondary.mean) / size
         found = self._spectrum(gram, z, rounding, weights, mean, [self._p, s])
@@ -320,59 +351,10 @@ class Projector:
         vectors, values = separated(blocks, vectors, values, sampled_square(sets, root), sets)
         return _Spectrum(vectors, values, weights, blocks)
 
-    def _joined(self, own: Gram, cross: Cross, secondary: Gram) -> tuple[Float64Array, float, Float64Array]:
-        """Compute the centred inner products of P and S over all layers, the trace before centring, and the layers' weights."""
-        size = cross.inner.shape[1] + cross.inner.shape[2]
-        floors = self._floors(size)
-        total, within = np.zeros((size, size)), 0.0
-        count = len(self._layers)
-        weights = np.zeros(count)
-        for layer in range(count):
-            gram = total if count == 1 else np.empty_like(total)
-            joined(own, cross, secondary, layer, gram)
-            centre(gram)
-            weights[layer] = layer_weights(np.trace(gram)[None], floors[layer : layer + 1], size, self._scale)[0]
-            gram *= weights[layer]
-            within += float(weights[layer] * (np.trace(own.inner[layer]) + np.trace(secondary.inner[layer])))
-            if gram is not total:
-                total += gram
-        return total, within, weights
-
-    def _crossed(self, s: Rows, double: bool = False) -> tuple[Cross, Gram]:
-        """Compute the inner products of P with S and within S; also within P in the same pass if not computed yet."""
-        if double:
-            return cross_gram(self._p, s, self._exact.centre, self._layers, self._block, double=True)
-        if isinstance(s, CachedRows):
-            within = s.gram(self._layers, self._block)
-            return cross_gram(self._p, s, self._gram.centre, self._layers, self._block, gram_s=within)
-        if not isinstance(self._p, CachedRows) and self.__dict__.keys().isdisjoint(("_gram", "_exact")):
-            grams = both_grams(self._p, s, self._layers, self._block)
-            if grams is not None:
-                self.__dict__["_gram"] = grams[0]
-                return grams[1:]
-        return cross_gram(self._p, s, self._gram.centre, self._layers, self._block)
-
-    def _floors(self, rows: int) -> Float64Array:
-        return rows * squares(self._gram.mean, self._layers)
-
-
-def _total(gram: Gram, weights: Float64Array) -> float:
-    return float(weights @ gram.scatter)
-
 
 def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise InputError.of(name, f"must be one of {', '.join(allowed)}", value)
-
-
-def _layer_lengths(q: int, scale: Scale, layers: Sequence[int] | None) -> tuple[int, ...]:
-    if scale != "layers":
-        return (q,)
-    if layers is None:
-        raise InputError.of("layers", "must be given where scale is 'layers'", None, "pass the backbone's layers")
-    if sum(layers) != q or min(layers) < 1:
-        raise InputError.of("layers", f"must be positive lengths that sum to q = {q}", tuple(layers))
-    return tuple(layers)
 
 
 def joint_pca(

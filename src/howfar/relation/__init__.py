@@ -7,19 +7,6 @@ from howfar.relation.performance_by_distance import PerformancePoints, curve, mo
 from howfar.relation.trend import pooled_trend, summary, trend, verdict
 
 __all__ = [
-    "Calibrated",
-    "PerformancePoints",
-    "calibrate",
-    "curve",
-    "failures",
-    "judge",
-    "list_failures",
-    "moving_average",
-    "parts",
-    "pooled_trend",
-    "scale",
-    "split",
-    "summary",
-    "trend",
-    "verdict",
-]
+    "Calibrated", "PerformancePoints", "calibrate", "curve", "failures", "judge", "list_failures", "moving_average", "parts",
+    "pooled_trend", "scale", "split", "summary", "trend", "verdict",
+]  # fmt: skip

@@ -62,25 +62,21 @@ class KnownFits:
         if isinstance(estimator, Consensus) and estimator.settled:
             return ConsensusFit(estimator.name, tuple(self.fit(member, labelled) for member in estimator.settled))
         learnt = replace(labelled, columns=narrow(labelled.columns, estimator.needs))
-        key = (estimator.name, _content(learnt))
+        # Columns, performance, sets and groups; of set and group names only the order counts.
+        digest = blake2b(digest_size=16)
+        for name in sorted(learnt.columns):
+            values = np.ascontiguousarray(learnt.columns[name])
+            digest.update(f"{name} {values.dtype} {values.shape}".encode())
+            digest.update(values.tobytes())
+        digest.update(learnt.performance.tobytes())
+        for names in (learnt.sets, learnt.groups):
+            digest.update(b"-" if names is None else np.unique(names, return_inverse=True)[1].astype(np.int64).tobytes())
+        key = (estimator.name, digest.digest())
         if key not in self._known:
             fitted = estimator.fit(learnt.columns, learnt.performance, learnt.sets, learnt.groups)
             registry.check(fitted, "FittedEstimator", f"what the estimator {estimator.name} is fitted to")
             self._known[key] = fitted
         return self._known[key]
-
-
-def _content(labelled: LabelledImages) -> bytes:
-    """Hash columns, performance, sets and groups; of set and group names only the order counts."""
-    digest = blake2b(digest_size=16)
-    for name in sorted(labelled.columns):
-        values = np.ascontiguousarray(labelled.columns[name])
-        digest.update(f"{name} {values.dtype} {values.shape}".encode())
-        digest.update(values.tobytes())
-    digest.update(labelled.performance.tobytes())
-    for names in (labelled.sets, labelled.groups):
-        digest.update(b"-" if names is None else np.unique(names, return_inverse=True)[1].astype(np.int64).tobytes())
-    return digest.digest()
 
 
 Role: TypeAlias = Literal["site", "home", "corrupted"]
@@ -145,7 +141,16 @@ class Calibrated:
         estimate = self.fitted.predict(columns)
         if self.right_or_wrong:
             return estimate, np.full(estimate.shape, np.nan), np.full(estimate.shape, np.nan)
-        half = self._image_half_width() * _spread(estimate)
+        # The half-width of an image's interval in units of g(ŷ): infinite with fewer than two sets.
+        half_width = float("inf")
+        if len(self.roles) > 1:
+            estimates, performance, names = self.tried()
+            scaled = np.abs(estimates - performance) / _spread(estimates)
+            by_set = [scaled[names == name] for name in np.unique(names)]
+            # A set of few images allows no quantile of this level: its largest error is the most that is known of it.
+            reached = sorted(min(quantile(errors, self.level), float(errors.max())) for errors in by_set)
+            half_width = reached[min(math.ceil((len(reached) + 1) * self.level - _ROUNDING), len(reached)) - 1]
+        half = half_width * _spread(estimate)
         return estimate, np.clip(estimate - half, 0.0, 1.0), np.clip(estimate + half, 0.0, 1.0)
 
     def predict_set(self, columns: Columns, dataset: str, measured: float | None = None) -> SetEstimate:
@@ -174,10 +179,12 @@ class Calibrated:
         the effective number of groups of its images, by default each is one: chance counts groups.
         """
         predicted, half = float(np.mean(estimates)), self.set_half_width()
-        chance = self._chance(estimates, len(estimates) if independent is None else min(independent, len(estimates)))
         half *= 1.0 + (AT_THE_LIMIT - 1.0) * min(max(beyond, 0.0), 1.0)
-        if chance > 0.0:
-            half = math.sqrt(half**2 + chance)
+        if self.right_or_wrong:
+            counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
+            groups = len(estimates) if independent is None else min(independent, len(estimates))
+            chance = self._chance_of_few(float(np.mean(estimates * (1.0 - estimates))), groups, counts)
+            half = math.sqrt(half**2 + chance) if chance > 0.0 else half
         low, high = max(predicted - half, 0.0), min(predicted + half, 1.0)
         return SetEstimate(dataset, self.name, len(estimates), predicted, low, high, self.level, measured)
 
@@ -245,30 +252,11 @@ class Calibrated:
         low, high = max(share - half, 0.0), min(share + half, 1.0)
         return share, low if below.any() else 0.0, 1.0 if below.all() else high
 
-    def _chance(self, estimates: Float64Array, independent: float) -> float:
-        """Compute what sampling noise adds to the squared half-width of a small set with binary performance; 0 otherwise."""
-        if not self.right_or_wrong:
-            return 0.0
-        counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
-        return self._chance_of_few(float(np.mean(estimates * (1.0 - estimates))), independent, counts)
-
     def _chance_of_few(self, variance: float, m: float, counts: NDArray[np.integer[Any]]) -> float:
         """Compute z² · variance · (1 / m − mean of 1 / counts), at least 0: the extra sampling variance of m images."""
         from scipy.special import ndtri
 
         return float(ndtri((1.0 + self.level) / 2.0) ** 2 * variance * max(1.0 / m - float(np.mean(1.0 / counts)), 0.0))
-
-    def _image_half_width(self) -> float:
-        """Compute the half-width of an image's interval in units of g(ŷ); infinite with fewer than two sets."""
-        if len(self.roles) < 2:
-            return float("inf")
-        estimates, performance, names = self.tried()
-        scaled = np.abs(estimates - performance) / _spread(estimates)
-        _, codes = np.unique(names, return_inverse=True)
-        by_set = [quantile(scaled[codes == code], self.level) for code in range(int(codes.max()) + 1)]
-        # A set of few images allows no quantile of this level: its largest error is the most that is known of it.
-        reached = [min(q, float(scaled[codes == code].max())) for code, q in enumerate(by_set)]
-        return sorted(reached)[min(math.ceil((len(reached) + 1) * self.level - _ROUNDING), len(reached)) - 1]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the calibrated estimator as JSON values; `from_dict` restores it bit for bit."""
@@ -352,7 +340,9 @@ def calibrated(
     names, roles = labelled.sets.astype(np.str_), dict[str, Role]()
     for role, mask in zip(ROLES, (labelled.foreign, labelled.own, labelled.corrupted), strict=True):
         roles |= dict.fromkeys(names[mask].tolist(), role)
-    labelled = labelled.coded()
+    # Many fits sort numbers faster than names.
+    groups = None if labelled.groups is None else np.unique(labelled.groups, return_inverse=True)[1]
+    labelled = replace(labelled, sets=np.unique(labelled.sets, return_inverse=True)[1], groups=groups)
     # An image's estimate is by a fit to the other sets; NaN if no images remain to fit to.
     left_out = np.full(len(names), np.nan)
     for rest, inside in labelled.rounds():

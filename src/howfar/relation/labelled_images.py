@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -151,11 +151,6 @@ class LabelledImages:
             name: values[which] for name in ("groups", "home", "kinds") if (values := getattr(self, name)) is not None
         }
         return LabelledImages(take(self.columns, which), self.performance[which], self.sets[which], **known)
-
-    def coded(self) -> LabelledImages:
-        """Replace the names of sets and groups by numbers in the same order, which many fits sort faster."""
-        groups = None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
-        return replace(self, sets=np.unique(self.sets, return_inverse=True)[1], groups=groups)
 
     def having(self, needs: tuple[str, ...]) -> LabelledImages:
         """Select the images that have all needed columns; raises `InputError` if no image has them."""

@@ -140,80 +140,70 @@ def judge_labelled(
     by_estimator: dict[str, LeftOut] = {}
     for estimator in by_name.values():
         left_out = _leave_out(estimator, labelled, level, known, hidden)
-        if left_out is not None:
-            by_estimator[estimator.name] = left_out
-            judgements.append(_judgement(estimator, left_out, labelled, tau))
+        if left_out is None:
+            continue
+        by_estimator[estimator.name] = left_out
+        have = np.isfinite(left_out.estimate)
+        estimate, low, high, truth = (x[have] for x in (left_out.estimate, left_out.low, left_out.high, labelled.performance))
+        of_set = [labelled.sets[have] == row.dataset for row in left_out.sets]
+        intervals = bool(np.isfinite(low).all())
+        covered = (low - _ROUNDING <= truth) & (truth <= high + _ROUNDING)
+        within = [auroc(-estimate[inside], truth[inside] < tau) for inside in of_set]
+        defined = [value for value in within if value is not None]
+        pairs = zip(left_out.sets, of_set, strict=True)
+        errors = {row.dataset: row.predicted - float(np.mean(truth[inside])) for row, inside in pairs}
+        judgement = Judgement(
+            estimator=estimator.name,
+            kind=estimator.kind,
+            sets=len(left_out.sets),
+            images=int(np.count_nonzero(have)),
+            mae_image=_alike(np.abs(estimate - truth), of_set),
+            mae_set=float(np.mean(np.abs(list(errors.values())))),
+            coverage=_alike(covered, of_set) if intervals else None,
+            width=_alike(high - low, of_set) if intervals else None,
+            auroc=auroc(-estimate, truth < tau),
+            auroc_within=float(np.mean(defined)) if defined else None,
+            aurc=aurc(estimate, truth),
+            set_errors=errors,
+            set_coverage=float(np.mean([row.held for row in left_out.sets])),
+            set_width=float(np.mean([row.high - row.low for row in left_out.sets])),
+            home_error=left_out.home_error,
+        )
+        judgements.append(judgement)
     return tuple(judgements), by_estimator
 
 
 def _leave_out(
     estimator: Estimator, labelled: LabelledImages, level: float, known: KnownFits, hidden: Mapping[str, HiddenSite]
 ) -> LeftOut | None:
+    """Estimate each labelled site without its labels, else each kind of corruption; None if too few sets are labelled."""
     settled = resolved(estimator, labelled)
     if settled is None:
         return None
     have = available(labelled.columns, settled.needs)
     needed = replace(labelled, columns=narrow(labelled.columns, settled.needs))
     sites = list(dict.fromkeys(labelled.sets[have & labelled.foreign].tolist()))
-    if len(sites) < (1 if (have & labelled.own).any() else 2):
-        return None if sites else _by_kinds(settled, needed, have, level, known)
-    values = np.full((3, len(have)), np.nan)
-    estimates = []
-    for name in sites:
-        inside = have & (labelled.sets == name)
-        dataset, gate = needed.take(inside), hidden.get(name, HiddenSite())
-        learnt = calibrated(settled, needed.take(have & ~inside), level, known, gate.stopped)
-        values[:, inside] = said = learnt.predict(dataset.columns)
-        estimates.append(learnt.of_estimates(said[0], name, float(np.mean(dataset.performance)), gate.beyond))
-    home = calibrated(settled, needed, level, known).set_errors("home")
-    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), next(iter(home.values()), None))
-
-
-def _by_kinds(settled: Estimator, needed: LabelledImages, have: Mask, level: float, known: KnownFits) -> LeftOut | None:
-    """Evaluate an estimator on corrupted sets, leaving out one kind of corruption at a time; None with fewer than two kinds."""
-    if needed.kinds is None or len(set(needed.kinds[have & needed.corrupted])) < 2:
+    values, estimates = np.full((3, len(have)), np.nan), []
+    if len(sites) >= (1 if (have & labelled.own).any() else 2):
+        for name in sites:
+            inside = have & (labelled.sets == name)
+            dataset, gate = needed.take(inside), hidden.get(name, HiddenSite())
+            learnt = calibrated(settled, needed.take(have & ~inside), level, known, gate.stopped)
+            values[:, inside] = said = learnt.predict(dataset.columns)
+            estimates.append(learnt.of_estimates(said[0], name, float(np.mean(dataset.performance)), gate.beyond))
+        learnt = calibrated(settled, needed, level, known)
+    elif sites or needed.kinds is None or len(set(needed.kinds[have & needed.corrupted])) < 2:
         return None
-    learnt = calibrated(settled, needed, level, known)
-    estimate = np.full(len(have), np.nan)
-    tried = [name for name, role in learnt.roles.items() if role == "corrupted"]
-    names = np.array(learnt.sets)
-    rows = []
-    for name in tried:
-        values = learnt.estimates[names == name]
-        estimate[have & (needed.sets == name)] = values
-        rows.append(learnt.of_estimates(values, name, float(np.mean(learnt.performance[names == name]))))
-    undefined = np.full(len(have), np.nan)
-    home = learnt.set_errors("home")
-    return LeftOut(settled.name, estimate, undefined, undefined, tuple(rows), next(iter(home.values()), None))
-
-
-def _judgement(estimator: Estimator, left_out: LeftOut, labelled: LabelledImages, tau: float) -> Judgement:
-    have = np.isfinite(left_out.estimate)
-    estimate, low, high, truth = (x[have] for x in (left_out.estimate, left_out.low, left_out.high, labelled.performance))
-    of_set = [labelled.sets[have] == row.dataset for row in left_out.sets]
-    intervals = bool(np.isfinite(low).all())
-    covered = (low - _ROUNDING <= truth) & (truth <= high + _ROUNDING)
-    within = [auroc(-estimate[inside], truth[inside] < tau) for inside in of_set]
-    defined = [value for value in within if value is not None]
-    pairs = zip(left_out.sets, of_set, strict=True)
-    errors = {row.dataset: row.predicted - float(np.mean(truth[inside])) for row, inside in pairs}
-    return Judgement(
-        estimator=estimator.name,
-        kind=estimator.kind,
-        sets=len(left_out.sets),
-        images=int(np.count_nonzero(have)),
-        mae_image=_alike(np.abs(estimate - truth), of_set),
-        mae_set=float(np.mean(np.abs(list(errors.values())))),
-        coverage=_alike(covered, of_set) if intervals else None,
-        width=_alike(high - low, of_set) if intervals else None,
-        auroc=auroc(-estimate, truth < tau),
-        auroc_within=float(np.mean(defined)) if defined else None,
-        aurc=aurc(estimate, truth),
-        set_errors=errors,
-        set_coverage=float(np.mean([row.held for row in left_out.sets])),
-        set_width=float(np.mean([row.high - row.low for row in left_out.sets])),
-        home_error=left_out.home_error,
-    )
+    else:
+        # Without a site the kinds of corruption are left out one at a time, and there are no intervals of images.
+        learnt = calibrated(settled, needed, level, known)
+        names = np.array(learnt.sets)
+        for name in (name for name, role in learnt.roles.items() if role == "corrupted"):
+            of_set, measured = learnt.estimates[names == name], learnt.performance[names == name]
+            values[0, have & (needed.sets == name)] = of_set
+            estimates.append(learnt.of_estimates(of_set, name, float(np.mean(measured))))
+    home_error = next(iter(learnt.set_errors("home").values()), None)
+    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), home_error)
 
 
 def _alike(values: Float64Array | Mask, of_set: list[Mask]) -> float:

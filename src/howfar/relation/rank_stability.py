@@ -135,29 +135,19 @@ def agreements(before: Distances, after: Distances, k: int = 5, *, draws: int = 
     means = paired_means(before, after, draws, seed)
     if not 1 <= k <= len(names):
         raise InputError.of("k", f"must lie between 1 and the number of datasets, {len(names)}", k)
-    return np.stack([_kendall(means[:, 0], means[:, 1]), _overlap(means[:, 0], means[:, 1], k)], axis=1)
-
-
-def _kendall(before: Float64Array, after: Float64Array) -> Float64Array:
-    """Compute Kendall's τ_b of each row, (draws, datasets): Σ s t / √(Σ s² Σ t²), where s, t are signs of pair differences."""
-    draws, count = before.shape
-    first, second = np.triu_indices(count, 1)
+    # Kendall's τ_b of each row, Σ s t / √(Σ s² Σ t²), where s and t are the signs of the differences of pairs.
+    first, second = np.triu_indices(len(names), 1)
     block = max(1, _NUMBERS // len(first))
-    tau = np.empty(draws)
-    for start in range(0, draws, block):
-        rows = slice(start, start + block)
-        s, t = (np.sign(values[rows][:, first] - values[rows][:, second]) for values in (before, after))
+    tau = np.empty(len(means))
+    for start in range(0, len(means), block):
+        rows = means[start : start + block]
+        s, t = np.sign(rows[:, :, first] - rows[:, :, second]).transpose(1, 0, 2)
         together, of_s, of_t = (np.einsum("dp,dp->d", a, b) for a, b in ((s, t), (s, s), (t, t)))
         with np.errstate(invalid="ignore"):
-            tau[rows] = together / np.sqrt(of_s * of_t)
-    return tau
-
-
-def _overlap(before: Float64Array, after: Float64Array, k: int) -> Float64Array:
-    """Compute for each row the share of the k nearest datasets common to both orders."""
-    near = [np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1) < k for values in (before, after)]
-    share: Float64Array = (near[0] & near[1]).sum(axis=1) / k
-    return share
+            tau[start : start + block] = together / np.sqrt(of_s * of_t)
+    near = np.argsort(np.argsort(means, axis=2, kind="stable"), axis=2) < k
+    overlap = near.all(axis=1).sum(axis=1) / k
+    return np.stack([tau, overlap], axis=1)
 
 
 LEVEL = 0.95

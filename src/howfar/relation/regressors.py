@@ -76,8 +76,9 @@ def difference(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> L
 def line(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear:
     """Fit a least-squares line of performance on a column with equal weight per set; slope 0 if the column is constant."""
     centre, scale, gram, slope = _moments(labelled, needs)
-    fitted = slope / np.where(gram.diagonal() > 0, gram.diagonal(), 1.0)
-    return _linear(name, needs, labelled, centre, fitted / scale, None)
+    fitted = slope / np.where(gram.diagonal() > 0, gram.diagonal(), 1.0) / scale
+    intercept = float(labelled.weights() @ labelled.performance)
+    return Linear(name, needs, intercept, tuple(centre.tolist()), tuple(fitted.tolist()))
 
 
 def ridge(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear:
@@ -97,7 +98,8 @@ def ridge(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear
         errors += ((predictions - inside.performance[:, None]) ** 2).mean(axis=0)
     best = int(np.argmin(errors))
     centre, slopes = _path(labelled, needs)
-    return _linear(name, needs, labelled, centre, slopes[:, best], PENALTIES[best])
+    intercept = float(labelled.weights() @ labelled.performance)
+    return Linear(name, needs, intercept, tuple(centre.tolist()), tuple(slopes[:, best].tolist()), PENALTIES[best])
 
 
 def _path(labelled: LabelledImages, needs: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
@@ -122,18 +124,6 @@ def _moments(labelled: LabelledImages, needs: tuple[str, ...]) -> tuple[Float64A
 
 def _columns(labelled: LabelledImages, needs: tuple[str, ...]) -> Float64Array:
     return np.stack([column(labelled.columns, name) for name in needs], axis=1)
-
-
-def _linear(
-    name: str,
-    needs: tuple[str, ...],
-    labelled: LabelledImages,
-    centre: Float64Array,
-    slope: Float64Array,
-    penalty: float | None,
-) -> Linear:
-    intercept = float(labelled.weights() @ labelled.performance)
-    return Linear(name, needs, intercept, tuple(centre.tolist()), tuple(slope.tolist()), penalty)
 
 
 ATC_NEEDS = (HISTOGRAM, "predicted_foreground")
@@ -273,7 +263,12 @@ class Boosted(_Fit):
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Rebuild a fit from the values of `to_dict`; raises `ValueError` for invalid trees."""
-        whole = [_whole(document[name]) for name in ("feature", "left", "right")]
+        whole = []
+        for name in ("feature", "left", "right"):
+            array = np.asarray(document[name])
+            if not np.issubdtype(array.dtype, np.integer):  # it would be rounded silently
+                raise ValueError("trees whose columns or nodes are no whole numbers")
+            whole.append(array.astype(np.int64))
         real = [np.array(document[name], dtype=np.float64) for name in ("cut", "value")]
         needs, intercept = tuple(str(name) for name in document["needs"]), float(document["intercept"])
         shapes = {array.shape for array in (*whole, *real)}
@@ -288,14 +283,6 @@ class Boosted(_Fit):
             raise ValueError("trees of values that are not finite")
         feature, left, right = whole
         return cls(str(document["estimator"]), needs, intercept, feature, real[0], left, right, real[1])
-
-
-def _whole(values: Any) -> NDArray[np.int64]:
-    """Return integers as an int64 array; `ValueError` for other numbers, which would be rounded silently."""
-    array = np.asarray(values)
-    if not np.issubdtype(array.dtype, np.integer):
-        raise ValueError("trees whose columns or nodes are no whole numbers")
-    return array.astype(np.int64)
 
 
 def _ending(feature: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
@@ -325,7 +312,13 @@ def boosted(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Boos
     if len(labelled.performance) == 1:
         leaf, nought = np.full((1, 1), _LEAF), np.zeros((1, 1))
         return Boosted(name, needs, float(labelled.performance[0]), leaf, nought, leaf, leaf, nought)
-    chosen = labelled.take(_drawn(labelled, needs))
+    # The order of values instead of the caller's; of each set above 2,000 images, 2,000 are drawn.
+    keys = [*(column(labelled.columns, need) for need in needs), labelled.performance, labelled.weights()]
+    order = np.lexsort(keys)
+    sets, rng = labelled.sets[order], np.random.default_rng(0)
+    parts = [np.flatnonzero(sets == dataset) for dataset in dict.fromkeys(sets.tolist())]
+    kept = [part if len(part) <= MOST else rng.choice(part, MOST, replace=False) for part in parts]
+    chosen = labelled.take(order[np.sort(np.concatenate(kept))])
     x = np.stack([column(chosen.columns, need) for need in needs], axis=1)
     weights = chosen.weights() * len(x)
     model = GradientBoostingRegressor(
@@ -353,13 +346,3 @@ def boosted(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Boos
         right=padded([tree.children_right for tree in trees], _LEAF, np.int64),
         value=padded([RATE * tree.value.ravel() for tree in trees], 0.0, np.float64),
     )
-
-
-def _drawn(labelled: LabelledImages, needs: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return image positions sorted by value; of each set above 2,000 images, 2,000 are drawn."""
-    keys = [*(column(labelled.columns, need) for need in needs), labelled.performance, labelled.weights()]
-    order = np.lexsort(keys)
-    sets, rng = labelled.sets[order], np.random.default_rng(0)
-    parts = [np.flatnonzero(sets == dataset) for dataset in dict.fromkeys(sets.tolist())]
-    kept = [part if len(part) <= MOST else rng.choice(part, MOST, replace=False) for part in parts]
-    return np.asarray(order[np.sort(np.concatenate(kept))], dtype=np.int64)

@@ -377,7 +377,11 @@ def notes(judge: SiteJudge, at_hand: Collection[str], wanted: str = AUTO) -> tup
         raise InputError(f"estimator {wanted} needs {', '.join(missing)}: pass the folders of maps that they are read from")
     used = next(name for name in ranked if set(judge.fits[name].needs) <= set(at_hand))
     better = ranked[: ranked.index(used)]
-    more = [_missing(judge, better[0], at_hand)] if better else []
+    more = []
+    if better:
+        absent = set(judge.fits[better[0]].needs) - set(at_hand)
+        what = "predictions of the mirrored images: pass them too" if absent <= MIRRORED else "predictions: pass them"
+        more = [f"{_with_error(judge, better[0])} {FIRST} {what}"]
     return (_trust(judge, used), *more, *judge.remarks)
 
 
@@ -408,13 +412,6 @@ def judgement_of(judge: SiteJudge, name: str) -> Judgement | None:
 def _with_error(judge: SiteJudge, name: str) -> str:
     judgement = judgement_of(judge, name)
     return name if judgement is None else f"{name} (error of a dataset's mean {judgement.mae_set:.3f})"
-
-
-def _missing(judge: SiteJudge, name: str, at_hand: Collection[str]) -> str:
-    """Name the predictions to pass so that an estimator can be used."""
-    missing = set(judge.fits[name].needs) - set(at_hand)
-    what = "predictions of the mirrored images: pass them too" if missing <= MIRRORED else "predictions: pass them"
-    return f"{_with_error(judge, name)} {FIRST} {what}"
 
 
 def _trust(judge: SiteJudge, used: str) -> str:

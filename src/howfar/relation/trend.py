@@ -78,11 +78,11 @@ def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, dr
 
 @dataclass(frozen=True)
 class _Statistic:
-    """Define a coefficient of sums that add over sets: a set's (draws, k) sums, the coefficient, and the columns behind it."""
+    """Define a coefficient of sums that add over sets: a set's (draws, k) sums, the coefficient, and what is ranked."""
 
     sums: Callable[[PerformancePoints, Float64Array], Float64Array]
     value: Callable[[Float64Array], Float64Array]
-    carriers: Callable[[PerformancePoints], tuple[Float64Array, ...]]
+    ranked: tuple[str, ...] = ()
 
     def of(self, sets: Sequence[PerformancePoints], drawn: Sequence[Float64Array]) -> Float64Array:
         """Compute the coefficient in each draw from the sums over all sets."""
@@ -91,18 +91,15 @@ class _Statistic:
     def freedom(self, sets: Sequence[PerformancePoints]) -> float:
         """Compute the degrees of freedom: the smallest effective number of groups over the coefficient's columns."""
         spare = sum(points.n_groups for points in sets) - len(sets) - 1
-        carried = [effective_groups(sets, columns) for columns in zip(*map(self.carriers, sets), strict=True)]
-        return float(min(spare, *carried))
-
-
-def _ranked(*names: str) -> Callable[[PerformancePoints], tuple[Float64Array, ...]]:
-    """Make a function for centred ranks of quantities over the images where all are known, 0 for other images."""
-
-    def carriers(points: PerformancePoints) -> tuple[Float64Array, ...]:
-        columns, defined = _defined_columns(points, names)
-        return tuple(defined * correlation.midranks(column, defined[None, :])[0] for column in columns)
-
-    return carriers
+        carriers: list[tuple[Float64Array, ...]] = []
+        for points in sets:
+            if self.ranked:
+                # Centred ranks over the images where all quantities are known, 0 for other images.
+                columns, defined = _defined_columns(points, self.ranked)
+                carriers.append(tuple(defined * correlation.midranks(column, defined[None, :])[0] for column in columns))
+            else:
+                carriers.append((correlation.moments(points)[:, 1],))
+        return float(min(spare, *(effective_groups(sets, columns) for columns in zip(*carriers, strict=True))))
 
 
 def _defined_columns(points: PerformancePoints, names: Sequence[str]) -> tuple[tuple[Float64Array, ...], Float64Array]:
@@ -122,19 +119,15 @@ def _ranks_of(*names: str) -> _Statistic:
         columns, defined = _defined_columns(points, names)
         return correlation.rank_sums(columns, weights * defined)
 
-    return _Statistic(sums, correlation.correlation if len(names) == 2 else correlation.partial_spearman, _ranked(*names))
+    return _Statistic(sums, correlation.correlation if len(names) == 2 else correlation.partial_spearman, names)
 
 
-_SLOPE = _Statistic(
-    lambda points, weights: correlation.centred(weights @ correlation.moments(points)),
-    correlation.slope_of,
-    lambda points: (correlation.moments(points)[:, 1],),
-)
+_SLOPE = _Statistic(lambda points, weights: correlation.centred(weights @ correlation.moments(points)), correlation.slope_of)
 _SPEARMAN = _ranks_of("distances", "performance")
 _KENDALL = _Statistic(
     lambda points, weights: correlation.concordance_sums(points.distances, points.performance, weights),
     correlation.correlation,
-    _ranked("distances", "performance"),
+    ("distances", "performance"),
 )
 _PARTIAL = _ranks_of("distances", "performance", "foreground")
 
@@ -145,10 +138,16 @@ def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws:
         statistics.append(_PARTIAL)
     values = [float(statistic.of(sets, [np.ones((1, len(points))) for points in sets])[0]) for statistic in statistics]
     groups = sum(points.n_groups for points in sets)
+    coefficients = [Interval(value if np.isfinite(value) else None) for value in values]
     if draws and groups - len(sets) >= correlation.FEWEST - 1:
-        coefficients = _with_intervals(sets, statistics, values, rng, draws)
-    else:
-        coefficients = [Interval(value if np.isfinite(value) else None) for value in values]
+        blocks = [[statistic.of(sets, drawn) for statistic in statistics] for drawn in _drawn(sets, rng, draws)]
+        for place, (statistic, value) in enumerate(zip(statistics, values, strict=True)):
+            resampled = np.concatenate([block[place] for block in blocks])
+            if statistic is _SLOPE and np.isfinite(value):
+                error, freedom = correlation.jackknife_error(sets), statistic.freedom(sets)
+                coefficients[place] = correlation.slope_interval(value, resampled, error, freedom)
+            elif np.isfinite(value):
+                coefficients[place] = correlation.correlation_interval(value, resampled, statistic.freedom(sets))
     slope, spearman, kendall, *partial = coefficients
     return Trend(
         n=sum(len(points) for points in sets),
@@ -158,27 +157,6 @@ def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws:
         slope=slope,
         partial=partial[0] if partial else None,
     )
-
-
-def _with_intervals(
-    sets: Sequence[PerformancePoints],
-    statistics: Sequence[_Statistic],
-    values: Sequence[float],
-    rng: np.random.Generator,
-    draws: int,
-) -> list[Interval]:
-    blocks = [[statistic.of(sets, drawn) for statistic in statistics] for drawn in _drawn(sets, rng, draws)]
-    coefficients = []
-    for statistic, value, resampled in zip(statistics, values, map(np.concatenate, zip(*blocks, strict=True)), strict=True):
-        if not np.isfinite(value):
-            coefficients.append(Interval(None))
-        elif statistic is _SLOPE:
-            coefficients.append(
-                correlation.slope_interval(value, resampled, correlation.jackknife_error(sets), statistic.freedom(sets))
-            )
-        else:
-            coefficients.append(correlation.correlation_interval(value, resampled, statistic.freedom(sets)))
-    return coefficients
 
 
 def _drawn(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Iterator[list[Float64Array]]:
@@ -217,7 +195,7 @@ def verdict(
     --------
     >>> falling = Trend(120, 120, Interval(-0.52, -0.65, -0.37), Interval(-0.36), Interval(-0.31, -0.4, -0.22), None)
     >>> print(verdict(falling, 0.62, tau=0.5).text)
-    F falls with distance: it changes by −0.31 [−0.40, −0.22] from the nearest to the farthest image (mean F 0.62,
+    F falls with distance: from the nearest to the farthest image it changes by −0.31 [−0.40, −0.22] (mean F 0.62,
     Spearman −0.52 [−0.65, −0.37], 120 images)
     >>> few = Trend(9, 9, Interval(-0.1, -0.7, 0.6), Interval(-0.1), Interval(-0.05, -0.6, 0.5), None)
     >>> print(verdict(few, 0.8, tau=0.5).text)
@@ -234,11 +212,11 @@ def verdict(
     known = None if mean is None or math.isnan(mean) else mean
     high, sign = known is not None and known >= tau, _sign(trend.slope)
     kind: Kind = "falls" if sign == -1 else "rises" if sign else "consistent" if high and _flat(trend.slope, flat) else "none"
-    within = " within sets" if sets > 1 else ""
+    within = " within datasets" if sets > 1 else ""
     change, of_metric = _with_interval(trend.slope), f"the change of {metric_name} {SPAN}, {_with_interval(trend.slope)},"
     low = f"mean {metric_name} {'is unknown' if known is None else f'is below {tau:g}'}"
     if kind in ("falls", "rises"):
-        claim = f"{_start(metric_name)} {kind} with distance{within}: it changes by {change} {SPAN}"
+        claim = f"{_start(metric_name)} {kind} with distance{within}: {SPAN} it changes by {change}"
     elif kind == "consistent":
         claim = (
             f"{_start(metric_name)} is consistent over distance{within}: {of_metric} may be 0 and is no more than "
@@ -253,7 +231,7 @@ def verdict(
     if trend.spearman.value is not None:
         numbers.append(f"Spearman {_with_interval(trend.spearman)}")
     groups = "" if trend.groups == trend.n else f" of {trend.groups:,} groups"
-    numbers.append(f"{trend.n:,} images{groups}{f' in {sets} sets' if sets > 1 else ''}")
+    numbers.append(f"{trend.n:,} images{groups}{f' in {sets} datasets' if sets > 1 else ''}")
     return TrendVerdict(kind, f"{claim} ({', '.join(numbers)}){_besides(trend, kind, flat, metric_name)}")
 
 

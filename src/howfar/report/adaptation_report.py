@@ -12,15 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from howfar.errors import MissingPathError
+from howfar.explore.points import adaptation_points, masks_in
 from howfar.figures import Caption, registration
 from howfar.figures import adaptation_style as adapted
-from howfar.figures.adaptation_gains import by_seed
-from howfar.figures.adaptation_pictures import adaptation_rows, rows_caption
-from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption, is_scored, ranges
-from howfar.report import adaptation_sentences
+from howfar.figures.adaptation_figures import (
+    adaptation_bars,
+    adaptation_rows,
+    bars_caption,
+    by_seed,
+    is_scored,
+    ranges,
+    rows_caption,
+)
+from howfar.report import adaptation_sentences, explorer
 from howfar.report import section as doc
 from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_random, points, standing
-from howfar.report.explorer import adaptation_section
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import Figures, draw_figures
 from howfar.report.reproduction_code import rerun_adaptation
@@ -52,7 +58,13 @@ def scores(result: Adaptation, column: str) -> doc.Table:
     bars = ranges(result, [BASELINE, *adapted.arms(result)["model"]], seeds, column)
 
     def of(dataset: str) -> Callable[[Key], doc.Cell]:
-        return lambda key: _range(bars.get((*key, dataset)), len(seeds) > 1)
+        def cell(key: Key) -> doc.Cell:
+            bar = bars.get((*key, dataset))
+            if bar is None or bar.mean != bar.mean:
+                return doc.UNDEFINED
+            return doc.Cell(f"{bar.mean:.3f}" + (f" ({bar.low:.3f}–{bar.high:.3f})" if len(seeds) > 1 else ""), bar.mean)
+
+        return cell
 
     own = [(_title(result, name), "", of(name)) for name in adapted.scored(result)]
     every = ("all", "mean over the secondaries, datasets alike", of(ALL), len(result.secondaries) > 1)
@@ -292,12 +304,6 @@ def _retuned(row: Mapping[Any, Any]) -> doc.Cell:
     return doc.f_mu_sigma(float(row["ods"]), float(row["distance_mean"]), float(row["distance_std"]))
 
 
-def _range(bar: Bar | None, several: bool) -> doc.Cell:
-    if bar is None or bar.mean != bar.mean:
-        return doc.UNDEFINED
-    return doc.Cell(f"{bar.mean:.3f}" + (f" ({bar.low:.3f}–{bar.high:.3f})" if several else ""), bar.mean)
-
-
 def _change(difference: Interval) -> doc.Cell:
     return doc.interval_cell(difference, partial(signed, decimals=3), strong=difference.below)
 
@@ -335,7 +341,9 @@ def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterato
         *doc.shown("strata", "Halves and thirds", strata(adaptation), text=_STRATA, style="models"),
     ]
     yield "distance", "By distance", doc.Section("", by_distance, folded=True)
-    yield "explore", "Explore", adaptation_section(adaptation, folder)
+    images = adaptation_points(adaptation, folder, explorer.MODELS)
+    interactive = explorer.section(images, masks_in(adaptation), adaptation.folder) if len(images) else None
+    yield "explore", "Explore", interactive
     suppressed = suppression(adaptation)
     if suppressed.rows:
         title = "False positives on background, and what suppressing them cost"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from howfar.figures import adaptation_style as adapted
-from howfar.figures.adaptation_scores import Bar, ranges
+from howfar.figures.adaptation_figures import Bar, ranges
 from howfar.report import section as doc
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
 from howfar.results.records import Interval, matching

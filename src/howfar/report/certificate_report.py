@@ -10,7 +10,7 @@ from markupsafe import Markup
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import draw_figures
-from howfar.results.certificate_result import Certificate, Step, Zone
+from howfar.results.certificate_result import Certificate, Step
 from howfar.results.records import Interval
 from howfar.text_formatting import in_units
 
@@ -25,7 +25,12 @@ def lead(certificate: Certificate) -> str:
 def _lead(certificate: Certificate) -> str:
     drawn, labelled = len(certificate.sample), certificate.labelled
     if certificate.zone is not None and certificate.value is not None:
-        return _zone_lead(certificate, certificate.zone)
+        asked = f"at most {100 * certificate.zone.wrong:g} % score below {certificate.zone.at_least:g}"
+        if not certificate.zone.certified:
+            return f"Of no part of {certificate.dataset} is it shown that {asked}."
+        of = f"{certificate.zone.certified:,} of the {certificate.n:,} images of {certificate.dataset}"
+        sure = f"with {100 * certificate.level:g} % confidence, whatever the shift"
+        return f"Take the {of} with the best predictions: {asked}, {sure}. zone.txt lists them."
     if certificate.value is None or certificate.low is None or certificate.high is None:
         if not labelled:
             return f"Nothing is known yet: {drawn} of {certificate.n:,} images were drawn and wait for their labels."
@@ -42,15 +47,6 @@ def _lead(certificate: Certificate) -> str:
         form = "+.3f" if certificate.against is not None else ".3f"
         return f"On {certificate.dataset} the {certificate.words} is {certificate.value:{form}}, {whole}."
     return f"On {certificate.dataset} the model reaches a {certificate.measured} of {certificate.value:.3f}, {whole}."
-
-
-def _zone_lead(certificate: Certificate, zone: Zone) -> str:
-    asked = f"at most {100 * zone.wrong:g} % score below {zone.at_least:g}"
-    sure = f"with {100 * certificate.level:g} % confidence, whatever the shift"
-    if not zone.certified:
-        return f"Of no part of {certificate.dataset} is it shown that {asked}."
-    of = f"{zone.certified:,} of the {certificate.n:,} images of {certificate.dataset}"
-    return f"Take the {of} with the best predictions: {asked}, {sure}. zone.txt lists them."
 
 
 def design(certificate: Certificate) -> str:
@@ -145,7 +141,16 @@ def _sections(certificate: Certificate) -> Iterator[tuple[str, str, doc.Section]
     answer: list[doc.Part] = [*doc.notes("Notes", certificate.notes), doc.RegisteredFigure("steps")]
     yield "answer", "In short", doc.Section(lead(certificate), answer, sentences(certificate))
     if certificate.zone is not None and certificate.zone.tests:
-        tests = doc.TablePart("zones", "The zones that were tested, smallest first", _tests(certificate.zone), heading="")
+        said = {True: "passed", False: "failed", None: "waits for labels"}
+        tested = doc.tabulate(
+            certificate.zone.tests,
+            ("best predicted images", "of the site", lambda test: doc.count(test.images)),
+            ("labels", "that the test reads", lambda test: doc.count(test.labels)),
+            ("below", f"labels that score below {certificate.zone.at_least:g}", lambda test: doc.count(test.below)),
+            ("allowed", "largest number with which it passes", lambda test: doc.count(test.allowed)),
+            ("test", "", lambda test: doc.Cell(said[test.passed])),
+        )
+        tests = doc.TablePart("zones", "The zones that were tested, smallest first", tested, heading="")
         yield "zones", "Zones", doc.Section("The first test that fails, or lacks labels, ends the search.", [tests])
     sample = doc.TablePart("sample", "The drawn images in the order of labelling", _sample(certificate), heading="")
     yield "sample", "Sample", doc.Section("", [doc.RegisteredFigure("sample"), sample], [design(certificate)])
@@ -154,7 +159,14 @@ def _sections(certificate: Certificate) -> Iterator[tuple[str, str, doc.Section]
         table = doc.TablePart("steps", "What was known after each label", _steps(certificate), heading="", summary=summary)
         yield "steps", "Label by label", doc.Section("", [replace(table, explained=False)])
     yield limits_section(limits(certificate))
-    yield made_section(doc.Made([("Settings", _settings(certificate))], certificate.provenance, source=SOURCE))
+    values: dict[str, object] = {"site": certificate.site.source or None}
+    values |= {"images": certificate.n, "drawn": len(certificate.sample)}
+    values |= {name: getattr(certificate, name) for name in ("task", "metric", "level", "until")}
+    values |= {name.replace("_", " "): getattr(certificate.zone, name, None) for name in ("at_least", "wrong")}
+    values |= {"second model": certificate.against, "threshold": certificate.threshold}
+    values |= {"tolerance": certificate.tolerance or None, "boxes match from": certificate.iou}
+    values |= {"boxes scored from": certificate.min_score, "predicted by": certificate.proxy, "seed": certificate.seed}
+    yield made_section(doc.Made([("Settings", doc.facts(values))], certificate.provenance, source=SOURCE))
 
 
 SOURCE: Final = Markup(
@@ -187,18 +199,6 @@ def _sample(certificate: Certificate) -> doc.Table:
     )
 
 
-def _tests(zone: Zone) -> doc.Table:
-    said = {True: "passed", False: "failed", None: "waits for labels"}
-    return doc.tabulate(
-        zone.tests,
-        ("best predicted images", "of the site", lambda test: doc.count(test.images)),
-        ("labels", "that the test reads", lambda test: doc.count(test.labels)),
-        ("below", f"labels that score below {zone.at_least:g}", lambda test: doc.count(test.below)),
-        ("allowed", "largest number with which it passes", lambda test: doc.count(test.allowed)),
-        ("test", "", lambda test: doc.Cell(said[test.passed])),
-    )
-
-
 def _steps(certificate: Certificate) -> doc.Table:
     def half(step: Step) -> doc.Cell:
         return doc.decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2)
@@ -210,16 +210,4 @@ def _steps(certificate: Certificate) -> doc.Table:
         ("estimate", interval, lambda step: doc.interval_cell(Interval(step.value, step.low, step.high), "{:.3f}".format)),
         ("half width", "", half),
         ("settled", "", lambda step: doc.Cell(step.settled or "–"), certificate.until is not None),
-    )
-
-
-def _settings(certificate: Certificate) -> doc.Table:
-    values: dict[str, object] = {"site": certificate.site.source or None}
-    values |= {"images": certificate.n, "drawn": len(certificate.sample)}
-    values |= {name: getattr(certificate, name) for name in ("task", "metric", "level", "until")}
-    values |= {name.replace("_", " "): getattr(certificate.zone, name, None) for name in ("at_least", "wrong")}
-    values |= {"second model": certificate.against, "threshold": certificate.threshold}
-    values |= {"tolerance": certificate.tolerance or None, "boxes match from": certificate.iou}
-    return doc.facts(
-        values | {"boxes scored from": certificate.min_score, "predicted by": certificate.proxy, "seed": certificate.seed}
     )

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -20,7 +20,15 @@ def junit_text(check: Check) -> str:
         own = [decision for decision in check.decisions if decision.dataset == name]
         suite = ElementTree.SubElement(root, "testsuite", {"name": xml_text(name), **_counts(own), "skipped": "0"})
         for decision in own:
-            _add(suite, decision, check.primary)
+            named = {"classname": xml_text(f"{check.primary}.{decision.dataset}"), "name": xml_text(decision.rule)}
+            case = ElementTree.SubElement(suite, "testcase", named)
+            if decision.counts == "pass":
+                output = ElementTree.SubElement(case, "system-out")
+                output.text = xml_text(f"{decision.shown}: {decision.why()}")
+                continue
+            tag = "failure" if decision.counts == "breach" else "error"
+            fault = ElementTree.SubElement(case, tag, {"type": decision.counts, "message": xml_text(decision.words)})
+            fault.text = xml_text("; ".join(filter(None, [f"must be {decision.must}", decision.remedy])))
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -29,19 +37,6 @@ def _counts(decisions: Sequence[Decision]) -> dict[str, str]:
     outcomes = [decision.counts for decision in decisions]
     counts = {"tests": len(outcomes), "failures": outcomes.count("breach"), "errors": outcomes.count("undecided")}
     return {name: str(count) for name, count in counts.items()}
-
-
-def _add(suite: ElementTree.Element, decision: Decision, primary: str) -> None:
-    case = ElementTree.SubElement(
-        suite, "testcase", {"classname": xml_text(f"{primary}.{decision.dataset}"), "name": xml_text(decision.rule)}
-    )
-    if decision.counts == "pass":
-        output = ElementTree.SubElement(case, "system-out")
-        output.text = xml_text(f"{decision.shown}: {decision.why()}")
-        return
-    tag = "failure" if decision.counts == "breach" else "error"
-    fault = ElementTree.SubElement(case, tag, {"type": decision.counts, "message": xml_text(decision.words)})
-    fault.text = xml_text("; ".join(filter(None, [f"must be {decision.must}", decision.remedy])))
 
 
 _ROWS = 30
@@ -72,6 +67,14 @@ def escaped_markdown(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", line).replace(r"\(", "(").replace(r"\)", ")").replace(r"\[", "[").replace(r"\+", "+")
 
 
+_BATCHES = (
+    ("images", "n", "Images that were scored."),
+    ("unreadable_images", "unreadable", "Files that could not be read."),
+    ("probable_failures", "failures", "Images that probably fail."),
+    ("far_images", "far", "Images beyond 95 % of the primary's own."),
+    ("inside_gate", "gate", "Whether the dataset is inside the labelled range."),
+)
+"""Metrics of a batch: name, field, and meaning."""
 _Sample = tuple[Mapping[str, str], float | None]
 _Metric = tuple[str, str, Sequence[_Sample]]
 
@@ -93,39 +96,30 @@ def prometheus_text(check: Check, now: datetime | None = None) -> str:
         ("timestamp_seconds", "Time of the check, in seconds since 1970.", [(whole, at)]),
         ("labels_to_decide", "Labels expected to decide what is undecided.", [(whole, check.labels)]),
         ("rule_outcome", "Outcome of a rule: 0 pass, 3 breach, 4 undecided.", rules),
-        *_of_batches(check, whole),
     ]
+    batches = [({**whole, "dataset": batch.dataset}, batch) for batch in check.batches]
+    for name, own, meaning in _BATCHES:
+        metrics.append((name, meaning, [(labels, getattr(batch, own)) for labels, batch in batches]))
+    performance = [
+        ({**labels, "bound": bound, "source": batch.source}, getattr(batch, bound))
+        for labels, batch in batches
+        for bound in ("value", "low", "high")
+    ]
+    metrics.append(("performance", "Mean performance and the ends of its interval.", performance))
     if check.alarm is not None:
         labels, raised = {**whole, "basis": check.alarm.basis}, check.alarm.raised is not None
         evidence = "Evidence that performance fell; 1 is an alarm."
         metrics.append(("alarm_evidence", evidence, [(labels, check.alarm.evidence[-1])]))
         metrics.append(("alarm_raised", "Whether the alarm was ever raised.", [(labels, raised)]))
-    return "".join(_metric(*metric) for metric in metrics)
-
-
-def _of_batches(check: Check, whole: Mapping[str, str]) -> Iterator[_Metric]:
-    columns = (
-        ("images", "n", "Images that were scored."),
-        ("unreadable_images", "unreadable", "Files that could not be read."),
-        ("probable_failures", "failures", "Images that probably fail."),
-        ("far_images", "far", "Images beyond 95 % of the primary's own."),
-        ("inside_gate", "gate", "Whether the dataset is inside the labelled range."),
-    )
-    named = [({**whole, "dataset": batch.dataset}, batch) for batch in check.batches]
-    performance = [
-        ({**labels, "bound": bound, "source": batch.source}, getattr(batch, bound))
-        for labels, batch in named
-        for bound in ("value", "low", "high")
-    ]
-    for name, own, meaning in columns:
-        yield name, meaning, [(labels, getattr(batch, own)) for labels, batch in named]
-    yield "performance", "Mean performance and the ends of its interval.", performance
-
-
-def _metric(name: str, meaning: str, samples: Iterable[_Sample]) -> str:
-    """Format one metric; return "" if all its samples are unknown."""
-    lines = [f"howfar_check_{name}{{{_labels(labels)}}} {_number(value)}\n" for labels, value in samples if value is not None]
-    return "".join([f"# HELP howfar_check_{name} {meaning}\n# TYPE howfar_check_{name} gauge\n", *lines]) if lines else ""
+    lines = list[str]()
+    for name, meaning, samples in metrics:
+        known = [(labels, value) for labels, value in samples if value is not None]
+        if known:
+            lines += [f"# HELP howfar_check_{name} {meaning}", f"# TYPE howfar_check_{name} gauge"]
+        for named, value in known:
+            number = str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))
+            lines.append(f"howfar_check_{name}{{{_labels(named)}}} {number}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _labels(labels: Mapping[str, str]) -> str:
@@ -133,7 +127,3 @@ def _labels(labels: Mapping[str, str]) -> str:
     texts = {name: value.encode("utf-8", "replace").decode("utf-8") for name, value in labels.items()}
     escapes = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
     return ",".join(f'{name}="{text.translate(escapes)}"' for name, text in texts.items())
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))

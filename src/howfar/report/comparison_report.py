@@ -1,8 +1,9 @@
 """Report a comparison of datasets on one page: the datasets' distances, near-duplicate images, and the method."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -24,13 +25,12 @@ from howfar.report.comparison_sentences import (
     smallest_p,
     trivial_verdict,
 )
-from howfar.report.page import SECTION, Page, SectionKind, fill_sections
+from howfar.report.page import SECTION, FilledSection, Page, RunResults, SectionKind, fill, fill_section
 from howfar.report.performance_report import relation_settings
-from howfar.report.report_figures import draw_figures
+from howfar.report.report_figures import draw_figures, tolerated
 from howfar.report.reproduction_code import rerun
-from howfar.report.run_results import RunResults
 from howfar.results import BaselineSummary, Comparison, DatasetSummary, Relation
-from howfar.results.assessment_result import Assessment
+from howfar.results.assessment_result import BEHIND, Assessment
 from howfar.text_formatting import format_number, format_p, signed
 
 FARTHEST, MOST = 20, 200
@@ -65,16 +65,6 @@ RIVAL_COLUMNS = {
 }
 
 
-def main(comparison: Comparison) -> doc.Table:
-    """Build the summary table: `Comparison.table()` and the share of unusual images."""
-    (header, texts), names = comparison.table(), dataset_cells(comparison)
-    rows = [
-        (names[row.name], *map(doc.Cell, cells[1:], attrgetter(*SUMMARY)(row)), doc.percentage(row.beyond))
-        for row, cells in zip(comparison.datasets, texts, strict=True)
-    ]
-    return doc.from_texts((*header, "beyond"), rows, MAIN_COLUMNS)
-
-
 def dataset_cells(comparison: Comparison) -> dict[str, doc.Cell]:
     """Return cells with the secondaries' names in their colours in the figures."""
     return doc.name_cells(dataset.name for dataset in comparison.datasets)
@@ -88,19 +78,6 @@ def _by_dataset(comparison: Comparison, *columns: doc.ColumnOf[DatasetSummary]) 
 
 def _ranks(values: Mapping[str, float]) -> dict[str, float]:
     return dict(zip(values, doc.ranks(list(values.values())), strict=True))
-
-
-def intervals(comparison: Comparison) -> doc.Table:
-    """List numbers beyond the summary table: intervals, self-distances, uncorrected p, components."""
-    own = "leave-one-out, in this dataset's subspace: what “relative” divides by"
-    return _by_dataset(
-        comparison,
-        ("O^dist (mean), 95 % CI", "", lambda row: doc.span(row.o_dist_mean_ci, format_number)),
-        ("P's self-distance", own, lambda row: doc.number(row.self_distance)),
-        ("energy, 95 % CI", "", lambda row: doc.span(row.energy_ci, format_number)),
-        ("p, uncorrected", "", lambda row: doc.Cell(format_p(row.p_value_raw), row.p_value_raw)),
-        ("z", "components kept", lambda row: doc.count(row.components)),
-    )
 
 
 def neighbours(comparison: Comparison) -> doc.Table:
@@ -128,19 +105,6 @@ def neighbours(comparison: Comparison) -> doc.Table:
     )
 
 
-def trivial(comparison: Comparison) -> tuple[doc.Table, dict[str, float | None], str]:
-    """Rank the secondaries by the backbone and by the trivial ones, with their Spearman correlations and the verdict."""
-    measure = trivial_measure(comparison)
-    model = {dataset.name: float(getattr(dataset, measure)) for dataset in comparison.datasets}
-    views: dict[str, dict[str, float]] = {}
-    for baseline in comparison.baselines:
-        views.setdefault(baseline.backbone, {})[baseline.dataset] = float(getattr(baseline, measure))
-    agreements = {backbone: spearman(list(model.values()), [view[name] for name in model]) for backbone, view in views.items()}
-    columns = {comparison.backbone.name: model} | views
-    table = _by_dataset(comparison, *(_ranked(name, "", values, "{:.3f}".format) for name, values in columns.items()))
-    return table, agreements, trivial_verdict(agreements, len(model), *same_farthest(model, views))
-
-
 def _ranked(
     title: str, explanation: str, values: Mapping[str, float], write: Callable[[float], str]
 ) -> doc.ColumnOf[DatasetSummary]:
@@ -149,39 +113,15 @@ def _ranked(
     return title, explanation, lambda row: doc.with_rank(doc.written(values[row.name], write), order[row.name])
 
 
-def trivial_measure(comparison: Comparison) -> str:
-    """Return the measure that compares trivial backbones: "relative" if always defined, else "o_dist_scaled"."""
-    every: list[DatasetSummary | BaselineSummary] = [*comparison.datasets, *comparison.baselines]
-    return "relative" if all(row.relative is not None for row in every) else "o_dist_scaled"
-
-
-def rivals(comparison: Comparison) -> doc.Table:
-    """List the literature's dataset distances, each with the rank in its column (1 is nearest)."""
-    names = dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals)
-
-    def column(name: str) -> doc.ColumnOf[DatasetSummary]:
-        values = {dataset.name: dataset.rivals.get(name, math.nan) for dataset in comparison.datasets}
-        return _ranked(*_rival(name), values, lambda value: format_number(value).replace("-", "−"))
-
-    return _by_dataset(comparison, *map(column, names))
-
-
-def rival_intervals(comparison: Comparison) -> doc.Table:
-    """List interval and p-value of the literature's distances, by distance."""
-    (header, texts), names = comparison.rivals_table(), dataset_cells(comparison)
-    rows = [(doc.Cell(_rival(distance)[0]), names[dataset], *map(doc.Cell, cells)) for distance, dataset, *cells in texts]
-    return doc.from_texts(header, rows, RIVAL_COLUMNS)
-
-
-def farthest(comparison: Comparison) -> doc.Table:
-    """List the images farthest from the primary dataset, relative to the self-distance in the image's own subspace."""
+def _images(comparison: Comparison, _: Relation | None) -> doc.Section:
+    # The images farthest from the primary dataset, relative to the self-distance in the image's own subspace.
     own, names = {dataset.name: dataset.self_distance for dataset in comparison.datasets}, dataset_cells(comparison)
     units = comparison.images["dataset"].map({name: distance or 1.0 for name, distance in own.items()})
     frame = comparison.images.assign(over=comparison.images["i_dist_mean"] / units)
     top = frame.sort_values(["over", "dataset", "image"], ascending=[False, True, True], kind="stable").head(FARTHEST)
     sorted_by = "the same over P's self-distance in that subspace; the table is sorted by it"
     conformal = "conformal p-value: 5 in 100 of P's own images have 0.05 or less"
-    return doc.tabulate(
+    table = doc.tabulate(
         top.to_dict("records"),
         ("image", "", lambda row: doc.Cell(str(row["image"]))),
         ("dataset", "", lambda row: names[row["dataset"]]),
@@ -191,6 +131,12 @@ def farthest(comparison: Comparison) -> doc.Table:
         ("percentile", "share of P's own images that are nearer to the rest of P", lambda row: doc.number(row["percentile"])),
         ("p", conformal, lambda row: doc.number(row["p_value"], 2)),
     )
+    heading, named = f"The {len(table.rows)} farthest images of all", "The farthest images of all secondary datasets"
+    parts: list[doc.Part] = [
+        doc.RegisteredFigure("thumbnails"),
+        doc.Disclosure(heading, doc.shown("farthest", named, table, style="named")),
+    ]
+    return doc.Section("", parts)
 
 
 def settings(comparison: Comparison) -> doc.Table:
@@ -199,25 +145,13 @@ def settings(comparison: Comparison) -> doc.Table:
     return doc.facts({named.get(name, name): value for name, value in asdict(comparison.settings).items()})
 
 
-def backbone(comparison: Comparison) -> doc.Table:
-    """List the backbone's name, length, layers and identity, with a line for each key of nested parts."""
-    named = comparison.backbone
-    values: dict[str, object] = {"name": named.name, "feature length (q)": named.length}
-    if len(named.layers) > 1:
-        values["layers"] = " + ".join(f"{length:,}" for length in named.layers)
-    for key, value in named.identity.items():
-        if isinstance(value, Mapping):
-            values |= {f"{key}: {part}": item for part, item in value.items()}
-        elif (key, value) != ("name", named.name):
-            values[key] = value
-    return doc.facts(values)
-
-
-def counts(comparison: Comparison) -> doc.Table:
-    """Count pairs of copies by their two datasets."""
+def _near_duplicates(comparison: Comparison, _: Relation | None) -> doc.Section | None:
+    total = len(comparison.near_duplicates)
+    if not total:
+        return None
     near = "saved anew, resized, cropped a little, mirrored, of one burst …"
     grouped = comparison.near_duplicates.groupby(["dataset", "other_dataset"], sort=False)
-    return doc.tabulate(
+    by_dataset = doc.tabulate(
         [(dataset, other, pairs, int((pairs["kind"] == "equal").sum())) for (dataset, other), pairs in grouped],
         ("images of", "", lambda row: doc.Cell(str(row[0]))),
         ("that are images of", "", lambda row: doc.Cell(f"{row[1]} itself" if row[0] == row[1] else str(row[1]))),
@@ -225,17 +159,14 @@ def counts(comparison: Comparison) -> doc.Table:
         ("nearly equal", near, lambda row: doc.count(len(row[2]) - row[3])),
         ("left out", "of all that was measured, as --leaks drop asks", lambda row: doc.count(int(row[2]["dropped"].sum()))),
     )
-
-
-def pairs(comparison: Comparison) -> doc.Table:
-    """List the first pairs in the figure's order: pairs with the primary dataset first, the least alike first."""
     bits = "share of the 256 bits of their perceptual hashes that are equal; unrelated images have a half"
     by = "content: the same bytes; hash: of all pairs; features: among the five nearest images of P too"
 
     def kind(row: Any) -> doc.Cell:
         return doc.Cell("equal to" if row["kind"] == "equal" else "nearly, mirrored," if row["mirrored"] else "nearly")
 
-    return doc.tabulate(
+    # The first pairs in the figure's order: pairs with the primary dataset first, the least alike first.
+    every = doc.tabulate(
         ordered_pairs(comparison).head(MOST).to_dict("records"),
         ("image", "", lambda row: doc.Cell(row["image"])),
         ("dataset", "", lambda row: doc.Cell(row["dataset"])),
@@ -245,28 +176,21 @@ def pairs(comparison: Comparison) -> doc.Table:
         ("equal bits", bits, lambda row: doc.percentage(row["agreement"])),
         ("found by", by, lambda row: doc.Cell(row["found_by"])),
     )
-
-
-def _near_duplicates_content(comparison: Comparison, _: Relation | None) -> doc.Section | None:
-    total = len(comparison.near_duplicates)
-    if not total:
-        return None
     lead = (
         f"{total:,} pair{doc.plural(total, ' of images is', 's of images are')} equal or nearly so. A copy of an image of "
         f"{comparison.primary.name} makes its dataset look nearer than it is; copies within a dataset make it look larger."
     )
-    every = pairs(comparison)
     cut = f"The first {len(every.rows)} of {total:,} pairs, in the order of the figure; all are in near_duplicates.parquet"
     summary = f"{total} pairs, in the order of the figure" if len(every.rows) == total else cut
     parts: list[doc.Part] = [
-        *doc.shown("counts", "Near duplicates by dataset", counts(comparison)),
+        *doc.shown("counts", "Near duplicates by dataset", by_dataset),
         doc.RegisteredFigure("near_duplicates"),
         *doc.shown("pairs", "Pairs of near duplicates", every, summary=summary, style="named"),
     ]
     return doc.Section(lead, parts, title="Images that are equal, or nearly so")
 
 
-NEAR_DUPLICATES = SectionKind("near_duplicates", "Near duplicates", SECTION, _near_duplicates_content)
+NEAR_DUPLICATES = SectionKind("near_duplicates", "Near duplicates", SECTION, _near_duplicates)
 
 
 def write_report(
@@ -278,38 +202,66 @@ def write_report(
     one in the folder `StoreError` or `MissingPathError`.
     """
     run = RunResults.of(comparison, Path(folder), relation, assessment)
-    results = {"figures": run.comparison, "relation_figures": run.relation, "assessment_figures": run.assessment}
+    comparison, primary, secondaries = run.comparison, run.comparison.primary, len(run.comparison.datasets)
+    results = {"figures": comparison, "relation_figures": run.relation, "assessment_figures": run.assessment}
     figures = draw_figures(results, folder)
-    kicker, question, facts = _distance_head(run.comparison) if run.assessment is None else _assessment_head(run.assessment)
-    sections = fill_sections(run, figures)
-    return Page(kicker, question, question, facts, run.comparison.provenance, sections).write(folder, figures)
-
-
-def _distance_head(comparison: Comparison) -> tuple[str, str, list[str]]:
-    primary, secondaries = comparison.primary, len(comparison.datasets)
+    # The answer and its pictures are open, and stand before the sections for specialists, which are folded.
+    pictures = "failures" if "failures" in figures.drawn else "images"
+    opened = {"answer" if run.assessment is None else "assessment", pictures}
+    filled = list[FilledSection]()
+    for name in registry.ordered("sections"):
+        # A section of another package that fails becomes a note.
+        with tolerated("sections", name, figures.notes, f"The section {name} could not be made"):
+            section: SectionKind = registry.load("sections", name)
+            takes = "assessment" in inspect.signature(section.content).parameters
+            shown = run.whole if section.whole else (comparison, run.relation)
+            content = section.content(*shown, **({"assessment": run.assessment} if takes else {}))
+            if isinstance(content, doc.Section):
+                content = replace(content, folded=name not in opened)
+                filled.append(fill_section(section.name, section.title, content, figures))
+            elif content is not None:
+                read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
+                filled.append(FilledSection(section.name, section.title, fill(section.template, read, section.name)))
+    filled.sort(key=attrgetter("folded"))
     facts = [
         f"P is {primary.name}: {primary.n:,} image{doc.plural(primary.n)}",
         f"{secondaries} secondary dataset{doc.plural(secondaries)}",
         f"features of {comparison.backbone.name}",
     ]
-    return "Distance report", f"How far from {primary.name}?", facts
-
-
-def _assessment_head(assessment: Assessment) -> tuple[str, str, list[str]]:
-    asked = [site for site in assessment.ordered() if site.measured is None] or assessment.ordered()
-    own = assessment.first or f"P is {assessment.primary}"
-    sites = doc.listing([site.dataset for site in asked])
-    return "Assessment", f"What will {assessment.model} score on {sites}?", [own.removesuffix(".")]
+    kicker, question = "Distance report", f"How far from {primary.name}?"
+    if run.assessment is not None:
+        asked = [site for site in run.assessment.ordered() if site.measured is None] or run.assessment.ordered()
+        own = run.assessment.first or f"P is {run.assessment.primary}"
+        sites = doc.listing([site.dataset for site in asked])
+        # A folder of maps names no model, and a path is no title.
+        model, maps = run.assessment.model, run.assessment.model.removeprefix(BEHIND)
+        kicker, question = "Assessment", f"What will {model if maps == model else 'the model'} score on {sites}?"
+        facts = [own.removesuffix("."), *([] if maps == model else [f"predictions in {maps}"])]
+    return Page(kicker, question, question, facts, comparison.provenance, filled).write(folder, figures)
 
 
 def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section:
     # The section before this one says the warnings where there is an assessment.
     warnings = relation.warnings() if relation is not None and assessment is None else ()
-    table, names = main(comparison), f"Distances of the secondary datasets from {comparison.primary.name}"
+    (header, texts), cells = comparison.table(), dataset_cells(comparison)
+    rows = [
+        (cells[row.name], *map(doc.Cell, line[1:], attrgetter(*SUMMARY)(row)), doc.percentage(row.beyond))
+        for row, line in zip(comparison.datasets, texts, strict=True)
+    ]
+    table = doc.from_texts((*header, "beyond"), rows, MAIN_COLUMNS)
+    names = f"Distances of the secondary datasets from {comparison.primary.name}"
+    if relation is None or not is_scored(relation):
+        caution = Markup(
+            "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}; near images "
+            "can be hard, far ones easy. To know the performance, score predictions against masks or labels."
+        ).format(comparison.backbone.name)
+    else:
+        here = '<strong>Distance is not performance</strong>, and here <a href="#performance">performance</a> was measured. {}'
+        caution = Markup(here).format(performance_report.lead(relation))
     parts: list[doc.Part] = [
         *doc.shown("main", names, table, heading="", explained=False),
         doc.Disclosure("What the columns mean", [doc.Definitions(table.explained())]),
-        *doc.texts(_caution(comparison, relation), style="caution"),
+        *doc.texts(caution, style="caution"),
         doc.RegisteredFigure("relative"),
         *doc.notes("Notes of the run", comparison.notes),
     ]
@@ -325,17 +277,6 @@ GATE_RULER: Final = (
 )
 
 
-def _caution(comparison: Comparison, relation: Relation | None) -> Markup:
-    """Warn that distance is not performance, and state the performance measured here."""
-    if relation is None or not is_scored(relation):
-        return Markup(
-            "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}; near images "
-            "can be hard, far ones easy. To know the performance, score predictions against masks or labels."
-        ).format(comparison.backbone.name)
-    here = '<strong>Distance is not performance</strong>, and here <a href="#performance">performance</a> was measured. {}'
-    return Markup(here).format(performance_report.lead(relation))
-
-
 def _distances(comparison: Comparison, _: Relation | None) -> doc.Section:
     primary, chosen, sets = comparison.primary, comparison.settings, len(comparison.datasets)
     own = Markup("Self-distance of {}, each of its images against all others{}: <strong>{}</strong>.").format(
@@ -347,9 +288,18 @@ def _distances(comparison: Comparison, _: Relation | None) -> doc.Section:
     few = "" if least is None or least <= ALPHA else ": too few to find any difference; ask for more permutations"
     over = f"{sets} dataset{doc.plural(sets)}"
     tests = f"{chosen.permutations:,} permutations and Holm's correction over {over} cannot give a p below"
+    left_out = "leave-one-out, in this dataset's subspace: what “relative” divides by"
+    uncorrected = _by_dataset(
+        comparison,
+        ("O^dist (mean), 95 % CI", "", lambda row: doc.span(row.o_dist_mean_ci, format_number)),
+        ("P's self-distance", left_out, lambda row: doc.number(row.self_distance)),
+        ("energy, 95 % CI", "", lambda row: doc.span(row.energy_ci, format_number)),
+        ("p, uncorrected", "", lambda row: doc.Cell(format_p(row.p_value_raw), row.p_value_raw)),
+        ("z", "components kept", lambda row: doc.count(row.components)),
+    )
     parts: list[doc.Part] = [
         *doc.texts("" if least is None else f"{tests} {least:.3g}{few}.", style="small"),
-        *doc.shown("intervals", "Intervals and uncorrected values", intervals(comparison)),
+        *doc.shown("intervals", "Intervals and uncorrected values", uncorrected),
         *(doc.RegisteredFigure(name) for name in ("violin", "sorted_distances", "scatter")),
     ]
     return doc.Section("", parts, [own])
@@ -403,8 +353,17 @@ def _reading(comparison: Comparison, _: Relation | None) -> doc.Section:
 def _trivial(comparison: Comparison, _: Relation | None) -> doc.Section | None:
     if not comparison.baselines:
         return None
-    table, agreements, verdict = trivial(comparison)
-    by = Markup("<i>relative</i>" if trivial_measure(comparison) == "relative" else "the row-scaled O^dist")
+    every: list[DatasetSummary | BaselineSummary] = [*comparison.datasets, *comparison.baselines]
+    measure = "relative" if all(row.relative is not None for row in every) else "o_dist_scaled"
+    model = {dataset.name: float(getattr(dataset, measure)) for dataset in comparison.datasets}
+    views: dict[str, dict[str, float]] = {}
+    for baseline in comparison.baselines:
+        views.setdefault(baseline.backbone, {})[baseline.dataset] = float(getattr(baseline, measure))
+    agreements = {backbone: spearman(list(model.values()), [view[name] for name in model]) for backbone, view in views.items()}
+    columns = {comparison.backbone.name: model} | views
+    table = _by_dataset(comparison, *(_ranked(name, "", values, "{:.3f}".format) for name, values in columns.items()))
+    verdict = trivial_verdict(agreements, len(model), *same_farthest(model, views))
+    by = Markup("<i>relative</i>" if measure == "relative" else "the row-scaled O^dist")
     read = Markup(
         "The same images measured by backbones that know nothing of content, by {}; in brackets the rank, 1 is nearest. If "
         "these put the sets in the same order, the backbone's order proves little."
@@ -413,16 +372,6 @@ def _trivial(comparison: Comparison, _: Relation | None) -> doc.Section | None:
     named = f"Trivial backbones beside {comparison.backbone.name}"
     parts: list[doc.Part] = [*doc.shown("trivial", named, table), lines, doc.Text([verdict])]
     return doc.Section("", parts, [read], title="Baselines: colour and layout alone")
-
-
-def _images(comparison: Comparison, _: Relation | None) -> doc.Section:
-    table = farthest(comparison)
-    heading, named = f"The {len(table.rows)} farthest images of all", "The farthest images of all secondary datasets"
-    parts: list[doc.Part] = [
-        doc.RegisteredFigure("thumbnails"),
-        doc.Disclosure(heading, doc.shown("farthest", named, table, style="named")),
-    ]
-    return doc.Section("", parts)
 
 
 def _rival(name: str) -> tuple[str, str]:
@@ -435,14 +384,23 @@ def _rival(name: str) -> tuple[str, str]:
 def _rivals(comparison: Comparison, _: Relation | None) -> doc.Section:
     own = " Like O^dist they are measured in each pair's own subspace and are not divided by anything of P's."
     read = "The literature's distances on the same projected features; in brackets the rank, 1 is nearest."
-    table, ends = rivals(comparison), "Intervals and p-values of these distances"
+    names = dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals)
+
+    def column(name: str) -> doc.ColumnOf[DatasetSummary]:
+        values = {dataset.name: dataset.rivals.get(name, math.nan) for dataset in comparison.datasets}
+        return _ranked(*_rival(name), values, lambda value: format_number(value).replace("-", "−"))
+
+    table = _by_dataset(comparison, *map(column, names))
+    (header, texts), cells = comparison.rivals_table(), dataset_cells(comparison)
+    rows = [(doc.Cell(_rival(distance)[0]), cells[dataset], *map(doc.Cell, row)) for distance, dataset, *row in texts]
+    ends = "Intervals and p-values of these distances"
     parts: list[doc.Part] = [
         *doc.shown("rivals", f"Other distances between the secondary datasets and {comparison.primary.name}", table),
-        doc.Disclosure(ends, doc.shown("rival_intervals", ends, rival_intervals(comparison))),
+        doc.Disclosure(ends, doc.shown("rival_intervals", ends, doc.from_texts(header, rows, RIVAL_COLUMNS))),
         doc.Text([of_rivals(comparison)]),
     ]
     said = read + (own if comparison.settings.projection == "pair" else "")
-    found = parts if len(table.columns) > 1 else doc.texts("None were computed.")
+    found = parts if names else doc.texts("None were computed.")
     return doc.Section("", found, [said], title="The literature's distances, for comparison")
 
 
@@ -480,9 +438,19 @@ def _files(comparison: Comparison, _: Relation | None) -> doc.Section:
 
 
 def _made(comparison: Comparison, relation: Relation | None, assessment: Assessment | None = None) -> doc.Section:
+    backbone = comparison.backbone
+    described: dict[str, object] = {"name": backbone.name, "feature length (q)": backbone.length}
+    if len(backbone.layers) > 1:
+        described["layers"] = " + ".join(f"{length:,}" for length in backbone.layers)
+    # A line for each key of nested parts.
+    for key, value in backbone.identity.items():
+        if isinstance(value, Mapping):
+            described |= {f"{key}: {part}": item for part, item in value.items()}
+        elif (key, value) != ("name", backbone.name):
+            described[key] = value
     tables = [
         ("Settings", settings(comparison)),
-        ("Backbone", backbone(comparison)),
+        ("Backbone", doc.facts(described)),
         ("Performance", None if relation is None else relation_settings(relation)),
         ("Model", doc.facts({"name": assessment.model, **assessment.identity}) if assessment and assessment.identity else None),
     ]

@@ -14,7 +14,10 @@ def lead(comparison: Comparison) -> str:
     """State in one or two sentences the nearest and the farthest secondary, and whether the order is settled."""
     datasets, primary = comparison.datasets, comparison.primary.name
     if any(dataset.relative is None for dataset in datasets):
-        return f"{_no_yardstick(comparison.primary)} What follows are raw distances from P, with no yardstick to read them by."
+        why = f"The images of {primary} do not differ from each other, so there is no self-distance to measure others by."
+        if comparison.primary.n == 1:
+            why = f"{primary} is a single image, so it has no self-distance to measure others by."
+        return f"{why} What follows are raw distances from P, with no yardstick to read them by."
     ordered = sorted(datasets, key=_relative)
     near, far = ordered[0], ordered[-1]
     unit = f"as images of {primary} are from each other"
@@ -26,7 +29,16 @@ def lead(comparison: Comparison) -> str:
         f"Of {len(ordered)} datasets, {near.name} is nearest to {primary} and {far.name} farthest: {_far(_relative(near))} and "
         f"{_far(_relative(far))} times as far {unit}."
     )
-    return f"{text} {_settled(ordered)}".strip()
+    # Whether the order is settled, by intervals at either end that overlap with others.
+    if all(_overlap(a.relative_ci, b.relative_ci) for a in ordered for b in ordered):
+        return f"{text} All their intervals overlap, so the order is not settled."
+    remarks = []
+    for word, end in (("nearest", ordered), ("farthest", list(reversed(ordered)))):
+        rivals = [other.name for other in end[1:] if _overlap(end[0].relative_ci, other.relative_ci)]
+        if rivals:
+            own = doc.plural(len(rivals), "its interval overlaps", "their intervals overlap")
+            remarks.append(f"the {word} may be {doc.listing(rivals)} instead: {own} with that of {end[0].name}")
+    return f"{text} {doc.sentence_case('; '.join(remarks))}".strip()
 
 
 def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
@@ -40,8 +52,19 @@ def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
         text = f"{dataset.name} is {_far(dataset.relative)} times as far from {home} as images of {home} are from each other"
     if low is not None and high is not None and low <= 1:
         text += ", as a set of little variety can" if high < 1 else ", so that it is not shown to be farther"
-    unusual = _unusual(primary, dataset)
-    differs = "" if dataset.p_value is None or (low is not None and low > 1) else _test(dataset)
+    # The share of its images that are farther than 95 % of P's own.
+    beyond, unusual, differs = dataset.beyond, "", ""
+    if beyond is not None and primary.n < _FEWEST_FOR_CONFORMAL:
+        unusual = f"{home} has too few images ({primary.n}) to say which single images are unusual"
+    elif beyond is not None and dataset.n == 1:
+        unusual = f"this one image is {'' if beyond else 'not '}farther than 95 % of {home}'s own"
+    elif beyond is not None:
+        count = "none" if beyond == 0 else "all" if beyond == 1 else share(beyond)
+        unusual = f"{count} of its images {'is' if beyond == 0 else 'are'} unusual there"
+    if dataset.p_value is not None and (low is None or low <= 1):
+        differs = f"no evidence that the two sets differ ({p_text(dataset.p_value)})"
+        if dataset.p_value <= ALPHA:
+            differs = f"{'even so ' if low is not None else ''}the two sets differ ({p_text(dataset.p_value)})"
     return f"{'; '.join(part for part in (text, unusual, differs) if part)}."
 
 
@@ -107,10 +130,8 @@ def rank_changes(comparison: Comparison) -> list[str]:
     datasets = comparison.datasets
     if any(dataset.relative is None for dataset in datasets):
         return []
-    raw, relative = (
-        doc.ranks([dataset.o_dist_mean for dataset in datasets]),
-        doc.ranks([_relative(dataset) for dataset in datasets]),
-    )
+    raw = doc.ranks([dataset.o_dist_mean for dataset in datasets])
+    relative = doc.ranks([_relative(dataset) for dataset in datasets])
     return [dataset.name for dataset, a, b in zip(datasets, raw, relative, strict=True) if a != b]
 
 
@@ -118,46 +139,5 @@ def _relative(dataset: DatasetSummary) -> float:
     return float("nan") if dataset.relative is None else dataset.relative
 
 
-def _no_yardstick(primary: PrimarySummary) -> str:
-    if primary.n == 1:
-        return f"{primary.name} is a single image, so it has no self-distance to measure others by."
-    return f"The images of {primary.name} do not differ from each other, so there is no self-distance to measure others by."
-
-
-def _settled(ordered: Sequence[DatasetSummary]) -> str:
-    """Note intervals at the near or far end that overlap with others."""
-    if all(_overlap(a.relative_ci, b.relative_ci) for a in ordered for b in ordered):
-        return "All their intervals overlap, so the order is not settled."
-    remarks = []
-    for word, end in (("nearest", ordered), ("farthest", list(reversed(ordered)))):
-        rivals = [other.name for other in end[1:] if _overlap(end[0].relative_ci, other.relative_ci)]
-        if rivals:
-            own = doc.plural(len(rivals), "its interval overlaps", "their intervals overlap")
-            remarks.append(f"the {word} may be {doc.listing(rivals)} instead: {own} with that of {end[0].name}")
-    return doc.sentence_case("; ".join(remarks))
-
-
 def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:
     return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
-
-
-def _unusual(primary: PrimarySummary, dataset: DatasetSummary) -> str:
-    """State the share of a secondary's images that are farther than 95 % of the primary's own."""
-    home, beyond = primary.name, dataset.beyond
-    if beyond is None:
-        return ""
-    if primary.n < _FEWEST_FOR_CONFORMAL:
-        return f"{home} has too few images ({primary.n}) to say which single images are unusual"
-    if dataset.n == 1:
-        return f"this one image is {'' if beyond else 'not '}farther than 95 % of {home}'s own"
-    count = "none" if beyond == 0 else "all" if beyond == 1 else share(beyond)
-    return f"{count} of its images {'is' if beyond == 0 else 'are'} unusual there"
-
-
-def _test(dataset: DatasetSummary) -> str:
-    if dataset.p_value is None:
-        return "whether the two sets differ was not tested"
-    if dataset.p_value <= ALPHA:
-        farther = dataset.relative_ci is None or dataset.relative_ci[0] > 1
-        return f"{'' if farther else 'even so '}the two sets differ ({p_text(dataset.p_value)})"
-    return f"no evidence that the two sets differ ({p_text(dataset.p_value)})"

@@ -16,8 +16,10 @@ from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 from howfar.text_formatting import percentage_of, share
 
-PROBABLY: Final = "share of images predicted to fail, without the site's labels; – without a list; in brackets if doubted"
-WITHOUT: Final = "“expected” and “predicted to fail” use no label of the site; “measured” uses its labels."
+PROBABLY: Final = (
+    "share of images predicted to fail, without the site's labels (others may fail too); – without a list; "
+    "in brackets if doubted"
+)
 ALL_ERRORS: Final = "The estimator in use, the best, and “mean” (the others' average). relation.json has all, as set_errors."
 
 
@@ -75,7 +77,6 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
 
 
 FAILING = "The section Explore below lists all images that fail or probably fail."
-BRACKETS = "In ( ): not to be trusted, as the site is outside the gate and has no labels."
 
 
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:
@@ -92,7 +93,7 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
     parts: list[doc.Part] = [
         *_answers(assessment, labelled=False),
         doc.TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
-        *doc.texts(WITHOUT if measured else "", BRACKETS if any(site.doubted for site in ordered) else "", style="small"),
+        *doc.texts(*assessment.legend(), style="small"),
         *doc.texts(FAILING if any(site.failing for site in ordered) else "", style="small page-only"),
         *(todo if steps else []),
         *([doc.Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),

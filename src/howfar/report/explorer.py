@@ -1,33 +1,35 @@
 """Show a run's images interactively: in its report, on the page that `howfar explore` serves, and in a notebook."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Unpack
+from typing import Final, Unpack
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
-from howfar.errors import InputError
+from howfar.backbones import Options
+from howfar.backbones.published_transformers import reads_text, text_tower
+from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.explore.page_data import PageParts, in_levels, page_data
 from howfar.explore.points import RunImages, adaptation_points, masks_in, points_of
 from howfar.explore.run_pictures import MOST_ROWS, ImageFiles, masks_of, sample, thumbnails
 from howfar.explore.server import KEPT, Response, RunSite
-from howfar.explore.text_search import search_of
 from howfar.explore.widget import Explorer
 from howfar.io.file_location import absolute
 from howfar.option_validation import checked
 from howfar.options import Maps, Stored
 from howfar.options_by_function import PageOptions
 from howfar.pixel_options import READING
-from howfar.report.page import SECTION, SectionKind, fill
-from howfar.report.run_results import RunResults
+from howfar.report.page import SECTION, RunResults, SectionKind, fill
 from howfar.report.section import Section
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.comparison_result import ImageMap
-from howfar.results.result import Result
+from howfar.store import Store
 from howfar.studies.image_umap import check_map, keep_map
 from howfar.studies.run_report import load, with_map
 
@@ -64,12 +66,6 @@ def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Pat
     return Section("", [fill("explorer/section.html.j2", packed)], title=f"Explore {shown} images", folded=True)
 
 
-def adaptation_section(adaptation: Adaptation, folder: Path) -> Section | None:
-    """Build the section on an adaptation study's images, with the models of its first seed; None if no image is scored."""
-    points = adaptation_points(adaptation, folder, MODELS)
-    return section(points, masks_in(adaptation), adaptation.folder) if len(points) else None
-
-
 EXPLORE = SectionKind("explore", "Explore", SECTION, _content)
 
 
@@ -91,8 +87,11 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
     folder, given = absolute(run), checked(PageOptions, options)
     result = load(folder)
     with_map(result, given)
-    parts = parts_of(result, given["store"])
-    if parts is None:
+    if isinstance(result, Comparison):
+        parts = of_comparison(RunResults.of(result, result.folder), given["store"])
+    elif type(result) is Adaptation and result.folder is not None:
+        parts = PageParts(ImageFiles(adaptation_points(result, result.folder), masks_in(result)))
+    else:
         rule = "must be the folder of a run of compare or adapt"
         raise InputError.of("run", rule, str(run), f"this one is of {result.COMMAND}: look for such a folder below it")
     compared = isinstance(result, Comparison)
@@ -108,16 +107,6 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
     return RunSite(folder, parts, files, HANDED if compared else KEPT)
 
 
-def parts_of(result: Result, store: Stored = None) -> PageParts | None:
-    """Collect what the page of a result asks for; None for a result that the page cannot show."""
-    if isinstance(result, Comparison):
-        shown = RunResults.of(result, result.folder)
-        return of_comparison(shown, store)
-    if type(result) is Adaptation and result.folder is not None:
-        return PageParts(ImageFiles(adaptation_points(result, result.folder), masks_in(result)))
-    return None
-
-
 def of_comparison(shown: RunResults, store: Stored = None) -> PageParts:
     """Collect what the page of a comparison asks for, with a search by text if its backbone reads texts."""
     pictures = ImageFiles(shown.points, masks_of(shown.whole[0].sources, shown.comparison.backbone.identity.get(READING)))
@@ -131,3 +120,50 @@ def explore(comparison: Comparison, relation: Relation | None = None, map: Maps 
     keep_map(comparison, map)
     shown = RunResults.of(comparison, folder, relation)
     return Explorer(of_comparison(shown), shown.comparison.images, (bundle("widget.js"), bundle("widget.css")))
+
+
+Similarity = Callable[[str], NDArray[np.float32]]
+_BLOCK: Final = 10_000
+"""Rows of features that are read at once."""
+
+
+def search_of(comparison: Comparison, store: Stored = None) -> tuple[Similarity | None, str]:
+    """Return a function from a text to the cosine of each image with it, or None and a sentence that says why not.
+
+    The images are those of `howfar.explore.points.points_of`, in that order; the function raises `HowfarError` where the text
+    tower or the stored features cannot be had.
+    """
+    backbone = comparison.backbone
+    if not reads_text(backbone.identity) or not comparison.options:
+        return (
+            None,
+            f"Search by text needs a backbone that reads texts (clip, siglip2); this run was made with {backbone.name}.",
+        )
+    contents = [*comparison.images["content"], *comparison.primary_images.drop_duplicates("image")["content"]]
+    shelf = Store(store) if store is None or isinstance(store, (str, Path)) else store
+
+    @cache
+    def tower() -> Callable[[str], NDArray[np.float32]]:
+        chosen = dict(comparison.options)
+        name = str(chosen.pop("name"))
+        family, _, model = name.partition(":")
+        chosen |= {"weights": Path(chosen["weights"])} if "weights" in chosen else {}
+        return text_tower(Options(**chosen, model=model or None), family if model == "" else name)
+
+    def similarity(text: str) -> NDArray[np.float32]:
+        if not text.strip():
+            raise InputError.of("text", "must not be empty", text)
+        wanted = tower()(text)
+        try:
+            rows = shelf.open(backbone.identity, backbone.length).select(contents)
+        except StoreError as error:
+            remedy = "name the store that compare used: howfar explore RUN --store DIR"
+            raise MissingPathError(f"the features of this run's images are not stored here ({error}): {remedy}") from error
+        cosines: list[NDArray[np.float32]] = []
+        for start in range(0, len(contents), _BLOCK):
+            block = rows.rows(start, start + _BLOCK)
+            lengths = np.linalg.norm(block, axis=1) * np.linalg.norm(wanted)
+            cosines.append((block @ wanted / np.where(lengths > 0, lengths, 1.0)).astype(np.float32))
+        return np.concatenate(cosines)
+
+    return similarity, ""

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -33,9 +32,6 @@ from howfar.report.section import plural
 from howfar.results import Selection
 from howfar.results.certificate_result import Certificate
 from howfar.text_formatting import cell, unguarded
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag"}
 """What CVAT calls the labels of a task."""
@@ -72,7 +68,13 @@ def write_selection(
         (folder / name).unlink(missing_ok=True)
     remarks = tuple(write_list_file(selection.paths, folder))
     write_table(table(selection), folder / "chosen.csv")
-    remarks += tuple(_write_pictures(selection, folder, first or FirstLabels(), with_images))
+    if all(pick.path for pick in selection.picks):
+        read = [as_picture(pick.image, pick.path) for pick in selection.picks]
+        replace(folder / "contact_sheet.png", partial(save, contact_sheet(selection), kind="png"))
+        title = f"{selection.dataset}, chosen by {selection.strategy}"
+        remarks += tuple(write_for_tools(read, title, folder, first, with_images))
+    else:
+        remarks += ("the images have no files (ready-made embeddings): there is a list, and nothing for labelling tools",)
     selection.save(folder)
     (folder / UNFINISHED).unlink()
     return remarks
@@ -100,15 +102,6 @@ def write_table(frame: pd.DataFrame | Mapping[str, Sequence[object]], path: Path
     replace(path, partial(pd.DataFrame(frame).map(cell).to_csv, index=False))
 
 
-def _write_pictures(selection: Selection, folder: Path, first: FirstLabels, with_images: Images) -> Iterator[str]:
-    if not all(pick.path for pick in selection.picks):
-        yield "the images have no files (ready-made embeddings): there is a list, and nothing for labelling tools"
-        return
-    read = [as_picture(pick.image, pick.path) for pick in selection.picks]
-    replace(folder / "contact_sheet.png", partial(save, contact_sheet(selection), kind="png"))
-    yield from write_for_tools(read, f"{selection.dataset}, chosen by {selection.strategy}", folder, first, with_images)
-
-
 def write_for_tools(
     read: Sequence[tuple[MarkedImage, str]],
     title: str,
@@ -130,26 +123,10 @@ def write_for_tools(
             file = "coco.json" if kind == "coco" else "cvat.xml"
             if file in texts:
                 write_archive(kind, texts[file], {picture.name: picture.path for picture in below}, folder, with_images)
-    yield from unwritten(read, with_images)
-
-
-def texts_for_tools(pictures: Sequence[MarkedImage], title: str, first: FirstLabels) -> dict[str, str]:
-    """Return the files for labelling tools by name, without COCO for classification, which COCO cannot express."""
-    names = first.offered() or (CATEGORY,)
-    files = {
-        "coco.json": write_coco(pictures, title, names),
-        "cvat.xml": write_cvat(pictures, title, names, KINDS[first.task]),
-        "label_studio.json": write_label_studio(pictures, title),
-        INTERFACE: label_studio_interface(first.task, names),
-    }
-    return {name: text for name, text in files.items() if name != "coco.json" or first.task != "classification"}
-
-
-def unwritten(read: Sequence[tuple[MarkedImage, str]], with_images: Images = "none") -> Iterator[str]:
-    """Yield notes on images, given with their faults, that labelling tools cannot open."""
-    sized = [picture for picture, fault in read if not fault]
-    within = [picture.path for picture in sized if with_images == "none" and is_member(picture.path)]
-    held = [picture.name for picture in sized if is_in_memory(picture.path)]
+    # What labelling tools cannot open.
+    named = [picture for picture, fault in read if not fault]
+    within = [picture.path for picture in named if with_images == "none" and is_member(picture.path)]
+    held = [picture.name for picture in named if is_in_memory(picture.path)]
     faults = [f"{picture.path}: {fault}" for picture, fault in read if fault]
     for found, one, many, rest in (
         (
@@ -163,6 +140,18 @@ def unwritten(read: Sequence[tuple[MarkedImage, str]], with_images: Images = "no
     ):
         if found:
             yield f"{len(found)} {plural(len(found), one, many)} {rest.format(found[0])}"
+
+
+def texts_for_tools(pictures: Sequence[MarkedImage], title: str, first: FirstLabels) -> dict[str, str]:
+    """Return the files for labelling tools by name, without COCO for classification, which COCO cannot express."""
+    names = first.offered() or (CATEGORY,)
+    files = {
+        "coco.json": write_coco(pictures, title, names),
+        "cvat.xml": write_cvat(pictures, title, names, KINDS[first.task]),
+        "label_studio.json": write_label_studio(pictures, title),
+        INTERFACE: label_studio_interface(first.task, names),
+    }
+    return {name: text for name, text in files.items() if name != "coco.json" or first.task != "classification"}
 
 
 def as_picture(name: str, path: str) -> tuple[MarkedImage, str]:
@@ -199,7 +188,13 @@ def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> 
     # The sample is a dataset too, as `image` is the file.
     frame = certificate.to_frame().rename(columns={"image": "name", "path": "image", "proxy": "predicted"})
     write_table(frame[["image", "rank", "predicted", "stratum", "probability", "name"]], folder / "chosen.csv")
-    replace(folder / "contact_sheet.png", partial(save, _contact_sheet(certificate), kind="png"))
+    cells = [
+        ContactImage(one.image, one.path, f"{one.rank} · {'–' if one.proxy is None else format(one.proxy, '.2f')}")
+        for one in certificate.sample
+    ]
+    title = f"{len(cells)} of {certificate.n:,} images of {name_text(certificate.dataset)}, drawn at random"
+    drawn = sheet(cells, title, "place in the order of labelling · predicted performance (0–1)")
+    replace(folder / "contact_sheet.png", partial(save, drawn, kind="png"))
     remarks = tuple(write_list_file([one.path for one in certificate.sample], folder))
     if task != "segmentation" and (first.own or task != "multiclass"):
         write_table({"class": list(first.own)}, folder / "classes.csv")
@@ -207,26 +202,13 @@ def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> 
         write_table({IMAGE: list(first.maps), "map": list(map(str, first.maps.values()))}, folder / "first-maps.csv")
         return remarks
     if task == "classification":
-        write_table(_to_fill_in(certificate, first.classes, folder / "labels.csv"), folder / "labels.csv")
+        labels, known = folder / "labels.csv", dict[str, str]()
+        if labels.is_file():
+            before = pd.read_csv(labels, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            if {IMAGE, LABEL} <= set(before):
+                known = dict(zip(before[IMAGE].map(unguarded), before[LABEL].map(unguarded), strict=True))
+        names = [one.image for one in certificate.sample]
+        answers = {LABEL: [known.get(name, "") for name in names], PREDICTED: [first.classes[name] for name in names]}
+        write_table({IMAGE: names, **answers}, labels)
     read = [as_picture(one.image, one.path) for one in certificate.sample]
     return (*remarks, *write_for_tools(read, f"{certificate.dataset}, drawn to certify", folder, first))
-
-
-def _contact_sheet(certificate: Certificate) -> Figure:
-    cells = [
-        ContactImage(one.image, one.path, f"{one.rank} · {'–' if one.proxy is None else format(one.proxy, '.2f')}")
-        for one in certificate.sample
-    ]
-    title = f"{len(cells)} of {certificate.n:,} images of {name_text(certificate.dataset)}, drawn at random"
-    return sheet(cells, title, "place in the order of labelling · predicted performance (0–1)")
-
-
-def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: Path) -> dict[str, list[str]]:
-    """Return the table of labels, with the entries of an existing one."""
-    known: dict[str, str] = {}
-    if before.is_file():
-        table = pd.read_csv(before, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        if {IMAGE, LABEL} <= set(table):
-            known = dict(zip(table[IMAGE].map(unguarded), table[LABEL].map(unguarded), strict=True))
-    names = [one.image for one in certificate.sample]
-    return {IMAGE: names, LABEL: [known.get(name, "") for name in names], PREDICTED: [predicted[name] for name in names]}

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from howfar.figures.matrix_figures import arranged
+from howfar.figures.distance_figures import arranged
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import draw_figures
@@ -26,17 +26,6 @@ def lead(matrix: Matrix) -> str:
     return (
         f"Of {len(matrix.datasets)} datasets {near['one']} and {near['other']} are the most alike ({near['mutual']:.2f} times "
         f"as far apart {yardstick}), {far['one']} and {far['other']} the least ({far['mutual']:.2f} times)."
-    )
-
-
-def beside_compare(matrix: Matrix) -> str:
-    """Explain how the numbers relate to those of howfar compare."""
-    if matrix.settings.projection != "pair":
-        return ""
-    return (
-        "The table of datasets takes each row as the primary one and says what howfar compare says. The tree and the map order "
-        "by the mutual distance, the larger of a pair's two relative ones. They differ from the table where one of the two "
-        "varies much more than the other: by its yardstick the other is near, and by the other's it is far."
     )
 
 
@@ -83,7 +72,12 @@ def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
 
 def _sections(matrix: Matrix) -> Iterator[tuple[str, str, doc.Section]]:
     remarks, maps = doc.notes("Notes of the run", matrix.notes), map(doc.RegisteredFigure, ("matrix_map", "matrix_relative"))
-    said = list(filter(None, [beside_compare(matrix)]))
+    beside_compare = (
+        "The table of datasets takes each row as the primary one and says what howfar compare says. The tree and the map order "
+        "by the mutual distance, the larger of a pair's two relative ones. They differ from the table where one of the two "
+        "varies much more than the other: by its yardstick the other is near, and by the other's it is far."
+    )
+    said = [beside_compare] if matrix.settings.projection == "pair" else []
     yield "answer", "In short", doc.Section(lead(matrix), [*remarks, *maps], said)
     skipped, all_pairs, half = len(matrix.skipped), len(matrix.pairs), SHOWN // 2
     files = f"{skipped} file{doc.plural(skipped)} could not be used; matrix.json lists them." if skipped else ""

@@ -1,27 +1,29 @@
-"""Render the templates of reports and their registered sections, and write pages atomically."""
+"""Render the templates of reports, write pages atomically, and hold the results of a run for its pages."""
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from html import unescape
-from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import pandas as pd
 from markupsafe import Markup, escape
 
-from howfar import registry
+from howfar.errors import InputError, StoreError
+from howfar.explore.points import RunImages, points_of
 from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
 from howfar.report import section as doc
-from howfar.report.report_figures import Figures, check_unchanged, tolerated
-from howfar.report.run_results import RunResults
-from howfar.results.file_checks import PAGE, check_page
+from howfar.report.report_figures import Figures, check_unchanged
+from howfar.results import Comparison, Relation
+from howfar.results.assessment_result import Assessment
+from howfar.results.comparison_result import ImageMap
+from howfar.results.file_checks import PAGE, check_files
 from howfar.results.records import Provenance
 from howfar.text_formatting import format_number, printable_lines
 
@@ -45,21 +47,6 @@ _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
 
-def write_page(template: str | Path, content: Mapping[str, Any], folder: str | Path, figures: Figures) -> Path:
-    """Render a template, write it atomically to ``folder/report.html``, and return that path.
-
-    The page names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
-    """
-    root = Path(folder)
-    text = printable_lines(fill(template, {**content, "figures": figures, "terms": Markup(TERMS)}))
-    text = text.replace(TERMS, fill("terms.html.j2", {"terms": terms_in(_visible(text))}), 1)
-    with locked(root):
-        check_unchanged(root, figures.runs)
-        check_page(root)
-        replace_text(root / PAGE, text)
-    return root / PAGE
-
-
 class FilledSection(NamedTuple):
     """Hold a rendered section of a page."""
 
@@ -81,8 +68,18 @@ class Page:
     sections: Sequence[FilledSection]
 
     def write(self, folder: str | Path, figures: Figures) -> Path:
-        """Write the page as `write_page` does."""
-        return write_page("sections.html.j2", {"page": self}, folder, figures)
+        """Render the page, write it atomically to ``folder/report.html``, and return that path.
+
+        The page names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
+        """
+        root = Path(folder)
+        text = printable_lines(fill("page.html.j2", {"page": self, "figures": figures, "terms": Markup(TERMS)}))
+        text = text.replace(TERMS, fill("terms.html.j2", {"terms": terms_in(_visible(text))}), 1)
+        with locked(root):
+            check_unchanged(root, figures.runs)
+            check_files(root, "out", page=True)
+            replace_text(root / PAGE, text)
+        return root / PAGE
 
 
 def fill_section(name: str, title: str, section: doc.Section, figures: Figures) -> FilledSection:
@@ -142,14 +139,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": format_number,
-        "raised": _raised,
-        "bound": _bound,
-        "breakable": _breakable,
-        "whole": _whole,
-    }
-    environment.filters["kind"] = lambda part: type(part).__name__
+    filters = {"number": format_number, "raised": _raised, "bound": _bound, "breakable": _breakable, "whole": _whole}
+    environment.filters |= filters | {"kind": lambda part: type(part).__name__}
     return environment
 
 
@@ -193,24 +184,82 @@ class SectionKind:
     whole: bool = False
 
 
-def fill_sections(run: RunResults, figures: Figures) -> list[FilledSection]:
-    """Render every registered section of a run; one of another package that fails becomes a note.
+Kept = TypeVar("Kept", Comparison, Relation | None)
+Saved = TypeVar("Saved", Relation, Assessment)
 
-    The answer and its pictures are open, and stand before the sections for specialists, which are folded.
-    """
-    pictures = "failures" if "failures" in figures.drawn else "images"
-    opened = {"answer" if run.assessment is None else "assessment", pictures}
-    filled = []
-    for name in registry.ordered("sections"):
-        with tolerated("sections", name, figures.notes, f"The section {name} could not be made"):
-            section: SectionKind = registry.load("sections", name)
-            takes = "assessment" in inspect.signature(section.content).parameters
-            shown = run.whole if section.whole else (run.comparison, run.relation)
-            content = section.content(*shown, **({"assessment": run.assessment} if takes else {}))
-            if isinstance(content, doc.Section):
-                content = replace(content, folded=name not in opened)
-                filled.append(fill_section(section.name, section.title, content, figures))
-            elif content is not None:
-                read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
-                filled.append(FilledSection(section.name, section.title, fill(section.template, read, section.name)))
-    return sorted(filled, key=attrgetter("folded"))
+
+def without_corrupted(result: Kept, assessment: Assessment | None) -> Kept:
+    """Remove from a result's tables and tuples the datasets that an assessment made itself, and the pooled trend if any."""
+    made = {row.dataset for row in assessment.labelled if row.origin == "corrupted"} if assessment is not None else set()
+    if result is None or not made:
+        return result
+    changes: dict[str, Any] = {"pooled": None, "pooled_verdict": None} if isinstance(result, Relation) else {}
+    for field in fields(result):
+        value = getattr(result, field.name)
+        if isinstance(value, pd.DataFrame):
+            columns = [name for name in ("dataset", "against", "other_dataset") if name in value]
+            kept = ~value[columns].isin(made).any(axis=1) if columns else slice(None)
+            changes.setdefault(field.name, value[kept].reset_index(drop=True))
+        elif isinstance(value, tuple):
+            own = (row for row in value if made.isdisjoint({getattr(row, "dataset", None), getattr(row, "name", None)}))
+            changes.setdefault(field.name, tuple(own))
+    return replace(result, **changes).part_of(result)
+
+
+def gates_as_answered(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
+    """Replace a relation's gates by those in the assessment, which ignores image size for tiled maps."""
+    if relation is None or assessment is None:
+        return relation
+    read = {site.dataset: site.gate for site in assessment.sites if site.gate is not None}
+    gates = tuple(read.get(gate.dataset, gate) for gate in relation.gates)
+    return replace(relation, gates=gates).part_of(relation)
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Hold the results of a run for its pages; only `whole` has the corrupted sets that an assessment made to learn from."""
+
+    comparison: Comparison
+    relation: Relation | None
+    assessment: Assessment | None
+    whole: tuple[Comparison, Relation | None]
+
+    @property
+    def points(self) -> RunImages:
+        """Return the images of the interactive page, also placed by the run's map if there is one."""
+        return points_of(self.comparison, self.relation, ImageMap.of(self.comparison))
+
+    @classmethod
+    def of(
+        cls,
+        comparison: Comparison,
+        folder: Path | None,
+        relation: Relation | None = None,
+        assessment: Assessment | None = None,
+    ) -> RunResults:
+        """Collect the results of a run; relation and assessment default to those in its folder, if any.
+
+        Raises `InputError` for a relation of other datasets, and `StoreError` where one in the folder is of another run.
+        """
+        related = relation or _loaded(Relation, folder)
+        if related is not None:
+            if related.parents and comparison.run_id not in related.parents:
+                where = folder or "relation"
+                raise StoreError(f"{where}: relation.json is of another run than result.json: run relate again")
+            names, other = [dataset.name for dataset in comparison.datasets], list(dict.fromkeys(related.images["dataset"]))
+            if names != other:
+                rule = f"must be of this run, whose datasets are {', '.join(names)}"
+                raise InputError.of("relation", rule, ", ".join(map(str, other)))
+        answers = assessment or _loaded(Assessment, folder)
+        # Answers about another relation are left out.
+        if answers is not None and (
+            related is None or not answers.fits(related) or (answers.parents and related.run_id not in answers.parents)
+        ):
+            answers = None
+        related = gates_as_answered(related, answers)
+        shown = without_corrupted(comparison, answers), without_corrupted(related, answers)
+        return cls(*shown, answers, (comparison, related))
+
+
+def _loaded(kind: type[Saved], folder: Path | None) -> Saved | None:
+    return kind.load(folder) if folder is not None and (folder / kind.DOCUMENT).is_file() else None

@@ -1,12 +1,21 @@
-"""Write the report's section on performance by distance: levels, trends, and near and far parts of each dataset."""
+"""Write the report's sections on performance by distance, and on both by slice, such as each camera, site or day."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from howfar.figures.performance_figures import VERDICTS
 from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.results import Comparison, DistancePart, Interval, Relation
-from howfar.results.relation_result import BLANK, without_foreground
+from howfar.results.relation_result import (
+    BLANK,
+    EMPTY,
+    DistanceSlice,
+    PerformanceSlice,
+    distance_table,
+    performance_table,
+    too_small,
+    without_foreground,
+)
 from howfar.text_formatting import signed
 
 
@@ -78,7 +87,8 @@ def parts(relation: Relation, attribute: str) -> doc.Table:
 
     def row(name: str) -> list[doc.Cell]:
         cells = [cell(part) for part in cuts[name] for cell in (_part, _retuned)[: len(titles)]]
-        return [names[name], *cells, _change(cuts[name])]
+        near, far = cuts[name][0].performance_common, cuts[name][-1].performance_common
+        return [names[name], *cells, doc.change(None if near is None or far is None else far - near)]
 
     return doc.from_texts(["dataset", *header, "change"], map(row, cuts), meanings)
 
@@ -124,11 +134,6 @@ def _retuned(part: DistancePart) -> doc.Cell:
     return doc.Cell(f"{part.performance:.3f} at {part.threshold:.2f}", part.performance, numbers=(("at", part.threshold),))
 
 
-def _change(cut: Sequence[DistancePart]) -> doc.Cell:
-    near, far = cut[0].performance_common, cut[-1].performance_common
-    return doc.change(None if near is None or far is None else far - near)
-
-
 def lead(relation: Relation) -> str:
     """State the verdict over all labelled datasets together; for a single dataset, its own verdict."""
     scored = [dataset for dataset in relation.datasets if dataset.scored]
@@ -165,19 +170,10 @@ def unknown(relation: Relation) -> str:
     return f"No performance is known of {doc.listing(names)}{expected}."
 
 
-def _performance_content(_: Comparison, relation: Relation | None) -> doc.Section | None:
+def _performance(_: Comparison, relation: Relation | None) -> doc.Section | None:
     if relation is None:
         return None
-    said = f"{tally(relation)} {unknown(relation)}".strip()
-    parts = [*_performance_parts(relation), *doc.notes("Notes on performance", relation.notes)]
-    return doc.Section(lead(relation), parts, [said] if said else [])
-
-
-def _performance_parts(relation: Relation) -> list[doc.Part]:
-    """Build the tables and figures of the labelled datasets; [] if no dataset has labels."""
     table = levels(relation)
-    if not table.rows:
-        return []
     chosen, shared = relation.settings, ""
     if chosen.threshold is not None:
         shared = f" The threshold that all images share is {chosen.threshold_source}."
@@ -201,11 +197,96 @@ def _performance_parts(relation: Relation) -> list[doc.Part]:
         doc.RegisteredFigure("parts"),
         doc.RegisteredFigure("thresholds"),
     ]
-    return [
+    of_labelled: list[doc.Part] = [
         doc.RegisteredFigure("performance"),
         doc.Disclosure("How performance is measured, and what the verdicts mean", [doc.Text([scaled, verdicts], "prose")]),
         doc.Disclosure("Levels, trends, halves and thirds, and thresholds", tables),
     ]
+    said = f"{tally(relation)} {unknown(relation)}".strip()
+    parts_shown = [*(of_labelled if table.rows else []), *doc.notes("Notes on performance", relation.notes)]
+    return doc.Section(lead(relation), parts_shown, [said] if said else [])
 
 
-PERFORMANCE = SectionKind("performance", "Performance", SECTION, _performance_content)
+PERFORMANCE = SectionKind("performance", "Performance", SECTION, _performance)
+
+
+SIGNIFICANCE = 0.05
+EXPLAINED = {
+    "n": "images in the slice",
+    "scored": "images that have a performance",
+    "relative [95 % CI]": "mean distance over P's self-distance, as of the dataset; the interval is over the slice's images, "
+    "with P's held fixed",
+    "over 95th percentile": "share of images that are farther than 95 % of P's own",
+    "mean [95 % CI]": "mean performance of the scored images; the interval is over photographs",
+    "less the rest": "the slice's mean less that of the rest of its dataset",
+    "p": "permutation test of “this slice is like the rest of its dataset”, Holm-corrected over the slices of the column",
+    "energy [95 % CI]": "energy distance of the slice from P, which is 0 only where they are spread alike; P's images are held "
+    "fixed in the interval",
+    "p of energy": "the same test by the energy distance, corrected alike",
+    "estimate": "mean performance that is estimated without the labels of the slice's dataset",
+    "listed": "images that are listed as probable failures",
+}
+
+
+def slice_lead(by_distance: Sequence[DistanceSlice], by_performance: Sequence[PerformanceSlice]) -> str:
+    """Name the slices that are clearly farther or score clearly worse than the rest of their dataset."""
+    far = [each for each in by_distance if _clear(each) and (each.difference or 0) > 0]
+    worse = [each for each in by_performance if _clear(each) and (each.difference or 0) < 0]
+    sentences = [_sentence(far, "lies", "lie", "farther")] if by_distance else []
+    return " ".join([*sentences, *([_sentence(worse, "does", "do", "worse")] if by_performance else [])])
+
+
+def _sentence(slices: Sequence[DistanceSlice | PerformanceSlice], verb: str, many: str, how: str) -> str:
+    if not slices:
+        return f"No slice is shown to {many} {how} than the rest of its dataset."
+    names = doc.listing([f"{each.column} = {each.value or EMPTY} of {each.dataset}" for each in slices])
+    does, of = (doc.plural(len(slices), *words) for words in ((verb, many), ("its", "their")))
+    return f"{names} {does} {how} than the rest of {of} dataset."
+
+
+def _clear(each: DistanceSlice | PerformanceSlice) -> bool:
+    return each.p_value is not None and each.p_value <= SIGNIFICANCE
+
+
+def _table(
+    header: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    sorts: Sequence[Sequence[float | None]],
+    names: Mapping[str, doc.Cell],
+) -> doc.Table:
+    rows = [
+        (doc.Cell(column), names[name], *map(doc.Cell, cells, numbers))
+        for (column, name, *cells), numbers in zip(texts, sorts, strict=True)
+    ]
+    return doc.from_texts(header, rows, EXPLAINED)
+
+
+def _slices(comparison: Comparison, relation: Relation | None) -> doc.Section | None:
+    performance = () if relation is None else relation.slices
+    if not comparison.slices and not performance:
+        return None
+    # The slices by distance, the farthest first, then by performance, the worst first.
+    known = any(each.energy is not None for each in comparison.slices)
+    names = doc.name_cells(dataset.name for dataset in comparison.datasets)
+    sorts = [
+        (each.n, each.relative, each.beyond_95, each.difference, each.p_value)
+        + ((each.energy, each.energy_p_value) if known else ())
+        for each in comparison.slices
+    ]
+    by_distance = _table(*distance_table(comparison.slices), sorts, names)
+    tables = [("Distance", by_distance, too_small(comparison.slices))]
+    if relation is not None:
+        scores = [
+            (each.n, each.scored, each.mean, each.difference, each.p_value, each.estimate, each.listed) for each in performance
+        ]
+        by_performance = _table(*performance_table(performance), scores, dataset_cells(relation))
+        tables.append(("Performance", by_performance, too_small(performance)))
+    parts: list[doc.Part] = []
+    for title, table, small in tables:
+        summary = f"{len(table.rows)} slice{doc.plural(len(table.rows), '', 's, the worst first')}"
+        parts += doc.shown(title, f"{title} by slice", table, f"{title} by slice", summary=summary, style="named")
+        parts += doc.texts(f"{small}." if small and table.rows else "")
+    return doc.Section(slice_lead(comparison.slices, performance), parts)
+
+
+SLICES = SectionKind("slices", "Slices", SECTION, _slices)

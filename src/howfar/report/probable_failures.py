@@ -30,29 +30,30 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
         rate = percentage_of(relation.settings.error_rate)
         how = f"No list of images that score below τ = {tau} can be given at an error rate of {rate}"
         return f"{how}. So none of {total:,} images is listed, whether it fails or not.{apart}"
-    sets, every = sum(row.listed > 0 for row in believed), len(believed)
-    among = f"in {sets} of {every} dataset{doc.plural(every)}"
+    most = sorted((row for row in believed if row.listed), key=lambda row: -row.listed)
+    among = doc.listing([f"{row.listed:,} of {row.dataset}" for row in most], most=2)
     score = f"probably score{doc.plural(listed, 's', '')} below τ = {tau}" if task is None else task.failing(listed, float(tau))
-    return f"Judged without labels, {listed:,} of {total:,} images, {among}, {score}.{apart}"
+    return f"Judged without labels, {listed:,} of {total:,} images {score}: {among}.{apart}"
 
 
 def promise(relation: Relation) -> str:
-    """State the error rate and the condition under which it holds."""
+    """State the error rate, the condition under which it holds, and the list that misses most failing images."""
     rate, tau = percentage_of(relation.settings.error_rate), f"{relation.settings.tau:g}"
+    missed = [row for row in relation.failures if row.failing and row.found is not None and row.found < row.failing / 2]
+    worst = max(missed, key=lambda row: (row.failing or 0) - (row.found or 0), default=None)
+    short = "" if worst is None else f": the list of {worst.dataset} holds {worst.found:,} of the {worst.failing:,} that failed"
     return (
         f"At most {rate} of the listed images are expected to score {tau} or more after all, if the images are exchangeable "
         "with the labelled ones. There is no such guarantee for a dataset unlike the labelled ones. An image that is not "
-        "listed may fail too."
+        f"listed may fail too{short}."
     )
 
 
 def found(relation: Relation) -> str:
     """State the measured error of the labelled datasets' lists, each made without its dataset's labels."""
     rate, tau = relation.settings.error_rate, f"{relation.settings.tau:g}"
-    failing, (spared, listed_images) = (
-        int((relation.images["performance"] < relation.settings.tau).sum()),
-        relation.listed_wrongly(),
-    )
+    failing = int((relation.images["performance"] < relation.settings.tau).sum())
+    spared, listed_images = relation.listed_wrongly()
     if not listed_images:
         failed = f", although {failing:,} of them scored below {tau}" if failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
@@ -63,9 +64,7 @@ def found(relation: Relation) -> str:
     text = f"By their labels, {wrong}; at most {percentage_of(rate)} are expected{doubt}).{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
-    return (
-        f"{text} {failing:,} image{doc.plural(failing)} failed; the lists hold {caught:,} of them ({share(caught / failing)})."
-    )
+    return f"{text} {failing:,} image{doc.plural(failing)} failed; the lists hold {caught:,} ({share(caught / failing)})."
 
 
 def broken(relation: Relation) -> str:
@@ -153,12 +152,9 @@ def _content(_: Comparison, relation: Relation | None, assessment: Assessment | 
     parts: list[doc.Part] = [
         doc.RegisteredFigure("failures"),
         doc.Disclosure("How many listed images really fail", lists_by_dataset),
-        *(
-            [doc.Disclosure(summary, doc.shown("listed", "Images that probably fail", all_listed, style="named"))]
-            if total
-            else []
-        ),
     ]
+    if total:
+        parts.append(doc.Disclosure(summary, doc.shown("listed", "Images that probably fail", all_listed, style="named")))
     task = None if assessment is None else TASKS[assessment.task]
     return doc.Section(lead(relation, task), parts, [text for text in (measured_rate, whole(relation)) if text])
 

@@ -188,9 +188,27 @@ def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "
     root = absolute(folder)
     pictures = root / PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
-    page = Figures({}, [], runs_of(*results.values()))
+    page, names = Figures({}, [], runs_of(*results.values())), list[str]()
+    every = [(kind, registered_name) for kind in results for registered_name in registry.ordered(kind)]
     with staging(root) as beside:
-        names = [name for kind, result in results.items() for name in _draw_all(kind, result, page, prefix, root, beside)]
+        for kind, registered_name in every:
+            result, name = results[kind], re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
+            if name in page.drawn and not registry.is_ours(kind, registered_name):
+                page.notes.append(f"The figure {registered_name} was left out: another has its name.")
+                continue
+            names.append(name)
+            if result is None:
+                continue
+            # What the disk refuses is no fault of a figure.
+            with tolerated(kind, registered_name, page.notes, f"The figure {registered_name} could not be drawn", OSError):
+                draw = registry.load(kind, registered_name)
+                words = registration(registered_name, draw)
+                if not words.shows(result):
+                    continue
+                draw = partial(draw, result, **({"folder": root} if "folder" in inspect.signature(draw).parameters else {}))
+                embedded = embed(draw(), name, beside, words.vector(result), getattr(result, "run_id", ""))
+                phone = embed_for_phone(draw, f"{name}-phone") if words.phone else None
+                page.drawn[name] = PageFigure(embedded, words.caption(result), phone)
         with locked(root):
             check_unchanged(root, page.runs)
             for file in (f"{name}.{ending}" for name in names for ending in ("png", "svg")):
@@ -199,23 +217,6 @@ def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "
                 else:
                     (pictures / file).unlink(missing_ok=True)
     return page
-
-
-def _draw_all(kind: str, result: Any, page: Figures, prefix: str, root: Path, beside: Path) -> Iterator[str]:
-    """Draw a page's figures of one kind into the folder `beside`, and yield each name, also of figures without content."""
-    for registered_name in registry.ordered(kind):
-        name = re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
-        if name in page.drawn and not registry.is_ours(kind, registered_name):
-            page.notes.append(f"The figure {registered_name} was left out: another has its name.")
-            continue
-        yield name
-        if result is None:
-            continue
-        # What the disk refuses is no fault of a figure.
-        with tolerated(kind, registered_name, page.notes, f"The figure {registered_name} could not be drawn", OSError):
-            drawn = _draw(registered_name, name, registry.load(kind, registered_name), result, root, beside)
-            if drawn is not None:
-                page.drawn[name] = drawn
 
 
 @contextmanager
@@ -244,12 +245,3 @@ def check_unchanged(root: Path, runs: Mapping[str, str]) -> None:
             there = json.loads((root / name).read_bytes()).get(RUN, run)
             if there != run:
                 raise StoreError(f"{root}: another run was written there meanwhile: run howfar report {root} for its report")
-
-
-def _draw(registered_name: str, name: str, draw: Any, result: Any, root: Path, beside: Path) -> PageFigure | None:
-    words = registration(registered_name, draw)
-    if not words.shows(result):
-        return None
-    drawn = partial(draw, result, **({"folder": root} if "folder" in inspect.signature(draw).parameters else {}))
-    embedded = embed(drawn(), name, beside, words.vector(result), getattr(result, "run_id", ""))
-    return PageFigure(embedded, words.caption(result), embed_for_phone(drawn, f"{name}-phone") if words.phone else None)

@@ -27,7 +27,16 @@ def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
         return NOT_RECORDED
     backbone = {"backbone": options.pop("name")} if options else {}
     text = _compare("comparison = howfar.compare(", comparison, backbone | _settings(comparison) | options)
-    return text if relation is None else f"{text}\n{_relate(relation)}"
+    if relation is None:
+        return text
+    chosen = asdict(relation.settings)
+    files, source = chosen.pop("performance"), chosen.pop("threshold_source")
+    if files and source != "given":
+        del chosen["threshold"]  # it is found among the performances again
+    # If the requested estimator is unknown, the call names the one that was used.
+    chosen["estimator"] = chosen["estimator"] or relation.estimator or "auto"
+    performances = f"    {list(files) or [PERFORMANCES]!r},"
+    return f"{text}\n{_call('relation = howfar.relate(', ['    comparison,', performances], chosen, ())}"
 
 
 def rerun_backbones(result: BackboneComparison) -> str:
@@ -80,17 +89,6 @@ def _compare(call: str, comparison: Comparison, given: Mapping[str, Any]) -> str
     primary = argument(comparison.primary.name, comparison.sources)
     secondaries = _mapping((dataset.name for dataset in comparison.datasets), comparison.sources)
     return _call(call, [f"    {primary},", secondaries], given)
-
-
-def _relate(relation: Relation) -> str:
-    """Write the call of relate; if the requested estimator is unknown, the call names the one that was used."""
-    chosen = asdict(relation.settings)
-    files, source = chosen.pop("performance"), chosen.pop("threshold_source")
-    if files and source != "given":
-        del chosen["threshold"]  # it is found among the performances again
-    chosen["estimator"] = chosen["estimator"] or relation.estimator or "auto"
-    performances = f"    {list(files) or [PERFORMANCES]!r},"
-    return _call("relation = howfar.relate(", ["    comparison,", performances], chosen, ())
 
 
 def _mapping(names: Iterable[str], sources: Mapping[str, str]) -> str:

@@ -139,16 +139,17 @@ def from_texts(header: Sequence[str], rows: Iterable[Sequence[Cell]], explained:
 
 def facts(values: Mapping[str, object]) -> Table:
     """Build a table of names and values, such as settings and versions."""
-    rows = ((Cell(name), Cell(_fact(value))) for name, value in values.items())
+    rows = []
+    for name, value in values.items():
+        text = str(value)
+        if isinstance(value, (list, tuple)):
+            text = ", ".join(map(str, value)) or "none"
+        elif isinstance(value, bool) or value is None:
+            text = {True: "yes", False: "no", None: "none"}[value]
+        elif isinstance(value, int):
+            text = f"{value:,}"
+        rows.append((Cell(name), Cell(text)))
     return Table((Column("name"), Column("value")), tuple(rows))
-
-
-def _fact(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or "none"
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def name_cell(name: str, index: int) -> Cell:

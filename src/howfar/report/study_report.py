@@ -1,5 +1,8 @@
 """Report all studies of a study file on one page, and write their tables and figures as files (CSV, LaTeX, PNG, SVG, PDF)."""
 
+import csv
+import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,13 +17,22 @@ from howfar.io.atomic import replace_text
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page
 from howfar.report.report_figures import Figures, PageFigure, embed, runs_of, save, tolerated
-from howfar.report.table_formats import as_csv, as_latex
 from howfar.results.file_checks import MARK
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRecord, StudyRun
+from howfar.text_formatting import cell as guarded_cell
+from howfar.text_formatting import printable
 
 TABLES, FIGURES = "tables", "figures"
 FEW_PARTS: Final = 3
+_SPECIAL: Final = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "−": "$-$", "±": r"$\pm$", "τ": r"$\tau$", "ρ": r"$\rho$",
+    "×": r"$\times$", "≥": r"$\ge$", "≤": r"$\le$", "<": r"$<$", ">": r"$>$", "′": "'", "\u00a0": "~", "…": r"\ldots{}",
+    "→": r"$\to$", "λ": r"$\lambda$", "σ": r"$\sigma$", "μ": r"$\mu$",
+}  # fmt: skip
+_NUMBER: Final = re.compile(r"[-−+]?[\d.,]+(\s?%)?")
+_ESCAPED: Final = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def write_study_report(run: StudyRun, folder: str | Path) -> Path:
@@ -62,36 +74,36 @@ def _section_of(kind: str) -> Callable[[Any, doc.Context], doc.Section]:
 def _filled(
     record: StudyRecord, result: Result, context: doc.Context, root: Path, prefix: str, failed: list[str]
 ) -> doc.Section | None:
-    """Build a study's section and its files; a failing kind of another package adds a message to `failed`."""
+    """Build a study's section, and write its tables (.csv, .tex) and figures (.png, .svg, .pdf), which carry the run's id.
+
+    A failing kind of another package adds a message to `failed`.
+    """
     with tolerated("study_sections", record.kind, failed, f"The section of {record.name} could not be made"):
-        section = _section_of(record.kind)(result, context)
-        parts = [_with_files(part, root, prefix, result.run_id) for part in section.parts]
+        section, parts = _section_of(record.kind)(result, context), list[doc.Part]()
+        described = {"CreationDate": None, **({"Keywords": f"{MARK} {result.run_id}"} if result.run_id else {})}
+        for part in section.parts:
+            name = f"{prefix}{getattr(part, 'name', '')}"
+            if isinstance(part, doc.TablePart):
+                (root / TABLES).mkdir(parents=True, exist_ok=True)
+                texts = {f"{TABLES}/{name}.csv": as_csv(part.table), f"{TABLES}/{name}.tex": as_latex(part, name)}
+                for file, text in texts.items():
+                    replace_text(root / file, text)
+                parts.append(replace(part, files=tuple(texts)))
+            elif isinstance(part, doc.FigurePart):
+                folder, figure = root / FIGURES, part.draw()
+                folder.mkdir(parents=True, exist_ok=True)
+                embedded = embed(figure, name, folder, run=result.run_id)
+                atomic.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
+                files = tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
+                parts.append(replace(part, drawn=PageFigure(embedded, part.caption), files=files))
+            else:
+                parts.append(part)
         parts += doc.notes("Notes of the run", getattr(result, "notes", ()))
         # On a page of several studies, whose leads are its contents list, long sections are closed.
         if prefix and len(parts) > FEW_PARTS:
             parts = [doc.Disclosure(f"{len(parts)} tables, figures and notes", parts)]
         return replace(section, parts=parts)
     return None
-
-
-def _with_files(part: doc.Part, root: Path, prefix: str, run: str) -> doc.Part:
-    """Write a table (.csv, .tex) or a figure (.png, .svg, .pdf), which carries the run's id; return the part for the page."""
-    if not isinstance(part, doc.TablePart | doc.FigurePart):
-        return part
-    name = f"{prefix}{part.name}"
-    if isinstance(part, doc.TablePart):
-        (root / TABLES).mkdir(parents=True, exist_ok=True)
-        texts = {f"{TABLES}/{name}.csv": as_csv(part.table), f"{TABLES}/{name}.tex": as_latex(part, name)}
-        for file, text in texts.items():
-            replace_text(root / file, text)
-        return replace(part, files=tuple(texts))
-    folder, figure = root / FIGURES, part.draw()
-    folder.mkdir(parents=True, exist_ok=True)
-    embedded = embed(figure, name, folder, run=run)
-    described = {"CreationDate": None, **({"Keywords": f"{MARK} {run}"} if run else {})}
-    atomic.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
-    files = tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
-    return replace(part, drawn=PageFigure(embedded, part.caption), files=files)
 
 
 def _write(
@@ -130,3 +142,61 @@ def _datasets(run: StudyRun) -> doc.Table:
         ("images", "that are drawn of it at most", lambda each: doc.count(each.n)),
         ("stands for", symbol, lambda each: doc.Cell(each.stands_for.replace("_", "") or "–")),
     )
+
+
+def as_csv(table: doc.Table) -> str:
+    """Format a table as CSV: full-precision numbers in separate columns (value, low, high, rank), texts in others.
+
+    A dash, which is undefined, is left empty.
+    """
+    columns = []
+    for place, column in enumerate(table.columns):
+        cells = [row[place] for row in table.rows]
+        numbers = [dict(cell.numbers) for cell in cells]
+        columns.append([column.title, *map(_plain, cells)])
+        for name in dict.fromkeys(name for known in numbers for name in known):
+            columns.append([f"{column.title} {name}", *(repr(known[name]) if name in known else "" for known in numbers)])
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(map(guarded_cell, line) for line in zip(*columns, strict=True))
+    return buffer.getvalue()
+
+
+def as_latex(part: doc.TablePart, name: str) -> str:
+    """Format a table as LaTeX with booktabs rules; strong cells are bold."""
+    table = part.table
+    head = " & ".join(_latex(column.title) for column in table.columns)
+    body = [" & ".join(map(_cell, row)) + r" \\" for row in table.rows]
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_latex(part.title)}}}",
+        rf"\label{{tab:{name}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+        r"\toprule",
+        rf"{head} \\",
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(cell: doc.Cell) -> str:
+    """Return a cell's number in full precision if its text is that number, else the text."""
+    if cell.sort is not None and (cell.numbers or _NUMBER.fullmatch(cell.text)):
+        return repr(cell.sort)
+    return "" if cell.text == "–" else cell.text
+
+
+def _cell(cell: doc.Cell) -> str:
+    text = _latex(cell.text)
+    return rf"\textbf{{{text}}}" if cell.strong else text
+
+
+def _latex(text: str) -> str:
+    parts = re.split(r"([IO])\^dist", printable(text))
+    escaped = [_ESCAPED.sub(lambda found: _SPECIAL[found[0]], each) for each in parts]
+    return "".join(rf"${each}^{{\mathrm{{dist}}}}$" if place % 2 else each for place, each in enumerate(escaped))

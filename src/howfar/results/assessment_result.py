@@ -11,6 +11,13 @@ from howfar.results.relation_result import Gate, Relation
 from howfar.results.result import RecordedResult
 from howfar.text_formatting import NOT_KNOWN, format_estimate
 
+BEHIND = "the model behind "
+"""Stands before the folder of maps that were there already, in place of a model's name."""
+WITHOUT_LABELS = (
+    "“expected” and “predicted to fail” use no label of the site; “measured” uses its labels. More images may fail than are "
+    "predicted to fail."
+)
+BRACKETS = "In ( ): not to be trusted, as the site is outside the gate and has no labels."
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
 Basis = Literal["sites", "corrupted", "both"]
@@ -196,8 +203,14 @@ class Assessment(RecordedResult):
 
     def table(self) -> Cells:
         """Return the header and formatted cells with one row per site, sites with doubted estimates first."""
-        header = ("site", "n", "gate", "expected", "level", "predicted to fail", "measured (on)", "next")
+        levels = " or ".join(sorted({f"{100 * site.level:.0f} %" for site in self.sites}))
+        header = ("site", "n", "gate", f"expected [{levels}]", "predicted to fail", "measured (on)", "next")
         return header, [_cells(site) for site in self.ordered()]
+
+    def legend(self) -> list[str]:
+        """Explain which columns of the sites' table use labels, and what brackets mean, as far as the table has them."""
+        measured, doubted = any(site.measured is not None for site in self.sites), any(site.doubted for site in self.sites)
+        return [*([WITHOUT_LABELS] if measured else []), *([BRACKETS] if doubted else [])]
 
     def caption(self) -> str:
         named = self.metric.startswith(self.performance_name)
@@ -230,8 +243,8 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         str(site.n),
         gate_word(site.inside),
         "undefined" if blank else site.expected(),
-        "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
         "–" if not site.listed or blank else f"({listed})" if site.doubted else listed,
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
-        site.next.action,
+        # howfar adapt tests training with howfar's own network; what remains to be done is to train the user's.
+        "train" if site.next.action == "adapt" else site.next.action,
     )

@@ -80,8 +80,17 @@ class BackboneComparison(Result):
         """
         import pandas as pd
 
-        rows = [_row(run.backbone.name, dataset.name, dataset) for run in self.comparisons for dataset in run.datasets]
-        rows += [_row(baseline.backbone, baseline.dataset, baseline) for baseline in self._beside()]
+        rows: list[dict[str, Any]] = []
+        for run in self.comparisons:
+            for dataset in run.datasets:
+                names = {"backbone": run.backbone.name, "trivial": False, "dataset": dataset.name}
+                low, high = dataset.relative_ci or (None, None)
+                relative = {"relative": dataset.relative, "relative_low": low, "relative_high": high}
+                rows.append({**names, "o_dist_scaled": dataset.o_dist_scaled, **relative, "energy": dataset.energy})
+        for trivial in self._beside():
+            names = {"backbone": trivial.backbone, "trivial": True, "dataset": trivial.dataset}
+            relative = {"relative": trivial.relative, "relative_low": None, "relative_high": None}
+            rows.append({**names, "o_dist_scaled": trivial.o_dist_scaled, **relative, "energy": trivial.energy})
         frame = pd.DataFrame(rows)
         return frame.assign(rank=frame.groupby("backbone", sort=False)[self.measure()].rank())
 
@@ -168,13 +177,6 @@ class BackboneComparison(Result):
     def footer(self) -> list[str]:
         """Return each two backbones' agreement."""
         return self.agreement_lines()
-
-
-def _row(backbone: str, dataset: str, measured: DatasetSummary | BaselineSummary) -> dict[str, Any]:
-    trivial = isinstance(measured, BaselineSummary)
-    low, high = (None if isinstance(measured, BaselineSummary) else measured.relative_ci) or (None, None)
-    names = {"backbone": backbone, "trivial": trivial, "dataset": dataset, "o_dist_scaled": measured.o_dist_scaled}
-    return {**names, "relative": measured.relative, "relative_low": low, "relative_high": high, "energy": measured.energy}
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -291,27 +291,25 @@ class Certificate(RecordedResult):
 
     def caption(self) -> str:
         """State in one line what is certified, or that labels are awaited."""
-        return in_units(self._caption(), self.unit, self.dataset)
-
-    def _caption(self) -> str:
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.zone is not None and self.value is not None:
             share = f"the {self.zone.certified:,} best predicted images ({100 * self.value:.0f} %)"
             images = share if self.value else "no part of it"
-            return f"{self.dataset}: {self.words}: {images}, with {100 * self.level:g} % confidence; {of}"
-        if self.value is None:
-            return f"{self.dataset}: {self.measured}, {self._why_unknown()}; {of}"
-        interval = format_interval(self.value, self.low, self.high, ".3f")
-        return f"{self.dataset}: {self.measured}: {interval}, {100 * self.level:g} % interval; {of}"
-
-    def _why_unknown(self) -> str:
-        """Return the reason for a missing value: no label, too few labels, or a measure undefined on the labelled images."""
-        if not self.labelled:
-            return "not known yet"
-        if self.task == "classification" or any(drawn.labelled and drawn.performance is not None for drawn in self.sample):
-            return f"not known from {self.labelled} {'label' if self.labelled == 1 else 'labels'} yet: label more images"
-        thing = {"detection": "an object", "multiclass": "a class"}.get(self.task, "foreground")
-        return f"undefined on the labelled images, {'each' if self.of_false_positives else 'none'} of which holds {thing}"
+            text = f"{self.words}: {images}, with {100 * self.level:g} % confidence"
+        elif self.value is not None:
+            interval = format_interval(self.value, self.low, self.high, ".3f")
+            text = f"{self.measured}: {interval}, {100 * self.level:g} % interval"
+        elif not self.labelled:
+            text = f"{self.measured}, not known yet"
+        elif self.task == "classification" or any(drawn.labelled and drawn.performance is not None for drawn in self.sample):
+            labels = "label" if self.labelled == 1 else "labels"
+            text = f"{self.measured}, not known from {self.labelled} {labels} yet: label more images"
+        else:
+            # The measure is undefined on all labelled images.
+            thing = {"detection": "an object", "multiclass": "a class"}.get(self.task, "foreground")
+            which = "each" if self.of_false_positives else "none"
+            text = f"{self.measured}, undefined on the labelled images, {which} of which holds {thing}"
+        return in_units(f"{self.dataset}: {text}; {of}", self.unit, self.dataset)
 
     def answer(self) -> str:
         """State whether the question of `until` is settled, and how many labels may still be needed; "" without a question."""

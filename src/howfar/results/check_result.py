@@ -54,14 +54,12 @@ class Decision:
 
     def cells(self) -> tuple[str, ...]:
         """Return the decision as formatted texts, in the order of `HEADER`."""
-        return (self.dataset, self.rule, self.must, self._value(), self.shown)
-
-    def _value(self) -> str:
-        if self.value is None:
-            return "–"
-        if self.rule in SHARES:
-            return share_interval(self.value, self.low, self.high)
-        return f"{self.value:,.0f}" if self.rule == "images" else format_interval(self.value, self.low, self.high)
+        value = format_interval(self.value, self.low, self.high)
+        if self.value is not None and self.rule in SHARES:
+            value = share_interval(self.value, self.low, self.high)
+        elif self.value is not None and self.rule == "images":
+            value = f"{self.value:,.0f}"
+        return (self.dataset, self.rule, self.must, value, self.shown)
 
 
 @dataclass(frozen=True)

@@ -234,7 +234,18 @@ class Comparison(RecordedResult):
         """Return one row per secondary with every number of its summary; intervals and rivals are separate columns."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(dataset) for dataset in self.datasets])
+        rows = []
+        for dataset in self.datasets:
+            row = asdict(dataset)
+            for name in ("o_dist_mean_ci", "relative_ci", "energy_ci"):
+                low, high = row.pop(name) or (None, None)
+                row[f"{name}_low"], row[f"{name}_high"] = low, high
+            intervals, p_values = row.pop("rivals_ci"), row.pop("rivals_p")
+            for name, value in row.pop("rivals").items():
+                low, high = intervals.get(name, (None, None))
+                row.update({name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_p": p_values.get(name)})
+            rows.append(row)
+        return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar compare --json`` and ``result.json``, without per-image tables."""
@@ -279,7 +290,24 @@ class Comparison(RecordedResult):
         """Return the header and cells of the summary table, one row per secondary."""
         o_dist = ("O^dist (sum)", "O^dist (mean)", "row-scaled")
         header = ("dataset", "n", *o_dist, RELATIVE, "energy", "p", "expl. var.")
-        return header, [_cells(dataset) for dataset in self.datasets]
+        rows: list[tuple[str, ...]] = []
+        for dataset in self.datasets:
+            relative = format_number(dataset.relative)
+            if dataset.relative_ci is not None:
+                relative = format_interval(dataset.relative, *dataset.relative_ci, ".3f")
+            cells = (
+                dataset.name,
+                str(dataset.n),
+                format_number(dataset.o_dist),
+                format_number(dataset.o_dist_mean),
+                f"{dataset.o_dist_scaled:.3f}",
+                relative,
+                format_number(dataset.energy),
+                format_p(dataset.p_value),
+                f"{100 * dataset.explained_variance:.1f} %",
+            )
+            rows.append(cells)
+        return header, rows
 
     def as_printed(self) -> tuple[str, Cells]:
         """Return the caption and the four columns that Python and the terminal print; `table` has all columns."""
@@ -323,33 +351,6 @@ class Comparison(RecordedResult):
         if self.skipped:
             lines.append(f"{len(self.skipped)} files were skipped (.skipped)")
         return lines
-
-
-def _cells(dataset: DatasetSummary) -> tuple[str, ...]:
-    with_interval = None if dataset.relative_ci is None else format_interval(dataset.relative, *dataset.relative_ci, ".3f")
-    return (
-        dataset.name,
-        str(dataset.n),
-        format_number(dataset.o_dist),
-        format_number(dataset.o_dist_mean),
-        f"{dataset.o_dist_scaled:.3f}",
-        with_interval or format_number(dataset.relative),
-        format_number(dataset.energy),
-        format_p(dataset.p_value),
-        f"{100 * dataset.explained_variance:.1f} %",
-    )
-
-
-def _flat(dataset: DatasetSummary) -> dict[str, Any]:
-    row = asdict(dataset)
-    for name in ("o_dist_mean_ci", "relative_ci", "energy_ci"):
-        low, high = row.pop(name) or (None, None)
-        row[f"{name}_low"], row[f"{name}_high"] = low, high
-    intervals, p_values = row.pop("rivals_ci"), row.pop("rivals_p")
-    for name, value in row.pop("rivals").items():
-        low, high = intervals.get(name, (None, None))
-        row.update({name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_p": p_values.get(name)})
-    return row
 
 
 PAIRS: Final = "pairs.parquet"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -120,32 +120,25 @@ def page_folder(argument: str, folder: str | Path | None, command: str, begun: s
     `howfar.io.file_location.ready_folder`, for a page in it that is not howfar's, and for the answer of another command.
     """
     root = ready_folder(argument, folder)
-    if root is not None:
-        check_page(root, argument)
-        if not (begun and (root / begun).is_dir()):
-            _check_answer(root, argument, command)
+    if root is None:
+        return None
+    check_files(root, argument, page=True)
+    if not (begun and (root / begun).is_dir()):
+        # Another command's answer, whose document or page would be replaced.
+        answers = {kind.DOCUMENT: kind.COMMAND for kind in every_result() if (root / kind.DOCUMENT).is_file()}
+        if (root / ASSESSMENT).is_file():
+            answers = {ASSESSMENT: "assess"}
+        other = next((document for document, owner in answers.items() if owner != command), None)
+        if other is not None:
+            rule = f"must not hold the answer of howfar {answers[other]} ({other}), whose place another would take"
+            remedy = f"name another folder: howfar {answers[other]} alone writes to this one"
+            raise InputError.of(argument, rule, str(root), remedy)
     return root
 
 
 def every_result() -> list[Any]:
     """Load every registered kind of result."""
     return [registry.load("results", name) for name in registry.ordered("results")]
-
-
-def _check_answer(root: Path, argument: str, command: str) -> None:
-    """Raise `InputError` if a folder holds another command's answer, whose document or page would be replaced."""
-    answers = {kind.DOCUMENT: kind.COMMAND for kind in every_result() if (root / kind.DOCUMENT).is_file()}
-    if (root / ASSESSMENT).is_file():
-        answers = {ASSESSMENT: "assess"}
-    other = next((document for document, owner in answers.items() if owner != command), None)
-    if other is not None:
-        rule = f"must not hold the answer of howfar {answers[other]} ({other}), whose place another would take"
-        raise InputError.of(argument, rule, str(root), f"name another folder: howfar {answers[other]} alone writes to this one")
-
-
-def check_page(root: Path, argument: str = "out") -> None:
-    """Raise `InputError` if howfar would replace a page, table or document in a folder that is not its own."""
-    check_files(root, argument, page=True)
 
 
 def check_files(root: Path, argument: str = "folder", *, page: bool = False) -> None:
@@ -165,27 +158,18 @@ def _foreign_file(root: Path) -> str:
     tables, documents = (
         [file for file in root.glob(name) if file.is_file() and file.stat().st_size] for name in ("*.parquet", "*.json")
     )
-    if not (tables or documents) or any(map(_is_of_run, tables)):
-        return ""
-    whole = [file for file in documents if file.name in named and _is_whole(file)]
+    for table in tables:
+        with suppress(ValueError):
+            if run_of_table(table):
+                return ""
+    whole = []
+    for file in (file for file in documents if file.name in named):
+        with suppress(ValueError, RecursionError):
+            json.loads(file.read_bytes())
+            whole.append(file)
     if any(_OWN.search(file.read_bytes()) for file in whole):
         return ""
     return next((file.name for file in sorted([*whole, *tables]) if file.name in named), "")
-
-
-def _is_of_run(table: Path) -> bool:
-    try:
-        return bool(run_of_table(table))
-    except ValueError:
-        return False
-
-
-def _is_whole(document: Path) -> bool:
-    try:
-        json.loads(document.read_bytes())
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _is_foreign(page: Path) -> bool:
@@ -195,11 +179,3 @@ def _is_foreign(page: Path) -> bool:
     with page.open("rb") as opened:
         head = opened.read(_HEAD)
     return bool(head.strip()) and _WRITER not in head
-
-
-def make_latest(document: Path) -> None:
-    """Set a document's time later than all others in its folder, as the last one written is the one reported."""
-    others = [file.stat().st_mtime_ns for file in document.parent.glob("*.json") if file != document]
-    latest = max(others, default=0)
-    if document.stat().st_mtime_ns <= latest:
-        os.utime(document, ns=(latest + 1_000_000, latest + 1_000_000))

@@ -477,7 +477,14 @@ class Relation(RecordedResult):
     def table(self) -> Cells:
         """Return header and formatted cells, one row per labelled dataset; means are over images, also in halves."""
         means, trends = ("mean", "mean, near half", "mean, far half"), ("Spearman [95 % CI]", "slope [95 % CI]")
-        return ("dataset", "n", *means, *trends, "verdict"), [_cells(dataset) for dataset in self.datasets]
+        rows: list[tuple[str, ...]] = []
+        for dataset in self.datasets:
+            halves = [format_number(part.mean, 3) for part in dataset.halves] or ["–", "–"]
+            numbers = (None, None) if dataset.trend is None else (dataset.trend.spearman, dataset.trend.slope)
+            changes = ("–" if number is None else f"{number:+.2f}" for number in numbers)
+            mean = format_number(dataset.mean, 3)
+            rows.append((dataset.name, str(dataset.scored), mean, *halves, *changes, dataset.verdict.kind))
+        return ("dataset", "n", *means, *trends, "verdict"), rows
 
     def caption(self) -> str:
         source = f" ({self.settings.threshold_source})" if self.settings.threshold_source else ""
@@ -524,16 +531,3 @@ def without_foreground(images: pd.DataFrame) -> list[str]:
         return []
     shares = images.dropna(subset="foreground").groupby("dataset", sort=False)["foreground"].max()
     return [str(name) for name in shares.index[shares == 0]]
-
-
-def _cells(dataset: DatasetRelation) -> tuple[str, ...]:
-    numbers = (None, None) if dataset.trend is None else (dataset.trend.spearman, dataset.trend.slope)
-    halves = [format_number(part.mean, 3) for part in dataset.halves] or ["–", "–"]
-    return (
-        dataset.name,
-        str(dataset.scored),
-        format_number(dataset.mean, 3),
-        *halves,
-        *("–" if number is None else f"{number:+.2f}" for number in numbers),
-        dataset.verdict.kind,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +27,6 @@ from howfar.results.file_checks import (
     check_document,
     check_files,
     check_table,
-    make_latest,
     run_of_table,
     stale_pictures,
     write_table,
@@ -35,7 +35,6 @@ from howfar.results.records import Provenance, Shown, plain
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pydantic import BaseModel
 
 _FRAME = "pd.DataFrame"
 PART: Final = "part"
@@ -157,7 +156,12 @@ class Result(Shown):
                 for file in stale_pictures(root, (self.run_id, *self.parents)) if self.PAGE else ():
                     file.unlink(missing_ok=True)
                 move_in(folder_beside, root, [*frames, self.DOCUMENT])
-                make_latest(root / self.DOCUMENT)
+                # The last document written is the one reported: it is later than all others in its folder.
+                document = root / self.DOCUMENT
+                others = [file.stat().st_mtime_ns for file in root.glob("*.json") if file != document]
+                latest = max(others, default=0)
+                if document.stat().st_mtime_ns <= latest:
+                    os.utime(document, ns=(latest + 1_000_000, latest + 1_000_000))
         self.__dict__["folder"] = root
         return root
 
@@ -186,26 +190,22 @@ class Result(Shown):
         # A writer that moves its files in is waited for.
         with cls._reading(root), locked(root, shared=True):
             cls._check_there(root / cls.DOCUMENT)
-            return cls._of_one_run((root / cls.DOCUMENT).read_bytes(), root)
-
-    @classmethod
-    def _of_one_run(cls, text: bytes, root: Path) -> Self:
-        """Build the result from its document after checking that the tables belong to the same run."""
-        document = cls._checked(text, root)
-        run = _text_of(document, RUN)
-        for field_name, name in cls.TABLES.items():
-            if field_name in document or field_name not in cls.LATER:
-                cls._check_there(root / name)
-        tables = [root / name for name in (*cls.TABLES.values(), *cls.BESIDE) if (root / name).is_file()]
-        for table in tables:
-            if run_of_table(table) != run:
-                raise cls._of_two_runs(root, table.name)
-        result = cls._read(document, root)._known_as(document, text, root)
-        # Last, so that files of another format or run say so.
-        check_document(document, text, root / cls.DOCUMENT)
-        for table in tables:
-            check_table(table, required=SEAL in document)
-        return result
+            text = (root / cls.DOCUMENT).read_bytes()
+            document = cls._checked(text, root)
+            run = _text_of(document, RUN)
+            for field_name, name in cls.TABLES.items():
+                if field_name in document or field_name not in cls.LATER:
+                    cls._check_there(root / name)
+            tables = [root / name for name in (*cls.TABLES.values(), *cls.BESIDE) if (root / name).is_file()]
+            for table in tables:
+                if run_of_table(table) != run:
+                    raise cls._of_two_runs(root, table.name)
+            result = cls._read(document, root)._known_as(document, text, root)
+            # Last, so that files of another format or run say so.
+            check_document(document, text, root / cls.DOCUMENT)
+            for table in tables:
+                check_table(table, required=SEAL in document)
+            return result
 
     @classmethod
     def _of_two_runs(cls, root: Path, part: str) -> StoreError:
@@ -264,7 +264,14 @@ class Result(Shown):
             cls._check_there(root / file)
         tables = {name: read_frame(root / file) for name, file in files.items()}
         for name, table in tables.items():
-            _check_columns(table, cls.COLUMNS.get(name, {}), files[name])
+            for column, kind in cls.COLUMNS.get(name, {}).items():
+                if column not in table:
+                    raise ValueError(f"{files[name]} has no column {column}")
+                cells = table[column]
+                # A column without values may be of any type.
+                if cells.notna().any() and (cells.dtype.kind in "fiub") is not (kind is float):
+                    must = "numbers" if kind is float else "texts"
+                    raise ValueError(f"{files[name]}: column {column} must hold {must}")
             if name in cls.FILLED and table.empty:
                 raise ValueError(f"{files[name]} has no rows")
         return tables
@@ -272,15 +279,22 @@ class Result(Shown):
     @classmethod
     def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
         """Convert the document's values to the fields' types: records, tuples, None."""
-        from pydantic import ValidationError
+        import pandas as pd
+        from pydantic import ConfigDict, ValidationError, create_model
 
         for name in cls.FILLED:
             if name in document and not document[name]:
                 raise TypeError(f"{name}: must hold something")
-        model = _model(cls)
-        declared = json.dumps({name: value for name, value in document.items() if name in model.model_fields})
+        # A strict model of the fields, which converts no value to another type.
+        hints = get_type_hints(cls, localns={"pd": pd})
+        declared: dict[str, Any] = {
+            name: (hints[name], ... if field.default is MISSING and field.default_factory is MISSING else field)
+            for name, field in _plain_fields(cls).items()
+        }
+        model = create_model(cls.__name__, __config__=ConfigDict(strict=True, extra="forbid"), **declared)
+        values = json.dumps({name: value for name, value in document.items() if name in declared})
         try:
-            return dict(model.model_validate_json(declared))
+            return dict(model.model_validate_json(values))
         except ValidationError as error:
             first = error.errors()[0]
             raise TypeError(f"{'.'.join(map(str, first['loc']))}: {rule_broken(first)}") from error
@@ -370,17 +384,6 @@ def holding(texts: str, numbers: str) -> dict[str, type]:
     return dict.fromkeys(texts.split(), str) | dict.fromkeys(numbers.split(), float)
 
 
-def _check_columns(table: pd.DataFrame, columns: Mapping[str, type], file: str) -> None:
-    """Raise `ValueError` for a missing column, or for one with texts instead of numbers or the reverse."""
-    for name, kind in columns.items():
-        if name not in table:
-            raise ValueError(f"{file} has no column {name}")
-        cells = table[name]
-        number = cells.dtype.kind in "fiub" or not cells.notna().any()
-        if number is not (kind is float) and cells.notna().any():
-            raise ValueError(f"{file}: column {name} must hold {'numbers' if kind is float else 'texts'}")
-
-
 def _text_of(document: Mapping[str, Any], name: str) -> str:
     """Return a text value of a document, "" if missing; raise `TypeError` for another type."""
     text = document.get(name, "")
@@ -396,16 +399,3 @@ def _refuse_constant(name: str) -> None:
 def _plain_fields(kind: Any) -> dict[str, Field[Any]]:
     """Return a result's fields that are neither tables nor other results, by name."""
     return {field.name: field for field in fields(kind) if field.type != _FRAME and PART not in field.metadata}
-
-
-def _model(kind: Any) -> type[BaseModel]:
-    """Build the strict pydantic model of a result's document, which converts no value to another type."""
-    import pandas as pd
-    from pydantic import ConfigDict, create_model
-
-    hints = get_type_hints(kind, localns={"pd": pd})
-    declared: dict[str, Any] = {
-        name: (hints[name], ... if field.default is MISSING and field.default_factory is MISSING else field)
-        for name, field in _plain_fields(kind).items()
-    }
-    return create_model(kind.__name__, __config__=ConfigDict(strict=True, extra="forbid"), **declared)

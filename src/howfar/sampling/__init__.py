@@ -4,8 +4,15 @@ from howfar.sampling.certified_zone import ZonePlan, plan_zone, zone_tests
 from howfar.sampling.design import Sample, draw
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, further_groups, mean, ods, ratio
 from howfar.sampling.sample_size import labels_for, zone_share
-from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
-from howfar.sampling.two_models import difference, foreground_bound, order_by_bound
+from howfar.sampling.sequential import (
+    ConfidenceSequence,
+    Until,
+    difference,
+    foreground_bound,
+    order,
+    order_by_bound,
+    sequence,
+)
 
 __all__ = [
     "ConfidenceSequence",

@@ -99,17 +99,6 @@ def filled(proxy: Float64Array) -> Float64Array:
     return np.where(np.isnan(proxy), known.mean() if len(known) else 0.5, proxy)
 
 
-def as_sizes(sizes: ArrayLike, length: int) -> Float64Array:
-    """Validate expected sizes of images as a one-dimensional array of numbers ≥ 0, not all 0."""
-    values = as_row(sizes, "sizes", length=length, undefined=True)
-    if not (values >= 0.0).all() or not values.any():
-        wrong = values[~(values >= 0.0)]
-        raise InputError.of("sizes", "must be numbers of 0 or more, not all 0", float(wrong[0]) if len(wrong) else 0.0)
-    if values.max() > _LARGEST:
-        raise InputError.of("sizes", f"must be at most {_LARGEST:g}", float(values.max()), "give them in pixels")
-    return values
-
-
 def as_count(x: int, name: str) -> int:
     """Validate a number of images as an integer of at least 1."""
     if isinstance(x, bool) or not isinstance(x, Integral):
@@ -203,15 +192,29 @@ def draw(
     photographs = None if groups is None else as_groups(groups, len(p))
     if k >= len(p):
         return _sample([(np.arange(len(p)), len(p))], rng)
-    weights = None if sizes is None else as_sizes(sizes, len(p))
-    # What a model misses is in no expected size: an average image's size is added, so that small ones are drawn too.
-    weights = None if weights is None else weights + weights.mean()
+    weights = None
+    if sizes is not None:
+        expected = as_row(sizes, "sizes", length=len(p), undefined=True)
+        if not (expected >= 0.0).all() or not expected.any():
+            wrong = expected[~(expected >= 0.0)]
+            raise InputError.of("sizes", "must be numbers of 0 or more, not all 0", float(wrong[0]) if len(wrong) else 0.0)
+        if expected.max() > _LARGEST:
+            raise InputError.of("sizes", f"must be at most {_LARGEST:g}", float(expected.max()), "give them in pixels")
+        # What a model misses is in no expected size: an average image's size is added, so that small ones are drawn too.
+        weights = expected + expected.mean()
     cells = _strata(p, k, rng) if weights is None else _strata_of_size(weights, k, rng)
     spreads = predicted_spread(np.where(np.isnan(p), 0.5, p)) * (1.0 if weights is None else weights)
-    counts = _allocation([len(cell) for cell in cells], [float(spreads[cell].mean()) for cell in cells], k)
+    # In proportion to size times spread, at least 2 a stratum and at most its size: each further label goes where the variance
+    # of the estimate, Σ (N_h S_h)² / n_h, falls most (Wright, Am. Stat. 66 (2012)).
+    limits = np.array([len(cell) for cell in cells])
+    totals = limits * np.array([float(spreads[cell].mean()) for cell in cells])
+    counts = np.minimum(limits, _LEAST if len(cells) > 1 else 1)
+    while counts.sum() < k:
+        gain = np.where(counts < limits, totals / np.sqrt(counts * (counts + 1)), -1.0)
+        counts[int(np.argmax(gain))] += 1
     # Bounds for so few labels hold of a simple random sample alone.
     photographs = None if k < STRATIFIED_FROM else photographs
-    taken = [_take(cell, count, photographs, rng) for cell, count in zip(cells, counts, strict=True)]
+    taken = [_take(cell, count, photographs, rng) for cell, count in zip(cells, counts.tolist(), strict=True)]
     return _sample(list(zip(taken, map(len, cells), strict=True)), rng)
 
 
@@ -253,19 +256,6 @@ def _strata_of_size(sizes: Float64Array, k: int, rng: np.random.Generator) -> li
         else:
             cells.append(cell)
     return cells
-
-
-def _allocation(sizes: list[int], spreads: list[float], k: int) -> list[int]:
-    """Allocate k labels to strata in proportion to size times spread, at least 2 per stratum and at most its size.
-
-    Each further label goes where the variance of the estimate, Σ (N_h S_h)² / n_h, falls most (Wright, Am. Stat. 66 (2012)).
-    """
-    limits, totals = np.array(sizes), np.array(sizes) * np.array(spreads)
-    counts = np.minimum(limits, _LEAST if len(sizes) > 1 else 1)
-    while counts.sum() < k:
-        gain = np.where(counts < limits, totals / np.sqrt(counts * (counts + 1)), -1.0)
-        counts[int(np.argmax(gain))] += 1
-    return [int(count) for count in counts]
 
 
 def _take(cell: NDArray[np.int64], count: int, groups: NDArray[np.int64] | None, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -143,10 +143,10 @@ def _centred(x: Float64Array, weights: Float64Array, cell: NDArray[np.int64]) ->
 
 def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], scale: Float64Array) -> float:
     """Compute the λ of least variance: Σ scale cov(y, p) / Σ scale var(p) within cells, clipped to [0, 1]."""
-    parts = [(float(y @ p), float(p @ p)) for y, p in zip(values, predicted, strict=True)]
-    freedoms = [max(1, len(y) - 1) for y in values]
-    shared = sum(size * part[0] / freedom for size, part, freedom in zip(scale, parts, freedoms, strict=True))
-    own = sum(size * part[1] / freedom for size, part, freedom in zip(scale, parts, freedoms, strict=True))
+    shared = own = 0.0
+    for y, p, size in zip(values, predicted, scale, strict=True):
+        shared += float(size * float(y @ p) / max(1, len(y) - 1))
+        own += float(size * float(p @ p) / max(1, len(y) - 1))
     return float(np.clip(shared / own, 0.0, 1.0)) if own > 0.0 else 0.0
 
 
@@ -256,18 +256,13 @@ def of_values(measured: Float64Array, predicted: Float64Array, predicted_mean: f
         # How many of the images have a value is not known where some drawn ones have none: then no share of them is known.
         population = sample.population if known.all() else None
         return Estimate(float(measured[known].mean()), *betting_interval(measured[known], population, level))
-    powered = prediction_powered(_linearised(measured, sample), predicted, predicted_mean, sample)
+    if not known.all():
+        # Linearised, so that the mean over all images is the mean over images with a value.
+        weights = sample.weights
+        share, centre = float(weights[known].sum()), float(np.average(measured[known], weights=weights[known]))
+        measured = np.where(known, centre + (np.where(known, measured, centre) - centre) / share, centre)
+    powered = prediction_powered(measured, predicted, predicted_mean, sample)
     return Estimate.clipped(powered.value, *powered.interval(level, 0.0, 1.0))
-
-
-def _linearised(values: Float64Array, sample: Sample) -> Float64Array:
-    """Linearise values with NaN, so that the mean over all images equals the mean over images with a value."""
-    known = np.isfinite(values)
-    if known.all():
-        return values
-    weights = sample.weights
-    share, centre = float(weights[known].sum()), float(np.average(values[known], weights=weights[known]))
-    return np.where(known, centre + (np.where(known, values, centre) - centre) / share, centre)
 
 
 _STEPS = 3
@@ -369,24 +364,17 @@ def _estimate(above: Float64Array, below: Float64Array, expected: Float64Array, 
     value = float(weights @ above / (weights @ below))
     if sample.whole:
         return Estimate(value, value, value)
+    size, expected_size = float(weights @ below), float(expected[1].mean())
     for _ in range(_STEPS):
-        powered, spread = _linearised_ratio(above, below, expected, sample, value)
+        predicted = (expected[0] - value * expected[1]) / (expected_size if expected_size > 0.0 else 1.0)
+        numbers = value + (above - value * below) / size
+        powered = prediction_powered(numbers, predicted[sample.indices], float(predicted.mean()), sample)
         value = float(np.clip(powered.value, 0.0, 1.0))
     if len(sample) < _LEAST:
         return Estimate(value, 0.0, 1.0)
+    # The root mean square of the images' denominators over their mean.
+    spread = float(np.sqrt(weights @ np.square(below / size)))
     return Estimate.clipped(value, *powered.interval(level, value - value * spread, value + (1.0 - value) * spread))
-
-
-def _linearised_ratio(
-    above: Float64Array, below: Float64Array, expected: Float64Array, sample: Sample, value: float
-) -> tuple[Powered, float]:
-    """Estimate a linearised ratio; also return the root mean square of the images' denominators over their mean."""
-    size = float(sample.weights @ below)
-    numbers = value + (above - value * below) / size
-    expected_size = float(expected[1].mean())
-    predicted = (expected[0] - value * expected[1]) / (expected_size if expected_size > 0.0 else 1.0)
-    powered = prediction_powered(numbers, predicted[sample.indices], float(predicted.mean()), sample)
-    return powered, float(np.sqrt(sample.weights @ np.square(below / size)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -427,24 +415,20 @@ def folds(
     units = len(np.unique(names))
     if not 2 <= as_count(parts, "parts") <= units:
         raise InputError.of("parts", f"must be between 2 and the {units} images or photographs to divide", parts)
-    part = _dealt(sample.strata, names, parts, rng)
+    # Photographs go by stratum in random order, each to the part with the fewest images.
+    first = np.array([np.flatnonzero(names == name)[0] for name in np.unique(names)])
+    counts = np.bincount(np.unique(names, return_inverse=True)[1])
+    part, sizes = np.empty(len(names), dtype=np.int64), np.zeros(parts)
+    for unit in np.lexsort((rng.random(len(first)), sample.strata[first])):
+        smallest = int(np.argmin(sizes))
+        part[names == names[first[unit]]] = smallest
+        sizes[smallest] += counts[unit]
+    part = rng.permutation(parts)[part]
     places = np.arange(len(sample))
     return tuple(
         Fold(places[part != number], places[part == number], sample.probabilities[part == number] / parts)
         for number in range(parts)
     )
-
-
-def _dealt(strata: NDArray[np.int64], names: NDArray[np.int64], parts: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Assign photographs to parts, by stratum in random order, each to the part with the fewest images."""
-    first = np.array([np.flatnonzero(names == name)[0] for name in np.unique(names)])
-    counts = np.bincount(np.unique(names, return_inverse=True)[1])
-    part, sizes = np.empty(len(names), dtype=np.int64), np.zeros(parts)
-    for unit in np.lexsort((rng.random(len(first)), strata[first])):
-        smallest = int(np.argmin(sizes))
-        part[names == names[first[unit]]] = smallest
-        sizes[smallest] += counts[unit]
-    return np.asarray(rng.permutation(parts)[part])
 
 
 def cross_fitted_mean(

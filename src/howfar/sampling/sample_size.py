@@ -1,7 +1,5 @@
 """Predict from a site's unlabelled predictions how many labels will measure a model's performance precisely enough."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -44,8 +42,15 @@ def labels_for(
     p = filled(as_shares(proxy, "proxy"))
     if len(p) < STRATIFIED_FROM:
         raise InputError.of("proxy", f"must be of at least {STRATIFIED_FROM} images for a plan", len(p), "label them all")
-    needed = sorted(_needed(p, rule, level, decisions, rng))
-    middle = needed[len(needed) // 2]
+    needed = []
+    for _ in range(_FUTURES):
+        truth = _simulated(p, decisions, rng)
+        if rule.kind == "half width":
+            needed.append(_least(truth, p, rule.value, level))
+        else:
+            images = order(len(p), seed=rng)[:_MOST]
+            needed.append(sequence(truth[images], p, images, level=level, until=rule).stop or len(p) + 1)
+    middle = sorted(needed)[len(needed) // 2]
     return None if middle > len(p) else middle
 
 
@@ -74,16 +79,6 @@ def _simulated(p: Float64Array, decisions: ArrayLike | None, rng: np.random.Gene
         counts = np.broadcast_to(np.asarray(decisions, dtype=np.int64), p.shape)
         return np.asarray(rng.binomial(counts, p) / counts)
     return np.clip(p + ERROR * np.sqrt(p * (1.0 - p) + 0.02) * rng.normal(size=len(p)), 0.0, 1.0)
-
-
-def _needed(p: Float64Array, rule: Until, level: float, decisions: ArrayLike | None, rng: np.random.Generator) -> Iterator[int]:
-    for _ in range(_FUTURES):
-        truth = _simulated(p, decisions, rng)
-        if rule.kind == "half width":
-            yield _least(truth, p, rule.value, level)
-        else:
-            images = order(len(p), seed=rng)[:_MOST]
-            yield sequence(truth[images], p, images, level=level, until=rule).stop or len(p) + 1
 
 
 def _least(truth: Float64Array, p: Float64Array, half_width: float, level: float) -> int:

@@ -137,24 +137,6 @@ class Checkpoint:
         return f"Checkpoint of {card.segmenter}, {card.size} px, trained on {images}"
 
 
-def _check_types(card: CheckpointCard) -> None:
-    """Raise `TypeError` if a card's field, or a used entry of its data, has the wrong type."""
-    _check_kind(str, card.segmenter, card.weights)
-    _check_kind(dict, card.options, card.settings, card.data, card.architecture, *card.history)
-    _check_kind((float, int, NoneType), card.threshold)
-    data = card.data
-    _check_kind(int, card.size, data["images"])
-    hashes = [data["contents"], data.get("contents_before", []), data.get("held_out", []), data.get("extra", [])]
-    _check_kind(list, *hashes)
-    _check_kind(str, data["primary"], *itertools.chain(*hashes))
-    _check_kind((str, NoneType), data.get("group"))
-    sides = data.get("sides") or {}
-    _check_kind(dict, sides)
-    _check_kind((int, float), *sides.values())
-    if card.size < 1:
-        raise TypeError("size")
-
-
 def _check_kind(kind: Any, *values: Any) -> None:
     if any(isinstance(value, bool) or not isinstance(value, kind) for value in values):
         raise TypeError(kind)
@@ -167,7 +149,21 @@ def _card(text: str, path: Path) -> CheckpointCard:
             raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): train again")
         history, provenance = tuple(document.pop("history")), Provenance(**document.pop("provenance"))
         card = CheckpointCard(**document, history=history, provenance=provenance)
-        _check_types(card)
+        # Every field, and every used entry of the data, has its type.
+        _check_kind(str, card.segmenter, card.weights)
+        _check_kind(dict, card.options, card.settings, card.data, card.architecture, *card.history)
+        _check_kind((float, int, NoneType), card.threshold)
+        data = card.data
+        _check_kind(int, card.size, data["images"])
+        hashes = [data["contents"], data.get("contents_before", []), data.get("held_out", []), data.get("extra", [])]
+        _check_kind(list, *hashes)
+        _check_kind(str, data["primary"], *itertools.chain(*hashes))
+        _check_kind((str, NoneType), data.get("group"))
+        sides = data.get("sides") or {}
+        _check_kind(dict, sides)
+        _check_kind((int, float), *sides.values())
+        if card.size < 1:
+            raise TypeError("size")
         return card
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: its description cannot be read ({type(error).__name__})") from error

@@ -158,29 +158,20 @@ def build(options: Any, pretrained: bool | Path) -> DeepCrack:
     if isinstance(pretrained, Path):
         if width != VGG_WIDTH:
             raise InputError.of("width", f"must be {VGG_WIDTH} where the encoder begins with VGG-16's weights", width)
-        fit_state_dict(network.encoder, _encoder_state(network.encoder, pretrained), (), str(pretrained))
+        state, renamed = read_state_dict(pretrained), {}
+        for name, value in network.encoder.state_dict().items():
+            block, layer, kind = name.split(".")
+            # VGG numbers its layers through, three for a convolution and one for a pooling.
+            number = sum(3 * depth + 1 for depth in DEPTHS[: int(block)]) + int(layer)
+            published = f"features.{number}.{kind}"
+            if kind != "num_batches_tracked" and published not in state:
+                raise InputError(f"weights do not fit deepcrack's encoder: {pretrained} lacks {published} of a vgg16_bn")
+            renamed[name] = value if kind == "num_batches_tracked" else state[published]
+            if kind == "running_mean":
+                # The norm subtracts the convolution's bias: norm(x + bias) with a mean of m is norm(x) with m − bias.
+                renamed[name] = renamed[name] - state.get(f"features.{number - 1}.bias", torch.zeros(()))
+        fit_state_dict(network.encoder, renamed, (), str(pretrained))
     return network
-
-
-def _encoder_state(encoder: nn.Module, file: Path) -> dict[str, Tensor]:
-    """Map a VGG-16's tensors to the encoder's names.
-
-    The norm after a convolution subtracts its bias again: norm(x + bias) with a mean of m is norm(x) with a mean of m − bias.
-    """
-    state, renamed = read_state_dict(file), {}
-    for name, value in encoder.state_dict().items():
-        block, layer, kind = name.split(".")
-        # VGG numbers its layers through, three for a convolution and one for a pooling.
-        number = sum(3 * depth + 1 for depth in DEPTHS[: int(block)]) + int(layer)
-        if kind == "num_batches_tracked":
-            renamed[name] = value
-        elif f"features.{number}.{kind}" not in state:
-            raise InputError(f"weights do not fit deepcrack's encoder: {file} lacks features.{number}.{kind} of a vgg16_bn")
-        else:
-            renamed[name] = state[f"features.{number}.{kind}"]
-        if kind == "running_mean":
-            renamed[name] = renamed[name] - state.get(f"features.{number - 1}.bias", torch.zeros(()))
-    return renamed
 
 
 def _begin(module: nn.Module) -> None:

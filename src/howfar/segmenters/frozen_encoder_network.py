@@ -51,32 +51,26 @@ def maps_of(network: Any, pictures: Tensor) -> tuple[Tensor, ...]:
 
     Tokens of a ViT become a grid of patches; those that stand for no patch (class, registers) are left out.
     """
-    maps = _of_timm(network, pictures) if hasattr(network, "forward_intermediates") else _of_transformers(network, pictures)
-    by_size = {(map_.shape[2], map_.shape[3]): map_ for map_ in maps}
+    maps: Sequence[Tensor | None]
+    if hasattr(network, "forward_intermediates"):
+        strides = [entry["reduction"] for entry in network.feature_info]
+        last = sorted({stride: index for index, stride in enumerate(strides)}.values())
+        maps = network.forward_intermediates(pictures, indices=last, norm=True, intermediates_only=True)
+    else:
+        tower = getattr(network, "vision_model", network) if hasattr(network, "get_image_features") else network
+        option = "interpolate_pos_encoding"
+        more = {option: True} if option in inspect.signature(tower.forward).parameters else {}
+        output = tower(pixel_values=pictures, output_hidden_states=True, **more)
+        states = getattr(output, "reshaped_hidden_states", None) or getattr(output, "hidden_states", None) or ()
+        config = getattr(tower.config, "vision_config", tower.config)
+        # The last hidden state comes last: of a ViT it is the last block's, normalised.
+        every = [*states, getattr(output, "last_hidden_state", None)]
+        maps = [_grid(state, pictures, getattr(config, "patch_size", None)) for state in every if state is not None]
+    by_size = {(map_.shape[2], map_.shape[3]): map_ for map_ in maps if map_ is not None}
     if not by_size:
         rule = "must have maps or tokens that lie in a grid of patches"
         raise InputError.of("frozen's encoder", rule, type(network).__name__, "name another")
     return tuple(by_size[size] for size in sorted(by_size, reverse=True))
-
-
-def _of_timm(network: Any, pictures: Tensor) -> Sequence[Tensor]:
-    strides = [entry["reduction"] for entry in network.feature_info]
-    last = sorted({stride: index for index, stride in enumerate(strides)}.values())
-    maps: Sequence[Tensor] = network.forward_intermediates(pictures, indices=last, norm=True, intermediates_only=True)
-    return maps
-
-
-def _of_transformers(network: Any, pictures: Tensor) -> Sequence[Tensor]:
-    tower = getattr(network, "vision_model", network) if hasattr(network, "get_image_features") else network
-    option = "interpolate_pos_encoding"
-    more = {option: True} if option in inspect.signature(tower.forward).parameters else {}
-    output = tower(pixel_values=pictures, output_hidden_states=True, **more)
-    states = getattr(output, "reshaped_hidden_states", None) or getattr(output, "hidden_states", None) or ()
-    config = getattr(tower.config, "vision_config", tower.config)
-    # The last hidden state comes last: of a ViT it is the last block's, normalised.
-    every = [*states, getattr(output, "last_hidden_state", None)]
-    grids = [_grid(state, pictures, getattr(config, "patch_size", None)) for state in every if state is not None]
-    return [grid for grid in grids if grid is not None]
 
 
 def _grid(state: Tensor, pictures: Tensor, patch: Any) -> Tensor | None:
@@ -115,7 +109,11 @@ class Encoder(nn.Module):
         self.eval()
         maps = self(torch.zeros(1, 3, *size))
         self.channels = tuple(map_.shape[1] for map_ in maps)
-        self.strides = tuple(_stride(size, map_) for map_ in maps)
+        self.strides = tuple(size[0] // map_.shape[2] for map_ in maps)
+        for stride, map_ in zip(self.strides, maps, strict=True):
+            if size != (stride * map_.shape[2], stride * map_.shape[3]):
+                shape = f"{map_.shape[2]}×{map_.shape[3]} of pictures of {size[0]}×{size[1]}"
+                raise InputError.of("frozen's encoder", "must have maps whose sides divide the picture's", shape)
         self.multiple = math.lcm(*self.strides)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
@@ -139,27 +137,17 @@ class Encoder(nn.Module):
         config = getattr(self.network, "config", None)
         described: dict[str, Any] = {"size": list(self.size), "encoder_weights": self.weights}
         if config is None:
-            return {**described, "timm": _timm_name(self.network)}
+            import timm
+
+            # The tag of published weights, on which a network's sizes may depend, is part of the name.
+            published: Any = self.network.pretrained_cfg
+            name, tag = str(published["architecture"]), published.get("tag")
+            tagged = tag and f"{name}.{tag}" in timm.list_pretrained(f"{name}.*")
+            return {**described, "timm": f"{name}.{tag}" if tagged else name}
         values = json.loads(config.to_json_string(use_diff=False))
         # The folder's path is kept among the options; code of a hub's is never run.
         kept = {key: values[key] for key in values if key not in ("_name_or_path", "auto_map")}
         return {**described, "transformers": type(self.network).__name__, "config": kept}
-
-
-def load_encoder(encoder: str, pretrained: bool | Path) -> Encoder:
-    """Load the encoder given by a backbone's name, a hub id or a local folder.
-
-    `pretrained` is True for its published weights, a file of weights, or False for random ones.
-    """
-    name = encoder
-    if ":" not in encoder and (Path(encoder).expanduser().is_dir() or HUB_ID.fullmatch(encoder)):
-        name = f"transformers:{encoder}"
-    elif "/" in encoder and ":" not in encoder:
-        raise MissingPathError(f"frozen's encoder must be a backbone's name, a folder, or a hub id, and {encoder!r} is none")
-    if name == LITE0 and pretrained is not True:
-        # The backbone of that name has the packaged weights and no others.
-        name = LITE0_TIMM
-    return _loaded(name, encoder, pretrained)
 
 
 def restore_encoder(architecture: Mapping[str, Any]) -> Encoder:
@@ -206,23 +194,6 @@ def _pair(size: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _stride(size: tuple[int, int], map_: Tensor) -> int:
-    stride, rest = divmod(size[0], map_.shape[2])
-    if rest or size[1] != stride * map_.shape[3]:
-        shape = f"{map_.shape[2]}×{map_.shape[3]} of pictures of {size[0]}×{size[1]}"
-        raise InputError.of("frozen's encoder", "must have maps whose sides divide the picture's", shape)
-    return stride
-
-
-def _timm_name(network: Any) -> str:
-    """Return a timm network's name with the tag of its published weights, on which its sizes may depend."""
-    import timm
-
-    config = network.pretrained_cfg
-    name, tag = str(config["architecture"]), config.get("tag")
-    return f"{name}.{tag}" if tag and f"{name}.{tag}" in timm.list_pretrained(f"{name}.*") else name
-
-
 Kind: TypeAlias = Literal["conv", "linear"]
 _FINE = 2  # stride at which the convolutions stop enlarging; what is left is bilinear
 
@@ -244,7 +215,10 @@ class SpatialDecoder(nn.Module):
         doublings = 0
         while kind == "conv" and strides[0] / 2**doublings >= 2 * _FINE:
             doublings += 1
-        self.blocks = nn.ModuleList(_block(inner) for _ in range(doublings + 1 if kind == "conv" else 0))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(inner, inner, 3, padding=1, bias=False), nn.BatchNorm2d(inner), nn.ReLU())
+            for _ in range(doublings + 1 if kind == "conv" else 0)
+        )
         self.last = nn.Conv2d(width, 1, 1) if kind == "conv" else nn.Identity()
 
     def forward(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
@@ -254,10 +228,6 @@ class SpatialDecoder(nn.Module):
         for place, block in enumerate(self.blocks):
             x = block(x if place == 0 else _enlarged(x, (2 * x.shape[2], 2 * x.shape[3])))
         return _enlarged(self.last(x), size)
-
-
-def _block(width: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
 
 
 def _enlarged(map_: Tensor, size: Sequence[int]) -> Tensor:
@@ -286,28 +256,26 @@ class KeptFeatures:
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Return the maps of a batch (b, 3, h, w), on the batch's device."""
-        each = [self._of(picture[None]) for picture in pictures]
+        each = []
+        for picture in pictures[:, None]:
+            key = xxhash.xxh3_128_digest(picture.cpu().contiguous().numpy().data)
+            maps = self._maps.get(key)
+            if maps is None:
+                maps = tuple(map_.cpu() for map_ in self._encode(picture.contiguous(memory_format=torch.channels_last)))
+                size = sum(map_.nbytes for map_ in maps)
+                if size <= self._left:
+                    self._left -= size
+                    self._maps[key] = maps
+                elif not self._full:
+                    self._full = True
+                    _LOG.warning(
+                        "the features of %d pictures fill the memory that they may take; those of the others are computed anew "
+                        "in each epoch: give more (--memory), a smaller size, or fewer views",
+                        len(self._maps),
+                    )
+            each.append(maps)
         # Copies: what was computed in inference mode cannot be learnt from itself.
         return tuple(torch.cat(maps).to(pictures.device) for maps in zip(*each, strict=True))
-
-    def _of(self, picture: Tensor) -> tuple[Tensor, ...]:
-        key = xxhash.xxh3_128_digest(picture.cpu().contiguous().numpy().data)
-        kept = self._maps.get(key)
-        if kept is not None:
-            return kept
-        maps = tuple(map_.cpu() for map_ in self._encode(picture.contiguous(memory_format=torch.channels_last)))
-        size = sum(map_.nbytes for map_ in maps)
-        if size <= self._left:
-            self._left -= size
-            self._maps[key] = maps
-        elif not self._full:
-            self._full = True
-            _LOG.warning(
-                "the features of %d pictures fill the memory that they may take; those of the others are computed anew in each "
-                "epoch: give more (--memory), a smaller size, or fewer views",
-                len(self._maps),
-            )
-        return maps
 
 
 class Frozen(nn.Module):
@@ -324,7 +292,8 @@ class Frozen(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1; sides unsupported by the encoder raise `InputError`."""
-        maps = self.encode(pictures) if self._kept is None else self._kept(self._checked(pictures))
+        check_sides(self.name, pictures, self.multiple)
+        maps = self.encoder(pictures) if self._kept is None else self._kept(pictures)
         logits: Tensor = self.decoder(maps, (pictures.shape[2], pictures.shape[3]))
         return logits
 
@@ -334,7 +303,8 @@ class Frozen(nn.Module):
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Compute the encoder's maps, one per stride, largest first; for a ViT, the patch grid."""
-        maps: tuple[Tensor, ...] = self.encoder(self._checked(pictures))
+        check_sides(self.name, pictures, self.multiple)
+        maps: tuple[Tensor, ...] = self.encoder(pictures)
         return maps
 
     @contextmanager
@@ -346,14 +316,21 @@ class Frozen(nn.Module):
         finally:
             self._kept = None
 
-    def _checked(self, pictures: Tensor) -> Tensor:
-        check_sides(self.name, pictures, self.multiple)
-        return pictures
-
 
 def build(options: Any, pretrained: bool | Path) -> Frozen:
-    """Build the network with the encoder that the options name; `pretrained` is that of `load_encoder`."""
-    return Frozen(load_encoder(options.encoder, pretrained), options.decoder, options.width, options.views)
+    """Build the network with the encoder that the options name: a backbone's name, a hub id or a local folder.
+
+    `pretrained` is True for the encoder's published weights, a file of weights, or False for random ones.
+    """
+    name = encoder = options.encoder
+    if ":" not in encoder and (Path(encoder).expanduser().is_dir() or HUB_ID.fullmatch(encoder)):
+        name = f"transformers:{encoder}"
+    elif "/" in encoder and ":" not in encoder:
+        raise MissingPathError(f"frozen's encoder must be a backbone's name, a folder, or a hub id, and {encoder!r} is none")
+    if name == LITE0 and pretrained is not True:
+        # The backbone of that name has the packaged weights and no others.
+        name = LITE0_TIMM
+    return Frozen(_loaded(name, encoder, pretrained), options.decoder, options.width, options.views)
 
 
 def describe(network: Frozen) -> Mapping[str, Any]:

@@ -28,7 +28,8 @@ def only_norms(network: nn.Module) -> int:
     Layers count whose class is a norm of torch's or named so. Source: Wang et al., "Tent: fully test-time adaptation by entropy
     minimization" (ICLR 2021, arXiv 2006.10726). A network without such parameters raises `InputError`.
     """
-    layers = [layer for layer in network.modules() if _is_norm(layer)]
+    named = {layer: type(layer).__name__.lower().rstrip("0123456789d") for layer in network.modules()}
+    layers = [layer for layer, name in named.items() if isinstance(layer, _KINDS) or name.endswith("norm")]
     left = {id(values): values for layer in layers for values in layer.parameters(recurse=False)}
     if not left:
         rule = "must be all for a network without normalisation layers that have parameters"
@@ -36,10 +37,6 @@ def only_norms(network: nn.Module) -> int:
     for values in network.parameters():
         values.requires_grad_(id(values) in left)
     return sum(values.numel() for values in left.values())
-
-
-def _is_norm(layer: nn.Module) -> bool:
-    return isinstance(layer, _KINDS) or type(layer).__name__.lower().rstrip("0123456789d").endswith("norm")
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -110,13 +107,21 @@ def adapt_statistics(
     check_squares(min(count, len(site)), side)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(site.items))
-    read = [
-        (content, _cut(picture, side, rng) if tiled else resized(picture, side))
-        for _, content, picture in itertools.islice(readable(site, order), count)
-    ]
-    if not read:
+    contents, squares = [], []
+    for _, content, picture in itertools.islice(readable(site, order), count):
+        if tiled:
+            # A random square, after sides shorter than it are padded by reflection.
+            below, right = (max(side - length, 0) for length in picture.shape[:2])
+            padded = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="symmetric")
+            y, x = (int(rng.integers(length - side + 1)) for length in padded.shape[:2])
+            square = padded[y : y + side, x : x + side]
+        else:
+            square = resized(picture, side)
+        contents.append(content)
+        squares.append(square)
+    if not squares:
         raise InputError.of(f"dataset {site.name}", "must hold an image that can be read", "none")
-    stacked = np.stack([square for _, square in read]).transpose(0, 3, 1, 2)
+    stacked = np.stack(squares).transpose(0, 3, 1, 2)
     network = mixed(checkpoint.build(), np.ascontiguousarray(stacked, np.float32) / np.float32(255), share)
     state = {name: values for name, values in network.state_dict().items() if name in checkpoint.state}
     was = checkpoint.card.data.get(ADAPTED) or {}
@@ -127,7 +132,7 @@ def adapt_statistics(
         "dataset": site.name,
         "size": side,
         "tiled": tiled,
-        "contents": sorted(content for content, _ in read),
+        "contents": sorted(contents),
     }
     data = {**checkpoint.card.data, ADAPTED: told}
     return Checkpoint(replace(checkpoint.card, weights=hash_state_dict(state), data=data), state)
@@ -142,11 +147,3 @@ def readable(site: Dataset, order: NDArray[np.int64]) -> Iterator[tuple[Item, st
         except ImageError:
             continue
         yield site.items[place], content_hash(data), picture
-
-
-def _cut(picture: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Crop a random square, after padding shorter sides by reflection."""
-    below, right = (max(side - length, 0) for length in picture.shape[:2])
-    padded = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="symmetric")
-    y, x = (int(rng.integers(length - side + 1)) for length in padded.shape[:2])
-    return padded[y : y + side, x : x + side]

@@ -1,7 +1,6 @@
 """Predict probability maps of images of any size, by howfar's segmenters, other torch modules or ONNX files."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -143,22 +142,15 @@ def of_module(
     compute = _torch(network.to(device), device, precision)
 
     def run(pictures: NDArray[np.float32]) -> Any:
-        with _evaluating(network):
+        modes = [(module, module.training) for module in network.modules()]
+        network.eval()
+        try:
             return compute(pictures)
+        finally:
+            for module, training in modes:
+                module.training = training
 
     return ForeignNetwork(run, reading, explicit, type(network).__name__)
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode within the block, and restore each module's mode afterwards."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] = frozenset(READING)) -> ForeignNetwork:
@@ -218,10 +210,13 @@ class Predictor:
 
     def maps(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Predict the map of each image: (h, w, 3) uint8 RGB to (h, w) uint8."""
+        maps: Iterable[NDArray[np.float32]]
         if self.tiled:
-            return [_eight_bit(self._blended(picture)) for picture in pictures]
-        maps = self._run([resized(picture, self.size) for picture in pictures])
-        return [_eight_bit(resized_map(p, *picture.shape[:2])) for p, picture in zip(maps, pictures, strict=True)]
+            maps = map(self._blended, pictures)
+        else:
+            squares = self._run([resized(picture, self.size) for picture in pictures])
+            maps = (resized_map(p, *picture.shape[:2]) for p, picture in zip(squares, pictures, strict=True))
+        return [np.rint(255 * np.clip(p, 0.0, 1.0)).astype(np.uint8) for p in maps]
 
     def _run(self, squares: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         """Predict square images in batches."""
@@ -238,7 +233,9 @@ class Predictor:
         below, right = max(self.size - height, 0), max(self.size - width, 0)
         padded = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="symmetric")
         corners = [(y, x) for y in _starts(padded.shape[0], self.size) for x in _starts(padded.shape[1], self.size)]
-        weight = _weight(self.size)
+        # Weights fall as a cosine towards a tile's edges, but stay above 0.
+        ramp = np.sin(np.pi * (np.arange(self.size) + 0.5) / self.size)
+        weight = np.outer(ramp, ramp)
         total, weights = np.zeros(padded.shape[:2], np.float64), np.zeros(padded.shape[:2], np.float64)
         for start in range(0, len(corners), self.batch):
             chunk = corners[start : start + self.batch]
@@ -262,12 +259,6 @@ def _starts(length: int, size: int) -> list[int]:
     return [round(index * (length - size) / (count - 1)) for index in range(count)]
 
 
-def _weight(size: int) -> NDArray[np.float64]:
-    """Compute blending weights of a tile's pixels, (s, s), which fall as a cosine towards the edges but stay above 0."""
-    ramp = np.sin(np.pi * (np.arange(size) + 0.5) / size)
-    return np.outer(ramp, ramp)
-
-
 def resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Resize an image, (h, w, 3), to the square that networks take."""
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
@@ -278,7 +269,3 @@ def resized_map(p: NDArray[np.float32], height: int, width: int) -> NDArray[np.f
     if p.shape == (height, width):
         return p
     return np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def _eight_bit(p: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.rint(255 * np.clip(p, 0.0, 1.0)).astype(np.uint8)

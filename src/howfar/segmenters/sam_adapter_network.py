@@ -64,24 +64,6 @@ def _begin(module: nn.Module) -> None:
 _BASE = "adsam's base"
 
 
-def load_sam(base: str, pretrained: bool | Path) -> Any:
-    """Build a ``transformers.SamModel``, float32, on the CPU, from a local folder or a hub id.
-
-    `pretrained` is True for the base model's weights, a file for those of a state dict, False for random ones: then only the
-    configuration is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
-    """
-    library = hub_downloads.transformers_for("adsam")
-    read = library.SamModel.from_pretrained
-    if pretrained is True:
-        return read_model(_BASE, _folder(base, REQUIRED_FILES), read)
-    known = base == SAM_BASE and not Path(base).is_dir()
-    config = {} if known else read_json(_folder(base, REQUIRED_FILES[:1]) / hub_downloads.CONFIG_FILE)
-    if isinstance(pretrained, Path):
-        state = read_state_dict(pretrained)
-        return read_model(_BASE, pretrained, read, config=library.SamConfig.from_dict(config), state_dict=state)
-    return model_of("adsam", "SamModel", config, base)
-
-
 def side_of(options: Any) -> int | None:
     """Return the image side of a base model that is a folder, published or in the hub's cache; None otherwise."""
     base: str = options.base
@@ -179,8 +161,24 @@ class SamAdapter(nn.Module):
 
 
 def build(options: Any, pretrained: bool | Path) -> SamAdapter:
-    """Build the network over the base model that the options name; `pretrained` is that of `load_sam`."""
-    sam = load_sam(options.base, pretrained)
+    """Build the network over the base model, float32, on the CPU, that the options name: a local folder or a hub id.
+
+    `pretrained` is True for the base model's weights, a file for those of a state dict, False for random ones: then only the
+    configuration is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
+    """
+    base: str = options.base
+    library = hub_downloads.transformers_for("adsam")
+    read = library.SamModel.from_pretrained
+    if pretrained is True:
+        sam: Any = read_model(_BASE, _folder(base, REQUIRED_FILES), read)
+    else:
+        known = base == SAM_BASE and not Path(base).is_dir()
+        config = {} if known else read_json(_folder(base, REQUIRED_FILES[:1]) / hub_downloads.CONFIG_FILE)
+        if isinstance(pretrained, Path):
+            state = read_state_dict(pretrained)
+            sam = read_model(_BASE, pretrained, read, config=library.SamConfig.from_dict(config), state_dict=state)
+        else:
+            sam = model_of("adsam", "SamModel", config, base)
     return SamAdapter(sam, options.r, None if pretrained is False else hash_state_dict(sam.state_dict()))
 
 

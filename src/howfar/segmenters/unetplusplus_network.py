@@ -60,7 +60,15 @@ def build(options: Any, pretrained: bool | Path) -> UnetPlusPlus:
     encoder: str = options.encoder
     network = UnetPlusPlus(encoder)
     if pretrained:
-        file = pretrained if isinstance(pretrained, Path) else _published_file(encoder)
+        if isinstance(pretrained, Path):
+            file = pretrained
+        elif encoder == "lite0":
+            file = efficientnet_lite0.packaged_file()
+        else:
+            from huggingface_hub import hf_hub_download
+
+            files, name = (hub_downloads.SAFE_FILE,), "unetplusplus with encoder b3"
+            file = hub_downloads.fetched(name, B3, files, lambda: Path(hf_hub_download(B3, *files)))
         state = read_state_dict(file)
         if encoder == "lite0" and "_conv_stem.weight" in state:
             state = {efficientnet_lite0.timm_name(key): value for key, value in state.items()}
@@ -68,13 +76,3 @@ def build(options: Any, pretrained: bool | Path) -> UnetPlusPlus:
             state = {f"model.{key}": value for key, value in state.items()}
         fit_state_dict(network.network.encoder, state, HEADS, str(file))
     return network
-
-
-def _published_file(encoder: str) -> Path:
-    """Return the file of an encoder's ImageNet weights, from its package or the hub."""
-    if encoder == "lite0":
-        return efficientnet_lite0.packaged_file()
-    from huggingface_hub import hf_hub_download
-
-    files = (hub_downloads.SAFE_FILE,)
-    return hub_downloads.fetched("unetplusplus with encoder b3", B3, files, lambda: Path(hf_hub_download(B3, *files)))

@@ -1,4 +1,4 @@
-"""Choose images to label by one number: distance (far or near), uncertainty, disagreement, ridges or predicted foreground."""
+"""Choose images to label by one number each: distance, uncertainty, mirror disagreement, line-filter response or foreground."""
 
 import warnings
 from collections.abc import Iterator, Mapping

@@ -42,15 +42,32 @@ class Candidates:
         missing = [name for name in needs if name not in columns]
         if missing:
             raise InputError.of("columns", f"must hold {missing[0]}, which the strategy {strategy} needs", sorted(columns))
-        m = _rows(columns)
+        try:
+            lengths = {name: len(values) for name, values in columns.items()}  # type: ignore[arg-type]  # a scalar has none
+        except TypeError as error:
+            raise InputError(f"columns must each have one row an image: {error}") from error
+        if not lengths or not max(lengths.values()):
+            raise InputError.of("columns", "must hold a column with a row an image", lengths, "the images are counted by it")
+        if len(set(lengths.values())) > 1:
+            raise InputError.of("columns", "must all have one row an image", lengths)
+        m = next(iter(lengths.values()))
         values = {name: _column(columns[name], name, m) for name in needs}
         have = np.ones(m, dtype=np.bool_)
         for column in values.values():
             have &= np.isfinite(column).reshape(m, -1).all(axis=1)
-        order = np.argsort(_names(columns[NAME], m), kind="stable") if NAME in columns else np.arange(m)
+        order = np.arange(m)
+        if NAME in columns:
+            names = np.asarray(columns[NAME])
+            if names.shape != (m,):
+                raise InputError.of(f"column {NAME}", f"must have shape {(m,)}", names.shape)
+            order = np.argsort(names.astype(str), kind="stable")
         positions = order[have[order]]
         taken = {name: column[positions] for name, column in values.items()}
-        return cls(strategy, positions, _mask(labelled, m)[positions], taken)
+        mask = np.zeros(m, dtype=np.bool_) if labelled is None else np.asarray(labelled)
+        if mask.dtype != np.bool_ or mask.shape != (m,):
+            received = f"{mask.dtype} of shape {mask.shape}"
+            raise InputError.of("labelled", f"must be a mask of {m} values, True for each image with labels", received)
+        return cls(strategy, positions, mask[positions], taken)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -82,18 +99,6 @@ class Candidates:
         return number
 
 
-def _rows(columns: Mapping[str, ArrayLike]) -> int:
-    try:
-        lengths = {name: len(values) for name, values in columns.items()}  # type: ignore[arg-type]  # a scalar has none
-    except TypeError as error:
-        raise InputError(f"columns must each have one row an image: {error}") from error
-    if not lengths or not max(lengths.values()):
-        raise InputError.of("columns", "must hold a column with a row an image", lengths, "the images are counted by it")
-    if len(set(lengths.values())) > 1:
-        raise InputError.of("columns", "must all have one row an image", lengths)
-    return next(iter(lengths.values()))
-
-
 def _column(values: ArrayLike, name: str, m: int) -> Float64Array:
     if name == FEATURES:
         return as_features(values, name).astype(np.float64, copy=False)
@@ -111,23 +116,6 @@ def _column(values: ArrayLike, name: str, m: int) -> Float64Array:
     if len(finite) and np.abs(finite).max() > LARGEST:
         raise InputError.of(f"column {REGIONS}", f"must lie within ±{LARGEST:g}", float(np.abs(finite).max()), "rescale")
     return column
-
-
-def _names(values: ArrayLike, m: int) -> NDArray[Any]:
-    names = np.asarray(values)
-    if names.shape != (m,):
-        raise InputError.of(f"column {NAME}", f"must have shape {(m,)}", names.shape)
-    return names.astype(str)
-
-
-def _mask(labelled: ArrayLike | None, m: int) -> Mask:
-    if labelled is None:
-        return np.zeros(m, dtype=np.bool_)
-    mask = np.asarray(labelled)
-    if mask.dtype != np.bool_ or mask.shape != (m,):
-        received = f"{mask.dtype} of shape {mask.shape}"
-        raise InputError.of("labelled", f"must be a mask of {m} values, True for each image with labels", received)
-    return mask
 
 
 def warn_of_fewer(found: int, k: int, predicted: str, others: str) -> None:

@@ -95,42 +95,30 @@ def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int 
 
     Seeds are drawn by k-means++, and rounds go on until no row moves (Lloyd 1982). The number of threads changes nothing.
     """
-    # Only scikit-learn needs it, and loads it.
+    # scikit-learn takes a second to load.
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
     # With more clusters than different rows scikit-learn ends at centres, and sums, that are not those of its clusters.
     count = min(count, len(np.unique(x, axis=0)))
     nothing = np.zeros(len(x), dtype=np.bool_)
+    models = []
     # Several threads add up parts of a centre in whatever order they end.
-    with threadpool_limits(limits=1, user_api="openmp"):
-        clusterings = [_lloyd(x, x[seeds(x, count, rng, nothing)]) for _ in range(restarts)]
-    best = min(clusterings, key=lambda clustering: clustering.inertia)
-    return Clustering(_means(x, best), best.labels, best.inertia)
-
-
-def _lloyd(x: Float64Array, centres: Float64Array) -> Clustering:
-    # It takes a second to load.
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    model = KMeans(len(centres), init=centres, n_init=1, max_iter=ROUNDS, tol=0.0, algorithm="lloyd")
-    with warnings.catch_warnings():
+    with threadpool_limits(limits=1, user_api="openmp"), warnings.catch_warnings():
         # Rows that differ by less than rounding about their mean are one to scikit-learn, and make fewer clusters.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x)
-    return Clustering(model.cluster_centers_, model.labels_.astype(np.intp), float(model.inertia_))
-
-
-def _means(x: Float64Array, clustering: Clustering) -> Float64Array:
-    """Compute each centre as the mean of its rows, (c, z), without rounding errors from other rows.
-
-    scikit-learn takes the mean of all rows away and adds it again: that would choose between the two images of a cluster.
-    """
-    count = len(clustering.centres)
-    sizes = np.bincount(clustering.labels, minlength=count)
-    sums = np.stack([np.bincount(clustering.labels, weights=column, minlength=count) for column in x.T], axis=1)
-    means: Float64Array = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], clustering.centres)
-    return means
+        for _ in range(restarts):
+            first = x[seeds(x, count, rng, nothing)]
+            models.append(KMeans(count, init=first, n_init=1, max_iter=ROUNDS, tol=0.0, algorithm="lloyd").fit(x))
+    best = min(models, key=lambda model: float(model.inertia_))
+    # scikit-learn takes the mean of all rows away and adds it again: that would choose between the two images of a cluster. So
+    # each centre is computed anew as the mean of its rows, without rounding errors from other rows.
+    labels: NDArray[np.intp] = best.labels_.astype(np.intp)
+    sizes = np.bincount(labels, minlength=count)
+    sums = np.stack([np.bincount(labels, weights=column, minlength=count) for column in x.T], axis=1)
+    centres: Float64Array = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], best.cluster_centers_)
+    return Clustering(centres, labels, float(best.inertia_))
 
 
 MOST = 500

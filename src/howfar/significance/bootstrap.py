@@ -58,7 +58,14 @@ def resample_counts(
         of_images: NDArray[np.uint8] = resample_counts(int(groups.max()) + 1, draws, rng)[groups]
         return of_images
     if n * draws >= COUNTED_FROM:
-        return _counted(n, draws, rng)
+        drawn_counts = np.empty((n, draws), np.uint8)
+        # The block is part of what a seed gives, so it depends on n alone.
+        block = max(1, _BLOCK // n)
+        for start in range(0, draws, block):
+            drawn = rng.integers(n, size=(min(block, draws - start), n), dtype=np.uint32)
+            of_block = [np.bincount(taken, minlength=n).astype(np.uint8) for taken in drawn]
+            drawn_counts[:, start : start + len(drawn)] = np.stack(of_block, axis=1)
+        return drawn_counts
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
     return np.ascontiguousarray(counts.T.astype(np.uint8))
 
@@ -75,19 +82,6 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
     ((4, 1000), True)
     """
     return resample_counts(n, draws, rng) / np.float64(n)
-
-
-def _counted(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    counts = np.empty((n, draws), np.uint8)
-    # The block is part of what a seed gives, so it depends on n alone.
-    block = max(1, _BLOCK // n)
-    for start in range(0, draws, block):
-        count = min(block, draws - start)
-        drawn = rng.integers(n, size=(count, n), dtype=np.uint32)
-        counts[:, start : start + count] = np.stack(
-            [np.bincount(taken, minlength=n).astype(np.uint8) for taken in drawn], axis=1
-        )
-    return counts
 
 
 def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
@@ -328,9 +322,9 @@ class Decomposition:
         `products` (k, l) are Σ e(k, i) d(i, j) f(l, j).
         """
         m, n = of_s.shape[1], of_p.shape[1]
-        rest = m * n * (mean_square - mean**2) - n * _squared(of_s[0]) - m * _squared(of_p[0])
+        rest = m * n * (mean_square - mean**2) - n * float(of_s[0] @ of_s[0]) - m * float(of_p[0] @ of_p[0])
         factors, fitted = _fit(of_s, of_p, products, mean)
-        return cls(mean, factors, 0.0, _root(rest - fitted) / (m * n))
+        return cls(mean, factors, 0.0, float(np.sqrt(max(0.0, rest - fitted))) / (m * n))
 
     @classmethod
     def within(cls, effects: Float64Array, products: Float64Array, mean: float, mean_square: float) -> Decomposition:
@@ -340,11 +334,11 @@ class Decomposition:
         d(i, j) e(l, j).
         """
         n, own = effects.shape[1], effects[-1]
-        rest = n * (n - 1) * (mean_square - mean**2) - 2 * (n - 2) * _squared(own)
+        rest = n * (n - 1) * (mean_square - mean**2) - 2 * (n - 2) * float(own @ own)
         # An image is no pair with itself, and so its mean and its two effects have to be taken out of no product.
         factors, fitted = _fit(effects, effects, products + (effects * (mean + 2 * own)) @ effects.T, mean)
         expected = float((factors * (effects @ effects.T)).sum()) / n**2
-        return cls(mean, factors, expected, _root(2 * (n - 1) / n * (rest - fitted)) / n**2)
+        return cls(mean, factors, expected, float(np.sqrt(max(0.0, 2 * (n - 1) / n * (rest - fitted)))) / n**2)
 
     def draw_between(self, s: DrawnEffects, p: DrawnEffects, m: int, n: int, noise: Float64Array) -> Float64Array:
         """Compute draws of the mean distance between m images of S and n of P, (draws,), with standard normal `noise`."""
@@ -362,20 +356,11 @@ class Decomposition:
 
 def _fit(of_s: Float64Array, of_p: Float64Array, products: Float64Array, mean: float) -> tuple[Float64Array, float]:
     """Fit the factors of the products of effects by least squares; also return the sum of squares explained."""
-    factors = _inverse(of_s, mean) @ products @ _inverse(of_p, mean)
+    inverses = []
+    for effects in (of_s, of_p):
+        inverse: Float64Array = np.zeros((len(effects), len(effects)))
+        if np.abs(effects).max() > _ROUNDING * mean:  # effects that are only rounding errors explain nothing
+            inverse = np.asarray(np.linalg.pinv(effects @ effects.T, _COLLINEAR, hermitian=True), dtype=np.float64)
+        inverses.append(inverse)
+    factors: Float64Array = inverses[0] @ products @ inverses[1]
     return factors, float((factors * products).sum())
-
-
-def _inverse(effects: Float64Array, mean: float) -> Float64Array:
-    """Invert the effects' inner products; 0 if the effects are only rounding errors, so that they explain nothing."""
-    if np.abs(effects).max() <= _ROUNDING * mean:
-        return np.zeros((len(effects), len(effects)))
-    return np.asarray(np.linalg.pinv(effects @ effects.T, _COLLINEAR, hermitian=True), dtype=np.float64)
-
-
-def _squared(values: Float64Array) -> float:
-    return float(values @ values)
-
-
-def _root(value: float) -> float:
-    return float(np.sqrt(max(0.0, value)))

@@ -37,17 +37,14 @@ def p_values(scores: ArrayLike, calibration: ArrayLike, groups: ArrayLike | None
     """
     known, values = as_row(calibration, "calibration", least=1), as_row(scores, "scores", least=1)
     if groups is not None:
-        return _of_groups(values, known, as_groups(groups, len(known)))
+        numbers = as_groups(groups, len(known))
+        order, sizes = np.argsort(known, kind="stable"), np.bincount(numbers)
+        above = np.concatenate([np.cumsum((1.0 / sizes[numbers[order]])[::-1])[::-1], [0.0]])
+        shares = above[np.searchsorted(known[order], values, side="left")]
+        return np.asarray((1.0 + shares) / (len(sizes) + 1), dtype=np.float64)
     ordered = np.sort(known)
     at_least = len(ordered) - np.searchsorted(ordered, values, side="left")
     return np.asarray((1 + at_least) / (len(ordered) + 1), dtype=np.float64)
-
-
-def _of_groups(values: Float64Array, known: Float64Array, groups: NDArray[np.int64]) -> Float64Array:
-    order, sizes = np.argsort(known, kind="stable"), np.bincount(groups)
-    above = np.concatenate([np.cumsum((1.0 / sizes[groups[order]])[::-1])[::-1], [0.0]])
-    at_least = above[np.searchsorted(known[order], values, side="left")]
-    return np.asarray((1.0 + at_least) / (len(sizes) + 1), dtype=np.float64)
 
 
 def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:

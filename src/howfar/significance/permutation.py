@@ -147,7 +147,16 @@ def slice_means(
     sums = np.bincount(unit.reshape(-1), weights=each[known], minlength=len(pairs)).astype(np.float64)
     counts = np.bincount(unit.reshape(-1), minlength=len(pairs)).astype(np.float64)
     units = pairs[:, 0].astype(np.int64)
-    null = _shuffled(sums, counts, units, permutations, rng) if permutations else {}
+    # Slice labels exchanged among photographs, and |mean of the slice − mean of the rest| each time.
+    null: dict[int, Float64Array] = {}
+    known_slices, own = np.unique(units, return_inverse=True)
+    if permutations and len(known_slices) > 1:
+        differences = np.empty((permutations, len(known_slices)))
+        for draw in range(permutations):
+            shuffled = rng.permutation(own)
+            total, n = (np.bincount(shuffled, weights=part, minlength=len(known_slices)) for part in (sums, counts))
+            differences[draw] = np.abs(total / n - (sums.sum() - total) / (counts.sum() - n))
+        null = {int(label): differences[:, column] for column, label in enumerate(known_slices)}
     found = {}
     for label in np.unique(labels):
         inside = units == label
@@ -170,33 +179,16 @@ def _of_slice(
     mean, others = float(sums[inside].sum() / n), counts[~inside].sum()
     if units < fewest:
         return SliceMean(n, units, mean, None, None, None)
-    ci = interval(_resampled(sums[inside], counts[inside], bootstrap, rng)) if bootstrap else None
+    ci = None
+    if bootstrap:
+        # Photographs drawn anew, and the mean of the values in each draw.
+        step, means = max(1, _COUNTS_AT_ONCE // units), []
+        for start in range(0, bootstrap, step):
+            drawn = resample_counts(units, min(step, bootstrap - start), rng).T.astype(np.float64)
+            means.append((drawn @ sums[inside]) / (drawn @ counts[inside]))
+        ci = interval(np.concatenate(means))
     if not others:
         return SliceMean(n, units, mean, ci, None, None)
     difference = float(mean - sums[~inside].sum() / others)
     p = None if null is None else p_value(abs(difference), null)
     return SliceMean(n, units, mean, ci, difference, p)
-
-
-def _resampled(sums: Float64Array, counts: Float64Array, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Resample photographs, and compute the mean of the values in each draw."""
-    step, means = max(1, _COUNTS_AT_ONCE // len(sums)), []
-    for start in range(0, draws, step):
-        drawn = resample_counts(len(sums), min(step, draws - start), rng).T.astype(np.float64)
-        means.append((drawn @ sums) / (drawn @ counts))
-    return np.concatenate(means)
-
-
-def _shuffled(
-    sums: Float64Array, counts: Float64Array, units: NDArray[np.int64], draws: int, rng: np.random.Generator
-) -> dict[int, Float64Array]:
-    """Permute slice labels among photographs, and compute |mean of the slice − mean of the rest| each time."""
-    labels, own = np.unique(units, return_inverse=True)
-    if len(labels) < 2:
-        return {}
-    differences = np.empty((draws, len(labels)))
-    for draw in range(draws):
-        shuffled = rng.permutation(own)
-        total, n = (np.bincount(shuffled, weights=part, minlength=len(labels)) for part in (sums, counts))
-        differences[draw] = np.abs(total / n - (sums.sum() - total) / (counts.sum() - n))
-    return {int(label): differences[:, column] for column, label in enumerate(labels)}

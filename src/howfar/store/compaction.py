@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
-from howfar.store.local_folder import PIECE_BYTES
-from howfar.store.open_folder import Folder, ShardDamagedError, ShardGoneError
+from howfar.store.folders import PIECE_BYTES, Folder, ShardDamagedError, ShardGoneError
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, Shard
 from howfar.store.sqlite_index import SORTED
@@ -62,9 +61,21 @@ def drop_idle(catalog: ShardCatalog) -> None:
 
 def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) -> int:
     """Merge small shards, and rewrite shards with damaged rows or, with `renew`, without checksums; return their number."""
-    groups = _plan(catalog, target, many)
+    # Small shards with consecutive ids are grouped, and the groups cut at the target size.
+    groups: list[list[str]] = [[]]
+    filled = small = 0
+    for shard_id, count in sorted(catalog.counts.items()):
+        size = count * catalog.layout.row_bytes
+        if size >= target / 2 or filled >= target:
+            groups.append([])
+            filled = 0
+        if size < target / 2:
+            small += 1
+            filled += size
+            groups[-1].append(shard_id)
+    groups = [group for group in groups if len(group) > 1] if small > many else []
     planned = {shard_id for group in groups for shard_id in group}
-    for shard_id in catalog.ids:
+    for shard_id in catalog.counts:
         alone = shard_id not in planned
         if alone and (shard_id in catalog.lost or (renew and catalog.shard(shard_id).without_checksums)):
             groups.append([shard_id])
@@ -105,22 +116,6 @@ def leftovers(home: Folder, catalog: ShardCatalog) -> list[tuple[Folder, str]]:
     return found
 
 
-def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:
-    """Group small shards with consecutive ids, and cut the groups at the target size."""
-    groups: list[list[str]] = [[]]
-    filled = small = 0
-    for shard_id, count in sorted(catalog.counts.items()):
-        size = count * catalog.layout.row_bytes
-        if size >= target / 2 or filled >= target:
-            groups.append([])
-            filled = 0
-        if size < target / 2:
-            small += 1
-            filled += size
-            groups[-1].append(shard_id)
-    return [group for group in groups if len(group) > 1] if small > many else []
-
-
 def _merge(catalog: ShardCatalog, ids: Sequence[str]) -> None:
     # Before rows are written anew, so that a damaged one does not take the place of a sound one that is younger.
     catalog.verify([content for shard_id in ids for content in catalog.shard(shard_id).contents])
@@ -143,7 +138,7 @@ def _merge(catalog: ShardCatalog, ids: Sequence[str]) -> None:
     if contents:
         blocks = _blocks(catalog, group, rows)
         sums = np.concatenate([shard.checksums[picked] for shard, picked in zip(group, rows, strict=True)]).tolist()
-        shards.write(catalog.folder, shards.id_before(ids[0]), blocks, catalog.layout, contents, paths, sums)
+        shards.write(catalog.folder, shards.new_id(before=ids[0]), blocks, catalog.layout, contents, paths, sums)
     shards.remove(catalog.folder, ids)
 
 

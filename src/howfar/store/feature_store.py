@@ -18,11 +18,10 @@ from howfar import protocols
 from howfar.errors import InputError, StoreError
 from howfar.store import shards
 from howfar.store.compaction import pack
+from howfar.store.folders import ShardGoneError, folder_at, refusal
 from howfar.store.manifest import SHARDS, Manifest, canonical, ensure, feature_key
-from howfar.store.open_folder import ShardGoneError, folder_at, refusal
 from howfar.store.shard_catalog import TRIES, ShardCatalog
-from howfar.store.shard_index_file import in_hex
-from howfar.store.shards import STORED, ShardFormat, as_stored
+from howfar.store.shards import STORED, ShardFormat, in_hex
 
 
 class StoredRows:
@@ -192,7 +191,28 @@ class FeatureStore:
         types do not agree, and `StoreError` where a feature is NaN, infinite or beyond the stored type (65,504 for float16), or
         the disk refuses.
         """
-        stored = as_stored(rows, contents, paths, self.dtype, self.length)
+        array = np.asarray(rows)
+        if array.dtype.kind != "f":
+            raise InputError.of("rows", "must be floating-point", array.dtype, "pass float32")
+        if array.ndim != 2 or array.shape[1] != self.length or not len(array) == len(contents) == len(paths):
+            rule = f"must be ({len(contents)} contents, {self.length} features) with a path each"
+            raise InputError.of("rows", rule, (*array.shape, f"{len(paths)} paths"))
+        not_text = [content for content in contents if not isinstance(content, str)]
+        if not_text:
+            raise InputError.of("contents", "must be text, the hash of an image's bytes", not_text[0])
+        limit = float(np.finfo(STORED[self.dtype]).max)
+        # NaN fails this comparison too. Minimum and maximum, unlike abs, need no second array of that size.
+        fits = not array.size or max(-array.min(), array.max()) <= limit
+        for row, path in () if fits else zip(array, paths, strict=True):
+            if not np.isfinite(row).all():
+                raise StoreError(f"the features of {path} hold NaN or infinity: check that image and the model's weights")
+            largest = float(np.abs(row).max())
+            if largest > limit:
+                cure = 'use dtype="float32"' if self.dtype == "float16" else "scale the features down"
+                reached = f"{largest:.6g}, beyond {limit:,.6g}, the end of {self.dtype}"
+                raise StoreError(f"the features of {path} reach {reached}: {cure}")
+        # float32 stays bit-exact.
+        stored = np.ascontiguousarray(array, STORED[self.dtype])
         if not len(stored):
             return
         try:

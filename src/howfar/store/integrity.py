@@ -14,12 +14,11 @@ from howfar.errors import StoreError, one_line
 from howfar.store import shards
 from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, sweep
 from howfar.store.feature_store import TARGET_BYTES
+from howfar.store.folders import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.inventory_and_pruning import SUMS, StoredFeature, features_in, store_folder
 from howfar.store.manifest import NAME, SHARDS, Manifest, feature_key, write
-from howfar.store.open_folder import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.shard_catalog import ShardCatalog
-from howfar.store.shard_index_file import ABSENT
-from howfar.store.shards import ARRAY, INDEX
+from howfar.store.shards import ABSENT, ARRAY, INDEX
 
 
 @dataclass(frozen=True)
@@ -93,26 +92,25 @@ def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> Store
     >>> [(damage.reason, damage.paths) for damage in check(root).damage]
     [('1 of 2 rows do not match their checksums', ('dog.png',))]
     """
-    checked = [_of_feature(found) for found in features_in(store, feature)]
-    damage = tuple(damage for _, damages in checked for damage in damages)
-    return StoreCheck(str(store_folder(store).path), tuple(counts for counts, _ in checked), damage)
-
-
-def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
-    damage = [Damage(feature.name, NAME, feature.fault, 0)] if feature.fault else []
-    catalog = feature.catalog()
-    if catalog is None:
-        return FeatureCheck(feature.name, feature.backbone, 0, 0, 0, 0), damage
-    damage += check_rows(feature.name, catalog)
-    damage += [Damage(feature.name, str(name), reason, 0) for name, reason in damaged_sums(feature)]
-    without = sum(catalog.shard(shard_id).without_checksums for shard_id in catalog.ids)
-    left = sum(name[:32] not in catalog.damaged for _, name in leftovers(feature.home, catalog))
-    return FeatureCheck(feature.name, feature.backbone, len(catalog), len(catalog.ids), without, left), damage
+    features: list[FeatureCheck] = []
+    damage: list[Damage] = []
+    for found in features_in(store, feature):
+        counts, catalog = FeatureCheck(found.name, found.backbone, 0, 0, 0, 0), found.catalog()
+        if found.fault:
+            damage.append(Damage(found.name, NAME, found.fault, 0))
+        if catalog is not None:
+            damage += check_rows(found.name, catalog)
+            damage += [Damage(found.name, name, reason, 0) for name, reason in damaged_sums(found)]
+            without = sum(catalog.shard(shard_id).without_checksums for shard_id in catalog.counts)
+            left = sum(name[:32] not in catalog.damaged for _, name in leftovers(found.home, catalog))
+            counts = FeatureCheck(found.name, found.backbone, len(catalog), len(catalog.counts), without, left)
+        features.append(counts)
+    return StoreCheck(str(store_folder(store).path), tuple(features), tuple(damage))
 
 
 def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
     """Check every row of every shard, including rows that no read uses, and return the damage."""
-    before = {shard_id: catalog.shard(shard_id) for shard_id in catalog.ids}
+    before = {shard_id: catalog.shard(shard_id) for shard_id in catalog.counts}
     for shard_id, shard in before.items():
         with suppress(ShardGoneError):
             catalog.check(shard_id, np.sort(np.array(shard.rows, np.int64)))
@@ -121,7 +119,7 @@ def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
         if shard_id not in before:
             continue
         shard = before[shard_id]
-        left = set(catalog.shard(shard_id).rows) if shard_id in catalog.ids else set()
+        left = set(catalog.shard(shard_id).rows) if shard_id in catalog.counts else set()
         lost = {content for content, row in zip(shard.contents, shard.rows, strict=True) if row not in left}
         wrong = "hold NaN or infinity" if (shard.checksums == ABSENT).all() else "do not match their checksums"
         reason = f"{count:,} of {shard.count:,} rows {wrong}"
@@ -229,9 +227,20 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
             for each in spoilt:
                 folder, _, name = each.file.rpartition("/")
                 feature.home.child(folder).remove(name)
-            left = _mend_manifest(feature) if feature.fault else ""
-            if feature.fault and not left:
-                spoilt.append(Damage(feature.name, NAME, f"{feature.fault}, and was written anew", 0))
+            left = ""
+            if feature.fault:
+                # The manifest is written anew, or by the next run, if nothing here tells the identity.
+                identity, layout = None, feature.layout
+                with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                    found = json.loads(feature.home.read(NAME))["identity"]
+                    if layout is not None and feature_key(found, layout.dtype) == feature.name:
+                        identity = dict(found)
+                if identity is None or layout is None:
+                    told = "as nothing here tells its identity"
+                    left = f"the next run with this feature writes its manifest anew, {told} ({feature.fault})"
+                else:
+                    write(feature.home, Manifest(identity, layout.dtype, layout.length))
+                    spoilt.append(Damage(feature.name, NAME, f"{feature.fault}, and was written anew", 0))
             catalog = feature.catalog()
             if catalog is None:
                 return nothing
@@ -240,23 +249,10 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
             catalog.refresh()
             sweep(feature.home, catalog)
             drop_idle(catalog)
-            without = sum(catalog.shard(shard_id).without_checksums for shard_id in catalog.ids)
+            without = sum(catalog.shard(shard_id).without_checksums for shard_id in catalog.counts)
             merged = rewrite(catalog, TARGET_BYTES, 1, renew=True)
             return FeatureRepair(feature.name, feature.backbone, (*spoilt, *damage), without, merged, left)
     except (ShardGoneError, ShardDamagedError) as error:
         raise StoreError(f"{feature.home.path} changes faster than it can be repaired: try again ({error})") from error
     except OSError as error:
         raise refusal(feature.home, "write to", error) from error
-
-
-def _mend_manifest(feature: StoredFeature) -> str:
-    """Rewrite a damaged manifest and return ""; if its identity is lost, say that the next run rewrites it."""
-    identity, layout = None, feature.layout
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        found = json.loads(feature.home.read(NAME))["identity"]
-        if layout is not None and feature_key(found, layout.dtype) == feature.name:
-            identity = dict(found)
-    if identity is None or layout is None:
-        return f"the next run with this feature writes its manifest anew, as nothing here tells its identity ({feature.fault})"
-    write(feature.home, Manifest(identity, layout.dtype, layout.length))
-    return ""

@@ -16,9 +16,8 @@ from howfar.memory import parse_size
 from howfar.store import shards
 from howfar.store.compaction import LOCK
 from howfar.store.feature_store import default_root
-from howfar.store.local_folder import CLAIMS
+from howfar.store.folders import CLAIMS, Folder, folder_at, reason_and_remedy, refusal
 from howfar.store.manifest import DIGITS, NAME, SHARDS, ManifestDamagedError, feature_key, parse
-from howfar.store.open_folder import Folder, folder_at, reason_and_remedy, refusal
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, ShardFormat
 from howfar.store.sqlite_index import FILE, JOURNAL, SORTED
@@ -117,16 +116,15 @@ def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, who
     except OSError as error:
         reason, remedy = reason_and_remedy(folder, error)
         raise InputError.of("store", f"must be a store that can be read ({reason})", place, remedy) from error
+    chosen: set[str] = set()
     for wanted in only:
-        if not any(_is(feature, wanted, whole) for feature in found):
+        begun = {feature.name for feature in found if wanted and not whole and feature.name.startswith(wanted)}
+        named = {feature.name for feature in found if wanted in (feature.backbone, feature.name)}
+        if not begun | named:
             known = ", ".join(sorted({feature.backbone for feature in found})) or "none"
             raise InputError.of("feature", f"must be one of the store's ({known})", wanted, "howfar store size lists them")
-    return [feature for feature in found if not only or any(_is(feature, wanted, whole) for wanted in only)]
-
-
-def _is(feature: StoredFeature, wanted: str, whole: bool) -> bool:
-    begun = bool(wanted) and not whole and feature.name.startswith(wanted)
-    return begun or wanted in (feature.backbone, feature.name)
+        chosen |= begun | named
+    return [feature for feature in found if not only or feature.name in chosen]
 
 
 def _read(home: Folder, name: str) -> StoredFeature | None:
@@ -137,28 +135,23 @@ def _read(home: Folder, name: str) -> StoredFeature | None:
         return None
     if not has_shards and not has_manifest:
         return None
-    manifest, fault = None, "it is missing"
+    fault = "it is missing"
     if has_manifest:
         try:
-            manifest, fault = _whole(parse(home.read(NAME)), name), ""
+            manifest = parse(home.read(NAME))
+            dtype, length = manifest.get("dtype"), manifest.get("length")
+            if dtype not in shards.STORED or not isinstance(length, int) or length < 1:
+                raise ManifestDamagedError("it does not say how features are stored")
+            if feature_key(manifest["identity"], dtype) != name:
+                raise ManifestDamagedError("it is of another feature than the folder's name")
+            return StoredFeature(name, home, manifest, "", ShardFormat(dtype, length, name))
         except FileNotFoundError:
             return None
         except ManifestDamagedError as error:
             fault = str(error)
-    if manifest is not None:
-        return StoredFeature(name, home, manifest, fault, ShardFormat(manifest["dtype"], manifest["length"], name))
     guessed = shards.guess(home.child(SHARDS), name) if has_shards else None
     # Without a manifest nothing but a shard says that it is a feature's.
     return None if guessed is None else StoredFeature(name, home, None, fault, guessed)
-
-
-def _whole(manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    dtype, length = manifest.get("dtype"), manifest.get("length")
-    if dtype not in shards.STORED or not isinstance(length, int) or length < 1:
-        raise ManifestDamagedError("it does not say how features are stored")
-    if feature_key(manifest["identity"], dtype) != name:
-        raise ManifestDamagedError("it is of another feature than the folder's name")
-    return manifest
 
 
 @dataclass(frozen=True)
@@ -226,7 +219,7 @@ def size_of(feature: StoredFeature) -> FeatureSize:
         dtype=None if feature.layout is None else feature.layout.dtype,
         length=None if feature.layout is None else feature.layout.length,
         images=0 if catalog is None else len(catalog),
-        shards=0 if catalog is None else len(catalog.ids),
+        shards=0 if catalog is None else len(catalog.counts),
         bytes=_bytes(feature.home),
         sums_bytes=sums,
         used=datetime.fromtimestamp(feature.used(), UTC).isoformat(timespec="seconds"),
@@ -327,7 +320,12 @@ def prune(
     found = features_in(store)
     sizes = {each.name: size_of(each) for each in found}
     total = sum(each.bytes for each in sizes.values())
-    limit = None if max_size is None else _limit(max_size)
+    limit = None if max_size is None else 0
+    if max_size is not None and str(max_size).strip() != "0":
+        try:
+            limit = parse_size(max_size)
+        except InputError as error:
+            raise InputError.of("max_size", "must be a size", max_size, "write 20GB, 500MB, or bytes") from error
     removed, left = [], []
     for each in sorted(found, key=lambda each: (each.used(), each.name)):
         old = older_than is None or time.time() - each.used() >= older_than * DAY
@@ -341,15 +339,6 @@ def prune(
             total -= sizes[each.name].bytes
     root = str(store_folder(store).path)
     return StorePrune(root, tuple(removed), tuple(left), total, dry_run)
-
-
-def _limit(size: str | int) -> int:
-    if str(size).strip() == "0":
-        return 0
-    try:
-        return parse_size(size)
-    except InputError as error:
-        raise InputError.of("max_size", "must be a size", size, "write 20GB, 500MB, or bytes") from error
 
 
 def _removed(feature: StoredFeature) -> str:

@@ -7,14 +7,13 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import xxhash
 
 from howfar.errors import InputError, StoreError, one_line
-from howfar.store.open_folder import Folder, refusal
-from howfar.store.shard_index_file import CHECKSUM
+from howfar.store.folders import Folder, refusal
+from howfar.store.shards import CHECKSUM
 
 DIGITS = 24
 LONGEST_NAME = 40
@@ -86,7 +85,13 @@ def ensure(folder: Folder, wanted: Manifest) -> None:
     Raises `StoreError` where a whole manifest is of another format or feature, or the disk refuses.
     """
     try:
-        if not _present(folder):
+        if not _has_manifest(folder):
+            rows = folder.child(SHARDS)
+            # Where folders are only prefixes of names, one exists if it holds anything. The manifest is looked at again, since
+            # another writer may have made both between the two looks.
+            with suppress(FileNotFoundError):
+                if (rows.names() or rows.near) and not _has_manifest(folder):
+                    _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
             folder.make()
             write(folder, wanted)
         data = folder.read(NAME)
@@ -95,12 +100,26 @@ def ensure(folder: Folder, wanted: Manifest) -> None:
     except OSError as error:
         raise refusal(folder, "use", error) from error
     try:
-        _compare(folder.path, parse(data), wanted)
+        document = parse(data)
     except ManifestDamagedError as error:
         _log.warning("%s/%s is damaged (%s): written anew", folder.path, NAME, error)
         # Where the disk refuses, as with a store that is read-only, it will be said at the next run again.
         with suppress(OSError):
             write(folder, wanted)
+    else:
+        remedy = f"delete {folder.path} and its features will be computed anew"
+        if document.get("format") != FORMAT:
+            raise StoreError(
+                f"{folder.path} has store format {document.get('format')!r}, this howfar reads {FORMAT}: "
+                "use the howfar that wrote it, or give another store folder"
+            )
+        if canonical(document["identity"]) != canonical(wanted.identity) or document.get("dtype") != wanted.dtype:
+            raise StoreError(f"{folder.path} holds another feature than its name says (was it copied or edited?): {remedy}")
+        if document.get("length") != wanted.length:
+            raise StoreError(
+                f"{folder.path} holds features of length {document.get('length')!r}, the backbone now gives {wanted.length}: "
+                f"its identity must tell the two apart; mend that, or {remedy}"
+            )
     folder.touch(NAME)
 
 
@@ -118,21 +137,9 @@ def _checksum(document: Mapping[str, Any]) -> str:
     return xxhash.xxh3_64_hexdigest(canonical(rest).encode("ascii"))
 
 
-def _present(folder: Folder) -> bool:
-    if _has(folder, NAME):
-        return True
-    rows = folder.child(SHARDS)
-    with suppress(FileNotFoundError):
-        # Where folders are only prefixes of names, one exists if it holds anything. The manifest is looked at again, since
-        # another writer may have made both between the two looks.
-        if (rows.names() or rows.near) and not _has(folder, NAME):
-            _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
-    return False
-
-
-def _has(folder: Folder, name: str) -> bool:
+def _has_manifest(folder: Folder) -> bool:
     try:
-        return name in folder.names()
+        return NAME in folder.names()
     except FileNotFoundError:
         return False
 
@@ -151,24 +158,5 @@ def parse(data: bytes) -> dict[str, Any]:
     return document
 
 
-def _compare(folder: Path | str, document: dict[str, Any], wanted: Manifest) -> None:
-    if document.get("format") != FORMAT:
-        raise StoreError(
-            f"{folder} has store format {document.get('format')!r}, this howfar reads {FORMAT}: "
-            "use the howfar that wrote it, or give another store folder"
-        )
-    if canonical(document["identity"]) != canonical(wanted.identity) or document.get("dtype") != wanted.dtype:
-        raise StoreError(f"{folder} holds another feature than its name says (was it copied or edited?): {_remedy(folder)}")
-    if document.get("length") != wanted.length:
-        raise StoreError(
-            f"{folder} holds features of length {document.get('length')!r}, the backbone now gives {wanted.length}: "
-            f"its identity must tell the two apart; mend that, or {_remedy(folder)}"
-        )
-
-
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON value")
-
-
-def _remedy(folder: Path | str) -> str:
-    return f"delete {folder} and its features will be computed anew"

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from howfar.errors import StoreError
 from howfar.io.lock import locked
 from howfar.store import shards
-from howfar.store.open_folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
-from howfar.store.shard_index_file import ABSENT, checksums_of
-from howfar.store.shards import Shard, ShardFormat
+from howfar.store.folders import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
+from howfar.store.shards import ABSENT, Shard, ShardFormat, checksums_of
 from howfar.store.sqlite_index import FILE, LOCK, Index, IndexDamagedError, RowPositions, delete
 
 # Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
@@ -25,34 +24,6 @@ OPEN_MAPS = 64
 
 State = tuple[frozenset[str], dict[str, frozenset[int]]]
 """Shards whose every row is verified, and damaged rows by shard."""
-
-
-class RowChecks:
-    """Record which rows of which shards are verified. The caller holds a lock."""
-
-    def __init__(self) -> None:
-        self._sound: dict[str, NDArray[np.bool_]] = {}
-        self.whole: set[str] = set()
-        """Shards whose every row is sound, of which nothing has to be asked any more; without a lock too."""
-
-    def unchecked(self, shard_id: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows, given in non-decreasing order, that are not verified yet, each once."""
-        sound = self._sound.get(shard_id)
-        left = rows if sound is None else rows[~sound[rows]]
-        # Not np.unique, which takes a hundred times as long for the few rows of a small shard that are all checked.
-        return left[np.flatnonzero(np.diff(left, prepend=-1))] if len(left) else left
-
-    def mark(self, shard_id: str, count: int, rows: NDArray[np.int64] | slice) -> None:
-        """Record that rows of a shard of `count` rows are sound."""
-        sound = self._sound.setdefault(shard_id, np.zeros(count, bool))
-        sound[rows] = True
-        if sound.all():
-            self.whole.add(shard_id)
-
-    def keep(self, present: Container[str]) -> None:
-        """Forget all shards that are no longer present."""
-        self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
-        self.whole = {shard_id for shard_id in self.whole if shard_id in present}
 
 
 def damaged_rows(matrix: FileMatrix, shard: Shard, rows: NDArray[np.int64]) -> list[int]:
@@ -97,7 +68,9 @@ class ShardCatalog:
         self._lock = RLock()
         self._index = Index(layout.key, {})
         self._damaged: dict[str, str] = {}
-        self._checks = RowChecks()
+        self._sound: dict[str, NDArray[np.bool_]] = {}
+        # Shards whose every row is sound, of which nothing has to be asked any more; without the lock too.
+        self._whole: set[str] = set()
         self._kept: dict[str, Shard] = {}
         # A matrix that is let go of closes when the last array over it is gone, as a thread may be reading it.
         self._view = lru_cache(OPEN_MAPS)(lambda shard_id: shards.view(folder, shard_id, layout))
@@ -105,12 +78,12 @@ class ShardCatalog:
 
     def __reduce__(self) -> tuple[Any, ...]:
         with self._lock:
-            return catalog_at, (self.folder, self.layout), (frozenset(self._checks.whole), dict(self._index.lost))
+            return catalog_at, (self.folder, self.layout), (frozenset(self._whole), dict(self._index.lost))
 
     def __setstate__(self, state: State) -> None:
         """Take over another process's verified shards and lost rows, so that a run checks these once."""
         with self._lock:
-            self._checks.whole |= state[0]
+            self._whole |= state[0]
             for shard_id, rows in state[1].items():
                 self._index.lose(shard_id, rows)
 
@@ -122,12 +95,7 @@ class ShardCatalog:
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
         """Return which contents have features here, as far as this process has read the folder."""
-        return self._ask(lambda index: index.holds(contents))
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Return the ids of the current shards."""
-        return tuple(self.counts)
+        return self._located(contents).shard >= 0
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -137,11 +105,11 @@ class ShardCatalog:
 
     def shard(self, shard_id: str) -> Shard:
         """Return a shard without its lost rows; raise `ShardGoneError` where it is gone or damaged."""
-        shard = self._whole(shard_id)
+        shard = self._read(shard_id)
         lost = self._index.lost.get(shard_id)
         return shard.without(lost) if lost else shard
 
-    def _whole(self, shard_id: str) -> Shard:
+    def _read(self, shard_id: str) -> Shard:
         with self._lock:
             if shard_id not in self._index.counts:
                 raise ShardGoneError(shard_id)
@@ -176,14 +144,14 @@ class ShardCatalog:
         with self._lock:
             private, used = self._index.private(), set[str]()
             for shard_id in private:
-                positions = self._located(self._whole(shard_id).contents)
+                positions = self._located(self._read(shard_id).contents)
                 used.update(positions.ids[rank] for rank in set(positions.shard.tolist()) if rank >= 0)
             return sorted(set(private) - used)
 
     def insert(self, shard: Shard) -> None:
         """Add a shard that this process wrote; its rows need no check."""
         with self._lock:
-            self._checks.mark(shard.id, shard.count, slice(None))
+            self._mark(shard, slice(None))
             self._enter([shard], waiting=True)
 
     def refresh(self) -> None:
@@ -237,15 +205,18 @@ class ShardCatalog:
         With `digests`, also check that these contents have these rows. Raises `ShardGoneError` where a row is damaged or
         another's, so that its content must be located anew, and as `matrix`.
         """
-        if shard_id in self._checks.whole:
+        if shard_id in self._whole:
             return
         with self._lock:
             if shard_id not in self._index.counts:
                 raise ShardGoneError(shard_id)
-            unchecked = self._checks.unchecked(shard_id, rows)
+            sound = self._sound.get(shard_id)
+            left = rows if sound is None else rows[~sound[rows]]
+            # Each row once. Not np.unique, which takes a hundred times as long for the few rows of a small shard.
+            unchecked = left[np.flatnonzero(np.diff(left, prepend=-1))] if len(left) else left
         if not len(unchecked):
             return
-        shard = self._whole(shard_id)
+        shard = self._read(shard_id)
         if digests is not None and not shard.has(rows, digests):
             with self._lock:
                 self._distrust(IndexDamagedError("an entry is not that of its shard"))
@@ -253,7 +224,7 @@ class ShardCatalog:
         # Outside the lock: what takes long is that other threads may go on meanwhile.
         damaged = damaged_rows(self.matrix(shard_id), shard, unchecked)
         with self._lock:
-            self._checks.mark(shard_id, shard.count, np.setdiff1d(unchecked, damaged) if damaged else unchecked)
+            self._mark(shard, np.setdiff1d(unchecked, damaged) if damaged else unchecked)
             if not damaged:
                 return
             new = set(damaged) - self._index.lost.get(shard_id, frozenset())
@@ -261,6 +232,13 @@ class ShardCatalog:
         if new:
             self._warn(f"{len(new)} rows of shard {shard_id}", "they do not match their checksums")
         raise ShardGoneError(shard_id)
+
+    def _mark(self, shard: Shard, rows: NDArray[np.int64] | slice) -> None:
+        """Record that rows of a shard are sound."""
+        sound = self._sound.setdefault(shard.id, np.zeros(shard.count, bool))
+        sound[rows] = True
+        if sound.all():
+            self._whole.add(shard.id)
 
     def matrix(self, shard_id: str) -> FileMatrix:
         """Return the (count, q) matrix of a shard.
@@ -287,28 +265,31 @@ class ShardCatalog:
         """Read the folder once; return False if it changed meanwhile, so that a shard may be missing."""
         present = shards.ids(self.folder)
         self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
-        self._checks.keep(present)
+        self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
+        self._whole = self._whole & present
         if not self._index.current:
             self._index = Index(self.layout.key, self._index.lost)
         gone = self._index.counts.keys() - present
         if gone:
             self._index.drop(gone)
             self._view.cache_clear()
-        self._adopt(present - self._damaged.keys() - self._index.counts.keys())
-        whole = self._take(sorted(present - self._index.counts.keys() - self._damaged.keys()))
-        # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
-        return whole and not gone and present == shards.ids(self.folder)
-
-    def _take(self, unread: Sequence[str]) -> bool:
-        """Read some shards; return False if one of them vanished meanwhile."""
-        gone: list[str] = []
+        unknown = present - self._damaged.keys() - self._index.counts.keys()
+        if unknown and self._file is not None and self._file.exists():
+            try:
+                self._index.attach(self._file, read_only=self._quiet)
+                self._index.read_filed(unknown)
+            except (OSError, IndexDamagedError) as error:
+                self._distrust(error)
+        # The other shards are read, unless they vanish meanwhile.
+        unread = sorted(present - self._index.counts.keys() - self._damaged.keys())
+        vanished: list[str] = []
         damaged: dict[str, str] = {}
 
         def read(shard_id: str) -> list[Shard]:
             try:
                 return [shards.read(self.folder, shard_id, self.layout)]
             except ShardGoneError:
-                gone.append(shard_id)
+                vanished.append(shard_id)
             except ShardDamagedError as error:
                 damaged[shard_id] = str(error)
             return []
@@ -321,18 +302,8 @@ class ShardCatalog:
             more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
             self._warn(f"shard {first}{more}", why)
         self._damaged.update(damaged)
-        return not gone
-
-    def _adopt(self, wanted: set[str]) -> None:
-        """Use the index file for shards that are not known yet."""
-        if not wanted or self._file is None or not self._file.exists():
-            return
-        try:
-            self._index.attach(self._file, read_only=self._quiet)
-            self._index.read_filed()
-            self._index.adopt(wanted & self._index.filed.keys())
-        except (OSError, IndexDamagedError) as error:
-            self._distrust(error)
+        # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
+        return not vanished and not gone and present == shards.ids(self.folder)
 
     def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
         """Add shards to the index and save it in its file if much is unsaved; `waiting` leaves more unsaved."""

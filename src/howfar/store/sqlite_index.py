@@ -22,8 +22,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from howfar.io.lock import locked
-from howfar.store.shard_index_file import digest_of, digests_of
-from howfar.store.shards import Shard
+from howfar.store.shards import Shard, digest_of, digests_of
 
 FILE: Final = "index.sqlite"
 LOCK: Final = "index.lock"
@@ -188,8 +187,8 @@ class Index:
                 raise IndexDamagedError("its tables are not those of an index")
         self.file, self._status = file, file.stat()
 
-    def read_filed(self) -> None:
-        """Read which shards other processes have added to the file."""
+    def read_filed(self, used: Collection[str] = ()) -> None:
+        """Read which shards other processes have added to the file, and use those of `used` that it has."""
         with self._transaction() as connection:
             question = "SELECT number, id, rows FROM file.shards WHERE number > ?"
             fresh = connection.execute(question, (self._newest,)).fetchall()
@@ -198,12 +197,7 @@ class Index:
                 raise IndexDamagedError("its shards are not numbered as howfar does it")
             self._names[number], self.filed[name] = name, rows
             self._newest = max(self._newest, number)
-        if fresh:
-            self._numbering = None
-
-    def adopt(self, ids: Iterable[str]) -> None:
-        """Use the file's entries of some shards."""
-        self.counts |= {shard_id: self.filed[shard_id] for shard_id in ids}
+        self.counts |= {shard_id: self.filed[shard_id] for shard_id in used if shard_id in self.filed}
         self._numbering = None
 
     def insert(self, shards: Sequence[Shard]) -> None:
@@ -288,18 +282,10 @@ class Index:
             connection.execute("DELETE FROM absent")
         return int(count)
 
-    def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
-        """Return which contents are in a shard."""
-        return self._places(digests_of(contents)) >= 0
-
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of each content, in order."""
+        """Find shard and row of each content, in order, in the oldest shard that has it."""
         digests = digests_of(contents)
-        places = self._places(digests)
-        return RowPositions(self._numbers().ids, places >> _ROW_BITS, places & _ROW, digests)
-
-    def _places(self, digests: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Find each digest's oldest place, as shard rank << 32 | row; -1 if it has none."""
+        # Places as shard rank << 32 | row.
         oldest = np.full(len(digests), _YOUNGEST)
         known = self._numbers()
         order = np.lexsort((digests[:, 1], digests[:, 0]))
@@ -321,7 +307,8 @@ class Index:
             place = (known.rank[at] << _ROW_BITS) | row
             there = (place >= 0) & ~np.isin(place, known.lost)
             np.minimum.at(oldest, asked[k][there], place[there])
-        return np.where(oldest == _YOUNGEST, _NONE, oldest)
+        places = np.where(oldest == _YOUNGEST, _NONE, oldest)
+        return RowPositions(known.ids, places >> _ROW_BITS, places & _ROW, digests)
 
     def _numbers(self) -> _Numbering:
         if self._numbering is None:

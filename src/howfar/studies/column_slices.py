@@ -1,7 +1,8 @@
 """Report distance and performance by slice: the images of a dataset that share a value in a column, such as one camera."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -72,82 +73,71 @@ def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset
     further = {dataset.name: further_columns(dataset) for dataset in secondaries}
     made = []
     for comparison in comparisons:
-        images = with_further_columns(comparison.images, further)
+        images = comparison.images
+        keys, added = list(zip(images["dataset"], images["image"], strict=True)), dict[str, list[str | None]]()
+        for column in dict.fromkeys(column for columns in further.values() for column in columns):
+            # A comparison's own table has the column of groups already.
+            if column != GROUP:
+                name = f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
+                added[name] = [further.get(dataset, {}).get(column, {}).get(image) for dataset, image in keys]
+        images = pd.concat([images, pd.DataFrame(added, index=images.index)], axis=1) if added else images
         slices = distance_slices(images, comparison.datasets, comparison.settings, comparison.primary.n)
         made.append(replace(comparison, images=images, slices=slices))
     return tuple(made)
-
-
-def with_further_columns(images: pd.DataFrame, further: Mapping[str, Mapping[str, Mapping[str, str]]]) -> pd.DataFrame:
-    """Add text columns to a table of images, by dataset, column and image; absent values are None."""
-    # A comparison's own table has the column of groups already.
-    names = dict.fromkeys(column for columns in further.values() for column in columns if column != GROUP)
-    keys, added = list(zip(images["dataset"], images["image"], strict=True)), dict[str, list[str | None]]()
-    for column in names:
-        name = f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
-        added[name] = [further.get(dataset, {}).get(column, {}).get(image) for dataset, image in keys]
-    return pd.concat([images, pd.DataFrame(added, index=images.index)], axis=1) if added else images
 
 
 def distance_slices(
     images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, primary: int
 ) -> tuple[DistanceSlice, ...]:
     """Compute each slice's distances, farthest first and too small slices last; Holm corrects over all slices of a column."""
+    made = []
+    for column in settings.by:
+        found, energies = [], list[SliceEnergy | None]()
+        for dataset in datasets:
+            rows = images[images["dataset"] == dataset.name]
+            names, numbers = slice_numbers(rows, column)
+            if names == [""]:
+                continue  # this dataset's table has no such column
+            rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
+            draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
+            groups = None
+            if GROUP in rows:
+                groups = group_numbers([of if isinstance(of, str) else None for of in rows[GROUP]])
+            means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, groups, rng=rng, **draws)
+            found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
+            if groups is not None:  # an energy's draws take images as independent
+                draws = {"bootstrap": 0, "permutations": 0}
+            measured = _energies(rows, numbers, dataset, primary, draws, rng.spawn(1)[0])
+            energies += [measured.get(number) for number in means]
+        adjusted = corrected([(dataset.name, mean.p_value) for dataset, *_, mean in found])
+        of_energy = corrected([(row[0].name, each and each.p_value) for row, each in zip(found, energies, strict=True)])
+        for (dataset, value, rows, mean), energy, p_value, p_energy in zip(found, energies, adjusted, of_energy, strict=True):
+            unit = dataset.self_distance if dataset.relative is not None else None
+            percentiles = rows["percentile"].to_numpy(dtype=np.float64)
+            row = DistanceSlice(
+                dataset=dataset.name,
+                column=column,
+                value=value,
+                n=mean.n,
+                o_dist_mean=float(rows["i_dist_mean"].mean()),
+                relative=_over(mean.mean, unit),
+                relative_ci=None if mean.ci is None or unit is None else (mean.ci[0] / unit, mean.ci[1] / unit),
+                beyond_95=None if np.isnan(percentiles).any() else float((percentiles > BEYOND).mean()),
+                difference=_over(mean.difference, unit),
+                p_value=p_value,
+                p_value_raw=mean.p_value,
+                small=mean.photographs < FEWEST,
+            )
+            if energy is not None:
+                raw = energy.p_value
+                row = replace(row, energy=energy.energy, energy_ci=energy.ci, energy_p_value=p_energy, energy_p_value_raw=raw)
+            made.append(row)
 
     def order(row: DistanceSlice) -> tuple[Any, ...]:
         nearness = -(row.o_dist_mean if row.relative is None else row.relative)
         return settings.by.index(row.column), row.small, nearness, row.dataset, row.value
 
-    rows = [row for column in settings.by for row in _by_column(images, datasets, settings, column, primary)]
-    return tuple(sorted(rows, key=order))
-
-
-def _by_column(
-    images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, column: str, primary: int
-) -> Iterator[DistanceSlice]:
-    found, energies = [], list[SliceEnergy | None]()
-    for dataset in datasets:
-        rows = images[images["dataset"] == dataset.name]
-        names, numbers = slice_numbers(rows, column)
-        if names == [""]:
-            continue  # this dataset's table has no such column
-        rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
-        draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
-        groups = _groups(rows)
-        means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, groups, rng=rng, **draws)
-        found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
-        if groups is not None:  # an energy's draws take images as independent
-            draws = {"bootstrap": 0, "permutations": 0}
-        measured = _energies(rows, numbers, dataset, primary, draws, rng.spawn(1)[0])
-        energies += [measured.get(number) for number in means]
-    adjusted = corrected([(dataset.name, mean.p_value) for dataset, *_, mean in found])
-    of_energy = corrected([(row[0].name, each and each.p_value) for row, each in zip(found, energies, strict=True)])
-    for (dataset, value, rows, mean), energy, p_value, p_energy in zip(found, energies, adjusted, of_energy, strict=True):
-        unit = dataset.self_distance if dataset.relative is not None else None
-        percentiles = rows["percentile"].to_numpy(dtype=np.float64)
-        made = DistanceSlice(
-            dataset=dataset.name,
-            column=column,
-            value=value,
-            n=mean.n,
-            o_dist_mean=float(rows["i_dist_mean"].mean()),
-            relative=_over(mean.mean, unit),
-            relative_ci=None if mean.ci is None or unit is None else (mean.ci[0] / unit, mean.ci[1] / unit),
-            beyond_95=None if np.isnan(percentiles).any() else float((percentiles > BEYOND).mean()),
-            difference=_over(mean.difference, unit),
-            p_value=p_value,
-            p_value_raw=mean.p_value,
-            small=mean.photographs < FEWEST,
-        )
-        if energy is not None:
-            raw = energy.p_value
-            made = replace(made, energy=energy.energy, energy_ci=energy.ci, energy_p_value=p_energy, energy_p_value_raw=raw)
-        yield made
-
-
-def _groups(rows: pd.DataFrame) -> NDArray[np.int64] | None:
-    """Return the numbers of the groups of a dataset's images; None if no two share one."""
-    return group_numbers([of if isinstance(of, str) else None for of in rows[GROUP]]) if GROUP in rows else None
+    return tuple(sorted(made, key=order))
 
 
 def _energies(
@@ -205,62 +195,55 @@ PERMUTATIONS: Final = 999
 
 def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
     """Raise `InputError` if a run's images lack a slice column."""
-    known = [str(name).removeprefix(PREFIX) for name in run if is_further(str(name))]
+    # Columns of the datasets' own tables: all but howfar's, some of which are numbered.
+    names = [str(name) for name in run if str(name) not in OWN_COLUMNS]
+    known = [name.removeprefix(PREFIX) for name in names if not re.fullmatch(r"(pc|nearest)\d+(_distance)?", name)]
     for column in by:
         if column not in known:
             remedy = nearest(column, known, "columns") if known else "run howfar compare on tables that have it"
             raise InputError.of("by", "must be a column of the datasets' tables in the run", column, remedy)
 
 
-def is_further(column: str) -> bool:
-    """Return whether a column of a run's images came from a dataset's own table."""
-    stem = column.removesuffix("_distance")
-    numbered = any(stem.startswith(start) and stem.removeprefix(start).isdecimal() for start in ("pc", "nearest"))
-    return column not in OWN_COLUMNS and not numbered
-
-
 def performance_slices(images: pd.DataFrame, run: pd.DataFrame, settings: RelationSettings) -> tuple[PerformanceSlice, ...]:
     """Compute each slice's performance (estimated without labels), worst first; `images` and `run` agree row by row."""
+    made = []
+    for column in settings.by:
+        found = []
+        for dataset in images["dataset"].unique():
+            own = (images["dataset"] == dataset).to_numpy()
+            names, numbers = slice_numbers(run[own], column)
+            if names == [""]:
+                continue  # this dataset's table has no such column
+            rng = stream(settings.seed, "slices of performance", f"{dataset}\n{column}")
+            values = images.loc[own, "performance"].to_numpy(dtype=np.float64)
+            groups = images.loc[own, "group"].to_numpy(dtype=str)
+            draws = {"bootstrap": settings.bootstrap, "permutations": PERMUTATIONS if settings.bootstrap else 0}
+            means = slice_means(values, numbers, groups, rng=rng, **draws)
+            found += [(str(dataset), names[number], images[own][numbers == number], means[number]) for number in means]
+        adjusted = corrected([(dataset, mean.p_value) for dataset, *_, mean in found])
+        for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
+            photographs = mean.photographs if mean.n else int(rows["group"].nunique())
+            estimate = float(rows["estimate"].mean())
+            row = PerformanceSlice(
+                dataset=dataset,
+                column=column,
+                value=value,
+                n=len(rows),
+                scored=mean.n,
+                photographs=photographs,
+                mean=mean.mean,
+                mean_ci=mean.ci,
+                estimate=estimate if np.isfinite(estimate) else None,
+                listed=int(rows["listed"].sum()),
+                difference=mean.difference,
+                p_value=p_value,
+                p_value_raw=mean.p_value,
+                small=photographs < FEWEST,
+            )
+            made.append(row)
 
     def order(row: PerformanceSlice) -> tuple[Any, ...]:
         value = row.mean if row.mean is not None else row.estimate
         return settings.by.index(row.column), row.small, np.inf if value is None else value, row.dataset, row.value
 
-    rows = [row for column in settings.by for row in _performance_by_column(images, run, settings, column)]
-    return tuple(sorted(rows, key=order))
-
-
-def _performance_by_column(
-    images: pd.DataFrame, run: pd.DataFrame, settings: RelationSettings, column: str
-) -> Iterator[PerformanceSlice]:
-    found = []
-    for dataset in images["dataset"].unique():
-        own = (images["dataset"] == dataset).to_numpy()
-        names, numbers = slice_numbers(run[own], column)
-        if names == [""]:
-            continue  # this dataset's table has no such column
-        rng = stream(settings.seed, "slices of performance", f"{dataset}\n{column}")
-        values, groups = images.loc[own, "performance"].to_numpy(dtype=np.float64), images.loc[own, "group"].to_numpy(dtype=str)
-        draws = {"bootstrap": settings.bootstrap, "permutations": PERMUTATIONS if settings.bootstrap else 0}
-        means = slice_means(values, numbers, groups, rng=rng, **draws)
-        found += [(str(dataset), names[number], images[own][numbers == number], means[number]) for number in means]
-    adjusted = corrected([(dataset, mean.p_value) for dataset, *_, mean in found])
-    for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
-        photographs = mean.photographs if mean.n else int(rows["group"].nunique())
-        estimate = float(rows["estimate"].mean())
-        yield PerformanceSlice(
-            dataset=dataset,
-            column=column,
-            value=value,
-            n=len(rows),
-            scored=mean.n,
-            photographs=photographs,
-            mean=mean.mean,
-            mean_ci=mean.ci,
-            estimate=estimate if np.isfinite(estimate) else None,
-            listed=int(rows["listed"].sum()),
-            difference=mean.difference,
-            p_value=p_value,
-            p_value_raw=mean.p_value,
-            small=photographs < FEWEST,
-        )
+    return tuple(sorted(made, key=order))

@@ -31,7 +31,7 @@ from howfar.pipeline.pair_measures import check_plan, kept
 from howfar.pipeline.primary_reference import GATE_COLUMNS, PrimaryReference
 from howfar.pixel_options import READING, PixelReading
 from howfar.progress import bar, doing
-from howfar.protocols import Backbone, StoreLike
+from howfar.protocols import Backbone
 from howfar.results import (
     BackboneSummary,
     BaselineSummary,
@@ -71,22 +71,6 @@ MOST: Final = 1000
 """Pairs that are left when another comparison begins."""
 NOTHING: Final[NDArray[Any]] = np.empty((0, 0))
 _NAME: Final = "baselines"
-
-
-def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path | None) -> Path | None:
-    """Return the folder, beside the local store, that keeps `MOST` measured pairs; None if measuring them is fast."""
-    primary, *secondaries = features
-    q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
-    root = local_root(store)
-    if (len(primary) + largest) ** 2 * q < LARGE or not root.is_dir():
-        return None
-    folder = root / _NAME
-    with suppress(OSError):
-        folder.mkdir(exist_ok=True)
-        kept = sorted((folder / FOLDER).glob("*.npz"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
-        for file in kept[MOST:]:
-            file.unlink(missing_ok=True)
-    return folder
 
 
 class PreallocatedColumns:
@@ -211,40 +195,29 @@ def compared_by(
     execution: Execution,
     folder: Path | None,
 ) -> tuple[tuple[Comparison, ...], dict[str, Baseline]]:
-    """Compare datasets by each model, with slices and what the settings say of leaks, and by the trivial backbones."""
+    """Compare datasets by each model, with slices and what the settings say of leaks, and by the trivial backbones.
+
+    Without a model the datasets are ready-made embeddings.
+    """
     baselines: dict[str, Baseline] = {}
 
     def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
-        search, beside = measured_by(models, trivial, chosen, settings, execution, folder)
-        baselines.update(beside)
-        return search
+        if not models:
+            main, name = _ready(chosen)
+            return CopySearch((compared(main, name, settings, execution, out=folder),), main)
+        count = len(models)
+        every = views(chosen, [*models, *hashing(chosen)], trivial, settings, execution)
+        for backbone, view in zip(trivial, every[count + 1 :], strict=True):
+            baselines[backbone.name] = baseline(backbone.name, view, settings, execution)
+        rows = [row for found in baselines.values() for row in found.rows]
+        comparisons = tuple(
+            # A trivial backbone stands beside the other one only.
+            compared(view, model.name, settings, execution, tuple(row for row in rows if row.backbone != model.name), folder)
+            for model, view in zip(models, every[:count], strict=True)
+        )
+        return CopySearch(comparisons, every[count])
 
     return with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:]), baselines
-
-
-def measured_by(
-    models: Sequence[Backbone],
-    trivial: Sequence[Backbone],
-    datasets: Sequence[Dataset | Features],
-    settings: Settings,
-    execution: Execution,
-    out: Path | None,
-) -> tuple[CopySearch, dict[str, Baseline]]:
-    """Measure datasets with each model and the trivial backbones; without a model they are ready-made embeddings."""
-    if not models:
-        main, name = _ready(datasets)
-        return CopySearch((compared(main, name, settings, execution, out=out),), main), {}
-    count = len(models)
-    every = views(datasets, [*models, *hashing(datasets)], trivial, settings, execution)
-    others = zip(trivial, every[count + 1 :], strict=True)
-    baselines = {backbone.name: baseline(backbone.name, view, settings, execution) for backbone, view in others}
-    rows = [row for measured in baselines.values() for row in measured.rows]
-    comparisons = tuple(
-        # A trivial backbone stands beside the other one only.
-        compared(view, model.name, settings, execution, tuple(row for row in rows if row.backbone != model.name), out)
-        for model, view in zip(models, every[:count], strict=True)
-    )
-    return CopySearch(comparisons, every[count]), baselines
 
 
 def features_of(
@@ -282,32 +255,28 @@ def compared(
 ) -> Comparison:
     """Compare the primary dataset's features, which come first, with those of each secondary, by one backbone."""
     primary, *secondaries = features
-    sizes, q = [len(dataset) for dataset in features], primary.rows.shape[1]
     pairs = MeasurePairs(primary, secondaries, settings)
-    with beside(kept(sizes, q, settings)):
-        check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
-        images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
-        shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
-        own: PrimaryReference | None = None
-        with suppress(InputError):  # it may exceed the memory budget
-            own = PrimaryReference.of(primary, settings, projector=pairs.projector)
-        for s, pair in zip(secondaries, shown, strict=True):
-            # The columns that the judge of sites needs, in the primary's own subspace, as in a profile.
-            read = {} if own is None else own.columns(own.measure(s.rows))
-            gate = {column: read.get(name, np.full(len(s), np.nan)) for column, name in GATE_COLUMNS.items()}
-            images.add(len(s), _image_columns(s, primary, pair) | gate)
-            # The table of images has their scores and nearest images already.
-            measured.append(replace(pair, nearest=NOTHING, nearest_distances=NOTHING, secondary_scores=NOTHING))
-    total = sum(float(pair.i_dist.mean()) for pair in measured)
-    adjusted = holm([pair.p_value for pair in measured])
-    summaries = [
-        _summary(s, primary, pair, p_value, total, of_rivals)
-        for s, pair, p_value, of_rivals in zip(secondaries, measured, adjusted, _adjusted_rivals(measured), strict=True)
-    ]
-    leaks = tuple(_leaks(primary, secondaries))
+    measured, images = _measured(pairs, name, execution, out)
+    # Images of secondaries that are files of the primary, by their contents.
+    by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
+    leaks = tuple(
+        Leak(s.name, image, by_content[content], content)
+        for s in secondaries
+        for content, image in zip(s.contents, s.images, strict=True)
+        if content in by_content
+    )
     of_primary = PreallocatedColumns(len(primary) * len(secondaries))
     for s, pair in zip(secondaries, measured, strict=True):
-        of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
+        columns = {
+            "against": s.name,
+            "image": primary.images,
+            "path": primary.paths,
+            "content": primary.contents,
+            "i_dist_mean": np.full(len(primary), np.nan) if pair.own is None else pair.own,
+            "pc1": pair.primary_plane[:, 0],
+            "pc2": pair.primary_plane[:, 1],
+        }
+        of_primary.add(len(primary), columns)
     # O(P, P) in the shared subspace, or in P's own if each pair has one.
     selves = measured[0].own
     own_distance = None if selves is None else float(selves.mean())
@@ -315,10 +284,10 @@ def compared(
         own_distance = self_distance(pairs.projector.own(), groups=pairs.groups)
     return Comparison(
         primary=PrimarySummary(primary.name, len(primary), own_distance),
-        backbone=BackboneSummary(name, q, tuple(primary.layers), primary.identity),
+        backbone=BackboneSummary(name, primary.rows.shape[1], tuple(primary.layers), primary.identity),
         settings=settings,
-        datasets=tuple(summaries),
-        images=images.frame(),
+        datasets=_summaries(primary, secondaries, measured),
+        images=images,
         primary_images=of_primary.frame(),
         provenance=Provenance.now(),
         baselines=baselines,
@@ -328,25 +297,48 @@ def compared(
     )
 
 
-def _leaks(primary: Features, secondaries: Sequence[Features]) -> Iterator[Leak]:
-    """Find the images of secondaries that are files of the primary, by their contents."""
-    by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
-    for s in secondaries:
-        for content, image in zip(s.contents, s.images, strict=True):
-            if content in by_content:
-                yield Leak(s.name, image, by_content[content], content)
-
-
-def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dict[str, Any]:
-    return {
-        "against": against,
-        "image": primary.images,
-        "path": primary.paths,
-        "content": primary.contents,
-        "i_dist_mean": np.full(len(primary), np.nan) if pair.own is None else pair.own,
-        "pc1": pair.primary_plane[:, 0],
-        "pc2": pair.primary_plane[:, 1],
-    }
+def _measured(
+    pairs: MeasurePairs, name: str, execution: Execution, out: Path | None
+) -> tuple[list[MeasuredPair], pd.DataFrame]:
+    """Measure the pairs within the memory budget, and put what they say of the secondaries' images into one table."""
+    primary, secondaries, settings = pairs.primary, pairs.secondaries, pairs.settings
+    sizes, q = [len(dataset) for dataset in (primary, *secondaries)], primary.rows.shape[1]
+    primary_images = np.array(primary.images, dtype=object)
+    images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
+    with beside(kept(sizes, q, settings)):
+        check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
+        shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
+        own: PrimaryReference | None = None
+        with suppress(InputError):  # it may exceed the memory budget
+            own = PrimaryReference.of(primary, settings, projector=pairs.projector)
+        for s, pair in zip(secondaries, shown, strict=True):
+            undefined = np.full(len(s), np.nan)
+            low, high = pair.i_dist.min(), pair.i_dist.max()
+            columns: dict[str, Any] = {
+                "dataset": s.name,
+                "image": s.images,
+                "path": s.paths,
+                "content": s.contents,
+                **({"group": s.groups} if s.groups else {}),
+                "i_dist": len(primary) * pair.i_dist,
+                "i_dist_mean": pair.i_dist,
+                "i_dist_scaled": (pair.i_dist - low) / (high - low) if high - low > ROUNDING * high else np.zeros(len(s)),
+                "knn": pair.knn,
+                "mahalanobis": undefined if pair.mahalanobis is None else pair.mahalanobis,
+                "percentile": undefined if pair.percentile is None else pair.percentile,
+                "p_value": undefined if pair.conformal is None else pair.conformal,
+                **{f"pc{number}": column for number, column in enumerate(pair.secondary_scores.T, start=1)},
+                "x": pair.secondary_scores[:, 0],
+                "y": pair.secondary_scores[:, 1],
+            }
+            for number, (rows, distances) in enumerate(zip(pair.nearest.T, pair.nearest_distances.T, strict=True), start=1):
+                columns |= {f"nearest{number}": primary_images[rows].tolist(), f"nearest{number}_distance": distances}
+            # The columns that the judge of sites needs, in the primary's own subspace, as in a profile.
+            read = {} if own is None else own.columns(own.measure(s.rows))
+            images.add(len(s), columns | {column: read.get(of_judge, undefined) for column, of_judge in GATE_COLUMNS.items()})
+            # The table of images has their scores and nearest images already.
+            measured.append(replace(pair, nearest=NOTHING, nearest_distances=NOTHING, secondary_scores=NOTHING))
+    return measured, images.frame()
 
 
 def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:
@@ -355,67 +347,44 @@ def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: E
     return shown
 
 
-def _adjusted_rivals(measured: Sequence[MeasuredPair]) -> list[dict[str, float]]:
-    """Apply Holm's correction to each rival's p-values over the secondaries, as for energy."""
-    adjusted: list[dict[str, float]] = [{} for _ in measured]
-    for name in dict.fromkeys(name for pair in measured for name in pair.rivals_p):
-        for found, p_value in zip(adjusted, holm([pair.rivals_p.get(name) for pair in measured]), strict=True):
-            found |= {} if p_value is None else {name: p_value}
-    return adjusted
-
-
-def _summary(
-    s: Features, primary: Features, pair: MeasuredPair, p_value: float | None, total: float, rivals_p: Mapping[str, float]
-) -> DatasetSummary:
-    mean = float(pair.i_dist.mean())
-    return DatasetSummary(
-        name=s.name,
-        n=len(s),
-        o_dist=len(primary) * mean,
-        o_dist_mean=mean,
-        o_dist_mean_ci=pair.o_dist_ci,
-        o_dist_scaled=mean / total if total > 0 else 0.0,
-        self_distance=None if pair.own is None else float(pair.own.mean()),
-        relative=pair.relative,
-        relative_ci=pair.relative_ci,
-        energy=pair.energy,
-        energy_ci=pair.energy_ci,
-        p_value=p_value,
-        p_value_raw=pair.p_value,
-        beyond=None if pair.conformal is None or primary.independent < CONFORMAL else float((pair.conformal <= 0.05).mean()),
-        components=pair.components,
-        explained_variance=pair.explained_variance,
-        rivals=pair.rivals,
-        rivals_ci=pair.rivals_ci,
-        rivals_p=rivals_p,
-    )
-
-
-def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[str, Any]:
-    low, high = pair.i_dist.min(), pair.i_dist.max()
-    spread = high - low
-    undefined = np.full(len(s), np.nan)
-    names, nearest = np.array(primary.images, dtype=object), dict[str, Any]()
-    for number, (rows, distances) in enumerate(zip(pair.nearest.T, pair.nearest_distances.T, strict=True), start=1):
-        nearest |= {f"nearest{number}": names[rows].tolist(), f"nearest{number}_distance": distances}
-    return {
-        "dataset": s.name,
-        "image": s.images,
-        "path": s.paths,
-        "content": s.contents,
-        **({"group": s.groups} if s.groups else {}),
-        "i_dist": len(primary) * pair.i_dist,
-        "i_dist_mean": pair.i_dist,
-        "i_dist_scaled": (pair.i_dist - low) / spread if spread > ROUNDING * high else np.zeros(len(s)),
-        "knn": pair.knn,
-        "mahalanobis": undefined if pair.mahalanobis is None else pair.mahalanobis,
-        "percentile": undefined if pair.percentile is None else pair.percentile,
-        "p_value": undefined if pair.conformal is None else pair.conformal,
-        **{f"pc{number}": column for number, column in enumerate(pair.secondary_scores.T, start=1)},
-        "x": pair.secondary_scores[:, 0],
-        "y": pair.secondary_scores[:, 1],
-        **nearest,
+def _summaries(
+    primary: Features, secondaries: Sequence[Features], measured: Sequence[MeasuredPair]
+) -> tuple[DatasetSummary, ...]:
+    """Make a row of each secondary; Holm's correction of p-values, energy's and each rival's, is over the secondaries."""
+    total = sum(float(pair.i_dist.mean()) for pair in measured)
+    adjusted = holm([pair.p_value for pair in measured])
+    of_rivals = {
+        name: holm([pair.rivals_p.get(name) for pair in measured])
+        for name in dict.fromkeys(name for pair in measured for name in pair.rivals_p)
     }
+    summaries = []
+    for row, (s, pair) in enumerate(zip(secondaries, measured, strict=True)):
+        mean = float(pair.i_dist.mean())
+        summary = DatasetSummary(
+            name=s.name,
+            n=len(s),
+            o_dist=len(primary) * mean,
+            o_dist_mean=mean,
+            o_dist_mean_ci=pair.o_dist_ci,
+            o_dist_scaled=mean / total if total > 0 else 0.0,
+            self_distance=None if pair.own is None else float(pair.own.mean()),
+            relative=pair.relative,
+            relative_ci=pair.relative_ci,
+            energy=pair.energy,
+            energy_ci=pair.energy_ci,
+            p_value=adjusted[row],
+            p_value_raw=pair.p_value,
+            beyond=None
+            if pair.conformal is None or primary.independent < CONFORMAL
+            else float((pair.conformal <= 0.05).mean()),
+            components=pair.components,
+            explained_variance=pair.explained_variance,
+            rivals=pair.rivals,
+            rivals_ci=pair.rivals_ci,
+            rivals_p={name: p_value for name, values in of_rivals.items() if (p_value := values[row]) is not None},
+        )
+        summaries.append(summary)
+    return tuple(summaries)
 
 
 @dataclass(frozen=True)
@@ -429,11 +398,19 @@ class Baseline:
 def baseline(name: str, features: Sequence[Features], settings: Settings, execution: Execution) -> Baseline:
     """Measure distances with a trivial backbone, with the projection setting of the model's distances."""
     primary, *secondaries = features
+    # Pairs that take long are kept beside a local store, the `MOST` that were measured last.
+    folder, root = None, local_root(execution.store)
+    q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
+    if (len(primary) + largest) ** 2 * q >= LARGE and root.is_dir():
+        folder = root / _NAME
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            earlier = sorted((folder / FOLDER).glob("*.npz"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+            for file in earlier[MOST:]:
+                file.unlink(missing_ok=True)
     # Nothing is drawn, so that the seed counts for nothing.
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False, seed=0)
-    pairs = measured_pairs(
-        MeasurePairs(primary, secondaries, plain), execution.runner, baselines_folder(features, execution.store)
-    )
+    pairs = measured_pairs(MeasurePairs(primary, secondaries, plain), execution.runner, folder)
     measured = list(_with_bar(pairs, len(secondaries), name, execution))
     total = sum(float(pair.i_dist.mean()) for pair in measured)
     rows, images = [], {}
@@ -460,7 +437,8 @@ def notes(
 ) -> Iterator[str]:
     """Yield a sentence for each weakness of a comparison, whose primary's features come first, and each undefined value."""
     primary, *secondaries = features
-    yield from _of_store(features)
+    n, independent = len(primary), primary.independent
+    yield from dict.fromkeys(note for dataset in features for note in dataset.notes)
     if reading := PixelReading.of(primary.identity.get(READING, {})).sentence():
         yield reading
     # Equal embeddings may be of unlike images, where a backbone sees no difference or rounding took it.
@@ -471,11 +449,30 @@ def notes(
     for dataset in features:
         if copies := len(dataset) - len(set(dataset.contents)):
             yield f"{dataset.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own {what}"
-    yield from _about_primary(primary, measured)
+    if n > 1 and independent == 1:
+        yield single_group(primary.name, n)
+    elif n == 1:
+        yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
+    elif any(pair.relative is None for pair in measured):
+        # Unlike images may have features that differ by rounding alone, as beside an offset that all have in common.
+        apart = len(set(primary.contents)) > 1
+        yield (
+            f"the features of {primary.name} do not differ{' by more than rounding' if apart else ''}: it has no self-distance "
+            f"to be relative to{', and other distances may be rounding too' if apart else ''}"
+        )
+    if 1 < independent < CONFORMAL:
+        has = f"{primary.name} has {independent} {'images' if independent == n else 'groups'}"
+        yield f"{has}: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
+    # An image so much farther than its dataset's others that it alone determines mean and interval.
     for dataset, pair in zip(secondaries, measured, strict=True):
-        yield from _absurd(dataset, pair)
-    yield from _about_size(primary, secondaries, settings)
-    yield from _about_groups(primary, secondaries, settings)
+        row, typical = int(np.argmax(pair.i_dist)), float(np.median(pair.i_dist))
+        if pair.i_dist[row] > ABSURD * typical > 0:
+            column = int(np.abs(dataset.rows.rows(row, row + 1)[0]).argmax())
+            yield (
+                f"{dataset.images[row]} of {dataset.name} is {pair.i_dist[row] / typical:.1g} times as far as its others "
+                f"usually are, by column {column}: the dataset's mean and interval tell of that cell alone: drop or mend it"
+            )
+    yield from _limits(primary, secondaries, settings)
     short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
     if short and settings.projection != "none":
         most = min(pair.components for pair in measured)
@@ -489,41 +486,8 @@ def notes(
         yield f"the trivial backbones were measured on at most {BASELINE_IMAGES} images of each dataset"
 
 
-def _of_store(features: Sequence[Features]) -> dict[str, None]:
-    return dict.fromkeys(note for dataset in features for note in dataset.notes)
-
-
-def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Iterator[str]:
-    n = len(primary)
-    if n > 1 and primary.independent == 1:
-        yield single_group(primary.name, n)
-    elif n == 1:
-        yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
-    elif any(pair.relative is None for pair in measured):
-        # Unlike images may have features that differ by rounding alone, as beside an offset that all have in common.
-        apart = len(set(primary.contents)) > 1
-        yield (
-            f"the features of {primary.name} do not differ{' by more than rounding' if apart else ''}: it has no self-distance "
-            f"to be relative to{', and other distances may be rounding too' if apart else ''}"
-        )
-    count = primary.independent
-    if 1 < count < CONFORMAL:
-        of = "images" if count == n else "groups"
-        yield f"{primary.name} has {count} {of}: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
-
-
-def _absurd(dataset: Features, pair: MeasuredPair) -> Iterator[str]:
-    """Note an image so much farther than its dataset's others that it alone determines mean and interval."""
-    row, typical = int(np.argmax(pair.i_dist)), float(np.median(pair.i_dist))
-    if pair.i_dist[row] > ABSURD * typical > 0:
-        column = int(np.abs(dataset.rows.rows(row, row + 1)[0]).argmax())
-        yield (
-            f"{dataset.images[row]} of {dataset.name} is {pair.i_dist[row] / typical:.1g} times as far as its others usually "
-            f"are, by column {column}: the dataset's mean and interval tell of that cell alone: drop or mend it"
-        )
-
-
-def _about_size(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
+def _limits(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
+    """Note what few images or groups, and unequal sizes, do to intervals, p-values and relative distances."""
     small = [s for s in secondaries if len(s) < FEW_IMAGES]
     if len(small) > NAMED:
         yield f"{_listed([s.name for s in small])} have fewer than {FEW_IMAGES} images: their intervals and p-values say little"
@@ -539,17 +503,14 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
             f"it shares with {primary.name}, which moves its relative distance: "
             f"limit={min(sizes)} (--limit {min(sizes)}) measures all at one size"
         )
-
-
-def _about_groups(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
-    """Note how few groups widen intervals and limit p-values, and which distances have neither by groups."""
+    # Few groups widen intervals and limit p-values, and some distances have neither by groups.
     every = [each for each in (primary, *secondaries) if each.independent < len(each)]
     if settings.bootstrap:
         yield from filter(None, (few_groups(each.name, len(each), group_numbers(each.groups)) for each in every))
     for s in secondaries if settings.permutations else ():
-        least = 1 / math.comb(s.independent + primary.independent, s.independent)
+        both = s.independent + primary.independent
+        least = 1 / math.comb(both, s.independent)
         if (s in every or primary in every) and least > SIGNIFICANCE / 2:
-            both = s.independent + primary.independent
             yield f"{s.name} has {s.independent} of {both} groups: no p-value can be below {least:.2g}"
     if every and settings.rivals and (settings.bootstrap or settings.permutations):
         yield "distances between datasets other than the paper's and energy have no interval and no p-value by groups"
@@ -557,7 +518,7 @@ def _about_groups(primary: Features, secondaries: Sequence[Features], settings: 
 
 def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
     """Yield a sentence for each weakness of a matrix and each undefined value."""
-    yield from _of_store(features)
+    yield from dict.fromkeys(note for dataset in features for note in dataset.notes)
     for dataset in features if settings.bootstrap else ():
         yield from filter(None, [few_groups(dataset.name, len(dataset), group_numbers(dataset.groups))])
     few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]

@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -67,22 +67,22 @@ def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
     wanted = [text.strip() for text in texts if text.strip()]
     if not wanted and only:
         raise InputError.of("only", "must name a perturbation", only, "leave it out for every one")
-    return tuple(dict.fromkeys(chosen for text in wanted or labelled_every() for chosen in _parse_choice(text)))
-
-
-def _parse_choice(text: str) -> list[Corruption]:
-    name, given, number = text.partition("=")
-    perturbation = labelled_named(name)
-    if not given:
-        return [Corruption(perturbation, strength) for strength in perturbation.strengths]
-    try:
-        strength = float(number)
-    except ValueError as error:
-        raise InputError.of("only", "must be NAME or NAME=STRENGTH", text, "write fade=0.4") from error
-    perturbation.check(strength)
-    if strength == 0:
-        raise InputError.of("only", "must have a strength that is not 0", text, "the images as they are are scored in any case")
-    return [Corruption(perturbation, strength)]
+    chosen: dict[Corruption, None] = {}
+    for text in wanted or labelled_every():
+        name, given, number = text.partition("=")
+        perturbation = labelled_named(name)
+        strengths = perturbation.strengths
+        if given:
+            try:
+                strengths = (float(number),)
+            except ValueError as error:
+                raise InputError.of("only", "must be NAME or NAME=STRENGTH", text, "write fade=0.4") from error
+            perturbation.check(strengths[0])
+            if strengths[0] == 0:
+                rule, remedy = "must have a strength that is not 0", "the images as they are are scored in any case"
+                raise InputError.of("only", rule, text, remedy)
+        chosen |= {Corruption(perturbation, strength): None for strength in strengths}
+    return tuple(chosen)
 
 
 IMAGES, MASKS = "images", "masks"
@@ -304,7 +304,17 @@ def corrupt(
     """
     given, loading = checked(CorruptOptions, options), picked(ModelOptions, options)
     chosen = choose(given["only"])
-    predictor = _predictor(model, predict_command, loading)
+    predictor: Predictor = None
+    if model is not None:
+        if predict_command is not None:
+            rule = "is of no use beside a model"
+            raise InputError.of("predict_command", rule, predict_command, "leave one of them out")
+        predictor = loaded_model(model, loading)
+    elif loading:
+        name, value = next(iter(loading.items()))
+        raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
+    elif predict_command is not None:
+        predictor = PredictCommand.of(predict_command)
     whole = parse_images(primary, "primary", "primary")
     items = tuple(item for item in whole.items if item.mask is not None)
     if not items:
@@ -316,14 +326,29 @@ def corrupt(
     card = predictor.card if isinstance(predictor, Model) else None
     seen = Seen.of(whole, card, group=given["group"])
     images = replace(seen.unseen(whole), skipped=whole.skipped)
-    pool = _pool(whole.items, others, given["seed"])
+    # What perturbations may mix in: the caller's images, otherwise a sample of the dataset's own.
+    if others is None:
+        order = stream(given["seed"], "images mixed into others").permutation(len(items))[:POOL]
+        pool = [items[at] for at in sorted(order.tolist())]
+    else:
+        read = [parse_images(each, "others", "others") for _, _, each in each_dataset(others, "others")]
+        pool = [item for dataset in read for item in dataset.items]
     folder = ready_folder("out", out)
     assert folder is not None  # for the type checker: a folder is always given
+    notes = []
+    if count := len(seen.contents) + len(seen.tiles):
+        notes.append(
+            f"{count} labelled images were left out: the model learnt from them, or from other tiles of their photographs"
+        )
+    if not seen.complete:
+        notes.append(
+            "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
+        )
     work = _Work(images, folder, pool, predictor, given["seed"], given["tolerance"], tuned_on)
     wanted = bar((None, *chosen), progress=given["progress"], unit="set", desc=f"corrupting {images.name}")
     # A second run with the same folder waits, and then finds all there.
     with locked(folder):
-        sets = work.all(wanted, tuple(_notes(seen)))
+        sets = work.all(wanted, tuple(notes))
     if not isinstance(predictor, Model):
         return sets
     return replace(sets, reading=predictor.reading, notes=(*predictor.warnings, *sets.notes))
@@ -377,7 +402,12 @@ class _Work:
                 predict(self.predictor, dataset, place / folder, flipped=flipped, progress=False)
         elif self.predictor is not None:
             self.predictor.predict(dataset, place)
-        scored = dataset if chosen is not None else _as_given(self.images, dataset)
+        scored = dataset
+        if chosen is None:
+            # The original files of the images that could be written, so that they are matched by content.
+            left_out = {skipped.path for skipped in dataset.skipped}
+            items = tuple(item for item in self.images.items if str(item.path) not in left_out)
+            scored = replace(self.images, items=items, skipped=(*self.images.skipped, *dataset.skipped))
         maps = _filled(place / PREDICTIONS)
         if maps is None:
             return scored, None
@@ -409,8 +439,15 @@ class _Work:
         marks = place / MASKS / below
         try:
             image = MaskedImage.read(item)
-            other = self._other(chosen, item)
-            beside = None if other is None else MaskedImage.read(other)
+            beside = None
+            if chosen is not None and chosen.perturbation.needs_others:
+                candidates = [other for other in self.pool if other.path != item.path]
+                if not candidates:
+                    rule = f"must hold an image beside {item.name} for {chosen.perturbation.name}"
+                    raise InputError.of("others", rule, "none", f"pass {option('others', 'FOLDER')}")
+                # The draw does not depend on the rest of the dataset.
+                rng = stream(self.seed, "corruption", chosen.label, item.name)
+                beside = MaskedImage.read(candidates[int(rng.integers(len(candidates)))])
         except ImageError as error:
             return Skipped("", path_text(item.path), str(error))
         depends_on = {
@@ -430,50 +467,3 @@ class _Work:
             write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)
             write_map(path, pixels, signature)
         return Item(below.as_posix(), path, marks)
-
-    def _other(self, chosen: Corruption | None, item: Item) -> Item | None:
-        """Draw the second image that a perturbation mixes in; the draw does not depend on the rest of the dataset."""
-        if chosen is None or not chosen.perturbation.needs_others:
-            return None
-        candidates = [other for other in self.pool if other.path != item.path]
-        if not candidates:
-            rule = f"must hold an image beside {item.name} for {chosen.perturbation.name}"
-            raise InputError.of("others", rule, "none", f"pass {option('others', 'FOLDER')}")
-        rng = stream(self.seed, "corruption", chosen.label, item.name)
-        return candidates[int(rng.integers(len(candidates)))]
-
-
-def _as_given(images: Dataset, written: Dataset) -> Dataset:
-    """Return the images that could be written, with their original files, so that they are matched by content."""
-    left_out = {skipped.path for skipped in written.skipped}
-    items = tuple(item for item in images.items if str(item.path) not in left_out)
-    return replace(images, items=items, skipped=(*images.skipped, *written.skipped))
-
-
-def _predictor(model: ModelArgument | None, command: str | None, loading: ModelOptions) -> Predictor:
-    if model is not None and command is not None:
-        raise InputError.of("predict_command", "is of no use beside a model", command, "leave one of them out")
-    if model is None:
-        if loading:
-            name, value = next(iter(loading.items()))
-            raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
-        return None if command is None else PredictCommand.of(command)
-    return loaded_model(model, loading)
-
-
-def _notes(seen: Seen) -> Iterator[str]:
-    count = len(seen.contents) + len(seen.tiles)
-    if count:
-        yield f"{count} labelled images were left out: the model learnt from them, or from other tiles of their photographs"
-    if not seen.complete:
-        yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
-
-
-def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:
-    """List the images that perturbations may mix in: the caller's, otherwise a sample of the dataset's own."""
-    if others is not None:
-        return tuple(
-            item for _, _, each in each_dataset(others, "others") for item in parse_images(each, "others", "others").items
-        )
-    drawn = stream(seed, "images mixed into others").permutation(len(own))[:POOL]
-    return tuple(own[at] for at in sorted(drawn.tolist()))

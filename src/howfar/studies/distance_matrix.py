@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, groupby
 from operator import itemgetter
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded
-from howfar.data import Dataset, DatasetsArgument
+from howfar.data import DatasetsArgument
 from howfar.data.image_groups import grouped
 from howfar.errors import InputError
 from howfar.io.atomic import replace_text
@@ -57,7 +57,23 @@ class PairJournal:
     def __init__(self, folder: Path | None) -> None:
         self._path = None if folder is None else folder / JOURNAL
         self._synced = time.monotonic()
-        self.rows = {} if folder is None else _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
+        self.rows: dict[str, dict[str, Any]] = {}
+        if folder is not None and (folder / PAIRS).is_file():
+            # Another table, or a damaged one, is measured, and written, anew; over a damaged file Arrow may raise anything.
+            with suppress(Exception):
+                check_table(folder / PAIRS)
+                frame = read_frame(folder / PAIRS).drop(columns=["one", "other"])
+                plain = ({str(name): value for name, value in row.items()} for row in frame.to_dict("records"))
+                self.rows = {str(row.pop("key")): turned(row, bool(row.pop("turned"))) for row in plain}
+        if self._path is not None and self._path.is_file():
+            for line in self._path.read_bytes().splitlines():
+                # A line may have been cut short by a kill.
+                with suppress(ValueError, TypeError, KeyError, RecursionError):
+                    row, intact = dict(json.loads(line)), is_intact(line)
+                    marked = row.pop(SEAL, None) is not None
+                    # Earlier versions wrote no checksum.
+                    if intact or (intact is None and not marked):
+                        self.rows[str(row.pop("key"))] = row
         self._rewrite()
 
     @classmethod
@@ -109,38 +125,8 @@ def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
     return {name: row[other[name]] for name in row}
 
 
-def _of_result(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.is_file():
-        return {}
-    try:
-        check_table(path)
-        rows = read_frame(path).drop(columns=["one", "other"]).to_dict("records")
-        plain = ({str(name): value for name, value in row.items()} for row in rows)
-        return {str(row.pop("key")): turned(row, bool(row.pop("turned"))) for row in plain}
-    # Another table, or a damaged one: it is measured, and written, anew.
-    except Exception:  # over a damaged file Arrow may raise anything
-        return {}
-
-
 def _line(key: str, row: Mapping[str, Any]) -> str:
     return sealed(json.dumps({"key": key, **row, SEAL: UNSEALED}).encode()).decode() + "\n"
-
-
-def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.is_file():
-        return {}
-    rows = {}
-    for line in path.read_bytes().splitlines():
-        try:
-            row, intact = dict(json.loads(line)), is_intact(line)
-            marked = row.pop(SEAL, None) is not None
-            # Earlier versions wrote no checksum.
-            if intact or (intact is None and not marked):
-                rows[str(row.pop("key"))] = row
-        # A line that a kill has cut short.
-        except (ValueError, TypeError, KeyError, RecursionError):
-            continue
-    return rows
 
 
 GROUP: Final = 8
@@ -243,7 +229,12 @@ def matrix(
         raise InputError.of("projection", rule, given["projection"], "it has no primary dataset")
     own: CompareSettings = {**picked(CompareSettings, given), "permutations": 0, "rivals": False}
     settings = Settings(**checked(CompareSettings, own))
-    read = _read(datasets)
+    if isinstance(datasets, str) or not isinstance(datasets, (Mapping, Sequence)):
+        raise InputError.of("datasets", "must be a list of datasets or a mapping from names", type(datasets).__name__)
+    read = parse_all(datasets, "dataset") if len(datasets) > 1 else []
+    if len(read) < 2:
+        raise InputError.of("datasets", "must be at least two", len(read) or len(datasets))
+    check_names(read)
     execution, loading, sources = Execution.of(given), picked(BackboneOptions, options), sources_of(read, datasets)
     # Absolute, since a cluster's tasks run in folders of their own.
     folder = page_folder("out", given["out"], Matrix.COMMAND)
@@ -270,16 +261,6 @@ def matrix(
             write_run(result, folder)
             journal.forget(row["key"] for row in rows)
     return result
-
-
-def _read(datasets: DatasetsArgument) -> list[Dataset | Features]:
-    if isinstance(datasets, str) or not isinstance(datasets, (Mapping, Sequence)):
-        raise InputError.of("datasets", "must be a list of datasets or a mapping from names", type(datasets).__name__)
-    parsed = parse_all(datasets, "dataset") if len(datasets) > 1 else []
-    if len(parsed) < 2:
-        raise InputError.of("datasets", "must be at least two", len(parsed) or len(datasets))
-    check_names(parsed)
-    return parsed
 
 
 def _measured(

@@ -1,6 +1,5 @@
 """Export image features as a Parquet or Lance table, for vector databases."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -17,7 +16,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, EmbedOptions
 from howfar.pipeline.embedding import embed_all
 from howfar.progress import doing
-from howfar.results import Features, Skipped
+from howfar.results import Skipped
 from howfar.studies.study_inputs import check_names, parse_all
 
 
@@ -86,7 +85,15 @@ def export(
         raise InputError.of(argument, rule, received)
     check_target(path, kind)
     with within(given["memory"]):
-        parsed = _images(parse_all(datasets, "dataset"))
+        read = parse_all(datasets, "dataset")
+        parsed = [dataset for dataset in read if isinstance(dataset, Dataset)]
+        if len(parsed) < len(read):
+            ready = ", ".join(dataset.name for dataset in read if not isinstance(dataset, Dataset))
+            remedy = "a table of them is there already"
+            raise InputError.of("datasets", "must hold images", f"embeddings: {ready}", remedy)
+        check_names(parsed)
+        if not parsed:
+            raise InputError.of("datasets", "must name at least one dataset", "none")
         check_further_columns(parsed)
         model = as_backbone(backbone, loading)
         how = (given["runner"], given["batch_size"], given["workers"], given["progress"])
@@ -101,15 +108,3 @@ def export(
         tuple(fault for each in features for fault in each.skipped),
         tuple(dict.fromkeys(note for each in features for note in each.notes)),
     )
-
-
-def _images(parsed: Sequence[Dataset | Features]) -> list[Dataset]:
-    datasets = [dataset for dataset in parsed if isinstance(dataset, Dataset)]
-    ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
-    if ready:
-        remedy = "a table of them is there already"
-        raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
-    check_names(datasets)
-    if not datasets:
-        raise InputError.of("datasets", "must name at least one dataset", "none")
-    return datasets

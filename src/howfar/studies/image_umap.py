@@ -66,11 +66,22 @@ def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]
     https://arxiv.org/abs/1802.03426. Raises `InputError` where the compared features cannot be had again.
     """
     _check_installed()
-    found = _those_of(comparison, features())
+    frames = [comparison.primary_images.drop_duplicates("image")]
+    frames += [comparison.images[comparison.images["dataset"] == dataset.name] for dataset in comparison.datasets]
+    chosen = []
+    # The compared images in their order.
+    for frame, dataset in zip(frames, features(), strict=True):
+        row_of = {key: row for row, key in enumerate(zip(dataset.images, dataset.contents, strict=True))}
+        rows = [row_of.get(key) for key in zip(frame["image"], frame["content"], strict=True)]
+        known = [row for row in rows if row is not None]
+        if len(known) < len(rows):
+            received = f"{dataset.name}, where {rows.count(None)} of {len(rows)} images are not there or have changed"
+            raise InputError.of("map", "needs the images that were compared", received, _AGAIN)
+        chosen.append(dataset if known == list(range(len(dataset))) else at_rows(dataset, known))
     settings, count = comparison.settings, comparison.datasets[0].components
     if count > KEPT:
         raise InputError.of("map", f"needs images of at most {KEPT:,} components", count, "compare with --projection pair")
-    panels, frames = list(_panels(found, settings)), []
+    panels, frames = list(_panels(chosen, settings)), []
     for against, datasets, scores in panels:
         images = [(against, dataset.name, image) for dataset in datasets for image in dataset.images]
         x, y = umap_of(scores, settings.seed).T
@@ -117,36 +128,16 @@ def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
     lacking = [name for name in names if name not in comparison.sources]
     if lacking:
         raise InputError.of("map", "needs datasets that can be read again", ", ".join(lacking), _AGAIN)
-    with reading_pixels(comparison.backbone.identity.get(READING, {})):
-        return _embedded_again(comparison, names, store)
-
-
-def _embedded_again(comparison: Comparison, names: Sequence[str], store: Any) -> Sequence[Features]:
     settings = comparison.settings
-    datasets = [drawn(parse(comparison.sources[name], name), settings.limit, settings.seed) for name in names]
-    ready = [dataset for dataset in datasets if isinstance(dataset, Features)]
-    if ready:
-        return ready
-    if not comparison.options:
-        raise InputError.of("map", "needs a backbone that can be loaded again", comparison.backbone.name, _AGAIN)
-    execution = Execution.of({"store": store, "runner": "local", "batch_size": None, "workers": None, "progress": True})
-    return views(datasets, [load_backbone(**comparison.options)], [], settings, execution)[0]
-
-
-def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Features]:
-    """Select the compared images in their order; raise `InputError` if an image is missing or has changed."""
-    frames = [comparison.primary_images.drop_duplicates("image")]
-    frames += [comparison.images[comparison.images["dataset"] == dataset.name] for dataset in comparison.datasets]
-    chosen = []
-    for frame, dataset in zip(frames, features, strict=True):
-        row_of = {key: row for row, key in enumerate(zip(dataset.images, dataset.contents, strict=True))}
-        rows = [row_of.get(key) for key in zip(frame["image"], frame["content"], strict=True)]
-        if None in rows:
-            received = f"{dataset.name}, where {rows.count(None)} of {len(rows)} images are not there or have changed"
-            raise InputError.of("map", "needs the images that were compared", received, _AGAIN)
-        known = [row for row in rows if row is not None]
-        chosen.append(dataset if known == list(range(len(dataset))) else at_rows(dataset, known))
-    return chosen
+    with reading_pixels(comparison.backbone.identity.get(READING, {})):
+        datasets = [drawn(parse(comparison.sources[name], name), settings.limit, settings.seed) for name in names]
+        ready = [dataset for dataset in datasets if isinstance(dataset, Features)]
+        if ready:
+            return ready
+        if not comparison.options:
+            raise InputError.of("map", "needs a backbone that can be loaded again", comparison.backbone.name, _AGAIN)
+        execution = Execution.of({"store": store, "runner": "local", "batch_size": None, "workers": None, "progress": True})
+        return views(datasets, [load_backbone(**comparison.options)], [], settings, execution)[0]
 
 
 def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[Features], Float64Array]]:

@@ -115,7 +115,17 @@ def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[S
     if not export.images:
         raise InputError.of("labels", "must hold an image", 0, "label some images and export them again")
     items = _items(export, site.dataset)
-    names = _names(export, site)
+    names = site.names
+    if export.tool == MASKS:
+        names = LabelNames({})
+    elif not names.given and site.task == "segmentation":
+        # Masks may have one label of any name.
+        used = sorted({mark.label for image in export.images for mark in image.marks if mark.draw is not None})
+        if len(used) > 1:
+            rule = f"must be said, since there are {len(used)} labels ({examples(used)})"
+            remedy = f"pass those that are foreground (--label-names {examples(used[:1])})"
+            raise InputError.of("label_names", rule, None, remedy)
+        names = LabelNames({})
     labelled: list[SettledImage] = []
     out: dict[str, list[str]] = {}
     for image in export.images:
@@ -145,40 +155,23 @@ def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
             raise InputError.of("labels", f"must label an image once ({why})", image.name, "keep one of them")
         seen.add(key)
     found, strangers = matched(dataset, {key: key for key in keys.values()})
-    found |= _by_last_part(dataset.items, found, strangers)
+    # The rest by the last part of their paths, where one image and one entry are called so.
+    last: dict[str, list[str]] = {}
+    for item in dataset.items:
+        last.setdefault(PurePosixPath(stem(item.name)).name, []).append(item.name)
+    wanted: dict[str, list[str]] = {}
+    for key in strangers:
+        part = PurePosixPath(key).name
+        called = last.get(part) or last.get(_UPLOADED.sub("", part), [])
+        if len(called) == 1 and called[0] not in found:
+            wanted.setdefault(called[0], []).append(key)
+    found |= {name: ones[0] for name, ones in wanted.items() if len(ones) == 1}
     item_of = {found[item.name]: item for item in dataset.items if item.name in found}
     for name, key in keys.items():
         if key not in item_of:
             rule = f"must be of images of {dataset.name}, such as {dataset.items[0].name}"
             raise InputError.of("labels", rule, name, "pass the images that were labelled (--images)")
     return {name: item_of[key] for name, key in keys.items()}
-
-
-def _by_last_part(items: Sequence[Item], known: Mapping[str, str], strangers: Sequence[str]) -> dict[str, str]:
-    """Match unmatched entries to images by the last part of their paths, where one image and one entry are called so."""
-    last: dict[str, list[str]] = {}
-    for item in items:
-        last.setdefault(PurePosixPath(stem(item.name)).name, []).append(item.name)
-    wanted: dict[str, list[str]] = {}
-    for key in strangers:
-        part = PurePosixPath(key).name
-        names = last.get(part) or last.get(_UPLOADED.sub("", part), [])
-        if len(names) == 1 and names[0] not in known:
-            wanted.setdefault(names[0], []).append(key)
-    return {name: keys[0] for name, keys in wanted.items() if len(keys) == 1}
-
-
-def _names(export: LabelExport, site: LabelSite) -> LabelNames:
-    """Return the label names that count; without names, masks may have one label of any name."""
-    if export.tool == MASKS:
-        return LabelNames({})
-    if site.names.given or site.task != "segmentation":
-        return site.names
-    used = sorted({mark.label for image in export.images for mark in image.marks if mark.draw is not None})
-    if len(used) > 1:
-        rule = f"must be said, since there are {len(used)} labels ({examples(used)})"
-        raise InputError.of("label_names", rule, None, f"pass those that are foreground (--label-names {examples(used[:1])})")
-    return LabelNames({})
 
 
 def _counting(image: MarkedImage, names: LabelNames, task: str) -> Iterable[Mark]:
@@ -234,17 +227,15 @@ def _why_not(
     if image.looked_at is None:
         return f"have no label, and {export.tool} does not say that somebody looked at them (--complete says so)"
     begun = site.begun.get(item.name)
-    if begun is not None and begun.marks and marks and _unchanged(begun.marks, marks, site):
-        return "have the model's own labels, unchanged (--complete takes them for checked)"
-    return ""
-
-
-def _unchanged(begun: Sequence[Mark], marks: Sequence[Mark], site: LabelSite) -> bool:
-    """Return whether marks equal the ones handed over, up to rounding."""
+    if begun is None or not begun.marks or not marks:
+        return ""
+    # Marks that equal the ones handed over, up to rounding.
     if site.task == "detection":
-        own, theirs = (sorted(mark.box for mark in some if mark.box is not None) for some in (begun, marks))
-        return len(own) == len(theirs) and bool(np.allclose(own, theirs, rtol=0.0, atol=_SAME))
-    return bool(np.array_equal(area(begun), area(marks)))
+        own, theirs = (sorted(mark.box for mark in some if mark.box is not None) for some in (begun.marks, marks))
+        unchanged = len(own) == len(theirs) and bool(np.allclose(own, theirs, rtol=0.0, atol=_SAME))
+    else:
+        unchanged = bool(np.array_equal(area(begun.marks), area(marks)))
+    return "have the model's own labels, unchanged (--complete takes them for checked)" if unchanged else ""
 
 
 def area(marks: Sequence[Mark]) -> NDArray[np.bool_]:
@@ -281,14 +272,26 @@ def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with
             raise InputError.of("images", "must differ in more than their endings", name, f"rename it or {taken[stem(place)]}")
     written, rows = [], []
     for one in labelled:
-        place = places[one.item.name]
-        written.append(_label(one, task, place, folder))
+        place, count = places[one.item.name], len(one.marks)
+        if task == "segmentation":
+            label = str(PurePosixPath("masks", f"{stem(place)}.png"))
+            width, height = one.size
+            mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
+            if mask.shape != (height, width):
+                rule, received = f"must be of the size of its image, {width}×{height} pixels", "{}×{}".format(*mask.shape[::-1])
+                raise InputError.of(f"the mask of {one.item.name}", rule, received, "save it at that size")
+            (folder / label).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(folder / label, format="png")
+            count = count if mask.any() else 0
+        else:
+            label = BOXES if task == "detection" else one.marks[0].label
+        written.append(ImportedLabel(one.item.name, str(one.item.path), count, label))
         image = str(one.item.path)
         if with_images != "none":
             image = str(PurePosixPath("images", file_name(place, one.item.path)))
             put(one.item.path, folder / image, with_images)
         said = {"segmentation": "mask", "classification": "label"}.get(task)
-        rows.append({"image": image, **({said: written[-1].label} if said else {}), "name": one.item.name})
+        rows.append({"image": image, **({said: label} if said else {}), "name": one.item.name})
     pd.DataFrame(rows).map(cell).to_csv(folder / TABLE, index=False)
     if task == "detection":
         boxes = [
@@ -301,23 +304,6 @@ def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with
         ]
         (folder / BOXES).write_text(json.dumps(boxes, ensure_ascii=False) + "\n", encoding="utf-8")
     return tuple(written)
-
-
-def _label(one: SettledImage, task: str, place: str, folder: Path) -> ImportedLabel:
-    count = len(one.marks)
-    if task == "segmentation":
-        label = str(PurePosixPath("masks", f"{stem(place)}.png"))
-        width, height = one.size
-        mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
-        if mask.shape != (height, width):
-            rule = f"must be of the size of its image, {width}×{height} pixels"
-            raise InputError.of(f"the mask of {one.item.name}", rule, "{}×{}".format(*mask.shape[::-1]), "save it at that size")
-        (folder / label).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(folder / label, format="png")
-        count = count if mask.any() else 0
-    else:
-        label = BOXES if task == "detection" else one.marks[0].label
-    return ImportedLabel(one.item.name, str(one.item.path), count, label)
 
 
 @with_options(LabelImportOptions)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -83,7 +83,9 @@ def usual_agreement(a: ArrayLike, b: ArrayLike, flipped: ArrayLike, *, same: boo
     """
     left, right, turned = (np.asarray(signs, np.float32) for signs in (a, b, flipped))
     rows, columns = _spaced(left), _spaced(right)
-    shares = np.maximum(*(_shares(signs[rows], right[columns]) for signs in (left, turned)))
+    # Of rows of B signs ±1 the share of equal bits is (1 + a·b / B) / 2.
+    products = np.maximum(*(signs[rows] @ right[columns].T for signs in (left, turned)))
+    shares = np.asarray((1.0 + products.astype(np.float64) / left.shape[1]) / 2.0)
     if same:
         np.fill_diagonal(shares, -1.0)
     shares[np.arange(len(shares)), shares.argmax(axis=1)] = -1.0
@@ -92,11 +94,6 @@ def usual_agreement(a: ArrayLike, b: ArrayLike, flipped: ArrayLike, *, same: boo
         return 0.0
     low, middle = np.quantile(pairs, (0.1, 0.5))
     return float(middle + spreads * (middle - low))
-
-
-def _shares(a: NDArray[np.float32], b: NDArray[np.float32]) -> Float64Array:
-    """Compute the share of equal bits of each row of `a` with each of `b`."""
-    return np.asarray((1.0 + (a @ b.T).astype(np.float64) / a.shape[1]) / 2.0)
 
 
 def _spaced(signs: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -143,16 +140,30 @@ def without_leaks(datasets: Images, measure: Callable[[Images], CopySearch], lea
     `leaks` is "refuse", or where "drop" would leave nothing of a secondary.
     """
     search = measure(datasets)
-    copies = near_duplicates(search)
-    leaked = copies["other_dataset"] == search.features[0].name
+    copies, primary = near_duplicates(search), search.features[0].name
+    leaked = copies["other_dataset"] == primary
     if leaks == "refuse" and leaked.any():
-        raise _refusal(copies[leaked], search.features[0].name)
+        rows = copies[leaked].to_dict("records")
+        shown = [f"{row['dataset']}: {row['image']} is {_called(row['kind'])} {row['other']}" for row in rows]
+        more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+        received = f"{len(shown)} ({'; '.join(shown[:_NAMED])}{more})"
+        remedy = "pass leaks = drop to leave them out"
+        raise InputError.of("secondaries", f"must hold no image of {primary}", received, remedy)
     dropped = leaked & (leaks == "drop")
     copies = copies.assign(dropped=dropped.to_numpy(dtype=bool))
     if not dropped.any():
         return tuple(_with_copies(each, copies, ()) for each in search.comparisons)
     gone = copies[dropped]
-    again = measure(_left(datasets, gone))
+    left: list[Dataset | Features] = []
+    for dataset in datasets:
+        names = set(gone.loc[gone["dataset"] == dataset.name, "image"])
+        images = [item.name for item in dataset.items] if isinstance(dataset, Dataset) else dataset.images
+        kept = [name not in names for name in images]
+        if not any(kept):
+            remedy = "leave the dataset out, or pass leaks = warn"
+            raise InputError.of("leaks", f"must leave an image of {dataset.name} that is no copy", "drop", remedy)
+        left.append(dataset if all(kept) else at_rows(dataset, np.flatnonzero(kept).tolist()))
+    again = measure(left)
     reasons = tuple(
         Skipped(row["dataset"], row["path"] or row["image"], f"{_called(row['kind'])} {row['other']} of {row['other_dataset']}")
         for row in gone.drop_duplicates(["dataset", "image"]).to_dict("records")
@@ -175,9 +186,26 @@ def near_duplicates(search: CopySearch) -> pd.DataFrame:
     first: dict[tuple[int, int, int], _Pair] = {}
     for pair in chain.from_iterable(pairs):
         first.setdefault((pair.dataset, pair.row, pair.other_dataset), pair)
-    if not first:
+    rows = []
+    for _, pair in sorted(first.items()):
+        of, other = features[pair.dataset], features[pair.other_dataset]
+        row = {
+            "dataset": of.name,
+            "image": of.images[pair.row],
+            "path": of.paths[pair.row],
+            "other_dataset": other.name,
+            "other": other.images[pair.other_row],
+            "other_path": other.paths[pair.other_row],
+            "kind": "equal" if pair.found_by == "content" else "near",
+            "found_by": pair.found_by,
+            "agreement": pair.agreement,
+            "mirrored": pair.mirrored,
+            "dropped": False,
+        }
+        rows.append(row)
+    if not rows:
         return no_copies()
-    frame = pd.DataFrame([_row(features, pair) for _, pair in sorted(first.items())], columns=list(COPIES)).astype(COPIES)
+    frame = pd.DataFrame(rows, columns=list(COPIES)).astype(COPIES)
     # Leaks come first, then the more alike.
     others = frame["other_dataset"] != features[0].name
     order = frame.assign(_primary=others).sort_values(["_primary", "agreement"], ascending=[True, False], kind="stable")
@@ -194,23 +222,6 @@ class _Pair(NamedTuple):
     found_by: str
     agreement: float
     mirrored: bool
-
-
-def _row(features: Sequence[Features], pair: _Pair) -> dict[str, Any]:
-    of, other = features[pair.dataset], features[pair.other_dataset]
-    return {
-        "dataset": of.name,
-        "image": of.images[pair.row],
-        "path": of.paths[pair.row],
-        "other_dataset": other.name,
-        "other": other.images[pair.other_row],
-        "other_path": other.paths[pair.other_row],
-        "kind": "equal" if pair.found_by == "content" else "near",
-        "found_by": pair.found_by,
-        "agreement": pair.agreement,
-        "mirrored": pair.mirrored,
-        "dropped": False,
-    }
 
 
 def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
@@ -252,23 +263,18 @@ def _by_features(search: CopySearch) -> Iterator[_Pair]:
     p = primary.to_array().astype(np.float32, copy=False)
     for dataset, features in enumerate(secondaries, start=1):
         signs = features.to_array().astype(np.float32, copy=False)
-        for column, near in _nearest(search.comparisons, features.name):
-            nearest = np.array([row_of[str(name)] for name in column], dtype=np.intp)
-            straight, flipped = agreement(signs, p[nearest]), agreement(mirrored(signs), p[nearest])
-            alike, turned = np.maximum(straight, flipped), flipped > straight
-            known = near & has_structure(signs) & has_structure(p[nearest])
-            for row in np.flatnonzero(known & (alike >= _share_needed(signs, p, alike, ALIKE_AND_NEAR))):
-                yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
-
-
-def _nearest(comparisons: Sequence[Comparison], name: str) -> Iterator[tuple[pd.Series, NDArray[np.bool_]]]:
-    """Yield the names of a dataset's nearest images of P, nearest first, and which of them are as near as copies are."""
-    for comparison in comparisons:
-        images = comparison.images[comparison.images["dataset"] == name]
-        own = next(dataset.self_distance for dataset in comparison.datasets if dataset.name == name)
-        for column in (name for name in (f"nearest{number}" for number in range(1, NAMED + 1)) if name in images):
-            near = images[f"{column}_distance"].to_numpy() <= NEAR * (np.inf if own is None else own)
-            yield images[column], near
+        for comparison in search.comparisons:
+            images = comparison.images[comparison.images["dataset"] == features.name]
+            own = next(summary.self_distance for summary in comparison.datasets if summary.name == features.name)
+            # The nearest images of P, nearest first, where they are as near as copies are.
+            for column in (name for name in (f"nearest{number}" for number in range(1, NAMED + 1)) if name in images):
+                near = images[f"{column}_distance"].to_numpy() <= NEAR * (np.inf if own is None else own)
+                nearest = np.array([row_of[str(name)] for name in images[column]], dtype=np.intp)
+                straight, flipped = agreement(signs, p[nearest]), agreement(mirrored(signs), p[nearest])
+                alike, turned = np.maximum(straight, flipped), flipped > straight
+                known = near & has_structure(signs) & has_structure(p[nearest])
+                for row in np.flatnonzero(known & (alike >= _share_needed(signs, p, alike, ALIKE_AND_NEAR))):
+                    yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
 
 
 def _share_needed(
@@ -278,20 +284,6 @@ def _share_needed(
     if not ((best >= least) & (best < SURE)).any():
         return least
     return max(least, min(SURE, usual_agreement(a, b, mirrored(a), same=same)))
-
-
-def _left(datasets: Images, gone: pd.DataFrame) -> list[Dataset | Features]:
-    """Remove images from their datasets; raise `InputError` if a dataset would be empty."""
-    left: list[Dataset | Features] = []
-    for dataset in datasets:
-        names = set(gone.loc[gone["dataset"] == dataset.name, "image"])
-        images = [item.name for item in dataset.items] if isinstance(dataset, Dataset) else dataset.images
-        kept = [name not in names for name in images]
-        if not any(kept):
-            remedy = "leave the dataset out, or pass leaks = warn"
-            raise InputError.of("leaks", f"must leave an image of {dataset.name} that is no copy", "drop", remedy)
-        left.append(dataset if all(kept) else at_rows(dataset, np.flatnonzero(kept).tolist()))
-    return left
 
 
 def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Skipped, ...]) -> Comparison:
@@ -321,10 +313,3 @@ def _images(count: int) -> str:
 
 def _called(kind: str) -> str:
     return "equal to" if kind == "equal" else "nearly equal to"
-
-
-def _refusal(leaked: pd.DataFrame, primary: str) -> InputError:
-    shown = [f"{row['dataset']}: {row['image']} is {_called(row['kind'])} {row['other']}" for row in leaked.to_dict("records")]
-    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
-    received = f"{len(shown)} ({'; '.join(shown[:_NAMED])}{more})"
-    return InputError.of("secondaries", f"must hold no image of {primary}", received, "pass leaks = drop to leave them out")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_loaded, is_stored
 from howfar.data import DatasetArgument, DatasetsArgument, parse
@@ -26,7 +25,7 @@ from howfar.progress import doing
 from howfar.relation.site_judge import SiteJudge, judge_of
 from howfar.results import Evaluation, Features, Settings
 from howfar.studies.performance.image_performance import GROUP, MeasuredImages, evidence_of
-from howfar.studies.performance.performance_files import Matched, Performances, read_performances, split_performances
+from howfar.studies.performance.performance_files import Performances, read_performances, split_performances
 from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
 
 
@@ -49,8 +48,15 @@ def judge_by(
     if not np.isfinite(scores.performance).any():
         raise InputError.of("performance", "must be known of some labelled image", "none of them")
     evidence = evidence_of(measured, calibration["group"], profile.primary)
-    scored = measured.sets[np.isfinite(scores.performance)]
-    remarks = _remarks(labelled, scored, measured.matched, set(contents), profile.primary)
+    scored, primary = set(measured.sets[np.isfinite(scores.performance)]), set(contents)
+    remarks = [f"{features.name} has no image with a performance" for features in labelled if features.name not in scored]
+    for features in labelled:
+        shared = sum(content in primary for content in features.contents)
+        if shared:
+            which = "which makes it look nearer than it is"
+            remarks.append(f"{features.name} shares {shared} images with {profile.primary}, {which}")
+    lost = {name or "a table": count for name, count in measured.matched.unmatched.items() if count}
+    remarks += [f"the performance of {name} tells of {count} images that are not in it" for name, count in lost.items()]
     return judge_of(evidence, measured.terms(calibration), scores.metric, scores.threshold, remarks=remarks)
 
 
@@ -71,16 +77,6 @@ def measured_images(
     measured = [profile.columns(profile.measure(features.rows)) for features in labelled]
     distances = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
     return MeasuredImages.of(pd.concat(frames, ignore_index=True), distances, evaluations, own, threshold)
-
-
-def _remarks(labelled: Sequence[Features], sets: NDArray[Any], matched: Matched, own: set[str], primary: str) -> list[str]:
-    remarks = [f"{features.name} has no image with a performance" for features in labelled if features.name not in set(sets)]
-    for features in labelled:
-        shared = sum(content in own for content in features.contents)
-        if shared:
-            remarks.append(f"{features.name} shares {shared} images with {primary}, which makes it look nearer than it is")
-    lost = {name or "a table": count for name, count in matched.unmatched.items() if count}
-    return remarks + [f"the performance of {name} tells of {count} images that are not in it" for name, count in lost.items()]
 
 
 @with_options(ProfileOptions)

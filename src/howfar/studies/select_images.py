@@ -1,7 +1,7 @@
 """Choose images of a dataset to label (`howfar select`), with a model's predictions as first labels (paper: section 4.3)."""
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -78,33 +78,29 @@ def first_labels(
     if file is not None:
         answers = reader.answers(dataset, file)
     else:
-        maps, source = _recorded(picks, relation), "the maps of howfar relate"
-        answers = ModelAnswers(dataset, Path(), {image: ModelAnswer(place) for image, place in maps.items()})
+        source, maps = "the maps of howfar relate", dict[str, ModelAnswer]()
+        # Maps of several classes are no foreground.
+        if relation is not None and relation.metric != METRIC:
+            wanted = {(pick.image, pick.path) for pick in picks}
+            for image, path, place in relation.images[["image", "path", "prediction"]].itertuples(index=False, name=None):
+                if isinstance(place, str) and (image, path) in wanted:
+                    map_file = Path(place)
+                    if map_file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and map_file.is_file():
+                        maps[str(image)] = ModelAnswer(map_file)
+        answers = ModelAnswers(dataset, Path(), maps)
     known = [pick.image for pick in picks if pick.image in answers.by_image]
     placed = {pick.image for pick in picks if pick.path or task != "segmentation"}
     first = replace(reader.first_labels(answers, [name for name in known if name in placed]), names=named)
-    lacking = _first_label_notes(picks, known, first.faults, source) if file is not None or answers.by_image else ()
-    return first, (*answers.notes, *lacking)
-
-
-def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:
-    """Return the chosen images' maps on record in a relation, if they are still on disk."""
-    if relation is None or relation.metric == METRIC:  # maps of several classes are no foreground
-        return {}
-    wanted = {(pick.image, pick.path) for pick in picks}
-    known = relation.images[["image", "path", "prediction"]].itertuples(index=False, name=None)
-    found = {str(image): Path(file) for image, path, file in known if isinstance(file, str) and (image, path) in wanted}
-    return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and file.is_file()}
-
-
-def _first_label_notes(picks: Sequence[Pick], found: Collection[str], faults: Mapping[str, str], source: str) -> Iterator[str]:
-    missing = [pick.image for pick in picks if pick.image not in found]
-    if missing:
-        what = f"{len(missing)} of {len(picks)} images have no prediction in {source} ({examples(missing)})"
-        yield f"{what}: without a first label"
-    if faults:
-        image, reason = next(iter(faults.items()))
-        yield f"{len(faults)} of {len(picks)} images are without a first label ({image}: {reason})"
+    notes = [*answers.notes]
+    if file is not None or answers.by_image:
+        missing = [pick.image for pick in picks if pick.image not in known]
+        if missing:
+            what = f"{len(missing)} of {len(picks)} images have no prediction in {source} ({examples(missing)})"
+            notes.append(f"{what}: without a first label")
+        if first.faults:
+            image, reason = next(iter(first.faults.items()))
+            notes.append(f"{len(first.faults)} of {len(picks)} images are without a first label ({image}: {reason})")
+    return first, tuple(notes)
 
 
 AUTO, AUTO_STRATEGY = "auto", "random"
@@ -219,8 +215,16 @@ def select(
     given = checked(SelectOptions, options)
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise InputError.of("k", "must be a whole number of at least 1", k, "pass 7")
-    comparison, relation, chosen_by, why = _resolved(run, dataset, strategy)
-    images = _images(comparison, dataset)
+    chosen_by, why = (named(AUTO_STRATEGY), AUTO_REASON) if strategy == AUTO else (named(strategy), "")
+    comparison, relation = run if isinstance(run, Comparison) else Comparison.load(run), None
+    if not isinstance(run, Comparison) and (absolute(run) / Relation.DOCUMENT).is_file():
+        relation = Relation.load(absolute(run))
+        if relation.parents and comparison.run_id not in relation.parents:
+            raise StoreError(f"{absolute(run)}: relation.json is of another run than result.json: run relate again")
+    secondaries = [secondary.name for secondary in comparison.datasets]
+    if dataset not in secondaries:
+        raise InputError.of("dataset", f"must be a secondary dataset of the run ({', '.join(secondaries)})", dataset)
+    images = comparison.images[comparison.images["dataset"] == dataset].reset_index(drop=True)
     columns = _columns(comparison, dataset, images, chosen_by, performance)
     if among is not None:
         names = set(images["image"])
@@ -287,7 +291,11 @@ def pick_by_group(
             if parts > len(groups):
                 raise
             parts *= 2
-            blocks = _in_parts(groups, parts)
+            # Each group is cut into so many parts of equal length, in the order of its images.
+            sizes, order = np.bincount(groups), np.argsort(groups, kind="stable")
+            ranks = np.empty(len(groups), np.intp)
+            ranks[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            blocks = np.asarray(groups * parts + ranks * parts // sizes[groups], dtype=np.intp)
             closed = np.isin(blocks, blocks[[*np.flatnonzero(labelled), *chosen]])
             continue
         for position in found.tolist():
@@ -295,36 +303,6 @@ def pick_by_group(
                 chosen.append(position)
                 closed |= blocks == blocks[position]
     return np.array(chosen, dtype=np.intp)
-
-
-def _in_parts(groups: NDArray[np.integer[Any]], parts: int) -> NDArray[np.intp]:
-    """Number the parts of groups that are cut into so many of equal length, in the order of their images."""
-    sizes, order = np.bincount(groups), np.argsort(groups, kind="stable")
-    ranks = np.empty(len(groups), np.intp)
-    ranks[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.asarray(groups * parts + ranks * parts // sizes[groups], dtype=np.intp)
-
-
-def _resolved(
-    run: Comparison | str | Path, dataset: str, strategy: str | Strategy
-) -> tuple[Comparison, Relation | None, Strategy, str]:
-    """Return the run, the relation in its folder, the strategy, and the reason for `auto`'s choice."""
-    chosen_by, why = (named(AUTO_STRATEGY), AUTO_REASON) if strategy == AUTO else (named(strategy), "")
-    comparison = run if isinstance(run, Comparison) else Comparison.load(run)
-    relation = None
-    if not isinstance(run, Comparison) and (absolute(run) / Relation.DOCUMENT).is_file():
-        relation = Relation.load(absolute(run))
-        if relation.parents and comparison.run_id not in relation.parents:
-            raise StoreError(f"{absolute(run)}: relation.json is of another run than result.json: run relate again")
-    return comparison, relation, chosen_by, why
-
-
-def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """Return the rows of one dataset in the run."""
-    names = [secondary.name for secondary in comparison.datasets]
-    if dataset not in names:
-        raise InputError.of("dataset", f"must be a secondary dataset of the run ({', '.join(names)})", dataset)
-    return comparison.images[comparison.images["dataset"] == dataset].reset_index(drop=True)
 
 
 def _columns(
@@ -340,7 +318,17 @@ def _columns(
         DISTANCE: images["i_dist_scaled"].to_numpy(dtype=np.float64),
     }
     if FEATURES in strategy.needs:
-        columns[FEATURES] = _features(comparison, dataset, images, strategy)
+        # All components of the images in their pair's space.
+        components = next(secondary.components for secondary in comparison.datasets if secondary.name == dataset)
+        wanted = [f"pc{number}" for number in range(1, components + 1)]
+        present = sum(name in images for name in wanted)
+        if present < components:
+            remedy = "with --projection pair" if components > KEPT else "which keeps all now"
+            raise InputError(
+                f"the strategy {strategy.name} needs all {components:,} components of images of {dataset} and the run holds "
+                f"{present}: run compare again, {remedy}"
+            )
+        columns[FEATURES] = images[wanted].to_numpy(dtype=np.float64)
     if performance is not None:
         columns |= _signals(comparison, dataset, performance, strategy)
     if RIDGE in strategy.needs:
@@ -360,20 +348,6 @@ def _columns(
             raise InputError(f"the strategy {strategy.name} needs {name} of images of {dataset}, which no run holds")
         columns[name] = images[name].to_numpy(dtype=np.float64)
     return columns
-
-
-def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strategy: Strategy) -> NDArray[np.float64]:
-    """Return all components of the images in their pair's space, (m, z)."""
-    components = next(secondary.components for secondary in comparison.datasets if secondary.name == dataset)
-    wanted = [f"pc{number}" for number in range(1, components + 1)]
-    present = sum(name in images for name in wanted)
-    if present < components:
-        remedy = "with --projection pair" if components > KEPT else "which keeps all now"
-        raise InputError(
-            f"the strategy {strategy.name} needs all {components:,} components of images of {dataset} and the run holds "
-            f"{present}: run compare again, {remedy}"
-        )
-    return images[wanted].to_numpy(dtype=np.float64)
 
 
 def _signals(

@@ -95,7 +95,14 @@ class ClassificationTask(Task):
         given = labelled(dataset)
         table, dataset = read_classes(predictions, self.roles, self.names), labelled_by_folders(given)
         labels = {item.name: named(item.label, self.names) for item in dataset.items if item.label is not None}
-        classes = _classes(table, labels, dataset.name)
+        # In the order of the probability columns, or sorted without probabilities.
+        classes = table.classes
+        if table.probabilities is None:
+            classes = tuple(sorted({*classes, *labels.values()}))
+        strange = sorted(set(labels.values()) - set(classes))
+        if strange:
+            line = f"{path_text(table.file)} has no column for the label {examples(strange[:1])} of {dataset.name}"
+            raise InputError(f"{line} (its classes: {examples(classes, 8)}): name the columns after the labels")
         index = {name: number for number, name in enumerate(classes)}
         answers: Any = [index.get(name) for name in table.predicted] if table.probabilities is None else table.probabilities
         row = {image: number for number, image in enumerate(table.images)}
@@ -173,14 +180,3 @@ def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64A
                 raise InputError(f"the row {table.images[rows[number]]} of {path_text(table.file)}: {error}") from error
         raise
     return {**columns, **{name: spread(known.get(name), finite) for name in CLASS_SIGNALS}}
-
-
-def _classes(table: ClassPredictions, labels: Mapping[str, str], dataset: str) -> tuple[str, ...]:
-    """List the classes in the order of the probability columns, or sorted without probabilities."""
-    if table.probabilities is None:
-        return tuple(sorted({*table.classes, *labels.values()}))
-    strange = sorted({label for label in labels.values() if label not in table.classes})
-    if strange:
-        line = f"{path_text(table.file)} has no column for the label {examples(strange[:1])} of {dataset}"
-        raise InputError(f"{line} (its classes: {examples(table.classes, 8)}): name the columns after the labels")
-    return table.classes

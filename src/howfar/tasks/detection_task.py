@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial as bound
 from pathlib import Path
@@ -136,7 +136,12 @@ class DetectionTask(Task):
         if self.flipped is not None:
             mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, _MIRRORED).boxes
         notes = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
-        notes += _nameless(predicted, true, {*self.names, *true_file.names.values()})
+        known = sorted({*self.names, *true_file.names.values()})
+        for what, boxes in (("predicted", predicted), ("true", true)) if known else ():
+            strange = sorted(_labels(boxes) - set(known))
+            if strange:
+                count = counted(len(strange), f"class of the {what} boxes has", f"classes of the {what} boxes have")
+                notes.append(f"{count} no name ({examples(strange)}): those with one are {examples(known, 8)}")
         if self.truth is not None and not any(entry["boxes"] for entry in true.values()):
             notes.append("no image has a true box: there is nothing to find, so that there are no scores")
         predicted, true, mirror = _numbered(predicted, true, mirror)
@@ -175,8 +180,15 @@ class DetectionTask(Task):
         dataset, read = answers.dataset, read_box_labels(answers.dataset, place)
         corners = {name: [box for _, box in boxes] for name, boxes in read.by_image.items()}
         notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners)]
-        known = ((name, answers.by_image.get(name), boxes) for name, boxes in read.by_image.items() if read.unsure)
-        untouched = [name for name, answer, boxes in known if answer is not None and self._is_own(answer, boxes)]
+        untouched = []
+        for name, boxes in read.by_image.items() if read.unsure else ():
+            if name in answers.by_image:
+                own_boxes = sorted(self._counting(answers.by_image[name]))
+                drawn = sorted((word, tuple(map(float, box))) for word, box in boxes)
+                same_classes = [word for word, _ in own_boxes] == [word for word, _ in drawn]
+                pairs = [box for _, box in own_boxes], [box for _, box in drawn]
+                if same_classes and np.allclose(*pairs, rtol=0.0, atol=_SAME):
+                    untouched.append(name)
         remedy = "where they are right as they are, write them as JSON, as predictions are"
         notes += untouched_notes(untouched, "boxes", remedy)
         labels = [label for boxes in read.by_image.values() for label, _ in boxes]
@@ -184,7 +196,15 @@ class DetectionTask(Task):
         return {name: boxes for name, boxes in read.by_image.items() if name not in set(untouched)}, notes
 
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
-        counts = [self._counts(name, answers.by_image[name], label) for name, label in labels.items()]
+        counts = []
+        for name, label in labels.items():
+            drawn = {"boxes": [list(box) for _, box in label], "labels": [word for word, _ in label]}
+            predicted, true = _numbered({name: answers.by_image[name].value}, {name: drawn})
+            try:
+                tally = self.metric.tally(predicted[name], true[name])
+            except InputError as error:
+                raise InputError(f"the label of {name} cannot be used: {error}") from error
+            counts.append((tally.hits, tally.misses, tally.false))
         hits, misses, false = np.array(counts, dtype=np.float64).reshape(-1, 3).T[:, :, None]
         if measure.kind == "mean":
             f1 = quotient(2 * hits, 2 * hits + misses + false)
@@ -206,22 +226,6 @@ class DetectionTask(Task):
         ordered = sorted(rows, key=lambda row: -row[2])
         return [(label, tuple(map(float, box))) for label, box, score in ordered if score >= self.metric.min_score]
 
-    def _counts(self, name: str, answer: ModelAnswer, label: LabelledBoxes) -> tuple[int, int, int]:
-        drawn = {"boxes": [list(box) for _, box in label], "labels": [word for word, _ in label]}
-        predicted, true = _numbered({name: answer.value}, {name: drawn})
-        try:
-            tally = self.metric.tally(predicted[name], true[name])
-        except InputError as error:
-            raise InputError(f"the label of {name} cannot be used: {error}") from error
-        return tally.hits, tally.misses, tally.false
-
-    def _is_own(self, answer: ModelAnswer, label: LabelledBoxes) -> bool:
-        """Return whether boxes equal the model's own up to rounding."""
-        own, theirs = sorted(self._counting(answer)), sorted((word, tuple(map(float, box))) for word, box in label)
-        if [word for word, _ in own] != [word for word, _ in theirs]:
-            return False
-        return bool(np.allclose([box for _, box in own], [box for _, box in theirs], rtol=0.0, atol=_SAME))
-
 
 def _parts(measure: Measure, hits: Float64Array, misses: Float64Array, false: Float64Array) -> Pair:
     if measure.name == "precision":
@@ -235,23 +239,13 @@ def _labels(boxes: BoxesOf) -> set[str]:
     return {label for entry in boxes.values() for label in entry["labels"]}
 
 
-def _nameless(predicted: BoxesOf, true: BoxesOf, known: Collection[str]) -> Iterator[str]:
-    """Yield notes on predicted or true boxes whose class has no name, if class names are given."""
-    for what, boxes in (("predicted", predicted), ("true", true)):
-        strange = sorted(_labels(boxes) - set(known)) if known else []
-        if strange:
-            count = counted(len(strange), f"class of the {what} boxes has", f"classes of the {what} boxes have")
-            yield f"{count} no name ({examples(strange)}): those with one are {examples(sorted(known), 8)}"
-
-
 def _numbered(*sides: BoxesOf) -> list[BoxesOf]:
     """Replace the classes of boxes by their numbers among all classes of the sides."""
     index = {label: number for number, label in enumerate(sorted(set().union(*map(_labels, sides))))}
-
-    def numbered(boxes: dict[str, Any]) -> dict[str, Any]:
-        return {**boxes, "labels": [index[label] for label in boxes["labels"]]}
-
-    return [{name: numbered(boxes) for name, boxes in side.items()} for side in sides]
+    return [
+        {name: {**boxes, "labels": [index[label] for label in boxes["labels"]]} for name, boxes in side.items()}
+        for side in sides
+    ]
 
 
 def _tallied(metric: Detection, file: Path, entry: str, boxes: Mapping[str, Any]) -> Boxes:

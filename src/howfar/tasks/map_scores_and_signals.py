@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ from howfar.relation.labelled_images import (
     TILE_AGREEMENT,
     VALUES,
 )
-from howfar.tasks.image_faults import read_all, read_named
+from howfar.tasks.task import read_all, read_named
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,17 @@ def score_map(item: Item, sources: Sources, tolerance: float, side: int | None =
     prediction = read_named("the prediction", file, read_prediction)
     values = prediction.values
     mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
-    if mask is not None:
-        _check_mask(values.shape, file, mask.foreground.shape, item, picture)
-    else:
-        _check_size("prediction", values.shape, file, _shape(picture, item.path), "its image")
+    if mask is None or mask.foreground.shape != values.shape:
+        image = read_named("the image", item.path, lambda _: decode(picture)).image
+        pixels = image.height, image.width
+        if mask is None or item.mask is None:
+            _check_size("prediction", values.shape, file, pixels, "its image")
+        elif pixels == values.shape:
+            line = f"the mask {path_text(item.mask)} is {_size(mask.foreground.shape)}"
+            line = f"{line} and its image and prediction {_size(values.shape)}"
+            raise ImageError(f"{line}: save the mask at the image's size")
+        else:
+            _check_size("prediction", values.shape, file, mask.foreground.shape, "its mask")
     for what, maps in sources.named[1:]:
         other = read_named(f"the {what}", maps.files[item.name], read_prediction).values
         _check_size(what, other.shape, maps.files[item.name], values.shape, "the prediction")
@@ -157,21 +164,6 @@ def score_map(item: Item, sources: Sources, tolerance: float, side: int | None =
         # A map that howfar wrote is p × 255, however small.
         faint=prediction.faint and not signature_of(file),
     )
-
-
-def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
-    image = read_named("the image", path, lambda _: decode(picture)).image
-    return image.height, image.width
-
-
-def _check_mask(shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], item: Item, picture: bytes) -> None:
-    """Raise `ImageError` if map and mask differ in size, naming the one that contradicts the image's size."""
-    if shape == wanted:
-        return
-    if item.mask is not None and _shape(picture, item.path) == shape:
-        line = f"the mask {path_text(item.mask)} is {_size(wanted)} and its image and prediction {_size(shape)}"
-        raise ImageError(f"{line}: save the mask at the image's size")
-    _check_size("prediction", shape, file, wanted, "its mask")
 
 
 def _check_size(what: str, shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], other: str) -> None:
@@ -198,22 +190,6 @@ def scored_maps(
             "p is value / 255 (value / 65535), so scale them up, or save p itself as float .npy arrays"
         )
     return scored, kept
-
-
-Map: TypeAlias = NDArray[Any]
-
-
-def _signals(kind: str, main: Map, maps: Sequence[Map], threshold: float) -> dict[str, Any]:
-    """Compute the signals of a kind of maps, the model's own first or others that are compared with its `main` map."""
-    if kind == "flipped":
-        return {FLIP_AGREEMENT: flip_agreement(main, maps[0]), FLIP_OVERLAP: flip_overlap(main, maps[0], threshold)}
-    if kind == "tiles":
-        return {TILE_AGREEMENT: foreground_dice(main, maps[0], threshold)}
-    if kind == "ensemble":
-        return {ENSEMBLE_AGREEMENT: ensemble_agreement([main, *maps])}
-    counts = histogram(main)
-    of_counts = {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
-    return of_counts | foreground_shape(main, threshold)
 
 
 OWN: Final = "predictions"
@@ -269,12 +245,12 @@ class MapFolders:
 
     def beside(self, image: Path | str) -> ImageMaps:
         """Find the maps of one image: the files with the image's name, regardless of ending."""
-        names = [f"{Path(image).stem}{ending}" for ending in _ENDINGS]
-
-        def place(folder: Path) -> tuple[Path | None, Path]:
-            return next((folder / name for name in names if (folder / name).is_file()), None), folder
-
-        return ImageMaps({name: tuple(map(place, folders)) for name, folders in self.folders.items()})
+        files = [f"{Path(image).stem}{ending}" for ending in _ENDINGS]
+        places = {}
+        for name, folders in self.folders.items():
+            maps = (next((folder / file for file in files if (folder / file).is_file()), None) for folder in folders)
+            places[name] = tuple(zip(maps, folders, strict=True))
+        return ImageMaps(places)
 
 
 @dataclass(frozen=True)
@@ -290,23 +266,28 @@ class ImageMaps:
         main: Any = None
         for name, places in self.places.items():
             try:
-                maps = [_read_map(*place) for place in places]
-                main = maps[0] if name == OWN else main
-                columns |= _signals(name, main, maps, threshold)
+                maps = []
+                for file, folder in places:
+                    if file is None:
+                        raise ImageError(f"no map of it below {path_text(folder)}")
+                    maps.append(read_named("its map", file, read_prediction).values)
+                if name == OWN:
+                    main = maps[0]
+                    counts = histogram(main)
+                    of_counts = {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold)}
+                    columns |= {**of_counts, HISTOGRAM: counts.astype(np.float64), **foreground_shape(main, threshold)}
+                elif name == "flipped":
+                    overlap = flip_overlap(main, maps[0], threshold)
+                    columns |= {FLIP_AGREEMENT: flip_agreement(main, maps[0]), FLIP_OVERLAP: overlap}
+                elif name == "ensemble":
+                    columns |= {ENSEMBLE_AGREEMENT: ensemble_agreement([main, *maps])}
+                else:
+                    columns |= {TILE_AGREEMENT: foreground_dice(main, maps[0], threshold)}
             except (ImageError, InputError) as error:
                 why.append(str(error))
                 if name == OWN:
                     break
         return columns, "; ".join(why)
-
-
-def _read_map(file: Path | None, folder: Path) -> NDArray[Any]:
-    if file is None:
-        raise ImageError(f"no map of it below {path_text(folder)}")
-    try:
-        return read_prediction(file).values
-    except ImageError as error:
-        raise ImageError(f"its map {path_text(file)}: {error}") from error
 
 
 def stacked(images: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:

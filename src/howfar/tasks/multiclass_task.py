@@ -1,6 +1,6 @@
 """Implement multi-class segmentation: read maps and masks of classes, and compare them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
 from pathlib import Path
@@ -21,7 +21,6 @@ from howfar.io.file_location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
-from howfar.tasks.image_faults import content_of, read_all, read_named, with_bar
 from howfar.tasks.map_scores_and_signals import Sources, doubled_notes, extra_notes, mask_notes, missing_maps
 from howfar.tasks.score_listed_predictions import ListedSignals, evaluation_of, spread
 from howfar.tasks.task import (
@@ -32,8 +31,12 @@ from howfar.tasks.task import (
     SampleMeasures,
     Task,
     check_same_size,
+    content_of,
     named_measure,
+    read_all,
+    read_named,
     stranger_notes,
+    with_bar,
 )
 
 _MEAN_IOU = "mean_iou"
@@ -90,6 +93,13 @@ class MulticlassTask(Task):
                 for side in ("hits", "predicted", "true")
             },
         }
+        notes = [*mask_notes(len(counted), len(images))]
+        if not signals:
+            notes.append("the maps are numbers of classes without probabilities: there are no signals of confidence")
+        void = sum(VOID in image.found for image in images)
+        if void and metric.ignore is None and not any(counts.predicted[VOID : VOID + 1].any() for counts in counted):
+            advice = f"where it stands for void, pass --ignore-index {VOID}"
+            notes.append(f"class {VOID} is true in {void} masks and never predicted: {advice}")
         return evaluation_of(
             kept,
             images,
@@ -98,7 +108,7 @@ class MulticlassTask(Task):
             task=self.name,
             metric=METRIC,
             columns=columns,
-            notes=tuple(_notes(images, maps, metric)),
+            notes=(*notes, *extra_notes(maps)),
         )
 
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
@@ -108,7 +118,14 @@ class MulticlassTask(Task):
         return dict(read.by_image), stranger_notes(read.strangers, answers.dataset)
 
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
-        score = self.metric.score([self._counts(name, answers.by_image[name], mask) for name, mask in labels.items()])
+        counts = []
+        for name, mask in labels.items():
+            try:
+                classes = read_class_map(answers.by_image[name].value).indices
+                counts.append(self.metric.tally(classes, read_class_mask(mask)))
+            except (ImageError, InputError) as error:
+                raise InputError(f"the label of {name} cannot be used: {path_text(mask)}: {error}") from error
+        score = self.metric.score(counts)
         return SampleMeasures(score.columns["iou"] if measure.name == _MEAN_IOU else score.per_image)
 
     def differ(self, image: str, one: ModelAnswer, other: ModelAnswer) -> bool:
@@ -118,12 +135,6 @@ class MulticlassTask(Task):
 
     def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
         return FirstLabels(self.name, own=answers.classes, maps={name: answers.by_image[name].value for name in images})
-
-    def _counts(self, name: str, answer: ModelAnswer, mask: Path) -> Any:
-        try:
-            return self.metric.tally(read_class_map(answer.value).indices, read_class_mask(mask))
-        except (ImageError, InputError) as error:
-            raise InputError(f"the label of {name} cannot be used: {path_text(mask)}: {error}") from error
 
 
 def _answer(item: Item, files: Mapping[str, Path]) -> ModelAnswer:
@@ -177,25 +188,14 @@ def _check_names(metric: Multiclass, path: Any, indices: np.ndarray[Any, Any], w
         raise ImageError(f"the {what} {path_text(path)} holds the class {top}, and {count} classes are named: {remedy}")
 
 
-def _notes(images: Sequence[ScoredClasses], maps: MatchedMaps, metric: Multiclass) -> Iterator[str]:
-    yield from mask_notes(sum(image.counts is not None for image in images), len(images))
-    if not any(image.signals for image in images):
-        yield "the maps are numbers of classes without probabilities: there are no signals of confidence"
-    predicted = sum((image.counts.predicted[VOID : VOID + 1].sum() for image in images if image.counts is not None), 0)
-    void = sum(VOID in image.found for image in images)
-    if void and metric.ignore is None and not predicted:
-        yield f"class {VOID} is true in {void} masks and never predicted: where it stands for void, pass --ignore-index {VOID}"
-    yield from extra_notes(maps)
-
-
 def class_maps_in(folder: Path) -> ListedSignals:
     """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals."""
     files = sorted(walk(folder, {*EXTENSIONS, *ARRAYS}))
     if not files:
         raise InputError(f"no map below {folder}: predictions are maps of classes, one for each image")
     by_name = {file.relative_to(folder).as_posix(): file for file in files}
-    return ListedSignals(folder, SIGNALS, lambda _: (tuple(by_name), bound(_signals, by_name)))
 
+    def signals(entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:
+        return [_read(by_name[name], InputError)[1] for name, _ in entries]
 
-def _signals(files: Mapping[str, Path], entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:
-    return [_read(files[name], InputError)[1] for name, _ in entries]
+    return ListedSignals(folder, SIGNALS, lambda _: (tuple(by_name), signals))

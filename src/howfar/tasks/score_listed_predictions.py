@@ -16,7 +16,7 @@ from howfar.errors import InputError
 from howfar.metrics import Metric
 from howfar.metrics.metric_interface import defined
 from howfar.results import Evaluation, Provenance
-from howfar.tasks.image_faults import content_of, read_all
+from howfar.tasks.task import content_of, read_all
 
 
 def spread(values: Any, known: Any) -> Float64Array:
@@ -115,6 +115,12 @@ def evaluate_listing(
     has_truth = np.array([image.has_truth for image in tallied])
     # Without any truth the metric scores a first image all the same, for the names of its scores.
     score = metric.score([image.tally for image in tallied if image.has_truth] or [image.tally for image in tallied[:1]])
+    without, remarks = int((~has_truth).sum()), []
+    if without == len(has_truth):
+        remarks = [f"the images have no {listing.truth_word}: there are only confidences, and no scores"]
+    elif without:
+        lacking = f"{counted(without, 'image has', 'images have')} no {listing.truth_word}"
+        remarks = [f"{lacking}: kept for the confidences, without performance"]
     return evaluation_of(
         kept,
         tallied,
@@ -123,7 +129,7 @@ def evaluate_listing(
         task=listing.task,
         metric=score.metric,
         columns=listing.columns(tallied),
-        notes=(*_without(has_truth, listing.truth_word), *unmatched(entries, "row", listing.file, names), *notes),
+        notes=(*remarks, *unmatched(entries, "row", listing.file, names), *notes),
     )
 
 
@@ -143,14 +149,6 @@ def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -
     except InputError as error:
         raise InputError(f"{blamed}: {error}") from error
     return TalliedImage(item, content, path_text(listing.file), entry, tally, has_truth)
-
-
-def _without(has_truth: Any, truth: str) -> Iterator[str]:
-    count = int((~has_truth).sum())
-    if count == len(has_truth):
-        yield f"the images have no {truth}: there are only confidences, and no scores"
-    elif count:
-        yield f"{counted(count, 'image has', 'images have')} no {truth}: kept for the confidences, without performance"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Implement binary segmentation: read probability maps and masks, and measure maps at a threshold."""
+"""Implement binary segmentation: read probability maps and masks, and measure maps at a threshold or over all."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.annotations import CATEGORY
 from howfar.data.dataset import examples
@@ -23,17 +23,16 @@ from howfar.data.masks import read_mask
 from howfar.data.pre_annotations import FirstLabels
 from howfar.data.prediction_maps import made_with, read_prediction
 from howfar.errors import ImageError, InputError, option
-from howfar.mask_foreground_colour import by_colour
-from howfar.metrics import THRESHOLDS, Counts, SegmentationScore, ThresholdScore, histogram, stack, summarise, threshold_index
+from howfar.metrics import THRESHOLDS, Counts, at_threshold, best_per_image, histogram, stack, summarise, threshold_index
 from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.metrics.metric_interface import defined
 from howfar.metrics.probability_maps import as_levels
 from howfar.metrics.threshold_counts import as_tolerance
+from howfar.pixel_options import by_colour
 from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES, FLIP_OVERLAP, SHAPES, SOFT_F, TILE_AGREEMENT
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.sampling import foreground_bound
-from howfar.tasks.image_faults import read_named, with_bar
 from howfar.tasks.map_scores_and_signals import (
     MapFolders,
     ScoredMap,
@@ -48,7 +47,6 @@ from howfar.tasks.map_scores_and_signals import (
     stacked,
 )
 from howfar.tasks.score_listed_predictions import evaluation_of, spread
-from howfar.tasks.segmentation_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
 from howfar.tasks.task import (
     FLIPPED,
     TILED,
@@ -61,9 +59,71 @@ from howfar.tasks.task import (
     Task,
     check_same_size,
     named_measure,
+    read_named,
     stranger_notes,
     untouched_notes,
+    with_bar,
 )
+
+FALSE_ALARMS = "false_positive_rate"
+_AT = "at threshold {threshold:.2f}"
+
+
+@dataclass(frozen=True)
+class MapMeasure(Measure):
+    """Define a measure of probability maps; `tolerant` where mask and map need only agree within some pixels."""
+
+    tolerant: bool = True
+
+    def measured(self, counts: Counts, threshold: float) -> SampleMeasures:
+        """Turn the counts of images into the numbers that an estimate is made of."""
+        if self.name == FALSE_ALARMS:
+            # Of an image with foreground nan.
+            predicted = counts.predicted[:, threshold_index(threshold)] > 0
+            return SampleMeasures(np.where(counts.true == 0, predicted.astype(np.float64), np.nan))
+        if self.name == "ois":
+            return SampleMeasures(best_per_image(counts)[0])
+        if self.kind == "mean":
+            return SampleMeasures(getattr(at_threshold(counts, threshold), f"per_image_{self.name.removeprefix('mean_')}"))
+        # Numerators and denominators, (m, thresholds) each, of a ratio of sums.
+        predicted, hits = counts.predicted.astype(np.float64), counts.hits_predicted.astype(np.float64)
+        true, pixels = (np.broadcast_to(sums[:, None], hits.shape).astype(np.float64) for sums in (counts.true, counts.pixels))
+        if self.name == "false_positive_share":
+            above, below = np.where(true == 0, predicted, 0.0), np.where(true == 0, pixels, 0.0)
+        elif self.name == "precision":
+            above, below = hits, predicted
+        elif self.name == "recall":
+            above, below = counts.hits_true.astype(np.float64), true
+        elif self.name == "iou":
+            above, below = hits, predicted + true - hits
+        else:
+            above, below = 2.0 * hits, predicted + true
+        if self.kind == "best":
+            return SampleMeasures(at_threshold(counts, threshold).per_image_f, (above, below))
+        chosen = [threshold_index(threshold)]
+        above, below = above[:, chosen], below[:, chosen]
+        return SampleMeasures(quotient(above, below)[:, 0], (above, below))
+
+
+_SUMMED = f"of the summed pixels {_AT}"
+_BLANK = "images without foreground"
+MEASURES: Mapping[str, MapMeasure] = {
+    measure.name: measure
+    for measure in (
+        MapMeasure("mean_f", f"mean F {_AT}", "mean"),
+        MapMeasure("mean_iou", f"mean IoU {_AT}", "mean"),
+        MapMeasure("mean_precision", f"mean precision {_AT}", "mean"),
+        MapMeasure("mean_recall", f"mean recall {_AT}", "mean"),
+        MapMeasure("ois", "mean of each image's best F (OIS)", "mean"),
+        MapMeasure("f", f"F {_SUMMED}", "ratio", tolerant=False),
+        MapMeasure("iou", f"IoU {_SUMMED}", "ratio", tolerant=False),
+        MapMeasure("precision", f"precision {_SUMMED}", "ratio"),
+        MapMeasure("recall", f"recall {_SUMMED}", "ratio"),
+        MapMeasure(FALSE_ALARMS, f"share of the {_BLANK} in which some is predicted {_AT}", "mean"),
+        MapMeasure("false_positive_share", f"share of the pixels of {_BLANK} that are predicted {_AT}", "ratio"),
+        MapMeasure("ods", "best F of the summed pixels at one threshold (ODS)", "best", tolerant=False),
+    )
+}
 
 FALLBACK = 0.5
 OVER_THRESHOLDS = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")
@@ -202,13 +262,28 @@ class SegmentationTask(Task):
             **{name: defined(getattr(at_cut, name)) if at_cut and counts.true.any() else None for name in AT_THRESHOLD},
             "false_positive_share": defined(getattr(at_cut, "false_positive_share", None)),
         }
-        maps = folders.matched(dataset)
-
-        def label_free(item: Item) -> dict[str, Any]:
-            return maps[item.path].read(cut.threshold)[0]
-
-        rows = list(with_bar(label_free, [image.item for image in scored], progress, "signals"))
+        maps, items = folders.matched(dataset), [image.item for image in scored]
+        rows = list(with_bar(lambda item: maps[item.path].read(cut.threshold)[0], items, progress, "signals"))
         signals = stacked(rows, [*dict.fromkeys([*rows[0], *folders.columns()])])
+        # Counted at the maps' full precision.
+        signals["predicted_foreground"] = counts.predicted[:, threshold_index(cut.threshold)] / counts.pixels
+        columns = {
+            "best": spread(getattr(whole, "per_image_best", None), masked),
+            "best_threshold": spread(getattr(whole, "per_image_best_threshold", None), masked),
+            **{what: spread(getattr(at_cut, f"per_image_{what}", None), masked) for what in ("precision", "recall", "iou")},
+            "foreground": np.where(masked, counts.true / counts.pixels, np.nan),
+            **{name: column for name, column in signals.items() if name in CONFIDENCES},
+            **{name: signals[name] for name in (SOFT_F, *AGREEMENTS, *SHAPES, FLIP_OVERLAP) if name in signals},
+            "histogram": [image.histogram for image in scored],
+            # An image without a mask has no counts, rather than hits of 0, by which its foreground would count as false.
+            **{
+                what: [row if has_mask else None for row, has_mask in zip(getattr(counts, what), masked, strict=True)]
+                for what in ("predicted", "hits_predicted", "hits_true")
+            },
+            "true": np.where(masked, counts.true.astype(np.float64), np.nan),
+            "pixels": counts.pixels,
+            **{name: signals[name] for name in (TILE_AGREEMENT,) if name in signals},
+        }
         return evaluation_of(
             kept,
             scored,
@@ -218,7 +293,7 @@ class SegmentationTask(Task):
             metric=cut.words,
             threshold=cut.threshold,
             tolerance=self.tolerance,
-            columns=_columns(scored, counts, masked, cut.threshold, whole, at_cut, signals),
+            columns=columns,
             notes=tuple(self._notes(scored, sources, scores, cut)),
             tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
         )
@@ -229,19 +304,50 @@ class SegmentationTask(Task):
         """Yield a sentence for each problem that weakens the scores or explains an undefined score."""
         if self.score_size is not None:
             yield f"maps and masks were resized to {self.score_size}×{self.score_size} before they were compared"
-        yield from _about_masks(scored, scores["false_positive_share"], cut)
+        # The masks.
+        masked = [image for image in scored if image.item.mask is not None]
+        empty = sum(int(image.counts.true[0]) == 0 for image in masked)
+        yield from mask_notes(len(masked), len(scored))
+        if empty:
+            what = f"every mask ({empty}) is empty" if empty == len(masked) else have(empty, "an empty mask")
+            false_positives, share = scores["false_positive_share"], ""
+            if false_positives is not None:
+                share = f"; {100 * false_positives:.2g} % of their pixels are predicted as foreground"
+            yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
+        full = [image.item.name for image in masked if int(image.counts.true[0]) == int(image.counts.pixels[0])]
+        if full:
+            what = have(len(full), "a mask that is foreground throughout")
+            yield f"{what} ({examples(full)}): any map of 1 scores well there"
+        grey = sum(image.grey for image in masked)
+        if grey:
+            yield f"{counted(grey, 'mask holds', 'masks hold')} grey levels: what is above 127 counts as foreground"
+        # The maps.
         lossy, faint = (sum(getattr(image, fault) for image in scored) for fault in ("lossy", "faint"))
         if lossy:
-            maps = counted(lossy, "map is", "maps are")
-            yield f"{maps} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
+            these = counted(lossy, "map is", "maps are")
+            yield f"{these} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
         if faint:
-            maps = counted(faint, "map holds", "maps hold")
-            yield f"{maps} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
+            these = counted(faint, "map holds", "maps hold")
+            yield f"{these} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
         if all(image.histogram[1:-1].sum() == 0 for image in scored):
             yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
-        yield from _about_files(sources)
+        for _, maps in sources.named:
+            yield from extra_notes(maps)
+        images: dict[object, list[str]] = defaultdict(list)
+        for name, file in sources.main.files.items():
+            images[file].append(name)
+        for shared in (names for names in images.values() if len(names) > 1):
+            yield f"{len(shared)} images have one map, since their names differ only in the ending ({examples(shared)})"
+        # The threshold.
         if cut.tuned_on is not None:
-            yield from _about_tuning(scored, cut.tuned_on, self.tolerance)
+            tuning = set(cut.tuned_on.images["content"])
+            both = sum(image.content in tuning for image in scored)
+            if both:
+                these = f"{both} of these images" if both < len(scored) else "these very images"
+                yield f"the threshold was tuned on {these}: F at it is no estimate for unseen ones"
+            if cut.tuned_on.tolerance != self.tolerance:
+                tolerance = f"a tolerance of {cut.tuned_on.tolerance:g} px, and this is {self.tolerance:g} px"
+                yield f"the threshold was tuned with {tolerance}"
 
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> MapAnswers:
         sources = find_sources(dataset, predictions, self.flipped, self.members)
@@ -311,7 +417,14 @@ class SegmentationTask(Task):
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         items = {item.name: item for item in answers.dataset.items}
         labelled = [replace(items[name], mask=mask) for name, mask in labels.items()]
-        count = bound(_label_counts, sources=cast("MapAnswers", answers).sources, tolerance=self.tolerance)
+        sources = cast("MapAnswers", answers).sources
+
+        def count(item: Item) -> Counts:
+            try:
+                return score_map(item, sources, self.tolerance).counts
+            except ImageError as error:
+                raise InputError(f"the label of {item.name} cannot be used: {error}") from error
+
         return MEASURES[measure.name].measured(stack(with_bar(count, labelled, progress=False)), self.threshold)
 
     def remarks(self, measure: Measure, labelled: int, population: int, value: float | None) -> tuple[str, ...]:
@@ -357,81 +470,12 @@ def read_foreground(prediction: Path, threshold: float) -> NDArray[np.bool_]:
 
 
 def _expected_counts(answers: ModelAnswers) -> Counts:
-    """Compute each map's expected counts, from known histograms or from the map files."""
+    """Compute each map's expected counts if p is calibrated, from known histograms or the map files; they are not integers."""
     known = answers.histograms if isinstance(answers, MapAnswers) else ()
     files = (answers.by_image[item.name].value for item in answers.dataset.items)
-    return stack(expected_counts(each) for each in known or (histogram(read_prediction(file).values) for file in files))
-
-
-def _label_counts(item: Item, sources: Sources, tolerance: float) -> Counts:
-    try:
-        return score_map(item, sources, tolerance).counts
-    except ImageError as error:
-        raise InputError(f"the label of {item.name} cannot be used: {error}") from error
-
-
-def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut: Cut) -> Iterator[str]:
-    masked = [image for image in scored if image.item.mask is not None]
-    empty = sum(int(image.counts.true[0]) == 0 for image in masked)
-    yield from mask_notes(len(masked), len(scored))
-    if empty:
-        percent = "" if false_positives is None else f"{100 * false_positives:.2g} %"
-        share = f"; {percent} of their pixels are predicted as foreground" if percent else ""
-        what = f"every mask ({empty}) is empty" if empty == len(masked) else have(empty, "an empty mask")
-        yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
-    full = [image.item.name for image in masked if int(image.counts.true[0]) == int(image.counts.pixels[0])]
-    if full:
-        yield f"{have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
-    grey = sum(image.grey for image in masked)
-    if grey:
-        yield f"{counted(grey, 'mask holds', 'masks hold')} grey levels: what is above 127 counts as foreground"
-
-
-def _about_files(sources: Sources) -> Iterator[str]:
-    for _, maps in sources.named:
-        yield from extra_notes(maps)
-    images: dict[object, list[str]] = defaultdict(list)
-    for name, file in sources.main.files.items():
-        images[file].append(name)
-    for shared in (names for names in images.values() if len(names) > 1):
-        yield f"{len(shared)} images have one map, since their names differ only in the ending ({examples(shared)})"
-
-
-def _about_tuning(scored: Sequence[ScoredMap], tuned: Evaluation, tolerance: float) -> Iterator[str]:
-    tuning = set(tuned.images["content"])
-    both = sum(image.content in tuning for image in scored)
-    if both:
-        these = f"{both} of these images" if both < len(scored) else "these very images"
-        yield f"the threshold was tuned on {these}: F at it is no estimate for unseen ones"
-    if tuned.tolerance != tolerance:
-        yield f"the threshold was tuned with a tolerance of {tuned.tolerance:g} px, and this is {tolerance:g} px"
-
-
-def _columns(
-    scored: Sequence[ScoredMap],
-    counts: Counts,
-    masked: NDArray[np.bool_],
-    threshold: float,
-    whole: SegmentationScore | None,
-    at_cut: ThresholdScore | None,
-    signals: Mapping[str, Any],
-) -> dict[str, Any]:
-    # Counted at the maps' full precision.
-    signals = {**signals, "predicted_foreground": counts.predicted[:, threshold_index(threshold)] / counts.pixels}
-    return {
-        "best": spread(getattr(whole, "per_image_best", None), masked),
-        "best_threshold": spread(getattr(whole, "per_image_best_threshold", None), masked),
-        **{what: spread(getattr(at_cut, f"per_image_{what}", None), masked) for what in ("precision", "recall", "iou")},
-        "foreground": np.where(masked, counts.true / counts.pixels, np.nan),
-        **{name: column for name, column in signals.items() if name in CONFIDENCES},
-        **{name: signals[name] for name in (SOFT_F, *AGREEMENTS, *SHAPES, FLIP_OVERLAP) if name in signals},
-        "histogram": [image.histogram for image in scored],
-        # An image without a mask has no counts, rather than hits of 0, by which its foreground would count as false.
-        **{
-            what: [row if has_mask else None for row, has_mask in zip(getattr(counts, what), masked, strict=True)]
-            for what in ("predicted", "hits_predicted", "hits_true")
-        },
-        "true": np.where(masked, counts.true.astype(np.float64), np.nan),
-        "pixels": counts.pixels,
-        **{name: signals[name] for name in (TILE_AGREEMENT,) if name in signals},
-    }
+    levels = np.array(known or [histogram(read_prediction(file).values) for file in files], dtype=np.float64)
+    # At a threshold Σ p of the pixels above it are true of those predicted, and Σ p of all pixels are true.
+    above, hits = (np.cumsum((levels * p)[:, ::-1], axis=1)[:, ::-1] for p in (np.ones(256), np.arange(256) / 255))
+    lowest = as_levels(np.zeros((1, 1), np.uint8))[1]
+    sums: Any = above[:, lowest], hits[:, lowest], hits[:, lowest], hits[:, 0], levels.sum(axis=1)
+    return Counts(*sums)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from howfar.errors import InputError
-from howfar.segmenters.segmenter_family import SegmenterFamily
+from howfar.segmenters import SegmenterFamily
 from howfar.weights.state_dicts import hash_state_dict, read_state_dict
 
 TOLERANCE = 1e-4
@@ -28,7 +28,7 @@ class SegmenterTests:
 
     Examples
     --------
-    >>> from howfar.segmenters.architectures import DEEPCRACK
+    >>> from howfar.segmenters import DEEPCRACK
     >>> class TestSmallDeepCrack(SegmenterTests):
     ...     family = DEEPCRACK
     ...     def options(self):

@@ -44,13 +44,6 @@ def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> t
     return picture, mask
 
 
-def turned(picture: Tensor, mask: Tensor, seed: int, views: int) -> tuple[Tensor, Tensor]:
-    """Rotate or flip an image (3, h, h) and its mask (1, h, h) to one of the first `views` of eight orientations, by `seed`."""
-    view = int(np.random.default_rng(seed).integers(views))
-    flip, mirror, turns = bool(view & 2), bool(view & 1), view // 4
-    return _oriented(picture, flip, mirror, turns), _oriented(mask, flip, mirror, turns)
-
-
 def _oriented(x: Tensor, flip: bool, mirror: bool, turns: int) -> Tensor:
     """Flip (c, h, h) upside down and left to right if asked, then turn it by right angles."""
     return x.flip([axis for axis, chosen in ((1, flip), (2, mirror)) if chosen]).rot90(turns, (1, 2))
@@ -141,7 +134,9 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
             repeats = [count for count in again if count]
             seed = int(np.random.SeedSequence((self._seed, epoch, index, *repeats)).generate_state(1)[0])
             if self._views is not None:
-                picture, mask = turned(picture, mask, seed, self._views)
+                # One of the first `views` of eight orientations.
+                view = int(np.random.default_rng(seed).integers(self._views))
+                picture, mask = (_oriented(x, bool(view & 2), bool(view & 1), view // 4) for x in (picture, mask))
             else:
                 picture, mask = augment(picture, mask, seed, self._rescale)
         return picture.float() / 255, mask.float()
@@ -155,27 +150,22 @@ def training_batches(
     By default all images come once an epoch, without a last batch of a single image, from which batch normalisation cannot
     learn. With `settings.steps` or `settings.balance` batches are full.
     """
-    size, seed, count = settings.batch, settings.seed, len(pairs)
-    if settings.steps is None and settings.balance is None:
+    size, seed, share, count = settings.batch, settings.seed, settings.balance, len(pairs)
+    if share is not None and not 0 < added < count:
+        rule = "needs added images beside those of the primary dataset"
+        raise InputError.of("balance", rule, share, "add some, or leave balance out")
+    if settings.steps is None and share is None:
         order, drop = EpochOrder(count, seed), count > size and count % size == 1
     else:
-        order, drop = _balanced(count, added, settings), False
+        # Without a share all images are of one kind, and the added ones come as often as the others.
+        kind = added if share is not None else 0
+        of_added = min(max(round((share or 0.0) * size), 1), size - 1) if kind else 0
+        steps = -(-(count - kind) // (size - of_added)) if settings.steps is None else -(-settings.steps // settings.epochs)
+        order, drop = Balanced(count, kind, size, of_added, steps, seed), False
     return DataLoader(
         TrainingImages(pairs, seed, settings.augment, settings.rescale, views), batch_size=size, sampler=order, drop_last=drop,
         num_workers=workers, persistent_workers=workers > 0,
     )  # fmt: skip
-
-
-def _balanced(count: int, added: int, settings: TrainSettings) -> Balanced:
-    size, share = settings.batch, settings.balance
-    if share is not None and not 0 < added < count:
-        rule = "needs added images beside those of the primary dataset"
-        raise InputError.of("balance", rule, share, "add some, or leave balance out")
-    # Without a share all images are of one kind, and the added ones come as often as the others.
-    kind = added if share is not None else 0
-    of_added = min(max(round((share or 0.0) * size), 1), size - 1) if kind else 0
-    steps = -(-(count - kind) // (size - of_added)) if settings.steps is None else -(-settings.steps // settings.epochs)
-    return Balanced(count, kind, size, of_added, steps, settings.seed)
 
 
 def held_out_batches(pairs: Pairs, size: int) -> DataLoader[Any]:

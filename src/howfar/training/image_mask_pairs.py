@@ -24,7 +24,7 @@ from howfar.io.file_location import absolute
 from howfar.progress import bar
 from howfar.results import Selection
 from howfar.runners import available_cores
-from howfar.tasks.image_faults import read_named
+from howfar.tasks.task import read_named
 
 _BLANK = "blank"
 
@@ -145,7 +145,35 @@ _FORM = "must be SITE:LIST, a dataset and the list that howfar select wrote of i
 def added_examples(add: str | Sequence[Added]) -> tuple[TrainingExample, ...]:
     """List the training examples of every dataset and list in `add`, in the order of each list."""
     entries = [add] if isinstance(add, str) else add
-    return tuple(example for entry in entries for example in _examples(*dataset_and_list(entry)))
+    examples: list[TrainingExample] = []
+    for entry in entries:
+        argument, picked = dataset_and_list(entry)
+        dataset = parse_images(argument, "site", "add", "must name images with masks, not embeddings")
+        if isinstance(picked, Selection):
+            listed, source = picked.paths, f"the selection of {picked.dataset}"
+        elif isinstance(picked, (str, Path)):
+            listed, source = read_list(picked), str(picked)
+        else:
+            raise InputError.of("add", "must have a list's file or a Selection beside the dataset", type(picked).__name__)
+        if not listed:
+            raise InputError.of("add", "must have a list that names an image", source, "choose images with howfar select")
+        names, paths = [item.name for item in dataset.items], [path_text(item.path) for item in dataset.items]
+        rows: list[int] = []
+        for image, row in zip(listed, match_list(listed, names, paths), strict=True):
+            if row is None:
+                reason = next((fault.reason for fault in dataset.skipped if fault.path == image), "")
+                remedy = reason or f"pass the dataset that {source} was chosen from; an image of it is {paths[0]}"
+                raise InputError.of("add", f"must name images of {dataset.name}", image, remedy)
+            if row in rows:
+                raise InputError.of("add", "must name each image once", image, f"{source} has it twice; drop one of the lines")
+            rows.append(row)
+        items = [dataset.items[row] for row in rows]
+        bare = [item.name for item in items if item.mask is None]
+        if bare:
+            what = f"{len(bare)} of {len(items)} have none; label {'it' if len(bare) == 1 else 'them'} first"
+            raise InputError.of("add", f"must name images of {dataset.name} that have a mask", bare[0], what)
+        examples += examples_of(replace(dataset, items=tuple(items)))
+    return tuple(examples)
 
 
 def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:
@@ -182,36 +210,3 @@ def _contents(examples: Sequence[TrainingExample]) -> Iterator[tuple[TrainingExa
             yield example, content_hash(read_bytes(example.path))
         except ImageError:
             continue
-
-
-def _examples(argument: DatasetArgument, picked: Picked) -> tuple[TrainingExample, ...]:
-    dataset = parse_images(argument, "site", "add", "must name images with masks, not embeddings")
-    if isinstance(picked, Selection):
-        listed, source = picked.paths, f"the selection of {picked.dataset}"
-    elif isinstance(picked, (str, Path)):
-        listed, source = read_list(picked), str(picked)
-    else:
-        raise InputError.of("add", "must have a list's file or a Selection beside the dataset", type(picked).__name__)
-    if not listed:
-        raise InputError.of("add", "must have a list that names an image", source, "choose images with howfar select")
-    items = [dataset.items[row] for row in _rows(dataset, listed, source)]
-    bare = [item.name for item in items if item.mask is None]
-    if bare:
-        what = f"{len(bare)} of {len(items)} have none; label {'it' if len(bare) == 1 else 'them'} first"
-        raise InputError.of("add", f"must name images of {dataset.name} that have a mask", bare[0], what)
-    return examples_of(replace(dataset, items=tuple(items)))
-
-
-def _rows(dataset: Dataset, listed: Sequence[str], source: str) -> list[int]:
-    """Return the dataset's rows of the listed images; `InputError` if an image is missing or listed twice."""
-    names, paths = [item.name for item in dataset.items], [path_text(item.path) for item in dataset.items]
-    rows: list[int] = []
-    for entry, row in zip(listed, match_list(listed, names, paths), strict=True):
-        if row is None:
-            reason = next((fault.reason for fault in dataset.skipped if fault.path == entry), "")
-            remedy = reason or f"pass the dataset that {source} was chosen from; an image of it is {paths[0]}"
-            raise InputError.of("add", f"must name images of {dataset.name}", entry, remedy)
-        if row in rows:
-            raise InputError.of("add", "must name each image once", entry, f"{source} has it twice; drop one of the lines")
-        rows.append(row)
-    return rows

@@ -4,7 +4,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -28,9 +28,13 @@ def threads_of(state: Path) -> Iterator[None]:
 
     A number that the user chose stands: ``OMP_NUM_THREADS``, or one other than torch's default of one for each core.
     """
-    before = torch.get_num_threads()
-    kept = None if os.environ.get(THREAD_LIMIT) or before != available_cores() else _kept(state)
-    if kept is None or kept == before:
+    before = kept = torch.get_num_threads()
+    if not os.environ.get(THREAD_LIMIT) and before == available_cores() and state.is_file():
+        # Lightning reads a damaged state again, and says what is wrong with it.
+        with suppress(OSError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError):
+            found = torch.load(state, map_location="cpu", weights_only=True, mmap=True).get(ENTRY)
+            kept = found if isinstance(found, int) and found > 0 else before
+    if kept == before:
         yield
         return
     torch.set_num_threads(kept)
@@ -40,18 +44,6 @@ def threads_of(state: Path) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _kept(state: Path) -> int | None:
-    """Read the thread count from a saved training state; None if it is not recorded."""
-    if not state.is_file():
-        return None
-    try:
-        found = torch.load(state, map_location="cpu", weights_only=True, mmap=True).get(ENTRY)
-    except (OSError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError):
-        # Lightning reads it again, and says what is wrong with it.
-        return None
-    return found if isinstance(found, int) and found > 0 else None
-
-
 @contextmanager
 def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
     """Run a network's depthwise convolutions in float32 within the block.
@@ -59,7 +51,8 @@ def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
     In bfloat16 their gradient takes 3 to 6 times as long on a CPU, and so a step of UNet++ 1.2 times as long
     (``benchmarks/training_step.py``).
     """
-    layers = [layer for layer in network.modules() if is_depthwise(layer)]
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    layers: list[Any] = [layer for layer in convolutions if layer.groups == layer.in_channels > 1]
     for layer in layers:
         layer.forward = partial(_in_float32, layer.forward)
     try:
@@ -67,11 +60,6 @@ def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             del layer.forward  # the class's own is found again
-
-
-def is_depthwise(layer: nn.Module) -> bool:
-    """Return whether a layer is a depthwise two-dimensional convolution."""
-    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
 
 
 def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -97,9 +97,27 @@ def fit(
         raise InputError(f"examples: {shared} images to learn from are held out too, under another name: remove the doubles")
     with stage(f"building {task.segmenter}", progress):
         network = _initial_network(task)
-    state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
+    # Only a state of the same task is resumed: its name hashes everything that the weights depend on.
+    identity = {
+        "segmenter": task.segmenter,
+        "options": dict(family.checked(task.options)),
+        "settings": task.settings.model_dump(),
+        "first": hash_state_dict(network.state_dict()),
+        "learnt": list(pairs.contents),
+        "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
+    }
+    state = Path(folder) / f"{part_key(identity)[:16]}{STATE}"
     state.parent.mkdir(parents=True, exist_ok=True)
-    note, described = state.with_suffix(TRACKED), _described(task, len(pairs))
+    described = {
+        "segmenter": task.segmenter,
+        "primary": task.primary,
+        "images": len(pairs),
+        "added": len(task.extra),
+        **{f"option.{name}": value for name, value in task.options.items()},
+        **task.settings.model_dump(),
+        "pretrained": str(task.pretrained),
+    }
+    note = state.with_suffix(TRACKED)
     with locked(state.parent, shared=True), threads_of(state), tracked(log, described, note) as tracking:
         shown = TrainingEstimate(models) if progress else None
         module, keep = _run(task, network, pairs, held, state, torch_device, workers, shown, tracking)
@@ -112,13 +130,6 @@ def fit(
         epoch = kept_epoch(checkpoint.card.history, task.settings.keep) or {}
         tracking.conclude({f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")})
     return checkpoint
-
-
-def _described(task: TrainingTask, images: int) -> dict[str, Any]:
-    """Return a description of the training for the logged run."""
-    options = {f"option.{name}": value for name, value in task.options.items()}
-    named = {"segmenter": task.segmenter, "primary": task.primary, "images": images, "added": len(task.extra)}
-    return {**named, **options, **task.settings.model_dump(), "pretrained": str(task.pretrained)}
 
 
 def _initial_network(task: TrainingTask) -> Any:
@@ -158,7 +169,7 @@ def _run(
 
     settings = task.settings
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
-    with _contained(), _switches_restored(), torch.random.fork_rng(devices=[]):
+    with _trainer_contained(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=device.type,
             devices=1 if device.type == "cpu" else [device.index or 0],
@@ -190,9 +201,17 @@ def _run(
 
 
 @contextmanager
-def _contained() -> Iterator[None]:
-    """Silence Lightning's advice within the block, and keep it from exiting the process where it is interrupted."""
+def _trainer_contained() -> Iterator[None]:
+    """Within the block, silence Lightning's advice, and keep it from exiting an interrupted process; restore what it switches.
+
+    It sets torch's switches for deterministic algorithms and does not restore them. Meanwhile new memory is not filled, which
+    would take 3 to 9 % of a step on a CPU; nothing here reads uninitialised memory.
+    """
     loggers = {logger: logger.level for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric"))}
+    memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
+    fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
+    on, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         # Windows of DeepCrack's unpooling never overlap, so that no value is written twice.
@@ -206,37 +225,9 @@ def _contained() -> Iterator[None]:
         finally:
             for logger, level in loggers.items():
                 logger.setLevel(level)
-
-
-@contextmanager
-def _switches_restored() -> Iterator[None]:
-    """Restore torch's switches for deterministic algorithms, which the trainer sets but does not restore.
-
-    Meanwhile new memory is not filled, which would take 3 to 9 % of a step on a CPU; nothing here reads uninitialised memory.
-    """
-    memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
-    fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
-    on, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(on, warn_only=warn)
-        torch.backends.cudnn.benchmark = benchmark
-        memory.fill_uninitialized_memory = fill
-
-
-def _identity(task: TrainingTask, network: Any, pairs: Pairs, held: Pairs | None) -> str:
-    """Hash everything the weights depend on, so that only a state of the same task is resumed."""
-    described = {
-        "segmenter": task.segmenter,
-        "options": dict(segmenter_family(task.segmenter).checked(task.options)),
-        "settings": task.settings.model_dump(),
-        "first": hash_state_dict(network.state_dict()),
-        "learnt": list(pairs.contents),
-        "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
-    }
-    return part_key(described)
+            torch.use_deterministic_algorithms(on, warn_only=warn)
+            torch.backends.cudnn.benchmark = benchmark
+            memory.fill_uninitialized_memory = fill
 
 
 def _card(
@@ -330,7 +321,14 @@ def train(
     check_tracker(given["log"])
     family = segmenter_family(model)
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
-    architecture = _architecture(model, given["options"] or {}, start_checkpoint)
+    architecture = dict(given["options"] or {})
+    if start_checkpoint is not None and start_checkpoint.card.segmenter == model:
+        # Omitted options are those of the checkpoint to begin with.
+        architecture = {**start_checkpoint.card.options, **architecture}
+        own, asked = start_checkpoint.card.options.get("encoder"), architecture.get("encoder")
+        if own != asked:
+            only = f"must be that of the checkpoint to begin with ({own})"
+            raise InputError.of("encoder", only, asked, "leave it out, or begin without that checkpoint")
     rule = "must be images with masks, not embeddings"
     dataset, *empty = (
         parse_images(argument, unnamed, "dataset", rule)
@@ -373,18 +371,6 @@ def train(
 def _pixels_of(examples: Sequence[TrainingExample]) -> dict[str, Any]:
     """Return the bands and range by which images are read, as a checkpoint keeps them."""
     return replace(file_and_reading(examples[0].path)[1], window=0).identity() if examples else {}
-
-
-def _architecture(model: str, options: Mapping[str, Any], start: Checkpoint | None) -> dict[str, Any]:
-    """Fill in omitted architecture options from the starting checkpoint; another encoder raises `InputError`."""
-    if start is None or start.card.segmenter != model:
-        return dict(options)
-    architecture = {**start.card.options, **options}
-    own, asked = start.card.options.get("encoder"), architecture.get("encoder")
-    if own != asked:
-        rule = f"must be that of the checkpoint to begin with ({own})"
-        raise InputError.of("encoder", rule, asked, "leave it out, or begin without that checkpoint")
-    return architecture
 
 
 def clear_state(folder: Path, own: bool) -> None:

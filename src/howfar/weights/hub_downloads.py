@@ -95,18 +95,47 @@ def hub_folder(
     One file of each group of `wanted` must be there; those of `beside` are downloaded too where the repository has them. The
     download's `size` and the `option` that passes a local folder are for the error.
     """
+    from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError
+
     cached = cached_folder(repository, wanted)
-    if cached is not None and not _not_looked_up(repository, cached, beside):
+    missing = [] if cached is None else [file for file in beside if not (cached / file).is_file()]
+    # The cache records that a repository has no such file, which is then not asked for again.
+    missing = [file for file in missing if try_to_load_from_cache(repository, file) is None]
+    if cached is not None and not missing:
         return cached
     reason = why_unreachable(repository, ())
     if cached is not None:
-        return _completed(name, repository, cached, beside, reason)
+        for file in missing:
+            if reason is None:
+                try:
+                    hf_hub_download(repository, file, revision=cached.name)
+                except EntryNotFoundError:
+                    continue
+                # The hub's client and its HTTP library each fail in their own ways.
+                except Exception as error:
+                    reason = one_line(error)
+            if reason is not None:
+                _LOG.warning(
+                    "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual is taken for what it may say",
+                    name,
+                    file,
+                    repository,
+                    reason,
+                )
+        return cached
     if reason is None:
+        # Pickled weights are downloaded only where there are no others.
+        names = [file for group in wanted for file in group]
+        pickled = [file for file in names if file in _PICKLED]
+        safe = [file for file in names if file not in _PICKLED]
         try:
-            fetched = _fetched(repository, wanted, beside)
-            absent = lacking(fetched, wanted)
+            folder = Path(snapshot_download(repository, allow_patterns=[*safe, *beside, *([_SHARDS] if pickled else [])]))
+            if pickled and lacking(folder, wanted):
+                folder = Path(snapshot_download(repository, allow_patterns=list(_PICKLED)))
+            absent = lacking(folder, wanted)
             if not absent:
-                return fetched
+                return folder
             reason = f"it lacks {', '.join(absent)}"
         # The hub's client and its HTTP library each fail in their own ways.
         except Exception as error:
@@ -137,48 +166,3 @@ def cached_folder(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | 
         if isinstance(path, str) and not lacking(Path(path).parent, wanted):
             return Path(path).parent
     return None
-
-
-def _not_looked_up(repository: str, folder: Path, beside: Sequence[str]) -> list[str]:
-    """List the files that are not cached and not known to be missing from the repository."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return [file for file in beside if not (folder / file).is_file() and try_to_load_from_cache(repository, file) is None]
-
-
-def _completed(name: str, repository: str, cached: Path, beside: Sequence[str], reason: str | None) -> Path:
-    """Download `beside` at the cached folder's revision and return the folder; log the files that cannot be had."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
-
-    for file in _not_looked_up(repository, cached, beside):
-        if reason is None:
-            try:
-                hf_hub_download(repository, file, revision=cached.name)
-            # The client records that the repository has no such file, and does not ask again.
-            except EntryNotFoundError:
-                continue
-            # The hub's client and its HTTP library each fail in their own ways.
-            except Exception as error:
-                reason = one_line(error)
-        if reason is not None:
-            _LOG.warning(
-                "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual is taken for what it may say",
-                name,
-                file,
-                repository,
-                reason,
-            )
-    return cached
-
-
-def _fetched(repository: str, wanted: Sequence[tuple[str, ...]], beside: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download
-
-    pickled = [file for group in wanted for file in group if file in _PICKLED]
-    names = [file for group in wanted for file in group if file not in _PICKLED]
-    shards = [_SHARDS] if pickled else []
-    folder = Path(snapshot_download(repository, allow_patterns=[*names, *beside, *shards]))
-    if pickled and lacking(folder, wanted):
-        folder = Path(snapshot_download(repository, allow_patterns=list(_PICKLED)))
-    return folder

@@ -79,21 +79,6 @@ def open_session(name: str, file: Path | bytes, providers: list[Any], threads: i
     return library.InferenceSession(file if isinstance(file, bytes) else str(file), settings, providers=providers)
 
 
-def _giving(file: Path, tensor: str) -> Path | bytes:
-    """Return a network that gives a tensor, an output or one inside its graph; raise `InputError` if it has no such tensor."""
-    import onnx
-
-    model = onnx.load(str(file))
-    outputs = [output.name for output in model.graph.output]
-    if tensor in outputs:
-        return file
-    if tensor not in {name for node in model.graph.node for name in node.output}:
-        rule = f"must be one of {', '.join(outputs)} for {file}"
-        raise InputError.of("output", rule, tensor, "or the name of a tensor inside it")
-    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
-    return bytes(model.SerializeToString())
-
-
 @contextmanager
 def _stderr_to_nowhere() -> Iterator[None]:
     """Discard what the process writes to stderr, including output of C libraries."""
@@ -110,17 +95,6 @@ def _stderr_to_nowhere() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
-
-
-def _why_refused(error: object, file: Path) -> str:
-    """Explain briefly why onnxruntime does not open a file, without its own message, which names C++ sources."""
-    if absent := [path.name for path in named_tensor_files(file, file.read_bytes()) if not path.is_file()]:
-        return f"its weights lie in {', '.join(absent)}, which is not beside it"
-    for pattern, words in _REFUSALS:
-        found = re.search(pattern, str(error))
-        if found:
-            return words.format(*found.groups())
-    return "it is damaged, or no valid ONNX file"
 
 
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
@@ -140,8 +114,17 @@ class OnnxNetwork:
             raise MissingPathError(f"no network at {file}: pass an .onnx file")
         self.file, self._providers, self._tensor = file, onnx_providers(device), tensor
         self._session = self._open()
-        entry = self._only_input()
-        shape = list(entry.shape)
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            rule, received = "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs]
+            raise InputError.of("network", rule, received, "export one that takes an image")
+        entry, shape = inputs[0], list(inputs[0].shape)
+        if entry.type not in _TYPES:
+            rule = "must take numbers of float32, float16 or uint8"
+            raise InputError.of("network", rule, entry.type.removeprefix("tensor(").rstrip(")"), "export it with such an input")
+        if isinstance(shape[1], int) and 3 not in (shape[1], shape[3]):
+            rule = "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)"
+            raise InputError.of("network", rule, entry.shape)
         self.layout: Layout = "NHWC" if shape[3] == 3 and shape[1] != 3 else "NCHW"
         self._input, self.dtype = entry.name, np.dtype(_TYPES[entry.type])
         self._batch = shape[0] if isinstance(shape[0], int) else None
@@ -167,48 +150,51 @@ class OnnxNetwork:
         # The file may be exported for a fixed batch size: the last batch is padded with its last image.
         step = self._batch or count
         fed = np.concatenate([fed, np.repeat(fed[-1:], -count % step, axis=0)]) if count % step else fed
-        parts = [self._run(fed[start : start + step], output) for start in range(0, len(fed), step)]
+        parts = []
+        for start in range(0, len(fed), step):
+            part = fed[start : start + step]
+            try:
+                found = self._session.run([output or self.outputs[0]], {self._input: part})[0]
+            # onnxruntime raises many classes of errors, none of them public.
+            except Exception as error:
+                if "alloc" in str(error).lower():
+                    raise MemoryError(self.file.name) from error
+                sides = [side for side in self.sides if isinstance(side, int)]
+                remedy = f"pass {option('size', sides[0])}" if sides else "pass another size, such as a multiple of 32"
+                raise InputError(f"{self.file.name} cannot be run on pictures of shape {part.shape}: {remedy}") from error
+            if not isinstance(found, np.ndarray) or found.ndim < 2 or len(found) != len(part):
+                received = getattr(found, "shape", type(found).__name__)
+                raise InputError.of("the network's output", f"must be numbers for each of {len(part)} pictures", received)
+            parts.append(np.asarray(found, np.float32))
         return np.concatenate(parts)[:count]
 
-    def _run(self, fed: NDArray[Any], output: str | None) -> NDArray[np.float32]:
-        try:
-            found = self._session.run([output or self.outputs[0]], {self._input: fed})[0]
-        # onnxruntime raises many classes of errors, none of them public.
-        except Exception as error:
-            if "alloc" in str(error).lower():
-                raise MemoryError(self.file.name) from error
-            sides = [side for side in self.sides if isinstance(side, int)]
-            remedy = f"pass {option('size', sides[0])}" if sides else "pass another size, such as a multiple of 32"
-            raise InputError(f"{self.file.name} cannot be run on pictures of shape {fed.shape}: {remedy}") from error
-        if not isinstance(found, np.ndarray) or found.ndim < 2 or len(found) != len(fed):
-            received = getattr(found, "shape", type(found).__name__)
-            raise InputError.of("the network's output", f"must be numbers for each of {len(fed)} pictures", received)
-        return np.asarray(found, np.float32)
-
     def _open(self) -> Any:
+        """Open the file or, to give a tensor inside its graph, a copy of the graph that has the tensor as an output."""
+        source: Path | bytes = self.file
         try:
-            source = self.file if self._tensor is None else _giving(self.file, self._tensor)
+            if self._tensor is not None:
+                import onnx
+
+                model = onnx.load(str(self.file))
+                outputs = [output.name for output in model.graph.output]
+                if self._tensor not in {*outputs, *(name for node in model.graph.node for name in node.output)}:
+                    rule = f"must be one of {', '.join(outputs)} for {self.file}"
+                    raise InputError.of("output", rule, self._tensor, "or the name of a tensor inside it")
+                if self._tensor not in outputs:
+                    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(self._tensor))
+                    source = bytes(model.SerializeToString())
             return open_session(self.file.name, source, self._providers)
         except (MissingExtraError, InputError):
             raise
         except Exception as error:
-            rule = f"must be an ONNX file that onnxruntime can run ({_why_refused(error, self.file)})"
+            # In howfar's words, since onnxruntime's own message names C++ sources.
+            refusals = ((re.search(pattern, str(error)), words) for pattern, words in _REFUSALS)
+            known = (words.format(*found.groups()) for found, words in refusals if found)
+            why = next(known, "it is damaged, or no valid ONNX file")
+            if absent := [path.name for path in named_tensor_files(self.file, self.file.read_bytes()) if not path.is_file()]:
+                why = f"its weights lie in {', '.join(absent)}, which is not beside it"
+            rule = f"must be an ONNX file that onnxruntime can run ({why})"
             raise InputError.of("network", rule, str(self.file)) from error
-
-    def _only_input(self) -> Any:
-        """Return the only input; `InputError` unless it has three colour channels and an image's type."""
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1 or len(inputs[0].shape) != 4:
-            rule, received = "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs]
-            raise InputError.of("network", rule, received, "export one that takes an image")
-        entry = inputs[0]
-        if entry.type not in _TYPES:
-            rule = "must take numbers of float32, float16 or uint8"
-            raise InputError.of("network", rule, entry.type.removeprefix("tensor(").rstrip(")"), "export it with such an input")
-        if isinstance(entry.shape[1], int) and 3 not in (entry.shape[1], entry.shape[3]):
-            rule = "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)"
-            raise InputError.of("network", rule, entry.shape)
-        return entry
 
 
 def onnx_providers(device: str) -> list[Any]:

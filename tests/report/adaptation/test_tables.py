@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from figures import believable_adaptation
-from howfar.figures.adaptation_scores import adaptation_curves
+from howfar.figures.adaptation_figures import adaptation_curves
 from howfar.report import adaptation_report
 from howfar.report.adaptation_report import beside, curves
 from howfar.report.section import FigurePart

@@ -28,8 +28,7 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.adaptation import models
 from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
-from howfar.studies.adaptation.arms import arms_of
-from howfar.studies.adaptation.models import _same, check_unseen
+from howfar.studies.adaptation.models import _same, arms_of, check_unseen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.train import TrainingTask

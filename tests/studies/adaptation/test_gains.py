@@ -21,7 +21,7 @@ from howfar.studies.adaptation.adaptation_tables import (
     pooled,
     spread,
 )
-from howfar.studies.adaptation.arms import Arm
+from howfar.studies.adaptation.models import Arm
 
 
 def rows(rng: np.random.Generator, gain: float, seeds: int = 3, photographs: int = 20) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.assessment import assess as module
-from howfar.studies.assessment.prepare_evaluations import Preparation, blank_site
+from howfar.studies.assessment.prepare_evaluations import Preparation, blank_sites
 from howfar.studies.assessment.site_answers import Commands, next_of_blank
 from howfar.studies.corruption import corrupt
 from howfar.weights.state_dicts import hash_state_dict
@@ -224,17 +224,16 @@ def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predic
     assert found.false_positive_share is not None
     assert 0 < found.false_positive_share < 1
     assert found.next.command.split("--predictions")[1].split()[1:5] == ["-k", "8", "--metric", "false_positive_rate"]
-    assert Assessment.load(tmp_path / "run").table()[1][0][3:7] == ("undefined", "–", "–", "no foreground")
+    assert Assessment.load(tmp_path / "run").table()[1][0][3:6] == ("undefined", "–", "no foreground")
     assert "blank: labelled, without foreground: F is undefined there" in Relation.load(tmp_path / "run").notes
     with pytest.raises(InputError, match=r"masks, got 'blank \(labelled, without foreground\)'"):
         howfar.assess(places / "road", blank, tmp_path / "other", predictions=maps, partial=True, **QUICK)
     Image.new("L", (48, 48)).save(blank / "masks" / f"{files[0].stem}.png")
-    whole = blank_site(howfar.evaluate(blank, maps / "blank", threshold=0.5, progress=False))
-    assert whole is not None
+    whole = blank_sites([howfar.evaluate(blank, maps / "blank", threshold=0.5, progress=False)])["blank"]
     assert (whole.n, whole.masked, whole.whole) == (6, 6, True)
     commands = Commands("p=/p", {"blank": "blank=/b"}, "", Path("maps"), Path("run"))
     assert next_of_blank("blank", whole, commands).action == "check"
-    assert blank_site(howfar.evaluate(places / "near", maps / "near", threshold=0.5, progress=False)) is None
+    assert not blank_sites([howfar.evaluate(places / "near", maps / "near", threshold=0.5, progress=False)])
 
 
 def test_a_limit_is_drawn_of_the_primary_images_that_have_maps(places: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from howfar.results.certificate_result import Certificate
 from howfar.sampling import draw, mean
 from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.studies.certification.certified_quantity import first, parse_until, sample_of
-from howfar.tasks.segmentation_measures import MEASURES
+from howfar.tasks.segmentation_task import MEASURES
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 COUNT = 24

@@ -14,7 +14,7 @@ from PIL import Image
 import howfar
 from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
-from howfar.studies.certification.labels_needed import plan_labels
+from howfar.studies.certification.certify import plan_labels
 from listed_site import CLASSES, ListedSet, write_boxes, write_classes, write_true_boxes
 
 COUNT = 40

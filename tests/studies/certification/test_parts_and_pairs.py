@@ -14,7 +14,7 @@ from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
 from howfar.sampling import difference, plan_zone, zone_tests
 from howfar.studies.certification.certified_quantity import share_below
-from howfar.studies.certification.labels_needed import plan_labels
+from howfar.studies.certification.certify import plan_labels
 
 COUNT = 30
 

@@ -141,7 +141,7 @@ def test_the_pooled_trend_compares_images_within_their_sets_alone(found: Relatio
     means = [rows["performance"].mean() for rows in sets]
     assert found.pooled_verdict is not None
     assert f"mean F {np.mean(means):.2f}" in found.pooled_verdict.text
-    assert "31 images in 2 sets" in found.pooled_verdict.text
+    assert "31 images in 2 datasets" in found.pooled_verdict.text
 
 
 def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None:

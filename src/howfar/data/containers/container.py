@@ -3,6 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -68,15 +69,6 @@ def type_of_files(schema: Any, column: str) -> Any:
     return schema.field(position).type if position >= 0 and _holds_bytes(schema.field(position).type) else None
 
 
-def _class_names(schema: Any) -> Sequence[str] | None:
-    """Read the class names of column ``label`` from Hugging Face metadata; return None without such metadata."""
-    try:
-        noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
-        return list(map(str, noted["names"])) if noted.get("_type") == "ClassLabel" else None
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        return None
-
-
 def _label(value: Any, names: Sequence[str] | None) -> str | None:
     if value is None or value != value:
         return None
@@ -119,7 +111,11 @@ class TableImages(ABC):
         kind = type_of_files(self.schema, IMAGE)
         paths = self.cells(IMAGE, "path") if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else []
         masked = self.masked() if type_of_files(self.schema, MASK) is not None else []
-        names = _class_names(self.schema)
+        names: list[str] | None = None
+        # Hugging Face's metadata hold the names of classes.
+        with suppress(KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            noted = json.loads((self.schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
+            names = list(map(str, noted["names"])) if noted.get("_type") == "ClassLabel" else None
         return ContainerListing(
             tuple(
                 Member(
@@ -138,11 +134,27 @@ class TableImages(ABC):
         return self._place(inner_path) is not None
 
     def read(self, inner_path: str) -> bytes | Location:
-        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored."""
+        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored.
+
+        A path is one below the container's folder, or a URL.
+        """
         place = self._place(inner_path)
         if place is None:
             raise ImageError("no such row")
-        return _bytes_or_location(self.cell(*place), self.location)
+        value: Any = self.cell(*place)
+        path = None
+        if isinstance(value, dict):
+            value, path = value.get("bytes"), value.get("path")
+        if value is not None:
+            return bytes(value)
+        if not path or not isinstance(self.location, Path):
+            raise ImageError("no image in this row")
+        if not is_url(str(path)):
+            return as_location(self.location.parent / str(path))
+        try:
+            return cell_location(self.location, str(path))
+        except InputError as error:
+            raise ImageError(str(error)) from error
 
     def _place(self, inner_path: str) -> tuple[str, int] | None:
         """Split an inner path into column and row; return None if the file has no such cell."""
@@ -162,20 +174,3 @@ def filled(column: Any) -> list[bool]:
         return list(column.is_valid().to_pylist())
     names = [name for name in ("bytes", "path") if column.type.get_field_index(name) >= 0]
     return [any(valid) for valid in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
-
-
-def _bytes_or_location(value: Any, location: Location) -> bytes | Location:
-    """Return a cell's bytes, or the location of its file if it holds only a path (below the container's folder) or a URL."""
-    path = None
-    if isinstance(value, dict):
-        value, path = value.get("bytes"), value.get("path")
-    if value is not None:
-        return bytes(value)
-    if not path or not isinstance(location, Path):
-        raise ImageError("no image in this row")
-    if not is_url(str(path)):
-        return as_location(location.parent / str(path))
-    try:
-        return cell_location(location, str(path))
-    except InputError as error:
-        raise ImageError(str(error)) from error

@@ -28,15 +28,27 @@ from howfar.pipeline.prediction import Model
 from howfar.progress import bar
 from howfar.protocols import Runner
 from howfar.random_streams import stream
-from howfar.results import Comparison, Evaluation, Provenance
+from howfar.results import Evaluation, Provenance
 from howfar.results.adaptation_result import BASELINE, STRATA, Adaptation
 from howfar.results.file_checks import page_folder
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import norm_layers
-from howfar.studies.adaptation import adaptation_tables, arms
-from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
+from howfar.studies.adaptation import adaptation_tables
+from howfar.studies.adaptation.models import (
+    ANEW,
+    RANDOM,
+    RETRAIN,
+    Arm,
+    EvaluatedPart,
+    StudyFolder,
+    all_seeds,
+    arms_of,
+    check_adaptation,
+    recorded,
+    strategies_of,
+)
 from howfar.studies.compare_datasets import compare
 from howfar.studies.run_report import write_run
 from howfar.studies.select_images import select
@@ -79,19 +91,16 @@ class Study:
         ]
         self.ahead = self._count()
         self._leave_out_ways()
-        seeds = arms.all_seeds(self.config)
+        seeds = all_seeds(self.config)
         self._made_ahead(Study._choose, [(seed,) for seed in seeds])
         for seed in seeds:
             self._choose(seed)
         parts = self._parts()
-        models = [(seed, arm) for seed in seeds for arm in (None, *arms.arms_of(self.config, seed))]
+        models = [(seed, arm) for seed in seeds for arm in (None, *arms_of(self.config, seed))]
         self._made_ahead(partial(Study._score, parts=parts), models)
         for seed, arm in models:
             self._score(seed, arm, parts)
-        return self._result()
 
-    def _result(self) -> Adaptation:
-        """Build the study's result from the rows collected so far."""
         images = pd.concat(self.images, ignore_index=True)
         names = [hashed.dataset.name for hashed in self.secondaries]
         background = None if self.background is None else self.background.dataset.name
@@ -103,7 +112,7 @@ class Study:
             background=background,
             segmenter=task.segmenter,
             settings={
-                **arms.recorded(self.config),
+                **recorded(self.config),
                 "options": dict(task.options),
                 "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(absolute(task.pretrained)),
                 "training": task.settings.model_dump(),
@@ -135,7 +144,7 @@ class Study:
 
     def _leave_out_ways(self) -> None:
         """Drop ways without labels that the architecture lacks, such as batch norm statistics, with a note."""
-        network = self._baseline(arms.all_seeds(self.config)[0]).build()
+        network = self._baseline(all_seeds(self.config)[0]).build()
         if norm_layers(network):
             return
         segmenter = self.storage.task.segmenter
@@ -162,9 +171,9 @@ class Study:
         """Count the models to train from scratch that are not yet in the study's folder."""
         labels = [
             f"seed{seed}/{BASELINE if arm is None else arm.label}"
-            for seed in arms.all_seeds(self.config)
-            for arm in (None, *arms.arms_of(self.config, seed))
-            if arm is None or (arm.strategy and arm.way == arms.RETRAIN)
+            for seed in all_seeds(self.config)
+            for arm in (None, *arms_of(self.config, seed))
+            if arm is None or (arm.strategy and arm.way == RETRAIN)
         ]
         return sum(not self.storage.file(label).exists() for label in labels)
 
@@ -186,15 +195,11 @@ class Study:
         )
         self.distances[seed] = run.images.set_index(["dataset", "image"])["i_dist_scaled"].to_frame()
         model = self.storage.loaded(checkpoint)
-        for hashed in self.secondaries:
-            self._choose_of(hashed, seed, run, model)
-
-    def _choose_of(self, hashed: HashedDataset, seed: int, run: Comparison, model: Model) -> None:
-        signals = self.storage.signals(f"seed{seed}/{BASELINE}", model, hashed)
-        among = None if self.config["pool_share"] is None else hashed.divided(self.config["pool_share"], 0)[0]
         most = max(self.config["shots"])
-        for strategy in arms.strategies_of(self.config, seed):
-            for count in self.config["shots"]:
+        for hashed in self.secondaries:
+            signals = self.storage.signals(f"seed{seed}/{BASELINE}", model, hashed)
+            among = None if self.config["pool_share"] is None else hashed.divided(self.config["pool_share"], 0)[0]
+            for strategy, count in itertools.product(strategies_of(self.config, seed), self.config["shots"]):
                 chosen = select(run, hashed.dataset.name, count, strategy, among=among, performance=signals, seed=seed)
                 self.notes += [f"{strategy}: {note}" for note in chosen.notes]
                 if chosen.nested and count < most:
@@ -245,31 +250,18 @@ class Study:
         order = stream(0, "background of adaptation").permutation(len(empty))
         return [empty[index] for index in order[:count]]
 
-    def _adapted(self, seed: int, arm: arms.Arm, path: str) -> Checkpoint:
+    def _adapted(self, seed: int, arm: Arm, path: str) -> Checkpoint:
         """Return the model after the steps that learn from all datasets' labels, before steps for single datasets."""
         baseline = self._baseline(seed)
-        if arm.way == arms.RETRAIN:
-            begin = baseline if self.config["start"] != arms.ANEW else None
+        if arm.way == RETRAIN:
+            begin = baseline if self.config["start"] != ANEW else None
             return self._trained(path, seed, self._examples(seed, arm), begin)
         way = THEN.join(step.name for step in _shared(arm))
         if not way:
             return baseline
         return self.storage.adapted(path, way, baseline, self.storage.given(None, self._examples(seed, arm)))
 
-    def _adapted_to(self, checkpoint: Checkpoint, seed: int, arm: arms.Arm, part: EvaluatedPart, path: str) -> Checkpoint:
-        """Adapt a model to a dataset's unlabelled images; with `pool_share`, to the part from which images are chosen."""
-        way = THEN.join(step.name for step in _own(arm))
-        if not way:
-            return checkpoint
-        name = part.hashed.dataset.name
-        site = part.dataset
-        if self.config["pool_share"] is not None and part.hashed in self.secondaries:
-            inside = set(part.hashed.divided(self.config["pool_share"], 0)[0])
-            site = replace(part.hashed.dataset, items=tuple(i for i in part.hashed.dataset.items if i.name in inside))
-        picks = [example for example in self._examples(seed, arm) if example.dataset == name] if arm.strategy else []
-        return self.storage.adapted(f"{path}/{name}", way, checkpoint, self.storage.given(site, picks))
-
-    def _examples(self, seed: int, arm: arms.Arm) -> list[TrainingExample]:
+    def _examples(self, seed: int, arm: Arm) -> list[TrainingExample]:
         """Return the examples that an arm adds to those of the primary dataset."""
         if arm.strategy is None:
             return []
@@ -285,7 +277,7 @@ class Study:
             raise InputError(f"{dataset}/{image} was chosen to be learnt from and has no mask: label it first")
         return [*chosen, *self._drawn(arm.background)]
 
-    def _score(self, seed: int, arm: arms.Arm | None, parts: list[EvaluatedPart]) -> None:
+    def _score(self, seed: int, arm: Arm | None, parts: list[EvaluatedPart]) -> None:
         """Train one model, and score it on every part."""
         label = BASELINE if arm is None else arm.label
         path = f"seed{seed}/{label}"
@@ -295,11 +287,20 @@ class Study:
         self.models.append(adaptation_tables.model_row(seed, label, arm, checkpoint, threshold, own))
         for part in parts:
             there, by, at = checkpoint, model, threshold
-            if arm is not None and _own(arm):
-                there = self._adapted_to(checkpoint, seed, arm, part, path)
+            own_steps = () if arm is None else _own(arm)
+            if arm is not None and own_steps:
+                # These learn from the dataset's unlabelled images; with `pool_share`, from the part that is chosen from.
+                whole = part.hashed.dataset
+                site = part.dataset
+                if self.config["pool_share"] is not None and part.hashed in self.secondaries:
+                    inside = set(part.hashed.divided(self.config["pool_share"], 0)[0])
+                    site = replace(whole, items=tuple(item for item in whole.items if item.name in inside))
+                picks = [each for each in self._examples(seed, arm) if each.dataset == whole.name] if arm.strategy else []
+                way = THEN.join(step.name for step in own_steps)
+                there = self.storage.adapted(f"{path}/{whole.name}", way, checkpoint, self.storage.given(site, picks))
                 by = self.storage.loaded(there)
-                if any(step.trains for step in _own(arm)):
-                    _, at = self._tuned(f"{path}/by-site/{part.hashed.dataset.name}", by, there, seed)
+                if any(step.trains for step in own_steps):
+                    _, at = self._tuned(f"{path}/by-site/{whole.name}", by, there, seed)
             taken = {pick["content"] for pick in self.picks} | set(there.card.learnt)
             evaluation = self.storage.scored(path, by, part.hashed, part.dataset, taken, at)
             images = adaptation_tables.images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
@@ -320,13 +321,13 @@ def _on_copy(make: Callable[..., None], study: Study, task: tuple[Any, ...]) -> 
     make(replace(study, **{name: copy.copy(getattr(study, name)) for name in tables}), *task)
 
 
-def _shared(arm: arms.Arm) -> tuple[AdaptationWay, ...]:
+def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
     """List the first steps of an arm's way, which learn from all datasets' labels together."""
     steps = steps_of(arm.way) if arm.strategy else ()
     return tuple(itertools.takewhile(lambda step: step.needs != "images", steps))
 
 
-def _own(arm: arms.Arm) -> tuple[AdaptationWay, ...]:
+def _own(arm: Arm) -> tuple[AdaptationWay, ...]:
     """List the later steps of an arm's way, which are run for each dataset separately."""
     return steps_of(arm.way)[len(_shared(arm)) :]
 
@@ -371,7 +372,7 @@ def adapt(
     given = checked(AdaptOptions, options)
     check_tracker(given["log"])
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
-    arms.check_adaptation(given, background=background is not None, blind=bool(blind))
+    check_adaptation(given, background=background is not None, blind=bool(blind))
     group, pretrained = given["group"], given["pretrained"]
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
@@ -413,7 +414,7 @@ def adapt(
     adaptation = Study(given, study_folder, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, folder)
-    log_result(study_folder.log(folder.name), arms.recorded(given), adaptation_tables.numbers_of_study(adaptation))
+    log_result(study_folder.log(folder.name), recorded(given), adaptation_tables.numbers_of_study(adaptation))
     remove_abandoned(folder / "models")
     return keep_pictures(adaptation, datasets)
 
@@ -448,5 +449,5 @@ def bakeoff(
     """
     given = checked(BakeoffOptions, options)
     names = given["strategies"] or registry.names("strategies")
-    given["strategies"] = (*(name for name in names if name != arms.RANDOM), arms.RANDOM)
+    given["strategies"] = (*(name for name in names if name != RANDOM), RANDOM)
     return adapt(primary, secondaries, model, out=out, background=background, blind=blind, **given)

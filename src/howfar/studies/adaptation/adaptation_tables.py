@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from howfar.results import Evaluation
 from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, F_ODS, F_OWN, SLOPES, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.significance.variance_components import REST, variance_components
-from howfar.studies.adaptation.arms import RANDOM, Arm, arms_of
-from howfar.studies.adaptation.models import EvaluatedPart
+from howfar.studies.adaptation.models import RANDOM, Arm, EvaluatedPart, arms_of
 from howfar.studies.performance.image_performance import counts_of
 
 PART_COLUMNS = {
@@ -49,15 +48,12 @@ def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) ->
 
     names, distances, values = rows["image"].tolist(), rows["distance"].to_numpy(), rows[F_OWN].to_numpy()
     own = {name: rows[name].iloc[0] for name in ("seed", "model", "dataset")}
-    return [
-        {**own, **{column: _number(getattr(part, name)) for column, name in PART_COLUMNS.items()}}
-        for count in (2, 3)
-        for part in parts(distances, names, count, retuned=lambda chosen: ods(counts, chosen), common=common, values=values)
-    ]
-
-
-def _number(value: Any) -> Any:
-    return np.nan if value is None else value
+    strata = []
+    for count in (2, 3):
+        for part in parts(distances, names, count, retuned=lambda chosen: ods(counts, chosen), common=common, values=values):
+            known = {column: getattr(part, name) for column, name in PART_COLUMNS.items()}
+            strata.append({**own, **{column: np.nan if value is None else value for column, value in known.items()}})
+    return strata
 
 
 def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
@@ -155,17 +151,27 @@ def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOpti
     scored, draws = images[images["f"].notna()], config["bootstrap"]
     arms, datasets = arms_of(config), ("all", *dict.fromkeys(scored["dataset"]))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    # Random choice with the same numbers of images, for every other strategy.
+    rivals: list[str | None] = [None] * len(arms)
+    if RANDOM in config["strategies"]:
+        chosen = [arm.strategy not in (None, RANDOM) for arm in arms]
+        rivals = [replace(arm, strategy=RANDOM).label if other else None for arm, other in zip(arms, chosen, strict=True)]
     for dataset in datasets:
         compared = scored[scored["dataset"].isin(secondaries if dataset == "all" else [dataset])]
         over_base = [gain(compared, arm.label, BASELINE, draws, dataset) for arm in arms]
-        rivals = [_rival(arm, config) for arm in arms]
         over_random = [
             None if rival is None else gain(compared, arm.label, rival, draws, dataset)
             for arm, rival in zip(arms, rivals, strict=True)
         ]
         for arm, gained, over in zip(arms, _pooled_of_labels(arms, over_base), pooled(over_random), strict=True):
             found = dict(zip(("gain", "low", "high", *OVER), (*ends(gained), *ends(over)), strict=True))
-            rows[arm.label, dataset] = {**found, **_judged(over, len(config["strategies"]) - 1)}
+            # A single seed gives no verdict.
+            judged: dict[str, bool | None] = {"beats_random": None, "below_random": None}
+            if over is not None and over[1][-1].freedom:
+                # Bonferroni's correction, since among many strategies some stand out by chance.
+                _, low, high = ends(over, 1 - (1 - LEVEL) / (len(config["strategies"]) - 1))
+                judged = {"beats_random": low > 0, "below_random": high < 0}
+            rows[arm.label, dataset] = {**found, **judged}
     return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
 
 
@@ -174,21 +180,6 @@ def _pooled_of_labels(arms: Sequence[Arm], spreads: Sequence[Spread | None]) -> 
     by_labels = [arm.strategy is not None for arm in arms]
     shared = iter(pooled([spread for spread, labelled in zip(spreads, by_labels, strict=True) if labelled]))
     return [next(shared) if labelled else spread for spread, labelled in zip(spreads, by_labels, strict=True)]
-
-
-def _rival(arm: Arm, config: AdaptOptions) -> str | None:
-    if RANDOM not in config["strategies"] or arm.strategy in (None, RANDOM):
-        return None
-    return Arm(RANDOM, arm.shots, arm.background, arm.way).label
-
-
-def _judged(gained: Spread | None, comparisons: int) -> dict[str, bool | None]:
-    """Judge whether a gain is significantly above or below 0; a single seed gives no verdict."""
-    if gained is None or not gained[1][-1].freedom:
-        return {"beats_random": None, "below_random": None}
-    # Bonferroni's correction, since among many strategies some stand out by chance.
-    _, low, high = ends(gained, 1 - (1 - LEVEL) / comparisons)
-    return {"beats_random": low > 0, "below_random": high < 0}
 
 
 LEVEL = 0.95

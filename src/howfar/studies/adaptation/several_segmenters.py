@@ -12,7 +12,7 @@ from howfar.options_by_function import AdaptOptions, SegmenterOptions, TrainingO
 from howfar.results.adaptation_result import Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.arms import all_seeds, arms_of, check_adaptation
+from howfar.studies.adaptation.models import all_seeds, arms_of, check_adaptation
 from howfar.studies.study_file.kind import (
     DatasetName,
     DatasetNames,
@@ -85,16 +85,6 @@ def _check(settings: Any, inputs: Inputs) -> None:
         _check_count("shots", max(config["shots"]) if name != settings.primary else 1, name, inputs)
     if settings.background:
         _check_count("background_shots", max((*config["background_shots"], 0)), settings.background, inputs)
-    _check_models(settings, inputs)
-
-
-def _check_count(setting_name: str, wanted: int, name: str, inputs: Inputs) -> None:
-    there = _size(name, inputs)
-    if wanted >= there:
-        raise InputError.of(setting_name, f"must leave some of the {there} images of {name} to score", wanted)
-
-
-def _check_models(settings: Any, inputs: Inputs) -> None:
     folders: set[str] = set()
     for name in settings.models:
         if not _FOLDER.fullmatch(name) or name.casefold() in folders:
@@ -107,6 +97,12 @@ def _check_models(settings: Any, inputs: Inputs) -> None:
             settings_for(segmenter_family(entry.segmenter), entry.options, **picked(TrainingOptions, training))
         except HowfarError as error:
             raise InputError(f"models.{name}: {error}") from error
+
+
+def _check_count(setting_name: str, wanted: int, name: str, inputs: Inputs) -> None:
+    there = _size(name, inputs)
+    if wanted >= there:
+        raise InputError.of(setting_name, f"must leave some of the {there} images of {name} to score", wanted)
 
 
 def _names(settings: Any, inputs: Inputs) -> list[str]:

@@ -32,21 +32,18 @@ from howfar.pixel_options import reading_asked
 from howfar.progress import stage
 from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
-from howfar.results import Comparison, Evaluation, Provenance, Relation, SetEstimate
-from howfar.results.assessment_result import Assessment, Basis, OwnScore, SiteAnswer
+from howfar.results import Comparison, Provenance, SetEstimate
+from howfar.results.assessment_result import BEHIND, Assessment
 from howfar.results.file_checks import page_folder
 from howfar.results.records import plain
 from howfar.studies.assessment.prepare_evaluations import (
     PERFORMANCE,
     AssessmentScores,
     Preparation,
-    blank_sites,
-    check_folders,
-    own_score,
     preparation,
     score_file,
 )
-from howfar.studies.assessment.site_answers import LABELS, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
+from howfar.studies.assessment.site_answers import LABELS, TAU, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.compare_datasets import features_of, measured_run
 from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.performance_files import files_of, read_performances
@@ -64,32 +61,20 @@ if TYPE_CHECKING:
 STORE = "--store"
 
 
-def command_again(commands: Commands, tiled: bool) -> str:
-    """Return the command line that repeats an assessment in its own folder, with absolute paths."""
-    file, chosen = Path(commands.model), [*commands.chosen]
-    if STORE in chosen:
-        place = chosen.index(STORE) + 1
-        chosen[place] = str(as_location(chosen[place]))
-    model = str(absolute(file)) if file.is_file() else commands.model
-    again = replace(commands, maps=absolute(commands.maps), model=model, chosen=tuple(chosen))
-    return again.assess(tiled=tiled, out=str(absolute(commands.run)))
-
-
 def model_identity(prepared: Preparation, parts: AssessmentScores) -> dict[str, Any]:
     """Return the weights' hash and the input settings that maps depend on; for given maps, return their hashes."""
     if prepared.model is not None:
         card = prepared.model.card
         return dict(plain({**prepared.model.identity, **({} if card is None else {"segmenter": card.segmenter})}))
-    return {f"maps of {evaluation.dataset}": _digest(evaluation) for evaluation in (parts.own, *parts.evaluations)}
-
-
-def _digest(evaluation: Evaluation) -> str:
-    """Hash the image names and prediction signals of an evaluation, so that another model gives another hash."""
-    rows, digest = evaluation.images.sort_values("image"), hashlib.sha256()
-    for name in ("image", HISTOGRAM, *EVERY_SIGNAL):
-        for value in rows.get(name, ()):
-            digest.update(f"{np.asarray(value).tolist()}\0".encode("utf-8", "backslashreplace"))
-    return digest.hexdigest()
+    identity = {}
+    for evaluation in (parts.own, *parts.evaluations):
+        # Image names and prediction signals: another model gives another hash.
+        rows, digest = evaluation.images.sort_values("image"), hashlib.sha256()
+        for name in ("image", HISTOGRAM, *EVERY_SIGNAL):
+            for value in rows.get(name, ()):
+                digest.update(f"{np.asarray(value).tolist()}\0".encode("utf-8", "backslashreplace"))
+        identity[f"maps of {evaluation.dataset}"] = digest.hexdigest()
+    return identity
 
 
 def changes(folder: Path, identity: Mapping[str, Any]) -> Iterator[str]:
@@ -186,12 +171,16 @@ def assess(
     chosen: Any = {name: given[name] for name in _RELATING}  # type: ignore[literal-required]  # names of options
     relating = checked(RelateOptions, chosen)
     check_resampling(relating)
-    read = _read(primary, sites, given["group"])
+    known = read_datasets(primary, sites)
+    read = [dataset for dataset in known if isinstance(dataset, Dataset)]
+    if len(read) < len(known):
+        ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))
+        raise InputError.of("primary and sites", "must be images, not embeddings", ready)
+    read = grouped(read, given["group"])
     given["range"] = reading_asked().range or None  # the numbers, where the primary gave them
     folder = page_folder("out", out, Assessment.COMMAND, PERFORMANCE)
     assert folder is not None  # for the type checker: a folder is always given
     prepared = preparation(folder, read[0], model, predictions, given)
-    check_folders(read, prepared.task)
     asked = [drawn(dataset, given["limit"], given["seed"]) for dataset in read[1:]]
     parts = prepared.parts(read[0], asked)
     comparing: Any = {name: options[name] for name in _COMPARING if name in options}  # type: ignore[literal-required]  # options
@@ -213,53 +202,24 @@ def assess(
             further=_further(parts, profile, backbone, comparison, comparing),
         )
         tiled = _by_tiles(comparison, parts, relating)
-    commands = _commands(read, comparison.sources, model, prepared, parts, relation.settings.threshold, backbone)
-    if "tau" in options:
-        commands = commands.with_tau(given["tau"])
-    basis: Basis = "sites" if parts.labelled else "corrupted"
-    scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
-    own = own_score(parts.own, parts.source)
-    home = None if own is None else (comparison.primary.name, own.performance)
-    answers = Answers(relation, commands, basis, judge.corrupted(), scored, blank_sites(parts.evaluations), tiled, home)
-    identity = model_identity(prepared, parts)
+    tau = given["tau"] if "tau" in options else None
+    commands = _commands(read, comparison.sources, model, prepared, parts, relation.settings.threshold, backbone, tau)
+    answers = Answers(relation, commands, parts, judge.corrupted(), tiled)
     called = Path(model).name if isinstance(model, (str, Path)) else "the model"
-    maps = absolute(prepared.maps) if Path(prepared.maps).name in ("", "..") else predictions
-    assessment = _assessed(
-        comparison,
-        answers,
-        parts,
-        changes(folder, identity),
-        model=called if predictions is None else f"the model behind {maps}",
-        own=own,
-        command=command_again(commands, given["tiled"]),
-        identity=identity,
-        reading=None if prepared.model is None else prepared.model.reading,
-    )
+    if predictions is not None:
+        maps = absolute(prepared.maps) if Path(prepared.maps).name in ("", "..") else predictions
+        called = f"{BEHIND}{maps}"
+    assessment = _assessed(comparison, answers, prepared, parts, called)
+    # Each file is written after those that it depends on, and the page last.
     parts.save(folder)
-    assessment = _written(folder, comparison, relation, assessment)
-    profile.with_judge(judge).save(folder / PROFILE)
-    return keep_pictures(assessment, read)
-
-
-def _read(primary: DatasetArgument, sites: DatasetsArgument, group: str | None) -> list[Dataset]:
-    """Read the primary and the sites with their groups; refuse ready-made embeddings."""
-    known = read_datasets(primary, sites)
-    read = [dataset for dataset in known if isinstance(dataset, Dataset)]
-    if len(read) < len(known):
-        ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))
-        raise InputError.of("primary and sites", "must be images, not embeddings", ready)
-    return grouped(read, group)
-
-
-def _written(folder: Path, comparison: Comparison, relation: Relation, assessment: Assessment) -> Assessment:
-    """Write comparison, relation and assessment, in order of dependence, and their page."""
     comparison.save(folder)
     relation.save(folder)
     assessment = assessment.made_from(comparison, relation)
     assessment.save(folder)
     draw(comparison, folder, relation=relation, assessment=assessment)
     forget_pairs(folder)
-    return assessment
+    profile.with_judge(judge).save(folder / PROFILE)
+    return keep_pictures(assessment, read)
 
 
 def _further(
@@ -282,8 +242,12 @@ def _commands(
     parts: AssessmentScores,
     threshold: float | None,
     backbone: BackboneArgument,
+    tau: float | None,
 ) -> Commands:
-    """Collect the parts of command lines; predictions with a COCO file of classes name it as ``--classes``."""
+    """Collect the parts of command lines; predictions with a COCO file of classes name it as ``--classes``.
+
+    `tau` is the user's own: it is not left out where it is the default, since the advice goes by it.
+    """
     given, loaded = prepared.given, prepared.model
     named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, UNKNOWN)}" for dataset in read}
     sites = [dataset.name for dataset in read[1:]]
@@ -297,6 +261,9 @@ def _commands(
     at = () if threshold is None else ("--threshold", f"{threshold:g}")
     by = backbone if isinstance(backbone, str) else "BACKBONE"
     rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
+    chosen = [*(("--backbone", by) if by != DEFAULT_BACKBONE else ()), *command_words(AssessOptions, rest)]
+    if tau is not None and TAU not in chosen:
+        chosen += [TAU, f"{tau:g}"]
     return Commands(
         primary=named[read[0].name],
         sites={name: named[name] for name in sites},
@@ -307,7 +274,7 @@ def _commands(
         seed=given["seed"],
         scored=(*command_words(CertifyOptions, {"task": given["task"]}), *at, *command_words(CertifyOptions, scored)),
         read=(*size, *(() if reading is None else reading.options())),
-        chosen=(*(("--backbone", by) if by != DEFAULT_BACKBONE else ()), *command_words(AssessOptions, rest)),
+        chosen=tuple(chosen),
         segmenter=None if card is None else card.segmenter,
         task=prepared.task,
         predictions=dict(zip(sites, files, strict=True)) if loaded is None else {},
@@ -327,50 +294,57 @@ def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOpti
 
 
 def _assessed(
-    comparison: Comparison,
-    answers: Answers,
-    parts: AssessmentScores,
-    changed: Iterator[str],
-    own: OwnScore | None,
-    **fields: Any,
+    comparison: Comparison, answers: Answers, prepared: Preparation, parts: AssessmentScores, called: str
 ) -> Assessment:
-    relation, commands = answers.relation, answers.commands
-    primary, called = comparison.primary.name, commands.task.performance_name
-    basis = basis_note(answers.basis, len(answers.corrupted), primary, answers.blank)
-    sites = tuple(_with_labels(answers.site(name), comparison, commands.seed) for name in commands.sites)
-    untrained = not commands.segmenter and any(site.next.action == "adapt" for site in sites)
-    doubled = (note for each in (parts.own, *parts.evaluations) for note in each.notes if DOUBLED in note)
-    notes = [*changed, basis, *_notes(relation), NOT_TRAINED if untrained else "", *parts.notes, *doubled]
-    first = ["" if own is None else own_words(own, primary, called, parts.held_out), *(f"{doubt}." for doubt in parts.doubts)]
+    """Answer for every site, and collect what the reader is told of the model, the estimates and the run."""
+    relation, commands, own = answers.relation, answers.commands, answers.own
+    primary, identity = comparison.primary.name, model_identity(prepared, parts)
+    sites = []
+    for name in commands.sites:
+        site = answers.site(name)
+        if site.next.action == "label" and site.measured is None:
+            # The images that the recommended command chooses.
+            chosen = select(comparison, name, min(LABELS, site.n), "random", seed=commands.seed)
+            site = replace(site, to_label=tuple(pick.image for pick in chosen.picks))
+        sites.append(site)
+
+    notes = [*changes(prepared.run, identity), basis_note(answers.basis, len(answers.corrupted), primary, answers.blank)]
+    if relation.estimator == MEAN and relation.settings.estimator != MEAN:
+        notes.append(
+            "No estimator could read the model's predictions: every site is expected to score the labelled datasets' mean."
+        )
+    else:
+        notes += fallbacks(relation.estimates, relation.estimator)
+    if any(row.measured is None for row in relation.estimates) and len(relation.judgements) == 0:
+        notes.append("With a single labelled dataset nothing could be tested: how far the estimates miss is not known.")
+    if not commands.segmenter and any(site.next.action == "adapt" for site in sites):
+        notes.append(NOT_TRAINED)
+    notes += parts.notes
+    notes += [note for each in (parts.own, *parts.evaluations) for note in each.notes if DOUBLED in note]
+    score = "" if own is None else own_words(own, primary, commands.task.performance_name, parts.held_out)
+
+    # The command that repeats the assessment in its own folder, with absolute paths.
+    file, again = Path(commands.model), [*commands.chosen]
+    if STORE in again:
+        place = again.index(STORE) + 1
+        again[place] = str(as_location(again[place]))
+    known = str(absolute(file)) if file.is_file() else commands.model
+    repeating = replace(commands, maps=absolute(commands.maps), model=known, chosen=tuple(again))
     return Assessment(
-        **fields,
         primary=primary,
         metric=relation.metric,
         tau=relation.settings.tau,
         basis=answers.basis,
-        sites=sites,
+        sites=tuple(sites),
         labelled=answers.labelled(),
         tiled=commands.tiled,
         task=commands.task.name,
         provenance=Provenance.now(),
         notes=tuple(note for note in notes if note),
         own=own,
-        first=" ".join(filter(None, first)),
+        first=" ".join(filter(None, [score, *(f"{doubt}." for doubt in parts.doubts)])),
+        model=called,
+        command=repeating.assess(tiled=prepared.given["tiled"], out=str(absolute(commands.run))),
+        identity=identity,
+        reading=None if prepared.model is None else prepared.model.reading,
     )
-
-
-def _with_labels(site: SiteAnswer, comparison: Comparison, seed: int) -> SiteAnswer:
-    """Add the images to label if the next step is to label; the recommended command chooses the same images."""
-    if site.next.action != "label" or site.measured is not None:
-        return site
-    chosen = select(comparison, site.dataset, min(LABELS, site.n), "random", seed=seed)
-    return replace(site, to_label=tuple(pick.image for pick in chosen.picks))
-
-
-def _notes(relation: Relation) -> Iterator[str]:
-    if relation.estimator == MEAN and relation.settings.estimator != MEAN:
-        yield "No estimator could read the model's predictions: every site is expected to score the labelled datasets' mean."
-    else:
-        yield from fallbacks(relation.estimates, relation.estimator)
-    if any(row.measured is None for row in relation.estimates) and len(relation.judgements) == 0:
-        yield "With a single labelled dataset nothing could be tested: how far the estimates miss is not known."

@@ -61,22 +61,19 @@ class BlankSite:
         )
 
 
-def blank_site(evaluation: Evaluation) -> BlankSite | None:
-    """Return the counts of a site without foreground; return None with foreground, without masks, or for other tasks."""
-    if evaluation.task != SegmentationTask.name:
-        return None
-    true = evaluation.images["true"].to_numpy(dtype=np.float64)
-    masked = np.isfinite(true)
-    if not masked.any() or true[masked].any():
-        return None
-    predicted = evaluation.images["predicted_foreground"].to_numpy(dtype=np.float64)[masked]
-    share_found = evaluation.scores["false_positive_share"] or 0.0
-    return BlankSite(len(true), int(masked.sum()), int((predicted > 0).sum()), share_found)
-
-
 def blank_sites(evaluations: Iterable[Evaluation]) -> dict[str, BlankSite]:
-    """Collect the sites whose masks hold no foreground by name."""
-    return {each.dataset: blank for each in evaluations if (blank := blank_site(each)) is not None}
+    """Collect the sites whose masks hold no foreground by name; tasks other than segmentation have none."""
+    blank = {}
+    for evaluation in evaluations:
+        if evaluation.task != SegmentationTask.name:
+            continue
+        true = evaluation.images["true"].to_numpy(dtype=np.float64)
+        masked = np.isfinite(true)
+        if masked.any() and not true[masked].any():
+            alarms = evaluation.images["predicted_foreground"].to_numpy(dtype=np.float64)[masked] > 0
+            false_positive_share = evaluation.scores["false_positive_share"] or 0.0
+            blank[evaluation.dataset] = BlankSite(len(true), int(masked.sum()), int(alarms.sum()), false_positive_share)
+    return blank
 
 
 @dataclass(frozen=True)
@@ -99,42 +96,10 @@ def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | N
     return there[0] if there else None
 
 
-def coco_categories(truth: Path | None, predictions: Path) -> tuple[Path | None, Path | None]:
-    """Return (truth, categories), either None: a COCO file without ``annotations`` names images and is no truth."""
-    if truth is None or truth.suffix.lower() != _JSON:
-        return truth, None
-    document = read_document(truth, "true boxes")
-    if not isinstance(document, Mapping) or not isinstance(document.get("images"), list):
-        return truth, None
-    categories = truth if predictions.suffix.lower() == _JSON and document.get("categories") else None
-    return (truth if "annotations" in document else None), categories
-
-
 def folder_of(dataset: str) -> str:
     """Return a dataset's name as a valid folder name."""
     name = dataset.translate(str.maketrans("/\\\0", "---"))
     return name if name.strip(".") else name.replace(".", "-")
-
-
-def check_folders(datasets: Sequence[Dataset], task: type[Task]) -> None:
-    """Raise `InputError` if the predictions of two datasets would have the same path."""
-    names = [f"{folder_of(dataset.name)}{ending}" for dataset in datasets for ending in ("", *task.further)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        rule = "must have names whose predictions lie in places of their own"
-        raise InputError.of("sites", rule, twice[0], "name them as NAME=PATH")
-
-
-def _side(dataset: Dataset, folder: Path) -> float:
-    """Compute the median side, √(width · height), of a dataset's images, from the headers of their maps."""
-    sides = []
-    for file in match_maps(dataset, folder).files.values():
-        try:
-            width, height = size(file)
-        except ImageError as error:
-            raise InputError(f"{file} cannot be read ({error}): remove it, and it is made anew") from error
-        sides.append(np.sqrt(width * height))
-    return float(np.median(sides))
 
 
 def labelled_part(dataset: Dataset, task: Task) -> Dataset:
@@ -197,6 +162,11 @@ class Preparation:
 
     def parts(self, primary: Dataset, sites: Sequence[Dataset]) -> AssessmentScores:
         """Score the primary's held-out images and every site; with a model, make corrupted sets unless `corrupted` is off."""
+        names = [f"{folder_of(each.name)}{ending}" for each in (primary, *sites) for ending in ("", *self.task.further)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            rule = "must have names whose predictions lie in places of their own"
+            raise InputError.of("sites", rule, twice[0], "name them as NAME=PATH")
         held_out, notes = self._held_out(primary)
         warnings = () if self.model is None else self.model.warnings
         known = self.model is not None and self.model.card is not None
@@ -212,8 +182,13 @@ class Preparation:
         evaluations = tuple(self._scored(site, place, threshold, tuned, partial=partial) for site, place in pairs)
         if not source and own.threshold is not None:
             source = f"chosen on {own.scored} {'held-out ' if known else ''}images of {own.dataset}"
-        tiled, said = self._by_tiles(datasets, places, own.threshold), (*notes, *further)
-        parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tiled, known, warnings)
+        tiled = []
+        for dataset, place in zip(datasets, places, strict=True) if all(place.tiled for place in places) else ():
+            chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
+            by_tiles = evaluate(dataset, place.tiled, threshold=own.threshold, partial=True, **chosen)
+            tiled.append(replace(by_tiles, tiled=True))
+        said = (*notes, *further)
+        parts = AssessmentScores(own, evaluations, tuple(places[1:]), None, said, source, tuple(tiled), known, warnings)
         if self.model is not None and self.given["corrupted"]:
             few = drawn(held_out, MOST, self.given["seed"])
             how: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
@@ -221,16 +196,13 @@ class Preparation:
             return replace(parts, corrupted=corrupt(few, self.run / CORRUPTED, model=self.model, tuned_on=own, **how))
         if not parts.labelled:
             blank = blank_sites(evaluations)
-            names = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
-            raise InputError.of("sites", f"must hold one with {self.task.truth_noun}", names, self._remedy())
+            received = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
+            remedy = f"label one: {self.task.labelling}"
+            if self.task is SegmentationTask:
+                remedy = "label a site" + ("" if self.given["corrupted"] else ", or leave out --no-corrupted")
+                remedy += "" if self.model else ", or pass a model (--model CKPT), which can be tried on corrupted images"
+            raise InputError.of("sites", f"must hold one with {self.task.truth_noun}", received, remedy)
         return parts
-
-    def _remedy(self) -> str:
-        """Return the remedy for an assessment without a labelled site."""
-        if self.task is not SegmentationTask:
-            return f"label one: {self.task.labelling}"
-        remedy = "label a site" + ("" if self.given["corrupted"] else ", or leave out --no-corrupted")
-        return remedy + ("" if self.model else ", or pass a model (--model CKPT), which can be tried on corrupted images")
 
     def _threshold(self) -> tuple[float | None, str]:
         """Return the threshold and its source; None means that it is tuned on the primary's images."""
@@ -265,9 +237,16 @@ class Preparation:
         for folder in (main, *further.values()) if endings == (FOLDER,) else ():
             if folder is not None:
                 match_maps(dataset, folder)
-        truth, categories = coco_categories(None if truths is None else find(truths, name, TRUTHS, "truth"), main)
-        named = bool(self.given["classes"])
-        return Predictions(main, further.get(FLIPPED), further.get(TILED), truth, None if named else categories)
+        truth = None if truths is None else find(truths, name, TRUTHS, "truth")
+        categories: Path | None = None
+        if truth is not None and truth.suffix.lower() == _JSON:
+            document = read_document(truth, "true boxes")
+            # A COCO file without annotations names images and classes, and is no truth.
+            if isinstance(document, Mapping) and isinstance(document.get("images"), list):
+                if main.suffix.lower() == _JSON and document.get("categories") and not self.given["classes"]:
+                    categories = truth
+                truth = truth if "annotations" in document else None
+        return Predictions(main, further.get(FLIPPED), further.get(TILED), truth, categories)
 
     def _made(self, model: Model, datasets: Sequence[Dataset]) -> list[Predictions]:
         """Predict every dataset as it is and mirrored; existing maps are kept.
@@ -283,12 +262,21 @@ class Preparation:
 
         plain, flipped = made(model, ""), made(model, FLIPPED)
         tiled: list[Path | None] = [None] * len(datasets)
-        if not model.predictor.tiled:
-            primary, *others = (_side(dataset, folder) for dataset, folder in zip(datasets, plain, strict=True))
-            if any(side > LARGER * primary for side in others):
-                identity = {**model.identity, "size": model.predictor.size, "tiled": True}
-                by_tiles = replace(model, predictor=replace(model.predictor, tiled=True), identity=identity)
-                tiled = [*made(by_tiles, TILED)]
+        # The median side, √(width · height), of each dataset's images, from the headers of their maps.
+        sides = []
+        for dataset, folder in zip(datasets, plain, strict=True) if not model.predictor.tiled else ():
+            areas = []
+            for file in match_maps(dataset, folder).files.values():
+                try:
+                    width, height = size(file)
+                except ImageError as error:
+                    raise InputError(f"{file} cannot be read ({error}): remove it, and it is made anew") from error
+                areas.append(width * height)
+            sides.append(float(np.median(np.sqrt(areas))))
+        if any(side > LARGER * sides[0] for side in sides[1:]):
+            identity = {**model.identity, "size": model.predictor.size, "tiled": True}
+            by_tiles = replace(model, predictor=replace(model.predictor, tiled=True), identity=identity)
+            tiled = [*made(by_tiles, TILED)]
         return [Predictions(*folders) for folders in zip(plain, flipped, tiled, strict=True)]
 
     def _held_out(self, primary: Dataset) -> tuple[Dataset, tuple[str, ...]]:
@@ -355,16 +343,6 @@ class Preparation:
             progress=self.given["progress"],
             **reading,
         )
-
-    def _by_tiles(
-        self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], threshold: float | None
-    ) -> tuple[Evaluation, ...]:
-        """Score the maps by tiles at the primary's threshold, if every dataset has such maps."""
-        folders = [of.tiled for of in predictions]
-        pairs = zip(datasets, folders, strict=True) if all(folders) else ()
-        chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
-        scored = (evaluate(dataset, folder, threshold=threshold, partial=True, **chosen) for dataset, folder in pairs)
-        return tuple(replace(evaluation, tiled=True) for evaluation in scored)
 
 
 def own_score(own: Evaluation, source: str) -> OwnScore | None:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -13,9 +13,8 @@ from howfar.pixel_options import counted_as
 from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.relation_result import Gate
-from howfar.studies.assessment.prepare_evaluations import BlankSite, folder_of
-from howfar.tasks.segmentation_measures import FALSE_ALARMS
-from howfar.tasks.segmentation_task import SegmentationTask
+from howfar.studies.assessment.prepare_evaluations import AssessmentScores, BlankSite, blank_sites, folder_of, own_score
+from howfar.tasks.segmentation_task import FALSE_ALARMS, SegmentationTask
 from howfar.tasks.task import Task
 from howfar.text_formatting import in_units, per, percentage_of, says_nothing
 
@@ -74,11 +73,22 @@ def answer(
     """
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
-    reasons = "" if gate is None or not gate.outside else _reasons(gate, home)
+    reasons = ""
+    if gate is not None and gate.outside:
+        # The first reason with its numbers, the others by name; the primary by its name where it is known.
+        first, *others = (reading.words for reading in gate.outside)
+        checks = f"{len(others)} other checks fail" if len(others) > 1 else "Another check fails"
+        also = f". {checks} too: {'; '.join(words.partition(' (')[0] for words in others)}" if others else ""
+        reasons = f"{first}{also}".replace("the primary", "the primary" if home is None else home[0])
     if estimate.measured is not None:
-        said, hidden = _measured(site, estimate, performance_name, measured, home)
-        others = reasons.replace("any labelled", "any other labelled")
-        doubt = others and f"If {site} had no labels, that estimate would not be trusted: {others}."
+        on = f" on {measured[0]} of {measured[1]} images" if measured[0] else ""
+        said = f"{site}: {performance_name} {estimate.measured:.2f} measured{on}{_lost(home, estimate.measured)}."
+        held_score = "which includes the measured score" if estimate.held else "which misses the measured score"
+        hidden = f"Estimated without its labels: {estimate.text()}, {held_score}."
+        if says_nothing(estimate.low, estimate.high):
+            hidden = "Without its labels, the interval would have been too wide to use."
+        reasons = reasons.replace("any labelled", "any other labelled")
+        doubt = reasons and f"If {site} had no labels, that estimate would not be trusted: {reasons}."
         return " ".join(filter(None, (said, failing, hidden, doubt)))
     if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
@@ -100,16 +110,6 @@ def _lost(home: Home, score: float, about: str = "") -> str:
         return ""
     # The difference of the scores as printed.
     return f", {about}{round(home[1], 2) - round(score, 2):.2f} lower than on {home[0]}"
-
-
-def _measured(site: str, estimate: SetEstimate, performance_name: str, counts: tuple[int, int], home: Home) -> tuple[str, str]:
-    (scored, images), measured = counts, estimate.measured or 0.0
-    on = f" on {scored} of {images} images" if scored else ""
-    said = f"{site}: {performance_name} {measured:.2f} measured{on}{_lost(home, measured)}."
-    if says_nothing(estimate.low, estimate.high):
-        return said, "Without its labels, the interval would have been too wide to use."
-    held = "which includes the measured score" if estimate.held else "which misses the measured score"
-    return said, f"Estimated without its labels: {estimate.text()}, {held}."
 
 
 def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
@@ -149,13 +149,6 @@ def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
         fail = task.failing(2, tau)
         sentences.append(f"Which images {fail} is not known: no list can be given with at most {rate} of it wrong.")
     return " ".join(sentences)
-
-
-def _reasons(gate: Gate, home: Home) -> str:
-    """State the first reason with its numbers, and name the further ones; the primary by its name where it is known."""
-    first, *others = (reading.words for reading in gate.outside)
-    also = f"; also {', and '.join(words.partition(' (')[0] for words in others)}" if others else ""
-    return f"{first}{also}".replace("the primary", "the primary" if home is None else home[0])
 
 
 def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
@@ -215,10 +208,6 @@ class Commands:
     segmenter: str | None = None
     task: type[Task] = SegmentationTask
     predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def with_tau(self, tau: float) -> Self:
-        """Return the commands with the user's τ, which is not left out where it is the default: the advice goes by it."""
-        return self if TAU in self.chosen else replace(self, chosen=(*self.chosen, TAU, f"{tau:g}"))
 
     def certify(self, site: str, *asked: str) -> str:
         """Build the command that measures a site by labels, with the options of the question."""
@@ -290,11 +279,22 @@ def next_step(
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        text = f"label the {few} images that the command below draws at random. That gives an interval valid at any distance."
+        text = (
+            f"label {few} images. The command below draws them at random and says where labels go. Repeat it when they are "
+            "labelled: it prints the score with an interval that is valid at any distance."
+        )
         return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
-    better = _better_by_tiles(estimate, by_tiles, enough)
-    if better and not commands.tiled:
-        return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
+    if estimate is not None and by_tiles is not None and not commands.tiled:
+        if estimate.measured is not None and by_tiles.measured is not None:
+            before, score, at_most = estimate.measured, by_tiles.measured, by_tiles.measured
+            better = f"{score:.2f} was measured by tiles, {before:.2f} whole"
+        else:
+            before, score, at_most = estimate.predicted, by_tiles.predicted, by_tiles.high
+            better = f"{score:.2f} is expected, in place of {before:.2f}"
+        if score - before >= GAIN:
+            low = at_most < enough.score
+            still = f"; that is still {enough.short_of(score)}, so training will be needed too" if low else ""
+            return NextStep("tile", f"predict by tiles, which costs no label: {better}{still}.", commands.tile(site))
     measure = commands.certify(site, "-k", str(more_labels))
     if estimate is None:
         return NextStep("certify", f"label {more_labels} images drawn at random.", measure)
@@ -325,50 +325,48 @@ def next_step(
     return NextStep("check", enough.nothing(estimate.predicted), commands.check(site))
 
 
-def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None, enough: Enough) -> str:
-    """State how much better the maps by tiles score than whole-image maps, and if too low still; return "" if not better."""
-    if whole is None or tiled is None:
-        return ""
-    if whole.measured is not None and tiled.measured is not None:
-        before, score, at_most = whole.measured, tiled.measured, tiled.measured
-        better = f"{score:.2f} was measured by tiles, {before:.2f} whole"
-    else:
-        before, score, at_most = whole.predicted, tiled.predicted, tiled.high
-        better = f"{score:.2f} is expected, in place of {before:.2f}"
-    still = f"; that is still {enough.short_of(score)}, so training will be needed too" if at_most < enough.score else ""
-    return f"{better}{still}" if score - before >= GAIN else ""
-
-
-@dataclass(frozen=True)
 class Answers:
     """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates.
 
-    `corrupted` are estimates of corrupted sets with the gate's reading; `scored` counts each site's scored images; `home` is
-    the primary's name and score.
+    `corrupted` are estimates of corrupted sets with the gate's reading; `tiled` are those from the sites' maps by tiles.
     """
 
-    relation: Relation
-    commands: Commands
-    basis: Basis
-    corrupted: Sequence[tuple[SetEstimate, bool | None]]
-    scored: Mapping[str, int]
-    blank: Mapping[str, BlankSite] = field(default_factory=dict)
-    tiled: Sequence[SetEstimate] = ()
-    home: Home = None
+    def __init__(
+        self,
+        relation: Relation,
+        commands: Commands,
+        parts: AssessmentScores,
+        corrupted: Sequence[tuple[SetEstimate, bool | None]],
+        tiled: Sequence[SetEstimate],
+    ) -> None:
+        self.relation, self.commands, self.corrupted, self.tiled = relation, commands, corrupted, tiled
+        self.basis: Basis = "sites" if parts.labelled else "corrupted"
+        self.blank = blank_sites(parts.evaluations)
+        self.scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
+        self.own = own_score(parts.own, parts.source)
+        self.home: Home = None if self.own is None else (relation.primary, self.own.performance)
 
     def site(self, name: str) -> SiteAnswer:
         """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
         relation, blank, task = self.relation, self.blank.get(name), self.commands.task
         estimate, by_tiles = ({row.dataset: row for row in rows}.get(name) for rows in (relation.estimates, self.tiled))
         listed = {row.dataset: row for row in relation.failures}.get(name)
-        gate, held = relation.gate(name), self.held(estimate, name)
-        n, scored = int((relation.images["dataset"] == name).sum()), self.scored.get(name, 0)
+        images, gate = relation.images.loc[relation.images["dataset"] == name, "path"].tolist(), relation.gate(name)
+        n, scored = len(images), self.scored.get(name, 0)
+        # How many intervals of other labelled sets, by the same estimator, hold the measured mean, and how many there are.
+        others = [row for row in relation.estimates if row.measured is not None and row.dataset != name]
+        if self.basis == "corrupted":
+            others = [row for row, _ in self.corrupted]
+        known = [row for row in others if estimate is not None and row.estimator == estimate.estimator]
+        known = [row for row in known if not says_nothing(row.low, row.high)]
+        held = sum(row.held for row in known), len(known)
+
         if blank is not None:
             words, failing, following = blank.words(name), "", next_of_blank(name, blank, self.commands)
         else:
             alike = "corrupted sets, which promises less for a real site"
             kind = alike if self.basis == "corrupted" else "labelled sites"
-            unit = counted_as(relation.images.loc[relation.images["dataset"] == name, "path"].tolist())
+            unit = counted_as(images)
             mean, failing = per(task.performance_name, unit), failing_words(relation, name, task)
             words = in_units(answer(name, estimate, gate, failing, held, kind, mean, (scored, n), self.home), unit, name)
             enough = Enough(relation.settings.tau, None if TAU in self.commands.chosen else self.home)
@@ -399,15 +397,6 @@ class Answers:
             by_tiles=None if by_tiles is None else by_tiles.predicted if by_tiles.measured is None else by_tiles.measured,
             false_positive_share=None if blank is None else blank.false_positive_share,
         )
-
-    def held(self, estimate: SetEstimate | None, name: str) -> tuple[int, int]:
-        """Return how many intervals of other labelled sets (same estimator) hold the measured mean, and how many there are."""
-        others = [row for row in self.relation.estimates if row.measured is not None and row.dataset != name]
-        if self.basis == "corrupted":
-            others = [row for row, _ in self.corrupted]
-        known = [row for row in others if not says_nothing(row.low, row.high)]
-        rows = [row for row in known if estimate is not None and row.estimator == estimate.estimator]
-        return sum(row.held for row in rows), len(rows)
 
     def labelled(self) -> tuple[LabelledSet, ...]:
         """List the labelled sites and the corrupted sets, each with the estimate made while its labels were hidden."""

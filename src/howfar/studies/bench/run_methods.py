@@ -18,7 +18,7 @@ A method is a Python file that defines at least one of four functions. Each is c
 or "corrupted"), ``image``, ``performance``, and the entry's columns of signals. ``site`` has ``image`` and these columns.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -310,9 +310,28 @@ ENDS: Final = ("", "images_")
 
 def _certified(method: Method, where: str, proxy: Float64Array, truth: Float64Array) -> tuple[float, float]:
     """Find the fewest labels of `COUNTS` (else all) whose mean half-width is at most 0.05, and the share that held with 8."""
+    name = f"{method.source}: certificate on {where}"
     needed, held, mean = len(truth), 0.0, truth.mean()
     for k in (count for count in COUNTS if count < len(truth)):
-        _, low, high = np.array(list(_draws(method, where, proxy, truth, k))).T
+        draws = []
+        for seed in range(DRAWS):
+            asked = set[int]()
+
+            def ask(indices: Any, asked: set[int] = asked, most: int = k) -> Float64Array:
+                chosen = np.asarray(indices)
+                if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < len(truth))).all():
+                    raise InputError.of("indices", f"must be one row of whole numbers from 0 to {len(truth) - 1}", indices)
+                asked.update(chosen.tolist())
+                if len(asked) > most:
+                    raise InputError.of("indices", f"must be of at most {most} images", len(asked))
+                return np.asarray(truth[chosen])
+
+            said = method.call("certificate", where, proxy.copy(), k, ask, seed)
+            row = as_row(said, f"{name}: value, low and high", length=3)
+            if not row[1] <= row[2]:
+                raise InputError.of(name, "must return value, low and high, low at most high", row.tolist())
+            draws.append(np.clip(row, 0.0, 1.0))
+        _, low, high = np.array(draws).T
         if k == CHECKED:
             held = float(np.mean((low - 1e-9 <= mean) & (mean <= high + 1e-9)))
         if np.mean(high - low) / 2.0 <= HALF + 1e-9:
@@ -320,24 +339,3 @@ def _certified(method: Method, where: str, proxy: Float64Array, truth: Float64Ar
         if needed < len(truth) and k >= CHECKED:
             break
     return float(needed), held
-
-
-def _draws(method: Method, where: str, proxy: Float64Array, truth: Float64Array, k: int) -> Iterator[Float64Array]:
-    """Yield value, low and high of the certificate with each seed, clipped to [0, 1]."""
-    name = f"{method.source}: certificate on {where}"
-    for seed in range(DRAWS):
-        asked = set[int]()
-
-        def ask(indices: Any, asked: set[int] = asked) -> Float64Array:
-            chosen = np.asarray(indices)
-            if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not ((chosen >= 0) & (chosen < len(truth))).all():
-                raise InputError.of("indices", f"must be one row of whole numbers from 0 to {len(truth) - 1}", indices)
-            asked.update(chosen.tolist())
-            if len(asked) > k:
-                raise InputError.of("indices", f"must be of at most {k} images", len(asked))
-            return np.asarray(truth[chosen])
-
-        said = as_row(method.call("certificate", where, proxy.copy(), k, ask, seed), f"{name}: value, low and high", length=3)
-        if not said[1] <= said[2]:
-            raise InputError.of(name, "must return value, low and high, low at most high", said.tolist())
-        yield np.clip(said, 0.0, 1.0)

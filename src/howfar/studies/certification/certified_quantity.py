@@ -162,7 +162,13 @@ def look(
     """
     values, level, rule = measured.values, question.level, question.rule
     if zone is not None:
-        return _look_for_zone(zone, values)
+        tested = replace(zone, tests=sampling.zone_tests(zone, values))
+        known = tested.certified or any(test.passed is False for test in tested.tests)
+        tests = (Step(len(values), tested.certified / len(zone.ranking), None, None),) if known else ()
+        blank = int(np.isnan(values).sum())
+        are = "1 labelled image has" if blank == 1 else f"{blank} labelled images have"
+        note = f"{are} nothing to find, and no performance: counted as not below {zone.at_least:g}"
+        return Looks(tests, values, notes=(note,) if blank else (), zone=tested)
     if question.against is not None and not drawn:  # equal predictions differ by nothing
         return Looks((Step(0, 0.0, 0.0, 0.0),), values)
     if (question.until is not None or question.against is not None) and not len(values):
@@ -176,19 +182,18 @@ def look(
         return Looks(steps, values, None if steps[-1].settled else labels_needed(values, proxies, images, level, rule))
     sample = sample_of(drawn)
     if question.measure.kind == "best":
-        return _best(question, measured, sample, expected)
+        # The best ratio over thresholds, from all labels.
+        part = first(sample, len(measured)) if len(measured) else None
+        if part is None or measured.parts is None or not measured.parts[1][:, 0].any():
+            return Looks((), values)
+        found, place = sampling.ods(*measured.parts, _stacked(expected), part, level=level)
+        note = (
+            f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the true "
+            "best on average, the more the fewer labels"
+        )
+        return Looks((_step(len(measured), found),), values, notes=(note,))
     counts = range(1, len(measured) + 1)
     return Looks(tuple(_estimate(question, measured, count, proxies, sample, expected) for count in counts), values)
-
-
-def _look_for_zone(zone: Zone, values: Float64Array) -> Looks:
-    tested = replace(zone, tests=sampling.zone_tests(zone, values))
-    known = tested.certified or any(test.passed is False for test in tested.tests)
-    steps = (Step(len(values), tested.certified / len(zone.ranking), None, None),) if known else ()
-    blank = int(np.isnan(values).sum())
-    are = "1 labelled image has" if blank == 1 else f"{blank} labelled images have"
-    note = f"{are} nothing to find, and no performance: counted as not below {zone.at_least:g}"
-    return Looks(steps, values, notes=(note,) if blank else (), zone=tested)
 
 
 def _followed(known: sampling.ConfidenceSequence) -> tuple[Step, ...]:
@@ -294,19 +299,6 @@ def _estimate(
         if below.any():
             return _step(count, sampling.ratio(above, below, _stacked(expected)[..., 0], part, level=question.level))
     return Step(count, None, None, None)
-
-
-def _best(question: Question, measured: SampleMeasures, sample: sampling.Sample, expected: Pair | None) -> Looks:
-    """Estimate the best ratio over thresholds from all labels."""
-    part = first(sample, len(measured)) if len(measured) else None
-    if part is None or measured.parts is None or not measured.parts[1][:, 0].any():
-        return Looks((), measured.values)
-    found, place = sampling.ods(*measured.parts, _stacked(expected), part, level=question.level)
-    note = (
-        f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the true best "
-        "on average, the more the fewer labels"
-    )
-    return Looks((_step(len(measured), found),), measured.values, notes=(note,))
 
 
 def group_notes(question: Question, found: Looks, drawn: Sequence[SampledImage], groups: Sequence[str]) -> Iterator[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument
@@ -24,11 +25,14 @@ from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation, Provenance
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
 from howfar.results.file_checks import page_folder
+from howfar.results.records import Cells
+from howfar.sampling import labels_for, plan_zone, zone_share
 from howfar.sampling.design import as_shares
 from howfar.studies.certification import sample as drawing
 from howfar.studies.certification.certified_quantity import (
     DIFFER,
     ORDER,
+    SHORT,
     VALUES,
     ZONE,
     Looks,
@@ -58,28 +62,6 @@ FILES: Final = (
 """What is handed out to be labelled, and replaced where a sample is drawn or grows."""
 _OURS: Final = b"image,rank,predicted,stratum,"
 """How the table of a sample begins; that of a selection begins otherwise."""
-
-
-def _check_replaced(folder: Path | None, earlier: Certificate | None, k: int | None, labels: Any) -> None:
-    """Raise `InputError` if drawing a sample would replace someone else's files or the given labels in the folder.
-
-    A sample's table without a certificate is left by a stopped run, which continues.
-    """
-    if folder is None or (earlier is not None and (k is None or k <= len(earlier))):
-        return
-    there = [name for name in FILES if (folder / name).exists()]
-    table = folder / TABLE
-    ours = False
-    with suppress(OSError), table.open("rb") as file:
-        ours = file.read(len(_OURS)) == _OURS
-    if there and earlier is None and not ours:
-        rule = f"must be a folder without {there[0]}, or that of an earlier sample"
-        raise InputError.of("out", rule, str(folder), "choose another folder")
-    if isinstance(labels, (str, Path)) and Path(labels).exists():
-        name = next((name for name in there if (folder / name).samefile(labels)), None)
-        if name is not None and name != "labels.csv":  # in which what somebody filled in stays
-            rule = "must not be a file that drawing replaces"
-            raise InputError.of("labels", rule, str(labels), "save the export under another name")
 
 
 def _is_values(site: Any) -> bool:
@@ -231,8 +213,7 @@ def certify(
         if value is not None and not isinstance(value, (str, Path, Certificate) if name == "sample" else (str, Path)):
             raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
     folder = page_folder("out", out, Certificate.COMMAND)
-    earlier = _earlier(folder)
-    _check_replaced(folder, earlier, k, labels)
+    earlier = _earlier(folder, k, labels)
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
     given = _of_task(given, options, earlier, over, models)
     cut = choose(given["threshold"], tuned_on)
@@ -252,8 +233,7 @@ def certify(
         drawing.check_whole(before)
         if before is earlier:
             drawing.check_same_options(options, k, threshold, before)
-        drawing.check_design(question, before)
-        drawing.refuse_learnt(seen, before)
+        drawing.check_question(question, seen, before)
     if earlier is None:
         begun = drawing.begin(dataset, task, question, maps, k, given, seen=seen, profile=loaded, over=over)
     else:
@@ -283,12 +263,17 @@ def _written(folder: Path, certificate: Certificate, task: Task, begun: drawing.
     return certificate
 
 
-def _earlier(folder: Path | None) -> Certificate | None:
-    """Read the certificate in a folder, None if there is none; the error for a damaged one lists the kept labels."""
-    if folder is None or not (folder / Certificate.DOCUMENT).is_file():
+def _earlier(folder: Path | None, k: int | None, labels: Any) -> Certificate | None:
+    """Read the certificate in a folder, None if there is none; the error for a damaged one lists the kept labels.
+
+    Raises `InputError` if drawing a sample would replace someone else's files or the given labels in the folder.
+    """
+    if folder is None:
         return None
+    earlier = None
     try:
-        return Certificate.load(folder)
+        if (folder / Certificate.DOCUMENT).is_file():
+            earlier = Certificate.load(folder)
     except StoreError as error:
         what = str(error).removesuffix(f": run {Certificate.COMMAND} again")
         kept = []
@@ -296,9 +281,25 @@ def _earlier(folder: Path | None) -> Certificate | None:
             masks = sum(file.suffix.lower() in EXTENSIONS for file in place.rglob("*"))
             if place.is_file() or masks:
                 kept.append(f"{place} ({masks} {'file' if masks == 1 else 'files'})" if masks else str(place))
-        labels = f"the labels in {' and '.join(kept)} are kept" if kept else "no labels are in its folder"
+        kept_labels = f"the labels in {' and '.join(kept)} are kept" if kept else "no labels are in its folder"
         on = "move certificate.json away and run the same command again: it draws the same images, and takes their labels"
-        raise StoreError(f"{what}: {labels}; {on}") from error
+        raise StoreError(f"{what}: {kept_labels}; {on}") from error
+    if earlier is not None and (k is None or k <= len(earlier)):
+        return earlier
+
+    there = [name for name in FILES if (folder / name).exists()]
+    ours = False  # a sample's table without a certificate is left by a stopped run, which continues
+    with suppress(OSError), (folder / TABLE).open("rb") as file:
+        ours = file.read(len(_OURS)) == _OURS
+    if there and earlier is None and not ours:
+        rule = f"must be a folder without {there[0]}, or that of an earlier sample"
+        raise InputError.of("out", rule, str(folder), "choose another folder")
+    if isinstance(labels, (str, Path)) and Path(labels).exists():
+        name = next((name for name in there if (folder / name).samefile(labels)), None)
+        if name is not None and name != "labels.csv":  # in which what somebody filled in stays
+            rule = "must not be a file that drawing replaces"
+            raise InputError.of("labels", rule, str(labels), "save the export under another name")
+    return earlier
 
 
 def _of_task(
@@ -369,8 +370,18 @@ def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, 
             read, remarks = task.read_labels(begun.answers, place, place == own, Path(scratch) / str(number))
             labels |= {name: label for name, label in read.items() if name not in labels}
             notes += remarks
-        counting, remarks = in_order([one.image for one in begun.drawn], labels)
-        counted = {name: labels[name] for name in counting}
+        # Labels count up to the first unlabelled image: whoever skips one chooses, and a chosen sample shows nothing.
+        drawn = [one.image for one in begun.drawn]
+        first_gap = next((position for position, name in enumerate(drawn) if name not in labels), len(drawn))
+        counted = {name: labels[name] for name in drawn[:first_gap]}
+        strange = [name for name in labels if name not in drawn]
+        waiting = [name for name in drawn[first_gap:] if name in labels]
+        if strange:
+            foreign = f"{label_count(len(strange))} not of drawn images ({examples(strange)})"
+            notes.append(f"{foreign}: left out, since they were not drawn")
+        if waiting:
+            rest = f"{label_count(len(waiting))} after it ({examples(waiting)}): left out until it is labelled too"
+            notes.append(f"{drawn[first_gap]} is next in the order of the draw and has no label, and {rest}")
         hashes = [task.label_hash(label) for label in counted.values()]
         measured = drawing.compared(task, question, begun.answers, begun.others, counted)
     measure = question.measure
@@ -393,23 +404,84 @@ def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, 
         seed=begun.seed,
         taken_from=begun.taken_from,
         task=task.name,
-        notes=(*notes, *remarks, *found.notes, *told),
+        notes=(*notes, *found.notes, *told),
     )
 
 
-def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str], list[str]]:
-    """Return the images whose labels count, up to the first unlabelled image of the draw, with notes on other labels.
+WIDTHS: Final = ("±0.1", "±0.05")
+MEANS: Final = {*SHORT, "accuracy"}
+PLANNED: Final = (30, 60, 120)
+"""Numbers of labels for which the size of a zone is predicted."""
 
-    Whoever skips an image chooses, and a chosen sample shows nothing.
+
+@dataclass(frozen=True)
+class PlannedQuestion:
+    """Hold a question, and the number of labels with which it is predicted to be answered; None if it stays open."""
+
+    question: str
+    labels: int | None
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """Hold what a site's questions are predicted to cost."""
+
+    dataset: str
+    n: int
+    proxy: str
+    rows: tuple[PlannedQuestion, ...]
+
+    def caption(self) -> str:
+        """State in one line where the numbers come from."""
+        return f"{self.dataset}: labels that {self.n:,} images are predicted to need, by {self.proxy}"
+
+    def table(self) -> Cells:
+        """Return header and formatted cells, one row per question."""
+        rows: list[tuple[str, ...]] = [
+            (row.question, "more than there are" if row.labels is None else str(row.labels), row.answer) for row in self.rows
+        ]
+        return ("question", "labels", "predicted answer"), rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self)
+
+
+def plan_labels(
+    site: DatasetArgument,
+    predictions: str | Path | None = None,
+    *,
+    profile: str | Path | None = None,
+    **options: Unpack[CertifyOptions],
+) -> LabelPlan:
+    """Predict how many labels `howfar.certify` needs for its questions: ±0.1, ±0.05, that of `until`, and a zone.
+
+    Arguments are those of `howfar.certify`; nothing is written. Performance is simulated about its predictions with errors as
+    measured on four fields (`howfar.sampling.labels_for`), so that a plan is a guess.
     """
-    notes = []
-    strange = [name for name in labelled if name not in set(drawn)]
-    first_gap = next((position for position, name in enumerate(drawn) if name not in labelled), len(drawn))
-    waiting = [name for name in drawn[first_gap:] if name in labelled]
-    if strange:
-        foreign = f"{label_count(len(strange))} not of drawn images ({examples(strange)})"
-        notes.append(f"{foreign}: left out, since they were not drawn")
-    if waiting:
-        rest = f"{label_count(len(waiting))} after it ({examples(waiting)}): left out until it is labelled too"
-        notes.append(f"{drawn[first_gap]} is next in the order of the draw and has no label, and {rest}")
-    return list(drawn[:first_gap]), notes
+    if options.get("against") is not None:
+        raise InputError.of("plan", "is of use to one model", "against", "leave one of them out")
+    drawn = certify(site, predictions, profile=profile, **options)
+    if drawn.metric not in MEANS and drawn.metric != VALUES.name:
+        raise InputError.of("metric", "must be a mean over images to be planned for", drawn.metric, "leave --plan out")
+    proxies, level, seed = np.array(drawn.site.proxies, dtype=np.float64), drawn.level, drawn.seed
+    zone, rows = drawn.zone, []
+    decisions: ArrayLike | None = 1 if drawn.task == "classification" else None
+    if drawn.task == "detection" and predictions is not None:
+        # Each image has as many as it has boxes.
+        least = float("-inf") if drawn.min_score is None else drawn.min_score
+        boxes = TASKS[drawn.task].of(options).answers(drawing.images_of(site), predictions).by_image
+        decisions = [max(1, sum(score >= least for score in boxes[name].value["scores"])) for name in drawn.site.images]
+    if zone is None:
+        for text in dict.fromkeys((*WIDTHS, drawn.until or WIDTHS[0])):
+            labels = labels_for(proxies, text, level=level, decisions=decisions, seed=seed)
+            rows.append(PlannedQuestion(f"{drawn.words} to {text}" if text.startswith("±") else text, labels))
+    else:
+        for k in sorted({min(k, drawn.n) for k in PLANNED}):
+            share = 0.0
+            with suppress(InputError):  # too few for any zone
+                plan = plan_zone(proxies, k, at_least=zone.at_least, wrong=zone.wrong, level=level, seed=seed)
+                share = zone_share(proxies, plan, decisions=decisions, seed=seed)
+            rows.append(PlannedQuestion(drawn.words, k, f"{100 * share:.0f} % of the site"))
+    return LabelPlan(drawn.dataset, drawn.n, drawn.proxy, tuple(rows))

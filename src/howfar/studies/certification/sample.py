@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from howfar.arrays import Float64Array, group_numbers
-from howfar.data import Dataset, DatasetArgument, Item, content_hash, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_bytes import check_files
 from howfar.data.image_folder import path_text
@@ -94,13 +94,15 @@ def begin(
         others = second_answers(task, answers.dataset, question.against, progress)
         proxies = task.bounds(question.measure, answers, others).tolist()
         words = "largest possible difference of the two models"
+    own = answers.dataset.groups
+    grouped = given["group"] is not None or group_numbers(own) is not None
     record = CertifiedSite(
         source="" if answers.dataset.root is None else path_text(answers.dataset.root),
         images=tuple(images),
         contents=tuple(contents),
         predictions=tuple(answers.digest(name) or "" for name in images),
         proxies=tuple(None if value != value else float(value) for value in proxies),
-        groups=_groups(answers.dataset, images, given["group"]),
+        groups=tuple(image_groups(images, own, given["group"])) if grouped else (),
         against=() if others is None else tuple(others.digest(name) or "" for name in images),
         reading=reading_asked().options(),
     )
@@ -143,7 +145,12 @@ def go_on(
     if earlier.anytime and k is not None and k > len(drawn):
         paths = [path_text(item.path) for item in answers.dataset.items]
         drawn, zone = draw_sample(question, site, k, earlier.seed, zone=zone, paths=paths)
-    notes = added_note(dataset, earlier)
+    notes: tuple[str, ...] = ()
+    known = set(site.images)
+    added = [item.name for item in dataset.items if item.name not in known]
+    if added:
+        are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
+        notes = (f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others",)
     return DrawnSite(answers, site, drawn, earlier.proxy, earlier.seed, earlier.design, notes, zone, others, earlier.taken_from)
 
 
@@ -176,32 +183,20 @@ def unchanged(answers: ModelAnswers, recorded: CertifiedSite, digests: Sequence[
         reason = ""
         if digest is None:
             reason = f"{name} was there when the sample was drawn, and {f'its {noun}' if name in items else 'it'} is not"
-        elif _content(items[name]) != content:
-            reason = f"the image {name} is another than when the sample was drawn"
-        elif digest != prediction:
-            reason = f"the prediction of {name} is another than when the sample was drawn"
+        else:
+            path = items[name].path
+            try:
+                now = content_hash(read_bytes(path))
+            except ImageError as error:
+                raise InputError(f"the image {path_text(path)} cannot be read: {error}") from error
+            if now != content or digest != prediction:
+                what = "the image" if now != content else "the prediction of"
+                reason = f"{what} {name} is another than when the sample was drawn"
         if reason:
             remedy = "a sample holds for the images and the model that it was drawn for; draw anew in another --out"
             raise InputError(f"{reason}: {remedy}")
     dataset = replace(answers.dataset, items=tuple(items[name] for name in recorded.images))
     return replace(answers, dataset=dataset, by_image={name: answers.by_image[name] for name in recorded.images})
-
-
-def _content(item: Item) -> str:
-    try:
-        return content_hash(read_bytes(item.path))
-    except ImageError as error:
-        raise InputError(f"the image {path_text(item.path)} cannot be read: {error}") from error
-
-
-def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
-    """Return a note on images added to the site since the draw, which the certificate does not cover."""
-    known = set(earlier.site.images)
-    added = [item.name for item in dataset.items if item.name not in known]
-    if not added:
-        return ()
-    are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
-    return (f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others",)
 
 
 def by_profile(
@@ -230,21 +225,6 @@ def check_whole(certificate: Certificate) -> None:
     if not known or len({one.index for one in drawn}) < len(drawn) or len(set(site.images)) < len(site.images):
         line = f"the certificate of {certificate.dataset} is damaged, its sample does not fit its site"
         raise InputError(f"{line}: draw anew in another --out")
-
-
-def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
-    """Raise `LeakError` if the model learnt from an image of an existing sample or of its site."""
-    learnt = {**dict(seen.tiles), **dict.fromkeys(seen.contents, "")}
-    both = [one.image for one in certificate.sample if one.image in learnt] or [
-        name for name in certificate.site.images if name in learnt
-    ]
-    if both:
-        of = "sample" if both[0] in {one.image for one in certificate.sample} else "site"
-        how = f"another tile of {learnt[both[0]]}" if learnt[both[0]] else "it"
-        raise LeakError(
-            f"{len(both)} of the images of the {of} were learnt from, the first {both[0]} (the model learnt from {how}): a "
-            "sample shows nothing of a model that has seen it; draw anew in another --out, or cross-fit"
-        )
 
 
 def derived_seed(record: CertifiedSite, design: str) -> int:
@@ -315,8 +295,8 @@ def check_same_options(written: Mapping[str, Any], k: int | None, threshold: flo
             raise InputError.of(name, rule, value, "leave it out, or draw anew in another --out")
 
 
-def check_design(question: Question, drawn: Certificate) -> None:
-    """Raise `InputError` for a question the sample's design cannot answer."""
+def check_question(question: Question, seen: Seen, drawn: Certificate) -> None:
+    """Raise `InputError` for a question that a sample's design cannot answer, `LeakError` for a model that learnt from it."""
     measure, anew = question.measure, "draw anew in another --out"
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
         # The images that rule a ratio are seldom in such a sample.
@@ -329,6 +309,15 @@ def check_design(question: Question, drawn: Certificate) -> None:
     if question.until is not None and drawn.design not in (ORDER, DIFFER):
         rule = "must be asked when the sample is drawn: its images are in strata, and one look is all that it allows"
         raise InputError.of("until", rule, question.until, f"leave it out, or {anew}")
+    learnt, sample = {**dict(seen.tiles), **dict.fromkeys(seen.contents, "")}, [one.image for one in drawn.sample]
+    both = [name for name in sample if name in learnt] or [name for name in drawn.site.images if name in learnt]
+    if both:
+        of = "sample" if both[0] in sample else "site"
+        how = f"another tile of {learnt[both[0]]}" if learnt[both[0]] else "it"
+        raise LeakError(
+            f"{len(both)} of the images of the {of} were learnt from, the first {both[0]} (the model learnt from {how}): a "
+            "sample shows nothing of a model that has seen it; draw anew in another --out, or cross-fit"
+        )
 
 
 def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
@@ -348,13 +337,6 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
         rule = f"is another one than made the maps, such as {path_text(file)}"
         raise InputError.of("model", f"{rule}: pass the one that made them")
     return ()
-
-
-def _groups(dataset: Dataset, images: Sequence[str], group: str | None) -> tuple[str, ...]:
-    """Return the group of each image of a site; () if no two share one."""
-    own = dataset.groups
-    known = group is not None or group_numbers(own) is not None
-    return tuple(image_groups(images, own, group)) if known else ()
 
 
 def _notes(seen: Seen, dataset: Dataset) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -143,8 +144,24 @@ class _Verifier:
 
     def checks(self) -> Iterator[CertificateCheck]:
         """Yield all checks."""
-        yield self._seed()
-        yield self._contents()
+        of, site = self.certificate, self.site
+        if not site.contents:
+            yield _unchecked("seed", "values have no hashes that determine it")
+        elif of.taken_from is not None:
+            yield _unchecked("seed", f"the sample is that of the certificate {of.taken_from}")
+        elif of.seed == derived_seed(site, of.design):
+            yield CertificateCheck("seed", "agrees", "as images and predictions determine it")
+        else:
+            yield _unchecked("seed", f"{of.seed} was chosen by whoever drew the sample")
+        if self.images is None:
+            yield _unchecked("images", "pass the images")
+        else:
+            contents: dict[str, str | None] = dict.fromkeys(site.images)
+            for item in self.dataset.items:
+                if item.name in contents:
+                    with suppress(ImageError):
+                        contents[item.name] = content_hash(read_bytes(item.path))
+            yield _same("images", contents, site.contents)
         yield self._digests("predictions", "predictions", self.ours, self.site.predictions)
         if self.certificate.against is not None:
             yield self._digests("second predictions", "against", self.theirs, self.site.against)
@@ -153,22 +170,6 @@ class _Verifier:
         values, check = self._measured()
         yield check
         yield self._numbers(values)
-
-    def _seed(self) -> CertificateCheck:
-        of = self.certificate
-        if not self.site.contents:
-            return _unchecked("seed", "values have no hashes that determine it")
-        if of.taken_from is not None:
-            return _unchecked("seed", f"the sample is that of the certificate {of.taken_from}")
-        if of.seed == derived_seed(self.site, of.design):
-            return CertificateCheck("seed", "agrees", "as images and predictions determine it")
-        return _unchecked("seed", f"{of.seed} was chosen by whoever drew the sample")
-
-    def _contents(self) -> CertificateCheck:
-        if self.images is None:
-            return _unchecked("images", "pass the images")
-        files = {item.name: item.path for item in self.dataset.items}
-        return _same("images", {name: _hash(files.get(name)) for name in self.site.images}, self.site.contents)
 
     def _digests(self, what: str, name: str, answers: ModelAnswers | None, recorded: Sequence[str]) -> CertificateCheck:
         if answers is None:
@@ -259,13 +260,6 @@ def _only(answers: ModelAnswers, names: Sequence[str]) -> ModelAnswers:
     items = {item.name: item for item in answers.dataset.items}
     kept = tuple(items[name] for name in names if name in items and name in answers.by_image)
     return replace(answers, dataset=replace(answers.dataset, items=kept))
-
-
-def _hash(path: str | Path | None) -> str | None:
-    try:
-        return None if path is None else content_hash(read_bytes(path))
-    except ImageError:
-        return None
 
 
 def _same(what: str, found: dict[str, str | None], recorded: Sequence[str]) -> CertificateCheck:

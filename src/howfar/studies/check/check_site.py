@@ -28,7 +28,7 @@ from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.pixel_options import counted_as
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
-from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
+from howfar.results.check_result import Check, CheckedDataset, LogRow, Outcome, worst
 from howfar.results.scores import Scores
 from howfar.studies.check import log_and_alarm as logs
 from howfar.studies.check.log_and_alarm import alarm_decision, read_alarm
@@ -99,8 +99,21 @@ def check(
     ([('images', 'pass'), ('distance', 'warn')], 0)
     """
     loaded = profile if isinstance(profile, Profile) else Profile.load(_path("profile", profile))
-    asked = _rules(rules, new, since)
-    file, write = _log_file(profile, keep, log, since), keep or log is not None
+    if rules is None and (new is not None or since is None):
+        rule = "must be given, and new images or a date since which the log is judged"
+        raise InputError.of("rules", f"{rule}: howfar check --new writes a start")
+    asked = Rules() if rules is None else read_rules(rules)
+    # The log: the file that is named, or the profile's own, which lies beside its file.
+    file: Path | None = None
+    if log is not None:
+        file = Path(_path("log", log))
+    elif keep or since is not None:
+        if isinstance(profile, Profile):
+            rule = "must be given where the profile is in memory, as a profile's own log lies beside its file"
+            raise InputError.of("log", rule)
+        path = absolute(place_of(profile))
+        file = path.with_name(path.name + logs.ENDING)
+    write = keep or log is not None
     if file is not None and write and file.parent.is_dir():
         ready_folder("log", file.parent)
     begin = judged_since(asked, since)
@@ -111,10 +124,17 @@ def check(
             if given is not None:
                 raise InputError.of(name, "is of use only to new images", "some", "pass them, or leave it out")
         return _with_history(Check(loaded.primary, ()), asked, file, (), begin, write=write)
+
     scores, groups = loaded.score(new, backbone, **options), arrivals(new)
-    group_of = {key: item.group for key, item in _items(groups).items()}
-    clusters = [group_of.get((score.dataset, score.image)) for score in scores.images]
-    measured = None if read is None else _measured(loaded, scores, groups, read)
+    # The images of the datasets as they are called in scores.
+    items = {
+        (group.dataset.name, arrival.image): item
+        for group in groups
+        if group.dataset is not None
+        for arrival, item in zip(group.items, group.dataset.items, strict=True)
+    }
+    clusters = [items[key].group if (key := (score.dataset, score.image)) in items else None for score in scores.images]
+    measured = None if read is None else _measured(loaded, scores, items, read)
     _check_certificates(certified, scores, groups)
     places = _places(new, groups)
     commands = {name: certifying(loaded, profile, places, name, options) for name in _names(scores)}
@@ -143,7 +163,15 @@ def decided(
     known = _known(profile, scores, certificates or {}, measured, clusters)
     known = tuple(replace(each, certify=(commands or {}).get(each.batch.dataset, "")) for each in known)
     decisions = tuple(decision for each in known for decision in decisions_of(rules, each))
-    rows = tuple(_row(profile.primary, each.batch, scores, decisions, key) for each in known)
+    rows = []
+    for each in known:
+        own = tuple(decision for decision in decisions if decision.dataset == each.batch.dataset)
+        # The distance tells images of one name apart that a camera has written over.
+        images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == each.batch.dataset)
+        named = "\n".join([profile.primary, each.batch.dataset, *images]).encode("utf-8", "backslashreplace")
+        time, row_key = datetime.now(UTC).isoformat(timespec="seconds"), key or hashlib.sha256(named).hexdigest()[:16]
+        counts = {decision.rule: decision.counts for decision in own}
+        rows.append(LogRow(time, profile.primary, row_key, each.batch, counts, worst(own)))
     notes = (*scores.notes, *(() if rules.distance is None else (OWN_SUBSPACE,)))
     found = Check(profile.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=notes)
     return _with_history(found, rules, file, rows, begin, write=write)
@@ -174,26 +202,6 @@ def certifying(
         words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
         words += ["--profile", str(profile)]
     return shlex.join(words)
-
-
-def _rules(rules: Any, new: Any, since: str | None) -> Rules:
-    if rules is not None:
-        return read_rules(rules)
-    if new is not None or since is None:
-        rule = "must be given, and new images or a date since which the log is judged"
-        raise InputError.of("rules", f"{rule}: howfar check --new writes a start")
-    return Rules()
-
-
-def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | None) -> Path | None:
-    if log is not None:
-        return Path(_path("log", log))
-    if not keep and since is None:
-        return None
-    if isinstance(profile, Profile):
-        raise InputError.of("log", "must be given where the profile is in memory, as a profile's own log lies beside its file")
-    path = absolute(place_of(profile))
-    return path.with_name(path.name + logs.ENDING)
 
 
 def _path(argument: str, given: Any) -> str | Path:
@@ -294,26 +302,21 @@ def _check_certificates(read: Mapping[str, Certificate], scores: Scores, groups:
         if certificate.n > images:
             rule = f"must be of the {images} images of {dataset}"
             raise InputError.of("certificate", rule, f"one of {certificate.n}", same)
-        other = _other_images(certificate, groups)
+        # Certified images that are not among the given ones, by content, or by name for embeddings.
+        known, contents = certificate.site.images, certificate.site.contents
+        features = [group.features for group in groups if group.features is not None and group.features.name == dataset]
+        if features or not contents:  # a certificate of values in memory has no images
+            there = {name for each in features for name in each.images}
+            other = [name for name in known if contents and name not in there and Path(name).name not in there]
+        else:
+            there = set()
+            for arrival in (arrival for group in groups for arrival in group.items if arrival.dataset == dataset):
+                with suppress(ImageError):  # those are listed as skipped
+                    there.add(content_hash(read_bytes(arrival.path)))
+            other = [name for name, content in zip(known, contents, strict=True) if content not in there]
         if other:
             rule = f"must be of the images of {dataset} that are given"
             raise InputError.of("certificate", rule, f"one of {other[0]} too", same)
-
-
-def _other_images(certificate: Certificate, groups: Sequence[Group]) -> list[str]:
-    """List the certified images missing among the given ones, by content, or by name for embeddings."""
-    names, contents = certificate.site.images, certificate.site.contents
-    embeddings = [
-        group.features for group in groups if group.features is not None and group.features.name == certificate.dataset
-    ]
-    if embeddings or not contents:  # a certificate of values in memory has no images
-        there = {name for each in embeddings for name in each.images}
-        return [name for name in names if contents and name not in there and Path(name).name not in there]
-    there = set()
-    for arrival in (arrival for group in groups for arrival in group.items if arrival.dataset == certificate.dataset):
-        with suppress(ImageError):  # those are listed as skipped
-            there.add(content_hash(read_bytes(arrival.path)))
-    return [name for name, content in zip(names, contents, strict=True) if content not in there]
 
 
 def _names(scores: Scores) -> list[str]:
@@ -334,12 +337,31 @@ def _known(
     known = []
     for name in _names(scores):
         estimate, gate, certificate = estimates.get(name), gates.get(name), certificates.get(name)
+        indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
+        images = [scores.images[index] for index in indices]
+        judged = judged_of(images)
+        predicted = [image.predicted for image in images if image.predicted is not None]
+        labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
+        groups = group_numbers([clusters[index] for index in labelled]) if clusters else None
+        batch = CheckedDataset(
+            dataset=name,
+            n=len(images),
+            unreadable=sum(each.dataset == name for each in scores.skipped),
+            judged=len(judged),
+            failures=sum(bool(image.flag) for image in judged),
+            far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
+            # Of some images alone it would not be the mean that labelled ones are held against.
+            mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
+            measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
+            predicted=tuple(scores.images[index].predicted for index in labelled),
+            groups=() if groups is None else tuple(groups.tolist()),
+            unit=counted_as([image.image for image in images]),
+        )
         # How far single images lie from the estimator's predictions, as judged on held-out datasets.
         errors = [each.mae_image for each in judgements if estimate is not None and each.estimator == estimate.estimator]
         spread = _OF_MAE * errors[0] if errors else None
-        images = [image for image in scores.images if image.dataset == name]
         failing = failing_of(profile.judge, images, certificate)
-        each = RuleFacts(_batch(name, scores, measured, clusters), estimate, certificate, gate, spread, failing=failing)
+        each = RuleFacts(batch, estimate, certificate, gate, spread, failing=failing)
         inside = None if gate is None or (gate.inside and gate.missing) else gate.inside
         interval = interval_of(each)
         ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
@@ -347,43 +369,14 @@ def _known(
     return tuple(known)
 
 
-def _batch(name: str, scores: Scores, measured: Float64Array | None, clusters: Sequence[str | None]) -> CheckedDataset:
-    indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
-    images = [scores.images[index] for index in indices]
-    judged = judged_of(images)
-    predicted = [image.predicted for image in images if image.predicted is not None]
-    labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
-    groups = group_numbers([clusters[index] for index in labelled]) if clusters else None
-    return CheckedDataset(
-        dataset=name,
-        n=len(images),
-        unreadable=sum(each.dataset == name for each in scores.skipped),
-        judged=len(judged),
-        failures=sum(bool(image.flag) for image in judged),
-        far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
-        # Of some images alone it would not be the mean that labelled ones are held against.
-        mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
-        measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
-        predicted=tuple(scores.images[index].predicted for index in labelled),
-        groups=() if groups is None else tuple(groups.tolist()),
-        unit=counted_as([image.image for image in images]),
-    )
-
-
-def _items(groups: Sequence[Group]) -> dict[tuple[str, str], Item]:
-    """Map each dataset and image, as they are called in scores, to the image of the dataset."""
-    return {
-        (group.dataset.name, arrival.image): item
-        for group in groups
-        if group.dataset is not None
-        for arrival, item in zip(group.items, group.dataset.items, strict=True)
-    }
-
-
-def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
+def _measured(
+    profile: Profile, scores: Scores, items: Mapping[tuple[str, str], Item], read: Sequence[Evaluation]
+) -> Float64Array:
     """Return the scored images' performance, nan if unknown; maps are scored at the profile's threshold."""
-    names = {key: item.name for key, item in _items(groups).items()}
-    named = [(each.dataset, names.get((each.dataset, each.image)) or Path(each.image).name, "") for each in scores.images]
+    named = []
+    for score in scores.images:
+        item = items.get((score.dataset, score.image))
+        named.append((score.dataset, Path(score.image).name if item is None else item.name, ""))
     images = pd.DataFrame(named, columns=["dataset", "image", "content"])
     if images.empty:
         return np.empty(0)
@@ -394,13 +387,3 @@ def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: S
     if len(wrong):
         raise InputError.of("performance", "must lie between 0 and 1", float(values[wrong[0]]))
     return values
-
-
-def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequence[Decision], key: str) -> LogRow:
-    own = tuple(decision for decision in decisions if decision.dataset == batch.dataset)
-    # The distance tells images of one name apart that a camera has written over.
-    images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == batch.dataset)
-    named = "\n".join([primary, batch.dataset, *images]).encode("utf-8", "backslashreplace")
-    key = key or hashlib.sha256(named).hexdigest()[:16]
-    time = datetime.now(UTC).isoformat(timespec="seconds")
-    return LogRow(time, primary, key, batch, {decision.rule: decision.counts for decision in own}, worst(own))

@@ -32,9 +32,14 @@ def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRo
             opened.seek(0)
             data = opened.read()
             earlier = _parsed(data, path)[0]
-            # Without bare line breaks and surrogates, whatever a name holds.
-            lines = [json.dumps(_document(row), ensure_ascii=True, allow_nan=False) for row in make(earlier)]
-            text = "".join(f"{line}\n" for line in lines)
+            text = ""
+            for row in make(earlier):
+                # Fields that earlier versions do not know are left out where they say nothing.
+                values, silent = plain(row), {"groups": [], "unit": "image"}
+                batch = {name: value for name, value in values["batch"].items() if name not in silent or value != silent[name]}
+                document = {"format": FORMAT, **values, "batch": batch}
+                # Without bare line breaks and surrogates, whatever a name holds.
+                text += f"{json.dumps(document, ensure_ascii=True, allow_nan=False)}\n"
             opened.write((b"\n" if data and not data.endswith(b"\n") else b"") + text.encode("utf-8"))
             opened.flush()
             os.fsync(opened.fileno())
@@ -63,35 +68,31 @@ def split(rows: Sequence[LogRow], since: datetime | None) -> tuple[tuple[LogRow,
 
 
 def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
+    """Parse a log's rows, the last of each key, and count the damaged lines."""
     rows: dict[str, LogRow] = {}
     damaged = 0
     for line in data.split(b"\n"):
         if not line.strip():
             continue
-        row = _row(line, path)
-        if row is None:
+        try:
+            document: dict[str, Any] = json.loads(line, parse_constant=_refused)
+            if document.pop("format") > FORMAT:
+                raise StoreError(f"{path} was written by a later howfar: update howfar to read it")
+            batch = document.pop("batch")
+            measured = tuple(float(value) for value in batch.pop("measured"))
+            predicted = tuple(None if value is None else float(value) for value in batch.pop("predicted"))
+            groups = tuple(int(number) for number in batch.pop("groups", ()))
+            row = LogRow(**document, batch=CheckedDataset(**batch, measured=measured, predicted=predicted, groups=groups))
+            moment(row.time)
+            sound = len(measured) == len(predicted) and len(groups) in (0, len(measured)) and _sound(row)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            sound = False
+        if sound:
+            rows.pop(row.key, None)
+            rows[row.key] = row
+        else:
             damaged += 1
-            continue
-        rows.pop(row.key, None)
-        rows[row.key] = row
     return tuple(rows.values()), damaged
-
-
-def _row(line: bytes, path: Path) -> LogRow | None:
-    """Parse a line; return None if it is damaged."""
-    try:
-        document: dict[str, Any] = json.loads(line, parse_constant=_refused)
-        if document.pop("format") > FORMAT:
-            raise StoreError(f"{path} was written by a later howfar: update howfar to read it")
-        batch = document.pop("batch")
-        measured = tuple(float(value) for value in batch.pop("measured"))
-        predicted = tuple(None if value is None else float(value) for value in batch.pop("predicted"))
-        groups = tuple(int(number) for number in batch.pop("groups", ()))
-        row = LogRow(**document, batch=CheckedDataset(**batch, measured=measured, predicted=predicted, groups=groups))
-        moment(row.time)
-        return row if len(measured) == len(predicted) and len(groups) in (0, len(measured)) and _sound(row) else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
 
 
 def _sound(row: LogRow) -> bool:
@@ -108,15 +109,6 @@ def _sound(row: LogRow) -> bool:
         and (batch.gate is None or isinstance(batch.gate, bool))
         and row.outcome in get_args(Outcome)
     )
-
-
-def _document(row: LogRow) -> dict[str, Any]:
-    """Return a row as JSON values, without the fields that earlier versions do not know where these say nothing."""
-    document: dict[str, Any] = {"format": FORMAT, **plain(row)}
-    for name, default in (("groups", []), ("unit", "image")):
-        if document["batch"][name] == default:
-            del document["batch"][name]
-    return document
 
 
 def _refused(constant: str) -> float:
@@ -136,19 +128,56 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
     known = [row for row in before if row.batch.measured]
     if rule.compares and sum(len(_batch(row).measured) for row in known) < alarms.FEWEST:
         return None
-    level = _level(rule, known)
+    if rule.at_least is not None:
+        level = rule.at_least
+    else:
+        # With any spread, the lower end of the mean's one-sided 95 % interval; otherwise the bet accounts for its error.
+        values = np.concatenate([_batch(row).adjusted() for row in known])
+        error = _ONE_SIDED * values.std(ddof=1) / math.sqrt(len(values)) if rule.spread == "any" else 0.0
+        level = float(values.mean() - error) - (rule.tolerated_drop or 0.0)
     if not 0 < level < 1:
         remedy = "tolerate a smaller drop"
         raise InputError.of("alarm level", "must lie between 0 and 1", round(level, 3), remedy)
-    if labelled:
-        return _by_labels(rule, level, known, labelled)
-    estimated = [row for row in rows if row.batch.mean_predicted is not None]
-    if not estimated:
+    judged = labelled or [row for row in rows if row.batch.mean_predicted is not None]
+    if not judged:
         return None
-    bet = alarms.BoundedBet(level, 0.95)
-    means = [alarms.LabelledBatch(np.clip([row.batch.mean_predicted], 0.0, 1.0)) for row in estimated]
-    path = alarms.evidence([bet.log_factor(mean) for mean in means], rule.horizon)
-    return _reading("estimates", rule, level, estimated, path, 0)
+
+    bets: list[alarms.Bet] = [alarms.BoundedBet(level, 0.95)]
+    if labelled:
+        batches, bets = [_batch(row) for row in labelled], _bets_on_labels(rule, level, known, labelled)
+    else:
+        batches = [alarms.LabelledBatch(np.clip([row.batch.mean_predicted], 0.0, 1.0)) for row in judged]
+    path = alarms.together([alarms.evidence([bet.log_factor(batch) for batch in batches], rule.horizon) for bet in bets])
+    at = alarms.first_alarm(path, rule.false_alarms)
+    share = np.exp(np.minimum(path + math.log(rule.false_alarms), 700.0))
+    return AlarmReading(
+        basis="labels" if labelled else "estimates",
+        level=level,
+        rate=rule.false_alarms,
+        spread=rule.spread if labelled else "any",
+        batches=len(judged),
+        images=sum(len(row.batch.measured) for row in labelled),
+        evidence=tuple(share.tolist()),
+        raised=None if at is None else judged[at].time,
+    )
+
+
+def _bets_on_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Sequence[LogRow]) -> list[alarms.Bet]:
+    """Bet on labelled batches: that values spread no wider than in the reference period, or only that they are in [0, 1]."""
+    if rule.spread != "in_control":
+        return [alarms.BoundedBet.of(level, [value for row in known for value in _batch(row).measured], rule.drop)]
+    missing = next((row for row in (*known, *rows) if _batch(row).predicted is None), None)
+    if missing is not None:
+        remedy = "make the profile with labelled datasets, or write spread: any"
+        words = "in_control needs predictions of every labelled image"
+        raise InputError.of("alarm.spread", words, missing.batch.dataset, remedy)
+    earlier = [_batch(row) for row in known]
+    values = np.concatenate([batch.measured for batch in earlier])
+    residuals = np.concatenate(
+        [batch.adjusted() if batch.predicted is None else batch.measured - batch.predicted for batch in earlier]
+    )
+    # All images a little worse, or some of them lost: which it will be is not known.
+    return [alarms.SpreadBet.of(level, residuals, rule.drop, fallen) for fallen in (None, values)]
 
 
 def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
@@ -178,55 +207,6 @@ def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
         return Decision(OVER_TIME, "alarm", rule.severity, "undecided", must, last, None, None, words, remedy, 20)
     remedy = "find the cause; once it is mended, count from then on: since"
     return Decision(OVER_TIME, "alarm", rule.severity, "breach", must, last, None, None, words, remedy)
-
-
-def _level(rule: AlarmRule, known: Sequence[LogRow]) -> float:
-    """Return the tolerated level: the given one, or the reference period's mean minus the tolerated drop.
-
-    With any spread, the lower end of the mean's one-sided 95 % interval counts; otherwise the bet accounts for its error.
-    """
-    if rule.at_least is not None:
-        return rule.at_least
-    values = np.concatenate([_batch(row).adjusted() for row in known])
-    error = _ONE_SIDED * values.std(ddof=1) / math.sqrt(len(values)) if rule.spread == "any" else 0.0
-    return float(values.mean() - error) - (rule.tolerated_drop or 0.0)
-
-
-def _by_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Sequence[LogRow]) -> AlarmReading:
-    batches = [_batch(row) for row in rows]
-    bets: list[alarms.Bet]
-    if rule.spread == "in_control":
-        missing = next((row for row in (*known, *rows) if _batch(row).predicted is None), None)
-        if missing is not None:
-            remedy = "make the profile with labelled datasets, or write spread: any"
-            words = "in_control needs predictions of every labelled image"
-            raise InputError.of("alarm.spread", words, missing.batch.dataset, remedy)
-        earlier = [_batch(row) for row in known]
-        values = np.concatenate([batch.measured for batch in earlier])
-        residuals = np.concatenate(
-            [batch.adjusted() if batch.predicted is None else batch.measured - batch.predicted for batch in earlier]
-        )
-        # All images a little worse, or some of them lost: which it will be is not known.
-        bets = [alarms.SpreadBet.of(level, residuals, rule.drop, fallen) for fallen in (None, values)]
-    else:
-        bets = [alarms.BoundedBet.of(level, [value for row in known for value in _batch(row).measured], rule.drop)]
-    path = alarms.together([alarms.evidence([bet.log_factor(batch) for batch in batches], rule.horizon) for bet in bets])
-    return _reading("labels", rule, level, rows, path, sum(len(row.batch.measured) for row in rows))
-
-
-def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], path: np.ndarray, images: int) -> AlarmReading:
-    at = alarms.first_alarm(path, rule.false_alarms)
-    share = np.exp(np.minimum(path + math.log(rule.false_alarms), 700.0))
-    return AlarmReading(
-        basis="labels" if basis == "labels" else "estimates",
-        level=level,
-        rate=rule.false_alarms,
-        spread=rule.spread if basis == "labels" else "any",
-        batches=len(rows),
-        images=images,
-        evidence=tuple(share.tolist()),
-        raised=None if at is None else rows[at].time,
-    )
 
 
 def _batch(row: LogRow) -> alarms.LabelledBatch:

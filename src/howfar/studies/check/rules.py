@@ -129,12 +129,26 @@ def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
         return _checked(given, "rules")
     if not isinstance(given, (str, Path)):
         raise InputError.of("rules", "must be a file, or its content as a mapping", type(given).__name__, _START)
+    import yaml
+
     text = settings_text("rules", given, _START, LARGEST)
     try:
-        return _checked(tomllib.loads(text) if Path(given).suffix.lower() == ".toml" else _yaml(text), str(given))
+        if Path(given).suffix.lower() == ".toml":
+            return _checked(tomllib.loads(text), str(given))
+        # Plain YAML: no tags, no repeated keys, and no aliases, with which a small file can expand enormously. It is looked at
+        # as it is read: a reader of deep nesting takes minutes over some thousand brackets.
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise ValueError(f"it is nested deeper than {DEEPEST} levels, in line {event.start_mark.line + 1}")
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError(f"aliases are not read: *{event.anchor} in line {event.start_mark.line + 1}")
+        _check_keys(yaml.compose(text, yaml.SafeLoader))
+        return _checked(yaml.safe_load(text), str(given))
     except InputError as error:
         raise InputError(f"{given}: {error}") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         rule = f"must be a YAML or TOML file that can be read ({one_line(error)})"
         raise InputError.of("rules", rule, str(given), _START) from error
 
@@ -146,25 +160,6 @@ def moment(text: str) -> datetime:
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         raise ValueError(f"{text!r} is no date: write 2026-01-31") from None
-
-
-def _yaml(text: str) -> Any:
-    """Read plain YAML: no tags, no repeated keys, and no aliases, with which a small file can expand enormously."""
-    import yaml
-
-    try:
-        depth = 0
-        # Looked at as it is read: a reader of deep nesting takes minutes over some thousand brackets.
-        for event in yaml.parse(text, yaml.SafeLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise ValueError(f"it is nested deeper than {DEEPEST} levels, in line {event.start_mark.line + 1}")
-            if isinstance(event, yaml.AliasEvent):
-                raise ValueError(f"aliases are not read: *{event.anchor} in line {event.start_mark.line + 1}")
-        _check_keys(yaml.compose(text, yaml.SafeLoader))
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
 
 
 def _check_keys(node: Any) -> None:
@@ -193,25 +188,21 @@ def _checked(written: Any, name: str) -> Rules:
         return Rules.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         # An unknown key is often the reason for one that is missing.
-        raise _refused(min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")) from error
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        location = [str(part) for part in first["loc"]]
+        place, received = ".".join(location), first["input"]
+        rule, remedy = rule_broken(first), ""
+        if first["type"] == "missing":
+            raise InputError(f"{place} must be given in the rules, and is missing: {_START}") from error
+        if first["type"] == "extra_forbidden":
+            above: Any = Rules if len(location) == 1 else get_args(Rules.model_fields[location[0]].annotation)[0]
+            place, rule = f"key of {'rules' if len(location) == 1 else f'rule {location[0]}'}", "must be a known one"
+            received, remedy = location[-1], nearest(location[-1], list(above.model_fields), "keys")
+        elif place == "distance.severity":
+            rule, remedy = "must be warn", "distance is no harm: put a rule on performance beside it"
+        raise InputError.of(place, rule, received, remedy) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError.of("rules", f"must hold plain values ({one_line(error)})", name, _START) from error
-
-
-def _refused(error: Any) -> InputError:
-    location = [str(part) for part in error["loc"]]
-    place = ".".join(location)
-    if error["type"] == "extra_forbidden":
-        known = (
-            Rules.model_fields if len(location) == 1 else get_args(Rules.model_fields[location[0]].annotation)[0].model_fields
-        )
-        above = "rules" if len(location) == 1 else f"rule {location[0]}"
-        return InputError.of(f"key of {above}", "must be a known one", location[-1], nearest(location[-1], list(known), "keys"))
-    if error["type"] == "missing":
-        return InputError(f"{place} must be given in the rules, and is missing: {_START}")
-    if place == "distance.severity":
-        return InputError.of(place, "must be warn", error["input"], "distance is no harm: put a rule on performance beside it")
-    return InputError.of(place, rule_broken(error), error["input"])
 
 
 TEMPLATE: Final = Path(__file__).with_name("start.yaml")

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data.image_groups import fits, image_groups, look_tiled, tiles
+from howfar.data.image_groups import fits, image_groups
 from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground, soft_f
@@ -46,18 +46,6 @@ def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
     own = [of if isinstance(of, str) and of else None for of in images[GROUP]] if GROUP in images else []
     photographs = image_groups(names, own, group)
     return [f"{dataset}/{photograph}" for dataset, photograph in zip(images["dataset"], photographs, strict=True)]
-
-
-def tiled_photographs(images: pd.DataFrame) -> int | None:
-    """Count the photographs if image names look like numbered tiles; return None if they do not, or groups are known.
-
-    A single stem in a dataset numbers its photographs, as in IMG-0001 and IMG-0002, and not their tiles.
-    """
-    if GROUP in images and images[GROUP].nunique() < len(images):
-        return None
-    counts = [tiles(rows["image"].tolist()) for _, rows in images.groupby("dataset")]
-    photographs, tile_count = (sum(column) for column in zip(*counts, strict=True))
-    return photographs if look_tiled(len(images), photographs, tile_count) else None
 
 
 GROUP: Final = "group"

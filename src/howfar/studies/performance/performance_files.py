@@ -43,7 +43,19 @@ def evaluations_of(table: pd.DataFrame, source: str, remedy: str = "") -> list[E
         if name in frame:
             frame[name] = _numbers(frame[name], f"{source}: column {name}", shares=name in _SHARES)
     if HISTOGRAM in frame:
-        frame[HISTOGRAM] = pd.Series([_histogram(counts, source) for counts in frame[HISTOGRAM]], dtype=object)
+        histograms: list[NDArray[np.int64] | None] = []
+        for counts in frame[HISTOGRAM]:
+            if not isinstance(counts, (np.ndarray, list)):
+                histograms.append(None)  # an empty cell
+                continue
+            try:
+                values = np.asarray(counts, dtype=np.float64)
+            except (TypeError, ValueError):
+                values = np.empty(0)
+            if values.shape != (VALUES,) or not np.isfinite(values).all() or (values < 0.0).any() or (values % 1.0).any():
+                raise InputError(f"{source}: column {HISTOGRAM} must hold {VALUES} counts of pixels, or nothing")
+            histograms.append(values.astype(np.int64))
+        frame[HISTOGRAM] = pd.Series(histograms, dtype=object)
     if (frame["image"] == "").any():
         raise InputError(f"{source}: row {int(np.argmax(frame['image'] == '')) + 1} has no image: name it")
     if "dataset" not in frame:
@@ -176,18 +188,30 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     images = images.reset_index(drop=True)
     frames: list[pd.DataFrame] = []
     unmatched: dict[str, int] = {}
-    changed: list[int] = []
-    strangers = []
+    changed, strangers = 0, []
     for evaluation in performances:
         places = _places(images, evaluation)
         matched = places >= 0
         if not matched.any():
-            raise _not_there(images, evaluation)
+            count, datasets = len(evaluation.images), ", ".join(map(str, images["dataset"].unique()))
+            first = evaluation.images["image"].iloc[0] if count else "nothing"
+            none = f"its only image ({first}) is not" if count == 1 else f"none of its {count} images (first: {first}) is"
+            raise InputError(
+                f"performance of {evaluation.dataset or 'a table'}: {none} in the run, whose datasets are {datasets} "
+                f"(first: {images['image'].iloc[0]}): name datasets (NAME=PATH) and images as the run does"
+            )
         homes = images["dataset"].iloc[places[matched]].unique()
         home = str(homes[0]) if len(homes) == 1 else evaluation.dataset
         unmatched[home] = unmatched.get(home, 0) + int((~matched).sum())
-        changed.append(_changed(images, evaluation, places))
-        strangers += [home] if changed[-1] == matched.sum() else []
+        if "content" in evaluation.images and "content" in images:
+            # Images whose content is known in both and differs; embeddings, without a path, have none.
+            then = evaluation.images["content"][matched].to_numpy(dtype=object)
+            found = images.iloc[places[matched]]
+            now = found["content"].to_numpy(dtype=object)
+            of_image = found["path"].to_numpy(dtype=object) != "" if "path" in found else True
+            count = int(np.sum((then != now) & (then != "") & (now != "") & of_image))
+            changed += count
+            strangers += [home] if count == matched.sum() else []
         rows = evaluation.images.loc[matched].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
         if evaluation.threshold is not None:
             rows = rows.assign(threshold=evaluation.threshold)
@@ -200,30 +224,7 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     rows = together.reindex(range(len(images)))
     texts = [name for name in TEXTS if name in rows]
     rows[texts] = rows[texts].fillna("")
-    return Matched(rows, unmatched, sum(changed), tuple(strangers))
-
-
-def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.intp]) -> int:
-    """Count the matched images whose content is known in both and differs; embeddings, without a path, have none."""
-    if "content" not in evaluation.images or "content" not in images:
-        return 0
-    matched = places >= 0
-    then = evaluation.images["content"][matched].to_numpy(dtype=object)
-    found = images.iloc[places[matched]]
-    now = found["content"].to_numpy(dtype=object)
-    of_image = found["path"].to_numpy(dtype=object) != "" if "path" in found else True
-    return int(np.sum((then != now) & (then != "") & (now != "") & of_image))
-
-
-def _not_there(images: pd.DataFrame, evaluation: Evaluation) -> InputError:
-    datasets = ", ".join(map(str, images["dataset"].unique()))
-    first = evaluation.images["image"].iloc[0] if len(evaluation.images) else "nothing"
-    count = len(evaluation.images)
-    none = f"its only image ({first}) is not" if count == 1 else f"none of its {count} images (first: {first}) is"
-    return InputError(
-        f"performance of {evaluation.dataset or 'a table'}: {none} in the run, whose datasets are {datasets} "
-        f"(first: {images['image'].iloc[0]}): name datasets (NAME=PATH) and images as the run does"
-    )
+    return Matched(rows, unmatched, changed, tuple(strangers))
 
 
 def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:

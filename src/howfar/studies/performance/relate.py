@@ -1,6 +1,7 @@
 """Relate performance to distance (tables 3-5, figs. 4-6 of the paper), and estimate it for datasets without labels."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -10,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, group_numbers
-from howfar.data.image_groups import pattern_of
+from howfar.data.image_groups import look_tiled, pattern_of, tiles
 from howfar.data.json_and_tables import column_roles
 from howfar.errors import InputError, StoreError
 from howfar.experiment_tracking import Log, check_tracker, log_result
@@ -50,7 +51,6 @@ from howfar.studies.performance.image_performance import (
     MeasuredImages,
     evidence_of,
     groups_of,
-    tiled_photographs,
 )
 from howfar.studies.performance.performance_files import (
     GIVEN,
@@ -131,31 +131,6 @@ def relation_notes(
             f"{', '.join(without)} came without pixel counts: every performance is taken as it was given, which need not be at "
             "one threshold"
         )
-    yield from _gaps(images, matched)
-    yield from fallbacks(expected.estimates, expected.judge.order[0])
-    blank = without_foreground(images)
-    yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
-    unlabelled = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
-    if unlabelled and settings.threshold is not None:
-        yield (
-            f"F is undefined for an image without foreground: the estimates for {', '.join(unlabelled)} are what its images "
-            "would score if they hold some, as the labelled ones do"
-        )
-    independent = settings.group is not None or not settings.bootstrap
-    photographs = None if independent else tiled_photographs(images)
-    if photographs is not None:
-        yield (
-            f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
-            "resamples photographs, and widens the intervals to what they should be"
-        )
-    for name, rows in images.groupby("dataset", sort=False) if settings.bootstrap and GROUP in images else ():
-        yield from filter(None, [few_groups(str(name), len(rows), group_numbers(rows[GROUP].tolist()))])
-    for evaluation in given:
-        for note in evaluation.notes:
-            yield f"{evaluation.dataset or 'performance'}: {note}"
-
-
-def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
     if matched.changed:
         images_are = "1 image is" if matched.changed == 1 else f"{matched.changed} images are"
         yield (
@@ -167,10 +142,34 @@ def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
             noun, verb = ("image", "is") if count == 1 else ("images", "are")
             yield f"{count} {noun} in the performance of {name or 'a table'} {verb} not in the run: left out"
     for dataset, rows in images.groupby("dataset", sort=False):
-        scored = int(rows["performance"].notna().sum())
-        if 0 < scored < len(rows):
-            have = "has" if len(rows) - scored == 1 else "have"
-            yield f"{len(rows) - scored} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
+        lacking = len(rows) - int(rows["performance"].notna().sum())
+        if 0 < lacking < len(rows):
+            have = "has" if lacking == 1 else "have"
+            yield f"{lacking} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
+    yield from fallbacks(expected.estimates, expected.judge.order[0])
+    blank = without_foreground(images)
+    yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
+    unlabelled = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
+    if unlabelled and settings.threshold is not None:
+        yield (
+            f"F is undefined for an image without foreground: the estimates for {', '.join(unlabelled)} are what its images "
+            "would score if they hold some, as the labelled ones do"
+        )
+    grouped = GROUP in images and images[GROUP].nunique() < len(images)
+    if settings.bootstrap and settings.group is None and not grouped:
+        # A single stem in a dataset numbers its photographs, as in IMG-0001 and IMG-0002, and not their tiles.
+        counts = [tiles(rows["image"].tolist()) for _, rows in images.groupby("dataset")]
+        photographs, tile_count = (sum(column) for column in zip(*counts, strict=True))
+        if look_tiled(len(images), photographs, tile_count):
+            yield (
+                f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
+                "resamples photographs, and widens the intervals to what they should be"
+            )
+    for dataset, rows in images.groupby("dataset", sort=False) if settings.bootstrap and GROUP in images else ():
+        yield from filter(None, [few_groups(str(dataset), len(rows), group_numbers(rows[GROUP].tolist()))])
+    for evaluation in given:
+        for note in evaluation.notes:
+            yield f"{evaluation.dataset or 'performance'}: {note}"
 
 
 def fallbacks(estimates: Sequence[SetEstimate], first: str | None) -> Iterator[str]:
@@ -232,8 +231,17 @@ def relate(
     names = [comparison.primary.name, *(dataset.name for dataset in comparison.datasets)]
     read = read_performances(performance, names, column_roles(given["columns"], ROLES))
     relation, _ = related(comparison, read, given, files_of(performance))
-    _check_earlier(run, relation.metric)
     if not isinstance(run, Comparison):
+        earlier = relation.metric
+        if (absolute(run) / Relation.DOCUMENT).is_file():
+            with suppress(StoreError):  # what is damaged is made anew
+                earlier = Relation.load(run).metric
+        # A threshold is no task, and what a table of performances is of is not known.
+        measures = {each.partition(" at ")[0] for each in (earlier, relation.metric)}
+        if len(measures) > 1 and VALUE not in measures:
+            rule = f"must be {earlier}, as the relation in {run} is"
+            remedy = "relate them in another run folder: howfar compare --out"
+            raise InputError.of("performance", rule, relation.metric, remedy)
         draw(comparison, relation.save(run), relation=relation)
     log_result(Log.of(given["log"], f"relate {relation.primary}"), picked(RelateSettings, given), relation.to_dict())
     return relation
@@ -266,8 +274,44 @@ def related(
         by=columns_of(given["by"]),
         **numbers,
     )
-    relation = _related(comparison, evaluations, measured, expected, settings).made_from(comparison)
-    return relation, expected.judge
+    matched, scores = measured.matched, measured.scores
+    images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]]
+    images = images.assign(
+        prediction=matched.rows.get("prediction", ""),
+        group=groups_of(comparison.images, settings.group),
+        foreground=matched.rows.get("foreground", np.nan),
+        performance=scores.performance,
+        estimate=expected.estimate,
+        estimate_low=expected.low,
+        estimate_high=expected.high,
+        p_value=expected.p_value,
+        listed=expected.listed,
+    )
+    sets = [str(name) for name in images["dataset"].unique()]
+    labelled = [name for name in sets if images["performance"][images["dataset"] == name].notna().any()]
+    by_set = _Related(images, scores, settings)
+    pooled, verdict = by_set.pooled(labelled)
+    relation = Relation(
+        primary=comparison.primary.name,
+        metric=scores.metric,
+        settings=settings,
+        datasets=tuple(by_set.dataset(name, matched.unmatched.get(name, 0)) for name in labelled),
+        pooled=pooled,
+        pooled_verdict=verdict,
+        judgements=expected.judge.judgements,
+        choices=(),
+        estimator=expected.judge.order[0],
+        estimates=expected.estimates,
+        failures=expected.failures,
+        gates=expected.gates,
+        images=images,
+        curves=by_set.curves(labelled),
+        thresholds=by_set.thresholds(labelled),
+        slices=performance_slices(images, comparison.images, settings),
+        provenance=Provenance.now(),
+        notes=tuple(relation_notes(images, evaluations, matched, settings, expected)),
+    )
+    return relation.made_from(comparison), expected.judge
 
 
 def expectation(
@@ -283,7 +327,14 @@ def expectation(
     Without `rivals` unused estimators are not judged.
     """
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
-    measured = MeasuredImages.of(comparison.images, _distances(comparison), others, own, given["threshold"])
+    images = comparison.images
+    distances = {name: images[column] for column, name in GATE_COLUMNS.items() if column in images}
+    if len(distances) < len(GATE_COLUMNS):
+        # A run of an earlier version: distances of its own projection, over the primary's self-distance in it.
+        unit = images["dataset"].map({dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets})
+        distances = {"i_dist": images["i_dist_mean"] / unit, "knn": images["knn"] / unit, "mahalanobis": images["mahalanobis"]}
+    numbers = {name: values.to_numpy(dtype=np.float64) for name, values in distances.items()}
+    measured = MeasuredImages.of(images, numbers, others, own, given["threshold"])
     scores, strangers = measured.scores, measured.matched.strangers
     if strangers:
         rule = f"must be of the images of {strangers[0]} in the run"
@@ -297,81 +348,6 @@ def expectation(
     how: Any = {"wanted": given["estimator"], "known": known, "rivals": rivals}
     judge = judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, **how)
     return measured, expect(judge, evidence, measured, known, given["estimator"], given["group"])
-
-
-def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
-    """Raise `InputError` if the run folder holds a relation of another task, which would be overwritten."""
-    if isinstance(run, Comparison) or not (absolute(run) / Relation.DOCUMENT).is_file():
-        return
-    try:
-        earlier = Relation.load(run).metric
-    except StoreError:
-        return  # what is damaged is made anew
-    # A threshold is no task, and what a table of performances is of is not known.
-    measures = {each.partition(" at ")[0] for each in (earlier, metric)}
-    if len(measures) > 1 and VALUE not in measures:
-        remedy = "relate them in another run folder: howfar compare --out"
-        raise InputError.of("performance", f"must be {earlier}, as the relation in {run} is", metric, remedy)
-
-
-def _related(
-    comparison: Comparison,
-    given: Sequence[Evaluation],
-    measured: MeasuredImages,
-    expected: Expectation,
-    settings: RelationSettings,
-) -> Relation:
-    """Build the relation of performance and distance, with the expectation for every image."""
-    matched, scores = measured.matched, measured.scores
-    images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]]
-    images = images.assign(
-        prediction=matched.rows.get("prediction", ""),
-        group=groups_of(comparison.images, settings.group),
-        foreground=matched.rows.get("foreground", np.nan),
-        performance=scores.performance,
-        estimate=expected.estimate,
-        estimate_low=expected.low,
-        estimate_high=expected.high,
-        p_value=expected.p_value,
-        listed=expected.listed,
-    )
-    names = [str(name) for name in images["dataset"].unique()]
-    labelled = [name for name in names if images["performance"][images["dataset"] == name].notna().any()]
-    related = _Related(images, scores, settings)
-    pooled, verdict = related.pooled(labelled)
-    return Relation(
-        primary=comparison.primary.name,
-        metric=scores.metric,
-        settings=settings,
-        datasets=tuple(related.dataset(name, matched.unmatched.get(name, 0)) for name in labelled),
-        pooled=pooled,
-        pooled_verdict=verdict,
-        judgements=expected.judge.judgements,
-        choices=(),
-        estimator=expected.judge.order[0],
-        estimates=expected.estimates,
-        failures=expected.failures,
-        gates=expected.gates,
-        images=images,
-        curves=related.curves(labelled),
-        thresholds=related.thresholds(labelled),
-        slices=performance_slices(images, comparison.images, settings),
-        provenance=Provenance.now(),
-        notes=tuple(relation_notes(images, given, matched, settings, expected)),
-    )
-
-
-def _distances(comparison: Comparison) -> dict[str, NDArray[np.float64]]:
-    """Collect distances in the primary dataset's own subspace, as in a profile.
-
-    A run of an earlier version lacks them: distances of its own projection stand in, over the primary's self-distance in it.
-    """
-    images = comparison.images
-    if all(column in images for column in GATE_COLUMNS):
-        return {name: images[column].to_numpy(dtype=np.float64) for column, name in GATE_COLUMNS.items()}
-    unit = images["dataset"].map({dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets})
-    distances = {"i_dist": images["i_dist_mean"] / unit, "knn": images["knn"] / unit, "mahalanobis": images["mahalanobis"]}
-    return {name: values.to_numpy(dtype=np.float64) for name, values in distances.items()}
 
 
 @dataclass(frozen=True, eq=False)

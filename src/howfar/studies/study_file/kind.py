@@ -188,27 +188,27 @@ def every_kind() -> dict[str, StudyKind]:
 TEMPLATE: Final = Path(__file__).with_name("start.toml")
 
 
-def write_start(file: str | Path) -> Path:
-    """Write a start of a study file with every kind of study, and return its path; an existing file is not replaced."""
-    starts = (_start_of(kind) for name, kind in every_kind().items() if name != "components")
-    return write_new_text(file, "\n".join([TEMPLATE.read_text(encoding="utf-8"), *starts]), "study file")
-
-
 _NAMED: Final = {"datasets": ["site_a", "site_b"], "backbones": ["lite0"], "models": ["deepcrack"], "studies": ["adaptation"]}
 """Entries of the template that a start of each kind of study names."""
 
 
-def _start_of(kind: StudyKind) -> str:
-    """Write a commented start of a kind of study: the entries that it must name, then its options with their defaults."""
-    lines, marks = [f"# [studies.{kind.name}]  # {kind.title}"], references(kind.settings)
-    for name, info in kind.settings.model_fields.items():
-        if info.is_required():
-            mark, value = marks.get(name), "…"
-            if mark is not None:
-                single = mark.one or mark.to == "studies"
-                value = json.dumps("roads" if mark.one else _NAMED[mark.to][0] if single else _NAMED[mark.to])
-            lines.append(f"# {name} = {value}")
-        elif name != "title" and name not in marks:
-            default = "…" if info.default is None else json.dumps(info.default)
-            lines.append(f"#   # {name} = {default}  # {info.description}")
-    return "\n".join(lines) + "\n"
+def write_start(file: str | Path) -> Path:
+    """Write a start of a study file with every kind of study, and return its path; an existing file is not replaced."""
+    parts = [TEMPLATE.read_text(encoding="utf-8")]
+    for key, kind in every_kind().items():
+        if key == "components":  # it is in the template
+            continue
+        # Commented: the entries that the kind must name, then its options with their defaults.
+        lines, marks = [f"# [studies.{kind.name}]  # {kind.title}"], references(kind.settings)
+        for name, info in kind.settings.model_fields.items():
+            if info.is_required():
+                mark, value = marks.get(name), "…"
+                if mark is not None:
+                    single = mark.one or mark.to == "studies"
+                    value = json.dumps("roads" if mark.one else _NAMED[mark.to][0] if single else _NAMED[mark.to])
+                lines.append(f"# {name} = {value}")
+            elif name != "title" and name not in marks:
+                default = "…" if info.default is None else json.dumps(info.default)
+                lines.append(f"#   # {name} = {default}  # {info.description}")
+        parts.append("\n".join(lines) + "\n")
+    return write_new_text(file, "\n".join(parts), "study file")

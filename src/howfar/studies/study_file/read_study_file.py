@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,10 @@ from howfar.data import Dataset, parse
 from howfar.data.image_groups import fits, grouped
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError, one_line, rule_broken
 from howfar.io.file_location import absolute, is_url, settings_text
-from howfar.mask_foreground_colour import reading_by
 from howfar.option_validation import checked, nearest
 from howfar.options_by_function import BackboneOptions, SelectOptions, TrainingOptions
 from howfar.pipeline.embedding import embed_all
+from howfar.pixel_options import reading_by
 from howfar.results import Features
 from howfar.results.result import Result
 from howfar.segmenters import build_segmenter, segmenter_family
@@ -155,11 +155,19 @@ def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyD
         document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "")
     except RecursionError as error:
         raise InputError("study file has a key that is nested too deep: see howfar study --new") from error
+    models = {}
+    for name, model in document.models.items():
+        options = {
+            key: str(beside(folder, value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
+            for key, value in model.options.items()
+        }
+        placed = _placed(model, folder, "pretrained").model_copy(update={"options": options})
+        models[name] = ModelEntry.model_validate(placed.model_dump())
     return document.model_copy(
         update={
             "datasets": {name: _placed(entry, folder, "path") for name, entry in document.datasets.items()},
             "backbones": {name: _placed(entry, folder, "weights") for name, entry in document.backbones.items()},
-            "models": {name: _local(entry, folder) for name, entry in document.models.items()},
+            "models": models,
         }
     )
 
@@ -168,24 +176,22 @@ def checked_model(model: type[Any], values: Mapping[str, Any], before: str) -> A
     """Check values with a pydantic model; raise `InputError` for the first invalid value, with its place below `before`."""
     try:
         return model.model_validate_json(json.dumps(values, default=str))
-    except ValidationError as error:
+    except ValidationError as invalid:
         # An unknown key is often the reason for one that is missing.
-        raise _refused(model, min(error.errors(), key=lambda each: each["type"] != "extra_forbidden"), before) from error
-
-
-def _refused(model: type[BaseModel], error: Any, before: str) -> InputError:
-    location = [str(part) for part in error["loc"]]
-    place = ".".join(filter(None, [before, *location]))
-    if error["type"] == "extra_forbidden":
+        error: Any = min(invalid.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        location = [str(part) for part in error["loc"]]
+        place = ".".join(filter(None, [before, *location]))
+        if error["type"] == "missing":
+            raise InputError(f"{place} must be given, and is missing: see howfar study --new") from invalid
+        if error["type"] != "extra_forbidden":
+            raise InputError.of(place, rule_broken(error), error["input"]) from invalid
         tables: dict[str, type[BaseModel]] = {"datasets": DatasetEntry, "backbones": BackboneEntry, "models": ModelEntry}
         # An entry's key is at TABLE.NAME.KEY in the file.
         in_entry = len(location) == 3 and model is StudyDocument
         known = list((tables.get(location[0], model) if in_entry else model).model_fields)
         above = ".".join(filter(None, [before, *location[:-1]])) or "the study file"
-        return InputError.of(f"key of {above}", "must be a known one", location[-1], nearest(location[-1], known, "keys"))
-    if error["type"] == "missing":
-        return InputError(f"{place} must be given, and is missing: see howfar study --new")
-    return InputError.of(place, rule_broken(error), error["input"])
+        remedy = nearest(location[-1], known, "keys")
+        raise InputError.of(f"key of {above}", "must be a known one", location[-1], remedy) from invalid
 
 
 def _filled(value: Any, place: str) -> Any:
@@ -222,17 +228,6 @@ def beside(folder: Path, path: str) -> Path:
         return absolute(folder / Path(path).expanduser())
     except RuntimeError:
         return absolute(folder / path)
-
-
-def _local(entry: ModelEntry, folder: Path) -> ModelEntry:
-    """Make the paths in a model's entry absolute: its initial weights and path-like options."""
-    options = {
-        name: str(beside(folder, value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
-        for name, value in entry.options.items()
-    }
-    placed = _placed(entry, folder, "pretrained").model_copy(update={"options": options})
-    local: ModelEntry = ModelEntry.model_validate(placed.model_dump())
-    return local
 
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -283,17 +278,13 @@ RESERVED: Final = frozenset({"figures", "tables", "store", "bundle", "run"})
 
 def check_document(document: StudyDocument) -> CheckedFile:
     """Read a study file's datasets, and check all names and settings in the file; raise `HowfarError` for the first fault."""
-    for name, backbone in document.backbones.items():
-        _check_backbone(name, backbone)
-    for name, model in document.models.items():
-        try:
-            segmenter_family(model.segmenter or name).checked(model.options)
-        except HowfarError as error:
-            raise InputError(f"models.{name}: {error}") from error
-    _check_shared(document)
-    _check_entries(document)
+    _check_tables(document)
     studies = {name: _study(name, values, document) for name, values in document.studies.items()}
-    if missing := missing_paths(document):
+    paths: dict[str, Any] = {f"datasets.{name}: path": entry.path for name, entry in document.datasets.items()}
+    paths |= {f"backbones.{name}.weights": entry.weights for name, entry in document.backbones.items() if entry.weights}
+    paths |= {f"models.{name}.pretrained": entry.pretrained for name, entry in document.models.items()}
+    given = {key: path for key, path in paths.items() if isinstance(path, str) and not is_url(path)}
+    if missing := [f"{key} {path!r} is not there" for key, path in given.items() if not Path(path).exists()]:
         refuse_missing(missing + missing_networks(document, studies.values(), partial(load_entry, document)))
     datasets, folders, entries = _datasets(document)
     known: dict[str, Sequence[str]] = {
@@ -321,42 +312,32 @@ def check_document(document: StudyDocument) -> CheckedFile:
     return CheckedFile(document, datasets, folders, entries, tuple(_in_order(studies)))
 
 
-def missing_paths(document: StudyDocument) -> list[str]:
-    """List the paths in a study file that do not exist, each with its key."""
-    paths = {f"datasets.{name}: path": entry.path for name, entry in document.datasets.items()}
-    paths |= {f"backbones.{name}.weights": entry.weights for name, entry in document.backbones.items() if entry.weights}
-    trained = {f"models.{name}.pretrained": entry.pretrained for name, entry in document.models.items()}
-    paths |= {key: path for key, path in trained.items() if isinstance(path, str)}
-    return [f"{key} {path!r} is not there" for key, path in paths.items() if not is_url(path) and not Path(path).exists()]
-
-
 def missing_networks(document: StudyDocument, studies: Iterable[Planned], load: Callable[[str], Any]) -> list[str]:
     """Load every network of some studies with `load`; list those that cannot be loaded, each with the key that provides it."""
-    missing = {}
-    for key, flags, network in _networks(document, list(studies), load):
-        try:
-            network()
-        except HowfarError as error:
-            missing[key] = f"{key}: {' '.join(error.line(flags).split())}"
-    return list(missing.values())
-
-
-def _networks(document: StudyDocument, studies: list[Planned], load: Callable[[str], Any]) -> Iterator[Network]:
-    """Yield the studies' networks."""
-    entries = {(to, name) for planned in studies for to in ("backbones", "models") for name in named(planned.settings, to)}
+    wanted = list(studies)
+    entries = {(to, name) for planned in wanted for to in ("backbones", "models") for name in named(planned.settings, to)}
+    networks: list[Network] = []
     for name, backbone in document.backbones.items():
         place = f"backbones.{name}"
         if ("backbones", name) in entries:
             options = {option: f"{place}.{option}" for option in type(backbone).model_fields}
-            yield place, options, partial(load, name)
+            networks.append((place, options, partial(load, name)))
     for name, model in document.models.items():
         place = f"models.{name}"
         if ("models", name) in entries and model.pretrained is not False:
             keys = {"weights": f"{place}.pretrained", "pretrained": f"{place}.pretrained", "base": f"{place}.options.base"}
             begun = Path(model.pretrained) if isinstance(model.pretrained, str) else True
-            yield place, keys, partial(build_segmenter, model.segmenter or name, model.options, pretrained=begun)
-    for planned in studies:
-        yield from planned.kind.networks(planned.settings, document)
+            build = partial(build_segmenter, model.segmenter or name, model.options, pretrained=begun)
+            networks.append((place, keys, build))
+    for planned in wanted:
+        networks += planned.kind.networks(planned.settings, document)
+    missing = {}
+    for key, flags, network in networks:
+        try:
+            network()
+        except HowfarError as error:
+            missing[key] = f"{key}: {' '.join(error.line(flags).split())}"
+    return list(missing.values())
 
 
 def refuse_missing(lines: list[str]) -> None:
@@ -368,20 +349,24 @@ def refuse_missing(lines: list[str]) -> None:
         raise MissingPathError(f"the study file needs {len(lines)} things that are missing: {one_line(listed, 100_000)}")
 
 
-def _check_backbone(name: str, entry: BackboneEntry) -> None:
-    place, backbone = f"backbones.{name}", entry.backbone or name
-    try:
-        taken = takes(backbone)
-    except UnknownNameError as error:
-        raise InputError(f"{place}: {error}") from error
-    for option in entry.chosen():
-        if option not in taken:
-            rule = f"must be an option of {backbone}"
-            raise InputError.of(f"key of {place}", rule, option, nearest(option, taken, "options"))
-
-
-def _check_shared(document: StudyDocument) -> None:
-    """Raise `InputError` for a shared setting that no kind of study has (the seed also serves the datasets' limits)."""
+def _check_tables(document: StudyDocument) -> None:
+    """Raise `InputError` for what is wrong in the tables of backbones, models, shared settings and datasets."""
+    for name, entry in document.backbones.items():
+        place, backbone = f"backbones.{name}", entry.backbone or name
+        try:
+            taken = takes(backbone)
+        except UnknownNameError as error:
+            raise InputError(f"{place}: {error}") from error
+        for option in entry.chosen():
+            if option not in taken:
+                rule = f"must be an option of {backbone}"
+                raise InputError.of(f"key of {place}", rule, option, nearest(option, taken, "options"))
+    for name, model in document.models.items():
+        try:
+            segmenter_family(model.segmenter or name).checked(model.options)
+        except HowfarError as error:
+            raise InputError(f"models.{name}: {error}") from error
+    # Each shared setting is one of some kind of study; the seed also serves the datasets' limits.
     kinds = [kind.settings for kind in every_kind().values()]
     known = {"seed"} | {field for settings in kinds for field in settings.model_fields}
     known -= {"title", *(field for settings in kinds for field in references(settings))}
@@ -390,21 +375,17 @@ def _check_shared(document: StudyDocument) -> None:
         if name not in known:
             remedy = nearest(name, sorted(known), "settings")
             raise InputError.of("key of settings", "must be a setting of a study", name, remedy)
-
-
-def _check_entries(document: StudyDocument) -> None:
-    """Raise `InputError` for a group that is no regular expression, and for two datasets with one symbol of the paper."""
     symbols: dict[str, str] = {}
-    for name, entry in document.datasets.items():
-        if entry.stands_for and entry.stands_for in symbols:
-            rule = f"must be another than that of {symbols[entry.stands_for]}"
-            raise InputError.of(f"datasets.{name}.stands_for", rule, entry.stands_for, "leave one out")
-        symbols[entry.stands_for] = name
+    for name, dataset in document.datasets.items():
+        if dataset.stands_for and dataset.stands_for in symbols:
+            rule = f"must be another than that of {symbols[dataset.stands_for]}"
+            raise InputError.of(f"datasets.{name}.stands_for", rule, dataset.stands_for, "leave one out")
+        symbols[dataset.stands_for] = name
         try:
-            re.compile(entry.group or "")
+            re.compile(dataset.group or "")
         except re.error as error:
             rule = f"must be a regular expression ({error})"
-            raise InputError.of(f"datasets.{name}.group", rule, entry.group, "write '(.+)-[0-9]+' for tiles") from error
+            raise InputError.of(f"datasets.{name}.group", rule, dataset.group, "write '(.+)-[0-9]+' for tiles") from error
 
 
 def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tuple[str, ...]], dict[str, DatasetEntry]]:
@@ -418,8 +399,13 @@ def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tu
             if member in read or (entry.each and member in document.datasets):
                 raise InputError.of(place, "must hold datasets with names of their own", member, "rename one of the two")
             with allowing(entry.allow_urls), reading_by(entry.foreground):
-                read[member] = _read(place, member, path)
-            entries[member] = entry
+                try:
+                    dataset = parse(path, name=member)
+                except HowfarError as error:
+                    raise type(error)(f"{place}: {error}") from error
+            if not isinstance(dataset, Dataset):
+                raise InputError.of(f"{place}.path", "must hold images, not embeddings", path)
+            read[member], entries[member] = replace(dataset, name=member), entry
         if entry.each:
             folders[name] = tuple(members)
     return read, folders, entries
@@ -444,16 +430,6 @@ def _members(name: str, folder: Path) -> dict[str, str]:
 
 def _visible(folder: Path) -> list[Path]:
     return [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
-
-
-def _read(place: str, name: str, path: str) -> Dataset:
-    try:
-        dataset = parse(path, name=name)
-    except HowfarError as error:
-        raise type(error)(f"{place}: {error}") from error
-    if not isinstance(dataset, Dataset):
-        raise InputError.of(f"{place}.path", "must hold images, not embeddings", path)
-    return replace(dataset, name=name)
 
 
 def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Planned:

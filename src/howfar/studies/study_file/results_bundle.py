@@ -47,12 +47,19 @@ def write_bundle(run: StudyRun, plan: Plan, file: str | Path) -> Path:
     It holds no image and no weights, but the content hash of each image and mask, and the identity of each backbone. Images
     are named by their paths below the datasets' common folder.
     """
-    path, datasets = check_bundle_path(file), _datasets(plan)
+    path = check_bundle_path(file)
+    # Each dataset's path below the common folder, and the hash of each image and mask.
+    paths = {name: entry.path for name, entry in plan.file.document.datasets.items()}
+    local = {name: Path(place) for name, place in paths.items() if not is_url(place)}
+    above = Path(os.path.commonpath([place.parent for place in local.values()])) if local else Path()
+    places = {name: local[name].relative_to(above).as_posix() if name in local else "" for name in paths}
+    sets = plan.file.datasets
+    shown = bar(sets.items(), progress=True, patient=True, total=len(sets), unit="dataset", desc="hashes")
     manifest = {
         "format": FORMAT,
         "title": run.title,
         "provenance": plain(run.provenance),
-        "datasets": datasets,
+        "datasets": {"places": places, "contents": {name: hashes(dataset) for name, dataset in shown}},
         "backbones": backbones_of(plan),
         "studies": {record.name: {"kind": record.kind, "key": record.key} for record in run.studies},
     }
@@ -62,10 +69,16 @@ def write_bundle(run: StudyRun, plan: Plan, file: str | Path) -> Path:
             archive.writestr(STUDY, plan.text)
             for name, beside in _beside(plan).items():
                 archive.write(beside, f"{BESIDE}/{name}")
-            entries = plan.file.document.datasets
-            _add_results(
-                archive, run, plan.root, {entries[name].path: place for name, place in datasets["places"].items() if place}
-            )
+            # Every study's result, with the datasets' paths replaced, and the report's tables as text.
+            below = {paths[name]: place for name, place in places.items() if place}
+            with tempfile.TemporaryDirectory() as scratch:
+                for record, result in zip(run.studies, run.results, strict=True):
+                    _placed(result, below).save(Path(scratch) / record.name)
+                for each in sorted(Path(scratch).rglob("*")):
+                    if each.is_file():
+                        archive.write(each, f"{RESULTS}/{each.relative_to(scratch).as_posix()}")
+            for table in sorted((plan.root / TABLES).glob("*")):
+                archive.write(table, f"{TABLES}/{table.name}")
     except OSError as error:
         raise InputError.of("bundle", f"must be a file that can be written ({one_line(error)})", str(file)) from error
     return path
@@ -76,18 +89,6 @@ def check_bundle_path(file: str | Path) -> Path:
     if Path(file).suffix.lower() != ".zip":
         raise InputError.of("bundle", "must end in .zip", str(file))
     return ready_file("bundle", file) or Path(file)
-
-
-def _add_results(archive: zipfile.ZipFile, run: StudyRun, root: Path, places: Mapping[str, str]) -> None:
-    """Add every study's result, with the datasets' paths replaced by their `places`, and the report's tables as text."""
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, result in zip((record.name for record in run.studies), run.results, strict=True):
-            _placed(result, places).save(Path(scratch) / name)
-        for each in sorted(Path(scratch).rglob("*")):
-            if each.is_file():
-                archive.write(each, f"{RESULTS}/{each.relative_to(scratch).as_posix()}")
-    for table in sorted((root / TABLES).glob("*")):
-        archive.write(table, f"{TABLES}/{table.name}")
 
 
 def _placed(value: Any, places: Mapping[str, str]) -> Any:
@@ -110,19 +111,6 @@ def _placed(value: Any, places: Mapping[str, str]) -> Any:
     for field in fields(value):
         object.__setattr__(record, field.name, _placed(getattr(value, field.name), places))
     return record
-
-
-def _datasets(plan: Plan) -> dict[str, Any]:
-    """Describe every dataset: its path below the common folder, and the hash of each image and mask."""
-    entries = plan.file.document.datasets
-    local = [entry.path for entry in entries.values() if not is_url(entry.path)]
-    above = Path(os.path.commonpath([Path(path).parent for path in local])) if local else Path()
-    places = {
-        name: "" if is_url(entry.path) else Path(entry.path).relative_to(above).as_posix() for name, entry in entries.items()
-    }
-    sets = plan.file.datasets
-    shown = bar(sets.items(), progress=True, patient=True, total=len(sets), unit="dataset", desc="hashes")
-    return {"places": places, "contents": {name: hashes(dataset) for name, dataset in shown}}
 
 
 def hashes(dataset: Dataset) -> dict[str, tuple[str, str | None]]:
@@ -194,23 +182,19 @@ def read_bundle(file: str | Path, folder: Path) -> tuple[Path, BundleManifest]:
                 raise StoreError(f"{path} is a bundle of another format than this howfar reads ({FORMAT}): make it again")
             shutil.rmtree(folder, ignore_errors=True)
             for name in archive.namelist():
-                _unpack(archive, name, folder)
+                parts = PurePosixPath(name).parts
+                if ".." in parts or PurePosixPath(name).is_absolute():
+                    raise ValueError(f"{name} leads out of the folder")
+                # Files from beside the study file are placed beside it again.
+                target = folder.joinpath(*(parts[1:] if parts[0] == BESIDE else parts))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(archive.read(name))
     except (StoreError, InputError):
         raise
     except _DAMAGED as error:
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise StoreError(f"{path} is no bundle of a study, or is damaged ({reason})") from error
     return folder / STUDY, manifest
-
-
-def _unpack(archive: zipfile.ZipFile, name: str, folder: Path) -> None:
-    """Write an archive member below the folder; files from beside the study file are placed beside it again."""
-    parts = PurePosixPath(name).parts
-    if ".." in parts or PurePosixPath(name).is_absolute():
-        raise ValueError(f"{name} leads out of the folder")
-    target = folder.joinpath(*(parts[1:] if parts[0] == BESIDE else parts))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(archive.read(name))
 
 
 TOLERANCE: Final = 1e-4
@@ -274,7 +258,14 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
     ready_folder("out", root)
     study, manifest = read_bundle(path, root / "bundle")
     given = checked(StudyFileOptions, {**options, "out": root / "run", "store": given["store"] or root / "run" / "store"})
-    plan = plan_of(study, given, _places(manifest, absolute(data)))
+    places = {}
+    for name, place in manifest.datasets.places.items():
+        if ".." in PurePosixPath(place).parts or PurePosixPath(place).is_absolute():
+            what = f"place of dataset {name} in the bundle"
+            raise InputError.of(what, "must be below --data", place, "make the bundle again")
+        if place:
+            places[name] = str(absolute(data) / place)
+    plan = plan_of(study, given, places)
     for name, dataset in plan.file.datasets.items():
         found, wanted = hashes(dataset), manifest.datasets.contents.get(name, {})
         wrong = [image for image in {**wanted, **found} if found.get(image) != wanted.get(image)]
@@ -295,15 +286,6 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
     other = [name for name, identity in manifest.backbones.items() if here.get(name) != identity]
     notes = (f"{name}: its features depend on something else than in the bundle (weights, versions)" for name in other)
     return Reproduction(compared, tuple(notes), str(plan.root))
-
-
-def _places(manifest: BundleManifest, data: Path) -> dict[str, str]:
-    """Return each dataset's path below the data folder; raise `InputError` for a path outside."""
-    for name, place in manifest.datasets.places.items():
-        if ".." in PurePosixPath(place).parts or PurePosixPath(place).is_absolute():
-            what = f"place of dataset {name} in the bundle"
-            raise InputError.of(what, "must be below --data", place, "make the bundle again")
-    return {name: str(data / place) for name, place in manifest.datasets.places.items() if place}
 
 
 def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:

@@ -7,7 +7,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,11 @@ from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.io.atomic import replace_text
 from howfar.io.file_location import absolute, is_url, stamp
 from howfar.io.lock import alone
-from howfar.mask_foreground_colour import file_and_colour
 from howfar.memory import within
 from howfar.option_validation import checked, nearest, picked, with_options
 from howfar.options_by_function import StudyFileOptions, TrainKeywords
 from howfar.pipeline.embedding import embed_all
+from howfar.pixel_options import file_and_colour
 from howfar.progress import bar
 from howfar.results.file_checks import page_folder
 from howfar.results.records import Cells, Provenance, Shown, plain
@@ -176,7 +176,45 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
         if not free:
             remedy = f"wait for it, or pass {option('out', 'FOLDER')}"
             raise InputError.of("out", "must not be written to by another run at once", str(plan.root), remedy)
-        return _run(plan, given)
+        results, loaded = dict[str, Result](), plan.load_networks()
+        records, fresh = list[StudyRecord](), False
+        studies = plan.file.studies
+        for planned in bar(studies, progress=given["progress"], total=len(studies), unit="study", desc="studies"):
+            result, key, folder = plan.kept(planned), plan.keys[planned.name], plan.folder(planned)
+            if result is None and planned.name not in plan.wanted:
+                continue
+            if result is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                begun, fresh = time.monotonic(), True
+                with _naming(planned):
+                    result = planned.kind.run(planned.settings, plan.inputs(planned, results=results, loaded=loaded))
+                seconds = round(time.monotonic() - begun, 3)
+                # The result, then the marker that it is complete.
+                marker = folder / DONE
+                marker.unlink(missing_ok=True)
+                result.save(folder)
+                replace_text(marker, json.dumps({"key": key, "seconds": seconds}) + "\n")
+            results[planned.name], done = result, done_in(folder)
+            seconds = 0.0 if done is None else done.seconds
+            records.append(StudyRecord(planned.name, planned.kind.name, planned.title, key, seconds))
+        datasets = []
+        for name, dataset in plan.file.datasets.items():
+            entry = plan.file.entries[name]
+            count = min(len(dataset), entry.limit or len(dataset))
+            datasets.append(StudyDataset(name, count, str(dataset.root), entry.stands_for))
+        made = tuple(results.values())
+        run = StudyRun(plan.title, plan.text, tuple(records), made, tuple(datasets), provenance=Provenance.now())
+        # Document and report stay where they tell of the same studies by the same version.
+        if not fresh and (plan.root / PAGE).is_file():
+            with suppress(HowfarError):
+                earlier, same = StudyRun.load(plan.root), ("title", "text", "studies", "datasets")
+                alike = all(getattr(earlier, name) == getattr(run, name) for name in same)
+                if alike and earlier.provenance.howfar == run.provenance.howfar:
+                    return run
+        (plan.root / PAGE).unlink(missing_ok=True)
+        run.save_document(plan.root)
+        draw(run, plan.root)
+        return run
 
 
 @dataclass(frozen=True)
@@ -221,7 +259,7 @@ class Plan:
 
 def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
     """Read and check a study file, and compute each study's key; `places` says where datasets lie that have moved."""
-    document, text = read_document(file, places)
+    document, written = read_document(file, places)
     path = absolute(file)
     root = beside(path.parent, document.out or path.stem) if given["out"] is None else absolute(given["out"])
     if given["out"] is None and root == path:
@@ -236,51 +274,23 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
             rule = f"must not lie in the folder of datasets.{name}"
             raise InputError.of("out", rule, str(root), 'write out = "FOLDER" elsewhere')
     checked_file = check_document(document)
-    wanted = _wanted(given["only"], checked_file.studies)
+    # Every study if none is named; and a study stands after those that it needs.
+    known, only = [planned.name for planned in checked_file.studies], given["only"]
+    texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
+    wanted = {text.strip() for text in texts if text.strip()} or set(known)
+    for name in wanted - set(known):
+        raise InputError.of("only", "must name studies of the file", name, nearest(name, known, "studies"))
+    for planned in reversed(checked_file.studies):
+        wanted |= set(planned.needs) if planned.name in wanted else set()
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
     title = document.title or path.stem.replace("-", " ").capitalize()
-    plan = Plan(text, checked_file, root, execution, {}, title, path.parent, wanted, given["device"])
+    plan = Plan(written, checked_file, root, execution, {}, title, path.parent, wanted, given["device"])
     for planned in checked_file.studies:
         with _naming(planned):
             if planned.name in wanted:
                 planned.kind.check(planned.settings, plan.inputs(planned))
         plan.keys[planned.name] = key_of(planned, checked_file, prints, plan.keys)
     return plan
-
-
-def _wanted(only: str | Sequence[str], studies: Sequence[Planned]) -> Collection[str]:
-    """Return the names of the studies to run: those asked for and all that they need, every study if none is named."""
-    known = [planned.name for planned in studies]
-    texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
-    wanted = {text.strip() for text in texts if text.strip()} or set(known)
-    for name in wanted - set(known):
-        raise InputError.of("only", "must name studies of the file", name, nearest(name, known, "studies"))
-    # A study stands after those that it needs.
-    for planned in reversed(studies):
-        wanted |= set(planned.needs) if planned.name in wanted else set()
-    return wanted
-
-
-def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
-    results, loaded = dict[str, Result](), plan.load_networks()
-    records, fresh = list[StudyRecord](), False
-    shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
-    for planned in shown:
-        result, key = plan.kept(planned), plan.keys[planned.name]
-        if result is None and planned.name not in plan.wanted:
-            continue
-        if result is None:
-            result, fresh = _one(planned, plan.inputs(planned, results=results, loaded=loaded), key), True
-        results[planned.name], done = result, done_in(plan.folder(planned))
-        seconds = 0.0 if done is None else done.seconds
-        records.append(StudyRecord(planned.name, planned.kind.name, planned.title, key, seconds))
-    datasets = []
-    for name, dataset in plan.file.datasets.items():
-        entry = plan.file.entries[name]
-        count = min(len(dataset), entry.limit or len(dataset))
-        datasets.append(StudyDataset(name, count, str(dataset.root), entry.stands_for))
-    run = StudyRun(plan.title, plan.text, tuple(records), tuple(results.values()), tuple(datasets), provenance=Provenance.now())
-    return _written(run, plan, fresh)
 
 
 @contextmanager
@@ -290,33 +300,6 @@ def _naming(planned: Planned) -> Iterator[None]:
         yield
     except HowfarError as error:
         raise type(error)(f"studies.{planned.name}: {one_line(error, 2000)}") from error
-
-
-def _one(planned: Planned, inputs: Inputs, key: str) -> Result:
-    """Run one study, and save its result, then the marker that it is complete; errors name the study."""
-    inputs.folder.mkdir(parents=True, exist_ok=True)
-    begun = time.monotonic()
-    with _naming(planned):
-        result = planned.kind.run(planned.settings, inputs)
-    seconds = round(time.monotonic() - begun, 3)
-    marker = inputs.folder / DONE
-    marker.unlink(missing_ok=True)
-    result.save(inputs.folder)
-    replace_text(marker, json.dumps({"key": key, "seconds": seconds}) + "\n")
-    return result
-
-
-def _written(run: StudyRun, plan: Plan, fresh: bool) -> StudyRun:
-    """Write the document and the report, unless both exist and tell of the same studies by the same version."""
-    if not fresh and (plan.root / PAGE).is_file():
-        with suppress(HowfarError):
-            earlier, same = StudyRun.load(plan.root), ("title", "text", "studies", "datasets")
-            if earlier.provenance.howfar == run.provenance.howfar and all(getattr(earlier, n) == getattr(run, n) for n in same):
-                return run
-    (plan.root / PAGE).unlink(missing_ok=True)
-    run.save_document(plan.root)
-    draw(run, plan.root)
-    return run
 
 
 TIMED: Final = 4
@@ -470,7 +453,16 @@ def _learning(name: str, inputs: Inputs) -> Rate:
     except ValueError:  # of a network that takes pictures of one size alone
         timed, pictures = torch.nn.Conv2d(64, 64, 3, padding=1), torch.zeros((2, 64, SMALL, SMALL))
         operations = _operations(timed, pictures)
-    learning, seconds = _step_seconds(timed, pictures)
+    timing = pictures.to(next(timed.parameters()).device)
+
+    def learn() -> None:
+        sum(_tensors(timed(timing)), torch.zeros((), device=timing.device)).backward()
+
+    def predict() -> None:
+        with torch.no_grad():
+            float(sum(_tensors(timed(timing)), torch.zeros((), device=timing.device)))
+
+    learning, seconds = _timed(learn), _timed(predict)
     # Of two pictures, since networks normalise by a batch.
     whole = _operations(network, torch.zeros((2, 3, settings.size, settings.size))) / 2 / operations
     return Rate(seconds * whole, learning * whole * settings.epochs, float(settings.size**2), float(parameters * _FLOAT))
@@ -485,22 +477,6 @@ def _operations(network: Any, pictures: Any) -> int:
     with FlopCounterMode(display=False) as counter:
         deepcopy(network).to("meta")(pictures.to("meta"))
     return int(counter.get_total_flops())
-
-
-def _step_seconds(network: Any, pictures: Any) -> tuple[float, float]:
-    """Time a training step and a forward pass, the second time that each is made."""
-    import torch
-
-    pictures = pictures.to(next(network.parameters()).device)
-
-    def learn() -> None:
-        sum(_tensors(network(pictures)), torch.zeros((), device=pictures.device)).backward()
-
-    def predict() -> None:
-        with torch.no_grad():
-            float(sum(_tensors(network(pictures)), torch.zeros((), device=pictures.device)))
-
-    return _timed(learn), _timed(predict)
 
 
 def _tensors(found: Any) -> Iterable[Any]:
