@@ -17,8 +17,7 @@ from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 from howfar.text_formatting import percentage_of, share
 
 PROBABLY: Final = (
-    "share of images predicted to fail, without the site's labels (others may fail too); – without a list; "
-    "in brackets if doubted"
+    "images predicted to fail, without the site's labels (others may fail too); – without a list; in brackets if doubted"
 )
 ALL_ERRORS: Final = "The estimator in use, the best, and “mean” (the others' average). relation.json has all, as set_errors."
 
@@ -27,9 +26,7 @@ def sites(assessment: Assessment) -> doc.Table:
     """Build the table of numbers behind the answers, one row per site."""
     places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
     levels = {f"{100 * site.level:.0f} %" for site in assessment.sites}
-    expected = (
-        f"{name} expected without the site's own labels, a mean over its images, with its interval; in brackets if doubted"
-    )
+    expected = f"{name} expected without the site's own labels, a mean over its images; in brackets outside the gate"
     known = (
         "whether labelled datasets like the site are known; outside, no estimate can be trusted. Its distances are measured "
         "in the subspace of the primary alone"
@@ -46,8 +43,10 @@ def sites(assessment: Assessment) -> doc.Table:
         return doc.Cell("no foreground") if blank(site) else doc.decimal(site.measured, 2)
 
     def failing(site: SiteAnswer) -> doc.Cell:
-        cell = doc.percentage(site.listed_share) if site.listed and not blank(site) else doc.UNDEFINED
-        return replace(cell, text=f"({cell.text})") if site.doubted and cell.sort is not None else cell
+        if not site.listed or blank(site):
+            return doc.UNDEFINED
+        text = f"{site.listed} of {site.n}"
+        return doc.Cell(f"({text})" if site.doubted else text, site.listed_share)
 
     return doc.tabulate(
         assessment.ordered(),

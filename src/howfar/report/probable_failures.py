@@ -61,7 +61,7 @@ def found(relation: Relation) -> str:
     doubt = "" if error <= rate else ", so do not rely on the list of a new dataset"
     wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)}"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"By their labels, {wrong}; at most {percentage_of(rate)} are expected{doubt}).{little}"
+    text = f"By their labels, {wrong}; the lists are made to hold at most {percentage_of(rate)}{doubt}).{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return f"{text} {failing:,} image{doc.plural(failing)} failed; the lists hold {caught:,} ({share(caught / failing)})."

@@ -14,10 +14,10 @@ from howfar.text_formatting import NOT_KNOWN, format_estimate
 BEHIND = "the model behind "
 """Stands before the folder of maps that were there already, in place of a model's name."""
 WITHOUT_LABELS = (
-    "“expected” and “predicted to fail” use no label of the site; “measured” uses its labels. More images may fail than are "
-    "predicted to fail."
+    "“expected” and “predicted to fail” use no label of the site; “measured” uses its labels. “predicted to fail” counts only "
+    "the surest failures: more images may fail."
 )
-BRACKETS = "In ( ): not to be trusted, as the site is outside the gate and has no labels."
+BRACKETS = "In ( ): not to be trusted, as the site is outside the gate; where labels measured its score, use that."
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
 Basis = Literal["sites", "corrupted", "both"]
@@ -115,8 +115,8 @@ class SiteAnswer:
         return self.inside is False and self.measured is None
 
     def expected(self) -> str:
-        """Write the estimate with its interval: in brackets if doubted; "too wide to use" where labels tell the score."""
-        text = format_estimate(self.estimate, self.low, self.high, doubted=self.doubted)
+        """Write the estimate with its interval: in brackets outside the gate; "too wide to use" where labels tell the score."""
+        text = format_estimate(self.estimate, self.low, self.high, doubted=self.inside is False)
         return "too wide to use" if text == NOT_KNOWN and self.measured is not None else text
 
     def said(self) -> str:
@@ -209,8 +209,9 @@ class Assessment(RecordedResult):
 
     def legend(self) -> list[str]:
         """Explain which columns of the sites' table use labels, and what brackets mean, as far as the table has them."""
-        measured, doubted = any(site.measured is not None for site in self.sites), any(site.doubted for site in self.sites)
-        return [*([WITHOUT_LABELS] if measured else []), *([BRACKETS] if doubted else [])]
+        measured = any(site.measured is not None for site in self.sites)
+        outside = any(site.inside is False for site in self.sites)
+        return [*([WITHOUT_LABELS] if measured else []), *([BRACKETS] if outside else [])]
 
     def caption(self) -> str:
         named = self.metric.startswith(self.performance_name)
@@ -246,5 +247,5 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         "–" if not site.listed or blank else f"({listed})" if site.doubted else listed,
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         # howfar adapt tests training with howfar's own network; what remains to be done is to train the user's.
-        "train" if site.next.action == "adapt" else site.next.action,
+        {"adapt": "train", "check": "nothing"}.get(site.next.action, site.next.action),
     )

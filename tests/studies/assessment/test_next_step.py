@@ -104,16 +104,21 @@ def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals
     ("expected", "own", "action", "words"),
     [
         # From 0.97 at home to 0.60 here is no good score, though it is above the default τ.
-        (estimate(0.7, 0.1, measured=0.6), False, "adapt", "its score is 0.37 lower than on p (more than 0.2; "),
+        (estimate(0.7, 0.1, measured=0.6), False, "adapt", "its score is 0.37 lower than on p (a drop of more than 0.2; "),
         (estimate(0.7, 0.1, measured=0.6), True, "check", "nothing now, as 0.5 is enough (--tau)"),
         (estimate(0.7, 0.1, measured=0.4), False, "adapt", "its score is below 0.5"),
         (estimate(0.7, 0.1, measured=0.8), False, "check", "nothing now, if 0.80, 0.17 lower than on p, is enough (--tau sets"),
-        (estimate(0.7, 0.1, measured=0.99), False, "check", "nothing now, if 0.99 is enough (--tau sets your minimum)"),
+        (
+            estimate(0.7, 0.1, measured=0.99),
+            False,
+            "check",
+            "nothing now, if 0.99 is enough (--tau sets a minimum score instead)",
+        ),
         (
             estimate(0.6, 0.1),
             False,
             "label",
-            "a score 0.37 lower than on p (more than 0.2; --tau sets your minimum",
+            "a score 0.37 lower than on p (a drop of more than 0.2; --tau sets a minimum score instead",
         ),
         (estimate(0.7, 0.1), False, "certify", "the model scores 0.77 here"),
         (estimate(0.85, 0.05), False, "check", "nothing now, if 0.85, 0.12 lower"),

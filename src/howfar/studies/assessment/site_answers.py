@@ -87,7 +87,7 @@ def answer(
         hidden = f"Estimated without its labels: {estimate.text()}, {held_score}."
         if says_nothing(estimate.low, estimate.high):
             hidden = "Without its labels, the interval would have been too wide to use."
-        reasons = reasons.replace("any labelled", "any other labelled")
+        reasons = reasons.replace("any labelled", "any other labelled").replace("; labelled sites", "; other labelled sites")
         doubt = reasons and f"If {site} had no labels, that estimate would not be trusted: {reasons}."
         return " ".join(filter(None, (said, failing, hidden, doubt)))
     if reasons:
@@ -176,7 +176,7 @@ class Enough:
 
     def short_of(self, score: float) -> str:
         """State by what a score is too low: "below 0.5", or "0.37 lower than on P"."""
-        lower = f"{_lost(self.home, score)[2:]} (more than {DROP:g}; --tau sets your minimum)"
+        lower = f"{_lost(self.home, score)[2:]} (a drop of more than {DROP:g}; --tau sets a minimum score instead)"
         return lower if score >= self.tau else f"below {self.tau:g}"
 
     def nothing(self, score: float) -> str:
@@ -281,7 +281,7 @@ def next_step(
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
         text = (
             f"label {few} images. The command below draws them at random and says where labels go. Repeat it when they are "
-            "labelled: it prints the score with an interval that is valid at any distance."
+            "labelled: it prints the score with an interval that holds however far the site is."
         )
         return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
     if estimate is not None and by_tiles is not None and not commands.tiled:
