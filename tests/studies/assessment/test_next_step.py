@@ -108,12 +108,7 @@ def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals
         (estimate(0.7, 0.1, measured=0.6), True, "check", "nothing now, as 0.5 is enough (--tau)"),
         (estimate(0.7, 0.1, measured=0.4), False, "adapt", "its score is below 0.5"),
         (estimate(0.7, 0.1, measured=0.8), False, "check", "nothing now, if 0.80, 0.17 lower than on p, is enough (--tau sets"),
-        (
-            estimate(0.7, 0.1, measured=0.99),
-            False,
-            "check",
-            "nothing now, if 0.99 is enough (--tau sets a minimum score instead)",
-        ),
+        (estimate(0.7, 0.1, measured=0.99), False, "check", "nothing now, if 0.99 is enough (--tau sets your minimum)"),
         (
             estimate(0.6, 0.1),
             False,
