@@ -11,7 +11,7 @@ import pytest
 from howfar import store as stores
 from howfar.errors import StoreError
 from howfar.io import lock
-from howfar.store import Store
+from howfar.store import Store, folders
 from howfar.store.folders import LocalFolder
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
@@ -106,6 +106,9 @@ def test_without_file_locks_everything_is_granted(tmp_path, monkeypatch):
     claims = LocalFolder(tmp_path)
     with claims.claim(["a"], stored()) as mine, claims.claim(["a", "b"], stored("b")) as others:
         assert (mine, others) == (("a",), ("a",))
+    monkeypatch.setattr(folders, "LOCKS", False)
+    with claims.claim(["b", "a", "a"], stored("b")) as mine:
+        assert (mine, claims.claimed(), list((tmp_path / "claims").iterdir())) == (("a",), set(), [tmp_path / "claims/.door"])
 
 
 def test_a_store_grants_what_it_lacks(tmp_path):

@@ -243,8 +243,7 @@ def _failures_caption(relation: Relation) -> Caption:
     values = [f"{dataset}: {relation.probable_failures(dataset)['image'].iloc[0]}" for dataset in listed]
     return Caption(
         FAILURES_TITLE,
-        "The listed images with the lowest estimates: the image, and beside it the prediction in colour over a pale copy. "
-        "Under each the estimate with its interval, and the measured performance where it is known.",
+        "The listed images with the lowest estimates: the image, and beside it the prediction in colour over a pale copy.",
         f"Rows of small photographs. The lowest estimates: {'; '.join(values)}.",
     )
 

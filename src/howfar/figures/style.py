@@ -406,8 +406,10 @@ def picture_sheet(across: float, height: float, left: float = 0.0, top: float = 
 
 
 def row_title(axes: Axes, y: float, text: str, va: str = "bottom") -> None:
-    """Write the title of a row of pictures at the left."""
-    axes.text(0, y, text, fontsize=9.5, fontweight="bold", color=INK, va=va, parse_math=False)
+    """Write the title of a row of pictures at the left, as small as the width of a phone wants."""
+    size = on_phone(min(9.5, 120 * PHONE / len(text)), 9.5)
+    # Out of the layout, which would shrink the pictures where a title is longer than they are wide.
+    axes.text(0, y, text, fontsize=size, fontweight="bold", color=INK, va=va, parse_math=False, in_layout=False)
 
 
 def words_below(axes: Axes, middle: float, y: float, text: str, size: float, colour: str = INK) -> None:

@@ -14,6 +14,8 @@ try:
     import fcntl
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]  # absent
+LOCKS = fcntl is not None
+"""Whether this system locks files at all."""
 
 
 @contextmanager

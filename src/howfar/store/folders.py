@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from howfar.errors import InputError, StoreError, one_line
 from howfar.io.atomic import appearing
 from howfar.io.file_location import EXTRAS, as_location, file_system, is_url
-from howfar.io.lock import Share, alone, held, locked
+from howfar.io.lock import LOCKS, Share, alone, held, locked
 
 _held: WeakSet[Share] = WeakSet()
 _lock = Lock()
@@ -159,6 +159,9 @@ class LocalFolder:
         Where files cannot be locked (another system than POSIX, some network folders) everything is granted: features may be
         computed twice there, and none is lost.
         """
+        if not LOCKS:  # nobody would heed a file, and Windows does not delete one that another thread reads
+            yield _not_in(stored(), wanted)
+            return
         folder = self.path / CLAIMS
         folder.mkdir(exist_ok=True)
         path = folder / secrets.token_hex(8)
@@ -166,9 +169,7 @@ class LocalFolder:
             with locked(folder / _LOCK):
                 # In this order: what is let go of between the two looks has been stored before, and the second look sees it.
                 taken = self.claimed(sweep=True)
-                in_store = stored()
-                free = (content for content in dict.fromkeys(wanted) if content not in taken)
-                granted = tuple(content for content in free if content not in in_store)
+                granted = _not_in(stored(), [content for content in wanted if content not in taken])
                 if granted:
                     path.write_text("\n".join(granted), encoding="utf-8")
                     claim.enter_context(locked(path))
@@ -188,6 +189,10 @@ class LocalFolder:
             elif sweep:
                 claim.unlink(missing_ok=True)
         return contents
+
+
+def _not_in(stored: Container[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    return tuple(content for content in dict.fromkeys(wanted) if content not in stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,8 +369,7 @@ class RemoteFolder:
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
         """Grant the contents that are not in `stored()`, each once."""
-        there = stored()
-        return nullcontext(tuple(content for content in dict.fromkeys(wanted) if content not in there))
+        return nullcontext(_not_in(stored(), wanted))
 
     def claimed(self) -> set[str]:
         """Return the contents that are claimed now: none."""
